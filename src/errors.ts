@@ -1,0 +1,76 @@
+/** The errors a user can meet, sorted by what they do next, and the exit code of each. */
+
+/** The exit codes of every command; documented in docs/exit-codes.md. */
+export const ExitCode = {
+  ok: 0,
+  internal: 1,
+  usage: 2,
+  source: 3,
+  target: 4,
+  deadLetters: 5,
+  sigint: 130,
+  sigterm: 143,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** An expected failure: says what went wrong and what to do, and ends the command with its code. */
+export class MigrationError extends Error {
+  readonly exitCode: ExitCode;
+  /** One sentence that tells the way out; empty when the message already does. */
+  readonly fix: string;
+
+  constructor(exitCode: ExitCode, message: string, options: { fix?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = new.target.name;
+    this.exitCode = exitCode;
+    this.fix = options.fix ?? '';
+  }
+}
+
+/** A setting is wrong or missing: change the command, the environment or `.env`. */
+export class UsageError extends MigrationError {
+  constructor(message: string, options: { fix?: string; cause?: unknown } = {}) {
+    super(ExitCode.usage, message, options);
+  }
+}
+
+/** MongoDB could not be reached or read. */
+export class SourceError extends MigrationError {
+  constructor(message: string, options: { fix?: string; cause?: unknown } = {}) {
+    super(ExitCode.source, message, options);
+  }
+}
+
+/** PostgreSQL could not be reached or written. */
+export class TargetError extends MigrationError {
+  constructor(message: string, options: { fix?: string; cause?: unknown } = {}) {
+    super(ExitCode.target, message, options);
+  }
+}
+
+/** The user asked the run to stop. */
+export class InterruptedError extends MigrationError {
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(signal === 'SIGINT' ? ExitCode.sigint : ExitCode.sigterm, `stopped by ${signal}`);
+  }
+}
+
+/** An error as it crosses from a worker to the primary. */
+export interface WireError {
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
+
+export function toWireError(error: unknown): WireError {
+  if (error instanceof MigrationError) {
+    return { message: error.message, fix: error.fix, exitCode: error.exitCode };
+  }
+  // An unexpected error is a defect of ours, and its stack is what a report of it needs.
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { message, fix: '', exitCode: ExitCode.internal };
+}
+
+export function fromWireError(error: WireError): MigrationError {
+  return new MigrationError(error.exitCode, error.message, { fix: error.fix });
+}
