@@ -1,0 +1,60 @@
+/** Writes the texts that follow from the code into the docs, or (`--check`) fails where they differ. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { flagOf, optionNames, options, type Option } from '../src/options.ts';
+
+const isCheck = process.argv.includes('--check');
+let differing = 0;
+
+put('.env.example', envExample());
+put('README.md', replaceSection(readFileSync('README.md', 'utf8'), 'options', optionTable()));
+if (differing > 0) {
+  console.error('run `npm run docs` and commit what it changes');
+  process.exitCode = 1;
+} else {
+  console.log('docs: .env.example and the option table agree with src/options.ts');
+}
+
+function put(file: string, wanted: string): void {
+  const actual = readIfThere(file);
+  if (actual === wanted) return;
+  if (isCheck) {
+    console.error(`${file} does not agree with src/options.ts`);
+    differing++;
+  } else {
+    writeFileSync(file, wanted);
+    console.log(`wrote ${file}`);
+  }
+}
+
+function envExample(): string {
+  const entries = optionNames.map((name) => {
+    const option: Option = options[name];
+    return `# ${option.describe}\n# ${option.env}=${option.default}\n`;
+  });
+  return `# Copy to .env and change what you need. The environment and flags go before this file.\n\n${entries.join('\n')}`;
+}
+
+function optionTable(): string {
+  const rows = optionNames.map((name) => {
+    const option: Option = options[name];
+    const shown = option.default === '' ? '' : `\`${option.default}\``;
+    return `| \`${option.env}\` | \`--${flagOf(name)}\` | ${shown} | ${option.describe} |`;
+  });
+  return ['| variable | flag | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+function replaceSection(text: string, name: string, content: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [from, to] = [text.indexOf(start), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`README.md lacks the markers ${start} and ${end}`);
+  return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+/** The command line: parses it, runs the command, and ends with the exit code that tells the truth. */
+
+import process from 'node:process';
+import yargs, { type Argv } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { loadDotEnv, readConfig, type Config, type Flags } from './config.ts';
+import { holdServers } from './embedded/serve.ts';
+import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
+import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
+import { createProgress } from './progress.ts';
+import { seed, start, type CommandOptions } from './start.ts';
+
+try {
+  process.exitCode = await main(hideBin(process.argv));
+} catch (error) {
+  process.exitCode = complain(error);
+}
+
+async function main(args: string[]): Promise<number> {
+  let exitCode: number = ExitCode.ok;
+  loadDotEnv();
+  const run =
+    (command: CommandName, execute: (config: Config, options: CommandOptions) => Promise<number>) =>
+    async (flags: object): Promise<void> => {
+      exitCode = await runCommand(readConfig(command, flags as Flags, process.env), execute);
+    };
+  await yargs(args)
+    .scriptName('mongo2pg')
+    .usage(
+      'Moves a MongoDB collection into PostgreSQL: in parallel, through COPY, every document exactly once.',
+    )
+    .command('$0', 'migrate a collection', (command) => addOptions(command, 'start'), run('start', start))
+    .command(
+      'seed',
+      'fill MongoDB with users to try the tool out on',
+      (command) => addOptions(command, 'seed'),
+      run('seed', seed),
+    )
+    .command(
+      'servers [command..]',
+      'start the embedded servers, run a command with them or hold them until Ctrl-C',
+      (command) =>
+        addOptions(command, 'servers')
+          .positional('command', { type: 'string', array: true, describe: 'for example: psql' })
+          // What follows is the command's own, flags and all.
+          .parserConfiguration({ 'unknown-options-as-args': true, 'halt-at-non-option': true }),
+      async (flags) => {
+        const command = (flags.command ?? []).map(String);
+        const config = readConfig(
+          'servers',
+          { dataDir: flags['dataDir'] as string | undefined },
+          process.env,
+        );
+        exitCode = await holdServers({ dataDir: config.dataDir, command });
+      },
+    )
+    .epilogue('Each option can be set in the environment, or in a file .env, under the name in brackets.')
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .strict()
+    .wrap(Math.min(110, process.stdout.columns || 110))
+    .exitProcess(false)
+    .fail((message, error) => {
+      // An error of ours has passed through yargs; any other text is about the command line.
+      throw error ?? new UsageError(message.replaceAll('\n', ' '), { fix: 'see npm start -- --help.' });
+    })
+    .parseAsync();
+  return exitCode;
+}
+
+/** Every flag takes text: `readConfig` checks it, so that flags, environment and `.env` have the same rules. */
+function addOptions<T>(command: Argv<T>, name: CommandName): Argv<T> {
+  for (const key of optionNames) {
+    const option: Option = options[key];
+    if (!option.commands.includes(name)) continue;
+    const shown = option.default === '' ? '' : ` (default: ${option.default})`;
+    command.option(flagOf(key), {
+      type: option.kind === 'switch' ? 'boolean' : 'string',
+      requiresArg: option.kind !== 'switch',
+      describe: `${option.describe} [${option.env}]${shown}`,
+    });
+  }
+  return command;
+}
+
+async function runCommand(
+  config: Config,
+  execute: (config: Config, options: CommandOptions) => Promise<number>,
+): Promise<number> {
+  const interrupt = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const error = new InterruptedError(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+    // The second one ends at once: workers and servers see their channel close and end as well.
+    if (interrupt.signal.aborted) process.exit(error.exitCode);
+    progress.say(`${signal}: finishing what is in flight; once more ends at once`);
+    interrupt.abort(error);
+  };
+  const progress = createProgress(config.json);
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    return await execute(config, { progress, signal: interrupt.signal });
+  } finally {
+    progress.close();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+/** One line: what is wrong, and the way out. A defect of ours shows its stack. */
+function complain(error: unknown): number {
+  if (error instanceof MigrationError) {
+    const text = error.fix === '' ? error.message : `${error.message} — ${error.fix}`;
+    process.stderr.write(`error: ${redact(text)}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(
+    `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
+  );
+  return ExitCode.internal;
+}
+
+/** The last guard: a password in a URL is never printed, whoever put the URL into the message. */
+function redact(text: string): string {
+  return text.replace(/(\/\/[^:@/\s]*):[^@\s]*@/g, '$1:***@');
+}

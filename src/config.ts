@@ -1,0 +1,187 @@
+/** Turns flags, environment and `.env` into one frozen, validated Config, or refuses with one clear line. */
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { ConnectionString } from 'mongodb-connection-string-url';
+import { parse as parsePostgresUrl } from 'pg-connection-string';
+import { UsageError } from './errors.ts';
+import {
+  flagOf,
+  optionNames,
+  options,
+  type CommandName,
+  type Option,
+  type OptionName,
+  type clusterImplementations,
+  type ifExistsChoices,
+} from './options.ts';
+
+export type IfExists = (typeof ifExistsChoices)[number];
+export type ClusterImplementation = (typeof clusterImplementations)[number];
+
+export interface Config {
+  /** A MongoDB URL, or `embedded`. */
+  readonly mongoUrl: string;
+  readonly mongoDb: string;
+  readonly mongoCollection: string;
+  /** A PostgreSQL URL, or `embedded`. */
+  readonly postgresUrl: string;
+  readonly postgresSchema: string;
+  /** Undefined when not set: the command's own default then holds. */
+  readonly ifExists: IfExists | undefined;
+  readonly clusterImplementation: ClusterImplementation;
+  readonly clusterSizeMultiplier: number;
+  readonly clusterSize: number | undefined;
+  readonly itemsPerPage: number;
+  readonly maxInFlightBytes: number;
+  readonly sampleSize: number;
+  readonly amountUsers: number | undefined;
+  readonly amountUsersSeed: number;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly json: boolean;
+}
+
+export const embedded = 'embedded';
+
+/** Flags as given on the command line, by option name; undefined where not given. */
+export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Adds `.env` of the current folder to the environment; what is already set there wins. */
+export function loadDotEnv(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+}
+
+/**
+ * Reads every option of the command: a flag wins over the environment, the environment over the default.
+ * @throws UsageError naming the option, the value and what is allowed.
+ */
+export function readConfig(command: CommandName, flags: Flags, env: Environment): Config {
+  const values = new Map<OptionName, Given>();
+  for (const name of optionNames) values.set(name, readOption(command, name, flags, env));
+  const text = (name: OptionName): string => given(name).value;
+  const count = (name: OptionName): number | undefined =>
+    text(name) === '' ? undefined : Number(text(name));
+  const given = (name: OptionName): Given => values.get(name) ?? { value: '', label: '' };
+
+  const mongoUrl = checkMongoUrl(given('mongoUrl'));
+  const postgresUrl = checkPostgresUrl(given('postgresUrl'));
+  if (command === 'start') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
+  if (clusterImplementation !== 'cluster') {
+    throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
+      fix: 'use CLUSTER_IMPLEMENTATION=cluster.',
+    });
+  }
+  const isMongoDbSet = given('mongoDb').label !== '';
+  return Object.freeze({
+    mongoUrl: mongoUrl || embedded,
+    mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
+    mongoCollection: text('mongoCollection'),
+    postgresUrl: postgresUrl || embedded,
+    postgresSchema: text('postgresSchema'),
+    ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
+    clusterImplementation,
+    clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
+    clusterSize: count('clusterSize'),
+    itemsPerPage: count('itemsPerPage') ?? 1,
+    maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    sampleSize: count('sampleSize') ?? 1,
+    amountUsers: count('amountUsers'),
+    amountUsersSeed: count('amountUsersSeed') ?? 1,
+    dataDir: resolve(text('dataDir')),
+    json: text('json') === 'true',
+  });
+}
+
+/** A value with the name under which the user gave it; the label is empty for a default. */
+interface Given {
+  readonly value: string;
+  readonly label: string;
+}
+
+function readOption(command: CommandName, name: OptionName, flags: Flags, env: Environment): Given {
+  const option: Option = options[name];
+  const fromFlag = flags[name];
+  if (fromFlag !== undefined) return checkOption(option, String(fromFlag), `--${flagOf(name)}`);
+  const fromEnv = env[option.env];
+  // An empty variable counts as not set, so that `.env` may list what it does not use.
+  const isUsed = option.commands.includes(command) && fromEnv !== undefined && fromEnv !== '';
+  return isUsed ? checkOption(option, fromEnv, option.env) : { value: option.default, label: '' };
+}
+
+function checkOption(option: Option, raw: string, label: string): Given {
+  const value = raw.trim();
+  // A URL may hold a password and is never shown, not even when it is wrong.
+  const shown = option.kind === 'url' ? 'the value given' : `"${value}"`;
+  const refuse = (allowed: string): never => {
+    throw new UsageError(`${label} must be ${allowed}, not ${shown}`);
+  };
+  if (value === '') refuse('not empty');
+  switch (option.kind) {
+    case 'text':
+      if (value.includes('\0')) refuse('without NUL bytes');
+      return { value, label };
+    case 'url':
+      return { value, label };
+    case 'count': {
+      const [min, max] = option.range ?? [0, Number.MAX_SAFE_INTEGER];
+      // 10_000 reads well in a shell and is not ambiguous.
+      const digits = value.replaceAll('_', '');
+      const isWhole = /^[0-9]+$/.test(digits) && Number(digits) >= min && Number(digits) <= max;
+      if (!isWhole) refuse(`a whole number from ${min} to ${max}`);
+      return { value: digits, label };
+    }
+    case 'choice':
+      if (!option.choices?.includes(value)) refuse(`one of ${option.choices?.join(', ') ?? ''}`);
+      return { value, label };
+    case 'switch': {
+      const isOn = /^(true|1|yes|on)$/i.test(value);
+      if (!isOn && !/^(false|0|no|off)$/i.test(value)) refuse('true or false');
+      return { value: String(isOn), label };
+    }
+  }
+}
+
+function checkMongoUrl({ value, label }: Given): string {
+  if (value === '' || value === embedded) return value;
+  try {
+    new ConnectionString(value);
+    return value;
+  } catch {
+    throw new UsageError(`${label} is not a MongoDB URL`, {
+      fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
+    });
+  }
+}
+
+function checkPostgresUrl({ value, label }: Given): string {
+  if (value === '' || value === embedded) return value;
+  const fix =
+    'it looks like postgres://user:password@host:5432/database; characters such as @ : / % in a password are written percent-encoded (%40 for @).';
+  try {
+    const { database, port } = parsePostgresUrl(value);
+    if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
+      if (!database) throw new UsageError(`${label} names no database`, { fix });
+      return value;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+  }
+  throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+}
+
+/** So that nobody's data lands in a trial server by accident. */
+function refuseHalfEmbedded(mongoUrl: string, postgresUrl: string): void {
+  const [set, missing] = mongoUrl === '' ? ['POSTGRES_URL', 'MONGO_URL'] : ['MONGO_URL', 'POSTGRES_URL'];
+  if ((mongoUrl === '') === (postgresUrl === '')) return;
+  throw new UsageError(`${set} is set but ${missing} is not`, {
+    fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
+  });
+}
+
+function databaseOf(mongoUrl: string): string {
+  if (mongoUrl === '' || mongoUrl === embedded) return '';
+  return decodeURIComponent(new ConnectionString(mongoUrl).pathname.replace(/^\//, ''));
+}

@@ -1,0 +1,71 @@
+/** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
+
+import type { ExtraCount } from './transcode/row.ts';
+import type { Plan } from './plan/plan.ts';
+
+/** Something to know that stops nothing. */
+export interface NoticeEvent {
+  readonly kind: 'notice';
+  readonly message: string;
+}
+
+/** Workers are up; reading begins. */
+export interface StartedEvent {
+  readonly kind: 'started';
+  readonly source: string;
+  readonly target: string;
+  readonly plan: Plan;
+  readonly workers: number;
+  readonly workerPids: readonly number[];
+  /** About how many documents will come. */
+  readonly expectedDocuments: number;
+}
+
+/** A batch was committed. All numbers are totals so far; only what is committed counts. */
+export interface ProgressEvent {
+  readonly kind: 'progress';
+  readonly documents: number;
+  readonly bytes: number;
+  readonly elapsedMs: number;
+  readonly workers: number;
+}
+
+/** The rows are in; the primary key is being built. */
+export interface FinishingEvent {
+  readonly kind: 'finishing';
+}
+
+export interface SummaryEvent extends Summary {
+  readonly kind: 'summary';
+}
+
+export type RunEvent = NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | SummaryEvent;
+
+/** The account of a finished run. */
+export interface Summary {
+  readonly runId: string;
+  readonly source: string;
+  /** `host:port/database`. */
+  readonly target: string;
+  readonly schema: string;
+  readonly table: string;
+  /** Documents that the primary read. */
+  readonly read: number;
+  /** From the ledger. */
+  readonly copied: number;
+  /** From the ledger. */
+  readonly deadLettered: number;
+  readonly deadLetterReasons: readonly { readonly reason: string; readonly count: number }[];
+  /** Rows in the table before the run (when appending) and after it, counted by Postgres. */
+  readonly rowsBefore: number;
+  readonly rowsAfter: number;
+  readonly extra: readonly ExtraCount[];
+  readonly bytes: number;
+  readonly workers: number;
+  readonly planMs: number;
+  readonly loadMs: number;
+  readonly indexMs: number;
+  readonly totalMs: number;
+  readonly primaryPeakRssBytes: number;
+  readonly workerPeakRssBytes: readonly number[];
+}

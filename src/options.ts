@@ -1,0 +1,160 @@
+/** The table of settings: the one place that names each option, its variable, its default and its sentence. */
+
+export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
+export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
+
+export type CommandName = 'start' | 'seed' | 'servers';
+
+export interface Option {
+  readonly env: string;
+  readonly kind: 'text' | 'url' | 'count' | 'choice' | 'switch';
+  /** As written in `.env.example` and `--help`; empty means not set. */
+  readonly default: string;
+  readonly describe: string;
+  readonly commands: readonly CommandName[];
+  readonly choices?: readonly string[];
+  /** Whole numbers only, both ends included. */
+  readonly range?: readonly [min: number, max: number];
+}
+
+const startOnly = ['start'] as const;
+const startAndSeed = ['start', 'seed'] as const;
+
+/** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
+export const options = {
+  mongoUrl: {
+    env: 'MONGO_URL',
+    kind: 'url',
+    default: '',
+    describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
+    commands: startAndSeed,
+  },
+  mongoDb: {
+    env: 'MONGO_DB',
+    kind: 'text',
+    default: 'school',
+    describe: 'Database to read; without it, the one in MONGO_URL counts before the default.',
+    commands: startAndSeed,
+  },
+  mongoCollection: {
+    env: 'MONGO_COLLECTION',
+    kind: 'text',
+    default: 'users',
+    describe: 'Collection to read; the table takes its name.',
+    commands: startAndSeed,
+  },
+  postgresUrl: {
+    env: 'POSTGRES_URL',
+    kind: 'url',
+    default: '',
+    describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
+    commands: startOnly,
+  },
+  postgresSchema: {
+    env: 'POSTGRES_SCHEMA',
+    kind: 'text',
+    default: 'public',
+    describe: 'Schema of the table; created when missing.',
+    commands: startOnly,
+  },
+  ifExists: {
+    env: 'IF_EXISTS',
+    kind: 'choice',
+    choices: ifExistsChoices,
+    default: 'fail',
+    describe:
+      'What to do with data that is already there (the table, for `seed` the collection): fail, drop, truncate or append.',
+    commands: startAndSeed,
+  },
+  clusterImplementation: {
+    env: 'CLUSTER_IMPLEMENTATION',
+    kind: 'choice',
+    choices: clusterImplementations,
+    default: 'cluster',
+    describe: 'How workers run: cluster (processes). threads and inline are not available yet.',
+    commands: startOnly,
+  },
+  clusterSizeMultiplier: {
+    env: 'CLUSTER_SIZE_MULTIPLIER',
+    kind: 'count',
+    range: [1, 100],
+    default: '3',
+    describe: 'Workers per core, when CLUSTER_SIZE is not set.',
+    commands: startOnly,
+  },
+  clusterSize: {
+    env: 'CLUSTER_SIZE',
+    kind: 'count',
+    range: [1, 1000],
+    default: '',
+    describe:
+      'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
+    commands: startOnly,
+  },
+  itemsPerPage: {
+    env: 'ITEMS_PER_PAGE',
+    kind: 'count',
+    // The upper end keeps a page's bookkeeping in 32-bit integers; MongoDB cuts a reply at 16 MB anyway.
+    range: [1, 1_000_000],
+    default: '10000',
+    describe: 'Documents per batch, at most: one page read, one COPY, one transaction.',
+    commands: startOnly,
+  },
+  maxInFlightMb: {
+    env: 'MAX_IN_FLIGHT_MB',
+    kind: 'count',
+    range: [1, 65_536],
+    default: '64',
+    describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
+    commands: startOnly,
+  },
+  sampleSize: {
+    env: 'SAMPLE_SIZE',
+    kind: 'count',
+    range: [1, 1_000_000],
+    default: '10000',
+    describe: 'Documents looked at to infer the columns and their types.',
+    commands: startOnly,
+  },
+  amountUsers: {
+    env: 'AMOUNT_USERS',
+    kind: 'count',
+    range: [0, Number.MAX_SAFE_INTEGER],
+    default: '',
+    describe:
+      "Documents expected: the progress bar's total, and a warning at the end when the count differs.",
+    commands: startOnly,
+  },
+  amountUsersSeed: {
+    env: 'AMOUNT_USERS_SEED',
+    kind: 'count',
+    range: [1, 1_000_000_000],
+    default: '100000',
+    describe: 'Users that `npm run seed` (or a first start on the embedded source) makes.',
+    commands: startAndSeed,
+  },
+  dataDir: {
+    env: 'DATA_DIR',
+    kind: 'text',
+    default: '.data',
+    describe: 'Folder in which the embedded servers keep their data.',
+    commands: ['start', 'seed', 'servers'],
+  },
+  json: {
+    env: 'JSON_LINES',
+    kind: 'switch',
+    default: '',
+    describe: 'Print progress and summary as JSON lines on standard output.',
+    commands: startAndSeed,
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof options;
+
+export const optionNames = Object.keys(options) as OptionName[];
+
+/** `MONGO_URL` → `mongo-url`; a switch's flag is its key (`--json`). */
+export function flagOf(name: OptionName): string {
+  const option: Option = options[name];
+  return option.kind === 'switch' ? name : option.env.toLowerCase().replaceAll('_', '-');
+}

@@ -1,0 +1,49 @@
+/** Gives fields and collections names that Postgres can have, each different from the others. */
+
+import { createHash } from 'node:crypto';
+
+/** Postgres cuts a longer identifier by itself, and two that are equal up to there would collide. */
+const maxIdentifierBytes = 63;
+
+/** Every table has these already. https://www.postgresql.org/docs/current/ddl-system-columns.html */
+const systemColumns = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
+
+/** Column names in the order of the fields: a field's own name wherever Postgres can have it. */
+export function nameColumns(fields: readonly string[]): string[] {
+  const taken = new Set(systemColumns);
+  // A field that can keep its name keeps it, whatever other fields turn into.
+  for (const field of fields) if (fitsIdentifier(field)) taken.add(field);
+  return fields.map((field) => {
+    if (fitsIdentifier(field) && !systemColumns.includes(field)) return field;
+    return uniqueName(field, taken);
+  });
+}
+
+/** `name`, or the like of it when it is taken. */
+export function uniqueName(name: string, taken: Set<string>): string {
+  let unique = toIdentifier(name);
+  for (let attempt = 0; taken.has(unique); attempt++) unique = withHash(name, String(attempt));
+  taken.add(unique);
+  return unique;
+}
+
+/** `name` itself, or cut and given a hash of the whole when it is too long. */
+export function toIdentifier(name: string): string {
+  if (fitsIdentifier(name)) return name;
+  // Postgres has no empty identifier.
+  return name === '' ? '_' : withHash(name, '');
+}
+
+function fitsIdentifier(name: string): boolean {
+  return name !== '' && Buffer.byteLength(name) <= maxIdentifierBytes;
+}
+
+function withHash(name: string, salt: string): string {
+  const hash = createHash('sha256').update(`${salt}\0${name}`).digest('hex').slice(0, 8);
+  let kept = '';
+  for (const character of name) {
+    if (Buffer.byteLength(kept) + Buffer.byteLength(character) > maxIdentifierBytes - 9) break;
+    kept += character;
+  }
+  return `${kept}_${hash}`;
+}

@@ -1,0 +1,56 @@
+/** Workers as processes of node:cluster. */
+
+import cluster from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
+import type { FromWorker, ToWorker } from './protocol.ts';
+
+const workerMain = fileURLToPath(new URL('../worker/main.js', import.meta.url));
+
+export function createClusterPool(): Pool {
+  // `advanced` carries a Buffer as bytes; the default (JSON) would carry it as an array of numbers.
+  cluster.setupPrimary({ exec: workerMain, args: [], serialization: 'advanced' });
+  return { spawn: spawnWorker };
+}
+
+function spawnWorker(events: WorkerEvents): PoolWorker {
+  const worker = cluster.fork();
+  const pid = worker.process.pid;
+
+  // Node promises no order between `exit` and `disconnect`, and only after both is the channel empty.
+  let exit: Exit | undefined;
+  let isDisconnected = false;
+  const checkGone = (): void => {
+    if (exit !== undefined && isDisconnected) events.onGone(exit);
+  };
+  worker.on('message', (message: FromWorker) => {
+    events.onMessage(message);
+  });
+  worker.once('disconnect', () => {
+    isDisconnected = true;
+    checkGone();
+  });
+  worker.once('exit', (code: number | null, signal: string | null) => {
+    exit = { code, signal };
+    checkGone();
+  });
+  // A process that could not be spawned has no channel: it emits `error` alone, and is gone.
+  worker.once('error', (error: Error) => {
+    if (pid === undefined) events.onGone({ code: null, signal: error.message });
+  });
+  return {
+    pid: pid ?? 0,
+    send: (message: ToWorker): void => {
+      // The credit bounds what queues up here. An error means that the worker is dying, and `onGone` tells.
+      if (worker.isConnected()) worker.send(message, undefined, ignoreError);
+    },
+    kill: (): void => {
+      // Not worker.kill(), which first waits for the worker to disconnect by itself.
+      worker.process.kill('SIGKILL');
+    },
+  };
+}
+
+function ignoreError(): void {
+  return;
+}

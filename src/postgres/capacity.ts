@@ -1,0 +1,23 @@
+/** How many more connections Postgres has for us. */
+
+import type pg from 'pg';
+
+/** Left free on purpose, so that people can still look at their database while a run goes on. */
+const connectionsLeftFree = 3;
+
+/** The smallest of what the server, the database and the user have left; at least 1, so that a run can try. */
+export async function readConnectionsLeft(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ left: number }>(`
+    SELECT least(
+      current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true), '0')::int
+        - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+      (SELECT CASE WHEN datconnlimit < 0 THEN NULL ELSE datconnlimit - numbackends END
+         FROM pg_database JOIN pg_stat_database USING (datname) WHERE datname = current_database()),
+      (SELECT CASE WHEN rolconnlimit < 0 THEN NULL
+                   ELSE rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usename = rolname) END
+         FROM pg_roles WHERE rolname = current_user)
+    )::int AS left`);
+  return Math.max(1, (rows[0]?.left ?? 1) - connectionsLeftFree);
+}

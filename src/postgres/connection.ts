@@ -1,0 +1,110 @@
+/** Connects to PostgreSQL, and puts its errors into words that tell the fix. */
+
+import pg from 'pg';
+import { parse } from 'pg-connection-string';
+import { MigrationError, TargetError } from '../errors.ts';
+
+/** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
+const connectTimeoutMs = 15_000;
+
+/**
+ * Opens one connection.
+ * @throws TargetError that says what to do
+ */
+export async function connectPostgres(url: string, applicationName: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+  });
+  // A connection that breaks between two queries has nobody waiting; the next query reports it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw explainPostgresError(error, url);
+  }
+}
+
+/** `host:port/database`: all of the URL that may be shown. */
+export function describePostgres(url: string): string {
+  const { host, port, database } = parse(url);
+  return `${host ?? 'localhost'}:${port ?? '5432'}/${database ?? ''}`;
+}
+
+/** Closes a connection, also one that is broken already. */
+export async function closePostgres(client: pg.Client): Promise<void> {
+  await client.end().catch(() => undefined);
+}
+
+export function explainPostgresError(error: unknown, url: string): MigrationError {
+  if (error instanceof MigrationError) return error;
+  const where = describePostgres(url);
+  const { database, user } = parse(url);
+  const code = codeOf(error);
+  const text = firstMessageOf(error);
+  const explain = (message: string, fix: string): TargetError =>
+    new TargetError(message, { fix, cause: error });
+  switch (code) {
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return explain(
+        `no PostgreSQL answers at ${where}`,
+        'start the server, or correct host and port in POSTGRES_URL.',
+      );
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return explain(`the host of POSTGRES_URL (${where}) is not known`, 'correct the host in POSTGRES_URL.');
+    case '28P01':
+      return explain(
+        `PostgreSQL at ${where} refused the password of user "${user ?? ''}"`,
+        'correct user and password in POSTGRES_URL; special characters are written percent-encoded.',
+      );
+    case '28000':
+      return explain(
+        `PostgreSQL at ${where} does not let user "${user ?? ''}" in: ${text}`,
+        'correct the user in POSTGRES_URL, add sslmode=require if the server wants TLS, or ask for access in pg_hba.conf.',
+      );
+    case '3D000':
+      return explain(
+        `PostgreSQL at ${where.replace(/\/.*/, '')} has no database "${database ?? ''}"`,
+        `create it (createdb ${database ?? ''}), or correct the database in POSTGRES_URL.`,
+      );
+    case '53300':
+      return explain(
+        `PostgreSQL at ${where} has no connections left`,
+        'lower CLUSTER_SIZE, close other clients, or raise max_connections.',
+      );
+    case '42501':
+      return explain(
+        `PostgreSQL at ${where}: ${text}`,
+        `grant user "${user ?? ''}" the right to create schemas and tables in the database, or use another user.`,
+      );
+    default:
+      if (/timeout/i.test(text)) {
+        return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
+      }
+      return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
+  }
+}
+
+export function codeOf(error: unknown): string {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+function firstMessageOf(error: unknown): string {
+  if (error instanceof AggregateError) return firstMessageOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Where in the data Postgres stumbled; in COPY that is "COPY t, line N, column c". */
+function detailOf(error: unknown): string {
+  if (!(error instanceof pg.DatabaseError)) return '';
+  const parts = [error.code, error.detail, error.where].filter((part) => part !== undefined);
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
+}

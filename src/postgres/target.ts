@@ -1,0 +1,92 @@
+/** The target of one run: makes the table ready, finishes it, and counts what is in it. */
+
+import pg from 'pg';
+import type { IfExists } from '../config.ts';
+import { TargetError } from '../errors.ts';
+import { columnTypes, type Plan } from '../plan/plan.ts';
+import {
+  addPrimaryKeyStatement,
+  createTableStatement,
+  hasPrimaryKey,
+  hasRows,
+  qualifiedName,
+  readTableColumns,
+  type TableColumn,
+} from './ddl.ts';
+import { isTableOfARun } from './ledger.ts';
+
+/** For the session that builds the index: enough to sort millions of keys in memory, little enough for a small server. */
+const indexMemory = '256MB';
+
+export type TargetTable = Pick<Plan, 'schema' | 'table'>;
+
+/**
+ * Refuses, before anything is read or written, a table that has rows nobody gave up. `replaceOwn`: a table that a run
+ * of this tool made may be dropped without being asked.
+ * @throws TargetError telling the choices
+ */
+export async function checkTarget(
+  client: pg.Client,
+  table: TargetTable,
+  ifExists: IfExists | undefined,
+  replaceOwn: boolean,
+): Promise<IfExists> {
+  if (ifExists !== undefined && ifExists !== 'fail') return ifExists;
+  const columns = await readTableColumns(client, table);
+  if (columns === null || !(await hasRows(client, table))) return 'fail';
+  if (ifExists === undefined && replaceOwn && (await isTableOfARun(client, table.schema, table.table)))
+    return 'drop';
+  throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
+    fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+  });
+}
+
+/** Creates the table, or makes the one that is there ready. @throws TargetError when the plan does not fit it */
+export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    await client.query('SET LOCAL client_min_messages = warning');
+    // Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there.
+    const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [plan.schema]);
+    if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(plan.schema)}`);
+    if (ifExists === 'drop') await client.query(`DROP TABLE IF EXISTS ${qualifiedName(plan)}`);
+    const columns = await readTableColumns(client, plan);
+    if (columns === null) {
+      await client.query(createTableStatement(plan));
+    } else {
+      requireFit(plan, columns);
+      if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
+    }
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Builds the primary key where there is none, and gathers statistics for the planner. */
+export async function finishTarget(client: pg.Client, plan: Plan): Promise<void> {
+  if (!(await hasPrimaryKey(client, plan))) {
+    await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+    await client.query(addPrimaryKeyStatement(plan));
+    await client.query('RESET maintenance_work_mem');
+  }
+  await client.query(`ANALYZE ${qualifiedName(plan)}`);
+}
+
+function requireFit(plan: Plan, actual: readonly TableColumn[]): void {
+  const wanted: TableColumn[] = plan.columns.map(({ column, type }) => ({ column, type: columnTypes[type] }));
+  wanted.push({ column: plan.extraColumn, type: 'jsonb' });
+  const misfits = wanted.flatMap(({ column, type }) => {
+    const found = actual.find((other) => other.column === column);
+    if (found === undefined) return [`"${column}" (${type}) is missing`];
+    return found.type === type ? [] : [`"${column}" is ${found.type}, not ${type}`];
+  });
+  if (misfits.length === 0) return;
+  throw new TargetError(
+    `the table ${qualifiedName(plan)} does not fit the collection: ${misfits.join('; ')}`,
+    {
+      fix: 'use --if-exists drop to make it anew, or choose another POSTGRES_SCHEMA.',
+    },
+  );
+}

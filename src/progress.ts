@@ -1,0 +1,141 @@
+/** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
+
+import ora from 'ora';
+import type { ProgressEvent, RunEvent } from './events.ts';
+import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
+
+/** Often enough to see that it lives, seldom enough for a log file. */
+const plainLineEveryMs = 2_000;
+
+/** As often as the spinner turns would only flicker. */
+const spinnerTextEveryMs = 100;
+
+export interface Progress {
+  show(event: RunEvent): void;
+  /** A step outside a run, such as the start of a server. */
+  say(message: string): void;
+  /** Ends the display; nothing is shown after it. */
+  close(): void;
+}
+
+export function createProgress(isJson: boolean): Progress {
+  if (isJson) return createJsonProgress();
+  return process.stderr.isTTY ? createSpinnerProgress() : createPlainProgress();
+}
+
+/** Every event as one line on standard output, as it is. */
+function createJsonProgress(): Progress {
+  const print = (value: object): void => {
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  };
+  return {
+    show: print,
+    say: (message) => {
+      print({ kind: 'notice', message });
+    },
+    close: () => undefined,
+  };
+}
+
+function createSpinnerProgress(): Progress {
+  // The run decides what Ctrl-C does, so that stdin stays as it is.
+  const spinner = ora({ stream: process.stderr, discardStdin: false });
+  let line = '';
+  const timer = setInterval(() => {
+    if (line !== '') spinner.text = line;
+  }, spinnerTextEveryMs);
+  const say = (message: string): void => {
+    // `info` ends the spinner's line.
+    const wasSpinning = spinner.isSpinning;
+    spinner.info(message);
+    if (wasSpinning) spinner.start(line);
+  };
+  let total = 0;
+  return {
+    say,
+    show: (event) => {
+      switch (event.kind) {
+        case 'notice':
+          say(event.message);
+          return;
+        case 'started':
+          total = event.expectedDocuments;
+          line = describeStart(event);
+          spinner.start(line);
+          return;
+        case 'progress':
+          line = describeProgress(event, total);
+          return;
+        case 'finishing':
+          line = 'building the primary key';
+          spinner.text = line;
+          return;
+        case 'summary':
+          spinner.stop();
+          return;
+      }
+    },
+    close: () => {
+      clearInterval(timer);
+      spinner.stop();
+    },
+  };
+}
+
+function createPlainProgress(): Progress {
+  const print = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  let total = 0;
+  let latest: ProgressEvent | undefined;
+  const timer = setInterval(() => {
+    if (latest !== undefined) print(describeProgress(latest, total));
+  }, plainLineEveryMs);
+  return {
+    say: print,
+    show: (event) => {
+      switch (event.kind) {
+        case 'notice':
+          print(event.message);
+          return;
+        case 'started':
+          total = event.expectedDocuments;
+          print(describeStart(event));
+          return;
+        case 'progress':
+          latest = event;
+          return;
+        case 'finishing':
+          if (latest !== undefined) print(describeProgress(latest, total));
+          latest = undefined;
+          print('building the primary key');
+          return;
+        case 'summary':
+          return;
+      }
+    },
+    close: () => {
+      clearInterval(timer);
+    },
+  };
+}
+
+function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
+  const { source, plan, expectedDocuments, workers } = event;
+  const documents = formatPlural(expectedDocuments, 'document');
+  return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
+}
+
+function describeProgress({ documents, bytes, elapsedMs, workers }: ProgressEvent, total: number): string {
+  const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;
+  const share = total > 0 ? ` (${Math.min(100, Math.floor((documents * 100) / total))}%)` : '';
+  const left = total - documents;
+  const eta = left > 0 && documents > 0 ? `ETA ${formatDuration((left * elapsedMs) / documents)}` : 'ETA 0 s';
+  return [
+    `${formatCount(documents)} / ${formatCount(total)} documents${share}`,
+    `${formatCount(perSecond(documents))} docs/s`,
+    `${formatMegabytes(perSecond(bytes))}/s`,
+    eta,
+    formatPlural(workers, 'worker'),
+  ].join(' · ');
+}

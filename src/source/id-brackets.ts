@@ -1,0 +1,93 @@
+/**
+ * Paging over `_id` when its values have several types.
+ *
+ * MongoDB sorts values of all types in one order, but `$gt` compares within one bracket of like types only. A reader
+ * that pages by `$gt` alone ends silently where the first bracket ends. Hence two steps: read on after the last `_id`
+ * within its bracket; when that gives nothing, read the brackets that come later.
+ *
+ * https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
+ */
+
+import { deserialize, Double, serialize, type Document } from 'bson';
+import { SourceError } from '../errors.ts';
+
+interface Bracket {
+  /** The `$type` aliases of the bracket's types. */
+  readonly types: readonly string[];
+  /** The bracket has one value, so that nothing comes after it within the bracket. */
+  readonly isSingleValue?: true;
+}
+
+/** In MongoDB's order. Arrays are missing: an `_id` is never one, and `$type: "array"` costs the index. */
+const brackets: readonly Bracket[] = [
+  { types: ['minKey'], isSingleValue: true },
+  { types: ['undefined', 'null'], isSingleValue: true },
+  { types: ['int', 'long', 'double', 'decimal'] },
+  { types: ['symbol', 'string'] },
+  { types: ['object'] },
+  { types: ['binData'] },
+  { types: ['objectId'] },
+  { types: ['bool'] },
+  { types: ['date'] },
+  { types: ['timestamp'] },
+  { types: ['regex'] },
+  { types: ['dbPointer'] },
+  { types: ['javascript'] },
+  { types: ['javascriptWithScope'] },
+  { types: ['maxKey'], isSingleValue: true },
+];
+
+/** The type byte of an element → its bracket's index. https://bsonspec.org/spec.html */
+const bracketOfTypeByte = new Map<number, number>([
+  [0xff, 0],
+  [0x06, 1],
+  [0x0a, 1],
+  [0x10, 2],
+  [0x12, 2],
+  [0x01, 2],
+  [0x13, 2],
+  [0x0e, 3],
+  [0x02, 3],
+  [0x03, 4],
+  [0x05, 5],
+  [0x07, 6],
+  [0x08, 7],
+  [0x09, 8],
+  [0x11, 9],
+  [0x0b, 10],
+  [0x0c, 11],
+  [0x0d, 12],
+  [0x0f, 13],
+  [0x7f, 14],
+]);
+
+/**
+ * The filters that together read all that comes after `lastId`, in the order in which they must be used: each until
+ * it gives an empty page. (A short page says nothing: a reply is cut at 16 MB.)
+ * @param lastId a BSON document `{_id: …}`, or null for the beginning
+ */
+export function filtersAfter(lastId: Uint8Array | null): Document[] {
+  if (lastId === null) return [{}];
+  // The first element's type byte follows the document's int32 length.
+  const index = bracketOfTypeByte.get(lastId[4] ?? 0);
+  if (index === undefined) throw new Error(`an _id of BSON type ${lastId[4] ?? 0} has no place in the order`);
+  const filters: Document[] = [];
+  if (brackets[index]?.isSingleValue !== true) filters.push({ _id: afterWithinBracket(lastId) });
+  const laterTypes = brackets.slice(index + 1).flatMap(({ types }) => types);
+  if (laterTypes.length > 0) filters.push({ _id: { $type: laterTypes } });
+  return filters;
+}
+
+function afterWithinBracket(lastId: Uint8Array): Document {
+  // Without promotion each number keeps its BSON type and all its digits.
+  const { _id } = deserialize(lastId, { promoteValues: false, bsonRegExp: true }) as { _id: unknown };
+  // An inexact `_id` (a date beyond what Date holds, say) would skip documents or read some twice.
+  if (Buffer.compare(serialize({ _id }), lastId) !== 0) {
+    throw new SourceError(
+      `cannot read on after the _id with the BSON bytes ${Buffer.from(lastId).toString('hex')}`,
+    );
+  }
+  // NaN sorts before all numbers, but `$gt: NaN` finds nothing.
+  if (String(_id) === 'NaN' && typeof _id !== 'string') return { $gte: new Double(-Infinity) };
+  return { $gt: _id };
+}

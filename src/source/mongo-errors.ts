@@ -1,0 +1,46 @@
+/** Puts the MongoDB driver's errors into words that tell the fix. */
+
+import { MongoServerError } from 'mongodb';
+import { ConnectionString } from 'mongodb-connection-string-url';
+import { MigrationError, SourceError } from '../errors.ts';
+
+const authenticationFailed = 18;
+const unauthorized = 13;
+
+/** `host:port`, all of the URL that may be shown. */
+export function describeMongo(url: string): string {
+  return new ConnectionString(url).hosts.join(',');
+}
+
+export function explainMongoError(error: unknown, url: string): MigrationError {
+  if (error instanceof MigrationError) return error;
+  const where = describeMongo(url);
+  const text = error instanceof Error ? error.message : String(error);
+  const explain = (message: string, fix: string): SourceError =>
+    new SourceError(message, { fix, cause: error });
+  if (error instanceof MongoServerError && error.code === authenticationFailed) {
+    return explain(
+      `MongoDB at ${where} refused user or password`,
+      'correct them in MONGO_URL (special characters percent-encoded); if the user lives in another database, add ?authSource=admin.',
+    );
+  }
+  if (error instanceof MongoServerError && error.code === unauthorized) {
+    return explain(`MongoDB at ${where}: ${text}`, 'grant the user the role `read` on the database.');
+  }
+  if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
+    return explain(`the host of MONGO_URL (${where}) is not known`, 'correct the host in MONGO_URL.');
+  }
+  if (/ECONNREFUSED/.test(text)) {
+    return explain(
+      `no MongoDB answers at ${where}`,
+      'start the server, or correct host and port in MONGO_URL.',
+    );
+  }
+  if (error instanceof Error && error.name === 'MongoServerSelectionError') {
+    return explain(
+      `MongoDB at ${where} does not answer: ${text}`,
+      'check host, port, TLS options and firewall.',
+    );
+  }
+  return new SourceError(`MongoDB at ${where}: ${text}`, { cause: error });
+}

@@ -1,0 +1,22 @@
+/** What the pipeline asks of a source of documents; it never decodes them. */
+
+/** One page of documents on its way: raw BSON, never decoded by the primary. */
+export interface Page {
+  /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
+  readonly documents: Uint8Array;
+  readonly count: number;
+  /** `_id` of the last document, as a BSON document `{_id: …}`: reading goes on after it. */
+  readonly lastId: Uint8Array;
+}
+
+export interface Source {
+  /** Says what is read, for messages; holds no secret. */
+  readonly name: string;
+  /** About how many documents there are; for progress only. */
+  estimateCount(): Promise<number>;
+  /** Up to `size` raw documents from all over the collection, for inferring the plan. */
+  sample(size: number): Promise<Uint8Array[]>;
+  /** Every document once, in `_id` order. */
+  pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+  close(): Promise<void>;
+}

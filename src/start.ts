@@ -1,0 +1,106 @@
+/** `npm start`: brings up the embedded servers where they are asked for, migrates, and tells how to look at the result. */
+
+import { embedded, type Config } from './config.ts';
+import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from './embedded/servers.ts';
+import { ExitCode } from './errors.ts';
+import { migrate } from './migrate.ts';
+import type { Progress } from './progress.ts';
+import { isCollectionEmpty, seedUsers } from './seed.ts';
+import { describeSummary, describeUnexpectedAmount } from './summary.ts';
+import { formatCount } from './format.ts';
+import type { Summary } from './events.ts';
+import { qualifiedName } from './postgres/ddl.ts';
+
+export interface CommandOptions {
+  readonly progress: Progress;
+  /** Aborted with the reason to throw when the user asks to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** @throws MigrationError */
+export async function start(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
+  const summary = await withServers(config, options, async (urls) => {
+    if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, ...urls }, options);
+    return await migrate(
+      { ...config, ...urls },
+      { onEvent: options.progress.show, signal: options.signal, replaceOwnTable: isTrial },
+    );
+  });
+  options.progress.close();
+  report(config, summary);
+  return summary.deadLettered > 0 ? ExitCode.deadLetters : ExitCode.ok;
+}
+
+/** `npm run seed`. @throws MigrationError */
+export async function seed(config: Config, options: CommandOptions): Promise<ExitCode> {
+  // On the trial server the users of an earlier seed are in the way of nobody.
+  const ifExists = config.ifExists ?? (config.mongoUrl === embedded ? 'drop' : 'fail');
+  await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
+    await fill({ ...config, mongoUrl }, ifExists, options);
+  });
+  return ExitCode.ok;
+}
+
+type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
+
+/** Runs `use` with the URLs of running servers; the embedded ones among them are stopped in any case. */
+async function withServers<T>(
+  { mongoUrl, postgresUrl, dataDir }: Urls & Pick<Config, 'dataDir'>,
+  { progress, signal }: CommandOptions,
+  use: (urls: Urls) => Promise<T>,
+): Promise<T> {
+  const servers: EmbeddedServer[] = [];
+  const start = async (startServer: typeof startEmbeddedMongo, name: string): Promise<string> => {
+    signal.throwIfAborted();
+    progress.say(`starting the embedded ${name} in ${dataDir}`);
+    const server = await startServer({ dataDir, role: 'run', onNotice: progress.say });
+    servers.push(server);
+    return server.url;
+  };
+  try {
+    return await use({
+      mongoUrl:
+        mongoUrl === embedded ? await start(startEmbeddedMongo, 'MongoDB (for trying out)') : mongoUrl,
+      postgresUrl: postgresUrl === embedded ? await start(startEmbeddedPostgres, 'PostgreSQL') : postgresUrl,
+    });
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
+  const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
+  if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);
+}
+
+async function fill(
+  { mongoUrl: url, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
+  ifExists: NonNullable<Config['ifExists']>,
+  { progress }: CommandOptions,
+): Promise<void> {
+  const target = `${db}.${collection}`;
+  progress.say(`seeding ${target} with ${formatCount(amount)} users`);
+  const startedMs = performance.now();
+  const inserted = await seedUsers({ url, db, collection, amount, ifExists });
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
+}
+
+function report(config: Config, summary: Summary): void {
+  const warning = describeUnexpectedAmount(config.amountUsers, summary.read);
+  if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
+  // The JSON lines end with the same account.
+  if (config.json) return;
+  process.stdout.write(`\n${describeSummary(summary)}\n`);
+  if (config.postgresUrl !== embedded) return;
+  process.stdout.write(
+    [
+      '',
+      `The embedded servers are stopped; their data is in ${config.dataDir}`,
+      `Look at it:       npm run servers -- psql -c 'SELECT * FROM ${qualifiedName(summary)} LIMIT 5'`,
+      'Your own servers: MONGO_URL=mongodb://… POSTGRES_URL=postgres://… npm start',
+      '',
+    ].join('\n'),
+  );
+}

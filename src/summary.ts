@@ -1,0 +1,43 @@
+/** Puts the account of a finished run into words. */
+
+import type { Summary } from './events.ts';
+import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
+
+/** How many lines of a list are shown before "and … more". */
+const maxListed = 10;
+
+export function describeSummary(summary: Summary): string {
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, totalMs, bytes } = summary;
+  const table = `${summary.schema}.${summary.table}`;
+  const perSecond = (amount: number): number => (amount * 1000) / totalMs;
+  const before = rowsBefore > 0 ? ` (${formatCount(rowsBefore)} of them from before)` : '';
+  const lines = [
+    `${summary.source} → ${table} in ${summary.target}`,
+    `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}`,
+    `  ${formatPlural(rowsAfter, 'row')} in ${table}, counted by Postgres${before}`,
+    `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied))} docs/s · ${formatMegabytes(perSecond(bytes))}/s · ${formatPlural(summary.workers, 'worker')}`,
+    ...listed(
+      summary.extra.map(({ field, type, reason, count }) => {
+        const why = reason.replaceAll('_', ' ');
+        return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
+      }),
+    ),
+    ...listed(
+      summary.deadLetterReasons.map(({ reason, count }) => {
+        return `  dead letters: ${formatCount(count)} because of ${reason}; see mongo2pg.dead_letters, run ${summary.runId}`;
+      }),
+    ),
+  ];
+  return lines.join('\n');
+}
+
+/** The warning that goes with AMOUNT_USERS, or null when as many came as were expected. */
+export function describeUnexpectedAmount(expected: number | undefined, read: number): string | null {
+  if (expected === undefined || expected === read) return null;
+  return `AMOUNT_USERS says ${formatCount(expected)}, but ${formatPlural(read, 'document')} came`;
+}
+
+function listed(lines: string[]): string[] {
+  if (lines.length <= maxListed) return lines;
+  return [...lines.slice(0, maxListed), `  … and ${lines.length - maxListed} more`];
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readConfig, type Environment, type Flags } from '../../src/config.ts';
+import { ExitCode, UsageError } from '../../src/errors.ts';
+
+const bothUrls = { MONGO_URL: 'mongodb://localhost:27017', POSTGRES_URL: 'postgres://localhost/db' };
+
+function read(env: Environment, flags: Flags = {}) {
+  return readConfig('start', flags, env);
+}
+
+function refusal(env: Environment, flags: Flags = {}): UsageError {
+  try {
+    read(env, flags);
+  } catch (error) {
+    assert.ok(error instanceof UsageError);
+    assert.equal(error.exitCode, ExitCode.usage);
+    return error;
+  }
+  assert.fail('was not refused');
+}
+
+describe('readConfig', () => {
+  it('asks for both embedded servers when no URL is set', () => {
+    const config = read({});
+    assert.deepEqual([config.mongoUrl, config.postgresUrl], ['embedded', 'embedded']);
+  });
+
+  it('has the documented defaults', () => {
+    const config = read({});
+    assert.equal(config.mongoDb, 'school');
+    assert.equal(config.mongoCollection, 'users');
+    assert.equal(config.postgresSchema, 'public');
+    assert.equal(config.clusterSizeMultiplier, 3);
+    assert.equal(config.clusterSize, undefined);
+    assert.equal(config.itemsPerPage, 10_000);
+    assert.equal(config.amountUsers, undefined);
+    assert.equal(config.amountUsersSeed, 100_000);
+    assert.equal(config.ifExists, undefined);
+  });
+
+  it('lets a flag win over the environment', () => {
+    assert.equal(read({ CLUSTER_SIZE: '4' }, { clusterSize: '2' }).clusterSize, 2);
+  });
+
+  it('takes an empty variable as not set', () => {
+    assert.equal(read({ CLUSTER_SIZE: '', MONGO_URL: '' }).clusterSize, undefined);
+  });
+
+  for (const [set, missing] of [
+    ['MONGO_URL', 'POSTGRES_URL'],
+    ['POSTGRES_URL', 'MONGO_URL'],
+  ] as const) {
+    it(`refuses ${set} without ${missing}, and says what to do`, () => {
+      const error = refusal({ [set]: bothUrls[set] });
+      assert.equal(error.message, `${set} is set but ${missing} is not`);
+      assert.match(error.fix, new RegExp(`${missing}=embedded`));
+    });
+
+    it(`takes ${set} with ${missing}=embedded`, () => {
+      const config = read({ [set]: bothUrls[set], [missing]: 'embedded' });
+      assert.notEqual(config.mongoUrl, config.postgresUrl);
+    });
+  }
+
+  it('needs no POSTGRES_URL to seed', () => {
+    const config = readConfig('seed', {}, { MONGO_URL: bothUrls.MONGO_URL });
+    assert.equal(config.mongoUrl, bothUrls.MONGO_URL);
+  });
+
+  it("takes the database of the URL before the default, and MONGO_DB before the URL's", () => {
+    const env = { ...bothUrls, MONGO_URL: 'mongodb://localhost/shop' };
+    assert.equal(read(env).mongoDb, 'shop');
+    assert.equal(read({ ...env, MONGO_DB: 'school' }).mongoDb, 'school');
+  });
+
+  for (const [variable, value] of [
+    ['CLUSTER_SIZE', '-3'],
+    ['CLUSTER_SIZE', '0'],
+    ['CLUSTER_SIZE', '2.5'],
+    ['CLUSTER_SIZE', 'many'],
+    ['CLUSTER_SIZE_MULTIPLIER', '0'],
+    ['ITEMS_PER_PAGE', '0'],
+    ['ITEMS_PER_PAGE', '1e3'],
+    ['AMOUNT_USERS', '-1'],
+    ['AMOUNT_USERS_SEED', '0'],
+    ['IF_EXISTS', 'replace'],
+    ['CLUSTER_IMPLEMENTATION', 'fork'],
+    ['JSON_LINES', 'perhaps'],
+  ] as const) {
+    it(`refuses ${variable}=${value}`, () => {
+      const error = refusal({ [variable]: value });
+      assert.match(error.message, new RegExp(`^${variable} must be .*, not "${value}"$`));
+    });
+  }
+
+  for (const implementation of ['threads', 'inline']) {
+    it(`refuses CLUSTER_IMPLEMENTATION=${implementation} as not available yet`, () => {
+      assert.match(refusal({ CLUSTER_IMPLEMENTATION: implementation }).message, /not available yet/);
+    });
+  }
+
+  for (const [variable, value] of [
+    ['MONGO_URL', 'localhost:27017'],
+    ['MONGO_URL', 'mongodb://user:se@cret@host'],
+    ['POSTGRES_URL', 'localhost/db'],
+    ['POSTGRES_URL', 'postgres://user:secret@host:99999/db'],
+    ['POSTGRES_URL', 'postgres://user:se%cret@host/db'],
+    ['POSTGRES_URL', 'postgres://user:secret@host'],
+    ['POSTGRES_URL', 'mysql://user:secret@host/db'],
+  ] as const) {
+    it(`refuses ${variable}=${value}, and does not repeat it`, () => {
+      const error = refusal({ ...bothUrls, [variable]: value });
+      assert.match(error.message, new RegExp(`^${variable} (is not a|names no)`));
+      assert.doesNotMatch(error.message + error.fix, /cret/);
+    });
+  }
+
+  it('does not look at what the command does not use', () => {
+    assert.equal(readConfig('seed', {}, { CLUSTER_SIZE: '-3' }).amountUsersSeed, 100_000);
+  });
+});

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Binary, Decimal128, Double, Int32, Long, ObjectId, serialize, type Document } from 'bson';
+import { inferColumns } from '../../../src/plan/infer.ts';
+
+function typesOf(...documents: Document[]): Record<string, string> {
+  const { columns } = inferColumns(documents.map((document) => serialize(document)));
+  return Object.fromEntries(columns.map(({ field, type }) => [field, type]));
+}
+
+describe('inferColumns', () => {
+  it('gives each common type its column', () => {
+    const types = typesOf({
+      _id: new ObjectId(),
+      s: 'text',
+      i: new Int32(1),
+      l: Long.fromNumber(1),
+      d: new Double(1),
+      b: true,
+      t: new Date(0),
+    });
+    assert.deepEqual(types, {
+      _id: 'objectId',
+      s: 'string',
+      i: 'int32',
+      l: 'int64',
+      d: 'double',
+      b: 'boolean',
+      t: 'date',
+    });
+  });
+
+  it('gives nested and rare types to jsonb', () => {
+    const types = typesOf({ _id: 1, o: {}, a: [], bin: new Binary(), dec: new Decimal128('1'), n: null });
+    assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', bin: 'json', dec: 'json', n: 'json' });
+  });
+
+  for (const [name, a, b, widened] of [
+    ['int and long', new Int32(1), Long.fromNumber(1), 'int64'],
+    ['int and double', new Int32(1), new Double(1), 'double'],
+    ['long and double', Long.fromNumber(1), new Double(1), 'json'],
+    ['int and string', new Int32(1), '1', 'json'],
+    ['string and null', 'a', null, 'string'],
+    ['string and object', 'a', {}, 'json'],
+    ['ObjectId and string', new ObjectId(), 'a', 'json'],
+  ] as const) {
+    it(`widens ${name} to ${widened}, in either order`, () => {
+      assert.equal(typesOf({ _id: 1, x: a }, { _id: 2, x: b })['x'], widened);
+      assert.equal(typesOf({ _id: 1, x: b }, { _id: 2, x: a })['x'], widened);
+    });
+  }
+
+  it('has a primary key even when the sample shows none', () => {
+    assert.deepEqual(typesOf({ a: 'x' }), { _id: 'json', a: 'string' });
+    assert.deepEqual(typesOf(), { _id: 'json' });
+  });
+
+  it('puts _id first and the fields in the order in which they were met', () => {
+    const types = typesOf({ b: 1, _id: 1, a: 1 }, { _id: 2, c: 1, a: 1 });
+    assert.deepEqual(Object.keys(types), ['_id', 'b', 'a', 'c']);
+  });
+
+  it('leaves the rarest fields without a column when there are more than Postgres has', () => {
+    const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`f${i}`, 1]));
+    const { columns, extraColumn, notices } = inferColumns([
+      serialize({ _id: 1, ...many }),
+      serialize({ _id: 2, f1999: 1 }),
+    ]);
+    assert.equal(columns.length, 1599);
+    assert.ok(columns.some(({ field }) => field === 'f1999'));
+    assert.ok(!columns.some(({ field }) => field === 'f1998'));
+    assert.match(
+      notices.join(),
+      new RegExp(`402 rare fields have no column of their own and go to ${extraColumn}`),
+    );
+  });
+
+  it('keeps the extra column apart from a field of its name', () => {
+    const { extraColumn } = inferColumns([serialize({ _id: 1, _extra: 1 })]);
+    assert.notEqual(extraColumn, '_extra');
+  });
+
+  it('leaves a corrupt document out', () => {
+    const corrupt = serialize({ _id: 1, a: 'x' }).subarray(0, 12);
+    const { columns } = inferColumns([corrupt, serialize({ _id: 1, b: 'x' })]);
+    assert.deepEqual(
+      columns.map(({ field }) => field),
+      ['_id', 'b'],
+    );
+  });
+});
