@@ -6,10 +6,12 @@ export interface MongoServer {
   close(): Promise<void>;
 }
 
-export function startMongoServer(_options: {
+export function startMongoServer(options: {
   dataDir?: string;
   port?: number;
   onWarning?: (message: string) => void;
 }): Promise<MongoServer> {
-  return Promise.reject(new Error('the embedded MongoDB server is not part of this build'));
+  return Promise.reject(
+    new Error(`the embedded MongoDB server is not part of this build (${Object.keys(options).join()})`),
+  );
 }
