@@ -1,0 +1,124 @@
+/** What the tests of the embedded servers share: folders, commands to kill, and a look at processes. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'node:test';
+import pg from 'pg';
+import { unlessCode } from '../../src/embedded/fs-errors.ts';
+import { pollUntil } from '../../src/embedded/poll.ts';
+import { identifyProcess } from '../../src/embedded/process-identity.ts';
+
+export const isRoot = process.getuid?.() === 0;
+
+/** Longer than any single step takes on a slow machine; a test that waits this long has failed. */
+const limitMs = 30_000;
+
+/** A folder that everybody can enter (as a user's clone can be), removed after the test. */
+export async function makeDirectory(t: Pick<TestContext, 'after'>, mode = 0o755): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mongo2pg-test-'));
+  await chmod(directory, mode);
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  return directory;
+}
+
+export interface Parent {
+  readonly child: ChildProcess;
+  readonly report: {
+    host: number;
+    port: number;
+    url: string;
+    notices: string[];
+    error?: string;
+    fix?: string;
+  };
+  /** Lets the command stop its server, and gives its exit code. */
+  finish(): Promise<number | null>;
+}
+
+/** Spawns a command that starts the embedded Postgres; fulfilled once it has reported. */
+export async function startParent(
+  t: Pick<TestContext, 'after'>,
+  dataDir: string,
+  options: { role?: 'run' | 'held'; uid?: number; gid?: number; script?: string } = {},
+): Promise<Parent> {
+  const { child, reported } = spawnParent(t, dataDir, options);
+  const report = JSON.parse(await reported) as Parent['report'];
+  return {
+    child,
+    report,
+    async finish() {
+      const exited = once(child, 'exit');
+      child.stdin?.end();
+      const [code] = (await exited) as [number | null];
+      return code;
+    },
+  };
+}
+
+export function spawnParent(
+  t: Pick<TestContext, 'after'>,
+  dataDir: string,
+  {
+    role = 'run',
+    uid,
+    gid,
+    script,
+  }: { role?: 'run' | 'held'; uid?: number; gid?: number; script?: string } = {},
+): { child: ChildProcess; reported: Promise<string> } {
+  const file = script ?? fileURLToPath(new URL('./embedded-parent.js', import.meta.url));
+  const child = spawn(process.execPath, [file, dataDir, role], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+  });
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const reported = new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).once('line', resolve);
+    child.once('exit', () => {
+      reject(new Error('the command ended without a report'));
+    });
+  });
+  // A test that kills the command does not wait for its report.
+  reported.catch(() => undefined);
+  return { child, reported };
+}
+
+export async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const result = await client.query<Record<string, unknown>>(sql);
+    return result.rows.flatMap((row) => Object.values(row));
+  } finally {
+    await client.end();
+  }
+}
+
+export async function waitUntil(what: string, check: () => Promise<boolean>): Promise<void> {
+  const isDone = await pollUntil(async () => ((await check()) ? true : undefined), limitMs);
+  assert.equal(isDone, true, `not so within ${limitMs} ms: ${what}`);
+}
+
+export async function waitForProcessEnd(pid: number): Promise<void> {
+  await waitUntil(`process ${pid} has ended`, async () => (await identifyProcess(pid)) === undefined);
+}
+
+export async function isAlive(pid: number): Promise<boolean> {
+  return (await identifyProcess(pid)) !== undefined;
+}
+
+/** The process id of the postmaster of the folder, 0 when there is none. */
+export async function readPostmasterPid(dataDir: string): Promise<number> {
+  const text = await unlessCode(readFile(join(dataDir, 'postgres/cluster/postmaster.pid'), 'utf8'), 'ENOENT');
+  return Number.parseInt(text ?? '0', 10);
+}
