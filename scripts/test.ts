@@ -31,8 +31,8 @@ async function runTests(): Promise<number> {
   try {
     const env = {
       ...process.env,
-      TEST_MONGO_URL: process.env['TEST_MONGO_URL'] ?? (await startServer(startEmbeddedMongo)),
-      TEST_POSTGRES_URL: process.env['TEST_POSTGRES_URL'] ?? (await startServer(startEmbeddedPostgres)),
+      TEST_MONGO_URL: process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo)),
+      TEST_POSTGRES_URL: process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres)),
     };
     // The spec reporter in any case: without a terminal the default differs between versions of Node.
     const runner = spawn(process.execPath, ['--test', '--test-reporter=spec', ...flags, ...files], {

@@ -23,7 +23,7 @@ async function main(args: string[]): Promise<number> {
   const run =
     (command: CommandName, execute: (config: Config, options: CommandOptions) => Promise<number>) =>
     async (flags: object): Promise<void> => {
-      exitCode = await runCommand(readConfig(command, flags as Flags, process.env), execute);
+      exitCode = await runCommand(readConfig(command, flags, process.env), execute);
     };
   await yargs(args)
     .scriptName('mongo2pg')
@@ -49,7 +49,7 @@ async function main(args: string[]): Promise<number> {
         const command = (flags.command ?? []).map(String);
         const config = readConfig(
           'servers',
-          { dataDir: flags['dataDir'] as string | undefined },
+          { dataDir: flags.dataDir as string | undefined },
           process.env,
         );
         exitCode = await holdServers({ dataDir: config.dataDir, command });

@@ -180,6 +180,7 @@ export class Supervisor {
       this.#options.onNotice(`${what}; started another, which takes over its batches`);
       this.#spawn();
     }
+    this.#handOut();
   }
 
   /** Round-robin over the workers that have credit: whoever got a batch goes to the end of the line. */

@@ -121,7 +121,7 @@ class CollectionSource implements Source {
       ...(this.#db.readConcern === undefined ? {} : { readConcern: this.#db.readConcern.toJSON() }),
     };
     const reply = await this.#db.command(command, { raw: true, readPreference: this.#db.readPreference });
-    return toPage(reply['cursor'] as Uint8Array);
+    return toPage(reply.cursor as Uint8Array);
   }
 
   async #explained<T>(read: () => Promise<T>): Promise<T> {

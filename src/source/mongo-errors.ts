@@ -30,7 +30,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
     return explain(`the host of MONGO_URL (${where}) is not known`, 'correct the host in MONGO_URL.');
   }
-  if (/ECONNREFUSED/.test(text)) {
+  if (text.includes('ECONNREFUSED')) {
     return explain(
       `no MongoDB answers at ${where}`,
       'start the server, or correct host and port in MONGO_URL.',

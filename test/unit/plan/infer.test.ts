@@ -45,8 +45,8 @@ describe('inferColumns', () => {
     ['ObjectId and string', new ObjectId(), 'a', 'json'],
   ] as const) {
     it(`widens ${name} to ${widened}, in either order`, () => {
-      assert.equal(typesOf({ _id: 1, x: a }, { _id: 2, x: b })['x'], widened);
-      assert.equal(typesOf({ _id: 1, x: b }, { _id: 2, x: a })['x'], widened);
+      assert.equal(typesOf({ _id: 1, x: a }, { _id: 2, x: b }).x, widened);
+      assert.equal(typesOf({ _id: 1, x: b }, { _id: 2, x: a }).x, widened);
     });
   }
 
