@@ -1,0 +1,100 @@
+/** Writes integers and dates as ASCII digits without making a string. */
+
+import type { Output } from './output.ts';
+
+export const TWO_32 = 2 ** 32;
+
+/** The int64 at `start` as a number: exact if the number is a safe integer, and only then. */
+export function readInt64(view: DataView, start: number): number {
+  return view.getInt32(start + 4, true) * TWO_32 + view.getUint32(start, true);
+}
+
+/** Writes the int64 at `start` with all its digits. */
+export function writeInt64(view: DataView, start: number, output: Output): void {
+  const value = readInt64(view, start);
+  if (Number.isSafeInteger(value)) {
+    writeInteger(value, output);
+  } else {
+    output.writeAscii(view.getBigInt64(start, true).toString());
+  }
+}
+
+const NINE_DIGITS = 1e9;
+
+/** Writes a safe integer. */
+export function writeInteger(value: number, output: Output): void {
+  if (value < 0) {
+    output.writeByte(0x2d);
+    value = -value;
+  }
+  if (value < TWO_32) {
+    writePadded(value, countDigits(value), output);
+  } else {
+    // Uint32 arithmetic is what makes this fast, so a longer number is written in two parts.
+    const high = Math.floor(value / NINE_DIGITS);
+    writePadded(high, countDigits(high), output);
+    writePadded(value - high * NINE_DIGITS, 9, output);
+  }
+}
+
+/** Writes a uint32 with leading zeros. */
+function writePadded(value: number, width: number, output: Output): void {
+  output.reserve(width);
+  const { bytes, position } = output;
+  for (let i = position + width - 1; i >= position; i--) {
+    const tenth = (value / 10) >>> 0;
+    bytes[i] = 0x30 + value - tenth * 10;
+    value = tenth;
+  }
+  output.position = position + width;
+}
+
+function countDigits(value: number): number {
+  let digits = 1;
+  for (let power = 10; power <= value; power *= 10) digits++;
+  return digits;
+}
+
+const MS_PER_DAY = 86_400_000;
+const DAYS_PER_400_YEARS = 146_097;
+/** From 0000-03-01, where the leap day is the last of its year, to 1970-01-01. */
+const DAYS_TO_1970 = 719_468;
+
+/** Writes an instant of the years 1970 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if there are any. */
+export function writeIsoDate(epochMs: number, output: Output): void {
+  const days = Math.floor(epochMs / MS_PER_DAY);
+  const ms = epochMs - days * MS_PER_DAY;
+  // http://howardhinnant.github.io/date_algorithms.html#civil_from_days
+  const shifted = days + DAYS_TO_1970;
+  const era = Math.floor(shifted / DAYS_PER_400_YEARS);
+  const dayOfEra = shifted - era * DAYS_PER_400_YEARS;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+
+  writePadded(year, 4, output);
+  output.writeByte(0x2d);
+  writePadded(month, 2, output);
+  output.writeByte(0x2d);
+  writePadded(day, 2, output);
+  output.writeByte(0x54);
+  writePadded(Math.floor(ms / 3_600_000), 2, output);
+  output.writeByte(0x3a);
+  writePadded(Math.floor(ms / 60_000) % 60, 2, output);
+  output.writeByte(0x3a);
+  writePadded(Math.floor(ms / 1000) % 60, 2, output);
+  if (ms % 1000 !== 0) {
+    output.writeByte(0x2e);
+    writePadded(ms % 1000, 3, output);
+  }
+  output.writeByte(0x5a);
+}

@@ -1,0 +1,50 @@
+/** Counts what went into the extra column, by field, type and reason. */
+
+import { type BsonTypeName, nameOfType } from './bson.ts';
+
+/** Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one of that name already. */
+export type ExtraReason = 'no_column' | 'does_not_fit' | 'duplicate_field';
+
+export interface ExtraCount {
+  /** The field's name, or `OTHER_FIELDS`. */
+  readonly field: string;
+  readonly type: BsonTypeName;
+  readonly reason: ExtraReason;
+  readonly count: number;
+}
+
+/** Stands for the fields that are too many, or have too long names, to be counted one by one. */
+export const OTHER_FIELDS = '(other fields)';
+
+export class ExtraCounter {
+  private readonly counts = new Map<string, Map<number, { readonly reason: ExtraReason; count: number }>>();
+
+  reset(): void {
+    this.counts.clear();
+  }
+
+  add(field: string | null, type: number, reason: ExtraReason): void {
+    const name = field ?? OTHER_FIELDS;
+    let ofField = this.counts.get(name);
+    if (ofField === undefined) {
+      ofField = new Map();
+      this.counts.set(name, ofField);
+    }
+    const key = type * reasons.length + reasons.indexOf(reason);
+    const entry = ofField.get(key);
+    if (entry === undefined) ofField.set(key, { reason, count: 1 });
+    else entry.count++;
+  }
+
+  toCounts(): ExtraCount[] {
+    const list: ExtraCount[] = [];
+    for (const [field, ofField] of this.counts) {
+      for (const [key, { reason, count }] of ofField) {
+        list.push({ field, type: nameOfType(Math.floor(key / reasons.length)), reason, count });
+      }
+    }
+    return list;
+  }
+}
+
+const reasons: readonly ExtraReason[] = ['no_column', 'does_not_fit', 'duplicate_field'];

@@ -1,0 +1,68 @@
+/** Finds what is known of a field by the bytes of its name, without making a string of them. */
+
+import { terminateName, type NameGuess } from './bson.ts';
+
+/** A field name that was met, and what is known of it. `T` is what the caller keeps with each name. */
+export interface FieldName<T> extends NameGuess {
+  readonly text: string;
+  /** The name that followed this one when it was last met: documents of a collection have their fields in one order. */
+  next: FieldName<T> | null;
+  readonly value: T;
+}
+
+/** A hash table with open addressing; its names are never removed one by one. */
+export class FieldNames<T> {
+  private readonly slots: (FieldName<T> | null)[];
+  private readonly mask: number;
+  /** Differs per process, so that no collection can be made of names that all fall into one slot. */
+  private readonly seed = Math.floor(Math.random() * 2 ** 32);
+
+  /** Holds up to `capacity` names; half of the slots stay free. */
+  constructor(capacity: number) {
+    const slotCount = 2 ** Math.ceil(Math.log2(capacity * 2 + 2));
+    this.slots = Array.from({ length: slotCount }, () => null);
+    this.mask = slotCount - 1;
+  }
+
+  /** Adds a name that is not there yet. */
+  add(text: string, value: T): FieldName<T> {
+    const terminated = terminateName(text);
+    const name: FieldName<T> = { text, terminated, next: null, value };
+    this.slots[this.locate(terminated, 0, terminated.byteLength - 1)] = name;
+    return name;
+  }
+
+  /** The name from `start` to before `end`, or null. */
+  find(view: DataView, start: number, end: number): FieldName<T> | null {
+    return this.slots[this.locate(view, start, end)] ?? null;
+  }
+
+  clear(): void {
+    this.slots.fill(null);
+  }
+
+  /** The slot that holds the name, or the free one where it belongs. */
+  private locate(view: DataView, start: number, end: number): number {
+    let slot = this.hash(view, start, end) & this.mask;
+    for (;;) {
+      const name = this.slots[slot] ?? null;
+      if (name === null || isSameName(name.terminated, view, start, end)) return slot;
+      slot = (slot + 1) & this.mask;
+    }
+  }
+
+  /** FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
+  private hash(view: DataView, start: number, end: number): number {
+    let hash = this.seed;
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ view.getUint8(i), 0x01000193);
+    return hash ^ (hash >>> 15);
+  }
+}
+
+function isSameName(terminated: DataView, view: DataView, start: number, end: number): boolean {
+  if (terminated.byteLength - 1 !== end - start) return false;
+  for (let i = start; i < end; i++) {
+    if (terminated.getUint8(i - start) !== view.getUint8(i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,68 @@
+/** Writes BSON text as a JSON string: validated, escaped, byte by byte. */
+
+import type { BsonBytes } from './bson.ts';
+import type { Output } from './output.ts';
+import { measureSequence, nulError } from './utf8.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** A backslash, `u` and four digits are what one byte becomes at most. */
+const MAX_ESCAPE_BYTES = 6;
+
+/** Throws a DocumentError if the text has a NUL or is not UTF-8. */
+export function writeJsonString(source: BsonBytes, start: number, end: number, output: Output): void {
+  const { view } = source;
+  // Enough for text without escapes; each escape makes sure of the rest again.
+  output.reserve(end - start + 2);
+  let { bytes, position: at } = output;
+  bytes[at++] = QUOTE;
+  for (let i = start; i < end; i++) {
+    const byte = view.getUint8(i);
+    if (byte >= 0x80) {
+      const last = i + measureSequence(view, i, end) - 1;
+      for (; i < last; i++) bytes[at++] = view.getUint8(i);
+      bytes[at++] = view.getUint8(i);
+    } else if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) {
+      bytes[at++] = byte;
+    } else {
+      if (byte === 0) throw nulError(i);
+      output.position = at;
+      output.reserve(MAX_ESCAPE_BYTES + end - i + 1);
+      bytes = output.bytes;
+      at = writeEscape(byte, bytes, at);
+    }
+  }
+  bytes[at++] = QUOTE;
+  output.position = at;
+}
+
+/** The letters of JSON's short escapes, by the character they stand for. */
+const shortEscapes = new Map([
+  [0x08, 0x62],
+  [0x09, 0x74],
+  [0x0a, 0x6e],
+  [0x0c, 0x66],
+  [0x0d, 0x72],
+  [QUOTE, QUOTE],
+  [BACKSLASH, BACKSLASH],
+]);
+
+function writeEscape(byte: number, bytes: Uint8Array, at: number): number {
+  bytes[at++] = BACKSLASH;
+  const letter = shortEscapes.get(byte);
+  if (letter !== undefined) {
+    bytes[at++] = letter;
+    return at;
+  }
+  bytes[at++] = 0x75;
+  bytes[at++] = 0x30;
+  bytes[at++] = 0x30;
+  bytes[at++] = hexDigit(byte >>> 4);
+  bytes[at++] = hexDigit(byte & 15);
+  return at;
+}
+
+/** The lower-case digit of a number below 16. */
+export function hexDigit(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value;
+}

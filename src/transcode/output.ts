@@ -1,0 +1,82 @@
+/** The buffer that rows are written to: it grows as needed and is used again for the next batch. */
+
+import { DocumentError } from './document-error.ts';
+
+/** Rows of one page of small documents fit, so that most runs never grow it. */
+const INITIAL_BYTES = 1024 * 1024;
+
+/** A buffer up to this size is kept whatever was used of it: pages are cut at 16 MB, and rows are about as long. */
+const KEPT_BYTES = 32 * 1024 * 1024;
+
+export class Output {
+  bytes: Buffer;
+  view: DataView;
+  position = 0;
+  /** No write may reach beyond this offset; checked when the buffer grows. */
+  limit = Number.MAX_SAFE_INTEGER;
+
+  constructor(initialBytes = INITIAL_BYTES) {
+    this.bytes = Buffer.allocUnsafeSlow(initialBytes);
+    this.view = viewOf(this.bytes);
+  }
+
+  /** Starts over. Gives back a large buffer that was hardly used, as a batch far larger than the others leaves it. */
+  reset(): void {
+    if (this.bytes.length > KEPT_BYTES && this.position < this.bytes.length / 4) this.replace(KEPT_BYTES);
+    this.position = 0;
+    this.limit = Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Makes sure that `size` bytes can be written at `position`. Callers take `bytes` and `view` after it, not before. */
+  reserve(size: number): void {
+    if (size > this.bytes.length - this.position) this.grow(size);
+  }
+
+  writeBytes(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.position);
+    this.position += bytes.length;
+  }
+
+  /** Writes text of which each character is ASCII. */
+  writeAscii(text: string): void {
+    this.reserve(text.length);
+    this.position += this.bytes.write(text, this.position, 'latin1');
+  }
+
+  writeByte(byte: number): void {
+    this.reserve(1);
+    this.bytes[this.position++] = byte;
+  }
+
+  writeInt16(value: number): void {
+    this.reserve(2);
+    this.view.setInt16(this.position, value);
+    this.position += 2;
+  }
+
+  writeInt32(value: number): void {
+    this.reserve(4);
+    this.view.setInt32(this.position, value);
+    this.position += 4;
+  }
+
+  private grow(size: number): void {
+    const needed = this.position + size;
+    if (needed > this.limit) throw new DocumentError('too_large', 'the row is longer than Postgres takes');
+    let length = this.bytes.length;
+    while (length < needed) length *= 2;
+    const written = this.bytes.subarray(0, this.position);
+    this.replace(length);
+    this.bytes.set(written);
+  }
+
+  private replace(length: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(length);
+    this.view = viewOf(this.bytes);
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,237 @@
+/** Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and field. */
+
+import type { Plan } from '../plan/plan.ts';
+import {
+  BsonError,
+  type BsonBytes,
+  bsonTypes,
+  DocumentCursor,
+  findField,
+  nameOfType,
+  wrapBytes,
+} from './bson.ts';
+import { type DeadLetterReason, DocumentError } from './document-error.ts';
+import { type ColumnSlot, DocumentFields } from './document-fields.ts';
+import { beginJson, createFieldEncoders, type EncodeField, endJson } from './encode.ts';
+import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
+import { type JsonStyle, JsonWriter } from './json.ts';
+import { writeJsonString } from './json-string.ts';
+import { Output } from './output.ts';
+
+/** A document that could not become a row. */
+export interface DeadLetter {
+  /** Its position in the batch, from 0. */
+  readonly ordinal: number;
+  /** All of its bytes, as they were read; a copy. */
+  readonly document: Buffer;
+  /** Its `_id` in canonical Extended JSON, or null where it has none that can be read and stored. */
+  readonly id: string | null;
+  readonly reason: DeadLetterReason;
+  /** The column that its value was for, or null when it is about the document as a whole. */
+  readonly column: string | null;
+  /** What was wrong, for people; offsets count from the document's first byte. */
+  readonly detail: string;
+}
+
+export interface EncodedBatch {
+  /** A complete binary COPY stream with header and trailer. Valid until the next `encodeBatch`, which uses the memory again. */
+  readonly copy: Buffer;
+  /** How many documents the batch has: one row or one dead letter for each. */
+  readonly documents: number;
+  /** How many rows the stream has. */
+  readonly copied: number;
+  readonly deadLetters: DeadLetter[];
+  /** What went into the extra column. */
+  readonly extra: ExtraCount[];
+}
+
+export interface RowEncoder {
+  /**
+   * Encodes the documents of a BSON array, such as the `firstBatch` of a find reply: its bytes and nothing else. Throws a BsonError when
+   * the array is corrupt between documents, so that none can say where the next begins; a document corrupt inside is a dead letter.
+   */
+  encodeBatch(array: Uint8Array): EncodedBatch;
+}
+
+export interface RowEncoderOptions {
+  /** How jsonb is written, `_id` excepted: its is canonical, so that `1`, `"1"` and `NumberLong(1)` stay apart. Default: relaxed. */
+  readonly jsonStyle?: JsonStyle;
+  /** Of one jsonb field. */
+  readonly maxJsonBytes?: number;
+  readonly maxRowBytes?: number;
+}
+
+/** Postgres counts the bytes inside a jsonb value in 28 bits (JENTRY_OFFLENMASK in src/include/utils/jsonb.h). */
+const MAX_JSON_BYTES = 2 ** 28 - 1;
+
+/** What Postgres allocates for one row at most (MaxAllocSize in src/include/utils/memutils.h). */
+const MAX_ROW_BYTES = 2 ** 30 - 1;
+
+export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): RowEncoder {
+  return new PlanRowEncoder(plan, options);
+}
+
+/** The signature, no flags, no extension: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format). */
+const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+/** Stands where a row has its number of fields. */
+const COPY_TRAILER = -1;
+/** Stands where a field has its length. */
+const COPY_NULL = -1;
+
+/** Most ids are shorter than this as text; the buffer grows for others. */
+const ID_BYTES = 256;
+
+interface RowColumn {
+  readonly slot: ColumnSlot;
+  readonly encoders: readonly EncodeField[];
+  readonly isId: boolean;
+  /** Whether null becomes SQL NULL. It does not in an `_id`, which is the primary key: null is a value there, or does not fit. */
+  readonly isNullable: boolean;
+}
+
+class PlanRowEncoder implements RowEncoder {
+  private readonly extraColumn: string;
+  private readonly columns: readonly RowColumn[];
+  private readonly fields: DocumentFields;
+  private readonly maxJsonBytes: number;
+  private readonly maxRowBytes: number;
+  private readonly json: JsonWriter;
+  private readonly idJson = new JsonWriter('canonical');
+  private readonly output = new Output();
+  private readonly counter = new ExtraCounter();
+  /** The column being written, for the dead letter if that fails. */
+  private currentColumn: string | null = null;
+
+  constructor(plan: Plan, options: RowEncoderOptions) {
+    this.extraColumn = plan.extraColumn;
+    this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
+    this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
+    this.json = new JsonWriter(options.jsonStyle ?? 'relaxed');
+    this.fields = new DocumentFields(plan.columns);
+    this.columns = this.fields.slots.map((slot) => {
+      const isId = slot.plan.field === '_id';
+      const json = isId ? this.idJson : this.json;
+      const encoders = createFieldEncoders(slot.plan.type, json, this.maxJsonBytes);
+      return { slot, encoders, isId, isNullable: !isId };
+    });
+  }
+
+  encodeBatch(array: Uint8Array): EncodedBatch {
+    const source = wrapBytes(array);
+    const cursor = new DocumentCursor(array);
+    const deadLetters: DeadLetter[] = [];
+    const { output } = this;
+    this.fields.startBatch();
+    this.counter.reset();
+    output.reset();
+    output.writeBytes(COPY_HEADER);
+    let documents = 0;
+    for (; cursor.next(); documents++) {
+      const rowStart = output.position;
+      output.limit = rowStart + this.maxRowBytes;
+      this.currentColumn = null;
+      try {
+        this.writeRow(source, cursor.start, cursor.end);
+      } catch (error) {
+        output.position = rowStart;
+        deadLetters.push(this.toDeadLetter(error, documents, source, cursor.start, cursor.end));
+      }
+    }
+    output.limit = Number.MAX_SAFE_INTEGER;
+    output.writeInt16(COPY_TRAILER);
+    const copy = output.bytes.subarray(0, output.position);
+    return {
+      copy,
+      documents,
+      copied: documents - deadLetters.length,
+      deadLetters,
+      extra: this.counter.toCounts(),
+    };
+  }
+
+  private writeRow(source: BsonBytes, start: number, end: number): void {
+    const { fields, output } = this;
+    fields.locate(source.view, start, end);
+    output.writeInt16(this.columns.length + 1);
+    for (const column of this.columns) this.writeColumn(source, column);
+    this.writeExtra(source);
+    this.currentColumn = null;
+    if (output.position > output.limit) {
+      throw new DocumentError('too_large', `a row of more than ${this.maxRowBytes} bytes`);
+    }
+    for (let i = 0; i < fields.extraCount; i++) {
+      const extra = fields.extras[i];
+      if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
+    }
+  }
+
+  private writeColumn(source: BsonBytes, column: RowColumn): void {
+    const { fields, output } = this;
+    const { slot, isId } = column;
+    this.currentColumn = slot.plan.column;
+    if (slot.document !== fields.document) {
+      if (isId) throw new DocumentError('missing_id', 'the document has no _id');
+      output.writeInt32(COPY_NULL);
+      return;
+    }
+    if (slot.type === bsonTypes.null && column.isNullable) {
+      output.writeInt32(COPY_NULL);
+      return;
+    }
+    const encode = column.encoders[slot.type];
+    if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
+    if (isId) {
+      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
+      throw new DocumentError('id_type', problem, slot.valueStart);
+    }
+    fields.moveToExtra(source.view, slot);
+    output.writeInt32(COPY_NULL);
+  }
+
+  private writeExtra(source: BsonBytes): void {
+    const { fields, output, json } = this;
+    this.currentColumn = this.extraColumn;
+    if (fields.extraCount === 0) {
+      output.writeInt32(COPY_NULL);
+      return;
+    }
+    const lengthAt = beginJson(output);
+    for (let i = 0; i < fields.extraCount; i++) {
+      const extra = fields.extras[i];
+      if (extra === undefined) break;
+      output.writeByte(i === 0 ? 0x7b : 0x2c);
+      writeJsonString(source, extra.nameStart, extra.nameEnd, output);
+      output.writeByte(0x3a);
+      json.writeValue(source, extra.type, extra.valueStart, extra.valueEnd, output);
+    }
+    output.writeByte(0x7d);
+    endJson(output, lengthAt, this.maxJsonBytes);
+  }
+
+  private toDeadLetter(
+    error: unknown,
+    ordinal: number,
+    source: BsonBytes,
+    start: number,
+    end: number,
+  ): DeadLetter {
+    if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
+    const document = Buffer.from(source.bytes.subarray(start, end));
+    const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
+    const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
+    return { ordinal, document, id: this.describeId(document), reason, column: this.currentColumn, detail };
+  }
+
+  private describeId(document: Buffer): string | null {
+    const output = new Output(ID_BYTES);
+    try {
+      const id = findField(document, '_id');
+      if (id === null) return null;
+      this.idJson.writeValue(wrapBytes(document), id.type, id.valueStart, id.valueEnd, output);
+    } catch (error) {
+      if (error instanceof DocumentError || error instanceof BsonError) return null;
+      throw error;
+    }
+    return output.bytes.toString('utf8', 0, output.position);
+  }
+}
