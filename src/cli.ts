@@ -4,7 +4,7 @@
 import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { loadDotEnv, readConfig, type Config, type Flags } from './config.ts';
+import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { holdServers } from './embedded/serve.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
@@ -47,11 +47,7 @@ async function main(args: string[]): Promise<number> {
           .parserConfiguration({ 'unknown-options-as-args': true, 'halt-at-non-option': true }),
       async (flags) => {
         const command = (flags.command ?? []).map(String);
-        const config = readConfig(
-          'servers',
-          { dataDir: flags.dataDir as string | undefined },
-          process.env,
-        );
+        const config = readConfig('servers', { dataDir: flags.dataDir as string | undefined }, process.env);
         exitCode = await holdServers({ dataDir: config.dataDir, command });
       },
     )
@@ -62,7 +58,10 @@ async function main(args: string[]): Promise<number> {
     .exitProcess(false)
     .fail((message, error) => {
       // An error of ours has passed through yargs; any other text is about the command line.
-      throw error ?? new UsageError(message.replaceAll('\n', ' '), { fix: 'see npm start -- --help.' });
+      throw (
+        (error as Error | null) ??
+        new UsageError(message.replaceAll('\n', ' '), { fix: 'see npm start -- --help.' })
+      );
     })
     .parseAsync();
   return exitCode;

@@ -1,6 +1,6 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
-import type { ExtraCount } from './transcode/row.ts';
+import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
 
 /** Something to know that stops nothing. */

@@ -1,6 +1,6 @@
 /** Adds up, over all batches, which values went into the extra column, and why. */
 
-import type { ExtraCount } from '../transcode/row.ts';
+import type { ExtraCount } from './transcode/extra-counter.ts';
 
 export class ExtraTally {
   readonly #counts = new Map<string, ExtraCount>();

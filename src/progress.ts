@@ -11,11 +11,11 @@ const plainLineEveryMs = 2_000;
 const spinnerTextEveryMs = 100;
 
 export interface Progress {
-  show(event: RunEvent): void;
+  readonly show: (event: RunEvent) => void;
   /** A step outside a run, such as the start of a server. */
-  say(message: string): void;
+  readonly say: (message: string) => void;
   /** Ends the display; nothing is shown after it. */
-  close(): void;
+  readonly close: () => void;
 }
 
 export function createProgress(isJson: boolean): Progress {

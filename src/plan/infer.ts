@@ -12,6 +12,9 @@ export interface Inference extends Pick<Plan, 'columns' | 'extraColumn'> {
   readonly notices: readonly string[];
 }
 
+/** How often each type was met in one field. */
+type TypeCounts = Map<BsonTypeName, number>;
+
 /** BSON types that have a column type of their own; all others go to jsonb. */
 const typeOfBson: Partial<Record<BsonTypeName, ColumnType>> = {
   objectId: 'objectId',
@@ -31,36 +34,40 @@ const widened: Partial<Record<string, ColumnType>> = {
 
 /** @param sample raw documents; a corrupt one is left out, and becomes a dead letter when it is read */
 export function inferColumns(sample: readonly Uint8Array[]): Inference {
-  const seen = new Map<string, Map<BsonTypeName, number>>([['_id', new Map()]]);
+  const seen = new Map<string, TypeCounts>([['_id', new Map()]]);
   for (const document of sample) countTypes(document, seen);
 
-  // The rarest fields stay without a column; among equals, those met first have one.
-  const byCount = [...seen].sort(([, a], [, b]) => total(b) - total(a)).map(([field]) => field);
-  const kept = new Set(['_id', ...byCount.filter((field) => field !== '_id').slice(0, maxColumns - 1)]);
-  const fields = [...seen.keys()].filter((field) => kept.has(field));
-  const names = nameColumns(fields);
-  const columns = fields.map((field, index): PlanColumn => {
-    return { field, column: names[index] ?? field, type: widenAll(seen.get(field) ?? new Map()) };
+  const fields = chooseFields(seen);
+  const names = nameColumns(fields.map(([field]) => field));
+  const extraColumn = uniqueName('_extra', new Set(names));
+  const columns = fields.map(([field, types], index): PlanColumn => {
+    return { field, column: names[index] ?? field, type: widenAll(types) };
   });
 
-  const notices: string[] = [];
-  const extraColumn = uniqueName('_extra', new Set(names));
-  if (fields.length < seen.size) {
-    notices.push(
-      `${seen.size - fields.length} rare fields have no column of their own and go to ${extraColumn}`,
-    );
-  }
-  for (const { field, column } of columns) {
-    if (field !== column) notices.push(`the field ${JSON.stringify(field)} goes to the column "${column}"`);
-    const types = [...(seen.get(field)?.keys() ?? [])].filter((type) => type !== 'null');
-    const isMixed = widenAll(seen.get(field) ?? new Map()) === 'json' && types.length > 1;
-    if (isMixed)
-      notices.push(`the field ${JSON.stringify(field)} has several types (${types.join(', ')}): jsonb`);
-  }
+  const notices = fields.flatMap(([field, types], index) => {
+    const name = JSON.stringify(field);
+    const met = [...types.keys()].filter((type) => type !== 'null');
+    return [
+      ...(names[index] === field ? [] : [`the field ${name} goes to the column "${names[index] ?? ''}"`]),
+      ...(met.length > 1 && widenAll(types) === 'json'
+        ? [`the field ${name} has several types (${met.join(', ')}) and becomes jsonb`]
+        : []),
+    ];
+  });
+  const left = seen.size - fields.length;
+  if (left > 0) notices.push(`${left} rare fields have no column of their own and go to ${extraColumn}`);
   return { columns, extraColumn, notices };
 }
 
-function countTypes(document: Uint8Array, seen: Map<string, Map<BsonTypeName, number>>): void {
+/** `_id` and the most frequent fields, in the order in which they were met; among equals those met first. */
+function chooseFields(seen: ReadonlyMap<string, TypeCounts>): [string, TypeCounts][] {
+  const others = [...seen].filter(([field]) => field !== '_id');
+  const chosen = others.sort(([, a], [, b]) => total(b) - total(a)).slice(0, maxColumns - 1);
+  const kept = new Set(['_id', ...chosen.map(([field]) => field)]);
+  return [...seen].filter(([field]) => kept.has(field));
+}
+
+function countTypes(document: Uint8Array, seen: Map<string, TypeCounts>): void {
   try {
     const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
     const cursor = new ElementCursor();
@@ -83,12 +90,12 @@ function countTypes(document: Uint8Array, seen: Map<string, Map<BsonTypeName, nu
   }
 }
 
-function total(types: ReadonlyMap<BsonTypeName, number>): number {
+function total(types: TypeCounts): number {
   return [...types.values()].reduce((sum, count) => sum + count, 0);
 }
 
 /** Null widens nothing; a field that is always null may be anything. */
-function widenAll(types: ReadonlyMap<BsonTypeName, number>): ColumnType {
+function widenAll(types: TypeCounts): ColumnType {
   const columnTypes = [...types.keys()]
     .filter((type) => type !== 'null')
     .map((type) => typeOfBson[type] ?? 'json');

@@ -2,7 +2,7 @@
 
 import type { WireError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { ExtraCount } from '../transcode/row.ts';
+import type { ExtraCount } from '../transcode/extra-counter.ts';
 
 /** What a worker needs before its first batch. Sent over IPC, so that no password shows in a process's environment. */
 export interface WorkerSettings {

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
-import type { DeadLetter, EncodedBatch, ExtraCount } from '../transcode/row.ts';
+import type { ExtraCount } from '../transcode/extra-counter.ts';
+import type { DeadLetter, EncodedBatch } from '../transcode/row.ts';
 import { closePostgres, connectPostgres, explainPostgresError } from './connection.ts';
 import { copyStatement } from './ddl.ts';
 
