@@ -81,7 +81,7 @@ function countTypes(document: Uint8Array, seen: Map<string, TypeCounts>): void {
       // A name that is not UTF-8 cannot be the name of a column.
       if (field.includes('\ufffd')) continue;
       let types = seen.get(field);
-      if (types === undefined) seen.set(field, (types = new Map()));
+      if (types === undefined) seen.set(field, (types = new Map<BsonTypeName, number>()));
       const type = nameOfType(cursor.type);
       types.set(type, (types.get(type) ?? 0) + 1);
     }

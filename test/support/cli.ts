@@ -1,0 +1,60 @@
+/** Runs the built command line as a user does, in a process of its own. */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+
+export interface CliResult {
+  /** As a shell tells it; null when a signal ended the process. */
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCli {
+  readonly process: ChildProcess;
+  readonly result: Promise<CliResult>;
+}
+
+/** Starts it with this environment and no other setting. Its folder has no `.env`. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd: tmpdir(),
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text));
+  }
+  const result = once(child, 'close').then(([code, signal]: (number | string | null)[]) => {
+    return { code: code as number | null, signal: signal as string | null, ...output };
+  });
+  return { process: child, result };
+}
+
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> {
+  return await startCli(args, env).result;
+}
+
+/** The events of a run with `--json`, as they come. */
+export async function* readEvents(child: ChildProcess): AsyncGenerator<Record<string, unknown>> {
+  if (child.stdout === null) throw new Error('stdout is not a pipe');
+  for await (const line of createInterface({ input: child.stdout })) {
+    yield JSON.parse(line) as Record<string, unknown>;
+  }
+}
+
+/** The first event of a kind. */
+export async function waitForEvent(child: ChildProcess, kind: string): Promise<Record<string, unknown>> {
+  for await (const event of readEvents(child)) if (event['kind'] === kind) return event;
+  throw new Error(`the run ended without an event "${kind}"`);
+}
