@@ -55,11 +55,11 @@ describe('data that a table was not made for', () => {
     assert.equal(rows.length, 1);
     const [letter = {}] = rows;
     assert.deepEqual(
-      [letter['ordinal'], letter['collection'], letter['reason'], letter['column_name']],
+      [letter.ordinal, letter.collection, letter.reason, letter.column_name],
       [1, `${sandbox.mongoDb}.letters`, 'nul', 'text'],
     );
-    assert.deepEqual(JSON.parse(letter['document_id'] as string), { $numberInt: '2' });
-    assert.deepEqual(deserialize(letter['document'] as Buffer), { _id: 2, text: 'N\0UL', other: [1, 2, 3] });
+    assert.deepEqual(JSON.parse(letter.document_id as string), { $numberInt: '2' });
+    assert.deepEqual(deserialize(letter.document as Buffer), { _id: 2, text: 'N\0UL', other: [1, 2, 3] });
   });
 
   it('a field first met in the last document, and a value of another type, are kept in _extra and counted', async () => {
@@ -71,10 +71,10 @@ describe('data that a table was not made for', () => {
     assert.equal(code, 0);
     assert.equal(rows.length, 51);
     const last = rows[50] ?? {};
-    if (last['_extra'] === null) {
-      assert.equal(last['n'], 'fifty');
+    if (last._extra === null) {
+      assert.equal(last.n, 'fifty');
     } else {
-      assert.deepEqual(last['_extra'], { n: 'fifty', late: { a: { $date: '1970-01-01T00:00:00Z' } } });
+      assert.deepEqual(last._extra, { n: 'fifty', late: { a: { $date: '1970-01-01T00:00:00Z' } } });
       assert.match(stdout, /_extra: 1 value of "n" \(string, does not fit\)/);
       assert.match(stdout, /_extra: 1 value of "late" \(object, no column\)/);
     }

@@ -69,12 +69,12 @@ describe(`${amount} users, seeded and migrated by the command line`, () => {
 
 function rowOf(document: Document): UserRow {
   return {
-    _id: String(document['_id']),
-    id: document['id'] as number,
-    username: document['username'] as string,
-    email: document['email'] as string,
-    age: document['age'] as number,
-    createdAt: document['createdAt'] as Date,
+    _id: String(document._id),
+    id: document.id as number,
+    username: document.username as string,
+    email: document.email as string,
+    age: document.age as number,
+    createdAt: document.createdAt as Date,
     _extra: null,
   };
 }

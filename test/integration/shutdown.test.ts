@@ -32,8 +32,8 @@ describe('the end of a run', () => {
     let pids: number[] = [];
     let connectionsDuring = 0;
     for await (const event of readEvents(run.process)) {
-      if (event['kind'] !== 'started') continue;
-      pids = event['workerPids'] as number[];
+      if (event.kind !== 'started') continue;
+      pids = event.workerPids as number[];
       connectionsDuring = await countConnections();
       assert.ok(pids.every(isAlive), 'the workers run');
     }
@@ -55,8 +55,8 @@ describe('the end of a run', () => {
     let acked = 0;
     let pids: number[] = [];
     for await (const event of readEvents(run.process)) {
-      if (event['kind'] === 'started') pids = event['workerPids'] as number[];
-      if (event['kind'] === 'progress') acked = event['documents'] as number;
+      if (event.kind === 'started') pids = event.workerPids as number[];
+      if (event.kind === 'progress') acked = event.documents;
       if (acked === 10) run.process.kill('SIGINT');
     }
     const { code, stderr } = await run.result;
@@ -80,8 +80,8 @@ describe('the end of a run', () => {
     });
     let pids: number[] = [];
     for await (const event of readEvents(run.process)) {
-      if (event['kind'] !== 'started') continue;
-      pids = event['workerPids'] as number[];
+      if (event.kind !== 'started') continue;
+      pids = event.workerPids as number[];
       run.process.kill('SIGKILL');
     }
     // `close` comes when every process that holds the output pipe has ended, the workers among them.

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { RunEvent } from '../../src/events.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
@@ -25,7 +26,7 @@ export interface RunningCli {
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: tmpdir(),
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
@@ -46,15 +47,9 @@ export async function runCli(
 }
 
 /** The events of a run with `--json`, as they come. */
-export async function* readEvents(child: ChildProcess): AsyncGenerator<Record<string, unknown>> {
+export async function* readEvents(child: ChildProcess): AsyncGenerator<RunEvent> {
   if (child.stdout === null) throw new Error('stdout is not a pipe');
   for await (const line of createInterface({ input: child.stdout })) {
-    yield JSON.parse(line) as Record<string, unknown>;
+    yield JSON.parse(line) as RunEvent;
   }
-}
-
-/** The first event of a kind. */
-export async function waitForEvent(child: ChildProcess, kind: string): Promise<Record<string, unknown>> {
-  for await (const event of readEvents(child)) if (event['kind'] === kind) return event;
-  throw new Error(`the run ended without an event "${kind}"`);
 }
