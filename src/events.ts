@@ -26,6 +26,7 @@ export interface ProgressEvent {
   readonly kind: 'progress';
   readonly documents: number;
   readonly bytes: number;
+  /** Since reading began. */
   readonly elapsedMs: number;
   readonly workers: number;
 }

@@ -70,6 +70,7 @@ class Run {
   readonly #client: pg.Client;
   readonly #extra = new ExtraTally();
   readonly #startedMs = performance.now();
+  #loadStartedMs = 0;
   #read = 0;
   #acked = 0;
   #bytes = 0;
@@ -136,10 +137,8 @@ class Run {
 
   /** Reads every page and has it loaded; resolves when all is committed and every worker is gone. */
   async #load(plan: Plan, runId: string): Promise<Supervisor> {
-    const { config, supervisor } = {
-      config: this.#config,
-      supervisor: await this.#createSupervisor(plan, runId),
-    };
+    const config = this.#config;
+    const supervisor = await this.#createSupervisor(plan, runId);
     try {
       await supervisor.start();
       this.#options.onEvent({
@@ -151,6 +150,7 @@ class Run {
         workerPids: supervisor.workerPids,
         expectedDocuments: config.amountUsers ?? (await this.#source.estimateCount()),
       });
+      this.#loadStartedMs = performance.now();
       await this.#feed(supervisor);
       await supervisor.drain();
       await stopWithin(supervisor, shutdownGraceMs);
@@ -196,7 +196,7 @@ class Run {
           kind: 'progress',
           documents: this.#acked,
           bytes: this.#bytes,
-          elapsedMs: this.#elapsedMs(),
+          elapsedMs: performance.now() - this.#loadStartedMs,
           workers: size,
         });
       },
