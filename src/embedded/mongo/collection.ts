@@ -105,12 +105,14 @@ export class Collection {
   }
 }
 
-export function shuffle<T>(items: T[]): void {
-  for (let index = items.length - 1; index > 0; index--) {
+export function shuffle(documents: DocumentRef[]): void {
+  for (let index = documents.length - 1; index > 0; index--) {
     const other = Math.floor(Math.random() * (index + 1));
-    const item = items[index] as T;
-    items[index] = items[other] as T;
-    items[other] = item;
+    const [a, b] = [documents[index], documents[other]];
+    if (a !== undefined && b !== undefined) {
+      documents[index] = b;
+      documents[other] = a;
+    }
   }
 }
 
