@@ -1,6 +1,5 @@
 /** One collection in memory: documents as raw BSON, found and read in `_id` order. */
 import { readInt32 } from './bson-view.ts';
-import type { RawValue } from './bson-view.ts';
 import { DocumentHeap } from './document-heap.ts';
 import type { Address } from './document-heap.ts';
 import { idTypeOffset, idValueOffset, IdIndex } from './id-index.ts';
@@ -37,15 +36,19 @@ export class Collection {
     return true;
   }
 
-  /** Removes documents by `_id`; `ids` must not point into the collection's own bytes. */
-  remove(ids: readonly RawValue[]): void {
-    for (const { type, bytes, start } of ids) {
-      const found = this.#index.locate(type, bytes, start);
-      if (typeof found === 'number') {
-        const length = readInt32(this.#heap.chunkOf(found), this.#heap.offsetOf(found));
-        this.#index.remove(type, bytes, start);
-        this.dataBytes -= length;
-      }
+  /** The address of the document with this `_id`. */
+  find(type: number, bytes: Buffer, start: number): Address | undefined {
+    const found = this.#index.locate(type, bytes, start);
+    return typeof found === 'number' ? found : undefined;
+  }
+
+  /** Removes the documents at these addresses. */
+  remove(addresses: readonly Address[]): void {
+    for (const address of addresses) {
+      const bytes = this.#heap.chunkOf(address);
+      const start = this.#heap.offsetOf(address);
+      this.#index.remove(bytes[start + idTypeOffset] ?? 0, bytes, start + idValueOffset);
+      this.dataBytes -= readInt32(bytes, start);
     }
     const deadBytes = this.#heap.appendedBytes - this.dataBytes;
     if (deadBytes > minReclaimedBytes && deadBytes > this.dataBytes) {
@@ -72,6 +75,11 @@ export class Collection {
   /** Addresses in `_id` order, by block; valid until the next insert or delete. */
   scanSlices(intervals: readonly Interval[], direction: 1 | -1): Iterable<Float64Array> {
     return this.#index.scanSlices(intervals, direction);
+  }
+
+  /** Addresses in `_id` order; valid until the next insert or delete. */
+  scanAddresses(intervals: readonly Interval[] = allIds, direction: 1 | -1 = 1): Iterable<Address> {
+    return this.#index.scan(intervals, direction);
   }
 
   *scan(

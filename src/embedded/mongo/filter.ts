@@ -64,6 +64,12 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
   return { idIntervals, test: allOf(tests) };
 }
 
+/** Whether any document matches, one of no collection (without an `_id`, say) included. */
+export function matchesDocument(filter: Filter, bytes: Buffer, start: number): boolean {
+  const { idIntervals, test } = filter;
+  return (idIntervals === allIds || isInside(bytes, start, idIntervals)) && (test?.(bytes, start) ?? true);
+}
+
 /** The children of `$and`, `$or` and `$nor`. */
 function parseList(field: RawField): Filter[] {
   if (field.type !== BsonType.array) {
@@ -83,15 +89,7 @@ function parseList(field: RawField): Filter[] {
 
 /** A child's intervals are part of what it asks for: outside of them it does not match. */
 function anyOf(children: readonly Filter[]): DocumentTest {
-  const tests = children.map((child): DocumentTest => {
-    const { test, idIntervals } = child;
-    if (idIntervals === allIds) {
-      return test ?? (() => true);
-    }
-    return (bytes, start) =>
-      isInside(bytes, start, idIntervals) && (test === undefined || test(bytes, start));
-  });
-  return (bytes, start) => tests.some((test) => test(bytes, start));
+  return (bytes, start) => children.some((child) => matchesDocument(child, bytes, start));
 }
 
 function allOf(tests: readonly DocumentTest[]): DocumentTest | undefined {
