@@ -1,0 +1,141 @@
+/** Which databases and collections there are, in memory and, with a data directory, in files. */
+import { readInt32 } from './bson-view.ts';
+import { Collection } from './collection.ts';
+import type { Address } from './document-heap.ts';
+import { CommandError, ErrorCode } from './errors.ts';
+import { RunList } from './runs.ts';
+import { DataDirectory } from './storage.ts';
+import type { CollectionFile } from './storage.ts';
+import { prepareDocument } from './stored-document.ts';
+import { SourceError } from '../../errors.ts';
+
+/** A collection and its file; the file is undefined when nothing is to be kept. */
+export interface StoredCollection {
+  readonly documents: Collection;
+  readonly file: CollectionFile | undefined;
+}
+
+export class Catalog {
+  readonly #databases = new Map<string, Map<string, StoredCollection>>();
+  readonly #directory: DataDirectory | undefined;
+
+  /** Loads what the data directory holds; `warn` is told what a crash cut off. */
+  constructor(dataDir: string | undefined, warn: (message: string) => void) {
+    if (dataDir === undefined) {
+      return;
+    }
+    this.#directory = new DataDirectory(dataDir);
+    for (const { database, collection } of this.#directory.list()) {
+      const { documents, file } = this.create(database, collection);
+      const tornBytes = file?.load((bytes, start, end) => {
+        const prepared = prepareDocument(bytes, start, end);
+        if (!documents.insert(prepared.bytes, prepared.start, prepared.end)) {
+          throw new SourceError(`${dataDir} has two documents with one _id in ${database}.${collection}`, {
+            fix: 'Restore the file, or delete it and seed again.',
+          });
+        }
+      });
+      if (tornBytes !== undefined && tornBytes > 0) {
+        warn(
+          `${database}.${collection}: removed ${tornBytes} bytes of a last document that a crash had cut off; ` +
+            `${documents.size} documents are left`,
+        );
+      }
+    }
+  }
+
+  get(database: string, name: string): StoredCollection | undefined {
+    return this.#databases.get(database)?.get(name);
+  }
+
+  /** Creates the collection, or returns the one that is there. */
+  create(database: string, name: string): StoredCollection {
+    const existing = this.get(database, name);
+    if (existing !== undefined) {
+      return existing;
+    }
+    checkNames(database, name);
+    const stored = { documents: new Collection(), file: this.#directory?.open(database, name) };
+    const collections = this.#databases.get(database) ?? new Map<string, StoredCollection>();
+    collections.set(name, stored);
+    this.#databases.set(database, collections);
+    return stored;
+  }
+
+  /** False when there is no such collection. */
+  drop(database: string, name: string): boolean {
+    const collections = this.#databases.get(database);
+    const stored = collections?.get(name);
+    if (collections === undefined || stored === undefined) {
+      return false;
+    }
+    stored.file?.remove();
+    collections.delete(name);
+    if (collections.size === 0) {
+      this.#databases.delete(database);
+      this.#directory?.removeDatabase(database);
+    }
+    return true;
+  }
+
+  databaseNames(): string[] {
+    return [...this.#databases.keys()].sort();
+  }
+
+  collectionNames(database: string): string[] {
+    return [...(this.#databases.get(database)?.keys() ?? [])].sort();
+  }
+
+  /** Bytes of all documents of the database. */
+  databaseBytes(database: string): number {
+    let total = 0;
+    for (const { documents } of this.#databases.get(database)?.values() ?? []) {
+      total += documents.dataBytes;
+    }
+    return total;
+  }
+
+  close(): void {
+    for (const collections of this.#databases.values()) {
+      for (const { file } of collections.values()) {
+        file?.close();
+      }
+    }
+    this.#databases.clear();
+  }
+}
+
+/** Removes documents from the file first, then from memory, so that a full disk leaves both as they were. */
+export function removeDocuments(stored: StoredCollection, addresses: readonly Address[]): void {
+  const { documents, file } = stored;
+  if (file !== undefined) {
+    const removed = new Set(addresses);
+    const kept = new RunList();
+    for (const address of documents.scanAddresses()) {
+      if (!removed.has(address)) {
+        const chunk = documents.chunkOf(address);
+        const offset = documents.offsetOf(address);
+        kept.add(chunk, offset, readInt32(chunk, offset));
+      }
+    }
+    file.rewrite(kept);
+  }
+  documents.remove(addresses);
+}
+
+/** https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions */
+function checkNames(database: string, collection: string): void {
+  const namespace = `${database}.${collection}`;
+  if (database === '' || Buffer.byteLength(database) > 63 || /[/\\. "$*<>:|?\0]/.test(database)) {
+    throw new CommandError(ErrorCode.invalidNamespace, `Invalid database name: '${database}'`);
+  }
+  if (
+    collection === '' ||
+    collection.startsWith('.') ||
+    collection.endsWith('.') ||
+    /[$\0]/.test(collection) ||
+    Buffer.byteLength(namespace) > 255
+  ) {
+    throw new CommandError(ErrorCode.invalidNamespace, `Invalid namespace specified '${namespace}'`);
+  }
+}

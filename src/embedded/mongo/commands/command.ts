@@ -1,0 +1,63 @@
+/** What a command gets and gives. */
+import { Batch } from '../batch.ts';
+import type { Catalog } from '../catalog.ts';
+import type { CommandReader } from '../command-reader.ts';
+import type { BatchSource, Cursors } from '../cursors.ts';
+import { CommandError, ErrorCode } from '../errors.ts';
+import type { FailPoints } from '../failpoints.ts';
+import type { Reply, Request } from '../message.ts';
+
+/** What all connections of a server share. */
+export interface ServerState {
+  readonly catalog: Catalog;
+  readonly cursors: Cursors;
+  readonly failPoints: FailPoints;
+}
+
+export interface ConnectionState {
+  readonly id: number;
+  /** The name the client gave with its hello. */
+  appName: string | undefined;
+}
+
+export interface CommandContext {
+  readonly server: ServerState;
+  readonly connection: ConnectionState;
+  readonly database: string;
+  readonly command: CommandReader;
+  readonly request: Request;
+}
+
+export type CommandHandler = (context: CommandContext) => Reply;
+
+/** `{...fields, ok: 1}`. */
+export function succeed(fields: Record<string, unknown> = {}): Reply {
+  return { document: { ...fields, ok: 1 } };
+}
+
+export function namespaceOf({ database, command }: CommandContext): string {
+  return `${database}.${command.collection()}`;
+}
+
+export function requireAdmin({ database, command }: CommandContext): void {
+  if (database !== 'admin') {
+    throw new CommandError(
+      ErrorCode.unauthorized,
+      `${command.name} may only be run against the admin database.`,
+    );
+  }
+}
+
+/** Starts a cursor: its first batch, and, unless that is all, its id. */
+export function replyFirstBatch(
+  context: CommandContext,
+  source: BatchSource,
+  maxDocuments: number,
+  isSingleBatch: boolean,
+  namespace = namespaceOf(context),
+): Reply {
+  const batch = new Batch();
+  const isExhausted = source.fill(batch, maxDocuments);
+  const cursorId = isExhausted || isSingleBatch ? 0n : context.server.cursors.open(namespace, source).id;
+  return { cursor: { namespace, cursorId, batchName: 'firstBatch', batch } };
+}

@@ -1,0 +1,115 @@
+/** Finds the command a request names, applies the fail point, runs it, and turns errors into replies. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CommandReader } from './command-reader.ts';
+import { aggregate } from './commands/aggregate.ts';
+import {
+  create,
+  drop,
+  dropDatabase,
+  listCollections,
+  listDatabases,
+  listIndexes,
+} from './commands/catalog.ts';
+import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
+import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
+import { getParameter, hello, ping } from './commands/handshake.ts';
+import { count, find, getMore, killCursors } from './commands/read.ts';
+import { insert, remove } from './commands/write.ts';
+import { CommandError, ErrorCode, nameCode } from './errors.ts';
+import type { Reply, Request } from './message.ts';
+
+const commands = new Map<string, CommandHandler>(
+  Object.entries({
+    aggregate,
+    buildInfo,
+    buildinfo: buildInfo,
+    configureFailPoint,
+    connectionStatus,
+    count,
+    create,
+    delete: remove,
+    drop,
+    dropDatabase,
+    endSessions,
+    find,
+    getMore,
+    getParameter,
+    hello,
+    insert,
+    isMaster: hello,
+    ismaster: hello,
+    killCursors,
+    listCollections,
+    listDatabases,
+    listIndexes,
+    ping,
+  }),
+);
+
+/** What becomes of a request: a reply, or a connection closed without one. */
+export type Outcome = Reply | 'closeConnection';
+
+/** Answers one request; rejects only when `closing` is aborted while it waits. */
+export async function answer(
+  request: Request,
+  server: ServerState,
+  connection: ConnectionState,
+  closing: AbortSignal,
+): Promise<Outcome> {
+  try {
+    const command = new CommandReader(request.bytes, request.bodyStart);
+    const database = request.legacyDatabase ?? command.string('$db');
+    if (database === undefined) {
+      throw new CommandError(40571, 'OP_MSG requests require a $db argument');
+    }
+    const handler = commands.get(command.name);
+    if (handler === undefined) {
+      throw new CommandError(ErrorCode.commandNotFound, `no such command: '${command.name}'`);
+    }
+    if (request.isLegacy && handler !== hello) {
+      throw new CommandError(352, `Unsupported OP_QUERY command: ${command.name}`);
+    }
+    if (['txnNumber', 'startTransaction', 'autocommit'].some((name) => command.has(name))) {
+      throw new CommandError(
+        ErrorCode.illegalOperation,
+        'Transaction numbers are only allowed on a replica set member or mongos',
+      );
+    }
+    const action =
+      handler === configureFailPoint ? undefined : server.failPoints.hit(command.name, connection.appName);
+    if (action !== undefined) {
+      if (action.blockMs > 0) {
+        await sleep(action.blockMs, undefined, { signal: closing });
+      }
+      if (action.isConnectionClosed) {
+        return 'closeConnection';
+      }
+      if (action.error !== undefined) {
+        throw action.error;
+      }
+    }
+    return handler({ server, connection, database, command, request });
+  } catch (error) {
+    if (closing.aborted) {
+      throw error;
+    }
+    return replyError(error);
+  }
+}
+
+/** mongod's form of an error; one that is not mongod's (a full disk, a defect) is an internal error. */
+export function replyError(error: unknown): Reply {
+  const { code, message, errorLabels } =
+    error instanceof CommandError
+      ? error
+      : new CommandError(ErrorCode.internalError, error instanceof Error ? error.message : String(error));
+  return {
+    document: {
+      ok: 0,
+      errmsg: message,
+      code,
+      codeName: nameCode(code),
+      ...(errorLabels.length > 0 ? { errorLabels } : {}),
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** The errors the embedded server answers with: MongoDB's own codes, names and wording. */
+
+/** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
+export const ErrorCode = {
+  internalError: 1,
+  badValue: 2,
+  failedToParse: 9,
+  typeMismatch: 14,
+  overflow: 15,
+  protocolError: 17,
+  illegalOperation: 20,
+  invalidBson: 22,
+  namespaceNotFound: 26,
+  cursorNotFound: 43,
+  namespaceExists: 48,
+  dollarPrefixedFieldName: 52,
+  commandNotFound: 59,
+  invalidOptions: 72,
+  invalidNamespace: 73,
+  unauthorized: 13,
+  notImplemented: 238,
+  duplicateKey: 11000,
+  missingField: 40414,
+  unknownField: 40415,
+} as const;
+
+/** Names of the codes that clients act on, fail points included; any other code is named after its number, as mongod does. */
+const codeNames: Readonly<Record<number, string>> = {
+  1: 'InternalError',
+  2: 'BadValue',
+  6: 'HostUnreachable',
+  7: 'HostNotFound',
+  8: 'UnknownError',
+  9: 'FailedToParse',
+  13: 'Unauthorized',
+  14: 'TypeMismatch',
+  15: 'Overflow',
+  17: 'ProtocolError',
+  18: 'AuthenticationFailed',
+  20: 'IllegalOperation',
+  22: 'InvalidBSON',
+  24: 'LockTimeout',
+  26: 'NamespaceNotFound',
+  43: 'CursorNotFound',
+  48: 'NamespaceExists',
+  50: 'MaxTimeMSExpired',
+  52: 'DollarPrefixedFieldName',
+  59: 'CommandNotFound',
+  72: 'InvalidOptions',
+  73: 'InvalidNamespace',
+  89: 'NetworkTimeout',
+  91: 'ShutdownInProgress',
+  112: 'WriteConflict',
+  134: 'ReadConcernMajorityNotAvailableYet',
+  136: 'CappedPositionLost',
+  175: 'QueryPlanKilled',
+  189: 'PrimarySteppedDown',
+  237: 'CursorKilled',
+  238: 'NotImplemented',
+  262: 'ExceededTimeLimit',
+  9001: 'SocketException',
+  10107: 'NotWritablePrimary',
+  10334: 'BSONObjectTooLarge',
+  11000: 'DuplicateKey',
+  11600: 'InterruptedAtShutdown',
+  11601: 'Interrupted',
+  11602: 'InterruptedDueToReplStateChange',
+  13388: 'StaleConfig',
+  13435: 'NotPrimaryNoSecondaryOk',
+  13436: 'NotPrimaryOrSecondary',
+  14031: 'OutOfDiskSpace',
+  40414: 'IDLFailedToParse',
+  40415: 'IDLUnknownField',
+};
+
+export function nameCode(code: number): string {
+  return codeNames[code] ?? `Location${code}`;
+}
+
+/** A command that fails: becomes the reply `{ok: 0, errmsg, code, codeName}`. */
+export class CommandError extends Error {
+  readonly code: number;
+  readonly errorLabels: readonly string[];
+
+  constructor(code: number, message: string, errorLabels: readonly string[] = []) {
+    super(message);
+    this.name = 'CommandError';
+    this.code = code;
+    this.errorLabels = errorLabels;
+  }
+}
+
+/** What mongod can do and this server cannot: said, rather than ignored. */
+export function notImplemented(what: string): CommandError {
+  return new CommandError(
+    ErrorCode.notImplemented,
+    `the embedded server does not support ${what}; use a real MongoDB server for it`,
+  );
+}
+
+/** Bytes that are not a message of the protocol: the connection they came from is closed. */
+export class MalformedMessageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'MalformedMessageError';
+  }
+}

@@ -1,0 +1,352 @@
+/** The query operators on one field: what each matches, and, for `_id`, which intervals of the index it needs. */
+import { BsonType, readFields, readString } from './bson-view.ts';
+import type { RawField, RawValue } from './bson-view.ts';
+import { compareRaw, ranks, rankOf } from './compare.ts';
+import { CommandError, ErrorCode, notImplemented } from './errors.ts';
+import { after, allIds, before, endOfRank, startOfRank, unite } from './id-bounds.ts';
+import type { Interval } from './id-bounds.ts';
+import { readAsDouble } from './numbers.ts';
+import { parseTypes } from './type-names.ts';
+
+/** A condition on the value of one field. */
+export interface Condition {
+  /** Whether a value meets the condition. */
+  readonly matches: (value: RawValue) => boolean;
+  readonly matchesMissing: boolean;
+  /** Whether an array also meets it through one of its elements. */
+  readonly isForElements: boolean;
+  /** True for `$ne` and the like: the condition holds where the rest of it does not, over all values of a path. */
+  readonly isNegated: boolean;
+  /** Where matching `_id`s lie. */
+  readonly idIntervals: readonly Interval[];
+  /** Whether all `_id`s in these intervals match, so that documents need no look. */
+  readonly isCoveredByIntervals: boolean;
+}
+
+/** Operators of mongod that this server does not know how to evaluate. */
+const unsupportedOperators = new Set(
+  (
+    '$mod $all $bitsAllClear $bitsAllSet $bitsAnyClear $bitsAnySet $geoIntersects $geoWithin $near $nearSphere ' +
+    '$within $geoNear $minDistance $maxDistance $box $center $centerSphere $polygon'
+  ).split(' '),
+);
+
+/** Parses what stands at a field in a filter: a value to equal, a regular expression, or operators. */
+export function parseConditions(path: string, value: RawValue): Condition[] {
+  if (value.type === BsonType.regex) {
+    return [matchRegex(readRegex(value))];
+  }
+  if (!isOperatorDocument(value)) {
+    return [equalTo(value)];
+  }
+  const fields = [...readFields(value.bytes, value.start)];
+  return fields.flatMap((field) => parseOperator(path, field, fields) ?? []);
+}
+
+/** An object whose first field starts with `$`, unless it is a DBRef. */
+export function isOperatorDocument(value: RawValue): boolean {
+  if (value.type !== BsonType.object) {
+    return false;
+  }
+  const first = readFields(value.bytes, value.start).next();
+  return first.done !== true && first.value.name.startsWith('$') && !dbRefFields.has(first.value.name);
+}
+
+const dbRefFields = new Set(['$ref', '$id', '$db']);
+
+function parseOperator(path: string, field: RawField, siblings: readonly RawField[]): Condition | undefined {
+  switch (field.name) {
+    case '$eq':
+      return equalTo(refuseUndefined(field));
+    case '$ne':
+      refuseRegex(field, `Can't have regex as arg to $ne.`);
+      return negate(equalTo(refuseUndefined(field)));
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte':
+      refuseRegex(field, `Can't have RegEx as arg to predicate over field '${path}'.`);
+      return compareTo(field.name, refuseUndefined(field));
+    case '$in':
+      return includedIn(readList(field));
+    case '$nin':
+      return negate(includedIn(readList(field)));
+    case '$exists':
+      return exists(isTruthy(field));
+    case '$type':
+      return ofTypes(parseTypes(path, field));
+    case '$size':
+      return ofSize(field);
+    case '$regex':
+      return matchRegex(readRegexOperator(field, siblings));
+    case '$options':
+      if (!siblings.some((sibling) => sibling.name === '$regex')) {
+        throw new CommandError(ErrorCode.badValue, '$options needs a $regex');
+      }
+      return undefined;
+    case '$not':
+      return not(path, field);
+    case '$elemMatch':
+      throw notImplemented('the operator $elemMatch');
+    default:
+      throw unsupportedOperators.has(field.name)
+        ? notImplemented(`the operator ${field.name}`)
+        : new CommandError(ErrorCode.badValue, `unknown operator: ${field.name}`);
+  }
+}
+
+function equalTo(operand: RawValue): Condition {
+  const isNull = operand.type === BsonType.null;
+  return {
+    matches: (value) => compareRaw(value, operand) === 0 || (isNull && value.type === BsonType.undefined),
+    matchesMissing: isNull,
+    isForElements: true,
+    isNegated: false,
+    idIntervals: [{ low: before(operand), high: after(operand) }],
+    isCoveredByIntervals: true,
+  };
+}
+
+/** Compares within the operand's bracket of types; only MinKey and MaxKey compare with values of any type. */
+function compareTo(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue): Condition {
+  const idIntervals = findRange(name, operand);
+  const isGreater = name === '$gt' || name === '$gte';
+  const isEqualIncluded = name === '$gte' || name === '$lte';
+  const rank = rankOf(operand.type);
+  const isNull = operand.type === BsonType.null;
+  const isUnbracketed = operand.type === (isGreater ? BsonType.minKey : BsonType.maxKey);
+  const isOperandNaN = isNaNValue(operand);
+  return {
+    matches(value) {
+      if (rankOf(value.type) !== rank) {
+        return isUnbracketed || (isNull && isEqualIncluded && value.type === BsonType.undefined);
+      }
+      const difference = compareRaw(value, operand);
+      if (difference === 0) {
+        return isEqualIncluded;
+      }
+      return !isOperandNaN && !isNaNValue(value) && difference > 0 === isGreater;
+    },
+    matchesMissing: isNull && isEqualIncluded,
+    isForElements: true,
+    isNegated: false,
+    idIntervals,
+    isCoveredByIntervals: true,
+  };
+}
+
+function findRange(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue): Interval[] {
+  const isGreater = name === '$gt' || name === '$gte';
+  const near = name === '$gte' || name === '$lt' ? before(operand) : after(operand);
+  const rank = rankOf(operand.type);
+  if (operand.type === (isGreater ? BsonType.minKey : BsonType.maxKey)) {
+    return isGreater ? [{ low: near, high: endOfRank(255) }] : [{ low: startOfRank(0), high: near }];
+  }
+  if (isNaNValue(operand)) {
+    // NaN equals itself and is in no other relation to any number.
+    return name === '$gte' || name === '$lte' ? [{ low: before(operand), high: after(operand) }] : [];
+  }
+  if (isGreater) {
+    return [{ low: near, high: endOfRank(rank) }];
+  }
+  const isNumber = rank === rankOf(BsonType.double);
+  return [{ low: isNumber ? after(nan) : startOfRank(rank), high: near }];
+}
+
+function includedIn(operands: readonly RawValue[]): Condition {
+  const conditions = operands.map((operand) =>
+    operand.type === BsonType.regex ? matchRegex(readRegex(operand)) : equalTo(operand),
+  );
+  return {
+    matches: (value) => conditions.some((condition) => condition.matches(value)),
+    matchesMissing: conditions.some((condition) => condition.matchesMissing),
+    isForElements: true,
+    isNegated: false,
+    idIntervals: unite(conditions.flatMap((condition) => condition.idIntervals)),
+    isCoveredByIntervals: conditions.every((condition) => condition.isCoveredByIntervals),
+  };
+}
+
+function exists(isWanted: boolean): Condition {
+  return {
+    matches: () => isWanted,
+    matchesMissing: !isWanted,
+    isForElements: false,
+    isNegated: false,
+    idIntervals: isWanted ? allIds : [],
+    isCoveredByIntervals: true,
+  };
+}
+
+function ofTypes(types: ReadonlySet<number>): Condition {
+  const rankSet = new Set(Array.from(types, rankOf));
+  const areRanksComplete = ranks.every((rank, type) => rank === 0 || !rankSet.has(rank) || types.has(type));
+  return {
+    matches: (value) => types.has(value.type),
+    matchesMissing: false,
+    isForElements: true,
+    isNegated: false,
+    idIntervals: unite(Array.from(rankSet, (rank) => ({ low: startOfRank(rank), high: endOfRank(rank) }))),
+    isCoveredByIntervals: areRanksComplete,
+  };
+}
+
+function ofSize(field: RawField): Condition {
+  const isNumber = rankOf(field.type) === rankOf(BsonType.int);
+  const size = isNumber ? readAsDouble(field.type, field.bytes, field.start) : -1;
+  if (!Number.isInteger(size) || size < 0) {
+    throw new CommandError(ErrorCode.badValue, 'Failed to parse $size. Expected a non-negative integer');
+  }
+  return {
+    ...uncovered,
+    matches: (value) =>
+      value.type === BsonType.array && [...readFields(value.bytes, value.start)].length === size,
+    isForElements: false,
+  };
+}
+
+/** A regular expression, or, for a stored regular expression, the same one. */
+interface Regex {
+  readonly pattern: string;
+  readonly flags: string;
+}
+
+function matchRegex({ pattern, flags }: Regex): Condition {
+  let regex: RegExp;
+  if (/[^imsu]/.test(flags)) {
+    if (/[^imsux]/.test(flags)) {
+      throw new CommandError(51108, `invalid flag in regex options: ${flags}`);
+    }
+    throw notImplemented(`the option x of $regex`);
+  }
+  try {
+    regex = new RegExp(pattern, flags);
+  } catch (error) {
+    throw new CommandError(51091, `Regular expression is invalid: ${(error as SyntaxError).message}`);
+  }
+  return {
+    ...uncovered,
+    matches(value) {
+      if (value.type === BsonType.string || value.type === BsonType.symbol) {
+        return regex.test(readString(value));
+      }
+      if (value.type === BsonType.regex) {
+        const stored = readRegex(value);
+        return stored.pattern === pattern && stored.flags === flags;
+      }
+      return false;
+    },
+  };
+}
+
+function readRegex(value: RawValue): Regex {
+  const [pattern = '', flags = ''] = value.bytes.toString('utf8', value.start, value.end - 1).split('\0');
+  return { pattern, flags };
+}
+
+function readRegexOperator(field: RawField, siblings: readonly RawField[]): Regex {
+  const options = siblings.find((sibling) => sibling.name === '$options');
+  if (options !== undefined && options.type !== BsonType.string) {
+    throw new CommandError(ErrorCode.badValue, '$options has to be a string');
+  }
+  const flags = options === undefined ? undefined : readString(options);
+  if (field.type === BsonType.regex) {
+    const regex = readRegex(field);
+    if (flags !== undefined && regex.flags !== '') {
+      throw new CommandError(51075, 'options set in both $regex and $options');
+    }
+    return { pattern: regex.pattern, flags: flags ?? regex.flags };
+  }
+  if (field.type !== BsonType.string) {
+    throw new CommandError(ErrorCode.badValue, '$regex has to be a string');
+  }
+  return { pattern: readString(field), flags: flags ?? '' };
+}
+
+function not(path: string, field: RawField): Condition {
+  if (field.type === BsonType.regex) {
+    return negate(matchRegex(readRegex(field)));
+  }
+  if (field.type !== BsonType.object) {
+    throw new CommandError(ErrorCode.badValue, '$not needs a regex or a document');
+  }
+  const inner = isOperatorDocument(field) ? parseConditions(path, field) : [];
+  const [only] = inner;
+  if (only === undefined) {
+    throw new CommandError(ErrorCode.badValue, '$not cannot be empty');
+  }
+  if (inner.length > 1) {
+    throw notImplemented('$not of several operators');
+  }
+  return negate(only);
+}
+
+function negate(condition: Condition): Condition {
+  return { ...condition, isNegated: !condition.isNegated, idIntervals: allIds, isCoveredByIntervals: false };
+}
+
+function readList(field: RawField): RawValue[] {
+  if (field.type !== BsonType.array) {
+    throw new CommandError(ErrorCode.badValue, `${field.name} needs an array`);
+  }
+  const values = [...readFields(field.bytes, field.start)];
+  for (const value of values) {
+    refuseUndefined(value, `cannot compare to undefined`);
+    if (isOperatorDocument(value)) {
+      throw new CommandError(ErrorCode.badValue, `cannot nest $ under ${field.name}`);
+    }
+  }
+  return values;
+}
+
+function refuseUndefined<T extends RawValue>(value: T, message = 'cannot compare to undefined'): T {
+  if (value.type === BsonType.undefined) {
+    throw new CommandError(ErrorCode.badValue, message);
+  }
+  return value;
+}
+
+function refuseRegex(value: RawValue, message: string): void {
+  if (value.type === BsonType.regex) {
+    throw new CommandError(ErrorCode.badValue, message);
+  }
+}
+
+/** As mongod takes any value for a boolean: false, 0, null and undefined are false. */
+export function isTruthy(value: RawValue): boolean {
+  switch (value.type) {
+    case BsonType.bool:
+      return value.bytes[value.start] === 1;
+    case BsonType.null:
+    case BsonType.undefined:
+      return false;
+    case BsonType.double:
+    case BsonType.int:
+    case BsonType.long:
+    case BsonType.decimal:
+      return readAsDouble(value.type, value.bytes, value.start) !== 0;
+    default:
+      return true;
+  }
+}
+
+function isNaNValue(value: RawValue): boolean {
+  return (
+    (value.type === BsonType.double || value.type === BsonType.decimal) &&
+    Number.isNaN(readAsDouble(value.type, value.bytes, value.start))
+  );
+}
+
+const nan: RawValue = (() => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(Number.NaN);
+  return { type: BsonType.double, bytes, start: 0, end: 8 };
+})();
+
+const uncovered = {
+  matchesMissing: false,
+  isForElements: true,
+  isNegated: false,
+  idIntervals: allIds,
+  isCoveredByIntervals: false,
+} as const;

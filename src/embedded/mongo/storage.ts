@@ -1,0 +1,206 @@
+/**
+ * Keeps collections as files: `<dataDir>/<database>/<collection>.bson`, documents one after another, as mongodump
+ * writes them.
+ *
+ * Writes are synchronous and reach the operating system before the reply is sent: they outlive the process, however
+ * it ends, but not a power failure.
+ */
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
+import { renameSync, rmdirSync, unlinkSync, writevSync } from 'node:fs';
+import { join } from 'node:path';
+import { SourceError } from '../../errors.ts';
+import { checkDocument, readInt32 } from './bson-view.ts';
+import { CommandError, ErrorCode } from './errors.ts';
+import { RunList } from './runs.ts';
+import type { Run } from './runs.ts';
+import { maxDocumentBytes } from './stored-document.ts';
+
+const suffix = '.bson';
+/** The longest file name on the usual file systems; `.tmp` is added while a file is rewritten. */
+const maxFileNameBytes = 255 - '.tmp'.length;
+/** Large enough for few system calls, small enough to be no burden; a larger document gets a larger buffer. */
+const readBufferBytes = 2 ** 22;
+/** IOV_MAX on Linux. */
+const maxBuffersPerWrite = 1024;
+
+/** The file of one collection. */
+export class CollectionFile {
+  readonly #path: string;
+  #fd: number;
+  #size: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(path, 'a+');
+    this.#size = fstatSync(this.#fd).size;
+  }
+
+  /** Adds documents at the end: all of them, or, when that fails, none. */
+  append(documents: RunList): void {
+    try {
+      writeAll(this.#fd, documents.runs);
+      this.#size += documents.totalBytes;
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#size);
+      throw error;
+    }
+  }
+
+  /** Replaces all documents, so that the file is at any moment the old one or the new one. */
+  rewrite(documents: RunList): void {
+    const temporaryPath = `${this.#path}.tmp`;
+    const fd = openSync(temporaryPath, 'w');
+    try {
+      writeAll(fd, documents.runs);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporaryPath, this.#path);
+    closeSync(this.#fd);
+    this.#fd = openSync(this.#path, 'a+');
+    this.#size = documents.totalBytes;
+  }
+
+  /**
+   * Hands over each document, checked, as [start, end) of a buffer that is valid during the call. A last document
+   * that is cut off, as a crash in mid-write leaves it, is removed from the file; returns the bytes removed.
+   */
+  load(insert: (bytes: Buffer, start: number, end: number) => void): number {
+    let buffer = Buffer.allocUnsafe(Math.min(readBufferBytes, Math.max(this.#size, 16)));
+    let filled = 0;
+    let position = 0;
+    for (;;) {
+      const read = readSync(this.#fd, buffer, filled, buffer.length - filled, position + filled);
+      filled += read;
+      let offset = 0;
+      while (filled - offset >= 4) {
+        const length = readInt32(buffer, offset);
+        if (length < 5 || length > maxDocumentBytes) {
+          throw this.#damaged(position + offset, 'a document has an impossible length');
+        }
+        if (filled - offset < length) {
+          break;
+        }
+        try {
+          checkDocument(buffer, offset, offset + length);
+          insert(buffer, offset, offset + length);
+        } catch (error) {
+          throw error instanceof CommandError ? this.#damaged(position + offset, error.message) : error;
+        }
+        offset += length;
+      }
+      const needed = filled - offset >= 4 ? readInt32(buffer, offset) : 4;
+      if (read === 0) {
+        const tornBytes = filled - offset;
+        this.#size = position + offset;
+        ftruncateSync(this.#fd, this.#size);
+        return tornBytes;
+      }
+      const next = needed > buffer.length ? Buffer.allocUnsafe(needed) : buffer;
+      buffer.copy(next, 0, offset, filled);
+      buffer = next;
+      position += offset;
+      filled -= offset;
+    }
+  }
+
+  remove(): void {
+    closeSync(this.#fd);
+    unlinkSync(this.#path);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #damaged(offset: number, problem: string): SourceError {
+    return new SourceError(`${this.#path} is damaged at byte ${offset}: ${problem}`, {
+      fix: 'Restore the file, or delete it and seed again.',
+    });
+  }
+}
+
+/** The directory of all databases. */
+export class DataDirectory {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    mkdirSync(path, { recursive: true });
+  }
+
+  /** Creates the collection's file, or opens it when it is there. */
+  open(database: string, collection: string): CollectionFile {
+    const fileName = escapeName(collection) + suffix;
+    if (fileName.length > maxFileNameBytes) {
+      throw new CommandError(
+        ErrorCode.invalidNamespace,
+        `the collection's name is too long for a file name: ${collection}`,
+      );
+    }
+    const directory = join(this.#path, escapeName(database));
+    mkdirSync(directory, { recursive: true });
+    return new CollectionFile(join(directory, fileName));
+  }
+
+  /** Removes the database's directory unless something is left in it. */
+  removeDatabase(database: string): void {
+    try {
+      rmdirSync(join(this.#path, escapeName(database)));
+    } catch (error) {
+      // Files that are not ours stay, and so does their directory.
+      if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        throw error;
+      }
+    }
+  }
+
+  /** Which collections there are. */
+  list(): { database: string; collection: string }[] {
+    return readdirSync(this.#path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .flatMap((directory) =>
+        readdirSync(join(this.#path, directory.name))
+          .filter((name) => name.endsWith(suffix))
+          .map((name) => ({
+            database: decodeURIComponent(directory.name),
+            collection: decodeURIComponent(name.slice(0, -suffix.length)),
+          })),
+      );
+  }
+}
+
+/**
+ * A name as a file name, percent-encoded as mongodump does it, and capitals too: `Users` and `users` are two
+ * collections, but one file on macOS and Windows.
+ */
+export function escapeName(name: string): string {
+  return encodeURIComponent(name).replaceAll(/%[0-9A-F]{2}|[A-Z*'()!~]/g, (found) =>
+    found.length === 3
+      ? found
+      : `%${(found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}
+
+function writeAll(fd: number, runs: readonly Run[]): void {
+  for (let first = 0; first < runs.length; first += maxBuffersPerWrite) {
+    let buffers = runs
+      .slice(first, first + maxBuffersPerWrite)
+      .map(({ bytes, start, length }) => bytes.subarray(start, start + length));
+    while (buffers.length > 0) {
+      buffers = dropWritten(buffers, writevSync(fd, buffers));
+    }
+  }
+}
+
+/** What a write that ended early left to write. */
+function dropWritten(buffers: Buffer[], writtenBytes: number): Buffer[] {
+  let rest = writtenBytes;
+  for (const [index, buffer] of buffers.entries()) {
+    if (rest < buffer.length) {
+      return [buffer.subarray(rest), ...buffers.slice(index + 1)];
+    }
+    rest -= buffer.length;
+  }
+  return [];
+}
