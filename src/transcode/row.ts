@@ -153,12 +153,12 @@ class PlanRowEncoder implements RowEncoder {
     const { fields, output } = this;
     fields.locate(source.view, start, end);
     output.writeInt16(this.columns.length + 1);
-    for (const column of this.columns) this.writeColumn(source, column);
-    this.writeExtra(source);
-    this.currentColumn = null;
-    if (output.position > output.limit) {
-      throw new DocumentError('too_large', `a row of more than ${this.maxRowBytes} bytes`);
+    for (const column of this.columns) {
+      this.writeColumn(source, column);
+      output.checkLimit();
     }
+    this.writeExtra(source);
+    output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
       if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
@@ -218,8 +218,9 @@ class PlanRowEncoder implements RowEncoder {
     if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
     const document = Buffer.from(source.bytes.subarray(start, end));
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
+    const column = reason === 'duplicate_extra' ? this.extraColumn : this.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
-    return { ordinal, document, id: this.describeId(document), reason, column: this.currentColumn, detail };
+    return { ordinal, document, id: this.describeId(document), reason, column, detail };
   }
 
   private describeId(document: Buffer): string | null {
