@@ -151,7 +151,7 @@ class PlanRowEncoder implements RowEncoder {
 
   private writeRow(source: BsonBytes, start: number, end: number): void {
     const { fields, output } = this;
-    fields.locate(source.view, start, end);
+    fields.locate(source, start, end);
     output.writeInt16(this.columns.length + 1);
     for (const column of this.columns) {
       this.writeColumn(source, column);
@@ -184,7 +184,7 @@ class PlanRowEncoder implements RowEncoder {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
-    fields.moveToExtra(source.view, slot);
+    fields.moveToExtra(source, slot);
     output.writeInt32(COPY_NULL);
   }
 
