@@ -11,7 +11,7 @@ describe('Output', () => {
     for (let i = 0; i < 1000; i++) {
       output.writeByte(i & 0xff);
       output.writeInt16(i);
-      output.writeInt32(-i);
+      output.writeInt32(~i);
       output.writeAscii(`<${i}>`);
       output.writeBytes(Buffer.of(1, 2, 3));
     }
@@ -20,7 +20,7 @@ describe('Output', () => {
       const text = `<${i}>`;
       assert.equal(output.bytes[at], i & 0xff);
       assert.equal(output.view.getInt16(at + 1), i);
-      assert.equal(output.view.getInt32(at + 3), -i);
+      assert.equal(output.view.getInt32(at + 3), ~i);
       assert.equal(output.bytes.toString('latin1', at + 7, at + 7 + text.length), text);
       at += 7 + text.length + 3;
       assert.deepEqual(output.bytes.subarray(at - 3, at), Buffer.of(1, 2, 3));
