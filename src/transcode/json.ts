@@ -7,7 +7,9 @@
  */
 
 import { Decimal128 } from 'bson';
-import { type BsonBytes, bsonTypes, ElementCursor, OLD_BINARY_SUBTYPE } from './bson.ts';
+import { bsonTypes } from './bson-types.ts';
+import { OLD_BINARY_SUBTYPE } from './bson-values.ts';
+import { type BsonBytes, ElementCursor } from './bson.ts';
 import { readInt64, writeInt64, writeInteger, writeIsoDate, writeNumber } from './digits.ts';
 import { DocumentError } from './document-error.ts';
 import { hexDigit, writeJsonString } from './json-string.ts';

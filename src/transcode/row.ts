@@ -1,15 +1,8 @@
 /** Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and field. */
 
 import type { Plan } from '../plan/plan.ts';
-import {
-  BsonError,
-  type BsonBytes,
-  bsonTypes,
-  DocumentCursor,
-  findField,
-  nameOfType,
-  wrapBytes,
-} from './bson.ts';
+import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
+import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
 import { type ColumnSlot, DocumentFields } from './document-fields.ts';
 import { beginJson, createFieldEncoders, type EncodeField, endJson } from './encode.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
-import { BsonError, countDocuments, DocumentCursor, findField } from '../../../src/transcode/bson.ts';
+import { BsonError } from '../../../src/transcode/bson-types.ts';
+import { countDocuments, DocumentCursor, findField } from '../../../src/transcode/bson.ts';
 import { int32, int64, rawArray, rawDocument, type RawElement, rawString } from '../../support/raw-bson.ts';
 
 /** Goes through the whole document; findField does, for a name that is not there. */
