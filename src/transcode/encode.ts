@@ -4,7 +4,8 @@
  */
 
 import { columnTypes, type ColumnType } from '../plan/plan.ts';
-import { type BsonBytes, bsonTypes, type BsonTypeName } from './bson.ts';
+import { bsonTypes, type BsonTypeName } from './bson-types.ts';
+import { type BsonBytes } from './bson.ts';
 import { readInt64, TWO_32 } from './digits.ts';
 import { DocumentError } from './document-error.ts';
 import { type JsonWriter, writeHex } from './json.ts';

@@ -7,8 +7,10 @@
  */
 
 import { Decimal128 } from 'bson';
-import { type BsonBytes, bsonTypes, ElementCursor, OLD_BINARY_SUBTYPE } from './bson.ts';
-import { readInt64, writeInt64, writeInteger, writeIsoDate } from './digits.ts';
+import { bsonTypes } from './bson-types.ts';
+import { OLD_BINARY_SUBTYPE } from './bson-values.ts';
+import { type BsonBytes, ElementCursor } from './bson.ts';
+import { readInt64, writeInt64, writeInteger, writeIsoDate, writeNumber } from './digits.ts';
 import { DocumentError } from './document-error.ts';
 import { hexDigit, writeJsonString } from './json-string.ts';
 import type { Output } from './output.ts';
@@ -181,8 +183,7 @@ export class JsonWriter {
   private writeDouble(value: number, output: Output): void {
     const isNegativeZero = Object.is(value, -0);
     if (this.isRelaxed && Number.isFinite(value) && !isNegativeZero) {
-      if (Number.isSafeInteger(value)) writeInteger(value, output);
-      else output.writeAscii(value.toString());
+      writeNumber(value, output);
       return;
     }
     writeLiteral(text.numberDouble, output);

@@ -12,7 +12,7 @@ export class Output {
   bytes: Buffer;
   view: DataView;
   position = 0;
-  /** No write may reach beyond this offset; checked when the buffer grows. */
+  /** No row may reach beyond this offset; see `checkLimit`. */
   limit = Number.MAX_SAFE_INTEGER;
 
   constructor(initialBytes = INITIAL_BYTES) {
@@ -30,6 +30,11 @@ export class Output {
   /** Makes sure that `size` bytes can be written at `position`. Callers take `bytes` and `view` after it, not before. */
   reserve(size: number): void {
     if (size > this.bytes.length - this.position) this.grow(size);
+  }
+
+  /** Throws a DocumentError if more was written than the limit allows. */
+  checkLimit(): void {
+    if (this.position > this.limit) throw tooLargeError();
   }
 
   writeBytes(bytes: Uint8Array): void {
@@ -63,7 +68,8 @@ export class Output {
 
   private grow(size: number): void {
     const needed = this.position + size;
-    if (needed > this.limit) throw new DocumentError('too_large', 'the row is longer than Postgres takes');
+    // Before the memory is taken that such a row would need.
+    if (needed > this.limit) throw tooLargeError();
     let length = this.bytes.length;
     while (length < needed) length *= 2;
     const written = this.bytes.subarray(0, this.position);
@@ -75,6 +81,10 @@ export class Output {
     this.bytes = Buffer.allocUnsafeSlow(length);
     this.view = viewOf(this.bytes);
   }
+}
+
+function tooLargeError(): DocumentError {
+  return new DocumentError('too_large', 'up to this column the row has more bytes than Postgres takes');
 }
 
 function viewOf(bytes: Buffer): DataView {

@@ -1,15 +1,8 @@
 /** Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and field. */
 
 import type { Plan } from '../plan/plan.ts';
-import {
-  BsonError,
-  type BsonBytes,
-  bsonTypes,
-  DocumentCursor,
-  findField,
-  nameOfType,
-  wrapBytes,
-} from './bson.ts';
+import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
+import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
 import { type ColumnSlot, DocumentFields } from './document-fields.ts';
 import { beginJson, createFieldEncoders, type EncodeField, endJson } from './encode.ts';
@@ -151,14 +144,14 @@ class PlanRowEncoder implements RowEncoder {
 
   private writeRow(source: BsonBytes, start: number, end: number): void {
     const { fields, output } = this;
-    fields.locate(source.view, start, end);
+    fields.locate(source, start, end);
     output.writeInt16(this.columns.length + 1);
-    for (const column of this.columns) this.writeColumn(source, column);
-    this.writeExtra(source);
-    this.currentColumn = null;
-    if (output.position > output.limit) {
-      throw new DocumentError('too_large', `a row of more than ${this.maxRowBytes} bytes`);
+    for (const column of this.columns) {
+      this.writeColumn(source, column);
+      output.checkLimit();
     }
+    this.writeExtra(source);
+    output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
       if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
@@ -184,7 +177,7 @@ class PlanRowEncoder implements RowEncoder {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
-    fields.moveToExtra(source.view, slot);
+    fields.moveToExtra(source, slot);
     output.writeInt32(COPY_NULL);
   }
 
@@ -218,8 +211,9 @@ class PlanRowEncoder implements RowEncoder {
     if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
     const document = Buffer.from(source.bytes.subarray(start, end));
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
+    const column = reason === 'duplicate_extra' ? this.extraColumn : this.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
-    return { ordinal, document, id: this.describeId(document), reason, column: this.currentColumn, detail };
+    return { ordinal, document, id: this.describeId(document), reason, column, detail };
   }
 
   private describeId(document: Buffer): string | null {

@@ -1,0 +1,79 @@
+/** Reads a binary COPY stream, strictly, and by nothing but its specification; shares no code with what writes it. */
+
+import assert from 'node:assert/strict';
+import type { ColumnType, Plan } from '../../src/plan/plan.ts';
+
+const SIGNATURE = Buffer.from('5047434f50590aff0d0a00', 'hex');
+
+/** The fields of each row; null is SQL NULL. https://www.postgresql.org/docs/current/sql-copy.html (Binary Format) */
+export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
+  assert.deepEqual(stream.subarray(0, 11), SIGNATURE);
+  assert.equal(stream.readInt32BE(11), 0, 'flags');
+  assert.equal(stream.readInt32BE(15), 0, 'header extension');
+  const rows: (Buffer | null)[][] = [];
+  let at = 19;
+  for (;;) {
+    const fieldCount = stream.readInt16BE(at);
+    at += 2;
+    if (fieldCount === -1) break;
+    const row: (Buffer | null)[] = [];
+    for (let i = 0; i < fieldCount; i++) {
+      const length = stream.readInt32BE(at);
+      at += 4;
+      assert.ok(length >= -1 && at + length <= stream.length, `a field of ${length} bytes at ${at}`);
+      row.push(length === -1 ? null : Buffer.from(stream.subarray(at, at + length)));
+      at += Math.max(length, 0);
+    }
+    rows.push(row);
+  }
+  assert.equal(at, stream.length, 'nothing after the trailer');
+  return rows;
+}
+
+/** What Postgres would read: bigint for int64 and for a date's microseconds since 2000, hex of the bits for a double. */
+export type Field = string | number | bigint | boolean | null;
+
+/** Each row as column → value, and the extra column as its text. */
+export function decodeRows(stream: Buffer, plan: Plan): Record<string, Field>[] {
+  return decodeCopy(stream).map((fields) => {
+    assert.equal(fields.length, plan.columns.length + 1);
+    const types: [string, ColumnType][] = plan.columns.map(({ column, type }) => [column, type]);
+    types.push([plan.extraColumn, 'json']);
+    return Object.fromEntries(
+      types.map(([column, type], i) => [column, decodeField(type, fields[i] ?? null)]),
+    );
+  });
+}
+
+function decodeField(type: ColumnType, bytes: Buffer | null): Field {
+  if (bytes === null) return null;
+  switch (type) {
+    case 'objectId':
+    case 'string':
+      return decodeUtf8(bytes);
+    case 'int32':
+      assert.equal(bytes.length, 4);
+      return bytes.readInt32BE();
+    case 'int64':
+    case 'date':
+      assert.equal(bytes.length, 8);
+      return bytes.readBigInt64BE();
+    case 'double':
+      assert.equal(bytes.length, 8);
+      return bytes.toString('hex');
+    case 'boolean':
+      assert.equal(bytes.length, 1);
+      assert.ok(bytes[0] === 0 || bytes[0] === 1);
+      return bytes[0] === 1;
+    case 'json': {
+      assert.equal(bytes[0], 1, 'the version of jsonb');
+      const text = decodeUtf8(bytes.subarray(1));
+      JSON.parse(text);
+      return text;
+    }
+  }
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}

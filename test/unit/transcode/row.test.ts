@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Double, Int32, Long, ObjectId, serialize } from 'bson';
+import fc from 'fast-check';
+import type { ColumnType } from '../../../src/plan/plan.ts';
+import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
+import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
+import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
+import { decodeRows, type Field } from '../../support/copy-decoder.ts';
+import {
+  int32,
+  int64,
+  makePlan,
+  rawArray,
+  rawDocument,
+  type RawElement,
+  rawString,
+} from '../../support/raw-bson.ts';
+
+const id = (n: number): RawElement => [0x10, '_id', int32(n)];
+const smallPlan = makePlan({ _id: 'int32', a: 'int32', b: 'string' });
+
+function describeDeadLetters(deadLetters: readonly DeadLetter[]): unknown[] {
+  return deadLetters.map(({ ordinal, id, reason, column }) => [ordinal, id, reason, column]);
+}
+
+/** What a column makes of a value, or undefined if it does not take it; written with bigints, and so unlike what it tests. */
+function toField(type: ColumnType, of: Value): Field | undefined {
+  if (of === null) return null;
+  const integer =
+    of instanceof Int32
+      ? BigInt(of.value)
+      : of instanceof Long && of.constructor === Long
+        ? of.toBigInt()
+        : of instanceof Double && Number.isInteger(of.value) && !Object.is(of.value, -0)
+          ? BigInt(of.value)
+          : undefined;
+  const hex = (n: number): string => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleBE(n);
+    return bytes.toString('hex');
+  };
+  switch (type) {
+    case 'objectId':
+      return of instanceof ObjectId ? of.toHexString() : undefined;
+    case 'string':
+      return typeof of === 'string' ? of : undefined;
+    case 'int32':
+      return integer !== undefined && BigInt.asIntN(32, integer) === integer ? Number(integer) : undefined;
+    case 'int64':
+      return integer !== undefined && BigInt.asIntN(64, integer) === integer ? integer : undefined;
+    case 'double':
+      if (of instanceof Double) return hex(of.value);
+      return integer !== undefined && BigInt(Number(integer)) === integer ? hex(Number(integer)) : undefined;
+    case 'boolean':
+      return typeof of === 'boolean' ? of : undefined;
+    case 'date':
+      if (!(of instanceof Date) || of.getTime() < -210_866_803_200_000) return undefined;
+      return (BigInt(of.getTime()) - 946_684_800_000n) * 1000n;
+    case 'json':
+      return toExtendedJson(of, 'relaxed');
+  }
+}
+
+describe('RowEncoder', () => {
+  it('makes a row of any documents, whatever the order of their fields', () => {
+    const types = ['objectId', 'string', 'int32', 'int64', 'double', 'boolean', 'date', 'json'] as const;
+    const plan = makePlan({ _id: 'json', ...Object.fromEntries(types.map((type) => [`a ${type}`, type])) });
+    const planned = fc.constantFrom(...plan.columns.slice(1).map(({ field }) => field));
+    const entry = fc.oneof(fc.tuple(planned, fc.oneof(scalar, value)), fc.tuple(key, value));
+    const document = fc
+      .tuple(scalar, fc.uniqueArray(entry, { selector: ([name]) => name, maxLength: 12 }), fc.nat(12))
+      .map(([id, entries, at]) => {
+        const others = entries.filter(([name]) => name !== '_id');
+        return new Map<string, Value>([...others.slice(0, at), ['_id', id], ...others.slice(at)]);
+      });
+    // One encoder for all: what it remembers of a batch must not show in the next.
+    const encoder = createRowEncoder(plan);
+    fc.assert(
+      fc.property(fc.array(document, { maxLength: 5 }), (documents) => {
+        const batch = encoder.encodeBatch(rawArray(documents.map((document) => serialize(document))));
+        assert.deepEqual(batch.deadLetters, []);
+        assert.equal(batch.copied, documents.length);
+        const rows = decodeRows(batch.copy, plan);
+        assert.equal(rows.length, documents.length);
+        let extraCount = 0;
+        documents.forEach((document, i) => {
+          const expected: Record<string, Field> = {};
+          const extra = new Map<string, Value>();
+          for (const [name, of] of document) {
+            const column = plan.columns.find(({ field }) => field === name);
+            if (column === undefined) extra.set(name, of);
+          }
+          for (const { field, column, type } of plan.columns) {
+            const of = document.get(field) ?? null;
+            const isId = field === '_id';
+            const inColumn = isId ? toExtendedJson(of, 'canonical') : toField(type, of);
+            expected[column] = inColumn ?? null;
+            if (inColumn === undefined) extra.set(field, of);
+          }
+          extraCount += extra.size;
+          expected._extra = extra.size > 0 ? toExtendedJson(extra, 'relaxed') : null;
+          assert.deepEqual(rows[i], expected);
+        });
+        assert.equal(
+          batch.extra.reduce((sum, { count }) => sum + count, 0),
+          extraCount,
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('makes an empty stream of an empty batch', () => {
+    const batch = createRowEncoder(smallPlan).encodeBatch(rawArray([]));
+    assert.deepEqual(decodeRows(batch.copy, smallPlan), []);
+    assert.deepEqual(
+      { ...batch, copy: null },
+      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [] },
+    );
+  });
+
+  it('counts what went to the extra column by field, type and reason', () => {
+    const documents = [
+      rawDocument([id(1), [2, 'a', rawString('x')], [8, 'new', Buffer.of(1)]]),
+      rawDocument([id(2), [2, 'a', rawString('y')], [10, 'new', Buffer.of()]]),
+      rawDocument([id(3), [0x10, 'a', int32(1)], [0x10, 'a', int32(2)]]),
+      // A dead letter counts for nothing.
+      rawDocument([id(4), [2, 'a', rawString('x')], [2, 'b', rawString('\0')]]),
+    ];
+    const { copy, extra } = createRowEncoder(smallPlan).encodeBatch(rawArray(documents));
+    assert.deepEqual(extra, [
+      { field: 'new', type: 'bool', reason: 'no_column', count: 1 },
+      { field: 'new', type: 'null', reason: 'no_column', count: 1 },
+      { field: 'a', type: 'string', reason: 'does_not_fit', count: 2 },
+      { field: 'a', type: 'int', reason: 'duplicate_field', count: 1 },
+    ]);
+    assert.deepEqual(decodeRows(copy, smallPlan), [
+      { _id: 1, a: null, b: null, _extra: '{"new":true,"a":"x"}' },
+      { _id: 2, a: null, b: null, _extra: '{"new":null,"a":"y"}' },
+      { _id: 3, a: 1, b: null, _extra: '{"a":2}' },
+    ]);
+  });
+
+  it('counts fields that are too many, or have too long names, as others, and keeps their values', () => {
+    const names = Array.from({ length: 3000 }, (_, i) => `field ${i}`);
+    const long = 'n'.repeat(100_000);
+    const members = [...names, long].map((name): RawElement => [0x10, name, int32(1)]);
+    const encoder = createRowEncoder(smallPlan);
+    for (let batch = 0; batch < 2; batch++) {
+      const { copy, extra } = encoder.encodeBatch(rawArray([rawDocument([id(1), ...members])]));
+      assert.equal(extra.length, 1025);
+      assert.equal(extra.find(({ field }) => field === OTHER_FIELDS)?.count, 3001 - 1024);
+      const [row] = decodeRows(copy, smallPlan);
+      assert.ok(typeof row?._extra === 'string');
+      assert.equal(Object.keys(JSON.parse(row._extra) as object).length, 3001);
+    }
+    const { extra } = encoder.encodeBatch(rawArray([rawDocument([id(1), [0x10, 'later', int32(1)]])]));
+    assert.equal(extra[0]?.field, 'later');
+  });
+
+  it('sets aside a document whose extra column would have a field twice', () => {
+    const one: RawElement[] = [[0x10, 'x', int32(1)]];
+    const long: RawElement[] = [[0x10, 'x'.repeat(300), int32(1)]];
+    const misfit: RawElement[] = [[8, 'a', Buffer.of(1)]];
+    const fit: RawElement[] = [[0x10, 'a', int32(1)]];
+    const documents = [
+      [id(0), ...one, ...one],
+      [id(1), ...long, ...long],
+      [id(2), ...misfit, ...fit],
+      [id(3), ...fit, ...fit, ...fit],
+      [id(4), ...fit, ...misfit],
+      [id(5), id(6)],
+    ].map((elements) => rawDocument(elements));
+    const { copy, deadLetters } = createRowEncoder(smallPlan).encodeBatch(rawArray(documents));
+    const canonical = (n: number): string => `{"$numberInt":"${n}"}`;
+    assert.deepEqual(describeDeadLetters(deadLetters), [
+      [0, canonical(0), 'duplicate_extra', '_extra'],
+      [1, canonical(1), 'duplicate_extra', '_extra'],
+      [2, canonical(2), 'duplicate_extra', '_extra'],
+      [3, canonical(3), 'duplicate_extra', '_extra'],
+    ]);
+    assert.deepEqual(decodeRows(copy, smallPlan), [
+      { _id: 4, a: 1, b: null, _extra: '{"a":true}' },
+      { _id: 5, a: null, b: null, _extra: '{"_id":6}' },
+    ]);
+  });
+
+  it('sets aside what cannot be a row, takes it back from the stream, and goes on', () => {
+    const bad: RawElement[][] = [
+      [id(1), [2, 'b', rawString('a\0b')]],
+      [id(2), [2, 'b', rawString('x'.repeat(100) + '\0')]],
+      [id(3), [2, 'b', rawString(Buffer.from('eda080', 'hex'))]],
+      [id(4), [2, 'new', rawString('\0')]],
+      [id(5), [0x10, Buffer.from('ff', 'hex'), int32(1)]],
+      [id(6), [3, 'new', rawDocument([[8, 'x', Buffer.of(2)]])]],
+      [[0x10, 'a', int32(1)]],
+      [[2, '_id', rawString('one')]],
+      [[10, '_id', Buffer.of()]],
+      [[2, '_id', rawString('\0')]],
+    ];
+    const good = rawDocument([id(0), [2, 'b', rawString('kept')]]);
+    const documents = bad.flatMap((elements) => [rawDocument(elements), good]);
+    const {
+      copy,
+      deadLetters,
+      copied,
+      documents: count,
+    } = createRowEncoder(smallPlan).encodeBatch(rawArray(documents));
+    assert.equal(count, 20);
+    assert.equal(copied, 10);
+    const canonical = (n: number): string => `{"$numberInt":"${n}"}`;
+    assert.deepEqual(describeDeadLetters(deadLetters), [
+      [0, canonical(1), 'nul', 'b'],
+      [2, canonical(2), 'nul', 'b'],
+      [4, canonical(3), 'invalid_utf8', 'b'],
+      [6, canonical(4), 'nul', '_extra'],
+      [8, canonical(5), 'invalid_utf8', '_extra'],
+      [10, canonical(6), 'corrupt_bson', '_extra'],
+      [12, null, 'missing_id', '_id'],
+      [14, '"one"', 'id_type', '_id'],
+      [16, 'null', 'id_type', '_id'],
+      [18, null, 'id_type', '_id'],
+    ]);
+    for (const { ordinal, document } of deadLetters) assert.deepEqual(document, documents[ordinal]);
+    assert.match(deadLetters[0]?.detail ?? '', /U\+0000.* at byte 21$/);
+    const row = { _id: 0, a: null, b: 'kept', _extra: null };
+    assert.deepEqual(
+      decodeRows(copy, smallPlan),
+      Array.from({ length: 10 }, () => row),
+    );
+  });
+
+  it('keeps ids of several types apart in a jsonb column, null among them', () => {
+    const plan = makePlan({ _id: 'json' });
+    const documents = [
+      rawDocument([id(1)]),
+      rawDocument([[0x12, '_id', int64(1n)]]),
+      rawDocument([[2, '_id', rawString('1')]]),
+      rawDocument([[10, '_id', Buffer.of()]]),
+    ];
+    const { copy } = createRowEncoder(plan).encodeBatch(rawArray(documents));
+    assert.deepEqual(
+      decodeRows(copy, plan).map((row) => row._id),
+      ['{"$numberInt":"1"}', '{"$numberLong":"1"}', '"1"', 'null'],
+    );
+  });
+
+  it('sets aside jsonb and rows of more bytes than are allowed', () => {
+    const plan = makePlan({ _id: 'int32', a: 'json', b: 'string' });
+    const encoder = createRowEncoder(plan, { maxJsonBytes: 100, maxRowBytes: 3_000_000 });
+    const documents = [
+      rawDocument([id(0), [2, 'a', rawString('x'.repeat(97))]]),
+      rawDocument([id(1), [2, 'a', rawString('x'.repeat(98))]]),
+      rawDocument([id(2), [2, 'c', rawString('x'.repeat(98))]]),
+      rawDocument([id(3), [2, 'b', rawString('x'.repeat(2_999_970))]]),
+      rawDocument([id(4), [2, 'b', rawString('x'.repeat(3_000_000))]]),
+      rawDocument([id(5)]),
+    ];
+    const { deadLetters, copied } = encoder.encodeBatch(rawArray(documents));
+    assert.equal(copied, 3);
+    assert.deepEqual(
+      deadLetters.map(({ ordinal, reason, column }) => [ordinal, reason, column]),
+      [
+        [1, 'too_large', 'a'],
+        [2, 'too_large', '_extra'],
+        [4, 'too_large', 'b'],
+      ],
+    );
+  });
+
+  it('writes numbers with their types when asked for canonical Extended JSON', () => {
+    const plan = makePlan({ _id: 'int32', a: 'json' });
+    const document = rawDocument([id(1), [0x10, 'a', int32(2)], [0x12, 'c', int64(3n)]]);
+    const { copy } = createRowEncoder(plan, { jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));
+    assert.deepEqual(decodeRows(copy, plan), [
+      { _id: 1, a: '{"$numberInt":"2"}', _extra: '{"c":{"$numberLong":"3"}}' },
+    ]);
+  });
+});
