@@ -3,9 +3,9 @@
  * row: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format).
  */
 
-import { columnTypes, type ColumnType } from '../plan/plan.ts';
+import type { ColumnType } from '../plan/plan.ts';
 import { bsonTypes, type BsonTypeName } from './bson-types.ts';
-import { type BsonBytes } from './bson.ts';
+import type { BsonBytes } from './bson.ts';
 import { readInt64, TWO_32 } from './digits.ts';
 import { DocumentError } from './document-error.ts';
 import { type JsonWriter, writeHex } from './json.ts';
@@ -19,28 +19,19 @@ import { copyText } from './utf8.ts';
  */
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
-/** One row for each type a column can have. `any` is for the JsonWriter, which takes every type. */
-const columnEncodings: Record<
-  ColumnType,
-  { readonly postgresType: string; readonly takes: Partial<Record<BsonTypeName, EncodeField>> | 'any' }
-> = {
-  objectId: { postgresType: columnTypes.objectId, takes: { objectId: encodeObjectId } },
-  string: { postgresType: columnTypes.string, takes: { string: encodeString } },
-  int32: {
-    postgresType: columnTypes.int32,
-    takes: { int: encodeInt32, long: encodeInt64AsInt32, double: encodeDoubleAsInt32 },
-  },
-  int64: {
-    postgresType: columnTypes.int64,
-    takes: { long: encodeEightBytes, int: encodeInt32AsInt64, double: encodeDoubleAsInt64 },
-  },
-  double: {
-    postgresType: columnTypes.double,
-    takes: { double: encodeEightBytes, int: encodeInt32AsDouble, long: encodeInt64AsDouble },
-  },
-  boolean: { postgresType: columnTypes.boolean, takes: { bool: encodeBoolean } },
-  date: { postgresType: columnTypes.date, takes: { date: encodeDate } },
-  json: { postgresType: columnTypes.json, takes: 'any' },
+/**
+ * One row for each type a column can have; `columnTypes` has its name in Postgres. `any` is for the JsonWriter,
+ * which takes every type.
+ */
+const columnEncodings: Record<ColumnType, Partial<Record<BsonTypeName, EncodeField>> | 'any'> = {
+  objectId: { objectId: encodeObjectId },
+  string: { string: encodeString },
+  int32: { int: encodeInt32, long: encodeInt64AsInt32, double: encodeDoubleAsInt32 },
+  int64: { long: encodeEightBytes, int: encodeInt32AsInt64, double: encodeDoubleAsInt64 },
+  double: { double: encodeEightBytes, int: encodeInt32AsDouble, long: encodeInt64AsDouble },
+  boolean: { bool: encodeBoolean },
+  date: { date: encodeDate },
+  json: 'any',
 };
 
 /**
@@ -48,7 +39,7 @@ const columnEncodings: Record<
  */
 export function createFieldEncoders(type: ColumnType, json: JsonWriter, maxJsonBytes: number): EncodeField[] {
   const encoders = Array.from({ length: 256 }, (): EncodeField => refuse);
-  const { takes } = columnEncodings[type];
+  const takes = columnEncodings[type];
   for (const name of Object.keys(bsonTypes) as BsonTypeName[]) {
     const code = bsonTypes[name];
     encoders[code] =
