@@ -5,7 +5,9 @@ import { BsonError, bsonTypes } from './bson-types.ts';
 /** An int32 length, a byte of content or none, and the NUL that ends a document. */
 const MIN_DOCUMENT_BYTES = 5;
 
-/** The offset of the NUL that ends the text at `start`. Throws a BsonError if there is none before `limit`. */
+/**
+ * The offset of the NUL that ends the text at `start`. Throws a BsonError if there is none before `limit`.
+ */
 export function findNul(view: DataView, start: number, limit: number, what: string): number {
   for (let i = start; i < limit; i++) {
     if (view.getUint8(i) === 0) return i;

@@ -1,9 +1,14 @@
-/** Walks raw BSON without making an object of it, and trusts no length before checking it against its parent. */
+/**
+ * Walks raw BSON without making an object of it, and trusts no length before checking it against its parent.
+ */
 
 import { BsonError, bsonTypes } from './bson-types.ts';
 import { checkDocument, findNul, measureDocument, measureValue } from './bson-values.ts';
 
-/** Bytes to read from, and a view of exactly these: a read outside of them throws instead of reaching what lies beside. */
+/**
+ * Bytes to read from, and a view of exactly these: a read outside of them throws instead of reaching what
+ * lies beside.
+ */
 export interface BsonBytes {
   readonly bytes: Buffer;
   readonly view: DataView;
@@ -22,7 +27,9 @@ export interface NameGuess {
   readonly terminated: DataView;
 }
 
-/** Where an element of a document lies, in offsets into the bytes. A string's value starts with its length. */
+/**
+ * Where an element of a document lies, in offsets into the bytes. A string's value starts with its length.
+ */
 export interface ElementPosition {
   readonly type: number;
   readonly nameStart: number;
@@ -33,9 +40,9 @@ export interface ElementPosition {
 }
 
 /**
- * Goes through the elements of one document or array after another. Allocates nothing: `next` changes the cursor itself.
- * A value that `next` has passed lies within its document and is well formed, except that the inside of a document or an
- * array is not looked at before it is opened.
+ * Goes through the elements of one document or array after another. Allocates nothing: `next` changes the
+ * cursor itself. A value that `next` has passed lies within its document and is well formed, except that the
+ * inside of a document or an array is not looked at before it is opened.
  */
 export class ElementCursor implements ElementPosition {
   type = 0;
@@ -55,7 +62,10 @@ export class ElementCursor implements ElementPosition {
     this.valueEnd = start + 4;
   }
 
-  /** Goes to the next element; false at the end. A right guess saves looking for the end of the name. Throws a BsonError. */
+  /**
+   * Goes to the next element; false at the end. A right guess saves looking for the end of the name. Throws a
+   * BsonError.
+   */
   next(guess: NameGuess | null): boolean {
     const start = this.valueEnd;
     const terminator = this.terminator;
@@ -76,7 +86,9 @@ export class ElementCursor implements ElementPosition {
   }
 }
 
-/** Goes through a BSON array of documents by their lengths alone, such as the `firstBatch` of a find reply. */
+/**
+ * Goes through a BSON array of documents by their lengths alone, such as the `firstBatch` of a find reply.
+ */
 export class DocumentCursor {
   /** The current document: from `start` to before `end`. */
   start = 0;
@@ -118,7 +130,10 @@ export function countDocuments(array: Uint8Array): number {
   return count;
 }
 
-/** The first top-level field of this name, or null. Throws a BsonError if the document is corrupt before the field. */
+/**
+ * The first top-level field of this name, or null. Throws a BsonError if the document is corrupt before the
+ * field.
+ */
 export function findField(document: Uint8Array, name: string): ElementPosition | null {
   const view = new DataView(document.buffer, document.byteOffset, document.byteLength);
   const guess = { terminated: terminateName(name) };

@@ -37,16 +37,21 @@ export function writeInteger(value: number, output: Output): void {
   }
 }
 
-/** Decimal places that prices and coordinates have; of a number with more, its digits are found by `toString`. */
+/**
+ * Decimal places that prices and coordinates have; of a number with more, its digits are found by `toString`.
+ */
 const MAX_PLACES = 6;
 
 /**
- * Any two decimals of up to 15 digits are two different doubles, so that the one which gives a double is its shortest text. Below this number,
- * there are no more than that, with all decimal places.
+ * Any two decimals of up to 15 digits are two different doubles, so that the one which gives a double is its
+ * shortest text. Below this number, there are no more than that, with all decimal places.
  */
 const MAX_SHORT_NUMBER = 10 ** (15 - MAX_PLACES);
 
-/** Writes a finite double other than -0 as `toString` does, and three times as fast where it has few decimal places. */
+/**
+ * Writes a finite double other than -0 as `toString` does, and faster where it has few decimal
+ * places.
+ */
 export function writeNumber(value: number, output: Output): void {
   if (Number.isSafeInteger(value)) {
     writeInteger(value, output);
@@ -93,7 +98,10 @@ const DAYS_PER_400_YEARS = 146_097;
 /** From 0000-03-01, where the leap day is the last of its year, to 1970-01-01. */
 const DAYS_TO_1970 = 719_468;
 
-/** Writes an instant of the years 1970 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if there are any. */
+/**
+ * Writes an instant of the years 1970 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if
+ * there are any.
+ */
 export function writeIsoDate(epochMs: number, output: Output): void {
   const days = Math.floor(epochMs / MS_PER_DAY);
   const ms = epochMs - days * MS_PER_DAY;

@@ -1,4 +1,6 @@
-/** Finds out, in one walk over a document, where the value of each column is and which fields have no column. */
+/**
+ * Finds out, in one walk over a document, where the value of each column is and which fields have no column.
+ */
 
 import type { PlanColumn } from '../plan/plan.ts';
 import { type BsonBytes, ElementCursor } from './bson.ts';
@@ -18,7 +20,10 @@ export interface ColumnSlot {
   valueEnd: number;
 }
 
-/** A field of the current document that goes to the extra column. Made once, and used again for other documents. */
+/**
+ * A field of the current document that goes to the extra column. Made once, and used again for other
+ * documents.
+ */
 export interface ExtraField {
   /** Null if it is not one of the names that are remembered. */
   name: string | null;
@@ -30,13 +35,18 @@ export interface ExtraField {
   valueEnd: number;
 }
 
-/** What is known of a name: its column, if it has one, and the last document that had it in its extra column. */
+/**
+ * What is known of a name: its column, if it has one, and the last document that had it in its extra column.
+ */
 interface NameState {
   readonly slot: ColumnSlot | null;
   extraDocument: number;
 }
 
-/** So many names that the plan does not know are told apart; where a collection has more, they are data rather than a schema. */
+/**
+ * So many names that the plan does not know are told apart; where a collection has more, they are data rather
+ * than a schema.
+ */
 const MAX_UNPLANNED_NAMES = 1024;
 
 /** A longer name is not remembered: MongoDB allows names of megabytes. */
@@ -79,8 +89,8 @@ export class DocumentFields {
   }
 
   /**
-   * Goes through the top-level fields of the document from `start` to before `end`. Throws a BsonError if it is corrupt, and a DocumentError
-   * if its extra column would have a field twice.
+   * Goes through the top-level fields of the document from `start` to before `end`. Throws a BsonError if it
+   * is corrupt, and a DocumentError if its extra column would have a field twice.
    */
   locate(source: BsonBytes, start: number, end: number): void {
     const { cursor } = this;
@@ -113,7 +123,10 @@ export class DocumentFields {
     }
   }
 
-  /** Sends a value that its column does not take to the extra column. Throws a DocumentError if the field is there already. */
+  /**
+   * Sends a value that its column does not take to the extra column. Throws a DocumentError if the field is
+   * there already.
+   */
   moveToExtra({ view }: BsonBytes, slot: ColumnSlot): void {
     const name = this.names.find(view, slot.nameStart, slot.nameEnd);
     if (name !== null) this.markExtra(name);
@@ -136,7 +149,8 @@ export class DocumentFields {
     if (this.unplannedNames >= MAX_UNPLANNED_NAMES || nameEnd - nameStart > MAX_UNPLANNED_NAME_BYTES)
       return null;
     const text = bytes.toString('utf8', nameStart, nameEnd);
-    // A name that is not UTF-8 would be remembered as another one than it is; its document becomes a dead letter anyway.
+    // A name that is not UTF-8 would be remembered as another one than it is; its document becomes a dead
+    // letter anyway.
     if (text.includes('\ufffd')) return null;
     this.unplannedNames++;
     return this.names.add(text, { slot: null, extraDocument: 0 });

@@ -1,11 +1,11 @@
 /**
- * The table of column types: which BSON types each takes, and how their values become fields of a binary COPY row:
- * https://www.postgresql.org/docs/current/sql-copy.html (Binary Format).
+ * The table of column types: which BSON types each takes, and how their values become fields of a binary COPY
+ * row: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format).
  */
 
-import { columnTypes, type ColumnType } from '../plan/plan.ts';
+import type { ColumnType } from '../plan/plan.ts';
 import { bsonTypes, type BsonTypeName } from './bson-types.ts';
-import { type BsonBytes } from './bson.ts';
+import type { BsonBytes } from './bson.ts';
 import { readInt64, TWO_32 } from './digits.ts';
 import { DocumentError } from './document-error.ts';
 import { type JsonWriter, writeHex } from './json.ts';
@@ -13,39 +13,33 @@ import type { Output } from './output.ts';
 import { copyText } from './utf8.ts';
 
 /**
- * Writes the value from `start` to before `end` as a field, which is an int32 length and the bytes; or writes nothing and returns false
- * when the value is not exactly one of the column's type. Throws a DocumentError if no column can hold it.
+ * Writes the value from `start` to before `end` as a field, which is an int32 length and the bytes; or writes
+ * nothing and returns false when the value is not exactly one of the column's type. Throws a DocumentError if
+ * no column can hold it.
  */
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
-/** One row for each type a column can have. `any` is for the JsonWriter, which takes every type. */
-const columnEncodings: Record<
-  ColumnType,
-  { readonly postgresType: string; readonly takes: Partial<Record<BsonTypeName, EncodeField>> | 'any' }
-> = {
-  objectId: { postgresType: columnTypes.objectId, takes: { objectId: encodeObjectId } },
-  string: { postgresType: columnTypes.string, takes: { string: encodeString } },
-  int32: {
-    postgresType: columnTypes.int32,
-    takes: { int: encodeInt32, long: encodeInt64AsInt32, double: encodeDoubleAsInt32 },
-  },
-  int64: {
-    postgresType: columnTypes.int64,
-    takes: { long: encodeEightBytes, int: encodeInt32AsInt64, double: encodeDoubleAsInt64 },
-  },
-  double: {
-    postgresType: columnTypes.double,
-    takes: { double: encodeEightBytes, int: encodeInt32AsDouble, long: encodeInt64AsDouble },
-  },
-  boolean: { postgresType: columnTypes.boolean, takes: { bool: encodeBoolean } },
-  date: { postgresType: columnTypes.date, takes: { date: encodeDate } },
-  json: { postgresType: columnTypes.json, takes: 'any' },
+/**
+ * One row for each type a column can have; `columnTypes` has its name in Postgres. `any` is for the JsonWriter,
+ * which takes every type.
+ */
+const columnEncodings: Record<ColumnType, Partial<Record<BsonTypeName, EncodeField>> | 'any'> = {
+  objectId: { objectId: encodeObjectId },
+  string: { string: encodeString },
+  int32: { int: encodeInt32, long: encodeInt64AsInt32, double: encodeDoubleAsInt32 },
+  int64: { long: encodeEightBytes, int: encodeInt32AsInt64, double: encodeDoubleAsInt64 },
+  double: { double: encodeEightBytes, int: encodeInt32AsDouble, long: encodeInt64AsDouble },
+  boolean: { bool: encodeBoolean },
+  date: { date: encodeDate },
+  json: 'any',
 };
 
-/** The encoders of a column by the type byte of a value. `json` writes the text if the column is a jsonb one. */
+/**
+ * The encoders of a column by the type byte of a value. `json` writes the text if the column is a jsonb one.
+ */
 export function createFieldEncoders(type: ColumnType, json: JsonWriter, maxJsonBytes: number): EncodeField[] {
   const encoders = Array.from({ length: 256 }, (): EncodeField => refuse);
-  const { takes } = columnEncodings[type];
+  const takes = columnEncodings[type];
   for (const name of Object.keys(bsonTypes) as BsonTypeName[]) {
     const code = bsonTypes[name];
     encoders[code] =
@@ -186,11 +180,16 @@ function splitInt64(value: bigint): { high: number; low: number } {
 /** Where Postgres counts its microseconds from. */
 const postgresEpochMs = BigInt(Date.UTC(2000, 0, 1));
 const postgresEpochMicros = splitInt64(postgresEpochMs * 1000n);
-/** MIN_TIMESTAMP and END_TIMESTAMP of src/include/datatype/timestamp.h: -4713-11-24 up to before 294277-01-01. */
+/**
+ * MIN_TIMESTAMP and END_TIMESTAMP of src/include/datatype/timestamp.h: -4713-11-24 up to before 294277-01-01.
+ */
 const firstDateMs = splitInt64(-211_813_488_000_000n + postgresEpochMs);
 const endDateMs = splitInt64(9_223_371_331_200_000n + postgresEpochMs);
 
-/** Milliseconds since 1970 become microseconds since 2000, in two halves, since a number holds only 53 bits exactly. */
+/**
+ * Milliseconds since 1970 become microseconds since 2000, in two halves, since a number holds only 53 bits
+ * exactly.
+ */
 function encodeDate({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
   const high = view.getInt32(start + 4, true);
   const low = view.getUint32(start, true);

@@ -2,7 +2,10 @@
 
 import { type BsonTypeName, nameOfType } from './bson-types.ts';
 
-/** Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one of that name already. */
+/**
+ * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one
+ * of that name already.
+ */
 export type ExtraReason = 'no_column' | 'does_not_fit' | 'duplicate_field';
 
 export interface ExtraCount {

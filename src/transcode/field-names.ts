@@ -5,7 +5,10 @@ import { terminateName, type NameGuess } from './bson.ts';
 /** A field name that was met, and what is known of it. `T` is what the caller keeps with each name. */
 export interface FieldName<T> extends NameGuess {
   readonly text: string;
-  /** The name that followed this one when it was last met: documents of a collection have their fields in one order. */
+  /**
+   * The name that followed this one when it was last met: documents of a collection have their fields in one
+   * order.
+   */
   next: FieldName<T> | null;
   readonly value: T;
 }

@@ -2,8 +2,9 @@
  * Writes BSON values as Extended JSON v2 into the output buffer, without an object per value:
  * https://github.com/mongodb/specifications/blob/master/source/extended-json.md
  *
- * All types but decimal128 are written here and not by js-bson: it reads a DBPointer as a DBRef and undefined as null, orders a regular
- * expression's options, refuses options it does not know, and would make numbers of the int64s in a scope.
+ * All types but decimal128 are written here and not by js-bson: it reads a DBPointer as a DBRef and undefined
+ * as null, orders a regular expression's options, refuses options it does not know, and would make numbers of
+ * the int64s in a scope.
  */
 
 import { Decimal128 } from 'bson';
@@ -15,10 +16,16 @@ import { DocumentError } from './document-error.ts';
 import { hexDigit, writeJsonString } from './json-string.ts';
 import type { Output } from './output.ts';
 
-/** `canonical` keeps the type of every number and date; `relaxed` writes them as JSON does where nothing is lost. */
+/**
+ * `canonical` keeps the type of every number and date; `relaxed` writes them as JSON does where nothing is
+ * lost.
+ */
 export type JsonStyle = 'relaxed' | 'canonical';
 
-/** MongoDB itself stops at 100 levels; a hostile document must not exhaust the stack here, nor that of Postgres. */
+/**
+ * MongoDB itself stops at 100 levels; a hostile document must not exhaust the stack here, nor that of
+ * Postgres.
+ */
 export const MAX_JSON_DEPTH = 200;
 
 /** 10000-01-01T00:00:00Z: from here on a date has no ISO text of a four-digit year. */
@@ -34,8 +41,8 @@ export class JsonWriter {
   }
 
   /**
-   * Writes the value that an ElementCursor has found. Throws a BsonError if a document inside is corrupt, and a DocumentError if Postgres
-   * could not store the text; part of it may be written then.
+   * Writes the value that an ElementCursor has found. Throws a BsonError if a document inside is corrupt, and
+   * a DocumentError if Postgres could not store the text; part of it may be written then.
    */
   writeValue(source: BsonBytes, type: number, start: number, end: number, output: Output, depth = 0): void {
     const { view } = source;
@@ -150,7 +157,10 @@ export class JsonWriter {
     output.writeByte(0x7d);
   }
 
-  /** The names in an array are its indices, or should be: only the order of its elements counts, as in MongoDB. */
+  /**
+   * The names in an array are its indices, or should be: only the order of its elements counts, as in
+   * MongoDB.
+   */
   private writeArray(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
     const cursor = this.cursorAt(depth, start);
     cursor.open(source.view, start, end);
@@ -243,7 +253,10 @@ function writeBinary(source: BsonBytes, start: number, end: number, output: Outp
   writeLiteral(text.end, output);
 }
 
-/** The options keep their order: sorting them is what the specification asks of whoever stores a regular expression. */
+/**
+ * The options keep their order: sorting them is what the specification asks of whoever stores a regular
+ * expression.
+ */
 function writeRegex(source: BsonBytes, start: number, end: number, output: Output): void {
   const patternEnd = source.bytes.indexOf(0, start);
   writeLiteral(text.regex, output);

@@ -5,7 +5,10 @@ import { DocumentError } from './document-error.ts';
 /** Rows of one page of small documents fit, so that most runs never grow it. */
 const INITIAL_BYTES = 1024 * 1024;
 
-/** A buffer up to this size is kept whatever was used of it: pages are cut at 16 MB, and rows are about as long. */
+/**
+ * A buffer up to this size is kept whatever was used of it: pages are cut at 16 MB, and rows are about as
+ * long.
+ */
 const KEPT_BYTES = 32 * 1024 * 1024;
 
 export class Output {
@@ -20,14 +23,20 @@ export class Output {
     this.view = viewOf(this.bytes);
   }
 
-  /** Starts over. Gives back a large buffer that was hardly used, as a batch far larger than the others leaves it. */
+  /**
+   * Starts over. Gives back a large buffer that was hardly used, as a batch far larger than the others leaves
+   * it.
+   */
   reset(): void {
     if (this.bytes.length > KEPT_BYTES && this.position < this.bytes.length / 4) this.replace(KEPT_BYTES);
     this.position = 0;
     this.limit = Number.MAX_SAFE_INTEGER;
   }
 
-  /** Makes sure that `size` bytes can be written at `position`. Callers take `bytes` and `view` after it, not before. */
+  /**
+   * Makes sure that `size` bytes can be written at `position`. Callers take `bytes` and `view` after it, not
+   * before.
+   */
   reserve(size: number): void {
     if (size > this.bytes.length - this.position) this.grow(size);
   }

@@ -1,4 +1,7 @@
-/** Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and field. */
+/**
+ * Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and
+ * field.
+ */
 
 import type { Plan } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
@@ -27,7 +30,10 @@ export interface DeadLetter {
 }
 
 export interface EncodedBatch {
-  /** A complete binary COPY stream with header and trailer. Valid until the next `encodeBatch`, which uses the memory again. */
+  /**
+   * A complete binary COPY stream with header and trailer. Valid until the next `encodeBatch`, which uses the
+   * memory again.
+   */
   readonly copy: Buffer;
   /** How many documents the batch has: one row or one dead letter for each. */
   readonly documents: number;
@@ -40,21 +46,27 @@ export interface EncodedBatch {
 
 export interface RowEncoder {
   /**
-   * Encodes the documents of a BSON array, such as the `firstBatch` of a find reply: its bytes and nothing else. Throws a BsonError when
-   * the array is corrupt between documents, so that none can say where the next begins; a document corrupt inside is a dead letter.
+   * Encodes the documents of a BSON array, such as the `firstBatch` of a find reply: its bytes and nothing
+   * else. Throws a BsonError when the array is corrupt between documents, so that none can say where the next
+   * begins; a document corrupt inside is a dead letter.
    */
   encodeBatch(array: Uint8Array): EncodedBatch;
 }
 
 export interface RowEncoderOptions {
-  /** How jsonb is written, `_id` excepted: its is canonical, so that `1`, `"1"` and `NumberLong(1)` stay apart. Default: relaxed. */
+  /**
+   * How jsonb is written, `_id` excepted: its is canonical, so that `1`, `"1"` and `NumberLong(1)` stay
+   * apart. Default: relaxed.
+   */
   readonly jsonStyle?: JsonStyle;
   /** Of one jsonb field. */
   readonly maxJsonBytes?: number;
   readonly maxRowBytes?: number;
 }
 
-/** Postgres counts the bytes inside a jsonb value in 28 bits (JENTRY_OFFLENMASK in src/include/utils/jsonb.h). */
+/**
+ * Postgres counts the bytes inside a jsonb value in 28 bits (JENTRY_OFFLENMASK in src/include/utils/jsonb.h).
+ */
 const MAX_JSON_BYTES = 2 ** 28 - 1;
 
 /** What Postgres allocates for one row at most (MaxAllocSize in src/include/utils/memutils.h). */
@@ -64,7 +76,10 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
   return new PlanRowEncoder(plan, options);
 }
 
-/** The signature, no flags, no extension: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format). */
+/**
+ * The signature, no flags, no extension: https://www.postgresql.org/docs/current/sql-copy.html (Binary
+ * Format).
+ */
 const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Stands where a row has its number of fields. */
 const COPY_TRAILER = -1;
@@ -78,7 +93,10 @@ interface RowColumn {
   readonly slot: ColumnSlot;
   readonly encoders: readonly EncodeField[];
   readonly isId: boolean;
-  /** Whether null becomes SQL NULL. It does not in an `_id`, which is the primary key: null is a value there, or does not fit. */
+  /**
+   * Whether null becomes SQL NULL. It does not in an `_id`, which is the primary key: null is a value there,
+   * or does not fit.
+   */
   readonly isNullable: boolean;
 }
 

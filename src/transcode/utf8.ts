@@ -5,7 +5,10 @@ import type { BsonBytes } from './bson.ts';
 import { DocumentError } from './document-error.ts';
 import type { Output } from './output.ts';
 
-/** From about this many bytes on, checking and copying natively is faster than a loop here (measured on Node 20). */
+/**
+ * From about this many bytes on, checking and copying natively is faster than a loop here (measured on Node
+ * 20).
+ */
 const NATIVE_BYTES = 64;
 
 /** Copies text as it is. Throws a DocumentError if it has a NUL or is not UTF-8. */
@@ -43,8 +46,9 @@ export function nulError(offset: number): DocumentError {
 }
 
 /**
- * The length of the sequence of two to four bytes at `start`, or a DocumentError if it is not well-formed UTF-8:
- * https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/#G27506 (Table 3-7; surrogates are excluded).
+ * The length of the sequence of two to four bytes at `start`, or a DocumentError if it is not well-formed
+ * UTF-8: https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/#G27506 (Table 3-7; surrogates
+ * are excluded).
  */
 export function measureSequence(view: DataView, start: number, end: number): number {
   const first = view.getUint8(start);

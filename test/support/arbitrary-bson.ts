@@ -1,4 +1,6 @@
-/** Random BSON: documents with every type, and their Extended JSON as the specification and js-bson have it. */
+/**
+ * Random BSON: documents with every type, and their Extended JSON as the specification and js-bson have it.
+ */
 
 import {
   Binary,

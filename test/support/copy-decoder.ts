@@ -1,11 +1,17 @@
-/** Reads a binary COPY stream, strictly, and by nothing but its specification; shares no code with what writes it. */
+/**
+ * Reads a binary COPY stream, strictly, and by nothing but its specification; shares no code with what writes
+ * it.
+ */
 
 import assert from 'node:assert/strict';
 import type { ColumnType, Plan } from '../../src/plan/plan.ts';
 
 const SIGNATURE = Buffer.from('5047434f50590aff0d0a00', 'hex');
 
-/** The fields of each row; null is SQL NULL. https://www.postgresql.org/docs/current/sql-copy.html (Binary Format) */
+/**
+ * The fields of each row; null is SQL NULL. https://www.postgresql.org/docs/current/sql-copy.html (Binary
+ * Format)
+ */
 export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
   assert.deepEqual(stream.subarray(0, 11), SIGNATURE);
   assert.equal(stream.readInt32BE(11), 0, 'flags');
@@ -30,7 +36,10 @@ export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
   return rows;
 }
 
-/** What Postgres would read: bigint for int64 and for a date's microseconds since 2000, hex of the bits for a double. */
+/**
+ * What Postgres would read: bigint for int64 and for a date's microseconds since 2000, hex of the bits for a
+ * double.
+ */
 export type Field = string | number | bigint | boolean | null;
 
 /** Each row as column → value, and the extra column as its text. */

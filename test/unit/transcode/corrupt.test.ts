@@ -54,7 +54,10 @@ const documents = [
 
 type Outcome = (Omit<EncodedBatch, 'copy'> & { rows: unknown }) | string;
 
-/** Encodes the array from the middle of a buffer filled with `filling`; anything but a row, a dead letter or a BsonError fails the test. */
+/**
+ * Encodes the array from the middle of a buffer filled with `filling`; anything but a row, a dead letter or a
+ * BsonError fails the test.
+ */
 function encodeWithin(filling: string, array: Buffer, encoder: ReturnType<typeof createRowEncoder>): Outcome {
   const surroundings = Buffer.alloc(array.length + 200, filling, 'hex');
   array.copy(surroundings, 100);

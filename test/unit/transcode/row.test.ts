@@ -24,7 +24,10 @@ function describeDeadLetters(deadLetters: readonly DeadLetter[]): unknown[] {
   return deadLetters.map(({ ordinal, id, reason, column }) => [ordinal, id, reason, column]);
 }
 
-/** What a column makes of a value, or undefined if it does not take it; written with bigints, and so unlike what it tests. */
+/**
+ * What a column makes of a value, or undefined if it does not take it; written with bigints, and so unlike
+ * what it tests.
+ */
 function toField(type: ColumnType, of: Value): Field | undefined {
   if (of === null) return null;
   const integer =
