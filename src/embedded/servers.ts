@@ -179,7 +179,7 @@ async function startHost(
       if (signal !== null && kind === 'postgres')
         await stopOrphan(await findCluster(home)).catch(() => undefined);
       if (failure !== undefined || (isStopRequested && code === 0)) return failure;
-      const crash = await readFile(logPath, 'utf8');
+      const crash = (await unlessCode(readFile(logPath, 'utf8'), 'ENOENT')) ?? '';
       return reviveError(kind, {
         message: `the host process of the embedded ${kind} ended (${String(signal ?? code)}) ${crash}`.trim(),
         fix: 'Start again: what was committed is kept.',

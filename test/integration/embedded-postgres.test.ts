@@ -12,6 +12,8 @@ import { unlessCode } from '../../src/embedded/fs-errors.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import type { EmbeddedPostgres, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
 import {
+  cleanUp,
+  hold,
   isAlive,
   isRoot,
   makeDirectory,
@@ -32,7 +34,7 @@ async function start(
   options: Partial<EmbeddedServerOptions> = {},
 ): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres({ dataDir, role: 'run', ...options });
-  t.after(() => server.stop());
+  cleanUp(t, () => server.stop());
   return server;
 }
 
@@ -99,7 +101,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     await first.stop();
     const squatter = createServer().listen(first.port, '127.0.0.1');
     await once(squatter, 'listening');
-    t.after(() => squatter.close());
+    cleanUp(t, () => squatter.close());
 
     const second = await start(t, dataDir);
     assert.notEqual(second.port, first.port);
@@ -164,7 +166,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const server = await start(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
     process.kill(server.pid, 'SIGKILL');
-    const error = await server.ended;
+    const error = await hold(server.ended);
     assert.ok(error instanceof TargetError);
     assert.equal(await isAlive(postmaster), false);
   });
@@ -173,7 +175,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const dataDir = await makeDirectory(t);
     const server = await start(t, dataDir);
     process.kill(await readPostmasterPid(dataDir), 'SIGKILL');
-    const error = await server.ended;
+    const error = await hold(server.ended);
     assert.ok(error instanceof TargetError);
     assert.match(error.message, /was ended by SIGKILL[^]*ready to accept connections/);
     assert.equal(await isAlive(server.pid), false);
@@ -389,7 +391,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
       const first = await startParent(t, dataDir, { script });
       assert.equal(first.report.error, undefined);
       const cluster = await readlink(join(dataDir, 'postgres/cluster'));
-      t.after(() => rm(dirname(cluster), { recursive: true, force: true }));
+      cleanUp(t, () => rm(dirname(cluster), { recursive: true, force: true }));
       assert.ok(first.report.notices.some((notice) => notice.includes(cluster)));
       assert.equal((await stat(dirname(cluster))).uid, 0);
       await query(first.report.url, 'CREATE TABLE kept AS SELECT 7 AS n');
