@@ -25,13 +25,13 @@ describe('holding embedded servers', { timeout: 120_000 }, () => {
     assert.equal(await holdServers({ dataDir, command: [process.execPath, '-e', script, out] }), 9);
 
     const env = JSON.parse(await readFile(out, 'utf8')) as Record<string, string>;
-    const url = new URL(env['POSTGRES_URL'] ?? '');
-    assert.match(env['MONGO_URL'] ?? '', /^mongodb:\/\/127\.0\.0\.1:\d+\//);
-    assert.equal(env['PGPORT'], url.port);
-    assert.equal(env['PGHOST'], '127.0.0.1');
-    assert.equal(env['PGUSER'], 'postgres');
-    assert.equal(env['PGDATABASE'], 'mongo2pg');
-    assert.ok((await readFile(env['PGPASSFILE'] ?? '', 'utf8')).includes(url.password));
+    const url = new URL(env.POSTGRES_URL ?? '');
+    assert.match(env.MONGO_URL ?? '', /^mongodb:\/\/127\.0\.0\.1:\d+\//);
+    assert.equal(env.PGPORT, url.port);
+    assert.equal(env.PGHOST, '127.0.0.1');
+    assert.equal(env.PGUSER, 'postgres');
+    assert.equal(env.PGDATABASE, 'mongo2pg');
+    assert.ok((await readFile(env.PGPASSFILE ?? '', 'utf8')).includes(url.password));
     assert.equal(await readPostmasterPid(dataDir), 0);
   });
 
