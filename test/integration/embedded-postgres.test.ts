@@ -156,6 +156,8 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const dataDir = await makeDirectory(t);
     const { child } = await startParent(t, dataDir);
     child.kill('SIGKILL');
+    // Dead itself, but its host may still be ending, or not have heard of it yet.
+    await waitForProcessEnd(child.pid ?? 0);
     const server = await start(t, dataDir);
     assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
   });
