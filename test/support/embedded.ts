@@ -19,11 +19,37 @@ export const isRoot = process.getuid?.() === 0;
 /** Longer than any single step takes on a slow machine; a test that waits this long has failed. */
 const limitMs = 30_000;
 
+const cleanUps = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Like `t.after`, but the last comes first: a server must be stopped before its folder is removed. */
+export function cleanUp(t: TestContext, action: () => unknown): void {
+  const known = cleanUps.get(t);
+  if (known !== undefined) {
+    known.push(action);
+    return;
+  }
+  const actions = [action];
+  cleanUps.set(t, actions);
+  t.after(async () => {
+    for (const next of actions.reverse()) await next();
+  });
+}
+
+/** Waits for a promise that does not keep the process alive by itself. */
+export async function hold<T>(promise: Promise<T>): Promise<T> {
+  const keepAlive = setInterval(() => undefined, 2 ** 30);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(keepAlive);
+  }
+}
+
 /** A folder that everybody can enter (as a user's clone can be), removed after the test. */
-export async function makeDirectory(t: Pick<TestContext, 'after'>, mode = 0o755): Promise<string> {
+export async function makeDirectory(t: TestContext, mode = 0o755): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mongo2pg-test-'));
   await chmod(directory, mode);
-  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  cleanUp(t, () => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
 
@@ -43,7 +69,7 @@ export interface Parent {
 
 /** Spawns a command that starts the embedded Postgres; fulfilled once it has reported. */
 export async function startParent(
-  t: Pick<TestContext, 'after'>,
+  t: TestContext,
   dataDir: string,
   options: { role?: 'run' | 'held'; uid?: number; gid?: number; script?: string } = {},
 ): Promise<Parent> {
@@ -62,7 +88,7 @@ export async function startParent(
 }
 
 export function spawnParent(
-  t: Pick<TestContext, 'after'>,
+  t: TestContext,
   dataDir: string,
   {
     role = 'run',
@@ -77,7 +103,7 @@ export function spawnParent(
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
   });
-  t.after(async () => {
+  cleanUp(t, async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -121,4 +147,28 @@ export async function isAlive(pid: number): Promise<boolean> {
 export async function readPostmasterPid(dataDir: string): Promise<number> {
   const text = await unlessCode(readFile(join(dataDir, 'postgres/cluster/postmaster.pid'), 'utf8'), 'ENOENT');
   return Number.parseInt(text ?? '0', 10);
+}
+
+/** Spawns the `servers` command without a command of its own; fulfilled once it has told all it has to tell. */
+export async function spawnHold(
+  t: TestContext,
+  dataDir: string,
+): Promise<{ child: ChildProcess; lines: readonly string[]; exited: Promise<number | null> }> {
+  const module = new URL('../../src/embedded/serve.js', import.meta.url).href;
+  const code = `import { holdServers } from ${JSON.stringify(module)};
+    process.exitCode = await holdServers({ dataDir: ${JSON.stringify(dataDir)}, command: [] });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const exited = once(child, 'exit').then(([status]) => status as number | null);
+  cleanUp(t, async () => {
+    child.kill('SIGTERM');
+    await exited;
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stderr)) {
+    lines.push(line);
+    if (line.startsWith('Ctrl-C')) break;
+  }
+  return { child, lines, exited };
 }

@@ -1,14 +1,14 @@
 /** The `postgres` process itself: started, waited for, stopped, and stopped too when an earlier host has lost it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, open, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TargetError } from '../../errors.ts';
 import { unlessCode } from '../fs-errors.ts';
 import { pollUntil } from '../poll.ts';
-import { giveToDirectoryOwner, replacePrivateFile } from '../private-file.ts';
+import { openPrivateLog, replacePrivateFile } from '../private-file.ts';
 import { isPostmasterOf } from '../process-identity.ts';
 import { serverSpawnOptions } from './account.ts';
 import type { Account } from './account.ts';
@@ -199,13 +199,11 @@ function pidFilePath(clusterDir: string): string {
 }
 
 async function openLog(logFile: string): Promise<{ file: FileHandle; size: number }> {
-  const file = await open(logFile, 'a', 0o600);
+  const file = await openPrivateLog(logFile);
   let { size } = await file.stat();
   if (size > maxLogBytes) {
     await file.truncate();
     size = 0;
   }
-  await chmod(logFile, 0o600);
-  await giveToDirectoryOwner(logFile);
   return { file, size };
 }
