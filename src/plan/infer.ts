@@ -1,6 +1,7 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
-import { ElementCursor, type BsonTypeName, nameOfType } from '../transcode/bson.ts';
+import { ElementCursor } from '../transcode/bson.ts';
+import { type BsonTypeName, nameOfType } from '../transcode/bson-types.ts';
 import { nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Plan, PlanColumn } from './plan.ts';
 

@@ -44,6 +44,9 @@ export interface Ack {
 }
 
 export type FromWorker =
+  /** The first message: what is sent to a process of node:cluster before it listens is lost. */
+  | { readonly kind: 'listening' }
+  /** Connected, and waiting for batches. */
   | { readonly kind: 'ready' }
   | ({ readonly kind: 'ack' } & Ack)
   /** The worker cannot go on; nothing un-acked of it was committed, or the ledger knows. */

@@ -1,7 +1,7 @@
 /**
  * The supervisor: all policy about workers and batches, and nothing about how a worker runs or what it does.
  *
- * A worker:  starting ──ready──→ ready ──stop()──→ draining ──→ gone
+ * A worker:  starting ──listening, ready──→ ready ──stop()──→ draining ──→ gone
  *            (gone may come from any state; a gone worker is replaced unless the supervisor is stopping)
  * A batch:   submit() ──→ queued ──→ held by one worker ──ack──→ settled
  *                           ↑__________ worker gone __|
@@ -119,11 +119,13 @@ export class Supervisor {
       }),
     };
     this.#members.push(member);
-    member.worker.send({ kind: 'start', settings: this.#options.settings });
   }
 
   #receive(member: Member, message: FromWorker): void {
     switch (message.kind) {
+      case 'listening':
+        member.worker.send({ kind: 'start', settings: this.#options.settings });
+        return;
       case 'ready':
         if (member.state === 'starting') member.state = 'ready';
         this.#handOut();

@@ -9,6 +9,7 @@ process.title = 'mongo2pg worker';
 // A terminal sends Ctrl-C to the whole group of processes; what then happens to the workers is the primary's decision.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
+let hasLeft = false;
 const worker = new Worker({
   send: (message: FromWorker): void => {
     // An error means that the primary is gone, and `disconnect` tells.
@@ -20,11 +21,11 @@ const worker = new Worker({
     process.disconnect();
   },
 });
-let hasLeft = false;
 
 process.on('message', (message: ToWorker) => {
   worker.receive(message);
 });
+worker.listen();
 process.on('disconnect', () => {
   // The primary is gone: whatever is not committed is rolled back by Postgres when the connection breaks.
   if (!hasLeft) process.exit(1);

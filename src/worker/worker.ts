@@ -24,6 +24,11 @@ export class Worker {
     this.#port = port;
   }
 
+  /** To be called once messages can be received. */
+  listen(): void {
+    this.#port.send({ kind: 'listening' });
+  }
+
   receive(message: ToWorker): void {
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
