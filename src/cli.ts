@@ -17,7 +17,7 @@ try {
   process.exitCode = complain(error);
 }
 
-async function main(args: string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   let exitCode: number = ExitCode.ok;
   loadDotEnv();
   const run =
@@ -25,7 +25,8 @@ async function main(args: string[]): Promise<number> {
     async (flags: object): Promise<void> => {
       exitCode = await runCommand(readConfig(command, flags, process.env), execute);
     };
-  await yargs(args)
+  const { own, command } = splitCommand(args);
+  await yargs(own)
     .scriptName('mongo2pg')
     .usage(
       'Moves a MongoDB collection into PostgreSQL: in parallel, through COPY, every document exactly once.',
@@ -38,17 +39,12 @@ async function main(args: string[]): Promise<number> {
       run('seed', seed),
     )
     .command(
-      'servers [command..]',
-      'start the embedded servers, run a command with them or hold them until Ctrl-C',
-      (command) =>
-        addOptions(command, 'servers')
-          .positional('command', { type: 'string', array: true, describe: 'for example: psql' })
-          // What follows is the command's own, flags and all.
-          .parserConfiguration({ 'unknown-options-as-args': true, 'halt-at-non-option': true }),
-      async (flags) => {
-        const command = (flags.command ?? []).map(String);
-        const config = readConfig('servers', { dataDir: flags.dataDir as string | undefined }, process.env);
-        exitCode = await holdServers({ dataDir: config.dataDir, command });
+      'servers',
+      'hold the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
+      (parser) => addOptions(parser, 'servers'),
+      async (flags: object) => {
+        const { dataDir } = readConfig('servers', flags, process.env);
+        exitCode = await holdServers({ dataDir, command });
       },
     )
     .epilogue('Each option can be set in the environment, or in a file .env, under the name in brackets.')
@@ -65,6 +61,14 @@ async function main(args: string[]): Promise<number> {
     })
     .parseAsync();
   return exitCode;
+}
+
+/** `servers --data-dir x psql -c …`: what follows the flags of `servers` is another program's command line, flags and all. */
+function splitCommand(args: readonly string[]): { own: readonly string[]; command: readonly string[] } {
+  if (args[0] !== 'servers') return { own: args, command: [] };
+  let end = 1;
+  while (args[end]?.startsWith('-')) end += args[end] === `--${flagOf('dataDir')}` ? 2 : 1;
+  return { own: args.slice(0, end), command: args.slice(end) };
 }
 
 /** Every flag takes text: `readConfig` checks it, so that flags, environment and `.env` have the same rules. */

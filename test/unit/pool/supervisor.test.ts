@@ -45,7 +45,7 @@ class ScriptedWorker implements PoolWorker {
   }
 
   isReady(): void {
-    assert.deepEqual(this.received, [], 'nothing is sent before the worker listens');
+    assert.equal(this.received.length, 0, 'nothing is sent before the worker listens');
     this.#events.onMessage({ kind: 'listening' });
     assert.equal(this.received[0]?.kind, 'start');
     this.#events.onMessage({ kind: 'ready' });
