@@ -1,5 +1,6 @@
 /** What the embedded MongoDB server keeps in its data directory, over restarts, crashes and damage. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +113,18 @@ describe('the data directory', () => {
       });
       assert.deepEqual(none, []);
     }
+  });
+
+  it('is held by one server at a time, and by none that was killed', async () => {
+    await withServer(async (db) => {
+      await db.createCollection('things');
+      await assert.rejects(startMongoServer({ dataDir }), SourceError);
+    });
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    await writeFile(join(dataDir, 'embedded-mongo.lock'), String(pid));
+    await withServer(async (db) => {
+      assert.equal((await db.listCollections().toArray()).length, 1);
+    });
   });
 
   it('refuses to start on a damaged file, and leaves it as it is', async () => {

@@ -142,6 +142,14 @@ describe('writes and reads', () => {
     assert.deepEqual(rest, [1, 2, 3, 4, 10, 11, 12, 12.5, 13, 14, 15, 16, 17, 18, 19]);
   });
 
+  it('ends a cursor whose collection is dropped', async () => {
+    await collection.insertMany(numbered(20));
+    const cursor = collection.find().batchSize(5);
+    await cursor.next();
+    await collection.drop();
+    await assertFails(cursor.toArray(), 175, 'QueryPlanKilled');
+  });
+
   it('kills a cursor, and knows no cursor that it has not opened', async () => {
     await collection.insertMany(numbered(20));
     const reply = await db.command({ find: 'things', batchSize: 2 }, { promoteLongs: false });
