@@ -7,6 +7,7 @@ import { Batch } from '../../../../src/embedded/mongo/batch.ts';
 import { crc32c } from '../../../../src/embedded/mongo/crc32c.ts';
 import { CommandError, MalformedMessageError } from '../../../../src/embedded/mongo/errors.ts';
 import { MessageReader } from '../../../../src/embedded/mongo/message-reader.ts';
+import { ReplyBuffer } from '../../../../src/embedded/mongo/reply-buffer.ts';
 import { encodeReply, parseRequest, splitSequence } from '../../../../src/embedded/mongo/message.ts';
 
 function message(opCode: number, ...parts: Buffer[]): Buffer {
@@ -162,6 +163,7 @@ describe('Batch', () => {
         { cursor: { namespace: 'a.b', cursorId: 5n, batchName: 'nextBatch', batch } },
         1,
         false,
+        new ReplyBuffer(),
       );
       const expected = serialize({ cursor: { nextBatch: documents, id: 5n, ns: 'a.b' }, ok: 1 });
       // `ok` is a double on the wire, which js-bson would write as an int32.
