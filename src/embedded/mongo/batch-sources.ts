@@ -6,6 +6,7 @@ import { BsonType, findValueEnd, readInt32 } from './bson-view.ts';
 import type { RawValue } from './bson-view.ts';
 import type { Collection, DocumentRef } from './collection.ts';
 import type { BatchSource } from './cursors.ts';
+import { CommandError, ErrorCode } from './errors.ts';
 import type { Filter } from './filter.ts';
 import { after, before, intersect } from './id-bounds.ts';
 import type { Bound, Interval } from './id-bounds.ts';
@@ -42,6 +43,9 @@ export class IndexSource implements BatchSource {
     const { test } = filter;
     const wanted = Math.min(maxDocuments, this.#limitLeft);
     const collection = this.#collection;
+    if (collection.isDropped) {
+      throw new CommandError(ErrorCode.queryPlanKilled, 'collection dropped between getMore calls');
+    }
     let lastAddress = -1;
     let isExhausted = true;
     scan: for (const slice of collection.scanSlices(this.#intervals, direction)) {

@@ -7,7 +7,6 @@ import { RunList } from './runs.ts';
 import { DataDirectory } from './storage.ts';
 import type { CollectionFile } from './storage.ts';
 import { prepareDocument } from './stored-document.ts';
-import { SourceError } from '../../errors.ts';
 
 /** A collection and its file; the file is undefined when nothing is to be kept. */
 export interface StoredCollection {
@@ -25,22 +24,11 @@ export class Catalog {
       return;
     }
     this.#directory = new DataDirectory(dataDir);
-    for (const { database, collection } of this.#directory.list()) {
-      const { documents, file } = this.create(database, collection);
-      const tornBytes = file?.load((bytes, start, end) => {
-        const prepared = prepareDocument(bytes, start, end);
-        if (!documents.insert(prepared.bytes, prepared.start, prepared.end)) {
-          throw new SourceError(`${dataDir} has two documents with one _id in ${database}.${collection}`, {
-            fix: 'Restore the file, or delete it and seed again.',
-          });
-        }
-      });
-      if (tornBytes !== undefined && tornBytes > 0) {
-        warn(
-          `${database}.${collection}: removed ${tornBytes} bytes of a last document that a crash had cut off; ` +
-            `${documents.size} documents are left`,
-        );
-      }
+    try {
+      this.#load(this.#directory, warn);
+    } catch (error) {
+      this.close();
+      throw error;
     }
   }
 
@@ -70,6 +58,7 @@ export class Catalog {
       return false;
     }
     stored.file?.remove();
+    stored.documents.isDropped = true;
     collections.delete(name);
     if (collections.size === 0) {
       this.#databases.delete(database);
@@ -102,6 +91,25 @@ export class Catalog {
       }
     }
     this.#databases.clear();
+    this.#directory?.close();
+  }
+
+  #load(directory: DataDirectory, warn: (message: string) => void): void {
+    for (const { database, collection } of directory.list()) {
+      const { documents, file } = this.create(database, collection);
+      const tornBytes = file?.load((bytes, start, end) => {
+        const prepared = prepareDocument(bytes, start, end);
+        if (!documents.insert(prepared.bytes, prepared.start, prepared.end)) {
+          throw new CommandError(ErrorCode.duplicateKey, 'a document has the _id of one before it');
+        }
+      });
+      if (tornBytes !== undefined && tornBytes > 0) {
+        warn(
+          `${database}.${collection}: removed ${tornBytes} bytes of a last document that a crash had cut off; ` +
+            `${documents.size} documents are left`,
+        );
+      }
+    }
   }
 }
 

@@ -18,6 +18,8 @@ export interface DocumentRef {
 export class Collection {
   #heap = new DocumentHeap();
   #index = new IdIndex(this.#heap);
+  /** Set when the collection is dropped, for the cursors that are still open on it. */
+  isDropped = false;
   /** Bytes of the documents that are there now. */
   dataBytes = 0;
 

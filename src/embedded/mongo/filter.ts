@@ -5,7 +5,7 @@ import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import { allIds, compareToBound, intersect } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
 import { parseConditions } from './operators.ts';
-import type { Condition } from './operators.ts';
+import type { Condition } from './condition.ts';
 
 type DocumentTest = (bytes: Buffer, start: number) => boolean;
 

@@ -30,6 +30,8 @@ interface Position {
 export class IdIndex {
   readonly #heap: DocumentHeap;
   readonly #blocks: Block[] = [];
+  /** Where the last insert went: one inserter of several goes on just after its document before. */
+  #lastInsert: Position | undefined;
   /** How many documents there are. */
   size = 0;
 
@@ -46,6 +48,10 @@ export class IdIndex {
         return { block: this.#blocks.length - 1, slot: last.count };
       }
     }
+    const next = this.#findAfterLastInsert(type, bytes, start);
+    if (next !== undefined) {
+      return next;
+    }
     const position = this.#findFirst(
       (block, slot) => this.#compareEntry(block, slot, type, bytes, start) >= 0,
     );
@@ -61,8 +67,8 @@ export class IdIndex {
   /** Enters a document at the place that `locate` found for its `_id`. */
   insertAt(position: Position, address: Address): void {
     this.size++;
-    let { slot } = position;
-    let block = this.#blocks[position.block];
+    let { block: number, slot } = position;
+    let block = this.#blocks[number];
     if (block === undefined) {
       block = createBlock();
       this.#blocks.push(block);
@@ -77,6 +83,7 @@ export class IdIndex {
       if (slot > kept || isAppend) {
         slot -= kept;
         block = next;
+        number++;
       }
     }
     if (slot < block.count) {
@@ -84,6 +91,7 @@ export class IdIndex {
     }
     block.addresses[slot] = address;
     block.count++;
+    this.#lastInsert = { block: number, slot };
   }
 
   /** Removes the document with this `_id`; false when there is none. */
@@ -100,6 +108,7 @@ export class IdIndex {
     }
     block.addresses.copyWithin(slot, slot + 1, block.count);
     block.count--;
+    this.#lastInsert = undefined;
     this.size--;
     if (block.count === 0) {
       this.#blocks.splice(number, 1);
@@ -164,6 +173,19 @@ export class IdIndex {
       }
       yield block.addresses[rank - passed] ?? 0;
     }
+  }
+
+  /** The place after the last insert, where the `_id` belongs between that document and the next of its block. */
+  #findAfterLastInsert(type: number, bytes: Buffer, start: number): Position | undefined {
+    const last = this.#lastInsert;
+    const block = last && this.#blocks[last.block];
+    if (last === undefined || block === undefined || last.slot + 1 >= block.count) {
+      return undefined;
+    }
+    const isBetween =
+      this.#compareEntry(block, last.slot, type, bytes, start) < 0 &&
+      this.#compareEntry(block, last.slot + 1, type, bytes, start) > 0;
+    return isBetween ? { block: last.block, slot: last.slot + 1 } : undefined;
   }
 
   #seek(bound: Bound): Position {

@@ -9,6 +9,7 @@ import type { Batch } from './batch.ts';
 import { checkDocument, readInt32, skipName } from './bson-view.ts';
 import { crc32c } from './crc32c.ts';
 import { CommandError, ErrorCode, MalformedMessageError } from './errors.ts';
+import type { ReplyBuffer } from './reply-buffer.ts';
 
 export const maxMessageBytes = 48_000_000;
 export const headerBytes = 16;
@@ -157,18 +158,18 @@ export function* splitSequence(
   }
 }
 
-/** The whole message that answers a request. */
-export function encodeReply(reply: Reply, responseTo: number, isLegacy: boolean): Buffer {
+/** The whole message that answers a request, in memory of `room`. */
+export function encodeReply(reply: Reply, responseTo: number, isLegacy: boolean, room: ReplyBuffer): Buffer {
   if (isLegacy) {
     return encodeLegacyReply('document' in reply ? reply.document : {}, responseTo);
   }
   const bodyStart = headerBytes + 5;
   let message: Buffer;
   if ('cursor' in reply) {
-    message = encodeCursor(reply.cursor, bodyStart);
+    message = encodeCursor(reply.cursor, bodyStart, room);
   } else {
     const body = serialize(reply.document, { ignoreUndefined: true });
-    message = Buffer.allocUnsafe(bodyStart + body.length);
+    message = room.take(bodyStart + body.length);
     message.set(body, bodyStart);
   }
   writeHeader(message, responseTo, opMsg);
@@ -188,14 +189,14 @@ function encodeLegacyReply(document: Document, responseTo: number): Buffer {
 }
 
 /** `{cursor: {<batchName>: [...], id: <int64>, ns: <string>}, ok: 1}`, after `prefixBytes` of room. */
-function encodeCursor(reply: CursorReply, prefixBytes: number): Buffer {
+function encodeCursor(reply: CursorReply, prefixBytes: number, room: ReplyBuffer): Buffer {
   const { batch, batchName, cursorId, namespace } = reply;
   const rest = Buffer.from(serialize({ id: Long.fromBigInt(cursorId), ns: namespace }));
   // The fields of `rest` and its final zero, without its length.
   const restBytes = rest.length - 4;
   const cursorBytes = 4 + 1 + batchName.length + 1 + batch.arrayBytes + restBytes;
   const bodyBytes = 4 + cursorField.length + cursorBytes + okField.length + 1;
-  const message = Buffer.allocUnsafe(prefixBytes + bodyBytes);
+  const message = room.take(prefixBytes + bodyBytes);
   let offset = message.writeInt32LE(bodyBytes, prefixBytes);
   offset += cursorField.copy(message, offset);
   offset = message.writeInt32LE(cursorBytes, offset);

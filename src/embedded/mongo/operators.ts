@@ -1,27 +1,15 @@
 /** The query operators on one field: what each matches, and, for `_id`, which intervals of the index it needs. */
-import { BsonType, readFields, readString } from './bson-view.ts';
+import { BsonType, readFields } from './bson-view.ts';
 import type { RawField, RawValue } from './bson-view.ts';
 import { compareRaw, ranks, rankOf } from './compare.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import { after, allIds, before, endOfRank, startOfRank, unite } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
+import { uncovered } from './condition.ts';
+import type { Condition } from './condition.ts';
+import { matchRegex, readRegex, readRegexOperator } from './regex.ts';
 import { readAsDouble } from './numbers.ts';
 import { parseTypes } from './type-names.ts';
-
-/** A condition on the value of one field. */
-export interface Condition {
-  /** Whether a value meets the condition. */
-  readonly matches: (value: RawValue) => boolean;
-  readonly matchesMissing: boolean;
-  /** Whether an array also meets it through one of its elements. */
-  readonly isForElements: boolean;
-  /** True for `$ne` and the like: the condition holds where the rest of it does not, over all values of a path. */
-  readonly isNegated: boolean;
-  /** Where matching `_id`s lie. */
-  readonly idIntervals: readonly Interval[];
-  /** Whether all `_id`s in these intervals match, so that documents need no look. */
-  readonly isCoveredByIntervals: boolean;
-}
 
 /** Operators of mongod that this server does not know how to evaluate. */
 const unsupportedOperators = new Set(
@@ -205,64 +193,6 @@ function ofSize(field: RawField): Condition {
   };
 }
 
-/** A regular expression, or, for a stored regular expression, the same one. */
-interface Regex {
-  readonly pattern: string;
-  readonly flags: string;
-}
-
-function matchRegex({ pattern, flags }: Regex): Condition {
-  let regex: RegExp;
-  if (/[^imsu]/.test(flags)) {
-    if (/[^imsux]/.test(flags)) {
-      throw new CommandError(51108, `invalid flag in regex options: ${flags}`);
-    }
-    throw notImplemented(`the option x of $regex`);
-  }
-  try {
-    regex = new RegExp(pattern, flags);
-  } catch (error) {
-    throw new CommandError(51091, `Regular expression is invalid: ${(error as SyntaxError).message}`);
-  }
-  return {
-    ...uncovered,
-    matches(value) {
-      if (value.type === BsonType.string || value.type === BsonType.symbol) {
-        return regex.test(readString(value));
-      }
-      if (value.type === BsonType.regex) {
-        const stored = readRegex(value);
-        return stored.pattern === pattern && stored.flags === flags;
-      }
-      return false;
-    },
-  };
-}
-
-function readRegex(value: RawValue): Regex {
-  const [pattern = '', flags = ''] = value.bytes.toString('utf8', value.start, value.end - 1).split('\0');
-  return { pattern, flags };
-}
-
-function readRegexOperator(field: RawField, siblings: readonly RawField[]): Regex {
-  const options = siblings.find((sibling) => sibling.name === '$options');
-  if (options !== undefined && options.type !== BsonType.string) {
-    throw new CommandError(ErrorCode.badValue, '$options has to be a string');
-  }
-  const flags = options === undefined ? undefined : readString(options);
-  if (field.type === BsonType.regex) {
-    const regex = readRegex(field);
-    if (flags !== undefined && regex.flags !== '') {
-      throw new CommandError(51075, 'options set in both $regex and $options');
-    }
-    return { pattern: regex.pattern, flags: flags ?? regex.flags };
-  }
-  if (field.type !== BsonType.string) {
-    throw new CommandError(ErrorCode.badValue, '$regex has to be a string');
-  }
-  return { pattern: readString(field), flags: flags ?? '' };
-}
-
 function not(path: string, field: RawField): Condition {
   if (field.type === BsonType.regex) {
     return negate(matchRegex(readRegex(field)));
@@ -342,11 +272,3 @@ const nan: RawValue = (() => {
   bytes.writeDoubleLE(Number.NaN);
   return { type: BsonType.double, bytes, start: 0, end: 8 };
 })();
-
-const uncovered = {
-  matchesMissing: false,
-  isForElements: true,
-  isNegated: false,
-  idIntervals: allIds,
-  isCoveredByIntervals: false,
-} as const;

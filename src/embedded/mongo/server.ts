@@ -15,6 +15,7 @@ import type { Outcome } from './dispatch.ts';
 import { CommandError, MalformedMessageError } from './errors.ts';
 import { FailPoints } from './failpoints.ts';
 import { encodeReply, parseRequest, readRequestId } from './message.ts';
+import { ReplyBuffer } from './reply-buffer.ts';
 import { MessageReader } from './message-reader.ts';
 
 const host = '127.0.0.1';
@@ -97,6 +98,7 @@ async function serve(
   closing: AbortSignal,
 ): Promise<void> {
   const reader = new MessageReader();
+  const room = new ReplyBuffer();
   try {
     for await (const chunk of socket as AsyncIterable<Buffer>) {
       for (const message of reader.push(chunk)) {
@@ -105,7 +107,7 @@ async function serve(
           return;
         }
         if (isReplyWanted) {
-          await send(socket, encodeReply(outcome, readRequestId(message), isLegacy));
+          await send(socket, encodeReply(outcome, readRequestId(message), isLegacy, room));
         }
       }
     }

@@ -5,17 +5,18 @@
  * Writes are synchronous and reach the operating system before the reply is sent: they outlive the process, however
  * it ends, but not a power failure.
  */
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
-import { renameSync, rmdirSync, unlinkSync, writevSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { readSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { SourceError } from '../../errors.ts';
-import { checkDocument, readInt32 } from './bson-view.ts';
+import { readInt32 } from './bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { RunList } from './runs.ts';
 import type { Run } from './runs.ts';
 import { maxDocumentBytes } from './stored-document.ts';
 
 const suffix = '.bson';
+const lockName = 'embedded-mongo.lock';
 /** The longest file name on the usual file systems; `.tmp` is added while a file is rewritten. */
 const maxFileNameBytes = 255 - '.tmp'.length;
 /** Large enough for few system calls, small enough to be no burden; a larger document gets a larger buffer. */
@@ -62,8 +63,8 @@ export class CollectionFile {
   }
 
   /**
-   * Hands over each document, checked, as [start, end) of a buffer that is valid during the call. A last document
-   * that is cut off, as a crash in mid-write leaves it, is removed from the file; returns the bytes removed.
+   * Hands over each document as [start, end) of a buffer that is valid during the call, to be checked there. A last
+   * document that is cut off, as a crash in mid-write leaves it, is removed from the file; returns the bytes removed.
    */
   load(insert: (bytes: Buffer, start: number, end: number) => void): number {
     let buffer = Buffer.allocUnsafe(Math.min(readBufferBytes, Math.max(this.#size, 16)));
@@ -82,7 +83,6 @@ export class CollectionFile {
           break;
         }
         try {
-          checkDocument(buffer, offset, offset + length);
           insert(buffer, offset, offset + length);
         } catch (error) {
           throw error instanceof CommandError ? this.#damaged(position + offset, error.message) : error;
@@ -120,13 +120,21 @@ export class CollectionFile {
   }
 }
 
-/** The directory of all databases. */
+/** The directory of all databases, held by one server at a time. */
 export class DataDirectory {
   readonly #path: string;
+  readonly #lockPath: string;
 
   constructor(path: string) {
     this.#path = path;
+    this.#lockPath = join(path, lockName);
     mkdirSync(path, { recursive: true });
+    lock(this.#lockPath);
+  }
+
+  /** Lets another server have the directory. */
+  close(): void {
+    rmSync(this.#lockPath, { force: true });
   }
 
   /** Creates the collection's file, or opens it when it is there. */
@@ -180,6 +188,38 @@ export function escapeName(name: string): string {
       ? found
       : `%${(found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`,
   );
+}
+
+/** Takes the lock, also one that a killed process has left; the process's id is in it. */
+function lock(path: string): void {
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx' });
+    return;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw error;
+    }
+  }
+  const owner = Number(readFileSync(path, 'utf8'));
+  if (isRunning(owner)) {
+    throw new SourceError(`process ${owner} is using the data directory of ${path}`, {
+      fix: `Stop it, or delete ${path} if that process is not mongo2pg.`,
+    });
+  }
+  writeFileSync(path, String(process.pid));
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) {
+    return false;
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Without the right to signal it, it runs all the same.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function writeAll(fd: number, runs: readonly Run[]): void {

@@ -53,6 +53,12 @@ export function insert(context: CommandContext): Reply {
       break;
     }
   }
+  if (index === -1) {
+    throw new CommandError(
+      ErrorCode.invalidLength,
+      'Write batch sizes must be between 1 and 100000. Got 0 operations.',
+    );
+  }
   saveInserted(stored, inserted);
   return succeed({ n: inserted.count, ...(writeErrors.length > 0 ? { writeErrors } : {}) });
 }

@@ -1,0 +1,165 @@
+/** What the embedded MongoDB server keeps in its data directory, over restarts, crashes and damage. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { MongoClient } from 'mongodb';
+import type { Db, Document } from 'mongodb';
+import { startMongoServer } from '../../src/embedded/mongo/server.ts';
+import { SourceError } from '../../src/errors.ts';
+
+interface NumberedDocument extends Document {
+  _id: number;
+}
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-'));
+});
+
+afterEach(async () => {
+  await rm(dataDir, { recursive: true });
+});
+
+/** Starts a server on the directory, runs, and stops it; returns its warnings. */
+async function withServer(run: (db: Db) => Promise<void>): Promise<string[]> {
+  const warnings: string[] = [];
+  const server = await startMongoServer({ dataDir, onWarning: (message) => warnings.push(message) });
+  const client = new MongoClient(server.url);
+  try {
+    await run(client.db('shop'));
+  } finally {
+    await client.close();
+    await server.close();
+  }
+  return warnings;
+}
+
+function numbered(from: number, to: number): NumberedDocument[] {
+  return Array.from({ length: to - from }, (_, index) => ({
+    _id: from + index,
+    text: 'x'.repeat(index % 50),
+  }));
+}
+
+async function readIds(db: Db, name: string): Promise<number[]> {
+  const found = await db.collection<NumberedDocument>(name).find().sort({ _id: 1 }).toArray();
+  return found.map(({ _id }) => _id);
+}
+
+const ids = (documents: NumberedDocument[]) => documents.map(({ _id }) => _id);
+
+describe('the data directory', () => {
+  it('keeps inserts, deletes, empty collections and drops over restarts', async () => {
+    const names = ['plain', 'Users', 'users', 'a/../b', 'ü.x%41'];
+    await withServer(async (db) => {
+      for (const [index, name] of names.entries()) {
+        await db.collection<NumberedDocument>(name).insertMany(numbered(0, 100 + index));
+      }
+      await db.collection<NumberedDocument>('plain').insertMany(numbered(200, 300).reverse());
+      await db.collection<NumberedDocument>('plain').deleteMany({ _id: { $gte: 50, $lt: 100 } });
+      await db.collection<NumberedDocument>('plain').insertOne({ _id: 1000 });
+      await db.createCollection('empty');
+      await db.createCollection('dropped');
+      await db.collection('dropped').drop();
+    });
+    const warnings = await withServer(async (db) => {
+      const collections = await db.listCollections().toArray();
+      assert.deepEqual(collections.map(({ name }) => name).sort(), [...names, 'empty'].sort());
+      for (const [index, name] of names.slice(1).entries()) {
+        assert.deepEqual(await readIds(db, name), ids(numbered(0, 101 + index)));
+      }
+      assert.deepEqual(await readIds(db, 'plain'), [
+        ...ids(numbered(0, 50)),
+        ...ids(numbered(200, 300)),
+        1000,
+      ]);
+      await db.dropDatabase();
+    });
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(await readdir(dataDir), []);
+  });
+
+  it('keeps what was inserted before each reply, without a clean stop', async () => {
+    await withServer(async (db) => {
+      await db.collection<NumberedDocument>('things').insertMany(numbered(0, 10));
+      const path = join(dataDir, 'shop', 'things.bson');
+      const before = (await readFile(path)).length;
+      await db.collection<NumberedDocument>('things').insertOne({ _id: 10 });
+      assert.equal((await readFile(path)).length, before + 14);
+    });
+  });
+
+  it('cuts off a torn last document, with a warning, and goes on', async () => {
+    const path = join(dataDir, 'shop', 'things.bson');
+    await withServer(async (db) => {
+      await db.collection<NumberedDocument>('things').insertMany(numbered(0, 100));
+    });
+    const whole = await readFile(path);
+    for (const cut of [1, 5, 60]) {
+      await writeFile(path, whole);
+      await truncate(path, whole.length - cut);
+      const warnings = await withServer(async (db) => {
+        assert.deepEqual(await readIds(db, 'things'), ids(numbered(0, 99)));
+        await db.collection<NumberedDocument>('things').insertOne({ _id: 500 });
+      });
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0] ?? '', /^shop\.things: removed \d+ bytes/);
+      const none = await withServer(async (db) => {
+        assert.deepEqual(await readIds(db, 'things'), [...ids(numbered(0, 99)), 500]);
+      });
+      assert.deepEqual(none, []);
+    }
+  });
+
+  it('is held by one server at a time, and by none that was killed', async () => {
+    await withServer(async (db) => {
+      await db.createCollection('things');
+      await assert.rejects(startMongoServer({ dataDir }), SourceError);
+    });
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    await writeFile(join(dataDir, 'embedded-mongo.lock'), String(pid));
+    await withServer(async (db) => {
+      assert.equal((await db.listCollections().toArray()).length, 1);
+    });
+  });
+
+  it('refuses to start on a damaged file, and leaves it as it is', async () => {
+    const path = join(dataDir, 'shop', 'things.bson');
+    await withServer(async (db) => {
+      await db.collection<NumberedDocument>('things').insertMany(numbered(0, 100));
+    });
+    const whole = await readFile(path);
+    const first = whole.subarray(0, whole.readInt32LE(0));
+    for (const damaged of [
+      Buffer.concat([first, Buffer.alloc(8)]),
+      Buffer.concat([first, first]),
+      Buffer.concat([first, Buffer.from('garbage, and more of it')]),
+    ]) {
+      await writeFile(path, damaged);
+      await assert.rejects(startMongoServer({ dataDir }), SourceError);
+      assert.deepEqual(await readFile(path), damaged);
+    }
+  });
+
+  it('loads documents larger than its reading buffer, and files of other programs', async () => {
+    await withServer(async (db) => {
+      await db.collection<NumberedDocument>('things').insertOne({ _id: 1, text: 'x'.repeat(10_000_000) });
+    });
+    const path = join(dataDir, 'shop', 'things.bson');
+    await appendFile(path, await readFile(path).then((bytes) => renumber(bytes, 2)));
+    await withServer(async (db) => {
+      assert.deepEqual(await readIds(db, 'things'), [1, 2]);
+    });
+  });
+});
+
+/** The same document with another int32 `_id`, which comes first. */
+function renumber(document: Buffer, id: number): Buffer {
+  const copy = Buffer.from(document);
+  copy.writeInt32LE(id, 9);
+  return copy;
+}
