@@ -5,7 +5,6 @@ import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { loadDotEnv, readConfig, type Config } from './config.ts';
-import { holdServers } from './embedded/serve.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -44,6 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
       (parser) => addOptions(parser, 'servers'),
       async (flags: object) => {
         const { dataDir } = readConfig('servers', flags, process.env);
+        const { holdServers } = await import('./embedded/serve.ts');
         exitCode = await holdServers({ dataDir, command });
       },
     )
@@ -90,6 +90,7 @@ async function runCommand(
   config: Config,
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
+  const progress = await createProgress(config.json);
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     const error = new InterruptedError(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
@@ -98,7 +99,7 @@ async function runCommand(
     progress.say(`${signal}: finishing what is in flight; once more ends at once`);
     interrupt.abort(error);
   };
-  const progress = createProgress(config.json);
+
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {

@@ -22,7 +22,6 @@ import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters, createLedger, finishRun, openRun, readTotals } from './postgres/ledger.ts';
 import { checkTarget, finishTarget, prepareTarget } from './postgres/target.ts';
 import { ExtraTally } from './extra-tally.ts';
-import { openCollection } from './source/collection.ts';
 import type { Source } from './source/source.ts';
 
 /** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
@@ -41,24 +40,14 @@ export interface MigrateOptions {
  * @throws MigrationError with the exit code of the side that failed
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Summary> {
-  const source = await openCollection({
-    url: config.mongoUrl,
-    db: config.mongoDb,
-    collection: config.mongoCollection,
-  });
+  const client = await connectPostgres(config.postgresUrl, 'mongo2pg primary');
   try {
-    const client = await connectPostgres(config.postgresUrl, 'mongo2pg primary');
-    try {
-      return await new Run(config, options, source, client).execute();
-    } catch (error) {
-      throw error instanceof MigrationError || !isFromPostgres(error)
-        ? error
-        : explainPostgresError(error, config.postgresUrl);
-    } finally {
-      await closePostgres(client);
-    }
+    return await new Run(config, options, client).execute();
+  } catch (error) {
+    // The errors of Postgres itself; those of the connection were explained where they arose.
+    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
   } finally {
-    await source.close();
+    await closePostgres(client);
   }
 }
 
@@ -66,7 +55,6 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
 class Run {
   readonly #config: Config;
   readonly #options: MigrateOptions;
-  readonly #source: Source;
   readonly #client: pg.Client;
   readonly #extra = new ExtraTally();
   readonly #startedMs = performance.now();
@@ -75,25 +63,44 @@ class Run {
   #acked = 0;
   #bytes = 0;
 
-  constructor(config: Config, options: MigrateOptions, source: Source, client: pg.Client) {
+  constructor(config: Config, options: MigrateOptions, client: pg.Client) {
     this.#config = config;
     this.#options = options;
-    this.#source = source;
     this.#client = client;
   }
 
   async execute(): Promise<Summary> {
+    const supervisor = this.#createSupervisor(await this.#chooseSize());
+    // First of all: processes take longer to come up than a plan takes to be made.
+    supervisor.spawn();
+    try {
+      const source = await this.#openSource();
+      try {
+        return await this.#copy(source, supervisor);
+      } finally {
+        await source.close();
+      }
+    } finally {
+      // After an orderly end there is none left.
+      await supervisor.kill();
+    }
+  }
+
+  async #copy(source: Source, supervisor: Supervisor): Promise<Summary> {
     const client = this.#client;
-    const table = { schema: this.#config.postgresSchema, table: toIdentifier(this.#config.mongoCollection) };
+    const { postgresUrl, postgresSchema, mongoCollection } = this.#config;
+    const table = { schema: postgresSchema, table: toIdentifier(mongoCollection) };
     const ifExists = await checkTarget(client, table, this.#config.ifExists, this.#options.replaceOwnTable);
-    const plan = await this.#makePlan(table);
+    const plan = await this.#makePlan(source, table);
     const planMs = this.#elapsedMs();
 
     await createLedger(client);
     await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
-    const runId = await openRun(client, this.#source.name, plan);
-    const supervisor = await this.#load(plan, runId);
+    const runId = await openRun(client, source.name, plan);
+    supervisor.begin({ postgresUrl, runId, plan });
+    await this.#announce(source, plan, supervisor);
+    await this.#load(source, supervisor);
     const loadMs = this.#elapsedMs() - planMs;
 
     this.#options.onEvent({ kind: 'finishing' });
@@ -102,8 +109,8 @@ class Run {
     const totals = await readTotals(client, runId);
     const summary: Summary = {
       runId,
-      source: this.#source.name,
-      target: describePostgres(this.#config.postgresUrl),
+      source: source.name,
+      target: describePostgres(postgresUrl),
       schema: plan.schema,
       table: plan.table,
       read: this.#read,
@@ -128,63 +135,63 @@ class Run {
     return summary;
   }
 
-  async #makePlan(table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
-    const sample = await this.#source.sample(this.#config.sampleSize);
+  async #openSource(): Promise<Source> {
+    const { mongoUrl, mongoDb, mongoCollection } = this.#config;
+    // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
+    const { openCollection } = await import('./source/collection.ts');
+    return await openCollection({ url: mongoUrl, db: mongoDb, collection: mongoCollection });
+  }
+
+  async #makePlan(source: Source, table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
+    const sample = await source.sample(this.#config.sampleSize);
     const { columns, extraColumn, notices } = inferColumns(sample);
     for (const message of notices) this.#notify(message);
-    return { collection: this.#source.name, ...table, columns, extraColumn };
+    return { collection: source.name, ...table, columns, extraColumn };
+  }
+
+  async #announce(source: Source, plan: Plan, supervisor: Supervisor): Promise<void> {
+    this.#options.onEvent({
+      kind: 'started',
+      source: source.name,
+      target: describePostgres(this.#config.postgresUrl),
+      plan,
+      workers: supervisor.workerCount,
+      workerPids: supervisor.workerPids,
+      expectedDocuments: this.#config.amountUsers ?? (await source.estimateCount()),
+    });
   }
 
   /** Reads every page and has it loaded; resolves when all is committed and every worker is gone. */
-  async #load(plan: Plan, runId: string): Promise<Supervisor> {
-    const config = this.#config;
-    const supervisor = await this.#createSupervisor(plan, runId);
-    try {
-      await supervisor.start();
-      this.#options.onEvent({
-        kind: 'started',
-        source: this.#source.name,
-        target: describePostgres(config.postgresUrl),
-        plan,
-        workers: supervisor.workerCount,
-        workerPids: supervisor.workerPids,
-        expectedDocuments: config.amountUsers ?? (await this.#source.estimateCount()),
-      });
-      this.#loadStartedMs = performance.now();
-      await this.#feed(supervisor);
-      await supervisor.drain();
-      await stopWithin(supervisor, shutdownGraceMs);
-      this.#options.signal.throwIfAborted();
-      return supervisor;
-    } catch (error) {
-      await supervisor.kill();
-      throw error;
-    }
-  }
-
-  async #feed(supervisor: Supervisor): Promise<void> {
+  async #load(source: Source, supervisor: Supervisor): Promise<void> {
+    this.#loadStartedMs = performance.now();
     let number = 0;
     let afterId: Uint8Array | null = null;
-    for await (const page of this.#source.pages(this.#config.itemsPerPage)) {
-      if (this.#options.signal.aborted) return;
+    for await (const page of source.pages(this.#config.itemsPerPage)) {
+      if (this.#options.signal.aborted) break;
       this.#read += page.count;
       await supervisor.submit({ number: ++number, afterId, ...page });
       afterId = page.lastId;
     }
+    await supervisor.drain();
+    await stopWithin(supervisor, shutdownGraceMs);
+    this.#options.signal.throwIfAborted();
   }
 
-  async #createSupervisor(plan: Plan, runId: string): Promise<Supervisor> {
-    const { clusterImplementation, clusterSizeMultiplier, maxInFlightBytes, postgresUrl } = this.#config;
-    const wanted = this.#config.clusterSize ?? availableParallelism() * clusterSizeMultiplier;
+  async #chooseSize(): Promise<number> {
+    const { clusterSize, clusterSizeMultiplier } = this.#config;
+    const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
     const size = Math.min(wanted, await readConnectionsLeft(this.#client));
     if (size < wanted) {
       this.#notify(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
     }
+    return size;
+  }
+
+  #createSupervisor(size: number): Supervisor {
     return new Supervisor({
-      pool: createPool(clusterImplementation),
+      pool: createPool(this.#config.clusterImplementation),
       size,
-      maxInFlightBytes,
-      settings: { postgresUrl, runId, plan },
+      maxInFlightBytes: this.#config.maxInFlightBytes,
       onNotice: (message) => {
         this.#notify(message);
       },
@@ -237,9 +244,4 @@ async function stopWithin(supervisor: Supervisor, graceMs: number): Promise<void
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The errors of Postgres itself; those of the connection were explained where they arose. */
-function isFromPostgres(error: unknown): boolean {
-  return error instanceof pg.DatabaseError;
 }

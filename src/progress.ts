@@ -1,6 +1,5 @@
 /** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
 
-import ora from 'ora';
 import type { ProgressEvent, RunEvent } from './events.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
@@ -18,9 +17,9 @@ export interface Progress {
   readonly close: () => void;
 }
 
-export function createProgress(isJson: boolean): Progress {
+export async function createProgress(isJson: boolean): Promise<Progress> {
   if (isJson) return createJsonProgress();
-  return process.stderr.isTTY ? createSpinnerProgress() : createPlainProgress();
+  return process.stderr.isTTY ? await createSpinnerProgress() : createPlainProgress();
 }
 
 /** Every event as one line on standard output, as it is. */
@@ -37,7 +36,8 @@ function createJsonProgress(): Progress {
   };
 }
 
-function createSpinnerProgress(): Progress {
+async function createSpinnerProgress(): Promise<Progress> {
+  const { default: ora } = await import('ora');
   // The run decides what Ctrl-C does, so that stdin stays as it is.
   const spinner = ora({ stream: process.stderr, discardStdin: false });
   let line = '';

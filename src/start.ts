@@ -1,11 +1,10 @@
 /** `npm start`: brings up the embedded servers where they are asked for, migrates, and tells how to look at the result. */
 
 import { embedded, type Config } from './config.ts';
-import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from './embedded/servers.ts';
+import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { migrate } from './migrate.ts';
 import type { Progress } from './progress.ts';
-import { isCollectionEmpty, seedUsers } from './seed.ts';
 import { describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
 import type { Summary } from './events.ts';
@@ -51,18 +50,20 @@ async function withServers<T>(
   use: (urls: Urls) => Promise<T>,
 ): Promise<T> {
   const servers: EmbeddedServer[] = [];
-  const start = async (startServer: typeof startEmbeddedMongo, name: string): Promise<string> => {
+  const start = async (kind: 'Mongo' | 'Postgres', name: string): Promise<string> => {
     signal.throwIfAborted();
     progress.say(`starting the embedded ${name} in ${dataDir}`);
-    const server = await startServer({ dataDir, role: 'run', onNotice: progress.say });
+    const options: EmbeddedServerOptions = { dataDir, role: 'run', onNotice: progress.say };
+    // Not loaded at all when both servers are the user's own.
+    const { startEmbeddedMongo, startEmbeddedPostgres } = await import('./embedded/servers.ts');
+    const server = await (kind === 'Mongo' ? startEmbeddedMongo(options) : startEmbeddedPostgres(options));
     servers.push(server);
     return server.url;
   };
   try {
     return await use({
-      mongoUrl:
-        mongoUrl === embedded ? await start(startEmbeddedMongo, 'MongoDB (for trying out)') : mongoUrl,
-      postgresUrl: postgresUrl === embedded ? await start(startEmbeddedPostgres, 'PostgreSQL') : postgresUrl,
+      mongoUrl: mongoUrl === embedded ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
+      postgresUrl: postgresUrl === embedded ? await start('Postgres', 'PostgreSQL') : postgresUrl,
     });
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
@@ -71,6 +72,7 @@ async function withServers<T>(
 
 async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
   const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
+  const { isCollectionEmpty } = await import('./seed.ts');
   if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);
 }
 
@@ -79,6 +81,7 @@ async function fill(
   ifExists: NonNullable<Config['ifExists']>,
   { progress }: CommandOptions,
 ): Promise<void> {
+  const { seedUsers } = await import('./seed.ts');
   const target = `${db}.${collection}`;
   progress.say(`seeding ${target} with ${formatCount(amount)} users`);
   const startedMs = performance.now();

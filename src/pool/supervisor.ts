@@ -1,7 +1,7 @@
 /**
  * The supervisor: all policy about workers and batches, and nothing about how a worker runs or what it does.
  *
- * A worker:  starting ──listening, ready──→ ready ──stop()──→ draining ──→ gone
+ * A worker:  spawned ──→ listening ──settings──→ starting ──→ ready ──stop()──→ draining ──→ gone
  *            (gone may come from any state; a gone worker is replaced unless the supervisor is stopping)
  * A batch:   submit() ──→ queued ──→ held by one worker ──ack──→ settled
  *                           ↑__________ worker gone __|
@@ -27,7 +27,6 @@ export interface SupervisorOptions {
   readonly pool: Pool;
   readonly size: number;
   readonly maxInFlightBytes: number;
-  readonly settings: WorkerSettings;
   onAck(ack: Ack, batch: Batch): void;
   onNotice(message: string): void;
 }
@@ -35,12 +34,14 @@ export interface SupervisorOptions {
 interface Member {
   readonly worker: PoolWorker;
   readonly held: Map<number, Batch>;
-  state: 'starting' | 'ready' | 'draining' | 'gone';
+  state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone';
 }
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   #members: Member[] = [];
+  /** Undefined until `begin`: workers then wait for it. */
+  #settings: WorkerSettings | undefined;
   #queue: Batch[] = [];
   #inFlightCount = 0;
   #inFlightBytes = 0;
@@ -65,10 +66,17 @@ export class Supervisor {
     return this.#members.map((member) => member.worker.pid);
   }
 
-  /** Spawns all workers; resolves when each is connected to its target. */
-  async start(): Promise<void> {
-    for (let i = 0; i < this.#options.size; i++) this.#spawn();
-    await this.#until(() => this.#members.every((member) => member.state === 'ready'));
+  /** Spawns all workers, which come up while their settings are still being found out. */
+  spawn(): void {
+    for (let i = 0; i < this.#options.size; i++) this.#spawnOne();
+  }
+
+  /** Gives the workers their settings; each takes batches as soon as it is ready, and none waits for the others. */
+  begin(settings: WorkerSettings): void {
+    this.#settings = settings;
+    for (const member of this.#members) {
+      this.#sendSettings(member, settings);
+    }
   }
 
   /** Takes a batch on; resolves once it is queued or handed out, which bounds how far the reader runs ahead. */
@@ -89,9 +97,8 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const member of this.#members) {
-      if (member.state === 'gone') continue;
-      member.state = 'draining';
-      member.worker.send({ kind: 'drain' });
+      // One that is not listening yet hears of it when it is.
+      if (member.state !== 'spawned') this.#sendDrain(member);
     }
     await this.#until(() => this.#members.length === 0);
   }
@@ -103,9 +110,9 @@ export class Supervisor {
     while (this.#members.length > 0) await this.#nextChange();
   }
 
-  #spawn(): void {
+  #spawnOne(): void {
     const member: Member = {
-      state: 'starting',
+      state: 'spawned',
       held: new Map(),
       worker: this.#options.pool.spawn({
         onMessage: (message) => {
@@ -124,7 +131,9 @@ export class Supervisor {
   #receive(member: Member, message: FromWorker): void {
     switch (message.kind) {
       case 'listening':
-        member.worker.send({ kind: 'start', settings: this.#options.settings });
+        if (member.state === 'spawned') member.state = 'listening';
+        if (this.#isStopping) this.#sendDrain(member);
+        else if (this.#settings !== undefined) this.#sendSettings(member, this.#settings);
         return;
       case 'ready':
         if (member.state === 'starting') member.state = 'ready';
@@ -144,6 +153,17 @@ export class Supervisor {
         message satisfies never;
         throw new Error(`a worker sent an unknown message: ${JSON.stringify(message)}`);
     }
+  }
+
+  #sendSettings(member: Member, settings: WorkerSettings): void {
+    if (member.state !== 'listening') return;
+    member.state = 'starting';
+    member.worker.send({ kind: 'start', settings });
+  }
+
+  #sendDrain(member: Member): void {
+    member.state = 'draining';
+    member.worker.send({ kind: 'drain' });
   }
 
   #settle(member: Member, ack: Ack): void {
@@ -180,7 +200,7 @@ export class Supervisor {
       );
     } else if (!this.#isStopping) {
       this.#options.onNotice(`${what}; started another, which takes over its batches`);
-      this.#spawn();
+      this.#spawnOne();
     }
     this.#handOut();
   }

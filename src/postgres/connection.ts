@@ -1,5 +1,6 @@
 /** Connects to PostgreSQL, and puts its errors into words that tell the fix. */
 
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
@@ -17,6 +18,9 @@ export async function connectPostgres(url: string, applicationName: string): Pro
     application_name: applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    // What pg would make as well, after finding out by `new Response` that it does not run in a Cloudflare worker: on
+    // Node 20 that loads all of fetch, for 40 ms of CPU in every worker.
+    stream: () => new Socket(),
   });
   // A connection that breaks between two queries has nobody waiting; the next query reports it.
   client.on('error', () => undefined);

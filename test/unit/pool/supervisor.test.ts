@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode, MigrationError } from '../../../src/errors.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
-import type { Ack, Batch, ToWorker } from '../../../src/pool/protocol.ts';
+import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
 import { Supervisor } from '../../../src/pool/supervisor.ts';
 
 /** A pool without processes: the test says what its workers do. */
@@ -44,10 +44,12 @@ class ScriptedWorker implements PoolWorker {
     this.#events.onGone(exit);
   }
 
-  isReady(): void {
-    assert.equal(this.received.length, 0, 'nothing is sent before the worker listens');
+  listens(): void {
     this.#events.onMessage({ kind: 'listening' });
-    assert.equal(this.received[0]?.kind, 'start');
+  }
+
+  isReady(): void {
+    this.listens();
     this.#events.onMessage({ kind: 'ready' });
   }
 
@@ -85,22 +87,23 @@ function createSupervisor({ size = 2, maxInFlightBytes = 1000 } = {}) {
     pool,
     size,
     maxInFlightBytes,
-    settings: {
-      postgresUrl: '',
-      runId: '1',
-      plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
-    },
     onAck: (ack) => acked.push(ack.number),
     onNotice: (message) => notices.push(message),
   });
   return { pool, supervisor, acked, notices };
 }
 
-async function startSupervisor(options: { size?: number; maxInFlightBytes?: number } = {}) {
+const settings: WorkerSettings = {
+  postgresUrl: '',
+  runId: '1',
+  plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
+};
+
+function startSupervisor(options: { size?: number; maxInFlightBytes?: number } = {}) {
   const created = createSupervisor(options);
-  const started = created.supervisor.start();
+  created.supervisor.spawn();
+  created.supervisor.begin(settings);
   for (const worker of created.pool.workers) worker.isReady();
-  await started;
   return created;
 }
 
@@ -116,7 +119,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 
 describe('Supervisor', () => {
   it('hands batches out round-robin', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 3 });
+    const { pool, supervisor } = startSupervisor({ size: 3 });
     for (let number = 1; number <= 6; number++) await supervisor.submit(batchOf(number));
     assert.deepEqual(
       pool.workers.map((worker) => worker.batches),
@@ -129,7 +132,7 @@ describe('Supervisor', () => {
   });
 
   it('takes no batch on beyond the credit of its workers', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 2 });
+    const { pool, supervisor } = startSupervisor({ size: 2 });
     for (let number = 1; number <= 4; number++) await supervisor.submit(batchOf(number));
     const fifth = supervisor.submit(batchOf(5));
     assert.equal(await isPending(fifth), true);
@@ -139,7 +142,7 @@ describe('Supervisor', () => {
   });
 
   it('takes no batch on beyond the bytes in flight', async () => {
-    const { pool, supervisor } = await startSupervisor({ maxInFlightBytes: 100 });
+    const { pool, supervisor } = startSupervisor({ maxInFlightBytes: 100 });
     await supervisor.submit(batchOf(1, 60));
     const second = supervisor.submit(batchOf(2, 60));
     assert.equal(await isPending(second), true);
@@ -149,12 +152,12 @@ describe('Supervisor', () => {
   });
 
   it('takes a single batch on however large it is', async () => {
-    const { supervisor } = await startSupervisor({ maxInFlightBytes: 100 });
+    const { supervisor } = startSupervisor({ maxInFlightBytes: 100 });
     await supervisor.submit(batchOf(1, 5000));
   });
 
   it('drains only when every batch is acked', async () => {
-    const { pool, supervisor, acked } = await startSupervisor();
+    const { pool, supervisor, acked } = startSupervisor();
     await supervisor.submit(batchOf(1));
     await supervisor.submit(batchOf(2));
     const drained = supervisor.drain();
@@ -166,7 +169,7 @@ describe('Supervisor', () => {
   });
 
   it('delivers the batches of a dead worker again, before newer ones', async () => {
-    const { pool, supervisor, acked, notices } = await startSupervisor({ size: 1 });
+    const { pool, supervisor, acked, notices } = startSupervisor({ size: 1 });
     await supervisor.submit(batchOf(1));
     await supervisor.submit(batchOf(2));
     pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
@@ -180,14 +183,14 @@ describe('Supervisor', () => {
   });
 
   it('gives the batches of a worker that ends with code 0 to another as well', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 2 });
+    const { pool, supervisor } = startSupervisor({ size: 2 });
     await supervisor.submit(batchOf(1));
     pool.worker(0).goes({ code: 0, signal: null });
     assert.deepEqual(pool.worker(1).batches, [1]);
   });
 
   it('does not apply an ack of a worker that is gone, nor a second ack', async () => {
-    const { pool, supervisor, acked } = await startSupervisor({ size: 2 });
+    const { pool, supervisor, acked } = startSupervisor({ size: 2 });
     await supervisor.submit(batchOf(1));
     const [dead, other] = [pool.worker(0), pool.worker(1)];
     dead.goes({ code: 1, signal: null });
@@ -201,7 +204,7 @@ describe('Supervisor', () => {
   });
 
   it('gives up when workers keep dying without finishing a batch', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 1 });
+    const { pool, supervisor } = startSupervisor({ size: 1 });
     await supervisor.submit(batchOf(1));
     const drained = assert.rejects(supervisor.drain(), /5 workers in a row died/);
     for (let death = 0; death < 5; death++) pool.worker(death).goes({ code: 1, signal: null });
@@ -210,7 +213,7 @@ describe('Supervisor', () => {
   });
 
   it('rejects every waiting call with the first failure, and hands nothing out after it', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 1 });
+    const { pool, supervisor } = startSupervisor({ size: 1 });
     await supervisor.submit(batchOf(1));
     await supervisor.submit(batchOf(2));
     const third = assert.rejects(supervisor.submit(batchOf(3)), {
@@ -225,16 +228,47 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(0).batches, [1, 2]);
   });
 
-  it('fails to start when a worker fails to', async () => {
+  it('sends the settings to a worker once it listens and they are known, whichever comes last', () => {
     const { pool, supervisor } = createSupervisor({ size: 2 });
-    const started = assert.rejects(supervisor.start(), /too many connections/);
-    pool.worker(0).isReady();
+    supervisor.spawn();
+    const [early, late] = [pool.worker(0), pool.worker(1)];
+    early.listens();
+    assert.deepEqual(early.received, []);
+    supervisor.begin(settings);
+    assert.deepEqual(early.received, [{ kind: 'start', settings }]);
+    assert.deepEqual(late.received, [], 'nothing is sent before the worker listens');
+    late.listens();
+    assert.deepEqual(late.received, [{ kind: 'start', settings }]);
+  });
+
+  it('does not wait for the last worker to be ready', async () => {
+    const { pool, supervisor } = createSupervisor({ size: 2 });
+    supervisor.spawn();
+    supervisor.begin(settings);
+    pool.worker(1).isReady();
+    await supervisor.submit(batchOf(1));
+    assert.deepEqual(pool.worker(1).batches, [1]);
+  });
+
+  it('fails when a worker cannot come up', async () => {
+    const { pool, supervisor } = startSupervisor({ size: 2 });
     pool.worker(1).fails('too many connections');
-    await started;
+    await assert.rejects(supervisor.submit(batchOf(1)), /too many connections/);
+  });
+
+  it('stops a worker that was not listening yet', async () => {
+    const { pool, supervisor } = createSupervisor({ size: 1 });
+    supervisor.spawn();
+    const stopped = supervisor.stop();
+    assert.deepEqual(pool.worker(0).received, []);
+    pool.worker(0).listens();
+    assert.deepEqual(pool.worker(0).received, [{ kind: 'drain' }]);
+    pool.worker(0).leaves();
+    await stopped;
   });
 
   it('stops when every worker has drained and gone', async () => {
-    const { pool, supervisor } = await startSupervisor({ size: 2 });
+    const { pool, supervisor } = startSupervisor({ size: 2 });
     const stopped = supervisor.stop();
     assert.deepEqual(
       pool.workers.map((worker) => worker.received.at(-1)?.kind),
