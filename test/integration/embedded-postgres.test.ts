@@ -383,7 +383,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
         },
       );
       for (const name of await readdir(join(packageDir, 'node_modules'))) {
-        if (/^(pg|postgres|xtend|split2)/.test(name)) {
+        if (/^(bson|pg|postgres|xtend|split2)/.test(name)) {
           await cp(join(packageDir, 'node_modules', name), join(closed, 'node_modules', name), {
             recursive: true,
           });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startCli, readEvents } from '../support/cli.ts';
-import { isAlive } from '../support/processes.ts';
+import { isAlive, waitForProcessEnd } from '../support/embedded.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 describe('the end of a run', () => {
@@ -35,13 +35,13 @@ describe('the end of a run', () => {
       if (event.kind !== 'started') continue;
       pids = event.workerPids as number[];
       connectionsDuring = await countConnections();
-      assert.ok(pids.every(isAlive), 'the workers run');
+      assert.equal((await listAlive(pids)).length, pids.length, 'the workers run');
     }
     const { code, stderr } = await run.result;
     assert.equal(code, 0, stderr);
     assert.equal(pids.length, 4);
     assert.ok(connectionsDuring > 0, 'the check can see the connections');
-    assert.deepEqual(pids.filter(isAlive), []);
+    assert.deepEqual(await listAlive(pids), []);
     assert.equal(await countConnections(), 0);
   });
 
@@ -53,11 +53,12 @@ describe('the end of a run', () => {
       ITEMS_PER_PAGE: '1',
     });
     let acked = 0;
+    let isStopping = false;
     let pids: number[] = [];
     for await (const event of readEvents(run.process)) {
       if (event.kind === 'started') pids = event.workerPids as number[];
       if (event.kind === 'progress') acked = event.documents;
-      if (acked === 10) run.process.kill('SIGINT');
+      if (acked === 10 && !isStopping) isStopping = run.process.kill('SIGINT');
     }
     const { code, stderr } = await run.result;
     assert.equal(code, 130, stderr);
@@ -67,7 +68,7 @@ describe('the end of a run', () => {
       'SELECT count(*)::int AS count FROM numbers',
     );
     assert.equal(rows[0]?.count, acked);
-    assert.deepEqual(pids.filter(isAlive), []);
+    assert.deepEqual(await listAlive(pids), []);
     assert.equal(await countConnections(), 0);
   });
 
@@ -84,10 +85,14 @@ describe('the end of a run', () => {
       pids = event.workerPids as number[];
       run.process.kill('SIGKILL');
     }
-    // `close` comes when every process that holds the output pipe has ended, the workers among them.
     const { signal } = await run.result;
     assert.equal(signal, 'SIGKILL');
     assert.equal(pids.length, 2);
-    assert.deepEqual(pids.filter(isAlive), []);
+    for (const pid of pids) await waitForProcessEnd(pid);
   });
 });
+
+async function listAlive(pids: readonly number[]): Promise<number[]> {
+  const alive = await Promise.all(pids.map(isAlive));
+  return pids.filter((_, index) => alive[index]);
+}

@@ -12,7 +12,7 @@ import {
 } from './commands/catalog.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
 import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
-import { getParameter, hello, ping } from './commands/handshake.ts';
+import { getParameter, hello, ping, saslStart } from './commands/handshake.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';
 import { insert, remove } from './commands/write.ts';
 import { CommandError, ErrorCode, nameCode } from './errors.ts';
@@ -43,6 +43,7 @@ const commands = new Map<string, CommandHandler>(
     listDatabases,
     listIndexes,
     ping,
+    saslStart,
   }),
 );
 

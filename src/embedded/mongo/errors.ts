@@ -8,6 +8,7 @@ export const ErrorCode = {
   typeMismatch: 14,
   overflow: 15,
   invalidLength: 16,
+  authenticationFailed: 18,
   illegalOperation: 20,
   invalidBson: 22,
   namespaceNotFound: 26,

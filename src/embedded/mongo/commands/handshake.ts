@@ -65,6 +65,11 @@ export function getParameter(): Reply {
   throw new CommandError(ErrorCode.invalidOptions, 'no option found to get');
 }
 
+/** There are no users, and mongod answers so to one that it does not know, whether it asks for passwords or not. */
+export function saslStart(): Reply {
+  throw new CommandError(ErrorCode.authenticationFailed, 'Authentication failed.');
+}
+
 /** Sessions are accepted and not kept: there is nothing to end. */
 export function endSessions({ command }: CommandContext): Reply {
   command.refuseUnknown([]);
