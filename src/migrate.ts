@@ -95,7 +95,7 @@ class Run {
     const planMs = this.#elapsedMs();
 
     await createLedger(client);
-    await prepareTarget(client, plan, ifExists);
+    const isOwnTable = await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
     const runId = await openRun(client, source.name, plan);
     supervisor.begin({ postgresUrl, runId, plan });
@@ -104,7 +104,7 @@ class Run {
     const loadMs = this.#elapsedMs() - planMs;
 
     this.#options.onEvent({ kind: 'finishing' });
-    await finishTarget(client, plan);
+    await finishTarget(client, plan, isOwnTable);
     const indexMs = this.#elapsedMs() - planMs - loadMs;
     const totals = await readTotals(client, runId);
     const summary: Summary = {

@@ -65,7 +65,7 @@ export async function runCeiling(
     await Promise.all(
       connections.map((connection, index) => copyAll(connection, copyStatement(plan), streams[index] ?? [])),
     );
-    await finishTarget(client, plan);
+    await finishTarget(client, plan, true);
     return performance.now() - startedMs;
   } finally {
     await Promise.all(connections.map((connection) => connection.end()));

@@ -26,6 +26,10 @@ export async function connectPostgres(url: string, applicationName: string): Pro
   client.on('error', () => undefined);
   try {
     await client.connect();
+    // Limits that suit a web server's sessions would end a long COPY or index build in the middle, as pg_restore knows.
+    await client.query(
+      'SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0',
+    );
     return client;
   } catch (error) {
     await client.end().catch(() => undefined);
@@ -81,6 +85,11 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
       return explain(
         `PostgreSQL at ${where} has no connections left`,
         'lower CLUSTER_SIZE, close other clients, or raise max_connections.',
+      );
+    case '25006':
+      return explain(
+        `PostgreSQL at ${where} is read-only: ${text}`,
+        'give POSTGRES_URL the primary, not a standby.',
       );
     case '42501':
       return explain(

@@ -41,8 +41,12 @@ export async function checkTarget(
   });
 }
 
-/** Creates the table, or makes the one that is there ready. @throws TargetError when the plan does not fit it */
-export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
+/**
+ * Creates the table, or makes the one that is there ready.
+ * @returns whether the table is this tool's own: made now, or by an earlier run
+ * @throws TargetError when the plan does not fit the table
+ */
+export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<boolean> {
   await client.query('BEGIN');
   try {
     await client.query('SET LOCAL client_min_messages = warning');
@@ -58,15 +62,17 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
       if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
     }
     await client.query('COMMIT');
+    return columns === null || (await isTableOfARun(client, plan.schema, plan.table));
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
 
-/** Builds the primary key where there is none, and gathers statistics for the planner. */
-export async function finishTarget(client: pg.Client, plan: Plan): Promise<void> {
-  if (!(await hasPrimaryKey(client, plan))) {
+/** Builds the primary key of a table of our own, and gathers statistics for the planner. */
+export async function finishTarget(client: pg.Client, plan: Plan, isOwnTable: boolean): Promise<void> {
+  // The keys of a table that somebody else made are their decision.
+  if (isOwnTable && !(await hasPrimaryKey(client, plan))) {
     await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
     await client.query(addPrimaryKeyStatement(plan));
     await client.query('RESET maintenance_work_mem');

@@ -60,6 +60,20 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3, 4, 5]);
   });
 
+  it('leaves the keys of a table that somebody else made alone', async () => {
+    await sandbox.client.query('DROP TABLE things');
+    await sandbox.client.query('CREATE TABLE things (_id integer, name text, _extra jsonb)');
+    await sandbox.client.query(
+      'DELETE FROM mongo2pg.dead_letters; DELETE FROM mongo2pg.batches; DELETE FROM mongo2pg.runs',
+    );
+    assert.equal((await migrate()).code, 0);
+    assert.deepEqual(await readIds(), [4, 5]);
+    const { rowCount } = await sandbox.client.query(
+      "SELECT FROM pg_constraint WHERE conrelid = 'things'::regclass AND contype = 'p'",
+    );
+    assert.equal(rowCount, 0);
+  });
+
   it('append of a row that is there already fails, and says so', async () => {
     await setDocuments([3, 4]);
     const { code, stderr } = await migrate('--if-exists', 'append');

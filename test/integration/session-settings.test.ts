@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import { runCli } from '../support/cli.ts';
+import { createSandbox, type Sandbox } from '../support/servers.ts';
+
+describe('settings that a server gives to its sessions', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    const documents = Array.from({ length: 20_000 }, (_, index) => ({ _id: index as never, text: 'text' }));
+    await sandbox.db.collection('users').insertMany(documents);
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+
+  async function migrateWith(setting: string) {
+    const name = new URL(sandbox.postgresUrl).pathname.slice(1);
+    await sandbox.client.query(`ALTER DATABASE ${name} SET ${setting}`);
+    const result = await runCli(['--if-exists', 'drop'], sandbox.env);
+    await sandbox.client.query(`ALTER DATABASE ${name} RESET ALL`);
+    return result;
+  }
+
+  it('a short statement_timeout does not end a COPY or an index build', async () => {
+    const { code, stderr } = await migrateWith('statement_timeout = 5');
+    assert.equal(code, 0, stderr);
+  });
+
+  it('a read-only database is refused with the way out', async () => {
+    const { code, stderr } = await migrateWith('default_transaction_read_only = on');
+    assert.equal(code, ExitCode.target);
+    assert.match(stderr, /is read-only: .* — give POSTGRES_URL the primary, not a standby/);
+  });
+});
