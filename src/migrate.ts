@@ -143,8 +143,13 @@ class Run {
   }
 
   async #makePlan(source: Source, table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
-    const sample = await source.sample(this.#config.sampleSize);
-    const { columns, extraColumn, notices } = inferColumns(sample);
+    const { documents, isRandom } = await source.sample(this.#config.sampleSize);
+    if (!isRandom) {
+      this.#notify(
+        `the server has no $sample: columns are inferred from the first ${documents.length} documents`,
+      );
+    }
+    const { columns, extraColumn, notices } = inferColumns(documents);
     for (const message of notices) this.#notify(message);
     return { collection: source.name, ...table, columns, extraColumn };
   }

@@ -26,7 +26,7 @@ const trailerBytes = 2;
 export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Promise<CeilingInput> {
   const source = await openCollection({ url: mongoUrl, db: 'bench', collection: 'users' });
   try {
-    const { columns, extraColumn } = inferColumns(await source.sample(10_000));
+    const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
     const plan = { collection: source.name, schema: 'public', table: 'users', columns, extraColumn };
     const encoder = createRowEncoder(plan);
     const pages: Buffer[] = [];

@@ -1,11 +1,20 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
-import { Long, MongoClient, type BSON, type Collection, type Db } from 'mongodb';
+import {
+  Long,
+  MongoClient,
+  MongoServerError,
+  type BSON,
+  type Collection,
+  type Db,
+  type MongoClientOptions,
+} from 'mongodb';
+import { ConnectionString } from 'mongodb-connection-string-url';
 import { SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { explainMongoError } from './mongo-errors.ts';
 import { filtersAfter } from './id-brackets.ts';
-import type { Page, Source } from './source.ts';
+import type { Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -19,10 +28,12 @@ export interface CollectionOptions {
 export async function connectMongo(url: string): Promise<MongoClient> {
   try {
     // What the URL says goes before what is said here.
-    const hasOwnTimeout = /[?&]serverSelectionTimeoutMS=/i.test(url);
+    const named = new ConnectionString(url).typedSearchParams<MongoClientOptions>();
     const client = new MongoClient(url, {
-      appName: 'mongo2pg',
-      ...(hasOwnTimeout ? {} : { serverSelectionTimeoutMS: serverSelectionTimeoutMs }),
+      ...(named.has('appName') ? {} : { appName: 'mongo2pg' }),
+      ...(named.has('serverSelectionTimeoutMS')
+        ? {}
+        : { serverSelectionTimeoutMS: serverSelectionTimeoutMs }),
     });
     return await client.connect();
   } catch (error) {
@@ -75,16 +86,15 @@ class CollectionSource implements Source {
     return this.#explained(() => this.#collection.estimatedDocumentCount());
   }
 
-  /** One reply's worth: never more than 16 MB. */
-  sample(size: number): Promise<Uint8Array[]> {
+  sample(size: number): Promise<Sample> {
     return this.#explained(async () => {
-      const cursor = await this.#readCursor({
-        aggregate: this.#collection.collectionName,
-        pipeline: [{ $sample: { size } }],
-        cursor: { batchSize: size },
-      });
-      await this.#killCursor(cursor);
-      return listDocuments(readFirstBatch(cursor));
+      try {
+        return { documents: await this.#readSample([{ $sample: { size } }], size), isRandom: true };
+      } catch (error) {
+        if (!isUnknownStage(error)) throw error;
+        const first = [{ $sort: { _id: 1 } }, { $limit: size }];
+        return { documents: await this.#readSample(first, size), isRandom: false };
+      }
     });
   }
 
@@ -128,6 +138,14 @@ class CollectionSource implements Source {
     return { documents, count, lastId: copyId(documents.subarray(document.start, document.end)) };
   }
 
+  /** One reply's worth of an aggregation: never more than 16 MB. */
+  async #readSample(pipeline: BSON.Document[], size: number): Promise<Uint8Array[]> {
+    const aggregate = this.#collection.collectionName;
+    const cursor = await this.#readCursor({ aggregate, pipeline, cursor: { batchSize: size } });
+    await this.#killCursor(cursor);
+    return listDocuments(readFirstBatch(cursor));
+  }
+
   /**
    * Runs a command whose reply is a cursor, and returns that as raw BSON. This way of reading costs a tenth of the CPU
    * of the driver's own cursors, which build an object for each document.
@@ -156,6 +174,11 @@ class CollectionSource implements Source {
       throw explainMongoError(error, this.#url);
     }
   }
+}
+
+/** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */
+function isUnknownStage(error: unknown): boolean {
+  return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
 }
 
 /** The array of documents in a reply's `cursor`, as BSON bytes. */

@@ -9,13 +9,20 @@ export interface Page {
   readonly lastId: Uint8Array;
 }
 
+export interface Sample {
+  /** Raw BSON. */
+  readonly documents: Uint8Array[];
+  /** From all over the collection; otherwise the first by `_id`, since the server cannot choose at random. */
+  readonly isRandom: boolean;
+}
+
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
-  /** Up to `size` raw documents from all over the collection, for inferring the plan. */
-  sample(size: number): Promise<Uint8Array[]>;
+  /** Up to `size` documents, for inferring the plan. */
+  sample(size: number): Promise<Sample>;
   /** Every document once, in `_id` order. */
   pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
   close(): Promise<void>;
