@@ -24,6 +24,10 @@ export interface PlanColumn {
   /** The column's name in the table: the field's, unless Postgres cannot have it (see `names.ts`). */
   readonly column: string;
   readonly type: ColumnType;
+  /** For a value inside the field: the names that lead to it from there. The field itself goes where it would go anyway. */
+  readonly path?: readonly string[];
+  /** The column is NOT NULL; a document without a value for it becomes a dead letter. */
+  readonly isRequired?: true;
 }
 
 /** What a worker needs to turn documents of one collection into rows of one table. Plain data: it crosses IPC. */
@@ -35,4 +39,21 @@ export interface Plan {
   readonly columns: readonly PlanColumn[];
   /** The jsonb column, after all others, that keeps what has no column or does not fit its own. */
   readonly extraColumn: string;
+  /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
+  readonly dropped?: readonly string[];
+  /** How jsonb is written (default: relaxed Extended JSON); `_id` is always canonical. */
+  readonly jsonStyle?: JsonStyle;
+  /** What becomes of a document with U+0000 in a text (default: reject). */
+  readonly nul?: NulPolicy;
 }
+
+/**
+ * `canonical` keeps the type of every number and date; `relaxed` writes them as JSON does where nothing is lost;
+ * `plain` writes an ObjectId as its digits, a date as ISO text and a Decimal128 as a number, and does not come back.
+ */
+export const jsonStyles = ['relaxed', 'canonical', 'plain'] as const;
+export type JsonStyle = (typeof jsonStyles)[number];
+
+/** Postgres has no U+0000 in text: make the document a dead letter, leave the character out, or write U+FFFD for it. */
+export const nulPolicies = ['reject', 'strip', 'replace'] as const;
+export type NulPolicy = (typeof nulPolicies)[number];
