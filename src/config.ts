@@ -29,11 +29,17 @@ export interface Config {
   readonly postgresSchema: string;
   /** Undefined when not set: the command's own default then holds. */
   readonly ifExists: IfExists | undefined;
+  readonly isRestart: boolean;
   readonly clusterImplementation: ClusterImplementation;
   readonly clusterSizeMultiplier: number;
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  /** Undefined: no limit. */
+  readonly maxDeadLetters: number | undefined;
+  readonly retryLimitMs: number;
+  readonly answerTimeoutMs: number;
+  readonly workerTimeoutMs: number;
   readonly sampleSize: number;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
@@ -82,11 +88,16 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
+    isRestart: text('restart') === 'true',
     clusterImplementation,
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    maxDeadLetters: count('maxDeadLetters'),
+    retryLimitMs: (count('retrySeconds') ?? 1) * 1000,
+    answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
+    workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,

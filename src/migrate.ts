@@ -5,23 +5,27 @@ import pg from 'pg';
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
+import { reachFailpoint } from './failpoints.ts';
+import { formatCount, formatPlural } from './format.ts';
 import { readPeakRssBytes } from './memory.ts';
 import { inferColumns } from './plan/infer.ts';
 import { toIdentifier } from './plan/names.ts';
 import type { Plan } from './plan/plan.ts';
+import { systemClock } from './pool/clock.ts';
 import { createPool } from './pool/pool.ts';
 import { Supervisor } from './pool/supervisor.ts';
+import { runCancellable } from './postgres/cancel.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
-import {
-  closePostgres,
-  connectPostgres,
-  describePostgres,
-  explainPostgresError,
-} from './postgres/connection.ts';
+import { describePostgres, explainPostgresError } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
-import { countDeadLetters, createLedger, finishRun, openRun, readTotals } from './postgres/ledger.ts';
-import { checkTarget, finishTarget, prepareTarget } from './postgres/target.ts';
-import { ExtraTally } from './extra-tally.ts';
+import { countDeadLetters } from './postgres/dead-letters.ts';
+import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
+import { decideRun, describeRun } from './postgres/run-decision.ts';
+import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
+import { lockTable } from './postgres/run-lock.ts';
+import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
+import { Session } from './postgres/session.ts';
+import { finishTarget } from './postgres/target.ts';
 import type { Source } from './source/source.ts';
 
 /** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
@@ -31,8 +35,8 @@ export interface MigrateOptions {
   onEvent(event: RunEvent): void;
   /** Aborting it ends reading; what is in flight is committed, then the run stops with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Replace, without being asked, a table that an earlier run made. For trial servers. */
-  readonly replaceOwnTable: boolean;
+  /** The servers are for trying out: a run in the way is replaced without being asked. */
+  readonly isTrial: boolean;
 }
 
 /**
@@ -40,33 +44,54 @@ export interface MigrateOptions {
  * @throws MigrationError with the exit code of the side that failed
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Summary> {
-  const client = await connectPostgres(config.postgresUrl, 'mongo2pg primary');
+  const table = { schema: config.postgresSchema, table: toIdentifier(config.mongoCollection) };
+  const session = await Session.open({
+    url: config.postgresUrl,
+    applicationName: 'mongo2pg primary',
+    retryLimitMs: config.retryLimitMs,
+    // An index takes as long as it takes.
+    answerTimeoutMs: 0,
+    onConnect: (client) => lockTable(client, table),
+    onLost: (reason) => {
+      options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
+    },
+    signal: options.signal,
+  });
   try {
-    return await new Run(config, options, client).execute();
+    return await new Migration(config, options, session, table).execute();
   } catch (error) {
     // The errors of Postgres itself; those of the connection were explained where they arose.
     throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
   } finally {
-    await closePostgres(client);
+    await session.close();
   }
 }
 
 /** The state of one run while it goes. */
-class Run {
+class Migration {
   readonly #config: Config;
   readonly #options: MigrateOptions;
-  readonly #client: pg.Client;
-  readonly #extra = new ExtraTally();
+  readonly #session: Session;
+  readonly #table: Pick<Plan, 'schema' | 'table'>;
   readonly #startedMs = performance.now();
   #loadStartedMs = 0;
   #read = 0;
-  #acked = 0;
+  #committedBefore = 0;
+  #settled = 0;
   #bytes = 0;
+  #deadLetters = 0;
+  #nextBatch = 1;
 
-  constructor(config: Config, options: MigrateOptions, client: pg.Client) {
+  constructor(
+    config: Config,
+    options: MigrateOptions,
+    session: Session,
+    table: Pick<Plan, 'schema' | 'table'>,
+  ) {
     this.#config = config;
     this.#options = options;
-    this.#client = client;
+    this.#session = session;
+    this.#table = table;
   }
 
   async execute(): Promise<Summary> {
@@ -76,7 +101,12 @@ class Run {
     try {
       const source = await this.#openSource();
       try {
-        return await this.#copy(source, supervisor);
+        const run = await this.#openRun(source);
+        try {
+          return await this.#complete(run, source, supervisor);
+        } catch (error) {
+          throw await this.#tellHowToContinue(error, run);
+        }
       } finally {
         await source.close();
       }
@@ -86,63 +116,45 @@ class Run {
     }
   }
 
-  async #copy(source: Source, supervisor: Supervisor): Promise<Summary> {
-    const client = this.#client;
-    const { postgresUrl, postgresSchema, mongoCollection } = this.#config;
-    const table = { schema: postgresSchema, table: toIdentifier(mongoCollection) };
-    const ifExists = await checkTarget(client, table, this.#config.ifExists, this.#options.replaceOwnTable);
-    const plan = await this.#makePlan(source, table);
-    const planMs = this.#elapsedMs();
-
-    await createLedger(client);
-    const isOwnTable = await prepareTarget(client, plan, ifExists);
-    const rowsBefore = await countRows(client, plan);
-    const runId = await openRun(client, source.name, plan);
-    supervisor.begin({ postgresUrl, runId, plan });
-    await this.#announce(source, plan, supervisor);
-    await this.#load(source, supervisor);
-    const loadMs = this.#elapsedMs() - planMs;
-
-    this.#options.onEvent({ kind: 'finishing' });
-    await finishTarget(client, plan, isOwnTable);
-    const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const totals = await readTotals(client, runId);
-    const summary: Summary = {
-      runId,
-      source: source.name,
-      target: describePostgres(postgresUrl),
-      schema: plan.schema,
-      table: plan.table,
-      read: this.#read,
-      copied: totals.copied,
-      deadLettered: totals.deadLettered,
-      deadLetterReasons: await countDeadLetters(client, runId),
-      rowsBefore,
-      rowsAfter: await countRows(client, plan),
-      extra: this.#extra.list(),
-      bytes: this.#bytes,
-      workers: supervisor.peakRssBytes.length,
-      planMs,
-      loadMs,
-      indexMs,
-      totalMs: this.#elapsedMs(),
-      primaryPeakRssBytes: readPeakRssBytes(),
-      workerPeakRssBytes: supervisor.peakRssBytes,
-    };
-    requireBalance(summary);
-    await finishRun(client, runId);
-    this.#options.onEvent({ kind: 'summary', ...summary });
-    return summary;
-  }
-
   async #openSource(): Promise<Source> {
-    const { mongoUrl, mongoDb, mongoCollection } = this.#config;
+    const { mongoUrl, mongoDb, mongoCollection, retryLimitMs, answerTimeoutMs } = this.#config;
     // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
     const { openCollection } = await import('./source/collection.ts');
-    return await openCollection({ url: mongoUrl, db: mongoDb, collection: mongoCollection });
+    return await openCollection({
+      url: mongoUrl,
+      db: mongoDb,
+      collection: mongoCollection,
+      retryLimitMs,
+      answerTimeoutMs,
+      signal: this.#options.signal,
+      onRetry: (reason) => {
+        this.#notify(`MongoDB is tried again (${reason})`);
+      },
+    });
   }
 
-  async #makePlan(source: Source, table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
+  async #openRun(source: Source): Promise<OpenRun> {
+    const { ifExists, isRestart } = this.#config;
+    const settings = { source: source.name, collectionId: source.collectionId };
+    const { isTrial } = this.#options;
+    const request = { table: this.#table, settings, ifExists, isRestart, isTrial };
+    const decision = await this.#session.run((client) => decideRun(client, request));
+    if (decision.kind === 'continue') {
+      const run = await continueRun(this.#session, decision.run);
+      this.#notify(
+        `continuing ${describeRun(decision.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
+          `${formatPlural(run.ranges.length, 'gap')} to read`,
+      );
+      return run;
+    }
+    const plan = await this.#makePlan(source);
+    await reachFailpoint('primary-after-plan');
+    const run = await beginRun(this.#session, { ...settings, plan }, decision.ifExists);
+    if (decision.removes !== null) this.#notify(`removed ${decision.removes}`);
+    return run;
+  }
+
+  async #makePlan(source: Source): Promise<Plan> {
     const { documents, isRandom } = await source.sample(this.#config.sampleSize);
     if (!isRandom) {
       this.#notify(
@@ -151,41 +163,181 @@ class Run {
     }
     const { columns, extraColumn, notices } = inferColumns(documents);
     for (const message of notices) this.#notify(message);
-    return { collection: source.name, ...table, columns, extraColumn };
+    return { collection: source.name, ...this.#table, columns, extraColumn };
   }
 
-  async #announce(source: Source, plan: Plan, supervisor: Supervisor): Promise<void> {
+  /** Loads what is not loaded, finishes the table, and accounts for all of it. */
+  async #complete(run: OpenRun, source: Source, supervisor: Supervisor): Promise<Summary> {
+    const { runId, epoch, settings, committed } = run;
+    const { postgresUrl, retryLimitMs, answerTimeoutMs } = this.#config;
+    this.#read = committed.documents;
+    this.#committedBefore = committed.documents;
+    this.#settled = committed.documents;
+    this.#bytes = committed.bytes;
+    this.#deadLetters = committed.deadLettered;
+    this.#nextBatch = run.nextBatch;
+    const planMs = this.#elapsedMs();
+
+    supervisor.begin({ postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs });
+    await this.#announce(source, run, supervisor);
+    await this.#load(run, source, supervisor);
+    const loadMs = this.#elapsedMs() - planMs;
+
+    this.#options.onEvent({ kind: 'finishing' });
+    await reachFailpoint('primary-in-index-build');
+    await runCancellable(this.#session, this.#config.postgresUrl, this.#options.signal, (client) =>
+      finishTarget(client, settings.plan, run.isOwnTable),
+    );
+    const indexMs = this.#elapsedMs() - planMs - loadMs;
+    const summary = await this.#summarise(run, supervisor, { planMs, loadMs, indexMs });
+    requireBalance(summary);
+    await reachFailpoint('primary-before-finish');
+    await this.#session.transaction((client) => markFinished(client, runId));
+    this.#options.onEvent({ kind: 'summary', ...summary });
+    return summary;
+  }
+
+  async #announce(source: Source, run: OpenRun, supervisor: Supervisor): Promise<void> {
     this.#options.onEvent({
       kind: 'started',
       source: source.name,
       target: describePostgres(this.#config.postgresUrl),
-      plan,
+      plan: run.settings.plan,
       workers: supervisor.workerCount,
       workerPids: supervisor.workerPids,
       expectedDocuments: this.#config.amountUsers ?? (await source.estimateCount()),
+      committedDocuments: run.committed.documents,
     });
   }
 
-  /** Reads every page and has it loaded; resolves when all is committed and every worker is gone. */
-  async #load(source: Source, supervisor: Supervisor): Promise<void> {
+  /** Reads every range and has it loaded; resolves when all is committed, on disk, and every worker is gone. */
+  async #load(run: OpenRun, source: Source, supervisor: Supervisor): Promise<void> {
     this.#loadStartedMs = performance.now();
-    let number = 0;
-    let afterId: Uint8Array | null = null;
-    for await (const page of source.pages(this.#config.itemsPerPage)) {
-      if (this.#options.signal.aborted) break;
-      this.#read += page.count;
-      await supervisor.submit({ number: ++number, afterId, ...page });
-      afterId = page.lastId;
+    let { ranges, isLoaded } = run;
+    while (!isLoaded) {
+      const ends = new Map<number, Uint8Array | null>();
+      for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range, source, supervisor));
+      await supervisor.drain();
+      this.#requireGoOn();
+      await reachFailpoint('primary-before-load-checkpoint');
+      ranges = await this.#closeRanges(run.runId, ends);
+      isLoaded = ranges.length === 0;
     }
-    await supervisor.drain();
     await stopWithin(supervisor, shutdownGraceMs);
+  }
+
+  /** @returns the `_id` of the last document, null when there was none */
+  async #readRange(range: Range, source: Source, supervisor: Supervisor): Promise<Uint8Array | null> {
+    const { rangeNo } = range;
+    let { afterId }: { afterId: Uint8Array | null } = range;
+    let lastId: Uint8Array | null = null;
+    for await (const page of source.pages(range, this.#config.itemsPerPage)) {
+      if (this.#isToStop()) break;
+      this.#read += page.count;
+      const number = this.#nextBatch;
+      this.#nextBatch += page.count;
+      await supervisor.submit({ number, rangeNo, afterId, ...page });
+      if (this.#settled > this.#committedBefore) await reachFailpoint('primary-after-ack');
+      afterId = lastId = page.lastId;
+    }
+    return lastId;
+  }
+
+  /**
+   * Workers commit without waiting for the disk, so that a crash of Postgres can take back what was acked. Once all is
+   * flushed, the ledger tells what is missing.
+   * @returns the ranges to be read again; none when all is there for good
+   */
+  async #closeRanges(runId: string, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
+    await this.#session.transaction((client) => flushCommits(client, runId));
+    return await this.#session.transaction(async (client) => {
+      const gaps = await readGaps(client, runId, ends);
+      if (gaps.length === 0) {
+        await markLoaded(client, runId);
+        return [];
+      }
+      const { documents, deadLettered } = await readTotals(client, runId);
+      this.#notify(
+        `a crash of PostgreSQL took back ${formatPlural(this.#read - documents, 'document')}, which are read again`,
+      );
+      this.#read = documents;
+      this.#settled = documents;
+      this.#deadLetters = deadLettered;
+      return await replaceRanges(client, runId, gaps);
+    });
+  }
+
+  async #summarise(
+    { runId, settings: { plan }, rowsBefore }: OpenRun,
+    supervisor: Supervisor,
+    durations: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs'>,
+  ): Promise<Summary> {
+    const ledger = await this.#session.run(async (client) => ({
+      ...(await readTotals(client, runId)),
+      deadLetterReasons: await countDeadLetters(client, runId),
+      rowsAfter: await countRows(client, plan),
+      extra: await readExtra(client, runId),
+    }));
+    const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
+    return {
+      runId,
+      source: plan.collection,
+      target: describePostgres(this.#config.postgresUrl),
+      schema: plan.schema,
+      table: plan.table,
+      read: this.#read,
+      committedBefore: this.#committedBefore,
+      copied,
+      deadLettered,
+      deadLetterReasons,
+      rowsBefore,
+      rowsAfter,
+      extra,
+      bytes,
+      workers: supervisor.peakRssBytes.length,
+      ...durations,
+      totalMs: this.#elapsedMs(),
+      primaryPeakRssBytes: readPeakRssBytes(),
+      workerPeakRssBytes: supervisor.peakRssBytes,
+    };
+  }
+
+  #isToStop(): boolean {
+    return this.#options.signal.aborted || this.#hasTooManyDeadLetters();
+  }
+
+  #hasTooManyDeadLetters(): boolean {
+    const { maxDeadLetters } = this.#config;
+    return maxDeadLetters !== undefined && this.#deadLetters > maxDeadLetters;
+  }
+
+  /** @throws when the run is to end before all is read */
+  #requireGoOn(): void {
     this.#options.signal.throwIfAborted();
+    if (!this.#hasTooManyDeadLetters()) return;
+    const count = formatPlural(this.#deadLetters, 'document');
+    throw new MigrationError(
+      ExitCode.deadLetters,
+      `${count} became dead letters, more than MAX_DEAD_LETTERS`,
+      {
+        fix: 'look at mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if that is as it should be.',
+      },
+    );
+  }
+
+  /** What is committed stays committed, so that every end of an open run leaves something to go on from. */
+  async #tellHowToContinue(error: unknown, { runId }: OpenRun): Promise<unknown> {
+    if (!(error instanceof MigrationError)) return error;
+    const totals = await this.#session.run((client) => readTotals(client, runId)).catch(() => null);
+    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;
+    const fix = `${error.fix === '' ? '' : `${error.fix} `}${committed}the same command goes on from there.`;
+    return new MigrationError(error.exitCode, error.message, { fix, cause: error });
   }
 
   async #chooseSize(): Promise<number> {
     const { clusterSize, clusterSizeMultiplier } = this.#config;
     const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
-    const size = Math.min(wanted, await readConnectionsLeft(this.#client));
+    const size = Math.min(wanted, await this.#session.run(readConnectionsLeft));
     if (size < wanted) {
       this.#notify(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
     }
@@ -195,22 +347,27 @@ class Run {
   #createSupervisor(size: number): Supervisor {
     return new Supervisor({
       pool: createPool(this.#config.clusterImplementation),
+      clock: systemClock,
       size,
       maxInFlightBytes: this.#config.maxInFlightBytes,
+      hangTimeoutMs: this.#config.workerTimeoutMs,
       onNotice: (message) => {
         this.#notify(message);
       },
-      onAck: (ack, batch) => {
-        this.#extra.add(ack.extra);
-        this.#acked += batch.count;
+      onSettled: (batch) => {
+        this.#settled += batch.count;
         this.#bytes += batch.documents.byteLength;
         this.#options.onEvent({
           kind: 'progress',
-          documents: this.#acked,
+          documents: this.#settled,
+          committedBefore: this.#committedBefore,
           bytes: this.#bytes,
           elapsedMs: performance.now() - this.#loadStartedMs,
           workers: size,
         });
+      },
+      onAck: (ack) => {
+        this.#deadLetters += ack.deadLettered;
       },
     });
   }
@@ -227,12 +384,11 @@ class Run {
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
 function requireBalance({ read, copied, deadLettered, rowsBefore, rowsAfter }: Summary): void {
   if (read === copied + deadLettered && rowsAfter === rowsBefore + copied) return;
-  throw new MigrationError(
-    ExitCode.target,
+  throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
       `rows in the table before ${rowsBefore}, after ${rowsAfter}`,
     {
-      fix: 'if nobody else wrote to the table during the run, please report this; then run again with --if-exists drop.',
+      fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },
   );
 }

@@ -23,7 +23,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, ...urls }, options);
     return await migrate(
       { ...config, ...urls },
-      { onEvent: options.progress.show, signal: options.signal, replaceOwnTable: isTrial },
+      { onEvent: options.progress.show, signal: options.signal, isTrial },
     );
   });
   options.progress.close();

@@ -7,15 +7,19 @@ import { formatCount, formatDuration, formatMegabytes, formatPlural } from './fo
 const maxListed = 10;
 
 export function describeSummary(summary: Summary): string {
-  const { read, copied, deadLettered, rowsBefore, rowsAfter, totalMs, bytes } = summary;
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, totalMs, bytes, committedBefore } = summary;
+  // An earlier process of the same run took its own time.
+  const share = read === 0 ? 1 : (read - committedBefore) / read;
+  const resumed =
+    committedBefore > 0 ? ` (${formatCount(committedBefore)} of them before it was continued)` : '';
   const table = `${summary.schema}.${summary.table}`;
   const perSecond = (amount: number): number => (amount * 1000) / totalMs;
   const before = rowsBefore > 0 ? ` (${formatCount(rowsBefore)} of them from before)` : '';
   const lines = [
     `${summary.source} → ${table} in ${summary.target}`,
-    `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}`,
+    `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}${resumed}`,
     `  ${formatPlural(rowsAfter, 'row')} in ${table}, counted by Postgres${before}`,
-    `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied))} docs/s · ${formatMegabytes(perSecond(bytes))}/s · ${formatPlural(summary.workers, 'worker')}`,
+    `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
     ...listed(
       summary.extra.map(({ field, type, reason, count }) => {
         const why = reason.replaceAll('_', ' ');
@@ -23,8 +27,9 @@ export function describeSummary(summary: Summary): string {
       }),
     ),
     ...listed(
-      summary.deadLetterReasons.map(({ reason, count }) => {
-        return `  dead letters: ${formatCount(count)} because of ${reason}; see mongo2pg.dead_letters, run ${summary.runId}`;
+      summary.deadLetterReasons.map(({ reason, code, count, example }) => {
+        const why = code === null ? reason : `${reason} (${code}: ${example})`;
+        return `  dead letters: ${formatCount(count)} because of ${why}; see mongo2pg.dead_letters, run ${summary.runId}`;
       }),
     ),
   ];

@@ -19,12 +19,19 @@ export interface CeilingInput {
   readonly bsonBytes: number;
 }
 
+const all = { afterId: null, untilId: null };
 const headerBytes = 19;
 const trailerBytes = 2;
 
 /** Reads and transcodes the whole collection, outside of what is timed. */
 export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Promise<CeilingInput> {
-  const source = await openCollection({ url: mongoUrl, db: 'bench', collection: 'users' });
+  const source = await openCollection({
+    url: mongoUrl,
+    db: 'bench',
+    collection: 'users',
+    retryLimitMs: 0,
+    answerTimeoutMs: 0,
+  });
   try {
     const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
     const plan = { collection: source.name, schema: 'public', table: 'users', columns, extraColumn };
@@ -32,7 +39,7 @@ export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Prom
     const pages: Buffer[] = [];
     let header = Buffer.alloc(0);
     let bsonBytes = 0;
-    for await (const page of source.pages(10_000)) {
+    for await (const page of source.pages(all, 10_000)) {
       const { copy, deadLetters } = encoder.encodeBatch(page.documents);
       if (deadLetters.length > 0) throw new Error('the users of the benchmark have no dead letters');
       header = Buffer.from(copy.subarray(0, headerBytes));

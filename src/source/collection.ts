@@ -1,6 +1,7 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
 import {
+  Binary,
   Long,
   MongoClient,
   MongoServerError,
@@ -12,9 +13,11 @@ import {
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { explainMongoError } from './mongo-errors.ts';
-import { filtersAfter } from './id-brackets.ts';
-import type { Page, Sample, Source } from './source.ts';
+import { copyId } from '../transcode/document-id.ts';
+import { retry } from '../retry.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { filtersBetween } from './id-brackets.ts';
+import type { Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -23,18 +26,26 @@ export interface CollectionOptions {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
+  /** How long to keep trying to read a page once the server is gone. */
+  readonly retryLimitMs: number;
+  /** How long the server may be silent before its connection counts as broken; 0 for ever. */
+  readonly answerTimeoutMs: number;
+  /** A page could not be read and is read again. */
+  readonly onRetry?: (reason: string) => void;
+  /** Ends the trying with its reason. */
+  readonly signal?: AbortSignal;
 }
 
-export async function connectMongo(url: string): Promise<MongoClient> {
+/** What the URL says goes before these. */
+const defaults = { appName: 'mongo2pg', serverSelectionTimeoutMS: serverSelectionTimeoutMs };
+
+export async function connectMongo(url: string, settings: MongoClientOptions = {}): Promise<MongoClient> {
   try {
-    // What the URL says goes before what is said here.
     const named = new ConnectionString(url).typedSearchParams<MongoClientOptions>();
-    const client = new MongoClient(url, {
-      ...(named.has('appName') ? {} : { appName: 'mongo2pg' }),
-      ...(named.has('serverSelectionTimeoutMS')
-        ? {}
-        : { serverSelectionTimeoutMS: serverSelectionTimeoutMs }),
-    });
+    const unnamed = Object.entries({ ...defaults, ...settings }).filter(
+      ([name]) => !named.has(name as keyof MongoClientOptions),
+    );
+    const client = new MongoClient(url, Object.fromEntries(unnamed));
     return await client.connect();
   } catch (error) {
     throw explainMongoError(error, url);
@@ -46,11 +57,11 @@ export async function connectMongo(url: string): Promise<MongoClient> {
  * @throws SourceError that says what to do
  */
 export async function openCollection(options: CollectionOptions): Promise<Source> {
-  const client = await connectMongo(options.url);
+  const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
   try {
     const db = client.db(options.db);
-    await requireCollection(db, options.collection);
-    const source = new CollectionSource(client, db, options);
+    const collectionId = await requireCollection(db, options.collection);
+    const source = new CollectionSource(client, db, options, collectionId);
     if (!(await source.hasDocuments())) {
       throw new SourceError(`the collection ${source.name} is empty`, {
         fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
@@ -65,17 +76,19 @@ export async function openCollection(options: CollectionOptions): Promise<Source
 
 class CollectionSource implements Source {
   readonly name: string;
+  readonly collectionId: string | null;
   readonly #client: MongoClient;
   readonly #db: Db;
   readonly #collection: Collection;
-  readonly #url: string;
+  readonly #options: CollectionOptions;
 
-  constructor(client: MongoClient, db: Db, { url, collection }: CollectionOptions) {
+  constructor(client: MongoClient, db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#client = client;
     this.#db = db;
-    this.#collection = db.collection(collection);
-    this.#url = url;
-    this.name = `${db.databaseName}.${collection}`;
+    this.#collection = db.collection(options.collection);
+    this.#options = options;
+    this.name = `${db.databaseName}.${options.collection}`;
+    this.collectionId = collectionId;
   }
 
   async hasDocuments(): Promise<boolean> {
@@ -98,10 +111,13 @@ class CollectionSource implements Source {
     });
   }
 
-  async *pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
-    let lastId: Uint8Array | null = null;
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    let lastId = afterId;
     for (;;) {
-      const page: Page | null = await this.#explained(() => this.#readPageAfter(lastId, itemsPerPage));
+      const interval = { afterId: lastId, untilId };
+      const page = await this.#explained(() =>
+        this.#insist(() => this.#readFirstPage(interval, itemsPerPage)),
+      );
       if (page === null) return;
       yield page;
       lastId = page.lastId;
@@ -112,8 +128,21 @@ class CollectionSource implements Source {
     return this.#client.close();
   }
 
-  async #readPageAfter(lastId: Uint8Array | null, limit: number): Promise<Page | null> {
-    for (const filter of filtersAfter(lastId)) {
+  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
+  #insist<T>(read: () => Promise<T>): Promise<T> {
+    const { retryLimitMs: limitMs, onRetry, signal } = this.#options;
+    return retry(read, {
+      limitMs,
+      isPassing: isPassingMongoError,
+      onRetry: (error, attempt) => {
+        if (attempt === 1) onRetry?.(error instanceof Error ? error.message : String(error));
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async #readFirstPage({ afterId, untilId }: Interval, limit: number): Promise<Page | null> {
+    for (const filter of filtersBetween(afterId, untilId)) {
       const page = await this.#readPage(filter, limit);
       if (page !== null) return page;
     }
@@ -135,7 +164,7 @@ class CollectionSource implements Source {
     let count = 0;
     while (document.next()) count++;
     if (count === 0) return null;
-    return { documents, count, lastId: copyId(documents.subarray(document.start, document.end)) };
+    return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
   }
 
   /** One reply's worth of an aggregation: never more than 16 MB. */
@@ -171,7 +200,7 @@ class CollectionSource implements Source {
     try {
       return await read();
     } catch (error) {
-      throw explainMongoError(error, this.#url);
+      throw explainMongoError(error, this.#options.url);
     }
   }
 }
@@ -196,24 +225,23 @@ function listDocuments(array: Uint8Array): Uint8Array[] {
   return documents;
 }
 
-/** `{_id: …}` of a document, as BSON; a copy, so that it does not keep its page in memory. */
-function copyId(document: Uint8Array): Uint8Array {
-  const element = findField(document, '_id');
-  if (element === null) {
-    throw new SourceError('a document without an _id came from the server', {
-      fix: 'a view or a special collection may have such; only collections with _id can be copied.',
-    });
-  }
-  const elementBytes = document.subarray(element.nameStart - 1, element.valueEnd);
-  const id = Buffer.alloc(4 + elementBytes.byteLength + 1);
-  id.writeInt32LE(id.byteLength);
-  id.set(elementBytes, 4);
-  return id;
+function requireId(document: Uint8Array): Uint8Array {
+  const id = copyId(document);
+  if (id !== null) return id;
+  throw new SourceError('a document without an _id came from the server', {
+    fix: 'a view or a special collection may have such; only collections with _id can be copied.',
+  });
 }
 
-async function requireCollection(db: Db, collection: string): Promise<void> {
+/** @returns the collection's UUID, as text; null where the server tells none */
+async function requireCollection(db: Db, collection: string): Promise<string | null> {
+  const found = await db.listCollections({ name: collection }).toArray();
+  const first = found[0];
+  if (first !== undefined) {
+    const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
+    return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
+  }
   const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
-  if (names.includes(collection)) return;
   const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
   if (names.length > 0) {
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });

@@ -1,11 +1,45 @@
 /** Puts the MongoDB driver's errors into words that tell the fix. */
 
-import { MongoServerError } from 'mongodb';
+import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
+
+/** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
+const passingCodes = new Set([
+  6, // HostUnreachable
+  7, // HostNotFound
+  43, // CursorNotFound
+  50, // MaxTimeMSExpired
+  63, // StaleShardVersion
+  89, // NetworkTimeout
+  91, // ShutdownInProgress
+  133, // FailedToSatisfyReadPreference
+  134, // ReadConcernMajorityNotAvailableYet
+  175, // QueryPlanKilled
+  189, // PrimarySteppedDown
+  202, // NetworkInterfaceExceededTimeLimit
+  237, // CursorKilled
+  262, // ExceededTimeLimit
+  9001, // SocketException
+  10107, // NotWritablePrimary
+  11600, // InterruptedAtShutdown
+  11601, // Interrupted
+  11602, // InterruptedDueToReplStateChange
+  13388, // StaleConfig
+  13435, // NotPrimaryNoSecondaryOk
+  13436, // NotPrimaryOrSecondary
+]);
+
+/** The same command may succeed a moment later: the server restarts, or another one takes over. */
+export function isPassingMongoError(error: unknown): boolean {
+  if (error instanceof MongoServerError) {
+    return passingCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
+  }
+  return error instanceof MongoNetworkError || error instanceof MongoServerSelectionError;
+}
 
 /** `host:port`, all of the URL that may be shown. */
 export function describeMongo(url: string): string {

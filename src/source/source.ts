@@ -9,6 +9,12 @@ export interface Page {
   readonly lastId: Uint8Array;
 }
 
+/** (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+export interface Interval {
+  readonly afterId: Uint8Array | null;
+  readonly untilId: Uint8Array | null;
+}
+
 export interface Sample {
   /** Raw BSON. */
   readonly documents: Uint8Array[];
@@ -19,11 +25,13 @@ export interface Sample {
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
+  /** Tells a collection from another that has taken its name; null where the server cannot. */
+  readonly collectionId: string | null;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /** Every document once, in `_id` order. */
-  pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+  /** Every document of the interval once, in `_id` order. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
   close(): Promise<void>;
 }
