@@ -3,7 +3,7 @@
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 
-export type CommandName = 'start' | 'seed' | 'servers';
+export type CommandName = 'start' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
@@ -19,6 +19,8 @@ export interface Option {
 
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
+const startAndRetry = ['start', 'retry'] as const;
+const all = ['start', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -41,21 +43,21 @@ export const options = {
     kind: 'text',
     default: 'users',
     describe: 'Collection to read; the table takes its name.',
-    commands: startAndSeed,
+    commands: ['start', 'seed', 'retry'],
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: startOnly,
+    commands: startAndRetry,
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'text',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: startOnly,
+    commands: startAndRetry,
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -129,7 +131,7 @@ export const options = {
     range: [0, 86_400],
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
-    commands: startOnly,
+    commands: startAndRetry,
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -177,14 +179,14 @@ export const options = {
     kind: 'text',
     default: '.data',
     describe: 'Folder in which the embedded servers keep their data.',
-    commands: ['start', 'seed', 'servers'],
+    commands: all,
   },
   json: {
     env: 'JSON_LINES',
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: startAndSeed,
+    commands: ['start', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 

@@ -41,6 +41,14 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
   return ExitCode.ok;
 }
 
+/** `npm run retry`. @throws MigrationError */
+export async function retry(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const { retryDeadLetters } = await import('./retry-command.ts');
+  return await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+    retryDeadLetters({ ...config, postgresUrl }, { say: options.progress.say, signal: options.signal }),
+  );
+}
+
 type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
 
 /** Runs `use` with the URLs of running servers; the embedded ones among them are stopped in any case. */

@@ -1,6 +1,7 @@
 /** Puts the account of a finished run into words. */
 
 import type { Summary } from './events.ts';
+import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** How many lines of a list are shown before "and … more". */
@@ -26,14 +27,17 @@ export function describeSummary(summary: Summary): string {
         return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
       }),
     ),
-    ...listed(
-      summary.deadLetterReasons.map(({ reason, code, count, example }) => {
-        const why = code === null ? reason : `${reason} (${code}: ${example})`;
-        return `  dead letters: ${formatCount(count)} because of ${why}; see mongo2pg.dead_letters, run ${summary.runId}`;
-      }),
-    ),
+    ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
   return lines.join('\n');
+}
+
+/** A line for each reason. */
+export function describeLetters(reasons: readonly LetterCount[], runId: string): string[] {
+  return reasons.map(({ reason, code, count, example }) => {
+    const why = code === null ? reason : `${reason} (${code}: ${example})`;
+    return `  dead letters: ${formatCount(count)} because of ${why}; see mongo2pg.dead_letters, run ${runId}`;
+  });
 }
 
 /** The warning that goes with AMOUNT_USERS, or null when as many came as were expected. */

@@ -1,12 +1,9 @@
 /** Splits a batch in halves, to find the document in it that ends workers. */
 
+import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES, arrayOfElements } from '../transcode/bson-array.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
 import type { Batch } from './protocol.ts';
-
-/** The int32 length that a BSON array begins with, and the NUL that it ends with. */
-const headerBytes = 4;
-const terminatorBytes = 1;
 
 /**
  * The first half keeps the batch's number, so that the ledger still tells whether the whole was committed: the second
@@ -20,21 +17,20 @@ export function splitBatch(batch: Batch): [Batch, Batch] {
   if (firstCount === 0 || middleId === null) throw new Error(`batch ${batch.number} cannot be split`);
   const { documents, number, count } = batch;
   return [
-    { ...batch, count: firstCount, documents: arrayOf(documents, headerBytes, cursor.end), lastId: middleId },
+    {
+      ...batch,
+      count: firstCount,
+      documents: arrayOfElements(documents.subarray(ARRAY_HEADER_BYTES, cursor.end)),
+      lastId: middleId,
+    },
     {
       ...batch,
       number: number + firstCount,
       count: count - firstCount,
-      documents: arrayOf(documents, cursor.end, documents.byteLength - terminatorBytes),
+      documents: arrayOfElements(
+        documents.subarray(cursor.end, documents.byteLength - ARRAY_TERMINATOR_BYTES),
+      ),
       afterId: middleId,
     },
   ];
-}
-
-/** An array of the elements from `start` to before `end`. They keep their indices as names, which nobody reads. */
-function arrayOf(documents: Uint8Array, start: number, end: number): Uint8Array {
-  const array = Buffer.alloc(headerBytes + (end - start) + terminatorBytes);
-  array.writeInt32LE(array.byteLength);
-  array.set(documents.subarray(start, end), headerBytes);
-  return array;
 }

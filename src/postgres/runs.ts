@@ -38,19 +38,23 @@ export interface RunTotals {
 
 type TableName = Pick<Plan, 'schema' | 'table'>;
 
-/** The latest run into the table whose rows count, finished or not; null when there is none. */
-export async function findRun(client: pg.Client, { schema, table }: TableName): Promise<Run | null> {
+/** The latest run into the table, an unfinished one before all others; null when there is none. */
+export async function findRun(client: pg.Client, table: TableName): Promise<Run | null> {
+  return (await listRuns(client, table))[0] ?? null;
+}
+
+/** The runs whose rows are in the table, an unfinished one first, then the latest. */
+export async function listRuns(client: pg.Client, { schema, table }: TableName): Promise<Run[]> {
   const { rows } = await client.query<Omit<Run, 'rowsBefore'> & { rowsBefore: string }>(
     `SELECT run_id AS "runId", settings, is_own_table AS "isOwnTable",
             table_oid = coalesce(to_regclass(format('%I.%I', $1::text, $2::text)), 0) AS "isSameTable", rows_before AS "rowsBefore", epoch,
             started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
        FROM mongo2pg.runs
       WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL
-      ORDER BY finished_at IS NOT NULL, run_id DESC LIMIT 1`,
+      ORDER BY finished_at IS NOT NULL, run_id DESC`,
     [schema, table],
   );
-  const row = rows[0];
-  return row === undefined ? null : { ...row, rowsBefore: Number(row.rowsBefore) };
+  return rows.map((row) => ({ ...row, rowsBefore: Number(row.rowsBefore) }));
 }
 
 /** Writes a new run down, with one range that spans all of the source; returns its id. */
