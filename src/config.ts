@@ -23,7 +23,9 @@ export interface Config {
   /** A MongoDB URL, or `embedded`. */
   readonly mongoUrl: string;
   readonly mongoDb: string;
+  /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
+  readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
   readonly postgresUrl: string;
   readonly postgresSchema: string;
@@ -85,6 +87,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     mongoUrl: mongoUrl || embedded,
     mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
     mongoCollection: text('mongoCollection'),
+    excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),

@@ -42,8 +42,16 @@ export const options = {
     env: 'MONGO_COLLECTION',
     kind: 'text',
     default: 'users',
-    describe: 'Collection to read; the table takes its name.',
+    describe:
+      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
     commands: ['start', 'seed', 'retry'],
+  },
+  excludeCollections: {
+    env: 'EXCLUDE_COLLECTIONS',
+    kind: 'text',
+    default: '',
+    describe: 'Names and patterns of collections to leave out, when several are copied.',
+    commands: startOnly,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',

@@ -15,6 +15,7 @@ import { SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
 import { retry } from '../retry.ts';
+import { whyNot } from './collection-choice.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { filtersBetween } from './id-brackets.ts';
 import type { Interval, Page, Sample, Source } from './source.ts';
@@ -53,23 +54,15 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
 }
 
 /**
- * Connects, and makes sure that the collection is there and has documents.
+ * Makes sure that the collection is there, can be read, and has documents.
  * @throws SourceError that says what to do
  */
-export async function openCollection(options: CollectionOptions): Promise<Source> {
-  const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
+export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
     const db = client.db(options.db);
     const collectionId = await requireCollection(db, options.collection);
-    const source = new CollectionSource(client, db, options, collectionId);
-    if (!(await source.hasDocuments())) {
-      throw new SourceError(`the collection ${source.name} is empty`, {
-        fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
-      });
-    }
-    return source;
+    return new CollectionSource(db, options, collectionId);
   } catch (error) {
-    await client.close();
     throw explainMongoError(error, options.url);
   }
 }
@@ -77,13 +70,11 @@ export async function openCollection(options: CollectionOptions): Promise<Source
 class CollectionSource implements Source {
   readonly name: string;
   readonly collectionId: string | null;
-  readonly #client: MongoClient;
   readonly #db: Db;
   readonly #collection: Collection;
   readonly #options: CollectionOptions;
 
-  constructor(client: MongoClient, db: Db, options: CollectionOptions, collectionId: string | null) {
-    this.#client = client;
+  constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
     this.#collection = db.collection(options.collection);
     this.#options = options;
@@ -91,8 +82,8 @@ class CollectionSource implements Source {
     this.collectionId = collectionId;
   }
 
-  async hasDocuments(): Promise<boolean> {
-    return (await this.#readPage({}, 1)) !== null;
+  hasDocuments(): Promise<boolean> {
+    return this.#explained(async () => (await this.#readPage({}, 1)) !== null);
   }
 
   estimateCount(): Promise<number> {
@@ -122,10 +113,6 @@ class CollectionSource implements Source {
       yield page;
       lastId = page.lastId;
     }
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
   }
 
   /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
@@ -238,6 +225,9 @@ async function requireCollection(db: Db, collection: string): Promise<string | n
   const found = await db.listCollections({ name: collection }).toArray();
   const first = found[0];
   if (first !== undefined) {
+    const reason = whyNot({ name: collection, type: first.type ?? 'collection' });
+    if (reason !== null)
+      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
     const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
     return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
   }

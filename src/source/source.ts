@@ -33,5 +33,5 @@ export interface Source {
   sample(size: number): Promise<Sample>;
   /** Every document of the interval once, in `_id` order. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
-  close(): Promise<void>;
+  hasDocuments(): Promise<boolean>;
 }
