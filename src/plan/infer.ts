@@ -1,11 +1,8 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
 import { type FieldStats, gatherStats, type SampleStats, type SeenType } from './field-stats.ts';
-import { nameColumns, uniqueName } from './names.ts';
+import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Plan, PlanColumn } from './plan.ts';
-
-/** Postgres has 1,600 columns in a table; one is the extra column. */
-const maxColumns = 1599;
 
 export const objectIdStyles = ['text', 'bytea'] as const;
 export type ObjectIdStyle = (typeof objectIdStyles)[number];
@@ -94,7 +91,8 @@ function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): b
 /** `_id` and the most frequent fields, in the order in which they were met; among equals those met first. */
 function chooseFields({ fields }: SampleStats): FieldStats[] {
   const [id, ...others] = fields.values();
-  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 1));
+  // Without `_id` and the extra column.
+  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2));
   return [...fields.values()].filter((field) => field === id || chosen.has(field));
 }
 
