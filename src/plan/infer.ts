@@ -2,13 +2,7 @@
 
 import { type FieldStats, gatherStats, type SampleStats, type SeenType } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
-import type { ColumnType, Plan, PlanColumn } from './plan.ts';
-
-export const objectIdStyles = ['text', 'bytea'] as const;
-export type ObjectIdStyle = (typeof objectIdStyles)[number];
-
-export const layouts = ['columns', 'document'] as const;
-export type Layout = (typeof layouts)[number];
+import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
 
 export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
   /** What a person should know about these columns. */

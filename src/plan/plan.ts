@@ -59,3 +59,11 @@ export type JsonStyle = (typeof jsonStyles)[number];
 /** Postgres has no U+0000 in text: make the document a dead letter, leave the character out, or write U+FFFD for it. */
 export const nulPolicies = ['reject', 'strip', 'replace'] as const;
 export type NulPolicy = (typeof nulPolicies)[number];
+
+/** Which columns are inferred: one for each field, or `_id` and the document as a whole. */
+export const layouts = ['columns', 'document'] as const;
+export type Layout = (typeof layouts)[number];
+
+/** What an ObjectId becomes where columns are inferred. */
+export const objectIdStyles = ['text', 'bytea'] as const;
+export type ObjectIdStyle = (typeof objectIdStyles)[number];

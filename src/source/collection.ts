@@ -12,8 +12,13 @@ import {
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { explainMongoError } from './mongo-errors.ts';
+import { copyId, listDocuments } from './documents.ts';
+import { hasMatch } from './filter-check.ts';
+import { narrow } from './filter.ts';
 import { filtersAfter } from './id-brackets.ts';
+import { explainMongoError } from './mongo-errors.ts';
+import { readRequiredFields } from './required-fields.ts';
+import { sampleByFind } from './sample-by-find.ts';
 import type { Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
@@ -23,6 +28,8 @@ export interface CollectionOptions {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
+  /** Only documents that match are read; all when absent. */
+  readonly filter?: BSON.Document | undefined;
 }
 
 export async function connectMongo(url: string): Promise<MongoClient> {
@@ -56,6 +63,12 @@ export async function openCollection(options: CollectionOptions): Promise<Source
         fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
       });
     }
+    if (
+      options.filter !== undefined &&
+      !(await hasMatch(db.collection(options.collection), options.filter))
+    ) {
+      throw new SourceError(`no document of ${source.name} matches the filter`, { fix: 'correct FILTER.' });
+    }
     return source;
   } catch (error) {
     await client.close();
@@ -69,31 +82,51 @@ class CollectionSource implements Source {
   readonly #db: Db;
   readonly #collection: Collection;
   readonly #url: string;
+  readonly #filter: BSON.Document | undefined;
 
-  constructor(client: MongoClient, db: Db, { url, collection }: CollectionOptions) {
+  constructor(client: MongoClient, db: Db, { url, collection, filter }: CollectionOptions) {
     this.#client = client;
     this.#db = db;
     this.#collection = db.collection(collection);
     this.#url = url;
+    this.#filter = filter;
     this.name = `${db.databaseName}.${collection}`;
   }
 
+  /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    return (await this.#readPage({}, 1)) !== null;
+    const [first] = listDocuments(await this.#find({}, 1, 1));
+    // Not later, when a table was made for it: a document without an _id is refused here.
+    if (first !== undefined) copyId(first);
+    return first !== undefined;
   }
 
   estimateCount(): Promise<number> {
-    return this.#explained(() => this.#collection.estimatedDocumentCount());
+    return this.#explained(() => {
+      return this.#filter === undefined
+        ? this.#collection.estimatedDocumentCount()
+        : this.#collection.countDocuments(this.#filter);
+    });
+  }
+
+  requiredFields(): Promise<string[]> {
+    return this.#explained(async () => {
+      const [info] = await this.#db.listCollections({ name: this.#collection.collectionName }).toArray();
+      return readRequiredFields(info ?? {});
+    });
   }
 
   sample(size: number): Promise<Sample> {
     return this.#explained(async () => {
       try {
-        return { documents: await this.#readSample([{ $sample: { size } }], size), isRandom: true };
+        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const documents = await this.#readSample([...match, { $sample: { size } }], size);
+        return { documents, method: 'random' };
       } catch (error) {
         if (!isUnknownStage(error)) throw error;
-        const first = [{ $sort: { _id: 1 } }, { $limit: size }];
-        return { documents: await this.#readSample(first, size), isRandom: false };
+        return await sampleByFind((filter, direction, limit) => {
+          return this.#find(narrow(filter, this.#filter), direction, limit);
+        }, size);
       }
     });
   }
@@ -122,20 +155,25 @@ class CollectionSource implements Source {
 
   /** One page as a command of its own: nothing that times out between pages, nothing lost at a failover. */
   async #readPage(filter: BSON.Document, limit: number): Promise<Page | null> {
-    const cursor = await this.#readCursor({
-      find: this.#collection.collectionName,
-      filter,
-      sort: { _id: 1 },
-      limit,
-      batchSize: limit,
-      singleBatch: true,
-    });
-    const documents = readFirstBatch(cursor);
+    const documents = await this.#find(narrow(filter, this.#filter), 1, limit);
     const document = new DocumentCursor(documents);
     let count = 0;
     while (document.next()) count++;
     if (count === 0) return null;
     return { documents, count, lastId: copyId(documents.subarray(document.start, document.end)) };
+  }
+
+  /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
+  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+    const cursor = await this.#readCursor({
+      find: this.#collection.collectionName,
+      filter,
+      sort: { _id: direction },
+      limit,
+      batchSize: limit,
+      singleBatch: true,
+    });
+    return readFirstBatch(cursor);
   }
 
   /** One reply's worth of an aggregation: never more than 16 MB. */
@@ -186,29 +224,6 @@ function readFirstBatch(cursor: Uint8Array): Uint8Array {
   const batch = findField(cursor, 'firstBatch');
   if (batch === null) throw new SourceError('the server answered without a firstBatch');
   return cursor.subarray(batch.valueStart, batch.valueEnd);
-}
-
-function listDocuments(array: Uint8Array): Uint8Array[] {
-  const documents: Uint8Array[] = [];
-  for (const cursor = new DocumentCursor(array); cursor.next();) {
-    documents.push(array.subarray(cursor.start, cursor.end));
-  }
-  return documents;
-}
-
-/** `{_id: …}` of a document, as BSON; a copy, so that it does not keep its page in memory. */
-function copyId(document: Uint8Array): Uint8Array {
-  const element = findField(document, '_id');
-  if (element === null) {
-    throw new SourceError('a document without an _id came from the server', {
-      fix: 'a view or a special collection may have such; only collections with _id can be copied.',
-    });
-  }
-  const elementBytes = document.subarray(element.nameStart - 1, element.valueEnd);
-  const id = Buffer.alloc(4 + elementBytes.byteLength + 1);
-  id.writeInt32LE(id.byteLength);
-  id.set(elementBytes, 4);
-  return id;
 }
 
 async function requireCollection(db: Db, collection: string): Promise<void> {
