@@ -6,8 +6,8 @@ import type { Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { readPeakRssBytes } from './memory.ts';
-import { inferColumns } from './plan/infer.ts';
-import { toIdentifier } from './plan/names.ts';
+import { chooseTable, makePlan } from './plan/make-plan.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import { createPool } from './pool/pool.ts';
 import { Supervisor } from './pool/supervisor.ts';
@@ -33,6 +33,8 @@ export interface MigrateOptions {
   readonly signal: AbortSignal;
   /** Replace, without being asked, a table that an earlier run made. For trial servers. */
   readonly replaceOwnTable: boolean;
+  /** The plan to follow, or null to infer one. */
+  readonly planFile: PlanFile | null;
 }
 
 /**
@@ -88,10 +90,10 @@ class Run {
 
   async #copy(source: Source, supervisor: Supervisor): Promise<Summary> {
     const client = this.#client;
-    const { postgresUrl, postgresSchema, mongoCollection } = this.#config;
-    const table = { schema: postgresSchema, table: toIdentifier(mongoCollection) };
+    const { postgresUrl } = this.#config;
+    const table = chooseTable(this.#config, this.#options.planFile);
     const ifExists = await checkTarget(client, table, this.#config.ifExists, this.#options.replaceOwnTable);
-    const plan = await this.#makePlan(source, table);
+    const plan = await this.#makePlan(source);
     const planMs = this.#elapsedMs();
 
     await createLedger(client);
@@ -136,22 +138,16 @@ class Run {
   }
 
   async #openSource(): Promise<Source> {
-    const { mongoUrl, mongoDb, mongoCollection } = this.#config;
+    const { mongoUrl, mongoDb, mongoCollection, filter } = this.#config;
     // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
     const { openCollection } = await import('./source/collection.ts');
-    return await openCollection({ url: mongoUrl, db: mongoDb, collection: mongoCollection });
+    return await openCollection({ url: mongoUrl, db: mongoDb, collection: mongoCollection, filter });
   }
 
-  async #makePlan(source: Source, table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
-    const { documents, isRandom } = await source.sample(this.#config.sampleSize);
-    if (!isRandom) {
-      this.#notify(
-        `the server has no $sample: columns are inferred from the first ${documents.length} documents`,
-      );
-    }
-    const { columns, extraColumn, notices } = inferColumns(documents);
+  async #makePlan(source: Source): Promise<Plan> {
+    const { plan, notices } = await makePlan(source, this.#config, this.#options.planFile);
     for (const message of notices) this.#notify(message);
-    return { collection: source.name, ...table, columns, extraColumn };
+    return plan;
   }
 
   async #announce(source: Source, plan: Plan, supervisor: Supervisor): Promise<void> {
