@@ -46,6 +46,8 @@ export interface Plan {
   readonly columns: readonly PlanColumn[];
   /** The jsonb column, after all others, that keeps what has no column or does not fit its own. */
   readonly extraColumn: string;
+  /** The extra column has every document whole, so that nothing else needs a column, and nothing is missing from it. */
+  readonly keepsWhole?: true;
   /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
   readonly dropped?: readonly string[];
   /** How jsonb is written (default: relaxed Extended JSON); `_id` is always canonical. */

@@ -98,6 +98,7 @@ interface RowColumn {
 
 class PlanRowEncoder implements RowEncoder {
   private readonly extraColumn: string;
+  private readonly keepsWhole: boolean;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
   private readonly maxJsonBytes: number;
@@ -111,11 +112,12 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
+    this.keepsWhole = plan.keepsWhole === true;
     this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
     this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
-    this.fields = new DocumentFields(plan.columns);
+    this.fields = new DocumentFields(plan.columns, this.keepsWhole);
     const { maxJsonBytes } = this;
     this.columns = this.fields.slots.map((slot) => {
       const isId = slot.plan.field === '_id';
@@ -168,7 +170,8 @@ class PlanRowEncoder implements RowEncoder {
       this.writeColumn(source, column);
       output.checkLimit();
     }
-    this.writeExtra(source);
+    if (this.keepsWhole) this.writeWhole(source, start, end);
+    else this.writeExtra(source);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -197,6 +200,14 @@ class PlanRowEncoder implements RowEncoder {
     }
     fields.moveToExtra(source, slot);
     output.writeInt32(COPY_NULL);
+  }
+
+  private writeWhole(source: BsonBytes, start: number, end: number): void {
+    const { output } = this;
+    this.currentColumn = this.extraColumn;
+    const lengthAt = beginJson(output);
+    this.json.writeValue(source, bsonTypes.object, start, end, output);
+    endJson(output, lengthAt, this.maxJsonBytes);
   }
 
   private writeExtra(source: BsonBytes): void {

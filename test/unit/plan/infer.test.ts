@@ -88,4 +88,50 @@ describe('inferColumns', () => {
       ['_id', 'b'],
     );
   });
+
+  it('takes null for a value of its own in an _id', () => {
+    assert.equal(typesOf({ _id: 1 }, { _id: null })._id, 'json');
+  });
+
+  it('keeps an ObjectId as bytes when asked to', () => {
+    const sample = [serialize({ _id: new ObjectId(), other: new ObjectId(), text: 'x' })];
+    const { columns } = inferColumns(sample, { objectId: 'bytea' });
+    assert.deepEqual(
+      columns.map(({ type }) => type),
+      ['objectIdBytes', 'objectIdBytes', 'string'],
+    );
+  });
+
+  it('gives the document layout an _id and the whole document, whatever else there is', () => {
+    const { notices, stats, ...inferred } = inferColumns([serialize({ _id: 1, a: 1, '': 1 })], {
+      layout: 'document',
+    });
+    assert.deepEqual(inferred, {
+      columns: [{ field: '_id', column: '_id', type: 'int32' }],
+      extraColumn: 'document',
+      keepsWhole: true,
+    });
+    assert.deepEqual(notices, []);
+    assert.equal(stats.documents, 1);
+  });
+
+  it('makes a required field NOT NULL only where the sample has nothing against it', () => {
+    const sample = [
+      { _id: 1, always: 1, sometimes: 1, nullable: 1, free: 1 },
+      { _id: 2, always: 1, nullable: null, free: 1 },
+    ].map((document) => serialize(document));
+    const requiredFields = ['_id', 'always', 'sometimes', 'nullable', 'never'];
+    const { columns, notices } = inferColumns(sample, { requiredFields });
+    assert.deepEqual(
+      columns.filter(({ isRequired }) => isRequired).map(({ field }) => field),
+      ['always'],
+    );
+    for (const name of ['sometimes', 'nullable']) {
+      assert.match(
+        notices.join('\n'),
+        new RegExp(`the validator requires "${name}", but a document without`),
+      );
+    }
+    assert.equal(notices.length, 2);
+  });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
-import { columnTypes, type ColumnType } from '../../../src/plan/plan.ts';
+import { columnTypes, type ColumnType, type Plan } from '../../../src/plan/plan.ts';
 import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
@@ -218,6 +218,28 @@ describe('RowEncoder', () => {
       { _id: 4, a: 1, b: null, _extra: '{"a":true}' },
       { _id: 5, a: null, b: null, _extra: '{"_id":6}' },
     ]);
+  });
+
+  it('keeps whole documents in the extra column when the plan says so', () => {
+    const whole: Plan = { ...smallPlan, extraColumn: 'document', keepsWhole: true };
+    const documents = [
+      rawDocument([id(1), [0x10, 'a', int32(1)], [3, 'new', rawDocument([[8, 'x', Buffer.of(1)]])]]),
+      rawDocument([id(2), [2, 'a', rawString('misfit')]]),
+      // jsonb has a name once, so that these would lose a value.
+      rawDocument([id(3), [0x10, 'a', int32(1)], [0x10, 'a', int32(2)]]),
+      rawDocument([id(4), [0x10, 'new', int32(1)], [0x10, 'new', int32(2)]]),
+      rawDocument([id(5), [0x10, 'n'.repeat(300), int32(1)], [0x10, 'n'.repeat(300), int32(2)]]),
+    ];
+    const { copy, deadLetters, extra } = createRowEncoder(whole).encodeBatch(rawArray(documents));
+    assert.deepEqual(decodeRows(copy, whole), [
+      { _id: 1, a: 1, b: null, document: '{"_id":1,"a":1,"new":{"x":true}}' },
+      { _id: 2, a: null, b: null, document: '{"_id":2,"a":"misfit"}' },
+    ]);
+    assert.deepEqual(extra, [{ field: 'a', type: 'string', reason: 'does_not_fit', count: 1 }]);
+    assert.deepEqual(
+      deadLetters.map(({ ordinal, reason, column }) => [ordinal, reason, column]),
+      [2, 3, 4].map((ordinal) => [ordinal, 'duplicate_extra', 'document']),
+    );
   });
 
   it('sets aside what cannot be a row, takes it back from the stream, and goes on', () => {
