@@ -13,7 +13,7 @@ import { double, int32, int64, rawDocument, type RawElement, rawString } from '.
 
 function createWriter(
   style: JsonStyle,
-  { nul = 'reject', keepsOrder = false } = {},
+  { nul = 'reject', keepsOrder = false }: { nul?: NulPolicy; keepsOrder?: boolean } = {},
 ): JsonWriter {
   return new JsonWriter({ style, nul, keepsOrder });
 }
