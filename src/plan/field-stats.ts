@@ -1,10 +1,8 @@
 /** What a sample of documents shows about each field: how often it is there, with which types, and how long. */
 
-import { bsonTypes, type BsonTypeName, nameOfType } from '../transcode/bson-types.ts';
+import { bsonTypes } from '../transcode/bson-types.ts';
 import { type BsonBytes, ElementCursor, wrapBytes } from '../transcode/bson.ts';
-
-/** A BSON type; binary data that is a UUID counts as a type of its own. */
-export type SeenType = BsonTypeName | 'uuid';
+import { nameSeenType, type SeenType } from './column-type.ts';
 
 export interface FieldStats {
   /** The names that lead to the field from the document. */
@@ -106,7 +104,7 @@ class Gatherer implements SampleStats {
     if (node !== null) {
       node.lastDocument = this.documents;
       node.count++;
-      const name = isUuid(source, cursor) ? 'uuid' : nameOfType(type);
+      const name = nameSeenType(source, cursor);
       node.types.set(name, (node.types.get(name) ?? 0) + 1);
       if (text !== null) node.longestString = Math.max(node.longestString, text.length);
     }
@@ -147,13 +145,4 @@ function createNode(path: readonly string[]): Node {
 
 function isText(type: number): boolean {
   return type === bsonTypes.string || type === bsonTypes.symbol || type === bsonTypes.javascript;
-}
-
-/** Subtype 4, and as long as a UUID is: an int32 length, the subtype, the bytes. */
-function isUuid({ view }: BsonBytes, { type, valueStart }: ElementCursor): boolean {
-  return (
-    type === bsonTypes.binData &&
-    view.getInt32(valueStart, true) === 16 &&
-    view.getUint8(valueStart + 4) === 4
-  );
 }

@@ -1,6 +1,7 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
-import { type FieldStats, gatherStats, type SampleStats, type SeenType } from './field-stats.ts';
+import { chooseColumnType } from './column-type.ts';
+import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
 
@@ -10,26 +11,6 @@ export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keeps
   /** What the sample showed. */
   readonly stats: SampleStats;
 }
-
-/** The column type for an ObjectId as its twelve bytes. */
-const bytesOfObjectId = 'objectIdBytes' as string as ColumnType;
-
-/** BSON types that have a column type of their own; all others go to jsonb. */
-const typeOfBson: Partial<Record<SeenType, ColumnType>> = {
-  objectId: 'objectId',
-  string: 'string',
-  int: 'int32',
-  long: 'int64',
-  double: 'double',
-  bool: 'boolean',
-  date: 'date',
-};
-
-/** Two column types met in one field → one that takes both without loss; any other pair goes to jsonb. */
-const widened: Partial<Record<string, ColumnType>> = {
-  'int32,int64': 'int64',
-  'double,int32': 'double',
-};
 
 export interface InferOptions {
   /** How an ObjectId is kept (default: text). */
@@ -51,7 +32,7 @@ export function inferColumns(sample: readonly Uint8Array[], options: InferOption
   const columns = fields.map((field, index): PlanColumn => {
     const name = nameOf(field.path);
     const column = names[index] ?? name;
-    const type = withObjectId(typeOfField(field), options.objectId);
+    const type = chooseType(field, options.objectId);
     const isRequired = isAsked(field, options) && countValues(field) === stats.documents;
     const planned = { field: name, column, type, ...(isRequired ? { isRequired } : {}) };
     notices.push(...describeField(field, planned, options));
@@ -99,24 +80,10 @@ function countValues({ count, types }: FieldStats): number {
   return count - (types.get('null') ?? 0);
 }
 
-function withObjectId(type: ColumnType, style: ObjectIdStyle = 'text'): ColumnType {
-  return type === 'objectId' && style === 'bytea' ? bytesOfObjectId : type;
-}
-
-/** In an `_id` null is a value like any other. */
-function typeOfField({ path, types }: FieldStats): ColumnType {
-  return nameOf(path) === '_id' && types.has('null') ? 'json' : widenAll(types);
-}
-
-/** Null widens nothing; a field that is always null may be anything. */
-function widenAll(types: ReadonlyMap<SeenType, number>): ColumnType {
-  const columnTypes = [...types.keys()]
-    .filter((type) => type !== 'null')
-    .map((type) => typeOfBson[type] ?? 'json');
-  return columnTypes.reduce<ColumnType | undefined>(widen, undefined) ?? 'json';
-}
-
-function widen(a: ColumnType | undefined, b: ColumnType): ColumnType {
-  if (a === undefined || a === b) return b;
-  return widened[[a, b].sort().join()] ?? 'json';
+/** The type of the column for a field, nested or not. */
+export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
+  const isId = path.length === 1 && nameOf(path) === '_id';
+  // In an `_id` null is a value like any other.
+  const type = isId && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
 }

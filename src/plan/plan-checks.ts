@@ -46,12 +46,15 @@ function checkIdentifier(place: string, name: string): string[] {
 function checkPaths({ columns }: PlanFile): string[] {
   const mistakes: string[] = [];
   const places = new Map<string, string>();
-  columns.forEach(({ path, notNull }, index) => {
+  columns.forEach(({ path, type, subtype, notNull }, index) => {
     const place = `columns[${index}].path`;
     mistakes.push(...checkPath(place, path));
     const key = JSON.stringify(parsePath(path));
     if (key === idPath && notNull === false) {
       mistakes.push(`columns[${index}].notNull: the primary key is NOT NULL in any case`);
+    }
+    if (subtype !== undefined && type !== 'binary') {
+      mistakes.push(`columns[${index}].subtype: only a column of the type binary has one`);
     }
     const other = places.get(key);
     if (other === undefined) places.set(key, place);

@@ -30,6 +30,12 @@ const column = z.strictObject({
   column: z.string().describe('The name of the column.'),
   path,
   type,
+  subtype: z
+    .int()
+    .min(0)
+    .max(255)
+    .describe('Of a binary column: the one subtype that it takes (default: 0).')
+    .optional(),
   notNull: z
     .boolean()
     .describe('The column is NOT NULL: a document without a value for it becomes a dead letter.')
@@ -142,7 +148,8 @@ function explainIssue(issue: z.core.$ZodRawIssue): string {
   if (code === 'invalid_union') return `must be a name or a list of names, not ${show(input)}`;
   if (code === 'invalid_type')
     return `must be ${kindNames[issue.expected] ?? issue.expected}, not ${show(input)}`;
-  if (code === 'too_small') return 'must not be empty';
+  if (code === 'too_small' && issue.origin === 'array') return 'must not be empty';
+  if (code === 'too_small' || code === 'too_big') return `must be a number from 0 to 255, not ${show(input)}`;
   return `is not as it should be: ${show(input)}`;
 }
 
@@ -151,6 +158,8 @@ const kindNames: Partial<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
+  number: 'a number',
+  int: 'a whole number',
 };
 
 function show(value: unknown): string {

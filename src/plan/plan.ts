@@ -7,12 +7,17 @@
  */
 export const columnTypes = {
   objectId: 'text',
+  objectIdBytes: 'bytea',
   string: 'text',
+  symbol: 'text',
   int32: 'integer',
   int64: 'bigint',
   double: 'double precision',
+  decimal: 'numeric',
   boolean: 'boolean',
   date: 'timestamp with time zone',
+  uuid: 'uuid',
+  binary: 'bytea',
   json: 'jsonb',
 } as const;
 
@@ -26,6 +31,8 @@ export interface PlanColumn {
   readonly type: ColumnType;
   /** For a value inside the field: the names that lead to it from there. The field itself goes where it would go anyway. */
   readonly path?: readonly string[];
+  /** Of a `binary` column: the one subtype that it takes (default: 0). */
+  readonly subtype?: number;
   /** The column is NOT NULL; a document without a value for it becomes a dead letter. */
   readonly isRequired?: true;
 }
@@ -51,7 +58,8 @@ export interface Plan {
 
 /**
  * `canonical` keeps the type of every number and date; `relaxed` writes them as JSON does where nothing is lost;
- * `plain` writes an ObjectId as its digits, a date as ISO text and a Decimal128 as a number, and does not come back.
+ * `plain` writes an ObjectId as its digits, a date as ISO text, a Decimal128 as a number, a UUID and a symbol as text,
+ * and does not come back.
  */
 export const jsonStyles = ['relaxed', 'canonical', 'plain'] as const;
 export type JsonStyle = (typeof jsonStyles)[number];

@@ -24,13 +24,14 @@ export function resolvePlan(file: PlanFile, defaults: PlanDefaults): Plan {
   };
 }
 
-function resolveColumn({ column, path, type, notNull }: PlanFileColumn): PlanColumn {
+function resolveColumn({ column, path, type, subtype, notNull }: PlanFileColumn): PlanColumn {
   const [field = '', ...inside] = parsePath(path);
   return {
     field,
     column,
     type,
     ...(inside.length === 0 ? {} : { path: inside }),
+    ...(subtype === undefined ? {} : { subtype }),
     ...(notNull === true ? { isRequired: true } : {}),
   };
 }

@@ -8,9 +8,10 @@ import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
 import { type ColumnSlot, DocumentFields } from './document-fields.ts';
-import { beginJson, createFieldEncoders, type EncodeField, endJson } from './encode.ts';
+import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { type JsonStyle, JsonWriter } from './json.ts';
+import { beginJson, type EncodeField, endJson } from './field.ts';
+import { JsonWriter } from './json.ts';
 import { writeJsonString } from './json-string.ts';
 import { Output } from './output.ts';
 
@@ -54,11 +55,6 @@ export interface RowEncoder {
 }
 
 export interface RowEncoderOptions {
-  /**
-   * How jsonb is written, `_id` excepted: its is canonical, so that `1`, `"1"` and `NumberLong(1)` stay
-   * apart. Default: relaxed.
-   */
-  readonly jsonStyle?: JsonStyle;
   /** Of one jsonb field. */
   readonly maxJsonBytes?: number;
   readonly maxRowBytes?: number;
@@ -108,7 +104,7 @@ class PlanRowEncoder implements RowEncoder {
   private readonly maxJsonBytes: number;
   private readonly maxRowBytes: number;
   private readonly json: JsonWriter;
-  private readonly idJson = new JsonWriter('canonical');
+  private readonly idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
   private readonly output = new Output();
   private readonly counter = new ExtraCounter();
   /** The column being written, for the dead letter if that fails. */
@@ -119,12 +115,16 @@ class PlanRowEncoder implements RowEncoder {
     this.keepsWhole = plan.keepsWhole === true;
     this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
-    this.json = new JsonWriter(options.jsonStyle ?? 'relaxed');
+    const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
+    this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
     this.fields = new DocumentFields(plan.columns, this.keepsWhole);
+    const { maxJsonBytes } = this;
     this.columns = this.fields.slots.map((slot) => {
       const isId = slot.plan.field === '_id';
-      const json = isId ? this.idJson : this.json;
-      const encoders = createFieldEncoders(slot.plan.type, json, this.maxJsonBytes);
+      // An `_id` that is changed could become another document's.
+      const encoders = isId
+        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes })
+        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes });
       return { slot, encoders, isId, isNullable: !isId };
     });
   }

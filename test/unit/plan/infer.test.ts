@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Binary, Decimal128, Double, Int32, Long, ObjectId, serialize, type Document } from 'bson';
+import {
+  Binary,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  ObjectId,
+  serialize,
+  Timestamp,
+  UUID,
+  type Document,
+} from 'bson';
 import { inferColumns } from '../../../src/plan/infer.ts';
 
 function typesOf(...documents: Document[]): Record<string, string> {
@@ -31,14 +42,16 @@ describe('inferColumns', () => {
   });
 
   it('gives nested and rare types to jsonb', () => {
-    const types = typesOf({ _id: 1, o: {}, a: [], bin: new Binary(), dec: new Decimal128('1'), n: null });
-    assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', bin: 'json', dec: 'json', n: 'json' });
+    const types = typesOf({ _id: 1, o: {}, a: [], t: new Timestamp(0n), r: /x/, n: null });
+    assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', t: 'json', r: 'json', n: 'json' });
   });
 
   for (const [name, a, b, widened] of [
     ['int and long', new Int32(1), Long.fromNumber(1), 'int64'],
     ['int and double', new Int32(1), new Double(1), 'double'],
-    ['long and double', Long.fromNumber(1), new Double(1), 'json'],
+    ['long and double', Long.fromNumber(1), new Double(1), 'decimal'],
+    ['decimal and double', Decimal128.fromString('1'), new Double(1), 'decimal'],
+    ['UUID and bytes', new UUID(), new Binary(), 'json'],
     ['int and string', new Int32(1), '1', 'json'],
     ['string and null', 'a', null, 'string'],
     ['string and object', 'a', {}, 'json'],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Double, Int32, Long, ObjectId, serialize } from 'bson';
+import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
-import type { ColumnType, Plan } from '../../../src/plan/plan.ts';
+import { columnTypes, type ColumnType, type Plan } from '../../../src/plan/plan.ts';
 import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
@@ -62,12 +62,43 @@ function toField(type: ColumnType, of: Value): Field | undefined {
       return (BigInt(of.getTime()) - 946_684_800_000n) * 1000n;
     case 'json':
       return toExtendedJson(of, 'relaxed');
+    case 'objectIdBytes':
+      return of instanceof ObjectId ? of.toHexString() : undefined;
+    case 'symbol':
+      return of instanceof BSONSymbol ? of.value : undefined;
+    case 'uuid':
+      return of instanceof Binary && of.sub_type === 4 ? of.toString('hex') : undefined;
+    case 'binary':
+      return of instanceof Binary && of.sub_type === 0 ? of.toString('hex') : undefined;
+    case 'decimal':
+      return toNumeric(of);
   }
+}
+
+/** The text that Postgres would show, or undefined: the number, without an exponent. */
+function toNumeric(of: Value): string | undefined {
+  if (of instanceof Long && of.constructor !== Long) return undefined;
+  if (of instanceof Double && Object.is(of.value, -0)) return undefined;
+  if (of instanceof Int32 || of instanceof Long) return of.toString();
+  if (!(of instanceof Double || of instanceof Decimal128)) return undefined;
+  const isWhole = of instanceof Double && Number.isInteger(of.value) && Math.abs(of.value) < 2 ** 64;
+  const text = isWhole ? BigInt(of.value).toString() : of.toString();
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d+))?$/i.exec(text) ?? [];
+  if (whole === '') return text;
+  const digits = whole + fraction;
+  if (of instanceof Decimal128 && sign === '-' && /^0+$/.test(digits)) return undefined;
+  const scale = fraction.length - Number(exponent);
+  const integer = BigInt(digits).toString() + '0'.repeat(Math.max(-scale, 0));
+  const padded = integer.padStart(scale + 1, '0');
+  // Zero has no other digits, whatever its exponent.
+  if (scale <= 0) return sign + BigInt(padded).toString();
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
 }
 
 describe('RowEncoder', () => {
   it('makes a row of any documents, whatever the order of their fields', () => {
-    const types = ['objectId', 'string', 'int32', 'int64', 'double', 'boolean', 'date', 'json'] as const;
+    const types = Object.keys(columnTypes) as ColumnType[];
     const plan = makePlan({ _id: 'json', ...Object.fromEntries(types.map((type) => [`a ${type}`, type])) });
     const planned = fc.constantFrom(...plan.columns.slice(1).map(({ field }) => field));
     const entry = fc.oneof(fc.tuple(planned, fc.oneof(scalar, value)), fc.tuple(key, value));
@@ -297,7 +328,7 @@ describe('RowEncoder', () => {
   it('writes numbers with their types when asked for canonical Extended JSON', () => {
     const plan = makePlan({ _id: 'int32', a: 'json' });
     const document = rawDocument([id(1), [0x10, 'a', int32(2)], [0x12, 'c', int64(3n)]]);
-    const { copy } = createRowEncoder(plan, { jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));
+    const { copy } = createRowEncoder({ ...plan, jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));
     assert.deepEqual(decodeRows(copy, plan), [
       { _id: 1, a: '{"$numberInt":"2"}', _extra: '{"c":{"$numberLong":"3"}}' },
     ]);
