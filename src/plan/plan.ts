@@ -37,6 +37,11 @@ export interface PlanColumn {
   readonly isRequired?: true;
 }
 
+/** The primary key, and not a value inside of it. */
+export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
+  return field === '_id' && path.length === 0;
+}
+
 /** What a worker needs to turn documents of one collection into rows of one table. Plain data: it crosses IPC. */
 export interface Plan {
   readonly collection: string;
