@@ -8,12 +8,12 @@ import { parseJson } from '../json-text.ts';
 import { findMistakes } from './plan-checks.ts';
 import { type ColumnType, columnTypes, jsonStyles, nulPolicies } from './plan.ts';
 
-const path = z
-  .union([z.string(), z.array(z.string()).min(1)])
-  .describe(
-    'Where the value is in the document: "city", or "address.city" for a value of an embedded document. ' +
-      'Where a name is empty or has a dot, a list of the names: ["address", "a.b"].',
-  );
+const names = z.union([z.string(), z.array(z.string()).min(1)]);
+
+const path = names.describe(
+  'Where the value is in the document: "city", or "address.city" for a value of an embedded document. ' +
+    'Where a name is empty or has a dot, a list of the names: ["address", "a.b"].',
+);
 
 const type = z.enum(Object.keys(columnTypes) as [ColumnType, ...ColumnType[]]).describe(
   `How values are kept: ${Object.entries(columnTypes)
@@ -72,7 +72,7 @@ const planFile = z.strictObject({
     .describe('The extra column has every document whole, and not only what has no column.')
     .optional(),
   drop: z
-    .array(path)
+    .array(names.describe('The field. Where its name is empty or has a dot, in a list: ["a.b"].'))
     .describe('Top-level fields that are left out on purpose; each value is counted in the summary.')
     .optional(),
   nested: z
