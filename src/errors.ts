@@ -50,6 +50,9 @@ export class SourceError extends MigrationError {
   }
 }
 
+/** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
+export class NothingToCopyError extends SourceError {}
+
 /** PostgreSQL could not be reached or written. */
 export class TargetError extends MigrationError {
   constructor(message: string, options: ErrorDetails = {}) {

@@ -3,10 +3,11 @@
 import { availableParallelism } from 'node:os';
 import pg from 'pg';
 import type { Config } from './config.ts';
-import { InterruptedError, MigrationError, SourceError, TargetError } from './errors.ts';
+import { InterruptedError, MigrationError, NothingToCopyError, TargetError } from './errors.ts';
 import type { Failure, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
-import { toIdentifier } from './plan/names.ts';
+import { chooseTable } from './plan/make-plan.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import { systemClock } from './pool/clock.ts';
 import { createPool } from './pool/pool.ts';
@@ -28,6 +29,8 @@ export interface MigrateOptions {
   readonly signal: AbortSignal;
   /** The servers are for trying out: a run in the way is replaced without being asked. */
   readonly isTrial: boolean;
+  /** The plan to follow, or null to infer one; only for a single collection. */
+  readonly planFile: PlanFile | null;
 }
 
 /** What became of each collection. */
@@ -139,6 +142,10 @@ class Job {
         const summary = await this.#copy(database, name, jobId, index === chosen.length - 1);
         if (summary !== null) summaries.push(summary);
       } catch (error) {
+        if (error instanceof NothingToCopyError) {
+          this.#notify(`left out: ${error.message}`);
+          continue;
+        }
         const failure = this.#explain(error);
         if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
         const { message, fix, exitCode } = failure;
@@ -160,17 +167,8 @@ class Job {
     jobId: string | null,
     isLast: boolean,
   ): Promise<Summary | null> {
-    const table = { schema: this.#config.postgresSchema, table: toIdentifier(collection) };
+    const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
     const source = await database.open(collection);
-    if (!(await source.hasDocuments())) {
-      if (jobId === null) {
-        throw new SourceError(`the collection ${source.name} is empty`, {
-          fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
-        });
-      }
-      this.#notify(`${source.name} is left out: it is empty`);
-      return null;
-    }
     await this.#lock(table);
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
@@ -190,12 +188,13 @@ class Job {
   }
 
   async #connectSource(): Promise<Database> {
-    const { mongoUrl, mongoDb, retryLimitMs, answerTimeoutMs } = this.#config;
+    const { mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = this.#config;
     // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
     const { Database } = await import('./source/database.ts');
     return await Database.connect({
       url: mongoUrl,
       db: mongoDb,
+      filter,
       retryLimitMs,
       answerTimeoutMs,
       signal: this.#options.signal,

@@ -6,7 +6,8 @@ import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
 import { readPeakRssBytes } from './memory.ts';
-import { inferColumns } from './plan/infer.ts';
+import { makePlan } from './plan/make-plan.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
@@ -15,6 +16,7 @@ import { describePostgres } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
+import { describeChoices } from './plan/choices.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
@@ -28,6 +30,8 @@ export interface MigrationOptions {
   readonly supervisor: Supervisor;
   readonly source: Source;
   readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** The plan to follow, or null to infer one. */
+  readonly planFile: PlanFile | null;
   /** See `RunRequest`. */
   readonly jobId: string | null;
   readonly isTrial: boolean;
@@ -87,9 +91,10 @@ export class Migration {
   }
 
   async #open(): Promise<OpenRun | null> {
-    const { config, session, source, table, jobId, isTrial } = this.#options;
+    const { config, session, source, table, planFile, jobId, isTrial } = this.#options;
     const { ifExists, isRestart } = config;
-    const settings = { source: source.name, collectionId: source.collectionId };
+    const choices = describeChoices(config, planFile);
+    const settings = { source: source.name, collectionId: source.collectionId, choices };
     const request = { table, settings, ifExists, isRestart, isTrial, jobId };
     const decision = await session.run((client) => decideRun(client, request));
     if (decision.kind === 'done') {
@@ -112,16 +117,10 @@ export class Migration {
   }
 
   async #makePlan(): Promise<Plan> {
-    const { config, source, table } = this.#options;
-    const { documents, isRandom } = await source.sample(config.sampleSize);
-    if (!isRandom) {
-      this.#notify(
-        `the server has no $sample: columns are inferred from the first ${documents.length} documents`,
-      );
-    }
-    const { columns, extraColumn, notices } = inferColumns(documents);
+    const { config, source, table, planFile } = this.#options;
+    const { plan, notices } = await makePlan(source, table, config, planFile);
     for (const message of notices) this.#notify(message);
-    return { collection: source.name, ...table, columns, extraColumn };
+    return plan;
   }
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */

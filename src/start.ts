@@ -4,6 +4,7 @@ import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { migrate, type Outcome } from './migrate.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
@@ -18,13 +19,15 @@ export interface CommandOptions {
 
 /** @throws MigrationError */
 export async function start(config: Config, options: CommandOptions): Promise<ExitCode> {
+  // First of all: what is wrong in a plan is told before a server is started.
+  const planFile = await openPlanFile(config);
   const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
   const outcome = await withServers(config, options, async (urls) => {
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
     return await migrate(
       { ...config, ...urls },
-      { onEvent: options.progress.show, signal: options.signal, isTrial },
+      { onEvent: options.progress.show, signal: options.signal, isTrial, planFile },
     );
   });
   options.progress.close();
@@ -53,10 +56,17 @@ export async function retry(config: Config, options: CommandOptions): Promise<Ex
   );
 }
 
-type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
+/** Loaded only where there is a plan: what checks it takes as long to load as a worker takes to start. */
+async function openPlanFile({ planPath }: Config): Promise<PlanFile | null> {
+  if (planPath === undefined) return null;
+  const { readPlanFile } = await import('./plan/plan-file.ts');
+  return await readPlanFile(planPath);
+}
+
+export type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
 
 /** Runs `use` with the URLs of running servers; the embedded ones among them are stopped in any case. */
-async function withServers<T>(
+export async function withServers<T>(
   { mongoUrl, postgresUrl, dataDir }: Urls & Pick<Config, 'dataDir'>,
   { progress, signal }: CommandOptions,
   use: (urls: Urls) => Promise<T>,
@@ -82,7 +92,7 @@ async function withServers<T>(
   }
 }
 
-async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
+export async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
   const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
   const { isCollectionEmpty } = await import('./seed.ts');
   if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);

@@ -62,10 +62,14 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
 
 function listDifferences({ settings, isSameTable }: Run, request: RunRequest): string[] {
   const differences: string[] = [];
-  const { source, collectionId } = request.settings;
+  const { source, collectionId, choices } = request.settings;
   if (source !== settings.source) differences.push(`its source was ${settings.source} and is now ${source}`);
   else if (collectionId !== settings.collectionId)
     differences.push(`the collection ${source} was dropped and made anew since`);
+  for (const name of new Set([...Object.keys(settings.choices), ...Object.keys(choices)])) {
+    const [before, now] = [settings.choices[name], choices[name]];
+    if (before !== now) differences.push(`${name} was ${before ?? 'not set'} and is now ${now ?? 'not set'}`);
+  }
   if (!isSameTable) differences.push('its table was dropped since');
   return differences;
 }

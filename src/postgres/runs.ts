@@ -11,6 +11,8 @@ export interface RunSettings {
   readonly source: string;
   /** MongoDB's UUID of the collection, where the server has one: a collection dropped and made anew has another. */
   readonly collectionId: string | null;
+  /** The settings that decide what is copied and how, by the names of their variables, as text. */
+  readonly choices: Readonly<Record<string, string>>;
   readonly plan: Plan;
 }
 

@@ -1,0 +1,23 @@
+/** Raw documents of a reply: listed, and told by their `_id`. */
+
+import { SourceError } from '../errors.ts';
+import { DocumentCursor } from '../transcode/bson.ts';
+import { copyId } from '../transcode/document-id.ts';
+
+/** @param array the bytes of a BSON array of documents */
+export function listDocuments(array: Uint8Array): Uint8Array[] {
+  const documents: Uint8Array[] = [];
+  for (const cursor = new DocumentCursor(array); cursor.next();) {
+    documents.push(array.subarray(cursor.start, cursor.end));
+  }
+  return documents;
+}
+
+/** `{_id: …}` of a document, as BSON. @throws SourceError when it has none */
+export function requireId(document: Uint8Array): Uint8Array {
+  const id = copyId(document);
+  if (id !== null) return id;
+  throw new SourceError('a document without an _id came from the server', {
+    fix: 'a view or a special collection may have such; only collections with _id can be copied.',
+  });
+}
