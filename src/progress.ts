@@ -70,7 +70,13 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = 'building the primary key';
           spinner.text = line;
           return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          line = describeVerifying(event);
+          spinner.start(line);
+          return;
         case 'summary':
+        case 'verified':
           spinner.stop();
           return;
       }
@@ -110,7 +116,15 @@ function createPlainProgress(): Progress {
           latest = undefined;
           print('building the primary key');
           return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          print(describeVerifying(event));
+          return;
         case 'summary':
+          return;
+        case 'verified':
+          if (latest !== undefined) print(describeProgress(latest, total));
+          latest = undefined;
           return;
       }
     },
@@ -124,6 +138,15 @@ function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
   const { source, plan, expectedDocuments, workers } = event;
   const documents = formatPlural(expectedDocuments, 'document');
   return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
+}
+
+function describeVerifying({
+  source,
+  table,
+  run,
+  workers,
+}: Extract<RunEvent, { kind: 'verifying' }>): string {
+  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
 }
 
 function describeProgress(event: ProgressEvent, total: number): string {
