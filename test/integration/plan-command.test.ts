@@ -171,7 +171,8 @@ describe('the command plan, and a start with its file', () => {
 
   it('keeps whole documents with --schema document, planned or not', async () => {
     const { path, plan } = await writePlan('document.json', '--schema', 'document');
-    assert.deepEqual([plan.columns.length, plan.extraColumn, plan.keepsWhole], [1, 'document', true]);
+    const { columns, extraColumn, keepsWhole, nested } = plan;
+    assert.deepEqual([columns.length, extraColumn, keepsWhole, nested], [1, 'document', true, undefined]);
     const planned = await startWith(path, { ...plan, table: 'planned' });
     assert.equal(planned.code, ExitCode.ok, planned.stderr);
     const inferred = await runCli(['--schema', 'document', '--postgres-schema', 'whole'], env());
