@@ -8,7 +8,7 @@ import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
-import { seed, start, type CommandOptions } from './start.ts';
+import { retry, seed, start, type CommandOptions } from './start.ts';
 
 try {
   process.exitCode = await main(hideBin(process.argv));
@@ -42,6 +42,12 @@ async function main(args: readonly string[]): Promise<number> {
       'fill MongoDB with users to try the tool out on',
       (command) => addOptions(command, 'seed'),
       run('seed', seed),
+    )
+    .command(
+      'retry',
+      'load the dead letters of a table again, once the table or the plan is mended',
+      (command) => addOptions(command, 'retry'),
+      run('retry', retry),
     )
     .command(
       'servers',

@@ -17,6 +17,7 @@ import {
   type ifExistsChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { namesSeveral } from './source/collection-choice.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
@@ -26,17 +27,25 @@ export interface Config {
   /** A MongoDB URL, or `embedded`. */
   readonly mongoUrl: string;
   readonly mongoDb: string;
+  /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
+  readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
   readonly postgresUrl: string;
   readonly postgresSchema: string;
   /** Undefined when not set: the command's own default then holds. */
   readonly ifExists: IfExists | undefined;
+  readonly isRestart: boolean;
   readonly clusterImplementation: ClusterImplementation;
   readonly clusterSizeMultiplier: number;
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  /** Undefined: no limit. */
+  readonly maxDeadLetters: number | undefined;
+  readonly retryLimitMs: number;
+  readonly answerTimeoutMs: number;
+  readonly workerTimeoutMs: number;
   readonly sampleSize: number;
   /** A MongoDB query; undefined when all documents are read. */
   readonly filter: Document | undefined;
@@ -85,6 +94,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
   const mongoUrl = checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
   if (command === 'start') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  refuseSeveral(command, text('mongoCollection'), text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
     throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
@@ -96,14 +106,20 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     mongoUrl: mongoUrl || embedded,
     mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
     mongoCollection: text('mongoCollection'),
+    excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
+    isRestart: text('restart') === 'true',
     clusterImplementation,
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    maxDeadLetters: count('maxDeadLetters'),
+    retryLimitMs: (count('retrySeconds') ?? 1) * 1000,
+    answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
+    workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
     filter: readFilter(given('filter')),
     planPath: path('plan'),
@@ -200,6 +216,16 @@ function checkPostgresUrl({ value, label }: Given): string {
 
 function readFilter({ value, label }: Given): Document | undefined {
   return value === '' ? undefined : parseFilter(value, label);
+}
+
+/** A plan is about one collection, and so is each command but `start`. */
+function refuseSeveral(command: CommandName, collections: string, plan: string): void {
+  if (!namesSeveral(collections)) return;
+  if (command === 'start' && plan === '') return;
+  const what = command === 'start' ? 'PLAN' : `the command ${command}`;
+  throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
+    fix: 'name one.',
+  });
 }
 
 /** So that nobody's data lands in a trial server by accident. */

@@ -5,7 +5,7 @@ import { jsonStyles, layouts, nulPolicies, objectIdStyles } from './plan/plan.ts
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 
-export type CommandName = 'start' | 'plan' | 'seed' | 'servers';
+export type CommandName = 'start' | 'plan' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
@@ -23,8 +23,10 @@ export interface Option {
 
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
+const startAndRetry = ['start', 'retry'] as const;
 const startAndPlan = ['start', 'plan'] as const;
 const allThatRead = ['start', 'plan', 'seed'] as const;
+const all = ['start', 'plan', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -46,22 +48,30 @@ export const options = {
     env: 'MONGO_COLLECTION',
     kind: 'text',
     default: 'users',
-    describe: 'Collection to read; the table takes its name.',
-    commands: allThatRead,
+    describe:
+      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
+    commands: ['start', 'plan', 'seed', 'retry'],
+  },
+  excludeCollections: {
+    env: 'EXCLUDE_COLLECTIONS',
+    kind: 'text',
+    default: '',
+    describe: 'Names and patterns of collections to leave out, when several are copied.',
+    commands: startOnly,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: startOnly,
+    commands: startAndRetry,
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'text',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: startAndPlan,
+    commands: ['start', 'plan', 'retry'],
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -71,6 +81,13 @@ export const options = {
     describe:
       'What to do with data that is already there (the table, for `seed` the collection): fail, drop, truncate or append.',
     commands: startAndSeed,
+  },
+  restart: {
+    env: 'RESTART',
+    kind: 'switch',
+    default: '',
+    describe: 'Begin anew: give up what an earlier run of the same table has committed, finished or not.',
+    commands: startOnly,
   },
   clusterImplementation: {
     env: 'CLUSTER_IMPLEMENTATION',
@@ -112,6 +129,38 @@ export const options = {
     range: [1, 65_536],
     default: '64',
     describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
+    commands: startOnly,
+  },
+  maxDeadLetters: {
+    env: 'MAX_DEAD_LETTERS',
+    kind: 'count',
+    range: [0, Number.MAX_SAFE_INTEGER],
+    default: '',
+    describe: 'Stop the run once more documents than this have become dead letters (default: never).',
+    commands: startOnly,
+  },
+  retrySeconds: {
+    env: 'RETRY_SECONDS',
+    kind: 'count',
+    range: [0, 86_400],
+    default: '60',
+    describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
+    commands: startAndRetry,
+  },
+  answerTimeoutSeconds: {
+    env: 'ANSWER_TIMEOUT_SECONDS',
+    kind: 'count',
+    range: [1, 86_400],
+    default: '120',
+    describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
+    commands: startOnly,
+  },
+  workerTimeoutSeconds: {
+    env: 'WORKER_TIMEOUT_SECONDS',
+    kind: 'count',
+    range: [2, 86_400],
+    default: '60',
+    describe: 'How long a worker may give no sign of life before it is killed and replaced.',
     commands: startOnly,
   },
   sampleSize: {
@@ -219,14 +268,14 @@ export const options = {
     kind: 'text',
     default: '.data',
     describe: 'Folder in which the embedded servers keep their data.',
-    commands: ['start', 'plan', 'seed', 'servers'],
+    commands: all,
   },
   json: {
     env: 'JSON_LINES',
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: startAndSeed,
+    commands: ['start', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 

@@ -6,7 +6,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { embedded, type Config } from './config.ts';
 import { ExitCode, UsageError } from './errors.ts';
-import { inferPlan } from './plan/make-plan.ts';
+import { chooseTable, inferPlan } from './plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from './plan/plan-text.ts';
 import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
@@ -20,13 +20,13 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const { mongoDb: db, mongoCollection: collection, filter } = config;
-    const { openCollection } = await import('./source/collection.ts');
-    const source = await openCollection({ url: mongoUrl, db, collection, filter });
+    const { mongoDb: db, mongoCollection, filter, retryLimitMs, answerTimeoutMs } = config;
+    const { Database } = await import('./source/database.ts');
+    const database = await Database.connect({ url: mongoUrl, db, filter, retryLimitMs, answerTimeoutMs });
     try {
-      await planCollection(source, config, options);
+      await planCollection(await database.open(mongoCollection), config, options);
     } finally {
-      await source.close();
+      await database.close();
     }
   });
   return ExitCode.ok;
@@ -37,7 +37,8 @@ async function planCollection(
   config: Config,
   { progress, signal }: CommandOptions,
 ): Promise<void> {
-  const made = await inferPlan(source, config);
+  const table = chooseTable(config.postgresSchema, config.mongoCollection, null);
+  const made = await inferPlan(source, table, config);
   const total = await source.estimateCount();
   signal.throwIfAborted();
   const file = writePlanFile(made, {

@@ -126,15 +126,19 @@ function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
   return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
 }
 
-function describeProgress({ documents, bytes, elapsedMs, workers }: ProgressEvent, total: number): string {
+function describeProgress(event: ProgressEvent, total: number): string {
+  const { documents, committedBefore, bytes, elapsedMs, workers } = event;
+  // What an earlier process has done says nothing of the speed of this one.
+  const done = documents - committedBefore;
+  const bytesDone = documents === 0 ? 0 : (bytes * done) / documents;
   const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;
   const share = total > 0 ? ` (${Math.min(100, Math.floor((documents * 100) / total))}%)` : '';
   const left = total - documents;
-  const eta = left > 0 && documents > 0 ? `ETA ${formatDuration((left * elapsedMs) / documents)}` : 'ETA 0 s';
+  const eta = left > 0 && done > 0 ? `ETA ${formatDuration((left * elapsedMs) / done)}` : 'ETA 0 s';
   return [
     `${formatCount(documents)} / ${formatCount(total)} documents${share}`,
-    `${formatCount(perSecond(documents))} docs/s`,
-    `${formatMegabytes(perSecond(bytes))}/s`,
+    `${formatCount(perSecond(done))} docs/s`,
+    `${formatMegabytes(perSecond(bytesDone))}/s`,
     eta,
     formatPlural(workers, 'worker'),
   ].join(' · ');

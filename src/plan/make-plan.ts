@@ -12,15 +12,10 @@ import { resolvePlan } from './resolve-plan.ts';
 
 export type PlanConfig = Pick<
   Config,
-  | 'mongoCollection'
-  | 'postgresSchema'
-  | 'sampleSize'
-  | 'objectId'
-  | 'layout'
-  | 'isRequiredNotNull'
-  | 'jsonStyle'
-  | 'nul'
+  'postgresSchema' | 'sampleSize' | 'objectId' | 'layout' | 'isRequiredNotNull' | 'jsonStyle' | 'nul'
 >;
+
+type PlanTable = Pick<Plan, 'schema' | 'table'>;
 
 export interface MadePlan {
   readonly plan: Plan;
@@ -35,28 +30,28 @@ export interface InferredPlan extends MadePlan {
 }
 
 /** Where the rows go: known before anything is read. */
-export function chooseTable(
-  config: Pick<Config, 'mongoCollection' | 'postgresSchema'>,
-  file: PlanFile | null,
-): Pick<Plan, 'schema' | 'table'> {
-  return {
-    schema: file?.schema ?? config.postgresSchema,
-    table: file?.table ?? toIdentifier(config.mongoCollection),
-  };
+export function chooseTable(schema: string, collection: string, file: PlanFile | null): PlanTable {
+  return { schema: file?.schema ?? schema, table: file?.table ?? toIdentifier(collection) };
 }
 
 /**
  * @param source what is read; without a plan file, a sample of it
+ * @param table as `chooseTable` gives it
  * @param file as `readPlanFile` gives it, or null to infer
  */
-export async function makePlan(source: Source, config: PlanConfig, file: PlanFile | null): Promise<MadePlan> {
-  if (file === null) return await inferPlan(source, config);
+export async function makePlan(
+  source: Source,
+  table: PlanTable,
+  config: PlanConfig,
+  file: PlanFile | null,
+): Promise<MadePlan> {
+  if (file === null) return await inferPlan(source, table, config);
   const { jsonStyle, nul } = config;
-  const plan = resolvePlan(file, { collection: source.name, ...chooseTable(config, file), jsonStyle, nul });
+  const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
   return { plan, notices: describeOverruled(config, plan) };
 }
 
-export async function inferPlan(source: Source, config: PlanConfig): Promise<InferredPlan> {
+export async function inferPlan(source: Source, table: PlanTable, config: PlanConfig): Promise<InferredPlan> {
   const { objectId, layout, jsonStyle, nul } = config;
   const sample = await source.sample(config.sampleSize);
   const requiredFields = config.isRequiredNotNull ? await source.requiredFields() : [];
@@ -64,7 +59,7 @@ export async function inferPlan(source: Source, config: PlanConfig): Promise<Inf
   const { columns, extraColumn, keepsWhole } = inference;
   const plan: Plan = {
     collection: source.name,
-    ...chooseTable(config, null),
+    ...table,
     columns,
     extraColumn,
     ...(keepsWhole === true ? { keepsWhole } : {}),

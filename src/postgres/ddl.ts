@@ -25,8 +25,17 @@ export function addPrimaryKeyStatement(plan: Plan): string {
 }
 
 export function copyStatement(plan: Plan): string {
-  const columns = [...plan.columns.map(({ column }) => column), plan.extraColumn].map(quote).join(', ');
-  return `COPY ${qualifiedName(plan)} (${columns}) FROM STDIN (FORMAT binary)`;
+  return `COPY ${qualifiedName(plan)} (${copyColumns(plan).map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
+}
+
+/** The columns that a row has, in the order in which it has them. */
+export function copyColumns(plan: Plan): string[] {
+  return [...plan.columns.map(({ column }) => column), plan.extraColumn];
+}
+
+/** For each of `copyColumns` a type that takes the same bytes and has no constraint. */
+export function stageTypes(plan: Plan): string[] {
+  return [...plan.columns.map(({ type }): string => columnTypes[type]), 'jsonb'];
 }
 
 export interface TableColumn {

@@ -1,6 +1,7 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
 import {
+  Binary,
   Long,
   MongoClient,
   MongoServerError,
@@ -10,16 +11,18 @@ import {
   type MongoClientOptions,
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { SourceError } from '../errors.ts';
+import { NothingToCopyError, SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { copyId, listDocuments } from './documents.ts';
+import { retry } from '../retry.ts';
+import { whyNot } from './collection-choice.ts';
+import { listDocuments, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
-import { filtersAfter } from './id-brackets.ts';
-import { explainMongoError } from './mongo-errors.ts';
+import { filtersBetween } from './id-brackets.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
-import type { Page, Sample, Source } from './source.ts';
+import type { Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -28,20 +31,28 @@ export interface CollectionOptions {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
+  /** How long to keep trying to read a page once the server is gone. */
+  readonly retryLimitMs: number;
+  /** How long the server may be silent before its connection counts as broken; 0 for ever. */
+  readonly answerTimeoutMs: number;
+  /** A page could not be read and is read again. */
+  readonly onRetry?: (reason: string) => void;
+  /** Ends the trying with its reason. */
+  readonly signal?: AbortSignal;
   /** Only documents that match are read; all when absent. */
   readonly filter?: BSON.Document | undefined;
 }
 
-export async function connectMongo(url: string): Promise<MongoClient> {
+/** What the URL says goes before these. */
+const defaults = { appName: 'mongo2pg', serverSelectionTimeoutMS: serverSelectionTimeoutMs };
+
+export async function connectMongo(url: string, settings: MongoClientOptions = {}): Promise<MongoClient> {
   try {
-    // What the URL says goes before what is said here.
     const named = new ConnectionString(url).typedSearchParams<MongoClientOptions>();
-    const client = new MongoClient(url, {
-      ...(named.has('appName') ? {} : { appName: 'mongo2pg' }),
-      ...(named.has('serverSelectionTimeoutMS')
-        ? {}
-        : { serverSelectionTimeoutMS: serverSelectionTimeoutMs }),
-    });
+    const unnamed = Object.entries({ ...defaults, ...settings }).filter(
+      ([name]) => !named.has(name as keyof MongoClientOptions),
+    );
+    const client = new MongoClient(url, Object.fromEntries(unnamed));
     return await client.connect();
   } catch (error) {
     throw explainMongoError(error, url);
@@ -49,17 +60,16 @@ export async function connectMongo(url: string): Promise<MongoClient> {
 }
 
 /**
- * Connects, and makes sure that the collection is there and has documents.
+ * Makes sure that the collection is there, can be read, and has documents.
  * @throws SourceError that says what to do
  */
-export async function openCollection(options: CollectionOptions): Promise<Source> {
-  const client = await connectMongo(options.url);
+export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
     const db = client.db(options.db);
-    await requireCollection(db, options.collection);
-    const source = new CollectionSource(client, db, options);
+    const collectionId = await requireCollection(db, options.collection);
+    const source = new CollectionSource(db, options, collectionId);
     if (!(await source.hasDocuments())) {
-      throw new SourceError(`the collection ${source.name} is empty`, {
+      throw new NothingToCopyError(`the collection ${source.name} is empty`, {
         fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
       });
     }
@@ -67,37 +77,38 @@ export async function openCollection(options: CollectionOptions): Promise<Source
       options.filter !== undefined &&
       !(await hasMatch(db.collection(options.collection), options.filter))
     ) {
-      throw new SourceError(`no document of ${source.name} matches the filter`, { fix: 'correct FILTER.' });
+      throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
+        fix: 'correct FILTER.',
+      });
     }
     return source;
   } catch (error) {
-    await client.close();
     throw explainMongoError(error, options.url);
   }
 }
 
 class CollectionSource implements Source {
   readonly name: string;
-  readonly #client: MongoClient;
+  readonly collectionId: string | null;
   readonly #db: Db;
   readonly #collection: Collection;
-  readonly #url: string;
+  readonly #options: CollectionOptions;
   readonly #filter: BSON.Document | undefined;
 
-  constructor(client: MongoClient, db: Db, { url, collection, filter }: CollectionOptions) {
-    this.#client = client;
+  constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
-    this.#collection = db.collection(collection);
-    this.#url = url;
-    this.#filter = filter;
-    this.name = `${db.databaseName}.${collection}`;
+    this.#collection = db.collection(options.collection);
+    this.#options = options;
+    this.#filter = options.filter;
+    this.name = `${db.databaseName}.${options.collection}`;
+    this.collectionId = collectionId;
   }
 
   /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
     const [first] = listDocuments(await this.#find({}, 1, 1));
     // Not later, when a table was made for it: a document without an _id is refused here.
-    if (first !== undefined) copyId(first);
+    if (first !== undefined) requireId(first);
     return first !== undefined;
   }
 
@@ -131,22 +142,34 @@ class CollectionSource implements Source {
     });
   }
 
-  async *pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
-    let lastId: Uint8Array | null = null;
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    let lastId = afterId;
     for (;;) {
-      const page: Page | null = await this.#explained(() => this.#readPageAfter(lastId, itemsPerPage));
+      const interval = { afterId: lastId, untilId };
+      const page = await this.#explained(() =>
+        this.#insist(() => this.#readFirstPage(interval, itemsPerPage)),
+      );
       if (page === null) return;
       yield page;
       lastId = page.lastId;
     }
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
+  #insist<T>(read: () => Promise<T>): Promise<T> {
+    const { retryLimitMs: limitMs, onRetry, signal } = this.#options;
+    return retry(read, {
+      limitMs,
+      isPassing: isPassingMongoError,
+      onRetry: (error, attempt) => {
+        if (attempt === 1) onRetry?.(error instanceof Error ? error.message : String(error));
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
-  async #readPageAfter(lastId: Uint8Array | null, limit: number): Promise<Page | null> {
-    for (const filter of filtersAfter(lastId)) {
+  async #readFirstPage({ afterId, untilId }: Interval, limit: number): Promise<Page | null> {
+    for (const filter of filtersBetween(afterId, untilId)) {
       const page = await this.#readPage(filter, limit);
       if (page !== null) return page;
     }
@@ -160,7 +183,7 @@ class CollectionSource implements Source {
     let count = 0;
     while (document.next()) count++;
     if (count === 0) return null;
-    return { documents, count, lastId: copyId(documents.subarray(document.start, document.end)) };
+    return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
   }
 
   /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
@@ -209,7 +232,7 @@ class CollectionSource implements Source {
     try {
       return await read();
     } catch (error) {
-      throw explainMongoError(error, this.#url);
+      throw explainMongoError(error, this.#options.url);
     }
   }
 }
@@ -226,9 +249,18 @@ function readFirstBatch(cursor: Uint8Array): Uint8Array {
   return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 
-async function requireCollection(db: Db, collection: string): Promise<void> {
+/** @returns the collection's UUID, as text; null where the server tells none */
+async function requireCollection(db: Db, collection: string): Promise<string | null> {
+  const found = await db.listCollections({ name: collection }).toArray();
+  const first = found[0];
+  if (first !== undefined) {
+    const reason = whyNot({ name: collection, type: first.type ?? 'collection' });
+    if (reason !== null)
+      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
+    const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
+    return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
+  }
   const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
-  if (names.includes(collection)) return;
   const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
   if (names.length > 0) {
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });

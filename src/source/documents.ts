@@ -1,7 +1,8 @@
 /** Raw documents of a reply: listed, and told by their `_id`. */
 
 import { SourceError } from '../errors.ts';
-import { DocumentCursor, findField } from '../transcode/bson.ts';
+import { DocumentCursor } from '../transcode/bson.ts';
+import { copyId } from '../transcode/document-id.ts';
 
 /** @param array the bytes of a BSON array of documents */
 export function listDocuments(array: Uint8Array): Uint8Array[] {
@@ -12,17 +13,11 @@ export function listDocuments(array: Uint8Array): Uint8Array[] {
   return documents;
 }
 
-/** `{_id: …}` of a document, as BSON; a copy, so that it does not keep its page in memory. */
-export function copyId(document: Uint8Array): Uint8Array {
-  const element = findField(document, '_id');
-  if (element === null) {
-    throw new SourceError('a document without an _id came from the server', {
-      fix: 'a view or a special collection may have such; only collections with _id can be copied.',
-    });
-  }
-  const elementBytes = document.subarray(element.nameStart - 1, element.valueEnd);
-  const id = Buffer.alloc(4 + elementBytes.byteLength + 1);
-  id.writeInt32LE(id.byteLength);
-  id.set(elementBytes, 4);
-  return id;
+/** `{_id: …}` of a document, as BSON. @throws SourceError when it has none */
+export function requireId(document: Uint8Array): Uint8Array {
+  const id = copyId(document);
+  if (id !== null) return id;
+  throw new SourceError('a document without an _id came from the server', {
+    fix: 'a view or a special collection may have such; only collections with _id can be copied.',
+  });
 }

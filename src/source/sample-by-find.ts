@@ -1,7 +1,7 @@
 /** A sample of a collection on a server that cannot choose at random: from all over the `_id` range, or from its ends. */
 
 import type { Document } from 'bson';
-import { copyId, listDocuments } from './documents.ts';
+import { requireId, listDocuments } from './documents.ts';
 import type { Sample } from './source.ts';
 import { spreadIds } from './spread-ids.ts';
 
@@ -18,7 +18,7 @@ export async function sampleByFind(find: FindDocuments, size: number): Promise<S
   const [first] = listDocuments(await find({}, 1, 1));
   const [last] = listDocuments(await find({}, -1, 1));
   if (first === undefined || last === undefined) return { documents: [], method: 'ends' };
-  const points = spreadIds(copyId(first), copyId(last), Math.min(maxPoints, size));
+  const points = spreadIds(requireId(first), requireId(last), Math.min(maxPoints, size));
   const parts =
     points === null
       ? ([{ direction: 1 }, { direction: -1 }] as const)
@@ -30,7 +30,7 @@ export async function sampleByFind(find: FindDocuments, size: number): Promise<S
     const found = listDocuments(await find(filter, direction, Math.ceil(size / parts.length)));
     for (const document of upTo(maxSampleBytes / parts.length, found)) {
       // A copy, so that it does not keep the whole reply in memory.
-      documents.set(Buffer.from(copyId(document)).toString('latin1'), Uint8Array.from(document));
+      documents.set(Buffer.from(requireId(document)).toString('latin1'), Uint8Array.from(document));
     }
   }
   const method = points === null ? 'ends' : 'spread';

@@ -9,6 +9,12 @@ export interface Page {
   readonly lastId: Uint8Array;
 }
 
+/** (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+export interface Interval {
+  readonly afterId: Uint8Array | null;
+  readonly untilId: Uint8Array | null;
+}
+
 /**
  * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
  * and the last, where an `_id` has no middle.
@@ -24,13 +30,14 @@ export interface Sample {
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
+  /** Tells a collection from another that has taken its name; null where the server cannot. */
+  readonly collectionId: string | null;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
   /** Top-level fields that the collection's validator requires; empty where it has none. */
   requiredFields(): Promise<string[]>;
-  /** Every document once, in `_id` order. */
-  pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
-  close(): Promise<void>;
+  /** Every document of the interval once, in `_id` order. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

@@ -5,8 +5,9 @@
 
 import type { Plan } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
-import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
+import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
+import { describeId } from './document-id.ts';
 import { type ColumnSlot, DocumentFields } from './document-fields.ts';
 import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
@@ -81,9 +82,6 @@ const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const COPY_TRAILER = -1;
 /** Stands where a field has its length. */
 const COPY_NULL = -1;
-
-/** Most ids are shorter than this as text; the buffer grows for others. */
-const ID_BYTES = 256;
 
 interface RowColumn {
   readonly slot: ColumnSlot;
@@ -242,19 +240,6 @@ class PlanRowEncoder implements RowEncoder {
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
     const column = reason === 'duplicate_extra' ? this.extraColumn : this.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
-    return { ordinal, document, id: this.describeId(document), reason, column, detail };
-  }
-
-  private describeId(document: Buffer): string | null {
-    const output = new Output(ID_BYTES);
-    try {
-      const id = findField(document, '_id');
-      if (id === null) return null;
-      this.idJson.writeValue(wrapBytes(document), id.type, id.valueStart, id.valueEnd, output);
-    } catch (error) {
-      if (error instanceof DocumentError || error instanceof BsonError) return null;
-      throw error;
-    }
-    return output.bytes.toString('utf8', 0, output.position);
+    return { ordinal, document, id: describeId(document), reason, column, detail };
   }
 }

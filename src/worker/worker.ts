@@ -1,15 +1,28 @@
 /** The worker: takes batches one after the other, transcodes and loads each, and acknowledges after COMMIT. */
 
-import { toWireError } from '../errors.ts';
+import { MigrationError, toWireError } from '../errors.ts';
+import { reachFailpoint } from '../failpoints.ts';
 import { readPeakRssBytes } from '../memory.ts';
-import type { Batch, FromWorker, ToWorker, WorkerSettings } from '../pool/protocol.ts';
-import { openLoader, type Loader } from '../postgres/load.ts';
+import {
+  aliveEveryMs,
+  type Ack,
+  type Batch,
+  type FromWorker,
+  type ToWorker,
+  type WorkerSettings,
+} from '../pool/protocol.ts';
+import { Loader, openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
+import type { Session } from '../postgres/session.ts';
+import { describeId } from '../transcode/document-id.ts';
+import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
 
 export interface WorkerPort {
   send(message: FromWorker): void;
   /** Ends the worker after its last message. */
   leave(): void;
+  /** Ends the worker in the middle of its work, after these words. */
+  crash(lastWords: FromWorker): void;
 }
 
 export class Worker {
@@ -17,8 +30,14 @@ export class Worker {
   /** Everything is done in the order in which it came in. */
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
+  /** One connection for all runs that this worker takes part in. */
+  #session: Session | undefined;
   #loader: Loader | undefined;
   #encoder: RowEncoder | undefined;
+  /** Batches that came in, ever, and the numbers of those that are not acked. */
+  #received = 0;
+  readonly #holding = new Set<number>();
+  #signsOfLife: NodeJS.Timeout | undefined;
 
   constructor(port: WorkerPort) {
     this.#port = port;
@@ -27,9 +46,16 @@ export class Worker {
   /** To be called once messages can be received. */
   listen(): void {
     this.#port.send({ kind: 'listening' });
+    this.#signsOfLife = setInterval(() => {
+      this.#port.send({ kind: 'alive', received: this.#received, holding: [...this.#holding] });
+    }, aliveEveryMs).unref();
   }
 
   receive(message: ToWorker): void {
+    if (message.kind === 'batch') {
+      this.#received++;
+      this.#holding.add(message.batch.number);
+    }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
       if (this.#hasFailed) return;
@@ -37,7 +63,9 @@ export class Worker {
         await this.#handle(message);
       } catch (error) {
         this.#hasFailed = true;
-        this.#port.send({ kind: 'failed', error: toWireError(error) });
+        // What we foresee is the same for every worker; a defect may be about this one, or about one document.
+        if (error instanceof MigrationError) this.#port.send({ kind: 'failed', error: toWireError(error) });
+        else this.#port.crash({ kind: 'crashing', error: toWireError(error) });
       }
     });
   }
@@ -51,8 +79,9 @@ export class Worker {
         await this.#load(message.batch);
         return;
       case 'drain':
-        await this.#loader?.close();
-        this.#port.send({ kind: 'drained', peakRssBytes: readPeakRssBytes() });
+        await this.#session?.close();
+        clearInterval(this.#signsOfLife);
+        this.#port.send({ kind: 'drained' });
         this.#port.leave();
         return;
       default:
@@ -63,7 +92,8 @@ export class Worker {
 
   async #start(settings: WorkerSettings): Promise<void> {
     this.#encoder = createRowEncoder(settings.plan);
-    this.#loader = await openLoader(settings);
+    this.#session ??= await openLoadingSession(settings);
+    this.#loader = new Loader(this.#session, settings);
     this.#port.send({ kind: 'ready' });
   }
 
@@ -71,20 +101,53 @@ export class Worker {
     if (this.#encoder === undefined || this.#loader === undefined)
       throw new Error('a batch came before start');
     const startedMs = performance.now();
-    const encoded = this.#encoder.encodeBatch(batch.documents);
-    if (encoded.documents !== batch.count) {
-      throw new Error(
-        `batch ${batch.number} holds ${encoded.documents} documents, not ${batch.count} as read`,
-      );
-    }
+    const encoded =
+      batch.deadly === undefined ? this.#encode(batch, this.#encoder) : refuseUnread(batch, batch.deadly);
     const transcodedMs = performance.now();
     const outcome = await this.#loader.load(batch, encoded);
-    this.#port.send({
-      kind: 'ack',
+    const loadMs = performance.now() - transcodedMs;
+    await this.#acknowledge({
       number: batch.number,
       ...outcome,
       transcodeMs: transcodedMs - startedMs,
-      loadMs: performance.now() - transcodedMs,
+      loadMs,
+      peakRssBytes: readPeakRssBytes(),
     });
   }
+
+  #encode(batch: Batch, encoder: RowEncoder): LoadableBatch {
+    void reachFailpoint('worker-transcode', batch.documents);
+    const { copy, documents, copied, deadLetters, extra } = encoder.encodeBatch(batch.documents);
+    if (documents !== batch.count) {
+      throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
+    }
+    const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
+    return { copy, documents, copied, extra, deadLetters: letters };
+  }
+
+  async #acknowledge(ack: Ack): Promise<void> {
+    const verdict = await reachFailpoint('worker-before-ack');
+    this.#holding.delete(ack.number);
+    if (verdict === 'drop') return;
+    this.#port.send({ kind: 'ack', ...ack });
+    if (verdict === 'double') this.#port.send({ kind: 'ack', ...ack });
+  }
+}
+
+/** A dead letter made without a look into the document, which has ended those that looked. */
+function refuseUnread(batch: Batch, why: string): LoadableBatch {
+  const cursor = new DocumentCursor(batch.documents);
+  cursor.next();
+  const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
+  const letter = {
+    ordinal: 0,
+    document,
+    // The reader has found the _id already; it is all of the document that is safe to look at.
+    id: describeId(batch.lastId),
+    reason: 'worker_died',
+    code: null,
+    column: null,
+    detail: why,
+  } as const;
+  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [] };
 }

@@ -11,6 +11,7 @@ export interface FakeSourceOptions {
 export function createFakeSource(documents: readonly Document[], options: FakeSourceOptions = {}): Source {
   return {
     name: 'school.users',
+    collectionId: null,
     estimateCount: () => Promise.resolve(documents.length),
     sample: (size) => {
       const sampled = documents.slice(0, size).map((document) => serialize(document));
@@ -20,6 +21,5 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     pages: () => {
       throw new Error('a plan reads no pages');
     },
-    close: () => Promise.resolve(),
   };
 }

@@ -1,4 +1,5 @@
 /** Which databases and collections there are, in memory and, with a data directory, in files. */
+import { UUID } from 'bson';
 import { readInt32 } from './bson-view.ts';
 import { Collection } from './collection.ts';
 import type { Address } from './document-heap.ts';
@@ -10,6 +11,8 @@ import { prepareDocument } from './stored-document.ts';
 
 /** A collection and its file; the file is undefined when nothing is to be kept. */
 export interface StoredCollection {
+  /** Its identity: another one when the collection is dropped and made anew. */
+  readonly uuid: UUID;
   readonly documents: Collection;
   readonly file: CollectionFile | undefined;
 }
@@ -43,7 +46,8 @@ export class Catalog {
       return existing;
     }
     checkNames(database, name);
-    const stored = { documents: new Collection(), file: this.#directory?.open(database, name) };
+    const file = this.#directory?.open(database, name);
+    const stored = { uuid: file?.uuid ?? new UUID(), documents: new Collection(), file };
     const collections = this.#databases.get(database) ?? new Map<string, StoredCollection>();
     collections.set(name, stored);
     this.#databases.set(database, collections);
@@ -72,7 +76,13 @@ export class Catalog {
   }
 
   collectionNames(database: string): string[] {
-    return [...(this.#databases.get(database)?.keys() ?? [])].sort();
+    return this.collections(database).map(({ name }) => name);
+  }
+
+  /** In the order of their names. */
+  collections(database: string): { name: string; uuid: UUID }[] {
+    const entries = [...(this.#databases.get(database) ?? [])];
+    return entries.map(([name, { uuid }]) => ({ name, uuid })).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Bytes of all documents of the database. */

@@ -6,7 +6,6 @@ import type { PlanFile } from '../../../src/plan/plan-file.ts';
 import { createFakeSource } from '../../support/fake-source.ts';
 
 const config: PlanConfig = {
-  mongoCollection: 'users',
   postgresSchema: 'public',
   sampleSize: 100,
   objectId: 'text',
@@ -22,12 +21,13 @@ const settings = {
   jsonStyle: 'relaxed',
   nul: 'reject',
 };
+const table = { schema: 'public', table: 'users' };
 const file: PlanFile = { columns: [{ column: 'id', path: '_id', type: 'json' }] };
 
 describe('makePlan', () => {
   it('infers from a sample when there is no file', async () => {
     const source = createFakeSource([{ _id: 1, a: 'x' }, { late: 1 }]);
-    const { plan, notices } = await makePlan(source, { ...config, sampleSize: 1 }, null);
+    const { plan, notices } = await makePlan(source, table, { ...config, sampleSize: 1 }, null);
     assert.deepEqual(plan, {
       ...settings,
       columns: [
@@ -42,7 +42,7 @@ describe('makePlan', () => {
   it('infers as the settings say', async () => {
     const source = createFakeSource([{ _id: new ObjectId(), a: 'x', b: 1 }], { requiredFields: ['a'] });
     const changed = { objectId: 'bytea', isRequiredNotNull: true, jsonStyle: 'plain', nul: 'strip' } as const;
-    const { plan } = await makePlan(source, { ...config, ...changed }, null);
+    const { plan } = await makePlan(source, table, { ...config, ...changed }, null);
     assert.deepEqual(
       plan.columns.map(({ column, type, isRequired }) => [column, type, isRequired ?? false]),
       [
@@ -56,13 +56,14 @@ describe('makePlan', () => {
 
   it('does not ask for required fields unless they are to be NOT NULL', async () => {
     const source = createFakeSource([{ _id: 1, a: 'x' }], { requiredFields: ['a'] });
-    const { plan } = await makePlan(source, config, null);
+    const { plan } = await makePlan(source, table, config, null);
     assert.ok(plan.columns.every(({ isRequired }) => isRequired === undefined));
   });
 
   it('keeps whole documents in the document layout', async () => {
     const { plan } = await makePlan(
       createFakeSource([{ _id: 1, a: 'x' }]),
+      table,
       { ...config, layout: 'document' },
       null,
     );
@@ -79,7 +80,7 @@ describe('makePlan', () => {
     ['ends', /no \$sample: .* the first and the last, 1 documents in all/],
   ] as const) {
     it(`says when the sample is not random (${method})`, async () => {
-      const { notices } = await makePlan(createFakeSource([{ _id: 1 }], { method }), config, null);
+      const { notices } = await makePlan(createFakeSource([{ _id: 1 }], { method }), table, config, null);
       assert.equal(notices.length, 1);
       assert.match(notices[0] ?? '', notice);
     });
@@ -87,7 +88,7 @@ describe('makePlan', () => {
 
   it('follows a file, without a sample', async () => {
     const source = { ...createFakeSource([]), sample: () => assert.fail('a sample was taken') };
-    const { plan, notices } = await makePlan(source, config, file);
+    const { plan, notices } = await makePlan(source, table, config, file);
     assert.deepEqual(plan, {
       ...settings,
       columns: [{ field: '_id', column: 'id', type: 'json' }],
@@ -98,7 +99,7 @@ describe('makePlan', () => {
 
   it('says which settings the file overrules', async () => {
     const changed = { ...config, postgresSchema: 'staging', jsonStyle: 'plain', nul: 'strip' } as const;
-    const { notices } = await makePlan(createFakeSource([]), changed, {
+    const { notices } = await makePlan(createFakeSource([]), table, changed, {
       ...file,
       schema: 'public',
       jsonStyle: 'plain',
@@ -113,9 +114,9 @@ describe('makePlan', () => {
 
 describe('chooseTable', () => {
   it('takes the names of the file before those of the settings', () => {
-    assert.deepEqual(chooseTable(config, null), { schema: 'public', table: 'users' });
-    assert.deepEqual(chooseTable(config, file), { schema: 'public', table: 'users' });
-    assert.deepEqual(chooseTable(config, { ...file, schema: 'app', table: 'people' }), {
+    assert.deepEqual(chooseTable('public', 'users', null), { schema: 'public', table: 'users' });
+    assert.deepEqual(chooseTable('public', 'users', file), { schema: 'public', table: 'users' });
+    assert.deepEqual(chooseTable('public', 'users', { ...file, schema: 'app', table: 'people' }), {
       schema: 'app',
       table: 'people',
     });

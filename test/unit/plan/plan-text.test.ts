@@ -8,7 +8,6 @@ import { resolvePlan } from '../../../src/plan/resolve-plan.ts';
 import { createFakeSource } from '../../support/fake-source.ts';
 
 const config: PlanConfig = {
-  mongoCollection: 'users',
   postgresSchema: 'public',
   sampleSize: 1000,
   objectId: 'text',
@@ -18,10 +17,12 @@ const config: PlanConfig = {
   nul: 'reject',
 };
 
+const table = { schema: 'public', table: 'users' };
+
 async function write(documents: Document[], changed: Partial<PlanConfig> = {}) {
   const source = createFakeSource(documents, { requiredFields: ['name'] });
   const { objectId } = { ...config, ...changed };
-  const made = await inferPlan(source, { ...config, ...changed });
+  const made = await inferPlan(source, table, { ...config, ...changed });
   const file = writePlanFile(made, { objectId, schemaReference: './plan.schema.json', total: 2000 });
   return { made, file, text: formatPlanFile(file) };
 }

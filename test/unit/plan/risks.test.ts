@@ -6,7 +6,6 @@ import { findRisks } from '../../../src/plan/risks.ts';
 import { createFakeSource } from '../../support/fake-source.ts';
 
 const config: PlanConfig = {
-  mongoCollection: 'users',
   postgresSchema: 'public',
   sampleSize: 1000,
   objectId: 'text',
@@ -16,8 +15,10 @@ const config: PlanConfig = {
   nul: 'reject',
 };
 
+const table = { schema: 'public', table: 'users' };
+
 async function risksOf(documents: Document[], changed: Partial<PlanConfig> = {}): Promise<string[]> {
-  return findRisks(await inferPlan(createFakeSource(documents), { ...config, ...changed }));
+  return findRisks(await inferPlan(createFakeSource(documents), table, { ...config, ...changed }));
 }
 
 const many = (count: number, make: (index: number) => Document): Document[] =>

@@ -33,8 +33,14 @@ export function listCollections(context: CommandContext): Reply {
   const filter = readFilter(command, 'filter');
   const isNameOnly = command.boolean('nameOnly') ?? false;
   const documents = server.catalog
-    .collectionNames(database)
-    .map((name) => ({ name, type: 'collection', options: {}, info: { readOnly: false }, idIndex }))
+    .collections(database)
+    .map(({ name, uuid }) => ({
+      name,
+      type: 'collection',
+      options: {},
+      info: { readOnly: false, uuid },
+      idIndex,
+    }))
     .filter((collection) => matches(filter, collection))
     .map(({ name, type, ...rest }) => encodeDocument(isNameOnly ? { name, type } : { name, type, ...rest }));
   return replyFirstBatch(
