@@ -135,6 +135,10 @@ export interface Summary {
   readonly rowsBefore: number;
   readonly rowsAfter: number;
   readonly extra: readonly ExtraCount[];
+  /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
+  readonly duplicates: number;
+  /** Acks that came from a worker that did not hold the batch, and were not applied. */
+  readonly strayAcks: number;
   readonly bytes: number;
   readonly workers: number;
   readonly planMs: number;

@@ -50,6 +50,7 @@ export class Migration {
   #settled = 0;
   #bytes = 0;
   #deadLetters = 0;
+  #duplicates = 0;
   #nextBatch = 1;
 
   constructor(options: MigrationOptions) {
@@ -88,6 +89,7 @@ export class Migration {
   /** To be called for each ack of this run that is applied. */
   onAck(ack: Ack): void {
     this.#deadLetters += ack.deadLettered;
+    if (ack.isDuplicate) this.#duplicates++;
   }
 
   async #open(): Promise<OpenRun | null> {
@@ -241,12 +243,15 @@ export class Migration {
     durations: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
-    const ledger = await session.run(async (client) => ({
-      ...(await readTotals(client, runId)),
-      deadLetterReasons: await countDeadLetters(client, runId),
-      rowsAfter: await countRows(client, plan),
-      extra: await readExtra(client, runId),
-    }));
+    const ledger = await session.run(
+      async (client) => ({
+        ...(await readTotals(client, runId)),
+        deadLetterReasons: await countDeadLetters(client, runId),
+        rowsAfter: await countRows(client, plan),
+        extra: await readExtra(client, runId),
+      }),
+      'long',
+    );
     const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
     return {
       runId,
@@ -263,6 +268,8 @@ export class Migration {
       rowsAfter,
       extra,
       bytes,
+      duplicates: this.#duplicates,
+      strayAcks: supervisor.strayAcks,
       workers: supervisor.size,
       ...durations,
       totalMs: this.#elapsedMs(),
