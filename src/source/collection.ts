@@ -17,6 +17,8 @@ import { copyId } from '../transcode/document-id.ts';
 import { retry } from '../retry.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { filtersBetween } from './id-brackets.ts';
+import type { IndexSpec } from './index-spec.ts';
+import { readIndexes } from './indexes.ts';
 import type { Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
@@ -109,6 +111,10 @@ class CollectionSource implements Source {
         return { documents: await this.#readSample(first, size), isRandom: false };
       }
     });
+  }
+
+  listIndexes(): Promise<IndexSpec[]> {
+    return this.#explained(() => this.#insist(() => readIndexes(this.#db, this.#collection.collectionName)));
   }
 
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
