@@ -14,6 +14,7 @@ import {
   type OptionName,
   type clusterImplementations,
   type ifExistsChoices,
+  type indexChoices,
 } from './options.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
@@ -41,6 +42,8 @@ export interface Config {
   readonly answerTimeoutMs: number;
   readonly workerTimeoutMs: number;
   readonly sampleSize: number;
+  readonly indexes: (typeof indexChoices)[number];
+  readonly indexJobs: number;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
   /** Absolute path. */
@@ -99,6 +102,8 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
     workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
+    indexes: text('indexes') as Config['indexes'],
+    indexJobs: count('indexJobs') ?? 1,
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
     dataDir: resolve(text('dataDir')),

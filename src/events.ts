@@ -1,5 +1,6 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
+import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
@@ -41,11 +42,15 @@ export interface FinishingEvent {
   readonly kind: 'finishing';
 }
 
+/** What became of one of the collection's indexes. */
+export type IndexEvent = IndexAccount & { readonly kind: 'index' };
+
 export interface SummaryEvent extends Summary {
   readonly kind: 'summary';
 }
 
-export type RunEvent = NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | SummaryEvent;
+export type RunEvent =
+  NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | IndexEvent | SummaryEvent;
 
 /** The account of a finished run. */
 export interface Summary {
@@ -68,6 +73,8 @@ export interface Summary {
   readonly rowsBefore: number;
   readonly rowsAfter: number;
   readonly extra: readonly ExtraCount[];
+  /** What became of each of the collection's indexes, other than that of `_id`. */
+  readonly indexes: readonly IndexAccount[];
   readonly bytes: number;
   readonly workers: number;
   readonly planMs: number;

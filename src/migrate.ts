@@ -14,18 +14,17 @@ import type { Plan } from './plan/plan.ts';
 import { systemClock } from './pool/clock.ts';
 import { createPool } from './pool/pool.ts';
 import { Supervisor } from './pool/supervisor.ts';
-import { runCancellable } from './postgres/cancel.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
 import { describePostgres, explainPostgresError } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
+import { finishTable } from './postgres/finish-table.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import { Session } from './postgres/session.ts';
-import { finishTarget } from './postgres/target.ts';
 import type { Source } from './source/source.ts';
 
 /** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
@@ -176,6 +175,7 @@ class Migration {
     this.#bytes = committed.bytes;
     this.#deadLetters = committed.deadLettered;
     this.#nextBatch = run.nextBatch;
+    const specs = this.#config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
     supervisor.begin({ postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs });
@@ -185,11 +185,17 @@ class Migration {
 
     this.#options.onEvent({ kind: 'finishing' });
     await reachFailpoint('primary-in-index-build');
-    await runCancellable(this.#session, this.#config.postgresUrl, this.#options.signal, (client) =>
-      finishTarget(client, settings.plan, run.isOwnTable),
-    );
+    const indexes = await finishTable(this.#session, run, specs, {
+      url: postgresUrl,
+      retryLimitMs,
+      jobs: this.#config.indexJobs,
+      signal: this.#options.signal,
+      onIndex: (account) => {
+        this.#options.onEvent({ kind: 'index', ...account });
+      },
+    });
     const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const summary = await this.#summarise(run, supervisor, { planMs, loadMs, indexMs });
+    const summary = await this.#summarise(run, supervisor, { planMs, loadMs, indexMs, indexes });
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
     await this.#session.transaction((client) => markFinished(client, runId));
@@ -270,7 +276,7 @@ class Migration {
   async #summarise(
     { runId, settings: { plan }, rowsBefore }: OpenRun,
     supervisor: Supervisor,
-    durations: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs'>,
+    finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const ledger = await this.#session.run(async (client) => ({
       ...(await readTotals(client, runId)),
@@ -295,7 +301,7 @@ class Migration {
       extra,
       bytes,
       workers: supervisor.peakRssBytes.length,
-      ...durations,
+      ...finished,
       totalMs: this.#elapsedMs(),
       primaryPeakRssBytes: readPeakRssBytes(),
       workerPeakRssBytes: supervisor.peakRssBytes,

@@ -2,6 +2,7 @@
 
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
+export const indexChoices = ['carry', 'none'] as const;
 
 export type CommandName = 'start' | 'seed' | 'retry' | 'servers';
 
@@ -155,6 +156,23 @@ export const options = {
     range: [1, 1_000_000],
     default: '10000',
     describe: 'Documents looked at to infer the columns and their types.',
+    commands: startOnly,
+  },
+  indexes: {
+    env: 'INDEXES',
+    kind: 'choice',
+    choices: indexChoices,
+    default: 'carry',
+    describe:
+      "What becomes of the collection's indexes after the load: carry (built where Postgres has the like), none.",
+    commands: startOnly,
+  },
+  indexJobs: {
+    env: 'INDEX_JOBS',
+    kind: 'count',
+    range: [1, 64],
+    default: '2',
+    describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
     commands: startOnly,
   },
   amountUsers: {
