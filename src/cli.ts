@@ -32,6 +32,12 @@ async function main(args: readonly string[]): Promise<number> {
     )
     .command('$0', 'migrate a collection', (command) => addOptions(command, 'start'), run('start', start))
     .command(
+      'plan',
+      'infer a plan, to read, to change, and to start with',
+      (command) => addOptions(command, 'plan'),
+      run('plan', async (config, options) => (await import('./plan-command.ts')).plan(config, options)),
+    )
+    .command(
       'seed',
       'fill MongoDB with users to try the tool out on',
       (command) => addOptions(command, 'seed'),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { parse as parsePostgresUrl } from 'pg-connection-string';
+import type { Document } from 'bson';
 import { UsageError } from './errors.ts';
 import {
   flagOf,
@@ -16,6 +17,9 @@ import {
   type ifExistsChoices,
   type indexChoices,
 } from './options.ts';
+import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { namesSeveral } from './source/collection-choice.ts';
+import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
 export type ClusterImplementation = (typeof clusterImplementations)[number];
@@ -24,7 +28,9 @@ export interface Config {
   /** A MongoDB URL, or `embedded`. */
   readonly mongoUrl: string;
   readonly mongoDb: string;
+  /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
+  readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
   readonly postgresUrl: string;
   readonly postgresSchema: string;
@@ -42,6 +48,18 @@ export interface Config {
   readonly answerTimeoutMs: number;
   readonly workerTimeoutMs: number;
   readonly sampleSize: number;
+  /** A MongoDB query; undefined when all documents are read. */
+  readonly filter: Document | undefined;
+  /** Absolute path of the plan file; undefined when the plan is inferred. */
+  readonly planPath: string | undefined;
+  readonly layout: Layout;
+  readonly objectId: ObjectIdStyle;
+  readonly isRequiredNotNull: boolean;
+  readonly jsonStyle: JsonStyle;
+  readonly nul: NulPolicy;
+  /** Absolute path of the plan to write; undefined for standard output. */
+  readonly outPath: string | undefined;
+  readonly isOverwriteAllowed: boolean;
   readonly indexes: (typeof indexChoices)[number];
   readonly indexJobs: number;
   readonly amountUsers: number | undefined;
@@ -72,11 +90,14 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
   const text = (name: OptionName): string => given(name).value;
   const count = (name: OptionName): number | undefined =>
     text(name) === '' ? undefined : Number(text(name));
+  const path = (name: OptionName): string | undefined =>
+    text(name) === '' ? undefined : resolve(text(name));
   const given = (name: OptionName): Given => values.get(name) ?? { value: '', label: '' };
 
   const mongoUrl = checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
   if (command === 'start') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  refuseSeveral(command, text('mongoCollection'), text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
     throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
@@ -88,6 +109,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     mongoUrl: mongoUrl || embedded,
     mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
     mongoCollection: text('mongoCollection'),
+    excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
@@ -102,6 +124,15 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
     workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
+    filter: readFilter(given('filter')),
+    planPath: path('plan'),
+    layout: text('schema') as Layout,
+    objectId: text('objectId') as ObjectIdStyle,
+    isRequiredNotNull: text('requiredNotNull') === 'true',
+    jsonStyle: text('jsonStyle') as JsonStyle,
+    nul: text('nul') as NulPolicy,
+    outPath: path('out'),
+    isOverwriteAllowed: text('force') === 'true',
     indexes: text('indexes') as Config['indexes'],
     indexJobs: count('indexJobs') ?? 1,
     amountUsers: count('amountUsers'),
@@ -186,6 +217,20 @@ function checkPostgresUrl({ value, label }: Given): string {
     if (error instanceof UsageError) throw error;
   }
   throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+}
+
+function readFilter({ value, label }: Given): Document | undefined {
+  return value === '' ? undefined : parseFilter(value, label);
+}
+
+/** A plan is about one collection, and so is each command but `start`. */
+function refuseSeveral(command: CommandName, collections: string, plan: string): void {
+  if (!namesSeveral(collections)) return;
+  if (command === 'start' && plan === '') return;
+  const what = command === 'start' ? 'PLAN' : `the command ${command}`;
+  throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
+    fix: 'name one.',
+  });
 }
 
 /** So that nobody's data lands in a trial server by accident. */

@@ -1,6 +1,7 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
 import type { IndexAccount } from './postgres/build-indexes.ts';
+import type { ExitCode } from './errors.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
@@ -28,6 +29,7 @@ export interface StartedEvent {
 /** A batch was committed. All numbers are totals so far; only what is committed counts. */
 export interface ProgressEvent {
   readonly kind: 'progress';
+  readonly source: string;
   readonly documents: number;
   readonly bytes: number;
   /** Of these documents, how many were committed before this process began; the rest took `elapsedMs`. */
@@ -40,6 +42,7 @@ export interface ProgressEvent {
 /** The rows are in; the primary key is being built. */
 export interface FinishingEvent {
   readonly kind: 'finishing';
+  readonly source: string;
 }
 
 /** What became of one of the collection's indexes. */
@@ -51,6 +54,14 @@ export interface SummaryEvent extends Summary {
 
 export type RunEvent =
   NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | IndexEvent | SummaryEvent;
+
+/** One of several collections that could not be copied. */
+export interface Failure {
+  readonly source: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
 
 /** The account of a finished run. */
 export interface Summary {

@@ -1,14 +1,18 @@
 /** The table of settings: the one place that names each option, its variable, its default and its sentence. */
 
+import { jsonStyles, layouts, nulPolicies, objectIdStyles } from './plan/plan.ts';
+
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'seed' | 'retry' | 'servers';
+export type CommandName = 'start' | 'plan' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
   readonly kind: 'text' | 'url' | 'count' | 'choice' | 'switch';
+  /** Where it is not the variable's name. */
+  readonly flag?: string;
   /** As written in `.env.example` and `--help`; empty means not set. */
   readonly default: string;
   readonly describe: string;
@@ -21,7 +25,9 @@ export interface Option {
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
 const startAndRetry = ['start', 'retry'] as const;
-const all = ['start', 'seed', 'retry', 'servers'] as const;
+const startAndPlan = ['start', 'plan'] as const;
+const allThatRead = ['start', 'plan', 'seed'] as const;
+const all = ['start', 'plan', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -30,21 +36,29 @@ export const options = {
     kind: 'url',
     default: '',
     describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   mongoDb: {
     env: 'MONGO_DB',
     kind: 'text',
     default: 'school',
     describe: 'Database to read; without it, the one in MONGO_URL counts before the default.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   mongoCollection: {
     env: 'MONGO_COLLECTION',
     kind: 'text',
     default: 'users',
-    describe: 'Collection to read; the table takes its name.',
-    commands: ['start', 'seed', 'retry'],
+    describe:
+      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
+    commands: ['start', 'plan', 'seed', 'retry'],
+  },
+  excludeCollections: {
+    env: 'EXCLUDE_COLLECTIONS',
+    kind: 'text',
+    default: '',
+    describe: 'Names and patterns of collections to leave out, when several are copied.',
+    commands: startOnly,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
@@ -58,7 +72,7 @@ export const options = {
     kind: 'text',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: startAndRetry,
+    commands: ['start', 'plan', 'retry'],
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -156,7 +170,82 @@ export const options = {
     range: [1, 1_000_000],
     default: '10000',
     describe: 'Documents looked at to infer the columns and their types.',
+    commands: startAndPlan,
+  },
+  filter: {
+    env: 'FILTER',
+    kind: 'text',
+    default: '',
+    describe: 'Which documents are read: a MongoDB filter in Extended JSON; all when not set.',
+    commands: startAndPlan,
+  },
+  plan: {
+    env: 'PLAN',
+    kind: 'text',
+    default: '',
+    describe: 'Plan file that says which field goes to which column; without one, this is inferred.',
     commands: startOnly,
+  },
+  schema: {
+    env: 'PLAN_SCHEMA',
+    flag: 'schema',
+    kind: 'choice',
+    choices: layouts,
+    default: 'columns',
+    describe:
+      'What is inferred: columns (one for each field), or document (_id, and the whole document as jsonb).',
+    commands: startAndPlan,
+  },
+  objectId: {
+    env: 'OBJECT_ID',
+    kind: 'choice',
+    choices: objectIdStyles,
+    default: 'text',
+    describe: 'What an ObjectId becomes when columns are inferred: text (24 hex digits) or bytea (12 bytes).',
+    commands: startAndPlan,
+  },
+  requiredNotNull: {
+    env: 'REQUIRED_NOT_NULL',
+    flag: 'required-not-null',
+    kind: 'switch',
+    default: '',
+    describe:
+      "Infer NOT NULL for the fields that the collection's validator requires; a document without a value becomes a dead letter.",
+    commands: startAndPlan,
+  },
+  jsonStyle: {
+    env: 'JSON_STYLE',
+    kind: 'choice',
+    choices: jsonStyles,
+    default: 'relaxed',
+    describe:
+      'How jsonb is written: relaxed or canonical Extended JSON, or plain (dates and ids as text; types are lost).',
+    commands: startAndPlan,
+  },
+  nul: {
+    env: 'NUL',
+    kind: 'choice',
+    choices: nulPolicies,
+    default: 'reject',
+    describe:
+      'What becomes of U+0000 in a text, which Postgres cannot store: reject (the document becomes a dead letter), strip or replace (by U+FFFD).',
+    commands: startAndPlan,
+  },
+  out: {
+    env: 'PLAN_OUT',
+    flag: 'out',
+    kind: 'text',
+    default: '',
+    describe: 'File that `npm run plan` writes; standard output when not set.',
+    commands: ['plan'],
+  },
+  force: {
+    env: 'PLAN_FORCE',
+    flag: 'force',
+    kind: 'switch',
+    default: '',
+    describe: 'Let `npm run plan` overwrite a file that is there.',
+    commands: ['plan'],
   },
   indexes: {
     env: 'INDEXES',
@@ -190,7 +279,7 @@ export const options = {
     range: [1, 1_000_000_000],
     default: '100000',
     describe: 'Users that `npm run seed` (or a first start on the embedded source) makes.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   dataDir: {
     env: 'DATA_DIR',
@@ -215,5 +304,6 @@ export const optionNames = Object.keys(options) as OptionName[];
 /** `MONGO_URL` → `mongo-url`; a switch's flag is its key (`--json`). */
 export function flagOf(name: OptionName): string {
   const option: Option = options[name];
+  if (option.flag !== undefined) return option.flag;
   return option.kind === 'switch' ? name : option.env.toLowerCase().replaceAll('_', '-');
 }

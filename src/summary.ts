@@ -1,6 +1,6 @@
 /** Puts the account of a finished run into words. */
 
-import type { Summary } from './events.ts';
+import type { Failure, Summary } from './events.ts';
 import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
@@ -32,6 +32,45 @@ export function describeSummary(summary: Summary): string {
     ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
   return lines.join('\n');
+}
+
+/** A line for each of several collections, and one for all of them. */
+export function describeOutcome(summaries: readonly Summary[], failures: readonly Failure[]): string {
+  const rows = summaries.map(({ source, read, copied, deadLettered, totalMs }) => [
+    source,
+    formatCount(read),
+    formatCount(copied),
+    formatCount(deadLettered),
+    formatDuration(totalMs),
+  ]);
+  const sum = (pick: (summary: Summary) => number): number =>
+    summaries.reduce((total, summary) => total + pick(summary), 0);
+  const table = formatTable([
+    ['collection', 'read', 'copied', 'dead-lettered', 'time'],
+    ...rows,
+    ...failures.map(({ source }) => [source, 'failed', '', '', '']),
+    [
+      formatPlural(summaries.length, 'collection'),
+      formatCount(sum(({ read }) => read)),
+      formatCount(sum(({ copied }) => copied)),
+      formatCount(sum(({ deadLettered }) => deadLettered)),
+      formatDuration(sum(({ totalMs }) => totalMs)),
+    ],
+  ]);
+  return failures.length === 0 ? table : `${table}\n${formatPlural(failures.length, 'collection')} failed`;
+}
+
+/** Names to the left, numbers to the right. */
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+    ),
+  );
+  return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
 }
 
 /** Those that are there, then those that are not: all of them, as nobody else tells what is missing. */

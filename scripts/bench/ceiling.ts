@@ -7,7 +7,7 @@ import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { copyStatement, createTableStatement } from '../../src/postgres/ddl.ts';
 import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
-import { openCollection } from '../../src/source/collection.ts';
+import { Database } from '../../src/source/database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
 import { connectBench } from './table.ts';
 import type { BenchSettings } from './main.ts';
@@ -25,14 +25,14 @@ const trailerBytes = 2;
 
 /** Reads and transcodes the whole collection, outside of what is timed. */
 export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Promise<CeilingInput> {
-  const source = await openCollection({
+  const database = await Database.connect({
     url: mongoUrl,
     db: 'bench',
-    collection: 'users',
     retryLimitMs: 0,
     answerTimeoutMs: 0,
   });
   try {
+    const source = await database.open('users');
     const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
     const plan = { collection: source.name, schema: 'public', table: 'users', columns, extraColumn };
     const encoder = createRowEncoder(plan);
@@ -52,7 +52,7 @@ export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Prom
     });
     return { plan, streams, bsonBytes };
   } finally {
-    await source.close();
+    await database.close();
   }
 }
 

@@ -86,7 +86,7 @@ function isIn(values: unknown, column: PlanColumn): string {
 /** MongoDB compares text by its bytes, and nothing is greater or less than NaN. */
 function compare(operator: string, value: unknown, column: PlanColumn): string {
   const constant = requireConstant(value, column);
-  if (constant.startsWith("'NaN'") || column.type === ('binary' as ColumnType)) {
+  if (constant.startsWith("'NaN'") || column.type === 'binary') {
     throw refuse(`compares ${quoteText(column.column)} in an order that Postgres has not`);
   }
   const collation = constant.endsWith('::text') ? ' COLLATE "C"' : '';
@@ -94,7 +94,7 @@ function compare(operator: string, value: unknown, column: PlanColumn): string {
 }
 
 /** The names and numbers of `$type` whose values stand in a column; those of other types are elsewhere. */
-const bsonTypesOf: Partial<Record<string, readonly (string | number)[]>> = {
+const bsonTypesOf: Readonly<Record<ColumnType, readonly (string | number)[]>> = {
   objectId: ['objectId', 7],
   objectIdBytes: ['objectId', 7],
   string: ['string', 2],
@@ -107,11 +107,12 @@ const bsonTypesOf: Partial<Record<string, readonly (string | number)[]>> = {
   date: ['date', 9],
   uuid: ['binData', 5],
   binary: ['binData', 5],
+  json: [],
 };
 
 function hasType(operand: unknown, column: PlanColumn): string {
   const wanted = Array.isArray(operand) ? (operand as unknown[]) : [operand];
-  const own = bsonTypesOf[column.type] ?? [];
+  const own = bsonTypesOf[column.type];
   const isOwn = wanted.every((type) => own.includes(typeof type === 'string' ? type : Number(String(type))));
   if (!isOwn || wanted.length === 0) {
     throw refuse(`asks for values of ${quoteText(column.column)} that are of another type than the column`);

@@ -5,7 +5,7 @@ import type { IndexKey, IndexSpec } from '../source/index-spec.ts';
 import { findColumn, findJsonColumn } from './find-column.ts';
 import { isNotNull, translateFilter, Untranslatable, type Condition } from './index-filter.ts';
 import { uniqueName } from './names.ts';
-import type { Plan, PlanColumn } from './plan.ts';
+import { isIdColumn, type Plan, type PlanColumn } from './plan.ts';
 
 const quote = pg.escapeIdentifier;
 
@@ -71,7 +71,7 @@ function translateIndex(spec: IndexSpec, plan: Plan, serverVersion: number): Pla
   const { name, key, isUnique, expireAfterSeconds } = spec;
   for (const { path, kind } of key) requireKind(path, kind, plan);
   const columns = key.map(({ path }) => requireColumn(path, plan));
-  if (columns.length === 1 && columns[0]?.field === '_id' && columns[0].path === undefined) {
+  if (columns.length === 1 && columns.every(isIdColumn)) {
     throw new Untranslatable('the primary key serves it');
   }
   const condition = translateCondition(spec, columns, plan);
@@ -153,8 +153,8 @@ function requireCollation({ locale }: IndexSpec, columns: readonly PlanColumn[])
   );
 }
 
-function isNullable({ field, path, isRequired }: PlanColumn): boolean {
-  return isRequired !== true && (field !== '_id' || path !== undefined);
+function isNullable(column: PlanColumn): boolean {
+  return column.isRequired !== true && !isIdColumn(column);
 }
 
 function describeExpiry([first]: readonly IndexKey[], seconds: number): string {

@@ -1,109 +1,89 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
-import { ElementCursor } from '../transcode/bson.ts';
-import { type BsonTypeName, nameOfType } from '../transcode/bson-types.ts';
-import { nameColumns, uniqueName } from './names.ts';
-import type { ColumnType, Plan, PlanColumn } from './plan.ts';
+import { chooseColumnType } from './column-type.ts';
+import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
+import { maxColumns, nameColumns, uniqueName } from './names.ts';
+import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
 
-/** Postgres has 1,600 columns in a table; one is the extra column. */
-const maxColumns = 1599;
-
-export interface Inference extends Pick<Plan, 'columns' | 'extraColumn'> {
+export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
   /** What a person should know about these columns. */
   readonly notices: readonly string[];
+  /** What the sample showed. */
+  readonly stats: SampleStats;
 }
 
-/** How often each type was met in one field. */
-type TypeCounts = Map<BsonTypeName, number>;
-
-/** BSON types that have a column type of their own; all others go to jsonb. */
-const typeOfBson: Partial<Record<BsonTypeName, ColumnType>> = {
-  objectId: 'objectId',
-  string: 'string',
-  int: 'int32',
-  long: 'int64',
-  double: 'double',
-  bool: 'boolean',
-  date: 'date',
-};
-
-/** Two column types met in one field → one that takes both without loss; any other pair goes to jsonb. */
-const widened: Partial<Record<string, ColumnType>> = {
-  'int32,int64': 'int64',
-  'double,int32': 'double',
-};
+export interface InferOptions {
+  /** How an ObjectId is kept (default: text). */
+  readonly objectId?: ObjectIdStyle;
+  /** One column for each field, or one for the whole document (default: columns). */
+  readonly layout?: Layout;
+  /** Fields that become NOT NULL, unless the sample has a document without a value for them. */
+  readonly requiredFields?: readonly string[];
+}
 
 /** @param sample raw documents; a corrupt one is left out, and becomes a dead letter when it is read */
-export function inferColumns(sample: readonly Uint8Array[]): Inference {
-  const seen = new Map<string, TypeCounts>([['_id', new Map()]]);
-  for (const document of sample) countTypes(document, seen);
-
-  const fields = chooseFields(seen);
-  const names = nameColumns(fields.map(([field]) => field));
-  const extraColumn = uniqueName('_extra', new Set(names));
-  const columns = fields.map(([field, types], index): PlanColumn => {
-    return { field, column: names[index] ?? field, type: widenAll(types) };
+export function inferColumns(sample: readonly Uint8Array[], options: InferOptions = {}): Inference {
+  const stats = gatherStats(sample);
+  const isWhole = options.layout === 'document';
+  const fields = isWhole ? [...stats.fields.values()].slice(0, 1) : chooseFields(stats);
+  const names = nameColumns(fields.map(({ path }) => nameOf(path)));
+  const extraColumn = isWhole ? 'document' : uniqueName('_extra', new Set(names));
+  const notices: string[] = [];
+  const columns = fields.map((field, index): PlanColumn => {
+    const name = nameOf(field.path);
+    const column = names[index] ?? name;
+    const type = chooseType(field, options.objectId);
+    const isRequired = isAsked(field, options) && countValues(field) === stats.documents;
+    const planned = { field: name, column, type, ...(isRequired ? { isRequired } : {}) };
+    notices.push(...describeField(field, planned, options));
+    return planned;
   });
-
-  const notices = fields.flatMap(([field, types], index) => {
-    const name = JSON.stringify(field);
-    const met = [...types.keys()].filter((type) => type !== 'null');
-    return [
-      ...(names[index] === field ? [] : [`the field ${name} goes to the column "${names[index] ?? ''}"`]),
-      ...(met.length > 1 && widenAll(types) === 'json'
-        ? [`the field ${name} has several types (${met.join(', ')}) and becomes jsonb`]
-        : []),
-    ];
-  });
-  const left = seen.size - fields.length;
+  const left = isWhole ? 0 : stats.fields.size - fields.length;
   if (left > 0) notices.push(`${left} rare fields have no column of their own and go to ${extraColumn}`);
-  return { columns, extraColumn, notices };
+  return { columns, extraColumn, ...(isWhole ? { keepsWhole: true } : {}), notices, stats };
+}
+
+function describeField(seen: FieldStats, planned: PlanColumn, options: InferOptions): string[] {
+  const { field, column, type, isRequired } = planned;
+  const notices: string[] = [];
+  const name = JSON.stringify(field);
+  if (column !== field) notices.push(`the field ${name} goes to the column "${column}"`);
+  const met = [...seen.types.keys()].filter((met) => met !== 'null');
+  if (met.length > 1 && type === 'json') {
+    notices.push(`the field ${name} has several types (${met.join(', ')}) and becomes jsonb`);
+  }
+  if (isAsked(seen, options) && isRequired !== true) {
+    notices.push(`the validator requires ${name}, but a document without a value was found: it may be NULL`);
+  }
+  return notices;
+}
+
+/** `_id` is NOT NULL anyway. */
+function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): boolean {
+  return nameOf(path) !== '_id' && requiredFields.includes(nameOf(path));
 }
 
 /** `_id` and the most frequent fields, in the order in which they were met; among equals those met first. */
-function chooseFields(seen: ReadonlyMap<string, TypeCounts>): [string, TypeCounts][] {
-  const others = [...seen].filter(([field]) => field !== '_id');
-  const chosen = others.sort(([, a], [, b]) => total(b) - total(a)).slice(0, maxColumns - 1);
-  const kept = new Set(['_id', ...chosen.map(([field]) => field)]);
-  return [...seen].filter(([field]) => kept.has(field));
+function chooseFields({ fields }: SampleStats): FieldStats[] {
+  const [id, ...others] = fields.values();
+  // Without `_id` and the extra column.
+  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2));
+  return [...fields.values()].filter((field) => field === id || chosen.has(field));
 }
 
-function countTypes(document: Uint8Array, seen: Map<string, TypeCounts>): void {
-  try {
-    const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
-    const cursor = new ElementCursor();
-    cursor.open(
-      new DataView(document.buffer, document.byteOffset, document.byteLength),
-      0,
-      document.byteLength,
-    );
-    while (cursor.next(null)) {
-      const field = bytes.toString('utf8', cursor.nameStart, cursor.nameEnd);
-      // A name that is not UTF-8 cannot be the name of a column.
-      if (field.includes('\ufffd')) continue;
-      let types = seen.get(field);
-      if (types === undefined) seen.set(field, (types = new Map<BsonTypeName, number>()));
-      const type = nameOfType(cursor.type);
-      types.set(type, (types.get(type) ?? 0) + 1);
-    }
-  } catch {
-    return;
-  }
+/** A top-level field's path is its name alone. */
+function nameOf([name = '']: readonly string[]): string {
+  return name;
 }
 
-function total(types: TypeCounts): number {
-  return [...types.values()].reduce((sum, count) => sum + count, 0);
+function countValues({ count, types }: FieldStats): number {
+  return count - (types.get('null') ?? 0);
 }
 
-/** Null widens nothing; a field that is always null may be anything. */
-function widenAll(types: TypeCounts): ColumnType {
-  const columnTypes = [...types.keys()]
-    .filter((type) => type !== 'null')
-    .map((type) => typeOfBson[type] ?? 'json');
-  return columnTypes.reduce<ColumnType | undefined>(widen, undefined) ?? 'json';
-}
-
-function widen(a: ColumnType | undefined, b: ColumnType): ColumnType {
-  if (a === undefined || a === b) return b;
-  return widened[[a, b].sort().join()] ?? 'json';
+/** The type of the column for a field, nested or not. */
+export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
+  const isId = path.length === 1 && nameOf(path) === '_id';
+  // In an `_id` null is a value like any other.
+  const type = isId && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
 }

@@ -7,12 +7,17 @@
  */
 export const columnTypes = {
   objectId: 'text',
+  objectIdBytes: 'bytea',
   string: 'text',
+  symbol: 'text',
   int32: 'integer',
   int64: 'bigint',
   double: 'double precision',
+  decimal: 'numeric',
   boolean: 'boolean',
   date: 'timestamp with time zone',
+  uuid: 'uuid',
+  binary: 'bytea',
   json: 'jsonb',
 } as const;
 
@@ -26,8 +31,15 @@ export interface PlanColumn {
   readonly type: ColumnType;
   /** For a value inside the field: the names that lead to it from there. The field itself goes where it would go anyway. */
   readonly path?: readonly string[];
+  /** Of a `binary` column: the one subtype that it takes (default: 0). */
+  readonly subtype?: number;
   /** The column is NOT NULL; a document without a value for it becomes a dead letter. */
   readonly isRequired?: true;
+}
+
+/** The primary key, and not a value inside of it. */
+export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
+  return field === '_id' && path.length === 0;
 }
 
 /** What a worker needs to turn documents of one collection into rows of one table. Plain data: it crosses IPC. */
@@ -39,6 +51,8 @@ export interface Plan {
   readonly columns: readonly PlanColumn[];
   /** The jsonb column, after all others, that keeps what has no column or does not fit its own. */
   readonly extraColumn: string;
+  /** The extra column has every document whole, so that nothing else needs a column, and nothing is missing from it. */
+  readonly keepsWhole?: true;
   /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
   readonly dropped?: readonly string[];
   /** How jsonb is written (default: relaxed Extended JSON); `_id` is always canonical. */
@@ -49,7 +63,8 @@ export interface Plan {
 
 /**
  * `canonical` keeps the type of every number and date; `relaxed` writes them as JSON does where nothing is lost;
- * `plain` writes an ObjectId as its digits, a date as ISO text and a Decimal128 as a number, and does not come back.
+ * `plain` writes an ObjectId as its digits, a date as ISO text, a Decimal128 as a number, a UUID and a symbol as text,
+ * and does not come back.
  */
 export const jsonStyles = ['relaxed', 'canonical', 'plain'] as const;
 export type JsonStyle = (typeof jsonStyles)[number];
@@ -57,3 +72,11 @@ export type JsonStyle = (typeof jsonStyles)[number];
 /** Postgres has no U+0000 in text: make the document a dead letter, leave the character out, or write U+FFFD for it. */
 export const nulPolicies = ['reject', 'strip', 'replace'] as const;
 export type NulPolicy = (typeof nulPolicies)[number];
+
+/** Which columns are inferred: one for each field, or `_id` and the document as a whole. */
+export const layouts = ['columns', 'document'] as const;
+export type Layout = (typeof layouts)[number];
+
+/** What an ObjectId becomes where columns are inferred. */
+export const objectIdStyles = ['text', 'bytea'] as const;
+export type ObjectIdStyle = (typeof objectIdStyles)[number];

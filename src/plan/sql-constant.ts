@@ -2,18 +2,19 @@
 
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId } from 'bson';
 import pg from 'pg';
-import { columnTypes, type PlanColumn } from './plan.ts';
+import { columnTypes, type ColumnType, type PlanColumn } from './plan.ts';
 
 /** @returns null when the value is not exactly one of the column's type */
 export function writeConstant(value: unknown, column: PlanColumn): string | null {
-  const text = writers[column.type]?.(value, column) ?? null;
+  if (column.type === 'json') return null;
+  const text = writers[column.type](value, column);
   return text === null ? null : `${pg.escapeLiteral(text)}::${columnTypes[column.type]}`;
 }
 
 type Writer = (value: unknown, column: PlanColumn) => string | null;
 
 /** By column type; there is no comparing with jsonb. */
-const writers: Partial<Record<string, Writer>> = {
+const writers: Readonly<Record<Exclude<ColumnType, 'json'>, Writer>> = {
   objectId: (value) => (value instanceof ObjectId ? value.toHexString() : null),
   objectIdBytes: (value) => (value instanceof ObjectId ? `\\x${value.toHexString()}` : null),
   string: writeString,
@@ -25,10 +26,8 @@ const writers: Partial<Record<string, Writer>> = {
   boolean: (value) => (typeof value === 'boolean' ? String(value) : null),
   date: writeDate,
   uuid: (value) => (value instanceof Binary && value.sub_type === 4 ? hexOf(value) : null),
-  binary: (value, column) => {
-    const { subtype = 0 } = column as PlanColumn & { subtype?: number };
-    return value instanceof Binary && value.sub_type === subtype ? `\\x${hexOf(value)}` : null;
-  },
+  binary: (value, { subtype = 0 }) =>
+    value instanceof Binary && value.sub_type === subtype ? `\\x${hexOf(value)}` : null,
 };
 
 /** MongoDB takes a symbol and a string for equal. */

@@ -13,6 +13,8 @@ export class Member {
   /** By the batch's number, in the order of delivery, which is the order in which the worker takes them. */
   readonly held = new Map<number, { readonly entry: InFlight; readonly delivery: number }>();
   lastHeardMs: number;
+  /** How often it was told to start and has not answered yet. */
+  startsDue = 0;
   /** What it said before it ended itself. */
   lastWords: WireError | undefined;
   /** It was not heard for too long, and was killed for it. */

@@ -37,6 +37,7 @@ export interface Batch {
 }
 
 export type ToWorker =
+  /** A run begins, the first or another one; no batch of an earlier one is under way. */
   | { readonly kind: 'start'; readonly settings: WorkerSettings }
   | { readonly kind: 'batch'; readonly batch: Batch }
   /** Finish what you hold, close your connection, leave. */
@@ -52,6 +53,8 @@ export interface Ack {
   readonly deadLettered: number;
   readonly transcodeMs: number;
   readonly loadMs: number;
+  /** Of the worker's process, so far. */
+  readonly peakRssBytes: number;
 }
 
 export type FromWorker =
@@ -70,7 +73,7 @@ export type FromWorker =
   /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */
   | { readonly kind: 'crashing'; readonly error: WireError }
   /** The last message: the connection is closed. */
-  | { readonly kind: 'drained'; readonly peakRssBytes: number };
+  | { readonly kind: 'drained' };
 
 /** How often a worker gives a sign of life. */
 export const aliveEveryMs = 1_000;

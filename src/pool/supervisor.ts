@@ -54,15 +54,15 @@ export class Supervisor {
   #endWatch: (() => void) | undefined;
   /** Acks that came from a worker that did not hold the batch. */
   strayAcks = 0;
-  /** Highest memory of each worker that drained, in bytes. */
-  readonly peakRssBytes: number[] = [];
+  readonly #peakRssByPid = new Map<number, number>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
-  get workerCount(): number {
-    return this.#members.length;
+  /** How many workers there are, or are to be again. */
+  get size(): number {
+    return this.#options.size;
   }
 
   get workerPids(): number[] {
@@ -75,7 +75,15 @@ export class Supervisor {
     this.#watch();
   }
 
-  /** Gives the workers their settings; each takes batches as soon as it is ready, and none waits for the others. */
+  /** The most memory that each worker has had, in bytes, the ones that are gone among them. */
+  get peakRssBytes(): number[] {
+    return [...this.#peakRssByPid.values()];
+  }
+
+  /**
+   * Gives the workers the settings of a run; each takes batches as soon as it is ready, and none waits for the others.
+   * Another run may begin once the one before it has drained.
+   */
   begin(settings: WorkerSettings): void {
     this.#settings = settings;
     for (const member of this.#members) this.#sendSettings(member, settings);
@@ -148,7 +156,8 @@ export class Supervisor {
         else if (this.#settings !== undefined) this.#sendSettings(member, this.#settings);
         return;
       case 'ready':
-        if (member.state === 'starting') member.state = 'ready';
+        // One that was still starting for an earlier run has another start to answer.
+        if (--member.startsDue === 0 && member.state === 'starting') member.state = 'ready';
         this.#handOut();
         return;
       case 'ack':
@@ -166,7 +175,6 @@ export class Supervisor {
         member.lastWords = message.error;
         return;
       case 'drained':
-        this.peakRssBytes.push(message.peakRssBytes);
         return;
       default:
         message satisfies never;
@@ -175,8 +183,9 @@ export class Supervisor {
   }
 
   #sendSettings(member: Member, settings: WorkerSettings): void {
-    if (member.state !== 'listening') return;
+    if (member.state !== 'listening' && member.state !== 'ready' && member.state !== 'starting') return;
     member.state = 'starting';
+    member.startsDue++;
     member.worker.send({ kind: 'start', settings });
   }
 
@@ -192,6 +201,7 @@ export class Supervisor {
       return;
     }
     member.held.delete(ack.number);
+    this.#peakRssByPid.set(member.worker.pid, ack.peakRssBytes);
     this.#deaths.recover();
     const settled = entry.settle(ack);
     if (entry.isSettled) {

@@ -1,7 +1,7 @@
 /** The statements about the target table: create, look at, make ready, finish. */
 
 import pg from 'pg';
-import { columnTypes, type Plan } from '../plan/plan.ts';
+import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
 
 const quote = pg.escapeIdentifier;
 
@@ -11,15 +11,16 @@ export function qualifiedName(plan: { schema: string; table: string }): string {
 
 /** The table without its primary key: that is built after the load, at once and sorted, instead of row by row. */
 export function createTableStatement(plan: Plan): string {
-  const columns = plan.columns.map(({ field, column, type }) => {
-    return `${quote(column)} ${columnTypes[type]}${field === '_id' ? ' NOT NULL' : ''}`;
+  const columns = plan.columns.map((planned) => {
+    const isNotNull = isIdColumn(planned) || planned.isRequired === true;
+    return `${quote(planned.column)} ${columnTypes[planned.type]}${isNotNull ? ' NOT NULL' : ''}`;
   });
   columns.push(`${quote(plan.extraColumn)} jsonb`);
   return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)`;
 }
 
 export function addPrimaryKeyStatement(plan: Plan): string {
-  const key = plan.columns.filter(({ field }) => field === '_id').map(({ column }) => quote(column));
+  const key = plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
   return `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${key.join(', ')})`;
 }
 

@@ -13,8 +13,19 @@ const ledgerTables = `
   CREATE SCHEMA IF NOT EXISTS mongo2pg;
   COMMENT ON SCHEMA mongo2pg IS 'mongo2pg ledger ${ledgerVersion}';
 
+  CREATE TABLE IF NOT EXISTS mongo2pg.jobs (
+    job_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_db     text NOT NULL,
+    table_schema  text NOT NULL,
+    selection     text NOT NULL,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz
+  );
+  COMMENT ON TABLE mongo2pg.jobs IS 'Starts that copy several collections.';
+
   CREATE TABLE IF NOT EXISTS mongo2pg.runs (
     run_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id        bigint REFERENCES mongo2pg.jobs,
     source        text NOT NULL,
     table_schema  text NOT NULL,
     table_name    text NOT NULL,

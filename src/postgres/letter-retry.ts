@@ -78,7 +78,7 @@ async function retryPlaces(
   for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
   const rowToIndex = listRows(documents.length, encoded.deadLetters);
   const refusals =
-    encoded.copied === 0 ? [] : await loadSettingAside(client, plan, encoded.copy, encoded.copied);
+    encoded.copied === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded.copy, encoded.copied);
   for (const { row, code, column, detail } of refusals) {
     refused.set(rowToIndex[row] ?? -1, { reason: 'refused', code, column, detail });
   }

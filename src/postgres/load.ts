@@ -2,7 +2,6 @@
 
 import pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
-import type { Plan } from '../plan/plan.ts';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/document-id.ts';
@@ -15,6 +14,23 @@ import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
 import { loadSettingAside, type Refusal } from './set-aside.ts';
+
+/** @throws TargetError that says what to do */
+export async function openLoadingSession(
+  settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+): Promise<Session> {
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
+  return await Session.open({
+    url,
+    applicationName: 'mongo2pg worker',
+    retryLimitMs,
+    answerTimeoutMs,
+    // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
+    onConnect: async (client) => {
+      await client.query('SET synchronous_commit = off');
+    },
+  });
+}
 
 /** A batch as a COPY stream, and the documents of it that have no row there. */
 export interface LoadableBatch {
@@ -39,26 +55,11 @@ export class Loader {
   readonly #settings: WorkerSettings;
   readonly #copy: string;
 
-  private constructor(session: Session, settings: WorkerSettings) {
+  /** @param session one of `openLoadingSession` */
+  constructor(session: Session, settings: WorkerSettings) {
     this.#session = session;
     this.#settings = settings;
     this.#copy = copyStatement(settings.plan);
-  }
-
-  /** @throws TargetError that says what to do */
-  static async open(settings: WorkerSettings): Promise<Loader> {
-    const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
-    const session = await Session.open({
-      url,
-      applicationName: 'mongo2pg worker',
-      retryLimitMs,
-      answerTimeoutMs,
-      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
-      onConnect: async (client) => {
-        await client.query('SET synchronous_commit = off');
-      },
-    });
-    return new Loader(session, settings);
   }
 
   /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
@@ -77,10 +78,6 @@ export class Loader {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#session.close();
-  }
-
   #load(batch: Batch, encoded: LoadableBatch, copy: Copy): Promise<LoadOutcome> {
     const { runId, plan } = this.#settings;
     return this.#session.transaction(async (client) => {
@@ -91,7 +88,7 @@ export class Loader {
         await client.query('ROLLBACK');
         return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
       }
-      const refusals = encoded.copied === 0 ? [] : await copy(client, plan, this.#copy, encoded);
+      const refusals = encoded.copied === 0 ? [] : await copy(client, this.#settings, this.#copy, encoded);
       const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,
@@ -108,16 +105,21 @@ export class Loader {
 }
 
 /** Copies the rows of a batch; returns those that Postgres refused. */
-type Copy = (client: pg.Client, plan: Plan, statement: string, encoded: LoadableBatch) => Promise<Refusal[]>;
+type Copy = (
+  client: pg.Client,
+  run: Pick<WorkerSettings, 'runId' | 'plan'>,
+  statement: string,
+  encoded: LoadableBatch,
+) => Promise<Refusal[]>;
 
-const copyAll: Copy = async (client, _plan, statement, { copy, copied }) => {
+const copyAll: Copy = async (client, _run, statement, { copy, copied }) => {
   const rowCount = await copyRows(client, statement, copy);
   if (rowCount !== copied) throw new MissingRowsError(`COPY took ${rowCount} rows of ${copied}`);
   return [];
 };
 
-const copySettingAside: Copy = (client, plan, _statement, { copy, copied }) =>
-  loadSettingAside(client, plan, copy, copied);
+const copySettingAside: Copy = (client, run, _statement, { copy, copied }) =>
+  loadSettingAside(client, run, copy, copied);
 
 /** A refusal tells the row; the letter needs its document, which is the row's among those that had one. */
 function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {

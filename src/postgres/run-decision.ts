@@ -17,12 +17,16 @@ export interface RunRequest {
   readonly ifExists: IfExists | undefined;
   /** Begin anew whatever is there of an earlier run. */
   readonly isRestart: boolean;
+  /** The job that the run is part of when several collections are copied; null for a single one. */
+  readonly jobId: string | null;
   /** On trial servers a run in the way is replaced without being asked. */
   readonly isTrial: boolean;
 }
 
 export type RunDecision =
   | { readonly kind: 'continue'; readonly run: Run }
+  /** Of several collections, one that is copied already. */
+  | { readonly kind: 'done'; readonly run: Run }
   /** `removes` says what is given up for it, for people; null when nothing is. */
   | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
 
@@ -38,6 +42,9 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
   if (isRestart) return await beginAnew(client, request, run);
   if (run.isFinished) {
     const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
+    const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
+    if (isOfThisJob || (request.jobId !== null && !isReplaced && isSameCollection(run, request)))
+      return { kind: 'done', run };
     if (isReplaced || isTrial) return await beginAnew(client, request, run);
     await refuseRepetition(client, request, run);
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
@@ -55,12 +62,21 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
 
 function listDifferences({ settings, isSameTable }: Run, request: RunRequest): string[] {
   const differences: string[] = [];
-  const { source, collectionId } = request.settings;
+  const { source, collectionId, choices } = request.settings;
   if (source !== settings.source) differences.push(`its source was ${settings.source} and is now ${source}`);
   else if (collectionId !== settings.collectionId)
     differences.push(`the collection ${source} was dropped and made anew since`);
+  for (const name of new Set([...Object.keys(settings.choices), ...Object.keys(choices)])) {
+    const [before, now] = [settings.choices[name], choices[name]];
+    if (before !== now) differences.push(`${name} was ${before ?? 'not set'} and is now ${now ?? 'not set'}`);
+  }
   if (!isSameTable) differences.push('its table was dropped since');
   return differences;
+}
+
+function isSameCollection({ settings }: Run, request: RunRequest): boolean {
+  const { source, collectionId } = request.settings;
+  return settings.source === source && settings.collectionId === collectionId;
 }
 
 async function requireNoRows(
@@ -77,9 +93,8 @@ async function requireNoRows(
 
 /** A finished run is not run again by accident, neither into a table that refuses doubles nor into one that takes them. */
 async function refuseRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<void> {
-  const { table, ifExists, settings } = request;
-  const isSame =
-    run.settings.source === settings.source && run.settings.collectionId === settings.collectionId;
+  const { table, ifExists } = request;
+  const isSame = isSameCollection(run, request);
   if (ifExists === 'append' && !isSame) return;
   if (ifExists !== 'append' && !(await hasRows(client, table))) return;
   const { copied } = await readTotals(client, run.runId);

@@ -41,6 +41,7 @@ export async function beginRun(
   session: Session,
   settings: RunSettings,
   ifExists: IfExists,
+  jobId: string | null,
 ): Promise<OpenRun> {
   return await session.transaction(async (client) => {
     const { plan } = settings;
@@ -48,7 +49,7 @@ export async function beginRun(
     const isOwnTable = await prepareTarget(client, plan, ifExists);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
     const rowsBefore = await countRows(client, plan);
-    const runId = await insertRun(client, settings, { isOwnTable, rowsBefore });
+    const runId = await insertRun(client, settings, { jobId, isOwnTable, rowsBefore });
     const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, isOwnTable, rowsBefore, ranges, ...start };

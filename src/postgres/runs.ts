@@ -11,11 +11,15 @@ export interface RunSettings {
   readonly source: string;
   /** MongoDB's UUID of the collection, where the server has one: a collection dropped and made anew has another. */
   readonly collectionId: string | null;
+  /** The settings that decide what is copied and how, by the names of their variables, as text. */
+  readonly choices: Readonly<Record<string, string>>;
   readonly plan: Plan;
 }
 
 export interface Run {
   readonly runId: string;
+  /** The job that it is part of; null for the run of a single collection. */
+  readonly jobId: string | null;
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
   /** The table of this name is still the one that the run loads. */
@@ -46,7 +50,7 @@ export async function findRun(client: pg.Client, table: TableName): Promise<Run 
 /** The runs whose rows are in the table, an unfinished one first, then the latest. */
 export async function listRuns(client: pg.Client, { schema, table }: TableName): Promise<Run[]> {
   const { rows } = await client.query<Omit<Run, 'rowsBefore'> & { rowsBefore: string }>(
-    `SELECT run_id AS "runId", settings, is_own_table AS "isOwnTable",
+    `SELECT run_id AS "runId", job_id AS "jobId", settings, is_own_table AS "isOwnTable",
             table_oid = coalesce(to_regclass(format('%I.%I', $1::text, $2::text)), 0) AS "isSameTable", rows_before AS "rowsBefore", epoch,
             started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
        FROM mongo2pg.runs
@@ -61,13 +65,13 @@ export async function listRuns(client: pg.Client, { schema, table }: TableName):
 export async function insertRun(
   client: pg.Client,
   settings: RunSettings,
-  { isOwnTable, rowsBefore }: Pick<Run, 'isOwnTable' | 'rowsBefore'>,
+  { jobId, isOwnTable, rowsBefore }: Pick<Run, 'jobId' | 'isOwnTable' | 'rowsBefore'>,
 ): Promise<string> {
   const { source, plan } = settings;
   const { rows } = await client.query<{ run_id: string }>(
     `INSERT INTO mongo2pg.runs
-       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before)
-     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7) RETURNING run_id`,
+       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id)
+     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8) RETURNING run_id`,
     [
       source,
       plan.schema,
@@ -76,6 +80,7 @@ export async function insertRun(
       fingerprintOf(settings),
       isOwnTable,
       rowsBefore,
+      jobId,
     ],
   );
   const runId = rows[0]?.run_id;

@@ -68,7 +68,11 @@ export class Session {
       const seconds = Math.round(limitMs / 1000);
       throw new TargetError(
         `PostgreSQL at ${describePostgres(url)} did not do the work for ${seconds} s: ${explainPostgresError(error, url).message}`,
-        { fix: 'see to the server, and raise RETRY_SECONDS if it only needs longer.', cause: error },
+        {
+          fix: 'see to the server, and raise RETRY_SECONDS if it only needs longer.',
+          isServerGone: true,
+          cause: error,
+        },
       );
     }
   }

@@ -22,7 +22,14 @@ export interface Refusal {
   readonly detail: string;
 }
 
-const stage = 'pg_temp.mongo2pg_stage';
+/** Each run has a plan of its own, and so a stage of its own. */
+interface StagedRun {
+  readonly runId: string;
+  readonly plan: Plan;
+}
+
+const stageOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_stage_${runId}`;
+const functionOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_insert_staged_${runId}`;
 
 /** A block that fails costs a subtransaction for each of its rows, and each block one more scan. */
 const rowsPerBlock = 250;
@@ -33,15 +40,15 @@ const rowsPerBlock = 250;
  */
 export async function loadSettingAside(
   client: pg.Client,
-  plan: Plan,
+  run: StagedRun,
   copy: Buffer,
   rowCount: number,
 ): Promise<Refusal[]> {
-  await prepareStage(client, plan);
-  const unfit = await fillStage(client, copy, rowCount);
+  await prepareStage(client, run);
+  const unfit = await fillStage(client, run, copy, rowCount);
   const { rows } = await client.query<Refusal>(
     `SELECT row_no AS row, code, column_name AS "column", message AS detail
-       FROM pg_temp.mongo2pg_insert_staged(${rowsPerBlock})`,
+       FROM ${functionOf(run)}(${rowsPerBlock})`,
   );
   // The stage's rows are counted without those that it refused itself.
   const staged = Array.from({ length: rowCount }, (_, row) => row).filter((row) => !unfit.has(row));
@@ -50,25 +57,31 @@ export async function loadSettingAside(
 }
 
 /** Temporary tables live as long as the session, so that this happens once in most. */
-async function prepareStage(client: pg.Client, plan: Plan): Promise<void> {
+async function prepareStage(client: pg.Client, run: StagedRun): Promise<void> {
+  const stage = stageOf(run);
   const { rows } = await client.query<{ stage: string | null }>(`SELECT to_regclass('${stage}') AS stage`);
   if (rows[0]?.stage != null) {
     await client.query(`TRUNCATE ${stage}`);
     return;
   }
-  const columns = stageTypes(plan).map((type, index) => `c${index} ${type}`);
-  await client.query(`CREATE TEMPORARY TABLE mongo2pg_stage (${columns.join(', ')}) ON COMMIT DELETE ROWS`);
-  await client.query(insertFunction(plan));
+  const columns = stageTypes(run.plan).map((type, index) => `c${index} ${type}`);
+  await client.query(`CREATE TABLE ${stage} (${columns.join(', ')}) ON COMMIT DELETE ROWS`);
+  await client.query(insertFunction(run));
 }
 
 /** The rows that not even a table without constraints takes are named by COPY one at a time; there should be none. */
-async function fillStage(client: pg.Client, copy: Buffer, rowCount: number): Promise<Map<number, Refusal>> {
+async function fillStage(
+  client: pg.Client,
+  run: StagedRun,
+  copy: Buffer,
+  rowCount: number,
+): Promise<Map<number, Refusal>> {
   const unfit = new Map<number, Refusal>();
   let bytes = copy;
   while (unfit.size < rowCount) {
     await client.query('SAVEPOINT fill_stage');
     try {
-      await copyRows(client, `COPY ${stage} FROM STDIN (FORMAT binary)`, bytes);
+      await copyRows(client, `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`, bytes);
       break;
     } catch (error) {
       const refusal = readRefusal(error, unfit);
@@ -95,7 +108,9 @@ function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>): Refus
  * The function. Most errors of single values do not name their column; assigning each value to a variable of its
  * column's type finds it.
  */
-function insertFunction(plan: Plan): string {
+function insertFunction(run: StagedRun): string {
+  const { plan } = run;
+  const stage = stageOf(run);
   const target = qualifiedName(plan);
   const columns = copyColumns(plan);
   const quoted = columns.map((column) => pg.escapeIdentifier(column)).join(', ');
@@ -110,7 +125,7 @@ function insertFunction(plan: Plan): string {
           EXCEPTION WHEN OTHERS THEN column_name := ${pg.escapeLiteral(column)};
           END;`,
   );
-  return `CREATE FUNCTION pg_temp.mongo2pg_insert_staged(block integer)
+  return `CREATE FUNCTION ${functionOf(run)}(block integer)
     RETURNS TABLE (row_no integer, code text, column_name text, message text)
     LANGUAGE plpgsql AS $function$
     #variable_conflict use_column

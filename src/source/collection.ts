@@ -11,14 +11,19 @@ import {
   type MongoClientOptions,
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { SourceError } from '../errors.ts';
+import { NothingToCopyError, SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { copyId } from '../transcode/document-id.ts';
 import { retry } from '../retry.ts';
-import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { whyNot } from './collection-choice.ts';
+import { listDocuments, readFirstBatch, requireId } from './documents.ts';
+import { hasMatch } from './filter-check.ts';
+import { narrow } from './filter.ts';
 import { filtersBetween } from './id-brackets.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { readRequiredFields } from './required-fields.ts';
+import { sampleByFind } from './sample-by-find.ts';
 import type { Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
@@ -36,6 +41,8 @@ export interface CollectionOptions {
   readonly onRetry?: (reason: string) => void;
   /** Ends the trying with its reason. */
   readonly signal?: AbortSignal;
+  /** Only documents that match are read; all when absent. */
+  readonly filter?: BSON.Document | undefined;
 }
 
 /** What the URL says goes before these. */
@@ -55,23 +62,29 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
 }
 
 /**
- * Connects, and makes sure that the collection is there and has documents.
+ * Makes sure that the collection is there, can be read, and has documents.
  * @throws SourceError that says what to do
  */
-export async function openCollection(options: CollectionOptions): Promise<Source> {
-  const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
+export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
     const db = client.db(options.db);
     const collectionId = await requireCollection(db, options.collection);
-    const source = new CollectionSource(client, db, options, collectionId);
+    const source = new CollectionSource(db, options, collectionId);
     if (!(await source.hasDocuments())) {
-      throw new SourceError(`the collection ${source.name} is empty`, {
+      throw new NothingToCopyError(`the collection ${source.name} is empty`, {
         fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
+      });
+    }
+    if (
+      options.filter !== undefined &&
+      !(await hasMatch(db.collection(options.collection), options.filter))
+    ) {
+      throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
+        fix: 'correct FILTER.',
       });
     }
     return source;
   } catch (error) {
-    await client.close();
     throw explainMongoError(error, options.url);
   }
 }
@@ -79,36 +92,54 @@ export async function openCollection(options: CollectionOptions): Promise<Source
 class CollectionSource implements Source {
   readonly name: string;
   readonly collectionId: string | null;
-  readonly #client: MongoClient;
   readonly #db: Db;
   readonly #collection: Collection;
   readonly #options: CollectionOptions;
+  readonly #filter: BSON.Document | undefined;
 
-  constructor(client: MongoClient, db: Db, options: CollectionOptions, collectionId: string | null) {
-    this.#client = client;
+  constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
     this.#collection = db.collection(options.collection);
     this.#options = options;
+    this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
     this.collectionId = collectionId;
   }
 
+  /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    return (await this.#readPage({}, 1)) !== null;
+    const [first] = listDocuments(await this.#find({}, 1, 1));
+    // Not later, when a table was made for it: a document without an _id is refused here.
+    if (first !== undefined) requireId(first);
+    return first !== undefined;
   }
 
   estimateCount(): Promise<number> {
-    return this.#explained(() => this.#collection.estimatedDocumentCount());
+    return this.#explained(() => {
+      return this.#filter === undefined
+        ? this.#collection.estimatedDocumentCount()
+        : this.#collection.countDocuments(this.#filter);
+    });
+  }
+
+  requiredFields(): Promise<string[]> {
+    return this.#explained(async () => {
+      const [info] = await this.#db.listCollections({ name: this.#collection.collectionName }).toArray();
+      return readRequiredFields(info ?? {});
+    });
   }
 
   sample(size: number): Promise<Sample> {
     return this.#explained(async () => {
       try {
-        return { documents: await this.#readSample([{ $sample: { size } }], size), isRandom: true };
+        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const documents = await this.#readSample([...match, { $sample: { size } }], size);
+        return { documents, method: 'random' };
       } catch (error) {
         if (!isUnknownStage(error)) throw error;
-        const first = [{ $sort: { _id: 1 } }, { $limit: size }];
-        return { documents: await this.#readSample(first, size), isRandom: false };
+        return await sampleByFind((filter, direction, limit) => {
+          return this.#find(narrow(filter, this.#filter), direction, limit);
+        }, size);
       }
     });
   }
@@ -128,10 +159,6 @@ class CollectionSource implements Source {
       yield page;
       lastId = page.lastId;
     }
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
   }
 
   /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
@@ -157,20 +184,25 @@ class CollectionSource implements Source {
 
   /** One page as a command of its own: nothing that times out between pages, nothing lost at a failover. */
   async #readPage(filter: BSON.Document, limit: number): Promise<Page | null> {
-    const cursor = await this.#readCursor({
-      find: this.#collection.collectionName,
-      filter,
-      sort: { _id: 1 },
-      limit,
-      batchSize: limit,
-      singleBatch: true,
-    });
-    const documents = readFirstBatch(cursor);
+    const documents = await this.#find(narrow(filter, this.#filter), 1, limit);
     const document = new DocumentCursor(documents);
     let count = 0;
     while (document.next()) count++;
     if (count === 0) return null;
     return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
+  }
+
+  /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
+  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+    const cursor = await this.#readCursor({
+      find: this.#collection.collectionName,
+      filter,
+      sort: { _id: direction },
+      limit,
+      batchSize: limit,
+      singleBatch: true,
+    });
+    return readFirstBatch(cursor);
   }
 
   /** One reply's worth of an aggregation: never more than 16 MB. */
@@ -216,34 +248,14 @@ function isUnknownStage(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
 }
 
-/** The array of documents in a reply's `cursor`, as BSON bytes. */
-function readFirstBatch(cursor: Uint8Array): Uint8Array {
-  const batch = findField(cursor, 'firstBatch');
-  if (batch === null) throw new SourceError('the server answered without a firstBatch');
-  return cursor.subarray(batch.valueStart, batch.valueEnd);
-}
-
-function listDocuments(array: Uint8Array): Uint8Array[] {
-  const documents: Uint8Array[] = [];
-  for (const cursor = new DocumentCursor(array); cursor.next();) {
-    documents.push(array.subarray(cursor.start, cursor.end));
-  }
-  return documents;
-}
-
-function requireId(document: Uint8Array): Uint8Array {
-  const id = copyId(document);
-  if (id !== null) return id;
-  throw new SourceError('a document without an _id came from the server', {
-    fix: 'a view or a special collection may have such; only collections with _id can be copied.',
-  });
-}
-
 /** @returns the collection's UUID, as text; null where the server tells none */
 async function requireCollection(db: Db, collection: string): Promise<string | null> {
   const found = await db.listCollections({ name: collection }).toArray();
   const first = found[0];
   if (first !== undefined) {
+    const reason = whyNot({ name: collection, type: first.type ?? 'collection' });
+    if (reason !== null)
+      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
     const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
     return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
   }

@@ -2,8 +2,8 @@
 
 import { deserialize } from 'bson';
 import { MongoServerError, type Db } from 'mongodb';
-import { SourceError } from '../errors.ts';
-import { DocumentCursor, ElementCursor, findField } from '../transcode/bson.ts';
+import { ElementCursor, findField } from '../transcode/bson.ts';
+import { listDocuments, readFirstBatch } from './documents.ts';
 import type { IndexKey, IndexSpec } from './index-spec.ts';
 
 /** More than the 64 that a collection can have, so that one reply has them all. */
@@ -18,7 +18,7 @@ export async function readIndexes(db: Db, collection: string): Promise<IndexSpec
     const { readPreference } = db;
     const command = { listIndexes: collection, cursor: { batchSize } };
     const reply = await db.command(command, { raw: true, readPreference });
-    return [...listDocuments(reply.cursor as Uint8Array)].map(readIndexSpec);
+    return listDocuments(readFirstBatch(reply.cursor as Uint8Array)).map(readIndexSpec);
   } catch (error) {
     if (error instanceof MongoServerError && error.code === commandNotSupportedOnView) return [];
     throw error;
@@ -40,15 +40,6 @@ export function readIndexSpec(document: Uint8Array): IndexSpec {
     locale: typeof locale === 'string' && locale !== 'simple' ? locale : null,
     expireAfterSeconds: expireAfterSeconds === undefined ? null : toNumber(expireAfterSeconds),
   };
-}
-
-function* listDocuments(cursor: Uint8Array): Generator<Uint8Array, void, undefined> {
-  const batch = findField(cursor, 'firstBatch');
-  if (batch === null) throw new SourceError('the server answered without a firstBatch');
-  const array = cursor.subarray(batch.valueStart, batch.valueEnd);
-  for (const document = new DocumentCursor(array); document.next();) {
-    yield array.subarray(document.start, document.end);
-  }
 }
 
 function readKey(document: Uint8Array, values: Readonly<Record<string, unknown>>): IndexKey[] {

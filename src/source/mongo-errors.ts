@@ -50,8 +50,9 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (error instanceof MigrationError) return error;
   const where = describeMongo(url);
   const text = error instanceof Error ? error.message : String(error);
+  const isServerGone = isPassingMongoError(error);
   const explain = (message: string, fix: string): SourceError =>
-    new SourceError(message, { fix, cause: error });
+    new SourceError(message, { fix, isServerGone, cause: error });
   if (error instanceof MongoServerError && error.code === authenticationFailed) {
     return explain(
       `MongoDB at ${where} refused user or password`,
@@ -76,5 +77,5 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       'check host, port, TLS options and firewall.',
     );
   }
-  return new SourceError(`MongoDB at ${where}: ${text}`, { cause: error });
+  return new SourceError(`MongoDB at ${where}: ${text}`, { isServerGone, cause: error });
 }

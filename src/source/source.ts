@@ -17,11 +17,16 @@ export interface Interval {
   readonly untilId: Uint8Array | null;
 }
 
+/**
+ * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
+ * and the last, where an `_id` has no middle.
+ */
+export type SampleMethod = 'random' | 'spread' | 'ends';
+
 export interface Sample {
   /** Raw BSON. */
   readonly documents: Uint8Array[];
-  /** From all over the collection; otherwise the first by `_id`, since the server cannot choose at random. */
-  readonly isRandom: boolean;
+  readonly method: SampleMethod;
 }
 
 export interface Source {
@@ -33,9 +38,10 @@ export interface Source {
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
+  /** Top-level fields that the collection's validator requires; empty where it has none. */
+  requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */
   listIndexes(): Promise<IndexSpec[]>;
   /** Every document of the interval once, in `_id` order. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
-  close(): Promise<void>;
 }

@@ -58,21 +58,34 @@ export function writeNumber(value: number, output: Output): void {
     return;
   }
   const magnitude = Math.abs(value);
-  if (magnitude < MAX_SHORT_NUMBER) {
-    let scale = 10;
-    for (let places = 1; places <= MAX_PLACES; places++, scale *= 10) {
-      const scaled = Math.round(magnitude * scale);
-      // Both are integers that a double has exactly, so the division rounds once, as reading the text would.
-      if (scaled / scale !== magnitude) continue;
-      const whole = Math.floor(scaled / scale);
-      if (value < 0) output.writeByte(0x2d);
-      writePadded(whole, countDigits(whole), output);
-      output.writeByte(0x2e);
-      writePadded(scaled - whole * scale, places, output);
-      return;
-    }
+  const places = countPlaces(magnitude);
+  if (places === 0) {
+    output.writeAscii(value.toString());
+    return;
   }
-  output.writeAscii(value.toString());
+  const scale = POWERS[places] ?? 1;
+  const scaled = Math.round(magnitude * scale);
+  const whole = Math.floor(scaled / scale);
+  if (value < 0) output.writeByte(0x2d);
+  writePadded(whole, countDigits(whole), output);
+  output.writeByte(0x2e);
+  writePadded(scaled - whole * scale, places, output);
+}
+
+const POWERS = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const;
+
+/**
+ * How many decimal places the shortest text of a positive number has that is no integer; 0 if they are many, or the
+ * number is large. With its places, the number is `Math.round(magnitude * 10 ** places)`.
+ */
+export function countPlaces(magnitude: number): number {
+  if (magnitude >= MAX_SHORT_NUMBER) return 0;
+  let scale = 10;
+  for (let places = 1; places <= MAX_PLACES; places++, scale *= 10) {
+    // Both are integers that a double has exactly, so the division rounds once, as reading the text would.
+    if (Math.round(magnitude * scale) / scale === magnitude) return places;
+  }
+  return 0;
 }
 
 /** Writes a uint32 with leading zeros. */
@@ -99,8 +112,8 @@ const DAYS_PER_400_YEARS = 146_097;
 const DAYS_TO_1970 = 719_468;
 
 /**
- * Writes an instant of the years 1970 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if
- * there are any.
+ * Writes an instant of the years 0 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if there
+ * are any.
  */
 export function writeIsoDate(epochMs: number, output: Output): void {
   const days = Math.floor(epochMs / MS_PER_DAY);

@@ -68,11 +68,14 @@ export class DocumentFields {
   private readonly cursor = new ElementCursor();
   /** Comes before the first field of each document. */
   private readonly head: FieldName<NameState>;
+  /** What has no column is in the extra column anyway, and is neither listed nor counted. */
+  private readonly keepsWhole: boolean;
   private unplannedNames = 0;
   /** The names in the current document's extra column that are not remembered. */
   private readonly otherNames = new Set<string>();
 
-  constructor(columns: readonly PlanColumn[]) {
+  constructor(columns: readonly PlanColumn[], keepsWhole = false) {
+    this.keepsWhole = keepsWhole;
     const nowhere = { document: 0, type: 0, nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
     this.slots = columns.map((plan) => ({ plan, ...nowhere }));
     this.names = new FieldNames(columns.length + MAX_UNPLANNED_NAMES);
@@ -117,6 +120,8 @@ export class DocumentFields {
         slot.valueStart = cursor.valueStart;
         slot.valueEnd = cursor.valueEnd;
       } else {
+        // jsonb would keep one of the two, and say nothing.
+        if (this.keepsWhole && slot !== null) throw duplicateError(name.text);
         this.markExtra(name);
         this.addExtra(name.text, slot === null ? 'no_column' : 'duplicate_field', cursor);
       }
@@ -171,6 +176,7 @@ export class DocumentFields {
   }
 
   private addExtra(name: string | null, reason: ExtraReason, at: Omit<ExtraField, 'name' | 'reason'>): void {
+    if (this.keepsWhole && reason === 'no_column') return;
     const { type, nameStart, nameEnd, valueStart, valueEnd } = at;
     const extra = this.extras[this.extraCount];
     if (extra === undefined) {

@@ -9,7 +9,7 @@ import { Output } from './output.ts';
 /** Most ids are shorter than this as text; the buffer grows for others. */
 const ID_BYTES = 256;
 
-const json = new JsonWriter('canonical');
+const json = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
 
 /** Null where the document has no `_id` that can be read and stored. */
 export function describeId(document: Uint8Array): string | null {

@@ -1,16 +1,27 @@
 /** Writes BSON text as a JSON string: validated, escaped, byte by byte. */
 
+import type { NulPolicy } from '../plan/plan.ts';
 import type { BsonBytes } from './bson.ts';
+import { hexDigit } from './hex.ts';
 import type { Output } from './output.ts';
-import { measureSequence, nulError } from './utf8.ts';
+import { measureSequence, writeNul } from './utf8.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** A backslash, `u` and four digits are what one byte becomes at most. */
 const MAX_ESCAPE_BYTES = 6;
 
-/** Throws a DocumentError if the text has a NUL or is not UTF-8. */
-export function writeJsonString(source: BsonBytes, start: number, end: number, output: Output): void {
+/**
+ * Throws a DocumentError if the text is not UTF-8, or has a NUL where there must be none. The default is for names and
+ * patterns, which a NUL ends in BSON.
+ */
+export function writeJsonString(
+  source: BsonBytes,
+  start: number,
+  end: number,
+  output: Output,
+  nul: NulPolicy = 'reject',
+): void {
   const { view } = source;
   // Enough for text without escapes; each escape makes sure of the rest again.
   output.reserve(end - start + 2);
@@ -25,11 +36,15 @@ export function writeJsonString(source: BsonBytes, start: number, end: number, o
     } else if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) {
       bytes[at++] = byte;
     } else {
-      if (byte === 0) throw nulError(i);
       output.position = at;
-      output.reserve(MAX_ESCAPE_BYTES + end - i + 1);
-      bytes = output.bytes;
-      at = writeEscape(byte, bytes, at);
+      if (byte === 0) {
+        writeNul(nul, i, end, output);
+        ({ bytes, position: at } = output);
+      } else {
+        output.reserve(MAX_ESCAPE_BYTES + end - i + 1);
+        bytes = output.bytes;
+        at = writeEscape(byte, bytes, at);
+      }
     }
   }
   bytes[at++] = QUOTE;
@@ -60,9 +75,4 @@ function writeEscape(byte: number, bytes: Uint8Array, at: number): number {
   bytes[at++] = hexDigit(byte >>> 4);
   bytes[at++] = hexDigit(byte & 15);
   return at;
-}
-
-/** The lower-case digit of a number below 16. */
-export function hexDigit(value: number): number {
-  return value < 10 ? 0x30 + value : 0x57 + value;
 }

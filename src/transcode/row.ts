@@ -9,9 +9,10 @@ import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
 import { describeId } from './document-id.ts';
 import { type ColumnSlot, DocumentFields } from './document-fields.ts';
-import { beginJson, createFieldEncoders, type EncodeField, endJson } from './encode.ts';
+import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { type JsonStyle, JsonWriter } from './json.ts';
+import { beginJson, type EncodeField, endJson } from './field.ts';
+import { JsonWriter } from './json.ts';
 import { writeJsonString } from './json-string.ts';
 import { Output } from './output.ts';
 
@@ -55,11 +56,6 @@ export interface RowEncoder {
 }
 
 export interface RowEncoderOptions {
-  /**
-   * How jsonb is written, `_id` excepted: its is canonical, so that `1`, `"1"` and `NumberLong(1)` stay
-   * apart. Default: relaxed.
-   */
-  readonly jsonStyle?: JsonStyle;
   /** Of one jsonb field. */
   readonly maxJsonBytes?: number;
   readonly maxRowBytes?: number;
@@ -100,12 +96,13 @@ interface RowColumn {
 
 class PlanRowEncoder implements RowEncoder {
   private readonly extraColumn: string;
+  private readonly keepsWhole: boolean;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
   private readonly maxJsonBytes: number;
   private readonly maxRowBytes: number;
   private readonly json: JsonWriter;
-  private readonly idJson = new JsonWriter('canonical');
+  private readonly idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
   private readonly output = new Output();
   private readonly counter = new ExtraCounter();
   /** The column being written, for the dead letter if that fails. */
@@ -113,14 +110,19 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
+    this.keepsWhole = plan.keepsWhole === true;
     this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
-    this.json = new JsonWriter(options.jsonStyle ?? 'relaxed');
-    this.fields = new DocumentFields(plan.columns);
+    const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
+    this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
+    this.fields = new DocumentFields(plan.columns, this.keepsWhole);
+    const { maxJsonBytes } = this;
     this.columns = this.fields.slots.map((slot) => {
       const isId = slot.plan.field === '_id';
-      const json = isId ? this.idJson : this.json;
-      const encoders = createFieldEncoders(slot.plan.type, json, this.maxJsonBytes);
+      // An `_id` that is changed could become another document's.
+      const encoders = isId
+        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes })
+        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes });
       return { slot, encoders, isId, isNullable: !isId };
     });
   }
@@ -166,7 +168,8 @@ class PlanRowEncoder implements RowEncoder {
       this.writeColumn(source, column);
       output.checkLimit();
     }
-    this.writeExtra(source);
+    if (this.keepsWhole) this.writeWhole(source, start, end);
+    else this.writeExtra(source);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -195,6 +198,14 @@ class PlanRowEncoder implements RowEncoder {
     }
     fields.moveToExtra(source, slot);
     output.writeInt32(COPY_NULL);
+  }
+
+  private writeWhole(source: BsonBytes, start: number, end: number): void {
+    const { output } = this;
+    this.currentColumn = this.extraColumn;
+    const lengthAt = beginJson(output);
+    this.json.writeValue(source, bsonTypes.object, start, end, output);
+    endJson(output, lengthAt, this.maxJsonBytes);
   }
 
   private writeExtra(source: BsonBytes): void {

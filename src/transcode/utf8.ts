@@ -1,6 +1,7 @@
 /** Checks that bytes are UTF-8 that Postgres can store, while copying them. */
 
 import { isUtf8 } from 'node:buffer';
+import type { NulPolicy } from '../plan/plan.ts';
 import type { BsonBytes } from './bson.ts';
 import { DocumentError } from './document-error.ts';
 import type { Output } from './output.ts';
@@ -11,8 +12,17 @@ import type { Output } from './output.ts';
  */
 const NATIVE_BYTES = 64;
 
-/** Copies text as it is. Throws a DocumentError if it has a NUL or is not UTF-8. */
-export function copyText(source: BsonBytes, start: number, end: number, output: Output): void {
+/**
+ * Copies text as it is, U+0000 excepted, of which `nul` says what becomes. Throws a DocumentError if it has one where
+ * there must be none, or is not UTF-8.
+ */
+export function copyText(
+  source: BsonBytes,
+  start: number,
+  end: number,
+  output: Output,
+  nul: NulPolicy,
+): void {
   output.reserve(end - start);
   if (end - start >= NATIVE_BYTES) {
     const text = source.bytes.subarray(start, end);
@@ -24,8 +34,7 @@ export function copyText(source: BsonBytes, start: number, end: number, output: 
     // The loop finds which byte it is.
   }
   const { view } = source;
-  const { bytes } = output;
-  let at = output.position;
+  let { bytes, position: at } = output;
   for (let i = start; i < end; i++) {
     const byte = view.getUint8(i);
     if (byte >= 0x80) {
@@ -35,13 +44,29 @@ export function copyText(source: BsonBytes, start: number, end: number, output: 
     } else if (byte !== 0) {
       bytes[at++] = byte;
     } else {
-      throw nulError(i);
+      output.position = at;
+      writeNul(nul, i, end, output);
+      ({ bytes, position: at } = output);
     }
   }
   output.position = at;
 }
 
-export function nulError(offset: number): DocumentError {
+/** What stands for a character that cannot be there: https://www.unicode.org/glossary/#replacement_character */
+const REPLACEMENT = [0xef, 0xbf, 0xbd] as const;
+
+/**
+ * Writes what becomes of the NUL at `offset`, and keeps room for the rest of the text up to `end` and one byte more.
+ * Throws a DocumentError if it must not be there.
+ */
+export function writeNul(nul: NulPolicy, offset: number, end: number, output: Output): void {
+  if (nul === 'reject') throw nulError(offset);
+  if (nul === 'strip') return;
+  output.reserve(REPLACEMENT.length + end - offset);
+  for (const byte of REPLACEMENT) output.bytes[output.position++] = byte;
+}
+
+function nulError(offset: number): DocumentError {
   return new DocumentError('nul', 'a character U+0000, which Postgres cannot store', offset);
 }
 

@@ -11,7 +11,8 @@ import {
   type ToWorker,
   type WorkerSettings,
 } from '../pool/protocol.ts';
-import { Loader, type LoadableBatch } from '../postgres/load.ts';
+import { Loader, openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
+import type { Session } from '../postgres/session.ts';
 import { describeId } from '../transcode/document-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
@@ -29,6 +30,8 @@ export class Worker {
   /** Everything is done in the order in which it came in. */
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
+  /** One connection for all runs that this worker takes part in. */
+  #session: Session | undefined;
   #loader: Loader | undefined;
   #encoder: RowEncoder | undefined;
   /** Batches that came in, ever, and the numbers of those that are not acked. */
@@ -76,9 +79,9 @@ export class Worker {
         await this.#load(message.batch);
         return;
       case 'drain':
-        await this.#loader?.close();
+        await this.#session?.close();
         clearInterval(this.#signsOfLife);
-        this.#port.send({ kind: 'drained', peakRssBytes: readPeakRssBytes() });
+        this.#port.send({ kind: 'drained' });
         this.#port.leave();
         return;
       default:
@@ -89,7 +92,8 @@ export class Worker {
 
   async #start(settings: WorkerSettings): Promise<void> {
     this.#encoder = createRowEncoder(settings.plan);
-    this.#loader = await Loader.open(settings);
+    this.#session ??= await openLoadingSession(settings);
+    this.#loader = new Loader(this.#session, settings);
     this.#port.send({ kind: 'ready' });
   }
 
@@ -107,6 +111,7 @@ export class Worker {
       ...outcome,
       transcodeMs: transcodedMs - startedMs,
       loadMs,
+      peakRssBytes: readPeakRssBytes(),
     });
   }
 

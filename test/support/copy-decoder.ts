@@ -38,7 +38,7 @@ export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
 
 /**
  * What Postgres would read: bigint for int64 and for a date's microseconds since 2000, hex of the bits for a
- * double.
+ * double and of bytes, text for numeric.
  */
 export type Field = string | number | bigint | boolean | null;
 
@@ -59,7 +59,19 @@ function decodeField(type: ColumnType, bytes: Buffer | null): Field {
   switch (type) {
     case 'objectId':
     case 'string':
+    case 'symbol':
+      assert.ok(!bytes.includes(0), 'a NUL in text');
       return decodeUtf8(bytes);
+    case 'objectIdBytes':
+      assert.equal(bytes.length, 12);
+      return bytes.toString('hex');
+    case 'uuid':
+      assert.equal(bytes.length, 16);
+      return bytes.toString('hex');
+    case 'binary':
+      return bytes.toString('hex');
+    case 'decimal':
+      return decodeNumeric(bytes);
     case 'int32':
       assert.equal(bytes.length, 4);
       return bytes.readInt32BE();
@@ -77,10 +89,45 @@ function decodeField(type: ColumnType, bytes: Buffer | null): Field {
     case 'json': {
       assert.equal(bytes[0], 1, 'the version of jsonb');
       const text = decodeUtf8(bytes.subarray(1));
-      JSON.parse(text);
+      // jsonb takes any JSON but the character U+0000.
+      JSON.parse(text, (_, member: unknown) => {
+        assert.ok(typeof member !== 'string' || !member.includes('\0'), 'a NUL in jsonb');
+        return member;
+      });
       return text;
     }
   }
+}
+
+/**
+ * As Postgres shows it; checks what its numeric_recv checks, and that no digit is cut away:
+ * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/numeric.c
+ */
+function decodeNumeric(bytes: Buffer): string {
+  const [count, weight] = [bytes.readInt16BE(0), bytes.readInt16BE(2)];
+  const [sign, scale] = [bytes.readUInt16BE(4), bytes.readUInt16BE(6)];
+  assert.equal(bytes.length, 8 + count * 2);
+  assert.ok(scale <= 0x3fff, `a scale of ${scale}`);
+  const special = { 0xc000: 'NaN', 0xd000: 'Infinity', 0xf000: '-Infinity' }[sign];
+  if (special !== undefined) {
+    assert.equal(count, 0);
+    return special;
+  }
+  assert.ok(sign === 0 || sign === 0x4000, `a sign of ${sign}`);
+  let value = 0n;
+  for (let i = 0; i < count; i++) {
+    const digit = bytes.readUInt16BE(8 + i * 2);
+    assert.ok(digit < 10_000, `a digit of ${digit}`);
+    value = value * 10_000n + BigInt(digit);
+  }
+  // The value is an integer of this many decimal places.
+  const places = (count - 1 - weight) * 4;
+  if (places < scale) value *= 10n ** BigInt(scale - places);
+  else assert.equal(value % 10n ** BigInt(places - scale), 0n, 'digits beyond the scale');
+  const digits = (places < scale ? value : value / 10n ** BigInt(places - scale)).toString();
+  const padded = digits.padStart(scale + 1, '0');
+  const shown = scale === 0 ? padded : `${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
+  return `${sign === 0 ? '' : '-'}${shown}`;
 }
 
 function decodeUtf8(bytes: Buffer): string {

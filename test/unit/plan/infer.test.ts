@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Binary, Decimal128, Double, Int32, Long, ObjectId, serialize, type Document } from 'bson';
+import {
+  Binary,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  ObjectId,
+  serialize,
+  Timestamp,
+  UUID,
+  type Document,
+} from 'bson';
 import { inferColumns } from '../../../src/plan/infer.ts';
 
 function typesOf(...documents: Document[]): Record<string, string> {
@@ -31,14 +42,16 @@ describe('inferColumns', () => {
   });
 
   it('gives nested and rare types to jsonb', () => {
-    const types = typesOf({ _id: 1, o: {}, a: [], bin: new Binary(), dec: new Decimal128('1'), n: null });
-    assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', bin: 'json', dec: 'json', n: 'json' });
+    const types = typesOf({ _id: 1, o: {}, a: [], t: new Timestamp(0n), r: /x/, n: null });
+    assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', t: 'json', r: 'json', n: 'json' });
   });
 
   for (const [name, a, b, widened] of [
     ['int and long', new Int32(1), Long.fromNumber(1), 'int64'],
     ['int and double', new Int32(1), new Double(1), 'double'],
-    ['long and double', Long.fromNumber(1), new Double(1), 'json'],
+    ['long and double', Long.fromNumber(1), new Double(1), 'decimal'],
+    ['decimal and double', Decimal128.fromString('1'), new Double(1), 'decimal'],
+    ['UUID and bytes', new UUID(), new Binary(), 'json'],
     ['int and string', new Int32(1), '1', 'json'],
     ['string and null', 'a', null, 'string'],
     ['string and object', 'a', {}, 'json'],
@@ -87,5 +100,51 @@ describe('inferColumns', () => {
       columns.map(({ field }) => field),
       ['_id', 'b'],
     );
+  });
+
+  it('takes null for a value of its own in an _id', () => {
+    assert.equal(typesOf({ _id: 1 }, { _id: null })._id, 'json');
+  });
+
+  it('keeps an ObjectId as bytes when asked to', () => {
+    const sample = [serialize({ _id: new ObjectId(), other: new ObjectId(), text: 'x' })];
+    const { columns } = inferColumns(sample, { objectId: 'bytea' });
+    assert.deepEqual(
+      columns.map(({ type }) => type),
+      ['objectIdBytes', 'objectIdBytes', 'string'],
+    );
+  });
+
+  it('gives the document layout an _id and the whole document, whatever else there is', () => {
+    const { notices, stats, ...inferred } = inferColumns([serialize({ _id: 1, a: 1, '': 1 })], {
+      layout: 'document',
+    });
+    assert.deepEqual(inferred, {
+      columns: [{ field: '_id', column: '_id', type: 'int32' }],
+      extraColumn: 'document',
+      keepsWhole: true,
+    });
+    assert.deepEqual(notices, []);
+    assert.equal(stats.documents, 1);
+  });
+
+  it('makes a required field NOT NULL only where the sample has nothing against it', () => {
+    const sample = [
+      { _id: 1, always: 1, sometimes: 1, nullable: 1, free: 1 },
+      { _id: 2, always: 1, nullable: null, free: 1 },
+    ].map((document) => serialize(document));
+    const requiredFields = ['_id', 'always', 'sometimes', 'nullable', 'never'];
+    const { columns, notices } = inferColumns(sample, { requiredFields });
+    assert.deepEqual(
+      columns.filter(({ isRequired }) => isRequired).map(({ field }) => field),
+      ['always'],
+    );
+    for (const name of ['sometimes', 'nullable']) {
+      assert.match(
+        notices.join('\n'),
+        new RegExp(`the validator requires "${name}", but a document without`),
+      );
+    }
+    assert.equal(notices.length, 2);
   });
 });

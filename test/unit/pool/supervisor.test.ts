@@ -57,7 +57,10 @@ class ScriptedWorker implements PoolWorker {
   }
 
   fails(message: string): void {
-    this.#events.onMessage({ kind: 'failed', error: { message, fix: '', exitCode: ExitCode.target } });
+    this.#events.onMessage({
+      kind: 'failed',
+      error: { message, fix: '', exitCode: ExitCode.target, isServerGone: false },
+    });
   }
 
   acks(number: number, documents = 1): void {
@@ -69,13 +72,13 @@ class ScriptedWorker implements PoolWorker {
   }
 
   crashes(message: string): void {
-    const error = { message, fix: '', exitCode: ExitCode.internal };
+    const error = { message, fix: '', exitCode: ExitCode.internal, isServerGone: false };
     this.#events.onMessage({ kind: 'crashing', error });
     this.goes({ code: 1, signal: null });
   }
 
   leaves(): void {
-    this.#events.onMessage({ kind: 'drained', peakRssBytes: 1 });
+    this.#events.onMessage({ kind: 'drained' });
     this.goes({ code: 0, signal: null });
   }
 
@@ -123,7 +126,7 @@ class ScriptedClock implements Clock {
 
 function ackOf(number: number, documents: number): Ack {
   const account = { documents, copied: documents, deadLettered: 0 };
-  return { number, isDuplicate: false, ...account, transcodeMs: 0, loadMs: 0 };
+  return { number, isDuplicate: false, ...account, transcodeMs: 0, loadMs: 0, peakRssBytes: 1 };
 }
 
 function batchOf(number: number, bytes = 10): Batch {

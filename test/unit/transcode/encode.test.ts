@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Decimal128 } from 'bson';
 import { columnTypes, type ColumnType } from '../../../src/plan/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows, type Field } from '../../support/copy-decoder.ts';
@@ -39,6 +40,19 @@ const max64 = 2n ** 63n - 1n;
 /** 4714-11-24 BC and 294277-01-01, in ms since 1970. */
 const firstMs = -210_866_803_200_000n;
 const endMs = 9_224_318_016_000_000n;
+
+function binary(subtype: number, hex: string): Buffer {
+  const bytes = Buffer.from(hex, 'hex');
+  return Buffer.concat([int32(bytes.length), Buffer.of(subtype), bytes]);
+}
+
+function binaryJson(base64: string, subType: string): string {
+  return JSON.stringify({ $binary: { base64, subType } });
+}
+
+function decimal(text: string): Buffer {
+  return Buffer.from(Decimal128.fromString(text).bytes);
+}
 
 const fits: [ColumnType, string, number, Buffer, Field][] = [
   ['objectId', 'an ObjectId', 7, Buffer.from('00ff10abcdef0123456789ab', 'hex'), '00ff10abcdef0123456789ab'],
@@ -87,6 +101,46 @@ const fits: [ColumnType, string, number, Buffer, Field][] = [
     int64(9_200_000_000_000_001n),
     micros(9_200_000_000_000_001n),
   ],
+  [
+    'objectIdBytes',
+    'an ObjectId',
+    7,
+    Buffer.from('00ff10abcdef0123456789ab', 'hex'),
+    '00ff10abcdef0123456789ab',
+  ],
+  ['symbol', 'a symbol', 14, rawString('é'), 'é'],
+  ['uuid', 'a UUID', 5, binary(4, '00112233445566778899aabbccddeeff'), '00112233445566778899aabbccddeeff'],
+  ['binary', 'bytes', 5, binary(0, '00ff'), '00ff'],
+  ['binary', 'no bytes', 5, binary(0, ''), ''],
+  ['binary', 'many bytes', 5, binary(0, 'ab'.repeat(1000)), 'ab'.repeat(1000)],
+  [
+    'decimal',
+    '34 digits',
+    0x13,
+    decimal('1234567890123456789012345678901234'),
+    '1234567890123456789012345678901234',
+  ],
+  ['decimal', 'its decimal places', 0x13, decimal('-1.500'), '-1.500'],
+  ['decimal', 'zero with its decimal places', 0x13, decimal('0E-3'), '0.000'],
+  ['decimal', 'a positive exponent', 0x13, decimal('12E+5'), '1200000'],
+  ['decimal', 'the greatest number', 0x13, decimal('9E+6144'), `9${'0'.repeat(6144)}`],
+  ['decimal', 'the least number', 0x13, decimal('1E-6176'), `0.${'0'.repeat(6175)}1`],
+  ['decimal', 'NaN', 0x13, decimal('NaN'), 'NaN'],
+  ['decimal', 'Infinity', 0x13, decimal('Infinity'), 'Infinity'],
+  ['decimal', '-Infinity', 0x13, decimal('-Infinity'), '-Infinity'],
+  ['decimal', 'the least int32', 0x10, int32(-0x80000000), '-2147483648'],
+  ['decimal', 'an int32 of 0', 0x10, int32(0), '0'],
+  ['decimal', 'the greatest int64', 0x12, int64(max64), String(max64)],
+  ['decimal', 'the least int64', 0x12, int64(-max64 - 1n), String(-max64 - 1n)],
+  ['decimal', '-2^32 in an int64', 0x12, int64(-(2n ** 32n)), '-4294967296'],
+  ['decimal', 'a double by its shortest digits', 1, double(0.1), '0.1'],
+  ['decimal', 'a double of many digits', 1, double(-0.1 - 0.2), '-0.30000000000000004'],
+  ['decimal', 'a whole double with all its digits', 1, double(2 ** 63), '9223372036854775808'],
+  ['decimal', 'a large double', 1, double(1e300), `1${'0'.repeat(300)}`],
+  ['decimal', 'the least double', 1, double(5e-324), `0.${'0'.repeat(323)}5`],
+  ['decimal', 'a double NaN', 1, double(NaN), 'NaN'],
+  ['decimal', 'a double Infinity', 1, double(Infinity), 'Infinity'],
+  ['decimal', 'a double -Infinity', 1, double(-Infinity), '-Infinity'],
   ['json', 'an empty document', 3, rawDocument([]), '{}'],
   ['json', 'undefined', 6, Buffer.of(), '{"$undefined":true}'],
   ['json', 'minKey', 0xff, Buffer.of(), '{"$minKey":1}'],
@@ -120,6 +174,20 @@ const doesNotFit: [ColumnType, string, number, Buffer, json: string][] = [
   ['date', 'the greatest date', 9, int64(max64), '{"$date":{"$numberLong":"9223372036854775807"}}'],
   ['date', 'the least date', 9, int64(-max64 - 1n), '{"$date":{"$numberLong":"-9223372036854775808"}}'],
   ['date', 'a timestamp', 0x11, int64(1n), '{"$timestamp":{"t":0,"i":1}}'],
+  ['objectIdBytes', 'a string', 2, rawString('0'.repeat(12)), `"${'0'.repeat(12)}"`],
+  ['symbol', 'a string', 2, rawString('s'), '"s"'],
+  ['uuid', 'a UUID of 15 bytes', 5, binary(4, '00'.repeat(15)), binaryJson('AAAAAAAAAAAAAAAAAAAA', '04')],
+  ['uuid', 'a UUID of 17 bytes', 5, binary(4, '00'.repeat(17)), binaryJson('AAAAAAAAAAAAAAAAAAAAAAA=', '04')],
+  ['uuid', '16 other bytes', 5, binary(0, '00'.repeat(16)), binaryJson('AAAAAAAAAAAAAAAAAAAAAA==', '00')],
+  ['uuid', 'an old UUID', 5, binary(3, '00'.repeat(16)), binaryJson('AAAAAAAAAAAAAAAAAAAAAA==', '03')],
+  ['binary', 'a UUID', 5, binary(4, '00'.repeat(16)), binaryJson('AAAAAAAAAAAAAAAAAAAAAA==', '04')],
+  ['binary', 'bytes of the old subtype', 5, binary(2, '0100000061'), binaryJson('YQ==', '02')],
+  ['binary', 'bytes of a user-defined subtype', 5, binary(0x80, '61'), binaryJson('YQ==', '80')],
+  ['decimal', '-0', 0x13, decimal('-0.00'), '{"$numberDecimal":"-0.00"}'],
+  ['decimal', 'a double -0', 1, double(-0), '{"$numberDouble":"-0.0"}'],
+  ['decimal', 'a string', 2, rawString('1'), '"1"'],
+  ['int32', 'a decimal', 0x13, decimal('1'), '{"$numberDecimal":"1"}'],
+  ['double', 'a decimal', 0x13, decimal('1'), '{"$numberDecimal":"1"}'],
   ['string', 'undefined', 6, Buffer.of(), '{"$undefined":true}'],
 ];
 
@@ -132,6 +200,48 @@ describe('a column', () => {
   for (const [columnType, name, type, bytes, json] of doesNotFit) {
     it(`of ${columnType} (${columnTypes[columnType]}) does not take ${name}`, () => {
       assert.deepEqual(load(columnType, type, bytes), { extra: `{"v":${json}}` });
+    });
+  }
+
+  it('of binary takes the values of its subtype, if it has one', () => {
+    const plan = makePlan({ _id: 'int32', v: 'binary' });
+    const columns = plan.columns.map((column) => (column.field === 'v' ? { ...column, subtype: 2 } : column));
+    const documents = [binary(2, '0200000061ff'), binary(0, '61ff')].map((bytes) => {
+      return rawDocument([
+        [0x10, '_id', int32(1)],
+        [5, 'v', bytes],
+      ]);
+    });
+    const { copy } = createRowEncoder({ ...plan, columns }).encodeBatch(rawArray(documents));
+    assert.deepEqual(
+      decodeRows(copy, plan).map(({ v, _extra }) => [v, _extra]),
+      [
+        ['61ff', null],
+        [null, `{"v":${binaryJson('Yf8=', '00')}}`],
+      ],
+    );
+  });
+
+  for (const [nul, kept] of [
+    ['strip', 'ab'],
+    ['replace', 'a\ufffdb'],
+  ] as const) {
+    it(`of text takes a NUL where the policy is to ${nul} it, and an _id does not`, () => {
+      const plan = { ...makePlan({ _id: 'string', v: 'string', s: 'symbol' }), nul };
+      const documents = ['id', 'i\0d'].map((id) => {
+        return rawDocument([
+          [2, '_id', rawString(id)],
+          [2, 'v', rawString('a\0b')],
+          [14, 's', rawString('a\0b')],
+          [2, 'w', rawString('a\0b')],
+        ]);
+      });
+      const { copy, deadLetters } = createRowEncoder(plan).encodeBatch(rawArray(documents));
+      assert.deepEqual(decodeRows(copy, plan), [{ _id: 'id', v: kept, s: kept, _extra: `{"w":"${kept}"}` }]);
+      assert.deepEqual(
+        deadLetters.map(({ ordinal, reason, column, id }) => [ordinal, reason, column, id]),
+        [[1, 'nul', '_id', null]],
+      );
     });
   }
 });

@@ -1,24 +1,36 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Long, serialize } from 'bson';
+import { Decimal128, EJSON, Long, serialize } from 'bson';
 import fc from 'fast-check';
+import { nulPolicies, type JsonStyle, type NulPolicy } from '../../../src/plan/plan.ts';
 import { BsonError } from '../../../src/transcode/bson-types.ts';
 import { findField, wrapBytes } from '../../../src/transcode/bson.ts';
 import { DocumentError } from '../../../src/transcode/document-error.ts';
-import { type JsonStyle, JsonWriter, MAX_JSON_DEPTH } from '../../../src/transcode/json.ts';
+import { JsonWriter, MAX_JSON_DEPTH } from '../../../src/transcode/json.ts';
 import { Output } from '../../../src/transcode/output.ts';
-import { toExtendedJson, value } from '../../support/arbitrary-bson.ts';
-import { double, int32, int64, rawDocument, rawString } from '../../support/raw-bson.ts';
+import { toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
+import { double, int32, int64, rawDocument, type RawElement, rawString } from '../../support/raw-bson.ts';
 
-const writers = { relaxed: new JsonWriter('relaxed'), canonical: new JsonWriter('canonical') };
+function createWriter(
+  style: JsonStyle,
+  { nul = 'reject', keepsOrder = false }: { nul?: NulPolicy; keepsOrder?: boolean } = {},
+): JsonWriter {
+  return new JsonWriter({ style, nul, keepsOrder });
+}
+
+const writers = {
+  relaxed: createWriter('relaxed'),
+  canonical: createWriter('canonical'),
+  plain: createWriter('plain'),
+};
 
 /** The text of the document's field `v`. */
-function writeField(document: Uint8Array, style: JsonStyle): string {
+function writeField(document: Uint8Array, style: JsonStyle, writer = writers[style]): string {
   const found = findField(document, 'v');
   assert.ok(found !== null);
   // As small as can be, so that each write must make sure of its room.
   const output = new Output(1);
-  writers[style].writeValue(wrapBytes(document), found.type, found.valueStart, found.valueEnd, output);
+  writer.writeValue(wrapBytes(document), found.type, found.valueStart, found.valueEnd, output);
   return output.bytes.toString('utf8', 0, output.position);
 }
 
@@ -147,6 +159,111 @@ describe('JsonWriter', () => {
     }
   });
 
+  const plain: [string, number, Buffer, string][] = [
+    ['an ObjectId', 7, Buffer.alloc(12, 0xab), `"${'ab'.repeat(12)}"`],
+    ['a date', 9, int64(1n), '"1970-01-01T00:00:00.001Z"'],
+    ['a date before 1970', 9, int64(-1n), '"1969-12-31T23:59:59.999Z"'],
+    ['the first date of the year 1', 9, int64(-62_135_596_800_000n), '"0001-01-01T00:00:00Z"'],
+    ['a date before that', 9, int64(-62_135_596_800_001n), '{"$date":{"$numberLong":"-62135596800001"}}'],
+    ['the year 10000', 9, int64(253_402_300_800_000n), '{"$date":{"$numberLong":"253402300800000"}}'],
+    ['a decimal', 0x13, decimal('-1.50'), '-1.50'],
+    ['a decimal with an exponent', 0x13, decimal('1E+6144'), '1.000000000000000000000000000000000E+6144'],
+    ['a decimal NaN', 0x13, decimal('NaN'), '{"$numberDecimal":"NaN"}'],
+    ['a decimal Infinity', 0x13, decimal('-Infinity'), '{"$numberDecimal":"-Infinity"}'],
+    ['a decimal -0', 0x13, decimal('-0.0'), '{"$numberDecimal":"-0.0"}'],
+    ['a double -0', 1, double(-0), '{"$numberDouble":"-0.0"}'],
+    ['an int64', 0x12, int64(2n ** 63n - 1n), '9223372036854775807'],
+    ['a UUID', 5, binary(4, 16), '"abababab-abab-abab-abab-abababababab"'],
+    ['a UUID of 15 bytes', 5, binary(4, 15), '{"$binary":{"base64":"q6urq6urq6urq6urq6ur","subType":"04"}}'],
+    ['bytes', 5, binary(0, 3), '{"$binary":{"base64":"q6ur","subType":"00"}}'],
+    ['a symbol', 14, rawString('s'), '"s"'],
+    ['a timestamp', 17, int64(1n), '{"$timestamp":{"t":0,"i":1}}'],
+  ];
+  for (const [name, type, bytes, expected] of plain) {
+    it(`writes ${name} plainly`, () => {
+      assert.equal(writeRaw(type, bytes, 'plain'), expected);
+    });
+  }
+
+  it('writes each day from the year 1 to 1970 as Date does, in plain style', () => {
+    for (let ms = -62_135_596_800_000; ms < 0; ms += 37 * 86_400_000 + 12_345_678) {
+      assert.equal(
+        writeRaw(9, int64(BigInt(ms)), 'plain'),
+        `"${new Date(ms).toISOString().replace('.000Z', 'Z')}"`,
+      );
+    }
+  });
+
+  it('applies the policy for NUL wherever text can have one, and never to the text \\u0000', () => {
+    const text = rawString('\\u0000\0');
+    const cases: [number, Buffer, (text: string) => string][] = [
+      [2, text, (shown) => shown],
+      [14, text, (shown) => `{"$symbol":${shown}}`],
+      [13, text, (shown) => `{"$code":${shown}}`],
+      [
+        15,
+        codeWithScope('\\u0000\0', rawDocument([[2, 'a', text]])),
+        (shown) => `{"$code":${shown},"$scope":{"a":${shown}}}`,
+      ],
+      [
+        12,
+        Buffer.concat([text, Buffer.alloc(12)]),
+        (shown) => `{"$dbPointer":{"$ref":${shown},"$id":{"$oid":"${'0'.repeat(24)}"}}}`,
+      ],
+      [
+        3,
+        rawDocument([[4, '\\u0000', rawDocument([[2, '0', text]])]]),
+        (shown) => `{"\\\\u0000":[${shown}]}`,
+      ],
+    ];
+    const shown = { strip: '"\\\\u0000"', replace: '"\\\\u0000\ufffd"' };
+    for (const [type, bytes, expected] of cases) {
+      const document = rawDocument([[type, 'v', bytes]]);
+      for (const nul of nulPolicies) {
+        const writer = createWriter('relaxed', { nul });
+        if (nul === 'reject') {
+          assert.throws(() => writeField(document, 'relaxed', writer), isDocumentError('nul'));
+        } else {
+          assert.equal(writeField(document, 'relaxed', writer), expected(shown[nul]));
+        }
+      }
+    }
+  });
+
+  it('keeps documents apart that differ in the order of their keys, when asked to', () => {
+    const one: RawElement = [0x10, 'a', int32(1)];
+    const other: RawElement = [8, 'b', Buffer.of(1)];
+    const cases: [RawElement[], string][] = [
+      [[], '{}'],
+      [[one], '{"a":{"$numberInt":"1"}}'],
+      [[one, other], '{"$document":[["a",{"$numberInt":"1"}],["b",true]]}'],
+      [[other, one], '{"$document":[["b",true],["a",{"$numberInt":"1"}]]}'],
+      [[other, other], '{"$document":[["b",true],["b",true]]}'],
+      [[[3, 'n', rawDocument([other, one])]], '{"n":{"$document":[["b",true],["a",{"$numberInt":"1"}]]}}'],
+      [[[4, 'n', rawDocument([other, one])]], '{"n":[true,{"$numberInt":"1"}]}'],
+      [[[2, '$oid', rawString('0'.repeat(24))]], `{"$document":[["$oid","${'0'.repeat(24)}"]]}`],
+      [[[4, '$document', rawDocument([])]], '{"$document":[["$document",[]]]}'],
+      [[[10, '', Buffer.of()]], '{"":null}'],
+    ];
+    const writer = createWriter('canonical', { keepsOrder: true });
+    for (const [elements, expected] of cases) {
+      const document = rawDocument([[3, 'v', rawDocument(elements)]]);
+      assert.equal(writeField(document, 'canonical', writer), expected);
+    }
+  });
+
+  it('loses nothing, not even the order of keys, when it keeps that', () => {
+    const writer = createWriter('canonical', { keepsOrder: true });
+    fc.assert(
+      fc.property(value, (of) => {
+        const document = serialize(new Map([['v', of]]));
+        const json: unknown = JSON.parse(writeField(document, 'canonical', writer));
+        assert.deepEqual(serialize(new Map([['v', readOrdered(json)]])), document);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('keeps a key that occurs twice, which is for jsonb to settle', () => {
     const twice = rawDocument([
       [0x0a, 'a', Buffer.of()],
@@ -206,4 +323,28 @@ function codeWithScope(code: string, scope: Buffer): Buffer {
 
 function isDocumentError(reason: string): (error: unknown) => boolean {
   return (error) => error instanceof DocumentError && error.reason === reason && error.offset >= 0;
+}
+
+function decimal(text: string): Buffer {
+  return Buffer.from(Decimal128.fromString(text).bytes);
+}
+
+function binary(subtype: number, length: number): Buffer {
+  return Buffer.concat([int32(length), Buffer.of(subtype), Buffer.alloc(length, 0xab)]);
+}
+
+/** The value of canonical Extended JSON in which `$document` stands for a document. */
+function readOrdered(json: unknown): Value {
+  if (Array.isArray(json)) return json.map(readOrdered);
+  if (json === null || typeof json !== 'object') return json as string | boolean | null;
+  const entries = Object.entries(json) as [string, unknown][];
+  const [first] = entries;
+  if (first?.[0] === '$document') {
+    return new Map((first[1] as [string, unknown][]).map(([key, member]) => [key, readOrdered(member)]));
+  }
+  if (first?.[0].startsWith('$') === true) {
+    return EJSON.deserialize(json, { relaxed: false }) as Value;
+  }
+  assert.ok(entries.length < 2);
+  return new Map(entries.map(([key, member]) => [key, readOrdered(member)]));
 }

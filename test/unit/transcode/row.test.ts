@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Double, Int32, Long, ObjectId, serialize } from 'bson';
+import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
-import type { ColumnType } from '../../../src/plan/plan.ts';
+import { columnTypes, type ColumnType, type Plan } from '../../../src/plan/plan.ts';
 import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
@@ -62,12 +62,43 @@ function toField(type: ColumnType, of: Value): Field | undefined {
       return (BigInt(of.getTime()) - 946_684_800_000n) * 1000n;
     case 'json':
       return toExtendedJson(of, 'relaxed');
+    case 'objectIdBytes':
+      return of instanceof ObjectId ? of.toHexString() : undefined;
+    case 'symbol':
+      return of instanceof BSONSymbol ? of.value : undefined;
+    case 'uuid':
+      return of instanceof Binary && of.sub_type === 4 ? of.toString('hex') : undefined;
+    case 'binary':
+      return of instanceof Binary && of.sub_type === 0 ? of.toString('hex') : undefined;
+    case 'decimal':
+      return toNumeric(of);
   }
+}
+
+/** The text that Postgres would show, or undefined: the number, without an exponent. */
+function toNumeric(of: Value): string | undefined {
+  if (of instanceof Long && of.constructor !== Long) return undefined;
+  if (of instanceof Double && Object.is(of.value, -0)) return undefined;
+  if (of instanceof Int32 || of instanceof Long) return of.toString();
+  if (!(of instanceof Double || of instanceof Decimal128)) return undefined;
+  const isWhole = of instanceof Double && Number.isInteger(of.value) && Math.abs(of.value) < 2 ** 64;
+  const text = isWhole ? BigInt(of.value).toString() : of.toString();
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d+))?$/i.exec(text) ?? [];
+  if (whole === '') return text;
+  const digits = whole + fraction;
+  if (of instanceof Decimal128 && sign === '-' && /^0+$/.test(digits)) return undefined;
+  const scale = fraction.length - Number(exponent);
+  const integer = BigInt(digits).toString() + '0'.repeat(Math.max(-scale, 0));
+  const padded = integer.padStart(scale + 1, '0');
+  // Zero has no other digits, whatever its exponent.
+  if (scale <= 0) return sign + BigInt(padded).toString();
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
 }
 
 describe('RowEncoder', () => {
   it('makes a row of any documents, whatever the order of their fields', () => {
-    const types = ['objectId', 'string', 'int32', 'int64', 'double', 'boolean', 'date', 'json'] as const;
+    const types = Object.keys(columnTypes) as ColumnType[];
     const plan = makePlan({ _id: 'json', ...Object.fromEntries(types.map((type) => [`a ${type}`, type])) });
     const planned = fc.constantFrom(...plan.columns.slice(1).map(({ field }) => field));
     const entry = fc.oneof(fc.tuple(planned, fc.oneof(scalar, value)), fc.tuple(key, value));
@@ -189,6 +220,28 @@ describe('RowEncoder', () => {
     ]);
   });
 
+  it('keeps whole documents in the extra column when the plan says so', () => {
+    const whole: Plan = { ...smallPlan, extraColumn: 'document', keepsWhole: true };
+    const documents = [
+      rawDocument([id(1), [0x10, 'a', int32(1)], [3, 'new', rawDocument([[8, 'x', Buffer.of(1)]])]]),
+      rawDocument([id(2), [2, 'a', rawString('misfit')]]),
+      // jsonb has a name once, so that these would lose a value.
+      rawDocument([id(3), [0x10, 'a', int32(1)], [0x10, 'a', int32(2)]]),
+      rawDocument([id(4), [0x10, 'new', int32(1)], [0x10, 'new', int32(2)]]),
+      rawDocument([id(5), [0x10, 'n'.repeat(300), int32(1)], [0x10, 'n'.repeat(300), int32(2)]]),
+    ];
+    const { copy, deadLetters, extra } = createRowEncoder(whole).encodeBatch(rawArray(documents));
+    assert.deepEqual(decodeRows(copy, whole), [
+      { _id: 1, a: 1, b: null, document: '{"_id":1,"a":1,"new":{"x":true}}' },
+      { _id: 2, a: null, b: null, document: '{"_id":2,"a":"misfit"}' },
+    ]);
+    assert.deepEqual(extra, [{ field: 'a', type: 'string', reason: 'does_not_fit', count: 1 }]);
+    assert.deepEqual(
+      deadLetters.map(({ ordinal, reason, column }) => [ordinal, reason, column]),
+      [2, 3, 4].map((ordinal) => [ordinal, 'duplicate_extra', 'document']),
+    );
+  });
+
   it('sets aside what cannot be a row, takes it back from the stream, and goes on', () => {
     const bad: RawElement[][] = [
       [id(1), [2, 'b', rawString('a\0b')]],
@@ -275,7 +328,7 @@ describe('RowEncoder', () => {
   it('writes numbers with their types when asked for canonical Extended JSON', () => {
     const plan = makePlan({ _id: 'int32', a: 'json' });
     const document = rawDocument([id(1), [0x10, 'a', int32(2)], [0x12, 'c', int64(3n)]]);
-    const { copy } = createRowEncoder(plan, { jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));
+    const { copy } = createRowEncoder({ ...plan, jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));
     assert.deepEqual(decodeRows(copy, plan), [
       { _id: 1, a: '{"$numberInt":"2"}', _extra: '{"c":{"$numberLong":"3"}}' },
     ]);

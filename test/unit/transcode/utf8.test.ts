@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { nulPolicies, type NulPolicy } from '../../../src/plan/plan.ts';
 import { wrapBytes } from '../../../src/transcode/bson.ts';
 import { DocumentError } from '../../../src/transcode/document-error.ts';
 import { writeJsonString } from '../../../src/transcode/json-string.ts';
@@ -12,11 +13,11 @@ import { copyText } from '../../../src/transcode/utf8.ts';
  * What is written of a text that lies within other bytes, which would complete a sequence that is cut; or the
  * reason it is not.
  */
-function write(by: typeof copyText, text: Buffer): Buffer | string {
+function write(by: typeof copyText, text: Buffer, nul: NulPolicy): Buffer | string {
   const output = new Output(1);
   const within = Buffer.concat([Buffer.of(0xe2, 0x82), text, Buffer.of(0x80, 0x80, 0x80)]);
   try {
-    by(wrapBytes(within), 2, 2 + text.length, output);
+    by(wrapBytes(within), 2, 2 + text.length, output, nul);
   } catch (error) {
     assert.ok(error instanceof DocumentError);
     assert.ok(error.offset >= 2 && error.offset < 2 + text.length);
@@ -57,22 +58,33 @@ for (const [name, by] of [
   ['writeJsonString', writeJsonString],
 ] as const) {
   describe(name, () => {
-    it('takes what is UTF-8 without NUL, and nothing else, in a short text and in a long one', () => {
-      fc.assert(
-        fc.property(bytes, fc.constantFrom(0, 200), (part, padding) => {
-          const text = Buffer.concat([Buffer.alloc(padding, 'p'), part]);
-          const written = write(by, text);
-          if (isUtf8(text) && !text.includes(0)) {
-            const expected = by === copyText ? text.toString() : JSON.stringify(text.toString());
-            assert.ok(typeof written !== 'string');
-            assert.equal(written.toString(), expected);
-          } else {
-            const reasons = [...(isUtf8(text) ? [] : ['invalid_utf8']), ...(text.includes(0) ? ['nul'] : [])];
-            assert.ok(typeof written === 'string' && reasons.includes(written), String(written));
-          }
-        }),
-        { numRuns: 10_000 },
-      );
+    for (const nul of nulPolicies) {
+      it(`takes what is UTF-8, and nothing else, in a short text and in a long one: ${nul} NUL`, () => {
+        fc.assert(
+          fc.property(bytes, fc.constantFrom(0, 200), (part, padding) => {
+            const text = Buffer.concat([Buffer.alloc(padding, 'p'), part]);
+            const written = write(by, text, nul);
+            const isTaken = isUtf8(text) && (nul !== 'reject' || !text.includes(0));
+            if (isTaken) {
+              const kept = text.toString().replaceAll('\0', nul === 'replace' ? '\ufffd' : '');
+              assert.ok(typeof written !== 'string');
+              assert.equal(written.toString(), by === copyText ? kept : JSON.stringify(kept));
+            } else {
+              const reasons = [
+                ...(isUtf8(text) ? [] : ['invalid_utf8']),
+                ...(nul === 'reject' ? ['nul'] : []),
+              ];
+              assert.ok(typeof written === 'string' && reasons.includes(written), String(written));
+            }
+          }),
+          { numRuns: 5000 },
+        );
+      });
+    }
+
+    it('makes room for many that are replaced', () => {
+      const written = write(by, Buffer.alloc(10_000), 'replace');
+      assert.equal(written.toString().replaceAll('"', ''), '\ufffd'.repeat(10_000));
     });
   });
 }

@@ -1,0 +1,44 @@
+/** Reads JSON that a person wrote, and says where it is wrong. */
+
+import { parse as parseTolerantly, printParseErrorCode, type ParseError } from 'jsonc-parser';
+import { UsageError } from './errors.ts';
+
+/**
+ * @param label what the text is, for the message: an option or a file
+ * @throws UsageError with line and column
+ */
+export function parseJson(text: string, label: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${label} is not JSON: ${locate(text)}`, { cause: error });
+  }
+}
+
+/** JSON.parse itself gives a place for some mistakes only. */
+function locate(text: string): string {
+  const errors: ParseError[] = [];
+  parseTolerantly(text, errors, { disallowComments: true });
+  const [first] = errors;
+  if (first === undefined) return 'it has a character that JSON does not allow';
+  const before = text.slice(0, first.offset).split('\n');
+  const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  return `${place}: ${explanations[printParseErrorCode(first.error)] ?? 'this is not allowed here'}`;
+}
+
+const explanations: Partial<Record<string, string>> = {
+  InvalidSymbol: 'names and texts must be in double quotes',
+  InvalidNumberFormat: 'this is not a number',
+  PropertyNameExpected: 'a name in double quotes must come here',
+  ValueExpected: 'a value must come here',
+  ColonExpected: 'a colon must come here',
+  CommaExpected: 'a comma must come here',
+  CloseBraceExpected: 'a closing } is missing',
+  CloseBracketExpected: 'a closing ] is missing',
+  EndOfFileExpected: 'the text should end here',
+  InvalidCommentToken: 'JSON has no comments',
+  UnexpectedEndOfString: 'this text does not end on its line',
+  InvalidUnicode: 'this is not a \\u escape',
+  InvalidEscapeCharacter: 'this text has an escape that JSON does not know',
+  InvalidCharacter: 'this text has a control character, which must be escaped',
+};

@@ -1,0 +1,60 @@
+/** Chooses the type of a field's column by the types of the values that a sample has of it. */
+
+import type { BsonBytes, ElementPosition } from '../transcode/bson.ts';
+import { bsonTypes, type BsonTypeName, nameOfType } from '../transcode/bson-types.ts';
+import { isUuid } from '../transcode/encode-bytes.ts';
+import type { ColumnType } from './plan.ts';
+
+/**
+ * A BSON type. Binary values that go to different columns count as different types: `binData` is the plain kind, of the
+ * subtype 0.
+ */
+export type SeenType = BsonTypeName | 'uuid' | `binData of subtype ${number}`;
+
+/** Those that have a column type of their own; all others go to jsonb. */
+const typeOfBson: Partial<Record<SeenType, ColumnType>> = {
+  objectId: 'objectId',
+  string: 'string',
+  symbol: 'symbol',
+  int: 'int32',
+  long: 'int64',
+  double: 'double',
+  decimal: 'decimal',
+  bool: 'boolean',
+  date: 'date',
+  uuid: 'uuid',
+  binData: 'binary',
+};
+
+/** Two column types met in one field → one that takes both without loss; any other pair goes to jsonb. */
+const widened: Partial<Record<string, ColumnType>> = {
+  'int32,int64': 'int64',
+  'double,int32': 'double',
+  'double,int64': 'decimal',
+  'decimal,int32': 'decimal',
+  'decimal,int64': 'decimal',
+  'decimal,double': 'decimal',
+};
+
+/** What the value at `element` counts as. */
+export function nameSeenType(source: BsonBytes, element: ElementPosition): SeenType {
+  const { type, valueStart, valueEnd } = element;
+  if (type !== bsonTypes.binData) return nameOfType(type);
+  if (isUuid(source, valueStart, valueEnd)) return 'uuid';
+  const subtype = source.view.getUint8(valueStart + 4);
+  return subtype === 0 ? 'binData' : `binData of subtype ${subtype}`;
+}
+
+/** Null widens nothing; a field that is always null may be anything. */
+export function chooseColumnType(seen: Iterable<SeenType>): ColumnType {
+  let chosen: ColumnType | undefined;
+  for (const type of seen) {
+    if (type !== 'null') chosen = widen(chosen, typeOfBson[type] ?? 'json');
+  }
+  return chosen ?? 'json';
+}
+
+function widen(a: ColumnType | undefined, b: ColumnType): ColumnType {
+  if (a === undefined || a === b) return b;
+  return widened[[a, b].sort().join()] ?? 'json';
+}

@@ -1,0 +1,32 @@
+/** Writes bytes as hexadecimal digits. */
+
+import type { Output } from './output.ts';
+
+/** The lower-case digit of a number below 16. */
+export function hexDigit(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value;
+}
+
+/** Writes the bytes from `start` to before `end` as lower-case digits. */
+export function writeHex(view: DataView, start: number, end: number, output: Output): void {
+  output.reserve((end - start) * 2);
+  const { bytes } = output;
+  let at = output.position;
+  for (let i = start; i < end; i++) {
+    const byte = view.getUint8(i);
+    bytes[at++] = hexDigit(byte >>> 4);
+    bytes[at++] = hexDigit(byte & 15);
+  }
+  output.position = at;
+}
+
+/** Writes 16 bytes as `01234567-89ab-cdef-0123-456789abcdef`. */
+export function writeUuid(view: DataView, start: number, output: Output): void {
+  writeHex(view, start, start + 4, output);
+  for (let at = start + 4; at < start + 10; at += 2) {
+    output.writeByte(0x2d);
+    writeHex(view, at, at + 2, output);
+  }
+  output.writeByte(0x2d);
+  writeHex(view, start + 10, start + 16, output);
+}

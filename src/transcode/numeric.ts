@@ -1,0 +1,135 @@
+/**
+ * Writes numbers as fields of Postgres's type numeric, digit by digit. Its binary form is described only in its source:
+ * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/numeric.c (numeric_recv)
+ */
+
+import type { BsonBytes } from './bson.ts';
+import { Decimal } from './decimal128.ts';
+import { countPlaces } from './digits.ts';
+import { beginField } from './field.ts';
+import type { Output } from './output.ts';
+import { Uint128 } from './uint128.ts';
+
+/** What stands where a number has its sign. */
+const signs = { positive: 0x0000, negative: 0x4000, nan: 0xc000, infinity: 0xd000, minusInfinity: 0xf000 };
+
+/** A digit of a numeric has the base 10,000, and is one of the places that the decimal point divides in fours. */
+const BASE = 10_000;
+const POWERS = [1, 10, 100, 1000] as const;
+
+/** 34 decimal digits, moved by up to three places. */
+const MAX_DIGITS = 10;
+
+/** The digits of the number being written; they end where the buffer does. */
+const digits = new DataView(new ArrayBuffer(MAX_DIGITS * 2));
+
+const decimal = new Decimal();
+const magnitude = new Uint128();
+
+/** Every Decimal128 but -0 is a numeric: its 34 digits and 6176 decimal places are fewer than Postgres has room for. */
+export function encodeDecimal({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
+  decimal.read(view, start);
+  if (decimal.kind !== 'finite') {
+    const infinity = decimal.isNegative ? signs.minusInfinity : signs.infinity;
+    return writeSpecial(decimal.kind === 'nan' ? signs.nan : infinity, output);
+  }
+  if (decimal.isNegativeZero()) return false;
+  return writeNumeric(decimal.significand, decimal.exponent, decimal.isNegative, output);
+}
+
+export function encodeInt32AsNumeric(
+  { view }: BsonBytes,
+  start: number,
+  _end: number,
+  output: Output,
+): boolean {
+  const value = view.getInt32(start, true);
+  magnitude.setNumber(Math.abs(value));
+  return writeNumeric(magnitude, 0, value < 0, output);
+}
+
+export function encodeInt64AsNumeric(
+  { view }: BsonBytes,
+  start: number,
+  _end: number,
+  output: Output,
+): boolean {
+  const high = view.getInt32(start + 4, true);
+  const low = view.getUint32(start, true);
+  if (high >= 0) magnitude.set(0, 0, high, low);
+  else magnitude.set(0, 0, low === 0 ? -high : ~high, -low);
+  return writeNumeric(magnitude, 0, high < 0, output);
+}
+
+/** Below it, whole numbers are written with all their digits: there an int64 may be equal to them. */
+const END_OF_WHOLE = 2 ** 64;
+
+/** A whole number exactly, as far as an int64 reaches; any other by the fewest digits that read back as the same double. */
+export function encodeDoubleAsNumeric(
+  { view }: BsonBytes,
+  start: number,
+  _end: number,
+  output: Output,
+): boolean {
+  const value = view.getFloat64(start, true);
+  if (Number.isNaN(value)) return writeSpecial(signs.nan, output);
+  if (value === Infinity) return writeSpecial(signs.infinity, output);
+  if (value === -Infinity) return writeSpecial(signs.minusInfinity, output);
+  if (Object.is(value, -0)) return false;
+  const absolute = Math.abs(value);
+  if (Number.isInteger(value) && absolute < END_OF_WHOLE) {
+    magnitude.setNumber(absolute);
+    return writeNumeric(magnitude, 0, value < 0, output);
+  }
+  const places = countPlaces(absolute);
+  if (places > 0) {
+    magnitude.setNumber(Math.round(absolute * 10 ** places));
+    return writeNumeric(magnitude, -places, value < 0, output);
+  }
+  const exponent = readDigits(absolute.toString());
+  return writeNumeric(magnitude, exponent, value < 0, output);
+}
+
+/** Reads the digits of `1.5e-7` and the like into `magnitude`, and returns the exponent that goes with them. */
+function readDigits(text: string): number {
+  magnitude.setNumber(0);
+  const mark = text.indexOf('e');
+  const end = mark < 0 ? text.length : mark;
+  let places = 0;
+  for (let i = 0; i < end; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit >= 0) magnitude.multiplyAdd(10, digit);
+    else places = end - i - 1;
+  }
+  return (mark < 0 ? 0 : Number(text.slice(mark + 1))) - places;
+}
+
+/** Writes `significand` × 10^`exponent`, and uses the significand up. */
+function writeNumeric(significand: Uint128, exponent: number, isNegative: boolean, output: Output): boolean {
+  const shift = exponent & 3;
+  if (shift !== 0) significand.multiplyAdd(POWERS[shift] ?? 1, 0);
+  let count = 0;
+  for (; !significand.isZero(); count++) {
+    digits.setUint16((MAX_DIGITS - 1 - count) * 2, significand.divide(BASE));
+  }
+  const at = beginField(output, 8 + count * 2);
+  const { view } = output;
+  view.setInt16(at, count);
+  // The place of the first digit, in powers of the base.
+  view.setInt16(at + 2, count === 0 ? 0 : count - 1 + (exponent - shift) / 4);
+  view.setUint16(at + 4, isNegative ? signs.negative : signs.positive);
+  // How many decimal places are shown: those the number came with.
+  view.setUint16(at + 6, Math.max(-exponent, 0));
+  for (let i = 0; i < count; i++) {
+    view.setUint16(at + 8 + i * 2, digits.getUint16((MAX_DIGITS - count + i) * 2));
+  }
+  return true;
+}
+
+function writeSpecial(sign: number, output: Output): boolean {
+  const at = beginField(output, 8);
+  output.view.setInt32(at, 0);
+  output.view.setUint16(at + 4, sign);
+  output.view.setUint16(at + 6, 0);
+  return true;
+}

@@ -1,0 +1,56 @@
+/** An unsigned integer of 128 bits, as a Decimal128 has inside: changed in place, without a bigint. */
+
+import { TWO_32 } from './digits.ts';
+
+export class Uint128 {
+  /** Four words of 32 bits, the most significant first. */
+  private readonly words = new DataView(new ArrayBuffer(16));
+
+  set(word3: number, word2: number, word1: number, word0: number): void {
+    const { words } = this;
+    words.setUint32(0, word3);
+    words.setUint32(4, word2);
+    words.setUint32(8, word1);
+    words.setUint32(12, word0);
+  }
+
+  /** @param value an integer from 0 to below 2^64 */
+  setNumber(value: number): void {
+    const high = Math.floor(value / TWO_32);
+    this.set(0, 0, high, value - high * TWO_32);
+  }
+
+  isZero(): boolean {
+    const { words } = this;
+    return (words.getUint32(0) | words.getUint32(4) | words.getUint32(8) | words.getUint32(12)) === 0;
+  }
+
+  /** Both numbers stay below 2^20, so that no product leaves the integers that a number holds exactly. */
+  multiplyAdd(factor: number, addend: number): void {
+    const { words } = this;
+    let carried = addend;
+    for (let at = 12; at >= 0; at -= 4) {
+      const product = words.getUint32(at) * factor + carried;
+      carried = Math.floor(product / TWO_32);
+      words.setUint32(at, product - carried * TWO_32);
+    }
+  }
+
+  /**
+   * Leaves the quotient and returns the remainder.
+   *
+   * @param divisor below 2^20: the quotient of a step, rounded as a double, is then never rounded up to the next integer
+   */
+  divide(divisor: number): number {
+    const { words } = this;
+    let remainder = 0;
+    for (let at = 0; at < 16; at += 4) {
+      const dividend = remainder * TWO_32 + words.getUint32(at);
+      if (dividend === 0) continue;
+      const quotient = Math.floor(dividend / divisor);
+      words.setUint32(at, quotient);
+      remainder = dividend - quotient * divisor;
+    }
+    return remainder;
+  }
+}
