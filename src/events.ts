@@ -46,7 +46,7 @@ export interface FinishingEvent {
 }
 
 /** What became of one of the collection's indexes. */
-export type IndexEvent = IndexAccount & { readonly kind: 'index' };
+export type IndexEvent = IndexAccount & { readonly kind: 'index'; readonly source: string };
 
 export interface SummaryEvent extends Summary {
   readonly kind: 'summary';

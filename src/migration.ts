@@ -150,7 +150,7 @@ export class Migration {
       jobs: config.indexJobs,
       signal,
       onIndex: (account) => {
-        onEvent({ kind: 'index', ...account });
+        onEvent({ kind: 'index', source: settings.source, ...account });
       },
     });
     const indexMs = this.#elapsedMs() - planMs - loadMs;

@@ -72,7 +72,7 @@ async function createSpinnerProgress(): Promise<Progress> {
           spinner.text = line;
           return;
         case 'index':
-          line = describeIndex(event);
+          line = `${event.source}: ${describeIndex(event)}`;
           spinner.text = line;
           return;
         case 'summary':
@@ -116,7 +116,7 @@ function createPlainProgress(): Progress {
           print('building the primary key');
           return;
         case 'index':
-          print(describeIndex(event));
+          print(`${event.source}: ${describeIndex(event)}`);
           return;
         case 'summary':
           return;

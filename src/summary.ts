@@ -91,7 +91,7 @@ export function describeIndex(account: IndexAccount): string {
     case 'present':
       return `index ${account.name}: was there already${describeNotices(account.notices)}`;
     case 'left':
-      return `index ${account.source}: not carried over: ${account.reason}`;
+      return `index ${account.index}: not carried over: ${account.reason}`;
   }
 }
 

@@ -19,7 +19,7 @@ export interface IndexPlan {
 
 export interface PlannedIndex {
   /** MongoDB's name of it. */
-  readonly source: string;
+  readonly index: string;
   /** In Postgres, where nothing else has the name. */
   readonly name: string;
   readonly isUnique: boolean;
@@ -31,7 +31,7 @@ export interface PlannedIndex {
 
 export interface LeftIndex {
   /** MongoDB's name of it. */
-  readonly source: string;
+  readonly index: string;
   /** Completes "not carried over: …". */
   readonly reason: string;
 }
@@ -51,7 +51,7 @@ export function planIndexes(specs: readonly IndexSpec[], plan: Plan, serverVersi
       planned.set(statement, { ...index, name: uniqueName(index.name, names) });
     } catch (error) {
       if (!(error instanceof Untranslatable)) throw error;
-      left.push({ source: spec.name, reason: error.message });
+      left.push({ index: spec.name, reason: error.message });
     }
   }
   return { planned: [...planned.values()], left };
@@ -85,7 +85,7 @@ function translateIndex(spec: IndexSpec, plan: Plan, serverVersion: number): Pla
   const nulls = isUnique && areNullsIn && hasNullsNotDistinct ? ' NULLS NOT DISTINCT' : '';
   const where = condition === null ? '' : ` WHERE ${condition.sql}`;
   return {
-    source: name,
+    index: name,
     // U+0000 ends a statement.
     name: `${plan.table}_${name}`.replaceAll('\0', ''),
     isUnique,
@@ -107,18 +107,20 @@ function requireKind(path: string, kind: IndexKey['kind'], plan: Plan): void {
     );
   }
   if (typeof kind === 'number' || kind === 'hashed') return;
-  throw new Untranslatable(otherKinds[kind] ?? `"${kind}" is a kind of index that mongo2pg does not know`);
+  throw new Untranslatable(
+    otherKinds.get(kind) ?? `"${kind}" is a kind of index that mongo2pg does not know`,
+  );
 }
 
 const geospatial = 'a geospatial index; PostGIS has the like: a geometry column with a GiST index';
-const otherKinds: Partial<Record<string, string>> = {
-  text: 'a text index; Postgres has full text search instead: a GIN index on to_tsvector(…)',
-  '2d': geospatial,
-  '2dsphere': geospatial,
-  '2dsphere_bucket': geospatial,
-  geoHaystack: geospatial,
-  columnstore: 'a column store index, of which Postgres has not the like',
-};
+const otherKinds = new Map([
+  ['text', 'a text index; Postgres has full text search instead: a GIN index on to_tsvector(…)'],
+  ['2d', geospatial],
+  ['2dsphere', geospatial],
+  ['2dsphere_bucket', geospatial],
+  ['geoHaystack', geospatial],
+  ['columnstore', 'a column store index, of which Postgres has not the like'],
+]);
 
 function requireColumn(path: string, plan: Plan): PlanColumn {
   const column = findColumn(plan, path);

@@ -11,14 +11,14 @@ import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
 import { indexMemory } from './target.ts';
 
-/** What became of an index; `source` is MongoDB's name of it, `name` that in Postgres. */
+/** What became of an index; `index` is MongoDB's name of it, `name` that in Postgres. */
 export type IndexAccount =
   | ({ readonly outcome: 'built'; readonly durationMs: number } & CarriedIndex)
   /** An earlier process of the run has built it, or an earlier run. */
   | ({ readonly outcome: 'present' } & CarriedIndex)
   | ({ readonly outcome: 'left' } & LeftIndex);
 
-type CarriedIndex = Pick<PlannedIndex, 'source' | 'name' | 'notices'>;
+type CarriedIndex = Pick<PlannedIndex, 'index' | 'name' | 'notices'>;
 
 export interface BuildOptions {
   readonly url: string;
@@ -81,24 +81,24 @@ export async function buildIndexes(
 async function buildIndex(
   session: Session,
   plan: Plan,
-  index: PlannedIndex,
+  planned: PlannedIndex,
   { url, signal }: Pick<BuildOptions, 'url' | 'signal'>,
 ): Promise<IndexAccount> {
-  const { source, notices } = index;
+  const { index, notices } = planned;
   const startedMs = performance.now();
   // Outlives a connection that breaks: what is there after that may be what this process has built.
   const progress = { isBegun: false };
   let name = '';
   try {
     await runCancellable(session, url, signal, async (client) => {
-      name = await createIndex(client, plan, index, progress);
+      name = await createIndex(client, plan, planned, progress);
     });
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return { outcome: 'left', source, reason: describeRefusal(error) };
+    return { outcome: 'left', index, reason: describeRefusal(error) };
   }
-  if (!progress.isBegun) return { outcome: 'present', source, name, notices };
-  return { outcome: 'built', source, name, durationMs: performance.now() - startedMs, notices };
+  if (!progress.isBegun) return { outcome: 'present', index, name, notices };
+  return { outcome: 'built', index, name, durationMs: performance.now() - startedMs, notices };
 }
 
 /** @returns the name under which it is there: another than the planned one where something else has that */

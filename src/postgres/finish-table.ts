@@ -29,7 +29,7 @@ export async function finishTable(
   if (isOwnTable) await run((client) => addPrimaryKey(client, plan));
   const { planned, left } = planIndexes(specs, plan, await session.run(readMajorVersion));
   const leftAccounts = (isOwnTable ? left : leaveAll([...planned, ...left])).map(
-    (index) => ({ outcome: 'left', ...index }) as const,
+    (account) => ({ outcome: 'left', ...account }) as const,
   );
   for (const account of leftAccounts) options.onIndex(account);
   const jobs = Math.min(options.jobs, await session.run(readConnectionsLeft));
@@ -38,8 +38,8 @@ export async function finishTable(
   return [...accounts, ...leftAccounts];
 }
 
-function leaveAll(indexes: readonly Pick<LeftIndex, 'source'>[]): LeftIndex[] {
-  return indexes.map(({ source }) => ({ source, reason: 'the table is not one that mongo2pg made' }));
+function leaveAll(indexes: readonly Pick<LeftIndex, 'index'>[]): LeftIndex[] {
+  return indexes.map(({ index }) => ({ index, reason: 'the table is not one that mongo2pg made' }));
 }
 
 async function readMajorVersion(client: pg.Client): Promise<number> {

@@ -75,7 +75,7 @@ function reasonOf(index: IndexSpec, columns?: readonly PlanColumn[]): string {
   const { planned, left } = planOne(index, 18, columns);
   assert.deepEqual(planned, []);
   assert.equal(left.length, 1);
-  assert.equal(left[0]?.source, index.name);
+  assert.equal(left[0]?.index, index.name);
   return left[0].reason;
 }
 
@@ -129,6 +129,7 @@ describe('the fields of an index', () => {
     [{ '$**': 1 }, /^a wildcard index.*USING gin \("_extra"\)/],
     [{ 'address.$**': 1 }, /^a wildcard index.*USING gin \("address"\)/],
     [{ name: 'columnstore' }, /^a column store index/],
+    [{ name: 'constructor' }, /"constructor" is a kind of index that mongo2pg does not know/],
     [{ name: 'queryable' }, /"queryable" is a kind of index that mongo2pg does not know/],
   ] as const) {
     it(`${JSON.stringify(key)} are left with the reason ${reason.source}`, () => {
@@ -345,11 +346,11 @@ describe('indexes that would be the same in Postgres', () => {
       18,
     );
     assert.deepEqual(
-      planned.map(({ source }) => source),
+      planned.map(({ index }) => index),
       ['age_1', 'unique'],
     );
     assert.deepEqual(left, [
-      { source: 'age_hashed', reason: 'in Postgres it would be the same as people_age_1' },
+      { index: 'age_hashed', reason: 'in Postgres it would be the same as people_age_1' },
     ]);
   });
 });
