@@ -8,7 +8,7 @@ import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
-import { retry, seed, start, type CommandOptions } from './start.ts';
+import { retry, seed, start, verify, type CommandOptions } from './start.ts';
 
 try {
   process.exitCode = await main(hideBin(process.argv));
@@ -36,6 +36,12 @@ async function main(args: readonly string[]): Promise<number> {
       'infer a plan, to read, to change, and to start with',
       (command) => addOptions(command, 'plan'),
       run('plan', async (config, options) => (await import('./plan-command.ts')).plan(config, options)),
+    )
+    .command(
+      'verify',
+      'compare every document with its row',
+      (command) => addOptions(command, 'verify'),
+      run('verify', verify),
     )
     .command(
       'seed',

@@ -42,6 +42,9 @@ export interface Config {
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  readonly isVerified: boolean;
+  /** Above 0, up to 1. */
+  readonly sampleShare: number;
   /** Undefined: no limit. */
   readonly maxDeadLetters: number | undefined;
   readonly retryLimitMs: number;
@@ -96,7 +99,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
 
   const mongoUrl = checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
-  if (command === 'start') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  if (command === 'start' || command === 'verify') refuseHalfEmbedded(mongoUrl, postgresUrl);
   refuseSeveral(command, text('mongoCollection'), text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
@@ -119,6 +122,8 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    isVerified: text('verify') === 'true',
+    sampleShare: given('sample').label === '' ? 1 : Number(text('sample')),
     maxDeadLetters: count('maxDeadLetters'),
     retryLimitMs: (count('retrySeconds') ?? 1) * 1000,
     answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
@@ -180,6 +185,12 @@ function checkOption(option: Option, raw: string, label: string): Given {
       if (!isWhole) refuse(`a whole number from ${min} to ${max}`);
       return { value: digits, label };
     }
+    case 'share': {
+      const match = /^([0-9]+(?:\.[0-9]+)?)%$/.exec(value);
+      const share = Number(match?.[1]) / 100;
+      if (!(share > 0 && share <= 1)) refuse('a share above 0% and up to 100%, such as 1%');
+      return { value: String(share), label };
+    }
     case 'choice':
       if (!option.choices?.includes(value)) refuse(`one of ${option.choices?.join(', ') ?? ''}`);
       return { value, label };
@@ -226,7 +237,7 @@ function readFilter({ value, label }: Given): Document | undefined {
 /** A plan is about one collection, and so is each command but `start`. */
 function refuseSeveral(command: CommandName, collections: string, plan: string): void {
   if (!namesSeveral(collections)) return;
-  if (command === 'start' && plan === '') return;
+  if (command === 'verify' || (command === 'start' && plan === '')) return;
   const what = command === 'start' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
     fix: 'name one.',

@@ -8,6 +8,7 @@ export const ExitCode = {
   source: 3,
   target: 4,
   deadLetters: 5,
+  different: 6,
   sigint: 130,
   sigterm: 143,
 } as const;

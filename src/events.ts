@@ -2,6 +2,7 @@
 
 import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { ExitCode } from './errors.ts';
+import type { ColumnDifference } from './postgres/comparison.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
@@ -52,8 +53,30 @@ export interface SummaryEvent extends Summary {
   readonly kind: 'summary';
 }
 
+/** A comparison of a collection with its table begins. */
+export interface VerifyingEvent {
+  readonly kind: 'verifying';
+  readonly source: string;
+  readonly table: string;
+  /** Which run copied it, for people. */
+  readonly run: string;
+  readonly expectedDocuments: number;
+  readonly workers: number;
+}
+
+export interface VerifiedEvent extends VerificationSummary {
+  readonly kind: 'verified';
+}
+
 export type RunEvent =
-  NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | IndexEvent | SummaryEvent;
+  | NoticeEvent
+  | StartedEvent
+  | ProgressEvent
+  | FinishingEvent
+  | IndexEvent
+  | SummaryEvent
+  | VerifyingEvent
+  | VerifiedEvent;
 
 /** One of several collections that could not be copied. */
 export interface Failure {
@@ -61,6 +84,45 @@ export interface Failure {
   readonly message: string;
   readonly fix: string;
   readonly exitCode: ExitCode;
+}
+
+/** A document or a row that is not as it should be. */
+export interface NamedDifference {
+  /** `extra`: a row of which there is no document; `doubled`: more than one row of the same key. */
+  readonly kind: 'missing' | 'different' | 'extra' | 'doubled';
+  /** The document's `_id` in canonical Extended JSON; of a row, its key as Postgres writes it. */
+  readonly id: string;
+  readonly columns: readonly ColumnDifference[];
+}
+
+/** The account of a comparison: `compared` is the sum of `equal` to `changed`. */
+export interface VerificationSummary {
+  readonly source: string;
+  /** Quoted, with its schema. */
+  readonly table: string;
+  readonly runId: string;
+  /** Documents read. */
+  readonly read: number;
+  /** Documents compared: all of them, or those of a sample. */
+  readonly compared: number;
+  readonly equal: number;
+  /** Documents that are dead letters, as the run has said. */
+  readonly deadLettered: number;
+  readonly missing: number;
+  readonly different: number;
+  /** Documents that changed while they were compared, and so prove nothing. */
+  readonly changed: number;
+  /** Rows of which there is no document, or which are there twice. */
+  readonly extra: number;
+  readonly rows: number;
+  /** Rows that other runs, or somebody before them, put into the same table. */
+  readonly rowsOfOthers: number;
+  /** In a sample: there are not as many rows as there are documents without a dead letter. */
+  readonly isCountOff: boolean;
+  /** The first of the differences. */
+  readonly differences: readonly NamedDifference[];
+  readonly bytes: number;
+  readonly totalMs: number;
 }
 
 /** The account of a finished run. */

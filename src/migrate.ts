@@ -1,27 +1,21 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
-import { availableParallelism } from 'node:os';
 import pg from 'pg';
 import type { Config } from './config.ts';
-import { InterruptedError, MigrationError, NothingToCopyError, TargetError } from './errors.ts';
+import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
-import { systemClock } from './pool/clock.ts';
-import { createPool } from './pool/pool.ts';
-import { Supervisor } from './pool/supervisor.ts';
-import { readConnectionsLeft } from './postgres/capacity.ts';
+import type { Supervisor } from './pool/supervisor.ts';
 import { explainPostgresError } from './postgres/connection.ts';
 import { finishJob, openJob } from './postgres/jobs.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
-
-/** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
-const shutdownGraceMs = 10_000;
+import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
   onEvent(event: RunEvent): void;
@@ -99,7 +93,9 @@ class Job {
   }
 
   async execute(): Promise<Outcome> {
-    this.#size = await this.#chooseSize();
+    this.#size = await chooseSize(this.#config, this.#session, (message) => {
+      this.#notify(message);
+    });
     // First of all: processes take longer to come up than a plan takes to be made.
     this.#bringUp();
     try {
@@ -108,7 +104,7 @@ class Job {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
           : await this.#copySingle(database);
-        if (this.#supervisor !== undefined) await stopWithin(this.#supervisor, shutdownGraceMs);
+        if (this.#supervisor !== undefined) await dismissWorkers(this.#supervisor);
         return outcome;
       } finally {
         await database.close();
@@ -181,7 +177,7 @@ class Job {
       ...this.#options,
       onLoaded: async () => {
         // The memory and the connections of workers serve the indexes better.
-        if (isLast) await stopWithin(supervisor, shutdownGraceMs);
+        if (isLast) await dismissWorkers(supervisor);
       },
     });
     return await this.#migration.execute();
@@ -204,23 +200,8 @@ class Job {
     });
   }
 
-  async #chooseSize(): Promise<number> {
-    const { clusterSize, clusterSizeMultiplier } = this.#config;
-    const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
-    const size = Math.min(wanted, await this.#session.run(readConnectionsLeft));
-    if (size < wanted) {
-      this.#notify(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
-    }
-    return size;
-  }
-
   #bringUp(): Supervisor {
-    const supervisor = new Supervisor({
-      pool: createPool(this.#config.clusterImplementation),
-      clock: systemClock,
-      size: this.#size,
-      maxInFlightBytes: this.#config.maxInFlightBytes,
-      hangTimeoutMs: this.#config.workerTimeoutMs,
+    const supervisor = bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
       },
@@ -231,7 +212,6 @@ class Job {
         this.#migration?.onAck(ack);
       },
     });
-    supervisor.spawn();
     this.#supervisor = supervisor;
     return supervisor;
   }
@@ -248,18 +228,4 @@ class Job {
 /** The user wants to stop, or a server is gone that the other collections need as well. */
 function isEndOfAll(error: MigrationError, signal: AbortSignal): boolean {
   return signal.aborted || error instanceof InterruptedError || error.isServerGone;
-}
-
-async function stopWithin(supervisor: Supervisor, graceMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new TargetError(`workers did not leave within ${graceMs / 1000} s`));
-    }, graceMs);
-  });
-  try {
-    await Promise.race([supervisor.stop(), isLate]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

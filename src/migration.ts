@@ -136,7 +136,15 @@ export class Migration {
     const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
-    supervisor.begin({ postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs });
+    supervisor.begin({
+      postgresUrl,
+      purpose: 'load',
+      runId,
+      epoch,
+      plan: settings.plan,
+      retryLimitMs,
+      answerTimeoutMs,
+    });
     await this.#announce(run);
     await this.#load(run);
     await this.#options.onLoaded();

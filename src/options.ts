@@ -6,16 +6,16 @@ export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'plan' | 'seed' | 'retry' | 'servers';
+export type CommandName = 'start' | 'plan' | 'verify' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
-  readonly kind: 'text' | 'url' | 'count' | 'choice' | 'switch';
-  /** Where it is not the variable's name. */
-  readonly flag?: string;
+  readonly kind: 'text' | 'url' | 'count' | 'share' | 'choice' | 'switch';
   /** As written in `.env.example` and `--help`; empty means not set. */
   readonly default: string;
   readonly describe: string;
+  /** Where it is not the variable's name. */
+  readonly flag?: string;
   readonly commands: readonly CommandName[];
   readonly choices?: readonly string[];
   /** Whole numbers only, both ends included. */
@@ -24,10 +24,10 @@ export interface Option {
 
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
-const startAndRetry = ['start', 'retry'] as const;
+const startAndVerify = ['start', 'verify'] as const;
 const startAndPlan = ['start', 'plan'] as const;
-const allThatRead = ['start', 'plan', 'seed'] as const;
-const all = ['start', 'plan', 'seed', 'retry', 'servers'] as const;
+const allThatRead = ['start', 'plan', 'verify', 'seed'] as const;
+const all = ['start', 'plan', 'verify', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -51,28 +51,28 @@ export const options = {
     default: 'users',
     describe:
       'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
-    commands: ['start', 'plan', 'seed', 'retry'],
+    commands: ['start', 'plan', 'verify', 'seed', 'retry'],
   },
   excludeCollections: {
     env: 'EXCLUDE_COLLECTIONS',
     kind: 'text',
     default: '',
     describe: 'Names and patterns of collections to leave out, when several are copied.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: startAndRetry,
+    commands: ['start', 'verify', 'retry'],
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'text',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: ['start', 'plan', 'retry'],
+    commands: ['start', 'plan', 'verify', 'retry'],
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -96,7 +96,7 @@ export const options = {
     choices: clusterImplementations,
     default: 'cluster',
     describe: 'How workers run: cluster (processes). threads and inline are not available yet.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   clusterSizeMultiplier: {
     env: 'CLUSTER_SIZE_MULTIPLIER',
@@ -104,7 +104,7 @@ export const options = {
     range: [1, 100],
     default: '3',
     describe: 'Workers per core, when CLUSTER_SIZE is not set.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   clusterSize: {
     env: 'CLUSTER_SIZE',
@@ -113,7 +113,7 @@ export const options = {
     default: '',
     describe:
       'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   itemsPerPage: {
     env: 'ITEMS_PER_PAGE',
@@ -122,7 +122,7 @@ export const options = {
     range: [1, 1_000_000],
     default: '10000',
     describe: 'Documents per batch, at most: one page read, one COPY, one transaction.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
@@ -130,7 +130,22 @@ export const options = {
     range: [1, 65_536],
     default: '64',
     describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
+    commands: startAndVerify,
+  },
+  verify: {
+    env: 'VERIFY',
+    kind: 'switch',
+    default: '',
+    describe: 'Compare every document with its row once all is copied, as the command `verify` does.',
     commands: startOnly,
+  },
+  sample: {
+    env: 'VERIFY_SAMPLE',
+    flag: 'sample',
+    kind: 'share',
+    default: '100%',
+    describe: 'How much `verify` compares: a share such as 1%, in random pages. All is read and counted.',
+    commands: ['start', 'verify'],
   },
   maxDeadLetters: {
     env: 'MAX_DEAD_LETTERS',
@@ -146,7 +161,7 @@ export const options = {
     range: [0, 86_400],
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
-    commands: startAndRetry,
+    commands: ['start', 'verify', 'retry'],
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -154,7 +169,7 @@ export const options = {
     range: [1, 86_400],
     default: '120',
     describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
@@ -162,7 +177,7 @@ export const options = {
     range: [2, 86_400],
     default: '60',
     describe: 'How long a worker may give no sign of life before it is killed and replaced.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   sampleSize: {
     env: 'SAMPLE_SIZE',
@@ -293,7 +308,7 @@ export const options = {
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: ['start', 'seed', 'retry'],
+    commands: ['start', 'verify', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 

@@ -75,7 +75,13 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = `${event.source}: ${describeIndex(event)}`;
           spinner.text = line;
           return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          line = describeVerifying(event);
+          spinner.start(line);
+          return;
         case 'summary':
+        case 'verified':
           spinner.stop();
           return;
       }
@@ -118,7 +124,15 @@ function createPlainProgress(): Progress {
         case 'index':
           print(`${event.source}: ${describeIndex(event)}`);
           return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          print(describeVerifying(event));
+          return;
         case 'summary':
+          return;
+        case 'verified':
+          if (latest !== undefined) print(describeProgress(latest, total));
+          latest = undefined;
           return;
       }
     },
@@ -132,6 +146,15 @@ function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
   const { source, plan, expectedDocuments, workers } = event;
   const documents = formatPlural(expectedDocuments, 'document');
   return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
+}
+
+function describeVerifying({
+  source,
+  table,
+  run,
+  workers,
+}: Extract<RunEvent, { kind: 'verifying' }>): string {
+  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
 }
 
 function describeProgress(event: ProgressEvent, total: number): string {

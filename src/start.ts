@@ -3,6 +3,7 @@
 import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
+import type { VerificationSummary } from './events.ts';
 import { migrate, type Outcome } from './migrate.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
@@ -10,6 +11,7 @@ import { describeOutcome, describeSummary, describeUnexpectedAmount } from './su
 import { formatCount } from './format.ts';
 import { qualifiedName } from './postgres/ddl.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import { describeVerification, isProven } from './verification-text.ts';
 
 export interface CommandOptions {
   readonly progress: Progress;
@@ -22,20 +24,50 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   // First of all: what is wrong in a plan is told before a server is started.
   const planFile = await openPlanFile(config);
   const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
-  const outcome = await withServers(config, options, async (urls) => {
+  const { outcome, verified } = await withServers(config, options, async (urls) => {
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
-    return await migrate(
+    const copied = await migrate(
       { ...config, ...urls },
       { onEvent: options.progress.show, signal: options.signal, isTrial, planFile },
     );
+    // What failed or is empty has nothing to be compared.
+    const isCompared = config.isVerified && copied.failures.length === 0 && copied.summaries.length > 0;
+    const summaries = isCompared ? await compareAll({ ...config, ...urls }, options) : [];
+    return { outcome: copied, verified: summaries };
   });
   options.progress.close();
   report(config, outcome);
+  const isEqual = reportVerification(config, verified);
   const [failure] = outcome.failures;
   if (failure !== undefined) return failure.exitCode;
+  if (!isEqual) return ExitCode.different;
   const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
+}
+
+/** `npm run verify`. @throws MigrationError */
+export async function verify(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const summaries = await withServers(config, options, (urls) => compareAll({ ...config, ...urls }, options));
+  options.progress.close();
+  return reportVerification(config, summaries) ? ExitCode.ok : ExitCode.different;
+}
+
+async function compareAll(
+  config: Config,
+  { progress, signal }: CommandOptions,
+): Promise<VerificationSummary[]> {
+  // Loads the driver, which `start` loads only once its workers come up.
+  const { verify: compare } = await import('./verify.ts');
+  return await compare(config, { onEvent: progress.show, signal });
+}
+
+/** @returns whether all are equal */
+function reportVerification(config: Config, summaries: readonly VerificationSummary[]): boolean {
+  if (!config.json) {
+    for (const summary of summaries) process.stdout.write(`\n${describeVerification(summary)}\n`);
+  }
+  return summaries.every(isProven);
 }
 
 /** `npm run seed`. @throws MigrationError */

@@ -43,6 +43,8 @@ const column = z.strictObject({
   seen,
 });
 
+const nested = z.strictObject({ path, type, seen });
+
 const planFile = z.strictObject({
   $schema: z.string().describe('For editors; not read.').optional(),
   collection: z.string().describe('What the plan was made for. For people; not read.').optional(),
@@ -76,7 +78,7 @@ const planFile = z.strictObject({
     .describe('Top-level fields that are left out on purpose; each value is counted in the summary.')
     .optional(),
   nested: z
-    .array(z.strictObject({ path, type, seen }))
+    .array(nested)
     .describe(
       'Fields of embedded documents. For people; not read: copy an entry to columns, with a name, to give it a column.',
     )
@@ -85,6 +87,7 @@ const planFile = z.strictObject({
 
 export type PlanFile = z.infer<typeof planFile>;
 export type PlanFileColumn = z.infer<typeof column>;
+export type PlanFileNested = z.infer<typeof nested>;
 
 /** @throws UsageError with the place of each mistake */
 export async function readPlanFile(file: string): Promise<PlanFile> {

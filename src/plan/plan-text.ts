@@ -6,7 +6,7 @@ import { writePath, type WrittenPath } from './field-path.ts';
 import type { FieldStats } from './field-stats.ts';
 import { chooseType, type InferOptions } from './infer.ts';
 import type { InferredPlan } from './make-plan.ts';
-import type { PlanFile, PlanFileColumn } from './plan-file.ts';
+import type { PlanFile, PlanFileColumn, PlanFileNested } from './plan-file.ts';
 import type { PlanColumn } from './plan.ts';
 import { describeSeen } from './seen.ts';
 
@@ -25,6 +25,11 @@ export function writePlanFile(made: InferredPlan, options: PlanTextOptions): Pla
   const { documents, fields, nested } = inference.stats;
   const describe = (stats: FieldStats | undefined): string | undefined =>
     stats && documents > 0 ? describeSeen(stats, documents) : undefined;
+  const toNested = (stats: FieldStats): PlanFileNested => ({
+    path: toWritten(stats.path),
+    type: chooseType(stats, options.objectId),
+    seen: describe(stats),
+  });
   const shown = new Set([...nested].sort((a, b) => b.count - a.count).slice(0, maxNested));
   return {
     $schema: options.schemaReference,
@@ -36,14 +41,9 @@ export function writePlanFile(made: InferredPlan, options: PlanTextOptions): Pla
     nul: plan.nul,
     columns: plan.columns.map((column) => toEntry(column, describe(fields.get(column.field)))),
     extraColumn: plan.extraColumn,
-    ...(plan.keepsWhole === true ? { keepsWhole: true } : { drop: [] }),
-    nested: nested
-      .filter((stats) => shown.has(stats))
-      .map((stats) => ({
-        path: toWritten(stats.path),
-        type: chooseType(stats, options.objectId),
-        seen: describe(stats),
-      })),
+    ...(plan.keepsWhole === true
+      ? { keepsWhole: true }
+      : { drop: [], nested: nested.filter((stats) => shown.has(stats)).map(toNested) }),
   };
 }
 

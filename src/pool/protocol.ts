@@ -2,9 +2,12 @@
 
 import type { WireError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Comparison } from '../postgres/comparison.ts';
 
 /** What a worker needs before its first batch. Sent over IPC, so that no password shows in a process's environment. */
 export interface WorkerSettings {
+  /** What is done with each batch. */
+  readonly purpose: 'load' | 'compare' | 'collect-keys';
   readonly postgresUrl: string;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
@@ -55,6 +58,8 @@ export interface Ack {
   readonly loadMs: number;
   /** Of the worker's process, so far. */
   readonly peakRssBytes: number;
+  /** What a comparison found. */
+  readonly comparison?: Comparison | undefined;
 }
 
 export type FromWorker =

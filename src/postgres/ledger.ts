@@ -92,6 +92,7 @@ const ledgerTables = `
     PRIMARY KEY (run_id, batch, ordinal),
     FOREIGN KEY (run_id, batch) REFERENCES mongo2pg.batches
   );
+  CREATE INDEX IF NOT EXISTS dead_letters_by_id ON mongo2pg.dead_letters USING hash (document_id);
   COMMENT ON COLUMN mongo2pg.dead_letters.document IS 'The whole document as raw BSON.';
   COMMENT ON COLUMN mongo2pg.dead_letters.code IS 'The SQLSTATE, where Postgres refused the row.';
 `;

@@ -49,14 +49,24 @@ export async function findRun(client: pg.Client, table: TableName): Promise<Run 
 
 /** The runs whose rows are in the table, an unfinished one first, then the latest. */
 export async function listRuns(client: pg.Client, { schema, table }: TableName): Promise<Run[]> {
+  return await selectRuns(client, 'table_schema = $1 AND table_name = $2', [schema, table]);
+}
+
+/** The runs that copied a collection, into whichever table, the latest first. */
+export async function listRunsOfSource(client: pg.Client, source: string): Promise<Run[]> {
+  return await selectRuns(client, 'source = $1', [source]);
+}
+
+async function selectRuns(client: pg.Client, condition: string, values: readonly string[]): Promise<Run[]> {
   const { rows } = await client.query<Omit<Run, 'rowsBefore'> & { rowsBefore: string }>(
     `SELECT run_id AS "runId", job_id AS "jobId", settings, is_own_table AS "isOwnTable",
-            table_oid = coalesce(to_regclass(format('%I.%I', $1::text, $2::text)), 0) AS "isSameTable", rows_before AS "rowsBefore", epoch,
+            table_oid = coalesce(to_regclass(format('%I.%I', table_schema, table_name)), 0) AS "isSameTable",
+            rows_before AS "rowsBefore", epoch,
             started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
        FROM mongo2pg.runs
-      WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL
+      WHERE ${condition} AND replaced_at IS NULL
       ORDER BY finished_at IS NOT NULL, run_id DESC`,
-    [schema, table],
+    [...values],
   );
   return rows.map((row) => ({ ...row, rowsBefore: Number(row.rowsBefore) }));
 }

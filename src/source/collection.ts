@@ -18,7 +18,7 @@ import { whyNot } from './collection-choice.ts';
 import { listDocuments, readFirstBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
-import { filtersBetween } from './id-brackets.ts';
+import { filtersBetween, readId } from './id-brackets.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
@@ -146,6 +146,18 @@ class CollectionSource implements Source {
 
   listIndexes(): Promise<IndexSpec[]> {
     return this.#explained(() => this.#insist(() => readIndexes(this.#db, this.#collection.collectionName)));
+  }
+
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
+    return this.#explained(async () => {
+      const found = new Map<string, Uint8Array>();
+      // One at a time: documents of 16 MB do not fit into one reply together.
+      for (const id of ids) {
+        const array = await this.#insist(() => this.#find({ _id: readId(id) }, 1, 1));
+        for (const document of listDocuments(array)) found.set(Buffer.from(id).toString('latin1'), document);
+      }
+      return found;
+    });
   }
 
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {

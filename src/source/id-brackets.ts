@@ -107,7 +107,8 @@ function afterWithinBracket(afterId: Uint8Array): Document {
   return { $gt: _id };
 }
 
-function readId(id: Uint8Array): unknown {
+/** The value of a BSON document `{_id: …}`. @throws SourceError when it would not come back exactly */
+export function readId(id: Uint8Array): unknown {
   // Without promotion each number keeps its BSON type and all its digits.
   const { _id } = deserialize(id, { promoteValues: false, bsonRegExp: true }) as { _id: unknown };
   // An inexact `_id` (a date beyond what Date holds, say) would skip documents or read some twice.

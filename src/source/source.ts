@@ -38,6 +38,8 @@ export interface Source {
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
+  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
   /** Top-level fields that the collection's validator requires; empty where it has none. */
   requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */

@@ -1,4 +1,4 @@
-/** The worker: takes batches one after the other, transcodes and loads each, and acknowledges after COMMIT. */
+/** The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT. */
 
 import { MigrationError, toWireError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
@@ -11,11 +11,12 @@ import {
   type ToWorker,
   type WorkerSettings,
 } from '../pool/protocol.ts';
-import { Loader, openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
+import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
 import { describeId } from '../transcode/document-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
+import { createTask, type Task } from './task.ts';
 
 export interface WorkerPort {
   send(message: FromWorker): void;
@@ -32,7 +33,7 @@ export class Worker {
   #hasFailed = false;
   /** One connection for all runs that this worker takes part in. */
   #session: Session | undefined;
-  #loader: Loader | undefined;
+  #task: Task | undefined;
   #encoder: RowEncoder | undefined;
   /** Batches that came in, ever, and the numbers of those that are not acked. */
   #received = 0;
@@ -93,18 +94,17 @@ export class Worker {
   async #start(settings: WorkerSettings): Promise<void> {
     this.#encoder = createRowEncoder(settings.plan);
     this.#session ??= await openLoadingSession(settings);
-    this.#loader = new Loader(this.#session, settings);
+    this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
   }
 
   async #load(batch: Batch): Promise<void> {
-    if (this.#encoder === undefined || this.#loader === undefined)
-      throw new Error('a batch came before start');
+    if (this.#encoder === undefined || this.#task === undefined) throw new Error('a batch came before start');
     const startedMs = performance.now();
     const encoded =
       batch.deadly === undefined ? this.#encode(batch, this.#encoder) : refuseUnread(batch, batch.deadly);
     const transcodedMs = performance.now();
-    const outcome = await this.#loader.load(batch, encoded);
+    const outcome = await this.#task(batch, encoded);
     const loadMs = performance.now() - transcodedMs;
     await this.#acknowledge({
       number: batch.number,

@@ -19,6 +19,7 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     },
     requiredFields: () => Promise.resolve(options.requiredFields ?? []),
     listIndexes: () => Promise.resolve([]),
+    readByIds: () => Promise.resolve(new Map()),
     pages: () => {
       throw new Error('a plan reads no pages');
     },

@@ -168,6 +168,7 @@ function createSupervisor({ size = 2, maxInFlightBytes = 1000 } = {}) {
 
 const settings: WorkerSettings = {
   postgresUrl: '',
+  purpose: 'load',
   runId: '1',
   epoch: 1,
   retryLimitMs: 0,
