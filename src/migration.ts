@@ -11,17 +11,16 @@ import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import { runCancellable } from './postgres/cancel.ts';
 import { describePostgres } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
+import { finishTable } from './postgres/finish-table.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeChoices } from './plan/choices.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
-import { finishTarget } from './postgres/target.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -127,7 +126,7 @@ export class Migration {
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete(run: OpenRun): Promise<Summary> {
-    const { config, session, supervisor, signal, onEvent } = this.#options;
+    const { config, session, supervisor, source, signal, onEvent } = this.#options;
     const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
     const { runId, epoch, settings, committed } = run;
     this.#read = committed.documents;
@@ -136,6 +135,7 @@ export class Migration {
     this.#bytes = committed.bytes;
     this.#deadLetters = committed.deadLettered;
     this.#nextBatch = run.nextBatch;
+    const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
     supervisor.begin({
@@ -154,11 +154,17 @@ export class Migration {
 
     onEvent({ kind: 'finishing', source: settings.source });
     await reachFailpoint('primary-in-index-build');
-    await runCancellable(session, postgresUrl, signal, (client) =>
-      finishTarget(client, settings.plan, run.isOwnTable),
-    );
+    const indexes = await finishTable(session, run, specs, {
+      url: postgresUrl,
+      retryLimitMs,
+      jobs: config.indexJobs,
+      signal,
+      onIndex: (account) => {
+        onEvent({ kind: 'index', source: settings.source, ...account });
+      },
+    });
     const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const summary = await this.#summarise(run, { planMs, loadMs, indexMs });
+    const summary = await this.#summarise(run, { planMs, loadMs, indexMs, indexes });
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
     await session.transaction((client) => markFinished(client, runId));
@@ -240,7 +246,7 @@ export class Migration {
 
   async #summarise(
     { runId, settings: { plan }, rowsBefore }: OpenRun,
-    durations: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs'>,
+    finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
     const ledger = await session.run(
@@ -271,7 +277,7 @@ export class Migration {
       duplicates: this.#duplicates,
       strayAcks: supervisor.strayAcks,
       workers: supervisor.size,
-      ...durations,
+      ...finished,
       totalMs: this.#elapsedMs(),
       primaryPeakRssBytes: readPeakRssBytes(),
       workerPeakRssBytes: supervisor.peakRssBytes,
