@@ -157,6 +157,7 @@ export class Migration {
     const indexes = await finishTable(session, run, specs, {
       url: postgresUrl,
       retryLimitMs,
+      answerTimeoutMs,
       jobs: config.indexJobs,
       signal,
       onIndex: (account) => {

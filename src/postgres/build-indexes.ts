@@ -23,6 +23,7 @@ type CarriedIndex = Pick<PlannedIndex, 'index' | 'name' | 'notices'>;
 export interface BuildOptions {
   readonly url: string;
   readonly retryLimitMs: number;
+  readonly answerTimeoutMs: number;
   /** How many at a time. */
   readonly jobs: number;
   /** Has Postgres end what it is building. */
@@ -40,7 +41,7 @@ export async function buildIndexes(
   indexes: readonly PlannedIndex[],
   options: BuildOptions,
 ): Promise<IndexAccount[]> {
-  const { url, retryLimitMs, jobs, signal } = options;
+  const { url, retryLimitMs, answerTimeoutMs, jobs, signal } = options;
   const failure = new AbortController();
   const anySignal = AbortSignal.any([signal, failure.signal]);
   const accounts: IndexAccount[] = [];
@@ -51,8 +52,7 @@ export async function buildIndexes(
       url,
       applicationName: 'mongo2pg index',
       retryLimitMs,
-      // An index takes as long as it takes.
-      answerTimeoutMs: 0,
+      answerTimeoutMs,
       onConnect: async (client) => {
         await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
       },
