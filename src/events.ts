@@ -1,6 +1,7 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
 import type { ExitCode } from './errors.ts';
+import type { Measurement } from './measure/measurement.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
@@ -87,4 +88,6 @@ export interface Summary {
   readonly totalMs: number;
   readonly primaryPeakRssBytes: number;
   readonly workerPeakRssBytes: readonly number[];
+  /** Of what this process has loaded. */
+  readonly measurement: Measurement;
 }

@@ -5,10 +5,12 @@ import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
+import { RunMeter } from './measure/run-meter.ts';
 import { readPeakRssBytes } from './memory.ts';
 import { makePlan } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
+import { systemClock } from './pool/clock.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import { runCancellable } from './postgres/cancel.ts';
@@ -44,6 +46,7 @@ export interface MigrationOptions {
 export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
+  readonly #meter = new RunMeter(systemClock);
   #loadStartedMs = 0;
   #read = 0;
   #committedBefore = 0;
@@ -136,7 +139,10 @@ export class Migration {
     this.#nextBatch = run.nextBatch;
     const planMs = this.#elapsedMs();
 
-    supervisor.begin({ postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs });
+    supervisor.begin(
+      { postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs },
+      this.#meter,
+    );
     await this.#announce(run);
     await this.#load(run);
     await this.#options.onLoaded();
@@ -173,16 +179,18 @@ export class Migration {
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
   async #load(run: OpenRun): Promise<void> {
     this.#loadStartedMs = performance.now();
+    this.#meter.beginLoad();
     let { ranges, isLoaded } = run;
     while (!isLoaded) {
       const ends = new Map<number, Uint8Array | null>();
       for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
-      await this.#options.supervisor.drain();
+      await this.#meter.time('drain', this.#options.supervisor.drain());
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges(run.runId, ends);
       isLoaded = ranges.length === 0;
     }
+    this.#meter.endLoad();
   }
 
   /** @returns the `_id` of the last document, null when there was none */
@@ -191,12 +199,12 @@ export class Migration {
     const { rangeNo } = range;
     let { afterId }: { afterId: Uint8Array | null } = range;
     let lastId: Uint8Array | null = null;
-    for await (const page of source.pages(range, config.itemsPerPage)) {
+    for await (const page of this.#meter.timePages(source.pages(range, config.itemsPerPage))) {
       if (this.#isToStop()) break;
       this.#read += page.count;
       const number = this.#nextBatch;
       this.#nextBatch += page.count;
-      await supervisor.submit({ number, rangeNo, afterId, ...page });
+      await this.#meter.time('room', supervisor.submit({ number, rangeNo, afterId, ...page }));
       if (this.#settled > this.#committedBefore) await reachFailpoint('primary-after-ack');
       afterId = lastId = page.lastId;
     }
@@ -260,6 +268,7 @@ export class Migration {
       totalMs: this.#elapsedMs(),
       primaryPeakRssBytes: readPeakRssBytes(),
       workerPeakRssBytes: supervisor.peakRssBytes,
+      measurement: this.#meter.measure(),
     };
   }
 
