@@ -59,6 +59,8 @@ export interface Config {
   /** Absolute path of the plan to write; undefined for standard output. */
   readonly outPath: string | undefined;
   readonly isOverwriteAllowed: boolean;
+  /** Absolute path of the report to write; undefined for none. */
+  readonly reportPath: string | undefined;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
   /** Absolute path. */
@@ -130,6 +132,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     nul: text('nul') as NulPolicy,
     outPath: path('out'),
     isOverwriteAllowed: text('force') === 'true',
+    reportPath: path('report'),
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
     dataDir: resolve(text('dataDir')),

@@ -11,6 +11,7 @@ import { makePlan } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import { systemClock } from './pool/clock.ts';
+import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import { runCancellable } from './postgres/cancel.ts';
@@ -24,6 +25,7 @@ import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import { finishTarget } from './postgres/target.ts';
+import type { Recorder } from './report/recorder.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -38,6 +40,8 @@ export interface MigrationOptions {
   readonly jobId: string | null;
   readonly isTrial: boolean;
   readonly onEvent: (event: RunEvent) => void;
+  /** Records it for a report; null when none is asked for. */
+  readonly recorder: Recorder | null;
   readonly signal: AbortSignal;
   /** Called when every document is committed, before keys and indexes are built. */
   onLoaded(): Promise<void>;
@@ -47,6 +51,7 @@ export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
   readonly #meter = new RunMeter(systemClock);
+  readonly #observer: WorkerObserver;
   #loadStartedMs = 0;
   #read = 0;
   #committedBefore = 0;
@@ -57,6 +62,9 @@ export class Migration {
 
   constructor(options: MigrationOptions) {
     this.#options = options;
+    const { recorder, source, supervisor } = options;
+    const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
+    this.#observer = recorder?.begin(run) ?? this.#meter;
   }
 
   /**
@@ -141,7 +149,7 @@ export class Migration {
 
     supervisor.begin(
       { postgresUrl, runId, epoch, plan: settings.plan, retryLimitMs, answerTimeoutMs },
-      this.#meter,
+      this.#observer,
     );
     await this.#announce(run);
     await this.#load(run);

@@ -221,7 +221,7 @@ export class Supervisor {
     } else {
       this.#queue.unshift(entry);
     }
-    this.#observer?.onAck(member.worker.pid, ack);
+    this.#observer?.onAck(member.worker.pid, ack, settled);
     this.#options.onAck(ack);
     for (const batch of settled) this.#options.onSettled(batch);
   }
