@@ -9,7 +9,7 @@ import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
 import { explainPostgresError } from './connection.ts';
 import { copyRows } from './copy.ts';
-import { copyStatement } from './ddl.ts';
+import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
@@ -53,20 +53,22 @@ class MissingRowsError extends Error {}
 export class Loader {
   readonly #session: Session;
   readonly #settings: WorkerSettings;
-  readonly #copy: string;
+  readonly #statement: string;
+  readonly #copy: Copy;
 
   /** @param session one of `openLoadingSession` */
   constructor(session: Session, settings: WorkerSettings) {
     this.#session = session;
     this.#settings = settings;
-    this.#copy = copyStatement(settings.plan);
+    this.#statement = copyStatement(settings.plan);
+    this.#copy = isAlwaysStaged(settings.plan) ? copySettingAside : copyAll;
   }
 
   /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
   async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
     try {
       try {
-        return await this.#load(batch, encoded, copyAll);
+        return await this.#load(batch, encoded, this.#copy);
       } catch (error) {
         if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
         return await this.#load(batch, encoded, copySettingAside);
@@ -88,7 +90,8 @@ export class Loader {
         await client.query('ROLLBACK');
         return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
       }
-      const refusals = encoded.copied === 0 ? [] : await copy(client, this.#settings, this.#copy, encoded);
+      const refusals =
+        encoded.copied === 0 ? [] : await copy(client, this.#settings, this.#statement, encoded);
       const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,

@@ -13,6 +13,10 @@ export const deadLetterReasons = [
   'missing_id',
   /** The `_id` does not fit its column. */
   'id_type',
+  /** A value does not fit its column, or a field has none, or is there twice; and the table has no extra column. */
+  'does_not_fit',
+  'no_column',
+  'duplicate_field',
   /** A field occurs so often that `_extra` would have it twice. */
   'duplicate_extra',
 ] as const;

@@ -13,6 +13,9 @@ import type { Output } from './output.ts';
  */
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
+/** Stands where a field has its length. */
+export const COPY_NULL = -1;
+
 /** Reserves and begins a field of a known length. Returns where its bytes go. */
 export function beginField(output: Output, length: number): number {
   output.reserve(4 + length);
@@ -33,7 +36,14 @@ export function beginJson(output: Output): number {
   return lengthAt;
 }
 
-/** Ends a jsonb field. Throws a DocumentError if it is longer than `maxJsonBytes`. */
+/** Begins a json field, which is nothing but the text. */
+export function beginPlainJson(output: Output): number {
+  const lengthAt = output.position;
+  output.writeInt32(0);
+  return lengthAt;
+}
+
+/** Ends a json or jsonb field. Throws a DocumentError if it is longer than `maxJsonBytes`. */
 export function endJson(output: Output, lengthAt: number, maxJsonBytes: number): void {
   const length = output.position - lengthAt - 4;
   if (length > maxJsonBytes) throw new DocumentError('too_large', `${length} bytes of jsonb`);

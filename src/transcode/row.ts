@@ -3,7 +3,7 @@
  * field.
  */
 
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, PlanColumn } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
@@ -95,7 +95,9 @@ interface RowColumn {
 }
 
 class PlanRowEncoder implements RowEncoder {
-  private readonly extraColumn: string;
+  /** Null where the table has none. */
+  private readonly extraColumn: string | null;
+  private readonly fieldCount: number;
   private readonly keepsWhole: boolean;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
@@ -110,6 +112,8 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
+    this.fieldCount = plan.columns.length + (plan.extraColumn === null ? 0 : 1);
+    const hasExtra = plan.extraColumn !== null;
     this.keepsWhole = plan.keepsWhole === true;
     this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
@@ -121,8 +125,8 @@ class PlanRowEncoder implements RowEncoder {
       const isId = slot.plan.field === '_id';
       // An `_id` that is changed could become another document's.
       const encoders = isId
-        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes })
-        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes });
+        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, hasExtra })
+        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes, hasExtra });
       return { slot, encoders, isId, isNullable: !isId };
     });
   }
@@ -163,12 +167,13 @@ class PlanRowEncoder implements RowEncoder {
   private writeRow(source: BsonBytes, start: number, end: number): void {
     const { fields, output } = this;
     fields.locate(source, start, end);
-    output.writeInt16(this.columns.length + 1);
+    output.writeInt16(this.fieldCount);
     for (const column of this.columns) {
       this.writeColumn(source, column);
       output.checkLimit();
     }
-    if (this.keepsWhole) this.writeWhole(source, start, end);
+    if (this.extraColumn === null) this.requireNoExtra();
+    else if (this.keepsWhole) this.writeWhole(source, start, end);
     else this.writeExtra(source);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
@@ -193,11 +198,30 @@ class PlanRowEncoder implements RowEncoder {
     const encode = column.encoders[slot.type];
     if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
     if (isId) {
-      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
+      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
+    }
+    if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
+      const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
+      throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
     fields.moveToExtra(source, slot);
     output.writeInt32(COPY_NULL);
+  }
+
+  /** Without an extra column there is no place for what has no column. */
+  private requireNoExtra(): void {
+    const { fields } = this;
+    this.currentColumn = null;
+    for (let i = 0; i < fields.extraCount; i++) {
+      const extra = fields.extras[i];
+      if (extra === undefined) continue;
+      const name = JSON.stringify(extra.name ?? '(a field with a long name)');
+      throw new DocumentError(
+        extra.reason === 'no_column' ? 'no_column' : 'duplicate_field',
+        extra.reason === 'no_column' ? `no column for the field ${name}` : `the field ${name} is there twice`,
+      );
+    }
   }
 
   private writeWhole(source: BsonBytes, start: number, end: number): void {
@@ -242,4 +266,9 @@ class PlanRowEncoder implements RowEncoder {
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
     return { ordinal, document, id: describeId(document), reason, column, detail };
   }
+}
+
+/** As people know it: Postgres's name in a table that was there before. */
+function describeType({ target, type }: PlanColumn): string {
+  return target?.name ?? type;
 }
