@@ -15,6 +15,7 @@ import {
   type OptionName,
   type clusterImplementations,
   type ifExistsChoices,
+  type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
 import { namesSeveral } from './source/collection-choice.ts';
@@ -62,6 +63,8 @@ export interface Config {
   /** Absolute path of the plan to write; undefined for standard output. */
   readonly outPath: string | undefined;
   readonly isOverwriteAllowed: boolean;
+  readonly indexes: (typeof indexChoices)[number];
+  readonly indexJobs: number;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
   /** Absolute path. */
@@ -135,6 +138,8 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     nul: text('nul') as NulPolicy,
     outPath: path('out'),
     isOverwriteAllowed: text('force') === 'true',
+    indexes: text('indexes') as Config['indexes'],
+    indexJobs: count('indexJobs') ?? 1,
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
     dataDir: resolve(text('dataDir')),

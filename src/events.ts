@@ -1,5 +1,6 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
+import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { ExitCode } from './errors.ts';
 import type { ColumnDifference } from './postgres/comparison.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
@@ -45,6 +46,9 @@ export interface FinishingEvent {
   readonly source: string;
 }
 
+/** What became of one of the collection's indexes. */
+export type IndexEvent = IndexAccount & { readonly kind: 'index'; readonly source: string };
+
 export interface SummaryEvent extends Summary {
   readonly kind: 'summary';
 }
@@ -65,7 +69,14 @@ export interface VerifiedEvent extends VerificationSummary {
 }
 
 export type RunEvent =
-  NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | SummaryEvent | VerifyingEvent | VerifiedEvent;
+  | NoticeEvent
+  | StartedEvent
+  | ProgressEvent
+  | FinishingEvent
+  | IndexEvent
+  | SummaryEvent
+  | VerifyingEvent
+  | VerifiedEvent;
 
 /** One of several collections that could not be copied. */
 export interface Failure {
@@ -135,6 +146,12 @@ export interface Summary {
   readonly rowsBefore: number;
   readonly rowsAfter: number;
   readonly extra: readonly ExtraCount[];
+  /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
+  readonly duplicates: number;
+  /** Acks that came from a worker that did not hold the batch, and were not applied. */
+  readonly strayAcks: number;
+  /** What became of each of the collection's indexes, other than that of `_id`. */
+  readonly indexes: readonly IndexAccount[];
   readonly bytes: number;
   readonly workers: number;
   readonly planMs: number;

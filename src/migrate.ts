@@ -47,8 +47,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     url: config.postgresUrl,
     applicationName: 'mongo2pg primary',
     retryLimitMs: config.retryLimitMs,
-    // An index takes as long as it takes.
-    answerTimeoutMs: 0,
+    answerTimeoutMs: config.answerTimeoutMs,
     onConnect: async (client) => {
       for (const table of locked) await lockTable(client, table);
     },

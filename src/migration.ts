@@ -11,10 +11,10 @@ import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import { runCancellable } from './postgres/cancel.ts';
 import { describePostgres } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
+import { finishTable } from './postgres/finish-table.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeChoices } from './plan/choices.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
@@ -22,7 +22,6 @@ import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import { readTable } from './postgres/table.ts';
-import { finishTarget } from './postgres/target.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -51,6 +50,7 @@ export class Migration {
   #settled = 0;
   #bytes = 0;
   #deadLetters = 0;
+  #duplicates = 0;
   #nextBatch = 1;
 
   constructor(options: MigrationOptions) {
@@ -89,6 +89,7 @@ export class Migration {
   /** To be called for each ack of this run that is applied. */
   onAck(ack: Ack): void {
     this.#deadLetters += ack.deadLettered;
+    if (ack.isDuplicate) this.#duplicates++;
   }
 
   async #open(): Promise<OpenRun | null> {
@@ -128,7 +129,7 @@ export class Migration {
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete(run: OpenRun): Promise<Summary> {
-    const { config, session, supervisor, signal, onEvent } = this.#options;
+    const { config, session, supervisor, source, signal, onEvent } = this.#options;
     const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
     const { runId, epoch, settings, committed } = run;
     this.#read = committed.documents;
@@ -137,6 +138,7 @@ export class Migration {
     this.#bytes = committed.bytes;
     this.#deadLetters = committed.deadLettered;
     this.#nextBatch = run.nextBatch;
+    const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
     supervisor.begin({
@@ -155,11 +157,18 @@ export class Migration {
 
     onEvent({ kind: 'finishing', source: settings.source });
     await reachFailpoint('primary-in-index-build');
-    await runCancellable(session, postgresUrl, signal, (client) =>
-      finishTarget(client, settings.plan, run.isOwnTable),
-    );
+    const indexes = await finishTable(session, run, specs, {
+      url: postgresUrl,
+      retryLimitMs,
+      answerTimeoutMs,
+      jobs: config.indexJobs,
+      signal,
+      onIndex: (account) => {
+        onEvent({ kind: 'index', source: settings.source, ...account });
+      },
+    });
     const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const summary = await this.#summarise(run, { planMs, loadMs, indexMs });
+    const summary = await this.#summarise(run, { planMs, loadMs, indexMs, indexes });
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
     await session.transaction((client) => markFinished(client, runId));
@@ -241,15 +250,18 @@ export class Migration {
 
   async #summarise(
     { runId, settings: { plan }, rowsBefore }: OpenRun,
-    durations: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs'>,
+    finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
-    const ledger = await session.run(async (client) => ({
-      ...(await readTotals(client, runId)),
-      deadLetterReasons: await countDeadLetters(client, runId),
-      rowsAfter: await countRows(client, plan),
-      extra: await readExtra(client, runId),
-    }));
+    const ledger = await session.run(
+      async (client) => ({
+        ...(await readTotals(client, runId)),
+        deadLetterReasons: await countDeadLetters(client, runId),
+        rowsAfter: await countRows(client, plan),
+        extra: await readExtra(client, runId),
+      }),
+      'long',
+    );
     const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
     return {
       runId,
@@ -266,8 +278,10 @@ export class Migration {
       rowsAfter,
       extra,
       bytes,
+      duplicates: this.#duplicates,
+      strayAcks: supervisor.strayAcks,
       workers: supervisor.size,
-      ...durations,
+      ...finished,
       totalMs: this.#elapsedMs(),
       primaryPeakRssBytes: readPeakRssBytes(),
       workerPeakRssBytes: supervisor.peakRssBytes,

@@ -4,6 +4,7 @@ import { jsonStyles, layouts, nulPolicies, objectIdStyles } from './plan/plan.ts
 
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
+export const indexChoices = ['carry', 'none'] as const;
 
 export type CommandName = 'start' | 'plan' | 'verify' | 'seed' | 'retry' | 'servers';
 
@@ -260,6 +261,23 @@ export const options = {
     default: '',
     describe: 'Let `npm run plan` overwrite a file that is there.',
     commands: ['plan'],
+  },
+  indexes: {
+    env: 'INDEXES',
+    kind: 'choice',
+    choices: indexChoices,
+    default: 'carry',
+    describe:
+      "What becomes of the collection's indexes after the load: carry (built where Postgres has the like), none.",
+    commands: startOnly,
+  },
+  indexJobs: {
+    env: 'INDEX_JOBS',
+    kind: 'count',
+    range: [1, 64],
+    default: '2',
+    describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
+    commands: startOnly,
   },
   amountUsers: {
     env: 'AMOUNT_USERS',

@@ -1,6 +1,7 @@
 /** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
 
 import type { ProgressEvent, RunEvent } from './events.ts';
+import { describeIndex } from './summary.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** Often enough to see that it lives, seldom enough for a log file. */
@@ -70,6 +71,10 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = 'building the primary key';
           spinner.text = line;
           return;
+        case 'index':
+          line = `${event.source}: ${describeIndex(event)}`;
+          spinner.text = line;
+          return;
         case 'verifying':
           total = event.expectedDocuments;
           line = describeVerifying(event);
@@ -115,6 +120,9 @@ function createPlainProgress(): Progress {
           if (latest !== undefined) print(describeProgress(latest, total));
           latest = undefined;
           print('building the primary key');
+          return;
+        case 'index':
+          print(`${event.source}: ${describeIndex(event)}`);
           return;
         case 'verifying':
           total = event.expectedDocuments;

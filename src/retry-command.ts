@@ -28,7 +28,7 @@ export async function retryDeadLetters(config: Config, { say, signal }: RetryOpt
     url: config.postgresUrl,
     applicationName: 'mongo2pg retry',
     retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: 0,
+    answerTimeoutMs: config.answerTimeoutMs,
     // A run that loads the table at the same time would count rows that are not its own.
     onConnect: (client) => lockTable(client, table),
     signal,

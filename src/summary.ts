@@ -1,6 +1,7 @@
 /** Puts the account of a finished run into words. */
 
 import type { Failure, Summary } from './events.ts';
+import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
@@ -27,6 +28,7 @@ export function describeSummary(summary: Summary): string {
         return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
       }),
     ),
+    ...describeIndexes(summary.indexes),
     ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
   return lines.join('\n');
@@ -69,6 +71,32 @@ function formatTable(rows: readonly (readonly string[])[]): string {
     ),
   );
   return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
+}
+
+/** Those that are there, then those that are not: all of them, as nobody else tells what is missing. */
+function describeIndexes(indexes: readonly IndexAccount[]): string[] {
+  const left = indexes.filter(({ outcome }) => outcome === 'left');
+  const carried = indexes.filter(({ outcome }) => outcome !== 'left');
+  return [...listed(carried.map(indent)), ...left.map(indent)];
+}
+
+function indent(account: IndexAccount): string {
+  return `  ${describeIndex(account)}`;
+}
+
+export function describeIndex(account: IndexAccount): string {
+  switch (account.outcome) {
+    case 'built':
+      return `index ${account.name}: built in ${formatDuration(account.durationMs)}${describeNotices(account.notices)}`;
+    case 'present':
+      return `index ${account.name}: was there already${describeNotices(account.notices)}`;
+    case 'left':
+      return `index ${account.index}: not carried over: ${account.reason}`;
+  }
+}
+
+function describeNotices(notices: readonly string[]): string {
+  return notices.length === 0 ? '' : `; ${notices.join('; ')}`;
 }
 
 /** A line for each reason. */

@@ -93,7 +93,7 @@ export class Verification {
     });
     await this.#pass('compare', config.sampleShare);
     const changed = await this.#readSuspectsAgain();
-    const { rowsOfOthers, rows } = await session.run((client) => this.#countRows(client));
+    const { rowsOfOthers, rows } = await session.run((client) => this.#countRows(client), 'long');
     const isSample = config.sampleShare < 1;
     // Of a sample nobody knows which rows are too many, but how many there should be.
     const extra = isSample ? 0 : Math.max(0, rows - rowsOfOthers - this.#equal - this.#different);
@@ -184,7 +184,7 @@ export class Verification {
     await session.run((client) => createKeys(client, plan, run.runId));
     try {
       await this.#pass('collect-keys', 1);
-      const rows = await session.run((client) => findExtraRows(client, plan, run.runId, maxNamed));
+      const rows = await session.run((client) => findExtraRows(client, plan, run.runId, maxNamed), 'long');
       return rows.map(({ kind, key }) => ({ kind, id: key, columns: [] }));
     } finally {
       await session.run((client) => dropKeys(client, run.runId));

@@ -28,7 +28,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
     url: config.postgresUrl,
     applicationName: 'mongo2pg primary',
     retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: 0,
+    answerTimeoutMs: config.answerTimeoutMs,
     signal: options.signal,
   });
   try {

@@ -18,7 +18,7 @@ export async function runCancellable(
   };
   signal.addEventListener('abort', onAbort);
   try {
-    await session.run(work);
+    await session.run(work, 'long');
   } finally {
     signal.removeEventListener('abort', onAbort);
     await cancelling;

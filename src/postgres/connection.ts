@@ -169,5 +169,5 @@ function firstMessageOf(error: unknown): string {
 function detailOf(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return '';
   const parts = [error.code, error.detail, error.where].filter((part) => part !== undefined);
-  return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
+  return parts.length === 0 ? '' : ` (${parts.join('; ').replaceAll('\n', '; ')})`;
 }

@@ -1,6 +1,7 @@
 /** Tells which errors of Postgres and its connections pass by themselves, and which are about one row. */
 
 import pg from 'pg';
+import { isPassingSocketError } from '../socket-errors.ts';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const lostConnectionCodes = new Set([
@@ -19,25 +20,14 @@ const passingCodes = new Set([
   '57014', // query_canceled: by a person or by a statement_timeout of the role
 ]);
 
-const socketCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'EAI_AGAIN',
-]);
-
 /** The connection is of no more use; a new one may work. */
 export function isConnectionLost(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isConnectionLost);
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (error instanceof pg.DatabaseError) return lostConnectionCodes.has(code) || code.startsWith('08');
+  if (error instanceof pg.DatabaseError) {
+    return lostConnectionCodes.has(error.code ?? '') || error.code?.startsWith('08') === true;
+  }
+  if (isPassingSocketError(error)) return true;
   // pg itself has no codes for these.
-  return socketCodes.has(code) || /Connection terminated|not queryable|timeout expired/.test(error.message);
+  return error instanceof Error && /Connection terminated|not queryable|timeout expired/.test(error.message);
 }
 
 /** The same work may succeed a moment later. */

@@ -122,7 +122,7 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   }
   // What stands there under the name of a table that is gone is somebody else's.
   if (!run.isSameTable) {
-    await requireNoRows(client, request, true);
+    await requireNoRows(client, request, await hasTable(client, table));
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
   const how = isSaid ? ifExists : run.isOwnTable ? 'drop' : 'truncate';

@@ -53,7 +53,7 @@ export async function beginRun(
     const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, isOwnTable, rowsBefore, ranges, ...start };
-  });
+  }, 'long');
 }
 
 export async function continueRun(session: Session, run: Run): Promise<OpenRun> {

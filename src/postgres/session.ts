@@ -17,7 +17,7 @@ export interface SessionOptions {
   readonly applicationName: string;
   /** How long to keep trying once the server is gone. */
   readonly retryLimitMs: number;
-  /** A server that is silent for so long in the middle of work counts as gone; 0: it may take its time. */
+  /** A server that is silent for so long in the middle of work counts as gone, unless the work is a long one. */
   readonly answerTimeoutMs: number;
   /** Prepares a new connection, the first one and every later one. */
   onConnect?(client: pg.Client): Promise<void>;
@@ -50,12 +50,14 @@ export class Session {
   /**
    * Does `work`, and does all of it again when the connection breaks or the failure is one that passes. It must bear
    * that: what it committed before the break is committed.
+   * @param duration `long` for what may take hours, such as an index: the server is then asked, on a connection beside,
+   *   whether it is at it
    * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
    */
-  async run<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  async run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
     const { url, retryLimitMs: limitMs, signal } = this.#options;
     try {
-      return await retry(() => this.#attempt(work), {
+      return await retry(() => this.#attempt(work, duration), {
         limitMs,
         isPassing,
         onRetry: (error, attempt) => {
@@ -78,7 +80,10 @@ export class Session {
   }
 
   /** `run` in one transaction; a failure of `work` rolls it back. */
-  async transaction<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (client: pg.Client) => Promise<T>,
+    duration: 'short' | 'long' = 'short',
+  ): Promise<T> {
     return await this.run(async (client) => {
       await client.query('BEGIN');
       try {
@@ -89,7 +94,7 @@ export class Session {
         if (!isConnectionLost(error)) await client.query('ROLLBACK');
         throw error;
       }
-    });
+    }, duration);
   }
 
   /** The id of the server's process, for cancelling what it does. */
@@ -103,10 +108,10 @@ export class Session {
     if (connection !== undefined) await closePostgres(connection);
   }
 
-  async #attempt<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  async #attempt<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long'): Promise<T> {
     const connection = this.#connection ?? (await this.#connect());
     try {
-      return await this.#watch(connection, work(connection.client));
+      return await this.#watch(connection, work(connection.client), duration);
     } catch (error) {
       if (isConnectionLost(error)) this.#discard(connection);
       throw error;
@@ -114,15 +119,22 @@ export class Session {
   }
 
   /** Breaks the connection when the server is silent for too long; `work` then fails like after any break. */
-  async #watch<T>(connection: Connection, work: Promise<T>): Promise<T> {
-    const { answerTimeoutMs } = this.#options;
-    if (answerTimeoutMs === 0) return await work;
-    const timer = setTimeout(() => {
-      connection.socket.destroy();
-    }, answerTimeoutMs);
+  async #watch<T>(connection: Connection, work: Promise<T>, duration: 'short' | 'long'): Promise<T> {
+    const { url, answerTimeoutMs } = this.#options;
+    let isOver = false;
+    let timer: NodeJS.Timeout | undefined;
+    const look = async (): Promise<void> => {
+      if (duration === 'long' && (await isAtWork(url, connection))) {
+        if (!isOver) timer = setTimeout(() => void look(), answerTimeoutMs);
+      } else if (!isOver) {
+        connection.socket.destroy();
+      }
+    };
+    timer = setTimeout(() => void look(), answerTimeoutMs);
     try {
       return await work;
     } finally {
+      isOver = true;
       clearTimeout(timer);
     }
   }
@@ -137,7 +149,7 @@ export class Session {
     const { url, applicationName } = this.#options;
     const connection = await connectPostgres(url, applicationName);
     try {
-      await this.#watch(connection, this.#prepare(connection.client));
+      await this.#watch(connection, this.#prepare(connection.client), 'short');
     } catch (error) {
       connection.socket.destroy();
       throw error;
@@ -160,5 +172,24 @@ export class Session {
       [former.pid, former.startedAt],
     );
     this.#former = undefined;
+  }
+}
+
+/** Asks on a connection of its own, as the one in question may be silent for having no answer yet, or for being cut. */
+async function isAtWork(url: string, { pid, startedAt }: Connection): Promise<boolean> {
+  try {
+    const probe = await connectPostgres(url, 'mongo2pg probe');
+    try {
+      const { rowCount } = await probe.client.query(
+        "SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 AND state = 'active'",
+        [pid, startedAt],
+      );
+      return rowCount === 1;
+    } finally {
+      await closePostgres(probe);
+    }
+  } catch {
+    // Nobody can tell: then nothing is broken that may be whole.
+    return true;
   }
 }

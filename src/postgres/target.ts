@@ -5,12 +5,12 @@ import pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError } from '../errors.ts';
 import type { ExistingTable } from '../plan/column-target.ts';
-import { columnTypes, type Plan } from '../plan/plan.ts';
+import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
 import { addPrimaryKeyStatement, createTableStatement, hasPrimaryKey, qualifiedName } from './ddl.ts';
 import { readTable } from './table.ts';
 
-/** For the session that builds the index: enough to sort millions of keys in memory, little enough for a small server. */
-const indexMemory = '256MB';
+/** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
+export const indexMemory = '256MB';
 
 /**
  * Creates the table, or makes the one that is there ready. To be called in a transaction.
@@ -34,14 +34,16 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   return table.isOwn;
 }
 
-/** Builds the primary key of a table of our own, and gathers statistics for the planner. May be done again. */
-export async function finishTarget(client: pg.Client, plan: Plan, isOwnTable: boolean): Promise<void> {
-  // The keys of a table that somebody else made are their decision.
-  if (isOwnTable && !(await hasPrimaryKey(client, plan))) {
-    await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-    await client.query(addPrimaryKeyStatement(plan));
-    await client.query('RESET maintenance_work_mem');
-  }
+/** Builds the primary key. May be done again. */
+export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
+  if (!plan.columns.some(isIdColumn) || (await hasPrimaryKey(client, plan))) return;
+  await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+  await client.query(addPrimaryKeyStatement(plan));
+  await client.query('RESET maintenance_work_mem');
+}
+
+/** Gathers statistics for the planner. */
+export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
   await client.query(`ANALYZE ${qualifiedName(plan)}`);
 }
 

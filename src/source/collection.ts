@@ -15,10 +15,12 @@ import { NothingToCopyError, SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { retry } from '../retry.ts';
 import { whyNot } from './collection-choice.ts';
-import { listDocuments, requireId } from './documents.ts';
+import { listDocuments, readFirstBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
 import { filtersBetween, readId } from './id-brackets.ts';
+import type { IndexSpec } from './index-spec.ts';
+import { readIndexes } from './indexes.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
@@ -142,6 +144,10 @@ class CollectionSource implements Source {
     });
   }
 
+  listIndexes(): Promise<IndexSpec[]> {
+    return this.#explained(() => this.#insist(() => readIndexes(this.#db, this.#collection.collectionName)));
+  }
+
   readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     return this.#explained(async () => {
       const found = new Map<string, Uint8Array>();
@@ -252,13 +258,6 @@ class CollectionSource implements Source {
 /** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */
 function isUnknownStage(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
-}
-
-/** The array of documents in a reply's `cursor`, as BSON bytes. */
-function readFirstBatch(cursor: Uint8Array): Uint8Array {
-  const batch = findField(cursor, 'firstBatch');
-  if (batch === null) throw new SourceError('the server answered without a firstBatch');
-  return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 
 /** @returns the collection's UUID, as text; null where the server tells none */

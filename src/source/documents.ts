@@ -1,8 +1,15 @@
 /** Raw documents of a reply: listed, and told by their `_id`. */
 
 import { SourceError } from '../errors.ts';
-import { DocumentCursor } from '../transcode/bson.ts';
+import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
+
+/** The array of documents in a reply's `cursor`, as BSON bytes. */
+export function readFirstBatch(cursor: Uint8Array): Uint8Array {
+  const batch = findField(cursor, 'firstBatch');
+  if (batch === null) throw new SourceError('the server answered without a firstBatch');
+  return cursor.subarray(batch.valueStart, batch.valueEnd);
+}
 
 /** @param array the bytes of a BSON array of documents */
 export function listDocuments(array: Uint8Array): Uint8Array[] {

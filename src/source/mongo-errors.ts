@@ -3,6 +3,7 @@
 import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
+import { isPassingSocketError } from '../socket-errors.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
@@ -38,7 +39,12 @@ export function isPassingMongoError(error: unknown): boolean {
   if (error instanceof MongoServerError) {
     return passingCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
   }
-  return error instanceof MongoNetworkError || error instanceof MongoServerSelectionError;
+  // The driver hands some errors of its sockets on as they are.
+  return (
+    error instanceof MongoNetworkError ||
+    error instanceof MongoServerSelectionError ||
+    isPassingSocketError(error)
+  );
 }
 
 /** `host:port`, all of the URL that may be shown. */

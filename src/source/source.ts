@@ -1,5 +1,7 @@
 /** What the pipeline asks of a source of documents; it never decodes them. */
 
+import type { IndexSpec } from './index-spec.ts';
+
 /** One page of documents on its way: raw BSON, never decoded by the primary. */
 export interface Page {
   /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
@@ -40,6 +42,8 @@ export interface Source {
   readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
   /** Top-level fields that the collection's validator requires; empty where it has none. */
   requiredFields(): Promise<string[]>;
+  /** All indexes, that of `_id` among them. */
+  listIndexes(): Promise<IndexSpec[]>;
   /** Every document of the interval once, in `_id` order. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

@@ -13,7 +13,9 @@ export const deadLetterReasons = [
   'missing_id',
   /** The `_id` does not fit its column. */
   'id_type',
-  /** A value does not fit its column, or a field has none, or is there twice; and the table has no extra column. */
+  /** A column that must have a value would be NULL. */
+  'required',
+  /** A value does not fit its column, or a field has none, or is there twice; and there is no extra column for it. */
   'does_not_fit',
   'no_column',
   'duplicate_field',

@@ -3,17 +3,18 @@
  * field.
  */
 
-import type { Plan, PlanColumn } from '../plan/plan.ts';
+import { isIdColumn, type Plan, type PlanColumn } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
+import type { ColumnSlot } from './column-slot.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
+import { DocumentFields } from './document-fields.ts';
 import { describeId } from './document-id.ts';
-import { type ColumnSlot, DocumentFields } from './document-fields.ts';
 import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { beginJson, type EncodeField, endJson } from './field.ts';
+import { ExtraColumn, requireNoExtra } from './extra-column.ts';
+import { COPY_NULL, type EncodeField } from './field.ts';
 import { JsonWriter } from './json.ts';
-import { writeJsonString } from './json-string.ts';
 import { Output } from './output.ts';
 
 /** A document that could not become a row. */
@@ -42,7 +43,7 @@ export interface EncodedBatch {
   /** How many rows the stream has. */
   readonly copied: number;
   readonly deadLetters: DeadLetter[];
-  /** What went into the extra column. */
+  /** What went into the extra column, or was dropped. */
   readonly extra: ExtraCount[];
 }
 
@@ -80,30 +81,23 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
 const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Stands where a row has its number of fields. */
 const COPY_TRAILER = -1;
-/** Stands where a field has its length. */
-const COPY_NULL = -1;
 
 interface RowColumn {
   readonly slot: ColumnSlot;
   readonly encoders: readonly EncodeField[];
   readonly isId: boolean;
-  /**
-   * Whether null becomes SQL NULL. It does not in an `_id`, which is the primary key: null is a value there,
-   * or does not fit.
-   */
-  readonly isNullable: boolean;
+  /** Whether SQL NULL is not allowed. */
+  readonly isRequired: boolean;
 }
 
 class PlanRowEncoder implements RowEncoder {
   /** Null where the table has none. */
   private readonly extraColumn: string | null;
   private readonly fieldCount: number;
-  private readonly keepsWhole: boolean;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
-  private readonly maxJsonBytes: number;
   private readonly maxRowBytes: number;
-  private readonly json: JsonWriter;
+  private readonly extra: ExtraColumn;
   private readonly idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
   private readonly output = new Output();
   private readonly counter = new ExtraCounter();
@@ -112,22 +106,21 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
-    this.fieldCount = plan.columns.length + (plan.extraColumn === null ? 0 : 1);
     const hasExtra = plan.extraColumn !== null;
-    this.keepsWhole = plan.keepsWhole === true;
-    this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
+    this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
-    this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
-    this.fields = new DocumentFields(plan.columns, this.keepsWhole);
-    const { maxJsonBytes } = this;
+    const json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
+    this.fields = new DocumentFields(plan);
+    const { maxJsonBytes = MAX_JSON_BYTES } = options;
+    this.extra = new ExtraColumn(json, maxJsonBytes, plan.keepsWhole === true);
     this.columns = this.fields.slots.map((slot) => {
-      const isId = slot.plan.field === '_id';
+      const isId = isIdColumn(slot.plan);
       // An `_id` that is changed could become another document's.
       const encoders = isId
         ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, hasExtra })
-        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes, hasExtra });
-      return { slot, encoders, isId, isNullable: !isId };
+        : createFieldEncoders(slot.plan, { json, nul, maxJsonBytes, hasExtra });
+      return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
     });
   }
 
@@ -172,9 +165,9 @@ class PlanRowEncoder implements RowEncoder {
       this.writeColumn(source, column);
       output.checkLimit();
     }
-    if (this.extraColumn === null) this.requireNoExtra();
-    else if (this.keepsWhole) this.writeWhole(source, start, end);
-    else this.writeExtra(source);
+    this.currentColumn = this.extraColumn;
+    if (this.extraColumn === null) requireNoExtra(fields);
+    else this.extra.write(source, fields, start, end, output);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -188,11 +181,12 @@ class PlanRowEncoder implements RowEncoder {
     this.currentColumn = slot.plan.column;
     if (slot.document !== fields.document) {
       if (isId) throw new DocumentError('missing_id', 'the document has no _id');
-      output.writeInt32(COPY_NULL);
+      this.writeNull(column, 'is missing');
       return;
     }
-    if (slot.type === bsonTypes.null && column.isNullable) {
-      output.writeInt32(COPY_NULL);
+    // In an `_id` null is a value, or does not fit.
+    if (slot.type === bsonTypes.null && !isId) {
+      this.writeNull(column, 'is null');
       return;
     }
     const encode = column.encoders[slot.type];
@@ -201,55 +195,22 @@ class PlanRowEncoder implements RowEncoder {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
+    // Nowhere to move it to, or nothing to leave behind.
     if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
       const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
-    fields.moveToExtra(source, slot);
-    output.writeInt32(COPY_NULL);
+    this.writeNull(column, 'does not fit its column');
+    fields.moveToExtra(slot);
   }
 
-  /** Without an extra column there is no place for what has no column. */
-  private requireNoExtra(): void {
-    const { fields } = this;
-    this.currentColumn = null;
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra === undefined) continue;
-      const name = JSON.stringify(extra.name ?? '(a field with a long name)');
-      throw new DocumentError(
-        extra.reason === 'no_column' ? 'no_column' : 'duplicate_field',
-        extra.reason === 'no_column' ? `no column for the field ${name}` : `the field ${name} is there twice`,
-      );
+  /** @param what what is wrong with the value if there must be one */
+  private writeNull({ slot, isRequired }: RowColumn, what: string): void {
+    if (isRequired) {
+      const field = JSON.stringify(slot.name);
+      throw new DocumentError('required', `the required value of ${field} ${what}`);
     }
-  }
-
-  private writeWhole(source: BsonBytes, start: number, end: number): void {
-    const { output } = this;
-    this.currentColumn = this.extraColumn;
-    const lengthAt = beginJson(output);
-    this.json.writeValue(source, bsonTypes.object, start, end, output);
-    endJson(output, lengthAt, this.maxJsonBytes);
-  }
-
-  private writeExtra(source: BsonBytes): void {
-    const { fields, output, json } = this;
-    this.currentColumn = this.extraColumn;
-    if (fields.extraCount === 0) {
-      output.writeInt32(COPY_NULL);
-      return;
-    }
-    const lengthAt = beginJson(output);
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra === undefined) break;
-      output.writeByte(i === 0 ? 0x7b : 0x2c);
-      writeJsonString(source, extra.nameStart, extra.nameEnd, output);
-      output.writeByte(0x3a);
-      json.writeValue(source, extra.type, extra.valueStart, extra.valueEnd, output);
-    }
-    output.writeByte(0x7d);
-    endJson(output, lengthAt, this.maxJsonBytes);
+    this.output.writeInt32(COPY_NULL);
   }
 
   private toDeadLetter(

@@ -92,6 +92,7 @@ export class Worker {
   }
 
   async #start(settings: WorkerSettings): Promise<void> {
+    await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
     this.#session ??= await openLoadingSession(settings);
     this.#task = createTask(this.#session, settings);
@@ -102,7 +103,9 @@ export class Worker {
     if (this.#encoder === undefined || this.#task === undefined) throw new Error('a batch came before start');
     const startedMs = performance.now();
     const encoded =
-      batch.deadly === undefined ? this.#encode(batch, this.#encoder) : refuseUnread(batch, batch.deadly);
+      batch.deadly === undefined
+        ? await this.#encode(batch, this.#encoder)
+        : refuseUnread(batch, batch.deadly);
     const transcodedMs = performance.now();
     const outcome = await this.#task(batch, encoded);
     const loadMs = performance.now() - transcodedMs;
@@ -115,8 +118,8 @@ export class Worker {
     });
   }
 
-  #encode(batch: Batch, encoder: RowEncoder): LoadableBatch {
-    void reachFailpoint('worker-transcode', batch.documents);
+  async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
+    await reachFailpoint('worker-transcode', batch.documents);
     const { copy, documents, copied, deadLetters, extra } = encoder.encodeBatch(batch.documents);
     if (documents !== batch.count) {
       throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);

@@ -121,6 +121,62 @@ describe('the data directory', () => {
     });
   });
 
+  it('keeps indexes, views, time series and validators over restarts', async () => {
+    const read = async (db: Db) => ({
+      collections: await db.listCollections().toArray(),
+      indexes: await db.collection('people').indexes(),
+    });
+    let first: unknown;
+    await withServer(async (db) => {
+      await db.createCollection('people', { validator: { $jsonSchema: { required: ['name'] } } });
+      await db.createCollection('names', { viewOn: 'people', pipeline: [{ $project: { name: 1 } }] });
+      await db.createCollection('weather', { timeseries: { timeField: 'at', metaField: 'place' } });
+      await db.collection('people').createIndex({ name: 1, age: -1 }, { unique: true, name: 'by name' }, {});
+      await db.collection('people').createIndex({ age: 1 });
+      await db.collection('people').dropIndex('age_1');
+      first = await read(db);
+    });
+    await withServer(async (db) => {
+      assert.deepEqual(await read(db), first);
+      await db.collection('people').drop();
+      await db.createCollection('people');
+      assert.deepEqual(
+        (await db.collection('people').indexes()).map(({ name }) => name),
+        ['_id_'],
+      );
+    });
+    assert.deepEqual(
+      (first as { indexes: Document[] }).indexes.map(({ name }) => name as string),
+      ['_id_', 'by name'],
+    );
+  });
+
+  it('takes options and indexes from the metadata that mongodump wrote', async () => {
+    await withServer(async (db) => {
+      await db.createCollection('things');
+    });
+    const dumped = {
+      options: { validator: { a: { $gt: { $numberInt: '1' } } } },
+      indexes: [
+        { v: { $numberInt: '2' }, key: { _id: { $numberInt: '1' } }, name: '_id_' },
+        { v: { $numberInt: '2' }, key: { a: { $numberDouble: '-1.0' } }, name: 'a_-1', sparse: true },
+      ],
+      uuid: '0123456789abcdef0123456789abcdef',
+      collectionName: 'things',
+      type: 'collection',
+    };
+    await writeFile(join(dataDir, 'shop', 'things.metadata.json'), JSON.stringify(dumped));
+    await withServer(async (db) => {
+      const [things] = await db.listCollections<CollectionInfo>().toArray();
+      assert.deepEqual(things?.options, { validator: { a: { $gt: 1 } } });
+      assert.equal(things.info?.uuid?.toUUID().toHexString(), '01234567-89ab-cdef-0123-456789abcdef');
+      assert.deepEqual(await db.collection('things').indexes(), [
+        { v: 2, key: { _id: 1 }, name: '_id_' },
+        { v: 2, key: { a: -1 }, name: 'a_-1', sparse: true },
+      ]);
+    });
+  });
+
   it('gives the files of other programs, and those with torn metadata, a UUID', async () => {
     await withServer(async (db) => {
       await db.createCollection('a');

@@ -18,6 +18,7 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
       return Promise.resolve({ documents: sampled, method: options.method ?? 'random' });
     },
     requiredFields: () => Promise.resolve(options.requiredFields ?? []),
+    listIndexes: () => Promise.resolve([]),
     readByIds: () => Promise.resolve(new Map()),
     pages: () => {
       throw new Error('a plan reads no pages');

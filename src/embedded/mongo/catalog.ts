@@ -1,9 +1,10 @@
 /** Which databases and collections there are, in memory and, with a data directory, in files. */
-import { UUID } from 'bson';
 import { readInt32 } from './bson-view.ts';
 import { Collection } from './collection.ts';
 import type { Address } from './document-heap.ts';
 import { CommandError, ErrorCode } from './errors.ts';
+import { createMetadata } from './metadata.ts';
+import type { KeptDocument, Metadata } from './metadata.ts';
 import { RunList } from './runs.ts';
 import { DataDirectory } from './storage.ts';
 import type { CollectionFile } from './storage.ts';
@@ -11,8 +12,7 @@ import { prepareDocument } from './stored-document.ts';
 
 /** A collection and its file; the file is undefined when nothing is to be kept. */
 export interface StoredCollection {
-  /** Its identity: another one when the collection is dropped and made anew. */
-  readonly uuid: UUID;
+  metadata: Metadata;
   readonly documents: Collection;
   readonly file: CollectionFile | undefined;
 }
@@ -39,15 +39,16 @@ export class Catalog {
     return this.#databases.get(database)?.get(name);
   }
 
-  /** Creates the collection, or returns the one that is there. */
-  create(database: string, name: string): StoredCollection {
+  /** Creates the collection with these settings, or returns the one that is there. */
+  create(database: string, name: string, settings: Partial<Metadata> = {}): StoredCollection {
     const existing = this.get(database, name);
     if (existing !== undefined) {
       return existing;
     }
     checkNames(database, name);
-    const file = this.#directory?.open(database, name);
-    const stored = { uuid: file?.uuid ?? new UUID(), documents: new Collection(), file };
+    const file = this.#directory?.open(database, name, settings);
+    const metadata = file?.metadata ?? createMetadata(settings);
+    const stored = { metadata, documents: new Collection(), file };
     const collections = this.#databases.get(database) ?? new Map<string, StoredCollection>();
     collections.set(name, stored);
     this.#databases.set(database, collections);
@@ -80,9 +81,11 @@ export class Catalog {
   }
 
   /** In the order of their names. */
-  collections(database: string): { name: string; uuid: UUID }[] {
+  collections(database: string): { name: string; metadata: Metadata }[] {
     const entries = [...(this.#databases.get(database) ?? [])];
-    return entries.map(([name, { uuid }]) => ({ name, uuid })).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return entries
+      .map(([name, { metadata }]) => ({ name, metadata }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Bytes of all documents of the database. */
@@ -121,6 +124,13 @@ export class Catalog {
       }
     }
   }
+}
+
+/** In the file first, so that a full disk leaves both as they were. */
+export function changeIndexes(stored: StoredCollection, indexes: readonly KeptDocument[]): void {
+  const metadata = { ...stored.metadata, indexes };
+  stored.file?.saveMetadata(metadata);
+  stored.metadata = metadata;
 }
 
 /** Removes documents from the file first, then from memory, so that a full disk leaves both as they were. */

@@ -1,6 +1,6 @@
 /**
  * Keeps collections as files: `<dataDir>/<database>/<collection>.bson`, documents one after another, as mongodump
- * writes them, and beside it `<collection>.metadata.json` with the collection's UUID.
+ * writes them, and beside it `<collection>.metadata.json` with what else there is to know of the collection.
  *
  * Writes are synchronous and reach the operating system before the reply is sent: they outlive the process, however
  * it ends, but not a power failure.
@@ -17,11 +17,11 @@ import {
 } from 'node:fs';
 import { readSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
-import type { UUID } from 'bson';
 import { SourceError } from '../../errors.ts';
 import { readInt32 } from './bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import { createMetadata, readUuid } from './metadata.ts';
+import { createMetadata, readMetadata, writeMetadata } from './metadata.ts';
+import type { Metadata } from './metadata.ts';
 import { RunList } from './runs.ts';
 import type { Run } from './runs.ts';
 import { maxDocumentBytes } from './stored-document.ts';
@@ -38,21 +38,31 @@ const maxBuffersPerWrite = 1024;
 
 /** The file of one collection. */
 export class CollectionFile {
-  readonly uuid: UUID;
+  /** What was read or made when it was opened. */
+  readonly metadata: Metadata;
+  readonly #name: string;
   readonly #path: string;
   readonly #metadataPath: string;
   #fd: number;
   #size: number;
 
-  /** Creates the collection `name` at `<base>.bson` when it is not there. */
-  constructor(base: string, name: string) {
+  /** Creates the collection `name` at `<base>.bson`, with these settings, when it is not there. */
+  constructor(base: string, name: string, settings: Partial<Metadata>) {
+    this.#name = name;
     this.#path = base + suffix;
     this.#metadataPath = base + metadataSuffix;
     // Metadata without documents are what is left of a drop that was interrupted: the name's next owner is another.
-    const known = existsSync(this.#path) ? readUuid(this.#metadataPath) : undefined;
-    this.uuid = known ?? createMetadata(this.#metadataPath, name);
+    const known = existsSync(this.#path) ? readMetadata(this.#metadataPath) : settings;
+    this.metadata = createMetadata(known);
+    if (known.uuid === undefined) {
+      this.saveMetadata(this.metadata);
+    }
     this.#fd = openSync(this.#path, 'a+');
     this.#size = fstatSync(this.#fd).size;
+  }
+
+  saveMetadata(metadata: Metadata): void {
+    writeMetadata(this.#metadataPath, this.#name, metadata);
   }
 
   /** Adds documents at the end: all of them, or, when that fails, none. */
@@ -157,8 +167,8 @@ export class DataDirectory {
     rmSync(this.#lockPath, { force: true });
   }
 
-  /** Creates the collection's file, or opens it when it is there. */
-  open(database: string, collection: string): CollectionFile {
+  /** Creates the collection's file with these settings, or opens it when it is there. */
+  open(database: string, collection: string, settings: Partial<Metadata>): CollectionFile {
     const fileName = escapeName(collection);
     if (fileName.length + metadataSuffix.length > maxFileNameBytes) {
       throw new CommandError(
@@ -168,7 +178,7 @@ export class DataDirectory {
     }
     const directory = join(this.#path, escapeName(database));
     mkdirSync(directory, { recursive: true });
-    return new CollectionFile(join(directory, fileName), collection);
+    return new CollectionFile(join(directory, fileName), collection, settings);
   }
 
   /** Removes the database's directory unless something is left in it. */
