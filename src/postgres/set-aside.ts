@@ -85,7 +85,7 @@ async function fillStage(
       await copyRows(client, `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`, bytes);
       break;
     } catch (error) {
-      const refusal = readRefusal(error, unfit);
+      const refusal = readRefusal(error, unfit, run.plan);
       if (refusal === null) throw error;
       await client.query('ROLLBACK TO SAVEPOINT fill_stage');
       unfit.set(refusal.row, refusal);
@@ -95,14 +95,15 @@ async function fillStage(
   return unfit;
 }
 
-/** `COPY t, line 3, column c` → the third of the rows that were sent. */
-function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>): Refusal | null {
+/** `COPY stage, line 3, column c1` → the third of the rows that were sent, and the second of their columns. */
+function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>, plan: Plan): Refusal | null {
   if (!isRefusal(error) || !(error instanceof pg.DatabaseError)) return null;
-  const match = /, line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? '');
+  const match = /, line (\d+)(?:, column c(\d+))?/.exec(error.where ?? '');
   if (match?.[1] === undefined) return null;
   let row = Number(match[1]) - 1;
   for (const earlier of [...unfit.keys()].sort((a, b) => a - b)) if (earlier <= row) row++;
-  return { row, code: error.code ?? '', column: match[2] ?? null, detail: error.message };
+  const column = match[2] === undefined ? undefined : copyColumns(plan)[Number(match[2])];
+  return { row, code: error.code ?? '', column: column ?? null, detail: error.message };
 }
 
 /**
