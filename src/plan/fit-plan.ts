@@ -37,7 +37,7 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
     if (mistake !== null) mistakes.push(`"${planned.column}" ${mistake}`);
     if (found === undefined || found.target === null) continue;
     if (isInferred) notices.push(...describeSurprise(planned, found.target));
-    columns.push(follow(planned, found.target, table.isOwn && columnTypes[planned.type] === found.typeName));
+    columns.push(isOwnType(planned, found, table) ? planned : follow(planned, found.target));
   }
   const named = new Set([...columns.map(({ column }) => column), extra.column]);
   const unnamed = table.columns.filter(({ column, isGenerated }) => !named.has(column) && !isGenerated);
@@ -108,9 +108,16 @@ function describeSurprise({ field, type }: PlanColumn, { kind, name }: ColumnTar
   ];
 }
 
-/** @param isOwnType the column is as this tool itself makes it, so that nothing more needs to be known of it */
-function follow(planned: PlanColumn, target: ColumnTarget, isOwnType: boolean): PlanColumn {
-  if (isOwnType) return planned;
+/** The column is as this tool itself makes it, so that nothing more needs to be known of it. */
+function isOwnType(
+  { type, target }: PlanColumn,
+  { typeName }: TableColumn,
+  { isOwn }: ExistingTable,
+): boolean {
+  return isOwn && target === undefined && columnTypes[type] === typeName;
+}
+
+function follow(planned: PlanColumn, target: ColumnTarget): PlanColumn {
   return { ...planned, type: chooseType(planned.type, target.kind), target };
 }
 
