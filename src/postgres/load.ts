@@ -20,16 +20,19 @@ export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
-  return await Session.open({
-    url,
-    applicationName: 'mongo2pg worker',
-    retryLimitMs,
-    answerTimeoutMs,
-    // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
-    onConnect: async (client) => {
-      await client.query('SET synchronous_commit = off');
+  return await Session.open(
+    {
+      url,
+      applicationName: 'mongo2pg worker',
+      retryLimitMs,
+      answerTimeoutMs,
+      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
+      onConnect: async (client) => {
+        await client.query('SET synchronous_commit = off');
+      },
     },
-  });
+    'retry',
+  );
 }
 
 /** A batch as a COPY stream, and the documents of it that have no row there. */
