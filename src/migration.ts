@@ -25,6 +25,7 @@ import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
+import { readTable } from './postgres/table.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -121,16 +122,18 @@ export class Migration {
       );
       return run;
     }
-    const plan = await this.#makePlan();
+    const plan = await this.#makePlan(decision.ifExists === 'drop');
     await reachFailpoint('primary-after-plan');
     const run = await beginRun(session, { ...settings, plan }, decision.ifExists, jobId);
     if (decision.removes !== null) this.#notify(`removed ${decision.removes}`);
     return run;
   }
 
-  async #makePlan(): Promise<Plan> {
-    const { config, source, table, planFile } = this.#options;
-    const { plan, notices } = await makePlan(source, table, config, planFile);
+  /** @param isNewTable what is there of the table will be gone */
+  async #makePlan(isNewTable: boolean): Promise<Plan> {
+    const { config, session, source, table, planFile } = this.#options;
+    const existing = isNewTable ? null : await session.run((client) => readTable(client, table));
+    const { plan, notices } = await makePlan(source, table, config, planFile, existing);
     for (const message of notices) this.#notify(message);
     return plan;
   }

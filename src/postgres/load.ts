@@ -10,7 +10,7 @@ import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
 import { explainPostgresError } from './connection.ts';
 import { copyRows } from './copy.ts';
-import { copyStatement } from './ddl.ts';
+import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
@@ -58,13 +58,15 @@ class MissingRowsError extends Error {}
 export class Loader {
   readonly #session: Session;
   readonly #settings: WorkerSettings;
-  readonly #copy: string;
+  readonly #statement: string;
+  readonly #copy: Copy;
 
   /** @param session one of `openLoadingSession` */
   constructor(session: Session, settings: WorkerSettings) {
     this.#session = session;
     this.#settings = settings;
-    this.#copy = copyStatement(settings.plan);
+    this.#statement = copyStatement(settings.plan);
+    this.#copy = isAlwaysStaged(settings.plan) ? copySettingAside : copyAll;
   }
 
   /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
@@ -84,7 +86,7 @@ export class Loader {
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     try {
-      return await this.#load(batch, encoded, watch, copyAll);
+      return await this.#load(batch, encoded, watch, this.#copy);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
       return await this.#load(batch, encoded, watch, copySettingAside);
@@ -104,7 +106,9 @@ export class Loader {
         return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
       }
       const refusals =
-        encoded.copied === 0 ? [] : await timed(watch, copy(client, this.#settings, this.#copy, encoded));
+        encoded.copied === 0
+          ? []
+          : await timed(watch, copy(client, this.#settings, this.#statement, encoded));
       const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,
