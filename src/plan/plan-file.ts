@@ -79,7 +79,7 @@ const planFile = z.strictObject({
   columns: z
     .array(column)
     .describe(
-      'The columns in their order. One has the path "_id": the primary key. ' +
+      'The columns in their order. One has the path "_id", the primary key, unless "_id" is in drop. ' +
         'A field that has no column, and is not listed in drop, goes to the extra column.',
     ),
   extraColumn: z
@@ -98,7 +98,10 @@ const planFile = z.strictObject({
     .optional(),
   drop: z
     .array(names.describe('The field. Where its name is empty or has a dot, in a list: ["a.b"].'))
-    .describe('Top-level fields that are left out on purpose; each value is counted in the summary.')
+    .describe(
+      'Top-level fields that are left out on purpose; each value is counted in the summary. ' +
+        '"_id" only for a table that is there already, with a key of its own.',
+    )
     .optional(),
   nested: z
     .array(nested)
