@@ -13,6 +13,7 @@ import { BsonError } from '../src/transcode/bson-types.ts';
 import { createRowEncoder } from '../src/transcode/row.ts';
 import { everyValue } from '../test/support/bson-corpus.ts';
 import { decodeCopy } from '../test/support/copy-decoder.ts';
+import { createRandom } from './random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -94,88 +95,67 @@ function makePlan(): Plan {
   const column = (field: string, path?: readonly string[]) => ({
     field,
     column: [field, ...(path ?? [])].join('.'),
-    type: pick(types),
+    type: random.pick(types),
     ...(path === undefined ? {} : { path }),
-    ...(random() < 0.1 && field !== '_id' ? { isRequired: true as const } : {}),
+    ...(random.chance(0.1) && field !== '_id' ? { isRequired: true as const } : {}),
   });
   return {
     collection: 'fuzz',
     schema: 'public',
     table: 'fuzz',
     columns: [
-      { field: '_id', column: '_id', type: random() < 0.5 ? 'json' : pick(types) },
+      { field: '_id', column: '_id', type: random.chance(0.5) ? 'json' : random.pick(types) },
       column('a'),
-      ...(random() < 0.5 ? [column('b')] : []),
-      ...(random() < 0.5 ? [column('b', ['c']), column('b', ['d', 'x'])] : []),
+      ...(random.chance(0.5) ? [column('b')] : []),
+      ...(random.chance(0.5) ? [column('b', ['c']), column('b', ['d', 'x'])] : []),
     ],
     extraColumn: '_extra',
-    jsonStyle: pick(jsonStyles),
-    nul: pick(nulPolicies),
-    ...(random() < 0.2 ? { dropped: ['e'] } : {}),
-    ...(random() < 0.2 ? { keepsWhole: true as const } : {}),
+    jsonStyle: random.pick(jsonStyles),
+    nul: random.pick(nulPolicies),
+    ...(random.chance(0.2) ? { dropped: ['e'] } : {}),
+    ...(random.chance(0.2) ? { keepsWhole: true as const } : {}),
   };
 }
 
 function makeArray(): Buffer {
-  return arrayOfDocuments(Array.from({ length: 1 + below(4) }, () => pick(documents)));
+  return arrayOfDocuments(Array.from({ length: 1 + random.below(4) }, () => random.pick(documents)));
 }
 
 /** Some of the damage keeps the lengths around it right, so that it is met inside and not at the door. */
 function mutate(original: Buffer): Buffer {
   let bytes = Buffer.from(original);
-  for (let count = below(4); count > 0; count--) {
-    const at = below(bytes.length);
-    switch (below(6)) {
+  for (let count = random.below(4); count > 0; count--) {
+    const at = random.below(bytes.length);
+    switch (random.below(6)) {
       case 0:
-        bytes[at] = bytes.readUInt8(at) ^ (1 << below(8));
+        bytes[at] = bytes.readUInt8(at) ^ (1 << random.below(8));
         break;
       case 1:
-        bytes[at] = pick([0, 1, 2, 3, 4, 5, 0x10, 0x7f, 0x80, 0xff]);
+        bytes[at] = random.pick([0, 1, 2, 3, 4, 5, 0x10, 0x7f, 0x80, 0xff]);
         break;
       case 2:
         if (at + 4 <= bytes.length)
-          bytes.writeInt32LE(pick([-1, 0, 1, 4, 5, 0x7fffffff, -0x80000000, below(200)]), at);
+          bytes.writeInt32LE(random.pick([-1, 0, 1, 4, 5, 0x7fffffff, -0x80000000, random.below(200)]), at);
         break;
       case 3:
         bytes = bytes.subarray(0, at);
-        if (random() < 0.7 && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
+        if (random.chance(0.7) && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
         break;
       case 4: {
-        const other = pick(documents);
-        const from = below(other.length);
+        const other = random.pick(documents);
+        const from = random.below(other.length);
         bytes = Buffer.concat([
           bytes.subarray(0, at),
-          other.subarray(from, from + below(30)),
+          other.subarray(from, from + random.below(30)),
           bytes.subarray(at),
         ]);
-        if (random() < 0.7 && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
+        if (random.chance(0.7) && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
         break;
       }
       default:
-        bytes.copy(bytes, at, below(bytes.length), bytes.length);
+        bytes.copy(bytes, at, random.below(bytes.length), bytes.length);
     }
     if (bytes.length === 0) return bytes;
   }
   return bytes;
-}
-
-function below(limit: number): number {
-  return Math.floor(random() * limit);
-}
-
-function pick<T>(from: readonly T[]): T {
-  const picked = from[below(from.length)];
-  if (picked === undefined) throw new RangeError('nothing to pick from');
-  return picked;
-}
-
-/** Mulberry32: small, and the same numbers for the same seed everywhere. */
-function createRandom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

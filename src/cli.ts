@@ -8,6 +8,7 @@ import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
+import { redact } from './redact.ts';
 import { retry, seed, start, verify, type CommandOptions } from './start.ts';
 
 try {
@@ -140,9 +141,4 @@ function complain(error: unknown): number {
     `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
   );
   return ExitCode.internal;
-}
-
-/** The last guard: a password in a URL is never printed, whoever put the URL into the message. */
-function redact(text: string): string {
-  return text.replace(/(\/\/[^:@/\s]*):[^@\s]*@/g, '$1:***@');
 }

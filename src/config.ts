@@ -65,6 +65,8 @@ export interface Config {
   readonly isOverwriteAllowed: boolean;
   readonly indexes: (typeof indexChoices)[number];
   readonly indexJobs: number;
+  /** Absolute path of the report to write; undefined for none. */
+  readonly reportPath: string | undefined;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
   /** Absolute path. */
@@ -140,6 +142,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     isOverwriteAllowed: text('force') === 'true',
     indexes: text('indexes') as Config['indexes'],
     indexJobs: count('indexJobs') ?? 1,
+    reportPath: path('report'),
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
     dataDir: resolve(text('dataDir')),

@@ -3,6 +3,7 @@
 import type { IndexAccount } from './postgres/build-indexes.ts';
 import type { ExitCode } from './errors.ts';
 import type { ColumnDifference } from './postgres/comparison.ts';
+import type { Measurement } from './measure/measurement.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
@@ -160,4 +161,6 @@ export interface Summary {
   readonly totalMs: number;
   readonly primaryPeakRssBytes: number;
   readonly workerPeakRssBytes: readonly number[];
+  /** Of what this process has loaded. */
+  readonly measurement: Measurement;
 }

@@ -13,6 +13,7 @@ import { explainPostgresError } from './postgres/connection.ts';
 import { finishJob, openJob } from './postgres/jobs.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { Session } from './postgres/session.ts';
+import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
@@ -25,6 +26,8 @@ export interface MigrateOptions {
   readonly isTrial: boolean;
   /** The plan to follow, or null to infer one; only for a single collection. */
   readonly planFile: PlanFile | null;
+  /** Records the job for a report; null when none is asked for. */
+  readonly recorder: Recorder | null;
 }
 
 /** What became of each collection. */

@@ -5,10 +5,13 @@ import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
+import { RunMeter } from './measure/run-meter.ts';
 import { readPeakRssBytes } from './memory.ts';
 import { makePlan } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
+import { systemClock } from './pool/clock.ts';
+import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import { describePostgres } from './postgres/connection.ts';
@@ -21,6 +24,8 @@ import { decideRun, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
+import type { Recorder } from './report/recorder.ts';
+import { readTable } from './postgres/table.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -35,6 +40,8 @@ export interface MigrationOptions {
   readonly jobId: string | null;
   readonly isTrial: boolean;
   readonly onEvent: (event: RunEvent) => void;
+  /** Records it for a report; null when none is asked for. */
+  readonly recorder: Recorder | null;
   readonly signal: AbortSignal;
   /** Called when every document is committed, before keys and indexes are built. */
   onLoaded(): Promise<void>;
@@ -43,6 +50,8 @@ export interface MigrationOptions {
 export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
+  readonly #meter = new RunMeter(systemClock);
+  readonly #observer: WorkerObserver;
   #loadStartedMs = 0;
   #read = 0;
   #committedBefore = 0;
@@ -54,6 +63,9 @@ export class Migration {
 
   constructor(options: MigrationOptions) {
     this.#options = options;
+    const { recorder, source, supervisor } = options;
+    const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
+    this.#observer = recorder?.begin(run) ?? this.#meter;
   }
 
   /**
@@ -110,16 +122,18 @@ export class Migration {
       );
       return run;
     }
-    const plan = await this.#makePlan();
+    const plan = await this.#makePlan(decision.ifExists === 'drop');
     await reachFailpoint('primary-after-plan');
     const run = await beginRun(session, { ...settings, plan }, decision.ifExists, jobId);
     if (decision.removes !== null) this.#notify(`removed ${decision.removes}`);
     return run;
   }
 
-  async #makePlan(): Promise<Plan> {
-    const { config, source, table, planFile } = this.#options;
-    const { plan, notices } = await makePlan(source, table, config, planFile);
+  /** @param isNewTable what is there of the table will be gone */
+  async #makePlan(isNewTable: boolean): Promise<Plan> {
+    const { config, session, source, table, planFile } = this.#options;
+    const existing = isNewTable ? null : await session.run((client) => readTable(client, table));
+    const { plan, notices } = await makePlan(source, table, config, planFile, existing);
     for (const message of notices) this.#notify(message);
     return plan;
   }
@@ -138,15 +152,18 @@ export class Migration {
     const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
-    supervisor.begin({
-      postgresUrl,
-      purpose: 'load',
-      runId,
-      epoch,
-      plan: settings.plan,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    supervisor.begin(
+      {
+        postgresUrl,
+        purpose: 'load',
+        runId,
+        epoch,
+        plan: settings.plan,
+        retryLimitMs,
+        answerTimeoutMs,
+      },
+      this.#observer,
+    );
     await this.#announce(run);
     await this.#load(run);
     await this.#options.onLoaded();
@@ -190,16 +207,18 @@ export class Migration {
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
   async #load(run: OpenRun): Promise<void> {
     this.#loadStartedMs = performance.now();
+    this.#meter.beginLoad();
     let { ranges, isLoaded } = run;
     while (!isLoaded) {
       const ends = new Map<number, Uint8Array | null>();
       for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
-      await this.#options.supervisor.drain();
+      await this.#meter.time('drain', this.#options.supervisor.drain());
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges(run.runId, ends);
       isLoaded = ranges.length === 0;
     }
+    this.#meter.endLoad();
   }
 
   /** @returns the `_id` of the last document, null when there was none */
@@ -208,12 +227,12 @@ export class Migration {
     const { rangeNo } = range;
     let { afterId }: { afterId: Uint8Array | null } = range;
     let lastId: Uint8Array | null = null;
-    for await (const page of source.pages(range, config.itemsPerPage)) {
+    for await (const page of this.#meter.timePages(source.pages(range, config.itemsPerPage))) {
       if (this.#isToStop()) break;
       this.#read += page.count;
       const number = this.#nextBatch;
       this.#nextBatch += page.count;
-      await supervisor.submit({ number, rangeNo, afterId, ...page });
+      await this.#meter.time('room', supervisor.submit({ number, rangeNo, afterId, ...page }));
       if (this.#settled > this.#committedBefore) await reachFailpoint('primary-after-ack');
       afterId = lastId = page.lastId;
     }
@@ -282,6 +301,7 @@ export class Migration {
       totalMs: this.#elapsedMs(),
       primaryPeakRssBytes: readPeakRssBytes(),
       workerPeakRssBytes: supervisor.peakRssBytes,
+      measurement: this.#meter.measure(),
     };
   }
 

@@ -262,6 +262,14 @@ export const options = {
     describe: 'Let `npm run plan` overwrite a file that is there.',
     commands: ['plan'],
   },
+  report: {
+    env: 'REPORT',
+    kind: 'text',
+    default: '',
+    describe:
+      'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
+    commands: startOnly,
+  },
   indexes: {
     env: 'INDEXES',
     kind: 'choice',

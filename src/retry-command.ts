@@ -9,6 +9,7 @@ import { explainPostgresError } from './postgres/connection.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { retryLetters } from './postgres/letter-retry.ts';
+import { refitRun } from './postgres/refit.ts';
 import { describeRun, type RunRequest } from './postgres/run-decision.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { listRuns } from './postgres/runs.ts';
@@ -57,7 +58,8 @@ async function retryAllRuns(
   }
   let isAnyLeft = false;
   for (const run of runs) {
-    const { loaded, left } = await retryLetters(session, run.runId, run.settings.plan, signal);
+    const plan = await session.transaction((client) => refitRun(client, run));
+    const { loaded, left } = await retryLetters(session, run.runId, plan, signal);
     say(`${describeRun(run)}: ${formatPlural(loaded, 'dead letter')} loaded, ${left} left`);
     const reasons = await session.run((client) => countDeadLetters(client, run.runId));
     for (const line of describeLetters(reasons, run.runId)) say(line);

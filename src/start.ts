@@ -7,6 +7,7 @@ import type { VerificationSummary } from './events.ts';
 import { migrate, type Outcome } from './migrate.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
+import type { Recorder } from './report/recorder.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
 import { qualifiedName } from './postgres/ddl.ts';
@@ -23,13 +24,25 @@ export interface CommandOptions {
 export async function start(config: Config, options: CommandOptions): Promise<ExitCode> {
   // First of all: what is wrong in a plan is told before a server is started.
   const planFile = await openPlanFile(config);
+  await checkReportPlace(config);
   const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
   const { outcome, verified } = await withServers(config, options, async (urls) => {
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
-    const copied = await migrate(
-      { ...config, ...urls },
-      { onEvent: options.progress.show, signal: options.signal, isTrial, planFile },
+    const copied = await recorded(config, options, (recorder) =>
+      migrate(
+        { ...config, ...urls },
+        {
+          onEvent: (event) => {
+            recorder?.onEvent(event);
+            options.progress.show(event);
+          },
+          signal: options.signal,
+          isTrial,
+          planFile,
+          recorder,
+        },
+      ),
     );
     // What failed or is empty has nothing to be compared.
     const isCompared = config.isVerified && copied.failures.length === 0 && copied.summaries.length > 0;
@@ -68,6 +81,23 @@ function reportVerification(config: Config, summaries: readonly VerificationSumm
     for (const summary of summaries) process.stdout.write(`\n${describeVerification(summary)}\n`);
   }
   return summaries.every(isProven);
+}
+
+async function checkReportPlace({ reportPath }: Config): Promise<void> {
+  if (reportPath === undefined) return;
+  const { requireReportPlace } = await import('./report/report-place.ts');
+  await requireReportPlace(reportPath);
+}
+
+/** With a report at its end where one is asked for; what makes it is not loaded otherwise. */
+async function recorded(
+  { reportPath }: Config,
+  { progress }: CommandOptions,
+  copy: (recorder: Recorder | null) => Promise<Outcome>,
+): Promise<Outcome> {
+  if (reportPath === undefined) return await copy(null);
+  const { withReport } = await import('./report/write-report.ts');
+  return await withReport(reportPath, progress.say, copy);
 }
 
 /** `npm run seed`. @throws MigrationError */

@@ -2,6 +2,7 @@
 
 import type { Failure, Summary } from './events.ts';
 import type { IndexAccount } from './postgres/build-indexes.ts';
+import { describeMeasurement } from './measure/measurement-text.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
@@ -22,6 +23,7 @@ export function describeSummary(summary: Summary): string {
     `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}${resumed}`,
     `  ${formatPlural(rowsAfter, 'row')} in ${table}, counted by Postgres${before}`,
     `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
+    ...describeMeasurement(summary),
     ...listed(
       summary.extra.map(({ field, type, reason, count }) => {
         const why = reason.replaceAll('_', ' ');

@@ -18,8 +18,8 @@ export function findColumn(plan: Plan, path: string): PlanColumn | undefined {
   });
 }
 
-/** The jsonb column in which the values at `path` are, when they have no column of their own. */
-export function findJsonColumn(plan: Plan, path: string): string {
+/** The jsonb column in which the values at `path` are, when they have no column of their own; null when there is none. */
+export function findJsonColumn(plan: Plan, path: string): string | null {
   const [field = ''] = path.split('.');
   const column = findColumn(plan, field);
   return column?.type === 'json' ? column.column : plan.extraColumn;

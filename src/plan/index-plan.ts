@@ -102,9 +102,8 @@ function translateIndex(spec: IndexSpec, plan: Plan, serverVersion: number): Pla
 function requireKind(path: string, kind: IndexKey['kind'], plan: Plan): void {
   if (path === '$**' || path.endsWith('.$**')) {
     const column = findJsonColumn(plan, path);
-    throw new Untranslatable(
-      `a wildcard index; ${describeGin(column, plan)} on a jsonb column is the nearest`,
-    );
+    const nearest = column === null ? '' : `; ${describeGin(column, plan)} on a jsonb column is the nearest`;
+    throw new Untranslatable(`a wildcard index${nearest}`);
   }
   if (typeof kind === 'number' || kind === 'hashed') return;
   throw new Untranslatable(
@@ -130,6 +129,7 @@ function requireColumn(path: string, plan: Plan): PlanColumn {
   const [field = ''] = path.split('.');
   if (plan.dropped?.includes(field) === true) throw new Untranslatable(`the plan leaves ${name} out`);
   const json = findJsonColumn(plan, path);
+  if (json === null) throw new Untranslatable(`there is no column for the values of ${name}`);
   throw new Untranslatable(
     `the values of ${name} are in the jsonb column ${JSON.stringify(json)}: give them a column of their own in the plan, ` +
       `or, for arrays, create ${describeGin(json, plan)}`,

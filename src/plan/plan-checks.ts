@@ -43,7 +43,7 @@ function checkIdentifier(place: string, name: string): string[] {
   return [`${place}: ${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`];
 }
 
-function checkPaths({ columns }: PlanFile): string[] {
+function checkPaths({ columns, drop = [] }: PlanFile): string[] {
   const mistakes: string[] = [];
   const places = new Map<string, string>();
   columns.forEach(({ path, type, subtype, notNull }, index) => {
@@ -60,7 +60,12 @@ function checkPaths({ columns }: PlanFile): string[] {
     if (other === undefined) places.set(key, place);
     else mistakes.push(`${place}: ${showPath(parsePath(path))} is in ${other} already`);
   });
-  if (!places.has(idPath)) mistakes.push('columns: one must have the path "_id", for the primary key');
+  const isIdDropped = drop.some((dropped) => JSON.stringify(parsePath(dropped)) === idPath);
+  if (!places.has(idPath) && !isIdDropped) {
+    mistakes.push(
+      'columns: one must have the path "_id", for the primary key; for a table that is there with a key of its own, "_id" may be in drop',
+    );
+  }
   return mistakes;
 }
 
@@ -92,8 +97,7 @@ function checkDrops({ columns, drop = [], keepsWhole }: PlanFile): string[] {
         typeof path === 'string' ? `; if the dot is part of the name: ${JSON.stringify([path])}` : '';
       mistakes.push(`${place}: only top-level fields can be dropped${meant}`);
     }
-    if (key === idPath) mistakes.push(`${place}: _id is the primary key`);
-    else if (columnPaths.has(key)) {
+    if (columnPaths.has(key)) {
       mistakes.push(`${place}: ${showPath(names)} has a column, columns[${columnPaths.get(key) ?? ''}]`);
     }
     if (dropped.has(key)) mistakes.push(`${place}: ${showPath(names)} is listed already`);

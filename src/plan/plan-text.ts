@@ -40,7 +40,7 @@ export function writePlanFile(made: InferredPlan, options: PlanTextOptions): Pla
     jsonStyle: plan.jsonStyle,
     nul: plan.nul,
     columns: plan.columns.map((column) => toEntry(column, describe(fields.get(column.field)))),
-    extraColumn: plan.extraColumn,
+    extraColumn: plan.extraColumn ?? undefined,
     ...(plan.keepsWhole === true
       ? { keepsWhole: true }
       : { drop: [], nested: nested.filter((stats) => shown.has(stats)).map(toNested) }),

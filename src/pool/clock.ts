@@ -1,4 +1,6 @@
-/** Time, as the supervisor needs it; a test has a clock of its own. */
+/** Time, as the supervisor and what measures need it; a test has a clock of its own. */
+
+import process from 'node:process';
 
 export interface Clock {
   nowMs(): number;
@@ -6,8 +8,17 @@ export interface Clock {
   after(delayMs: number, action: () => void): () => void;
 }
 
+/**
+ * Milliseconds since some moment that is the same for every process of this machine (CLOCK_MONOTONIC and its like), so
+ * that a worker can tell how long ago the primary sent something. `performance.now()` begins anew in each process, and
+ * the time of day can be set while a run goes.
+ */
+export function readMachineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
+  nowMs: readMachineMs,
   after: (delayMs, action) => {
     const timer = setTimeout(action, delayMs).unref();
     return () => {

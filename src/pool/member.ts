@@ -29,9 +29,9 @@ export class Member {
     return this.state === 'ready' && this.held.size < creditPerWorker;
   }
 
-  deliver(entry: InFlight): void {
+  deliver(entry: InFlight, sentAtMs: number): void {
     this.held.set(entry.batch.number, { entry, delivery: ++this.#deliveries });
-    this.worker.send({ kind: 'batch', batch: entry.batch });
+    this.worker.send({ kind: 'batch', batch: entry.batch, sentAtMs });
   }
 
   /**

@@ -42,9 +42,30 @@ export interface Batch {
 export type ToWorker =
   /** A run begins, the first or another one; no batch of an earlier one is under way. */
   | { readonly kind: 'start'; readonly settings: WorkerSettings }
-  | { readonly kind: 'batch'; readonly batch: Batch }
+  | { readonly kind: 'batch'; readonly batch: Batch; readonly sentAtMs: number }
   /** Finish what you hold, close your connection, leave. */
   | { readonly kind: 'drain' };
+
+/** How a batch came to its worker. Moments are those of the machine's clock, see `readMachineMs`. */
+export interface Arrival {
+  /** When the worker began on it. */
+  readonly startedAtMs: number;
+  /** From being sent to being received; a worker that is transcoding receives nothing meanwhile. */
+  readonly ipcMs: number;
+  /** For how long the worker had nothing to do before it began on this batch. */
+  readonly idleMs: number;
+  /** For how much of that the batch was already on its way. */
+  readonly handOverMs: number;
+}
+
+/** What loading a batch took, by step. */
+export interface LoadSteps {
+  /** BEGIN and the ledger's row. What goes before another attempt, such as connecting again, counts here as well. */
+  readonly claimMs: number;
+  /** The rows and the dead letters. */
+  readonly copyMs: number;
+  readonly commitMs: number;
+}
 
 /** How a batch ended; the numbers are those of its row in the ledger. */
 export interface Ack {
@@ -56,7 +77,11 @@ export interface Ack {
   readonly deadLettered: number;
   readonly transcodeMs: number;
   readonly loadMs: number;
-  /** Of the worker's process, so far. */
+  /** Absent when nothing was loaded. */
+  readonly steps?: LoadSteps | undefined;
+  readonly arrival: Arrival;
+  /** Of the worker's process, now and at most so far. */
+  readonly rssBytes: number;
   readonly peakRssBytes: number;
   /** What a comparison found. */
   readonly comparison?: Comparison | undefined;

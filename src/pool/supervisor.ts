@@ -20,6 +20,7 @@ import type { Clock } from './clock.ts';
 import { DeathBudget } from './death-budget.ts';
 import { InFlight } from './in-flight.ts';
 import { creditPerWorker, Member } from './member.ts';
+import type { WorkerObserver } from './observer.ts';
 import type { Exit, Pool } from './pool.ts';
 import { aliveEveryMs, type Ack, type Batch, type FromWorker, type WorkerSettings } from './protocol.ts';
 
@@ -45,6 +46,7 @@ export class Supervisor {
   #spawnsDue = new Set<() => void>();
   /** Undefined until `begin`: workers then wait for it. */
   #settings: WorkerSettings | undefined;
+  #observer: WorkerObserver | undefined;
   #queue: InFlight[] = [];
   #inFlightCount = 0;
   #inFlightBytes = 0;
@@ -69,6 +71,11 @@ export class Supervisor {
     return this.#members.map((member) => member.worker.pid);
   }
 
+  /** What is submitted and not settled. */
+  get inFlight(): { readonly batches: number; readonly bytes: number } {
+    return { batches: this.#inFlightCount, bytes: this.#inFlightBytes };
+  }
+
   /** Spawns all workers, which come up while their settings are still being found out. */
   spawn(): void {
     for (let i = 0; i < this.#options.size; i++) this.#spawnOne();
@@ -84,8 +91,9 @@ export class Supervisor {
    * Gives the workers the settings of a run; each takes batches as soon as it is ready, and none waits for the others.
    * Another run may begin once the one before it has drained.
    */
-  begin(settings: WorkerSettings): void {
+  begin(settings: WorkerSettings, observer?: WorkerObserver): void {
     this.#settings = settings;
+    this.#observer = observer;
     for (const member of this.#members) this.#sendSettings(member, settings);
   }
 
@@ -157,7 +165,10 @@ export class Supervisor {
         return;
       case 'ready':
         // One that was still starting for an earlier run has another start to answer.
-        if (--member.startsDue === 0 && member.state === 'starting') member.state = 'ready';
+        if (--member.startsDue === 0 && member.state === 'starting') {
+          member.state = 'ready';
+          this.#observer?.onReady(member.worker.pid);
+        }
         this.#handOut();
         return;
       case 'ack':
@@ -210,6 +221,7 @@ export class Supervisor {
     } else {
       this.#queue.unshift(entry);
     }
+    this.#observer?.onAck(member.worker.pid, ack, settled);
     this.#options.onAck(ack);
     for (const batch of settled) this.#options.onSettled(batch);
   }
@@ -218,6 +230,7 @@ export class Supervisor {
     const hadStarted = member.state === 'ready' || member.state === 'draining';
     const isExpected = member.state === 'draining' && member.held.size === 0 && exit.code === 0;
     member.state = 'gone';
+    this.#observer?.onGone(member.worker.pid);
     this.#members = this.#members.filter((other) => other !== member);
     const entries = member.takeAll();
     // Before anything newer: the oldest un-acked batch holds back the end of the run.
@@ -284,7 +297,7 @@ export class Supervisor {
       this.#queue.shift();
       this.#members.splice(index, 1);
       this.#members.push(member);
-      member.deliver(entry);
+      member.deliver(entry, this.#options.clock.nowMs());
     }
   }
 

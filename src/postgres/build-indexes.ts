@@ -48,16 +48,19 @@ export async function buildIndexes(
   // All jobs take from the one iterator.
   const queue = indexes.entries();
   const runJob = async (): Promise<void> => {
-    const session = await Session.open({
-      url,
-      applicationName: 'mongo2pg index',
-      retryLimitMs,
-      answerTimeoutMs,
-      onConnect: async (client) => {
-        await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+    const session = await Session.open(
+      {
+        url,
+        applicationName: 'mongo2pg index',
+        retryLimitMs,
+        answerTimeoutMs,
+        onConnect: async (client) => {
+          await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+        },
+        signal: anySignal,
       },
-      signal: anySignal,
-    });
+      'retry',
+    );
     try {
       for (const [position, index] of queue) {
         await reachFailpoint('primary-in-index-build');

@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
+import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId, describeId } from '../transcode/document-id.ts';
 import { copyRows } from './copy.ts';
-import { copyColumns, qualifiedName, stageTypes } from './ddl.ts';
+import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
 
@@ -189,9 +190,13 @@ async function hasKeyIndex(client: pg.Client, plan: Plan): Promise<boolean> {
 function differingRowsStatement(plan: Plan): string {
   const key = keyIndex(plan);
   const keyName = pg.escapeIdentifier(keyColumn(plan));
-  const distinct = copyColumns(plan).map(
-    (column, index) => `e.c${index} IS DISTINCT FROM t.${pg.escapeIdentifier(column)}`,
-  );
+  const expectedValues = stagedValues(plan, 'e.');
+  const distinct = copyColumns(plan).map((column, index) => {
+    const values = [expectedValues[index] ?? '', `t.${pg.escapeIdentifier(column)}`];
+    return values
+      .map((value) => (isComparedAsText(plan, index) ? `(${value})::text` : value))
+      .join(' IS DISTINCT FROM ');
+  });
   const others = distinct.filter((_, index) => index !== key);
   const places = distinct.map((condition, index) => `CASE WHEN ${condition} THEN ${index} END`);
   return `
@@ -199,9 +204,17 @@ function differingRowsStatement(plan: Plan): string {
       SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expected})
     SELECT DISTINCT ON (row_no) row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
            array_remove(ARRAY[${places.join(', ')}], NULL) AS columns
-      FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = e.c${key}
+      FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[key] ?? ''}
      WHERE t.${keyName} IS NULL OR ${others.length === 0 ? 'false' : others.join(' OR ')}
      ORDER BY row_no`;
+}
+
+/** Types that have no operator `=`, or one that takes values for equal which are not the same. */
+const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
+
+function isComparedAsText({ columns }: Plan, index: number): boolean {
+  const target = columns[index]?.target;
+  return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
 }
 
 /** Both values of each column that differs, by row. */
@@ -214,16 +227,17 @@ async function readValues(
   const values = new Map<number, ColumnDifference[]>();
   if (wanted.length === 0) return values;
   const names = copyColumns(plan);
+  const expectedValues = stagedValues(plan, 'e.');
   const differing = [...new Set(wanted.flatMap(({ columns }) => columns))];
   const shown = differing.flatMap((index) => [
-    `left(e.c${index}::text, ${maxShownCharacters}) AS e${index}`,
+    `left((${expectedValues[index] ?? ''})::text, ${maxShownCharacters}) AS e${index}`,
     `left(t.${pg.escapeIdentifier(names[index] ?? '')}::text, ${maxShownCharacters}) AS t${index}`,
   ]);
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const { rows } = await client.query<Record<string, string | null> & { row: number }>(
     `WITH numbered AS (SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expected})
      SELECT DISTINCT ON (row_no) row_no::int AS row, ${shown.join(', ')}
-       FROM numbered e JOIN ${qualifiedName(plan)} t ON t.${keyName} = e.c${keyIndex(plan)}
+       FROM numbered e JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[keyIndex(plan)] ?? ''}
       WHERE row_no = ANY ($1) ORDER BY row_no`,
     [wanted.map(({ row }) => row)],
   );

@@ -15,7 +15,7 @@ export function createTableStatement(plan: Plan): string {
     const isNotNull = isIdColumn(planned) || planned.isRequired === true;
     return `${quote(planned.column)} ${columnTypes[planned.type]}${isNotNull ? ' NOT NULL' : ''}`;
   });
-  columns.push(`${quote(plan.extraColumn)} jsonb`);
+  if (plan.extraColumn !== null) columns.push(`${quote(plan.extraColumn)} jsonb`);
   return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)`;
 }
 
@@ -30,38 +30,38 @@ export function copyStatement(plan: Plan): string {
 
 /** The columns that a row has, in the order in which it has them. */
 export function copyColumns(plan: Plan): string[] {
-  return [...plan.columns.map(({ column }) => column), plan.extraColumn];
+  const columns = plan.columns.map(({ column }) => column);
+  return plan.extraColumn === null ? columns : [...columns, plan.extraColumn];
 }
 
 /** For each of `copyColumns` a type that takes the same bytes and has no constraint. */
 export function stageTypes(plan: Plan): string[] {
-  return [...plan.columns.map(({ type }): string => columnTypes[type]), 'jsonb'];
+  const types = plan.columns.map(({ type, target }): string => target?.stage ?? columnTypes[type]);
+  return plan.extraColumn === null ? types : [...types, 'jsonb'];
 }
 
-export interface TableColumn {
-  readonly column: string;
-  /** As Postgres writes it: `timestamp with time zone`. */
-  readonly type: string;
+/** For each of `copyColumns` its staged value, named by its place, as it can be assigned to the column. */
+export function stagedValues(plan: Plan, prefix = ''): string[] {
+  return copyColumns(plan).map((_, index) => {
+    const cast = plan.columns[index]?.target?.cast;
+    return `${prefix}c${index}${cast === undefined ? '' : `::${cast}`}`;
+  });
 }
 
-/** The table's columns, or null when there is no such table. */
-export async function readTableColumns(
+/** Whether rows must be staged on their way: COPY itself casts nothing. */
+export function isAlwaysStaged(plan: Plan): boolean {
+  return plan.columns.some(({ target }) => target?.cast !== undefined);
+}
+
+export async function hasTable(
   client: pg.Client,
   table: { schema: string; table: string },
-): Promise<TableColumn[] | null> {
-  const { rows: found } = await client.query<{ oid: number; relkind: string }>(
-    `SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2`,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
     [table.schema, table.table],
   );
-  const relation = found[0];
-  if (relation === undefined) return null;
-  const { rows } = await client.query<TableColumn>(
-    `SELECT attname AS "column", format_type(atttypid, atttypmod) AS type FROM pg_attribute
-      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
-    [relation.oid],
-  );
-  return rows;
+  return (rowCount ?? 0) > 0;
 }
 
 export async function hasPrimaryKey(client: pg.Client, plan: Plan): Promise<boolean> {

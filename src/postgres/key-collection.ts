@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import { fillExpected, keyColumn, keyIndex } from './comparison.ts';
-import { qualifiedName, stageTypes } from './ddl.ts';
+import { qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
 
@@ -18,9 +18,9 @@ const keysTable = (runId: string): string => `mongo2pg.verify_keys_${runId}`;
 /** To be called before the keys are collected; what an earlier verification left is removed. */
 export async function createKeys(client: pg.Client, plan: Plan, runId: string): Promise<void> {
   await dropKeys(client, runId);
-  await client.query(
-    `CREATE UNLOGGED TABLE ${keysTable(runId)} (key ${stageTypes(plan)[keyIndex(plan)] ?? 'text'})`,
-  );
+  const index = keyIndex(plan);
+  const type = plan.columns[index]?.target?.cast ?? stageTypes(plan)[index] ?? 'text';
+  await client.query(`CREATE UNLOGGED TABLE ${keysTable(runId)} (key ${type})`);
 }
 
 /** May be done again: a key that is there twice stands for its document as well. */
@@ -33,7 +33,7 @@ export async function collectKeys(
   await session.transaction(async (client) => {
     await fillExpected(client, plan, encoded);
     await client.query(
-      `INSERT INTO ${keysTable(runId)} SELECT c${keyIndex(plan)} FROM pg_temp.mongo2pg_expected`,
+      `INSERT INTO ${keysTable(runId)} SELECT ${stagedValues(plan)[keyIndex(plan)] ?? ''} FROM pg_temp.mongo2pg_expected`,
     );
   });
 }

@@ -2,14 +2,15 @@
 
 import pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
-import type { Batch, WorkerSettings } from '../pool/protocol.ts';
+import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
+import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/document-id.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
 import { explainPostgresError } from './connection.ts';
 import { copyRows } from './copy.ts';
-import { copyStatement } from './ddl.ts';
+import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
@@ -20,16 +21,19 @@ export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
-  return await Session.open({
-    url,
-    applicationName: 'mongo2pg worker',
-    retryLimitMs,
-    answerTimeoutMs,
-    // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
-    onConnect: async (client) => {
-      await client.query('SET synchronous_commit = off');
+  return await Session.open(
+    {
+      url,
+      applicationName: 'mongo2pg worker',
+      retryLimitMs,
+      answerTimeoutMs,
+      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
+      onConnect: async (client) => {
+        await client.query('SET synchronous_commit = off');
+      },
     },
-  });
+    'retry',
+  );
 }
 
 /** A batch as a COPY stream, and the documents of it that have no row there. */
@@ -45,6 +49,7 @@ export interface LoadableBatch {
 export interface LoadOutcome extends BatchAccount {
   /** An earlier delivery had committed already; the account is that delivery's. */
   readonly isDuplicate: boolean;
+  readonly steps: LoadSteps;
 }
 
 /** COPY took fewer rows than it was given, without an error: a trigger left some out. */
@@ -53,24 +58,25 @@ class MissingRowsError extends Error {}
 export class Loader {
   readonly #session: Session;
   readonly #settings: WorkerSettings;
-  readonly #copy: string;
+  readonly #statement: string;
+  readonly #copy: Copy;
 
   /** @param session one of `openLoadingSession` */
   constructor(session: Session, settings: WorkerSettings) {
     this.#session = session;
     this.#settings = settings;
-    this.#copy = copyStatement(settings.plan);
+    this.#statement = copyStatement(settings.plan);
+    this.#copy = isAlwaysStaged(settings.plan) ? copySettingAside : copyAll;
   }
 
   /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
   async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
+    const watch: LoadWatch = new Stopwatch();
     try {
-      try {
-        return await this.#load(batch, encoded, copyAll);
-      } catch (error) {
-        if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
-        return await this.#load(batch, encoded, copySettingAside);
-      }
+      const outcome = await this.#loadOrSetAside(batch, encoded, watch);
+      watch.lap('commit');
+      const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
+      return { ...outcome, steps };
     } catch (error) {
       throw error instanceof pg.DatabaseError
         ? explainPostgresError(error, this.#settings.postgresUrl)
@@ -78,17 +84,31 @@ export class Loader {
     }
   }
 
-  #load(batch: Batch, encoded: LoadableBatch, copy: Copy): Promise<LoadOutcome> {
+  async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    try {
+      return await this.#load(batch, encoded, watch, this.#copy);
+    } catch (error) {
+      if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
+      return await this.#load(batch, encoded, watch, copySettingAside);
+    }
+  }
+
+  #load(batch: Batch, encoded: LoadableBatch, watch: LoadWatch, copy: Copy): Promise<Account> {
     const { runId, plan } = this.#settings;
     return this.#session.transaction(async (client) => {
       await reachFailpoint('worker-before-claim');
       const claimed = { ...encoded, deadLettered: encoded.deadLetters.length };
-      if (!(await claimBatch(client, this.#settings, batch, claimed))) {
+      const isClaimed = await claimBatch(client, this.#settings, batch, claimed);
+      watch.lap('claim');
+      if (!isClaimed) {
         // The failed INSERT has ended this transaction.
         await client.query('ROLLBACK');
         return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
       }
-      const refusals = encoded.copied === 0 ? [] : await copy(client, this.#settings, this.#copy, encoded);
+      const refusals =
+        encoded.copied === 0
+          ? []
+          : await timed(watch, copy(client, this.#settings, this.#statement, encoded));
       const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,
@@ -98,11 +118,15 @@ export class Loader {
       if (refusals.length > 0) await amendClaim(client, runId, batch.number, account);
       const place = { runId, batch: batch.number, collection: plan.collection };
       await insertDeadLetters(client, place, letters);
+      watch.lap('copy');
       await reachFailpoint('worker-before-commit');
       return { isDuplicate: false, ...account };
     });
   }
 }
+
+type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
+type Account = Omit<LoadOutcome, 'steps'>;
 
 /** Copies the rows of a batch; returns those that Postgres refused. */
 type Copy = (
@@ -120,6 +144,15 @@ const copyAll: Copy = async (client, _run, statement, { copy, copied }) => {
 
 const copySettingAside: Copy = (client, run, _statement, { copy, copied }) =>
   loadSettingAside(client, run, copy, copied);
+
+/** A COPY that fails has taken its time as well. */
+async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
+  try {
+    return await copying;
+  } finally {
+    watch.lap('copy');
+  }
+}
 
 /** A refusal tells the row; the letter needs its document, which is the row's among those that had one. */
 function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {

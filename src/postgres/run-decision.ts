@@ -5,7 +5,7 @@ import type { IfExists } from '../config.ts';
 import { TargetError, UsageError } from '../errors.ts';
 import { formatCount } from '../format.ts';
 import type { Plan } from '../plan/plan.ts';
-import { hasRows, qualifiedName, readTableColumns } from './ddl.ts';
+import { hasRows, hasTable, qualifiedName } from './ddl.ts';
 import { hasLedger } from './ledger.ts';
 import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
 
@@ -34,7 +34,7 @@ export type RunDecision =
 export async function decideRun(client: pg.Client, request: RunRequest): Promise<RunDecision> {
   const { table, ifExists, isRestart, isTrial } = request;
   const run = (await hasLedger(client)) ? await findRun(client, table) : null;
-  const isTableThere = (await readTableColumns(client, table)) !== null;
+  const isTableThere = await hasTable(client, table);
   if (run === null || (run.isFinished && !run.isSameTable)) {
     await requireNoRows(client, request, isTableThere);
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
@@ -122,7 +122,7 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   }
   // What stands there under the name of a table that is gone is somebody else's.
   if (!run.isSameTable) {
-    await requireNoRows(client, request, (await readTableColumns(client, table)) !== null);
+    await requireNoRows(client, request, await hasTable(client, table));
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
   const how = isSaid ? ifExists : run.isOwnTable ? 'drop' : 'truncate';

@@ -145,6 +145,14 @@ export async function flushCommits(client: pg.Client, runId: string): Promise<vo
   await markRun(client, runId, 'epoch = epoch');
 }
 
+/** For the rows to come of a run whose table was changed. */
+export async function replacePlan(client: pg.Client, runId: string, plan: Plan): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.runs SET settings = jsonb_set(settings, '{plan}', $2) WHERE run_id = $1`,
+    [runId, JSON.stringify(plan)],
+  );
+}
+
 export async function markLoaded(client: pg.Client, runId: string): Promise<void> {
   await markRun(client, runId, 'loaded_at = now()');
 }

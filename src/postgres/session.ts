@@ -36,11 +36,17 @@ export class Session {
     this.#options = options;
   }
 
-  /** Connects once: what is wrong with the URL shows here. @throws TargetError that says what to do */
-  static async open(options: SessionOptions): Promise<Session> {
+  /**
+   * Connects: what is wrong with the URL shows here.
+   * @param patience `none` for the first connection of a command, which nobody wants to wait for; `retry` where a server
+   *   is known to be there, though it may be restarting
+   * @throws TargetError that says what to do
+   */
+  static async open(options: SessionOptions, patience: 'none' | 'retry' = 'none'): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#connect();
+      if (patience === 'none') await session.#connect();
+      else await session.run(() => Promise.resolve());
     } catch (error) {
       throw explainPostgresError(error, options.url);
     }

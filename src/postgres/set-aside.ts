@@ -1,5 +1,6 @@
 /**
- * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each.
+ * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Also any
+ * batch for a table that has a column of a type without a binary form of ours, whose values are staged as text and cast.
  *
  * COPY is all or nothing, so the rows go into a temporary table without the target's constraints, from where a function
  * inserts them: block by block, and row by row only in the blocks that fail.
@@ -8,7 +9,7 @@
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import { copyRows } from './copy.ts';
-import { copyColumns, qualifiedName, stageTypes } from './ddl.ts';
+import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import { isRefusal, isRefusalSql } from './passing-errors.ts';
 import { withoutRows } from '../transcode/copy-rows.ts';
 
@@ -84,7 +85,7 @@ async function fillStage(
       await copyRows(client, `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`, bytes);
       break;
     } catch (error) {
-      const refusal = readRefusal(error, unfit);
+      const refusal = readRefusal(error, unfit, run.plan);
       if (refusal === null) throw error;
       await client.query('ROLLBACK TO SAVEPOINT fill_stage');
       unfit.set(refusal.row, refusal);
@@ -94,14 +95,15 @@ async function fillStage(
   return unfit;
 }
 
-/** `COPY t, line 3, column c` → the third of the rows that were sent. */
-function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>): Refusal | null {
+/** `COPY stage, line 3, column c1` → the third of the rows that were sent, and the second of their columns. */
+function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>, plan: Plan): Refusal | null {
   if (!isRefusal(error) || !(error instanceof pg.DatabaseError)) return null;
-  const match = /, line (\d+)(?:, column ([^:]+))?/.exec(error.where ?? '');
+  const match = /, line (\d+)(?:, column c(\d+))?/.exec(error.where ?? '');
   if (match?.[1] === undefined) return null;
   let row = Number(match[1]) - 1;
   for (const earlier of [...unfit.keys()].sort((a, b) => a - b)) if (earlier <= row) row++;
-  return { row, code: error.code ?? '', column: match[2] ?? null, detail: error.message };
+  const column = match[2] === undefined ? undefined : copyColumns(plan)[Number(match[2])];
+  return { row, code: error.code ?? '', column: column ?? null, detail: error.message };
 }
 
 /**
@@ -114,17 +116,17 @@ function insertFunction(run: StagedRun): string {
   const target = qualifiedName(plan);
   const columns = copyColumns(plan);
   const quoted = columns.map((column) => pg.escapeIdentifier(column)).join(', ');
-  const staged = columns.map((_, index) => `c${index}`);
-  const insert = `INSERT INTO ${target} (${quoted}) SELECT ${staged.join(', ')} FROM ${stage} WHERE ctid`;
-  const variables = columns.map(
-    (column, index) => `v${index} ${target}.${pg.escapeIdentifier(column)}%TYPE;`,
-  );
-  const probes = columns.map(
-    (column, index) => `BEGIN
-            SELECT c${index} INTO v${index} FROM ${stage} WHERE ctid = places[i];
+  const values = stagedValues(plan);
+  const insert = `INSERT INTO ${target} (${quoted}) SELECT ${values.join(', ')} FROM ${stage} WHERE ctid`;
+  // In a block of its own with a value from the start: a domain that is NOT NULL has no variables without one.
+  const probes = columns.map((column, index) => {
+    const value = `(SELECT ${values[index] ?? ''} FROM ${stage} WHERE ctid = places[i])`;
+    return `BEGIN
+            DECLARE value ${target}.${pg.escapeIdentifier(column)}%TYPE := ${value};
+            BEGIN END;
           EXCEPTION WHEN OTHERS THEN column_name := ${pg.escapeLiteral(column)};
-          END;`,
-  );
+          END;`;
+  });
   return `CREATE FUNCTION ${functionOf(run)}(block integer)
     RETURNS TABLE (row_no integer, code text, column_name text, message text)
     LANGUAGE plpgsql AS $function$
@@ -136,7 +138,6 @@ function insertFunction(run: StagedRun): string {
       last integer;
       inserted bigint;
       extra_detail text;
-      ${variables.join('\n      ')}
     BEGIN
       -- A deferred constraint would tell at COMMIT, when it is too late to know the row.
       SET CONSTRAINTS ALL IMMEDIATE;

@@ -2,7 +2,8 @@
 
 import { MigrationError, toWireError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
-import { readPeakRssBytes } from '../memory.ts';
+import { readMemory } from '../memory.ts';
+import { readMachineMs } from '../pool/clock.ts';
 import {
   aliveEveryMs,
   type Ack,
@@ -17,6 +18,7 @@ import { describeId } from '../transcode/document-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
 import { createTask, type Task } from './task.ts';
+import { describeArrival, type Moments } from './arrival.ts';
 
 export interface WorkerPort {
   send(message: FromWorker): void;
@@ -38,6 +40,8 @@ export class Worker {
   /** Batches that came in, ever, and the numbers of those that are not acked. */
   #received = 0;
   readonly #holding = new Set<number>();
+  /** When it was done with what it had to do, by the machine's clock. */
+  #idleSinceMs = 0;
   #signsOfLife: NodeJS.Timeout | undefined;
 
   constructor(port: WorkerPort) {
@@ -53,6 +57,7 @@ export class Worker {
   }
 
   receive(message: ToWorker): void {
+    const receivedAtMs = readMachineMs();
     if (message.kind === 'batch') {
       this.#received++;
       this.#holding.add(message.batch.number);
@@ -61,7 +66,7 @@ export class Worker {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
       if (this.#hasFailed) return;
       try {
-        await this.#handle(message);
+        await this.#handle(message, receivedAtMs);
       } catch (error) {
         this.#hasFailed = true;
         // What we foresee is the same for every worker; a defect may be about this one, or about one document.
@@ -71,13 +76,13 @@ export class Worker {
     });
   }
 
-  async #handle(message: ToWorker): Promise<void> {
+  async #handle(message: ToWorker, receivedAtMs: number): Promise<void> {
     switch (message.kind) {
       case 'start':
         await this.#start(message.settings);
         return;
       case 'batch':
-        await this.#load(message.batch);
+        await this.#load(message.batch, { sentAtMs: message.sentAtMs, receivedAtMs });
         return;
       case 'drain':
         await this.#session?.close();
@@ -97,25 +102,29 @@ export class Worker {
     this.#session ??= await openLoadingSession(settings);
     this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
+    this.#idleSinceMs = readMachineMs();
   }
 
-  async #load(batch: Batch): Promise<void> {
+  async #load(batch: Batch, way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>): Promise<void> {
     if (this.#encoder === undefined || this.#task === undefined) throw new Error('a batch came before start');
-    const startedMs = performance.now();
+    const startedAtMs = readMachineMs();
+    const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
     const encoded =
       batch.deadly === undefined
         ? await this.#encode(batch, this.#encoder)
         : refuseUnread(batch, batch.deadly);
-    const transcodedMs = performance.now();
+    const transcodedAtMs = readMachineMs();
     const outcome = await this.#task(batch, encoded);
-    const loadMs = performance.now() - transcodedMs;
+    const loadMs = readMachineMs() - transcodedAtMs;
     await this.#acknowledge({
       number: batch.number,
       ...outcome,
-      transcodeMs: transcodedMs - startedMs,
+      transcodeMs: transcodedAtMs - startedAtMs,
       loadMs,
-      peakRssBytes: readPeakRssBytes(),
+      arrival,
+      ...readMemory(),
     });
+    this.#idleSinceMs = readMachineMs();
   }
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {

@@ -27,7 +27,7 @@ const file: PlanFile = { columns: [{ column: 'id', path: '_id', type: 'json' }] 
 describe('makePlan', () => {
   it('infers from a sample when there is no file', async () => {
     const source = createFakeSource([{ _id: 1, a: 'x' }, { late: 1 }]);
-    const { plan, notices } = await makePlan(source, table, { ...config, sampleSize: 1 }, null);
+    const { plan, notices } = await makePlan(source, table, { ...config, sampleSize: 1 }, null, null);
     assert.deepEqual(plan, {
       ...settings,
       columns: [
@@ -42,7 +42,7 @@ describe('makePlan', () => {
   it('infers as the settings say', async () => {
     const source = createFakeSource([{ _id: new ObjectId(), a: 'x', b: 1 }], { requiredFields: ['a'] });
     const changed = { objectId: 'bytea', isRequiredNotNull: true, jsonStyle: 'plain', nul: 'strip' } as const;
-    const { plan } = await makePlan(source, table, { ...config, ...changed }, null);
+    const { plan } = await makePlan(source, table, { ...config, ...changed }, null, null);
     assert.deepEqual(
       plan.columns.map(({ column, type, isRequired }) => [column, type, isRequired ?? false]),
       [
@@ -56,7 +56,7 @@ describe('makePlan', () => {
 
   it('does not ask for required fields unless they are to be NOT NULL', async () => {
     const source = createFakeSource([{ _id: 1, a: 'x' }], { requiredFields: ['a'] });
-    const { plan } = await makePlan(source, table, config, null);
+    const { plan } = await makePlan(source, table, config, null, null);
     assert.ok(plan.columns.every(({ isRequired }) => isRequired === undefined));
   });
 
@@ -65,6 +65,7 @@ describe('makePlan', () => {
       createFakeSource([{ _id: 1, a: 'x' }]),
       table,
       { ...config, layout: 'document' },
+      null,
       null,
     );
     assert.deepEqual(plan, {
@@ -80,7 +81,13 @@ describe('makePlan', () => {
     ['ends', /no \$sample: .* the first and the last, 1 documents in all/],
   ] as const) {
     it(`says when the sample is not random (${method})`, async () => {
-      const { notices } = await makePlan(createFakeSource([{ _id: 1 }], { method }), table, config, null);
+      const { notices } = await makePlan(
+        createFakeSource([{ _id: 1 }], { method }),
+        table,
+        config,
+        null,
+        null,
+      );
       assert.equal(notices.length, 1);
       assert.match(notices[0] ?? '', notice);
     });
@@ -88,7 +95,7 @@ describe('makePlan', () => {
 
   it('follows a file, without a sample', async () => {
     const source = { ...createFakeSource([]), sample: () => assert.fail('a sample was taken') };
-    const { plan, notices } = await makePlan(source, table, config, file);
+    const { plan, notices } = await makePlan(source, table, config, file, null);
     assert.deepEqual(plan, {
       ...settings,
       columns: [{ field: '_id', column: 'id', type: 'json' }],
@@ -99,12 +106,18 @@ describe('makePlan', () => {
 
   it('says which settings the file overrules', async () => {
     const changed = { ...config, postgresSchema: 'staging', jsonStyle: 'plain', nul: 'strip' } as const;
-    const { notices } = await makePlan(createFakeSource([]), table, changed, {
-      ...file,
-      schema: 'public',
-      jsonStyle: 'plain',
-      nul: 'reject',
-    });
+    const { notices } = await makePlan(
+      createFakeSource([]),
+      table,
+      changed,
+      {
+        ...file,
+        schema: 'public',
+        jsonStyle: 'plain',
+        nul: 'reject',
+      },
+      null,
+    );
     assert.deepEqual(notices, [
       'the plan says schema "public": POSTGRES_SCHEMA=staging is not used',
       'the plan says nul "reject": NUL=strip is not used',

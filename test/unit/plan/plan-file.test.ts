@@ -181,9 +181,9 @@ describe('checkPlanFile', () => {
       /^columns\[1\]\.path: "a\.\.b" has an empty name; if that is meant: \["a","","b"\]; if the dot is part of a name: \["a\.\.b"\]$/,
     ],
     [
-      'dropping the _id',
+      'dropping the _id that has a column',
       () => refusal({ columns: [id], drop: ['_id'] }),
-      /^drop\[0\]: _id is the primary key$/,
+      /^drop\[0\]: "_id" has a column, columns\[0\]$/,
     ],
     [
       'dropping what has a column',
@@ -210,6 +210,10 @@ describe('checkPlanFile', () => {
       assert.match(mistake(), found);
     });
   }
+
+  it('takes a plan that drops the _id', () => {
+    assert.deepEqual(checkPlanFile({ columns: [email], drop: ['_id'] }, 'plan.json').drop, ['_id']);
+  });
 
   it('refuses more columns than a table can have, and takes as many as it can', () => {
     const columns = (count: number): object[] => [

@@ -6,6 +6,7 @@ import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
 import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
 import { Supervisor } from '../../../src/pool/supervisor.ts';
+import { createAck } from '../../support/acks.ts';
 import { rawArray } from '../../support/raw-bson.ts';
 
 /** A pool without processes: the test says what its workers do. */
@@ -125,8 +126,7 @@ class ScriptedClock implements Clock {
 }
 
 function ackOf(number: number, documents: number): Ack {
-  const account = { documents, copied: documents, deadLettered: 0 };
-  return { number, isDuplicate: false, ...account, transcodeMs: 0, loadMs: 0, peakRssBytes: 1 };
+  return createAck({ number, documents, copied: documents });
 }
 
 function batchOf(number: number, bytes = 10): Batch {
@@ -382,6 +382,33 @@ describe('Supervisor', () => {
     await supervisor.submit(batchOf(1));
     pool.worker(0).crashes('TypeError: x is not a function');
     assert.match(notices.join(), /ended with exit code 1 \(TypeError: x is not a function\)/);
+  });
+
+  it('tells the observer of a run which workers are ready, acked and gone, each once', async () => {
+    const { pool, supervisor } = createSupervisor({ size: 1 });
+    const heard: string[] = [];
+    supervisor.spawn();
+    supervisor.begin(settings, {
+      onReady: (pid) => heard.push(`${pid} ready`),
+      onAck: (pid, ack) => heard.push(`${pid} acked ${ack.number}`),
+      onGone: (pid) => heard.push(`${pid} gone`),
+    });
+    pool.worker(0).isReady();
+    await supervisor.submit(batchOf(1));
+    assert.deepEqual(supervisor.inFlight, { batches: 1, bytes: 10 });
+    pool.worker(0).acks(1);
+    pool.worker(0).acks(1);
+    assert.deepEqual(supervisor.inFlight, { batches: 0, bytes: 0 });
+    pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
+    assert.deepEqual(heard, ['1 ready', '1 acked 1', '1 gone']);
+  });
+
+  it('tells a batch when it was sent', async () => {
+    const { pool, clock, supervisor } = startSupervisor({ size: 1 });
+    clock.jump(1234);
+    await supervisor.submit(batchOf(1));
+    const message = pool.worker(0).received.at(-1);
+    assert.equal(message?.kind === 'batch' ? message.sentAtMs : undefined, clock.nowMs());
   });
 
   it('delivers a batch again whose ack was lost', async () => {
