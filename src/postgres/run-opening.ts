@@ -3,13 +3,13 @@
 import type { IfExists } from '../config.ts';
 import { countRows } from './ddl.ts';
 import { createLedger } from './ledger.ts';
+import { takeOverRun, type Lead } from './lead.ts';
 import { readGaps, readNextBatch, replaceRanges, type Range } from './ranges.ts';
 import {
   findRun,
   insertRun,
   readTotals,
   replaceRuns,
-  takeOverRun,
   type Run,
   type RunSettings,
   type RunTotals,
@@ -19,9 +19,7 @@ import { endStrays } from './strays.ts';
 import { prepareTarget } from './target.ts';
 
 /** A run, ready to be loaded. */
-export interface OpenRun {
-  readonly runId: string;
-  readonly epoch: number;
+export interface OpenRun extends Lead {
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
   readonly rowsBefore: number;
