@@ -19,6 +19,7 @@ import { describePostgres } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { finishTable } from './postgres/finish-table.ts';
+import { requireLead } from './postgres/lead.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeChoices } from './plan/choices.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
@@ -172,6 +173,7 @@ export class Migration {
 
     onEvent({ kind: 'finishing', source: settings.source });
     await reachFailpoint('primary-in-index-build');
+    await session.run((client) => requireLead(client, run));
     const indexes = await finishTable(session, run, specs, {
       url: postgresUrl,
       retryLimitMs,
@@ -186,7 +188,7 @@ export class Migration {
     const summary = await this.#summarise(run, { planMs, loadMs, indexMs, indexes });
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
-    await session.transaction((client) => markFinished(client, runId));
+    await session.transaction((client) => markFinished(client, run));
     onEvent({ kind: 'summary', ...summary });
     return summary;
   }
@@ -216,7 +218,7 @@ export class Migration {
       await this.#meter.time('drain', this.#options.supervisor.drain());
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
-      ranges = await this.#closeRanges(run.runId, ends);
+      ranges = await this.#closeRanges(run, ends);
       isLoaded = ranges.length === 0;
     }
     this.#meter.endLoad();
@@ -245,13 +247,15 @@ export class Migration {
    * flushed, the ledger tells what is missing.
    * @returns the ranges to be read again; none when all is there for good
    */
-  async #closeRanges(runId: string, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
+  async #closeRanges(run: OpenRun, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
     const { session } = this.#options;
-    await session.transaction((client) => flushCommits(client, runId));
+    const { runId } = run;
+    await session.transaction((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
+      await requireLead(client, run);
       const gaps = await readGaps(client, runId, ends);
       if (gaps.length === 0) {
-        await markLoaded(client, runId);
+        await markLoaded(client, run);
         return [];
       }
       const { documents, deadLettered } = await readTotals(client, runId);

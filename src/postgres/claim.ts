@@ -1,9 +1,9 @@
 /** The ledger's row of a batch, which is inserted before its rows and makes sure that they are loaded once. */
 
 import pg from 'pg';
-import { TargetError } from '../errors.ts';
 import type { Batch } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
+import { OvertakenError, type Lead } from './lead.ts';
 
 /** How many documents of a batch went where. */
 export interface BatchAccount {
@@ -18,11 +18,11 @@ const uniqueViolation = '23505';
  * Inserts the batch's row. If another transaction has inserted it and not ended yet (of a worker that died, say), this
  * waits for it. The share lock on the run's row makes `takeOverRun` wait for this transaction.
  * @returns false when the batch is committed already
- * @throws TargetError when another process leads the run now
+ * @throws OvertakenError when another process leads the run now
  */
 export async function claimBatch(
   client: pg.Client,
-  run: { readonly runId: string; readonly epoch: number },
+  run: Lead,
   batch: Batch,
   account: BatchAccount & { readonly extra: readonly ExtraCount[]; readonly childRows: number },
 ): Promise<boolean> {
@@ -53,9 +53,7 @@ export async function claimBatch(
     if (error instanceof pg.DatabaseError && error.code === uniqueViolation) return false;
     throw error;
   }
-  throw new TargetError('another process has taken this run over', {
-    fix: 'let that one finish; nothing of this one is lost or doubled.',
-  });
+  throw new OvertakenError();
 }
 
 /** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */
