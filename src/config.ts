@@ -42,6 +42,7 @@ export interface Config {
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  readonly isDryRun: boolean;
   readonly isWatching: boolean;
   /** Of `status`: runs that were replaced as well. */
   readonly showsAll: boolean;
@@ -127,6 +128,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    isDryRun: text('dryRun') === 'true',
     isWatching: text('watch') === 'true',
     showsAll: text('all') === 'true',
     isVerified: text('verify') === 'true',

@@ -87,6 +87,34 @@ export interface Failure {
   readonly exitCode: ExitCode;
 }
 
+/** What a dry run tells; nothing is written for it. */
+export type DryRunEvent =
+  | {
+      readonly kind: 'dry-run-server';
+      readonly target: string;
+      readonly version: number;
+      readonly connectionsLeft: number;
+    }
+  | {
+      readonly kind: 'dry-run-collection';
+      readonly source: string;
+      /** What a start would do, for people. */
+      readonly decision: string;
+      /** What a new run would create. */
+      readonly statements: readonly string[];
+      readonly notices: readonly string[];
+      readonly documents: number;
+      /** Of the rows and their key, by a sample. */
+      readonly estimatedBytes: number;
+    }
+  /** One of several collections that a start would refuse or leave out. */
+  | {
+      readonly kind: 'dry-run-failure';
+      readonly source: string;
+      readonly message: string;
+      readonly fix: string;
+    };
+
 /** A document or a row that is not as it should be. */
 export interface NamedDifference {
   /** `extra`: a row of which there is no document; `doubled`: more than one row of the same key. */

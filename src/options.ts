@@ -132,6 +132,14 @@ export const options = {
     describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
     commands: startAndVerify,
   },
+  dryRun: {
+    env: 'DRY_RUN',
+    flag: 'dry-run',
+    kind: 'switch',
+    default: '',
+    describe: 'Look at both sides and say what a start would do, without writing anything to either.',
+    commands: startOnly,
+  },
   verify: {
     env: 'VERIFY',
     kind: 'switch',
