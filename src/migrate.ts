@@ -209,6 +209,9 @@ class Job {
       onNotice: (message) => {
         this.#notify(message);
       },
+      onDeath: (pid) => {
+        this.#options.onEvent({ kind: 'worker-died', pid });
+      },
       onSettled: (batch) => {
         this.#migration?.onSettled(batch);
       },
