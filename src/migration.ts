@@ -1,5 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
+import type pg from 'pg';
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
@@ -278,11 +279,12 @@ export class Migration {
         ...(await readTotals(client, runId)),
         deadLetterReasons: await countDeadLetters(client, runId),
         rowsAfter: await countRows(client, plan),
+        children: await countChildren(client, plan),
         extra: await readExtra(client, runId),
       }),
       'long',
     );
-    const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
+    const { copied, deadLettered, bytes, childRows, children, deadLetterReasons, rowsAfter, extra } = ledger;
     return {
       runId,
       source: plan.collection,
@@ -296,6 +298,8 @@ export class Migration {
       deadLetterReasons,
       rowsBefore,
       rowsAfter,
+      childRows,
+      children,
       extra,
       bytes,
       duplicates: this.#duplicates,
@@ -351,12 +355,21 @@ export class Migration {
   }
 }
 
+async function countChildren(client: pg.Client, { children = [] }: Plan): Promise<Summary['children']> {
+  const counts = [];
+  for (const { plan } of children) counts.push({ table: plan.table, rows: await countRows(client, plan) });
+  return counts;
+}
+
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
-function requireBalance({ read, copied, deadLettered, rowsBefore, rowsAfter }: Summary): void {
-  if (read === copied + deadLettered && rowsAfter === rowsBefore + copied) return;
+function requireBalance(summary: Summary): void {
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRows, children } = summary;
+  const inChildren = children.reduce((sum, { rows }) => sum + rows, 0);
+  const isBalanced = read === copied + deadLettered && rowsAfter === rowsBefore + copied;
+  if (isBalanced && childRows === inChildren) return;
   throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}`,
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}; child rows ${childRows}, in their tables ${inChildren}`,
     {
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },

@@ -24,14 +24,14 @@ export async function claimBatch(
   client: pg.Client,
   run: Lead,
   batch: Batch,
-  account: BatchAccount & { readonly extra: readonly ExtraCount[] },
+  account: BatchAccount & { readonly extra: readonly ExtraCount[]; readonly childRows: number },
 ): Promise<boolean> {
   try {
     const { rowCount } = await client.query({
       name: 'claim-batch',
       text: `INSERT INTO mongo2pg.batches
-               (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra)
-             SELECT run_id, $3, $4, $5, $6, $7, $8, $9, $10, $11
+               (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
+             SELECT run_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
                FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR SHARE`,
       values: [
         run.runId,
@@ -45,6 +45,7 @@ export async function claimBatch(
         account.deadLettered,
         batch.documents.byteLength,
         account.extra.length === 0 ? null : JSON.stringify(account.extra),
+        account.childRows,
       ],
     });
     if (rowCount === 1) return true;
@@ -60,11 +61,12 @@ export async function amendClaim(
   client: pg.Client,
   runId: string,
   batch: number,
-  { copied, deadLettered }: BatchAccount,
+  { copied, deadLettered, childRows }: BatchAccount & { readonly childRows: number },
 ): Promise<void> {
   await client.query(
-    'UPDATE mongo2pg.batches SET copied = $3, dead_lettered = $4 WHERE run_id = $1 AND batch = $2',
-    [runId, batch, copied, deadLettered],
+    `UPDATE mongo2pg.batches SET copied = $3, dead_lettered = $4, child_rows = $5
+      WHERE run_id = $1 AND batch = $2`,
+    [runId, batch, copied, deadLettered, childRows],
   );
 }
 

@@ -33,7 +33,7 @@ export interface OpenRun extends Lead {
   readonly committed: RunTotals;
 }
 
-const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0 };
+const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
 
 /** In one transaction, so that there is never a table of ours of which the ledger does not know. */
 export async function beginRun(

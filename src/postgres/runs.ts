@@ -39,6 +39,8 @@ export interface RunTotals {
   readonly copied: number;
   readonly deadLettered: number;
   readonly bytes: number;
+  /** Rows in child tables. */
+  readonly childRows: number;
 }
 
 type TableName = Pick<Plan, 'schema' | 'table'>;
@@ -162,7 +164,8 @@ async function markRun(client: pg.Client, { runId, epoch }: Lead, change: string
 export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
   const { rows } = await client.query<Record<keyof RunTotals, string>>(
     `SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
-            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes
+            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes,
+            coalesce(sum(child_rows), 0) AS "childRows"
        FROM mongo2pg.batches WHERE run_id = $1`,
     [runId],
   );
@@ -172,6 +175,7 @@ export async function readTotals(client: pg.Client, runId: string): Promise<RunT
     copied: Number(row?.copied),
     deadLettered: Number(row?.deadLettered),
     bytes: Number(row?.bytes),
+    childRows: Number(row?.childRows),
   };
 }
 
