@@ -5,7 +5,6 @@
  *   npm run soak -- --runs 200 --seed 42
  */
 
-import type { ChildProcess } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
@@ -129,13 +128,19 @@ async function runOnce(
 ): Promise<{ code: number | null; isHung: boolean; stderr: string }> {
   const run = startCli(['--json'], env);
   let isHung = false;
+  // A worker that is stopped, and stays so, holds on to the output of a command that has ended.
+  const output = new AbortController();
+  const closeOutput = (): void => {
+    output.abort();
+    run.process.stdout?.destroy();
+    run.process.stderr?.destroy();
+  };
   const limit = setTimeout(() => {
     isHung = run.process.kill('SIGKILL');
   }, startLimitMs);
   run.process.once('exit', () => {
     clearTimeout(limit);
-    // A worker that is stopped, and stays so, would hold on to the output that is read here.
-    if (stopped.length > 0) setImmediate(closeOutput, run.process);
+    if (stopped.length > 0) setImmediate(closeOutput);
   });
 
   let workerPids: readonly number[] = [];
@@ -159,7 +164,7 @@ async function runOnce(
   // The clock also meets a run that is making its plan or building its key, progress one that is loading.
   const timer = random.chance(0.5) ? setTimeout(hurtNext, random.below(longestDelayMs)) : undefined;
   let untilHurt = 1 + random.below(40);
-  for await (const event of readEvents(run.process)) {
+  for await (const event of readEvents(run.process, output.signal)) {
     if (event.kind === 'started') workerPids = event.workerPids;
     if (event.kind !== 'progress' || --untilHurt > 0) continue;
     untilHurt = 1 + random.below(40);
@@ -170,9 +175,4 @@ async function runOnce(
   clearTimeout(timer);
   await hurting;
   return { code, isHung, stderr };
-}
-
-function closeOutput({ stdout, stderr }: ChildProcess): void {
-  stdout?.destroy();
-  stderr?.destroy();
 }
