@@ -9,7 +9,7 @@ import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
 import { redact } from './redact.ts';
-import { retry, seed, start, verify, type CommandOptions } from './start.ts';
+import { retry, seed, start, status, verify, type CommandOptions } from './start.ts';
 
 try {
   process.exitCode = await main(hideBin(process.argv));
@@ -43,6 +43,12 @@ async function main(args: readonly string[]): Promise<number> {
       'compare every document with its row',
       (command) => addOptions(command, 'verify'),
       run('verify', verify),
+    )
+    .command(
+      'status',
+      'tell of runs from the ledger, while they go and afterwards',
+      (command) => addOptions(command, 'status'),
+      run('status', status),
     )
     .command(
       'seed',

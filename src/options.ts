@@ -6,7 +6,7 @@ export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'plan' | 'verify' | 'seed' | 'retry' | 'servers';
+export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
@@ -27,7 +27,7 @@ const startAndSeed = ['start', 'seed'] as const;
 const startAndVerify = ['start', 'verify'] as const;
 const startAndPlan = ['start', 'plan'] as const;
 const allThatRead = ['start', 'plan', 'verify', 'seed'] as const;
-const all = ['start', 'plan', 'verify', 'seed', 'retry', 'servers'] as const;
+const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -65,7 +65,7 @@ export const options = {
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: ['start', 'verify', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry'],
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
@@ -161,7 +161,7 @@ export const options = {
     range: [0, 86_400],
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
-    commands: ['start', 'verify', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry'],
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -169,7 +169,7 @@ export const options = {
     range: [1, 86_400],
     default: '120',
     describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
-    commands: startAndVerify,
+    commands: ['start', 'verify', 'status'],
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
@@ -287,6 +287,22 @@ export const options = {
     describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
     commands: startOnly,
   },
+  watch: {
+    env: 'STATUS_WATCH',
+    flag: 'watch',
+    kind: 'switch',
+    default: '',
+    describe: 'Show the status again every two seconds, until nothing runs any more.',
+    commands: ['status'],
+  },
+  all: {
+    env: 'STATUS_ALL',
+    flag: 'all',
+    kind: 'switch',
+    default: '',
+    describe: 'Show runs, too, whose rows were given up for those of a later one.',
+    commands: ['status'],
+  },
   amountUsers: {
     env: 'AMOUNT_USERS',
     kind: 'count',
@@ -316,7 +332,7 @@ export const options = {
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: ['start', 'verify', 'seed', 'retry'],
+    commands: ['start', 'verify', 'status', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 

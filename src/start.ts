@@ -110,6 +110,15 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
   return ExitCode.ok;
 }
 
+/** `npm run status`. @throws MigrationError */
+export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const { showStatus } = await import('./status-command.ts');
+  await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+    showStatus({ ...config, postgresUrl }, options.signal),
+  );
+  return ExitCode.ok;
+}
+
 /** `npm run retry`. @throws MigrationError */
 export async function retry(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { retryDeadLetters } = await import('./retry-command.ts');
