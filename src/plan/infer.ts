@@ -1,6 +1,6 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
-import { chooseColumnType } from './column-type.ts';
+import { chooseColumnType, chooseIdType } from './column-type.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Plan, PlanColumn } from './plan.ts';
@@ -92,7 +92,7 @@ function withObjectId(type: ColumnType, style: ObjectIdStyle = 'text'): ColumnTy
   return type === 'objectId' && style === 'bytea' ? 'objectIdBytes' : type;
 }
 
-/** In an `_id` null is a value like any other. */
 function typeOfField({ path, types }: FieldStats): ColumnType {
-  return nameOf(path) === '_id' && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  const seen = new Set(types.keys());
+  return nameOf(path) === '_id' ? chooseIdType(seen) : chooseColumnType(seen);
 }

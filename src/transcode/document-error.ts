@@ -13,6 +13,8 @@ export const deadLetterReasons = [
   'missing_id',
   /** The `_id` does not fit its column. */
   'id_type',
+  /** A column that must have a value would be NULL. */
+  'required',
   /** A field occurs so often that `_extra` would have it twice. */
   'duplicate_extra',
 ] as const;

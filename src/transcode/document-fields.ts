@@ -2,31 +2,23 @@
  * Finds out, in one walk over a document, where the value of each column is and which fields have no column.
  */
 
-import type { PlanColumn } from '../plan/plan.ts';
-import { type BsonBytes, ElementCursor } from './bson.ts';
+import type { Plan } from '../plan/plan.ts';
+import { type BsonBytes, ElementCursor, type ElementPosition } from './bson.ts';
+import { ColumnSlot } from './column-slot.ts';
 import { DocumentError } from './document-error.ts';
 import type { ExtraReason } from './extra-counter.ts';
 import { type FieldName, FieldNames } from './field-names.ts';
-
-/** A column of the plan, and where the current document has its value. */
-export interface ColumnSlot {
-  readonly plan: PlanColumn;
-  /** The document that has the field; another number than the current one's means that it lacks the field. */
-  document: number;
-  type: number;
-  nameStart: number;
-  nameEnd: number;
-  valueStart: number;
-  valueEnd: number;
-}
+import { NestedFields } from './nested-fields.ts';
 
 /**
- * A field of the current document that goes to the extra column. Made once, and used again for other
+ * A field of the current document that goes to the extra column, or nowhere. Made once, and used again for other
  * documents.
  */
-export interface ExtraField {
+export interface ExtraField extends ElementPosition {
   /** Null if it is not one of the names that are remembered. */
   name: string | null;
+  /** The key in the extra column as JSON, if it is not the name as the document has it. */
+  key: Uint8Array | null;
   reason: ExtraReason;
   type: number;
   nameStart: number;
@@ -35,12 +27,20 @@ export interface ExtraField {
   valueEnd: number;
 }
 
-/**
- * What is known of a name: its column, if it has one, and the last document that had it in its extra column.
- */
+/** What is known of a name. */
 interface NameState {
-  readonly slot: ColumnSlot | null;
+  /** Its column, if it has one. */
+  slot: ColumnSlot | null;
+  /** The columns of what is inside of it. */
+  nested: NestedFields | null;
+  /** It has no column, and does not go to the extra column either. */
+  isDropped: boolean;
+  /** The last document that had it in its extra column. */
   extraDocument: number;
+}
+
+function createState(): NameState {
+  return { slot: null, nested: null, isDropped: false, extraDocument: 0 };
 }
 
 /**
@@ -55,16 +55,22 @@ const MAX_UNPLANNED_NAME_BYTES = 255;
 /** A document with more extra fields is an outlier, whose memory is given back. */
 const MAX_KEPT_EXTRAS = 4096;
 
+export type FieldsOfPlan = Pick<Plan, 'columns' | 'dropped' | 'keepsWhole'>;
+
 export class DocumentFields {
   /** In the plan's order. */
   readonly slots: readonly ColumnSlot[];
   /** The first `extraCount` of these belong to the current document. */
   extras: ExtraField[] = [];
   extraCount = 0;
+  /** How many of these are not written anywhere. */
+  droppedCount = 0;
   /** The current document's number, counted from 1. */
   document = 0;
 
   private readonly names: FieldNames<NameState>;
+  /** By the names that the plan gives, and those under which nested values go to the extra column. */
+  private readonly planned: ReadonlyMap<string, NameState>;
   private readonly cursor = new ElementCursor();
   /** Comes before the first field of each document. */
   private readonly head: FieldName<NameState>;
@@ -74,12 +80,12 @@ export class DocumentFields {
   /** The names in the current document's extra column that are not remembered. */
   private readonly otherNames = new Set<string>();
 
-  constructor(columns: readonly PlanColumn[], keepsWhole = false) {
-    this.keepsWhole = keepsWhole;
-    const nowhere = { document: 0, type: 0, nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
-    this.slots = columns.map((plan) => ({ plan, ...nowhere }));
-    this.names = new FieldNames(columns.length + MAX_UNPLANNED_NAMES);
-    this.head = new FieldNames<NameState>(1).add('', { slot: null, extraDocument: 0 });
+  constructor({ columns, dropped = [], keepsWhole }: FieldsOfPlan) {
+    this.keepsWhole = keepsWhole === true;
+    this.slots = columns.map((column) => new ColumnSlot(column));
+    this.planned = planNames(this.slots, dropped);
+    this.names = new FieldNames(this.planned.size + MAX_UNPLANNED_NAMES);
+    this.head = new FieldNames<NameState>(1).add('', createState());
     this.addPlannedNames();
   }
 
@@ -99,6 +105,7 @@ export class DocumentFields {
     const { cursor } = this;
     const document = ++this.document;
     this.extraCount = 0;
+    this.droppedCount = 0;
     if (this.otherNames.size > 0) this.otherNames.clear();
     if (this.extras.length > MAX_KEPT_EXTRAS) this.extras = [];
     let previous = this.head;
@@ -111,18 +118,19 @@ export class DocumentFields {
       }
       previous.next = name;
       previous = name;
-      const { slot } = name.value;
+      const { slot, nested } = name.value;
+      if (nested !== null) {
+        nested.locate(source, cursor.type, cursor.valueStart, cursor.valueEnd, document);
+      }
       if (slot !== null && slot.document !== document) {
-        slot.document = document;
-        slot.type = cursor.type;
-        slot.nameStart = cursor.nameStart;
-        slot.nameEnd = cursor.nameEnd;
-        slot.valueStart = cursor.valueStart;
-        slot.valueEnd = cursor.valueEnd;
+        slot.place(cursor, document);
+      } else if (name.value.isDropped) {
+        this.addExtra(name.text, 'dropped', cursor);
+        this.droppedCount++;
       } else {
         // jsonb would keep one of the two, and say nothing.
         if (this.keepsWhole && slot !== null) throw duplicateError(name.text);
-        this.markExtra(name);
+        this.markExtra(name.value, name.text);
         this.addExtra(name.text, slot === null ? 'no_column' : 'duplicate_field', cursor);
       }
     }
@@ -132,17 +140,20 @@ export class DocumentFields {
    * Sends a value that its column does not take to the extra column. Throws a DocumentError if the field is
    * there already.
    */
-  moveToExtra({ view }: BsonBytes, slot: ColumnSlot): void {
-    const name = this.names.find(view, slot.nameStart, slot.nameEnd);
-    if (name !== null) this.markExtra(name);
-    this.addExtra(slot.plan.field, 'does_not_fit', slot);
+  moveToExtra(slot: ColumnSlot): void {
+    const state = this.planned.get(slot.name);
+    if (state !== undefined) this.markExtra(state, slot.name);
+    this.addExtra(slot.name, 'does_not_fit', slot, slot.key);
   }
 
   private addPlannedNames(): void {
+    const added = new Map(Array.from(this.planned, ([text, state]) => [text, this.names.add(text, state)]));
     let previous = this.head;
     for (const slot of this.slots) {
-      previous.next = this.names.add(slot.plan.field, { slot, extraDocument: 0 });
-      previous = previous.next;
+      const name = added.get(slot.name);
+      if (name === undefined || slot.path.length > 0) continue;
+      previous.next = name;
+      previous = name;
     }
   }
 
@@ -158,7 +169,7 @@ export class DocumentFields {
     // letter anyway.
     if (text.includes('\ufffd')) return null;
     this.unplannedNames++;
-    return this.names.add(text, { slot: null, extraDocument: 0 });
+    return this.names.add(text, createState());
   }
 
   private addOther({ bytes }: BsonBytes): void {
@@ -170,19 +181,25 @@ export class DocumentFields {
     this.addExtra(null, 'no_column', this.cursor);
   }
 
-  private markExtra(name: FieldName<NameState>): void {
-    if (name.value.extraDocument === this.document) throw duplicateError(name.text);
-    name.value.extraDocument = this.document;
+  private markExtra(state: NameState, text: string): void {
+    if (state.extraDocument === this.document) throw duplicateError(text);
+    state.extraDocument = this.document;
   }
 
-  private addExtra(name: string | null, reason: ExtraReason, at: Omit<ExtraField, 'name' | 'reason'>): void {
+  private addExtra(
+    name: string | null,
+    reason: ExtraReason,
+    at: ElementPosition,
+    key: Uint8Array | null = null,
+  ): void {
     if (this.keepsWhole && reason === 'no_column') return;
     const { type, nameStart, nameEnd, valueStart, valueEnd } = at;
     const extra = this.extras[this.extraCount];
     if (extra === undefined) {
-      this.extras.push({ name, reason, type, nameStart, nameEnd, valueStart, valueEnd });
+      this.extras.push({ name, key, reason, type, nameStart, nameEnd, valueStart, valueEnd });
     } else {
       extra.name = name;
+      extra.key = key;
       extra.reason = reason;
       extra.type = type;
       extra.nameStart = nameStart;
@@ -192,6 +209,36 @@ export class DocumentFields {
     }
     this.extraCount++;
   }
+}
+
+/** What the plan says of each name. Throws a RangeError if it has two columns for one value. */
+function planNames(slots: readonly ColumnSlot[], dropped: readonly string[]): Map<string, NameState> {
+  const names = slots.map(({ plan, path }) => JSON.stringify([plan.field, ...path]));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new RangeError(`the plan has two columns for ${twice}`);
+
+  const states = new Map<string, NameState>();
+  const stateOf = (name: string): NameState => {
+    const known = states.get(name) ?? createState();
+    states.set(name, known);
+    return known;
+  };
+  const nested = slots.filter(({ path }) => path.length > 0);
+  for (const slot of slots) {
+    const state = stateOf(slot.name);
+    if (slot.path.length === 0) state.slot = slot;
+  }
+  for (const field of new Set(nested.map(({ plan }) => plan.field))) {
+    stateOf(field).nested = new NestedFields(
+      nested.filter(({ plan }) => plan.field === field),
+      0,
+    );
+  }
+  for (const name of dropped) {
+    const state = stateOf(name);
+    state.isDropped = state.slot === null;
+  }
+  return states;
 }
 
 /** Names can be megabytes long; what people are told of one is not. */

@@ -24,6 +24,7 @@ import {
   encodeDoubleAsNumeric,
   encodeInt32AsNumeric,
   encodeInt64AsNumeric,
+  encodeWholeDoubleAsNumeric,
 } from './numeric.ts';
 import type { Output } from './output.ts';
 import { copyText } from './utf8.ts';
@@ -35,13 +36,18 @@ export interface EncodingOptions {
   readonly json: JsonWriter;
   readonly maxJsonBytes: number;
   readonly nul: NulPolicy;
+  /** Whether the column is the primary key, in which two values that are different must not become one. */
+  readonly isId: boolean;
 }
 
 /**
  * One row for each type a column can have; `columnTypes` has its name in Postgres. `any` is for the JsonWriter,
  * which takes every type.
  */
-function tabulate(column: PlanColumn, nul: NulPolicy): Record<ColumnType, Takes | 'any'> {
+function tabulate(
+  { subtype = 0 }: PlanColumn,
+  { nul, isId }: EncodingOptions,
+): Record<ColumnType, Takes | 'any'> {
   return {
     objectId: { objectId: encodeObjectId },
     objectIdBytes: { objectId: encodeObjectIdBytes },
@@ -54,21 +60,22 @@ function tabulate(column: PlanColumn, nul: NulPolicy): Record<ColumnType, Takes 
       decimal: encodeDecimal,
       int: encodeInt32AsNumeric,
       long: encodeInt64AsNumeric,
-      double: encodeDoubleAsNumeric,
+      // By their shortest digits, the double 0.1 and the Decimal128 0.1 would be one.
+      double: isId ? encodeWholeDoubleAsNumeric : encodeDoubleAsNumeric,
     },
     boolean: { bool: encodeBoolean },
     date: { date: encodeDate },
     uuid: { binData: encodeUuid },
-    binary: { binData: createBinaryEncoder(column.subtype ?? 0) },
+    binary: { binData: createBinaryEncoder(subtype) },
     json: 'any',
   };
 }
 
 /** The encoders of a column by the type byte of a value. */
 export function createFieldEncoders(column: PlanColumn, options: EncodingOptions): EncodeField[] {
-  const { json, maxJsonBytes, nul } = options;
+  const { json, maxJsonBytes } = options;
   const encoders = Array.from({ length: 256 }, (): EncodeField => refuse);
-  const takes = tabulate(column, nul)[column.type];
+  const takes = tabulate(column, options)[column.type];
   for (const name of Object.keys(bsonTypes) as BsonTypeName[]) {
     const code = bsonTypes[name];
     encoders[code] =

@@ -1,15 +1,15 @@
-/** Counts what went into the extra column, by field, type and reason. */
+/** Counts what went into the extra column, or was dropped, by field, type and reason. */
 
 import { type BsonTypeName, nameOfType } from './bson-types.ts';
 
 /**
  * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one
- * of that name already.
+ * of that name already. A value that is `dropped` is in no column, as the plan wants it.
  */
-export type ExtraReason = 'no_column' | 'does_not_fit' | 'duplicate_field';
+export type ExtraReason = 'no_column' | 'does_not_fit' | 'duplicate_field' | 'dropped';
 
 export interface ExtraCount {
-  /** The field's name, or `OTHER_FIELDS`. */
+  /** The field's name, with its path if it is a nested one (`address.city`), or `OTHER_FIELDS`. */
   readonly field: string;
   readonly type: BsonTypeName;
   readonly reason: ExtraReason;
@@ -50,4 +50,4 @@ export class ExtraCounter {
   }
 }
 
-const reasons: readonly ExtraReason[] = ['no_column', 'does_not_fit', 'duplicate_field'];
+const reasons: readonly ExtraReason[] = ['no_column', 'does_not_fit', 'duplicate_field', 'dropped'];

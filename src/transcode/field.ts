@@ -13,6 +13,9 @@ import type { Output } from './output.ts';
  */
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
+/** Stands where a field has its length. */
+export const COPY_NULL = -1;
+
 /** Reserves and begins a field of a known length. Returns where its bytes go. */
 export function beginField(output: Output, length: number): number {
   output.reserve(4 + length);

@@ -6,13 +6,14 @@
 import type { Plan } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
+import { type ColumnSlot, isIdColumn } from './column-slot.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
-import { type ColumnSlot, DocumentFields } from './document-fields.ts';
+import { DocumentFields } from './document-fields.ts';
 import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { beginJson, type EncodeField, endJson } from './field.ts';
+import { ExtraColumn } from './extra-column.ts';
+import { COPY_NULL, type EncodeField } from './field.ts';
 import { JsonWriter } from './json.ts';
-import { writeJsonString } from './json-string.ts';
 import { Output } from './output.ts';
 
 /** A document that could not become a row. */
@@ -41,7 +42,7 @@ export interface EncodedBatch {
   /** How many rows the stream has. */
   readonly copied: number;
   readonly deadLetters: DeadLetter[];
-  /** What went into the extra column. */
+  /** What went into the extra column, or was dropped. */
   readonly extra: ExtraCount[];
 }
 
@@ -79,8 +80,6 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
 const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Stands where a row has its number of fields. */
 const COPY_TRAILER = -1;
-/** Stands where a field has its length. */
-const COPY_NULL = -1;
 
 /** Most ids are shorter than this as text; the buffer grows for others. */
 const ID_BYTES = 256;
@@ -89,21 +88,16 @@ interface RowColumn {
   readonly slot: ColumnSlot;
   readonly encoders: readonly EncodeField[];
   readonly isId: boolean;
-  /**
-   * Whether null becomes SQL NULL. It does not in an `_id`, which is the primary key: null is a value there,
-   * or does not fit.
-   */
-  readonly isNullable: boolean;
+  /** Whether SQL NULL is not allowed. */
+  readonly isRequired: boolean;
 }
 
 class PlanRowEncoder implements RowEncoder {
   private readonly extraColumn: string;
-  private readonly keepsWhole: boolean;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
-  private readonly maxJsonBytes: number;
   private readonly maxRowBytes: number;
-  private readonly json: JsonWriter;
+  private readonly extra: ExtraColumn;
   private readonly idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
   private readonly output = new Output();
   private readonly counter = new ExtraCounter();
@@ -112,20 +106,19 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
-    this.keepsWhole = plan.keepsWhole === true;
-    this.maxJsonBytes = options.maxJsonBytes ?? MAX_JSON_BYTES;
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
-    this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
-    this.fields = new DocumentFields(plan.columns, this.keepsWhole);
-    const { maxJsonBytes } = this;
+    const json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
+    this.fields = new DocumentFields(plan);
+    const { maxJsonBytes = MAX_JSON_BYTES } = options;
+    this.extra = new ExtraColumn(json, maxJsonBytes, plan.keepsWhole === true);
     this.columns = this.fields.slots.map((slot) => {
-      const isId = slot.plan.field === '_id';
+      const isId = isIdColumn(slot.plan);
       // An `_id` that is changed could become another document's.
       const encoders = isId
-        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes })
-        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes });
-      return { slot, encoders, isId, isNullable: !isId };
+        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, isId })
+        : createFieldEncoders(slot.plan, { json, nul, maxJsonBytes, isId });
+      return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
     });
   }
 
@@ -170,8 +163,8 @@ class PlanRowEncoder implements RowEncoder {
       this.writeColumn(source, column);
       output.checkLimit();
     }
-    if (this.keepsWhole) this.writeWhole(source, start, end);
-    else this.writeExtra(source);
+    this.currentColumn = this.extraColumn;
+    this.extra.write(source, fields, start, end, output);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -185,11 +178,12 @@ class PlanRowEncoder implements RowEncoder {
     this.currentColumn = slot.plan.column;
     if (slot.document !== fields.document) {
       if (isId) throw new DocumentError('missing_id', 'the document has no _id');
-      output.writeInt32(COPY_NULL);
+      this.writeNull(column, 'is missing');
       return;
     }
-    if (slot.type === bsonTypes.null && column.isNullable) {
-      output.writeInt32(COPY_NULL);
+    // In an `_id` null is a value, or does not fit.
+    if (slot.type === bsonTypes.null && !isId) {
+      this.writeNull(column, 'is null');
       return;
     }
     const encode = column.encoders[slot.type];
@@ -198,36 +192,17 @@ class PlanRowEncoder implements RowEncoder {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
-    fields.moveToExtra(source, slot);
-    output.writeInt32(COPY_NULL);
+    this.writeNull(column, 'does not fit its column');
+    fields.moveToExtra(slot);
   }
 
-  private writeWhole(source: BsonBytes, start: number, end: number): void {
-    const { output } = this;
-    this.currentColumn = this.extraColumn;
-    const lengthAt = beginJson(output);
-    this.json.writeValue(source, bsonTypes.object, start, end, output);
-    endJson(output, lengthAt, this.maxJsonBytes);
-  }
-
-  private writeExtra(source: BsonBytes): void {
-    const { fields, output, json } = this;
-    this.currentColumn = this.extraColumn;
-    if (fields.extraCount === 0) {
-      output.writeInt32(COPY_NULL);
-      return;
+  /** @param what what is wrong with the value if there must be one */
+  private writeNull({ slot, isRequired }: RowColumn, what: string): void {
+    if (isRequired) {
+      const field = JSON.stringify(slot.name);
+      throw new DocumentError('required', `the required value of ${field} ${what}`);
     }
-    const lengthAt = beginJson(output);
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra === undefined) break;
-      output.writeByte(i === 0 ? 0x7b : 0x2c);
-      writeJsonString(source, extra.nameStart, extra.nameEnd, output);
-      output.writeByte(0x3a);
-      json.writeValue(source, extra.type, extra.valueStart, extra.valueEnd, output);
-    }
-    output.writeByte(0x7d);
-    endJson(output, lengthAt, this.maxJsonBytes);
+    this.output.writeInt32(COPY_NULL);
   }
 
   private toDeadLetter(

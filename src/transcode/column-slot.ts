@@ -1,0 +1,45 @@
+/** A column of the plan, and where the current document has its value. */
+
+import type { PlanColumn } from '../plan/plan.ts';
+import type { ElementPosition } from './bson.ts';
+
+/** The number of a document that no batch has: documents are counted from 1. */
+const NO_DOCUMENT = 0;
+
+export class ColumnSlot implements ElementPosition {
+  readonly plan: PlanColumn;
+  /** The names that lead to the value from its field; none for the field itself. */
+  readonly path: readonly string[];
+  /** What the value is called outside of its document: `address.city` for a nested one. */
+  readonly name: string;
+  /** The key of a nested value in the extra column, as JSON; the others have their names in the document. */
+  readonly key: Uint8Array | null;
+  /** The document that has the field; another number than the current one's means that it lacks the field. */
+  document = NO_DOCUMENT;
+  type = 0;
+  nameStart = 0;
+  nameEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+
+  constructor(plan: PlanColumn) {
+    this.plan = plan;
+    this.path = plan.path ?? [];
+    this.name = [plan.field, ...this.path].join('.');
+    this.key = this.path.length === 0 ? null : Buffer.from(JSON.stringify(this.name));
+  }
+
+  place(at: ElementPosition, document: number): void {
+    this.document = document;
+    this.type = at.type;
+    this.nameStart = at.nameStart;
+    this.nameEnd = at.nameEnd;
+    this.valueStart = at.valueStart;
+    this.valueEnd = at.valueEnd;
+  }
+}
+
+/** Whether the column is for the document's `_id` as a whole: the primary key. */
+export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
+  return field === '_id' && path.length === 0;
+}
