@@ -1,25 +1,28 @@
 /** Writes the texts that follow from the code into the docs, or (`--check`) fails where they differ. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
 import { flagOf, optionNames, options, type Option } from '../src/options.ts';
+import { createPlanFileSchema } from '../src/plan/plan-file.ts';
 
 const isCheck = process.argv.includes('--check');
 let differing = 0;
 
 put('.env.example', envExample());
 put('README.md', replaceSection(readFileSync('README.md', 'utf8'), 'options', optionTable()));
+put('docs/plan.schema.json', await formatJson('docs/plan.schema.json', createPlanFileSchema()));
 if (differing > 0) {
   console.error('run `npm run docs` and commit what it changes');
   process.exitCode = 1;
 } else {
-  console.log('docs: .env.example and the option table agree with src/options.ts');
+  console.log('docs: .env.example, the option table and the schema of plans agree with the code');
 }
 
 function put(file: string, wanted: string): void {
   const actual = readIfThere(file);
   if (actual === wanted) return;
   if (isCheck) {
-    console.error(`${file} does not agree with src/options.ts`);
+    console.error(`${file} does not agree with the code`);
     differing++;
   } else {
     writeFileSync(file, wanted);
@@ -42,6 +45,11 @@ function optionTable(): string {
     return `| \`${option.env}\` | \`--${flagOf(name)}\` | ${shown} | ${option.describe} |`;
   });
   return ['| variable | flag | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+/** As the linter wants it. */
+async function formatJson(file: string, value: object): Promise<string> {
+  return await format(JSON.stringify(value), { ...(await resolveConfig(file)), filepath: file });
 }
 
 function replaceSection(text: string, name: string, content: string): string {

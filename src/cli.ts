@@ -8,7 +8,8 @@ import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { createProgress } from './progress.ts';
-import { seed, start, type CommandOptions } from './start.ts';
+import { redact } from './redact.ts';
+import { retry, seed, start, verify, type CommandOptions } from './start.ts';
 
 try {
   process.exitCode = await main(hideBin(process.argv));
@@ -32,10 +33,28 @@ async function main(args: readonly string[]): Promise<number> {
     )
     .command('$0', 'migrate a collection', (command) => addOptions(command, 'start'), run('start', start))
     .command(
+      'plan',
+      'infer a plan, to read, to change, and to start with',
+      (command) => addOptions(command, 'plan'),
+      run('plan', async (config, options) => (await import('./plan-command.ts')).plan(config, options)),
+    )
+    .command(
+      'verify',
+      'compare every document with its row',
+      (command) => addOptions(command, 'verify'),
+      run('verify', verify),
+    )
+    .command(
       'seed',
       'fill MongoDB with users to try the tool out on',
       (command) => addOptions(command, 'seed'),
       run('seed', seed),
+    )
+    .command(
+      'retry',
+      'load the dead letters of a table again, once the table or the plan is mended',
+      (command) => addOptions(command, 'retry'),
+      run('retry', retry),
     )
     .command(
       'servers',
@@ -122,9 +141,4 @@ function complain(error: unknown): number {
     `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
   );
   return ExitCode.internal;
-}
-
-/** The last guard: a password in a URL is never printed, whoever put the URL into the message. */
-function redact(text: string): string {
-  return text.replace(/(\/\/[^:@/\s]*):[^@\s]*@/g, '$1:***@');
 }

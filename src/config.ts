@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { parse as parsePostgresUrl } from 'pg-connection-string';
+import type { Document } from 'bson';
 import { UsageError } from './errors.ts';
 import {
   flagOf,
@@ -14,7 +15,11 @@ import {
   type OptionName,
   type clusterImplementations,
   type ifExistsChoices,
+  type indexChoices,
 } from './options.ts';
+import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { namesSeveral } from './source/collection-choice.ts';
+import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
 export type ClusterImplementation = (typeof clusterImplementations)[number];
@@ -23,18 +28,45 @@ export interface Config {
   /** A MongoDB URL, or `embedded`. */
   readonly mongoUrl: string;
   readonly mongoDb: string;
+  /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
+  readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
   readonly postgresUrl: string;
   readonly postgresSchema: string;
   /** Undefined when not set: the command's own default then holds. */
   readonly ifExists: IfExists | undefined;
+  readonly isRestart: boolean;
   readonly clusterImplementation: ClusterImplementation;
   readonly clusterSizeMultiplier: number;
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  readonly isVerified: boolean;
+  /** Above 0, up to 1. */
+  readonly sampleShare: number;
+  /** Undefined: no limit. */
+  readonly maxDeadLetters: number | undefined;
+  readonly retryLimitMs: number;
+  readonly answerTimeoutMs: number;
+  readonly workerTimeoutMs: number;
   readonly sampleSize: number;
+  /** A MongoDB query; undefined when all documents are read. */
+  readonly filter: Document | undefined;
+  /** Absolute path of the plan file; undefined when the plan is inferred. */
+  readonly planPath: string | undefined;
+  readonly layout: Layout;
+  readonly objectId: ObjectIdStyle;
+  readonly isRequiredNotNull: boolean;
+  readonly jsonStyle: JsonStyle;
+  readonly nul: NulPolicy;
+  /** Absolute path of the plan to write; undefined for standard output. */
+  readonly outPath: string | undefined;
+  readonly isOverwriteAllowed: boolean;
+  readonly indexes: (typeof indexChoices)[number];
+  readonly indexJobs: number;
+  /** Absolute path of the report to write; undefined for none. */
+  readonly reportPath: string | undefined;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
   /** Absolute path. */
@@ -63,11 +95,14 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
   const text = (name: OptionName): string => given(name).value;
   const count = (name: OptionName): number | undefined =>
     text(name) === '' ? undefined : Number(text(name));
+  const path = (name: OptionName): string | undefined =>
+    text(name) === '' ? undefined : resolve(text(name));
   const given = (name: OptionName): Given => values.get(name) ?? { value: '', label: '' };
 
   const mongoUrl = checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
-  if (command === 'start') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  if (command === 'start' || command === 'verify') refuseHalfEmbedded(mongoUrl, postgresUrl);
+  refuseSeveral(command, text('mongoCollection'), text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
     throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
@@ -79,15 +114,35 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     mongoUrl: mongoUrl || embedded,
     mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
     mongoCollection: text('mongoCollection'),
+    excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
+    isRestart: text('restart') === 'true',
     clusterImplementation,
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    isVerified: text('verify') === 'true',
+    sampleShare: given('sample').label === '' ? 1 : Number(text('sample')),
+    maxDeadLetters: count('maxDeadLetters'),
+    retryLimitMs: (count('retrySeconds') ?? 1) * 1000,
+    answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
+    workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
+    filter: readFilter(given('filter')),
+    planPath: path('plan'),
+    layout: text('schema') as Layout,
+    objectId: text('objectId') as ObjectIdStyle,
+    isRequiredNotNull: text('requiredNotNull') === 'true',
+    jsonStyle: text('jsonStyle') as JsonStyle,
+    nul: text('nul') as NulPolicy,
+    outPath: path('out'),
+    isOverwriteAllowed: text('force') === 'true',
+    indexes: text('indexes') as Config['indexes'],
+    indexJobs: count('indexJobs') ?? 1,
+    reportPath: path('report'),
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
     dataDir: resolve(text('dataDir')),
@@ -133,6 +188,12 @@ function checkOption(option: Option, raw: string, label: string): Given {
       if (!isWhole) refuse(`a whole number from ${min} to ${max}`);
       return { value: digits, label };
     }
+    case 'share': {
+      const match = /^([0-9]+(?:\.[0-9]+)?)%$/.exec(value);
+      const share = Number(match?.[1]) / 100;
+      if (!(share > 0 && share <= 1)) refuse('a share above 0% and up to 100%, such as 1%');
+      return { value: String(share), label };
+    }
     case 'choice':
       if (!option.choices?.includes(value)) refuse(`one of ${option.choices?.join(', ') ?? ''}`);
       return { value, label };
@@ -170,6 +231,20 @@ function checkPostgresUrl({ value, label }: Given): string {
     if (error instanceof UsageError) throw error;
   }
   throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+}
+
+function readFilter({ value, label }: Given): Document | undefined {
+  return value === '' ? undefined : parseFilter(value, label);
+}
+
+/** A plan is about one collection, and so is each command but `start`. */
+function refuseSeveral(command: CommandName, collections: string, plan: string): void {
+  if (!namesSeveral(collections)) return;
+  if (command === 'verify' || (command === 'start' && plan === '')) return;
+  const what = command === 'start' ? 'PLAN' : `the command ${command}`;
+  throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
+    fix: 'name one.',
+  });
 }
 
 /** So that nobody's data lands in a trial server by accident. */

@@ -1,5 +1,10 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
+import type { IndexAccount } from './postgres/build-indexes.ts';
+import type { ExitCode } from './errors.ts';
+import type { ColumnDifference } from './postgres/comparison.ts';
+import type { Measurement } from './measure/measurement.ts';
+import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
 
@@ -17,15 +22,20 @@ export interface StartedEvent {
   readonly plan: Plan;
   readonly workers: number;
   readonly workerPids: readonly number[];
-  /** About how many documents will come. */
+  /** About how many documents there are. */
   readonly expectedDocuments: number;
+  /** How many of them an earlier process of the same run has committed. */
+  readonly committedDocuments: number;
 }
 
 /** A batch was committed. All numbers are totals so far; only what is committed counts. */
 export interface ProgressEvent {
   readonly kind: 'progress';
+  readonly source: string;
   readonly documents: number;
   readonly bytes: number;
+  /** Of these documents, how many were committed before this process began; the rest took `elapsedMs`. */
+  readonly committedBefore: number;
   /** Since reading began. */
   readonly elapsedMs: number;
   readonly workers: number;
@@ -34,13 +44,87 @@ export interface ProgressEvent {
 /** The rows are in; the primary key is being built. */
 export interface FinishingEvent {
   readonly kind: 'finishing';
+  readonly source: string;
 }
+
+/** What became of one of the collection's indexes. */
+export type IndexEvent = IndexAccount & { readonly kind: 'index'; readonly source: string };
 
 export interface SummaryEvent extends Summary {
   readonly kind: 'summary';
 }
 
-export type RunEvent = NoticeEvent | StartedEvent | ProgressEvent | FinishingEvent | SummaryEvent;
+/** A comparison of a collection with its table begins. */
+export interface VerifyingEvent {
+  readonly kind: 'verifying';
+  readonly source: string;
+  readonly table: string;
+  /** Which run copied it, for people. */
+  readonly run: string;
+  readonly expectedDocuments: number;
+  readonly workers: number;
+}
+
+export interface VerifiedEvent extends VerificationSummary {
+  readonly kind: 'verified';
+}
+
+export type RunEvent =
+  | NoticeEvent
+  | StartedEvent
+  | ProgressEvent
+  | FinishingEvent
+  | IndexEvent
+  | SummaryEvent
+  | VerifyingEvent
+  | VerifiedEvent;
+
+/** One of several collections that could not be copied. */
+export interface Failure {
+  readonly source: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
+
+/** A document or a row that is not as it should be. */
+export interface NamedDifference {
+  /** `extra`: a row of which there is no document; `doubled`: more than one row of the same key. */
+  readonly kind: 'missing' | 'different' | 'extra' | 'doubled';
+  /** The document's `_id` in canonical Extended JSON; of a row, its key as Postgres writes it. */
+  readonly id: string;
+  readonly columns: readonly ColumnDifference[];
+}
+
+/** The account of a comparison: `compared` is the sum of `equal` to `changed`. */
+export interface VerificationSummary {
+  readonly source: string;
+  /** Quoted, with its schema. */
+  readonly table: string;
+  readonly runId: string;
+  /** Documents read. */
+  readonly read: number;
+  /** Documents compared: all of them, or those of a sample. */
+  readonly compared: number;
+  readonly equal: number;
+  /** Documents that are dead letters, as the run has said. */
+  readonly deadLettered: number;
+  readonly missing: number;
+  readonly different: number;
+  /** Documents that changed while they were compared, and so prove nothing. */
+  readonly changed: number;
+  /** Rows of which there is no document, or which are there twice. */
+  readonly extra: number;
+  readonly rows: number;
+  /** Rows that other runs, or somebody before them, put into the same table. */
+  readonly rowsOfOthers: number;
+  /** In a sample: there are not as many rows as there are documents without a dead letter. */
+  readonly isCountOff: boolean;
+  /** The first of the differences. */
+  readonly differences: readonly NamedDifference[];
+  readonly bytes: number;
+  readonly totalMs: number;
+}
 
 /** The account of a finished run. */
 export interface Summary {
@@ -50,17 +134,25 @@ export interface Summary {
   readonly target: string;
   readonly schema: string;
   readonly table: string;
-  /** Documents that the primary read. */
+  /** Documents that the primary read, and those that earlier processes of the same run had committed. */
   readonly read: number;
+  /** How many of them earlier processes had committed. */
+  readonly committedBefore: number;
   /** From the ledger. */
   readonly copied: number;
   /** From the ledger. */
   readonly deadLettered: number;
-  readonly deadLetterReasons: readonly { readonly reason: string; readonly count: number }[];
+  readonly deadLetterReasons: readonly LetterCount[];
   /** Rows in the table before the run (when appending) and after it, counted by Postgres. */
   readonly rowsBefore: number;
   readonly rowsAfter: number;
   readonly extra: readonly ExtraCount[];
+  /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
+  readonly duplicates: number;
+  /** Acks that came from a worker that did not hold the batch, and were not applied. */
+  readonly strayAcks: number;
+  /** What became of each of the collection's indexes, other than that of `_id`. */
+  readonly indexes: readonly IndexAccount[];
   readonly bytes: number;
   readonly workers: number;
   readonly planMs: number;
@@ -69,4 +161,6 @@ export interface Summary {
   readonly totalMs: number;
   readonly primaryPeakRssBytes: number;
   readonly workerPeakRssBytes: readonly number[];
+  /** Of what this process has loaded. */
+  readonly measurement: Measurement;
 }

@@ -22,6 +22,11 @@ export function formatMegabytes(bytes: number): string {
 }
 
 /** 1 worker, 2 workers */
-export function formatPlural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function formatPlural(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** 86%; of a share from 0 to 1 */
+export function formatPercent(share: number): string {
+  return `${Math.round(share * 100)}%`;
 }

@@ -1,252 +1,233 @@
-/** One run, from end to end: source → pool of workers → table, and the proof that nothing was lost on the way. */
+/** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
-import { availableParallelism } from 'node:os';
 import pg from 'pg';
 import type { Config } from './config.ts';
-import { ExitCode, MigrationError, TargetError } from './errors.ts';
-import type { RunEvent, Summary } from './events.ts';
-import { readPeakRssBytes } from './memory.ts';
-import { inferColumns } from './plan/infer.ts';
-import { toIdentifier } from './plan/names.ts';
+import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
+import type { Failure, RunEvent, Summary } from './events.ts';
+import { Migration } from './migration.ts';
+import { chooseTable } from './plan/make-plan.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
-import { createPool } from './pool/pool.ts';
-import { Supervisor } from './pool/supervisor.ts';
-import { readConnectionsLeft } from './postgres/capacity.ts';
-import {
-  closePostgres,
-  connectPostgres,
-  describePostgres,
-  explainPostgresError,
-} from './postgres/connection.ts';
-import { countRows } from './postgres/ddl.ts';
-import { countDeadLetters, createLedger, finishRun, openRun, readTotals } from './postgres/ledger.ts';
-import { checkTarget, finishTarget, prepareTarget } from './postgres/target.ts';
-import { ExtraTally } from './extra-tally.ts';
-import type { Source } from './source/source.ts';
-
-/** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
-const shutdownGraceMs = 10_000;
+import type { Supervisor } from './pool/supervisor.ts';
+import { explainPostgresError } from './postgres/connection.ts';
+import { finishJob, openJob } from './postgres/jobs.ts';
+import { lockTable } from './postgres/run-lock.ts';
+import { Session } from './postgres/session.ts';
+import type { Recorder } from './report/recorder.ts';
+import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import type { Database } from './source/database.ts';
+import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
   onEvent(event: RunEvent): void;
   /** Aborting it ends reading; what is in flight is committed, then the run stops with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Replace, without being asked, a table that an earlier run made. For trial servers. */
-  readonly replaceOwnTable: boolean;
+  /** The servers are for trying out: a run in the way is replaced without being asked. */
+  readonly isTrial: boolean;
+  /** The plan to follow, or null to infer one; only for a single collection. */
+  readonly planFile: PlanFile | null;
+  /** Records the job for a report; null when none is asked for. */
+  readonly recorder: Recorder | null;
 }
 
+/** What became of each collection. */
+export interface Outcome {
+  readonly summaries: readonly Summary[];
+  /** Of several collections, those that failed; the failure of a single one is thrown. */
+  readonly failures: readonly Failure[];
+}
+
+type Table = Pick<Plan, 'schema' | 'table'>;
+
 /**
- * Migrates one collection. The config's URLs are those of servers that run.
+ * Migrates the collections that the config names. Its URLs are those of servers that run.
  * @throws MigrationError with the exit code of the side that failed
  */
-export async function migrate(config: Config, options: MigrateOptions): Promise<Summary> {
-  const client = await connectPostgres(config.postgresUrl, 'mongo2pg primary');
+export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
+  /** Locks end with the connection that took them. */
+  const locked: Table[] = [];
+  const session = await Session.open({
+    url: config.postgresUrl,
+    applicationName: 'mongo2pg primary',
+    retryLimitMs: config.retryLimitMs,
+    answerTimeoutMs: config.answerTimeoutMs,
+    onConnect: async (client) => {
+      for (const table of locked) await lockTable(client, table);
+    },
+    onLost: (reason) => {
+      options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
+    },
+    signal: options.signal,
+  });
+  const lock = async (table: Table): Promise<void> => {
+    await session.run((client) => lockTable(client, table));
+    locked.push(table);
+  };
   try {
-    return await new Run(config, options, client).execute();
+    return await new Job(config, options, session, lock).execute();
   } catch (error) {
     // The errors of Postgres itself; those of the connection were explained where they arose.
     throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
   } finally {
-    await closePostgres(client);
+    await session.close();
   }
 }
 
-/** The state of one run while it goes. */
-class Run {
+class Job {
   readonly #config: Config;
   readonly #options: MigrateOptions;
-  readonly #client: pg.Client;
-  readonly #extra = new ExtraTally();
-  readonly #startedMs = performance.now();
-  #loadStartedMs = 0;
-  #read = 0;
-  #acked = 0;
-  #bytes = 0;
+  readonly #session: Session;
+  readonly #lock: (table: Table) => Promise<void>;
+  #size = 0;
+  #supervisor: Supervisor | undefined;
+  #migration: Migration | undefined;
 
-  constructor(config: Config, options: MigrateOptions, client: pg.Client) {
+  constructor(
+    config: Config,
+    options: MigrateOptions,
+    session: Session,
+    lock: (table: Table) => Promise<void>,
+  ) {
     this.#config = config;
     this.#options = options;
-    this.#client = client;
+    this.#session = session;
+    this.#lock = lock;
   }
 
-  async execute(): Promise<Summary> {
-    const supervisor = this.#createSupervisor(await this.#chooseSize());
+  async execute(): Promise<Outcome> {
+    this.#size = await chooseSize(this.#config, this.#session, (message) => {
+      this.#notify(message);
+    });
     // First of all: processes take longer to come up than a plan takes to be made.
-    supervisor.spawn();
+    this.#bringUp();
     try {
-      const source = await this.#openSource();
+      const database = await this.#connectSource();
       try {
-        return await this.#copy(source, supervisor);
+        const outcome = namesSeveral(this.#config.mongoCollection)
+          ? await this.#copySeveral(database)
+          : await this.#copySingle(database);
+        if (this.#supervisor !== undefined) await dismissWorkers(this.#supervisor);
+        return outcome;
       } finally {
-        await source.close();
+        await database.close();
       }
     } finally {
       // After an orderly end there is none left.
-      await supervisor.kill();
+      await this.#supervisor?.kill();
     }
   }
 
-  async #copy(source: Source, supervisor: Supervisor): Promise<Summary> {
-    const client = this.#client;
-    const { postgresUrl, postgresSchema, mongoCollection } = this.#config;
-    const table = { schema: postgresSchema, table: toIdentifier(mongoCollection) };
-    const ifExists = await checkTarget(client, table, this.#config.ifExists, this.#options.replaceOwnTable);
-    const plan = await this.#makePlan(source, table);
-    const planMs = this.#elapsedMs();
-
-    await createLedger(client);
-    const isOwnTable = await prepareTarget(client, plan, ifExists);
-    const rowsBefore = await countRows(client, plan);
-    const runId = await openRun(client, source.name, plan);
-    supervisor.begin({ postgresUrl, runId, plan });
-    await this.#announce(source, plan, supervisor);
-    await this.#load(source, supervisor);
-    const loadMs = this.#elapsedMs() - planMs;
-
-    this.#options.onEvent({ kind: 'finishing' });
-    await finishTarget(client, plan, isOwnTable);
-    const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const totals = await readTotals(client, runId);
-    const summary: Summary = {
-      runId,
-      source: source.name,
-      target: describePostgres(postgresUrl),
-      schema: plan.schema,
-      table: plan.table,
-      read: this.#read,
-      copied: totals.copied,
-      deadLettered: totals.deadLettered,
-      deadLetterReasons: await countDeadLetters(client, runId),
-      rowsBefore,
-      rowsAfter: await countRows(client, plan),
-      extra: this.#extra.list(),
-      bytes: this.#bytes,
-      workers: supervisor.peakRssBytes.length,
-      planMs,
-      loadMs,
-      indexMs,
-      totalMs: this.#elapsedMs(),
-      primaryPeakRssBytes: readPeakRssBytes(),
-      workerPeakRssBytes: supervisor.peakRssBytes,
-    };
-    requireBalance(summary);
-    await finishRun(client, runId);
-    this.#options.onEvent({ kind: 'summary', ...summary });
-    return summary;
+  async #copySingle(database: Database): Promise<Outcome> {
+    const summary = await this.#copy(database, this.#config.mongoCollection, null, true);
+    return { summaries: summary === null ? [] : [summary], failures: [] };
   }
 
-  async #openSource(): Promise<Source> {
-    const { mongoUrl, mongoDb, mongoCollection } = this.#config;
+  /** One after the other; what one fails at is no reason to leave the others. */
+  async #copySeveral(database: Database): Promise<Outcome> {
+    const { mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
+    const infos = await database.listCollections();
+    const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+    for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
+    const selection =
+      excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
+    const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+    const jobId = await this.#session.transaction((client) => openJob(client, request));
+
+    const summaries: Summary[] = [];
+    const failures: Failure[] = [];
+    for (const [index, { name }] of chosen.entries()) {
+      try {
+        const summary = await this.#copy(database, name, jobId, index === chosen.length - 1);
+        if (summary !== null) summaries.push(summary);
+      } catch (error) {
+        if (error instanceof NothingToCopyError) {
+          this.#notify(`left out: ${error.message}`);
+          continue;
+        }
+        const failure = this.#explain(error);
+        if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
+        const { message, fix, exitCode } = failure;
+        failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
+        this.#notify(`${mongoDb}.${name} failed: ${message}`);
+        // Whatever its workers hold is of a run that is over.
+        await this.#supervisor?.kill();
+        this.#supervisor = undefined;
+      }
+    }
+    if (failures.length === 0) await this.#session.transaction((client) => finishJob(client, jobId));
+    return { summaries, failures };
+  }
+
+  /** @returns null when there was nothing to copy, as one of several */
+  async #copy(
+    database: Database,
+    collection: string,
+    jobId: string | null,
+    isLast: boolean,
+  ): Promise<Summary | null> {
+    const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
+    const source = await database.open(collection);
+    await this.#lock(table);
+    const supervisor = this.#supervisor ?? this.#bringUp();
+    this.#migration = new Migration({
+      config: this.#config,
+      session: this.#session,
+      supervisor,
+      source,
+      table,
+      jobId,
+      ...this.#options,
+      onLoaded: async () => {
+        // The memory and the connections of workers serve the indexes better.
+        if (isLast) await dismissWorkers(supervisor);
+      },
+    });
+    return await this.#migration.execute();
+  }
+
+  async #connectSource(): Promise<Database> {
+    const { mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = this.#config;
     // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
-    const { openCollection } = await import('./source/collection.ts');
-    return await openCollection({ url: mongoUrl, db: mongoDb, collection: mongoCollection });
-  }
-
-  async #makePlan(source: Source, table: Pick<Plan, 'schema' | 'table'>): Promise<Plan> {
-    const { documents, isRandom } = await source.sample(this.#config.sampleSize);
-    if (!isRandom) {
-      this.#notify(
-        `the server has no $sample: columns are inferred from the first ${documents.length} documents`,
-      );
-    }
-    const { columns, extraColumn, notices } = inferColumns(documents);
-    for (const message of notices) this.#notify(message);
-    return { collection: source.name, ...table, columns, extraColumn };
-  }
-
-  async #announce(source: Source, plan: Plan, supervisor: Supervisor): Promise<void> {
-    this.#options.onEvent({
-      kind: 'started',
-      source: source.name,
-      target: describePostgres(this.#config.postgresUrl),
-      plan,
-      workers: supervisor.workerCount,
-      workerPids: supervisor.workerPids,
-      expectedDocuments: this.#config.amountUsers ?? (await source.estimateCount()),
+    const { Database } = await import('./source/database.ts');
+    return await Database.connect({
+      url: mongoUrl,
+      db: mongoDb,
+      filter,
+      retryLimitMs,
+      answerTimeoutMs,
+      signal: this.#options.signal,
+      onRetry: (reason) => {
+        this.#notify(`MongoDB is tried again (${reason})`);
+      },
     });
   }
 
-  /** Reads every page and has it loaded; resolves when all is committed and every worker is gone. */
-  async #load(source: Source, supervisor: Supervisor): Promise<void> {
-    this.#loadStartedMs = performance.now();
-    let number = 0;
-    let afterId: Uint8Array | null = null;
-    for await (const page of source.pages(this.#config.itemsPerPage)) {
-      if (this.#options.signal.aborted) break;
-      this.#read += page.count;
-      await supervisor.submit({ number: ++number, afterId, ...page });
-      afterId = page.lastId;
-    }
-    await supervisor.drain();
-    await stopWithin(supervisor, shutdownGraceMs);
-    this.#options.signal.throwIfAborted();
-  }
-
-  async #chooseSize(): Promise<number> {
-    const { clusterSize, clusterSizeMultiplier } = this.#config;
-    const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
-    const size = Math.min(wanted, await readConnectionsLeft(this.#client));
-    if (size < wanted) {
-      this.#notify(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
-    }
-    return size;
-  }
-
-  #createSupervisor(size: number): Supervisor {
-    return new Supervisor({
-      pool: createPool(this.#config.clusterImplementation),
-      size,
-      maxInFlightBytes: this.#config.maxInFlightBytes,
+  #bringUp(): Supervisor {
+    const supervisor = bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
       },
-      onAck: (ack, batch) => {
-        this.#extra.add(ack.extra);
-        this.#acked += batch.count;
-        this.#bytes += batch.documents.byteLength;
-        this.#options.onEvent({
-          kind: 'progress',
-          documents: this.#acked,
-          bytes: this.#bytes,
-          elapsedMs: performance.now() - this.#loadStartedMs,
-          workers: size,
-        });
+      onSettled: (batch) => {
+        this.#migration?.onSettled(batch);
+      },
+      onAck: (ack) => {
+        this.#migration?.onAck(ack);
       },
     });
+    this.#supervisor = supervisor;
+    return supervisor;
+  }
+
+  #explain(error: unknown): unknown {
+    return error instanceof pg.DatabaseError ? explainPostgresError(error, this.#config.postgresUrl) : error;
   }
 
   #notify(message: string): void {
     this.#options.onEvent({ kind: 'notice', message });
   }
-
-  #elapsedMs(): number {
-    return performance.now() - this.#startedMs;
-  }
 }
 
-/** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
-function requireBalance({ read, copied, deadLettered, rowsBefore, rowsAfter }: Summary): void {
-  if (read === copied + deadLettered && rowsAfter === rowsBefore + copied) return;
-  throw new MigrationError(
-    ExitCode.target,
-    `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}`,
-    {
-      fix: 'if nobody else wrote to the table during the run, please report this; then run again with --if-exists drop.',
-    },
-  );
-}
-
-async function stopWithin(supervisor: Supervisor, graceMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new TargetError(`workers did not leave within ${graceMs / 1000} s`));
-    }, graceMs);
-  });
-  try {
-    await Promise.race([supervisor.stop(), isLate]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** The user wants to stop, or a server is gone that the other collections need as well. */
+function isEndOfAll(error: MigrationError, signal: AbortSignal): boolean {
+  return signal.aborted || error instanceof InterruptedError || error.isServerGone;
 }

@@ -1,16 +1,21 @@
 /** The table of settings: the one place that names each option, its variable, its default and its sentence. */
 
+import { jsonStyles, layouts, nulPolicies, objectIdStyles } from './plan/plan.ts';
+
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
+export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'seed' | 'servers';
+export type CommandName = 'start' | 'plan' | 'verify' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
-  readonly kind: 'text' | 'url' | 'count' | 'choice' | 'switch';
+  readonly kind: 'text' | 'url' | 'count' | 'share' | 'choice' | 'switch';
   /** As written in `.env.example` and `--help`; empty means not set. */
   readonly default: string;
   readonly describe: string;
+  /** Where it is not the variable's name. */
+  readonly flag?: string;
   readonly commands: readonly CommandName[];
   readonly choices?: readonly string[];
   /** Whole numbers only, both ends included. */
@@ -19,6 +24,10 @@ export interface Option {
 
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
+const startAndVerify = ['start', 'verify'] as const;
+const startAndPlan = ['start', 'plan'] as const;
+const allThatRead = ['start', 'plan', 'verify', 'seed'] as const;
+const all = ['start', 'plan', 'verify', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -27,35 +36,43 @@ export const options = {
     kind: 'url',
     default: '',
     describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   mongoDb: {
     env: 'MONGO_DB',
     kind: 'text',
     default: 'school',
     describe: 'Database to read; without it, the one in MONGO_URL counts before the default.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   mongoCollection: {
     env: 'MONGO_COLLECTION',
     kind: 'text',
     default: 'users',
-    describe: 'Collection to read; the table takes its name.',
-    commands: startAndSeed,
+    describe:
+      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
+    commands: ['start', 'plan', 'verify', 'seed', 'retry'],
+  },
+  excludeCollections: {
+    env: 'EXCLUDE_COLLECTIONS',
+    kind: 'text',
+    default: '',
+    describe: 'Names and patterns of collections to leave out, when several are copied.',
+    commands: startAndVerify,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: startOnly,
+    commands: ['start', 'verify', 'retry'],
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'text',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: startOnly,
+    commands: ['start', 'plan', 'verify', 'retry'],
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -66,13 +83,20 @@ export const options = {
       'What to do with data that is already there (the table, for `seed` the collection): fail, drop, truncate or append.',
     commands: startAndSeed,
   },
+  restart: {
+    env: 'RESTART',
+    kind: 'switch',
+    default: '',
+    describe: 'Begin anew: give up what an earlier run of the same table has committed, finished or not.',
+    commands: startOnly,
+  },
   clusterImplementation: {
     env: 'CLUSTER_IMPLEMENTATION',
     kind: 'choice',
     choices: clusterImplementations,
     default: 'cluster',
     describe: 'How workers run: cluster (processes). threads and inline are not available yet.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   clusterSizeMultiplier: {
     env: 'CLUSTER_SIZE_MULTIPLIER',
@@ -80,7 +104,7 @@ export const options = {
     range: [1, 100],
     default: '3',
     describe: 'Workers per core, when CLUSTER_SIZE is not set.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   clusterSize: {
     env: 'CLUSTER_SIZE',
@@ -89,7 +113,7 @@ export const options = {
     default: '',
     describe:
       'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   itemsPerPage: {
     env: 'ITEMS_PER_PAGE',
@@ -98,7 +122,7 @@ export const options = {
     range: [1, 1_000_000],
     default: '10000',
     describe: 'Documents per batch, at most: one page read, one COPY, one transaction.',
-    commands: startOnly,
+    commands: startAndVerify,
   },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
@@ -106,7 +130,54 @@ export const options = {
     range: [1, 65_536],
     default: '64',
     describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
+    commands: startAndVerify,
+  },
+  verify: {
+    env: 'VERIFY',
+    kind: 'switch',
+    default: '',
+    describe: 'Compare every document with its row once all is copied, as the command `verify` does.',
     commands: startOnly,
+  },
+  sample: {
+    env: 'VERIFY_SAMPLE',
+    flag: 'sample',
+    kind: 'share',
+    default: '100%',
+    describe: 'How much `verify` compares: a share such as 1%, in random pages. All is read and counted.',
+    commands: ['start', 'verify'],
+  },
+  maxDeadLetters: {
+    env: 'MAX_DEAD_LETTERS',
+    kind: 'count',
+    range: [0, Number.MAX_SAFE_INTEGER],
+    default: '',
+    describe: 'Stop the run once more documents than this have become dead letters (default: never).',
+    commands: startOnly,
+  },
+  retrySeconds: {
+    env: 'RETRY_SECONDS',
+    kind: 'count',
+    range: [0, 86_400],
+    default: '60',
+    describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
+    commands: ['start', 'verify', 'retry'],
+  },
+  answerTimeoutSeconds: {
+    env: 'ANSWER_TIMEOUT_SECONDS',
+    kind: 'count',
+    range: [1, 86_400],
+    default: '120',
+    describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
+    commands: startAndVerify,
+  },
+  workerTimeoutSeconds: {
+    env: 'WORKER_TIMEOUT_SECONDS',
+    kind: 'count',
+    range: [2, 86_400],
+    default: '60',
+    describe: 'How long a worker may give no sign of life before it is killed and replaced.',
+    commands: startAndVerify,
   },
   sampleSize: {
     env: 'SAMPLE_SIZE',
@@ -114,6 +185,106 @@ export const options = {
     range: [1, 1_000_000],
     default: '10000',
     describe: 'Documents looked at to infer the columns and their types.',
+    commands: startAndPlan,
+  },
+  filter: {
+    env: 'FILTER',
+    kind: 'text',
+    default: '',
+    describe: 'Which documents are read: a MongoDB filter in Extended JSON; all when not set.',
+    commands: startAndPlan,
+  },
+  plan: {
+    env: 'PLAN',
+    kind: 'text',
+    default: '',
+    describe: 'Plan file that says which field goes to which column; without one, this is inferred.',
+    commands: startOnly,
+  },
+  schema: {
+    env: 'PLAN_SCHEMA',
+    flag: 'schema',
+    kind: 'choice',
+    choices: layouts,
+    default: 'columns',
+    describe:
+      'What is inferred: columns (one for each field), or document (_id, and the whole document as jsonb).',
+    commands: startAndPlan,
+  },
+  objectId: {
+    env: 'OBJECT_ID',
+    kind: 'choice',
+    choices: objectIdStyles,
+    default: 'text',
+    describe: 'What an ObjectId becomes when columns are inferred: text (24 hex digits) or bytea (12 bytes).',
+    commands: startAndPlan,
+  },
+  requiredNotNull: {
+    env: 'REQUIRED_NOT_NULL',
+    flag: 'required-not-null',
+    kind: 'switch',
+    default: '',
+    describe:
+      "Infer NOT NULL for the fields that the collection's validator requires; a document without a value becomes a dead letter.",
+    commands: startAndPlan,
+  },
+  jsonStyle: {
+    env: 'JSON_STYLE',
+    kind: 'choice',
+    choices: jsonStyles,
+    default: 'relaxed',
+    describe:
+      'How jsonb is written: relaxed or canonical Extended JSON, or plain (dates and ids as text; types are lost).',
+    commands: startAndPlan,
+  },
+  nul: {
+    env: 'NUL',
+    kind: 'choice',
+    choices: nulPolicies,
+    default: 'reject',
+    describe:
+      'What becomes of U+0000 in a text, which Postgres cannot store: reject (the document becomes a dead letter), strip or replace (by U+FFFD).',
+    commands: startAndPlan,
+  },
+  out: {
+    env: 'PLAN_OUT',
+    flag: 'out',
+    kind: 'text',
+    default: '',
+    describe: 'File that `npm run plan` writes; standard output when not set.',
+    commands: ['plan'],
+  },
+  force: {
+    env: 'PLAN_FORCE',
+    flag: 'force',
+    kind: 'switch',
+    default: '',
+    describe: 'Let `npm run plan` overwrite a file that is there.',
+    commands: ['plan'],
+  },
+  report: {
+    env: 'REPORT',
+    kind: 'text',
+    default: '',
+    describe:
+      'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
+    commands: startOnly,
+  },
+  indexes: {
+    env: 'INDEXES',
+    kind: 'choice',
+    choices: indexChoices,
+    default: 'carry',
+    describe:
+      "What becomes of the collection's indexes after the load: carry (built where Postgres has the like), none.",
+    commands: startOnly,
+  },
+  indexJobs: {
+    env: 'INDEX_JOBS',
+    kind: 'count',
+    range: [1, 64],
+    default: '2',
+    describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
     commands: startOnly,
   },
   amountUsers: {
@@ -131,21 +302,21 @@ export const options = {
     range: [1, 1_000_000_000],
     default: '100000',
     describe: 'Users that `npm run seed` (or a first start on the embedded source) makes.',
-    commands: startAndSeed,
+    commands: allThatRead,
   },
   dataDir: {
     env: 'DATA_DIR',
     kind: 'text',
     default: '.data',
     describe: 'Folder in which the embedded servers keep their data.',
-    commands: ['start', 'seed', 'servers'],
+    commands: all,
   },
   json: {
     env: 'JSON_LINES',
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: startAndSeed,
+    commands: ['start', 'verify', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 
@@ -156,5 +327,6 @@ export const optionNames = Object.keys(options) as OptionName[];
 /** `MONGO_URL` → `mongo-url`; a switch's flag is its key (`--json`). */
 export function flagOf(name: OptionName): string {
   const option: Option = options[name];
+  if (option.flag !== undefined) return option.flag;
   return option.kind === 'switch' ? name : option.env.toLowerCase().replaceAll('_', '-');
 }

@@ -1,6 +1,7 @@
 /** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
 
 import type { ProgressEvent, RunEvent } from './events.ts';
+import { describeIndex } from './summary.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** Often enough to see that it lives, seldom enough for a log file. */
@@ -70,7 +71,17 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = 'building the primary key';
           spinner.text = line;
           return;
+        case 'index':
+          line = `${event.source}: ${describeIndex(event)}`;
+          spinner.text = line;
+          return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          line = describeVerifying(event);
+          spinner.start(line);
+          return;
         case 'summary':
+        case 'verified':
           spinner.stop();
           return;
       }
@@ -110,7 +121,18 @@ function createPlainProgress(): Progress {
           latest = undefined;
           print('building the primary key');
           return;
+        case 'index':
+          print(`${event.source}: ${describeIndex(event)}`);
+          return;
+        case 'verifying':
+          total = event.expectedDocuments;
+          print(describeVerifying(event));
+          return;
         case 'summary':
+          return;
+        case 'verified':
+          if (latest !== undefined) print(describeProgress(latest, total));
+          latest = undefined;
           return;
       }
     },
@@ -126,15 +148,28 @@ function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
   return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
 }
 
-function describeProgress({ documents, bytes, elapsedMs, workers }: ProgressEvent, total: number): string {
+function describeVerifying({
+  source,
+  table,
+  run,
+  workers,
+}: Extract<RunEvent, { kind: 'verifying' }>): string {
+  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
+}
+
+function describeProgress(event: ProgressEvent, total: number): string {
+  const { documents, committedBefore, bytes, elapsedMs, workers } = event;
+  // What an earlier process has done says nothing of the speed of this one.
+  const done = documents - committedBefore;
+  const bytesDone = documents === 0 ? 0 : (bytes * done) / documents;
   const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;
   const share = total > 0 ? ` (${Math.min(100, Math.floor((documents * 100) / total))}%)` : '';
   const left = total - documents;
-  const eta = left > 0 && documents > 0 ? `ETA ${formatDuration((left * elapsedMs) / documents)}` : 'ETA 0 s';
+  const eta = left > 0 && done > 0 ? `ETA ${formatDuration((left * elapsedMs) / done)}` : 'ETA 0 s';
   return [
     `${formatCount(documents)} / ${formatCount(total)} documents${share}`,
-    `${formatCount(perSecond(documents))} docs/s`,
-    `${formatMegabytes(perSecond(bytes))}/s`,
+    `${formatCount(perSecond(done))} docs/s`,
+    `${formatMegabytes(perSecond(bytesDone))}/s`,
     eta,
     formatPlural(workers, 'worker'),
   ].join(' · ');

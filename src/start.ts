@@ -3,12 +3,16 @@
 import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
-import { migrate } from './migrate.ts';
+import type { VerificationSummary } from './events.ts';
+import { migrate, type Outcome } from './migrate.ts';
+import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
-import { describeSummary, describeUnexpectedAmount } from './summary.ts';
+import type { Recorder } from './report/recorder.ts';
+import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
-import type { Summary } from './events.ts';
 import { qualifiedName } from './postgres/ddl.ts';
+import { namesSeveral } from './source/collection-choice.ts';
+import { describeVerification, isProven } from './verification-text.ts';
 
 export interface CommandOptions {
   readonly progress: Progress;
@@ -18,17 +22,82 @@ export interface CommandOptions {
 
 /** @throws MigrationError */
 export async function start(config: Config, options: CommandOptions): Promise<ExitCode> {
+  // First of all: what is wrong in a plan is told before a server is started.
+  const planFile = await openPlanFile(config);
+  await checkReportPlace(config);
   const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
-  const summary = await withServers(config, options, async (urls) => {
-    if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, ...urls }, options);
-    return await migrate(
-      { ...config, ...urls },
-      { onEvent: options.progress.show, signal: options.signal, replaceOwnTable: isTrial },
+  const { outcome, verified } = await withServers(config, options, async (urls) => {
+    if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
+      await seedIfEmpty({ ...config, ...urls }, options);
+    const copied = await recorded(config, options, (recorder) =>
+      migrate(
+        { ...config, ...urls },
+        {
+          onEvent: (event) => {
+            recorder?.onEvent(event);
+            options.progress.show(event);
+          },
+          signal: options.signal,
+          isTrial,
+          planFile,
+          recorder,
+        },
+      ),
     );
+    // What failed or is empty has nothing to be compared.
+    const isCompared = config.isVerified && copied.failures.length === 0 && copied.summaries.length > 0;
+    const summaries = isCompared ? await compareAll({ ...config, ...urls }, options) : [];
+    return { outcome: copied, verified: summaries };
   });
   options.progress.close();
-  report(config, summary);
-  return summary.deadLettered > 0 ? ExitCode.deadLetters : ExitCode.ok;
+  report(config, outcome);
+  const isEqual = reportVerification(config, verified);
+  const [failure] = outcome.failures;
+  if (failure !== undefined) return failure.exitCode;
+  if (!isEqual) return ExitCode.different;
+  const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
+  return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
+}
+
+/** `npm run verify`. @throws MigrationError */
+export async function verify(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const summaries = await withServers(config, options, (urls) => compareAll({ ...config, ...urls }, options));
+  options.progress.close();
+  return reportVerification(config, summaries) ? ExitCode.ok : ExitCode.different;
+}
+
+async function compareAll(
+  config: Config,
+  { progress, signal }: CommandOptions,
+): Promise<VerificationSummary[]> {
+  // Loads the driver, which `start` loads only once its workers come up.
+  const { verify: compare } = await import('./verify.ts');
+  return await compare(config, { onEvent: progress.show, signal });
+}
+
+/** @returns whether all are equal */
+function reportVerification(config: Config, summaries: readonly VerificationSummary[]): boolean {
+  if (!config.json) {
+    for (const summary of summaries) process.stdout.write(`\n${describeVerification(summary)}\n`);
+  }
+  return summaries.every(isProven);
+}
+
+async function checkReportPlace({ reportPath }: Config): Promise<void> {
+  if (reportPath === undefined) return;
+  const { requireReportPlace } = await import('./report/report-place.ts');
+  await requireReportPlace(reportPath);
+}
+
+/** With a report at its end where one is asked for; what makes it is not loaded otherwise. */
+async function recorded(
+  { reportPath }: Config,
+  { progress }: CommandOptions,
+  copy: (recorder: Recorder | null) => Promise<Outcome>,
+): Promise<Outcome> {
+  if (reportPath === undefined) return await copy(null);
+  const { withReport } = await import('./report/write-report.ts');
+  return await withReport(reportPath, progress.say, copy);
 }
 
 /** `npm run seed`. @throws MigrationError */
@@ -41,10 +110,25 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
   return ExitCode.ok;
 }
 
-type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
+/** `npm run retry`. @throws MigrationError */
+export async function retry(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const { retryDeadLetters } = await import('./retry-command.ts');
+  return await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+    retryDeadLetters({ ...config, postgresUrl }, { say: options.progress.say, signal: options.signal }),
+  );
+}
+
+/** Loaded only where there is a plan: what checks it takes as long to load as a worker takes to start. */
+async function openPlanFile({ planPath }: Config): Promise<PlanFile | null> {
+  if (planPath === undefined) return null;
+  const { readPlanFile } = await import('./plan/plan-file.ts');
+  return await readPlanFile(planPath);
+}
+
+export type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
 
 /** Runs `use` with the URLs of running servers; the embedded ones among them are stopped in any case. */
-async function withServers<T>(
+export async function withServers<T>(
   { mongoUrl, postgresUrl, dataDir }: Urls & Pick<Config, 'dataDir'>,
   { progress, signal }: CommandOptions,
   use: (urls: Urls) => Promise<T>,
@@ -70,7 +154,7 @@ async function withServers<T>(
   }
 }
 
-async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
+export async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
   const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
   const { isCollectionEmpty } = await import('./seed.ts');
   if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);
@@ -90,18 +174,27 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-function report(config: Config, summary: Summary): void {
-  const warning = describeUnexpectedAmount(config.amountUsers, summary.read);
-  if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
+function report(config: Config, { summaries, failures }: Outcome): void {
+  const [first] = summaries;
+  if (summaries.length === 1 && first !== undefined) {
+    const warning = describeUnexpectedAmount(config.amountUsers, first.read);
+    if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
+  }
+  for (const { source, message, fix } of failures) {
+    process.stderr.write(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}\n`);
+  }
   // The JSON lines end with the same account.
   if (config.json) return;
-  process.stdout.write(`\n${describeSummary(summary)}\n`);
-  if (config.postgresUrl !== embedded) return;
+  for (const summary of summaries) process.stdout.write(`\n${describeSummary(summary)}\n`);
+  if (namesSeveral(config.mongoCollection)) {
+    process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
+  }
+  if (config.postgresUrl !== embedded || first === undefined) return;
   process.stdout.write(
     [
       '',
       `The embedded servers are stopped; their data is in ${config.dataDir}`,
-      `Look at it:       npm run servers -- psql -c 'SELECT * FROM ${qualifiedName(summary)} LIMIT 5'`,
+      `Look at it:       npm run servers -- psql -c 'SELECT * FROM ${qualifiedName(first)} LIMIT 5'`,
       'Your own servers: MONGO_URL=mongodb://… POSTGRES_URL=postgres://… npm start',
       '',
     ].join('\n'),

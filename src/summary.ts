@@ -1,34 +1,112 @@
 /** Puts the account of a finished run into words. */
 
-import type { Summary } from './events.ts';
+import type { Failure, Summary } from './events.ts';
+import type { IndexAccount } from './postgres/build-indexes.ts';
+import { describeMeasurement } from './measure/measurement-text.ts';
+import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** How many lines of a list are shown before "and … more". */
 const maxListed = 10;
 
 export function describeSummary(summary: Summary): string {
-  const { read, copied, deadLettered, rowsBefore, rowsAfter, totalMs, bytes } = summary;
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, totalMs, bytes, committedBefore } = summary;
+  // An earlier process of the same run took its own time.
+  const share = read === 0 ? 1 : (read - committedBefore) / read;
+  const resumed =
+    committedBefore > 0 ? ` (${formatCount(committedBefore)} of them before it was continued)` : '';
   const table = `${summary.schema}.${summary.table}`;
   const perSecond = (amount: number): number => (amount * 1000) / totalMs;
   const before = rowsBefore > 0 ? ` (${formatCount(rowsBefore)} of them from before)` : '';
   const lines = [
     `${summary.source} → ${table} in ${summary.target}`,
-    `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}`,
+    `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}${resumed}`,
     `  ${formatPlural(rowsAfter, 'row')} in ${table}, counted by Postgres${before}`,
-    `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied))} docs/s · ${formatMegabytes(perSecond(bytes))}/s · ${formatPlural(summary.workers, 'worker')}`,
+    `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
+    ...describeMeasurement(summary),
     ...listed(
       summary.extra.map(({ field, type, reason, count }) => {
         const why = reason.replaceAll('_', ' ');
         return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
       }),
     ),
-    ...listed(
-      summary.deadLetterReasons.map(({ reason, count }) => {
-        return `  dead letters: ${formatCount(count)} because of ${reason}; see mongo2pg.dead_letters, run ${summary.runId}`;
-      }),
-    ),
+    ...describeIndexes(summary.indexes),
+    ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
   return lines.join('\n');
+}
+
+/** A line for each of several collections, and one for all of them. */
+export function describeOutcome(summaries: readonly Summary[], failures: readonly Failure[]): string {
+  const rows = summaries.map(({ source, read, copied, deadLettered, totalMs }) => [
+    source,
+    formatCount(read),
+    formatCount(copied),
+    formatCount(deadLettered),
+    formatDuration(totalMs),
+  ]);
+  const sum = (pick: (summary: Summary) => number): number =>
+    summaries.reduce((total, summary) => total + pick(summary), 0);
+  const table = formatTable([
+    ['collection', 'read', 'copied', 'dead-lettered', 'time'],
+    ...rows,
+    ...failures.map(({ source }) => [source, 'failed', '', '', '']),
+    [
+      formatPlural(summaries.length, 'collection'),
+      formatCount(sum(({ read }) => read)),
+      formatCount(sum(({ copied }) => copied)),
+      formatCount(sum(({ deadLettered }) => deadLettered)),
+      formatDuration(sum(({ totalMs }) => totalMs)),
+    ],
+  ]);
+  return failures.length === 0 ? table : `${table}\n${formatPlural(failures.length, 'collection')} failed`;
+}
+
+/** Names to the left, numbers to the right. */
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+    ),
+  );
+  return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
+}
+
+/** Those that are there, then those that are not: all of them, as nobody else tells what is missing. */
+function describeIndexes(indexes: readonly IndexAccount[]): string[] {
+  const left = indexes.filter(({ outcome }) => outcome === 'left');
+  const carried = indexes.filter(({ outcome }) => outcome !== 'left');
+  return [...listed(carried.map(indent)), ...left.map(indent)];
+}
+
+function indent(account: IndexAccount): string {
+  return `  ${describeIndex(account)}`;
+}
+
+export function describeIndex(account: IndexAccount): string {
+  switch (account.outcome) {
+    case 'built':
+      return `index ${account.name}: built in ${formatDuration(account.durationMs)}${describeNotices(account.notices)}`;
+    case 'present':
+      return `index ${account.name}: was there already${describeNotices(account.notices)}`;
+    case 'left':
+      return `index ${account.index}: not carried over: ${account.reason}`;
+  }
+}
+
+function describeNotices(notices: readonly string[]): string {
+  return notices.length === 0 ? '' : `; ${notices.join('; ')}`;
+}
+
+/** A line for each reason. */
+export function describeLetters(reasons: readonly LetterCount[], runId: string): string[] {
+  return reasons.map(({ reason, code, count, example }) => {
+    const why = code === null ? reason : `${reason} (${code}: ${example})`;
+    return `  dead letters: ${formatCount(count)} because of ${why}; see mongo2pg.dead_letters, run ${runId}`;
+  });
 }
 
 /** The warning that goes with AMOUNT_USERS, or null when as many came as were expected. */

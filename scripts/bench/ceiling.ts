@@ -6,8 +6,8 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { copyStatement, createTableStatement } from '../../src/postgres/ddl.ts';
-import { finishTarget } from '../../src/postgres/target.ts';
-import { openCollection } from '../../src/source/collection.ts';
+import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
+import { Database } from '../../src/source/database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
 import { connectBench } from './table.ts';
 import type { BenchSettings } from './main.ts';
@@ -19,20 +19,27 @@ export interface CeilingInput {
   readonly bsonBytes: number;
 }
 
+const all = { afterId: null, untilId: null };
 const headerBytes = 19;
 const trailerBytes = 2;
 
 /** Reads and transcodes the whole collection, outside of what is timed. */
 export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Promise<CeilingInput> {
-  const source = await openCollection({ url: mongoUrl, db: 'bench', collection: 'users' });
+  const database = await Database.connect({
+    url: mongoUrl,
+    db: 'bench',
+    retryLimitMs: 0,
+    answerTimeoutMs: 0,
+  });
   try {
+    const source = await database.open('users');
     const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
     const plan = { collection: source.name, schema: 'public', table: 'users', columns, extraColumn };
     const encoder = createRowEncoder(plan);
     const pages: Buffer[] = [];
     let header = Buffer.alloc(0);
     let bsonBytes = 0;
-    for await (const page of source.pages(10_000)) {
+    for await (const page of source.pages(all, 10_000)) {
       const { copy, deadLetters } = encoder.encodeBatch(page.documents);
       if (deadLetters.length > 0) throw new Error('the users of the benchmark have no dead letters');
       header = Buffer.from(copy.subarray(0, headerBytes));
@@ -45,7 +52,7 @@ export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Prom
     });
     return { plan, streams, bsonBytes };
   } finally {
-    await source.close();
+    await database.close();
   }
 }
 
@@ -65,7 +72,8 @@ export async function runCeiling(
     await Promise.all(
       connections.map((connection, index) => copyAll(connection, copyStatement(plan), streams[index] ?? [])),
     );
-    await finishTarget(client, plan, true);
+    await addPrimaryKey(client, plan);
+    await analyzeTable(client, plan);
     return performance.now() - startedMs;
   } finally {
     await Promise.all(connections.map((connection) => connection.end()));

@@ -75,6 +75,7 @@ export async function startHost(
       message,
       fix: 'Start again: what was committed is kept.',
       exitCode: ExitCode.internal,
+      isServerGone: false,
     });
   });
 

@@ -2,17 +2,8 @@
 
 import { chooseColumnType, chooseIdType } from './column-type.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
-import { nameColumns, uniqueName } from './names.ts';
-import type { ColumnType, Plan, PlanColumn } from './plan.ts';
-
-/** Postgres has 1,600 columns in a table; one is the extra column. */
-const maxColumns = 1599;
-
-export const objectIdStyles = ['text', 'bytea'] as const;
-export type ObjectIdStyle = (typeof objectIdStyles)[number];
-
-export const layouts = ['columns', 'document'] as const;
-export type Layout = (typeof layouts)[number];
+import { maxColumns, nameColumns, uniqueName } from './names.ts';
+import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
 
 export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
   /** What a person should know about these columns. */
@@ -41,7 +32,7 @@ export function inferColumns(sample: readonly Uint8Array[], options: InferOption
   const columns = fields.map((field, index): PlanColumn => {
     const name = nameOf(field.path);
     const column = names[index] ?? name;
-    const type = withObjectId(typeOfField(field), options.objectId);
+    const type = chooseType(field, options.objectId);
     const isRequired = isAsked(field, options) && countValues(field) === stats.documents;
     const planned = { field: name, column, type, ...(isRequired ? { isRequired } : {}) };
     notices.push(...describeField(field, planned, options));
@@ -75,7 +66,8 @@ function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): b
 /** `_id` and the most frequent fields, in the order in which they were met; among equals those met first. */
 function chooseFields({ fields }: SampleStats): FieldStats[] {
   const [id, ...others] = fields.values();
-  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 1));
+  // Without `_id` and the extra column.
+  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2));
   return [...fields.values()].filter((field) => field === id || chosen.has(field));
 }
 
@@ -88,11 +80,10 @@ function countValues({ count, types }: FieldStats): number {
   return count - (types.get('null') ?? 0);
 }
 
-function withObjectId(type: ColumnType, style: ObjectIdStyle = 'text'): ColumnType {
-  return type === 'objectId' && style === 'bytea' ? 'objectIdBytes' : type;
-}
-
-function typeOfField({ path, types }: FieldStats): ColumnType {
-  const seen = new Set(types.keys());
-  return nameOf(path) === '_id' ? chooseIdType(seen) : chooseColumnType(seen);
+/** The type of the column for a field, nested or not. */
+export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
+  const isId = path.length === 1 && nameOf(path) === '_id';
+  // In an `_id` null is a value like any other.
+  const type = isId && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
 }

@@ -3,10 +3,17 @@
 import { createHash } from 'node:crypto';
 
 /** Postgres cuts a longer identifier by itself, and two that are equal up to there would collide. */
-const maxIdentifierBytes = 63;
+export const maxIdentifierBytes = 63;
+
+/** Of a table in Postgres. https://www.postgresql.org/docs/current/limits.html */
+export const maxColumns = 1600;
 
 /** Every table has these already. https://www.postgresql.org/docs/current/ddl-system-columns.html */
 const systemColumns = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
+
+export function isSystemColumn(name: string): boolean {
+  return systemColumns.includes(name);
+}
 
 /** Column names in the order of the fields: a field's own name wherever Postgres can have it. */
 export function nameColumns(fields: readonly string[]): string[] {
@@ -14,7 +21,7 @@ export function nameColumns(fields: readonly string[]): string[] {
   // A field that can keep its name keeps it, whatever other fields turn into.
   for (const field of fields) if (fitsIdentifier(field)) taken.add(field);
   return fields.map((field) => {
-    if (fitsIdentifier(field) && !systemColumns.includes(field)) return field;
+    if (fitsIdentifier(field) && !isSystemColumn(field)) return field;
     return uniqueName(field, taken);
   });
 }

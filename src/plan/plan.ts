@@ -1,5 +1,7 @@
 /** The plan: which field of a document goes to which column of the table, and how. */
 
+import type { ColumnTarget } from './column-target.ts';
+
 /**
  * How a column's values are encoded: one name for each row of the table in `transcode/encode.ts`.
  * `json` takes any BSON value; each of the others takes the values of its own BSON type, and of others that
@@ -35,6 +37,13 @@ export interface PlanColumn {
   readonly subtype?: number;
   /** The column is NOT NULL; a document without a value for it becomes a dead letter. */
   readonly isRequired?: true;
+  /** Of a table that was there before the run: what its column takes, which goes before `type`. */
+  readonly target?: ColumnTarget;
+}
+
+/** The primary key, and not a value inside of it. */
+export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
+  return field === '_id' && path.length === 0;
 }
 
 /** What a worker needs to turn documents of one collection into rows of one table. Plain data: it crosses IPC. */
@@ -42,10 +51,13 @@ export interface Plan {
   readonly collection: string;
   readonly schema: string;
   readonly table: string;
-  /** In the table's order. Exactly one has the field `_id`: the primary key. */
+  /** One has the field `_id`, the primary key, unless it is dropped. */
   readonly columns: readonly PlanColumn[];
-  /** The jsonb column, after all others, that keeps what has no column or does not fit its own. */
-  readonly extraColumn: string;
+  /**
+   * The jsonb column, after all others, that keeps what has no column or does not fit its own. Null in a table that was
+   * there before and has none: such a document becomes a dead letter.
+   */
+  readonly extraColumn: string | null;
   /** The extra column has every document whole, so that nothing else needs a column, and nothing is missing from it. */
   readonly keepsWhole?: true;
   /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
@@ -67,3 +79,11 @@ export type JsonStyle = (typeof jsonStyles)[number];
 /** Postgres has no U+0000 in text: make the document a dead letter, leave the character out, or write U+FFFD for it. */
 export const nulPolicies = ['reject', 'strip', 'replace'] as const;
 export type NulPolicy = (typeof nulPolicies)[number];
+
+/** Which columns are inferred: one for each field, or `_id` and the document as a whole. */
+export const layouts = ['columns', 'document'] as const;
+export type Layout = (typeof layouts)[number];
+
+/** What an ObjectId becomes where columns are inferred. */
+export const objectIdStyles = ['text', 'bytea'] as const;
+export type ObjectIdStyle = (typeof objectIdStyles)[number];

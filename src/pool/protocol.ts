@@ -2,45 +2,89 @@
 
 import type { WireError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { ExtraCount } from '../transcode/extra-counter.ts';
+import type { Comparison } from '../postgres/comparison.ts';
 
 /** What a worker needs before its first batch. Sent over IPC, so that no password shows in a process's environment. */
 export interface WorkerSettings {
+  /** What is done with each batch. */
+  readonly purpose: 'load' | 'compare' | 'collect-keys';
   readonly postgresUrl: string;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
+  /** Which of the processes that have led the run this is; the ledger takes no batch of an earlier one. */
+  readonly epoch: number;
   readonly plan: Plan;
+  /** How long to keep trying to reach Postgres once it is gone. */
+  readonly retryLimitMs: number;
+  /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
+  readonly answerTimeoutMs: number;
 }
 
 /** One page of documents on its way. */
 export interface Batch {
-  /** Unique in its run, from 1: the key of the batch's row in the ledger. */
+  /**
+   * The position of its first document among all that the run has read, from 1: the key of the batch's row in the
+   * ledger. It leaves a number for each document, so that a batch can be split.
+   */
   readonly number: number;
+  /** The range that it was read from. */
+  readonly rangeNo: number;
   readonly count: number;
   /** The bytes of a BSON array of documents. */
   readonly documents: Uint8Array;
   /** The batch's interval of `_id` is (afterId, lastId], each a BSON document `{_id: …}`; null: from the beginning. */
   readonly afterId: Uint8Array | null;
   readonly lastId: Uint8Array;
+  /** Not to be looked into but to be made a dead letter: why. Its one document ended the workers that tried. */
+  readonly deadly?: string;
 }
 
 export type ToWorker =
+  /** A run begins, the first or another one; no batch of an earlier one is under way. */
   | { readonly kind: 'start'; readonly settings: WorkerSettings }
-  | { readonly kind: 'batch'; readonly batch: Batch }
+  | { readonly kind: 'batch'; readonly batch: Batch; readonly sentAtMs: number }
   /** Finish what you hold, close your connection, leave. */
   | { readonly kind: 'drain' };
+
+/** How a batch came to its worker. Moments are those of the machine's clock, see `readMachineMs`. */
+export interface Arrival {
+  /** When the worker began on it. */
+  readonly startedAtMs: number;
+  /** From being sent to being received; a worker that is transcoding receives nothing meanwhile. */
+  readonly ipcMs: number;
+  /** For how long the worker had nothing to do before it began on this batch. */
+  readonly idleMs: number;
+  /** For how much of that the batch was already on its way. */
+  readonly handOverMs: number;
+}
+
+/** What loading a batch took, by step. */
+export interface LoadSteps {
+  /** BEGIN and the ledger's row. What goes before another attempt, such as connecting again, counts here as well. */
+  readonly claimMs: number;
+  /** The rows and the dead letters. */
+  readonly copyMs: number;
+  readonly commitMs: number;
+}
 
 /** How a batch ended; the numbers are those of its row in the ledger. */
 export interface Ack {
   readonly number: number;
   /** True when an earlier delivery of the same batch had committed already. */
   readonly isDuplicate: boolean;
+  readonly documents: number;
   readonly copied: number;
   readonly deadLettered: number;
-  /** Values that this batch put into the extra column. */
-  readonly extra: readonly ExtraCount[];
   readonly transcodeMs: number;
   readonly loadMs: number;
+  /** Absent when nothing was loaded. */
+  readonly steps?: LoadSteps | undefined;
+  readonly arrival: Arrival;
+  /** Of the worker's process, now and at most so far. */
+  readonly rssBytes: number;
+  readonly peakRssBytes: number;
+  /** What a comparison found. */
+  readonly comparison?: Comparison | undefined;
 }
 
 export type FromWorker =
@@ -49,7 +93,17 @@ export type FromWorker =
   /** Connected, and waiting for batches. */
   | { readonly kind: 'ready' }
   | ({ readonly kind: 'ack' } & Ack)
-  /** The worker cannot go on; nothing un-acked of it was committed, or the ledger knows. */
+  /**
+   * A sign of life. Of the first `received` batches that were sent to this worker it still holds the ones in
+   * `holding`: it has sent an ack for all others.
+   */
+  | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
+  /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
   | { readonly kind: 'failed'; readonly error: WireError }
+  /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */
+  | { readonly kind: 'crashing'; readonly error: WireError }
   /** The last message: the connection is closed. */
-  | { readonly kind: 'drained'; readonly peakRssBytes: number };
+  | { readonly kind: 'drained' };
+
+/** How often a worker gives a sign of life. */
+export const aliveEveryMs = 1_000;

@@ -4,79 +4,97 @@
  * A worker:  spawned ──→ listening ──settings──→ starting ──→ ready ──stop()──→ draining ──→ gone
  *            (gone may come from any state; a gone worker is replaced unless the supervisor is stopping)
  * A batch:   submit() ──→ queued ──→ held by one worker ──ack──→ settled
- *                           ↑__________ worker gone __|
+ *                           ↑___________ worker gone, ack lost __|
  * Invariants
  * - an un-acked batch is in exactly one place: the queue, or the `held` map of exactly one worker that is not gone;
  * - a batch is settled once: an ack for a batch that its sender does not hold is counted as stray and not applied;
- * - a worker holds at most `credit` batches, and together the un-acked batches have at most `maxInFlightBytes`
- *   bytes, or are a single batch;
+ * - a worker holds at most two batches, and together the un-acked batches have at most `maxInFlightBytes` bytes, or
+ *   are a single batch;
+ * - a worker that dies while it holds work puts the blame on the batch that it was at: the second time the batch is
+ *   split, down to the one document that ends workers, which becomes a dead letter;
  * - after a failure nothing is handed out, and every call that waits is rejected with the first failure.
  */
 
-import { ExitCode, fromWireError, MigrationError } from '../errors.ts';
-import type { Exit, Pool, PoolWorker } from './pool.ts';
-import type { Ack, Batch, FromWorker, WorkerSettings } from './protocol.ts';
-
-/** One batch in work and one on its way, so that a worker never waits for the next. */
-const creditPerWorker = 2;
-
-/** A worker that dies young over and over will not get better: after this many deaths with no ack between, give up. */
-const maxDeathsWithoutAck = 5;
+import { ExitCode, fromWireError, MigrationError, toWireError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+import { DeathBudget } from './death-budget.ts';
+import { InFlight } from './in-flight.ts';
+import { creditPerWorker, Member } from './member.ts';
+import type { WorkerObserver } from './observer.ts';
+import type { Exit, Pool } from './pool.ts';
+import { aliveEveryMs, type Ack, type Batch, type FromWorker, type WorkerSettings } from './protocol.ts';
 
 export interface SupervisorOptions {
   readonly pool: Pool;
+  readonly clock: Clock;
   readonly size: number;
   readonly maxInFlightBytes: number;
-  onAck(ack: Ack, batch: Batch): void;
+  /** A worker that gives no sign of life for so long is killed and replaced. */
+  readonly hangTimeoutMs: number;
+  /** Called once for each batch, or each part of one that was split. */
+  onSettled(batch: Batch): void;
+  /** Called for each ack that is applied. */
+  onAck(ack: Ack): void;
   onNotice(message: string): void;
-}
-
-interface Member {
-  readonly worker: PoolWorker;
-  readonly held: Map<number, Batch>;
-  state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone';
 }
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #deaths = new DeathBudget();
   #members: Member[] = [];
+  /** Replacements that wait for their time. */
+  #spawnsDue = new Set<() => void>();
   /** Undefined until `begin`: workers then wait for it. */
   #settings: WorkerSettings | undefined;
-  #queue: Batch[] = [];
+  #observer: WorkerObserver | undefined;
+  #queue: InFlight[] = [];
   #inFlightCount = 0;
   #inFlightBytes = 0;
-  #deathsWithoutAck = 0;
   #isStopping = false;
   #failure: MigrationError | undefined;
   #wake: (() => void)[] = [];
+  #endWatch: (() => void) | undefined;
   /** Acks that came from a worker that did not hold the batch. */
   strayAcks = 0;
-  /** Highest memory of each worker that drained, in bytes. */
-  readonly peakRssBytes: number[] = [];
+  readonly #peakRssByPid = new Map<number, number>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
-  get workerCount(): number {
-    return this.#members.length;
+  /** How many workers there are, or are to be again. */
+  get size(): number {
+    return this.#options.size;
   }
 
   get workerPids(): number[] {
     return this.#members.map((member) => member.worker.pid);
   }
 
+  /** What is submitted and not settled. */
+  get inFlight(): { readonly batches: number; readonly bytes: number } {
+    return { batches: this.#inFlightCount, bytes: this.#inFlightBytes };
+  }
+
   /** Spawns all workers, which come up while their settings are still being found out. */
   spawn(): void {
     for (let i = 0; i < this.#options.size; i++) this.#spawnOne();
+    this.#watch();
   }
 
-  /** Gives the workers their settings; each takes batches as soon as it is ready, and none waits for the others. */
-  begin(settings: WorkerSettings): void {
+  /** The most memory that each worker has had, in bytes, the ones that are gone among them. */
+  get peakRssBytes(): number[] {
+    return [...this.#peakRssByPid.values()];
+  }
+
+  /**
+   * Gives the workers the settings of a run; each takes batches as soon as it is ready, and none waits for the others.
+   * Another run may begin once the one before it has drained.
+   */
+  begin(settings: WorkerSettings, observer?: WorkerObserver): void {
     this.#settings = settings;
-    for (const member of this.#members) {
-      this.#sendSettings(member, settings);
-    }
+    this.#observer = observer;
+    for (const member of this.#members) this.#sendSettings(member, settings);
   }
 
   /** Takes a batch on; resolves once it is queued or handed out, which bounds how far the reader runs ahead. */
@@ -84,7 +102,7 @@ export class Supervisor {
     await this.#until(() => this.#hasRoomFor(batch));
     this.#inFlightCount++;
     this.#inFlightBytes += batch.documents.byteLength;
-    this.#queue.push(batch);
+    this.#queue.push(new InFlight(batch));
     this.#handOut();
   }
 
@@ -95,7 +113,7 @@ export class Supervisor {
 
   /** Lets the workers finish what they hold and leave by themselves; resolves when all are gone. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#endSpawning();
     for (const member of this.#members) {
       // One that is not listening yet hears of it when it is.
       if (member.state !== 'spawned') this.#sendDrain(member);
@@ -105,30 +123,40 @@ export class Supervisor {
 
   /** Ends every worker at once, whatever it holds; resolves when all are gone. For a run that has failed. */
   async kill(): Promise<void> {
-    this.#isStopping = true;
+    this.#endSpawning();
     for (const member of this.#members) member.worker.kill();
     while (this.#members.length > 0) await this.#nextChange();
   }
 
+  #endSpawning(): void {
+    this.#isStopping = true;
+    this.#endWatch?.();
+    for (const callOff of this.#spawnsDue) callOff();
+    this.#spawnsDue.clear();
+  }
+
   #spawnOne(): void {
-    const member: Member = {
-      state: 'spawned',
-      held: new Map(),
-      worker: this.#options.pool.spawn({
-        onMessage: (message) => {
+    const member = new Member(this.#options.clock.nowMs());
+    member.worker = this.#options.pool.spawn({
+      onMessage: (message) => {
+        try {
           if (member.state !== 'gone') this.#receive(member, message);
-          this.#changed();
-        },
-        onGone: (exit) => {
-          this.#bury(member, exit);
-          this.#changed();
-        },
-      }),
-    };
+        } catch (error) {
+          // Nobody is there to catch it, and a message that makes no sense must not be the end of the accounts.
+          this.#fail(fromWireError(toWireError(error)));
+        }
+        this.#changed();
+      },
+      onGone: (exit) => {
+        this.#bury(member, exit);
+        this.#changed();
+      },
+    });
     this.#members.push(member);
   }
 
   #receive(member: Member, message: FromWorker): void {
+    member.lastHeardMs = this.#options.clock.nowMs();
     switch (message.kind) {
       case 'listening':
         if (member.state === 'spawned') member.state = 'listening';
@@ -136,18 +164,28 @@ export class Supervisor {
         else if (this.#settings !== undefined) this.#sendSettings(member, this.#settings);
         return;
       case 'ready':
-        if (member.state === 'starting') member.state = 'ready';
+        // One that was still starting for an earlier run has another start to answer.
+        if (--member.startsDue === 0 && member.state === 'starting') {
+          member.state = 'ready';
+          this.#observer?.onReady(member.worker.pid);
+        }
         this.#handOut();
         return;
       case 'ack':
         this.#settle(member, message);
         this.#handOut();
         return;
+      case 'alive':
+        this.#queue.unshift(...member.takeLost(message.received, message.holding));
+        this.#handOut();
+        return;
       case 'failed':
         this.#fail(fromWireError(message.error));
         return;
+      case 'crashing':
+        member.lastWords = message.error;
+        return;
       case 'drained':
-        this.peakRssBytes.push(message.peakRssBytes);
         return;
       default:
         message satisfies never;
@@ -156,8 +194,9 @@ export class Supervisor {
   }
 
   #sendSettings(member: Member, settings: WorkerSettings): void {
-    if (member.state !== 'listening') return;
+    if (member.state !== 'listening' && member.state !== 'ready' && member.state !== 'starting') return;
     member.state = 'starting';
+    member.startsDue++;
     member.worker.send({ kind: 'start', settings });
   }
 
@@ -167,57 +206,98 @@ export class Supervisor {
   }
 
   #settle(member: Member, ack: Ack): void {
-    const batch = member.held.get(ack.number);
-    if (batch === undefined) {
+    const entry = member.held.get(ack.number)?.entry;
+    if (entry === undefined) {
       this.strayAcks++;
       return;
     }
     member.held.delete(ack.number);
-    this.#inFlightCount--;
-    this.#inFlightBytes -= batch.documents.byteLength;
-    this.#deathsWithoutAck = 0;
-    this.#options.onAck(ack, batch);
+    this.#peakRssByPid.set(member.worker.pid, ack.peakRssBytes);
+    this.#deaths.recover();
+    const settled = entry.settle(ack);
+    if (entry.isSettled) {
+      this.#inFlightCount--;
+      this.#inFlightBytes -= entry.bytes;
+    } else {
+      this.#queue.unshift(entry);
+    }
+    this.#observer?.onAck(member.worker.pid, ack, settled);
+    this.#options.onAck(ack);
+    for (const batch of settled) this.#options.onSettled(batch);
   }
 
   #bury(member: Member, exit: Exit): void {
+    const hadStarted = member.state === 'ready' || member.state === 'draining';
     const isExpected = member.state === 'draining' && member.held.size === 0 && exit.code === 0;
     member.state = 'gone';
+    this.#observer?.onGone(member.worker.pid);
     this.#members = this.#members.filter((other) => other !== member);
+    const entries = member.takeAll();
     // Before anything newer: the oldest un-acked batch holds back the end of the run.
-    this.#queue.unshift(...member.held.values());
-    member.held.clear();
+    this.#queue.unshift(...entries);
     if (isExpected || this.#failure !== undefined) return;
 
-    const how = exit.signal === null ? `with exit code ${exit.code ?? '?'}` : `by ${exit.signal}`;
-    const what = `worker ${member.worker.pid} ended ${how}`;
-    this.#deathsWithoutAck++;
-    if (this.#deathsWithoutAck >= maxDeathsWithoutAck) {
-      const message = `${what}; ${this.#deathsWithoutAck} workers in a row died without finishing a batch`;
+    const how = describeExit(member, exit);
+    const what = `worker ${member.worker.pid} ${how}`;
+    // It takes its batches in order, so that it was at the oldest.
+    const consequence = entries[0]?.blame(how) ?? null;
+    const verdict = this.#deaths.record(hadStarted);
+    if (verdict.isExhausted) {
       this.#fail(
-        new MigrationError(ExitCode.internal, message, {
+        new MigrationError(ExitCode.internal, `${what}; ${verdict.why}`, {
           fix: 'look at the messages above; if memory ran out, lower ITEMS_PER_PAGE or CLUSTER_SIZE.',
         }),
       );
     } else if (!this.#isStopping) {
-      this.#options.onNotice(`${what}; started another, which takes over its batches`);
-      this.#spawnOne();
+      const fate = consequence === null ? '' : `; ${consequence}`;
+      this.#options.onNotice(`${what}; another is started and takes over its batches${fate}`);
+      this.#spawnAfter(verdict.backOffMs);
     }
     this.#handOut();
+  }
+
+  #spawnAfter(delayMs: number): void {
+    if (delayMs === 0) {
+      this.#spawnOne();
+      return;
+    }
+    const callOff = this.#options.clock.after(delayMs, () => {
+      this.#spawnsDue.delete(callOff);
+      this.#spawnOne();
+    });
+    this.#spawnsDue.add(callOff);
+  }
+
+  /** Looks again and again for workers that are silent, until the supervisor stops. */
+  #watch(): void {
+    const { clock, hangTimeoutMs } = this.#options;
+    const dueMs = clock.nowMs() + aliveEveryMs;
+    this.#endWatch = clock.after(aliveEveryMs, () => {
+      const nowMs = clock.nowMs();
+      // Then it was this process that stood still, and what the workers said meanwhile is still to be heard.
+      const wasAway = nowMs - dueMs > hangTimeoutMs / 2;
+      for (const member of this.#members) {
+        if (wasAway) member.lastHeardMs = nowMs;
+        if (member.isHung || nowMs - member.lastHeardMs < hangTimeoutMs) continue;
+        member.isHung = true;
+        member.worker.kill();
+      }
+      this.#watch();
+    });
   }
 
   /** Round-robin over the workers that have credit: whoever got a batch goes to the end of the line. */
   #handOut(): void {
     if (this.#failure !== undefined) return;
     while (this.#queue.length > 0) {
-      const index = this.#members.findIndex(hasCredit);
+      const index = this.#members.findIndex(({ hasCredit }) => hasCredit);
       const member = this.#members[index];
-      const batch = this.#queue[0];
-      if (member === undefined || batch === undefined) return;
+      const entry = this.#queue[0];
+      if (member === undefined || entry === undefined) return;
       this.#queue.shift();
       this.#members.splice(index, 1);
       this.#members.push(member);
-      member.held.set(batch.number, batch);
-      member.worker.send({ kind: 'batch', batch });
+      member.deliver(entry, this.#options.clock.nowMs());
     }
   }
 
@@ -253,6 +333,8 @@ export class Supervisor {
   }
 }
 
-function hasCredit(member: Member): boolean {
-  return member.state === 'ready' && member.held.size < creditPerWorker;
+function describeExit({ isHung, lastWords }: Member, { code, signal }: Exit): string {
+  if (isHung) return 'gave no sign of life and was killed';
+  const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
+  return lastWords === undefined ? how : `${how} (${lastWords.message})`;
 }

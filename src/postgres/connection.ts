@@ -8,33 +8,74 @@ import { MigrationError, TargetError } from '../errors.ts';
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
 const connectTimeoutMs = 15_000;
 
-/**
- * Opens one connection.
- * @throws TargetError that says what to do
- */
-export async function connectPostgres(url: string, applicationName: string): Promise<pg.Client> {
+/** Saying goodbye takes one round trip. */
+const closeTimeoutMs = 5_000;
+
+/** Probes an idle connection, so that one whose other end is gone is found out in minutes and not in hours. */
+const keepAliveAfterMs = 30_000;
+
+/** Session settings: limits that suit a web server would end a long COPY or index build in the middle, as pg_restore knows. */
+const sessionSettings = `
+  SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+  SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3`;
+
+export interface Connection {
+  readonly client: pg.Client;
+  /** For ending it at once, whatever it is waiting for. */
+  readonly socket: Socket;
+  /** With `startedAt`, which process of the server it is: ids are used again. */
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+/** @throws the errors of pg as they are; `explainPostgresError` has the words */
+export async function connectPostgres(url: string, applicationName: string): Promise<Connection> {
+  const socket = new Socket();
   const client = new pg.Client({
     connectionString: url,
     application_name: applicationName,
-    connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
     // What pg would make as well, after finding out by `new Response` that it does not run in a Cloudflare worker: on
     // Node 20 that loads all of fetch, for 40 ms of CPU in every worker.
-    stream: () => new Socket(),
+    stream: () => socket,
   });
   // A connection that breaks between two queries has nobody waiting; the next query reports it.
   client.on('error', () => undefined);
+  // Not pg's own timeout, which ends with the handshake: a server can also fall silent after it.
+  const timer = setTimeout(() => {
+    socket.destroy(new Error('timeout expired'));
+  }, connectTimeoutMs);
   try {
     await client.connect();
-    // Limits that suit a web server's sessions would end a long COPY or index build in the middle, as pg_restore knows.
-    await client.query(
-      'SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0',
-    );
-    return client;
+    await client.query(sessionSettings);
+    await checkClient(client);
+    return { client, socket, ...(await identify(client)) };
   } catch (error) {
-    await client.end().catch(() => undefined);
-    throw explainPostgresError(error, url);
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+/** Lets the server end what it does for a client that is gone, which else it only notices when it has an answer. */
+async function checkClient(client: pg.Client): Promise<void> {
+  try {
+    await client.query("SET client_connection_check_interval = '2s'");
+  } catch (error) {
+    // Not every operating system lets a server see that.
+    if (!(error instanceof pg.DatabaseError)) throw error;
+  }
+}
+
+async function identify(client: pg.Client): Promise<{ pid: number; startedAt: string }> {
+  const { rows } = await client.query<{ pid: number; startedAt: string }>(
+    'SELECT pid, backend_start::text AS "startedAt" FROM pg_stat_activity WHERE pid = pg_backend_pid()',
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error('pg_stat_activity does not show its own session');
+  return row;
 }
 
 /** `host:port/database`: all of the URL that may be shown. */
@@ -43,9 +84,18 @@ export function describePostgres(url: string): string {
   return `${host ?? 'localhost'}:${port ?? '5432'}/${database ?? ''}`;
 }
 
-/** Closes a connection, also one that is broken already. */
-export async function closePostgres(client: pg.Client): Promise<void> {
-  await client.end().catch(() => undefined);
+/** Closes a connection, also one that is broken already or whose server is silent. */
+export async function closePostgres({ client, socket }: Connection): Promise<void> {
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, closeTimeoutMs);
+  try {
+    await client.end();
+  } catch {
+    socket.destroy();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export function explainPostgresError(error: unknown, url: string): MigrationError {
@@ -119,5 +169,5 @@ function firstMessageOf(error: unknown): string {
 function detailOf(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return '';
   const parts = [error.code, error.detail, error.where].filter((part) => part !== undefined);
-  return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
+  return parts.length === 0 ? '' : ` (${parts.join('; ').replaceAll('\n', '; ')})`;
 }

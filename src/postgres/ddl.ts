@@ -1,7 +1,7 @@
 /** The statements about the target table: create, look at, make ready, finish. */
 
 import pg from 'pg';
-import { columnTypes, type Plan } from '../plan/plan.ts';
+import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
 
 const quote = pg.escapeIdentifier;
 
@@ -11,47 +11,57 @@ export function qualifiedName(plan: { schema: string; table: string }): string {
 
 /** The table without its primary key: that is built after the load, at once and sorted, instead of row by row. */
 export function createTableStatement(plan: Plan): string {
-  const columns = plan.columns.map(({ field, column, type }) => {
-    return `${quote(column)} ${columnTypes[type]}${field === '_id' ? ' NOT NULL' : ''}`;
+  const columns = plan.columns.map((planned) => {
+    const isNotNull = isIdColumn(planned) || planned.isRequired === true;
+    return `${quote(planned.column)} ${columnTypes[planned.type]}${isNotNull ? ' NOT NULL' : ''}`;
   });
-  columns.push(`${quote(plan.extraColumn)} jsonb`);
+  if (plan.extraColumn !== null) columns.push(`${quote(plan.extraColumn)} jsonb`);
   return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)`;
 }
 
 export function addPrimaryKeyStatement(plan: Plan): string {
-  const key = plan.columns.filter(({ field }) => field === '_id').map(({ column }) => quote(column));
+  const key = plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
   return `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${key.join(', ')})`;
 }
 
 export function copyStatement(plan: Plan): string {
-  const columns = [...plan.columns.map(({ column }) => column), plan.extraColumn].map(quote).join(', ');
-  return `COPY ${qualifiedName(plan)} (${columns}) FROM STDIN (FORMAT binary)`;
+  return `COPY ${qualifiedName(plan)} (${copyColumns(plan).map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
 }
 
-export interface TableColumn {
-  readonly column: string;
-  /** As Postgres writes it: `timestamp with time zone`. */
-  readonly type: string;
+/** The columns that a row has, in the order in which it has them. */
+export function copyColumns(plan: Plan): string[] {
+  const columns = plan.columns.map(({ column }) => column);
+  return plan.extraColumn === null ? columns : [...columns, plan.extraColumn];
 }
 
-/** The table's columns, or null when there is no such table. */
-export async function readTableColumns(
+/** For each of `copyColumns` a type that takes the same bytes and has no constraint. */
+export function stageTypes(plan: Plan): string[] {
+  const types = plan.columns.map(({ type, target }): string => target?.stage ?? columnTypes[type]);
+  return plan.extraColumn === null ? types : [...types, 'jsonb'];
+}
+
+/** For each of `copyColumns` its staged value, named by its place, as it can be assigned to the column. */
+export function stagedValues(plan: Plan, prefix = ''): string[] {
+  return copyColumns(plan).map((_, index) => {
+    const cast = plan.columns[index]?.target?.cast;
+    return `${prefix}c${index}${cast === undefined ? '' : `::${cast}`}`;
+  });
+}
+
+/** Whether rows must be staged on their way: COPY itself casts nothing. */
+export function isAlwaysStaged(plan: Plan): boolean {
+  return plan.columns.some(({ target }) => target?.cast !== undefined);
+}
+
+export async function hasTable(
   client: pg.Client,
   table: { schema: string; table: string },
-): Promise<TableColumn[] | null> {
-  const { rows: found } = await client.query<{ oid: number; relkind: string }>(
-    `SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2`,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
     [table.schema, table.table],
   );
-  const relation = found[0];
-  if (relation === undefined) return null;
-  const { rows } = await client.query<TableColumn>(
-    `SELECT attname AS "column", format_type(atttypid, atttypmod) AS type FROM pg_attribute
-      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
-    [relation.oid],
-  );
-  return rows;
+  return (rowCount ?? 0) > 0;
 }
 
 export async function hasPrimaryKey(client: pg.Client, plan: Plan): Promise<boolean> {

@@ -1,42 +1,80 @@
 /** The ledger: the tables of schema `mongo2pg` in the target that tell what has been committed. */
 
 import type pg from 'pg';
-import type { Plan } from '../plan/plan.ts';
+import { TargetError } from '../errors.ts';
 
-/** What a run has committed, as the ledger tells it. */
-export interface RunTotals {
-  readonly documents: number;
-  readonly copied: number;
-  readonly deadLettered: number;
-}
+/** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
+const ledgerVersion = 2;
 
 /** Any fixed number does: it keeps two starting runs from creating the ledger at the same time. */
 const createLockKey = 6_464_703_001;
 
 const ledgerTables = `
   CREATE SCHEMA IF NOT EXISTS mongo2pg;
+  COMMENT ON SCHEMA mongo2pg IS 'mongo2pg ledger ${ledgerVersion}';
 
-  CREATE TABLE IF NOT EXISTS mongo2pg.runs (
-    run_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    source        text NOT NULL,
+  CREATE TABLE IF NOT EXISTS mongo2pg.jobs (
+    job_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_db     text NOT NULL,
     table_schema  text NOT NULL,
-    table_name    text NOT NULL,
-    plan          jsonb NOT NULL,
+    selection     text NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz
   );
+  COMMENT ON TABLE mongo2pg.jobs IS 'Starts that copy several collections.';
+
+  CREATE TABLE IF NOT EXISTS mongo2pg.runs (
+    run_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id        bigint REFERENCES mongo2pg.jobs,
+    source        text NOT NULL,
+    table_schema  text NOT NULL,
+    table_name    text NOT NULL,
+    settings      jsonb NOT NULL,
+    fingerprint   text NOT NULL,
+    table_oid     oid NOT NULL,
+    is_own_table  boolean NOT NULL,
+    rows_before   bigint NOT NULL,
+    epoch         integer NOT NULL DEFAULT 1,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    loaded_at     timestamptz,
+    finished_at   timestamptz,
+    replaced_at   timestamptz
+  );
+  COMMENT ON COLUMN mongo2pg.runs.table_oid IS 'Tells the table from another that has taken its name.';
+  COMMENT ON COLUMN mongo2pg.runs.epoch IS
+    'Counts the processes that have led this run; batches of an earlier one are refused.';
+  COMMENT ON COLUMN mongo2pg.runs.loaded_at IS 'Every document is committed; keys and indexes may still be missing.';
+  COMMENT ON COLUMN mongo2pg.runs.replaced_at IS 'The rows of this run were given up for those of a later one.';
+  CREATE UNIQUE INDEX IF NOT EXISTS runs_one_unfinished ON mongo2pg.runs (table_schema, table_name)
+    WHERE finished_at IS NULL AND replaced_at IS NULL;
+
+  CREATE TABLE IF NOT EXISTS mongo2pg.ranges (
+    run_id     bigint NOT NULL REFERENCES mongo2pg.runs,
+    range_no   integer NOT NULL,
+    after_id   bytea,
+    until_id   bytea,
+    closed_at  timestamptz,
+    PRIMARY KEY (run_id, range_no)
+  );
+  COMMENT ON TABLE mongo2pg.ranges IS
+    'Intervals (after_id, until_id] of _id, read in order by one reader each. A closed one was given up for its gaps.';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.batches (
-    run_id         bigint NOT NULL REFERENCES mongo2pg.runs,
+    run_id         bigint NOT NULL,
     batch          bigint NOT NULL,
+    range_no       integer NOT NULL,
     after_id       bytea,
     last_id        bytea NOT NULL,
     documents      integer NOT NULL,
     copied         integer NOT NULL,
     dead_lettered  integer NOT NULL,
+    bytes          bigint NOT NULL,
+    extra          jsonb,
     CHECK (documents = copied + dead_lettered),
-    PRIMARY KEY (run_id, batch)
+    PRIMARY KEY (run_id, batch),
+    FOREIGN KEY (run_id, range_no) REFERENCES mongo2pg.ranges
   );
+  COMMENT ON COLUMN mongo2pg.batches.batch IS 'The position of its first document among all that the run has read.';
   COMMENT ON COLUMN mongo2pg.batches.after_id IS
     'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}.';
 
@@ -47,80 +85,36 @@ const ledgerTables = `
     collection   text NOT NULL,
     document_id  text,
     reason       text NOT NULL,
+    code         text,
     column_name  text,
     detail       text NOT NULL,
     document     bytea NOT NULL,
     PRIMARY KEY (run_id, batch, ordinal),
     FOREIGN KEY (run_id, batch) REFERENCES mongo2pg.batches
   );
+  CREATE INDEX IF NOT EXISTS dead_letters_by_id ON mongo2pg.dead_letters USING hash (document_id);
   COMMENT ON COLUMN mongo2pg.dead_letters.document IS 'The whole document as raw BSON.';
+  COMMENT ON COLUMN mongo2pg.dead_letters.code IS 'The SQLSTATE, where Postgres refused the row.';
 `;
 
+/** Creates what is missing of the ledger. To be called in a transaction. @throws TargetError for another version's */
 export async function createLedger(client: pg.Client): Promise<void> {
   // IF NOT EXISTS alone is not safe when two sessions create the same thing at once.
-  await client.query('BEGIN');
   await client.query('SELECT pg_advisory_xact_lock($1)', [createLockKey]);
+  if (await hasLedger(client)) return;
   await client.query('SET LOCAL client_min_messages = warning');
   await client.query(ledgerTables);
-  await client.query('COMMIT');
 }
 
-/** Writes the run down; returns its id. */
-export async function openRun(client: pg.Client, source: string, plan: Plan): Promise<string> {
-  const { rows } = await client.query<{ run_id: string }>(
-    `INSERT INTO mongo2pg.runs (source, table_schema, table_name, plan) VALUES ($1, $2, $3, $4) RETURNING run_id`,
-    [source, plan.schema, plan.table, JSON.stringify(plan)],
-  );
-  const runId = rows[0]?.run_id;
-  if (runId === undefined) throw new Error('INSERT … RETURNING gave no row');
-  return runId;
-}
-
-/** The run's last commit, and a synchronous one: with it, all that the workers committed before is on disk. */
-export async function finishRun(client: pg.Client, runId: string): Promise<void> {
-  await client.query('BEGIN');
-  await client.query('SET LOCAL synchronous_commit = on');
-  await client.query('UPDATE mongo2pg.runs SET finished_at = now() WHERE run_id = $1', [runId]);
-  await client.query('COMMIT');
-}
-
-export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
-  const { rows } = await client.query<Record<keyof RunTotals, string>>(
-    `SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
-            coalesce(sum(dead_lettered), 0) AS "deadLettered"
-       FROM mongo2pg.batches WHERE run_id = $1`,
-    [runId],
+/** @throws TargetError when the ledger was made by another version */
+export async function hasLedger(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ runs: string | null; comment: string | null }>(
+    `SELECT to_regclass('mongo2pg.runs') AS runs, obj_description(to_regnamespace('mongo2pg'), 'pg_namespace') AS comment`,
   );
   const row = rows[0];
-  return {
-    documents: Number(row?.documents),
-    copied: Number(row?.copied),
-    deadLettered: Number(row?.deadLettered),
-  };
-}
-
-/** Reasons of a run's dead letters, the most frequent first. */
-export async function countDeadLetters(
-  client: pg.Client,
-  runId: string,
-): Promise<{ reason: string; count: number }[]> {
-  const { rows } = await client.query<{ reason: string; count: string }>(
-    `SELECT reason, count(*) AS count FROM mongo2pg.dead_letters
-      WHERE run_id = $1 GROUP BY reason ORDER BY count(*) DESC, reason`,
-    [runId],
-  );
-  return rows.map(({ reason, count }) => ({ reason, count: Number(count) }));
-}
-
-/** True when a run of this tool made the table: what stands in it can be read again from its source. */
-export async function isTableOfARun(client: pg.Client, schema: string, table: string): Promise<boolean> {
-  const { rows } = await client.query<{ ledger: string | null }>(
-    `SELECT to_regclass('mongo2pg.runs') AS ledger`,
-  );
-  if (rows[0]?.ledger == null) return false;
-  const { rowCount } = await client.query(
-    'SELECT FROM mongo2pg.runs WHERE table_schema = $1 AND table_name = $2 LIMIT 1',
-    [schema, table],
-  );
-  return (rowCount ?? 0) > 0;
+  if (row?.runs == null) return false;
+  if (row.comment === `mongo2pg ledger ${ledgerVersion}`) return true;
+  throw new TargetError('the ledger in the schema mongo2pg was made by another version of this tool', {
+    fix: 'finish its runs with that version; then DROP SCHEMA mongo2pg CASCADE, which leaves the copied tables alone.',
+  });
 }

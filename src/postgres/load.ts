@@ -1,150 +1,173 @@
 /** Loads one batch in one transaction: its row in the ledger first, then its rows, then its dead letters. */
 
-import { once } from 'node:events';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
-import type { Batch, WorkerSettings } from '../pool/protocol.ts';
+import { reachFailpoint } from '../failpoints.ts';
+import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
+import { Stopwatch } from '../stopwatch.ts';
+import { DocumentCursor } from '../transcode/bson.ts';
+import { describeId } from '../transcode/document-id.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
-import type { DeadLetter, EncodedBatch } from '../transcode/row.ts';
-import { closePostgres, connectPostgres, explainPostgresError } from './connection.ts';
-import { copyStatement } from './ddl.ts';
+import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
+import { explainPostgresError } from './connection.ts';
+import { copyRows } from './copy.ts';
+import { copyStatement, isAlwaysStaged } from './ddl.ts';
+import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
+import { isRefusal } from './passing-errors.ts';
+import { Session } from './session.ts';
+import { loadSettingAside, type Refusal } from './set-aside.ts';
 
-export interface LoadOutcome {
-  readonly isDuplicate: boolean;
+/** @throws TargetError that says what to do */
+export async function openLoadingSession(
+  settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+): Promise<Session> {
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
+  return await Session.open(
+    {
+      url,
+      applicationName: 'mongo2pg worker',
+      retryLimitMs,
+      answerTimeoutMs,
+      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
+      onConnect: async (client) => {
+        await client.query('SET synchronous_commit = off');
+      },
+    },
+    'retry',
+  );
+}
+
+/** A batch as a COPY stream, and the documents of it that have no row there. */
+export interface LoadableBatch {
+  readonly copy: Buffer;
+  readonly documents: number;
+  /** How many rows the stream has. */
   readonly copied: number;
-  readonly deadLettered: number;
+  readonly deadLetters: readonly LedgerLetter[];
   readonly extra: readonly ExtraCount[];
 }
 
-export interface Loader {
-  /** @throws TargetError when Postgres refuses the batch; nothing of it is then committed */
-  load(batch: Batch, encoded: EncodedBatch): Promise<LoadOutcome>;
-  close(): Promise<void>;
+export interface LoadOutcome extends BatchAccount {
+  /** An earlier delivery had committed already; the account is that delivery's. */
+  readonly isDuplicate: boolean;
+  readonly steps: LoadSteps;
 }
 
-const uniqueViolation = '23505';
+/** COPY took fewer rows than it was given, without an error: a trigger left some out. */
+class MissingRowsError extends Error {}
 
-export async function openLoader(settings: WorkerSettings): Promise<Loader> {
-  const { postgresUrl, plan, runId } = settings;
-  const client = await connectPostgres(postgresUrl, 'mongo2pg worker');
-  // Safe: the ledger's row and the batch's rows are lost or kept together, and the run's last commit is synchronous.
-  await client.query('SET synchronous_commit = off');
-  const copy = copyStatement(plan);
+export class Loader {
+  readonly #session: Session;
+  readonly #settings: WorkerSettings;
+  readonly #statement: string;
+  readonly #copy: Copy;
 
-  const loadOnce = async (batch: Batch, encoded: EncodedBatch): Promise<LoadOutcome> => {
-    const { copied, extra } = encoded;
-    const deadLettered = encoded.deadLetters.length;
-    await client.query('BEGIN');
+  /** @param session one of `openLoadingSession` */
+  constructor(session: Session, settings: WorkerSettings) {
+    this.#session = session;
+    this.#settings = settings;
+    this.#statement = copyStatement(settings.plan);
+    this.#copy = isAlwaysStaged(settings.plan) ? copySettingAside : copyAll;
+  }
+
+  /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
+  async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
+    const watch: LoadWatch = new Stopwatch();
     try {
-      if (!(await claimBatch(client, runId, batch, copied, deadLettered))) {
-        await client.query('ROLLBACK');
-        return await readOutcome(client, runId, batch.number);
-      }
-      const rowCount = copied === 0 ? 0 : await copyRows(client, copy, encoded.copy);
-      if (rowCount !== copied) throw new Error(`COPY took ${rowCount} rows of ${copied}`);
-      await insertDeadLetters(client, runId, batch.number, plan.collection, encoded.deadLetters);
-      await client.query('COMMIT');
-      return { isDuplicate: false, copied, deadLettered, extra };
+      const outcome = await this.#loadOrSetAside(batch, encoded, watch);
+      watch.lap('commit');
+      const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
+      return { ...outcome, steps };
     } catch (error) {
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
+      throw error instanceof pg.DatabaseError
+        ? explainPostgresError(error, this.#settings.postgresUrl)
+        : error;
     }
-  };
-  return {
-    load: async (batch, encoded) => {
-      try {
-        return await loadOnce(batch, encoded);
-      } catch (error) {
-        throw error instanceof pg.DatabaseError ? explainPostgresError(error, postgresUrl) : error;
-      }
-    },
-    close: () => closePostgres(client),
-  };
-}
+  }
 
-/**
- * Inserts the batch's row into the ledger. If another transaction has inserted it and not ended yet (of a worker that
- * died, say), this waits for it.
- * @returns false when the batch is committed already
- */
-async function claimBatch(
-  client: pg.Client,
-  runId: string,
-  batch: Batch,
-  copied: number,
-  deadLettered: number,
-): Promise<boolean> {
-  try {
-    await client.query({
-      name: 'claim-batch',
-      text: `INSERT INTO mongo2pg.batches (run_id, batch, after_id, last_id, documents, copied, dead_lettered)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-      values: [
-        runId,
-        batch.number,
-        asBuffer(batch.afterId),
-        asBuffer(batch.lastId),
-        batch.count,
-        copied,
-        deadLettered,
-      ],
+  async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    try {
+      return await this.#load(batch, encoded, watch, this.#copy);
+    } catch (error) {
+      if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
+      return await this.#load(batch, encoded, watch, copySettingAside);
+    }
+  }
+
+  #load(batch: Batch, encoded: LoadableBatch, watch: LoadWatch, copy: Copy): Promise<Account> {
+    const { runId, plan } = this.#settings;
+    return this.#session.transaction(async (client) => {
+      await reachFailpoint('worker-before-claim');
+      const claimed = { ...encoded, deadLettered: encoded.deadLetters.length };
+      const isClaimed = await claimBatch(client, this.#settings, batch, claimed);
+      watch.lap('claim');
+      if (!isClaimed) {
+        // The failed INSERT has ended this transaction.
+        await client.query('ROLLBACK');
+        return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
+      }
+      const refusals =
+        encoded.copied === 0
+          ? []
+          : await timed(watch, copy(client, this.#settings, this.#statement, encoded));
+      const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
+      const account: BatchAccount = {
+        documents: encoded.documents,
+        copied: encoded.copied - refusals.length,
+        deadLettered: letters.length,
+      };
+      if (refusals.length > 0) await amendClaim(client, runId, batch.number, account);
+      const place = { runId, batch: batch.number, collection: plan.collection };
+      await insertDeadLetters(client, place, letters);
+      watch.lap('copy');
+      await reachFailpoint('worker-before-commit');
+      return { isDuplicate: false, ...account };
     });
-    return true;
-  } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === uniqueViolation) return false;
-    throw error;
   }
 }
 
-async function readOutcome(client: pg.Client, runId: string, batch: number): Promise<LoadOutcome> {
-  const { rows } = await client.query<{ copied: number; deadLettered: number }>(
-    'SELECT copied, dead_lettered AS "deadLettered" FROM mongo2pg.batches WHERE run_id = $1 AND batch = $2',
-    [runId, batch],
-  );
-  const row = rows[0];
-  if (row === undefined)
-    throw new Error(`the ledger refused batch ${batch} as a duplicate, and does not have it`);
-  // What went into the extra column was counted by the delivery that committed, whose ack was lost.
-  return { isDuplicate: true, copied: row.copied, deadLettered: row.deadLettered, extra: [] };
-}
+type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
+type Account = Omit<LoadOutcome, 'steps'>;
 
-/** @returns how many rows Postgres took */
-async function copyRows(client: pg.Client, statement: string, bytes: Buffer): Promise<number> {
-  const stream = client.query(copyFrom(statement));
-  // `finish` comes when Postgres is ready for the next query, so the buffer may be written anew after it.
-  const finished = once(stream, 'finish');
-  stream.end(bytes);
-  await finished;
-  return stream.rowCount;
-}
-
-async function insertDeadLetters(
+/** Copies the rows of a batch; returns those that Postgres refused. */
+type Copy = (
   client: pg.Client,
-  runId: string,
-  batch: number,
-  collection: string,
-  deadLetters: readonly DeadLetter[],
-): Promise<void> {
-  if (deadLetters.length === 0) return;
-  await client.query(
-    `INSERT INTO mongo2pg.dead_letters
-            (run_id, batch, collection, ordinal, document_id, reason, column_name, detail, document)
-     SELECT $1, $2, $3, * FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])`,
-    [
-      runId,
-      batch,
-      collection,
-      deadLetters.map((letter) => letter.ordinal),
-      deadLetters.map((letter) => letter.id),
-      deadLetters.map((letter) => letter.reason),
-      deadLetters.map((letter) => letter.column),
-      deadLetters.map((letter) => letter.detail),
-      deadLetters.map((letter) => letter.document),
-    ],
-  );
+  run: Pick<WorkerSettings, 'runId' | 'plan'>,
+  statement: string,
+  encoded: LoadableBatch,
+) => Promise<Refusal[]>;
+
+const copyAll: Copy = async (client, _run, statement, { copy, copied }) => {
+  const rowCount = await copyRows(client, statement, copy);
+  if (rowCount !== copied) throw new MissingRowsError(`COPY took ${rowCount} rows of ${copied}`);
+  return [];
+};
+
+const copySettingAside: Copy = (client, run, _statement, { copy, copied }) =>
+  loadSettingAside(client, run, copy, copied);
+
+/** A COPY that fails has taken its time as well. */
+async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
+  try {
+    return await copying;
+  } finally {
+    watch.lap('copy');
+  }
 }
 
-/** pg knows a Buffer, and what came over IPC may be a plain Uint8Array. */
-function asBuffer(bytes: Uint8Array | null): Buffer | null {
-  return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** A refusal tells the row; the letter needs its document, which is the row's among those that had one. */
+function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {
+  if (refusals.length === 0) return [];
+  const byRow = new Map(refusals.map((refusal) => [refusal.row, refusal]));
+  const withoutRow = new Set(encoded.deadLetters.map(({ ordinal }) => ordinal));
+  const letters: LedgerLetter[] = [];
+  const cursor = new DocumentCursor(batch.documents);
+  for (let ordinal = 0, row = 0; cursor.next(); ordinal++) {
+    if (withoutRow.has(ordinal)) continue;
+    const refusal = byRow.get(row++);
+    if (refusal === undefined) continue;
+    const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
+    const { code, column, detail } = refusal;
+    letters.push({ ordinal, document, id: describeId(document), reason: 'refused', code, column, detail });
+  }
+  return letters;
 }

@@ -1,98 +1,64 @@
-/** The target of one run: makes the table ready, finishes it, and counts what is in it. */
+/** The target table of a run: what is in it before, made ready, and finished. */
 
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError } from '../errors.ts';
-import { columnTypes, type Plan } from '../plan/plan.ts';
-import {
-  addPrimaryKeyStatement,
-  createTableStatement,
-  hasPrimaryKey,
-  hasRows,
-  qualifiedName,
-  readTableColumns,
-  type TableColumn,
-} from './ddl.ts';
-import { isTableOfARun } from './ledger.ts';
+import type { ExistingTable } from '../plan/column-target.ts';
+import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
+import { addPrimaryKeyStatement, createTableStatement, hasPrimaryKey, qualifiedName } from './ddl.ts';
+import { readTable } from './table.ts';
 
-/** For the session that builds the index: enough to sort millions of keys in memory, little enough for a small server. */
-const indexMemory = '256MB';
-
-export type TargetTable = Pick<Plan, 'schema' | 'table'>;
+/** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
+export const indexMemory = '256MB';
 
 /**
- * Refuses, before anything is read or written, a table that has rows nobody gave up. `replaceOwn`: a table that a run
- * of this tool made may be dropped without being asked.
- * @throws TargetError telling the choices
- */
-export async function checkTarget(
-  client: pg.Client,
-  table: TargetTable,
-  ifExists: IfExists | undefined,
-  replaceOwn: boolean,
-): Promise<IfExists> {
-  if (ifExists !== undefined && ifExists !== 'fail') return ifExists;
-  const columns = await readTableColumns(client, table);
-  if (columns === null || !(await hasRows(client, table))) return 'fail';
-  if (ifExists === undefined && replaceOwn && (await isTableOfARun(client, table.schema, table.table)))
-    return 'drop';
-  throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
-    fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
-  });
-}
-
-/**
- * Creates the table, or makes the one that is there ready.
+ * Creates the table, or makes the one that is there ready. To be called in a transaction.
  * @returns whether the table is this tool's own: made now, or by an earlier run
- * @throws TargetError when the plan does not fit the table
+ * @param plan fitted to the table, if there is one
+ * @throws TargetError when the table is not the one that the plan was made for
  */
 export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<boolean> {
-  await client.query('BEGIN');
-  try {
-    await client.query('SET LOCAL client_min_messages = warning');
-    // Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there.
-    const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [plan.schema]);
-    if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(plan.schema)}`);
-    if (ifExists === 'drop') await client.query(`DROP TABLE IF EXISTS ${qualifiedName(plan)}`);
-    const columns = await readTableColumns(client, plan);
-    if (columns === null) {
-      await client.query(createTableStatement(plan));
-    } else {
-      requireFit(plan, columns);
-      if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
-    }
-    await client.query('COMMIT');
-    return columns === null || (await isTableOfARun(client, plan.schema, plan.table));
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
+  await client.query('SET LOCAL client_min_messages = warning');
+  // Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there.
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [plan.schema]);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(plan.schema)}`);
+  if (ifExists === 'drop') await client.query(`DROP TABLE IF EXISTS ${qualifiedName(plan)}`);
+  const table = await readTable(client, plan);
+  if (table === null) {
+    await client.query(createTableStatement(plan));
+    return true;
   }
+  requireSame(plan, table);
+  if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
+  return table.isOwn;
 }
 
-/** Builds the primary key of a table of our own, and gathers statistics for the planner. */
-export async function finishTarget(client: pg.Client, plan: Plan, isOwnTable: boolean): Promise<void> {
-  // The keys of a table that somebody else made are their decision.
-  if (isOwnTable && !(await hasPrimaryKey(client, plan))) {
-    await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-    await client.query(addPrimaryKeyStatement(plan));
-    await client.query('RESET maintenance_work_mem');
-  }
+/** Builds the primary key. May be done again. */
+export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
+  if (!plan.columns.some(isIdColumn) || (await hasPrimaryKey(client, plan))) return;
+  await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+  await client.query(addPrimaryKeyStatement(plan));
+  await client.query('RESET maintenance_work_mem');
+}
+
+/** Gathers statistics for the planner. */
+export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
   await client.query(`ANALYZE ${qualifiedName(plan)}`);
 }
 
-function requireFit(plan: Plan, actual: readonly TableColumn[]): void {
-  const wanted: TableColumn[] = plan.columns.map(({ column, type }) => ({ column, type: columnTypes[type] }));
-  wanted.push({ column: plan.extraColumn, type: 'jsonb' });
-  const misfits = wanted.flatMap(({ column, type }) => {
-    const found = actual.find((other) => other.column === column);
-    if (found === undefined) return [`"${column}" (${type}) is missing`];
-    return found.type === type ? [] : [`"${column}" is ${found.type}, not ${type}`];
+/** The plan was made for a table that somebody else may have changed since. */
+function requireSame(plan: Plan, { columns }: ExistingTable): void {
+  const isSame = plan.columns.every(({ column, type, target }) => {
+    const found = columns.find((other) => other.column === column);
+    if (target !== undefined) return isDeepStrictEqual(found?.target, target);
+    return found?.typeName === columnTypes[type];
   });
-  if (misfits.length === 0) return;
-  throw new TargetError(
-    `the table ${qualifiedName(plan)} does not fit the collection: ${misfits.join('; ')}`,
-    {
-      fix: 'use --if-exists drop to make it anew, or choose another POSTGRES_SCHEMA.',
-    },
+  const hasExtra = columns.some(
+    ({ column, target }) => column === plan.extraColumn && target?.kind === 'jsonb',
   );
+  if (isSame && (hasExtra || plan.extraColumn === null)) return;
+  throw new TargetError(`the table ${qualifiedName(plan)} was changed while the run began`, {
+    fix: 'start again, when nobody works on it.',
+  });
 }

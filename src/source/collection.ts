@@ -1,6 +1,7 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
 import {
+  Binary,
   Long,
   MongoClient,
   MongoServerError,
@@ -10,11 +11,20 @@ import {
   type MongoClientOptions,
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { SourceError } from '../errors.ts';
+import { NothingToCopyError, SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { explainMongoError } from './mongo-errors.ts';
-import { filtersAfter } from './id-brackets.ts';
-import type { Page, Sample, Source } from './source.ts';
+import { retry } from '../retry.ts';
+import { whyNot } from './collection-choice.ts';
+import { listDocuments, readFirstBatch, requireId } from './documents.ts';
+import { hasMatch } from './filter-check.ts';
+import { narrow } from './filter.ts';
+import { filtersBetween, readId } from './id-brackets.ts';
+import type { IndexSpec } from './index-spec.ts';
+import { readIndexes } from './indexes.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { readRequiredFields } from './required-fields.ts';
+import { sampleByFind } from './sample-by-find.ts';
+import type { Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -23,18 +33,28 @@ export interface CollectionOptions {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
+  /** How long to keep trying to read a page once the server is gone. */
+  readonly retryLimitMs: number;
+  /** How long the server may be silent before its connection counts as broken; 0 for ever. */
+  readonly answerTimeoutMs: number;
+  /** A page could not be read and is read again. */
+  readonly onRetry?: (reason: string) => void;
+  /** Ends the trying with its reason. */
+  readonly signal?: AbortSignal;
+  /** Only documents that match are read; all when absent. */
+  readonly filter?: BSON.Document | undefined;
 }
 
-export async function connectMongo(url: string): Promise<MongoClient> {
+/** What the URL says goes before these. */
+const defaults = { appName: 'mongo2pg', serverSelectionTimeoutMS: serverSelectionTimeoutMs };
+
+export async function connectMongo(url: string, settings: MongoClientOptions = {}): Promise<MongoClient> {
   try {
-    // What the URL says goes before what is said here.
     const named = new ConnectionString(url).typedSearchParams<MongoClientOptions>();
-    const client = new MongoClient(url, {
-      ...(named.has('appName') ? {} : { appName: 'mongo2pg' }),
-      ...(named.has('serverSelectionTimeoutMS')
-        ? {}
-        : { serverSelectionTimeoutMS: serverSelectionTimeoutMs }),
-    });
+    const unnamed = Object.entries({ ...defaults, ...settings }).filter(
+      ([name]) => !named.has(name as keyof MongoClientOptions),
+    );
+    const client = new MongoClient(url, Object.fromEntries(unnamed));
     return await client.connect();
   } catch (error) {
     throw explainMongoError(error, url);
@@ -42,78 +62,132 @@ export async function connectMongo(url: string): Promise<MongoClient> {
 }
 
 /**
- * Connects, and makes sure that the collection is there and has documents.
+ * Makes sure that the collection is there, can be read, and has documents.
  * @throws SourceError that says what to do
  */
-export async function openCollection(options: CollectionOptions): Promise<Source> {
-  const client = await connectMongo(options.url);
+export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
     const db = client.db(options.db);
-    await requireCollection(db, options.collection);
-    const source = new CollectionSource(client, db, options);
+    const collectionId = await requireCollection(db, options.collection);
+    const source = new CollectionSource(db, options, collectionId);
     if (!(await source.hasDocuments())) {
-      throw new SourceError(`the collection ${source.name} is empty`, {
+      throw new NothingToCopyError(`the collection ${source.name} is empty`, {
         fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
+      });
+    }
+    if (
+      options.filter !== undefined &&
+      !(await hasMatch(db.collection(options.collection), options.filter))
+    ) {
+      throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
+        fix: 'correct FILTER.',
       });
     }
     return source;
   } catch (error) {
-    await client.close();
     throw explainMongoError(error, options.url);
   }
 }
 
 class CollectionSource implements Source {
   readonly name: string;
-  readonly #client: MongoClient;
+  readonly collectionId: string | null;
   readonly #db: Db;
   readonly #collection: Collection;
-  readonly #url: string;
+  readonly #options: CollectionOptions;
+  readonly #filter: BSON.Document | undefined;
 
-  constructor(client: MongoClient, db: Db, { url, collection }: CollectionOptions) {
-    this.#client = client;
+  constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
-    this.#collection = db.collection(collection);
-    this.#url = url;
-    this.name = `${db.databaseName}.${collection}`;
+    this.#collection = db.collection(options.collection);
+    this.#options = options;
+    this.#filter = options.filter;
+    this.name = `${db.databaseName}.${options.collection}`;
+    this.collectionId = collectionId;
   }
 
+  /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    return (await this.#readPage({}, 1)) !== null;
+    const [first] = listDocuments(await this.#find({}, 1, 1));
+    // Not later, when a table was made for it: a document without an _id is refused here.
+    if (first !== undefined) requireId(first);
+    return first !== undefined;
   }
 
   estimateCount(): Promise<number> {
-    return this.#explained(() => this.#collection.estimatedDocumentCount());
+    return this.#explained(() => {
+      return this.#filter === undefined
+        ? this.#collection.estimatedDocumentCount()
+        : this.#collection.countDocuments(this.#filter);
+    });
+  }
+
+  requiredFields(): Promise<string[]> {
+    return this.#explained(async () => {
+      const [info] = await this.#db.listCollections({ name: this.#collection.collectionName }).toArray();
+      return readRequiredFields(info ?? {});
+    });
   }
 
   sample(size: number): Promise<Sample> {
     return this.#explained(async () => {
       try {
-        return { documents: await this.#readSample([{ $sample: { size } }], size), isRandom: true };
+        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const documents = await this.#readSample([...match, { $sample: { size } }], size);
+        return { documents, method: 'random' };
       } catch (error) {
         if (!isUnknownStage(error)) throw error;
-        const first = [{ $sort: { _id: 1 } }, { $limit: size }];
-        return { documents: await this.#readSample(first, size), isRandom: false };
+        return await sampleByFind((filter, direction, limit) => {
+          return this.#find(narrow(filter, this.#filter), direction, limit);
+        }, size);
       }
     });
   }
 
-  async *pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
-    let lastId: Uint8Array | null = null;
+  listIndexes(): Promise<IndexSpec[]> {
+    return this.#explained(() => this.#insist(() => readIndexes(this.#db, this.#collection.collectionName)));
+  }
+
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
+    return this.#explained(async () => {
+      const found = new Map<string, Uint8Array>();
+      // One at a time: documents of 16 MB do not fit into one reply together.
+      for (const id of ids) {
+        const array = await this.#insist(() => this.#find({ _id: readId(id) }, 1, 1));
+        for (const document of listDocuments(array)) found.set(Buffer.from(id).toString('latin1'), document);
+      }
+      return found;
+    });
+  }
+
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    let lastId = afterId;
     for (;;) {
-      const page: Page | null = await this.#explained(() => this.#readPageAfter(lastId, itemsPerPage));
+      const interval = { afterId: lastId, untilId };
+      const page = await this.#explained(() =>
+        this.#insist(() => this.#readFirstPage(interval, itemsPerPage)),
+      );
       if (page === null) return;
       yield page;
       lastId = page.lastId;
     }
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
+  #insist<T>(read: () => Promise<T>): Promise<T> {
+    const { retryLimitMs: limitMs, onRetry, signal } = this.#options;
+    return retry(read, {
+      limitMs,
+      isPassing: isPassingMongoError,
+      onRetry: (error, attempt) => {
+        if (attempt === 1) onRetry?.(error instanceof Error ? error.message : String(error));
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
-  async #readPageAfter(lastId: Uint8Array | null, limit: number): Promise<Page | null> {
-    for (const filter of filtersAfter(lastId)) {
+  async #readFirstPage({ afterId, untilId }: Interval, limit: number): Promise<Page | null> {
+    for (const filter of filtersBetween(afterId, untilId)) {
       const page = await this.#readPage(filter, limit);
       if (page !== null) return page;
     }
@@ -122,20 +196,25 @@ class CollectionSource implements Source {
 
   /** One page as a command of its own: nothing that times out between pages, nothing lost at a failover. */
   async #readPage(filter: BSON.Document, limit: number): Promise<Page | null> {
-    const cursor = await this.#readCursor({
-      find: this.#collection.collectionName,
-      filter,
-      sort: { _id: 1 },
-      limit,
-      batchSize: limit,
-      singleBatch: true,
-    });
-    const documents = readFirstBatch(cursor);
+    const documents = await this.#find(narrow(filter, this.#filter), 1, limit);
     const document = new DocumentCursor(documents);
     let count = 0;
     while (document.next()) count++;
     if (count === 0) return null;
-    return { documents, count, lastId: copyId(documents.subarray(document.start, document.end)) };
+    return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
+  }
+
+  /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
+  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+    const cursor = await this.#readCursor({
+      find: this.#collection.collectionName,
+      filter,
+      sort: { _id: direction },
+      limit,
+      batchSize: limit,
+      singleBatch: true,
+    });
+    return readFirstBatch(cursor);
   }
 
   /** One reply's worth of an aggregation: never more than 16 MB. */
@@ -171,7 +250,7 @@ class CollectionSource implements Source {
     try {
       return await read();
     } catch (error) {
-      throw explainMongoError(error, this.#url);
+      throw explainMongoError(error, this.#options.url);
     }
   }
 }
@@ -181,39 +260,18 @@ function isUnknownStage(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
 }
 
-/** The array of documents in a reply's `cursor`, as BSON bytes. */
-function readFirstBatch(cursor: Uint8Array): Uint8Array {
-  const batch = findField(cursor, 'firstBatch');
-  if (batch === null) throw new SourceError('the server answered without a firstBatch');
-  return cursor.subarray(batch.valueStart, batch.valueEnd);
-}
-
-function listDocuments(array: Uint8Array): Uint8Array[] {
-  const documents: Uint8Array[] = [];
-  for (const cursor = new DocumentCursor(array); cursor.next();) {
-    documents.push(array.subarray(cursor.start, cursor.end));
+/** @returns the collection's UUID, as text; null where the server tells none */
+async function requireCollection(db: Db, collection: string): Promise<string | null> {
+  const found = await db.listCollections({ name: collection }).toArray();
+  const first = found[0];
+  if (first !== undefined) {
+    const reason = whyNot({ name: collection, type: first.type ?? 'collection' });
+    if (reason !== null)
+      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
+    const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
+    return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
   }
-  return documents;
-}
-
-/** `{_id: …}` of a document, as BSON; a copy, so that it does not keep its page in memory. */
-function copyId(document: Uint8Array): Uint8Array {
-  const element = findField(document, '_id');
-  if (element === null) {
-    throw new SourceError('a document without an _id came from the server', {
-      fix: 'a view or a special collection may have such; only collections with _id can be copied.',
-    });
-  }
-  const elementBytes = document.subarray(element.nameStart - 1, element.valueEnd);
-  const id = Buffer.alloc(4 + elementBytes.byteLength + 1);
-  id.writeInt32LE(id.byteLength);
-  id.set(elementBytes, 4);
-  return id;
-}
-
-async function requireCollection(db: Db, collection: string): Promise<void> {
   const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
-  if (names.includes(collection)) return;
   const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
   if (names.length > 0) {
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });

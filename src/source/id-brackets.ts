@@ -62,32 +62,60 @@ const bracketOfTypeByte = new Map<number, number>([
 ]);
 
 /**
- * The filters that together read all that comes after `lastId`, in the order in which they must be used: each until
- * it gives an empty page. (A short page says nothing: a reply is cut at 16 MB.)
- * @param lastId a BSON document `{_id: …}`, or null for the beginning
+ * The filters that together read all of (afterId, untilId], in the order in which they must be used: each until it
+ * gives an empty page. (A short page says nothing: a reply is cut at 16 MB.)
+ * @param afterId a BSON document `{_id: …}`, or null for the beginning
+ * @param untilId likewise, or null for the end
  */
-export function filtersAfter(lastId: Uint8Array | null): Document[] {
-  if (lastId === null) return [{}];
-  // The first element's type byte follows the document's int32 length.
-  const index = bracketOfTypeByte.get(lastId[4] ?? 0);
-  if (index === undefined) throw new Error(`an _id of BSON type ${lastId[4] ?? 0} has no place in the order`);
+export function filtersBetween(afterId: Uint8Array | null, untilId: Uint8Array | null): Document[] {
+  if (afterId === null && untilId === null) return [{}];
+  const first = afterId === null ? -1 : bracketIndexOf(afterId);
+  const last = untilId === null ? brackets.length : bracketIndexOf(untilId);
   const filters: Document[] = [];
-  if (brackets[index]?.isSingleValue !== true) filters.push({ _id: afterWithinBracket(lastId) });
-  const laterTypes = brackets.slice(index + 1).flatMap(({ types }) => types);
-  if (laterTypes.length > 0) filters.push({ _id: { $type: laterTypes } });
+  if (afterId !== null && first === last && untilId !== null) {
+    // A bracket of one value has nothing after it.
+    if (brackets[first]?.isSingleValue === true) return [];
+    return [{ _id: { ...afterWithinBracket(afterId), ...untilWithinBracket(untilId, last) } }];
+  }
+  if (afterId !== null && brackets[first]?.isSingleValue !== true) {
+    filters.push({ _id: afterWithinBracket(afterId) });
+  }
+  const between = brackets.slice(first + 1, last).flatMap(({ types }) => types);
+  if (between.length > 0) filters.push({ _id: { $type: between } });
+  if (untilId !== null) filters.push({ _id: untilWithinBracket(untilId, last) });
   return filters;
 }
 
-function afterWithinBracket(lastId: Uint8Array): Document {
-  // Without promotion each number keeps its BSON type and all its digits.
-  const { _id } = deserialize(lastId, { promoteValues: false, bsonRegExp: true }) as { _id: unknown };
-  // An inexact `_id` (a date beyond what Date holds, say) would skip documents or read some twice.
-  if (Buffer.compare(serialize({ _id }), lastId) !== 0) {
-    throw new SourceError(
-      `cannot read on after the _id with the BSON bytes ${Buffer.from(lastId).toString('hex')}`,
-    );
-  }
+function bracketIndexOf(id: Uint8Array): number {
+  // The first element's type byte follows the document's int32 length.
+  const type = id[4] ?? 0;
+  const index = bracketOfTypeByte.get(type);
+  if (index === undefined) throw new Error(`an _id of BSON type ${type} has no place in the order`);
+  return index;
+}
+
+function untilWithinBracket(untilId: Uint8Array, index: number): Document {
+  const bracket = brackets[index];
+  if (bracket?.isSingleValue === true) return { $type: bracket.types };
+  return { $lte: readId(untilId) };
+}
+
+function afterWithinBracket(afterId: Uint8Array): Document {
+  const _id = readId(afterId);
   // NaN sorts before all numbers, but `$gt: NaN` finds nothing.
   if (String(_id) === 'NaN' && typeof _id !== 'string') return { $gte: new Double(-Infinity) };
   return { $gt: _id };
+}
+
+/** The value of a BSON document `{_id: …}`. @throws SourceError when it would not come back exactly */
+export function readId(id: Uint8Array): unknown {
+  // Without promotion each number keeps its BSON type and all its digits.
+  const { _id } = deserialize(id, { promoteValues: false, bsonRegExp: true }) as { _id: unknown };
+  // An inexact `_id` (a date beyond what Date holds, say) would skip documents or read some twice.
+  if (Buffer.compare(serialize({ _id }), id) !== 0) {
+    throw new SourceError(
+      `cannot read on after the _id with the BSON bytes ${Buffer.from(id).toString('hex')}`,
+    );
+  }
+  return _id;
 }

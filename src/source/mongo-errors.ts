@@ -1,11 +1,51 @@
 /** Puts the MongoDB driver's errors into words that tell the fix. */
 
-import { MongoServerError } from 'mongodb';
+import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
+import { isPassingSocketError } from '../socket-errors.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
+
+/** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
+const passingCodes = new Set([
+  6, // HostUnreachable
+  7, // HostNotFound
+  43, // CursorNotFound
+  50, // MaxTimeMSExpired
+  63, // StaleShardVersion
+  89, // NetworkTimeout
+  91, // ShutdownInProgress
+  133, // FailedToSatisfyReadPreference
+  134, // ReadConcernMajorityNotAvailableYet
+  175, // QueryPlanKilled
+  189, // PrimarySteppedDown
+  202, // NetworkInterfaceExceededTimeLimit
+  237, // CursorKilled
+  262, // ExceededTimeLimit
+  9001, // SocketException
+  10107, // NotWritablePrimary
+  11600, // InterruptedAtShutdown
+  11601, // Interrupted
+  11602, // InterruptedDueToReplStateChange
+  13388, // StaleConfig
+  13435, // NotPrimaryNoSecondaryOk
+  13436, // NotPrimaryOrSecondary
+]);
+
+/** The same command may succeed a moment later: the server restarts, or another one takes over. */
+export function isPassingMongoError(error: unknown): boolean {
+  if (error instanceof MongoServerError) {
+    return passingCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
+  }
+  // The driver hands some errors of its sockets on as they are.
+  return (
+    error instanceof MongoNetworkError ||
+    error instanceof MongoServerSelectionError ||
+    isPassingSocketError(error)
+  );
+}
 
 /** `host:port`, all of the URL that may be shown. */
 export function describeMongo(url: string): string {
@@ -16,8 +56,9 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (error instanceof MigrationError) return error;
   const where = describeMongo(url);
   const text = error instanceof Error ? error.message : String(error);
+  const isServerGone = isPassingMongoError(error);
   const explain = (message: string, fix: string): SourceError =>
-    new SourceError(message, { fix, cause: error });
+    new SourceError(message, { fix, isServerGone, cause: error });
   if (error instanceof MongoServerError && error.code === authenticationFailed) {
     return explain(
       `MongoDB at ${where} refused user or password`,
@@ -42,5 +83,5 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       'check host, port, TLS options and firewall.',
     );
   }
-  return new SourceError(`MongoDB at ${where}: ${text}`, { cause: error });
+  return new SourceError(`MongoDB at ${where}: ${text}`, { isServerGone, cause: error });
 }

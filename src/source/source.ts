@@ -1,5 +1,7 @@
 /** What the pipeline asks of a source of documents; it never decodes them. */
 
+import type { IndexSpec } from './index-spec.ts';
+
 /** One page of documents on its way: raw BSON, never decoded by the primary. */
 export interface Page {
   /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
@@ -9,21 +11,39 @@ export interface Page {
   readonly lastId: Uint8Array;
 }
 
+/** (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+export interface Interval {
+  readonly afterId: Uint8Array | null;
+  readonly untilId: Uint8Array | null;
+}
+
+/**
+ * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
+ * and the last, where an `_id` has no middle.
+ */
+export type SampleMethod = 'random' | 'spread' | 'ends';
+
 export interface Sample {
   /** Raw BSON. */
   readonly documents: Uint8Array[];
-  /** From all over the collection; otherwise the first by `_id`, since the server cannot choose at random. */
-  readonly isRandom: boolean;
+  readonly method: SampleMethod;
 }
 
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
+  /** Tells a collection from another that has taken its name; null where the server cannot. */
+  readonly collectionId: string | null;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /** Every document once, in `_id` order. */
-  pages(itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
-  close(): Promise<void>;
+  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
+  /** Top-level fields that the collection's validator requires; empty where it has none. */
+  requiredFields(): Promise<string[]>;
+  /** All indexes, that of `_id` among them. */
+  listIndexes(): Promise<IndexSpec[]>;
+  /** Every document of the interval once, in `_id` order. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

@@ -38,8 +38,3 @@ export class ColumnSlot implements ElementPosition {
     this.valueEnd = at.valueEnd;
   }
 }
-
-/** Whether the column is for the document's `_id` as a whole: the primary key. */
-export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
-  return field === '_id' && path.length === 0;
-}

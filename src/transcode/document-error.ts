@@ -15,6 +15,10 @@ export const deadLetterReasons = [
   'id_type',
   /** A column that must have a value would be NULL. */
   'required',
+  /** A value does not fit its column, or a field has none, or is there twice; and there is no extra column for it. */
+  'does_not_fit',
+  'no_column',
+  'duplicate_field',
   /** A field occurs so often that `_extra` would have it twice. */
   'duplicate_extra',
 ] as const;

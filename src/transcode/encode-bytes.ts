@@ -39,6 +39,18 @@ export function encodeUuid(source: BsonBytes, start: number, end: number, output
   return true;
 }
 
+const UUID_TEXT = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** A string in the one form that RFC 9562 has for a UUID. */
+export function encodeUuidText({ bytes }: BsonBytes, start: number, end: number, output: Output): boolean {
+  if (end - start !== 5 + 36) return false;
+  const text = bytes.toString('latin1', start + 4, end - 1);
+  if (!UUID_TEXT.test(text)) return false;
+  const at = beginField(output, 16);
+  output.bytes.write(text.replaceAll('-', ''), at, 'hex');
+  return true;
+}
+
 /** Fewer bytes are copied faster by a loop, which makes no object of them. */
 const NATIVE_BYTES = 64;
 

@@ -1,4 +1,4 @@
-/** Encodes values as integer, bigint and double precision, where they are exactly numbers of that type. */
+/** Encodes values as integers and floating-point numbers of Postgres, where they are exactly numbers of that type. */
 
 import type { BsonBytes } from './bson.ts';
 import { readInt64, TWO_32 } from './digits.ts';
@@ -100,5 +100,46 @@ export function encodeInt64AsDouble(
     return false;
   const at = beginField(output, 8);
   output.view.setFloat64(at, value);
+  return true;
+}
+
+export function encodeInt32AsInt16(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  return writeInt16(source.view.getInt32(start, true), output);
+}
+
+export function encodeInt64AsInt16(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  return writeInt16(readInt64(source.view, start), output);
+}
+
+export function encodeDoubleAsInt16(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  return writeInt16(source.view.getFloat64(start, true), output);
+}
+
+function writeInt16(value: number, output: Output): boolean {
+  // Object.is tells -0 from 0.
+  if (!Object.is(value, (value << 16) >> 16)) return false;
+  const at = beginField(output, 2);
+  output.view.setInt16(at, value);
+  return true;
+}
+
+export function encodeInt32AsFloat(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  return writeFloat(source.view.getInt32(start, true), output);
+}
+
+export function encodeInt64AsFloat(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  const value = Number(source.view.getBigInt64(start, true));
+  return BigInt(value) === source.view.getBigInt64(start, true) && writeFloat(value, output);
+}
+
+export function encodeDoubleAsFloat(source: BsonBytes, start: number, _end: number, output: Output): boolean {
+  return writeFloat(source.view.getFloat64(start, true), output);
+}
+
+/** A real has 24 bits for the digits of a number; one that needs more would be rounded. */
+function writeFloat(value: number, output: Output): boolean {
+  if (!Object.is(value, Math.fround(value))) return false;
+  const at = beginField(output, 4);
+  output.view.setFloat32(at, value);
   return true;
 }

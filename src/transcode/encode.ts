@@ -3,8 +3,8 @@
  */
 
 import type { ColumnType, NulPolicy, PlanColumn } from '../plan/plan.ts';
-import { bsonTypes, type BsonTypeName } from './bson-types.ts';
-import type { BsonBytes } from './bson.ts';
+import { bsonTypes } from './bson-types.ts';
+import { encodeBoolean } from './encode-boolean.ts';
 import { createBinaryEncoder, encodeObjectId, encodeObjectIdBytes, encodeUuid } from './encode-bytes.ts';
 import { encodeDate } from './encode-date.ts';
 import {
@@ -17,7 +17,9 @@ import {
   encodeInt64AsDouble,
   encodeInt64AsInt32,
 } from './encode-numbers.ts';
-import { beginField, beginJson, type EncodeField, endJson } from './field.ts';
+import { createTargetEncoders, listEncoders, type Takes } from './encode-target.ts';
+import { plainTextEncoder } from './encode-text.ts';
+import { beginJson, beginPlainJson, type EncodeField, endJson } from './field.ts';
 import type { JsonWriter } from './json.ts';
 import {
   encodeDecimal,
@@ -26,18 +28,14 @@ import {
   encodeInt64AsNumeric,
   encodeWholeDoubleAsNumeric,
 } from './numeric.ts';
-import type { Output } from './output.ts';
-import { copyText } from './utf8.ts';
-
-type Takes = Partial<Record<BsonTypeName, EncodeField>>;
 
 export interface EncodingOptions {
   /** Writes the text of a jsonb column. */
   readonly json: JsonWriter;
   readonly maxJsonBytes: number;
   readonly nul: NulPolicy;
-  /** Whether the column is the primary key, in which two values that are different must not become one. */
-  readonly isId: boolean;
+  /** A value that its column does not take has a place beside it, in the extra column. */
+  readonly hasExtra: boolean;
 }
 
 /**
@@ -51,8 +49,8 @@ function tabulate(
   return {
     objectId: { objectId: encodeObjectId },
     objectIdBytes: { objectId: encodeObjectIdBytes },
-    string: { string: createTextEncoder(nul) },
-    symbol: { symbol: createTextEncoder(nul) },
+    string: { string: plainTextEncoder(nul) },
+    symbol: { symbol: plainTextEncoder(nul) },
     int32: { int: encodeInt32, long: encodeInt64AsInt32, double: encodeDoubleAsInt32 },
     int64: { long: encodeEightBytes, int: encodeInt32AsInt64, double: encodeDoubleAsInt64 },
     double: { double: encodeEightBytes, int: encodeInt32AsDouble, long: encodeInt64AsDouble },
@@ -73,43 +71,28 @@ function tabulate(
 
 /** The encoders of a column by the type byte of a value. */
 export function createFieldEncoders(column: PlanColumn, options: EncodingOptions): EncodeField[] {
-  const { json, maxJsonBytes } = options;
-  const encoders = Array.from({ length: 256 }, (): EncodeField => refuse);
-  const takes = tabulate(column, options)[column.type];
-  for (const name of Object.keys(bsonTypes) as BsonTypeName[]) {
-    const code = bsonTypes[name];
-    encoders[code] =
-      takes === 'any'
-        ? (source, start, end, output) => {
-            const lengthAt = beginJson(output);
-            json.writeValue(source, code, start, end, output);
-            endJson(output, lengthAt, maxJsonBytes);
-            return true;
-          }
-        : (takes[name] ?? refuse);
+  const { nul, hasExtra } = options;
+  const { target, subtype = 0 } = column;
+  if (target !== undefined) {
+    const leavesTooLong = !hasExtra || target.isNotNull === true;
+    const createJson = (isBinary: boolean): EncodeField[] => createJsonEncoders(options, isBinary);
+    return createTargetEncoders(target, { nul, subtype, leavesTooLong, createJson });
   }
-  return encoders;
+  const takes = tabulate(column, nul)[column.type];
+  return takes === 'any' ? createJsonEncoders(options, true) : listEncoders(takes);
 }
 
-function refuse(): boolean {
-  return false;
-}
-
-function createTextEncoder(nul: NulPolicy): EncodeField {
-  return (source, start, end, output) => {
-    const length = end - start - 5;
-    const lengthAt = output.position;
-    output.writeInt32(length);
-    copyText(source, start + 4, end - 1, output, nul);
-    const written = output.position - lengthAt - 4;
-    // A NUL was left out or replaced.
-    if (written !== length) output.view.setInt32(lengthAt, written);
-    return true;
-  };
-}
-
-function encodeBoolean({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
-  const at = beginField(output, 1);
-  output.view.setUint8(at, view.getUint8(start));
-  return true;
+/** @param isBinary of jsonb, and not of json */
+function createJsonEncoders({ json, maxJsonBytes }: EncodingOptions, isBinary: boolean): EncodeField[] {
+  const begin = isBinary ? beginJson : beginPlainJson;
+  const entries = Object.entries(bsonTypes).map(([name, code]): [string, EncodeField] => [
+    name,
+    (source, start, end, output) => {
+      const lengthAt = begin(output);
+      json.writeValue(source, code, start, end, output);
+      endJson(output, lengthAt, maxJsonBytes);
+      return true;
+    },
+  ]);
+  return listEncoders(Object.fromEntries(entries));
 }

@@ -2,6 +2,7 @@
 
 import { bsonTypes } from './bson-types.ts';
 import { type BsonBytes, ElementCursor, type ElementPosition } from './bson.ts';
+import { DocumentError } from './document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
 import { beginJson, COPY_NULL, endJson } from './field.ts';
 import type { JsonWriter } from './json.ts';
@@ -83,4 +84,16 @@ export class ExtraColumn {
     output.writeByte(0x3a);
     this.json.writeValue(source, element.type, element.valueStart, element.valueEnd, output);
   }
+}
+
+/** Where the table has no extra column. Throws a DocumentError if something would have to go there. */
+export function requireNoExtra({ extras, extraCount, droppedCount }: DocumentFields): void {
+  if (extraCount === droppedCount) return;
+  const homeless = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
+  if (homeless === undefined) return;
+  const name = homeless.name === null ? 'one of its fields' : `the field ${JSON.stringify(homeless.name)}`;
+  if (homeless.reason === 'no_column') {
+    throw new DocumentError('no_column', `there is no column for ${name}`, homeless.nameStart);
+  }
+  throw new DocumentError('duplicate_field', `${name} is there twice`, homeless.nameStart);
 }

@@ -36,7 +36,14 @@ export function beginJson(output: Output): number {
   return lengthAt;
 }
 
-/** Ends a jsonb field. Throws a DocumentError if it is longer than `maxJsonBytes`. */
+/** Begins a json field, which is nothing but the text. */
+export function beginPlainJson(output: Output): number {
+  const lengthAt = output.position;
+  output.writeInt32(0);
+  return lengthAt;
+}
+
+/** Ends a json or jsonb field. Throws a DocumentError if it is longer than `maxJsonBytes`. */
 export function endJson(output: Output, lengthAt: number, maxJsonBytes: number): void {
   const length = output.position - lengthAt - 4;
   if (length > maxJsonBytes) throw new DocumentError('too_large', `${length} bytes of jsonb`);

@@ -145,3 +145,9 @@ function writeSpecial(sign: number, output: Output): boolean {
   output.view.setUint16(at + 6, 0);
   return true;
 }
+
+/** Whether the numeric that begins at `at` is one of the infinities. */
+export function readInfinity(view: DataView, at: number): boolean {
+  const sign = view.getUint16(at + 4);
+  return sign === signs.infinity || sign === signs.minusInfinity;
+}

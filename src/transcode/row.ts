@@ -3,15 +3,16 @@
  * field.
  */
 
-import type { Plan } from '../plan/plan.ts';
+import { isIdColumn, type Plan, type PlanColumn } from '../plan/plan.ts';
 import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
-import { type BsonBytes, DocumentCursor, findField, wrapBytes } from './bson.ts';
-import { type ColumnSlot, isIdColumn } from './column-slot.ts';
+import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
+import type { ColumnSlot } from './column-slot.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
 import { DocumentFields } from './document-fields.ts';
+import { describeId } from './document-id.ts';
 import { createFieldEncoders } from './encode.ts';
 import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { ExtraColumn } from './extra-column.ts';
+import { ExtraColumn, requireNoExtra } from './extra-column.ts';
 import { COPY_NULL, type EncodeField } from './field.ts';
 import { JsonWriter } from './json.ts';
 import { Output } from './output.ts';
@@ -81,9 +82,6 @@ const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Stands where a row has its number of fields. */
 const COPY_TRAILER = -1;
 
-/** Most ids are shorter than this as text; the buffer grows for others. */
-const ID_BYTES = 256;
-
 interface RowColumn {
   readonly slot: ColumnSlot;
   readonly encoders: readonly EncodeField[];
@@ -93,7 +91,9 @@ interface RowColumn {
 }
 
 class PlanRowEncoder implements RowEncoder {
-  private readonly extraColumn: string;
+  /** Null where the table has none. */
+  private readonly extraColumn: string | null;
+  private readonly fieldCount: number;
   private readonly columns: readonly RowColumn[];
   private readonly fields: DocumentFields;
   private readonly maxRowBytes: number;
@@ -106,6 +106,8 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     this.extraColumn = plan.extraColumn;
+    const hasExtra = plan.extraColumn !== null;
+    this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
     this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
     const json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
@@ -116,8 +118,8 @@ class PlanRowEncoder implements RowEncoder {
       const isId = isIdColumn(slot.plan);
       // An `_id` that is changed could become another document's.
       const encoders = isId
-        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, isId })
-        : createFieldEncoders(slot.plan, { json, nul, maxJsonBytes, isId });
+        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, hasExtra })
+        : createFieldEncoders(slot.plan, { json, nul, maxJsonBytes, hasExtra });
       return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
     });
   }
@@ -158,13 +160,14 @@ class PlanRowEncoder implements RowEncoder {
   private writeRow(source: BsonBytes, start: number, end: number): void {
     const { fields, output } = this;
     fields.locate(source, start, end);
-    output.writeInt16(this.columns.length + 1);
+    output.writeInt16(this.fieldCount);
     for (const column of this.columns) {
       this.writeColumn(source, column);
       output.checkLimit();
     }
     this.currentColumn = this.extraColumn;
-    this.extra.write(source, fields, start, end, output);
+    if (this.extraColumn === null) requireNoExtra(fields);
+    else this.extra.write(source, fields, start, end, output);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -189,8 +192,13 @@ class PlanRowEncoder implements RowEncoder {
     const encode = column.encoders[slot.type];
     if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
     if (isId) {
-      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${slot.plan.type}`;
+      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
+    }
+    // Nowhere to move it to, or nothing to leave behind.
+    if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
+      const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
+      throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
     this.writeNull(column, 'does not fit its column');
     fields.moveToExtra(slot);
@@ -217,19 +225,11 @@ class PlanRowEncoder implements RowEncoder {
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
     const column = reason === 'duplicate_extra' ? this.extraColumn : this.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
-    return { ordinal, document, id: this.describeId(document), reason, column, detail };
+    return { ordinal, document, id: describeId(document), reason, column, detail };
   }
+}
 
-  private describeId(document: Buffer): string | null {
-    const output = new Output(ID_BYTES);
-    try {
-      const id = findField(document, '_id');
-      if (id === null) return null;
-      this.idJson.writeValue(wrapBytes(document), id.type, id.valueStart, id.valueEnd, output);
-    } catch (error) {
-      if (error instanceof DocumentError || error instanceof BsonError) return null;
-      throw error;
-    }
-    return output.bytes.toString('utf8', 0, output.position);
-  }
+/** As people know it: Postgres's name in a table that was there before. */
+function describeType({ target, type }: PlanColumn): string {
+  return target?.name ?? type;
 }

@@ -13,12 +13,15 @@ let hasLeft = false;
 const worker = new Worker({
   send: (message: FromWorker): void => {
     // An error means that the primary is gone, and `disconnect` tells.
-    process.send?.(message, undefined, undefined, () => undefined);
+    if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
   },
   leave: (): void => {
     // Ends the channel once all that was sent has gone out; with no channel and no connection the process ends itself.
     hasLeft = true;
     process.disconnect();
+  },
+  crash: (lastWords: FromWorker): void => {
+    process.send?.(lastWords, undefined, undefined, () => process.exit(1));
   },
 });
 

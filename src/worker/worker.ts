@@ -1,15 +1,31 @@
-/** The worker: takes batches one after the other, transcodes and loads each, and acknowledges after COMMIT. */
+/** The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT. */
 
-import { toWireError } from '../errors.ts';
-import { readPeakRssBytes } from '../memory.ts';
-import type { Batch, FromWorker, ToWorker, WorkerSettings } from '../pool/protocol.ts';
-import { openLoader, type Loader } from '../postgres/load.ts';
+import { MigrationError, toWireError } from '../errors.ts';
+import { reachFailpoint } from '../failpoints.ts';
+import { readMemory } from '../memory.ts';
+import { readMachineMs } from '../pool/clock.ts';
+import {
+  aliveEveryMs,
+  type Ack,
+  type Batch,
+  type FromWorker,
+  type ToWorker,
+  type WorkerSettings,
+} from '../pool/protocol.ts';
+import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
+import type { Session } from '../postgres/session.ts';
+import { describeId } from '../transcode/document-id.ts';
+import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
+import { createTask, type Task } from './task.ts';
+import { describeArrival, type Moments } from './arrival.ts';
 
 export interface WorkerPort {
   send(message: FromWorker): void;
   /** Ends the worker after its last message. */
   leave(): void;
+  /** Ends the worker in the middle of its work, after these words. */
+  crash(lastWords: FromWorker): void;
 }
 
 export class Worker {
@@ -17,8 +33,16 @@ export class Worker {
   /** Everything is done in the order in which it came in. */
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
-  #loader: Loader | undefined;
+  /** One connection for all runs that this worker takes part in. */
+  #session: Session | undefined;
+  #task: Task | undefined;
   #encoder: RowEncoder | undefined;
+  /** Batches that came in, ever, and the numbers of those that are not acked. */
+  #received = 0;
+  readonly #holding = new Set<number>();
+  /** When it was done with what it had to do, by the machine's clock. */
+  #idleSinceMs = 0;
+  #signsOfLife: NodeJS.Timeout | undefined;
 
   constructor(port: WorkerPort) {
     this.#port = port;
@@ -27,32 +51,43 @@ export class Worker {
   /** To be called once messages can be received. */
   listen(): void {
     this.#port.send({ kind: 'listening' });
+    this.#signsOfLife = setInterval(() => {
+      this.#port.send({ kind: 'alive', received: this.#received, holding: [...this.#holding] });
+    }, aliveEveryMs).unref();
   }
 
   receive(message: ToWorker): void {
+    const receivedAtMs = readMachineMs();
+    if (message.kind === 'batch') {
+      this.#received++;
+      this.#holding.add(message.batch.number);
+    }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
       if (this.#hasFailed) return;
       try {
-        await this.#handle(message);
+        await this.#handle(message, receivedAtMs);
       } catch (error) {
         this.#hasFailed = true;
-        this.#port.send({ kind: 'failed', error: toWireError(error) });
+        // What we foresee is the same for every worker; a defect may be about this one, or about one document.
+        if (error instanceof MigrationError) this.#port.send({ kind: 'failed', error: toWireError(error) });
+        else this.#port.crash({ kind: 'crashing', error: toWireError(error) });
       }
     });
   }
 
-  async #handle(message: ToWorker): Promise<void> {
+  async #handle(message: ToWorker, receivedAtMs: number): Promise<void> {
     switch (message.kind) {
       case 'start':
         await this.#start(message.settings);
         return;
       case 'batch':
-        await this.#load(message.batch);
+        await this.#load(message.batch, { sentAtMs: message.sentAtMs, receivedAtMs });
         return;
       case 'drain':
-        await this.#loader?.close();
-        this.#port.send({ kind: 'drained', peakRssBytes: readPeakRssBytes() });
+        await this.#session?.close();
+        clearInterval(this.#signsOfLife);
+        this.#port.send({ kind: 'drained' });
         this.#port.leave();
         return;
       default:
@@ -62,29 +97,69 @@ export class Worker {
   }
 
   async #start(settings: WorkerSettings): Promise<void> {
+    await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#loader = await openLoader(settings);
+    this.#session ??= await openLoadingSession(settings);
+    this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
+    this.#idleSinceMs = readMachineMs();
   }
 
-  async #load(batch: Batch): Promise<void> {
-    if (this.#encoder === undefined || this.#loader === undefined)
-      throw new Error('a batch came before start');
-    const startedMs = performance.now();
-    const encoded = this.#encoder.encodeBatch(batch.documents);
-    if (encoded.documents !== batch.count) {
-      throw new Error(
-        `batch ${batch.number} holds ${encoded.documents} documents, not ${batch.count} as read`,
-      );
-    }
-    const transcodedMs = performance.now();
-    const outcome = await this.#loader.load(batch, encoded);
-    this.#port.send({
-      kind: 'ack',
+  async #load(batch: Batch, way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>): Promise<void> {
+    if (this.#encoder === undefined || this.#task === undefined) throw new Error('a batch came before start');
+    const startedAtMs = readMachineMs();
+    const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
+    const encoded =
+      batch.deadly === undefined
+        ? await this.#encode(batch, this.#encoder)
+        : refuseUnread(batch, batch.deadly);
+    const transcodedAtMs = readMachineMs();
+    const outcome = await this.#task(batch, encoded);
+    const loadMs = readMachineMs() - transcodedAtMs;
+    await this.#acknowledge({
       number: batch.number,
       ...outcome,
-      transcodeMs: transcodedMs - startedMs,
-      loadMs: performance.now() - transcodedMs,
+      transcodeMs: transcodedAtMs - startedAtMs,
+      loadMs,
+      arrival,
+      ...readMemory(),
     });
+    this.#idleSinceMs = readMachineMs();
   }
+
+  async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
+    await reachFailpoint('worker-transcode', batch.documents);
+    const { copy, documents, copied, deadLetters, extra } = encoder.encodeBatch(batch.documents);
+    if (documents !== batch.count) {
+      throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
+    }
+    const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
+    return { copy, documents, copied, extra, deadLetters: letters };
+  }
+
+  async #acknowledge(ack: Ack): Promise<void> {
+    const verdict = await reachFailpoint('worker-before-ack');
+    this.#holding.delete(ack.number);
+    if (verdict === 'drop') return;
+    this.#port.send({ kind: 'ack', ...ack });
+    if (verdict === 'double') this.#port.send({ kind: 'ack', ...ack });
+  }
+}
+
+/** A dead letter made without a look into the document, which has ended those that looked. */
+function refuseUnread(batch: Batch, why: string): LoadableBatch {
+  const cursor = new DocumentCursor(batch.documents);
+  cursor.next();
+  const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
+  const letter = {
+    ordinal: 0,
+    document,
+    // The reader has found the _id already; it is all of the document that is safe to look at.
+    id: describeId(batch.lastId),
+    reason: 'worker_died',
+    code: null,
+    column: null,
+    detail: why,
+  } as const;
+  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [] };
 }

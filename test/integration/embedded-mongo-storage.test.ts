@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { MongoClient } from 'mongodb';
-import type { Db, Document } from 'mongodb';
+import type { CollectionInfo, Db, Document } from 'mongodb';
 import { startMongoServer } from '../../src/embedded/mongo/server.ts';
 import { SourceError } from '../../src/errors.ts';
 
@@ -91,6 +91,109 @@ describe('the data directory', () => {
       await db.collection<NumberedDocument>('things').insertOne({ _id: 10 });
       assert.equal((await readFile(path)).length, before + 14);
     });
+  });
+
+  it('keeps the UUID of a collection over restarts, and gives one made anew another', async () => {
+    const readUuids = async (db: Db): Promise<(string | undefined)[]> => {
+      const found = await db.listCollections<CollectionInfo>().toArray();
+      return found.map(({ info }) => info?.uuid?.toUUID().toHexString());
+    };
+    let first: (string | undefined)[] = [];
+    await withServer(async (db) => {
+      await db.createCollection('a');
+      await db.collection<NumberedDocument>('b').insertOne({ _id: 1 });
+      first = await readUuids(db);
+    });
+    assert.equal(new Set(first).size, 2);
+    assert.ok(!first.includes(undefined));
+    await withServer(async (db) => {
+      assert.deepEqual(await readUuids(db), first);
+      await db.collection('a').drop();
+      await db.createCollection('a');
+      assert.notEqual((await readUuids(db))[0], first[0]);
+      assert.equal((await readUuids(db))[1], first[1]);
+    });
+    // A drop that was killed between its two steps.
+    await rm(join(dataDir, 'shop', 'b.bson'));
+    await withServer(async (db) => {
+      await db.createCollection('b');
+      assert.notEqual((await readUuids(db))[1], first[1]);
+    });
+  });
+
+  it('keeps indexes, views, time series and validators over restarts', async () => {
+    const read = async (db: Db) => ({
+      collections: await db.listCollections().toArray(),
+      indexes: await db.collection('people').indexes(),
+    });
+    let first: unknown;
+    await withServer(async (db) => {
+      await db.createCollection('people', { validator: { $jsonSchema: { required: ['name'] } } });
+      await db.createCollection('names', { viewOn: 'people', pipeline: [{ $project: { name: 1 } }] });
+      await db.createCollection('weather', { timeseries: { timeField: 'at', metaField: 'place' } });
+      await db.collection('people').createIndex({ name: 1, age: -1 }, { unique: true, name: 'by name' }, {});
+      await db.collection('people').createIndex({ age: 1 });
+      await db.collection('people').dropIndex('age_1');
+      first = await read(db);
+    });
+    await withServer(async (db) => {
+      assert.deepEqual(await read(db), first);
+      await db.collection('people').drop();
+      await db.createCollection('people');
+      assert.deepEqual(
+        (await db.collection('people').indexes()).map(({ name }) => name),
+        ['_id_'],
+      );
+    });
+    assert.deepEqual(
+      (first as { indexes: Document[] }).indexes.map(({ name }) => name as string),
+      ['_id_', 'by name'],
+    );
+  });
+
+  it('takes options and indexes from the metadata that mongodump wrote', async () => {
+    await withServer(async (db) => {
+      await db.createCollection('things');
+    });
+    const dumped = {
+      options: { validator: { a: { $gt: { $numberInt: '1' } } } },
+      indexes: [
+        { v: { $numberInt: '2' }, key: { _id: { $numberInt: '1' } }, name: '_id_' },
+        { v: { $numberInt: '2' }, key: { a: { $numberDouble: '-1.0' } }, name: 'a_-1', sparse: true },
+      ],
+      uuid: '0123456789abcdef0123456789abcdef',
+      collectionName: 'things',
+      type: 'collection',
+    };
+    await writeFile(join(dataDir, 'shop', 'things.metadata.json'), JSON.stringify(dumped));
+    await withServer(async (db) => {
+      const [things] = await db.listCollections<CollectionInfo>().toArray();
+      assert.deepEqual(things?.options, { validator: { a: { $gt: 1 } } });
+      assert.equal(things.info?.uuid?.toUUID().toHexString(), '01234567-89ab-cdef-0123-456789abcdef');
+      assert.deepEqual(await db.collection('things').indexes(), [
+        { v: 2, key: { _id: 1 }, name: '_id_' },
+        { v: 2, key: { a: -1 }, name: 'a_-1', sparse: true },
+      ]);
+    });
+  });
+
+  it('gives the files of other programs, and those with torn metadata, a UUID', async () => {
+    await withServer(async (db) => {
+      await db.createCollection('a');
+    });
+    const path = join(dataDir, 'shop', 'a.metadata.json');
+    const seen = new Set<string>();
+    for (const text of [undefined, '', '{"uuid":"', '{"uuid":7}', '{"indexes":[]}', 'null']) {
+      await (text === undefined ? rm(path) : writeFile(path, text));
+      for (let start = 1; start <= 2; start++) {
+        await withServer(async (db) => {
+          const [collection] = await db.listCollections<CollectionInfo>().toArray();
+          seen.add(collection?.info?.uuid?.toUUID().toHexString() ?? 'none');
+        });
+      }
+    }
+    assert.equal(seen.size, 6);
+    assert.ok(!seen.has('none'));
   });
 
   it('cuts off a torn last document, with a warning, and goes on', async () => {

@@ -26,7 +26,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'mongodb';
-import type { Collection, Db, Document, MongoClientOptions } from 'mongodb';
+import type { Collection, CollectionInfo, Db, Document, MongoClientOptions } from 'mongodb';
 import { startMongoServer } from '../../src/embedded/mongo/server.ts';
 import type { MongoServer } from '../../src/embedded/mongo/server.ts';
 
@@ -453,7 +453,9 @@ describe('the catalog', () => {
     await collection.insertOne({ _id: 1 });
     const collections = await db.listCollections({}, { nameOnly: true }).toArray();
     assert.deepEqual(collections.map(({ name }) => name).sort(), ['empty', 'things']);
-    assert.equal((await db.listCollections({ name: 'empty' }).toArray()).length, 1);
+    const [empty, ...others] = await db.listCollections<CollectionInfo>({ name: 'empty' }).toArray();
+    assert.equal(others.length, 0);
+    assert.match(empty?.info?.uuid?.toUUID().toHexString() ?? '', /^[\da-f-]{36}$/);
     const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
     assert.ok(databases.some(({ name }) => name === db.databaseName));
     assert.deepEqual(await collection.indexes(), [{ v: 2, key: { _id: 1 }, name: '_id_' }]);
@@ -466,6 +468,126 @@ describe('the catalog', () => {
     await assertFails(db.collection('none').indexes(), 26, 'NamespaceNotFound');
     await db.dropDatabase();
     assert.deepEqual(await db.listCollections().toArray(), []);
+  });
+});
+
+describe('indexes', () => {
+  const create = (...indexes: Document[]) => db.command({ createIndexes: 'things', indexes });
+
+  it('are created, listed with what was filled in, and dropped', async () => {
+    const reply = await create({ key: { a: 1, b: -1 }, name: 'ab', unique: true });
+    assert.deepEqual(
+      [reply.numIndexesBefore, reply.numIndexesAfter, reply.createdCollectionAutomatically],
+      [1, 2, true],
+    );
+    await create(
+      { key: { a: 1 }, name: 'part', partialFilterExpression: { a: { $gt: 5 } } },
+      { key: { c: 'hashed' }, name: 'c' },
+      { key: { d: 1 }, name: 'd', sparse: true, expireAfterSeconds: 60, collation: { locale: 'simple' } },
+      { key: { e: 1 }, name: 'e', collation: { locale: 'fr' } },
+      { key: { x: 1, t: 'text', s: 'text', z: 1 }, name: 'text', weights: { t: 3 } },
+    );
+    const [id, ab, part, c, d, e, text] = await collection.indexes();
+    assert.deepEqual(id, { v: 2, key: { _id: 1 }, name: '_id_' });
+    assert.deepEqual(ab, { v: 2, key: { a: 1, b: -1 }, name: 'ab', unique: true });
+    assert.deepEqual(part, { v: 2, key: { a: 1 }, name: 'part', partialFilterExpression: { a: { $gt: 5 } } });
+    assert.deepEqual(c, { v: 2, key: { c: 'hashed' }, name: 'c' });
+    assert.deepEqual(d, { v: 2, key: { d: 1 }, name: 'd', sparse: true, expireAfterSeconds: 60 });
+    assert.equal(e?.collation?.strength, 3);
+    assert.deepEqual(text?.key, { x: 1, _fts: 'text', _ftsx: 1, z: 1 });
+    assert.deepEqual(text.weights, { s: 1, t: 3 });
+    await collection.dropIndex('ab');
+    await db.command({ dropIndexes: 'things', index: { a: 1 } });
+    assert.deepEqual(
+      (await collection.indexes()).map(({ name }) => name),
+      ['_id_', 'c', 'd', 'e', 'text'],
+    );
+    await collection.dropIndexes();
+    assert.equal((await collection.indexes()).length, 1);
+  });
+
+  it('that are there already are no news, unless they differ', async () => {
+    await create({ key: { a: 1 }, name: 'a' });
+    assert.equal((await create({ key: { a: 1 }, name: 'a' })).note, 'all indexes already exist');
+    assert.equal((await create({ key: { _id: 1 }, name: '_id_' })).note, 'all indexes already exist');
+    await assertFails(create({ key: { a: 1 }, name: 'other' }), 85, 'IndexOptionsConflict');
+    await assertFails(create({ key: { b: 1 }, name: 'a' }), 86, 'IndexKeySpecsConflict');
+    await create({ key: { a: 1 }, name: 'for 5', partialFilterExpression: { a: 5 } });
+    assert.equal((await collection.indexes()).length, 3);
+  });
+
+  it('are refused as MongoDB refuses them', async () => {
+    for (const [code, spec] of [
+      [9, { name: 'a' }],
+      [9, { key: { a: 1 } }],
+      [14, { key: 'a', name: 'a' }],
+      [67, { key: {}, name: 'a' }],
+      [67, { key: { a: 0 }, name: 'a' }],
+      [67, { key: { a: true }, name: 'a' }],
+      [67, { key: { a: 'fly' }, name: 'a' }],
+      [67, { key: { 'a..b': 1 }, name: 'a' }],
+      [67, { key: { a: 1 }, name: 'a', sparse: true, partialFilterExpression: { a: 1 } }],
+      [67, { key: { a: 1, b: 1 }, name: 'a', expireAfterSeconds: 1 }],
+      [67, { key: { a: 1 }, name: 'a', expireAfterSeconds: -2 }],
+      [197, { key: { a: 1 }, name: 'a', fly: true }],
+      [2, { key: { a: 1 }, name: 'a', partialFilterExpression: { a: { $fly: 1 } } }],
+      [16764, { key: { a: 'hashed' }, name: 'a', unique: true }],
+    ] as const) {
+      await assertFails(create(spec), code);
+    }
+    await assertFails(create(), 2, 'BadValue');
+    await assertFails(collection.indexes(), 26, 'NamespaceNotFound');
+    await collection.insertOne({ _id: 1 });
+    await assertFails(collection.dropIndex('none'), 27, 'IndexNotFound');
+    await assertFails(collection.dropIndex('_id_'), 72, 'InvalidOptions');
+  });
+});
+
+describe('views, time series and validators', () => {
+  it('are told by listCollections with what they were created with', async () => {
+    const validator = { $jsonSchema: { required: ['name'] } };
+    await db.createCollection('things', { validator, validationLevel: 'moderate' });
+    await db.createCollection('view', { viewOn: 'things', pipeline: [{ $match: { a: 1 } }] });
+    await db.createCollection('weather', { timeseries: { timeField: 'at', metaField: 'place' } });
+    const found = await db.listCollections<CollectionInfo>({ name: { $not: /^system/ } }).toArray();
+    const [things, view, weather] = found.sort((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual([things?.type, view?.type, weather?.type], ['collection', 'view', 'timeseries']);
+    assert.deepEqual(things?.options, { validator, validationLevel: 'moderate' });
+    assert.deepEqual(view?.options, { viewOn: 'things', pipeline: [{ $match: { a: 1 } }] });
+    assert.deepEqual([view.info?.readOnly, view.idIndex], [true, undefined]);
+    assert.deepEqual(weather?.options, {
+      timeseries: {
+        timeField: 'at',
+        metaField: 'place',
+        granularity: 'seconds',
+        bucketMaxSpanSeconds: 3600,
+      },
+    });
+    assert.deepEqual(
+      (await db.collection('weather').indexes()).map(({ key }) => key),
+      [{ place: 1, at: 1 }],
+    );
+  });
+
+  it('have no indexes and take no documents, where they are views', async () => {
+    await db.createCollection('view', { viewOn: 'things', pipeline: [] });
+    const view = db.collection('view');
+    for (const command of [view.indexes(), view.createIndex({ a: 1 }), view.insertOne({})]) {
+      await assertFails(command, 166, 'CommandNotSupportedOnView');
+    }
+    await assertFails(db.createCollection('other', { pipeline: [] }), 72, 'InvalidOptions');
+  });
+});
+
+describe('collStats', () => {
+  it('tells count and sizes', async () => {
+    await collection.insertMany(numbered(10));
+    await collection.createIndex({ text: 1 });
+    const stats = await db.command({ collStats: 'things' });
+    // {_id: int32, text: two letters}: 4 + 9 + 13 + 1 bytes.
+    assert.deepEqual([stats.count, stats.size, stats.avgObjSize, stats.nindexes], [10, 270, 27, 2]);
+    const none = await db.command({ collStats: 'none' });
+    assert.deepEqual([none.count, none.size], [0, 0]);
   });
 });
 

@@ -21,7 +21,8 @@ describe('--if-exists, on the table of an earlier run', () => {
 
   async function setDocuments(ids: number[]): Promise<void> {
     const things = sandbox.db.collection<{ _id: number; name: string }>('things');
-    await things.deleteMany({});
+    // Dropped, so that it is another collection than the one that was copied.
+    await things.drop();
     await things.insertMany(ids.map((_id) => ({ _id, name: `thing ${_id}` })));
   }
 
@@ -63,9 +64,6 @@ describe('--if-exists, on the table of an earlier run', () => {
   it('leaves the keys of a table that somebody else made alone', async () => {
     await sandbox.client.query('DROP TABLE things');
     await sandbox.client.query('CREATE TABLE things (_id integer, name text, _extra jsonb)');
-    await sandbox.client.query(
-      'DELETE FROM mongo2pg.dead_letters; DELETE FROM mongo2pg.batches; DELETE FROM mongo2pg.runs',
-    );
     assert.equal((await migrate()).code, 0);
     assert.deepEqual(await readIds(), [4, 5]);
     const { rowCount } = await sandbox.client.query(
@@ -74,11 +72,19 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.equal(rowCount, 0);
   });
 
-  it('append of a row that is there already fails, and says so', async () => {
+  it('append makes a dead letter of a row that is there already, and says so', async () => {
     await setDocuments([3, 4]);
+    const { code, stdout } = await migrate('--if-exists', 'append');
+    assert.equal(code, ExitCode.deadLetters);
+    assert.match(stdout, /1 because of refused \(23505: duplicate key value violates unique constraint/);
+    assert.deepEqual(await readIds(), [1, 2, 3, 4]);
+  });
+
+  it('append of the very collection that is in the table already is refused', async () => {
+    assert.equal((await migrate('--if-exists', 'drop')).code, 0);
     const { code, stderr } = await migrate('--if-exists', 'append');
     assert.equal(code, ExitCode.target);
-    assert.match(stderr, /duplicate key value violates unique constraint/);
-    assert.deepEqual(await readIds(), [1, 2, 3]);
+    assert.match(stderr, /already has the 2 rows of run \d+ .*say --restart/);
+    assert.deepEqual(await readIds(), [4, 5]);
   });
 });

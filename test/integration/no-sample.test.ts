@@ -8,13 +8,19 @@ describe('a server without $sample', () => {
   before(async () => {
     sandbox = await createSandbox();
     const documents = Array.from({ length: 500 }, (_, index) => ({ _id: index as never, text: 'text' }));
-    await sandbox.db.collection('users').insertMany(documents);
+    await sandbox.db.collection('numbers').insertMany(documents);
+    // A field that only the last documents have.
+    const named = documents.map(({ _id }) => ({
+      _id: `id ${String(_id).padStart(3, '0')}` as never,
+      ...(_id > 490 ? { late: 1 } : {}),
+    }));
+    await sandbox.db.collection('texts').insertMany(named);
   });
   after(async () => {
     await sandbox.remove();
   });
 
-  it('has its columns inferred from the first documents, and this is said', async () => {
+  async function migrateWithoutSample(collection: string) {
     // Only commands of this test's own name fail.
     const appName = sandbox.mongoDb;
     const url = new URL(mongoUrl);
@@ -22,13 +28,29 @@ describe('a server without $sample', () => {
     const admin = sandbox.db.client.db('admin');
     const data = { failCommands: ['aggregate'], errorCode: 40324, appName };
     await admin.command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data });
-    const { code, stdout, stderr } = await runCli([], {
+    const result = await runCli([], {
       ...sandbox.env,
       MONGO_URL: url.href,
+      MONGO_COLLECTION: collection,
       SAMPLE_SIZE: '100',
     });
-    assert.equal(code, 0, stderr);
-    assert.match(stderr, /the server has no \$sample: columns are inferred from the first 100 documents/);
-    assert.match(stdout, /read 500 = copied 500/);
+    assert.equal(result.code, 0, result.stderr);
+    assert.match(result.stdout, /read 500 = copied 500/);
+    return result;
+  }
+
+  it('has its columns inferred from all parts of the _id range, and this is said', async () => {
+    const { stderr } = await migrateWithoutSample('numbers');
+    assert.match(stderr, /the server has no \$sample: columns are inferred from 100 documents of all parts/);
+  });
+
+  it('has its columns inferred from both ends where an _id has no middle', async () => {
+    const { stderr } = await migrateWithoutSample('texts');
+    assert.match(
+      stderr,
+      /no \$sample: columns are inferred from the first and the last, 100 documents in all/,
+    );
+    const { rows } = await sandbox.client.query('SELECT count(late)::int AS late FROM texts');
+    assert.deepEqual(rows, [{ late: 9 }]);
   });
 });

@@ -1,261 +1,173 @@
-/** Every type of BSON with its edge values, and what becomes of each: the policy of `docs/types.md`, value by value. */
+/** Every type of BSON with its edge values, and what becomes of each in a column of each type, as docs/types.md has it. */
 
-import { Decimal128 } from 'bson';
-import type { ColumnType, JsonStyle } from '../../src/plan/plan.ts';
-import { bsonTypes, type BsonTypeName } from '../../src/transcode/bson-types.ts';
-import { double, int32, int64, rawDocument, rawString } from './raw-bson.ts';
+import {
+  Binary,
+  BSONRegExp,
+  BSONSymbol,
+  Code,
+  DBRef,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  MaxKey,
+  MinKey,
+  ObjectId,
+  Timestamp,
+} from 'mongodb';
+import type { ColumnType } from '../../src/plan/plan.ts';
 
-export interface CorpusValue {
-  readonly name: string;
-  readonly bson: BsonTypeName;
-  readonly bytes: Buffer;
-  /** The type of the column that a field of such values gets. */
-  readonly column: ColumnType;
-  /**
-   * What Postgres shows of it in that column; null for SQL NULL, and `extra` if it does not fit and goes to `_extra`. Of
-   * a jsonb column, the JSON is to be compared instead.
-   */
+export interface Edge {
+  readonly what: string;
+  readonly value: unknown;
+  /** As Postgres writes the column; `_extra`: it does not fit and is kept there; `letter`: nothing can hold it. */
   readonly shown: string | null;
-  readonly json: Readonly<Record<JsonStyle, string>>;
-  /** js-bson, and with it the driver, has no such value. */
-  readonly isRaw: boolean;
 }
 
-/** Stands in `shown` for a value that its column does not take. */
-export const EXTRA = 'extra';
+const uuid = new Binary(Buffer.from('00112233445566778899aabbccddeeff', 'hex'), Binary.SUBTYPE_UUID);
+const int = (value: number): Int32 => new Int32(value);
+const double = (value: number): Double => new Double(value);
+const decimal = (text: string): Decimal128 => Decimal128.fromString(text);
+const edge = (what: string, value: unknown, shown: string | null): Edge => ({ what, value, shown });
 
-interface Details {
-  readonly column?: ColumnType;
-  readonly canonical?: string;
-  readonly plain?: string;
-  readonly isRaw?: true;
-}
+/** Null and a missing field are NULL in every column; and what another column takes is in the extra column here. */
+const everywhere: readonly Edge[] = [edge('null', null, null), edge('a document', { a: int(1) }, '_extra')];
 
-function value(
-  name: string,
-  bson: BsonTypeName,
-  bytes: Buffer,
-  shown: string | null,
-  relaxed: string,
-  { column = columnOf[bson] ?? 'json', canonical = relaxed, plain = relaxed, isRaw }: Details = {},
-): CorpusValue {
-  return {
-    name,
-    bson,
-    bytes,
-    column,
-    shown,
-    json: { relaxed, canonical, plain },
-    isRaw: isRaw === true,
-  };
-}
-
-const columnOf: Partial<Record<BsonTypeName, ColumnType>> = {
-  objectId: 'objectId',
-  string: 'string',
-  symbol: 'symbol',
-  int: 'int32',
-  long: 'int64',
-  double: 'double',
-  decimal: 'decimal',
-  bool: 'boolean',
-  date: 'date',
-  binData: 'binary',
+export const corpus: Readonly<Record<Exclude<ColumnType, 'json'>, readonly Edge[]>> = {
+  objectId: [
+    ...everywhere,
+    edge('zeros', new ObjectId('000000000000000000000000'), '000000000000000000000000'),
+    edge('all bits', new ObjectId('FFFFFFFFFFFFFFFFFFFFFFFF'), 'ffffffffffffffffffffffff'),
+    edge('its digits as a string', '000000000000000000000000', '_extra'),
+  ],
+  objectIdBytes: [
+    ...everywhere,
+    edge('some', new ObjectId('0123456789abcdef01234567'), String.raw`\x0123456789abcdef01234567`),
+  ],
+  string: [
+    ...everywhere,
+    edge('empty', '', ''),
+    edge('quotes and backslashes', String.raw`"\ ' \u0000 \N`, String.raw`"\ ' \u0000 \N`),
+    edge('controls', '\u0001\t\n\r\u007f', '\u0001\t\n\r\u007f'),
+    edge('beyond the basic plane', '🦊 \u{10ffff} é €', '🦊 \u{10ffff} é €'),
+    edge('U+0000', 'N\0UL', 'letter'),
+    edge('a number', int(1), '_extra'),
+    edge('a symbol', new BSONSymbol('s'), '_extra'),
+  ],
+  symbol: [
+    ...everywhere,
+    edge('one', new BSONSymbol('ruby'), 'ruby'),
+    edge('a string', 'no symbol', '_extra'),
+  ],
+  int32: [
+    ...everywhere,
+    edge('zero', int(0), '0'),
+    edge('the least', int(-2147483648), '-2147483648'),
+    edge('the greatest', int(2147483647), '2147483647'),
+    edge('an int64 that fits', Long.fromString('-2147483648'), '-2147483648'),
+    edge('an int64 one too great', Long.fromString('2147483648'), '_extra'),
+    edge('a double without a fraction', double(3), '3'),
+    edge('a double with one', double(3.5), '_extra'),
+    edge('a double -0', double(-0), '_extra'),
+    edge('a decimal', decimal('3'), '_extra'),
+  ],
+  int64: [
+    ...everywhere,
+    edge('the least', Long.MIN_VALUE, '-9223372036854775808'),
+    edge('the greatest', Long.MAX_VALUE, '9223372036854775807'),
+    edge('beyond what a double holds', Long.fromString('9007199254740993'), '9007199254740993'),
+    edge('an int32', int(-1), '-1'),
+    edge('a double 2^63', double(2 ** 63), '_extra'),
+    edge('a double -2^63', double(-(2 ** 63)), '-9223372036854775808'),
+    edge('NaN', double(NaN), '_extra'),
+  ],
+  double: [
+    ...everywhere,
+    edge('a third', double(1 / 3), '0.3333333333333333'),
+    edge('the smallest', double(5e-324), '5e-324'),
+    edge('the greatest', double(Number.MAX_VALUE), '1.7976931348623157e+308'),
+    edge('NaN', double(NaN), 'NaN'),
+    edge('infinity', double(Infinity), 'Infinity'),
+    edge('minus infinity', double(-Infinity), '-Infinity'),
+    edge('-0', double(-0), '-0'),
+    edge('an int32', int(7), '7'),
+    edge('an int64 that is exact', Long.fromString('9007199254740992'), '9.007199254740992e+15'),
+    edge('an int64 that is not', Long.fromString('9007199254740993'), '_extra'),
+  ],
+  decimal: [
+    ...everywhere,
+    edge('34 digits', decimal('1.234567890123456789012345678901234'), '1.234567890123456789012345678901234'),
+    edge('decimal places that are zeros', decimal('1.50'), '1.50'),
+    edge('a positive exponent', decimal('1E+3'), '1000'),
+    edge('the largest exponent', decimal('1E+6111'), `1${'0'.repeat(6111)}`),
+    edge('the smallest exponent', decimal('1E-6176'), `0.${'0'.repeat(6175)}1`),
+    edge('negative', decimal('-0.001'), '-0.001'),
+    edge('NaN', decimal('NaN'), 'NaN'),
+    edge('infinity', decimal('Infinity'), 'Infinity'),
+    edge('minus infinity', decimal('-Infinity'), '-Infinity'),
+    edge('-0', decimal('-0'), '_extra'),
+    edge('zero with places', decimal('0.000'), '0.000'),
+    edge('an int64', Long.MIN_VALUE, '-9223372036854775808'),
+    edge('a double', double(0.1), '0.1'),
+    edge('a great double', double(1e22), '10000000000000000000000'),
+    edge('a double -0', double(-0), '_extra'),
+  ],
+  boolean: [
+    ...everywhere,
+    edge('true', true, 'true'),
+    edge('false', false, 'false'),
+    edge('1', int(1), '_extra'),
+  ],
+  date: [
+    ...everywhere,
+    edge('the epoch', new Date(0), '1970-01-01 00:00:00+00'),
+    edge('a millisecond before it', new Date(-1), '1969-12-31 23:59:59.999+00'),
+    edge('a leap day', new Date('2024-02-29T23:59:59.999Z'), '2024-02-29 23:59:59.999+00'),
+    edge('the last that JavaScript has', new Date(8.64e15), '275760-09-13 00:00:00+00'),
+    edge(
+      'the first of 4713 BC that Postgres has',
+      new Date(-210_866_803_200_000),
+      '4714-11-24 00:00:00+00 BC',
+    ),
+    edge('before 4713 BC', new Date(-8.64e15), '_extra'),
+    edge('a timestamp', new Timestamp({ t: 1, i: 2 }), '_extra'),
+  ],
+  uuid: [
+    ...everywhere,
+    edge('one', uuid, '00112233-4455-6677-8899-aabbccddeeff'),
+    edge('of the old subtype', new Binary(uuid.buffer, 3), '_extra'),
+    edge('of 15 bytes', new Binary(Buffer.alloc(15), 4), '_extra'),
+  ],
+  binary: [
+    ...everywhere,
+    edge('empty', new Binary(Buffer.alloc(0), 0), String.raw`\x`),
+    edge('every byte', new Binary(Buffer.from([0, 1, 127, 128, 255]), 0), String.raw`\x00017f80ff`),
+    edge('of another subtype', new Binary(Buffer.from([1]), 5), '_extra'),
+    edge('a UUID', uuid, '_extra'),
+  ],
 };
 
-function text(name: string, of: string): CorpusValue {
-  return value(name, 'string', rawString(of), of, JSON.stringify(of));
-}
+/** What only jsonb takes. */
+export const jsonOnly: readonly Edge['value'][] = [
+  new Timestamp({ t: 4294967295, i: 1 }),
+  new BSONRegExp('^a"b\\\\', 'imx'),
+  new Code('function () { return "x"; }'),
+  new Code('x', { x: int(1) }),
+  new DBRef('c', new ObjectId('000000000000000000000000')),
+  new MinKey(),
+  new MaxKey(),
+  new Binary(Buffer.from([1, 2]), 128),
+  [],
+  {},
+  [[], [[int(1)]], { a: [null] }],
+  { '': int(1), $x: int(2), 'a.b': int(3), Name: int(4), name: int(5) },
+];
 
-function int(of: number): CorpusValue {
-  return value(`the int32 ${of}`, 'int', int32(of), String(of), String(of), {
-    canonical: `{"$numberInt":"${of}"}`,
-  });
-}
-
-function long(of: bigint): CorpusValue {
-  return value(`the int64 ${of}`, 'long', int64(of), String(of), String(of), {
-    canonical: `{"$numberLong":"${of}"}`,
-  });
-}
-
-function number(of: number, shown: string, canonical: string): CorpusValue {
-  return value(`the double ${canonical}`, 'double', double(of), shown, String(of), {
-    canonical: `{"$numberDouble":"${canonical}"}`,
-  });
-}
-
-/** A double that is no JSON number. */
-function special(of: number, canonical: string, shown = canonical): CorpusValue {
-  return value(`the double ${canonical}`, 'double', double(of), shown, `{"$numberDouble":"${canonical}"}`);
-}
-
-function decimal(of: string, shown: string, plain?: string): CorpusValue {
-  const json = `{"$numberDecimal":"${of}"}`;
-  const bytes = Buffer.from(Decimal128.fromString(of).bytes);
-  return value(`the decimal ${of}`, 'decimal', bytes, shown, json, { plain: plain ?? json });
-}
-
-function date(name: string, epochMs: bigint, shown: string, details: Details & { relaxed?: string } = {}) {
-  const canonical = `{"$date":{"$numberLong":"${epochMs}"}}`;
-  return value(name, 'date', int64(epochMs), shown, details.relaxed ?? canonical, { canonical, ...details });
-}
-
-function binary(name: string, subtype: number, bytes: Buffer, base64: string, details: Details = {}) {
-  const subType = subtype.toString(16).padStart(2, '0');
-  const content = Buffer.concat([int32(bytes.length), Buffer.of(subtype), bytes]);
-  const json = `{"$binary":{"base64":"${base64}","subType":"${subType}"}}`;
-  const shown = details.column === 'json' ? json : `\\x${bytes.toString('hex')}`;
-  return value(name, 'binData', content, shown, json, details);
-}
-
-function other(
-  name: string,
-  bson: BsonTypeName,
-  bytes: Buffer,
-  relaxed: string,
-  details: Details = {},
-): CorpusValue {
-  return value(name, bson, bytes, relaxed, relaxed, details);
-}
-
-const uuid = '00112233-4455-6677-8899-aabbccddeeff';
-const uuidBytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
-const objectId = '00ff10abcdef0123456789ab';
-const nines = '9'.repeat(34);
-const inScope = rawDocument([[bsonTypes.long, 'n', int64(2n ** 63n - 1n)]]);
-const nestedScope = Buffer.concat([rawString('f()'), inScope]);
-
-/** The decimal 10^34, of one digit too many, with the exponent 0. */
-const tooManyDigits = Buffer.from('00000000648e8d37c087adbe09ed4130', 'hex');
-
-export const corpus: readonly CorpusValue[] = [
-  value('an ObjectId', 'objectId', Buffer.from(objectId, 'hex'), objectId, `{"$oid":"${objectId}"}`, {
-    plain: `"${objectId}"`,
-  }),
-
-  text('an empty string', ''),
-  text('a string of every length of UTF-8', 'aé€🦊\u{10ffff}\ufeff\u2028'),
-  text('a string of what JSON escapes', '"\\/\b\f\n\r\t\u0001\u001f\u007f'),
-  text('the text \\u0000', '\\u0000'),
-  text('a long string', 'é"'.repeat(50_000)),
-
-  int(0),
-  int(-1),
-  int(2 ** 31 - 1),
-  int(-(2 ** 31)),
-  long(0n),
-  long(2n ** 53n + 1n),
-  long(2n ** 63n - 1n),
-  long(-(2n ** 63n)),
-
-  number(0, '0', '0.0'),
-  number(1.5, '1.5', '1.5'),
-  number(0.1, '0.1', '0.1'),
-  number(1e300, '1e+300', '1e+300'),
-  number(5e-324, '5e-324', '5e-324'),
-  number(2 ** 63, '9.223372036854776e+18', '9223372036854775808.0'),
-  special(NaN, 'NaN'),
-  special(Infinity, 'Infinity'),
-  special(-Infinity, '-Infinity'),
-  special(-0, '-0.0', '-0'),
-
-  decimal('0', '0', '0'),
-  decimal('1.50', '1.50', '1.50'),
-  decimal(nines, nines, nines),
-  decimal(`-0.${nines}`, `-0.${nines}`, `-0.${nines}`),
-  decimal('1E+3', '1000', '1E+3'),
-  decimal(
-    '9.999999999999999999999999999999999E+6144',
-    `${nines}${'0'.repeat(6111)}`,
-    '9.999999999999999999999999999999999E+6144',
-  ),
-  decimal('1E-6176', `0.${'0'.repeat(6175)}1`, '1E-6176'),
-  decimal('0E-6176', `0.${'0'.repeat(6176)}`, '0E-6176'),
-  decimal('NaN', 'NaN'),
-  decimal('Infinity', 'Infinity'),
-  decimal('-Infinity', '-Infinity'),
-  decimal('-0.00', EXTRA),
-  value('a decimal of 35 digits', 'decimal', tooManyDigits, '0', '{"$numberDecimal":"0"}', { plain: '0' }),
-
-  value('true', 'bool', Buffer.of(1), 'true', 'true'),
-  value('false', 'bool', Buffer.of(0), 'false', 'false'),
-
-  date('the epoch', 0n, '1970-01-01 00:00:00+00', {
-    relaxed: '{"$date":"1970-01-01T00:00:00Z"}',
-    plain: '"1970-01-01T00:00:00Z"',
-  }),
-  date('a date with milliseconds', 1_709_208_000_007n, '2024-02-29 12:00:00.007+00', {
-    relaxed: '{"$date":"2024-02-29T12:00:00.007Z"}',
-    plain: '"2024-02-29T12:00:00.007Z"',
-  }),
-  date('a date before 1970', -1n, '1969-12-31 23:59:59.999+00', { plain: '"1969-12-31T23:59:59.999Z"' }),
-  date('a date of the year 10000', 253_402_300_800_000n, '10000-01-01 00:00:00+00'),
-  date('the first date of Postgres', -210_866_803_200_000n, '4714-11-24 00:00:00+00 BC'),
-  date('a date before that', -210_866_803_200_001n, EXTRA),
-  date('the last date of Postgres', 9_224_318_015_999_999n, '294276-12-31 23:59:59.999+00', { isRaw: true }),
-  date('a date after that', 9_224_318_016_000_000n, EXTRA, { isRaw: true }),
-  date('the greatest date', 2n ** 63n - 1n, EXTRA, { isRaw: true }),
-  date('the least date', -(2n ** 63n), EXTRA, { isRaw: true }),
-
-  binary('no bytes', 0, Buffer.of(), ''),
-  binary('bytes', 0, Buffer.of(0, 255, 128), 'AP+A'),
-  {
-    ...binary('a UUID', 4, uuidBytes, 'ABEiM0RVZneImaq7zN3u/w==', { column: 'uuid', plain: `"${uuid}"` }),
-    shown: uuid,
-  },
-  binary('a UUID of 15 bytes', 4, uuidBytes.subarray(1), 'ESIzRFVmd4iZqrvM3e7/', { column: 'json' }),
-  binary('an old UUID', 3, uuidBytes, 'ABEiM0RVZneImaq7zN3u/w==', { column: 'json' }),
-  binary('bytes of subtype 255', 255, Buffer.of(1), 'AQ==', { column: 'json' }),
-  other(
-    'bytes of the old subtype',
-    'binData',
-    Buffer.concat([int32(5), Buffer.of(2), int32(1), Buffer.of(1)]),
-    '{"$binary":{"base64":"AQ==","subType":"02"}}',
-    { column: 'json' },
-  ),
-
-  other('an empty document', 'object', rawDocument([]), '{}'),
-  other(
-    'a document of hostile names',
-    'object',
-    rawDocument(['', '$x', 'a.b', '__proto__', '\\u0000', '"'].map((name) => [8, name, Buffer.of(1)])),
-    '{"":true,"$x":true,"a.b":true,"__proto__":true,"\\\\u0000":true,"\\"":true}',
-  ),
-  other('an empty array', 'array', rawDocument([]), '[]'),
-  other(
-    'an array in an array',
-    'array',
-    rawDocument([[4, '0', rawDocument([[10, '0', Buffer.of()]])]]),
-    '[[null]]',
-  ),
-
-  value('null', 'null', Buffer.of(), null, 'null'),
-  other('undefined', 'undefined', Buffer.of(), '{"$undefined":true}', { isRaw: true }),
-  other('a timestamp', 'timestamp', int64((7n << 32n) | 9n), '{"$timestamp":{"t":7,"i":9}}'),
-  other('the greatest timestamp', 'timestamp', int64(-1n), '{"$timestamp":{"t":4294967295,"i":4294967295}}'),
-  other(
-    'a regular expression',
-    'regex',
-    Buffer.from('^a"\\d\0imsx\0'),
-    '{"$regularExpression":{"pattern":"^a\\"\\\\d","options":"imsx"}}',
-  ),
-  other('code', 'javascript', rawString('f()'), '{"$code":"f()"}'),
-  other(
-    'code with a scope',
-    'javascriptWithScope',
-    Buffer.concat([int32(nestedScope.length + 4), nestedScope]),
-    '{"$code":"f()","$scope":{"n":9223372036854775807}}',
-    { canonical: '{"$code":"f()","$scope":{"n":{"$numberLong":"9223372036854775807"}}}' },
-  ),
-  value('a symbol', 'symbol', rawString('s"é'), 's"é', '{"$symbol":"s\\"é"}', { plain: '"s\\"é"' }),
-  other(
-    'a DBPointer',
-    'dbPointer',
-    Buffer.concat([rawString('db.c'), Buffer.from(objectId, 'hex')]),
-    `{"$dbPointer":{"$ref":"db.c","$id":{"$oid":"${objectId}"}}}`,
-    { isRaw: true },
-  ),
-  other('the least key', 'minKey', Buffer.of(), '{"$minKey":1}'),
-  other('the greatest key', 'maxKey', Buffer.of(), '{"$maxKey":1}'),
+/** All values that jsonb can hold. */
+export const everyValue: readonly unknown[] = [
+  ...Object.values(corpus)
+    .flat()
+    .filter(({ shown }) => shown !== 'letter')
+    .map(({ value }) => value),
+  ...jsonOnly,
 ];

@@ -47,7 +47,7 @@ export function decodeRows(stream: Buffer, plan: Plan): Record<string, Field>[] 
   return decodeCopy(stream).map((fields) => {
     assert.equal(fields.length, plan.columns.length + 1);
     const types: [string, ColumnType][] = plan.columns.map(({ column, type }) => [column, type]);
-    types.push([plan.extraColumn, 'json']);
+    types.push([plan.extraColumn ?? '_extra', 'json']);
     return Object.fromEntries(
       types.map(([column, type], i) => [column, decodeField(type, fields[i] ?? null)]),
     );

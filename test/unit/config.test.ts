@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import { Long } from 'bson';
 import { readConfig, type Environment, type Flags } from '../../src/config.ts';
 import { ExitCode, UsageError } from '../../src/errors.ts';
 
@@ -117,5 +119,55 @@ describe('readConfig', () => {
 
   it('does not look at what the command does not use', () => {
     assert.equal(readConfig('seed', {}, { CLUSTER_SIZE: '-3' }).amountUsersSeed, 100_000);
+  });
+
+  it('has plan settings that change nothing unless they are set', () => {
+    const { filter, planPath, layout, objectId, isRequiredNotNull, jsonStyle, nul } = read({});
+    assert.deepEqual(
+      { filter, planPath, layout, objectId, isRequiredNotNull, jsonStyle, nul },
+      {
+        filter: undefined,
+        planPath: undefined,
+        layout: 'columns',
+        objectId: 'text',
+        isRequiredNotNull: false,
+        jsonStyle: 'relaxed',
+        nul: 'reject',
+      },
+    );
+  });
+
+  it('reads a filter with its types', () => {
+    assert.deepEqual(read({ FILTER: '{"a": {"$gt": {"$numberLong": "5"}}}' }).filter, {
+      a: { $gt: Long.fromNumber(5) },
+    });
+    assert.match(refusal({ FILTER: '{a: 1}' }).message, /^FILTER is not JSON: line 1, column 2/);
+    assert.match(refusal({}, { filter: '[]' }).message, /^--filter must be an object/);
+  });
+
+  it('finds plan files from the current folder', () => {
+    assert.equal(read({ PLAN: 'plans/users.json' }).planPath, resolve('plans/users.json'));
+    assert.equal(readConfig('plan', { out: 'plan.json' }, {}).outPath, resolve('plan.json'));
+  });
+
+  for (const [flag, variable, value] of [
+    ['schema', 'PLAN_SCHEMA', 'tables'],
+    ['objectId', 'OBJECT_ID', 'uuid'],
+    ['jsonStyle', 'JSON_STYLE', 'pretty'],
+    ['nul', 'NUL', 'keep'],
+    ['requiredNotNull', 'REQUIRED_NOT_NULL', 'perhaps'],
+  ] as const) {
+    it(`refuses ${variable}=${value}, and the flag by its own name`, () => {
+      assert.match(
+        refusal({ [variable]: value }).message,
+        new RegExp(`^${variable} must be .*, not "${value}"$`),
+      );
+      const name = flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      assert.match(refusal({}, { [flag]: value }).message, new RegExp(`^--${name} must be`));
+    });
+  }
+
+  it('needs no POSTGRES_URL to plan', () => {
+    assert.equal(readConfig('plan', {}, { MONGO_URL: bothUrls.MONGO_URL }).mongoUrl, bothUrls.MONGO_URL);
   });
 });

@@ -1,4 +1,5 @@
 /** Walks BSON in place: checks its structure, finds fields, and points at values without decoding them. */
+import { deserialize } from 'bson';
 import { CommandError, ErrorCode } from './errors.ts';
 
 /** Type bytes as they are on the wire. https://bsonspec.org/spec.html */
@@ -203,6 +204,15 @@ export function skipName(bytes: Uint8Array, start: number, limit: number): numbe
 /** The text of a checked string, symbol or code. */
 export function readString(value: RawValue): string {
   return value.bytes.toString('utf8', value.start + 4, value.end - 1);
+}
+
+/** The object as js-bson has it, with the types of its values kept. */
+export function decodeDocument(value: RawValue): Record<string, unknown> {
+  return deserialize(value.bytes.subarray(value.start, value.end), {
+    promoteValues: false,
+    bsonRegExp: true,
+    validation: { utf8: false },
+  });
 }
 
 /** The value alone in a document of its own, `{'': value}`, so that js-bson can decode it. */

@@ -3,6 +3,8 @@ import { readInt32 } from './bson-view.ts';
 import { Collection } from './collection.ts';
 import type { Address } from './document-heap.ts';
 import { CommandError, ErrorCode } from './errors.ts';
+import { createMetadata } from './metadata.ts';
+import type { KeptDocument, Metadata } from './metadata.ts';
 import { RunList } from './runs.ts';
 import { DataDirectory } from './storage.ts';
 import type { CollectionFile } from './storage.ts';
@@ -10,6 +12,7 @@ import { prepareDocument } from './stored-document.ts';
 
 /** A collection and its file; the file is undefined when nothing is to be kept. */
 export interface StoredCollection {
+  metadata: Metadata;
   readonly documents: Collection;
   readonly file: CollectionFile | undefined;
 }
@@ -36,14 +39,16 @@ export class Catalog {
     return this.#databases.get(database)?.get(name);
   }
 
-  /** Creates the collection, or returns the one that is there. */
-  create(database: string, name: string): StoredCollection {
+  /** Creates the collection with these settings, or returns the one that is there. */
+  create(database: string, name: string, settings: Partial<Metadata> = {}): StoredCollection {
     const existing = this.get(database, name);
     if (existing !== undefined) {
       return existing;
     }
     checkNames(database, name);
-    const stored = { documents: new Collection(), file: this.#directory?.open(database, name) };
+    const file = this.#directory?.open(database, name, settings);
+    const metadata = file?.metadata ?? createMetadata(settings);
+    const stored = { metadata, documents: new Collection(), file };
     const collections = this.#databases.get(database) ?? new Map<string, StoredCollection>();
     collections.set(name, stored);
     this.#databases.set(database, collections);
@@ -72,7 +77,15 @@ export class Catalog {
   }
 
   collectionNames(database: string): string[] {
-    return [...(this.#databases.get(database)?.keys() ?? [])].sort();
+    return this.collections(database).map(({ name }) => name);
+  }
+
+  /** In the order of their names. */
+  collections(database: string): { name: string; metadata: Metadata }[] {
+    const entries = [...(this.#databases.get(database) ?? [])];
+    return entries
+      .map(([name, { metadata }]) => ({ name, metadata }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Bytes of all documents of the database. */
@@ -111,6 +124,13 @@ export class Catalog {
       }
     }
   }
+}
+
+/** In the file first, so that a full disk leaves both as they were. */
+export function changeIndexes(stored: StoredCollection, indexes: readonly KeptDocument[]): void {
+  const metadata = { ...stored.metadata, indexes };
+  stored.file?.saveMetadata(metadata);
+  stored.metadata = metadata;
 }
 
 /** Removes documents from the file first, then from memory, so that a full disk leaves both as they were. */

@@ -2,17 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandReader } from './command-reader.ts';
 import { aggregate } from './commands/aggregate.ts';
-import {
-  create,
-  drop,
-  dropDatabase,
-  listCollections,
-  listDatabases,
-  listIndexes,
-} from './commands/catalog.ts';
+import { collStats, drop, dropDatabase, listCollections, listDatabases } from './commands/catalog.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
+import { create } from './commands/create.ts';
 import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
 import { getParameter, hello, ping, saslStart } from './commands/handshake.ts';
+import { createIndexes, dropIndexes, listIndexes } from './commands/indexes.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';
 import { insert, remove } from './commands/write.ts';
 import { CommandError, ErrorCode, nameCode } from './errors.ts';
@@ -23,13 +18,16 @@ const commands = new Map<string, CommandHandler>(
     aggregate,
     buildInfo,
     buildinfo: buildInfo,
+    collStats,
     configureFailPoint,
     connectionStatus,
     count,
     create,
+    createIndexes,
     delete: remove,
     drop,
     dropDatabase,
+    dropIndexes,
     endSessions,
     find,
     getMore,

@@ -1,24 +1,36 @@
 /**
  * Keeps collections as files: `<dataDir>/<database>/<collection>.bson`, documents one after another, as mongodump
- * writes them.
+ * writes them, and beside it `<collection>.metadata.json` with what else there is to know of the collection.
  *
  * Writes are synchronous and reach the operating system before the reply is sent: they outlive the process, however
  * it ends, but not a power failure.
  */
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+} from 'node:fs';
 import { readSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { SourceError } from '../../errors.ts';
 import { readInt32 } from './bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
+import { createMetadata, readMetadata, writeMetadata } from './metadata.ts';
+import type { Metadata } from './metadata.ts';
 import { RunList } from './runs.ts';
 import type { Run } from './runs.ts';
 import { maxDocumentBytes } from './stored-document.ts';
 
 const suffix = '.bson';
+const metadataSuffix = '.metadata.json';
 const lockName = 'embedded-mongo.lock';
-/** The longest file name on the usual file systems; `.tmp` is added while a file is rewritten. */
-const maxFileNameBytes = 255 - '.tmp'.length;
+/** The longest file name on the usual file systems. */
+const maxFileNameBytes = 255;
 /** Large enough for few system calls, small enough to be no burden; a larger document gets a larger buffer. */
 const readBufferBytes = 2 ** 22;
 /** IOV_MAX on Linux. */
@@ -26,14 +38,31 @@ const maxBuffersPerWrite = 1024;
 
 /** The file of one collection. */
 export class CollectionFile {
+  /** What was read or made when it was opened. */
+  readonly metadata: Metadata;
+  readonly #name: string;
   readonly #path: string;
+  readonly #metadataPath: string;
   #fd: number;
   #size: number;
 
-  constructor(path: string) {
-    this.#path = path;
-    this.#fd = openSync(path, 'a+');
+  /** Creates the collection `name` at `<base>.bson`, with these settings, when it is not there. */
+  constructor(base: string, name: string, settings: Partial<Metadata>) {
+    this.#name = name;
+    this.#path = base + suffix;
+    this.#metadataPath = base + metadataSuffix;
+    // Metadata without documents are what is left of a drop that was interrupted: the name's next owner is another.
+    const known = existsSync(this.#path) ? readMetadata(this.#metadataPath) : settings;
+    this.metadata = createMetadata(known);
+    if (known.uuid === undefined) {
+      this.saveMetadata(this.metadata);
+    }
+    this.#fd = openSync(this.#path, 'a+');
     this.#size = fstatSync(this.#fd).size;
+  }
+
+  saveMetadata(metadata: Metadata): void {
+    writeMetadata(this.#metadataPath, this.#name, metadata);
   }
 
   /** Adds documents at the end: all of them, or, when that fails, none. */
@@ -107,6 +136,7 @@ export class CollectionFile {
   remove(): void {
     closeSync(this.#fd);
     unlinkSync(this.#path);
+    rmSync(this.#metadataPath, { force: true });
   }
 
   close(): void {
@@ -137,10 +167,10 @@ export class DataDirectory {
     rmSync(this.#lockPath, { force: true });
   }
 
-  /** Creates the collection's file, or opens it when it is there. */
-  open(database: string, collection: string): CollectionFile {
-    const fileName = escapeName(collection) + suffix;
-    if (fileName.length > maxFileNameBytes) {
+  /** Creates the collection's file with these settings, or opens it when it is there. */
+  open(database: string, collection: string, settings: Partial<Metadata>): CollectionFile {
+    const fileName = escapeName(collection);
+    if (fileName.length + metadataSuffix.length > maxFileNameBytes) {
       throw new CommandError(
         ErrorCode.invalidNamespace,
         `the collection's name is too long for a file name: ${collection}`,
@@ -148,7 +178,7 @@ export class DataDirectory {
     }
     const directory = join(this.#path, escapeName(database));
     mkdirSync(directory, { recursive: true });
-    return new CollectionFile(join(directory, fileName));
+    return new CollectionFile(join(directory, fileName), collection, settings);
   }
 
   /** Removes the database's directory unless something is left in it. */

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { serialize } from 'bson';
 import { ExitCode, MigrationError } from '../../../src/errors.ts';
+import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
 import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
 import { Supervisor } from '../../../src/pool/supervisor.ts';
+import { createAck } from '../../support/acks.ts';
+import { rawArray } from '../../support/raw-bson.ts';
 
 /** A pool without processes: the test says what its workers do. */
 class ScriptedPool implements Pool {
@@ -54,16 +58,34 @@ class ScriptedWorker implements PoolWorker {
   }
 
   fails(message: string): void {
-    this.#events.onMessage({ kind: 'failed', error: { message, fix: '', exitCode: ExitCode.target } });
+    this.#events.onMessage({
+      kind: 'failed',
+      error: { message, fix: '', exitCode: ExitCode.target, isServerGone: false },
+    });
   }
 
-  acks(number: number): void {
-    this.#events.onMessage({ kind: 'ack', ...ackOf(number) });
+  acks(number: number, documents = 1): void {
+    this.#events.onMessage({ kind: 'ack', ...ackOf(number, documents) });
+  }
+
+  isAlive(received: number, holding: number[]): void {
+    this.#events.onMessage({ kind: 'alive', received, holding });
+  }
+
+  crashes(message: string): void {
+    const error = { message, fix: '', exitCode: ExitCode.internal, isServerGone: false };
+    this.#events.onMessage({ kind: 'crashing', error });
+    this.goes({ code: 1, signal: null });
   }
 
   leaves(): void {
-    this.#events.onMessage({ kind: 'drained', peakRssBytes: 1 });
+    this.#events.onMessage({ kind: 'drained' });
     this.goes({ code: 0, signal: null });
+  }
+
+  /** The last batch that came. */
+  get last(): Batch | undefined {
+    return this.received.flatMap((message) => (message.kind === 'batch' ? [message.batch] : [])).at(-1);
   }
 
   get batches(): number[] {
@@ -71,31 +93,86 @@ class ScriptedWorker implements PoolWorker {
   }
 }
 
-function ackOf(number: number): Ack {
-  return { number, isDuplicate: false, copied: 1, deadLettered: 0, extra: [], transcodeMs: 0, loadMs: 0 };
+/** Time that passes when the test says so. */
+class ScriptedClock implements Clock {
+  #nowMs = 0;
+  #due: { atMs: number; action: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    const entry = { atMs: this.#nowMs + delayMs, action };
+    this.#due.push(entry);
+    return () => (this.#due = this.#due.filter((other) => other !== entry));
+  }
+
+  /** Passes time in steps of a second, in which whatever is due is done. */
+  pass(ms: number, eachStep: () => void = () => undefined): void {
+    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;) {
+      this.jump(Math.min(1000, endMs - this.#nowMs));
+      eachStep();
+    }
+  }
+
+  /** Passes time at once, as when the process was stopped. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#due.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#due = this.#due.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const { action } of due) action();
+  }
+}
+
+function ackOf(number: number, documents: number): Ack {
+  return createAck({ number, documents, copied: documents });
 }
 
 function batchOf(number: number, bytes = 10): Batch {
-  return { number, count: 1, documents: new Uint8Array(bytes), afterId: null, lastId: new Uint8Array() };
+  const place = { number, rangeNo: 1, afterId: null, lastId: new Uint8Array() };
+  return { ...place, count: 1, documents: new Uint8Array(bytes) };
+}
+
+/** Real documents, since they are looked at when the batch is split. */
+function batchOfDocuments(number: number, count: number): Batch {
+  const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
+  const lastId = serialize({ _id: number + count - 1 });
+  return {
+    number,
+    rangeNo: 1,
+    afterId: null,
+    lastId,
+    count,
+    documents: rawArray(documents.map((document) => serialize(document))),
+  };
 }
 
 function createSupervisor({ size = 2, maxInFlightBytes = 1000 } = {}) {
   const pool = new ScriptedPool();
+  const clock = new ScriptedClock();
   const acked: number[] = [];
   const notices: string[] = [];
   const supervisor = new Supervisor({
     pool,
+    clock,
     size,
     maxInFlightBytes,
-    onAck: (ack) => acked.push(ack.number),
+    hangTimeoutMs: 10_000,
+    onAck: () => undefined,
+    onSettled: (batch) => acked.push(batch.number),
     onNotice: (message) => notices.push(message),
   });
-  return { pool, supervisor, acked, notices };
+  return { pool, clock, supervisor, acked, notices };
 }
 
 const settings: WorkerSettings = {
   postgresUrl: '',
+  purpose: 'load',
   runId: '1',
+  epoch: 1,
+  retryLimitMs: 0,
+  answerTimeoutMs: 0,
   plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
 };
 
@@ -203,13 +280,168 @@ describe('Supervisor', () => {
     await supervisor.drain();
   });
 
-  it('gives up when workers keep dying without finishing a batch', async () => {
-    const { pool, supervisor } = startSupervisor({ size: 1 });
+  it('gives up when workers die before they are ready, after pauses that grow', async () => {
+    const { pool, clock, supervisor } = createSupervisor({ size: 1 });
+    supervisor.spawn();
+    supervisor.begin(settings);
     await supervisor.submit(batchOf(1));
-    const drained = assert.rejects(supervisor.drain(), /5 workers in a row died/);
-    for (let death = 0; death < 5; death++) pool.worker(death).goes({ code: 1, signal: null });
+    const drained = assert.rejects(supervisor.drain(), /5 workers in a row died before they were ready/);
+    for (const [death, pauseMs] of [0, 50, 100, 200].entries()) {
+      pool.worker(death).goes({ code: 1, signal: null });
+      assert.equal(pool.workers.length, death + (pauseMs === 0 ? 2 : 1), 'none is started before its time');
+      clock.jump(pauseMs);
+      assert.equal(pool.workers.length, death + 2);
+    }
+    pool.worker(4).goes({ code: 1, signal: null });
     await drained;
     assert.equal(pool.workers.length, 5);
+  });
+
+  it('gives up when workers that were ready keep dying without an ack', async () => {
+    const { pool, clock, supervisor } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOfDocuments(1, 1));
+    const drained = assert.rejects(supervisor.drain(), /30 workers in a row died without finishing a batch/);
+    for (let death = 0; death < 30; death++) {
+      pool.worker(death).isReady();
+      pool.worker(death).goes({ code: null, signal: 'SIGSEGV' });
+      clock.jump(1000);
+    }
+    await drained;
+  });
+
+  it('splits a batch that ends two workers, down to the document that does, and has that put aside', async () => {
+    const { pool, clock, supervisor, acked, notices } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOfDocuments(1, 8));
+    const poison = 6;
+    let deaths = 0;
+    for (let index = 0; acked.length === 0 || acked.at(-1) !== 7; index++) {
+      const worker = pool.worker(index);
+      if (index > 0) worker.isReady();
+      for (;;) {
+        const batch = worker.last;
+        assert.ok(batch !== undefined);
+        const isDeadly = batch.number <= poison && poison < batch.number + batch.count;
+        if (isDeadly && batch.deadly === undefined) break;
+        if (isDeadly) assert.equal(batch.count, 1, 'only the one document is put aside');
+        worker.acks(batch.number, batch.count);
+        if (acked.at(-1) === 7) break;
+      }
+      if (acked.at(-1) === 7) break;
+      worker.goes({ code: null, signal: 'SIGSEGV' });
+      deaths++;
+      clock.jump(1000);
+    }
+    assert.deepEqual(acked, [1, 5, 6, 7]);
+    assert.equal(deaths, 5, 'two for the whole, and one for each halving');
+    assert.match(notices.join('\n'), /batch 1 \(8 documents\) ends workers and is split/);
+    assert.match(notices.join('\n'), /document 6 ends workers and becomes a dead letter/);
+    await supervisor.drain();
+  });
+
+  it('does not deliver the second half when the whole turns out to be committed', async () => {
+    const { pool, clock, supervisor, acked } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOfDocuments(1, 4));
+    for (const index of [0, 1]) {
+      if (index > 0) pool.worker(index).isReady();
+      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
+      clock.jump(1000);
+    }
+    pool.worker(2).isReady();
+    assert.equal(pool.worker(2).last?.count, 2);
+    pool.worker(2).acks(1, 4);
+    await supervisor.drain();
+    assert.deepEqual(acked, [1, 3], 'both parts are settled');
+    assert.deepEqual(pool.worker(2).batches, [1], 'and only one was sent');
+  });
+
+  it('fails when an ack does not tell of what was sent', async () => {
+    const { pool, supervisor } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOf(1));
+    pool.worker(0).acks(1, 7);
+    await assert.rejects(supervisor.drain(), /acked with 7 documents/);
+  });
+
+  it('blames the batch that a dead worker was at, and not the one that waited', async () => {
+    const { pool, clock, supervisor } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOfDocuments(1, 4));
+    await supervisor.submit(batchOfDocuments(5, 4));
+    for (const index of [0, 1]) {
+      if (index > 0) pool.worker(index).isReady();
+      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
+      clock.jump(1000);
+    }
+    pool.worker(2).isReady();
+    pool.worker(2).acks(1, 2);
+    pool.worker(2).acks(3, 2);
+    pool.worker(2).acks(5, 4);
+    await supervisor.drain();
+  });
+
+  it('tells the last words of a worker that ended itself', async () => {
+    const { pool, supervisor, notices } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOf(1));
+    pool.worker(0).crashes('TypeError: x is not a function');
+    assert.match(notices.join(), /ended with exit code 1 \(TypeError: x is not a function\)/);
+  });
+
+  it('tells the observer of a run which workers are ready, acked and gone, each once', async () => {
+    const { pool, supervisor } = createSupervisor({ size: 1 });
+    const heard: string[] = [];
+    supervisor.spawn();
+    supervisor.begin(settings, {
+      onReady: (pid) => heard.push(`${pid} ready`),
+      onAck: (pid, ack) => heard.push(`${pid} acked ${ack.number}`),
+      onGone: (pid) => heard.push(`${pid} gone`),
+    });
+    pool.worker(0).isReady();
+    await supervisor.submit(batchOf(1));
+    assert.deepEqual(supervisor.inFlight, { batches: 1, bytes: 10 });
+    pool.worker(0).acks(1);
+    pool.worker(0).acks(1);
+    assert.deepEqual(supervisor.inFlight, { batches: 0, bytes: 0 });
+    pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
+    assert.deepEqual(heard, ['1 ready', '1 acked 1', '1 gone']);
+  });
+
+  it('tells a batch when it was sent', async () => {
+    const { pool, clock, supervisor } = startSupervisor({ size: 1 });
+    clock.jump(1234);
+    await supervisor.submit(batchOf(1));
+    const message = pool.worker(0).received.at(-1);
+    assert.equal(message?.kind === 'batch' ? message.sentAtMs : undefined, clock.nowMs());
+  });
+
+  it('delivers a batch again whose ack was lost', async () => {
+    const { pool, supervisor, acked } = startSupervisor({ size: 1 });
+    await supervisor.submit(batchOf(1));
+    await supervisor.submit(batchOf(2));
+    const worker = pool.worker(0);
+    worker.isAlive(0, []);
+    assert.deepEqual(worker.batches, [1, 2], 'neither has come to the worker yet');
+    worker.isAlive(2, [2]);
+    assert.deepEqual(worker.batches, [1, 2, 1]);
+    worker.acks(2);
+    worker.acks(1);
+    await supervisor.drain();
+    assert.deepEqual(acked, [2, 1]);
+  });
+
+  it('kills a worker that gives no sign of life, and leaves those alone that do', async () => {
+    const { pool, clock, supervisor, notices } = startSupervisor({ size: 2 });
+    await supervisor.submit(batchOf(1));
+    clock.pass(12_000, () => {
+      pool.worker(1).isAlive(0, []);
+    });
+    assert.match(notices.join(), /worker 1 gave no sign of life and was killed/);
+    assert.equal(notices.length, 1);
+    assert.deepEqual(pool.worker(1).batches, [1]);
+  });
+
+  it('does not take its own absence for the silence of its workers', () => {
+    const { pool, clock, notices } = startSupervisor({ size: 2 });
+    clock.jump(3_600_000);
+    assert.deepEqual(notices, []);
+    assert.equal(pool.workers.length, 2);
   });
 
   it('rejects every waiting call with the first failure, and hands nothing out after it', async () => {

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Decimal128, Double, Long, MaxKey, MinKey, serialize, type Document } from 'bson';
-import { filtersAfter } from '../../../src/source/id-brackets.ts';
+import { Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, serialize, type Document } from 'bson';
+import { filtersBetween } from '../../../src/source/id-brackets.ts';
 
 function after(_id: unknown): Document[] {
-  return filtersAfter(serialize({ _id }));
+  return filtersBetween(serialize({ _id }), null);
 }
 
 function laterTypes(filters: Document[]): string[] {
   return (filters.at(-1) as { _id: { $type: string[] } })._id.$type;
 }
 
-describe('filtersAfter', () => {
+describe('filtersBetween', () => {
   it('begins without a condition', () => {
-    assert.deepEqual(filtersAfter(null), [{}]);
+    assert.deepEqual(filtersBetween(null, null), [{}]);
   });
 
   it('goes on within the bracket, then with all later types', () => {
@@ -52,6 +52,45 @@ describe('filtersAfter', () => {
   it('refuses to go on after an _id that would not come back exactly', () => {
     const farDate = serialize({ _id: new Date(0) });
     farDate.fill(0x7f, 9, 16);
-    assert.throws(() => filtersAfter(farDate), /cannot read on after the _id/);
+    assert.throws(() => filtersBetween(farDate, null), /cannot read on after the _id/);
+  });
+
+  const between = (first: unknown, last: unknown): Document[] =>
+    filtersBetween(
+      first === undefined ? null : serialize({ _id: first }),
+      last === undefined ? null : serialize({ _id: last }),
+    );
+
+  it('stays within one bracket when both ends are in it', () => {
+    assert.deepEqual(between(1, 9), [{ _id: { $gt: new Int32(1), $lte: new Int32(9) } }]);
+  });
+
+  it('reads the rest of one bracket, all between, and the beginning of another', () => {
+    const filters = between(1, new ObjectId('5f9f1b9b9c9d440000000001'));
+    assert.deepEqual(filters, [
+      { _id: { $gt: new Int32(1) } },
+      { _id: { $type: ['symbol', 'string', 'object', 'binData'] } },
+      { _id: { $lte: new ObjectId('5f9f1b9b9c9d440000000001') } },
+    ]);
+  });
+
+  it('reads from the beginning to an end', () => {
+    assert.deepEqual(between(undefined, 9), [
+      { _id: { $type: ['minKey', 'undefined', 'null'] } },
+      { _id: { $lte: new Int32(9) } },
+    ]);
+  });
+
+  it('takes brackets of one value by their type', () => {
+    assert.deepEqual(between(undefined, new MinKey()), [{ _id: { $type: ['minKey'] } }]);
+    assert.deepEqual(between(new MinKey(), null), [{ _id: { $type: ['undefined', 'null'] } }]);
+    assert.deepEqual(between(null, null), []);
+    assert.deepEqual(between('x', new MaxKey()).at(-1), { _id: { $type: ['maxKey'] } });
+  });
+
+  it('leaves NaN out once it is past it', () => {
+    assert.deepEqual(between(new Double(NaN), 5), [
+      { _id: { $gte: new Double(-Infinity), $lte: new Int32(5) } },
+    ]);
   });
 });

@@ -6,11 +6,11 @@ import type { Reply } from '../message.ts';
 import { parseStage, readAll } from '../pipeline.ts';
 import type { Rows } from '../pipeline.ts';
 import { checkCollation, checkHint, defaultFirstBatchDocuments, readBatchSize } from './arguments.ts';
-import { namespaceOf, replyFirstBatch } from './command.ts';
+import { findReadable, namespaceOf, replyFirstBatch } from './command.ts';
 import type { CommandContext } from './command.ts';
 
 export function aggregate(context: CommandContext): Reply {
-  const { command, server, database } = context;
+  const { command } = context;
   command.refuseUnknown([
     ...['pipeline', 'cursor', 'hint', 'collation', 'allowDiskUse', 'explain', 'let'],
     ...['bypassDocumentValidation', 'fromMongos', 'needsMerge', 'exchange'],
@@ -34,7 +34,7 @@ export function aggregate(context: CommandContext): Reply {
   const stages = command
     .required('pipeline', command.array('pipeline'))
     .map((stage, index) => parseStage(stage, index, namespaceOf(context)));
-  const stored = server.catalog.get(database, command.collection());
+  const stored = findReadable(context);
   let rows: Rows = stored === undefined ? [] : readAll(stored.documents);
   for (const stage of stages) {
     rows = stage(rows);

@@ -1,14 +1,13 @@
-/** Commands about databases and collections: listing, creating, dropping. */
+/** Commands about databases and collections: listing, measuring, dropping. */
 import { encodeDocument, ListSource } from '../batch-sources.ts';
-import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { matchesDocument } from '../filter.ts';
 import type { Filter } from '../filter.ts';
+import { idIndex } from '../metadata.ts';
+import type { Metadata } from '../metadata.ts';
 import type { Reply } from '../message.ts';
 import { readBatchSize, readFilter } from './arguments.ts';
-import { namespaceOf, replyFirstBatch, requireAdmin, succeed } from './command.ts';
+import { namespaceOf, refuseView, replyFirstBatch, requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
-
-const idIndex = { v: 2, key: { _id: 1 }, name: '_id_' };
 
 export function listDatabases(context: CommandContext): Reply {
   const { command, server } = context;
@@ -33,8 +32,8 @@ export function listCollections(context: CommandContext): Reply {
   const filter = readFilter(command, 'filter');
   const isNameOnly = command.boolean('nameOnly') ?? false;
   const documents = server.catalog
-    .collectionNames(database)
-    .map((name) => ({ name, type: 'collection', options: {}, info: { readOnly: false }, idIndex }))
+    .collections(database)
+    .map(describeCollection)
     .filter((collection) => matches(filter, collection))
     .map(({ name, type, ...rest }) => encodeDocument(isNameOnly ? { name, type } : { name, type, ...rest }));
   return replyFirstBatch(
@@ -46,47 +45,36 @@ export function listCollections(context: CommandContext): Reply {
   );
 }
 
-export function listIndexes(context: CommandContext): Reply {
+/** Sizes are those of the documents; nothing is compressed, and no index takes room. */
+export function collStats(context: CommandContext): Reply {
   const { command, server, database } = context;
-  command.refuseUnknown(['cursor']);
-  if (server.catalog.get(database, command.collection()) === undefined) {
-    throw new CommandError(ErrorCode.namespaceNotFound, `ns does not exist: ${namespaceOf(context)}`);
+  command.refuseUnknown(['scale']);
+  const scale = command.count('scale') ?? 1;
+  const stored = server.catalog.get(database, command.collection());
+  if (stored !== undefined) {
+    refuseView(context, stored);
   }
-  return replyFirstBatch(
-    context,
-    new ListSource([encodeDocument(idIndex)]),
-    readBatchSize(command, Infinity),
-    false,
-  );
+  const { size: count = 0, dataBytes = 0 } = stored?.documents ?? {};
+  const size = Math.floor(dataBytes / scale);
+  return succeed({
+    ns: namespaceOf(context),
+    size,
+    count,
+    // Of no documents there is no average.
+    ...(count > 0 ? { avgObjSize: Math.floor(dataBytes / count) } : {}),
+    storageSize: size,
+    nindexes: stored?.metadata.indexes.length ?? 0,
+    scaleFactor: scale,
+  });
 }
-
-export function create(context: CommandContext): Reply {
-  const { command, server, database } = context;
-  command.refuseUnknown(createOptions);
-  for (const option of createOptions) {
-    if (command.has(option)) {
-      throw notImplemented(`the option ${option} of create`);
-    }
-  }
-  const name = command.collection();
-  if (server.catalog.get(database, name) !== undefined) {
-    throw new CommandError(ErrorCode.namespaceExists, `Collection ${namespaceOf(context)} already exists.`);
-  }
-  server.catalog.create(database, name);
-  return succeed();
-}
-
-const createOptions = (
-  'capped autoIndexId idIndex size max storageEngine validator validationLevel validationAction indexOptionDefaults ' +
-  'viewOn pipeline collation changeStreamPreAndPostImages timeseries clusteredIndex expireAfterSeconds encryptedFields'
-).split(' ');
 
 export function drop(context: CommandContext): Reply {
   const { command, server, database } = context;
   command.refuseUnknown([]);
   const ns = namespaceOf(context);
   // Since 7.0, dropping what is not there succeeds.
-  return server.catalog.drop(database, command.collection()) ? succeed({ nIndexesWas: 1, ns }) : succeed();
+  const nIndexesWas = server.catalog.get(database, command.collection())?.metadata.indexes.length;
+  return server.catalog.drop(database, command.collection()) ? succeed({ nIndexesWas, ns }) : succeed();
 }
 
 export function dropDatabase({ command, server, database }: CommandContext): Reply {
@@ -96,6 +84,19 @@ export function dropDatabase({ command, server, database }: CommandContext): Rep
     server.catalog.drop(database, name);
   }
   return succeed(names.length > 0 ? { dropped: database } : {});
+}
+
+/** Views and time series have no UUID and no index of `_id`, as far as a client is told. */
+function describeCollection({ name, metadata }: { name: string; metadata: Metadata }) {
+  const { type, options, uuid } = metadata;
+  const isPlain = type === 'collection';
+  return {
+    name,
+    type,
+    options,
+    info: { readOnly: type === 'view', ...(isPlain ? { uuid } : {}) },
+    ...(isPlain ? { idIndex } : {}),
+  };
 }
 
 function matches(filter: Filter, document: Record<string, unknown>): boolean {

@@ -1,9 +1,9 @@
 /** What a command gets and gives. */
 import { Batch } from '../batch.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog, StoredCollection } from '../catalog.ts';
 import type { CommandReader } from '../command-reader.ts';
 import type { BatchSource, Cursors } from '../cursors.ts';
-import { CommandError, ErrorCode } from '../errors.ts';
+import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
 import type { Reply, Request } from '../message.ts';
 
@@ -46,6 +46,25 @@ export function requireAdmin({ database, command }: CommandContext): void {
       `${command.name} may only be run against the admin database.`,
     );
   }
+}
+
+/** For commands that mongod, too, has for collections only. */
+export function refuseView(context: CommandContext, { metadata }: StoredCollection): void {
+  if (metadata.type === 'view') {
+    throw new CommandError(
+      ErrorCode.commandNotSupportedOnView,
+      `Namespace ${namespaceOf(context)} is a view, not a collection`,
+    );
+  }
+}
+
+/** The collection that a command reads; undefined when there is none, and so nothing to be read. */
+export function findReadable({ server, database, command }: CommandContext): StoredCollection | undefined {
+  const stored = server.catalog.get(database, command.collection());
+  if (stored?.metadata.type === 'view') {
+    throw notImplemented('reading views');
+  }
+  return stored;
 }
 
 /** Starts a cursor: its first batch, and, unless that is all, its id. */

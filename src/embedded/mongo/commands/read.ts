@@ -12,7 +12,7 @@ import { idOrder, parseSort } from '../sort.ts';
 import type { Sort } from '../sort.ts';
 import { countMatches, scanMatches } from '../matches.ts';
 import { checkCollation, checkHint, defaultFirstBatchDocuments, readFilter } from './arguments.ts';
-import { replyFirstBatch, succeed } from './command.ts';
+import { findReadable, replyFirstBatch, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 
 const findArguments = [
@@ -25,7 +25,7 @@ const unsupportedFlags = ['returnKey', 'showRecordId', 'tailable', 'awaitData'];
 const unsupportedArguments = ['max', 'min', 'let'];
 
 export function find(context: CommandContext): Reply {
-  const { command, server, database } = context;
+  const { command } = context;
   command.refuseUnknown(findArguments);
   for (const name of unsupportedFlags) {
     if (command.boolean(name) === true) {
@@ -47,7 +47,7 @@ export function find(context: CommandContext): Reply {
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
   const maxDocuments = command.count('batchSize') ?? defaultFirstBatchDocuments;
-  const stored = server.catalog.get(database, command.collection());
+  const stored = findReadable(context);
   const source =
     stored === undefined
       ? new ListSource([])
@@ -85,14 +85,14 @@ export function killCursors({ command, server }: CommandContext): Reply {
 }
 
 export function count(context: CommandContext): Reply {
-  const { command, server, database } = context;
+  const { command } = context;
   command.refuseUnknown(['query', 'limit', 'skip', 'hint', 'collation', 'fields']);
   checkHint(command);
   checkCollation(command);
   const filter = readFilter(command, 'query');
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
-  const stored = server.catalog.get(database, command.collection());
+  const stored = findReadable(context);
   const found = stored === undefined ? 0 : countMatches(stored.documents, filter);
   const rest = Math.max(0, found - skip);
   return succeed({ n: limit === 0 ? rest : Math.min(rest, limit) });

@@ -14,7 +14,7 @@ import { RunList } from '../runs.ts';
 import { prepareDocument } from '../stored-document.ts';
 import type { PreparedDocument } from '../stored-document.ts';
 import { checkCollation, checkHint, readFilter } from './arguments.ts';
-import { namespaceOf, succeed } from './command.ts';
+import { namespaceOf, refuseView, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 
 interface WriteError {
@@ -31,6 +31,7 @@ export function insert(context: CommandContext): Reply {
   const isOrdered = command.boolean('ordered') ?? true;
   const namespace = namespaceOf(context);
   const stored = server.catalog.create(database, command.collection());
+  refuseView(context, stored);
   const writeErrors: WriteError[] = [];
   const inserted = new RunList();
   let index = -1;
@@ -68,6 +69,9 @@ export function remove(context: CommandContext): Reply {
   const { command, server, database, request } = context;
   command.refuseUnknown(['deletes', 'ordered']);
   const stored = server.catalog.get(database, command.collection());
+  if (stored !== undefined) {
+    refuseView(context, stored);
+  }
   let n = 0;
   for (const start of listDocuments(context, 'deletes')) {
     checkDocument(request.bytes, start, start + readInt32(request.bytes, start));

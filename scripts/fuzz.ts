@@ -1,0 +1,161 @@
+/**
+ * Feeds mutated BSON to the transcoder for a while. A row whose bytes are well formed, a dead letter, or a BsonError for
+ * an array that cannot be walked are all that may come of it.
+ *
+ *   npm run fuzz -- --seconds 300 --seed 42
+ */
+
+import { parseArgs } from 'node:util';
+import { BSON } from 'mongodb';
+import { columnTypes, jsonStyles, nulPolicies, type ColumnType, type Plan } from '../src/plan/plan.ts';
+import { arrayOfDocuments } from '../src/transcode/bson-array.ts';
+import { BsonError } from '../src/transcode/bson-types.ts';
+import { createRowEncoder } from '../src/transcode/row.ts';
+import { everyValue } from '../test/support/bson-corpus.ts';
+import { decodeCopy } from '../test/support/copy-decoder.ts';
+import { createRandom } from './random.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+});
+const seed = Number(values.seed);
+const endMs = performance.now() + Number(values.seconds) * 1000;
+const random = createRandom(seed);
+
+const types = Object.keys(columnTypes) as ColumnType[];
+const documents = makeDocuments();
+const outcomes = { rows: 0, deadLetters: 0, corruptArrays: 0 };
+let rounds = 0;
+
+console.log(`seed ${seed}, ${values.seconds} s`);
+while (performance.now() < endMs) {
+  rounds++;
+  const plan = makePlan();
+  const encoder = createRowEncoder(plan, { maxJsonBytes: 1 << 20, maxRowBytes: 1 << 22 });
+  // One encoder for several arrays, as what one leaves behind must not be seen in the next.
+  for (let i = 0; i < 50; i++) tryArray(mutate(makeArray()), plan, encoder);
+}
+console.log(`${rounds * 50} arrays: ${JSON.stringify(outcomes)}`);
+
+function tryArray(array: Buffer, plan: Plan, encoder: ReturnType<typeof createRowEncoder>): void {
+  // Of exactly this length, so that a read beyond it cannot find anything.
+  const exact = new Uint8Array(new ArrayBuffer(array.length));
+  exact.set(array);
+  try {
+    const batch = encoder.encodeBatch(exact);
+    const rows = decodeCopy(batch.copy);
+    if (rows.length !== batch.copied) throw new Error(`${rows.length} rows in a stream of ${batch.copied}`);
+    if (batch.documents !== batch.copied + batch.deadLetters.length)
+      throw new Error('documents went missing');
+    for (const row of rows) checkRow(row, plan);
+    outcomes.rows += batch.copied;
+    outcomes.deadLetters += batch.deadLetters.length;
+  } catch (error) {
+    if (error instanceof BsonError) {
+      outcomes.corruptArrays++;
+      return;
+    }
+    console.error(`seed ${seed}, round ${rounds}: the array ${array.toString('hex')}`);
+    console.error(`with the plan ${JSON.stringify(plan)}`);
+    throw error;
+  }
+}
+
+/** What Postgres would refuse. */
+function checkRow(row: readonly (Buffer | null)[], plan: Plan): void {
+  const columns = [...plan.columns.map(({ type }): string => columnTypes[type]), 'jsonb'];
+  for (const [index, field] of row.entries()) {
+    if (field === null) continue;
+    const type = columns[index];
+    if (type === 'text') checkText(field);
+    if (type !== 'jsonb') continue;
+    if (field[0] !== 1) throw new Error('jsonb of another version');
+    const text = checkText(field.subarray(1));
+    JSON.parse(text);
+    if (/(^|[^\\])(\\\\)*\\u0000/.test(text)) throw new Error('jsonb with U+0000');
+  }
+}
+
+function checkText(bytes: Buffer): string {
+  if (bytes.includes(0)) throw new Error('text with U+0000');
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+function makeDocuments(): Buffer[] {
+  const made = everyValue.map((value, index) =>
+    BSON.serialize({ _id: index, a: value, b: { c: value, d: [value] }, e: 'text \\u0000 \ud83e\udd8a' }),
+  );
+  return [...made, BSON.serialize({}), BSON.serialize({ a: 1 })].map((document) => Buffer.from(document));
+}
+
+function makePlan(): Plan {
+  const column = (field: string, path?: readonly string[]) => ({
+    field,
+    column: [field, ...(path ?? [])].join('.'),
+    type: random.pick(types),
+    ...(path === undefined ? {} : { path }),
+    ...(random.chance(0.1) && field !== '_id' ? { isRequired: true as const } : {}),
+  });
+  return {
+    collection: 'fuzz',
+    schema: 'public',
+    table: 'fuzz',
+    columns: [
+      { field: '_id', column: '_id', type: random.chance(0.5) ? 'json' : random.pick(types) },
+      column('a'),
+      ...(random.chance(0.5) ? [column('b')] : []),
+      ...(random.chance(0.5) ? [column('b', ['c']), column('b', ['d', 'x'])] : []),
+    ],
+    extraColumn: '_extra',
+    jsonStyle: random.pick(jsonStyles),
+    nul: random.pick(nulPolicies),
+    ...(random.chance(0.2) ? { dropped: ['e'] } : {}),
+    ...(random.chance(0.2) ? { keepsWhole: true as const } : {}),
+  };
+}
+
+function makeArray(): Buffer {
+  return arrayOfDocuments(Array.from({ length: 1 + random.below(4) }, () => random.pick(documents)));
+}
+
+/** Some of the damage keeps the lengths around it right, so that it is met inside and not at the door. */
+function mutate(original: Buffer): Buffer {
+  let bytes = Buffer.from(original);
+  for (let count = random.below(4); count > 0; count--) {
+    const at = random.below(bytes.length);
+    switch (random.below(6)) {
+      case 0:
+        bytes[at] = bytes.readUInt8(at) ^ (1 << random.below(8));
+        break;
+      case 1:
+        bytes[at] = random.pick([0, 1, 2, 3, 4, 5, 0x10, 0x7f, 0x80, 0xff]);
+        break;
+      case 2:
+        if (at + 4 <= bytes.length)
+          bytes.writeInt32LE(random.pick([-1, 0, 1, 4, 5, 0x7fffffff, -0x80000000, random.below(200)]), at);
+        break;
+      case 3:
+        bytes = bytes.subarray(0, at);
+        if (random.chance(0.7) && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
+        break;
+      case 4: {
+        const other = random.pick(documents);
+        const from = random.below(other.length);
+        bytes = Buffer.concat([
+          bytes.subarray(0, at),
+          other.subarray(from, from + random.below(30)),
+          bytes.subarray(at),
+        ]);
+        if (random.chance(0.7) && bytes.length >= 4) bytes.writeInt32LE(bytes.length, 0);
+        break;
+      }
+      default:
+        bytes.copy(bytes, at, random.below(bytes.length), bytes.length);
+    }
+    if (bytes.length === 0) return bytes;
+  }
+  return bytes;
+}

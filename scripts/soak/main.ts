@@ -1,0 +1,136 @@
+/**
+ * Many small runs, each hurt at random instants and started again until it is finished; after each, the whole table is
+ * compared with the collection.
+ *
+ *   npm run soak -- --runs 200 --seed 42
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { MongoClient } from 'mongodb';
+import pg from 'pg';
+import { readEvents, startCli } from '../../test/support/cli.ts';
+import { assertEqualTable } from '../../test/support/compare.ts';
+import { startPrivateMongo, startPrivatePostgres } from '../../test/support/private-servers.ts';
+import { startProxy } from '../../test/support/tcp-proxy.ts';
+import { faultKinds, faults, signal, type FaultKind, type Scene } from './faults.ts';
+import { createRandom, type Random } from '../random.ts';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '20' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seconds: { type: 'string', default: '3600' },
+  },
+});
+const seed = Number(values.seed);
+const endMs = performance.now() + Number(values.seconds) * 1000;
+
+/** A run that is hurt so often and not finished after it never will be. */
+const maxStarts = 12;
+/** How a start may end that was hurt: killed, without a server, or told to stop. */
+const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
+
+const counts = new Map<FaultKind, number>();
+let finished = 0;
+let failed = 0;
+
+console.log(`seed ${seed}`);
+const folder = mkdtempSync(join(tmpdir(), 'mongo2pg-soak-'));
+const [postgres, mongo] = await Promise.all([startPrivatePostgres(), startPrivateMongo()]);
+const [postgresProxy, mongoProxy] = await Promise.all([startProxy(postgres), startProxy(mongo)]);
+const scene: Scene = { postgres, mongo, postgresProxy, mongoProxy };
+try {
+  for (let index = 0; index < Number(values.runs) && performance.now() < endMs; index++) {
+    const startedMs = performance.now();
+    const log: string[] = [];
+    try {
+      await soakOnce(index, createRandom(seed * 10_000 + index), log);
+      finished++;
+    } catch (error) {
+      failed++;
+      log.push(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    console.log(`run ${index}: ${log.join(', ')} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
+  }
+} finally {
+  await Promise.all([postgresProxy.close(), mongoProxy.close()]);
+  await Promise.all([postgres.remove(), mongo.remove()]);
+  rmSync(folder, { recursive: true, force: true });
+}
+for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}`);
+console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function soakOnce(index: number, random: Random, log: string[]): Promise<void> {
+  const name = `soak_${index}`;
+  const client = await MongoClient.connect(mongo.url);
+  const collection = client.db('soak').collection(name);
+  const stopped: number[] = [];
+  try {
+    const count = 1_000 + random.below(3_000);
+    await collection.insertMany(
+      Array.from({ length: count }, (_, _id) => ({ _id: _id as never, text: `text ${_id}`, n: _id % 7 })),
+    );
+    const hurts = Array.from({ length: 1 + random.below(4) }, () => random.pick(faultKinds));
+    const env = {
+      MONGO_URL: mongoProxy.url(mongo.url),
+      MONGO_DB: 'soak',
+      MONGO_COLLECTION: name,
+      POSTGRES_URL: postgresProxy.url(postgres.url),
+      CLUSTER_SIZE: String(1 + random.below(4)),
+      ITEMS_PER_PAGE: String(10 + random.below(60)),
+      RETRY_SECONDS: '20',
+      WORKER_TIMEOUT_SECONDS: '2',
+    };
+    log.push(`${count} documents, ${env.CLUSTER_SIZE} workers`);
+    await runToItsEnd(env, hurts, random, log, stopped);
+    const target = new pg.Client({ connectionString: postgres.url });
+    await target.connect();
+    try {
+      await assertEqualTable(collection, target, name);
+    } finally {
+      await target.end();
+    }
+    await collection.drop();
+  } finally {
+    // What is stopped cannot see that it is over.
+    for (const pid of stopped) signal(pid, 'SIGCONT');
+    await client.close();
+  }
+}
+
+/** Starts the command again and again, hurts it as long as there are hurts, and returns when it has ended well. */
+async function runToItsEnd(
+  env: Record<string, string>,
+  hurts: FaultKind[],
+  random: Random,
+  log: string[],
+  stopped: number[],
+): Promise<void> {
+  for (let start = 1; start <= maxStarts; start++) {
+    const run = startCli(['--json'], env);
+    let workerPids: readonly number[] = [];
+    let untilHurt = 1 + random.below(40);
+    for await (const event of readEvents(run.process)) {
+      if (event.kind === 'started') workerPids = event.workerPids;
+      const isMoment = event.kind === 'progress' && --untilHurt <= 0;
+      const kind = isMoment ? hurts.shift() : undefined;
+      if (kind === undefined) continue;
+      untilHurt = 1 + random.below(40);
+      log.push(kind);
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      const workerPid = random.pick(workerPids);
+      if (kind === 'worker stopped') stopped.push(workerPid);
+      await faults[kind](scene, { run, workerPids, workerPid });
+    }
+    const { code, stderr } = await run.result;
+    if (code === 0) return;
+    const reason = code === 3 || code === 4 ? `: ${stderr.trim().split('\n').at(-1) ?? ''}` : '';
+    log.push(`ended with ${String(code)}${reason}`);
+    if (!honestCodes.has(code)) throw new Error(`exit code ${String(code)}: ${stderr.trim()}`);
+  }
+  throw new Error(`not finished after ${maxStarts} starts`);
+}

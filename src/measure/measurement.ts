@@ -1,0 +1,71 @@
+/** What is measured of a run's load: where the time of the primary and of each worker went. */
+
+export interface Measurement {
+  /** From the first page that was asked for to the last commit on disk. */
+  readonly loadMs: number;
+  /** Of that, how long the primary waited for pages of MongoDB, … */
+  readonly readMs: number;
+  /** … had a page, and waited until a worker could take it, … */
+  readonly roomMs: number;
+  /** … and had read all, and waited for the last acks. */
+  readonly drainMs: number;
+  /** How busy all processors of this machine were, with this and anything else: 0 to 1; null where nobody tells. */
+  readonly processorShare: number | null;
+  readonly workers: readonly WorkerMeasurement[];
+}
+
+/** One worker; what it had not finished when this was measured counts as idle. */
+export interface WorkerMeasurement {
+  readonly pid: number;
+  readonly batches: number;
+  /** From being ready for the run's batches to the end of the load, or of the worker. */
+  readonly readyMs: number;
+  readonly transcodeMs: number;
+  /** Waiting for Postgres: the sum of these and of what lies between. */
+  readonly loadMs: number;
+  readonly claimMs: number;
+  readonly copyMs: number;
+  readonly commitMs: number;
+  /** The rest of `readyMs`. */
+  readonly idleMs: number;
+  /** How much of `idleMs` its next batch was on its way already. */
+  readonly handOverMs: number;
+  /** From being sent to being received, over all batches; most of it passes while the worker works. */
+  readonly ipcMs: number;
+  /** The most memory that the process has had, ever. */
+  readonly peakRssBytes: number;
+}
+
+/** All workers taken together. */
+export interface WorkerTotals {
+  readonly batches: number;
+  readonly readyMs: number;
+  readonly transcodeMs: number;
+  readonly loadMs: number;
+  readonly claimMs: number;
+  readonly copyMs: number;
+  readonly commitMs: number;
+  readonly idleMs: number;
+  readonly handOverMs: number;
+}
+
+export function addUpWorkers(workers: readonly WorkerMeasurement[]): WorkerTotals {
+  const sum = (pick: (worker: WorkerMeasurement) => number): number =>
+    workers.reduce((total, worker) => total + pick(worker), 0);
+  return {
+    batches: sum(({ batches }) => batches),
+    readyMs: sum(({ readyMs }) => readyMs),
+    transcodeMs: sum(({ transcodeMs }) => transcodeMs),
+    loadMs: sum(({ loadMs }) => loadMs),
+    claimMs: sum(({ claimMs }) => claimMs),
+    copyMs: sum(({ copyMs }) => copyMs),
+    commitMs: sum(({ commitMs }) => commitMs),
+    idleMs: sum(({ idleMs }) => idleMs),
+    handOverMs: sum(({ handOverMs }) => handOverMs),
+  };
+}
+
+/** 0 to 1. */
+export function busyShare({ transcodeMs, loadMs, readyMs }: WorkerMeasurement): number {
+  return readyMs === 0 ? 0 : (transcodeMs + loadMs) / readyMs;
+}

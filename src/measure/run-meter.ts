@@ -1,0 +1,126 @@
+/** Measures one run in the primary: adds up what it waits for, and what its workers tell with each ack. */
+
+import type { Clock } from '../pool/clock.ts';
+import type { WorkerObserver } from '../pool/observer.ts';
+import type { Ack } from '../pool/protocol.ts';
+import type { Measurement, WorkerMeasurement } from './measurement.ts';
+import { readProcessorTimes, shareBetween, type ProcessorTimes } from './processors.ts';
+
+type WorkerSums = Omit<WorkerMeasurement, 'pid' | 'idleMs'>;
+
+const nothing: WorkerSums = {
+  batches: 0,
+  readyMs: 0,
+  transcodeMs: 0,
+  loadMs: 0,
+  claimMs: 0,
+  copyMs: 0,
+  commitMs: 0,
+  handOverMs: 0,
+  ipcMs: 0,
+  peakRssBytes: 0,
+};
+
+export class RunMeter implements WorkerObserver {
+  readonly #nowMs: () => number;
+  readonly #readProcessors: () => ProcessorTimes;
+  readonly #workers = new Map<number, WorkerSums>();
+  /** Of the workers that are ready; their `readyMs` is what came before. */
+  readonly #readySinceMs = new Map<number, number>();
+  readonly #waitedMs = { read: 0, room: 0, drain: 0 };
+  #load: { readonly beganMs: number; readonly processors: ProcessorTimes } | undefined;
+  /** Set when the load has ended: what is measured changes no more. */
+  #measured: Measurement | undefined;
+
+  constructor(clock: Pick<Clock, 'nowMs'>, readProcessors = readProcessorTimes) {
+    this.#nowMs = () => clock.nowMs();
+    this.#readProcessors = readProcessors;
+  }
+
+  beginLoad(): void {
+    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors() };
+  }
+
+  /** To be called before the workers leave, so that their leaving does not count. */
+  endLoad(): void {
+    this.#measured = this.measure();
+  }
+
+  /** The pages as they are, and the time that each took to come. */
+  async *timePages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    let askedMs = this.#nowMs();
+    for await (const page of pages) {
+      this.#waitedMs.read += this.#nowMs() - askedMs;
+      yield page;
+      askedMs = this.#nowMs();
+    }
+    this.#waitedMs.read += this.#nowMs() - askedMs;
+  }
+
+  /** What the primary waits for when it does not read: room for a page that it has, or the last acks. */
+  async time(what: 'room' | 'drain', wait: Promise<void>): Promise<void> {
+    const beganMs = this.#nowMs();
+    try {
+      await wait;
+    } finally {
+      this.#waitedMs[what] += this.#nowMs() - beganMs;
+    }
+  }
+
+  onReady(pid: number): void {
+    this.#workers.set(pid, this.#sumsOf(pid));
+    this.#readySinceMs.set(pid, this.#nowMs());
+  }
+
+  onAck(pid: number, ack: Ack): void {
+    const sums = this.#sumsOf(pid);
+    this.#workers.set(pid, {
+      ...sums,
+      batches: sums.batches + 1,
+      transcodeMs: sums.transcodeMs + ack.transcodeMs,
+      loadMs: sums.loadMs + ack.loadMs,
+      claimMs: sums.claimMs + (ack.steps?.claimMs ?? 0),
+      copyMs: sums.copyMs + (ack.steps?.copyMs ?? 0),
+      commitMs: sums.commitMs + (ack.steps?.commitMs ?? 0),
+      handOverMs: sums.handOverMs + ack.arrival.handOverMs,
+      ipcMs: sums.ipcMs + ack.arrival.ipcMs,
+      peakRssBytes: ack.peakRssBytes,
+    });
+  }
+
+  onGone(pid: number): void {
+    const sinceMs = this.#readySinceMs.get(pid);
+    if (sinceMs === undefined) return;
+    const sums = this.#sumsOf(pid);
+    this.#workers.set(pid, { ...sums, readyMs: sums.readyMs + this.#nowMs() - sinceMs });
+    this.#readySinceMs.delete(pid);
+  }
+
+  /** What there is so far. */
+  measure(): Measurement {
+    if (this.#measured !== undefined) return this.#measured;
+    const nowMs = this.#nowMs();
+    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors() };
+    return {
+      loadMs: nowMs - load.beganMs,
+      readMs: this.#waitedMs.read,
+      roomMs: this.#waitedMs.room,
+      drainMs: this.#waitedMs.drain,
+      processorShare: shareBetween(load.processors, this.#readProcessors()),
+      workers: Array.from(this.#workers, ([pid, sums]) => {
+        const sinceMs = this.#readySinceMs.get(pid) ?? nowMs;
+        return describeWorker(pid, { ...sums, readyMs: sums.readyMs + nowMs - sinceMs });
+      }),
+    };
+  }
+
+  #sumsOf(pid: number): WorkerSums {
+    return this.#workers.get(pid) ?? nothing;
+  }
+}
+
+function describeWorker(pid: number, sums: WorkerSums): WorkerMeasurement {
+  // The clocks are the same, but a worker's moment of being ready is known only when the message has come.
+  const idleMs = Math.max(0, sums.readyMs - sums.transcodeMs - sums.loadMs);
+  return { pid, ...sums, idleMs, handOverMs: Math.min(sums.handOverMs, idleMs) };
+}

@@ -1,0 +1,360 @@
+/** One run: a collection into a table, and the account that must balance at its end. */
+
+import type { Config } from './config.ts';
+import { ExitCode, MigrationError, TargetError } from './errors.ts';
+import type { RunEvent, Summary } from './events.ts';
+import { reachFailpoint } from './failpoints.ts';
+import { formatCount, formatPlural } from './format.ts';
+import { RunMeter } from './measure/run-meter.ts';
+import { readPeakRssBytes } from './memory.ts';
+import { makePlan } from './plan/make-plan.ts';
+import type { PlanFile } from './plan/plan-file.ts';
+import type { Plan } from './plan/plan.ts';
+import { systemClock } from './pool/clock.ts';
+import type { WorkerObserver } from './pool/observer.ts';
+import type { Supervisor } from './pool/supervisor.ts';
+import type { Ack, Batch } from './pool/protocol.ts';
+import { describePostgres } from './postgres/connection.ts';
+import { countRows } from './postgres/ddl.ts';
+import { countDeadLetters } from './postgres/dead-letters.ts';
+import { finishTable } from './postgres/finish-table.ts';
+import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
+import { describeChoices } from './plan/choices.ts';
+import { decideRun, describeRun } from './postgres/run-decision.ts';
+import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
+import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
+import type { Session } from './postgres/session.ts';
+import type { Recorder } from './report/recorder.ts';
+import { readTable } from './postgres/table.ts';
+import type { Source } from './source/source.ts';
+
+export interface MigrationOptions {
+  readonly config: Config;
+  readonly session: Session;
+  readonly supervisor: Supervisor;
+  readonly source: Source;
+  readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** The plan to follow, or null to infer one. */
+  readonly planFile: PlanFile | null;
+  /** See `RunRequest`. */
+  readonly jobId: string | null;
+  readonly isTrial: boolean;
+  readonly onEvent: (event: RunEvent) => void;
+  /** Records it for a report; null when none is asked for. */
+  readonly recorder: Recorder | null;
+  readonly signal: AbortSignal;
+  /** Called when every document is committed, before keys and indexes are built. */
+  onLoaded(): Promise<void>;
+}
+
+export class Migration {
+  readonly #options: MigrationOptions;
+  readonly #startedMs = performance.now();
+  readonly #meter = new RunMeter(systemClock);
+  readonly #observer: WorkerObserver;
+  #loadStartedMs = 0;
+  #read = 0;
+  #committedBefore = 0;
+  #settled = 0;
+  #bytes = 0;
+  #deadLetters = 0;
+  #duplicates = 0;
+  #nextBatch = 1;
+
+  constructor(options: MigrationOptions) {
+    this.#options = options;
+    const { recorder, source, supervisor } = options;
+    const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
+    this.#observer = recorder?.begin(run) ?? this.#meter;
+  }
+
+  /**
+   * @returns null when the collection was copied already, as one of several
+   * @throws MigrationError with the exit code of the side that failed
+   */
+  async execute(): Promise<Summary | null> {
+    const run = await this.#open();
+    if (run === null) return null;
+    try {
+      return await this.#complete(run);
+    } catch (error) {
+      throw await this.#tellHowToContinue(error, run);
+    }
+  }
+
+  /** To be called for each batch of this run that is settled. */
+  onSettled(batch: Batch): void {
+    this.#settled += batch.count;
+    this.#bytes += batch.documents.byteLength;
+    this.#options.onEvent({
+      kind: 'progress',
+      source: this.#options.source.name,
+      documents: this.#settled,
+      committedBefore: this.#committedBefore,
+      bytes: this.#bytes,
+      elapsedMs: performance.now() - this.#loadStartedMs,
+      workers: this.#options.supervisor.size,
+    });
+  }
+
+  /** To be called for each ack of this run that is applied. */
+  onAck(ack: Ack): void {
+    this.#deadLetters += ack.deadLettered;
+    if (ack.isDuplicate) this.#duplicates++;
+  }
+
+  async #open(): Promise<OpenRun | null> {
+    const { config, session, source, table, planFile, jobId, isTrial } = this.#options;
+    const { ifExists, isRestart } = config;
+    const choices = describeChoices(config, planFile);
+    const settings = { source: source.name, collectionId: source.collectionId, choices };
+    const request = { table, settings, ifExists, isRestart, isTrial, jobId };
+    const decision = await session.run((client) => decideRun(client, request));
+    if (decision.kind === 'done') {
+      this.#notify(`${source.name} is copied already: ${describeRun(decision.run)}`);
+      return null;
+    }
+    if (decision.kind === 'continue') {
+      const run = await continueRun(session, decision.run);
+      this.#notify(
+        `continuing ${describeRun(decision.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
+          `${formatPlural(run.ranges.length, 'gap')} to read`,
+      );
+      return run;
+    }
+    const plan = await this.#makePlan(decision.ifExists === 'drop');
+    await reachFailpoint('primary-after-plan');
+    const run = await beginRun(session, { ...settings, plan }, decision.ifExists, jobId);
+    if (decision.removes !== null) this.#notify(`removed ${decision.removes}`);
+    return run;
+  }
+
+  /** @param isNewTable what is there of the table will be gone */
+  async #makePlan(isNewTable: boolean): Promise<Plan> {
+    const { config, session, source, table, planFile } = this.#options;
+    const existing = isNewTable ? null : await session.run((client) => readTable(client, table));
+    const { plan, notices } = await makePlan(source, table, config, planFile, existing);
+    for (const message of notices) this.#notify(message);
+    return plan;
+  }
+
+  /** Loads what is not loaded, finishes the table, and accounts for all of it. */
+  async #complete(run: OpenRun): Promise<Summary> {
+    const { config, session, supervisor, source, signal, onEvent } = this.#options;
+    const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
+    const { runId, epoch, settings, committed } = run;
+    this.#read = committed.documents;
+    this.#committedBefore = committed.documents;
+    this.#settled = committed.documents;
+    this.#bytes = committed.bytes;
+    this.#deadLetters = committed.deadLettered;
+    this.#nextBatch = run.nextBatch;
+    const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
+    const planMs = this.#elapsedMs();
+
+    supervisor.begin(
+      {
+        postgresUrl,
+        purpose: 'load',
+        runId,
+        epoch,
+        plan: settings.plan,
+        retryLimitMs,
+        answerTimeoutMs,
+      },
+      this.#observer,
+    );
+    await this.#announce(run);
+    await this.#load(run);
+    await this.#options.onLoaded();
+    const loadMs = this.#elapsedMs() - planMs;
+
+    onEvent({ kind: 'finishing', source: settings.source });
+    await reachFailpoint('primary-in-index-build');
+    const indexes = await finishTable(session, run, specs, {
+      url: postgresUrl,
+      retryLimitMs,
+      answerTimeoutMs,
+      jobs: config.indexJobs,
+      signal,
+      onIndex: (account) => {
+        onEvent({ kind: 'index', source: settings.source, ...account });
+      },
+    });
+    const indexMs = this.#elapsedMs() - planMs - loadMs;
+    const summary = await this.#summarise(run, { planMs, loadMs, indexMs, indexes });
+    requireBalance(summary);
+    await reachFailpoint('primary-before-finish');
+    await session.transaction((client) => markFinished(client, runId));
+    onEvent({ kind: 'summary', ...summary });
+    return summary;
+  }
+
+  async #announce(run: OpenRun): Promise<void> {
+    const { config, source, supervisor, onEvent } = this.#options;
+    onEvent({
+      kind: 'started',
+      source: source.name,
+      target: describePostgres(config.postgresUrl),
+      plan: run.settings.plan,
+      workers: supervisor.size,
+      workerPids: supervisor.workerPids,
+      expectedDocuments: config.amountUsers ?? (await source.estimateCount()),
+      committedDocuments: run.committed.documents,
+    });
+  }
+
+  /** Reads every range and has it loaded; resolves when all is committed and on disk. */
+  async #load(run: OpenRun): Promise<void> {
+    this.#loadStartedMs = performance.now();
+    this.#meter.beginLoad();
+    let { ranges, isLoaded } = run;
+    while (!isLoaded) {
+      const ends = new Map<number, Uint8Array | null>();
+      for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
+      await this.#meter.time('drain', this.#options.supervisor.drain());
+      this.#requireGoOn();
+      await reachFailpoint('primary-before-load-checkpoint');
+      ranges = await this.#closeRanges(run.runId, ends);
+      isLoaded = ranges.length === 0;
+    }
+    this.#meter.endLoad();
+  }
+
+  /** @returns the `_id` of the last document, null when there was none */
+  async #readRange(range: Range): Promise<Uint8Array | null> {
+    const { config, source, supervisor } = this.#options;
+    const { rangeNo } = range;
+    let { afterId }: { afterId: Uint8Array | null } = range;
+    let lastId: Uint8Array | null = null;
+    for await (const page of this.#meter.timePages(source.pages(range, config.itemsPerPage))) {
+      if (this.#isToStop()) break;
+      this.#read += page.count;
+      const number = this.#nextBatch;
+      this.#nextBatch += page.count;
+      await this.#meter.time('room', supervisor.submit({ number, rangeNo, afterId, ...page }));
+      if (this.#settled > this.#committedBefore) await reachFailpoint('primary-after-ack');
+      afterId = lastId = page.lastId;
+    }
+    return lastId;
+  }
+
+  /**
+   * Workers commit without waiting for the disk, so that a crash of Postgres can take back what was acked. Once all is
+   * flushed, the ledger tells what is missing.
+   * @returns the ranges to be read again; none when all is there for good
+   */
+  async #closeRanges(runId: string, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
+    const { session } = this.#options;
+    await session.transaction((client) => flushCommits(client, runId));
+    return await session.transaction(async (client) => {
+      const gaps = await readGaps(client, runId, ends);
+      if (gaps.length === 0) {
+        await markLoaded(client, runId);
+        return [];
+      }
+      const { documents, deadLettered } = await readTotals(client, runId);
+      this.#notify(
+        `a crash of PostgreSQL took back ${formatPlural(this.#read - documents, 'document')}, which are read again`,
+      );
+      this.#read = documents;
+      this.#settled = documents;
+      this.#deadLetters = deadLettered;
+      return await replaceRanges(client, runId, gaps);
+    });
+  }
+
+  async #summarise(
+    { runId, settings: { plan }, rowsBefore }: OpenRun,
+    finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
+  ): Promise<Summary> {
+    const { config, session, supervisor } = this.#options;
+    const ledger = await session.run(
+      async (client) => ({
+        ...(await readTotals(client, runId)),
+        deadLetterReasons: await countDeadLetters(client, runId),
+        rowsAfter: await countRows(client, plan),
+        extra: await readExtra(client, runId),
+      }),
+      'long',
+    );
+    const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
+    return {
+      runId,
+      source: plan.collection,
+      target: describePostgres(config.postgresUrl),
+      schema: plan.schema,
+      table: plan.table,
+      read: this.#read,
+      committedBefore: this.#committedBefore,
+      copied,
+      deadLettered,
+      deadLetterReasons,
+      rowsBefore,
+      rowsAfter,
+      extra,
+      bytes,
+      duplicates: this.#duplicates,
+      strayAcks: supervisor.strayAcks,
+      workers: supervisor.size,
+      ...finished,
+      totalMs: this.#elapsedMs(),
+      primaryPeakRssBytes: readPeakRssBytes(),
+      workerPeakRssBytes: supervisor.peakRssBytes,
+      measurement: this.#meter.measure(),
+    };
+  }
+
+  #isToStop(): boolean {
+    return this.#options.signal.aborted || this.#hasTooManyDeadLetters();
+  }
+
+  #hasTooManyDeadLetters(): boolean {
+    const { maxDeadLetters } = this.#options.config;
+    return maxDeadLetters !== undefined && this.#deadLetters > maxDeadLetters;
+  }
+
+  /** @throws when the run is to end before all is read */
+  #requireGoOn(): void {
+    this.#options.signal.throwIfAborted();
+    if (!this.#hasTooManyDeadLetters()) return;
+    const count = formatPlural(this.#deadLetters, 'document');
+    throw new MigrationError(
+      ExitCode.deadLetters,
+      `${count} became dead letters, more than MAX_DEAD_LETTERS`,
+      {
+        fix: 'look at mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if that is as it should be.',
+      },
+    );
+  }
+
+  /** What is committed stays committed, so that every end of an open run leaves something to go on from. */
+  async #tellHowToContinue(error: unknown, { runId }: OpenRun): Promise<unknown> {
+    if (!(error instanceof MigrationError)) return error;
+    const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
+    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;
+    const fix = `${error.fix === '' ? '' : `${error.fix} `}${committed}the same command goes on from there.`;
+    const { exitCode, message, isServerGone } = error;
+    return new MigrationError(exitCode, message, { fix, isServerGone, cause: error });
+  }
+
+  #notify(message: string): void {
+    this.#options.onEvent({ kind: 'notice', message });
+  }
+
+  #elapsedMs(): number {
+    return performance.now() - this.#startedMs;
+  }
+}
+
+/** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
+function requireBalance({ read, copied, deadLettered, rowsBefore, rowsAfter }: Summary): void {
+  if (read === copied + deadLettered && rowsAfter === rowsBefore + copied) return;
+  throw new TargetError(
+    `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}`,
+    {
+      fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
+    },
+  );
+}

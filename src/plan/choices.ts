@@ -1,0 +1,29 @@
+/** What the user chose about what is copied and how: a run that is continued must be asked for with the same. */
+
+import { createHash } from 'node:crypto';
+import { EJSON } from 'bson';
+import type { Config } from '../config.ts';
+import { options } from '../options.ts';
+import type { PlanFile } from './plan-file.ts';
+
+/** By the names of the variables; what was left at its default is not in it. */
+export function describeChoices(config: Config, planFile: PlanFile | null): Readonly<Record<string, string>> {
+  const { objectId, layout, jsonStyle, nul, isRequiredNotNull, filter } = config;
+  const chosen = [
+    [options.objectId, objectId],
+    [options.schema, layout],
+    [options.jsonStyle, jsonStyle],
+    [options.nul, nul],
+    [options.requiredNotNull, isRequiredNotNull ? 'true' : ''],
+    [options.filter, filter === undefined ? '' : EJSON.stringify(filter, { relaxed: false })],
+    [options.plan, planFile === null ? '' : `the plan ${digest(planFile)}`],
+  ] as const;
+  return Object.fromEntries(
+    chosen.filter(([option, value]) => value !== option.default).map(([{ env }, value]) => [env, value]),
+  );
+}
+
+/** What a plan says counts, and not where it stands or how it is laid out. */
+function digest(planFile: PlanFile): string {
+  return createHash('sha256').update(JSON.stringify(planFile)).digest('hex').slice(0, 12);
+}

@@ -1,0 +1,164 @@
+/** Makes the plan of a run: from a plan file, or inferred from a sample. */
+
+import type { Config } from '../config.ts';
+import { TargetError } from '../errors.ts';
+import { formatCount } from '../format.ts';
+import { options } from '../options.ts';
+import type { Sample, Source } from '../source/source.ts';
+import type { ExistingTable } from './column-target.ts';
+import { gatherStats } from './field-stats.ts';
+import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit-plan.ts';
+import { inferColumns, type Inference } from './infer.ts';
+import { toIdentifier } from './names.ts';
+import { defaultExtraColumn } from './plan-checks.ts';
+import type { PlanFile } from './plan-file.ts';
+import { isIdColumn, type Plan } from './plan.ts';
+import { resolvePlan } from './resolve-plan.ts';
+
+export type PlanConfig = Pick<
+  Config,
+  'postgresSchema' | 'sampleSize' | 'objectId' | 'layout' | 'isRequiredNotNull' | 'jsonStyle' | 'nul'
+>;
+
+type PlanTable = Pick<Plan, 'schema' | 'table'>;
+
+export interface MadePlan {
+  readonly plan: Plan;
+  /** What a person should know about it. */
+  readonly notices: readonly string[];
+}
+
+export interface InferredPlan extends MadePlan {
+  readonly inference: Inference;
+  /** What the plan was inferred from. */
+  readonly sample: Sample;
+}
+
+/** Where the rows go: known before anything is read. */
+export function chooseTable(schema: string, collection: string, file: PlanFile | null): PlanTable {
+  return { schema: file?.schema ?? schema, table: file?.table ?? toIdentifier(collection) };
+}
+
+/**
+ * @param source what is read; without a plan file, a sample of it
+ * @param table as `chooseTable` gives it
+ * @param file as `readPlanFile` gives it, or null to infer
+ * @param existing the table, where it is there and stays
+ * @throws TargetError when the documents do not fit the table
+ */
+export async function makePlan(
+  source: Source,
+  table: PlanTable,
+  config: PlanConfig,
+  file: PlanFile | null,
+  existing: ExistingTable | null,
+): Promise<MadePlan> {
+  if (file === null) {
+    const made = await inferPlan(source, table, config);
+    return existing === null ? made : fitInferred(made, existing);
+  }
+  const { jsonStyle, nul } = config;
+  const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
+  const made = { plan, notices: describeOverruled(config, plan) };
+  if (existing !== null) return await fitWritten(made, existing, source, config.sampleSize);
+  requireKey(plan);
+  return made;
+}
+
+/** What the sample made of the types does not matter, so that nothing is said of it. */
+function fitInferred({ plan, sample, inference }: InferredPlan, existing: ExistingTable): MadePlan {
+  const fitted = fitPlan(plan, existing, true);
+  requireFit(fitted, findHomelessFields(fitted.plan, inference.stats), existing);
+  return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices] };
+}
+
+/** Where the table has no place for it, a field that the plan forgot is better told before than after the load. */
+async function fitWritten(
+  made: MadePlan,
+  existing: ExistingTable,
+  source: Source,
+  sampleSize: number,
+): Promise<MadePlan> {
+  const fitted = fitPlan(made.plan, existing, false);
+  requireFit(fitted, [], existing);
+  if (fitted.plan.extraColumn === null) {
+    const { documents } = await source.sample(sampleSize);
+    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(documents)), existing);
+  }
+  return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices] };
+}
+
+function requireFit(
+  { plan, mistakes }: FittedPlan,
+  homeless: readonly string[],
+  { isOwn }: ExistingTable,
+): void {
+  const reasons =
+    homeless.length === 0 ? mistakes : [...mistakes, `there is no column for ${listFields(homeless)}`];
+  if (reasons.length === 0) return;
+  const name = `"${plan.schema}"."${plan.table}"`;
+  const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
+  const fixes = [
+    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: npm run plan -- --out plan.json`,
+    ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
+  ];
+  throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
+    fix: `${fixes.join('; ')}.`,
+  });
+}
+
+/** A table that this tool makes has `_id` for its primary key. */
+function requireKey({ schema, table, columns }: Plan): void {
+  if (columns.some(isIdColumn)) return;
+  throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" is still to be made`, {
+    fix: 'make the table first, with a key of its own; or give _id a column.',
+  });
+}
+
+export async function inferPlan(source: Source, table: PlanTable, config: PlanConfig): Promise<InferredPlan> {
+  const { objectId, layout, jsonStyle, nul } = config;
+  const sample = await source.sample(config.sampleSize);
+  const requiredFields = config.isRequiredNotNull ? await source.requiredFields() : [];
+  const inference = inferColumns(sample.documents, { objectId, layout, requiredFields });
+  const { columns, extraColumn, keepsWhole } = inference;
+  const plan: Plan = {
+    collection: source.name,
+    ...table,
+    columns,
+    extraColumn,
+    ...(keepsWhole === true ? { keepsWhole } : {}),
+    jsonStyle,
+    nul,
+  };
+  return { plan, notices: [...describeSample(sample), ...inference.notices], inference, sample };
+}
+
+function describeSample({ method, documents }: Sample): string[] {
+  const count = formatCount(documents.length);
+  switch (method) {
+    case 'random':
+      return [];
+    case 'spread':
+      return [
+        `the server has no $sample: columns are inferred from ${count} documents of all parts of the _id range`,
+      ];
+    case 'ends':
+      return [
+        `the server has no $sample: columns are inferred from the first and the last, ${count} documents in all`,
+      ];
+  }
+}
+
+/** Settings that were changed, and that the file does not follow. */
+function describeOverruled(config: PlanConfig, plan: Plan): string[] {
+  const overruled = (
+    [
+      ['schema', options.postgresSchema, config.postgresSchema, plan.schema],
+      ['jsonStyle', options.jsonStyle, config.jsonStyle, plan.jsonStyle],
+      ['nul', options.nul, config.nul, plan.nul],
+    ] as const
+  ).filter(([, option, given, planned]) => given !== option.default && given !== planned);
+  return overruled.map(([key, { env }, given, planned]) => {
+    return `the plan says ${key} "${planned ?? ''}": ${env}=${given} is not used`;
+  });
+}

@@ -1,0 +1,24 @@
+/** Puts what a sample showed of a field into words: `string 98.3%, missing 1.7%; longest 31 bytes`. */
+
+import { formatCount } from '../format.ts';
+import type { FieldStats } from './field-stats.ts';
+
+/** Shares of all documents of the sample, the largest first. */
+export function describeSeen({ types, count, longestString }: FieldStats, documents: number): string {
+  const missing = documents - count;
+  const shares = [...types, ...(missing > 0 ? [['missing', missing] as const] : [])]
+    .sort(([, a], [, b]) => b - a)
+    .map(([type, amount]) => `${type} ${formatShare(amount, documents)}`);
+  if (shares.length === 0) return 'not seen';
+  const longest = longestString === 0 ? '' : `; longest ${formatCount(longestString)} bytes`;
+  return shares.join(', ') + longest;
+}
+
+/** 100%, 98.3%, <0.1%: never 100% or 0% of what is not all or nothing. */
+export function formatShare(part: number, whole: number): string {
+  if (part === whole) return '100%';
+  const percent = (part * 100) / whole;
+  if (percent < 0.1) return '<0.1%';
+  if (percent > 99.9) return '>99.9%';
+  return `${Number(percent.toFixed(1))}%`;
+}

@@ -1,0 +1,48 @@
+/** How many deaths of workers a run bears: finding one deadly document takes many, and a run that cannot work at all none. */
+
+/** Workers that die before they are ready will not get better: a missing module, a machine without memory. */
+const maxEarlyDeathsInARow = 5;
+
+/** Halving 1,000,000 documents down to one takes 20 deaths, and two more at either end. */
+const maxDeathsWithoutAck = 30;
+
+/** Doubles with each death in a row. */
+const firstBackOffMs = 50;
+/** A worker that dies at work can be replaced at once; one that cannot come up needs time, for what it waits for. */
+const longestBackOffMs = { early: 5_000, atWork: 200 } as const;
+
+export type DeathVerdict =
+  | { readonly isExhausted: false; readonly backOffMs: number }
+  | { readonly isExhausted: true; readonly why: string };
+
+export class DeathBudget {
+  #early = 0;
+  #withoutAck = 0;
+
+  /** A batch was acked: work gets done. */
+  recover(): void {
+    this.#early = 0;
+    this.#withoutAck = 0;
+  }
+
+  /** @param hadStarted whether the worker had been ready for batches */
+  record(hadStarted: boolean): DeathVerdict {
+    this.#withoutAck++;
+    this.#early = hadStarted ? 0 : this.#early + 1;
+    if (this.#early >= maxEarlyDeathsInARow) {
+      return { isExhausted: true, why: `${this.#early} workers in a row died before they were ready` };
+    }
+    if (this.#withoutAck >= maxDeathsWithoutAck) {
+      return {
+        isExhausted: true,
+        why: `${this.#withoutAck} workers in a row died without finishing a batch`,
+      };
+    }
+    const [inARow, longest] = hadStarted
+      ? [this.#withoutAck, longestBackOffMs.atWork]
+      : [this.#early, longestBackOffMs.early];
+    // The first death is nothing to wait for.
+    const backOffMs = inARow === 1 ? 0 : Math.min(longest, firstBackOffMs * 2 ** (inARow - 2));
+    return { isExhausted: false, backOffMs };
+  }
+}

@@ -1,0 +1,42 @@
+/** Runs a statement that may take long, and has Postgres end it when the user asks to stop. */
+
+import type pg from 'pg';
+import { closePostgres, connectPostgres } from './connection.ts';
+import type { Session } from './session.ts';
+
+/** @throws the signal's reason when it was aborted */
+export async function runCancellable(
+  session: Session,
+  url: string,
+  signal: AbortSignal,
+  work: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  signal.throwIfAborted();
+  let cancelling: Promise<void> | undefined;
+  const onAbort = (): void => {
+    cancelling = cancel(url, session.pid);
+  };
+  signal.addEventListener('abort', onAbort);
+  try {
+    await session.run(work, 'long');
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await cancelling;
+  }
+  signal.throwIfAborted();
+}
+
+/** A request to cancel may come too late or not get through; then the work is simply waited for. */
+async function cancel(url: string, pid: number | undefined): Promise<void> {
+  if (pid === undefined) return;
+  try {
+    const connection = await connectPostgres(url, 'mongo2pg cancel');
+    try {
+      await connection.client.query('SELECT pg_cancel_backend($1)', [pid]);
+    } finally {
+      await closePostgres(connection);
+    }
+  } catch {
+    return;
+  }
+}

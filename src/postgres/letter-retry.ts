@@ -1,0 +1,154 @@
+/** Loads dead letters of a run again, after the table or the plan was mended, and takes those out that went in. */
+
+import type pg from 'pg';
+import type { Plan } from '../plan/plan.ts';
+import { arrayOfDocuments } from '../transcode/bson-array.ts';
+import { createRowEncoder, type DeadLetter } from '../transcode/row.ts';
+import type { ExtraCount } from '../transcode/extra-counter.ts';
+import type { LedgerLetter } from './dead-letters.ts';
+import type { Session } from './session.ts';
+import { loadSettingAside } from './set-aside.ts';
+
+/** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */
+const maxLetters = 1_000;
+const maxBytes = 16_000_000;
+
+/** Where a dead letter stands in the ledger. */
+interface Place {
+  readonly batch: string;
+  readonly ordinal: number;
+}
+
+export interface RetryOutcome {
+  readonly loaded: number;
+  readonly left: number;
+}
+
+/** @throws TargetError, or the error of Postgres as it is; what was committed until then stays */
+export async function retryLetters(
+  session: Session,
+  runId: string,
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<RetryOutcome> {
+  let loaded = 0;
+  let left = 0;
+  // Those that ended workers come last and alone: what they may end now is this process, and nothing else with it.
+  for (const isDeadly of [false, true]) {
+    for (let after: Place | null = { batch: '0', ordinal: -1 }; after !== null;) {
+      signal.throwIfAborted();
+      const from: Place = after;
+      const places = await session.run((client) => listPlaces(client, runId, from, isDeadly));
+      const refused = await session.transaction((client) => retryPlaces(client, runId, plan, places));
+      loaded += places.length - refused;
+      left += refused;
+      after = places.at(-1) ?? null;
+    }
+  }
+  return { loaded, left };
+}
+
+async function listPlaces(
+  client: pg.Client,
+  runId: string,
+  after: Place,
+  isDeadly: boolean,
+): Promise<Place[]> {
+  const { rows } = await client.query<Place & { bytes: string }>(
+    `SELECT batch, ordinal, sum(octet_length(document)) OVER (ORDER BY batch, ordinal) AS bytes
+       FROM mongo2pg.dead_letters
+      WHERE run_id = $1 AND (batch, ordinal) > ($2, $3) AND (reason = 'worker_died') = $4
+      ORDER BY batch, ordinal LIMIT $5`,
+    [runId, after.batch, after.ordinal, isDeadly, isDeadly ? 1 : maxLetters],
+  );
+  return rows.filter(({ bytes }, index) => index === 0 || Number(bytes) <= maxBytes);
+}
+
+/** @returns how many were refused again */
+async function retryPlaces(
+  client: pg.Client,
+  runId: string,
+  plan: Plan,
+  places: readonly Place[],
+): Promise<number> {
+  if (places.length === 0) return 0;
+  const documents = await readDocuments(client, runId, places);
+  const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
+  const refused = new Map<number, Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>>();
+  for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
+  const rowToIndex = listRows(documents.length, encoded.deadLetters);
+  const refusals =
+    encoded.copied === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded.copy, encoded.copied);
+  for (const { row, code, column, detail } of refusals) {
+    refused.set(rowToIndex[row] ?? -1, { reason: 'refused', code, column, detail });
+  }
+  for (const [index, letter] of refused) {
+    const place = places[index];
+    if (place !== undefined) await updateLetter(client, runId, place, letter);
+  }
+  const loaded = places.filter((_, index) => !refused.has(index));
+  await takeOut(client, runId, loaded);
+  await countExtra(client, runId, places[0], encoded.extra);
+  return refused.size;
+}
+
+/** Row of the stream → index of its document. */
+function listRows(count: number, deadLetters: readonly DeadLetter[]): number[] {
+  const without = new Set(deadLetters.map(({ ordinal }) => ordinal));
+  return Array.from({ length: count }, (_, index) => index).filter((index) => !without.has(index));
+}
+
+async function readDocuments(client: pg.Client, runId: string, places: readonly Place[]): Promise<Buffer[]> {
+  const { rows } = await client.query<{ document: Buffer }>(
+    `SELECT document FROM mongo2pg.dead_letters d
+       JOIN unnest($2::bigint[], $3::int[]) AS p(batch, ordinal) USING (batch, ordinal)
+      WHERE run_id = $1 ORDER BY batch, ordinal FOR UPDATE OF d`,
+    [runId, ...columnsOf(places)],
+  );
+  return rows.map(({ document }) => document);
+}
+
+async function updateLetter(
+  client: pg.Client,
+  runId: string,
+  { batch, ordinal }: Place,
+  { reason, code, column, detail }: Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.dead_letters SET reason = $4, code = $5, column_name = $6, detail = $7
+      WHERE run_id = $1 AND batch = $2 AND ordinal = $3`,
+    [runId, batch, ordinal, reason, code, column, detail],
+  );
+}
+
+/** The account of each batch keeps telling where its documents are. */
+async function takeOut(client: pg.Client, runId: string, loaded: readonly Place[]): Promise<void> {
+  if (loaded.length === 0) return;
+  await client.query(
+    `WITH gone AS (
+       DELETE FROM mongo2pg.dead_letters d USING unnest($2::bigint[], $3::int[]) AS p(batch, ordinal)
+        WHERE d.run_id = $1 AND d.batch = p.batch AND d.ordinal = p.ordinal RETURNING d.batch),
+     counts AS (SELECT batch, count(*)::int AS count FROM gone GROUP BY batch)
+     UPDATE mongo2pg.batches b SET copied = copied + count, dead_lettered = dead_lettered - count
+       FROM counts WHERE b.run_id = $1 AND b.batch = counts.batch`,
+    [runId, ...columnsOf(loaded)],
+  );
+}
+
+/** Per run is what people see; which of the batches has it does not matter. */
+async function countExtra(
+  client: pg.Client,
+  runId: string,
+  place: Place | undefined,
+  extra: readonly ExtraCount[],
+): Promise<void> {
+  if (place === undefined || extra.length === 0) return;
+  await client.query(
+    `UPDATE mongo2pg.batches SET extra = coalesce(extra, '[]') || $3::jsonb WHERE run_id = $1 AND batch = $2`,
+    [runId, place.batch, JSON.stringify(extra)],
+  );
+}
+
+function columnsOf(places: readonly Place[]): [string[], number[]] {
+  return [places.map(({ batch }) => batch), places.map(({ ordinal }) => ordinal)];
+}

@@ -1,0 +1,79 @@
+/** The ledger's ranges of `_id`, and what of them is still to be read: the gaps between the batches committed. */
+
+import type pg from 'pg';
+
+/** An interval (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+export interface Range {
+  readonly rangeNo: number;
+  readonly afterId: Buffer | null;
+  readonly untilId: Buffer | null;
+}
+
+/** By range: the last `_id` handed over, after which its reader found nothing more; null if it found nothing at all. */
+export type RangeEnds = ReadonlyMap<number, Uint8Array | null>;
+
+/**
+ * The batches of a range form a chain: each begins where the one before it ends. Where a link is missing, its
+ * documents are not committed. After the last batch comes what was never read, if the range does not end there.
+ */
+const gapsStatement = `
+  WITH chain AS (
+    SELECT r.range_no, r.after_id AS range_after, r.until_id AS range_until, b.batch, b.after_id, b.last_id,
+           lag(b.last_id, 1, r.after_id) OVER (PARTITION BY r.range_no ORDER BY b.batch) AS expected_after,
+           row_number() OVER (PARTITION BY r.range_no ORDER BY b.batch DESC) AS from_end
+      FROM mongo2pg.ranges r LEFT JOIN mongo2pg.batches b USING (run_id, range_no)
+     WHERE r.run_id = $1 AND r.closed_at IS NULL)
+  SELECT range_no AS "rangeNo", expected_after AS "afterId", after_id AS "untilId", batch, false AS "isTail"
+    FROM chain WHERE batch IS NOT NULL AND after_id IS DISTINCT FROM expected_after
+  UNION ALL
+  SELECT range_no, coalesce(last_id, range_after), range_until, NULL, true
+    FROM chain WHERE from_end = 1 AND coalesce(last_id, range_after) IS DISTINCT FROM range_until
+                     OR from_end = 1 AND range_until IS NULL
+  ORDER BY 1, 4 NULLS LAST`;
+
+export async function readGaps(client: pg.Client, runId: string, ends: RangeEnds): Promise<Range[]> {
+  const { rows } = await client.query<Range & { isTail: boolean }>(gapsStatement, [runId]);
+  return rows.filter((gap) => {
+    if (!gap.isTail || !ends.has(gap.rangeNo)) return true;
+    // The reader came to the end, so the tail is whole if the chain reaches as far as it got.
+    const end = ends.get(gap.rangeNo) ?? null;
+    return end !== null && (gap.afterId === null || Buffer.compare(end, gap.afterId) !== 0);
+  });
+}
+
+/** Closes the run's open ranges and opens one for each gap, in their order. To be called in a transaction. */
+export async function replaceRanges(
+  client: pg.Client,
+  runId: string,
+  gaps: readonly Range[],
+): Promise<Range[]> {
+  const { rows } = await client.query<{ last: number }>(
+    'SELECT max(range_no) AS last FROM mongo2pg.ranges WHERE run_id = $1',
+    [runId],
+  );
+  const last = rows[0]?.last ?? 0;
+  await client.query('UPDATE mongo2pg.ranges SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
+    runId,
+  ]);
+  const ranges = gaps.map((gap, index) => ({ ...gap, rangeNo: last + index + 1 }));
+  await client.query(
+    `INSERT INTO mongo2pg.ranges (run_id, range_no, after_id, until_id)
+     SELECT $1, * FROM unnest($2::int[], $3::bytea[], $4::bytea[])`,
+    [
+      runId,
+      ranges.map(({ rangeNo }) => rangeNo),
+      ranges.map(({ afterId }) => afterId),
+      ranges.map(({ untilId }) => untilId),
+    ],
+  );
+  return ranges;
+}
+
+/** The number of the first batch that the ledger cannot have yet. */
+export async function readNextBatch(client: pg.Client, runId: string): Promise<number> {
+  const { rows } = await client.query<{ next: string }>(
+    'SELECT coalesce(max(batch + documents), 1) AS next FROM mongo2pg.batches WHERE run_id = $1',
+    [runId],
+  );
+  return Number(rows[0]?.next);
+}

@@ -1,0 +1,32 @@
+/** Fits the plan of an earlier run to its table as it is now, which may have been mended since. */
+
+import { isDeepStrictEqual } from 'node:util';
+import type pg from 'pg';
+import { TargetError } from '../errors.ts';
+import { options } from '../options.ts';
+import { fitPlan } from '../plan/fit-plan.ts';
+import type { Plan } from '../plan/plan.ts';
+import { qualifiedName } from './ddl.ts';
+import { replacePlan, type Run } from './runs.ts';
+import { readTable } from './table.ts';
+
+/**
+ * To be called in a transaction. The plan that comes of it is the run's from now on.
+ * @throws TargetError when the table takes none of the run's documents any more
+ */
+export async function refitRun(client: pg.Client, { runId, settings }: Run): Promise<Plan> {
+  const { plan: before, choices } = settings;
+  const table = await readTable(client, before);
+  // Postgres has the words for that.
+  if (table === null) return before;
+  const isInferred = choices[options.plan.env] === undefined;
+  const { plan, mistakes } = fitPlan(before, table, isInferred);
+  if (mistakes.length > 0) {
+    throw new TargetError(
+      `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
+      { fix: 'change the table back, or copy the collection anew.' },
+    );
+  }
+  if (!isDeepStrictEqual(plan, before)) await replacePlan(client, runId, plan);
+  return plan;
+}

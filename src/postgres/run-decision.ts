@@ -1,0 +1,136 @@
+/** Decides what a start means, from what the ledger and the table tell: a new run, an unfinished one, or a refusal. */
+
+import type pg from 'pg';
+import type { IfExists } from '../config.ts';
+import { TargetError, UsageError } from '../errors.ts';
+import { formatCount } from '../format.ts';
+import type { Plan } from '../plan/plan.ts';
+import { hasRows, hasTable, qualifiedName } from './ddl.ts';
+import { hasLedger } from './ledger.ts';
+import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
+
+export interface RunRequest {
+  readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** What the run must have been begun with if it is to be continued; its plan is taken as it was. */
+  readonly settings: Omit<RunSettings, 'plan'>;
+  /** Undefined when nobody said. */
+  readonly ifExists: IfExists | undefined;
+  /** Begin anew whatever is there of an earlier run. */
+  readonly isRestart: boolean;
+  /** The job that the run is part of when several collections are copied; null for a single one. */
+  readonly jobId: string | null;
+  /** On trial servers a run in the way is replaced without being asked. */
+  readonly isTrial: boolean;
+}
+
+export type RunDecision =
+  | { readonly kind: 'continue'; readonly run: Run }
+  /** Of several collections, one that is copied already. */
+  | { readonly kind: 'done'; readonly run: Run }
+  /** `removes` says what is given up for it, for people; null when nothing is. */
+  | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
+
+/** @throws UsageError or TargetError telling the choices */
+export async function decideRun(client: pg.Client, request: RunRequest): Promise<RunDecision> {
+  const { table, ifExists, isRestart, isTrial } = request;
+  const run = (await hasLedger(client)) ? await findRun(client, table) : null;
+  const isTableThere = await hasTable(client, table);
+  if (run === null || (run.isFinished && !run.isSameTable)) {
+    await requireNoRows(client, request, isTableThere);
+    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+  }
+  if (isRestart) return await beginAnew(client, request, run);
+  if (run.isFinished) {
+    const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
+    const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
+    if (isOfThisJob || (request.jobId !== null && !isReplaced && isSameCollection(run, request)))
+      return { kind: 'done', run };
+    if (isReplaced || isTrial) return await beginAnew(client, request, run);
+    await refuseRepetition(client, request, run);
+    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+  }
+  const differences = listDifferences(run, request);
+  if (differences.length === 0) return { kind: 'continue', run };
+  if (isTrial) return await beginAnew(client, request, run);
+  throw new UsageError(
+    `${describeRun(run)} is not finished, and was begun differently: ${differences.join('; ')}`,
+    {
+      fix: 'continue it with the settings it was begun with, or begin anew with --restart.',
+    },
+  );
+}
+
+function listDifferences({ settings, isSameTable }: Run, request: RunRequest): string[] {
+  const differences: string[] = [];
+  const { source, collectionId, choices } = request.settings;
+  if (source !== settings.source) differences.push(`its source was ${settings.source} and is now ${source}`);
+  else if (collectionId !== settings.collectionId)
+    differences.push(`the collection ${source} was dropped and made anew since`);
+  for (const name of new Set([...Object.keys(settings.choices), ...Object.keys(choices)])) {
+    const [before, now] = [settings.choices[name], choices[name]];
+    if (before !== now) differences.push(`${name} was ${before ?? 'not set'} and is now ${now ?? 'not set'}`);
+  }
+  if (!isSameTable) differences.push('its table was dropped since');
+  return differences;
+}
+
+function isSameCollection({ settings }: Run, request: RunRequest): boolean {
+  const { source, collectionId } = request.settings;
+  return settings.source === source && settings.collectionId === collectionId;
+}
+
+async function requireNoRows(
+  client: pg.Client,
+  { table, ifExists }: RunRequest,
+  isTableThere: boolean,
+): Promise<void> {
+  if (ifExists !== undefined && ifExists !== 'fail') return;
+  if (!isTableThere || !(await hasRows(client, table))) return;
+  throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
+    fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+  });
+}
+
+/** A finished run is not run again by accident, neither into a table that refuses doubles nor into one that takes them. */
+async function refuseRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<void> {
+  const { table, ifExists } = request;
+  const isSame = isSameCollection(run, request);
+  if (ifExists === 'append' && !isSame) return;
+  if (ifExists !== 'append' && !(await hasRows(client, table))) return;
+  const { copied } = await readTotals(client, run.runId);
+  throw new TargetError(
+    `the table ${qualifiedName(table)} already has the ${formatCount(copied)} rows of ${describeRun(run)}`,
+    {
+      fix: isSame
+        ? 'nothing is left to do; to copy the collection anew, say --restart.'
+        : 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+    },
+  );
+}
+
+/** What an earlier run brought goes; what was there before it does not, unless that is said. */
+async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
+  const { table, ifExists } = request;
+  const name = qualifiedName(table);
+  const { copied, deadLettered } = await readTotals(client, run.runId);
+  const isSaid = ifExists === 'drop' || ifExists === 'truncate';
+  if (run.rowsBefore > 0 && !isSaid) {
+    throw new UsageError(
+      `${describeRun(run)} added its rows to ${formatCount(run.rowsBefore)} that were there before, and cannot tell them apart`,
+      { fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.` },
+    );
+  }
+  // What stands there under the name of a table that is gone is somebody else's.
+  if (!run.isSameTable) {
+    await requireNoRows(client, request, await hasTable(client, table));
+    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+  }
+  const how = isSaid ? ifExists : run.isOwnTable ? 'drop' : 'truncate';
+  const what = how === 'drop' ? `the table ${name}` : `all rows of ${name}`;
+  const removes = `${what} (${describeRun(run)}: ${formatCount(copied)} rows, ${formatCount(deadLettered)} dead letters)`;
+  return { kind: 'begin', ifExists: how, removes };
+}
+
+export function describeRun({ runId, settings, startedAt }: Run): string {
+  return `run ${runId} (${settings.source}, begun ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
+}

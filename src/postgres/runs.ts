@@ -1,0 +1,200 @@
+/** The ledger's rows about runs: one for each migration of a collection into a table. */
+
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { ExtraCount } from '../transcode/extra-counter.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** What a run was begun with; it is continued with the same or not at all. Plain data, kept as jsonb. */
+export interface RunSettings {
+  /** `database.collection`. */
+  readonly source: string;
+  /** MongoDB's UUID of the collection, where the server has one: a collection dropped and made anew has another. */
+  readonly collectionId: string | null;
+  /** The settings that decide what is copied and how, by the names of their variables, as text. */
+  readonly choices: Readonly<Record<string, string>>;
+  readonly plan: Plan;
+}
+
+export interface Run {
+  readonly runId: string;
+  /** The job that it is part of; null for the run of a single collection. */
+  readonly jobId: string | null;
+  readonly settings: RunSettings;
+  readonly isOwnTable: boolean;
+  /** The table of this name is still the one that the run loads. */
+  readonly isSameTable: boolean;
+  /** Rows that were in the table before the run. */
+  readonly rowsBefore: number;
+  readonly epoch: number;
+  readonly startedAt: Date;
+  readonly isLoaded: boolean;
+  readonly isFinished: boolean;
+}
+
+/** What a run has committed, as the ledger tells it. */
+export interface RunTotals {
+  readonly documents: number;
+  readonly copied: number;
+  readonly deadLettered: number;
+  readonly bytes: number;
+}
+
+type TableName = Pick<Plan, 'schema' | 'table'>;
+
+/** The latest run into the table, an unfinished one before all others; null when there is none. */
+export async function findRun(client: pg.Client, table: TableName): Promise<Run | null> {
+  return (await listRuns(client, table))[0] ?? null;
+}
+
+/** The runs whose rows are in the table, an unfinished one first, then the latest. */
+export async function listRuns(client: pg.Client, { schema, table }: TableName): Promise<Run[]> {
+  return await selectRuns(client, 'table_schema = $1 AND table_name = $2', [schema, table]);
+}
+
+/** The runs that copied a collection, into whichever table, the latest first. */
+export async function listRunsOfSource(client: pg.Client, source: string): Promise<Run[]> {
+  return await selectRuns(client, 'source = $1', [source]);
+}
+
+async function selectRuns(client: pg.Client, condition: string, values: readonly string[]): Promise<Run[]> {
+  const { rows } = await client.query<Omit<Run, 'rowsBefore'> & { rowsBefore: string }>(
+    `SELECT run_id AS "runId", job_id AS "jobId", settings, is_own_table AS "isOwnTable",
+            table_oid = coalesce(to_regclass(format('%I.%I', table_schema, table_name)), 0) AS "isSameTable",
+            rows_before AS "rowsBefore", epoch,
+            started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
+       FROM mongo2pg.runs
+      WHERE ${condition} AND replaced_at IS NULL
+      ORDER BY finished_at IS NOT NULL, run_id DESC`,
+    [...values],
+  );
+  return rows.map((row) => ({ ...row, rowsBefore: Number(row.rowsBefore) }));
+}
+
+/** Writes a new run down, with one range that spans all of the source; returns its id. */
+export async function insertRun(
+  client: pg.Client,
+  settings: RunSettings,
+  { jobId, isOwnTable, rowsBefore }: Pick<Run, 'jobId' | 'isOwnTable' | 'rowsBefore'>,
+): Promise<string> {
+  const { source, plan } = settings;
+  const { rows } = await client.query<{ run_id: string }>(
+    `INSERT INTO mongo2pg.runs
+       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id)
+     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8) RETURNING run_id`,
+    [
+      source,
+      plan.schema,
+      plan.table,
+      JSON.stringify(settings),
+      fingerprintOf(settings),
+      isOwnTable,
+      rowsBefore,
+      jobId,
+    ],
+  );
+  const runId = rows[0]?.run_id;
+  if (runId === undefined) throw new Error('INSERT … RETURNING gave no row');
+  await client.query('INSERT INTO mongo2pg.ranges (run_id, range_no) VALUES ($1, 1)', [runId]);
+  return runId;
+}
+
+/**
+ * Makes this process the one that leads the run. Waits for the batches that workers of an earlier one have under way
+ * (each holds a share lock on the run's row), and keeps them from claiming another.
+ * @returns the run's new epoch
+ */
+export async function takeOverRun(client: pg.Client, runId: string): Promise<number> {
+  const { rows } = await client.query<{ epoch: number }>(
+    'UPDATE mongo2pg.runs SET epoch = epoch + 1 WHERE run_id = $1 RETURNING epoch',
+    [runId],
+  );
+  const epoch = rows[0]?.epoch;
+  if (epoch === undefined) throw new Error(`the ledger has no run ${runId}`);
+  return epoch;
+}
+
+/** Gives up earlier runs into the table: all, as its rows are gone, or those that will never be finished. */
+export async function replaceRuns(
+  client: pg.Client,
+  { schema, table }: TableName,
+  which: 'all' | 'unfinished',
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.runs SET replaced_at = now()
+      WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL AND ($3 OR finished_at IS NULL)`,
+    [schema, table, which === 'all'],
+  );
+}
+
+/** True when a run of this tool made the table: what stands in it can be read again from its source. */
+export async function isTableOfARun(client: pg.Client, { schema, table }: TableName): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM mongo2pg.runs
+      WHERE is_own_table AND table_oid = to_regclass(format('%I.%I', $1::text, $2::text)) LIMIT 1`,
+    [schema, table],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+/**
+ * A commit that waits for the disk: with it, all that the workers committed without waiting is on disk too, or was
+ * lost before and is missing from the ledger.
+ */
+export async function flushCommits(client: pg.Client, runId: string): Promise<void> {
+  await markRun(client, runId, 'epoch = epoch');
+}
+
+/** For the rows to come of a run whose table was changed. */
+export async function replacePlan(client: pg.Client, runId: string, plan: Plan): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.runs SET settings = jsonb_set(settings, '{plan}', $2) WHERE run_id = $1`,
+    [runId, JSON.stringify(plan)],
+  );
+}
+
+export async function markLoaded(client: pg.Client, runId: string): Promise<void> {
+  await markRun(client, runId, 'loaded_at = now()');
+}
+
+export async function markFinished(client: pg.Client, runId: string): Promise<void> {
+  await markRun(client, runId, 'finished_at = now()');
+}
+
+async function markRun(client: pg.Client, runId: string, change: string): Promise<void> {
+  await client.query('SET LOCAL synchronous_commit = on');
+  await client.query(`UPDATE mongo2pg.runs SET ${change} WHERE run_id = $1`, [runId]);
+}
+
+export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
+  const { rows } = await client.query<Record<keyof RunTotals, string>>(
+    `SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
+            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes
+       FROM mongo2pg.batches WHERE run_id = $1`,
+    [runId],
+  );
+  const row = rows[0];
+  return {
+    documents: Number(row?.documents),
+    copied: Number(row?.copied),
+    deadLettered: Number(row?.deadLettered),
+    bytes: Number(row?.bytes),
+  };
+}
+
+/** What went into the extra column, the most frequent first. */
+export async function readExtra(client: pg.Client, runId: string): Promise<ExtraCount[]> {
+  const { rows } = await client.query<Omit<ExtraCount, 'count'> & { count: string }>(
+    `SELECT e.field, e.type, e.reason, sum(e.count) AS count
+       FROM mongo2pg.batches b,
+            jsonb_to_recordset(b.extra) AS e(field text, type text, reason text, count bigint)
+      WHERE b.run_id = $1 GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3`,
+    [runId],
+  );
+  return rows.map((row) => ({ ...row, count: Number(row.count) }));
+}
+
+/** Short enough to read out, long enough to tell runs apart. */
+export function fingerprintOf(settings: RunSettings): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
+}

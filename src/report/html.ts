@@ -1,0 +1,55 @@
+/** HTML in which every value is escaped, unless it is HTML already: names of collections may hold anything. */
+
+/** Text that may stand in a page as it is. */
+export class Html {
+  readonly text: string;
+
+  /** @param text trusted: a constant, or what `html` made */
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type HtmlValue = string | number | Html | readonly Html[];
+
+/** For elements and for attributes in double quotes. */
+export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  const texts = parts.map((part, index) => {
+    const value = values[index];
+    return value === undefined ? part : part + toText(value);
+  });
+  return new Html(texts.join(''));
+}
+
+/** Data for a script of the page: an element that is not run. */
+export function jsonElement(className: string, data: unknown): Html {
+  // `</script>` and `<!--` would end or change the element, even inside of a JSON string.
+  const json = JSON.stringify(data).replaceAll('<', '\\u003c');
+  return html`<script type="application/json" class="${className}">
+    ${new Html(json)}
+  </script>`;
+}
+
+function toText(value: HtmlValue): string {
+  if (value instanceof Html) return value.text;
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return escapeHtml(value);
+  return value.map(({ text }) => text).join('');
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Characters that nobody sees, or that would turn the direction of what follows, are shown by their number. */
+function escapeHtml(text: string): string {
+  return text
+    .replace(/[&<>"']/g, (character) => entities[character] ?? character)
+    .replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+      return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+    });
+}

@@ -1,0 +1,88 @@
+/** The report as one HTML page that needs nothing else: no other file, no network. */
+
+import { createHash } from 'node:crypto';
+import { formatCount, formatPlural } from '../format.ts';
+import { Html, html } from './html.ts';
+import type { Report, Section } from './report.ts';
+import { readoutScript, watchScript } from './script.ts';
+import { drawSection, isCopied } from './section-page.ts';
+import { style } from './style.ts';
+
+/** What every report begins with, so that one can be told from a file that is something else. */
+export const opening = '<!doctype html>\n<!-- a report of mongo2pg -->\n';
+
+export function writePage(report: Report): string {
+  const title = `mongo2pg: ${describeSources(report.sections)}`;
+  const page = html`<html lang="en">
+    <head>
+      <meta charset="utf-8" />
+      <meta http-equiv="Content-Security-Policy" content="${policy}" />
+      <meta name="viewport" content="width=device-width, initial-scale=1" />
+      <link rel="icon" href="data:," />
+      <title>${title}</title>
+      <style>
+        ${new Html(style)}
+      </style>
+      <script>
+        ${new Html(watchScript)};
+      </script>
+    </head>
+    <body>
+      <header>
+        <h1>mongo2pg report ${drawState(report)}</h1>
+        <p class="soft">
+          ${describeCount(report.sections)} · written
+          ${report.writtenAt.toISOString().slice(0, 19).replace('T', ' ')} UTC
+        </p>
+        ${report.failure === null ? html`` : html`<p class="failure">${report.failure}</p>`}
+      </header>
+      <main>${report.sections.map((section) => drawSection(section))} ${drawNotices(report.notices)}</main>
+      <script>
+        ${new Html(readoutScript)};
+      </script>
+    </body>
+  </html> `;
+  return opening + page.text;
+}
+
+/** Nothing may be loaded, and no script run but ours: whatever a name might smuggle in stays text. */
+const policy = [
+  "default-src 'none'",
+  'img-src data:',
+  "style-src 'unsafe-inline'",
+  `script-src ${[watchScript, readoutScript].map(hashOf).join(' ')}`,
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+function hashOf(script: string): string {
+  return `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+}
+
+function describeSources(sections: readonly Section[]): string {
+  const [first, ...others] = sections;
+  if (first === undefined) return 'nothing copied';
+  return others.length === 0 ? first.source : `${first.source} and ${formatCount(others.length)} more`;
+}
+
+function describeCount(sections: readonly Section[]): string {
+  const documents = sections.reduce((total, section) => total + section.documents, 0);
+  return `${formatPlural(sections.length, 'collection')} · ${formatPlural(documents, 'document')}`;
+}
+
+function drawState({ failure, sections }: Report): Html {
+  const failed = sections.filter((section) => !isCopied(section)).length;
+  if (failure !== null) return html`<span class="state bad">stopped</span>`;
+  if (failed > 0) return html`<span class="state bad">${formatCount(failed)} failed</span>`;
+  return html`<span class="state good">complete</span>`;
+}
+
+function drawNotices(notices: readonly string[]): Html {
+  if (notices.length === 0) return html``;
+  return html`<section>
+    <h2>Notices</h2>
+    <ul>
+      ${notices.map((notice) => html`<li>${notice}</li>`)}
+    </ul>
+  </section>`;
+}

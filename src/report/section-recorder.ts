@@ -1,0 +1,176 @@
+/** Records one run for the report: hears what the meter hears, and looks at levels from time to time. */
+
+import type { ProgressEvent, StartedEvent, Summary } from '../events.ts';
+import type { RunMeter } from '../measure/run-meter.ts';
+import { readMemory } from '../memory.ts';
+import type { Clock } from '../pool/clock.ts';
+import type { WorkerObserver } from '../pool/observer.ts';
+import type { Ack, Batch } from '../pool/protocol.ts';
+import type { Section, Series } from './report.ts';
+import { TimeSeries } from './time-series.ts';
+
+export interface RecordedRun {
+  readonly source: string;
+  readonly meter: RunMeter;
+  /** See `Supervisor.inFlight`. */
+  inFlight(): { readonly batches: number; readonly bytes: number };
+}
+
+export class SectionRecorder implements WorkerObserver {
+  readonly #run: RecordedRun;
+  readonly #clock: Clock;
+  readonly #startMs: number;
+  readonly #series: TimeSeries;
+  /** In the order in which they came up; from the beginning. */
+  readonly #readyMs = new Map<number, number>();
+  readonly #goneMs = new Map<number, number>();
+  #callOff: () => void = () => undefined;
+  #started: StartedEvent | undefined;
+  #progress: ProgressEvent | undefined;
+  #summary: Summary | undefined;
+  #failure: string | null = null;
+  #planEndMs: number | undefined;
+  #loadEndMs: number | undefined;
+  #endMs: number | undefined;
+
+  constructor(run: RecordedRun, clock: Clock) {
+    this.#run = run;
+    this.#clock = clock;
+    this.#startMs = clock.nowMs();
+    this.#series = new TimeSeries(this.#startMs);
+    this.#sample();
+  }
+
+  get source(): string {
+    return this.#run.source;
+  }
+
+  onReady(pid: number): void {
+    this.#run.meter.onReady(pid);
+    this.#readyMs.set(pid, this.#readyMs.get(pid) ?? this.#elapsedMs());
+  }
+
+  onAck(pid: number, ack: Ack, settled: readonly Batch[]): void {
+    this.#run.meter.onAck(pid, ack);
+    const { transcodeMs, loadMs, rssBytes } = ack;
+    const beganMs = ack.arrival.startedAtMs;
+    const transcodedMs = beganMs + transcodeMs;
+    const endMs = transcodedMs + loadMs;
+    this.#series.add(`transcode ${pid}`, beganMs, transcodedMs, transcodeMs);
+    this.#series.add(`load ${pid}`, transcodedMs, endMs, loadMs);
+    for (const { count, documents } of settled) {
+      this.#series.add('documents', beganMs, endMs, count);
+      this.#series.add('bytes', beganMs, endMs, documents.byteLength);
+    }
+    this.#series.raise(`memory ${pid}`, endMs, rssBytes);
+  }
+
+  onGone(pid: number): void {
+    this.#run.meter.onGone(pid);
+    this.#goneMs.set(pid, this.#elapsedMs());
+  }
+
+  start(event: StartedEvent): void {
+    this.#started = event;
+    this.#planEndMs = this.#elapsedMs();
+  }
+
+  progress(event: ProgressEvent): void {
+    this.#progress = event;
+  }
+
+  finishLoad(): void {
+    this.#loadEndMs = this.#elapsedMs();
+  }
+
+  complete(summary: Summary): void {
+    this.#summary = summary;
+    this.end();
+  }
+
+  fail(why: string): void {
+    this.#failure = why;
+    this.end();
+  }
+
+  /** Nothing of the run is to come. */
+  end(): void {
+    this.#callOff();
+    this.#endMs ??= this.#elapsedMs();
+  }
+
+  /** There was something to copy; what was said of the others stands in the notices. */
+  get isWorthTelling(): boolean {
+    return this.#started !== undefined || this.#failure !== null;
+  }
+
+  read(): Section {
+    const { meter, source } = this.#run;
+    const plan = this.#started?.plan;
+    const database = this.#started?.target ?? '';
+    const endMs = this.#endMs ?? this.#elapsedMs();
+    this.#series.extend(this.#startMs + endMs);
+    const committedBefore = this.#started?.committedDocuments ?? 0;
+    return {
+      source,
+      target: plan === undefined ? null : { database, table: `${plan.schema}.${plan.table}` },
+      documents: this.#progress?.documents ?? committedBefore,
+      committedBefore,
+      bytes: this.#progress?.bytes ?? 0,
+      expectedDocuments: this.#started?.expectedDocuments ?? 0,
+      summary: this.#summary ?? null,
+      failure: this.#failure,
+      planEndMs: this.#planEndMs,
+      loadEndMs: this.#loadEndMs,
+      endMs,
+      measurement: meter.measure(),
+      primaryPeakRssBytes: readMemory().peakRssBytes,
+      series: this.#readSeries(endMs),
+    };
+  }
+
+  #readSeries(endMs: number): Series {
+    const series = this.#series;
+    return {
+      intervalMs: series.intervalMs,
+      documents: series.read('documents'),
+      bytes: series.read('bytes'),
+      inFlightBatches: series.read('batches in flight'),
+      inFlightBytes: series.read('bytes in flight'),
+      primaryRssBytes: series.read('memory'),
+      workers: Array.from(this.#readyMs, ([pid, readyMs]) => ({
+        pid,
+        readyMs,
+        goneMs: this.#goneMs.get(pid) ?? endMs,
+        transcodeMs: series.read(`transcode ${pid}`),
+        loadMs: series.read(`load ${pid}`),
+        rssBytes: this.#readMemory(pid),
+      })),
+    };
+  }
+
+  /** Null before the worker's first ack, and once it was gone. */
+  #readMemory(pid: number): (number | null)[] {
+    const goneMs = this.#goneMs.get(pid) ?? Infinity;
+    return this.#series.read(`memory ${pid}`).map((rssBytes, index) => {
+      const isGone = index * this.#series.intervalMs > goneMs;
+      return rssBytes === 0 || isGone ? null : rssBytes;
+    });
+  }
+
+  /** Looks at what nobody tells, once in each interval of the series. */
+  #sample(): void {
+    const nowMs = this.#clock.nowMs();
+    const { batches, bytes } = this.#run.inFlight();
+    this.#series.raise('batches in flight', nowMs, batches);
+    this.#series.raise('bytes in flight', nowMs, bytes);
+    this.#series.raise('memory', nowMs, readMemory().rssBytes);
+    this.#callOff = this.#clock.after(this.#series.intervalMs, () => {
+      this.#sample();
+    });
+  }
+
+  #elapsedMs(): number {
+    return this.#clock.nowMs() - this.#startMs;
+  }
+}

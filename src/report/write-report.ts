@@ -1,0 +1,37 @@
+/** Writes the report of a job, whichever way it ends. */
+
+import { writeFile } from 'node:fs/promises';
+import { MigrationError } from '../errors.ts';
+import type { Outcome } from '../migrate.ts';
+import { redact } from '../redact.ts';
+import { writePage } from './page.ts';
+import { describeFailure, Recorder } from './recorder.ts';
+
+/**
+ * Has `copy` recorded. A report that cannot be written is told, and changes nothing about the outcome: the data is more.
+ * @throws what `copy` throws
+ */
+export async function withReport(
+  path: string,
+  say: (message: string) => void,
+  copy: (recorder: Recorder) => Promise<Outcome>,
+): Promise<Outcome> {
+  const recorder = new Recorder();
+  const write = async (failures: Outcome['failures'], failure: string | null): Promise<void> => {
+    try {
+      await writeFile(path, writePage(recorder.report(failures, failure)));
+      say(`report: ${path}`);
+    } catch (error) {
+      say(`the report could not be written to ${path} (${String(error)})`);
+    }
+  };
+  let outcome: Outcome;
+  try {
+    outcome = await copy(recorder);
+  } catch (error) {
+    await write([], error instanceof MigrationError ? describeFailure(error) : redact(String(error)));
+    throw error;
+  }
+  await write(outcome.failures, null);
+  return outcome;
+}

@@ -1,0 +1,69 @@
+/** `npm run retry`: loads the dead letters of a table again, and says what is left of them. */
+
+import pg from 'pg';
+import type { Config } from './config.ts';
+import { ExitCode, UsageError } from './errors.ts';
+import { formatPlural } from './format.ts';
+import { toIdentifier } from './plan/names.ts';
+import { explainPostgresError } from './postgres/connection.ts';
+import { countDeadLetters } from './postgres/dead-letters.ts';
+import { hasLedger } from './postgres/ledger.ts';
+import { retryLetters } from './postgres/letter-retry.ts';
+import { refitRun } from './postgres/refit.ts';
+import { describeRun, type RunRequest } from './postgres/run-decision.ts';
+import { lockTable } from './postgres/run-lock.ts';
+import { listRuns } from './postgres/runs.ts';
+import { Session } from './postgres/session.ts';
+import { describeLetters } from './summary.ts';
+
+export interface RetryOptions {
+  /** Takes a line for people. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MigrationError */
+export async function retryDeadLetters(config: Config, { say, signal }: RetryOptions): Promise<ExitCode> {
+  const table = { schema: config.postgresSchema, table: toIdentifier(config.mongoCollection) };
+  const session = await Session.open({
+    url: config.postgresUrl,
+    applicationName: 'mongo2pg retry',
+    retryLimitMs: config.retryLimitMs,
+    answerTimeoutMs: config.answerTimeoutMs,
+    // A run that loads the table at the same time would count rows that are not its own.
+    onConnect: (client) => lockTable(client, table),
+    signal,
+  });
+  try {
+    return await retryAllRuns(session, table, { say, signal });
+  } catch (error) {
+    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
+  } finally {
+    await session.close();
+  }
+}
+
+async function retryAllRuns(
+  session: Session,
+  table: RunRequest['table'],
+  { say, signal }: RetryOptions,
+): Promise<ExitCode> {
+  const runs = await session.run(async (client) =>
+    (await hasLedger(client)) ? listRuns(client, table) : [],
+  );
+  if (runs.length === 0) {
+    throw new UsageError(`the ledger knows no run into ${table.schema}.${table.table}`, {
+      fix: 'set MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
+    });
+  }
+  let isAnyLeft = false;
+  for (const run of runs) {
+    const plan = await session.transaction((client) => refitRun(client, run));
+    const { loaded, left } = await retryLetters(session, run.runId, plan, signal);
+    say(`${describeRun(run)}: ${formatPlural(loaded, 'dead letter')} loaded, ${left} left`);
+    const reasons = await session.run((client) => countDeadLetters(client, run.runId));
+    for (const line of describeLetters(reasons, run.runId)) say(line);
+    isAnyLeft ||= left > 0;
+  }
+  return isAnyLeft ? ExitCode.deadLetters : ExitCode.ok;
+}

@@ -1,0 +1,30 @@
+/** Raw documents of a reply: listed, and told by their `_id`. */
+
+import { SourceError } from '../errors.ts';
+import { DocumentCursor, findField } from '../transcode/bson.ts';
+import { copyId } from '../transcode/document-id.ts';
+
+/** The array of documents in a reply's `cursor`, as BSON bytes. */
+export function readFirstBatch(cursor: Uint8Array): Uint8Array {
+  const batch = findField(cursor, 'firstBatch');
+  if (batch === null) throw new SourceError('the server answered without a firstBatch');
+  return cursor.subarray(batch.valueStart, batch.valueEnd);
+}
+
+/** @param array the bytes of a BSON array of documents */
+export function listDocuments(array: Uint8Array): Uint8Array[] {
+  const documents: Uint8Array[] = [];
+  for (const cursor = new DocumentCursor(array); cursor.next();) {
+    documents.push(array.subarray(cursor.start, cursor.end));
+  }
+  return documents;
+}
+
+/** `{_id: …}` of a document, as BSON. @throws SourceError when it has none */
+export function requireId(document: Uint8Array): Uint8Array {
+  const id = copyId(document);
+  if (id !== null) return id;
+  throw new SourceError('a document without an _id came from the server', {
+    fix: 'a view or a special collection may have such; only collections with _id can be copied.',
+  });
+}

@@ -1,0 +1,29 @@
+/** Asks the server about a filter, so that one that cannot work is refused before anything is written. */
+
+import { MongoServerError, type BSON, type Collection } from 'mongodb';
+import { UsageError } from '../errors.ts';
+
+/**
+ * @returns whether any document matches
+ * @throws UsageError with the server's words
+ */
+export async function hasMatch(collection: Collection, filter: BSON.Document): Promise<boolean> {
+  try {
+    // Counting, and not finding: sampling and counting use $match, which knows fewer operators than find does.
+    return (await collection.countDocuments(filter, { limit: 1 })) > 0;
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || !isAboutTheFilter(error)) throw error;
+    throw new UsageError(`MongoDB refuses the filter: ${error.message}`, {
+      fix: 'correct FILTER.',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * BadValue, FailedToParse, TypeMismatch, what the embedded server lacks, and the codes of single checks within mongod,
+ * which begin above those of its state (13436 is the last).
+ */
+function isAboutTheFilter({ code }: MongoServerError): boolean {
+  return [2, 9, 14, 238].includes(Number(code)) || Number(code) > 15_000;
+}

@@ -1,0 +1,47 @@
+/** A sample of a collection on a server that cannot choose at random: from all over the `_id` range, or from its ends. */
+
+import type { Document } from 'bson';
+import { requireId, listDocuments } from './documents.ts';
+import type { Sample } from './source.ts';
+import { spreadIds } from './spread-ids.ts';
+
+/** Reads in the order of `_id`, or its reverse; gives the bytes of a BSON array of documents. */
+export type FindDocuments = (filter: Document, direction: 1 | -1, limit: number) => Promise<Uint8Array>;
+
+/** Enough that no part of a collection is far from one, and few enough queries to be quick. */
+const maxPoints = 20;
+
+/** What one reply of the server holds at most; a sample is not larger than one of `$sample` would be. */
+const maxSampleBytes = 16_000_000;
+
+export async function sampleByFind(find: FindDocuments, size: number): Promise<Sample> {
+  const [first] = listDocuments(await find({}, 1, 1));
+  const [last] = listDocuments(await find({}, -1, 1));
+  if (first === undefined || last === undefined) return { documents: [], method: 'ends' };
+  const points = spreadIds(requireId(first), requireId(last), Math.min(maxPoints, size));
+  const parts =
+    points === null
+      ? ([{ direction: 1 }, { direction: -1 }] as const)
+      : points.map((id) => ({ filter: { _id: { $gte: id } }, direction: 1 as const }));
+  // By `_id`: the parts overlap where documents are few.
+  const documents = new Map<string, Uint8Array>();
+  for (const { direction, ...part } of parts) {
+    const filter = 'filter' in part ? part.filter : {};
+    const found = listDocuments(await find(filter, direction, Math.ceil(size / parts.length)));
+    for (const document of upTo(maxSampleBytes / parts.length, found)) {
+      // A copy, so that it does not keep the whole reply in memory.
+      documents.set(Buffer.from(requireId(document)).toString('latin1'), Uint8Array.from(document));
+    }
+  }
+  const method = points === null ? 'ends' : 'spread';
+  return { documents: [...documents.values()].slice(0, size), method };
+}
+
+/** The first document in any case, and as many more as fit. */
+function upTo(bytes: number, documents: readonly Uint8Array[]): Uint8Array[] {
+  let total = 0;
+  return documents.filter((document, index) => {
+    total += document.byteLength;
+    return index === 0 || total <= bytes;
+  });
+}

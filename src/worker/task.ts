@@ -1,0 +1,37 @@
+/** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
+
+import type { Ack, Batch, WorkerSettings } from '../pool/protocol.ts';
+import { Comparer } from '../postgres/comparison.ts';
+import { collectKeys } from '../postgres/key-collection.ts';
+import { Loader, type LoadableBatch } from '../postgres/load.ts';
+import type { Session } from '../postgres/session.ts';
+
+export type TaskResult = Pick<Ack, 'isDuplicate' | 'documents' | 'copied' | 'deadLettered' | 'comparison'>;
+
+export type Task = (batch: Batch, encoded: LoadableBatch) => Promise<TaskResult>;
+
+export function createTask(session: Session, settings: WorkerSettings): Task {
+  switch (settings.purpose) {
+    case 'load': {
+      const loader = new Loader(session, settings);
+      return (batch, encoded) => loader.load(batch, encoded);
+    }
+    case 'compare': {
+      const comparer = new Comparer(session, settings);
+      return async (batch, encoded) => ({
+        ...accountOf(encoded),
+        comparison: await comparer.compare(batch, encoded),
+      });
+    }
+    case 'collect-keys':
+      return async (_batch, encoded) => {
+        await collectKeys(session, settings.plan, settings.runId, encoded);
+        return accountOf(encoded);
+      };
+  }
+}
+
+/** Nothing is written to the table, so that nothing can be there already. */
+function accountOf({ documents, copied, deadLetters }: LoadableBatch): TaskResult {
+  return { isDuplicate: false, documents, copied, deadLettered: deadLetters.length };
+}

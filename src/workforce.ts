@@ -1,0 +1,59 @@
+/** The workers of a command: how many there are, and the supervisor over them. */
+
+import { availableParallelism } from 'node:os';
+import type { Config } from './config.ts';
+import { TargetError } from './errors.ts';
+import { systemClock } from './pool/clock.ts';
+import { createPool } from './pool/pool.ts';
+import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
+import { readConnectionsLeft } from './postgres/capacity.ts';
+import type { Session } from './postgres/session.ts';
+
+/** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
+const shutdownGraceMs = 10_000;
+
+/** As many as are asked for, or as Postgres has connections left. */
+export async function chooseSize(
+  config: Config,
+  session: Session,
+  onNotice: (message: string) => void,
+): Promise<number> {
+  const { clusterSize, clusterSizeMultiplier } = config;
+  const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
+  const size = Math.min(wanted, await session.run(readConnectionsLeft));
+  if (size < wanted)
+    onNotice(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
+  return size;
+}
+
+export function bringUpWorkers(
+  config: Config,
+  size: number,
+  callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice'>,
+): Supervisor {
+  const supervisor = new Supervisor({
+    pool: createPool(config.clusterImplementation),
+    clock: systemClock,
+    size,
+    maxInFlightBytes: config.maxInFlightBytes,
+    hangTimeoutMs: config.workerTimeoutMs,
+    ...callbacks,
+  });
+  supervisor.spawn();
+  return supervisor;
+}
+
+/** @throws TargetError when some do not leave in time */
+export async function dismissWorkers(supervisor: Supervisor): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const isLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new TargetError(`workers did not leave within ${shutdownGraceMs / 1000} s`));
+    }, shutdownGraceMs);
+  });
+  try {
+    await Promise.race([supervisor.stop(), isLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, documentsOf, setScene, type Scene } from '../support/fault.ts';
+
+async function setUnfinished(t: TestContext): Promise<Scene> {
+  const scene = await setScene(t);
+  const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@20' });
+  assert.equal((await scene.run(failpoints.env)).signal, 'SIGKILL');
+  return scene;
+}
+
+async function countCommitted(scene: Scene): Promise<number> {
+  const [row] = await scene.query<{ count: number }>('SELECT count(*)::int AS count FROM things');
+  return row?.count ?? 0;
+}
+
+describe('an unfinished run', () => {
+  it('is not continued for a collection that was made anew; --restart begins anew and says what it removes', async (t) => {
+    const scene = await setUnfinished(t);
+    const committed = await countCommitted(scene);
+    assert.ok(committed > 0);
+    await scene.collection.drop();
+    await scene.collection.insertMany(documentsOf(500, 10_000));
+    const refused = await scene.run();
+    assertCode(refused, ExitCode.usage);
+    assert.match(
+      refused.stderr,
+      /run 1 .* was begun differently: the collection .* was dropped and made anew/,
+    );
+    assert.equal(await countCommitted(scene), committed, 'and nothing was touched');
+    const restarted = await scene.run({}, '--restart');
+    assertCode(restarted, 0);
+    assert.match(restarted.notices, /removed the table "public"\."things" \(run 1 .* rows, 0 dead letters\)/);
+    await scene.assertEqual();
+  });
+
+  it('is not continued when its table was dropped', async (t) => {
+    const scene = await setUnfinished(t);
+    await scene.query('DROP TABLE things');
+    const refused = await scene.run();
+    assertCode(refused, ExitCode.usage);
+    assert.match(refused.stderr, /its table was dropped since/);
+    assertCode(await scene.run({}, '--restart'), 0);
+    await scene.assertEqual();
+  });
+
+  it('is not continued with other choices about what is copied and how', async (t) => {
+    const scene = await setUnfinished(t);
+    const refused = await scene.run({ FILTER: '{"even": true}', NUL: 'strip' });
+    assertCode(refused, ExitCode.usage);
+    assert.match(refused.stderr, /FILTER was not set and is now \{"even":true\}/);
+    assert.match(refused.stderr, /NUL was not set and is now strip/);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
+  });
+
+  it('is not continued from another source', async (t) => {
+    const scene = await setUnfinished(t);
+    const other = await setScene(t, 10);
+    const refused = await scene.run({ MONGO_DB: other.env.MONGO_DB ?? '' });
+    assertCode(refused, ExitCode.usage);
+    assert.match(refused.stderr, /its source was \w+\.things and is now \w+\.things/);
+  });
+});
+
+describe('a finished run', () => {
+  it('is not run again by accident, and is with --restart', async (t) => {
+    const scene = await setScene(t, 100);
+    assertCode(await scene.run(), 0);
+    for (const args of [[], ['--if-exists', 'append']]) {
+      const again = await scene.run({}, ...args);
+      assertCode(again, ExitCode.target);
+      assert.match(again.stderr, /already has the 100 rows of run 1 .*nothing is left to do.*--restart/);
+    }
+    await scene.assertEqual();
+    await scene.collection.insertMany(documentsOf(10, 100));
+    assertCode(await scene.run({}, '--restart'), 0);
+    await scene.assertEqual();
+  });
+
+  it('that appended to rows that were there cannot be begun anew without them', async (t) => {
+    const scene = await setScene(t, 100);
+    await scene.query(
+      `CREATE TABLE things (_id integer, text text, even boolean, _extra jsonb); INSERT INTO things VALUES (-1, 'mine')`,
+    );
+    assertCode(await scene.run({}, '--if-exists', 'append'), 0);
+    const refused = await scene.run({}, '--restart');
+    assertCode(refused, ExitCode.usage);
+    assert.match(refused.stderr, /added its rows to 1 that were there before/);
+    assertCode(await scene.run({}, '--restart', '--if-exists', 'truncate'), 0);
+    await scene.assertEqual();
+  });
+});

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import { cleanUp } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setSceneOn } from '../support/fault.ts';
+import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../support/private-servers.ts';
+import { createSandbox } from '../support/servers.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+describe('MongoDB', () => {
+  let mongo: PrivateServer<MongoStopMode>;
+  before(async () => {
+    mongo = await startPrivateMongo();
+  });
+  after(async () => {
+    await mongo.remove();
+  });
+
+  async function setSceneBehindProxy(t: Parameters<typeof setSceneOn>[0]) {
+    const sandbox = await createSandbox();
+    cleanUp(t, () => sandbox.remove());
+    const proxy = await startProxy({ port: mongo.port });
+    cleanUp(t, () => proxy.close());
+    const scene = await setSceneOn(t, {
+      mongoUrl: mongo.url,
+      postgresUrl: sandbox.postgresUrl,
+      commandMongoUrl: proxy.url(mongo.url),
+    });
+    return { scene, proxy };
+  }
+
+  it('its connections cut in mid-run: the page is read again', async (t) => {
+    const { scene, proxy } = await setSceneBehindProxy(t);
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+    const running = scene.run(failpoints.env);
+    await failpoints.waitUntilFired('primary-after-ack');
+    assert.ok(proxy.connections > 0);
+    proxy.cut();
+    await failpoints.resume('primary-after-ack');
+    assertCode(await running, 0);
+    await scene.assertEqual();
+  });
+
+  it('silent (half-open): after ANSWER_TIMEOUT_SECONDS a new connection is made', async (t) => {
+    const { scene, proxy } = await setSceneBehindProxy(t);
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+    const running = scene.run({ ...failpoints.env, ANSWER_TIMEOUT_SECONDS: '1' });
+    await failpoints.waitUntilFired('primary-after-ack');
+    proxy.goSilent();
+    await proxy.restore();
+    await failpoints.resume('primary-after-ack');
+    const run = await running;
+    assertCode(run, 0);
+    assert.match(run.notices, /MongoDB is tried again \(.*timed out/);
+    await scene.assertEqual();
+  });
+
+  for (const mode of ['fast', 'kill'] as const) {
+    it(`stopped (${mode}) and started again in mid-run: the page is read again`, async (t) => {
+      const { scene } = await setSceneBehindProxy(t);
+      const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+      const running = scene.run(failpoints.env);
+      await failpoints.waitUntilFired('primary-after-ack');
+      await mongo.stop(mode);
+      await failpoints.resume('primary-after-ack');
+      await mongo.start();
+      assertCode(await running, 0);
+      await scene.assertEqual();
+    });
+  }
+
+  it('gone for longer than RETRY_SECONDS: the run stops, and the same command goes on', async (t) => {
+    const { scene } = await setSceneBehindProxy(t);
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+    const url = new URL(scene.env.MONGO_URL ?? '');
+    url.searchParams.set('serverSelectionTimeoutMS', '500');
+    const running = scene.run({ ...failpoints.env, MONGO_URL: url.href, RETRY_SECONDS: '1' });
+    await failpoints.waitUntilFired('primary-after-ack');
+    await mongo.stop();
+    await failpoints.resume('primary-after-ack');
+    const run = await running;
+    assertCode(run, ExitCode.source);
+    assert.match(
+      run.stderr,
+      /MongoDB at 127\.0\.0\.1:\d+.*documents are committed; the same command goes on/,
+    );
+    await mongo.start();
+    const second = await scene.run();
+    assertCode(second, 0);
+    assert.match(second.notices, /continuing run 1/);
+    await scene.assertEqual();
+  });
+});

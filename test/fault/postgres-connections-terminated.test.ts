@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setScene } from '../support/fault.ts';
+
+describe('connections to PostgreSQL terminated', () => {
+  for (const [who, application] of [
+    ['of the workers', 'mongo2pg worker'],
+    ['of the primary', 'mongo2pg primary'],
+    ['of all', 'mongo2pg%'],
+  ] as const) {
+    it(`${who}: they are made anew`, async (t) => {
+      const scene = await setScene(t);
+      const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });
+      const running = scene.run(failpoints.env);
+      await failpoints.waitUntilFired('worker-before-commit');
+      const ended = await scene.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name LIKE $1 AND datname = current_database()`,
+        [application],
+      );
+      assert.ok(ended.length > 0);
+      await failpoints.resume('worker-before-commit');
+      const run = await running;
+      assertCode(run, 0);
+      await scene.assertEqual();
+    });
+  }
+});

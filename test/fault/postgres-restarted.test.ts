@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setSceneOn } from '../support/fault.ts';
+import {
+  startPrivatePostgres,
+  type PostgresStopMode,
+  type PrivateServer,
+} from '../support/private-servers.ts';
+import { mongoUrl } from '../support/servers.ts';
+
+describe('PostgreSQL', () => {
+  let postgres: PrivateServer<PostgresStopMode>;
+  before(async () => {
+    postgres = await startPrivatePostgres();
+  });
+  after(async () => {
+    await postgres.remove();
+  });
+
+  const servers = () => ({ mongoUrl, postgresUrl: postgres.url });
+
+  for (const mode of ['fast', 'immediate'] as const) {
+    it(`restarted (${mode}) in mid-run: workers and primary connect again`, async (t) => {
+      const scene = await setSceneOn(t, servers());
+      const failpoints = await setFailpoints(t, { 'worker-in-copy': 'pause@8' });
+      const running = scene.run(failpoints.env);
+      await failpoints.waitUntilFired('worker-in-copy');
+      await postgres.restart(mode);
+      await failpoints.resume('worker-in-copy');
+      const run = await running;
+      assertCode(run, 0);
+      const fresh = await setFreshEyes(postgres.url);
+      await fresh.assertEqual(scene.collection);
+      await fresh.end();
+    });
+  }
+
+  it('that crashes and takes back what was acked: it is read again', async (t) => {
+    const scene = await setSceneOn(t, servers());
+    // Nothing goes to disk by itself for a while, so that asynchronous commits are lost for certain.
+    await scene.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
+    await scene.query("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
+    await scene.query('SELECT pg_reload_conf()');
+    const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
+    const running = scene.run(failpoints.env);
+    await failpoints.waitUntilFired('primary-before-load-checkpoint');
+    await postgres.restart('immediate');
+    await failpoints.resume('primary-before-load-checkpoint');
+    const run = await running;
+    assertCode(run, 0);
+    assert.match(run.notices, /a crash of PostgreSQL took back [\d,]+ documents, which are read again/);
+    assert.equal(run.summary?.read, 3_000);
+    const fresh = await setFreshEyes(postgres.url);
+    await fresh.assertEqual(scene.collection);
+    await fresh.client.query('ALTER SYSTEM RESET ALL');
+    await fresh.end();
+    await postgres.restart();
+  });
+
+  it('restarted while the primary key is built: it is built again', async (t) => {
+    const scene = await setSceneOn(t, servers());
+    const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
+    const running = scene.run(failpoints.env);
+    await failpoints.waitUntilFired('primary-in-index-build');
+    await postgres.restart('immediate');
+    await failpoints.resume('primary-in-index-build');
+    const run = await running;
+    assertCode(run, 0);
+    assert.match(run.notices, /the connection to PostgreSQL is made anew/);
+    const fresh = await setFreshEyes(postgres.url);
+    await fresh.assertEqual(scene.collection);
+    await fresh.end();
+  });
+
+  it('stopped for longer than RETRY_SECONDS: the run stops, and the same command goes on', async (t) => {
+    const scene = await setSceneOn(t, servers());
+    const failpoints = await setFailpoints(t, { 'worker-in-copy': 'pause@8' });
+    const running = scene.run({ ...failpoints.env, RETRY_SECONDS: '1' });
+    await failpoints.waitUntilFired('worker-in-copy');
+    await postgres.stop('fast');
+    await failpoints.resume('worker-in-copy');
+    const run = await running;
+    assertCode(run, ExitCode.target);
+    assert.match(run.stderr, /did not do the work for 1 s: no PostgreSQL answers .*the same command goes on/);
+    await postgres.start();
+    const second = await scene.run();
+    assertCode(second, 0);
+    assert.match(second.notices, /continuing run 1/);
+    const fresh = await setFreshEyes(postgres.url);
+    await fresh.assertEqual(scene.collection);
+    await fresh.end();
+  });
+});
+
+/** A connection made after the restart. */
+async function setFreshEyes(url: string) {
+  const { default: pg } = await import('pg');
+  const { assertEqualTable } = await import('../support/compare.ts');
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return {
+    client,
+    end: () => client.end(),
+    assertEqual: (collection: Parameters<typeof assertEqualTable>[0]) =>
+      assertEqualTable(collection, client, 'things'),
+  };
+}

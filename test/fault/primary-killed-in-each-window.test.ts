@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { FailpointName } from '../../src/failpoint-rules.ts';
+import { waitForProcessEnd } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { act, assertCode, setScene, type Scene } from '../support/fault.ts';
+
+/** What the next start says it does. */
+const windows: readonly [FailpointName, kill: `kill${string}`, said: RegExp | null][] = [
+  ['primary-after-plan', 'kill', null],
+  [
+    'primary-after-ack',
+    'kill@20',
+    /continuing run 1 .*: [1-9][\d,]* documents committed, [1-9]\d* gaps? to read/,
+  ],
+  ['primary-before-load-checkpoint', 'kill', /continuing run 1 .*: 3,000 documents committed, 1 gap to read/],
+  ['primary-in-index-build', 'kill', /continuing run 1 .*: 3,000 documents committed, 0 gaps to read/],
+  ['primary-before-finish', 'kill', /continuing run 1 .*: 3,000 documents committed, 0 gaps to read/],
+];
+
+async function readBatches(scene: Scene): Promise<string[]> {
+  const [ledger] = await scene.query<{ is: boolean }>(
+    "SELECT to_regclass('mongo2pg.batches') IS NOT NULL AS is",
+  );
+  if (ledger?.is !== true) return [];
+  const rows = await scene.query<{ key: string }>(
+    `SELECT batch || ' ' || encode(last_id, 'hex') || ' ' || xmin AS key FROM mongo2pg.batches ORDER BY batch`,
+  );
+  return rows.map(({ key }) => key);
+}
+
+describe('the primary killed', () => {
+  for (const [window, kill, said] of windows) {
+    it(`at ${window}: the same command finishes, and copies nothing twice`, async (t) => {
+      const scene = await setScene(t);
+      const failpoints = await setFailpoints(t, { [window]: kill });
+      let pids: readonly number[] = [];
+      const killed = await act(scene.start(failpoints.env), (event) => {
+        if (event.kind === 'started') pids = event.workerPids;
+      });
+      assert.equal(killed.signal, 'SIGKILL');
+      for (const pid of pids) await waitForProcessEnd(pid);
+      const committed = await readBatches(scene);
+
+      // Nothing of it depends on how the work was divided.
+      const run = await scene.run({ CLUSTER_SIZE: '3', ITEMS_PER_PAGE: '70' });
+      assertCode(run, 0);
+      if (said === null) assert.doesNotMatch(run.notices, /continuing/);
+      else assert.match(run.notices, said);
+      const after = await readBatches(scene);
+      assert.deepEqual(
+        committed.filter((batch) => !after.includes(batch)),
+        [],
+        'what was committed is left as it was',
+      );
+      assert.equal(run.summary?.read, 3_000);
+      await scene.assertEqual();
+    });
+  }
+
+  it('twice, and by a power cut of the workers as well', async (t) => {
+    const scene = await setScene(t);
+    for (const hit of [10, 15]) {
+      const failpoints = await setFailpoints(t, { 'primary-after-ack': `kill@${hit}` });
+      assert.equal((await scene.run(failpoints.env)).signal, 'SIGKILL');
+    }
+    const run = await scene.run();
+    assertCode(run, 0);
+    assert.ok((run.summary?.committedBefore ?? 0) > 0);
+    await scene.assertEqual();
+  });
+});

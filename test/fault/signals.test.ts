@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { waitForProcessEnd } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { act, assertCode, setScene } from '../support/fault.ts';
+
+describe('a signal', () => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`${signal}: what is in flight is committed, and the same command goes on`, async (t) => {
+      const scene = await setScene(t);
+      const running = scene.start();
+      let isSent = false;
+      const stopped = await act(running, (event) => {
+        if (event.kind === 'progress' && !isSent) isSent = running.process.kill(signal);
+      });
+      assertCode(stopped, code);
+      assert.match(
+        stopped.stderr,
+        new RegExp(`stopped by ${signal} — [\\d,]+ documents are committed; the same command`),
+      );
+      const run = await scene.run();
+      assertCode(run, 0);
+      assert.match(run.notices, /continuing run 1/);
+      await scene.assertEqual();
+    });
+  }
+
+  it('a second one ends at once, and the same command goes on', async (t) => {
+    const scene = await setScene(t);
+    // A worker that holds a batch and does not finish it keeps the first signal from ending the run.
+    const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
+    const running = scene.start(failpoints.env);
+    let pids: readonly number[] = [];
+    const ended = act(running, (event) => {
+      if (event.kind === 'started') pids = event.workerPids;
+      if (event.kind === 'notice' && event.message.startsWith('SIGINT')) running.process.kill('SIGINT');
+    });
+    await failpoints.waitUntilFired('worker-before-commit');
+    running.process.kill('SIGINT');
+    const stopped = await ended;
+    assertCode(stopped, 130);
+    for (const pid of pids) await waitForProcessEnd(pid);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
+  });
+
+  it('while the primary key is built: the statement is cancelled, and the same command builds it', async (t) => {
+    const scene = await setScene(t, 500);
+    // A lock on the table keeps the index from being built until it is given up.
+    const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
+    const running = scene.start(failpoints.env);
+    const ended = act(running, () => undefined);
+    await failpoints.waitUntilFired('primary-in-index-build');
+    await scene.query('BEGIN');
+    await scene.query('LOCK TABLE things IN ACCESS SHARE MODE');
+    await failpoints.resume('primary-in-index-build');
+    const isWaiting = async (): Promise<boolean> => {
+      // Within a transaction the activity is shown as it was first seen.
+      await scene.query('SELECT pg_stat_clear_snapshot()');
+      const waiting = await scene.query(
+        "SELECT FROM pg_stat_activity WHERE application_name = 'mongo2pg primary' AND wait_event_type = 'Lock'",
+      );
+      return waiting.length > 0;
+    };
+    while (!(await isWaiting())) await new Promise(setImmediate);
+    running.process.kill('SIGTERM');
+    assertCode(await ended, 143);
+    await scene.query('ROLLBACK');
+    const run = await scene.run();
+    assertCode(run, 0);
+    const keys = await scene.query(
+      "SELECT FROM pg_constraint WHERE conrelid = 'things'::regclass AND contype = 'p'",
+    );
+    assert.equal(keys.length, 1);
+    await scene.assertEqual();
+  });
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setFailpoints } from '../support/failpoints.ts';
+import { act, assertCode, setScene } from '../support/fault.ts';
+
+const patience = { WORKER_TIMEOUT_SECONDS: '2' };
+
+describe('a worker that gives no sign of life', () => {
+  it('because it is in an endless loop: it is killed and replaced', async (t) => {
+    const scene = await setScene(t);
+    const failpoints = await setFailpoints(t, { 'worker-transcode': 'hang@5' });
+    const run = await scene.run({ ...failpoints.env, ...patience });
+    assertCode(run, 0);
+    assert.equal(await failpoints.countFirings('worker-transcode'), 1);
+    assert.match(run.notices, /worker \d+ gave no sign of life and was killed/);
+    await scene.assertEqual();
+  });
+
+  it('because it is stopped: likewise', async (t) => {
+    const scene = await setScene(t);
+    let victim = 0;
+    const run = await act(scene.start(patience), (event) => {
+      if (event.kind === 'started') victim = event.workerPids[0] ?? 0;
+      if (event.kind !== 'progress' || victim === 0) return;
+      process.kill(victim, 'SIGSTOP');
+      victim = 0;
+    });
+    assertCode(run, 0);
+    assert.match(run.notices, /gave no sign of life and was killed/);
+    await scene.assertEqual();
+  });
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import { runCli } from '../support/cli.ts';
+import { assertEqualTable } from '../support/compare.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { createSandbox, type Sandbox } from '../support/servers.ts';
+
+const sizes = { large: 3_000, middle: 200, small: 3 } as const;
+
+describe('several collections in one run', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    for (const [name, count] of Object.entries(sizes)) {
+      const documents = Array.from({ length: count }, (_, index) => ({
+        _id: index as never,
+        name: `${name} ${index}`,
+        [name]: index % 2 === 0,
+      }));
+      await sandbox.db.collection(name).insertMany(documents);
+    }
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+  afterEach(async () => {
+    await sandbox.client.query(
+      'DROP TABLE IF EXISTS large, middle, small; DROP SCHEMA IF EXISTS mongo2pg CASCADE',
+    );
+  });
+
+  function run(env: Record<string, string>, ...args: string[]) {
+    return runCli(args, { ...sandbox.env, MONGO_COLLECTION: '*', CLUSTER_SIZE: '2', ...env });
+  }
+
+  async function assertAllEqual(): Promise<void> {
+    for (const name of Object.keys(sizes)) {
+      await assertEqualTable(sandbox.db.collection(name), sandbox.client, name);
+    }
+  }
+
+  async function readRuns(): Promise<string[]> {
+    const { rows } = await sandbox.client.query<{ table_name: string }>(
+      'SELECT table_name FROM mongo2pg.runs ORDER BY run_id',
+    );
+    return rows.map(({ table_name: name }) => name);
+  }
+
+  it('all of a database, the largest first, with a line for each', async () => {
+    const { code, stdout } = await run({});
+    assert.equal(code, ExitCode.ok);
+    assert.deepEqual(await readRuns(), ['large', 'middle', 'small']);
+    assert.match(stdout, /\.large {2} +3,000 +3,000 +0 /);
+    assert.match(stdout, /3 collections +3,203 +3,203 +0 /);
+    await assertAllEqual();
+  });
+
+  it('by names, patterns and exclusions', async () => {
+    const { code } = await run({ MONGO_COLLECTION: 'l*,s*,middle', EXCLUDE_COLLECTIONS: 'middle' });
+    assert.equal(code, ExitCode.ok);
+    assert.deepEqual(await readRuns(), ['large', 'small']);
+  });
+
+  it('one that fails does not take the others with it', async () => {
+    await sandbox.client.query('CREATE TABLE middle (other text); INSERT INTO middle VALUES (1)');
+    const { code, stdout, stderr } = await run({});
+    assert.equal(code, ExitCode.target);
+    assert.match(stderr, /error: \w+\.middle: the table "public"\."middle" already exists and has rows/);
+    assert.match(stdout, /\.middle +failed/);
+    await sandbox.client.query('DROP TABLE middle');
+    const second = await run({});
+    assert.equal(second.code, ExitCode.ok);
+    assert.match(second.stderr, /\.large is copied already/);
+    await assertAllEqual();
+  });
+
+  it('a run that was killed goes on where it was, also with --if-exists drop', async (t) => {
+    const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
+    const killed = await run(failpoints.env, '--if-exists', 'drop');
+    assert.equal(killed.signal, 'SIGKILL');
+    const { code, stderr } = await run({}, '--if-exists', 'drop');
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stderr, /\.large is copied already/);
+    assert.match(stderr, /continuing run \d+ \(\w+\.middle/);
+    assert.deepEqual(await readRuns(), ['large', 'middle', 'small']);
+    await assertAllEqual();
+  });
+
+  it('an empty collection is left out, and said', async () => {
+    const empty = sandbox.db.collection('empty');
+    await empty.insertOne({ _id: 1 as never });
+    await empty.deleteMany({});
+    const { code, stderr } = await run({});
+    assert.equal(code, ExitCode.ok);
+    assert.match(stderr, /left out: the collection \w+\.empty is empty/);
+  });
+});

@@ -1,0 +1,21 @@
+/** Acks as a worker sends them, for tests of what hears them. */
+
+import type { Ack } from '../../src/pool/protocol.ts';
+
+/** An ack of a single document that took no time. */
+export function createAck(changes: Partial<Ack> = {}): Ack {
+  return {
+    number: 1,
+    isDuplicate: false,
+    documents: 1,
+    copied: 1,
+    deadLettered: 0,
+    transcodeMs: 0,
+    loadMs: 0,
+    steps: { claimMs: 0, copyMs: 0, commitMs: 0 },
+    arrival: { startedAtMs: 0, ipcMs: 0, idleMs: 0, handOverMs: 0 },
+    rssBytes: 1,
+    peakRssBytes: 1,
+    ...changes,
+  };
+}

@@ -1,0 +1,54 @@
+/** Failpoints for the processes that a test starts: sets them, sees them fire, lets the paused go on. */
+
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { unlessCode } from '../../src/embedded/fs-errors.ts';
+import type { FailpointAction, FailpointName } from '../../src/failpoint-rules.ts';
+import { makeDirectory, waitUntil } from './embedded.ts';
+
+export interface Failpoints {
+  /** What the first process of the run needs; its workers inherit it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Fulfilled, when the point has fired so often, with the id of the process in which it did so last. */
+  waitUntilFired(name: FailpointName, times?: number): Promise<number>;
+  countFirings(name: FailpointName): Promise<number>;
+  /** Lets those go on that pause there, now and later. */
+  resume(name: FailpointName): Promise<void>;
+}
+
+/** An action with modifiers, such as `kill@3x2`; see `src/failpoint-rules.ts`. */
+export type FailpointRules = Readonly<Partial<Record<FailpointName, `${FailpointAction}${string}`>>>;
+
+/** Set for this test alone. What still pauses or hangs at its end is let go or killed then. */
+export async function setFailpoints(t: TestContext, rules: FailpointRules): Promise<Failpoints> {
+  const folder = await makeDirectory(t);
+  const firedPath = (name: FailpointName, n: number): string => join(folder, `${name}.${n}.fired`);
+  return {
+    env: {
+      MONGO2PG_FAILPOINTS: Object.entries(rules)
+        .map(([name, action]) => `${name}=${action}`)
+        .join(';'),
+      MONGO2PG_FAILPOINTS_DIR: folder,
+    },
+    async waitUntilFired(name, times = 1) {
+      let pid = 0;
+      await waitUntil(`failpoint ${name} has fired ${times} times`, async () => {
+        // Empty for the moment between its creation and its writing.
+        pid = Number.parseInt(
+          (await unlessCode(readFile(firedPath(name, times), 'utf8'), 'ENOENT')) ?? '',
+          10,
+        );
+        return pid > 0;
+      });
+      return pid;
+    },
+    async countFirings(name) {
+      const files = await readdir(folder);
+      return files.filter((file) => file.startsWith(`${name}.`) && file.endsWith('.fired')).length;
+    },
+    async resume(name) {
+      await writeFile(join(folder, `${name}.resume`), '');
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** A source that has documents in memory, for what is made of a sample. */
+
+import { serialize, type Document } from 'bson';
+import type { Sample, Source } from '../../src/source/source.ts';
+
+export interface FakeSourceOptions {
+  readonly method?: Sample['method'];
+  readonly requiredFields?: string[];
+}
+
+export function createFakeSource(documents: readonly Document[], options: FakeSourceOptions = {}): Source {
+  return {
+    name: 'school.users',
+    collectionId: null,
+    estimateCount: () => Promise.resolve(documents.length),
+    sample: (size) => {
+      const sampled = documents.slice(0, size).map((document) => serialize(document));
+      return Promise.resolve({ documents: sampled, method: options.method ?? 'random' });
+    },
+    requiredFields: () => Promise.resolve(options.requiredFields ?? []),
+    listIndexes: () => Promise.resolve([]),
+    readByIds: () => Promise.resolve(new Map()),
+    pages: () => {
+      throw new Error('a plan reads no pages');
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** What fault tests share: a collection of simple documents, runs of the command on it, and the question at the end. */
+
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { MongoClient, type Collection } from 'mongodb';
+import pg from 'pg';
+import type { RunEvent, Summary } from '../../src/events.ts';
+import { readEvents, runCli, startCli, type CliResult, type RunningCli } from './cli.ts';
+import { assertEqualTable, type CompareOptions } from './compare.ts';
+import { cleanUp } from './embedded.ts';
+import { createSandbox } from './servers.ts';
+
+export interface Scene {
+  readonly collection: Collection;
+  readonly client: pg.Client;
+  /** For the command: small pages and two workers, so that a fault meets a run in the middle of its work. */
+  readonly env: Readonly<Record<string, string>>;
+  run(env?: Readonly<Record<string, string>>, ...args: string[]): Promise<FaultRun>;
+  start(env?: Readonly<Record<string, string>>, ...args: string[]): RunningCli;
+  /** Each document is exactly once in the table, and nothing else is. */
+  assertEqual(options?: CompareOptions): Promise<void>;
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+}
+
+export interface FaultRun extends CliResult {
+  readonly notices: string;
+  readonly summary: Summary | undefined;
+}
+
+const name = 'things';
+
+/** On the servers that all tests share; removed after the test. */
+export async function setScene(t: TestContext, count = 3_000): Promise<Scene> {
+  const sandbox = await createSandbox();
+  cleanUp(t, () => sandbox.remove());
+  await fill(sandbox.db.collection(name), count);
+  return sceneOf(sandbox.db.collection(name), sandbox.client, sandbox.env);
+}
+
+/** On servers of the test's own, or reached by way of a proxy: the URLs are what the command is given. */
+export async function setSceneOn(
+  t: TestContext,
+  servers: {
+    readonly mongoUrl: string;
+    readonly postgresUrl: string;
+    readonly commandMongoUrl?: string;
+    readonly commandPostgresUrl?: string;
+  },
+  count = 3_000,
+): Promise<Scene> {
+  const mongo = await MongoClient.connect(servers.mongoUrl);
+  cleanUp(t, () => mongo.close());
+  const client = new pg.Client({ connectionString: servers.postgresUrl });
+  // A server that a test stops ends this connection too.
+  client.on('error', () => undefined);
+  await client.connect();
+  cleanUp(t, () => client.end().catch(() => undefined));
+  await client.query(`DROP TABLE IF EXISTS ${name}; DROP SCHEMA IF EXISTS mongo2pg CASCADE`);
+  const collection = mongo.db('faults').collection(name);
+  await collection.drop();
+  await fill(collection, count);
+  return sceneOf(collection, client, {
+    MONGO_URL: servers.commandMongoUrl ?? servers.mongoUrl,
+    MONGO_DB: 'faults',
+    POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
+  });
+}
+
+function sceneOf(collection: Collection, client: pg.Client, urls: Readonly<Record<string, string>>): Scene {
+  const env = { ...urls, MONGO_COLLECTION: name, CLUSTER_SIZE: '2', ITEMS_PER_PAGE: '50' };
+  const start: Scene['start'] = (more = {}, ...args) => startCli([...args, '--json'], { ...env, ...more });
+  return {
+    collection,
+    client,
+    env,
+    start,
+    run: async (more = {}, ...args) => read(await runCli([...args, '--json'], { ...env, ...more })),
+    assertEqual: (options) => assertEqualTable(collection, client, name, options),
+    query: async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []) =>
+      (await client.query<Row>(sql, values)).rows,
+  };
+}
+
+export function documentsOf(count: number, first = 0): { _id: never; text: string; even: boolean }[] {
+  return Array.from({ length: count }, (_, index) => ({
+    _id: (first + index) as never,
+    text: `text ${first + index}`,
+    even: index % 2 === 0,
+  }));
+}
+
+async function fill(collection: Collection, count: number): Promise<void> {
+  await collection.insertMany(documentsOf(count));
+}
+
+function read(result: CliResult): FaultRun {
+  const events = result.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as RunEvent);
+  return {
+    ...result,
+    notices: events.flatMap((event) => (event.kind === 'notice' ? [event.message] : [])).join('\n'),
+    summary: events.find((event) => event.kind === 'summary'),
+  };
+}
+
+/** Acts on a run while it goes, and gives its result. */
+export async function act(run: RunningCli, on: (event: RunEvent) => void | Promise<void>): Promise<FaultRun> {
+  for await (const event of readEvents(run.process)) await on(event);
+  return read(await run.result);
+}
+
+/** That a run ended well; its output is what one needs to see where it did not. */
+export function assertCode(run: CliResult, code: number | null): void {
+  assert.equal(run.code, code, `${run.stderr}\n${run.stdout.slice(-2000)}`);
+}

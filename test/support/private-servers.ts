@@ -1,0 +1,96 @@
+/**
+ * Servers of a test's own, which it may stop, crash and start again; the port and the data stay. A Postgres takes a
+ * second or two to make, so share one in a file.
+ */
+
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
+import { hold, readPostmasterPid } from './embedded.ts';
+
+export interface PrivateServer<StopMode> {
+  /** The same over all starts. */
+  readonly url: string;
+  readonly port: number;
+  /** Fulfilled when the server's process has ended. */
+  stop(mode?: StopMode): Promise<void>;
+  /** Fulfilled when it takes connections. */
+  start(): Promise<void>;
+  restart(mode?: StopMode): Promise<void>;
+  /** Stops it and deletes its data. */
+  remove(): Promise<void>;
+}
+
+/**
+ * `fast`: transactions are rolled back, clients told, all is written. `immediate`: every process is just ended, and
+ * the next start recovers from the log. https://www.postgresql.org/docs/current/server-shutdown.html
+ */
+export type PostgresStopMode = 'fast' | 'immediate';
+
+export async function startPrivatePostgres(): Promise<PrivateServer<PostgresStopMode>> {
+  return await startPrivate(
+    startEmbeddedPostgres,
+    async (server, dataDir, mode: PostgresStopMode = 'fast') => {
+      if (mode === 'fast') {
+        await server.stop();
+        return;
+      }
+      process.kill(await readPostmasterPid(dataDir), 'SIGQUIT');
+      assert.match(String(await hold(server.ended)), /ended/, 'the end was not asked for');
+    },
+  );
+}
+
+/** `fast`: connections are closed. `kill`: as `kill -9` does it. What was acknowledged is kept in either case. */
+export type MongoStopMode = 'fast' | 'kill';
+
+/** The embedded MongoDB in a process of its own. */
+export async function startPrivateMongo(): Promise<PrivateServer<MongoStopMode>> {
+  return await startPrivate(startEmbeddedMongo, async (server, _dataDir, mode: MongoStopMode = 'fast') => {
+    if (mode === 'fast') {
+      await server.stop();
+      return;
+    }
+    process.kill(server.pid, 'SIGKILL');
+    assert.match(String(await hold(server.ended)), /SIGKILL/, 'the end was not asked for');
+  });
+}
+
+async function startPrivate<StopMode>(
+  startServer: (options: EmbeddedServerOptions) => Promise<EmbeddedServer>,
+  stopServer: (server: EmbeddedServer, dataDir: string, mode?: StopMode) => Promise<void>,
+): Promise<PrivateServer<StopMode>> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-test-'));
+  // As root, Postgres runs as another user, who has to get in.
+  await chmod(dataDir, 0o755);
+  const { url, port, ...first } = await startServer({ dataDir, role: 'run' });
+  let running: EmbeddedServer | undefined = { url, port, ...first };
+
+  const stop = async (mode?: StopMode): Promise<void> => {
+    if (running === undefined) return;
+    const server = running;
+    running = undefined;
+    await stopServer(server, dataDir, mode);
+  };
+  const start = async (): Promise<void> => {
+    running ??= await startServer({ dataDir, role: 'run' });
+    assert.equal(running.port, port, 'another program took the port meanwhile');
+  };
+  return {
+    url,
+    port,
+    stop,
+    start,
+    async restart(mode) {
+      await stop(mode);
+      await start();
+    },
+    async remove() {
+      await stop();
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/** A TCP proxy on loopback, as a double for a network that is slow, goes silent, resets or refuses. */
+
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+const host = '127.0.0.1';
+
+export interface Proxy {
+  readonly port: number;
+  /** The same URL by way of the proxy. */
+  url(direct: string): string;
+  /** Passed on so far, in all connections. */
+  readonly bytes: Readonly<Record<Direction, number>>;
+  /** How many connections there are now. */
+  readonly connections: number;
+  /**
+   * Half-open: connections stay and nothing passes, not even their end, either way. New ones are accepted and never
+   * answered. A connection that was silenced stays so, as behind a firewall that has forgotten it.
+   */
+  goSilent(): void;
+  /** Resets all connections. */
+  cut(): void;
+  /** From now on a new connection is refused; those that are there stay. */
+  refuse(): void;
+  /** Lets new connections pass again. */
+  restore(): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Direction = 'toServer' | 'toClient';
+
+export interface ProxyOptions {
+  /** The server's, on loopback. */
+  readonly port: number;
+  /** Added to each round trip, half of it each way; bandwidth stays what it is. */
+  readonly latencyMs?: number;
+}
+
+export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptions): Promise<Proxy> {
+  const links = new Set<Link>();
+  const bytes = { toServer: 0, toClient: 0 };
+  let isSilent = false;
+  const accept = (client: Socket): void => {
+    const link = new Link(client, isSilent ? undefined : serverPort, latencyMs / 2, bytes);
+    links.add(link);
+    void link.ended.then(() => links.delete(link));
+  };
+  let server = await listen(0, accept);
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    bytes,
+    url(direct) {
+      const url = new URL(direct);
+      url.host = `${host}:${port}`;
+      return url.href;
+    },
+    get connections() {
+      return links.size;
+    },
+    goSilent() {
+      isSilent = true;
+      for (const link of links) link.goSilent();
+    },
+    cut() {
+      for (const link of links) link.cut();
+    },
+    refuse() {
+      server.close();
+    },
+    async restore() {
+      isSilent = false;
+      if (!server.listening) server = await listen(port, accept);
+    },
+    async close() {
+      server.close();
+      for (const link of links) link.cut();
+      await Promise.all(Array.from(links, (link) => link.ended));
+    },
+  };
+}
+
+async function listen(port: number, accept: (client: Socket) => void): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
+  server.listen(port, host);
+  await once(server, 'listening');
+  return server;
+}
+
+/** A client's connection and the one that it has to the server. */
+class Link {
+  /** Fulfilled when no socket is left. */
+  readonly ended: Promise<unknown>;
+  readonly #sockets: readonly Socket[];
+  readonly #delayMs: number;
+  readonly #bytes: Record<Direction, number>;
+  #isSilent = false;
+
+  /** Without a server's port it is silent from the start. */
+  constructor(
+    client: Socket,
+    serverPort: number | undefined,
+    delayMs: number,
+    bytes: Record<Direction, number>,
+  ) {
+    this.#delayMs = delayMs;
+    this.#bytes = bytes;
+    if (serverPort === undefined) {
+      this.#isSilent = true;
+      this.#sockets = [client];
+      client.resume();
+      client.on('error', () => undefined);
+    } else {
+      const server = connect({ port: serverPort, host, allowHalfOpen: true, noDelay: true });
+      this.#sockets = [client, server];
+      this.#relay(client, server, 'toServer');
+      this.#relay(server, client, 'toClient');
+    }
+    this.ended = Promise.all(
+      this.#sockets.map(
+        (socket) =>
+          new Promise<void>((resolve) => {
+            socket.once('close', () => {
+              resolve();
+            });
+          }),
+      ),
+    );
+  }
+
+  goSilent(): void {
+    this.#isSilent = true;
+    // One that waited for its peer to read goes on reading, into the void.
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  #relay(from: Socket, to: Socket, direction: Direction): void {
+    from.on('data', (chunk) => {
+      this.#pass(() => {
+        this.#bytes[direction] += chunk.length;
+        if (!to.write(chunk)) from.pause();
+      });
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => {
+      this.#pass(() => to.end());
+    });
+    // Followed by `close`, which passes the failure on.
+    from.on('error', () => undefined);
+    from.on('close', () => {
+      // Both ends have been passed on already, or one side has failed.
+      this.#pass(() => {
+        if (!from.readableEnded) to.resetAndDestroy();
+      });
+    });
+  }
+
+  /** Timers of one duration fire in the order in which they were set, so that bytes keep theirs. */
+  #pass(action: () => void): void {
+    const unlessSilent = (): void => {
+      if (!this.#isSilent) action();
+    };
+    if (this.#delayMs === 0) unlessSilent();
+    else setTimeout(unlessSilent, this.#delayMs);
+  }
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RunMeter } from '../../../src/measure/run-meter.ts';
+import { createAck } from '../../support/acks.ts';
+
+function createMeter() {
+  const clock = { ms: 1000, nowMs: () => clock.ms };
+  const processors = { busyMs: 0, idleMs: 0 };
+  return { clock, processors, meter: new RunMeter(clock, () => ({ ...processors })) };
+}
+
+describe('RunMeter', () => {
+  it('counts the wait for each page and for the end as reading, and what is done with a page not', async () => {
+    const { clock, meter } = createMeter();
+    async function* pages(): AsyncGenerator<number> {
+      for (const ms of [10, 20]) {
+        clock.ms += ms;
+        yield ms;
+      }
+      clock.ms += 5;
+      await Promise.resolve();
+    }
+    meter.beginLoad();
+    const seen: number[] = [];
+    for await (const page of meter.timePages(pages())) {
+      seen.push(page);
+      clock.ms += 100;
+    }
+    assert.deepEqual(seen, [10, 20]);
+    const { readMs, loadMs } = meter.measure();
+    assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 235 });
+  });
+
+  it('counts waits for room and for the last acks, failed ones among them', async () => {
+    const { clock, meter } = createMeter();
+    const passing = async (ms: number): Promise<void> => {
+      await Promise.resolve();
+      clock.ms += ms;
+    };
+    await meter.time('room', passing(7));
+    await meter.time('room', passing(8));
+    const failing = passing(9).then(() => Promise.reject(new Error('disk full')));
+    await assert.rejects(meter.time('drain', failing), /disk full/);
+    const { roomMs, drainMs } = meter.measure();
+    assert.deepEqual({ roomMs, drainMs }, { roomMs: 15, drainMs: 9 });
+  });
+
+  it('adds up what a worker tells, and takes the rest of its time for idle', () => {
+    const { clock, meter } = createMeter();
+    meter.beginLoad();
+    meter.onReady(7);
+    clock.ms += 100;
+    const steps = { claimMs: 1, copyMs: 20, commitMs: 3 };
+    const arrival = { startedAtMs: 1000, ipcMs: 2, idleMs: 6, handOverMs: 4 };
+    meter.onAck(7, createAck({ transcodeMs: 5, loadMs: 24, steps, arrival, peakRssBytes: 80 }));
+    meter.onAck(7, createAck({ transcodeMs: 5, loadMs: 26, steps, arrival, peakRssBytes: 90 }));
+    assert.deepEqual(meter.measure().workers, [
+      {
+        pid: 7,
+        batches: 2,
+        readyMs: 100,
+        transcodeMs: 10,
+        loadMs: 50,
+        claimMs: 2,
+        copyMs: 40,
+        commitMs: 6,
+        idleMs: 40,
+        handOverMs: 8,
+        ipcMs: 4,
+        peakRssBytes: 90,
+      },
+    ]);
+  });
+
+  it('lets the time of a worker end with it, and begin again should it be ready again', () => {
+    const { clock, meter } = createMeter();
+    meter.onReady(7);
+    clock.ms += 100;
+    meter.onGone(7);
+    clock.ms += 1000;
+    assert.equal(meter.measure().workers[0]?.readyMs, 100);
+    meter.onReady(7);
+    clock.ms += 10;
+    assert.equal(meter.measure().workers[0]?.readyMs, 110);
+  });
+
+  it('knows nothing of a worker that was never ready', () => {
+    const { meter } = createMeter();
+    meter.onGone(7);
+    assert.deepEqual(meter.measure().workers, []);
+  });
+
+  it('measures the processors over the load alone, and nothing after its end', () => {
+    const { clock, processors, meter } = createMeter();
+    processors.busyMs = 5000;
+    meter.beginLoad();
+    meter.onReady(7);
+    processors.busyMs += 75;
+    processors.idleMs += 25;
+    clock.ms += 100;
+    meter.endLoad();
+    processors.idleMs += 1000;
+    clock.ms += 1000;
+    const { processorShare, loadMs, workers } = meter.measure();
+    assert.deepEqual([processorShare, loadMs, workers[0]?.readyMs], [0.75, 100, 100]);
+  });
+});
