@@ -83,7 +83,6 @@ function countValues({ count, types }: FieldStats): number {
 /** The type of the column for a field, nested or not. */
 export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
   const isId = path.length === 1 && nameOf(path) === '_id';
-  // In an `_id` null is a value like any other.
-  const type = isId && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  const type = isId ? chooseIdType(new Set(types.keys())) : chooseColumnType(types.keys());
   return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
 }

@@ -2,7 +2,7 @@
  * The table of column types: which BSON types each takes, and what makes fields of a COPY row of their values.
  */
 
-import type { ColumnType, NulPolicy, PlanColumn } from '../plan/plan.ts';
+import { isIdColumn, type ColumnType, type NulPolicy, type PlanColumn } from '../plan/plan.ts';
 import { bsonTypes } from './bson-types.ts';
 import { encodeBoolean } from './encode-boolean.ts';
 import { createBinaryEncoder, encodeObjectId, encodeObjectIdBytes, encodeUuid } from './encode-bytes.ts';
@@ -42,10 +42,7 @@ export interface EncodingOptions {
  * One row for each type a column can have; `columnTypes` has its name in Postgres. `any` is for the JsonWriter,
  * which takes every type.
  */
-function tabulate(
-  { subtype = 0 }: PlanColumn,
-  { nul, isId }: EncodingOptions,
-): Record<ColumnType, Takes | 'any'> {
+function tabulate(column: PlanColumn, nul: NulPolicy): Record<ColumnType, Takes | 'any'> {
   return {
     objectId: { objectId: encodeObjectId },
     objectIdBytes: { objectId: encodeObjectIdBytes },
@@ -59,12 +56,12 @@ function tabulate(
       int: encodeInt32AsNumeric,
       long: encodeInt64AsNumeric,
       // By their shortest digits, the double 0.1 and the Decimal128 0.1 would be one.
-      double: isId ? encodeWholeDoubleAsNumeric : encodeDoubleAsNumeric,
+      double: isIdColumn(column) ? encodeWholeDoubleAsNumeric : encodeDoubleAsNumeric,
     },
     boolean: { bool: encodeBoolean },
     date: { date: encodeDate },
     uuid: { binData: encodeUuid },
-    binary: { binData: createBinaryEncoder(subtype) },
+    binary: { binData: createBinaryEncoder(column.subtype ?? 0) },
     json: 'any',
   };
 }
