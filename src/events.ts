@@ -146,6 +146,9 @@ export interface Summary {
   /** Rows in the table before the run (when appending) and after it, counted by Postgres. */
   readonly rowsBefore: number;
   readonly rowsAfter: number;
+  /** Rows in child tables, as the ledger tells, and as Postgres counts them. */
+  readonly childRows: number;
+  readonly children: readonly { readonly table: string; readonly rows: number }[];
   readonly extra: readonly ExtraCount[];
   /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
   readonly duplicates: number;

@@ -1,5 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
+import type pg from 'pg';
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
@@ -18,6 +19,7 @@ import { describePostgres } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { finishTable } from './postgres/finish-table.ts';
+import { requireLead } from './postgres/lead.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeChoices } from './plan/choices.ts';
 import { decideRun, describeRun } from './postgres/run-decision.ts';
@@ -171,6 +173,7 @@ export class Migration {
 
     onEvent({ kind: 'finishing', source: settings.source });
     await reachFailpoint('primary-in-index-build');
+    await session.run((client) => requireLead(client, run));
     const indexes = await finishTable(session, run, specs, {
       url: postgresUrl,
       retryLimitMs,
@@ -185,7 +188,7 @@ export class Migration {
     const summary = await this.#summarise(run, { planMs, loadMs, indexMs, indexes });
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
-    await session.transaction((client) => markFinished(client, runId));
+    await session.transaction((client) => markFinished(client, run));
     onEvent({ kind: 'summary', ...summary });
     return summary;
   }
@@ -215,7 +218,7 @@ export class Migration {
       await this.#meter.time('drain', this.#options.supervisor.drain());
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
-      ranges = await this.#closeRanges(run.runId, ends);
+      ranges = await this.#closeRanges(run, ends);
       isLoaded = ranges.length === 0;
     }
     this.#meter.endLoad();
@@ -244,13 +247,15 @@ export class Migration {
    * flushed, the ledger tells what is missing.
    * @returns the ranges to be read again; none when all is there for good
    */
-  async #closeRanges(runId: string, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
+  async #closeRanges(run: OpenRun, ends: ReadonlyMap<number, Uint8Array | null>): Promise<Range[]> {
     const { session } = this.#options;
-    await session.transaction((client) => flushCommits(client, runId));
+    const { runId } = run;
+    await session.transaction((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
+      await requireLead(client, run);
       const gaps = await readGaps(client, runId, ends);
       if (gaps.length === 0) {
-        await markLoaded(client, runId);
+        await markLoaded(client, run);
         return [];
       }
       const { documents, deadLettered } = await readTotals(client, runId);
@@ -274,11 +279,12 @@ export class Migration {
         ...(await readTotals(client, runId)),
         deadLetterReasons: await countDeadLetters(client, runId),
         rowsAfter: await countRows(client, plan),
+        children: await countChildren(client, plan),
         extra: await readExtra(client, runId),
       }),
       'long',
     );
-    const { copied, deadLettered, bytes, deadLetterReasons, rowsAfter, extra } = ledger;
+    const { copied, deadLettered, bytes, childRows, children, deadLetterReasons, rowsAfter, extra } = ledger;
     return {
       runId,
       source: plan.collection,
@@ -292,6 +298,8 @@ export class Migration {
       deadLetterReasons,
       rowsBefore,
       rowsAfter,
+      childRows,
+      children,
       extra,
       bytes,
       duplicates: this.#duplicates,
@@ -347,12 +355,21 @@ export class Migration {
   }
 }
 
+async function countChildren(client: pg.Client, { children = [] }: Plan): Promise<Summary['children']> {
+  const counts = [];
+  for (const { plan } of children) counts.push({ table: plan.table, rows: await countRows(client, plan) });
+  return counts;
+}
+
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
-function requireBalance({ read, copied, deadLettered, rowsBefore, rowsAfter }: Summary): void {
-  if (read === copied + deadLettered && rowsAfter === rowsBefore + copied) return;
+function requireBalance(summary: Summary): void {
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRows, children } = summary;
+  const inChildren = children.reduce((sum, { rows }) => sum + rows, 0);
+  const isBalanced = read === copied + deadLettered && rowsAfter === rowsBefore + copied;
+  if (isBalanced && childRows === inChildren) return;
   throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}`,
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}; child rows ${childRows}, in their tables ${inChildren}`,
     {
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },

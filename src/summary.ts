@@ -22,6 +22,10 @@ export function describeSummary(summary: Summary): string {
     `${summary.source} → ${table} in ${summary.target}`,
     `  read ${formatCount(read)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}${resumed}`,
     `  ${formatPlural(rowsAfter, 'row')} in ${table}, counted by Postgres${before}`,
+    ...summary.children.map(
+      ({ table: name, rows }) =>
+        `  ${formatPlural(rows, 'row')} in ${summary.schema}.${name}, counted by Postgres`,
+    ),
     `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
     ...describeMeasurement(summary),
     ...listed(

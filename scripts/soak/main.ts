@@ -96,8 +96,6 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
     }
     await collection.drop();
   } finally {
-    // What is stopped cannot see that it is over.
-    for (const pid of stopped) signal(pid, 'SIGCONT');
     await client.close();
   }
 }
@@ -112,6 +110,10 @@ async function runToItsEnd(
 ): Promise<void> {
   for (let start = 1; start <= maxStarts; start++) {
     const run = startCli(['--json'], env);
+    // A stopped worker cannot see that its primary is gone, and would hold on to the output that is read here.
+    run.process.once('exit', () => {
+      for (const pid of stopped) signal(pid, 'SIGCONT');
+    });
     let workerPids: readonly number[] = [];
     let untilHurt = 1 + random.below(40);
     for await (const event of readEvents(run.process)) {

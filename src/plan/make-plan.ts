@@ -60,6 +60,7 @@ export async function makePlan(
   const { jsonStyle, nul } = config;
   const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
   const made = { plan, notices: describeOverruled(config, plan) };
+  if (existing !== null && plan.children !== undefined) throw refuseChildren(plan);
   if (existing !== null) return await fitWritten(made, existing, source, config.sampleSize);
   requireKey(plan);
   return made;
@@ -104,6 +105,13 @@ function requireFit(
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
     fix: `${fixes.join('; ')}.`,
+  });
+}
+
+/** Which rows of a child table belong to rows that were there before, nobody could tell. */
+function refuseChildren({ schema, table }: Plan): TargetError {
+  return new TargetError(`the plan has child tables, and the table "${schema}"."${table}" is there already`, {
+    fix: 'use --if-exists drop to make all of them anew, or another table name in the plan.',
   });
 }
 

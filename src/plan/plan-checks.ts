@@ -2,15 +2,29 @@
 
 import { parsePath, showPath, type WrittenPath } from './field-path.ts';
 import { isSystemColumn, maxColumns, maxIdentifierBytes } from './names.ts';
-import type { PlanFile } from './plan-file.ts';
+import type { PlanFile, PlanFileChild } from './plan-file.ts';
 
 /** Each with its place: `columns[3].path: …`. */
 export function findMistakes(file: PlanFile): string[] {
-  return [...checkNames(file), ...checkPaths(file), ...checkDrops(file)];
+  return [
+    ...checkNames(file),
+    ...checkPaths(file.columns, 'columns'),
+    ...checkKey(file),
+    ...checkDrops(file),
+    ...checkChildren(file),
+  ];
 }
 
 /** The extra column's name when a plan does not say another. */
 export const defaultExtraColumn = '_extra';
+export const defaultChildColumns = {
+  parentColumn: 'parent_id',
+  ordinalColumn: 'ordinal',
+  extraColumn: defaultExtraColumn,
+};
+
+/** A column's name, and where in the plan it is given. */
+type NamedPlace = readonly [place: string, name: string];
 
 function checkNames({ schema, table, columns, extraColumn = defaultExtraColumn }: PlanFile): string[] {
   const mistakes = [
@@ -23,9 +37,16 @@ function checkNames({ schema, table, columns, extraColumn = defaultExtraColumn }
         'what has no entry goes to the extra column',
     );
   }
+  const named = columns.map(({ column }, index): NamedPlace => [`columns[${index}].column`, column]);
+  return [...mistakes, ...checkColumnNames([...named, ['extraColumn', extraColumn]], '')];
+}
+
+/** @param at where the table is in the plan; empty for the documents' own */
+function checkColumnNames(named: readonly NamedPlace[], at: string): string[] {
+  const mistakes: string[] = [];
   const places = new Map<string, string>();
-  const named = columns.map(({ column }, index) => [`columns[${index}].column`, column] as const);
-  for (const [place, name] of [...named, ['extraColumn', extraColumn] as const]) {
+  for (const [local, name] of named) {
+    const place = at === '' ? local : `${at}.${local}`;
     mistakes.push(...checkIdentifier(place, name));
     if (isSystemColumn(name)) mistakes.push(`${place}: every table in Postgres has a "${name}" of its own`);
     const other = places.get(name);
@@ -43,30 +64,82 @@ function checkIdentifier(place: string, name: string): string[] {
   return [`${place}: ${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`];
 }
 
-function checkPaths({ columns, drop = [] }: PlanFile): string[] {
+function checkPaths(columns: PlanFile['columns'], at: string): string[] {
   const mistakes: string[] = [];
   const places = new Map<string, string>();
   columns.forEach(({ path, type, subtype, notNull }, index) => {
-    const place = `columns[${index}].path`;
+    const place = `${at}[${index}].path`;
     mistakes.push(...checkPath(place, path));
     const key = JSON.stringify(parsePath(path));
-    if (key === idPath && notNull === false) {
+    if (key === idPath && notNull === false && at === 'columns') {
       mistakes.push(`columns[${index}].notNull: the primary key is NOT NULL in any case`);
     }
     if (subtype !== undefined && type !== 'binary') {
-      mistakes.push(`columns[${index}].subtype: only a column of the type binary has one`);
+      mistakes.push(`${at}[${index}].subtype: only a column of the type binary has one`);
     }
     const other = places.get(key);
     if (other === undefined) places.set(key, place);
     else mistakes.push(`${place}: ${showPath(parsePath(path))} is in ${other} already`);
   });
-  const isIdDropped = drop.some((dropped) => JSON.stringify(parsePath(dropped)) === idPath);
-  if (!places.has(idPath) && !isIdDropped) {
-    mistakes.push(
-      'columns: one must have the path "_id", for the primary key; for a table that is there with a key of its own, "_id" may be in drop',
-    );
-  }
   return mistakes;
+}
+
+function checkKey({ columns, drop = [] }: PlanFile): string[] {
+  const isId = (path: WrittenPath): boolean => JSON.stringify(parsePath(path)) === idPath;
+  if (columns.some(({ path }) => isId(path)) || drop.some(isId)) return [];
+  return [
+    'columns: one must have the path "_id", for the primary key; for a table that is there with a key of its own, "_id" may be in drop',
+  ];
+}
+
+function checkChildren({ table, columns, children = [], drop = [], keepsWhole }: PlanFile): string[] {
+  const mistakes: string[] = [];
+  if (children.length > 0 && !columns.some(({ path }) => JSON.stringify(parsePath(path)) === idPath)) {
+    mistakes.push('children: their rows need the _id of their documents, which has no column');
+  }
+  if (children.length > 0 && keepsWhole === true) {
+    mistakes.push('children: with keepsWhole every document is kept whole');
+  }
+  const taken = new Map<string, string>([
+    ...columns.map(({ path }, index) => [JSON.stringify(parsePath(path)), `columns[${index}]`] as const),
+    ...drop.map((path, index) => [JSON.stringify(parsePath(path)), `drop[${index}]`] as const),
+  ]);
+  const tables = new Map<string, string>(table === undefined ? [] : [[table, 'table']]);
+  children.forEach((child, index) => {
+    const at = `children[${index}]`;
+    const names = parsePath(child.path);
+    mistakes.push(...checkPath(`${at}.path`, child.path), ...checkIdentifier(`${at}.table`, child.table));
+    if (names.length > 1) mistakes.push(`${at}.path: only a top-level array can have a table of its own`);
+    const key = JSON.stringify(names);
+    const other = taken.get(key);
+    if (other !== undefined) mistakes.push(`${at}.path: ${showPath(names)} is in ${other} already`);
+    taken.set(key, at);
+    const namesake = tables.get(child.table);
+    if (namesake !== undefined) {
+      mistakes.push(`${at}.table: ${JSON.stringify(child.table)} is the name in ${namesake} already`);
+    }
+    tables.set(child.table, `${at}.table`);
+    mistakes.push(
+      ...checkPaths(child.columns, `${at}.columns`),
+      ...checkColumnNames(listChildColumns(child), at),
+    );
+  });
+  return mistakes;
+}
+
+/** With the names that hold when the plan does not say others. */
+function listChildColumns(child: PlanFileChild): NamedPlace[] {
+  const {
+    parentColumn = defaultChildColumns.parentColumn,
+    ordinalColumn = defaultChildColumns.ordinalColumn,
+    extraColumn = defaultChildColumns.extraColumn,
+  } = child;
+  return [
+    ['parentColumn', parentColumn],
+    ['ordinalColumn', ordinalColumn],
+    ...child.columns.map(({ column }, index): NamedPlace => [`columns[${index}].column`, column]),
+    ['extraColumn', extraColumn],
+  ];
 }
 
 const idPath = JSON.stringify(['_id']);

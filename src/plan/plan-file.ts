@@ -43,6 +43,23 @@ const column = z.strictObject({
   seen,
 });
 
+const child = z.strictObject({
+  path: names.describe('The top-level field that has the array.'),
+  table: z.string().describe('The name of the table of its elements.'),
+  parentColumn: z.string().describe("The column for the document's _id (default: parent_id).").optional(),
+  ordinalColumn: z
+    .string()
+    .describe('The column for the place in the array, from 0 (default: ordinal).')
+    .optional(),
+  columns: z.array(column).describe('The columns for fields of the elements, their paths within an element.'),
+  extraColumn: z
+    .string()
+    .describe(
+      'The jsonb column for what has no column, and for elements that are no documents (default: _extra).',
+    )
+    .optional(),
+});
+
 const nested = z.strictObject({ path, type, seen });
 
 const planFile = z.strictObject({
@@ -62,7 +79,7 @@ const planFile = z.strictObject({
   columns: z
     .array(column)
     .describe(
-      'The columns in their order. One has the path "_id": the primary key. ' +
+      'The columns in their order. One has the path "_id", the primary key, unless "_id" is in drop. ' +
         'A field that has no column, and is not listed in drop, goes to the extra column.',
     ),
   extraColumn: z
@@ -73,9 +90,18 @@ const planFile = z.strictObject({
     .boolean()
     .describe('The extra column has every document whole, and not only what has no column.')
     .optional(),
+  children: z
+    .array(child)
+    .describe(
+      'Arrays whose elements go to tables of their own, a row for each, and not to the table of their documents.',
+    )
+    .optional(),
   drop: z
     .array(names.describe('The field. Where its name is empty or has a dot, in a list: ["a.b"].'))
-    .describe('Top-level fields that are left out on purpose; each value is counted in the summary.')
+    .describe(
+      'Top-level fields that are left out on purpose; each value is counted in the summary. ' +
+        '"_id" only for a table that is there already, with a key of its own.',
+    )
     .optional(),
   nested: z
     .array(nested)
@@ -87,6 +113,7 @@ const planFile = z.strictObject({
 
 export type PlanFile = z.infer<typeof planFile>;
 export type PlanFileColumn = z.infer<typeof column>;
+export type PlanFileChild = z.infer<typeof child>;
 export type PlanFileNested = z.infer<typeof nested>;
 
 /** @throws UsageError with the place of each mistake */

@@ -62,10 +62,20 @@ export interface Plan {
   readonly keepsWhole?: true;
   /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
   readonly dropped?: readonly string[];
+  /** Arrays whose elements go to tables of their own; only of a table that has `_id`. None when absent. */
+  readonly children?: readonly ChildTable[];
   /** How jsonb is written (default: relaxed Extended JSON); `_id` is always canonical. */
   readonly jsonStyle?: JsonStyle;
   /** What becomes of a document with U+0000 in a text (default: reject). */
   readonly nul?: NulPolicy;
+}
+
+/** A table of the elements of an array: a row for each, with the `_id` of its document and its place in the array. */
+export interface ChildTable {
+  /** The top-level field that has the array. A value that is no array goes to the extra column of the document's row. */
+  readonly field: string;
+  /** Of its columns the first two are the document's `_id` and the place, from 0; the others are fields of elements. */
+  readonly plan: Plan;
 }
 
 /**

@@ -1,17 +1,17 @@
 /** Makes the plan that workers use of a plan file. */
 
 import { parsePath } from './field-path.ts';
-import { defaultExtraColumn } from './plan-checks.ts';
-import type { PlanFile, PlanFileColumn } from './plan-file.ts';
-import type { Plan, PlanColumn } from './plan.ts';
+import { defaultChildColumns, defaultExtraColumn } from './plan-checks.ts';
+import type { PlanFile, PlanFileChild, PlanFileColumn } from './plan-file.ts';
+import { isIdColumn, type ChildTable, type Plan, type PlanColumn } from './plan.ts';
 
 /** What holds where the file does not say. */
 export type PlanDefaults = Pick<Plan, 'collection' | 'schema' | 'table' | 'jsonStyle' | 'nul'>;
 
 /** @param file as `readPlanFile` gives it: checked */
 export function resolvePlan(file: PlanFile, defaults: PlanDefaults): Plan {
-  const { schema, table, jsonStyle, nul, keepsWhole, drop = [] } = file;
-  return {
+  const { schema, table, jsonStyle, nul, keepsWhole, drop = [], children = [] } = file;
+  const plan: Plan = {
     ...defaults,
     ...(schema === undefined ? {} : { schema }),
     ...(table === undefined ? {} : { table }),
@@ -21,6 +21,36 @@ export function resolvePlan(file: PlanFile, defaults: PlanDefaults): Plan {
     extraColumn: file.extraColumn ?? defaultExtraColumn,
     ...(keepsWhole === true ? { keepsWhole } : {}),
     ...(drop.length === 0 ? {} : { dropped: drop.flatMap(parsePath) }),
+  };
+  if (children.length === 0) return plan;
+  return { ...plan, children: children.map((child) => resolveChild(child, plan)) };
+}
+
+function resolveChild(child: PlanFileChild, parent: Plan): ChildTable {
+  const {
+    parentColumn = defaultChildColumns.parentColumn,
+    ordinalColumn = defaultChildColumns.ordinalColumn,
+    extraColumn = defaultChildColumns.extraColumn,
+  } = child;
+  const id = parent.columns.find(isIdColumn);
+  if (id === undefined) throw new Error('a checked plan with children has a column for _id');
+  const { collection, schema, jsonStyle, nul } = parent;
+  const leading: PlanColumn[] = [
+    { ...id, column: parentColumn },
+    // No field of an element is meant.
+    { field: '', column: ordinalColumn, type: 'int32', isRequired: true },
+  ];
+  return {
+    field: parsePath(child.path)[0] ?? '',
+    plan: {
+      collection,
+      schema,
+      table: child.table,
+      columns: [...leading, ...child.columns.map(resolveColumn)],
+      extraColumn,
+      ...(jsonStyle === undefined ? {} : { jsonStyle }),
+      ...(nul === undefined ? {} : { nul }),
+    },
   };
 }
 

@@ -1,9 +1,9 @@
 /** The ledger's row of a batch, which is inserted before its rows and makes sure that they are loaded once. */
 
 import pg from 'pg';
-import { TargetError } from '../errors.ts';
 import type { Batch } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
+import { OvertakenError, type Lead } from './lead.ts';
 
 /** How many documents of a batch went where. */
 export interface BatchAccount {
@@ -18,20 +18,20 @@ const uniqueViolation = '23505';
  * Inserts the batch's row. If another transaction has inserted it and not ended yet (of a worker that died, say), this
  * waits for it. The share lock on the run's row makes `takeOverRun` wait for this transaction.
  * @returns false when the batch is committed already
- * @throws TargetError when another process leads the run now
+ * @throws OvertakenError when another process leads the run now
  */
 export async function claimBatch(
   client: pg.Client,
-  run: { readonly runId: string; readonly epoch: number },
+  run: Lead,
   batch: Batch,
-  account: BatchAccount & { readonly extra: readonly ExtraCount[] },
+  account: BatchAccount & { readonly extra: readonly ExtraCount[]; readonly childRows: number },
 ): Promise<boolean> {
   try {
     const { rowCount } = await client.query({
       name: 'claim-batch',
       text: `INSERT INTO mongo2pg.batches
-               (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra)
-             SELECT run_id, $3, $4, $5, $6, $7, $8, $9, $10, $11
+               (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
+             SELECT run_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
                FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR SHARE`,
       values: [
         run.runId,
@@ -45,6 +45,7 @@ export async function claimBatch(
         account.deadLettered,
         batch.documents.byteLength,
         account.extra.length === 0 ? null : JSON.stringify(account.extra),
+        account.childRows,
       ],
     });
     if (rowCount === 1) return true;
@@ -52,9 +53,7 @@ export async function claimBatch(
     if (error instanceof pg.DatabaseError && error.code === uniqueViolation) return false;
     throw error;
   }
-  throw new TargetError('another process has taken this run over', {
-    fix: 'let that one finish; nothing of this one is lost or doubled.',
-  });
+  throw new OvertakenError();
 }
 
 /** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */
@@ -62,11 +61,12 @@ export async function amendClaim(
   client: pg.Client,
   runId: string,
   batch: number,
-  { copied, deadLettered }: BatchAccount,
+  { copied, deadLettered, childRows }: BatchAccount & { readonly childRows: number },
 ): Promise<void> {
   await client.query(
-    'UPDATE mongo2pg.batches SET copied = $3, dead_lettered = $4 WHERE run_id = $1 AND batch = $2',
-    [runId, batch, copied, deadLettered],
+    `UPDATE mongo2pg.batches SET copied = $3, dead_lettered = $4, child_rows = $5
+      WHERE run_id = $1 AND batch = $2`,
+    [runId, batch, copied, deadLettered, childRows],
   );
 }
 

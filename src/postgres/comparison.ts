@@ -7,6 +7,7 @@ import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId, describeId } from '../transcode/document-id.ts';
+import { compareChildren } from './child-comparison.ts';
 import { copyRows } from './copy.ts';
 import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
@@ -45,7 +46,7 @@ export interface Comparison {
 /** So many are told of one batch: whoever has more has seen enough to know what is wrong. */
 const maxDetailed = 20;
 const maxShownCharacters = 200;
-const expected = 'pg_temp.mongo2pg_expected';
+export const expectedTable = 'pg_temp.mongo2pg_expected';
 
 interface DifferingRow {
   readonly row: number;
@@ -77,7 +78,11 @@ export class Comparer {
       }
       const { rows } =
         encoded.copied === 0 ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
-      return await this.#describe(client, batch, encoded, rows);
+      const ofChildren = await compareChildren(client, this.#plan, encoded.children);
+      const differing = new Set(rows.map(({ row }) => row));
+      const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
+      const all = [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))];
+      return await this.#describe(client, batch, encoded, all, ofChildren);
     });
   }
 
@@ -86,6 +91,7 @@ export class Comparer {
     batch: Batch,
     encoded: LoadableBatch,
     rows: readonly DifferingRow[],
+    ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>,
   ): Promise<Comparison> {
     const suspects = listSuspects(batch, encoded, rows);
     const letters = await this.#findLetters(client, suspects);
@@ -103,7 +109,7 @@ export class Comparer {
         id,
         idBson,
         documentHash,
-        columns: row === null ? [] : (values.get(row.row) ?? []),
+        columns: row === null ? [] : [...(values.get(row.row) ?? []), ...(ofChildren.get(row.row) ?? [])],
       })),
     };
   }
@@ -155,18 +161,29 @@ export function hashDocument(document: Uint8Array): string {
 
 /** The rows as they should be, in a temporary table that is empty again after the transaction. */
 export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
-  const types = stageTypes(plan);
-  const columns = types.map((type, index) => `c${index} ${type}`).join(', ');
+  await fillTable(client, expectedTable, plan, encoded.copied > 0 ? encoded.copy : null);
+}
+
+/** @param copy null where there is no row */
+export async function fillTable(
+  client: pg.Client,
+  name: string,
+  plan: Plan,
+  copy: Buffer | null,
+): Promise<void> {
+  const columns = stageTypes(plan)
+    .map((type, index) => `c${index} ${type}`)
+    .join(', ');
   const { rows } = await client.query<{ shape: string | null }>(
-    `SELECT obj_description(to_regclass('${expected}')) AS shape`,
+    `SELECT obj_description(to_regclass('${name}')) AS shape`,
   );
   // Another run has other columns.
   if (rows[0]?.shape !== columns) {
-    await client.query(`DROP TABLE IF EXISTS ${expected}`);
-    await client.query(`CREATE TABLE ${expected} (${columns}) ON COMMIT DELETE ROWS`);
-    await client.query(`COMMENT ON TABLE ${expected} IS ${pg.escapeLiteral(columns)}`);
+    await client.query(`DROP TABLE IF EXISTS ${name}`);
+    await client.query(`CREATE TABLE ${name} (${columns}) ON COMMIT DELETE ROWS`);
+    await client.query(`COMMENT ON TABLE ${name} IS ${pg.escapeLiteral(columns)}`);
   }
-  if (encoded.copied > 0) await copyRows(client, `COPY ${expected} FROM STDIN (FORMAT binary)`, encoded.copy);
+  if (copy !== null) await copyRows(client, `COPY ${name} FROM STDIN (FORMAT binary)`, copy);
 }
 
 /** The place of the key among `copyColumns`. */
@@ -201,7 +218,7 @@ function differingRowsStatement(plan: Plan): string {
   const places = distinct.map((condition, index) => `CASE WHEN ${condition} THEN ${index} END`);
   return `
     WITH numbered AS MATERIALIZED (
-      SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expected})
+      SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
     SELECT DISTINCT ON (row_no) row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
            array_remove(ARRAY[${places.join(', ')}], NULL) AS columns
       FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[key] ?? ''}
@@ -233,9 +250,10 @@ async function readValues(
     `left((${expectedValues[index] ?? ''})::text, ${maxShownCharacters}) AS e${index}`,
     `left(t.${pg.escapeIdentifier(names[index] ?? '')}::text, ${maxShownCharacters}) AS t${index}`,
   ]);
+  if (shown.length === 0) return values;
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const { rows } = await client.query<Record<string, string | null> & { row: number }>(
-    `WITH numbered AS (SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expected})
+    `WITH numbered AS (SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
      SELECT DISTINCT ON (row_no) row_no::int AS row, ${shown.join(', ')}
        FROM numbered e JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[keyIndex(plan)] ?? ''}
       WHERE row_no = ANY ($1) ORDER BY row_no`,

@@ -1,7 +1,7 @@
 /** The statements about the target table: create, look at, make ready, finish. */
 
 import pg from 'pg';
-import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
+import { columnTypes, isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
 
 const quote = pg.escapeIdentifier;
 
@@ -22,6 +22,21 @@ export function createTableStatement(plan: Plan): string {
 export function addPrimaryKeyStatement(plan: Plan): string {
   const key = plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
   return `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${key.join(', ')})`;
+}
+
+/** The key of a child table: its rows go with those of their document. */
+export function addChildKeyStatements(parent: Plan, { plan }: ChildTable): string[] {
+  const [id, ordinal] = plan.columns.map(({ column }) => quote(column));
+  const parentKey = parent.columns.filter(isIdColumn).map(({ column }) => quote(column));
+  return [
+    `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${id ?? ''}, ${ordinal ?? ''})`,
+    `ALTER TABLE ${qualifiedName(plan)} ADD FOREIGN KEY (${id ?? ''}) REFERENCES ${qualifiedName(parent)} (${parentKey.join(', ')}) ON DELETE CASCADE`,
+  ];
+}
+
+/** The tables of a plan: the documents' own, and those of the elements of its arrays. */
+export function tablesOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.children ?? []).map((child) => child.plan)];
 }
 
 export function copyStatement(plan: Plan): string {

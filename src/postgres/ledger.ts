@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { TargetError } from '../errors.ts';
 
 /** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
-const ledgerVersion = 2;
+const ledgerVersion = 3;
 
 /** Any fixed number does: it keeps two starting runs from creating the ledger at the same time. */
 const createLockKey = 6_464_703_001;
@@ -70,6 +70,7 @@ const ledgerTables = `
     dead_lettered  integer NOT NULL,
     bytes          bigint NOT NULL,
     extra          jsonb,
+    child_rows     bigint NOT NULL DEFAULT 0,
     CHECK (documents = copied + dead_lettered),
     PRIMARY KEY (run_id, batch),
     FOREIGN KEY (run_id, range_no) REFERENCES mongo2pg.ranges

@@ -7,6 +7,7 @@ import { createRowEncoder, type DeadLetter } from '../transcode/row.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { LedgerLetter } from './dead-letters.ts';
 import type { Session } from './session.ts';
+import { countChildRows } from './load.ts';
 import { loadSettingAside } from './set-aside.ts';
 
 /** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */
@@ -78,7 +79,9 @@ async function retryPlaces(
   for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
   const rowToIndex = listRows(documents.length, encoded.deadLetters);
   const refusals =
-    encoded.copied === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded.copy, encoded.copied);
+    encoded.copied === 0
+      ? []
+      : await loadSettingAside(client, { runId, plan }, encoded.copy, encoded.copied, encoded.children);
   for (const { row, code, column, detail } of refusals) {
     refused.set(rowToIndex[row] ?? -1, { reason: 'refused', code, column, detail });
   }
@@ -89,6 +92,8 @@ async function retryPlaces(
   const loaded = places.filter((_, index) => !refused.has(index));
   await takeOut(client, runId, loaded);
   await countExtra(client, runId, places[0], encoded.extra);
+  const letters = [...refused.keys()].map((ordinal) => ({ ordinal }));
+  await countChildren(client, runId, places[0], countChildRows(encoded, letters));
   return refused.size;
 }
 
@@ -146,6 +151,19 @@ async function countExtra(
   await client.query(
     `UPDATE mongo2pg.batches SET extra = coalesce(extra, '[]') || $3::jsonb WHERE run_id = $1 AND batch = $2`,
     [runId, place.batch, JSON.stringify(extra)],
+  );
+}
+
+async function countChildren(
+  client: pg.Client,
+  runId: string,
+  place: Place | undefined,
+  rows: number,
+): Promise<void> {
+  if (place === undefined || rows === 0) return;
+  await client.query(
+    'UPDATE mongo2pg.batches SET child_rows = child_rows + $3 WHERE run_id = $1 AND batch = $2',
+    [runId, place.batch, rows],
   );
 }
 

@@ -6,6 +6,7 @@ import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/document-id.ts';
+import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
 import { explainPostgresError } from './connection.ts';
@@ -44,6 +45,8 @@ export interface LoadableBatch {
   readonly copied: number;
   readonly deadLetters: readonly LedgerLetter[];
   readonly extra: readonly ExtraCount[];
+  /** The rows of each child table of the plan, each a stream of its own. */
+  readonly children: readonly EncodedChild[];
 }
 
 export interface LoadOutcome extends BatchAccount {
@@ -97,7 +100,11 @@ export class Loader {
     const { runId, plan } = this.#settings;
     return this.#session.transaction(async (client) => {
       await reachFailpoint('worker-before-claim');
-      const claimed = { ...encoded, deadLettered: encoded.deadLetters.length };
+      const claimed = {
+        ...encoded,
+        deadLettered: encoded.deadLetters.length,
+        childRows: countChildRows(encoded, []),
+      };
       const isClaimed = await claimBatch(client, this.#settings, batch, claimed);
       watch.lap('claim');
       if (!isClaimed) {
@@ -115,7 +122,10 @@ export class Loader {
         copied: encoded.copied - refusals.length,
         deadLettered: letters.length,
       };
-      if (refusals.length > 0) await amendClaim(client, runId, batch.number, account);
+      if (refusals.length > 0) {
+        const childRows = countChildRows(encoded, letters);
+        await amendClaim(client, runId, batch.number, { ...account, childRows });
+      }
       const place = { runId, batch: batch.number, collection: plan.collection };
       await insertDeadLetters(client, place, letters);
       watch.lap('copy');
@@ -136,14 +146,21 @@ type Copy = (
   encoded: LoadableBatch,
 ) => Promise<Refusal[]>;
 
-const copyAll: Copy = async (client, _run, statement, { copy, copied }) => {
+const copyAll: Copy = async (client, { plan }, statement, { copy, copied, children }) => {
   const rowCount = await copyRows(client, statement, copy);
   if (rowCount !== copied) throw new MissingRowsError(`COPY took ${rowCount} rows of ${copied}`);
+  for (const [index, child] of children.entries()) {
+    const table = plan.children?.[index];
+    if (table === undefined || child.rows === 0) continue;
+    const childCount = await copyRows(client, copyStatement(table.plan), child.copy);
+    if (childCount !== child.rows)
+      throw new MissingRowsError(`COPY took ${childCount} child rows of ${child.rows}`);
+  }
   return [];
 };
 
-const copySettingAside: Copy = (client, run, _statement, { copy, copied }) =>
-  loadSettingAside(client, run, copy, copied);
+const copySettingAside: Copy = (client, run, _statement, { copy, copied, children }) =>
+  loadSettingAside(client, run, copy, copied, children);
 
 /** A COPY that fails has taken its time as well. */
 async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
@@ -152,6 +169,16 @@ async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
   } finally {
     watch.lap('copy');
   }
+}
+
+/** Those of documents that Postgres refused are not there either. */
+export function countChildRows(
+  { children }: Pick<LoadableBatch, 'children'>,
+  letters: readonly Pick<LedgerLetter, 'ordinal'>[],
+): number {
+  const refused = new Set(letters.map(({ ordinal }) => ordinal));
+  const counts = children.map(({ parents }) => parents.filter((parent) => !refused.has(parent)).length);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** A refusal tells the row; the letter needs its document, which is the row's among those that had one. */

@@ -1,26 +1,25 @@
 /** Opens a run in the ledger: begins a new one with its table, or takes over one that was left unfinished. */
 
-import type pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { countRows } from './ddl.ts';
 import { createLedger } from './ledger.ts';
+import { takeOverRun, type Lead } from './lead.ts';
 import { readGaps, readNextBatch, replaceRanges, type Range } from './ranges.ts';
 import {
+  findRun,
   insertRun,
   readTotals,
   replaceRuns,
-  takeOverRun,
   type Run,
   type RunSettings,
   type RunTotals,
 } from './runs.ts';
 import type { Session } from './session.ts';
+import { endStrays } from './strays.ts';
 import { prepareTarget } from './target.ts';
 
 /** A run, ready to be loaded. */
-export interface OpenRun {
-  readonly runId: string;
-  readonly epoch: number;
+export interface OpenRun extends Lead {
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
   readonly rowsBefore: number;
@@ -34,7 +33,7 @@ export interface OpenRun {
   readonly committed: RunTotals;
 }
 
-const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0 };
+const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
 
 /** In one transaction, so that there is never a table of ours of which the ledger does not know. */
 export async function beginRun(
@@ -46,8 +45,11 @@ export async function beginRun(
   return await session.transaction(async (client) => {
     const { plan } = settings;
     await createLedger(client);
-    const isOwnTable = await prepareTarget(client, plan, ifExists);
+    // Before the table: workers of such a run lock first its row and then the table, as this does.
+    const former = await findRun(client, plan);
+    if (former !== null) await endStrays(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
+    const isOwnTable = await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
     const runId = await insertRun(client, settings, { jobId, isOwnTable, rowsBefore });
     const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
@@ -68,27 +70,4 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
     const nextBatch = await readNextBatch(client, runId);
     return { runId, epoch, settings, isOwnTable, rowsBefore, isLoaded, ranges, nextBatch, committed };
   });
-}
-
-/** How long workers of a primary that died may take to commit what they have under way. */
-const straysGrace = '10s';
-
-/** Ends sessions that hold on to the run although its primary is gone: their client may be cut off, and not know. */
-async function endStrays(client: pg.Client, runId: string): Promise<void> {
-  await client.query(`SAVEPOINT strays`);
-  await client.query(`SET LOCAL lock_timeout = '${straysGrace}'`);
-  try {
-    await client.query('SELECT FROM mongo2pg.runs WHERE run_id = $1 FOR UPDATE', [runId]);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === '55P03')) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT strays');
-    await client.query(
-      `SELECT pg_terminate_backend(a.pid)
-         FROM pg_stat_activity a JOIN pg_locks l USING (pid)
-        WHERE a.application_name = 'mongo2pg worker' AND a.state <> 'idle'
-          AND l.relation = 'mongo2pg.runs'::regclass AND l.mode = 'RowShareLock'
-          AND a.xact_start < now() - interval '${straysGrace}'`,
-    );
-  }
-  await client.query('SET LOCAL lock_timeout = 0');
 }

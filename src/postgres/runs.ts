@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { OvertakenError, type Lead } from './lead.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -38,6 +39,8 @@ export interface RunTotals {
   readonly copied: number;
   readonly deadLettered: number;
   readonly bytes: number;
+  /** Rows in child tables. */
+  readonly childRows: number;
 }
 
 type TableName = Pick<Plan, 'schema' | 'table'>;
@@ -100,28 +103,16 @@ export async function insertRun(
 }
 
 /**
- * Makes this process the one that leads the run. Waits for the batches that workers of an earlier one have under way
- * (each holds a share lock on the run's row), and keeps them from claiming another.
- * @returns the run's new epoch
+ * Gives up earlier runs into the table: all, as its rows are gone, or those that will never be finished. A process that
+ * still leads one leads it no more.
  */
-export async function takeOverRun(client: pg.Client, runId: string): Promise<number> {
-  const { rows } = await client.query<{ epoch: number }>(
-    'UPDATE mongo2pg.runs SET epoch = epoch + 1 WHERE run_id = $1 RETURNING epoch',
-    [runId],
-  );
-  const epoch = rows[0]?.epoch;
-  if (epoch === undefined) throw new Error(`the ledger has no run ${runId}`);
-  return epoch;
-}
-
-/** Gives up earlier runs into the table: all, as its rows are gone, or those that will never be finished. */
 export async function replaceRuns(
   client: pg.Client,
   { schema, table }: TableName,
   which: 'all' | 'unfinished',
 ): Promise<void> {
   await client.query(
-    `UPDATE mongo2pg.runs SET replaced_at = now()
+    `UPDATE mongo2pg.runs SET replaced_at = now(), epoch = epoch + 1
       WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL AND ($3 OR finished_at IS NULL)`,
     [schema, table, which === 'all'],
   );
@@ -141,8 +132,8 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
  * A commit that waits for the disk: with it, all that the workers committed without waiting is on disk too, or was
  * lost before and is missing from the ledger.
  */
-export async function flushCommits(client: pg.Client, runId: string): Promise<void> {
-  await markRun(client, runId, 'epoch = epoch');
+export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
+  await markRun(client, lead, 'epoch = epoch');
 }
 
 /** For the rows to come of a run whose table was changed. */
@@ -153,23 +144,28 @@ export async function replacePlan(client: pg.Client, runId: string, plan: Plan):
   );
 }
 
-export async function markLoaded(client: pg.Client, runId: string): Promise<void> {
-  await markRun(client, runId, 'loaded_at = now()');
+export async function markLoaded(client: pg.Client, lead: Lead): Promise<void> {
+  await markRun(client, lead, 'loaded_at = now()');
 }
 
-export async function markFinished(client: pg.Client, runId: string): Promise<void> {
-  await markRun(client, runId, 'finished_at = now()');
+export async function markFinished(client: pg.Client, lead: Lead): Promise<void> {
+  await markRun(client, lead, 'finished_at = now()');
 }
 
-async function markRun(client: pg.Client, runId: string, change: string): Promise<void> {
+async function markRun(client: pg.Client, { runId, epoch }: Lead, change: string): Promise<void> {
   await client.query('SET LOCAL synchronous_commit = on');
-  await client.query(`UPDATE mongo2pg.runs SET ${change} WHERE run_id = $1`, [runId]);
+  const { rowCount } = await client.query(
+    `UPDATE mongo2pg.runs SET ${change} WHERE run_id = $1 AND epoch = $2`,
+    [runId, epoch],
+  );
+  if (rowCount === 0) throw new OvertakenError();
 }
 
 export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
   const { rows } = await client.query<Record<keyof RunTotals, string>>(
     `SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
-            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes
+            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes,
+            coalesce(sum(child_rows), 0) AS "childRows"
        FROM mongo2pg.batches WHERE run_id = $1`,
     [runId],
   );
@@ -179,6 +175,7 @@ export async function readTotals(client: pg.Client, runId: string): Promise<RunT
     copied: Number(row?.copied),
     deadLettered: Number(row?.deadLettered),
     bytes: Number(row?.bytes),
+    childRows: Number(row?.childRows),
   };
 }
 

@@ -7,7 +7,8 @@
  */
 
 import pg from 'pg';
-import type { Plan } from '../plan/plan.ts';
+import { isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
+import type { EncodedChild } from '../transcode/child-rows.ts';
 import { copyRows } from './copy.ts';
 import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import { isRefusal, isRefusalSql } from './passing-errors.ts';
@@ -30,6 +31,7 @@ interface StagedRun {
 }
 
 const stageOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_stage_${runId}`;
+const childStageOf = (run: StagedRun, index: number): string => `${stageOf(run)}_child_${index}`;
 const functionOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_insert_staged_${runId}`;
 
 /** A block that fails costs a subtransaction for each of its rows, and each block one more scan. */
@@ -44,9 +46,13 @@ export async function loadSettingAside(
   run: StagedRun,
   copy: Buffer,
   rowCount: number,
+  children: readonly EncodedChild[],
 ): Promise<Refusal[]> {
   await prepareStage(client, run);
   const unfit = await fillStage(client, run, copy, rowCount);
+  for (const [index, child] of children.entries()) {
+    await copyRows(client, `COPY ${childStageOf(run, index)} FROM STDIN (FORMAT binary)`, child.copy);
+  }
   const { rows } = await client.query<Refusal>(
     `SELECT row_no AS row, code, column_name AS "column", message AS detail
        FROM ${functionOf(run)}(${rowsPerBlock})`,
@@ -57,16 +63,27 @@ export async function loadSettingAside(
   return [...unfit.values(), ...refused].sort((a, b) => a.row - b.row);
 }
 
+function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
+  return plan.children ?? [];
+}
+
 /** Temporary tables live as long as the session, so that this happens once in most. */
 async function prepareStage(client: pg.Client, run: StagedRun): Promise<void> {
   const stage = stageOf(run);
   const { rows } = await client.query<{ stage: string | null }>(`SELECT to_regclass('${stage}') AS stage`);
   if (rows[0]?.stage != null) {
-    await client.query(`TRUNCATE ${stage}`);
+    const stages = [stage, ...childrenOf(run).map((_, index) => childStageOf(run, index))];
+    await client.query(`TRUNCATE ${stages.join(', ')}`);
     return;
   }
   const columns = stageTypes(run.plan).map((type, index) => `c${index} ${type}`);
   await client.query(`CREATE TABLE ${stage} (${columns.join(', ')}) ON COMMIT DELETE ROWS`);
+  for (const [index, { plan }] of childrenOf(run).entries()) {
+    const childColumns = stageTypes(plan).map((type, place) => `c${place} ${type}`);
+    await client.query(
+      `CREATE TABLE ${childStageOf(run, index)} (${childColumns.join(', ')}) ON COMMIT DELETE ROWS`,
+    );
+  }
   await client.query(insertFunction(run));
 }
 
@@ -118,6 +135,16 @@ function insertFunction(run: StagedRun): string {
   const quoted = columns.map((column) => pg.escapeIdentifier(column)).join(', ');
   const values = stagedValues(plan);
   const insert = `INSERT INTO ${target} (${quoted}) SELECT ${values.join(', ')} FROM ${stage} WHERE ctid`;
+  // A document goes in with all of its child rows, or not at all.
+  const insertChildren = (which: string): string =>
+    childrenOf(run)
+      .map(({ plan: child }, index) => {
+        const names = copyColumns(child).map((column) => pg.escapeIdentifier(column));
+        return `INSERT INTO ${qualifiedName(child)} (${names.join(', ')})
+            SELECT ${names.map((_, place) => `c${place}`).join(', ')} FROM ${childStageOf(run, index)}
+             WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which});`;
+      })
+      .join('\n          ');
   // In a block of its own with a value from the start: a domain that is NOT NULL has no variables without one.
   const probes = columns.map((column, index) => {
     const value = `(SELECT ${values[index] ?? ''} FROM ${stage} WHERE ctid = places[i])`;
@@ -149,6 +176,7 @@ function insertFunction(run: StagedRun): string {
           ${insert} = ANY (places[first:last]);
           GET DIAGNOSTICS inserted = ROW_COUNT;
           IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger left rows out'; END IF;
+          ${insertChildren('= ANY (places[first:last])')}
         EXCEPTION WHEN OTHERS THEN
           IF NOT ${isRefusalSql} THEN RAISE; END IF;
           FOR i IN first..last LOOP
@@ -156,6 +184,7 @@ function insertFunction(run: StagedRun): string {
               ${insert} = places[i];
               GET DIAGNOSTICS inserted = ROW_COUNT;
               IF inserted <> 1 THEN RAISE EXCEPTION 'a trigger of the table left the row out'; END IF;
+              ${insertChildren('= places[i]')}
             EXCEPTION WHEN OTHERS THEN
               IF NOT ${isRefusalSql} THEN RAISE; END IF;
               GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,

@@ -5,8 +5,15 @@ import pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError } from '../errors.ts';
 import type { ExistingTable } from '../plan/column-target.ts';
-import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
-import { addPrimaryKeyStatement, createTableStatement, hasPrimaryKey, qualifiedName } from './ddl.ts';
+import { columnTypes, isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
+import {
+  addChildKeyStatements,
+  addPrimaryKeyStatement,
+  createTableStatement,
+  hasPrimaryKey,
+  qualifiedName,
+  tablesOf,
+} from './ddl.ts';
 import { readTable } from './table.ts';
 
 /** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
@@ -23,10 +30,18 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   // Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there.
   const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [plan.schema]);
   if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(plan.schema)}`);
-  if (ifExists === 'drop') await client.query(`DROP TABLE IF EXISTS ${qualifiedName(plan)}`);
+  if (ifExists === 'drop') {
+    // Together, as those of the children hang on that of the documents.
+    const tables = [...tablesOf(plan), ...(await listFormerChildren(client, plan))].map(qualifiedName);
+    await client.query(`DROP TABLE IF EXISTS ${[...new Set(tables)].join(', ')}`);
+  }
   const table = await readTable(client, plan);
   if (table === null) {
-    await client.query(createTableStatement(plan));
+    for (const part of tablesOf(plan)) {
+      // An earlier process has emptied it, or nobody has.
+      if (part !== plan && (await readTable(client, part)) !== null) throw refuseChild(part);
+      await client.query(createTableStatement(part));
+    }
     return true;
   }
   requireSame(plan, table);
@@ -34,17 +49,38 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   return table.isOwn;
 }
 
-/** Builds the primary key. May be done again. */
+/** The child tables that earlier runs have made beside this table. */
+async function listFormerChildren(client: pg.Client, { schema, table }: Plan): Promise<Plan[]> {
+  const { rows } = await client.query<{ children: ChildTable[] | null }>(
+    `SELECT settings -> 'plan' -> 'children' AS children FROM mongo2pg.runs
+      WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL`,
+    [schema, table],
+  );
+  return rows.flatMap(({ children }) => (children ?? []).map(({ plan }) => plan));
+}
+
+function refuseChild(child: Plan): TargetError {
+  return new TargetError(`the table ${qualifiedName(child)} already exists`, {
+    fix: 'drop it, say --if-exists drop, or give the child table another name in the plan.',
+  });
+}
+
+/** Builds the primary keys. May be done again. */
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
-  if (!plan.columns.some(isIdColumn) || (await hasPrimaryKey(client, plan))) return;
+  if (!plan.columns.some(isIdColumn)) return;
   await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-  await client.query(addPrimaryKeyStatement(plan));
+  if (!(await hasPrimaryKey(client, plan))) await client.query(addPrimaryKeyStatement(plan));
+  for (const child of plan.children ?? []) {
+    // Both or none: in one transaction, as several statements of one query are.
+    if (await hasPrimaryKey(client, child.plan)) continue;
+    await client.query(addChildKeyStatements(plan, child).join('; '));
+  }
   await client.query('RESET maintenance_work_mem');
 }
 
 /** Gathers statistics for the planner. */
 export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
-  await client.query(`ANALYZE ${qualifiedName(plan)}`);
+  await client.query(`ANALYZE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
 }
 
 /** The plan was made for a table that somebody else may have changed since. */

@@ -55,11 +55,13 @@ const MAX_UNPLANNED_NAME_BYTES = 255;
 /** A document with more extra fields is an outlier, whose memory is given back. */
 const MAX_KEPT_EXTRAS = 4096;
 
-export type FieldsOfPlan = Pick<Plan, 'columns' | 'dropped' | 'keepsWhole'>;
+export type FieldsOfPlan = Pick<Plan, 'columns' | 'dropped' | 'keepsWhole' | 'children'>;
 
 export class DocumentFields {
   /** In the plan's order. */
   readonly slots: readonly ColumnSlot[];
+  /** Where the current document has the arrays of the child tables, in the plan's order. */
+  readonly childSlots: readonly ColumnSlot[];
   /** The first `extraCount` of these belong to the current document. */
   extras: ExtraField[] = [];
   extraCount = 0;
@@ -80,10 +82,11 @@ export class DocumentFields {
   /** The names in the current document's extra column that are not remembered. */
   private readonly otherNames = new Set<string>();
 
-  constructor({ columns, dropped = [], keepsWhole }: FieldsOfPlan) {
+  constructor({ columns, dropped = [], keepsWhole, children = [] }: FieldsOfPlan) {
     this.keepsWhole = keepsWhole === true;
     this.slots = columns.map((column) => new ColumnSlot(column));
-    this.planned = planNames(this.slots, dropped);
+    this.childSlots = children.map(({ field }) => new ColumnSlot({ field, column: field, type: 'json' }));
+    this.planned = planNames([...this.slots, ...this.childSlots], dropped);
     this.names = new FieldNames(this.planned.size + MAX_UNPLANNED_NAMES);
     this.head = new FieldNames<NameState>(1).add('', createState());
     this.addPlannedNames();
@@ -149,7 +152,7 @@ export class DocumentFields {
   private addPlannedNames(): void {
     const added = new Map(Array.from(this.planned, ([text, state]) => [text, this.names.add(text, state)]));
     let previous = this.head;
-    for (const slot of this.slots) {
+    for (const slot of [...this.slots, ...this.childSlots]) {
       const name = added.get(slot.name);
       if (name === undefined || slot.path.length > 0) continue;
       previous.next = name;

@@ -3,19 +3,16 @@
  * field.
  */
 
-import { isIdColumn, type Plan, type PlanColumn } from '../plan/plan.ts';
-import { BsonError, bsonTypes, nameOfType } from './bson-types.ts';
+import type { Plan } from '../plan/plan.ts';
+import { BsonError } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
-import type { ColumnSlot } from './column-slot.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
-import { DocumentFields } from './document-fields.ts';
 import { describeId } from './document-id.ts';
-import { createFieldEncoders } from './encode.ts';
-import { ExtraCounter, type ExtraCount } from './extra-counter.ts';
-import { ExtraColumn, requireNoExtra } from './extra-column.ts';
-import { COPY_NULL, type EncodeField } from './field.ts';
-import { JsonWriter } from './json.ts';
+import type { ExtraCount } from './extra-counter.ts';
+import { ChildRows, type EncodedChild } from './child-rows.ts';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
 import { Output } from './output.ts';
+import { RowWriter } from './row-writer.ts';
 
 /** A document that could not become a row. */
 export interface DeadLetter {
@@ -45,6 +42,8 @@ export interface EncodedBatch {
   readonly deadLetters: DeadLetter[];
   /** What went into the extra column, or was dropped. */
   readonly extra: ExtraCount[];
+  /** The rows of each child table of the plan. */
+  readonly children: readonly EncodedChild[];
 }
 
 export interface RowEncoder {
@@ -74,53 +73,26 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
   return new PlanRowEncoder(plan, options);
 }
 
-/**
- * The signature, no flags, no extension: https://www.postgresql.org/docs/current/sql-copy.html (Binary
- * Format).
- */
-const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-/** Stands where a row has its number of fields. */
-const COPY_TRAILER = -1;
-
-interface RowColumn {
-  readonly slot: ColumnSlot;
-  readonly encoders: readonly EncodeField[];
-  readonly isId: boolean;
-  /** Whether SQL NULL is not allowed. */
-  readonly isRequired: boolean;
-}
-
 class PlanRowEncoder implements RowEncoder {
-  /** Null where the table has none. */
   private readonly extraColumn: string | null;
-  private readonly fieldCount: number;
-  private readonly columns: readonly RowColumn[];
-  private readonly fields: DocumentFields;
   private readonly maxRowBytes: number;
-  private readonly extra: ExtraColumn;
-  private readonly idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
   private readonly output = new Output();
-  private readonly counter = new ExtraCounter();
-  /** The column being written, for the dead letter if that fails. */
-  private currentColumn: string | null = null;
+  private readonly writer: RowWriter;
+  private readonly children: readonly ChildRows[];
 
   constructor(plan: Plan, options: RowEncoderOptions) {
+    const limits = {
+      maxJsonBytes: options.maxJsonBytes ?? MAX_JSON_BYTES,
+      maxRowBytes: options.maxRowBytes ?? MAX_ROW_BYTES,
+    };
     this.extraColumn = plan.extraColumn;
-    const hasExtra = plan.extraColumn !== null;
-    this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
-    this.maxRowBytes = options.maxRowBytes ?? MAX_ROW_BYTES;
-    const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
-    const json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
-    this.fields = new DocumentFields(plan);
-    const { maxJsonBytes = MAX_JSON_BYTES } = options;
-    this.extra = new ExtraColumn(json, maxJsonBytes, plan.keepsWhole === true);
-    this.columns = this.fields.slots.map((slot) => {
-      const isId = isIdColumn(slot.plan);
-      // An `_id` that is changed could become another document's.
-      const encoders = isId
-        ? createFieldEncoders(slot.plan, { json: this.idJson, nul: 'reject', maxJsonBytes, hasExtra })
-        : createFieldEncoders(slot.plan, { json, nul, maxJsonBytes, hasExtra });
-      return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
+    this.maxRowBytes = limits.maxRowBytes;
+    this.writer = new RowWriter(plan, this.output, limits, true);
+    const id = this.writer.columns.find(({ isId }) => isId);
+    this.children = (plan.children ?? []).map((child, index) => {
+      const slot = this.writer.fields.childSlots[index];
+      if (id === undefined || slot === undefined) throw new RangeError(`${child.field} has no parent's _id`);
+      return new ChildRows(child, slot, id, limits);
     });
   }
 
@@ -128,20 +100,22 @@ class PlanRowEncoder implements RowEncoder {
     const source = wrapBytes(array);
     const cursor = new DocumentCursor(array);
     const deadLetters: DeadLetter[] = [];
-    const { output } = this;
-    this.fields.startBatch();
-    this.counter.reset();
+    const { output, writer } = this;
+    writer.startBatch();
+    for (const child of this.children) child.startBatch();
     output.reset();
     output.writeBytes(COPY_HEADER);
     let documents = 0;
     for (; cursor.next(); documents++) {
       const rowStart = output.position;
       output.limit = rowStart + this.maxRowBytes;
-      this.currentColumn = null;
+      writer.currentColumn = null;
+      for (const child of this.children) child.begin();
       try {
-        this.writeRow(source, cursor.start, cursor.end);
+        this.writeRow(source, cursor.start, cursor.end, documents);
       } catch (error) {
         output.position = rowStart;
+        for (const child of this.children) child.forget(documents);
         deadLetters.push(this.toDeadLetter(error, documents, source, cursor.start, cursor.end));
       }
     }
@@ -153,64 +127,22 @@ class PlanRowEncoder implements RowEncoder {
       documents,
       copied: documents - deadLetters.length,
       deadLetters,
-      extra: this.counter.toCounts(),
+      extra: [...writer.counter.toCounts(), ...this.children.flatMap((child) => child.toCounts())],
+      children: this.children.map((child) => child.finish()),
     };
   }
 
-  private writeRow(source: BsonBytes, start: number, end: number): void {
-    const { fields, output } = this;
-    fields.locate(source, start, end);
-    output.writeInt16(this.fieldCount);
-    for (const column of this.columns) {
-      this.writeColumn(source, column);
-      output.checkLimit();
+  private writeRow(source: BsonBytes, start: number, end: number, document: number): void {
+    const { writer, output, children } = this;
+    output.writeInt16(writer.fieldCount);
+    writer.writeColumns(source, start, end);
+    for (const child of children) child.sendOtherToExtra(writer.fields);
+    writer.writeExtra(source, start, end);
+    for (const child of children) {
+      // What is to blame, should it fail.
+      writer.currentColumn = child.name;
+      child.write(source, writer.fields.document, document);
     }
-    this.currentColumn = this.extraColumn;
-    if (this.extraColumn === null) requireNoExtra(fields);
-    else this.extra.write(source, fields, start, end, output);
-    output.checkLimit();
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
-    }
-  }
-
-  private writeColumn(source: BsonBytes, column: RowColumn): void {
-    const { fields, output } = this;
-    const { slot, isId } = column;
-    this.currentColumn = slot.plan.column;
-    if (slot.document !== fields.document) {
-      if (isId) throw new DocumentError('missing_id', 'the document has no _id');
-      this.writeNull(column, 'is missing');
-      return;
-    }
-    // In an `_id` null is a value, or does not fit.
-    if (slot.type === bsonTypes.null && !isId) {
-      this.writeNull(column, 'is null');
-      return;
-    }
-    const encode = column.encoders[slot.type];
-    if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
-    if (isId) {
-      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
-      throw new DocumentError('id_type', problem, slot.valueStart);
-    }
-    // Nowhere to move it to, or nothing to leave behind.
-    if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
-      const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
-      throw new DocumentError('does_not_fit', problem, slot.valueStart);
-    }
-    this.writeNull(column, 'does not fit its column');
-    fields.moveToExtra(slot);
-  }
-
-  /** @param what what is wrong with the value if there must be one */
-  private writeNull({ slot, isRequired }: RowColumn, what: string): void {
-    if (isRequired) {
-      const field = JSON.stringify(slot.name);
-      throw new DocumentError('required', `the required value of ${field} ${what}`);
-    }
-    this.output.writeInt32(COPY_NULL);
   }
 
   private toDeadLetter(
@@ -223,13 +155,8 @@ class PlanRowEncoder implements RowEncoder {
     if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
     const document = Buffer.from(source.bytes.subarray(start, end));
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
-    const column = reason === 'duplicate_extra' ? this.extraColumn : this.currentColumn;
+    const column = reason === 'duplicate_extra' ? this.extraColumn : this.writer.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
     return { ordinal, document, id: describeId(document), reason, column, detail };
   }
-}
-
-/** As people know it: Postgres's name in a table that was there before. */
-function describeType({ target, type }: PlanColumn): string {
-  return target?.name ?? type;
 }

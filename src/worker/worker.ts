@@ -129,12 +129,12 @@ export class Worker {
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
     await reachFailpoint('worker-transcode', batch.documents);
-    const { copy, documents, copied, deadLetters, extra } = encoder.encodeBatch(batch.documents);
+    const { copy, documents, copied, deadLetters, extra, children } = encoder.encodeBatch(batch.documents);
     if (documents !== batch.count) {
       throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
-    return { copy, documents, copied, extra, deadLetters: letters };
+    return { copy, documents, copied, extra, children, deadLetters: letters };
   }
 
   async #acknowledge(ack: Ack): Promise<void> {
@@ -161,5 +161,5 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
     column: null,
     detail: why,
   } as const;
-  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [] };
+  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [], children: [] };
 }

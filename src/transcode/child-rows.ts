@@ -1,0 +1,138 @@
+/** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
+
+import type { ChildTable } from '../plan/plan.ts';
+import { bsonTypes } from './bson-types.ts';
+import { type BsonBytes, ElementCursor } from './bson.ts';
+import type { ColumnSlot } from './column-slot.ts';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
+import { DocumentError } from './document-error.ts';
+import type { DocumentFields } from './document-fields.ts';
+import type { ExtraCount } from './extra-counter.ts';
+import { beginField, beginJson, COPY_NULL, endJson } from './field.ts';
+import { Output } from './output.ts';
+import { type RowColumn, type RowLimits, RowWriter } from './row-writer.ts';
+
+export interface EncodedChild {
+  /** A complete binary COPY stream. Valid until the next batch is encoded. */
+  readonly copy: Buffer;
+  /** How many rows it has. */
+  readonly rows: number;
+  /** Of each row the document it is of: its position in the batch, from 0. */
+  readonly parents: readonly number[];
+}
+
+/** The document's `_id` and the place come before the fields of the element. */
+const LEADING_COLUMNS = 2;
+
+export class ChildRows {
+  readonly name: string;
+  private readonly field: string;
+  private readonly slot: ColumnSlot;
+  private readonly id: RowColumn;
+  private readonly limits: RowLimits;
+  private readonly output = new Output();
+  private readonly writer: RowWriter;
+  private readonly cursor = new ElementCursor();
+  private parents: number[] = [];
+  /** Where the rows of the current document begin. */
+  private start = 0;
+
+  /**
+   * @param slot where the document has the array
+   * @param id the document's own column for its `_id`
+   */
+  constructor({ field, plan }: ChildTable, slot: ColumnSlot, id: RowColumn, limits: RowLimits) {
+    this.field = field;
+    this.name = plan.table;
+    this.slot = slot;
+    this.id = id;
+    this.limits = limits;
+    const elements = { ...plan, columns: plan.columns.slice(LEADING_COLUMNS) };
+    this.writer = new RowWriter(elements, this.output, limits, false);
+  }
+
+  startBatch(): void {
+    this.writer.startBatch();
+    this.output.reset();
+    this.output.writeBytes(COPY_HEADER);
+    this.parents = [];
+  }
+
+  /** To be called before each document. */
+  begin(): void {
+    this.start = this.output.position;
+  }
+
+  /** A value that is no array is none of ours, and is kept with the rest of its document. */
+  sendOtherToExtra(fields: DocumentFields): void {
+    const { slot } = this;
+    if (slot.document !== fields.document) return;
+    if (slot.type !== bsonTypes.array && slot.type !== bsonTypes.null) fields.moveToExtra(slot);
+  }
+
+  /**
+   * Throws a DocumentError or a BsonError if an element cannot be a row; `forget` then takes back those before it.
+   *
+   * @param current the document's number, as its fields have it
+   * @param parent its position in the batch
+   */
+  write(source: BsonBytes, current: number, parent: number): void {
+    const { slot, cursor, output } = this;
+    if (slot.document !== current || slot.type !== bsonTypes.array) return;
+    cursor.open(source.view, slot.valueStart, slot.valueEnd);
+    for (let place = 0; cursor.next(null); place++) {
+      output.limit = output.position + this.limits.maxRowBytes;
+      this.writeElement(source, place);
+      this.parents.push(parent);
+    }
+  }
+
+  /** Takes back the rows of a document that becomes a dead letter. */
+  forget(parent: number): void {
+    while (this.parents.at(-1) === parent) this.parents.pop();
+    this.output.position = this.start;
+  }
+
+  finish(): EncodedChild {
+    const { output, parents } = this;
+    output.limit = Number.MAX_SAFE_INTEGER;
+    output.writeInt16(COPY_TRAILER);
+    return { copy: output.bytes.subarray(0, output.position), rows: parents.length, parents };
+  }
+
+  /** Named as people write it: `orders[].note`. */
+  toCounts(): ExtraCount[] {
+    return this.writer.counter
+      .toCounts()
+      .map((count) => ({ ...count, field: `${this.field}[].${count.field}` }));
+  }
+
+  private writeElement(source: BsonBytes, place: number): void {
+    const { cursor, output, writer, id } = this;
+    output.writeInt16(LEADING_COLUMNS + writer.fieldCount);
+    // It has been written once already, so that it fits.
+    id.encoders[id.slot.type]?.(source, id.slot.valueStart, id.slot.valueEnd, output);
+    const at = beginField(output, 4);
+    output.view.setInt32(at, place);
+    const { type, valueStart, valueEnd } = cursor;
+    if (type === bsonTypes.object) {
+      writer.writeColumns(source, valueStart, valueEnd);
+      writer.writeExtra(source, valueStart, valueEnd);
+      return;
+    }
+    // An element that has no fields is kept as it is.
+    const required = writer.columns.find(({ isRequired }) => isRequired);
+    if (required !== undefined) {
+      throw new DocumentError(
+        'required',
+        `an element of ${this.field} has no ${required.slot.name}`,
+        valueStart,
+      );
+    }
+    for (let left = writer.columns.length; left > 0; left--) output.writeInt32(COPY_NULL);
+    const lengthAt = beginJson(output);
+    writer.json.writeValue(source, type, valueStart, valueEnd, output);
+    endJson(output, lengthAt, this.limits.maxJsonBytes);
+    output.checkLimit();
+  }
+}

@@ -1,0 +1,136 @@
+/** Writes the fields of one row after the other: those of the plan's columns, and the extra column. */
+
+import { isIdColumn, type Plan, type PlanColumn } from '../plan/plan.ts';
+import { bsonTypes, nameOfType } from './bson-types.ts';
+import type { BsonBytes } from './bson.ts';
+import type { ColumnSlot } from './column-slot.ts';
+import { DocumentError } from './document-error.ts';
+import { DocumentFields } from './document-fields.ts';
+import { createFieldEncoders } from './encode.ts';
+import { ExtraColumn, requireNoExtra } from './extra-column.ts';
+import { ExtraCounter } from './extra-counter.ts';
+import { COPY_NULL, type EncodeField } from './field.ts';
+import { JsonWriter } from './json.ts';
+import type { Output } from './output.ts';
+
+export interface RowLimits {
+  /** Of one jsonb field. */
+  readonly maxJsonBytes: number;
+  readonly maxRowBytes: number;
+}
+
+export interface RowColumn {
+  readonly slot: ColumnSlot;
+  readonly encoders: readonly EncodeField[];
+  readonly isId: boolean;
+  /** Whether SQL NULL is not allowed. */
+  readonly isRequired: boolean;
+}
+
+export class RowWriter {
+  readonly fields: DocumentFields;
+  readonly counter = new ExtraCounter();
+  /** How many fields a row has. */
+  readonly fieldCount: number;
+  readonly columns: readonly RowColumn[];
+  /** The column being written, for the dead letter if that fails. */
+  currentColumn: string | null = null;
+  /** Writes jsonb as the plan wants it. */
+  readonly json: JsonWriter;
+
+  /** Null where the table has none. */
+  private readonly extraColumn: string | null;
+  private readonly extra: ExtraColumn;
+  private readonly output: Output;
+
+  /** @param hasId whether a field `_id` is the primary key */
+  constructor(plan: Plan, output: Output, { maxJsonBytes }: RowLimits, hasId: boolean) {
+    this.output = output;
+    this.extraColumn = plan.extraColumn;
+    const hasExtra = plan.extraColumn !== null;
+    this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
+    const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
+    this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
+    this.fields = new DocumentFields(plan);
+    this.extra = new ExtraColumn(this.json, maxJsonBytes, plan.keepsWhole === true);
+    const idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
+    this.columns = this.fields.slots.map((slot) => {
+      const isId = hasId && isIdColumn(slot.plan);
+      // An `_id` that is changed could become another document's.
+      const encoders = isId
+        ? createFieldEncoders(slot.plan, { json: idJson, nul: 'reject', maxJsonBytes, hasExtra })
+        : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes, hasExtra });
+      return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
+    });
+  }
+
+  startBatch(): void {
+    this.fields.startBatch();
+    this.counter.reset();
+  }
+
+  /** Finds the document's fields, and writes those that have columns. */
+  writeColumns(source: BsonBytes, start: number, end: number): void {
+    this.fields.locate(source, start, end);
+    for (const column of this.columns) {
+      this.writeColumn(source, column);
+      this.output.checkLimit();
+    }
+  }
+
+  /** Writes what is left of the document that `writeColumns` was given. */
+  writeExtra(source: BsonBytes, start: number, end: number): void {
+    const { fields, output } = this;
+    this.currentColumn = this.extraColumn;
+    if (this.extraColumn === null) requireNoExtra(fields);
+    else this.extra.write(source, fields, start, end, output);
+    output.checkLimit();
+    for (let i = 0; i < fields.extraCount; i++) {
+      const extra = fields.extras[i];
+      if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
+    }
+  }
+
+  private writeColumn(source: BsonBytes, column: RowColumn): void {
+    const { fields, output } = this;
+    const { slot, isId } = column;
+    this.currentColumn = slot.plan.column;
+    if (slot.document !== fields.document) {
+      if (isId) throw new DocumentError('missing_id', 'the document has no _id');
+      this.writeNull(column, 'is missing');
+      return;
+    }
+    // In an `_id` null is a value, or does not fit.
+    if (slot.type === bsonTypes.null && !isId) {
+      this.writeNull(column, 'is null');
+      return;
+    }
+    const encode = column.encoders[slot.type];
+    if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
+    if (isId) {
+      const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
+      throw new DocumentError('id_type', problem, slot.valueStart);
+    }
+    // Nowhere to move it to, or nothing to leave behind.
+    if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
+      const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
+      throw new DocumentError('does_not_fit', problem, slot.valueStart);
+    }
+    this.writeNull(column, 'does not fit its column');
+    fields.moveToExtra(slot);
+  }
+
+  /** @param what what is wrong with the value if there must be one */
+  private writeNull({ slot, isRequired }: RowColumn, what: string): void {
+    if (isRequired) {
+      const field = JSON.stringify(slot.name);
+      throw new DocumentError('required', `the required value of ${field} ${what}`);
+    }
+    this.output.writeInt32(COPY_NULL);
+  }
+}
+
+/** As people know it: Postgres's name in a table that was there before. */
+function describeType({ target, type }: PlanColumn): string {
+  return target?.name ?? type;
+}

@@ -1,0 +1,86 @@
+/** A primary that stood still for so long that another has led its run to the end: it may not change anything any more. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { ExitCode } from '../../src/errors.ts';
+import type { FailpointName } from '../../src/failpoint-rules.ts';
+import { waitUntil } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { act, assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
+
+/** Stops a first run there, lets another command finish, and wakes the first one up. */
+async function overtake(
+  t: TestContext,
+  scene: Scene,
+  failpoint: FailpointName,
+  hit: number,
+  ...args: string[]
+): Promise<{ first: FaultRun; second: FaultRun }> {
+  const failpoints = await setFailpoints(t, { [failpoint]: `pause@${hit}` });
+  const running = scene.start(failpoints.env);
+  const first = act(running, () => undefined);
+  await failpoints.waitUntilFired(failpoint);
+  running.process.kill('SIGSTOP');
+  await waitUntil('the lock of the first is free', async () => {
+    const sessions = await scene.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'mongo2pg primary' AND datname = current_database()`,
+    );
+    return sessions.length === 0;
+  });
+  const second = await scene.run({}, ...args);
+  assertCode(second, 0);
+  await failpoints.resume(failpoint);
+  running.process.kill('SIGCONT');
+  return { first: await first, second };
+}
+
+async function readLedger(scene: Scene): Promise<unknown[]> {
+  const runs = await scene.query('SELECT *, xmin::text FROM mongo2pg.runs ORDER BY run_id');
+  const ranges = await scene.query('SELECT *, xmin::text FROM mongo2pg.ranges ORDER BY run_id, range_no');
+  return [...runs, ...ranges];
+}
+
+describe('a primary that wakes up after another has taken its run over', () => {
+  const places = [
+    ['primary-after-ack', 10],
+    ['primary-before-load-checkpoint', 1],
+    ['primary-in-index-build', 1],
+    ['primary-before-finish', 1],
+  ] as const;
+  for (const [failpoint, hit] of places) {
+    it(`at ${failpoint}: ends with an error and doubles nothing`, async (t) => {
+      const scene = await setScene(t);
+      const { first, second } = await overtake(t, scene, failpoint, hit);
+      assert.match(second.notices, /continuing run 1/);
+      assertCode(first, ExitCode.target);
+      assert.match(first.stderr, /another process has taken this run over/);
+      assert.equal(first.summary, undefined, 'it does not claim what the other has done');
+      await scene.assertEqual();
+    });
+  }
+
+  it('and the other has begun anew, into a table of the same name: likewise', async (t) => {
+    const scene = await setScene(t);
+    const { first, second } = await overtake(t, scene, 'primary-after-ack', 10, '--restart');
+    assert.match(second.notices, /removed the table/);
+    assertCode(first, ExitCode.target);
+    assert.match(first.stderr, /another process has taken this run over/);
+    await scene.assertEqual();
+  });
+
+  it('leaves the ledger as it is', async (t) => {
+    const scene = await setScene(t);
+    const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
+    const running = scene.start(failpoints.env);
+    const first = act(running, () => undefined);
+    await failpoints.waitUntilFired('primary-before-load-checkpoint');
+    // As another command takes over: what it does after that is not looked at here.
+    await scene.query('UPDATE mongo2pg.runs SET epoch = epoch + 1');
+    const before = await readLedger(scene);
+    await failpoints.resume('primary-before-load-checkpoint');
+    assertCode(await first, ExitCode.target);
+    assert.deepEqual(await readLedger(scene), before);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
+  });
+});

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import type { Document } from 'mongodb';
+import { ExitCode } from '../../src/errors.ts';
+import { runCli } from '../support/cli.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { createSandbox, type Sandbox } from '../support/servers.ts';
+
+const plan = {
+  columns: [
+    { column: 'id', path: '_id', type: 'int32' },
+    { column: 'customer', path: 'customer', type: 'string' },
+  ],
+  children: [
+    {
+      path: 'lines',
+      table: 'order_lines',
+      parentColumn: 'order_id',
+      columns: [
+        { column: 'sku', path: 'sku', type: 'string' },
+        { column: 'amount', path: 'amount', type: 'int32' },
+        { column: 'city', path: 'ship.city', type: 'string' },
+      ],
+    },
+  ],
+};
+
+describe('child tables: the elements of an array in a table of their own', () => {
+  let sandbox: Sandbox;
+  let folder: string;
+  before(async () => {
+    sandbox = await createSandbox();
+    folder = await mkdtemp(join(tmpdir(), 'mongo2pg-children-'));
+  });
+  after(async () => {
+    await rm(folder, { recursive: true });
+    await sandbox.remove();
+  });
+  afterEach(async () => {
+    await sandbox.client.query(
+      'DROP TABLE IF EXISTS order_lines, orders; DROP SCHEMA IF EXISTS mongo2pg CASCADE',
+    );
+    await sandbox.db.collection('orders').drop();
+  });
+
+  async function run(file: object, env: Record<string, string>, ...args: string[]) {
+    const path = join(folder, 'plan.json');
+    await writeFile(path, JSON.stringify(file));
+    return await runCli([...args, ...(args[0] === 'verify' ? [] : ['--plan', path])], {
+      ...sandbox.env,
+      MONGO_COLLECTION: 'orders',
+      CLUSTER_SIZE: '2',
+      ...env,
+    });
+  }
+
+  async function migrate(orders: Document[], ...args: string[]) {
+    await sandbox.db.collection('orders').insertMany(orders);
+    return await run(plan, {}, ...args);
+  }
+
+  async function readLines(): Promise<unknown[]> {
+    const { rows } = await sandbox.client.query<Record<string, unknown>>(
+      'SELECT * FROM order_lines ORDER BY order_id, ordinal',
+    );
+    return rows.map((row) => Object.values(row));
+  }
+
+  it('a row for each element, in the order of the array, with its key', async () => {
+    const { code, stdout, stderr } = await migrate([
+      {
+        _id: 1,
+        customer: 'Ada',
+        lines: [
+          { sku: 'a', amount: 1, ship: { city: 'Rome' } },
+          { sku: 'b', amount: 'two' },
+        ],
+      },
+      { _id: 2, customer: 'Bob', lines: [] },
+      { _id: 3, customer: 'Cem', lines: ['gift', null, { sku: 'c', note: 'late' }] },
+      { _id: 4, customer: 'Dee', lines: { sku: 'no array' } },
+      { _id: 5, customer: 'Eva', lines: null },
+      { _id: 6 },
+    ]);
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, /5 rows in public\.order_lines, counted by Postgres/);
+    assert.deepEqual(await readLines(), [
+      [1, 0, 'a', 1, 'Rome', { ship: { city: 'Rome' } }],
+      [1, 1, 'b', null, null, { amount: 'two' }],
+      [3, 0, null, null, null, 'gift'],
+      [3, 1, null, null, null, null],
+      [3, 2, 'c', null, null, { note: 'late' }],
+    ]);
+    const { rows } = await sandbox.client.query('SELECT id, _extra FROM orders WHERE _extra IS NOT NULL');
+    assert.deepEqual(rows, [{ id: 4, _extra: { lines: { sku: 'no array' } } }]);
+    assert.match(stdout, /_extra: 1 value of "lines\[\]\.amount" \(string, does not fit\)/);
+    const { rows: keys } = await sandbox.client.query<{ definition: string }>(
+      `SELECT pg_get_constraintdef(oid) AS definition FROM pg_constraint
+        WHERE conrelid = 'order_lines'::regclass AND contype IN ('p', 'f') ORDER BY contype`,
+    );
+    assert.deepEqual(
+      keys.map(({ definition }) => definition),
+      ['FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE', 'PRIMARY KEY (order_id, ordinal)'],
+    );
+    assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
+  });
+
+  it('a document that cannot be stored has no rows there either', async () => {
+    const line = (text: string) => ({ sku: text, amount: 1 });
+    const { code, stdout } = await migrate([
+      { _id: 1, lines: [line('a')] },
+      { _id: 2, lines: [line('b'), line('N\0UL')] },
+      { _id: 3, customer: 'N\0UL', lines: [line('c')] },
+      { _id: 4, lines: [line('d')] },
+    ]);
+    assert.equal(code, ExitCode.deadLetters);
+    assert.match(stdout, /read 4 = copied 2 \+ dead-lettered 2/);
+    assert.deepEqual(
+      (await readLines()).map((row) => (row as unknown[]).slice(0, 3)),
+      [
+        [1, 0, 'a'],
+        [4, 0, 'd'],
+      ],
+    );
+    assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
+  });
+
+  it('a killed run is continued, and each row is there once', async (t) => {
+    const orders = Array.from({ length: 2_000 }, (_, _id) => ({
+      _id,
+      customer: `c${_id}`,
+      lines: Array.from({ length: _id % 4 }, (__, index) => ({ sku: `s${index}`, amount: index })),
+    }));
+    await sandbox.db.collection<{ _id: number }>('orders').insertMany(orders);
+    const small = { ITEMS_PER_PAGE: '50' };
+    const failpoints = await setFailpoints(t, { 'worker-in-copy': 'kill@9', 'primary-after-ack': 'kill@20' });
+    assert.equal((await run(plan, { ...small, ...failpoints.env })).signal, 'SIGKILL');
+    assert.equal((await run(plan, small)).code, ExitCode.ok);
+    assert.equal((await readLines()).length, 3_000);
+    assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
+  });
+
+  it('rows that Postgres refuses take their document with them', async () => {
+    await sandbox.client.query(`
+      CREATE FUNCTION refuse_sku() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF NEW.sku = 'bad' THEN RAISE EXCEPTION 'a bad sku'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE FUNCTION watch_lines() RETURNS event_trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.order_lines') THEN
+          CREATE TRIGGER refuses BEFORE INSERT ON order_lines FOR EACH ROW EXECUTE FUNCTION refuse_sku();
+        END IF;
+      END $$;
+      CREATE EVENT TRIGGER watches ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION watch_lines()`);
+    try {
+      const { code, stdout } = await migrate([
+        { _id: 1, lines: [{ sku: 'a' }] },
+        { _id: 2, lines: [{ sku: 'b' }, { sku: 'bad' }] },
+        { _id: 3, lines: [{ sku: 'c' }] },
+      ]);
+      assert.equal(code, ExitCode.deadLetters, stdout);
+      assert.match(stdout, /1 because of refused \(P0001: a bad sku\)/);
+      assert.equal((await readLines()).length, 2);
+      const { rows } = await sandbox.client.query('SELECT id FROM orders ORDER BY id');
+      assert.deepEqual(rows, [{ id: 1 }, { id: 3 }]);
+      assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
+    } finally {
+      await sandbox.client.query('DROP EVENT TRIGGER watches; DROP FUNCTION watch_lines');
+    }
+  });
+
+  for (const [what, sql, column] of [
+    [
+      'a row changed',
+      "UPDATE order_lines SET sku = 'x' WHERE order_id = 1 AND ordinal = 1",
+      'order_lines[1]',
+    ],
+    ['a row removed', 'DELETE FROM order_lines WHERE order_id = 1 AND ordinal = 0', 'order_lines[0]'],
+    ['a row added', "INSERT INTO order_lines VALUES (2, 7, 'x')", 'order_lines[7]'],
+  ] as const) {
+    it(`verify finds ${what}`, async () => {
+      await migrate([
+        { _id: 1, lines: [{ sku: 'a' }, { sku: 'b' }] },
+        { _id: 2, lines: [] },
+      ]);
+      await sandbox.client.query(sql);
+      const { code, stdout } = await run(plan, {}, 'verify');
+      assert.equal(code, ExitCode.different);
+      assert.ok(stdout.includes(`column "${column}"`), stdout);
+    });
+  }
+
+  it('--if-exists drop makes all of them anew, also when the plan has none any more', async () => {
+    await migrate([{ _id: 1, lines: [{ sku: 'a' }] }]);
+    assert.equal((await run(plan, {}, '--if-exists', 'drop')).code, ExitCode.ok);
+    assert.equal((await readLines()).length, 1);
+    const without = { columns: plan.columns };
+    assert.equal((await run(without, {}, '--if-exists', 'drop')).code, ExitCode.ok);
+    await assert.rejects(readLines(), /does not exist/);
+  });
+
+  it('a plan that makes no sense is refused with the place of the mistake', async () => {
+    const [child] = plan.children;
+    const wrong = {
+      ...plan,
+      children: [
+        { ...child, path: 'customer' },
+        { ...child, path: 'a.b' },
+        { ...child, path: 'x', ordinalColumn: 'sku' },
+      ],
+    };
+    const { code, stderr } = await migrate([{ _id: 1 }]).then(() => run(wrong, {}, '--restart'));
+    assert.equal(code, ExitCode.usage);
+    assert.match(stderr, /children\[0\]\.path: "?customer"? is in columns\[1\] already/);
+  });
+});
