@@ -36,9 +36,21 @@ export interface ProgressEvent {
   readonly bytes: number;
   /** Of these documents, how many were committed before this process began; the rest took `elapsedMs`. */
   readonly committedBefore: number;
+  readonly deadLettered: number;
+  /** Read and not yet settled. */
+  readonly inFlightBatches: number;
+  readonly inFlightBytes: number;
+  /** Of `workers`, those that are there now. */
+  readonly liveWorkers: number;
   /** Since reading began. */
   readonly elapsedMs: number;
   readonly workers: number;
+}
+
+/** A worker ended before it was told to; a notice tells people more. */
+export interface WorkerDiedEvent {
+  readonly kind: 'worker-died';
+  readonly pid: number;
 }
 
 /** The rows are in; the primary key is being built. */
@@ -73,6 +85,7 @@ export type RunEvent =
   | NoticeEvent
   | StartedEvent
   | ProgressEvent
+  | WorkerDiedEvent
   | FinishingEvent
   | IndexEvent
   | SummaryEvent
@@ -86,6 +99,34 @@ export interface Failure {
   readonly fix: string;
   readonly exitCode: ExitCode;
 }
+
+/** What a dry run tells; nothing is written for it. */
+export type DryRunEvent =
+  | {
+      readonly kind: 'dry-run-server';
+      readonly target: string;
+      readonly version: number;
+      readonly connectionsLeft: number;
+    }
+  | {
+      readonly kind: 'dry-run-collection';
+      readonly source: string;
+      /** What a start would do, for people. */
+      readonly decision: string;
+      /** What a new run would create. */
+      readonly statements: readonly string[];
+      readonly notices: readonly string[];
+      readonly documents: number;
+      /** Of the rows and their key, by a sample. */
+      readonly estimatedBytes: number;
+    }
+  /** One of several collections that a start would refuse or leave out. */
+  | {
+      readonly kind: 'dry-run-failure';
+      readonly source: string;
+      readonly message: string;
+      readonly fix: string;
+    };
 
 /** A document or a row that is not as it should be. */
 export interface NamedDifference {

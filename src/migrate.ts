@@ -12,6 +12,7 @@ import type { Supervisor } from './pool/supervisor.ts';
 import { explainPostgresError } from './postgres/connection.ts';
 import { finishJob, openJob } from './postgres/jobs.ts';
 import { lockTable } from './postgres/run-lock.ts';
+import { requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
@@ -95,6 +96,7 @@ class Job {
   }
 
   async execute(): Promise<Outcome> {
+    await this.#session.run(requireServer);
     this.#size = await chooseSize(this.#config, this.#session, (message) => {
       this.#notify(message);
     });
@@ -206,6 +208,9 @@ class Job {
     const supervisor = bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
+      },
+      onDeath: (pid) => {
+        this.#options.onEvent({ kind: 'worker-died', pid });
       },
       onSettled: (batch) => {
         this.#migration?.onSettled(batch);

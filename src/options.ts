@@ -6,7 +6,7 @@ export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'plan' | 'verify' | 'seed' | 'retry' | 'servers';
+export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers';
 
 export interface Option {
   readonly env: string;
@@ -27,7 +27,7 @@ const startAndSeed = ['start', 'seed'] as const;
 const startAndVerify = ['start', 'verify'] as const;
 const startAndPlan = ['start', 'plan'] as const;
 const allThatRead = ['start', 'plan', 'verify', 'seed'] as const;
-const all = ['start', 'plan', 'verify', 'seed', 'retry', 'servers'] as const;
+const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -65,7 +65,7 @@ export const options = {
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: ['start', 'verify', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry'],
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
@@ -132,6 +132,14 @@ export const options = {
     describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
     commands: startAndVerify,
   },
+  dryRun: {
+    env: 'DRY_RUN',
+    flag: 'dry-run',
+    kind: 'switch',
+    default: '',
+    describe: 'Look at both sides and say what a start would do, without writing anything to either.',
+    commands: startOnly,
+  },
   verify: {
     env: 'VERIFY',
     kind: 'switch',
@@ -161,7 +169,7 @@ export const options = {
     range: [0, 86_400],
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
-    commands: ['start', 'verify', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry'],
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -169,7 +177,7 @@ export const options = {
     range: [1, 86_400],
     default: '120',
     describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
-    commands: startAndVerify,
+    commands: ['start', 'verify', 'status'],
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
@@ -270,6 +278,21 @@ export const options = {
       'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
     commands: startOnly,
   },
+  metricsPort: {
+    env: 'METRICS_PORT',
+    kind: 'count',
+    range: [0, 65_535],
+    default: '',
+    describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
+    commands: startAndVerify,
+  },
+  metricsHost: {
+    env: 'METRICS_HOST',
+    kind: 'text',
+    default: '127.0.0.1',
+    describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
+    commands: startAndVerify,
+  },
   indexes: {
     env: 'INDEXES',
     kind: 'choice',
@@ -286,6 +309,22 @@ export const options = {
     default: '2',
     describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
     commands: startOnly,
+  },
+  watch: {
+    env: 'STATUS_WATCH',
+    flag: 'watch',
+    kind: 'switch',
+    default: '',
+    describe: 'Show the status again every two seconds, until nothing runs any more.',
+    commands: ['status'],
+  },
+  all: {
+    env: 'STATUS_ALL',
+    flag: 'all',
+    kind: 'switch',
+    default: '',
+    describe: 'Show runs, too, whose rows were given up for those of a later one.',
+    commands: ['status'],
   },
   amountUsers: {
     env: 'AMOUNT_USERS',
@@ -316,7 +355,7 @@ export const options = {
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: ['start', 'verify', 'seed', 'retry'],
+    commands: ['start', 'verify', 'status', 'seed', 'retry'],
   },
 } as const satisfies Record<string, Option>;
 

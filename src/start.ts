@@ -3,7 +3,8 @@
 import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
-import type { VerificationSummary } from './events.ts';
+import { describeDryRun } from './dry-run-text.ts';
+import type { DryRunEvent, VerificationSummary } from './events.ts';
 import { migrate, type Outcome } from './migrate.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
@@ -26,6 +27,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   const planFile = await openPlanFile(config);
   await checkReportPlace(config);
   const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
+  if (config.isDryRun) return await lookOnly(config, options, { planFile, isTrial });
   const { outcome, verified } = await withServers(config, options, async (urls) => {
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
@@ -57,6 +59,20 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   if (!isEqual) return ExitCode.different;
   const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
+}
+
+async function lookOnly(
+  config: Config,
+  options: CommandOptions,
+  more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
+): Promise<ExitCode> {
+  const { dryRun } = await import('./dry-run.ts');
+  const onEvent = (event: DryRunEvent): void => {
+    process.stdout.write(`${config.json ? JSON.stringify(event) : describeDryRun(event)}\n`);
+  };
+  return await withServers(config, options, (urls) =>
+    dryRun({ ...config, ...urls }, { ...more, onEvent, signal: options.signal }),
+  );
 }
 
 /** `npm run verify`. @throws MigrationError */
@@ -107,6 +123,15 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     await fill({ ...config, mongoUrl }, ifExists, options);
   });
+  return ExitCode.ok;
+}
+
+/** `npm run status`. @throws MigrationError */
+export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const { showStatus } = await import('./status-command.ts');
+  await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+    showStatus({ ...config, postgresUrl }, options.signal),
+  );
   return ExitCode.ok;
 }
 

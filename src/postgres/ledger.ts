@@ -71,6 +71,7 @@ const ledgerTables = `
     bytes          bigint NOT NULL,
     extra          jsonb,
     child_rows     bigint NOT NULL DEFAULT 0,
+    committed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (documents = copied + dead_lettered),
     PRIMARY KEY (run_id, batch),
     FOREIGN KEY (run_id, range_no) REFERENCES mongo2pg.ranges

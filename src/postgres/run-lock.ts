@@ -34,6 +34,21 @@ async function tryLock(client: pg.Client, name: string): Promise<boolean> {
   return rows[0]?.isLocked === true;
 }
 
+/** Whether some session holds the lock; takes none itself. */
+export async function isTableLocked(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_locks
+      WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, $2)`,
+    [qualifiedName(table), lockSpace],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
 async function describeHolder(client: pg.Client, name: string): Promise<string> {
   const { rows } = await client.query<{ host: string | null; since: string; pid: number }>(
     `SELECT a.client_addr::text AS host, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, a.pid

@@ -1,0 +1,95 @@
+/** What the ledger tells of runs, while they go and afterwards. Reads only, and takes no lock that a run would feel. */
+
+import type pg from 'pg';
+import type { ExtraCount } from '../transcode/extra-counter.ts';
+import { qualifiedName } from './ddl.ts';
+import { countDeadLetters, type LetterCount } from './dead-letters.ts';
+import { isTableLocked } from './run-lock.ts';
+import { readExtra } from './runs.ts';
+
+/**
+ * `running`: a session holds the lock on its table; `stopped`: it was ended, and can be continued; `loaded`: every
+ * document is committed, keys or indexes may be missing; `replaced`: its rows were given up for those of a later run.
+ */
+export type RunState = 'running' | 'stopped' | 'loaded' | 'finished' | 'replaced';
+
+export interface RunStatus {
+  readonly runId: string;
+  /** The start of several collections that it is part of, or null. */
+  readonly jobId: string | null;
+  readonly source: string;
+  /** Quoted, with its schema. */
+  readonly table: string;
+  readonly state: RunState;
+  readonly startedAt: Date;
+  readonly loadedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly documents: number;
+  readonly copied: number;
+  readonly deadLettered: number;
+  readonly bytes: number;
+  /** Over the time in which batches were committed; of a running one over the last seconds. */
+  readonly documentsPerSecond: number | null;
+  /** Intervals of `_id` that are not read to their end, as far as the ledger knows. */
+  readonly openRanges: number;
+  readonly deadLetters: readonly LetterCount[];
+  readonly extra: readonly ExtraCount[];
+}
+
+/** Long enough to have some batches in it. */
+const recentSeconds = 10;
+
+interface Row extends Omit<RunStatus, 'table' | 'state' | 'deadLetters' | 'extra'> {
+  readonly schema: string;
+  readonly tableName: string;
+  readonly isReplaced: boolean;
+  readonly recent: number | null;
+}
+
+/** The latest first. To be called in one transaction, so that all numbers are of one moment. */
+export async function readRunStatus(client: pg.Client, includesReplaced: boolean): Promise<RunStatus[]> {
+  const { rows } = await client.query<Row>(
+    `SELECT r.run_id AS "runId", r.job_id AS "jobId", r.source, r.table_schema AS schema,
+            r.table_name AS "tableName", r.started_at AS "startedAt", r.loaded_at AS "loadedAt",
+            r.finished_at AS "finishedAt", r.replaced_at IS NOT NULL AS "isReplaced",
+            b.documents::float8, b.copied::float8, b.dead_lettered::float8 AS "deadLettered", b.bytes::float8,
+            b.documents_per_second AS "documentsPerSecond", b.recent,
+            (SELECT count(*)::int FROM mongo2pg.ranges g WHERE g.run_id = r.run_id AND g.closed_at IS NULL) AS "openRanges"
+       FROM mongo2pg.runs r, LATERAL (
+         SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
+                coalesce(sum(dead_lettered), 0) AS dead_lettered, coalesce(sum(bytes), 0) AS bytes,
+                (sum(documents) / nullif(extract(epoch FROM max(committed_at) - min(committed_at)), 0))::float8
+                  AS documents_per_second,
+                (sum(documents) FILTER (WHERE committed_at > clock_timestamp() - make_interval(secs => $2))
+                  / least($2, greatest(1, extract(epoch FROM clock_timestamp() - r.started_at))))::float8 AS recent
+           FROM mongo2pg.batches WHERE run_id = r.run_id) b
+      WHERE $1 OR r.replaced_at IS NULL
+      ORDER BY r.run_id DESC`,
+    [includesReplaced, recentSeconds],
+  );
+  const statuses: RunStatus[] = [];
+  for (const { schema, tableName, isReplaced, recent, ...row } of rows) {
+    const table = { schema, table: tableName };
+    const isRunning = row.finishedAt === null && !isReplaced && (await isTableLocked(client, table));
+    const state = isReplaced ? 'replaced' : stateOf(row, isRunning);
+    statuses.push({
+      ...row,
+      table: qualifiedName(table),
+      state,
+      documentsPerSecond: isRunning ? (recent ?? 0) : row.documentsPerSecond,
+      openRanges: row.loadedAt === null ? row.openRanges : 0,
+      deadLetters: await countDeadLetters(client, row.runId),
+      extra: await readExtra(client, row.runId),
+    });
+  }
+  return statuses;
+}
+
+function stateOf(
+  { finishedAt, loadedAt }: Pick<Row, 'finishedAt' | 'loadedAt'>,
+  isRunning: boolean,
+): RunState {
+  if (finishedAt !== null) return 'finished';
+  if (isRunning) return 'running';
+  return loadedAt === null ? 'stopped' : 'loaded';
+}

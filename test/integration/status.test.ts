@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import pg from 'pg';
+import { ExitCode } from '../../src/errors.ts';
+import { runCli } from '../support/cli.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { createSandbox, type Sandbox } from '../support/servers.ts';
+
+interface Told {
+  readonly runs: readonly {
+    readonly runId: string;
+    readonly state: string;
+    readonly documents: number;
+    readonly copied: number;
+    readonly deadLettered: number;
+    readonly openRanges: number;
+    readonly next: string;
+    readonly deadLetters: readonly { readonly reason: string; readonly count: number }[];
+    readonly extra: readonly { readonly field: string; readonly reason: string; readonly count: number }[];
+  }[];
+}
+
+describe('npm run status', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    const documents = Array.from({ length: 2_000 }, (_, index) => ({
+      _id: index as never,
+      text: index === 1_999 ? 'N\0UL' : `text ${index}`,
+      ...(index === 1_500 ? { late: true } : {}),
+    }));
+    await sandbox.db.collection('things').insertMany(documents);
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+  afterEach(async () => {
+    await sandbox.client.query('DROP TABLE IF EXISTS things; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+  });
+
+  const env = () => ({
+    ...sandbox.env,
+    MONGO_COLLECTION: 'things',
+    CLUSTER_SIZE: '2',
+    ITEMS_PER_PAGE: '50',
+    SAMPLE_SIZE: '20',
+  });
+
+  /** It needs no MongoDB. */
+  function status(args: string[] = [], url = sandbox.postgresUrl) {
+    return runCli(['status', ...args], { POSTGRES_URL: url });
+  }
+
+  async function readStatus(...args: string[]): Promise<Told['runs']> {
+    const { code, stdout, stderr } = await status(['--json', ...args]);
+    assert.equal(code, ExitCode.ok, stderr);
+    return (JSON.parse(stdout) as Told).runs;
+  }
+
+  it('says when there is no ledger', async () => {
+    const { code, stderr } = await status();
+    assert.equal(code, ExitCode.usage);
+    assert.match(stderr, /this database has no ledger/);
+  });
+
+  it('tells of a finished run: its account, dead letters by reason, _extra by field, and what is next', async () => {
+    assert.equal((await runCli([], env())).code, ExitCode.deadLetters);
+    const [run, ...others] = await readStatus();
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [run?.state, run?.documents, run?.copied, run?.deadLettered, run?.openRanges],
+      ['finished', 2_000, 1_999, 1, 0],
+    );
+    assert.deepEqual(
+      run?.deadLetters.map(({ reason, count }) => [reason, count]),
+      [['nul', 1]],
+    );
+    assert.deepEqual(
+      run.extra.map(({ field, reason, count }) => [field, reason, count]),
+      [['late', 'no_column', 1]],
+    );
+    const { stdout } = await status();
+    assert.match(stdout, /run 1: \w+\.things → "public"\."things": finished/);
+    assert.match(stdout, /read 2,000 = copied 1,999 \+ dead-lettered 1/);
+    assert.match(stdout, /next: mend the table or the plan, then npm run retry/);
+  });
+
+  it('tells of a run while it goes, and after it was killed', async (t) => {
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+    const running = runCli([], { ...env(), ...failpoints.env });
+    const pid = await failpoints.waitUntilFired('primary-after-ack');
+    const [during] = await readStatus();
+    assert.equal(during?.state, 'running');
+    assert.ok(during.documents > 0 && during.documents < 2_000);
+    assert.equal(during.openRanges, 1);
+    // It goes on watching as long as something runs.
+    const watching = status(['--watch', '--json']);
+    process.kill(pid, 'SIGKILL');
+    await running;
+    const { code, stdout } = await watching;
+    assert.equal(code, ExitCode.ok);
+    const last = stdout.trim().split('\n').at(-1) ?? '';
+    assert.equal((JSON.parse(last) as Told).runs[0]?.state, 'stopped');
+    const [after] = await readStatus();
+    assert.match(after?.next ?? '', /goes on where it stopped/);
+  });
+
+  it('tells of a run that lacks nothing but its keys', async (t) => {
+    const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'kill' });
+    assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
+    const [run] = await readStatus();
+    assert.deepEqual([run?.state, run?.openRanges], ['loaded', 0]);
+  });
+
+  it('leaves replaced runs out, unless they are asked for', async () => {
+    await runCli([], env());
+    await runCli(['--if-exists', 'drop'], env());
+    assert.deepEqual(
+      (await readStatus()).map(({ runId }) => runId),
+      ['2'],
+    );
+    assert.deepEqual(
+      (await readStatus('--all')).map(({ runId, state }) => [runId, state]),
+      [
+        ['2', 'finished'],
+        ['1', 'replaced'],
+      ],
+    );
+  });
+
+  it('needs no more rights than to read the ledger', async () => {
+    await runCli([], env());
+    const role = `${sandbox.mongoDb}_reader`;
+    await sandbox.client.query(
+      `CREATE ROLE ${role} LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA mongo2pg TO ${role};
+       GRANT SELECT ON ALL TABLES IN SCHEMA mongo2pg TO ${role}`,
+    );
+    try {
+      const url = new URL(sandbox.postgresUrl);
+      url.username = role;
+      url.password = 'reader';
+      const { code, stdout, stderr } = await status([], url.href);
+      assert.equal(code, ExitCode.ok, stderr);
+      assert.match(stdout, /run 1: /);
+    } finally {
+      await sandbox.client.query(`DROP OWNED BY ${pg.escapeIdentifier(role)}; DROP ROLE ${role}`);
+    }
+  });
+});
