@@ -27,7 +27,7 @@ const random = createRandom(seed);
 
 const types = Object.keys(columnTypes) as ColumnType[];
 const documents = makeDocuments();
-const outcomes = { rows: 0, deadLetters: 0, corruptArrays: 0 };
+const outcomes = { rows: 0, elements: 0, deadLetters: 0, corruptArrays: 0 };
 let rounds = 0;
 
 console.log(`seed ${seed}, ${values.seconds} s`);
@@ -51,6 +51,13 @@ function tryArray(array: Buffer, plan: Plan, encoder: ReturnType<typeof createRo
     if (rows.length !== batch.copied) throw new Error(`${rows.length} rows in a stream of ${batch.copied}`);
     if (batch.documents !== batch.copied + batch.deadLetters.length)
       throw new Error('documents went missing');
+    for (const [index, child] of batch.children.entries()) {
+      const { plan: childPlan = plan } = plan.children?.[index] ?? {};
+      const elements = decodeRows(child.copy, childPlan).length;
+      if (elements !== child.rows || elements !== child.parents.length)
+        throw new Error('elements went missing');
+      outcomes.elements += elements;
+    }
     outcomes.rows += batch.copied;
     outcomes.deadLetters += batch.deadLetters.length;
   } catch (error) {
@@ -85,6 +92,14 @@ function makeDocuments(): Buffer[] {
             [bsonTypes.array, 'e', rawDocument([[type, '0', bytes]])],
           ]),
         ],
+        [
+          bsonTypes.array,
+          'f',
+          rawDocument([
+            [type, '0', bytes],
+            [bsonTypes.object, '1', rawDocument([[type, 'x', bytes]])],
+          ]),
+        ],
         [bsonTypes.string, 'e', rawString('text \\u0000 \0 \u{1f98a}')],
       ]);
     });
@@ -99,19 +114,26 @@ function makePlan(): Plan {
     ...(path === undefined ? {} : { path }),
     ...(random.chance(0.1) && field !== '_id' ? { isRequired: true as const } : {}),
   });
-  return {
+  const id = { field: '_id', column: '_id', type: random.chance(0.5) ? 'json' : random.pick(types) };
+  const place = { field: 'place', column: 'place', type: 'int32' as const };
+  const table = {
     collection: 'fuzz',
     schema: 'public',
+    extraColumn: '_extra',
+    jsonStyle: random.pick(jsonStyles),
+    nul: random.pick(nulPolicies),
+  };
+  const elements = { ...table, table: 'elements', columns: [id, place, column('x')] };
+  return {
+    ...table,
     table: 'fuzz',
     columns: [
-      { field: '_id', column: '_id', type: random.chance(0.5) ? 'json' : random.pick(types) },
+      id,
       column('a'),
       ...(random.chance(0.5) ? [column('b')] : []),
       ...(random.chance(0.5) ? [column('b', ['c']), column('b', ['d', 'x'])] : []),
     ],
-    extraColumn: '_extra',
-    jsonStyle: random.pick(jsonStyles),
-    nul: random.pick(nulPolicies),
+    ...(random.chance(0.3) ? { children: [{ field: 'f', plan: elements }] } : {}),
     ...(random.chance(0.2) ? { dropped: ['e'] } : {}),
     ...(random.chance(0.2) ? { keepsWhole: true as const } : {}),
   };
