@@ -61,7 +61,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     signal: options.signal,
   });
   const lock = async (table: Table): Promise<void> => {
-    await session.run((client) => lockTable(client, table));
+    await session.run((client) => lockTable(client, table), 'long');
     locked.push(table);
   };
   try {
