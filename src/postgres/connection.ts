@@ -14,10 +14,26 @@ const closeTimeoutMs = 5_000;
 /** Probes an idle connection, so that one whose other end is gone is found out in minutes and not in hours. */
 const keepAliveAfterMs = 30_000;
 
-/** Session settings: limits that suit a web server would end a long COPY or index build in the middle, as pg_restore knows. */
-const sessionSettings = `
-  SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-  SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3`;
+/**
+ * What a role or a database may say otherwise. Limits that suit a web server would end a long COPY or index build in the
+ * middle, as pg_restore knows. And a transaction that waits for another's has to see what that has committed.
+ */
+const sessionSettings: readonly (readonly [name: string, value: string])[] = [
+  ['statement_timeout', '0'],
+  ['lock_timeout', '0'],
+  ['transaction_timeout', '0'],
+  ['idle_in_transaction_session_timeout', '0'],
+  ['idle_session_timeout', '0'],
+  ['default_transaction_isolation', 'read committed'],
+  ['tcp_keepalives_idle', '30'],
+  ['tcp_keepalives_interval', '10'],
+  ['tcp_keepalives_count', '3'],
+];
+
+/** Leaves out what older servers do not know. */
+const settleStatement = `
+  SELECT set_config(name, value, false)
+    FROM unnest($1::text[], $2::text[]) AS wanted (name, value) WHERE current_setting(name, true) IS NOT NULL`;
 
 export interface Connection {
   readonly client: pg.Client;
@@ -48,7 +64,10 @@ export async function connectPostgres(url: string, applicationName: string): Pro
   }, connectTimeoutMs);
   try {
     await client.connect();
-    await client.query(sessionSettings);
+    await client.query(settleStatement, [
+      sessionSettings.map(([name]) => name),
+      sessionSettings.map(([, value]) => value),
+    ]);
     await checkClient(client);
     return { client, socket, ...(await identify(client)) };
   } catch (error) {

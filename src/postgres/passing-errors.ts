@@ -10,6 +10,7 @@ const lostConnectionCodes = new Set([
   '57P03', // cannot_connect_now: starting up or shutting down
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
   '53300', // too_many_connections: the old ones of a restart may still be there
 ]);
 

@@ -33,12 +33,13 @@ const gapsStatement = `
 
 export async function readGaps(client: pg.Client, runId: string, ends: RangeEnds): Promise<Range[]> {
   const { rows } = await client.query<Range & { isTail: boolean }>(gapsStatement, [runId]);
-  return rows.filter((gap) => {
+  const gaps = rows.filter((gap) => {
     if (!gap.isTail || !ends.has(gap.rangeNo)) return true;
     // The reader came to the end, so the tail is whole if the chain reaches as far as it got.
     const end = ends.get(gap.rangeNo) ?? null;
     return end !== null && (gap.afterId === null || Buffer.compare(end, gap.afterId) !== 0);
   });
+  return gaps.map(({ rangeNo, afterId, untilId }) => ({ rangeNo, afterId, untilId }));
 }
 
 /** Closes the run's open ranges and opens one for each gap, in their order. To be called in a transaction. */

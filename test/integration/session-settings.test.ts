@@ -15,10 +15,10 @@ describe('settings that a server gives to its sessions', () => {
     await sandbox.remove();
   });
 
-  async function migrateWith(setting: string) {
+  async function migrateWith(setting: string, ...args: string[]) {
     const name = new URL(sandbox.postgresUrl).pathname.slice(1);
     await sandbox.client.query(`ALTER DATABASE ${name} SET ${setting}`);
-    const result = await runCli(['--if-exists', 'drop'], sandbox.env);
+    const result = await runCli(args.length === 0 ? ['--if-exists', 'drop'] : args, sandbox.env);
     await sandbox.client.query(`ALTER DATABASE ${name} RESET ALL`);
     return result;
   }
@@ -27,6 +27,21 @@ describe('settings that a server gives to its sessions', () => {
     const { code, stderr } = await migrateWith('statement_timeout = 5');
     assert.equal(code, 0, stderr);
   });
+
+  for (const setting of ['transaction_timeout', 'idle_session_timeout']) {
+    it(`a short ${setting} does not end a session`, async () => {
+      // Each COPY takes longer than that, while the session of the primary has nothing to do.
+      await sandbox.client.query(`
+        DROP TABLE IF EXISTS users;
+        CREATE TABLE users (_id integer, text text, _extra jsonb);
+        CREATE OR REPLACE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
+          AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN NULL; END $$;
+        CREATE TRIGGER slow AFTER INSERT ON users EXECUTE FUNCTION take_time()`);
+      const { code, stdout, stderr } = await migrateWith(`${setting} = 300`, '--restart', '--json');
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stdout, /made anew/);
+    });
+  }
 
   it('a read-only database is refused with the way out', async () => {
     const { code, stderr } = await migrateWith('default_transaction_read_only = on');
