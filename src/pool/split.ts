@@ -11,10 +11,11 @@ import type { Batch } from './protocol.ts';
  */
 export function splitBatch(batch: Batch): [Batch, Batch] {
   const firstCount = batch.count >> 1;
+  if (firstCount === 0) throw new Error(`batch ${batch.number} cannot be split`);
   const cursor = new DocumentCursor(batch.documents);
   for (let i = 0; i < firstCount; i++) cursor.next();
   const middleId = copyId(batch.documents.subarray(cursor.start, cursor.end));
-  if (firstCount === 0 || middleId === null) throw new Error(`batch ${batch.number} cannot be split`);
+  if (middleId === null) throw new Error(`batch ${batch.number} has a document without an _id`);
   const { documents, number, count } = batch;
   return [
     {
