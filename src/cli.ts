@@ -7,7 +7,8 @@ import { hideBin } from 'yargs/helpers';
 import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
-import { createProgress } from './progress.ts';
+import type { Metrics } from './metrics.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { redact } from './redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './start.ts';
 
@@ -115,7 +116,9 @@ async function runCommand(
   config: Config,
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
-  const progress = await createProgress(config.json);
+  const shown = await createProgress(config.json);
+  const metrics = await openMetrics(config, shown);
+  const progress = metrics === null ? shown : alsoTo(metrics, shown);
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     const error = new InterruptedError(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
@@ -133,7 +136,35 @@ async function runCommand(
     progress.close();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    await metrics?.close();
   }
+}
+
+/** Loaded only where they are asked for. */
+async function openMetrics(
+  { metricsPort, metricsHost }: Config,
+  { say, close }: Progress,
+): Promise<Metrics | null> {
+  if (metricsPort === undefined) return null;
+  const { serveMetrics } = await import('./metrics.ts');
+  try {
+    const metrics = await serveMetrics(metricsHost, metricsPort);
+    say(`metrics are at ${metrics.url}`);
+    return metrics;
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function alsoTo(metrics: Metrics, progress: Progress): Progress {
+  return {
+    ...progress,
+    show: (event) => {
+      metrics.onEvent(event);
+      progress.show(event);
+    },
+  };
 }
 
 /** One line: what is wrong, and the way out. A defect of ours shows its stack. */

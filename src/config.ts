@@ -42,6 +42,9 @@ export interface Config {
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
   readonly maxInFlightBytes: number;
+  /** Undefined: no metrics. */
+  readonly metricsPort: number | undefined;
+  readonly metricsHost: string;
   readonly isDryRun: boolean;
   readonly isWatching: boolean;
   /** Of `status`: runs that were replaced as well. */
@@ -128,6 +131,8 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
+    metricsPort: count('metricsPort'),
+    metricsHost: text('metricsHost'),
     isDryRun: text('dryRun') === 'true',
     isWatching: text('watch') === 'true',
     showsAll: text('all') === 'true',

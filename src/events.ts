@@ -36,9 +36,21 @@ export interface ProgressEvent {
   readonly bytes: number;
   /** Of these documents, how many were committed before this process began; the rest took `elapsedMs`. */
   readonly committedBefore: number;
+  readonly deadLettered: number;
+  /** Read and not yet settled. */
+  readonly inFlightBatches: number;
+  readonly inFlightBytes: number;
+  /** Of `workers`, those that are there now. */
+  readonly liveWorkers: number;
   /** Since reading began. */
   readonly elapsedMs: number;
   readonly workers: number;
+}
+
+/** A worker ended before it was told to; a notice tells people more. */
+export interface WorkerDiedEvent {
+  readonly kind: 'worker-died';
+  readonly pid: number;
 }
 
 /** The rows are in; the primary key is being built. */
@@ -73,6 +85,7 @@ export type RunEvent =
   | NoticeEvent
   | StartedEvent
   | ProgressEvent
+  | WorkerDiedEvent
   | FinishingEvent
   | IndexEvent
   | SummaryEvent

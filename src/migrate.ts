@@ -61,7 +61,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     signal: options.signal,
   });
   const lock = async (table: Table): Promise<void> => {
-    await session.run((client) => lockTable(client, table));
+    await session.run((client) => lockTable(client, table), 'long');
     locked.push(table);
   };
   try {
@@ -208,6 +208,9 @@ class Job {
     const supervisor = bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
+      },
+      onDeath: (pid) => {
+        this.#options.onEvent({ kind: 'worker-died', pid });
       },
       onSettled: (batch) => {
         this.#migration?.onSettled(batch);

@@ -278,6 +278,21 @@ export const options = {
       'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
     commands: startOnly,
   },
+  metricsPort: {
+    env: 'METRICS_PORT',
+    kind: 'count',
+    range: [0, 65_535],
+    default: '',
+    describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
+    commands: startAndVerify,
+  },
+  metricsHost: {
+    env: 'METRICS_HOST',
+    kind: 'text',
+    default: '127.0.0.1',
+    describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
+    commands: startAndVerify,
+  },
   indexes: {
     env: 'INDEXES',
     kind: 'choice',

@@ -71,6 +71,8 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = 'building the primary key';
           spinner.text = line;
           return;
+        case 'worker-died':
+          return;
         case 'index':
           line = `${event.source}: ${describeIndex(event)}`;
           spinner.text = line;
@@ -120,6 +122,8 @@ function createPlainProgress(): Progress {
           if (latest !== undefined) print(describeProgress(latest, total));
           latest = undefined;
           print('building the primary key');
+          return;
+        case 'worker-died':
           return;
         case 'index':
           print(`${event.source}: ${describeIndex(event)}`);

@@ -29,7 +29,7 @@ export async function chooseSize(
 export function bringUpWorkers(
   config: Config,
   size: number,
-  callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice'>,
+  callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
 ): Supervisor {
   const supervisor = new Supervisor({
     pool: createPool(config.clusterImplementation),

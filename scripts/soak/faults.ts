@@ -55,6 +55,11 @@ export type FaultKind = keyof typeof faults;
 
 export const faultKinds = Object.keys(faults) as FaultKind[];
 
+/** Which of them need to know the workers. */
+export function isAboutWorkers(kind: FaultKind): boolean {
+  return kind === 'worker killed' || kind === 'all workers killed' || kind === 'worker stopped';
+}
+
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

@@ -5,9 +5,6 @@
  *   npm run soak -- --runs 200 --seed 42
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
@@ -15,7 +12,7 @@ import { readEvents, startCli } from '../../test/support/cli.ts';
 import { assertEqualTable } from '../../test/support/compare.ts';
 import { startPrivateMongo, startPrivatePostgres } from '../../test/support/private-servers.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
-import { faultKinds, faults, signal, type FaultKind, type Scene } from './faults.ts';
+import { faultKinds, faults, isAboutWorkers, signal, type FaultKind, type Scene } from './faults.ts';
 import { createRandom, type Random } from '../random.ts';
 
 const { values } = parseArgs({
@@ -30,6 +27,10 @@ const endMs = performance.now() + Number(values.seconds) * 1000;
 
 /** A run that is hurt so often and not finished after it never will be. */
 const maxStarts = 12;
+/** Two workers that are stopped, one after the other, cost a start half a minute; what takes longer hangs. */
+const startLimitMs = 120_000;
+/** Most starts have ended by then. */
+const longestDelayMs = 1_500;
 /** How a start may end that was hurt: killed, without a server, or told to stop. */
 const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 
@@ -38,7 +39,6 @@ let finished = 0;
 let failed = 0;
 
 console.log(`seed ${seed}`);
-const folder = mkdtempSync(join(tmpdir(), 'mongo2pg-soak-'));
 const [postgres, mongo] = await Promise.all([startPrivatePostgres(), startPrivateMongo()]);
 const [postgresProxy, mongoProxy] = await Promise.all([startProxy(postgres), startProxy(mongo)]);
 const scene: Scene = { postgres, mongo, postgresProxy, mongoProxy };
@@ -58,7 +58,6 @@ try {
 } finally {
   await Promise.all([postgresProxy.close(), mongoProxy.close()]);
   await Promise.all([postgres.remove(), mongo.remove()]);
-  rmSync(folder, { recursive: true, force: true });
 }
 for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}`);
 console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}`);
@@ -96,6 +95,7 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
     }
     await collection.drop();
   } finally {
+    for (const pid of stopped) signal(pid, 'SIGKILL');
     await client.close();
   }
 }
@@ -109,30 +109,70 @@ async function runToItsEnd(
   stopped: number[],
 ): Promise<void> {
   for (let start = 1; start <= maxStarts; start++) {
-    const run = startCli(['--json'], env);
-    // A stopped worker cannot see that its primary is gone, and would hold on to the output that is read here.
-    run.process.once('exit', () => {
-      for (const pid of stopped) signal(pid, 'SIGCONT');
-    });
-    let workerPids: readonly number[] = [];
-    let untilHurt = 1 + random.below(40);
-    for await (const event of readEvents(run.process)) {
-      if (event.kind === 'started') workerPids = event.workerPids;
-      const isMoment = event.kind === 'progress' && --untilHurt <= 0;
-      const kind = isMoment ? hurts.shift() : undefined;
-      if (kind === undefined) continue;
-      untilHurt = 1 + random.below(40);
-      log.push(kind);
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      const workerPid = random.pick(workerPids);
-      if (kind === 'worker stopped') stopped.push(workerPid);
-      await faults[kind](scene, { run, workerPids, workerPid });
-    }
-    const { code, stderr } = await run.result;
+    const { code, isHung, stderr } = await runOnce(env, hurts, random, log, stopped);
+    if (isHung) throw new Error(`it has not ended within ${startLimitMs / 1000} s`);
     if (code === 0) return;
     const reason = code === 3 || code === 4 ? `: ${stderr.trim().split('\n').at(-1) ?? ''}` : '';
     log.push(`ended with ${String(code)}${reason}`);
     if (!honestCodes.has(code)) throw new Error(`exit code ${String(code)}: ${stderr.trim()}`);
   }
   throw new Error(`not finished after ${maxStarts} starts`);
+}
+
+async function runOnce(
+  env: Record<string, string>,
+  hurts: FaultKind[],
+  random: Random,
+  log: string[],
+  stopped: number[],
+): Promise<{ code: number | null; isHung: boolean; stderr: string }> {
+  const run = startCli(['--json'], env);
+  let isHung = false;
+  // A worker that is stopped, and stays so, holds on to the output of a command that has ended.
+  const output = new AbortController();
+  const closeOutput = (): void => {
+    output.abort();
+    run.process.stdout?.destroy();
+    run.process.stderr?.destroy();
+  };
+  const limit = setTimeout(() => {
+    isHung = run.process.kill('SIGKILL');
+  }, startLimitMs);
+  run.process.once('exit', () => {
+    clearTimeout(limit);
+    if (stopped.length > 0) setImmediate(closeOutput);
+  });
+
+  let workerPids: readonly number[] = [];
+  let hurting = Promise.resolve();
+  const hurt = async (): Promise<void> => {
+    const isOver = run.process.exitCode !== null || run.process.signalCode !== null;
+    // Which workers there are is told once there is a plan.
+    const at = workerPids.length === 0 ? hurts.findIndex((kind) => !isAboutWorkers(kind)) : 0;
+    const [kind] = isOver || at < 0 ? [] : hurts.splice(at, 1);
+    if (kind === undefined) return;
+    log.push(kind);
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    const workerPid = workerPids.length === 0 ? 0 : random.pick(workerPids);
+    if (kind === 'worker stopped') stopped.push(workerPid);
+    await faults[kind](scene, { run, workerPids, workerPid });
+  };
+  const hurtNext = (): void => {
+    hurting = hurting.then(hurt);
+  };
+
+  // The clock also meets a run that is making its plan or building its key, progress one that is loading.
+  const timer = random.chance(0.5) ? setTimeout(hurtNext, random.below(longestDelayMs)) : undefined;
+  let untilHurt = 1 + random.below(40);
+  for await (const event of readEvents(run.process, output.signal)) {
+    if (event.kind === 'started') workerPids = event.workerPids;
+    if (event.kind !== 'progress' || --untilHurt > 0) continue;
+    untilHurt = 1 + random.below(40);
+    hurtNext();
+    await hurting;
+  }
+  const { code, stderr } = await run.result;
+  clearTimeout(timer);
+  await hurting;
+  return { code, isHung, stderr };
 }

@@ -21,7 +21,7 @@ export function describeMeasurement(summary: MeasuredSummary): string[] {
   const steps = `  plan ${formatDuration(planMs)} · load ${formatDuration(loadMs)} (${waits}) · indexes ${formatDuration(indexMs)}`;
   const bottleneck = findBottleneck(measurement);
   if (bottleneck === null) return [steps];
-  const peaks = workers.map(({ peakRssBytes }) => peakRssBytes);
+  const peaks = workers.filter(({ batches }) => batches > 0).map(({ peakRssBytes }) => peakRssBytes);
   return [
     steps,
     `  workers: ${describeWork(measurement)}`,

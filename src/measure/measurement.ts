@@ -32,7 +32,7 @@ export interface WorkerMeasurement {
   readonly handOverMs: number;
   /** From being sent to being received, over all batches; most of it passes while the worker works. */
   readonly ipcMs: number;
-  /** The most memory that the process has had, ever. */
+  /** The most memory that the process has had, ever; 0 when no ack has told it. */
   readonly peakRssBytes: number;
 }
 

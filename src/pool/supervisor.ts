@@ -36,6 +36,8 @@ export interface SupervisorOptions {
   /** Called for each ack that is applied. */
   onAck(ack: Ack): void;
   onNotice(message: string): void;
+  /** A worker ended before it was told to. */
+  onDeath?(pid: number): void;
 }
 
 export class Supervisor {
@@ -65,6 +67,10 @@ export class Supervisor {
   /** How many workers there are, or are to be again. */
   get size(): number {
     return this.#options.size;
+  }
+
+  get liveWorkers(): number {
+    return this.#members.length;
   }
 
   get workerPids(): number[] {
@@ -241,6 +247,7 @@ export class Supervisor {
     const what = `worker ${member.worker.pid} ${how}`;
     // It takes its batches in order, so that it was at the oldest.
     const consequence = entries[0]?.blame(how) ?? null;
+    this.#options.onDeath?.(member.worker.pid);
     const verdict = this.#deaths.record(hadStarted);
     if (verdict.isExhausted) {
       this.#fail(

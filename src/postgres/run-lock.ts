@@ -1,7 +1,6 @@
 /** The lock that keeps two runs from loading the same table at the same time; it lasts as long as its session. */
 
-import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
+import pg from 'pg';
 import { UsageError } from '../errors.ts';
 import { qualifiedName } from './ddl.ts';
 
@@ -9,29 +8,17 @@ import { qualifiedName } from './ddl.ts';
 const lockSpace = 6_464_703;
 
 /** Postgres notices within 2 s that the client of a session is gone (see `connectPostgres`); then its lock is free. */
-const waitForDeadMs = 5_000;
-const tryEveryMs = 100;
+const waitForDead = '5s';
+
+const lockNotAvailable = '55P03';
 
 /** @throws UsageError when another session holds the lock */
 export async function lockTable(client: pg.Client, table: { schema: string; table: string }): Promise<void> {
   const name = qualifiedName(table);
-  const deadlineMs = performance.now() + waitForDeadMs;
-  while (!(await tryLock(client, name))) {
-    if (performance.now() >= deadlineMs) {
-      throw new UsageError(`another run is loading the table ${name}${await describeHolder(client, name)}`, {
-        fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
-      });
-    }
-    await delay(tryEveryMs);
-  }
-}
-
-async function tryLock(client: pg.Client, name: string): Promise<boolean> {
-  const { rows } = await client.query<{ isLocked: boolean }>(
-    'SELECT pg_try_advisory_lock(hashtextextended($1, $2)) AS "isLocked"',
-    [name, lockSpace],
-  );
-  return rows[0]?.isLocked === true;
+  if (await waitForLock(client, name)) return;
+  throw new UsageError(`another run is loading the table ${name}${await describeHolder(client, name)}`, {
+    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+  });
 }
 
 /** Whether some session holds the lock; takes none itself. */
@@ -49,11 +36,25 @@ export async function isTableLocked(
   return (rowCount ?? 0) > 0;
 }
 
+/** One statement that waits, and not many that try: whoever looks sees Postgres at work. @returns whether it has it */
+async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
+  await client.query(`SET lock_timeout = '${waitForDead}'`);
+  let isLocked = true;
+  try {
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [name, lockSpace]);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
+    isLocked = false;
+  }
+  await client.query('SET lock_timeout = 0');
+  return isLocked;
+}
+
 async function describeHolder(client: pg.Client, name: string): Promise<string> {
   const { rows } = await client.query<{ host: string | null; since: string; pid: number }>(
     `SELECT a.client_addr::text AS host, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, a.pid
        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
         AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`,
     [name, lockSpace],
   );

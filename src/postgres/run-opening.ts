@@ -69,5 +69,5 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
     const committed = await readTotals(client, runId);
     const nextBatch = await readNextBatch(client, runId);
     return { runId, epoch, settings, isOwnTable, rowsBefore, isLoaded, ranges, nextBatch, committed };
-  });
+  }, 'long');
 }

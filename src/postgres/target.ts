@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError } from '../errors.ts';
 import type { ExistingTable } from '../plan/column-target.ts';
-import { columnTypes, isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
+import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
@@ -49,14 +49,22 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   return table.isOwn;
 }
 
-/** The child tables that earlier runs have made beside this table. */
-async function listFormerChildren(client: pg.Client, { schema, table }: Plan): Promise<Plan[]> {
-  const { rows } = await client.query<{ children: ChildTable[] | null }>(
-    `SELECT settings -> 'plan' -> 'children' AS children FROM mongo2pg.runs
-      WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL`,
+/** The child tables that earlier runs have made, and that hang on this table still. */
+async function listFormerChildren(
+  client: pg.Client,
+  { schema, table }: Plan,
+): Promise<Pick<Plan, 'schema' | 'table'>[]> {
+  const { rows } = await client.query<Pick<Plan, 'schema' | 'table'>>(
+    `SELECT DISTINCT n.nspname AS schema, c.relname AS table
+       FROM mongo2pg.runs r
+       CROSS JOIN jsonb_array_elements(r.settings #> '{plan,children}') AS child
+       JOIN pg_constraint k ON k.contype = 'f' AND k.confrelid = to_regclass(format('%I.%I', $1::text, $2::text))
+       JOIN pg_class c ON c.oid = k.conrelid AND c.relname = child #>> '{plan,table}'
+       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = child #>> '{plan,schema}'
+      WHERE r.table_schema = $1 AND r.table_name = $2`,
     [schema, table],
   );
-  return rows.flatMap(({ children }) => (children ?? []).map(({ plan }) => plan));
+  return rows;
 }
 
 function refuseChild(child: Plan): TargetError {

@@ -10,8 +10,11 @@ export function chooseStep(max: number, wantedTicks: number): number {
 
 /** From 0 to the first tick that is not below `max`. */
 export function ticksUpTo(max: number, wantedTicks: number): number[] {
-  const step = chooseStep(max > 0 ? max : 1, wantedTicks);
-  const count = Math.max(1, Math.ceil(max / step - 1e-9));
+  // Where there was nothing, there is still an axis.
+  const end = max > 0 ? max : 1;
+  const step = chooseStep(end, wantedTicks);
+  // Without the small part 0.3 / 0.1 would be more than 3.
+  const count = Math.ceil(end / step - 1e-9);
   return Array.from({ length: count + 1 }, (_, index) => index * step);
 }
 
@@ -31,7 +34,7 @@ export function timeTicksWithin(endMs: number, wantedTicks: number): number[] {
 export function formatMoment(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 60) return `${Number(seconds.toFixed(2))} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${pad(Math.round(seconds % 60))} min`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${pad(Math.floor(seconds % 60))} min`;
   return `${Math.floor(seconds / 3600)}:${pad(Math.floor((seconds % 3600) / 60))} h`;
 }
 

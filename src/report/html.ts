@@ -30,6 +30,15 @@ export function jsonElement(className: string, data: unknown): Html {
   </script>`;
 }
 
+/** @param code that stands in the page to the letter, since a hash of it is what the browser runs */
+export function scriptElement(code: string): Html {
+  return new Html(`<script>${code}</script>`);
+}
+
+export function styleElement(rules: string): Html {
+  return new Html(`<style>${rules}</style>`);
+}
+
 function toText(value: HtmlValue): string {
   if (value instanceof Html) return value.text;
   if (typeof value === 'number') return String(value);

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { formatCount, formatPlural } from '../format.ts';
-import { Html, html } from './html.ts';
+import { Html, html, scriptElement, styleElement } from './html.ts';
 import type { Report, Section } from './report.ts';
-import { readoutScript, watchScript } from './script.ts';
+import { script } from './script.ts';
 import { drawSection, isCopied } from './section-page.ts';
 import { style } from './style.ts';
 
@@ -20,12 +20,7 @@ export function writePage(report: Report): string {
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <link rel="icon" href="data:," />
       <title>${title}</title>
-      <style>
-        ${new Html(style)}
-      </style>
-      <script>
-        ${new Html(watchScript)};
-      </script>
+      ${styleElement(style)}
     </head>
     <body>
       <header>
@@ -37,9 +32,7 @@ export function writePage(report: Report): string {
         ${report.failure === null ? html`` : html`<p class="failure">${report.failure}</p>`}
       </header>
       <main>${report.sections.map((section) => drawSection(section))} ${drawNotices(report.notices)}</main>
-      <script>
-        ${new Html(readoutScript)};
-      </script>
+      ${scriptElement(script)}
     </body>
   </html> `;
   return opening + page.text;
@@ -50,13 +43,13 @@ const policy = [
   "default-src 'none'",
   'img-src data:',
   "style-src 'unsafe-inline'",
-  `script-src ${[watchScript, readoutScript].map(hashOf).join(' ')}`,
+  `script-src ${hashOf(script)}`,
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
 
-function hashOf(script: string): string {
-  return `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+function hashOf(code: string): string {
+  return `'sha256-${createHash('sha256').update(code).digest('base64')}'`;
 }
 
 function describeSources(sections: readonly Section[]): string {

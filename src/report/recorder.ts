@@ -46,6 +46,7 @@ export class Recorder {
         return;
       // Told by the summary, or no part of a run.
       case 'index':
+      case 'worker-died':
       case 'verifying':
       case 'verified':
         return;

@@ -17,7 +17,7 @@ export interface Section {
   readonly source: string;
   /** Null when it did not get as far as having a plan. */
   readonly target: { readonly database: string; readonly table: string } | null;
-  /** Committed so far, by this process and those before it. */
+  /** Committed by this process and those before it: so far, or in all once there is an account. */
   readonly documents: number;
   /** How many of them by those before it. */
   readonly committedBefore: number;

@@ -4,17 +4,8 @@
  * test runs it in a browser.
  */
 
-/** In the head: counts what goes wrong, from the beginning on, for the test and for the curious. */
-export const watchScript = `
-document.documentElement.dataset.errors = '0';
-for (const kind of ['error', 'unhandledrejection', 'securitypolicyviolation']) {
-  addEventListener(kind, () => document.documentElement.dataset.errors++, true);
-}
-`;
-
-export const readoutScript = `
+export const script = `
 const format = (value) => value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });
-let plots = 0;
 for (const section of document.querySelectorAll('section[data-interval]')) {
   const intervalMs = Number(section.dataset.interval);
   const endMs = Number(section.dataset.end);
@@ -71,7 +62,6 @@ for (const section of document.querySelectorAll('section[data-interval]')) {
       show(Math.floor((share * endMs) / intervalMs));
     });
     svg.addEventListener('pointerleave', hide);
-    plots++;
   }
   slider.addEventListener('input', () => show(Number(slider.value)));
   slider.addEventListener('blur', hide);
@@ -80,6 +70,4 @@ for (const section of document.querySelectorAll('section[data-interval]')) {
   label.append('Moment ', slider, ' ', moment);
   section.querySelector('.plots').before(label);
 }
-document.documentElement.dataset.requests = performance.getEntriesByType('resource').length;
-document.documentElement.dataset.plots = plots;
 `;

@@ -114,9 +114,9 @@ export class SectionRecorder implements WorkerObserver {
     return {
       source,
       target: plan === undefined ? null : { database, table: `${plan.schema}.${plan.table}` },
-      documents: this.#progress?.documents ?? committedBefore,
+      documents: this.#summary?.read ?? this.#progress?.documents ?? committedBefore,
       committedBefore,
-      bytes: this.#progress?.bytes ?? 0,
+      bytes: this.#summary?.bytes ?? this.#progress?.bytes ?? 0,
       expectedDocuments: this.#started?.expectedDocuments ?? 0,
       summary: this.#summary ?? null,
       failure: this.#failure,

@@ -32,7 +32,7 @@ export function drawBar(title: string, shares: readonly Share[], note: string): 
     </svg>
     <p class="legend">
       ${shares.map(({ kind, name, amount }) => html`<span><i class="${kind}"></i>${name} ${amount}</span>`)}
-      <span>${note}</span>
+      <span class="note">${note}</span>
     </p>
   </div>`;
 }

@@ -35,12 +35,13 @@ dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px
 dl.figures div { border-top: 2px solid var(--rule); padding-top: 8px; }
 dt { color: var(--soft); font-size: 12px; }
 dd { margin: 0; font-size: 22px; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; white-space: nowrap; }
-dd small { font-size: 13px; font-weight: 400; color: var(--soft); letter-spacing: 0; }
-.bar { display: grid; grid-template-columns: 84px 1fr; gap: 4px 12px; align-items: center; margin-top: 12px; font-size: 13px; }
+dd small { display: block; font-size: 13px; font-weight: 400; color: var(--soft); letter-spacing: 0; }
+.bar { display: grid; grid-template-columns: 84px minmax(0, 1fr); gap: 4px 12px; align-items: center; margin-top: 12px; font-size: 13px; }
 .bar svg { display: block; width: 100%; height: 20px; border-radius: 4px; background: var(--idle); }
 .legend { color: var(--soft); font-size: 12px; }
 .bar .legend { grid-column: 2; }
 .legend span { white-space: nowrap; margin-right: 14px; }
+.legend span.note { display: block; white-space: normal; }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 4px; vertical-align: -1px; }
 figcaption .legend { float: right; }
 figcaption .legend span { margin: 0 0 0 10px; }
@@ -48,7 +49,8 @@ figcaption .legend span { margin: 0 0 0 10px; }
 @media (max-width: 780px) { .plots { grid-template-columns: 1fr; } body { padding: 16px 10px; } section { padding: 16px 12px; } }
 figure { margin: 0; }
 .cell { min-width: 0; }
-figure.wide { grid-column: 1 / -1; min-width: 0; }
+figure.wide { grid-column: 1 / -1; min-width: 0; overflow-x: auto; }
+figure.wide svg { min-width: 700px; }
 figcaption { font-size: 13px; }
 .readout { color: var(--soft); margin-left: 6px; font-variant-numeric: tabular-nums; }
 figure svg { display: block; width: 100%; height: auto; margin-top: 4px; overflow: visible; }

@@ -21,6 +21,7 @@ export function drawWorkers({ measurement, series }: Section): Html {
     'COMMIT',
     'batch on its way',
     'no batch',
+    'send to receipt, mean',
     'peak memory',
   ];
   const rows = measurement.workers.map((worker) => [
@@ -36,6 +37,7 @@ export function drawWorkers({ measurement, series }: Section): Html {
       worker.handOverMs,
       worker.idleMs - worker.handOverMs,
     ].map(formatExactly),
+    worker.batches === 0 ? '' : `${(worker.ipcMs / worker.batches).toFixed(1)} ms`,
     worker.batches === 0 ? '' : formatMegabytes(worker.peakRssBytes),
   ]);
   return drawTable(header, rows);

@@ -63,6 +63,8 @@ describe('an unfinished run', () => {
     const refused = await scene.run({ MONGO_DB: other.env.MONGO_DB ?? '' });
     assertCode(refused, ExitCode.usage);
     assert.match(refused.stderr, /its source was \w+\.things and is now \w+\.things/);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
   });
 });
 

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import { cleanUp } from '../support/embedded.ts';
-import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
 import { mongoUrl } from '../support/servers.ts';
 
-/** Only the command's own finds fail: it connects under a name of the test's. */
+/** In mid-run, `times` of the command's own finds fail: it connects under a name of the test's. */
 async function runFailing(
-  t: Parameters<typeof setScene>[0],
+  t: TestContext,
   scene: Scene,
+  times: number,
   data: Record<string, unknown>,
-  env: Record<string, string> = {},
-) {
+): Promise<FaultRun> {
   const appName = `faults ${scene.env.MONGO_DB ?? ''}`;
   const client = await MongoClient.connect(mongoUrl);
   cleanUp(t, () => client.close());
@@ -22,20 +23,17 @@ async function runFailing(
       mode,
       data: { failCommands: ['find'], appName, ...data },
     });
-  // Two more than there are before the first page, so that it hits in mid-run.
-  await configure({ skip: 5 });
   const url = new URL(mongoUrl);
   url.searchParams.set('appName', appName);
-  const timesUp = setTimeout(() => void configure('off'), 1_000);
-  try {
-    const run = await scene.run({ MONGO_URL: url.href, ...env });
-    const before = (await client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })) as {
-      count?: number;
-    };
-    return { run, before };
-  } finally {
-    clearTimeout(timesUp);
-  }
+  const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
+  const running = scene.run({ ...failpoints.env, MONGO_URL: url.href });
+  await failpoints.waitUntilFired('primary-after-ack');
+  await configure({ times });
+  await failpoints.resume('primary-after-ack');
+  const run = await running;
+  const { count } = await configure('off');
+  assert.equal(count, times, 'the finds have failed');
+  return run;
 }
 
 describe('MongoDB answers a page with an error', () => {
@@ -48,7 +46,7 @@ describe('MongoDB answers a page with an error', () => {
   ] as const) {
     it(`${what}: the page is read again`, async (t) => {
       const scene = await setScene(t);
-      const { run } = await runFailing(t, scene, data);
+      const run = await runFailing(t, scene, 3, data);
       assertCode(run, 0);
       assert.match(run.notices, /MongoDB is tried again/);
       await scene.assertEqual();
@@ -57,7 +55,7 @@ describe('MongoDB answers a page with an error', () => {
 
   it('that does not pass (not authorised): the run stops at once, and the same command goes on', async (t) => {
     const scene = await setScene(t);
-    const { run } = await runFailing(t, scene, { errorCode: 13 });
+    const run = await runFailing(t, scene, 1, { errorCode: 13 });
     assertCode(run, ExitCode.source);
     assert.doesNotMatch(run.notices, /tried again/);
     assert.match(run.stderr, /grant the user the role `read`.*the same command goes on/);

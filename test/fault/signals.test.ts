@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { waitForProcessEnd } from '../support/embedded.ts';
+import { waitForProcessEnd, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
@@ -65,7 +65,7 @@ describe('a signal', () => {
       );
       return waiting.length > 0;
     };
-    while (!(await isWaiting())) await new Promise(setImmediate);
+    await waitUntil('the key waits for the lock', isWaiting);
     running.process.kill('SIGTERM');
     assertCode(await ended, 143);
     await scene.query('ROLLBACK');

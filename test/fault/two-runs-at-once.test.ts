@@ -10,7 +10,8 @@ describe('two runs of the same migration at the same time', () => {
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const first = act(scene.start(failpoints.env), () => undefined);
     await failpoints.waitUntilFired('primary-after-ack');
-    const second = await scene.run();
+    // It waits for a while, in which Postgres is not silent but at work.
+    const second = await scene.run({ ANSWER_TIMEOUT_SECONDS: '1' });
     assertCode(second, ExitCode.usage);
     assert.match(second.stderr, /another run is loading the table "public"\."things" \(from /);
     await failpoints.resume('primary-after-ack');

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
-const patience = { WORKER_TIMEOUT_SECONDS: '2' };
+// Long enough for a worker to come up on a busy machine.
+const patience = { WORKER_TIMEOUT_SECONDS: '3' };
 
-describe('a worker that gives no sign of life', () => {
+// They wait for the timeout, which they can do together.
+describe('a worker that gives no sign of life', { concurrency: 2 }, () => {
   it('because it is in an endless loop: it is killed and replaced', async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-transcode': 'hang@5' });

@@ -46,10 +46,11 @@ export async function runCli(
   return await startCli(args, env).result;
 }
 
-/** The events of a run with `--json`, as they come. */
-export async function* readEvents(child: ChildProcess): AsyncGenerator<RunEvent> {
+/** The events of a run with `--json`, as they come; an aborted signal ends the reading. */
+export async function* readEvents(child: ChildProcess, signal?: AbortSignal): AsyncGenerator<RunEvent> {
   if (child.stdout === null) throw new Error('stdout is not a pipe');
-  for await (const line of createInterface({ input: child.stdout })) {
+  const options = signal === undefined ? {} : { signal };
+  for await (const line of createInterface({ input: child.stdout, ...options })) {
     yield JSON.parse(line) as RunEvent;
   }
 }

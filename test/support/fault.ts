@@ -1,11 +1,12 @@
 /** What fault tests share: a collection of simple documents, runs of the command on it, and the question at the end. */
 
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
 import pg from 'pg';
 import type { RunEvent, Summary } from '../../src/events.ts';
-import { readEvents, runCli, startCli, type CliResult, type RunningCli } from './cli.ts';
+import { readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { cleanUp } from './embedded.ts';
 import { createSandbox } from './servers.ts';
@@ -29,12 +30,15 @@ export interface FaultRun extends CliResult {
 
 const name = 'things';
 
+/** Far longer than any command of a test takes. */
+const limitMs = 60_000;
+
 /** On the servers that all tests share; removed after the test. */
 export async function setScene(t: TestContext, count = 3_000): Promise<Scene> {
   const sandbox = await createSandbox();
   cleanUp(t, () => sandbox.remove());
   await fill(sandbox.db.collection(name), count);
-  return sceneOf(sandbox.db.collection(name), sandbox.client, sandbox.env);
+  return sceneOf(t, sandbox.db.collection(name), sandbox.client, sandbox.env);
 }
 
 /** On servers of the test's own, or reached by way of a proxy: the URLs are what the command is given. */
@@ -59,26 +63,47 @@ export async function setSceneOn(
   const collection = mongo.db('faults').collection(name);
   await collection.drop();
   await fill(collection, count);
-  return sceneOf(collection, client, {
+  return sceneOf(t, collection, client, {
     MONGO_URL: servers.commandMongoUrl ?? servers.mongoUrl,
     MONGO_DB: 'faults',
     POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
   });
 }
 
-function sceneOf(collection: Collection, client: pg.Client, urls: Readonly<Record<string, string>>): Scene {
+function sceneOf(
+  t: TestContext,
+  collection: Collection,
+  client: pg.Client,
+  urls: Readonly<Record<string, string>>,
+): Scene {
   const env = { ...urls, MONGO_COLLECTION: name, CLUSTER_SIZE: '2', ITEMS_PER_PAGE: '50' };
-  const start: Scene['start'] = (more = {}, ...args) => startCli([...args, '--json'], { ...env, ...more });
+  const start: Scene['start'] = (more = {}, ...args) => {
+    const run = startCli([...args, '--json'], { ...env, ...more });
+    killInTime(t, run.process);
+    return run;
+  };
   return {
     collection,
     client,
     env,
     start,
-    run: async (more = {}, ...args) => read(await runCli([...args, '--json'], { ...env, ...more })),
+    run: async (more, ...args) => read(await start(more, ...args).result),
     assertEqual: (options) => assertEqualTable(collection, client, name, options),
     query: async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []) =>
       (await client.query<Row>(sql, values)).rows,
   };
+}
+
+/** A command that hangs ends its test, and none outlives it. */
+function killInTime(t: TestContext, child: ChildProcess): void {
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  const timer = setTimeout(kill, limitMs);
+  child.once('exit', () => {
+    clearTimeout(timer);
+  });
+  cleanUp(t, kill);
 }
 
 export function documentsOf(count: number, first = 0): { _id: never; text: string; even: boolean }[] {

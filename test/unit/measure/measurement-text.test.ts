@@ -45,6 +45,13 @@ describe('describeMeasurement', () => {
     assert.ok(describeMeasurement(summaryOf(many)).includes('  busy: each worker 60% – 72%'));
   });
 
+  it('tells no memory of a worker that has told none', () => {
+    const idle = { ...worker, batches: 0, transcodeMs: 0, loadMs: 0, idleMs: 1000, peakRssBytes: 0 };
+    const lines = describeMeasurement(summaryOf([worker, idle]));
+    assert.ok(lines.includes('  peak memory: primary 176 MB · workers 97.0 MB'), lines.join('\n'));
+    assert.ok(lines.includes('  busy: 80% · 0%'), lines.join('\n'));
+  });
+
   it('tells nothing of workers that had nothing to load', () => {
     assert.equal(describeMeasurement(summaryOf([{ ...worker, batches: 0 }])).length, 1);
   });
