@@ -105,11 +105,57 @@ async function fillStage(
       const refusal = readRefusal(error, unfit, run.plan);
       if (refusal === null) throw error;
       await client.query('ROLLBACK TO SAVEPOINT fill_stage');
+      if (isToldLate(error)) {
+        unfit.clear();
+        await fillByHalves(client, run, copy, [0, rowCount], unfit);
+        return unfit;
+      }
       unfit.set(refusal.row, refusal);
       bytes = withoutRows(copy, new Set(unfit.keys()));
     }
   }
   return unfit;
+}
+
+/**
+ * A row that is too wide for a page is only found out when COPY writes the rows that it has gathered, and the line is then
+ * that of the last one.
+ */
+function isToldLate(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '54000';
+}
+
+/** Stages the rows from the first to before the last, all but those that not even a single row's COPY takes. */
+async function fillByHalves(
+  client: pg.Client,
+  run: StagedRun,
+  copy: Buffer,
+  [first, last]: readonly [first: number, last: number],
+  unfit: Map<number, Refusal>,
+  rowCount = last,
+): Promise<void> {
+  const others = Array.from({ length: rowCount }, (_, row) => row).filter(
+    (row) => row < first || row >= last,
+  );
+  await client.query('SAVEPOINT fill_half');
+  try {
+    await copyRows(
+      client,
+      `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`,
+      withoutRows(copy, new Set(others)),
+    );
+    await client.query('RELEASE SAVEPOINT fill_half');
+  } catch (error) {
+    if (!isRefusal(error) || !(error instanceof pg.DatabaseError)) throw error;
+    await client.query('ROLLBACK TO SAVEPOINT fill_half');
+    if (last - first === 1) {
+      unfit.set(first, { row: first, code: error.code ?? '', column: null, detail: error.message });
+      return;
+    }
+    const middle = (first + last) >> 1;
+    await fillByHalves(client, run, copy, [first, middle], unfit, rowCount);
+    await fillByHalves(client, run, copy, [middle, last], unfit, rowCount);
+  }
 }
 
 /** `COPY stage, line 3, column c1` → the third of the rows that were sent, and the second of their columns. */

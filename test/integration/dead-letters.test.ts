@@ -153,6 +153,27 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
+  it('a row that is too wide for a page, which COPY tells late and with the line of another', async () => {
+    const names = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
+    const wide = (_id: number) => ({ _id, ...Object.fromEntries(names.map((name) => [name, 0.5 + _id])) });
+    const narrow = (_id: number) => ({ _id, [names[_id] ?? '']: 0.5 });
+    await sandbox.db
+      .collection<{ _id: number }>('people')
+      .insertMany(
+        Array.from({ length: 100 }, (_, _id) => (_id === 37 || _id === 99 ? wide(_id) : narrow(_id))),
+      );
+    const { code, stdout, stderr } = await run();
+    assert.equal(code, ExitCode.deadLetters, stderr);
+    assert.match(stdout, /read 100 = copied 98 \+ dead-lettered 2/);
+    assert.deepEqual(
+      (await readLetters()).map(({ id, code: state }) => [id, state]),
+      [
+        ['{"$numberInt":"37"}', '54000'],
+        ['{"$numberInt":"99"}', '54000'],
+      ],
+    );
+  });
+
   it('half of 10,000 in one batch', async () => {
     const { code, stdout } = await migrate(
       people(10_000, ({ _id }) => ({ age: _id % 2 })),
