@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: this tool, end to end, against the ceiling of the same machine.
  *
- * Both load the same users into the same table of the same Postgres and build the same primary key; they take turns,
+ * Both load the same users (or, with `--documents orders`, nested orders) into the same table of the same Postgres and build the same primary key; they take turns,
  * so that a noisy machine is noisy for both. Prints what it measured, good or bad, and leaves nothing behind.
  */
 
@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import { seedUsers } from '../../src/seed.ts';
 import { prepareCeiling, runCeiling, type CeilingInput } from './ceiling.ts';
+import { seedOrders } from './orders.ts';
 import { describeMachine, describeRuns, formatTable } from './report.ts';
 import { connectBench, readChecksum } from './table.ts';
 import { runTool } from './tool.ts';
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     amount: { type: 'string', default: '1000000' },
     runs: { type: 'string', default: '3' },
     workers: { type: 'string', default: String(availableParallelism() * 3) },
+    documents: { type: 'string', default: 'users' },
   },
 });
 const amount = Number(values.amount);
@@ -53,9 +55,11 @@ async function bench(settings: BenchSettings): Promise<void> {
   try {
     console.log(await describeMachine(client));
     const seedMs = await timed(() =>
-      seedUsers({ url: settings.mongoUrl, db: 'bench', collection: 'users', amount, ifExists: 'fail' }),
+      values.documents === 'orders'
+        ? seedOrders(settings.mongoUrl, amount)
+        : seedUsers({ url: settings.mongoUrl, db: 'bench', collection: 'users', amount, ifExists: 'fail' }),
     );
-    console.log(`seeded ${amount} users in ${(seedMs / 1000).toFixed(1)} s`);
+    console.log(`seeded ${amount} ${values.documents} in ${(seedMs / 1000).toFixed(1)} s`);
     const input: CeilingInput = await prepareCeiling(settings);
 
     const toolRuns = [];

@@ -54,6 +54,16 @@ export function chooseColumnType(seen: Iterable<SeenType>): ColumnType {
   return chosen ?? 'json';
 }
 
+/**
+ * The type of the primary key: where null is a value like any other, and where a double and a Decimal128 that are
+ * different could be one numeric.
+ */
+export function chooseIdType(seen: ReadonlySet<SeenType>): ColumnType {
+  if (seen.has('null')) return 'json';
+  const type = chooseColumnType(seen);
+  return type === 'decimal' && seen.size > 1 ? 'json' : type;
+}
+
 function widen(a: ColumnType | undefined, b: ColumnType): ColumnType {
   if (a === undefined || a === b) return b;
   return widened[[a, b].sort().join()] ?? 'json';

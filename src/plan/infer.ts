@@ -1,6 +1,6 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
-import { chooseColumnType } from './column-type.ts';
+import { chooseColumnType, chooseIdType } from './column-type.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
@@ -83,7 +83,6 @@ function countValues({ count, types }: FieldStats): number {
 /** The type of the column for a field, nested or not. */
 export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
   const isId = path.length === 1 && nameOf(path) === '_id';
-  // In an `_id` null is a value like any other.
-  const type = isId && types.has('null') ? 'json' : chooseColumnType(types.keys());
+  const type = isId ? chooseIdType(new Set(types.keys())) : chooseColumnType(types.keys());
   return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
 }

@@ -5,7 +5,7 @@ import { formatCount, formatPlural } from '../format.ts';
 import { Html, html, scriptElement, styleElement } from './html.ts';
 import type { Report, Section } from './report.ts';
 import { script } from './script.ts';
-import { drawSection, isCopied } from './section-page.ts';
+import { drawSection, drawState, type State } from './section-page.ts';
 import { style } from './style.ts';
 
 /** What every report begins with, so that one can be told from a file that is something else. */
@@ -24,7 +24,7 @@ export function writePage(report: Report): string {
     </head>
     <body>
       <header>
-        <h1>mongo2pg report ${drawState(report)}</h1>
+        <h1>mongo2pg report ${drawState(describeState(report))}</h1>
         <p class="soft">
           ${describeCount(report.sections)} · written
           ${report.writtenAt.toISOString().slice(0, 19).replace('T', ' ')} UTC
@@ -63,11 +63,15 @@ function describeCount(sections: readonly Section[]): string {
   return `${formatPlural(sections.length, 'collection')} · ${formatPlural(documents, 'document')}`;
 }
 
-function drawState({ failure, sections }: Report): Html {
-  const failed = sections.filter((section) => !isCopied(section)).length;
-  if (failure !== null) return html`<span class="state bad">stopped</span>`;
-  if (failed > 0) return html`<span class="state bad">${formatCount(failed)} failed</span>`;
-  return html`<span class="state good">complete</span>`;
+/** As the exit code tells it. */
+function describeState({ failure, sections }: Report): State {
+  if (failure !== null) return { word: 'stopped', isGood: false };
+  const failed = sections.filter(({ summary }) => summary === null).length;
+  if (failed > 0) return { word: `${formatCount(failed)} failed`, isGood: false };
+  const hasDeadLetters = sections.some(({ summary }) => summary !== null && summary.deadLettered > 0);
+  return hasDeadLetters
+    ? { word: 'complete, with dead letters', isGood: false }
+    : { word: 'complete', isGood: true };
 }
 
 function drawNotices(notices: readonly string[]): Html {

@@ -12,11 +12,8 @@ import { drawNumbers, drawWorkers } from './tables.ts';
 export function drawSection(section: Section): Html {
   const { source, target, failure, summary, series, endMs } = section;
   const bottleneck = findBottleneck(section.measurement);
-  const state = isCopied(section)
-    ? html`<span class="state good">copied</span>`
-    : html`<span class="state bad">not complete</span>`;
   return html`<section data-interval="${series.intervalMs}" data-end="${endMs}">
-    <h2>${source}${target === null ? '' : ` → ${target.table}`} ${state}</h2>
+    <h2>${source}${target === null ? '' : ` → ${target.table}`} ${drawState(describeState(section))}</h2>
     <p class="soft">${describePlace(section)}</p>
     ${failure === null ? html`` : html`<p class="failure">${failure}</p>`} ${drawFigures(section)}
     ${bottleneck === null ? html`` : html`<p class="bottleneck"><b>Bottleneck</b>${bottleneck.text}</p>`}
@@ -34,9 +31,21 @@ export function drawSection(section: Section): Html {
   </section>`;
 }
 
-/** To its end, whatever became dead letters. */
-export function isCopied({ summary }: Section): boolean {
-  return summary !== null;
+/** What became of one collection, or of all of them, in a word. */
+export interface State {
+  readonly word: string;
+  readonly isGood: boolean;
+}
+
+export function drawState({ word, isGood }: State): Html {
+  return html`<span class="state ${isGood ? 'good' : 'bad'}">${word}</span>`;
+}
+
+function describeState({ summary }: Section): State {
+  if (summary === null) return { word: 'not complete', isGood: false };
+  return summary.deadLettered === 0
+    ? { word: 'copied', isGood: true }
+    : { word: 'copied, with dead letters', isGood: false };
 }
 
 function describePlace({ target, summary, committedBefore }: Section): string {

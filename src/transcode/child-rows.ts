@@ -61,6 +61,7 @@ export class ChildRows {
   /** To be called before each document. */
   begin(): void {
     this.start = this.output.position;
+    this.writer.counter.begin();
   }
 
   /** A value that is no array is none of ours, and is kept with the rest of its document. */
@@ -91,6 +92,7 @@ export class ChildRows {
   forget(parent: number): void {
     while (this.parents.at(-1) === parent) this.parents.pop();
     this.output.position = this.start;
+    this.writer.counter.forget();
   }
 
   finish(): EncodedChild {

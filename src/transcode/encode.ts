@@ -2,7 +2,7 @@
  * The table of column types: which BSON types each takes, and what makes fields of a COPY row of their values.
  */
 
-import type { ColumnType, NulPolicy, PlanColumn } from '../plan/plan.ts';
+import { isIdColumn, type ColumnType, type NulPolicy, type PlanColumn } from '../plan/plan.ts';
 import { bsonTypes } from './bson-types.ts';
 import { encodeBoolean } from './encode-boolean.ts';
 import { createBinaryEncoder, encodeObjectId, encodeObjectIdBytes, encodeUuid } from './encode-bytes.ts';
@@ -26,6 +26,7 @@ import {
   encodeDoubleAsNumeric,
   encodeInt32AsNumeric,
   encodeInt64AsNumeric,
+  encodeWholeDoubleAsNumeric,
 } from './numeric.ts';
 
 export interface EncodingOptions {
@@ -54,7 +55,8 @@ function tabulate(column: PlanColumn, nul: NulPolicy): Record<ColumnType, Takes 
       decimal: encodeDecimal,
       int: encodeInt32AsNumeric,
       long: encodeInt64AsNumeric,
-      double: encodeDoubleAsNumeric,
+      // By their shortest digits, the double 0.1 and the Decimal128 0.1 would be one.
+      double: isIdColumn(column) ? encodeWholeDoubleAsNumeric : encodeDoubleAsNumeric,
     },
     boolean: { bool: encodeBoolean },
     date: { date: encodeDate },

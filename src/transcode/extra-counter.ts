@@ -19,11 +19,38 @@ export interface ExtraCount {
 /** Stands for the fields that are too many, or have too long names, to be counted one by one. */
 export const OTHER_FIELDS = '(other fields)';
 
+interface Entry {
+  readonly reason: ExtraReason;
+  count: number;
+}
+
+/** A document that has more is an outlier, whose memory is given back. */
+const MAX_KEPT_RECENT = 4096;
+
 export class ExtraCounter {
-  private readonly counts = new Map<string, Map<number, { readonly reason: ExtraReason; count: number }>>();
+  private readonly counts = new Map<string, Map<number, Entry>>();
+  /** The first `recentCount` of these were added to since `begin`, each by one. */
+  private recent: Entry[] = [];
+  private recentCount = 0;
 
   reset(): void {
     this.counts.clear();
+    this.begin();
+  }
+
+  /** To be called before each document. */
+  begin(): void {
+    this.recentCount = 0;
+    if (this.recent.length > MAX_KEPT_RECENT) this.recent = [];
+  }
+
+  /** Takes back what was counted since `begin`: the document became a dead letter. */
+  forget(): void {
+    for (let i = 0; i < this.recentCount; i++) {
+      const entry = this.recent[i];
+      if (entry !== undefined) entry.count--;
+    }
+    this.recentCount = 0;
   }
 
   add(field: string | null, type: number, reason: ExtraReason): void {
@@ -34,15 +61,20 @@ export class ExtraCounter {
       this.counts.set(name, ofField);
     }
     const key = type * reasons.length + reasons.indexOf(reason);
-    const entry = ofField.get(key);
-    if (entry === undefined) ofField.set(key, { reason, count: 1 });
-    else entry.count++;
+    let entry = ofField.get(key);
+    if (entry === undefined) {
+      entry = { reason, count: 0 };
+      ofField.set(key, entry);
+    }
+    entry.count++;
+    this.recent[this.recentCount++] = entry;
   }
 
   toCounts(): ExtraCount[] {
     const list: ExtraCount[] = [];
     for (const [field, ofField] of this.counts) {
       for (const [key, { reason, count }] of ofField) {
+        if (count === 0) continue;
         list.push({ field, type: nameOfType(Math.floor(key / reasons.length)), reason, count });
       }
     }

@@ -104,6 +104,18 @@ function readDigits(text: string): number {
   return (mark < 0 ? 0 : Number(text.slice(mark + 1))) - places;
 }
 
+/** Only what `encodeDoubleAsNumeric` writes exactly. */
+export function encodeWholeDoubleAsNumeric(
+  source: BsonBytes,
+  start: number,
+  end: number,
+  output: Output,
+): boolean {
+  const value = source.view.getFloat64(start, true);
+  const isExact = !Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < END_OF_WHOLE);
+  return isExact && encodeDoubleAsNumeric(source, start, end, output);
+}
+
 /** Writes `significand` × 10^`exponent`, and uses the significand up. */
 function writeNumeric(significand: Uint128, exponent: number, isNegative: boolean, output: Output): boolean {
   const shift = exponent & 3;

@@ -110,11 +110,13 @@ class PlanRowEncoder implements RowEncoder {
       const rowStart = output.position;
       output.limit = rowStart + this.maxRowBytes;
       writer.currentColumn = null;
+      writer.counter.begin();
       for (const child of this.children) child.begin();
       try {
         this.writeRow(source, cursor.start, cursor.end, documents);
       } catch (error) {
         output.position = rowStart;
+        writer.counter.forget();
         for (const child of this.children) child.forget(documents);
         deadLetters.push(this.toDeadLetter(error, documents, source, cursor.start, cursor.end));
       }

@@ -45,6 +45,18 @@ describe('--report', () => {
     assert.ok(page.includes(bottleneck.replaceAll("'", '&#39;')), `the page has "${bottleneck}"`);
   });
 
+  it('says where documents became dead letters, as the exit code does', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    await sandbox.db.collection('nul').insertMany([{ text: 'fine' }, { text: 'a\0b' }]);
+    const { code } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: 'nul' });
+    assert.equal(code, 5);
+    const states = (await readFile(file, 'utf8')).matchAll(/class="state bad">([^<]*)</g);
+    assert.deepEqual(
+      Array.from(states, ([, word]) => word),
+      ['complete, with dead letters', 'copied, with dead letters'],
+    );
+  });
+
   it('writes it for a run that is interrupted, with what there is', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     const run = startCli(['--json', '--report', file], { ...env(), ITEMS_PER_PAGE: '1' });

@@ -76,9 +76,15 @@ function decodeField(type: ColumnType, bytes: Buffer | null): Field {
       assert.equal(bytes.length, 4);
       return bytes.readInt32BE();
     case 'int64':
-    case 'date':
       assert.equal(bytes.length, 8);
       return bytes.readBigInt64BE();
+    case 'date': {
+      assert.equal(bytes.length, 8);
+      const micros = bytes.readBigInt64BE();
+      // MIN_TIMESTAMP and END_TIMESTAMP of src/include/datatype/timestamp.h
+      assert.ok(micros >= -211_813_488_000_000_000n && micros < 9_223_371_331_200_000_000n, `${micros}`);
+      return micros;
+    }
     case 'double':
       assert.equal(bytes.length, 8);
       return bytes.toString('hex');
@@ -90,8 +96,9 @@ function decodeField(type: ColumnType, bytes: Buffer | null): Field {
       assert.equal(bytes[0], 1, 'the version of jsonb');
       const text = decodeUtf8(bytes.subarray(1));
       // jsonb takes any JSON but the character U+0000.
-      JSON.parse(text, (_, member: unknown) => {
-        assert.ok(typeof member !== 'string' || !member.includes('\0'), 'a NUL in jsonb');
+      JSON.parse(text, (key, member: unknown) => {
+        const hasNul = key.includes('\0') || (typeof member === 'string' && member.includes('\0'));
+        assert.ok(!hasNul, 'a NUL in jsonb');
         return member;
       });
       return text;

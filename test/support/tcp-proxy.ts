@@ -16,9 +16,10 @@ export interface Proxy {
   readonly connections: number;
   /**
    * Half-open: connections stay and nothing passes, not even their end, either way. New ones are accepted and never
-   * answered. A connection that was silenced stays so, as behind a firewall that has forgotten it.
+   * answered. A connection that was silenced stays so, as behind a firewall that has forgotten it. With a direction,
+   * what goes the other way still passes: a server does what it is told, and nobody hears of it.
    */
-  goSilent(): void;
+  goSilent(direction?: Direction): void;
   /** Resets all connections. */
   cut(): void;
   /** From now on a new connection is refused; those that are there stay. */
@@ -59,9 +60,9 @@ export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptio
     get connections() {
       return links.size;
     },
-    goSilent() {
+    goSilent(direction) {
       isSilent = true;
-      for (const link of links) link.goSilent();
+      for (const link of links) link.goSilent(direction);
     },
     cut() {
       for (const link of links) link.cut();
@@ -95,7 +96,7 @@ class Link {
   readonly #sockets: readonly Socket[];
   readonly #delayMs: number;
   readonly #bytes: Record<Direction, number>;
-  #isSilent = false;
+  readonly #silent = new Set<Direction>();
 
   /** Without a server's port it is silent from the start. */
   constructor(
@@ -107,7 +108,6 @@ class Link {
     this.#delayMs = delayMs;
     this.#bytes = bytes;
     if (serverPort === undefined) {
-      this.#isSilent = true;
       this.#sockets = [client];
       client.resume();
       client.on('error', () => undefined);
@@ -129,8 +129,9 @@ class Link {
     );
   }
 
-  goSilent(): void {
-    this.#isSilent = true;
+  goSilent(direction?: Direction): void {
+    const directions: readonly Direction[] = direction === undefined ? ['toServer', 'toClient'] : [direction];
+    for (const each of directions) this.#silent.add(each);
     // One that waited for its peer to read goes on reading, into the void.
     for (const socket of this.#sockets) socket.resume();
   }
@@ -141,29 +142,29 @@ class Link {
 
   #relay(from: Socket, to: Socket, direction: Direction): void {
     from.on('data', (chunk) => {
-      this.#pass(() => {
+      this.#pass(direction, () => {
         this.#bytes[direction] += chunk.length;
         if (!to.write(chunk)) from.pause();
       });
     });
     to.on('drain', () => from.resume());
     from.on('end', () => {
-      this.#pass(() => to.end());
+      this.#pass(direction, () => to.end());
     });
     // Followed by `close`, which passes the failure on.
     from.on('error', () => undefined);
     from.on('close', () => {
       // Both ends have been passed on already, or one side has failed.
-      this.#pass(() => {
+      this.#pass(direction, () => {
         if (!from.readableEnded) to.resetAndDestroy();
       });
     });
   }
 
   /** Timers of one duration fire in the order in which they were set, so that bytes keep theirs. */
-  #pass(action: () => void): void {
+  #pass(direction: Direction, action: () => void): void {
     const unlessSilent = (): void => {
-      if (!this.#isSilent) action();
+      if (!this.#silent.has(direction)) action();
     };
     if (this.#delayMs === 0) unlessSilent();
     else setTimeout(unlessSilent, this.#delayMs);

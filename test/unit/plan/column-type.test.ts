@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { bsonTypes, type BsonTypeName } from '../../../src/transcode/bson-types.ts';
 import { findField, wrapBytes } from '../../../src/transcode/bson.ts';
-import { chooseColumnType, nameSeenType, type SeenType } from '../../../src/plan/column-type.ts';
+import {
+  chooseColumnType,
+  chooseIdType,
+  nameSeenType,
+  type SeenType,
+} from '../../../src/plan/column-type.ts';
 import type { ColumnType } from '../../../src/plan/plan.ts';
 import { int32, rawDocument } from '../../support/raw-bson.ts';
 
@@ -66,6 +71,17 @@ describe('chooseColumnType', () => {
       assert.equal(chooseColumnType(types), 'decimal');
     }
     assert.equal(chooseColumnType(['int', 'string', 'int']), 'json');
+  });
+});
+
+describe('chooseIdType', () => {
+  it('keeps values apart that other columns need not', () => {
+    assert.equal(chooseIdType(new Set(['null', 'int'])), 'json');
+    assert.equal(chooseIdType(new Set(['long', 'double'])), 'json');
+    assert.equal(chooseIdType(new Set(['decimal', 'int'])), 'json');
+    assert.equal(chooseIdType(new Set(['decimal'])), 'decimal');
+    assert.equal(chooseIdType(new Set(['int', 'long'])), 'int64');
+    assert.equal(chooseIdType(new Set(['int', 'double'])), 'double');
   });
 });
 

@@ -132,6 +132,20 @@ describe('startProxy', limit, () => {
     assert.equal(echo.accepted[1].destroyed, false);
   });
 
+  it('swallows one way only, when told so', async (t) => {
+    const [proxy, echo] = await open(t);
+    const socket = await dial(t, proxy);
+    assert.equal(await echoOf(socket, 'both ways'), 'both ways');
+    let back = '';
+    socket.on('data', (chunk) => (back += String(chunk)));
+    proxy.goSilent('toClient');
+    socket.write(', one way');
+    await waitUntil('the server has it', () => Promise.resolve(echo.received() === 'both ways, one way'));
+    await proxy.restore();
+    assert.equal(await echoOf(await dial(t, proxy), 'and a new one'), 'and a new one');
+    assert.equal(back, '');
+  });
+
   it('resets all connections on both sides, also silent ones', async (t) => {
     const [proxy, echo] = await open(t);
     const socket = await dial(t, proxy);

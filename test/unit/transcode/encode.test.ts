@@ -244,4 +244,28 @@ describe('a column', () => {
       );
     });
   }
+
+  it('of decimal takes no double as an _id that a Decimal128 could be taken for', () => {
+    const plan = makePlan({ _id: 'decimal' });
+    const ids: [number, Buffer][] = [
+      [0x13, decimal('0.1')],
+      [1, double(0.1)],
+      [1, double(2 ** 63)],
+      [1, double(1e300)],
+      [1, double(NaN)],
+    ];
+    const documents = ids.map(([type, bytes]) => rawDocument([[type, '_id', bytes]]));
+    const { copy, deadLetters } = createRowEncoder(plan).encodeBatch(rawArray(documents));
+    assert.deepEqual(
+      decodeRows(copy, plan).map(({ _id }) => _id),
+      ['0.1', '9223372036854775808', 'NaN'],
+    );
+    assert.deepEqual(
+      deadLetters.map(({ ordinal, reason, id }) => [ordinal, reason, id]),
+      [
+        [1, 'id_type', '{"$numberDouble":"0.1"}'],
+        [3, 'id_type', '{"$numberDouble":"1e+300"}'],
+      ],
+    );
+  });
 });

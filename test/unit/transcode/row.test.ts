@@ -150,7 +150,7 @@ describe('RowEncoder', () => {
     assert.deepEqual(decodeRows(batch.copy, smallPlan), []);
     assert.deepEqual(
       { ...batch, copy: null },
-      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [] },
+      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [], children: [] },
     );
   });
 

@@ -1,0 +1,128 @@
+/** What a role may do in PostgreSQL changes under a run: it gets no connection any more, or another password. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it, type TestContext } from 'node:test';
+import pg from 'pg';
+import { ExitCode } from '../../src/errors.ts';
+import { cleanUp, waitUntil } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { act, assertCode, setScene, setSceneOn, type Scene } from '../support/fault.ts';
+import { createSandbox, mongoUrl } from '../support/servers.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+/** Two workers and the primary, and the three connections that a run leaves free. */
+const connectionLimit = 6;
+
+interface Role {
+  readonly name: string;
+  /** The URL of the scene's database for this role. */
+  url(password: string): string;
+}
+
+/** One that is not a superuser, who would be let in past every limit. */
+async function createRole(t: TestContext, scene: Scene): Promise<Role> {
+  const name = `mongo2pg_test_${randomBytes(6).toString('hex')}`;
+  const database = new URL(scene.env.POSTGRES_URL ?? '').pathname.slice(1);
+  await scene.query(
+    `CREATE ROLE ${name} LOGIN PASSWORD 'first' CONNECTION LIMIT ${connectionLimit};
+     GRANT CREATE, TEMPORARY ON DATABASE ${database} TO ${name}; GRANT CREATE ON SCHEMA public TO ${name}`,
+  );
+  cleanUp(t, () => scene.query(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name}`));
+  return {
+    name,
+    url: (password) => {
+      const url = new URL(scene.env.POSTGRES_URL ?? '');
+      url.username = name;
+      url.password = password;
+      return url.href;
+    },
+  };
+}
+
+async function countSessions(scene: Scene, role: Role): Promise<number> {
+  return (await scene.query('SELECT FROM pg_stat_activity WHERE usename = $1', [role.name])).length;
+}
+
+/** Takes connections of the role until so many are left. */
+async function takeConnections(t: TestContext, scene: Scene, role: Role, left: number): Promise<pg.Client[]> {
+  const taken: pg.Client[] = [];
+  while ((await countSessions(scene, role)) < connectionLimit - left) {
+    const client = new pg.Client({ connectionString: role.url('first') });
+    cleanUp(t, () => client.end());
+    await client.connect();
+    taken.push(client);
+  }
+  return taken;
+}
+
+describe('PostgreSQL has no connection left when the workers want theirs', () => {
+  it('one gets none until the end: the other does the work', async (t) => {
+    const scene = await setScene(t);
+    const role = await createRole(t, scene);
+    const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
+    const running = scene.run({ ...failpoints.env, POSTGRES_URL: role.url('first') });
+    await failpoints.waitUntilFired('primary-after-plan');
+    await takeConnections(t, scene, role, 1);
+    await failpoints.resume('primary-after-plan');
+    const run = await running;
+    assertCode(run, 0);
+    assert.equal(run.summary?.measurement.workers.filter(({ batches }) => batches > 0).length, 1);
+    await scene.assertEqual();
+  });
+
+  it('none gets one at first: they try until they do', async (t) => {
+    const sandbox = await createSandbox();
+    cleanUp(t, () => sandbox.remove());
+    const proxy = await startProxy({ port: Number(new URL(sandbox.postgresUrl).port) });
+    cleanUp(t, () => proxy.close());
+    const scene = await setSceneOn(t, {
+      mongoUrl,
+      postgresUrl: sandbox.postgresUrl,
+      commandPostgresUrl: proxy.url(sandbox.postgresUrl),
+    });
+    const role = await createRole(t, scene);
+    const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
+    let bytesAtStart: number | undefined;
+    let committed = 0;
+    const started = scene.start({ ...failpoints.env, POSTGRES_URL: role.url('first') });
+    const running = act(started, (event) => {
+      if (event.kind === 'started') bytesAtStart = proxy.bytes.toClient;
+      if (event.kind === 'progress') committed = event.documents;
+    });
+    await failpoints.waitUntilFired('primary-after-plan');
+    const taken = await takeConnections(t, scene, role, 0);
+    await failpoints.resume('primary-after-plan');
+    // From its start on the primary waits: what still comes from the server are its answers to the workers.
+    await waitUntil('workers have been refused', () =>
+      Promise.resolve(bytesAtStart !== undefined && proxy.bytes.toClient > bytesAtStart),
+    );
+    assert.equal(await countSessions(scene, role), connectionLimit);
+    assert.equal(committed, 0);
+    await Promise.all(taken.map((client) => client.end()));
+    assertCode(await running, 0);
+    await scene.assertEqual();
+  });
+});
+
+it('the password is changed in mid-run and connections break: the run stops at once, and goes on with the new one', async (t) => {
+  const scene = await setScene(t);
+  const role = await createRole(t, scene);
+  const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });
+  const running = scene.run({ ...failpoints.env, POSTGRES_URL: role.url('first') });
+  await failpoints.waitUntilFired('worker-before-commit');
+  await scene.query(`ALTER ROLE ${role.name} PASSWORD 'second'`);
+  const ended = await scene.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE usename = $1 AND application_name = 'mongo2pg worker'`,
+    [role.name],
+  );
+  assert.ok(ended.length > 0);
+  await failpoints.resume('worker-before-commit');
+  const stopped = await running;
+  assertCode(stopped, ExitCode.target);
+  assert.match(stopped.stderr, /refused the password of user.*the same command goes on/);
+  const run = await scene.run({ POSTGRES_URL: role.url('second') });
+  assertCode(run, 0);
+  assert.match(run.notices, /continuing run 1/);
+  await scene.assertEqual();
+});

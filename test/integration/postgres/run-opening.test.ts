@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { serialize } from 'bson';
+import { claimBatch } from '../../../src/postgres/claim.ts';
+import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
+import { beginRun, continueRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
+import { findRun } from '../../../src/postgres/runs.ts';
+import { Session } from '../../../src/postgres/session.ts';
+import { waitUntil } from '../../support/embedded.ts';
+import { makePlan } from '../../support/raw-bson.ts';
+import { createSandbox, type Sandbox } from '../../support/servers.ts';
+
+const plan = makePlan({ _id: 'int32', text: 'string' });
+const settings = { source: plan.collection, collectionId: null, choices: {}, plan };
+const lastId = Buffer.from(serialize({ _id: 10 }));
+const batch = { number: 1, rangeNo: 1, count: 10, documents: Buffer.alloc(100), afterId: null, lastId };
+const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+
+describe('continuing a run while a worker of its former primary commits', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+
+  async function open(): Promise<Session> {
+    const limits = { retryLimitMs: 1_000, answerTimeoutMs: 60_000 };
+    return await Session.open({ url: sandbox.postgresUrl, applicationName: 'mongo2pg primary', ...limits });
+  }
+
+  async function waitForLock(): Promise<void> {
+    await waitUntil('the session waits for the lock', async () => {
+      const { rowCount } = await sandbox.client.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'mongo2pg primary' AND wait_event_type = 'Lock'`,
+      );
+      return rowCount === 1;
+    });
+  }
+
+  for (const isolation of ['read committed', 'repeatable read', 'serializable']) {
+    it(`sees what that has committed, though the sessions' default is ${isolation}`, async () => {
+      const name = new URL(sandbox.postgresUrl).pathname.slice(1);
+      await sandbox.client.query(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`);
+      const session = await open();
+      const worker = await connectPostgres(sandbox.postgresUrl, 'mongo2pg worker');
+      try {
+        const begun = await beginRun(session, settings, 'drop', null);
+        await worker.client.query('BEGIN');
+        assert.ok(await claimBatch(worker.client, begun, batch, account));
+        const run = await session.run((client) => findRun(client, plan));
+        assert.ok(run !== null);
+        let continued: OpenRun | undefined;
+        const continuing = continueRun(session, run).then((open) => (continued = open));
+        await waitForLock();
+        assert.equal(continued, undefined, 'it waits for the worker');
+        await worker.client.query('COMMIT');
+        const { ranges, committed, nextBatch, epoch } = await continuing;
+        assert.deepEqual(ranges, [{ rangeNo: 2, afterId: lastId, untilId: null }]);
+        assert.equal(committed.documents, 10);
+        assert.deepEqual([nextBatch, epoch], [11, begun.epoch + 1]);
+      } finally {
+        await closePostgres(worker);
+        await session.close();
+      }
+    });
+  }
+});

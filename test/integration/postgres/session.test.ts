@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import pg from 'pg';
+import { TargetError } from '../../../src/errors.ts';
+import { Session, type SessionOptions } from '../../../src/postgres/session.ts';
+import { cleanUp, waitUntil } from '../../support/embedded.ts';
+import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import { startProxy, type Proxy } from '../../support/tcp-proxy.ts';
+
+describe('a session', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    await sandbox.client.query('CREATE TABLE lines (text text)');
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+
+  interface Opened {
+    readonly session: Session;
+    readonly proxy: Proxy;
+    readonly options: SessionOptions;
+    /** Why connections were made anew. */
+    readonly lost: string[];
+    /** The server's process of each connection that was prepared. */
+    readonly prepared: (number | undefined)[];
+  }
+
+  async function open(t: TestContext, more: Partial<SessionOptions> = {}): Promise<Opened> {
+    const proxy = await startProxy({ port: Number(new URL(sandbox.postgresUrl).port) });
+    cleanUp(t, () => proxy.close());
+    const lost: string[] = [];
+    const prepared: (number | undefined)[] = [];
+    const options: SessionOptions = {
+      url: proxy.url(sandbox.postgresUrl),
+      applicationName: 'mongo2pg test',
+      retryLimitMs: 30_000,
+      answerTimeoutMs: 30_000,
+      onLost: (reason) => lost.push(reason),
+      onConnect: async (client) => {
+        prepared.push(await readPid(client));
+      },
+      ...more,
+    };
+    const session = await Session.open(options);
+    cleanUp(t, () => session.close());
+    await sandbox.client.query('TRUNCATE lines');
+    return { session, proxy, options, lost, prepared };
+  }
+
+  async function readLines(): Promise<string[]> {
+    const { rows } = await sandbox.client.query<{ text: string }>('SELECT text FROM lines ORDER BY text');
+    return rows.map(({ text }) => text);
+  }
+
+  async function terminate(pid: number | undefined): Promise<void> {
+    await sandbox.client.query('SELECT pg_terminate_backend($1, 10000)', [pid]);
+  }
+
+  async function isThere(pid: number | undefined): Promise<boolean> {
+    const { rowCount } = await sandbox.client.query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid]);
+    return rowCount === 1;
+  }
+
+  it('connects again when the connection broke while nothing was done', async (t) => {
+    const { session, lost, prepared } = await open(t);
+    const former = session.pid;
+    await terminate(former);
+    assert.equal(await session.run(readPid), session.pid);
+    assert.notEqual(session.pid, former);
+    assert.deepEqual(prepared, [former, session.pid], 'the new connection was prepared like the first');
+    assert.equal(lost.length, 1);
+  });
+
+  it('does all of the work again when the connection breaks in the middle of it', async (t) => {
+    const { session, lost } = await open(t);
+    const pids: number[] = [];
+    await session.transaction(async (client) => {
+      pids.push(await readPid(client));
+      await client.query("INSERT INTO lines VALUES ('once')");
+      if (pids.length === 1) await terminate(pids[0]);
+      await client.query("INSERT INTO lines VALUES ('and once')");
+    });
+    assert.equal(new Set(pids).size, 2);
+    assert.deepEqual(await readLines(), ['and once', 'once']);
+    assert.equal(lost.length, 1);
+  });
+
+  it('rolls back a transaction that failed, throws the error as it is, and goes on', async (t) => {
+    const { session, lost } = await open(t);
+    const pid = session.pid;
+    const failing = session.transaction(async (client) => {
+      await client.query("INSERT INTO lines VALUES ('never')");
+      await client.query('SELECT 1 / 0');
+    });
+    await assert.rejects(failing, (error) => error instanceof pg.DatabaseError && error.code === '22012');
+    const ours = new Error('of ours');
+    await assert.rejects(
+      session.transaction(() => Promise.reject(ours)),
+      ours,
+    );
+    await session.transaction(async (client) => {
+      await client.query("INSERT INTO lines VALUES ('kept')");
+    });
+    assert.deepEqual(await readLines(), ['kept']);
+    assert.equal(session.pid, pid);
+    assert.deepEqual(lost, []);
+  });
+
+  it('does work again, on the same connection, that failed for a reason which passes', async (t) => {
+    const { session } = await open(t);
+    const pids: number[] = [];
+    await session.transaction(async (client) => {
+      pids.push(await readPid(client));
+      await client.query("INSERT INTO lines VALUES ('once')");
+      if (pids.length < 3) await client.query("DO $$ BEGIN RAISE 'again' USING ERRCODE = '40P01'; END $$");
+    });
+    assert.equal(pids.length, 3);
+    assert.equal(new Set(pids).size, 1);
+    assert.deepEqual(await readLines(), ['once']);
+  });
+
+  it('gives up when the server stays away for longer than the limit', async (t) => {
+    const { session, proxy } = await open(t, { retryLimitMs: 300 });
+    proxy.refuse();
+    proxy.cut();
+    const startedMs = performance.now();
+    await assert.rejects(session.run(readPid), (error: unknown) => {
+      assert.ok(error instanceof TargetError);
+      assert.ok(error.isServerGone);
+      assert.match(error.message, /did not do the work for 0 s: no PostgreSQL answers/);
+      return true;
+    });
+    assert.ok(performance.now() - startedMs >= 300);
+    await proxy.restore();
+    assert.ok((await session.run(readPid)) > 0, 'it can be used once the server is back');
+  });
+
+  it('ends its trying with the reason of the signal', async (t) => {
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const onLost = (): void => {
+      stop.abort(reason);
+    };
+    const { session, proxy } = await open(t, { signal: stop.signal, onLost });
+    proxy.refuse();
+    proxy.cut();
+    await assert.rejects(session.run(readPid), reason);
+  });
+
+  it('is opened at once or not at all; with patience, it waits for the server', async (t) => {
+    const { proxy, options } = await open(t);
+    proxy.refuse();
+    const lost: string[] = [];
+    const onLost = (reason: string): void => {
+      lost.push(reason);
+      void proxy.restore();
+    };
+    await assert.rejects(Session.open({ ...options, onLost }), /no PostgreSQL answers/);
+    assert.deepEqual(lost, []);
+    const patient = await Session.open({ ...options, onLost }, 'retry');
+    assert.equal(lost.length, 1);
+    await patient.close();
+  });
+
+  describe('behind a network that goes silent', () => {
+    it('gives its connection up, and ends the process that it left, with its locks', async (t) => {
+      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 300 });
+      const pids: number[] = [];
+      await session.transaction(async (client) => {
+        pids.push(await readPid(client));
+        await client.query('LOCK TABLE lines IN ACCESS EXCLUSIVE MODE');
+        await client.query("INSERT INTO lines VALUES ('once')");
+        if (pids.length > 1) return;
+        proxy.goSilent();
+        await proxy.restore();
+      });
+      assert.equal(new Set(pids).size, 2);
+      assert.equal(lost.length, 1);
+      assert.deepEqual(await readLines(), ['once']);
+      await waitUntil('the former process has ended', async () => !(await isThere(pids[0])));
+    });
+
+    it('sees what the server has committed, though its answer to that was lost', async (t) => {
+      const { session, proxy } = await open(t, { answerTimeoutMs: 300 });
+      const found: (number | null)[] = [];
+      await session.transaction(async (client) => {
+        const { rowCount } = await client.query("SELECT FROM lines WHERE text = 'once'");
+        found.push(rowCount);
+        if (rowCount === 0) await client.query("INSERT INTO lines VALUES ('once')");
+        if (found.length > 1) return;
+        // COMMIT arrives, and its answer does not.
+        proxy.goSilent('toClient');
+        await proxy.restore();
+      });
+      assert.deepEqual(found, [0, 1]);
+      assert.deepEqual(await readLines(), ['once']);
+    });
+
+    it('leaves long work alone as long as the server is at it', async (t) => {
+      const { session, lost } = await open(t, { answerTimeoutMs: 200 });
+      let attempts = 0;
+      await session.run(async (client) => {
+        attempts++;
+        await client.query('SELECT pg_sleep(1)');
+      }, 'long');
+      assert.equal(attempts, 1);
+      assert.deepEqual(lost, []);
+    });
+
+    it('does long work again of which only the answer is missing', async (t) => {
+      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 200 });
+      let attempts = 0;
+      await session.run(async (client) => {
+        attempts++;
+        if (attempts === 1) {
+          proxy.goSilent('toClient');
+          await proxy.restore();
+        }
+        await client.query('SELECT pg_sleep(0.5)');
+      }, 'long');
+      assert.equal(attempts, 2);
+      assert.equal(lost.length, 1);
+    });
+  });
+});
+
+async function readPid(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import pg from 'pg';
+import {
+  isConnectionLost,
+  isPassing,
+  isRefusal,
+  isRefusalSql,
+} from '../../../src/postgres/passing-errors.ts';
+
+function databaseError(code: string): pg.DatabaseError {
+  const error = new pg.DatabaseError('as Postgres says it', 0, 'error');
+  error.code = code;
+  return error;
+}
+
+function socketError(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** What becomes of work that failed with an error. */
+function fateOf(error: unknown): 'reconnect' | 'repeat' | 'set aside' | 'stop' {
+  if (isConnectionLost(error)) {
+    assert.ok(isPassing(error), 'a lost connection passes');
+    assert.ok(!isRefusal(error), 'a lost connection is not about a row');
+    return 'reconnect';
+  }
+  if (isPassing(error)) return 'repeat';
+  return isRefusal(error) ? 'set aside' : 'stop';
+}
+
+describe('what becomes of work that failed', () => {
+  for (const [fate, codes] of Object.entries({
+    reconnect: ['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '53300', '08000', '08006', '08P01'],
+    repeat: ['40001', '40P01', '55P03', '57014'],
+    'set aside': ['0A000', '21000', '22003', '22P02', '23502', '23505', '44000', '54000', 'P0001', '38000'],
+    // A full disk, no memory, a limit of the configuration, a right, a password, a database that is gone, a bug.
+    stop: ['53100', '53200', '53400', '42501', '42P01', '28P01', '3D000', '57P04', '58030', 'XX000'],
+  })) {
+    for (const code of codes) {
+      it(`${code}: ${fate}`, () => {
+        assert.equal(fateOf(databaseError(code)), fate);
+      });
+    }
+  }
+
+  it('an error of Postgres without a code: stop', () => {
+    assert.equal(fateOf(new pg.DatabaseError('?', 0, 'error')), 'stop');
+  });
+
+  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN']) {
+    it(`${code} of a socket: reconnect`, () => {
+      assert.equal(fateOf(socketError(code)), 'reconnect');
+    });
+  }
+
+  it('a name of several addresses, none of which answers: reconnect', () => {
+    const refused = [socketError('ECONNREFUSED'), socketError('EHOSTUNREACH')];
+    assert.equal(fateOf(new AggregateError(refused)), 'reconnect');
+    assert.equal(fateOf(new AggregateError([...refused, socketError('EACCES')])), 'stop');
+  });
+
+  for (const message of [
+    'Connection terminated',
+    'Connection terminated unexpectedly',
+    'Client has encountered a connection error and is not queryable',
+    'Client was closed and is not queryable',
+    'timeout expired',
+  ]) {
+    it(`pg says “${message}”: reconnect`, () => {
+      assert.equal(fateOf(new Error(message)), 'reconnect');
+    });
+  }
+
+  it('anything else, such as a defect of ours: stop', () => {
+    for (const error of [new TypeError('x is not a function'), socketError('EACCES'), 'text', undefined]) {
+      assert.equal(fateOf(error), 'stop');
+    }
+  });
+
+  it('the condition for plpgsql names the classes that are set aside', () => {
+    const classes = [...isRefusalSql.matchAll(/'(..)'/g)].map(([, name]) => name);
+    assert.ok(classes.length > 0);
+    for (const name of classes) assert.equal(fateOf(databaseError(`${name ?? ''}999`)), 'set aside');
+    assert.ok(classes.includes('23') && !classes.includes('53') && !classes.includes('40'));
+  });
+});
