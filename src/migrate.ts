@@ -108,7 +108,7 @@ class Job {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
           : await this.#copySingle(database);
-        if (this.#supervisor !== undefined) await dismissWorkers(this.#supervisor);
+        if (this.#supervisor !== undefined) await this.#dismiss(this.#supervisor);
         return outcome;
       } finally {
         await database.close();
@@ -181,7 +181,7 @@ class Job {
       ...this.#options,
       onLoaded: async () => {
         // The memory and the connections of workers serve the indexes better.
-        if (isLast) await dismissWorkers(supervisor);
+        if (isLast) await this.#dismiss(supervisor);
       },
     });
     return await this.#migration.execute();
@@ -221,6 +221,12 @@ class Job {
     });
     this.#supervisor = supervisor;
     return supervisor;
+  }
+
+  #dismiss(supervisor: Supervisor): Promise<void> {
+    return dismissWorkers(supervisor, (message) => {
+      this.#notify(message);
+    });
   }
 
   #explain(error: unknown): unknown {

@@ -69,7 +69,7 @@ async function verifyAll(
         }),
       );
     }
-    await dismissWorkers(supervisor);
+    await dismissWorkers(supervisor, notify);
     return summaries;
   } finally {
     // After an orderly end there is none left.

@@ -2,7 +2,6 @@
 
 import { availableParallelism } from 'node:os';
 import type { Config } from './config.ts';
-import { TargetError } from './errors.ts';
 import { systemClock } from './pool/clock.ts';
 import { createPool } from './pool/pool.ts';
 import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
@@ -43,16 +42,21 @@ export function bringUpWorkers(
   return supervisor;
 }
 
-/** @throws TargetError when some do not leave in time */
-export async function dismissWorkers(supervisor: Supervisor): Promise<void> {
+/** To be called when nothing is under way any more, so that a worker that does not leave can be killed without loss. */
+export async function dismissWorkers(
+  supervisor: Supervisor,
+  onNotice: (message: string) => void,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new TargetError(`workers did not leave within ${shutdownGraceMs / 1000} s`));
-    }, shutdownGraceMs);
+  const isLate = new Promise<true>((resolve) => {
+    timer = setTimeout(resolve, shutdownGraceMs, true);
   });
   try {
-    await Promise.race([supervisor.stop(), isLate]);
+    if ((await Promise.race([supervisor.stop(), isLate])) !== true) return;
+    for (const pid of supervisor.workerPids) {
+      onNotice(`worker ${pid} did not leave within ${shutdownGraceMs / 1000} s and is killed`);
+    }
+    await supervisor.kill();
   } finally {
     clearTimeout(timer);
   }
