@@ -21,15 +21,14 @@ describe('a worker that gives no sign of life', { concurrency: 3 }, () => {
 
   it('because it is stopped: likewise', async (t) => {
     const scene = await setScene(t);
-    let victim = 0;
-    const run = await act(scene.start(patience), (event) => {
-      if (event.kind === 'started') victim = event.workerPids[0] ?? 0;
-      if (event.kind !== 'progress' || victim === 0) return;
-      process.kill(victim, 'SIGSTOP');
-      victim = 0;
-    });
+    const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
+    const running = scene.run({ ...failpoints.env, ...patience });
+    const victim = await failpoints.waitUntilFired('worker-before-commit');
+    process.kill(victim, 'SIGSTOP');
+    const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, /gave no sign of life and was killed/);
+    assert.match(run.notices, new RegExp(`worker ${victim} gave no sign of life and was killed`));
+    await waitForProcessEnd(victim);
     await scene.assertEqual();
   });
 

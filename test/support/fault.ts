@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
 import pg from 'pg';
@@ -60,12 +61,14 @@ export async function setSceneOn(
   await client.connect();
   cleanUp(t, () => client.end().catch(() => undefined));
   await client.query(`DROP TABLE IF EXISTS ${name}; DROP SCHEMA IF EXISTS mongo2pg CASCADE`);
-  const collection = mongo.db('faults').collection(name);
-  await collection.drop();
+  // The MongoDB may be the one that all tests share.
+  const db = mongo.db(`mongo2pg_test_${randomBytes(6).toString('hex')}`);
+  cleanUp(t, () => db.dropDatabase());
+  const collection = db.collection(name);
   await fill(collection, count);
   return sceneOf(t, collection, client, {
     MONGO_URL: servers.commandMongoUrl ?? servers.mongoUrl,
-    MONGO_DB: 'faults',
+    MONGO_DB: db.databaseName,
     POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
   });
 }
