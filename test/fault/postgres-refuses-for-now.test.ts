@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/errors.ts';
+import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 
@@ -79,11 +80,12 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     await failpoints.resume('worker-before-claim');
     const pids = new Set<number>();
     // The session that waits for the lock is given up, and another one waits in its place.
-    while (pids.size < 4) {
+    await waitUntil('four sessions have waited for the lock', async () => {
       // Within a transaction the activity is shown as it was first seen.
       await scene.query('SELECT pg_stat_clear_snapshot()');
       for (const { pid } of await scene.query<{ pid: number }>(waitingWorkers)) pids.add(pid);
-    }
+      return pids.size >= 4;
+    });
     await scene.query('ROLLBACK');
     assertCode(await running, 0);
     await scene.assertEqual();

@@ -46,7 +46,8 @@ async function countSessions(scene: Scene, role: Role): Promise<number> {
 /** Takes connections of the role until so many are left. */
 async function takeConnections(t: TestContext, scene: Scene, role: Role, left: number): Promise<pg.Client[]> {
   const taken: pg.Client[] = [];
-  while ((await countSessions(scene, role)) < connectionLimit - left) {
+  const wanted = connectionLimit - left - (await countSessions(scene, role));
+  for (let count = 0; count < wanted; count += 1) {
     const client = new pg.Client({ connectionString: role.url('first') });
     cleanUp(t, () => client.end());
     await client.connect();

@@ -103,7 +103,7 @@ describe('startProxy', limit, () => {
     socket.pause();
     socket.end(sent);
     // Nobody reads until the whole way is full.
-    while (proxy.bytes.toClient === 0) await new Promise(setImmediate);
+    await waitUntil('the proxy hands on', () => Promise.resolve(proxy.bytes.toClient > 0));
     const hash = createHash('sha256');
     for await (const chunk of socket as AsyncIterable<Buffer>) hash.update(chunk);
     assert.equal(hash.digest('hex'), createHash('sha256').update(sent).digest('hex'));
