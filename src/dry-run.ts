@@ -149,7 +149,7 @@ async function lookAt(
   }, 'long');
   const prepared = await prepareRun({ config, session, source, table, planFile, jobId, isTrial });
   const documents = await source.estimateCount();
-  const estimate = await estimateDocument(source, prepared);
+  const estimate = await estimateRows(source, prepared, documents);
   onEvent({
     kind: 'dry-run-collection',
     source: source.name,
@@ -157,7 +157,7 @@ async function lookAt(
     statements: prepared.kind === 'begin' ? listStatements(prepared) : [],
     notices: [...listNotices(prepared), ...estimate.notices],
     documents,
-    estimatedBytes: Math.round(documents * estimate.bytes),
+    estimatedBytes: Math.round(estimate.bytes),
   });
 }
 
@@ -200,10 +200,11 @@ function listNotices(prepared: Preparation): string[] {
   ];
 }
 
-/** What a document of the sample costs in Postgres, in bytes, and how many of them would be dead letters. */
-async function estimateDocument(
+/** @returns what all documents cost in Postgres, in bytes, and how many of the sample would be dead letters */
+async function estimateRows(
   source: Source,
   prepared: Preparation,
+  total: number,
 ): Promise<{ bytes: number; notices: string[] }> {
   const { plan } = prepared.kind === 'begin' ? prepared.settings : prepared.run.settings;
   const sample = prepared.kind === 'begin' ? prepared.sample : null;
@@ -212,9 +213,12 @@ async function estimateDocument(
   const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
   const letters = encoded.deadLetters;
   const [first] = letters;
-  const notice = `of ${formatPlural(documents.length, 'sampled document')}, ${letters.length} would become dead letters: ${first?.detail ?? ''}`;
+  const sampled = formatPlural(documents.length, 'sampled document');
   return {
-    bytes: estimateBytes(plan, encoded) / documents.length,
-    notices: first === undefined ? [] : [notice],
+    bytes: estimateBytes(plan, encoded, total / documents.length),
+    notices:
+      first === undefined
+        ? []
+        : [`of ${sampled}, ${letters.length} would become dead letters: ${first.detail}`],
   };
 }
