@@ -25,6 +25,7 @@ import { explainMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
 import type { Interval, Page, Sample, Source } from './source.ts';
+import { invoke } from '../invocation.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -72,7 +73,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   const source = new CollectionSource(db, options, collectionId);
   if (!(await source.hasDocuments())) {
     throw new NothingToCopyError(`the collection ${source.name} is empty`, {
-      fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
+      fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
     });
   }
   if (options.filter !== undefined && !(await hasMatch(db.collection(options.collection), options.filter))) {
@@ -255,6 +256,6 @@ async function requireCollection(db: Db, collection: string): Promise<string | n
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });
   }
   throw new SourceError(missing, {
-    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (npm run seed).`,
+    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
   });
 }
