@@ -1,7 +1,6 @@
 /** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
 import { describeChoices } from './plan/choices.ts';
@@ -9,7 +8,7 @@ import { chooseTable, makePlan } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres } from './postgres/connection.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
@@ -18,7 +17,7 @@ import {
 } from './postgres/ddl.ts';
 import { decideRun, describeRun, type RunDecision } from './postgres/run-decision.ts';
 import { findMissingRights, requireServer } from './postgres/server-check.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { readTable } from './postgres/table.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import { Database } from './source/database.ts';
@@ -38,24 +37,22 @@ const bytesPerRow = 28 + 24;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
-  const { postgresUrl: url, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
-  const session = await Session.open({
-    url,
+  const { postgresUrl, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
-    retryLimitMs,
-    answerTimeoutMs,
     // The promise of the option, kept by Postgres itself.
     onConnect: async (client) => {
       await client.query('SET default_transaction_read_only = on');
     },
     signal: options.signal,
-  });
-  try {
+  };
+  return await withSession(sessionOptions, async (session) => {
     const server = await session.run(async (client) => ({
       version: await requireServer(client),
       connectionsLeft: await readConnectionsLeft(client),
     }));
-    options.onEvent({ kind: 'dry-run-server', target: describePostgres(url), ...server });
+    options.onEvent({ kind: 'dry-run-server', target: describePostgres(postgresUrl), ...server });
     const database = await Database.connect({
       url: mongoUrl,
       db: mongoDb,
@@ -68,11 +65,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
     } finally {
       await database.close();
     }
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function lookAtAll(

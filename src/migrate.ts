@@ -1,7 +1,6 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
@@ -9,11 +8,11 @@ import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { explainPostgresError } from './postgres/connection.ts';
+import { explainDatabaseError } from './postgres/connection.ts';
 import { finishJob, openJob } from './postgres/jobs.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
@@ -47,11 +46,9 @@ type Table = Pick<Plan, 'schema' | 'table'>;
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
   /** Locks end with the connection that took them. */
   const locked: Table[] = [];
-  const session = await Session.open({
-    url: config.postgresUrl,
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg primary',
-    retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: config.answerTimeoutMs,
     onConnect: async (client) => {
       for (const table of locked) await lockTable(client, table);
     },
@@ -59,19 +56,14 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
       options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
     },
     signal: options.signal,
-  });
-  const lock = async (table: Table): Promise<void> => {
-    await session.run((client) => lockTable(client, table), 'long');
-    locked.push(table);
   };
-  try {
+  return await withSession(sessionOptions, async (session) => {
+    const lock = async (table: Table): Promise<void> => {
+      await session.run((client) => lockTable(client, table), 'long');
+      locked.push(table);
+    };
     return await new Job(config, options, session, lock).execute();
-  } catch (error) {
-    // The errors of Postgres itself; those of the connection were explained where they arose.
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 class Job {
@@ -146,7 +138,7 @@ class Job {
           this.#notify(`left out: ${error.message}`);
           continue;
         }
-        const failure = this.#explain(error);
+        const failure = explainDatabaseError(error, this.#config.postgresUrl);
         if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
         const { message, fix, exitCode } = failure;
         failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
@@ -227,10 +219,6 @@ class Job {
     return dismissWorkers(supervisor, (message) => {
       this.#notify(message);
     });
-  }
-
-  #explain(error: unknown): unknown {
-    return error instanceof pg.DatabaseError ? explainPostgresError(error, this.#config.postgresUrl) : error;
   }
 
   #notify(message: string): void {

@@ -1,6 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
-import pg from 'pg';
+import type pg from 'pg';
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
@@ -15,7 +15,7 @@ import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { finishTable } from './postgres/finish-table.ts';
@@ -343,7 +343,7 @@ export class Migration {
   /** What is committed stays committed, so that every end of an open run leaves something to go on from. */
   async #tellHowToContinue(thrown: unknown, { runId }: OpenRun): Promise<unknown> {
     const { postgresUrl } = this.#options.config;
-    const error = thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, postgresUrl) : thrown;
+    const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;

@@ -1,13 +1,11 @@
 /** `npm run status`: tells of runs from the ledger alone, once or again and again. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { UsageError } from './errors.ts';
-import { explainPostgresError } from './postgres/connection.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { readRunStatus, type RunStatus } from './postgres/run-status.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session } from './postgres/session.ts';
 import { describeStatus, nextStep } from './status-text.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
@@ -18,15 +16,8 @@ const clearScreen = '\u001b[H\u001b[J';
 
 /** @throws MigrationError */
 export async function showStatus(config: Config, signal: AbortSignal): Promise<void> {
-  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = config;
-  const session = await Session.open({
-    url,
-    applicationName: 'mongo2pg status',
-    retryLimitMs,
-    answerTimeoutMs,
-    signal,
-  });
-  try {
+  const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
+  await withSession(options, async (session) => {
     for (;;) {
       const runs = await readStatus(session, config.showsAll);
       print(runs, config);
@@ -34,11 +25,7 @@ export async function showStatus(config: Config, signal: AbortSignal): Promise<v
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
     }
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function readStatus(session: Session, includesReplaced: boolean): Promise<RunStatus[]> {

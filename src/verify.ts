@@ -1,16 +1,14 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
 import { options as settings } from './options.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { explainPostgresError } from './postgres/connection.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
@@ -24,20 +22,10 @@ export interface VerifyOptions {
 
 /** @throws MigrationError */
 export async function verify(config: Config, options: VerifyOptions): Promise<VerificationSummary[]> {
-  const session = await Session.open({
-    url: config.postgresUrl,
-    applicationName: 'mongo2pg primary',
-    retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: config.answerTimeoutMs,
-    signal: options.signal,
-  });
-  try {
-    return await verifyAll(config, options, session);
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
-  } finally {
-    await session.close();
-  }
+  return await withSession(
+    { ...targetOptions(config), applicationName: 'mongo2pg primary', signal: options.signal },
+    (session) => verifyAll(config, options, session),
+  );
 }
 
 async function verifyAll(
