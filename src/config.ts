@@ -20,6 +20,7 @@ import {
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
 import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import type { DatabaseOptions } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
@@ -161,6 +162,17 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });
+}
+
+/** How MongoDB is reached, and what is read of it. */
+export function sourceOptions({
+  mongoUrl: url,
+  mongoDb: db,
+  filter,
+  retryLimitMs,
+  answerTimeoutMs,
+}: Config): DatabaseOptions {
+  return { url, db, filter, retryLimitMs, answerTimeoutMs };
 }
 
 /** How PostgreSQL is reached. */

@@ -1,6 +1,6 @@
 /** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
 
-import { targetOptions, type Config } from './config.ts';
+import { sourceOptions, targetOptions, type Config } from './config.ts';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
 import { describeChoices } from './plan/choices.ts';
@@ -37,7 +37,6 @@ const bytesPerRow = 28 + 24;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
-  const { postgresUrl, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
   const sessionOptions: SessionOptions = {
     ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
@@ -52,14 +51,8 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
       version: await requireServer(client),
       connectionsLeft: await readConnectionsLeft(client),
     }));
-    options.onEvent({ kind: 'dry-run-server', target: describePostgres(postgresUrl), ...server });
-    const database = await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
+    const database = await Database.connect(sourceOptions(config));
     try {
       return await lookAtAll(config, options, session, database);
     } finally {

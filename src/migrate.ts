@@ -1,6 +1,6 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
-import { targetOptions, type Config } from './config.ts';
+import { sourceOptions, targetOptions, type Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
@@ -180,15 +180,10 @@ class Job {
   }
 
   async #connectSource(): Promise<Database> {
-    const { mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = this.#config;
     // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
     const { Database } = await import('./source/database.ts');
     return await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
+      ...sourceOptions(this.#config),
       signal: this.#options.signal,
       onRetry: (reason) => {
         this.#notify(`MongoDB is tried again (${reason})`);

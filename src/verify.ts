@@ -1,10 +1,9 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
-import { targetOptions, type Config } from './config.ts';
+import { sourceOptions, targetOptions, type Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
-import { options as settings } from './options.ts';
-import type { Supervisor } from './pool/supervisor.ts';
+import { options as optionTable } from './options.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
@@ -12,6 +11,7 @@ import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
+import type { Source } from './source/source.ts';
 import { Verification } from './verification.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
@@ -33,8 +33,9 @@ async function verifyAll(
   options: VerifyOptions,
   session: Session,
 ): Promise<VerificationSummary[]> {
+  const { onEvent, signal } = options;
   const notify = (message: string): void => {
-    options.onEvent({ kind: 'notice', message });
+    onEvent({ kind: 'notice', message });
   };
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
@@ -48,57 +49,43 @@ async function verifyAll(
     },
   });
   try {
-    const summaries: VerificationSummary[] = [];
-    for (const collection of await listWanted(config)) {
-      options.signal.throwIfAborted();
-      summaries.push(
-        await verifyOne(config, options, session, supervisor, collection, (created) => {
-          verification = created;
-        }),
-      );
+    // Which documents a run was to copy is its own matter.
+    const database = await Database.connect({ ...sourceOptions(config), filter: undefined });
+    try {
+      const summaries: VerificationSummary[] = [];
+      for (const collection of await listWanted(config, database)) {
+        signal.throwIfAborted();
+        const { run, otherRuns } = await findRunOf(config, session, `${config.mongoDb}.${collection}`);
+        const source = await openAsCopied(database, collection, run);
+        const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
+        verification = new Verification(parts);
+        summaries.push(await verification.execute());
+      }
+      await dismissWorkers(supervisor, notify);
+      return summaries;
+    } finally {
+      await database.close();
     }
-    await dismissWorkers(supervisor, notify);
-    return summaries;
   } finally {
     // After an orderly end there is none left.
     await supervisor.kill();
   }
 }
 
-async function listWanted(config: Config): Promise<string[]> {
-  const { mongoCollection, excludeCollections } = config;
+async function listWanted(
+  { mongoCollection, excludeCollections }: Config,
+  database: Database,
+): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
-  const database = await connect(config, undefined);
-  try {
-    const infos = await database.listCollections();
-    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
-  } finally {
-    await database.close();
-  }
+  const infos = await database.listCollections();
+  return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
-async function verifyOne(
-  config: Config,
-  { onEvent, signal }: VerifyOptions,
-  session: Session,
-  supervisor: Supervisor,
-  collection: string,
-  onCreated: (verification: Verification) => void,
-): Promise<VerificationSummary> {
-  const name = `${config.mongoDb}.${collection}`;
-  const { run, otherRuns } = await findRunOf(config, session, name);
-  // What the run left out is not missing.
-  const filter = run.settings.choices[settings.filter.env];
-  const database = await connect(config, filter);
-  try {
-    const source = await database.open(collection);
-    const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
-    const verification = new Verification(parts);
-    onCreated(verification);
-    return await verification.execute();
-  } finally {
-    await database.close();
-  }
+/** What the run left out is not missing. */
+async function openAsCopied(database: Database, collection: string, { settings }: Run): Promise<Source> {
+  const filter = settings.choices[optionTable.filter.env];
+  if (filter === undefined) return await database.open(collection);
+  return await database.open(collection, parseFilter(filter, 'the filter of the run'));
 }
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table. */
@@ -130,15 +117,4 @@ async function findRunOf(
   }
   const inTable = await session.run((client) => listRuns(client, run.settings.plan));
   return { run, otherRuns: inTable.filter(({ runId }) => runId !== run.runId) };
-}
-
-async function connect(config: Config, filter: string | undefined): Promise<Database> {
-  const { mongoUrl: url, mongoDb: db, retryLimitMs, answerTimeoutMs } = config;
-  return await Database.connect({
-    url,
-    db,
-    retryLimitMs,
-    answerTimeoutMs,
-    ...(filter === undefined ? {} : { filter: parseFilter(filter, 'the filter of the run') }),
-  });
 }
