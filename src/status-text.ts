@@ -2,10 +2,7 @@
 
 import { formatCount, formatMegabytes, formatPlural } from './format.ts';
 import type { RunState, RunStatus } from './postgres/run-status.ts';
-import { describeLetters } from './summary.ts';
-
-/** How many fields are listed before "and … more". */
-const maxListed = 10;
+import { describeExtra, describeLetters } from './summary.ts';
 
 export function describeStatus(status: RunStatus): string {
   const { runId, jobId, source, table, state, startedAt, documents, copied, deadLettered, bytes } = status;
@@ -13,17 +10,13 @@ export function describeStatus(status: RunStatus): string {
   const rate = documentsPerSecond === null ? '' : ` · ${formatCount(documentsPerSecond)} docs/s`;
   const job = jobId === null ? '' : `, part of job ${jobId}`;
   const ranges = openRanges === 0 ? '' : ` · ${formatPlural(openRanges, 'range')} of _id open`;
-  const listed = extra.slice(0, maxListed).map(({ field, type, reason, count }) => {
-    return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${reason.replaceAll('_', ' ')})`;
-  });
   return [
     `run ${runId}: ${source} → ${table}: ${state}${job}`,
     `  begun ${formatTime(startedAt)}${describeEnds(status)}`,
     `  read ${formatCount(documents)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}` +
       ` · ${formatMegabytes(bytes)}${rate}${ranges}`,
     ...describeLetters(deadLetters, runId),
-    ...listed,
-    ...(extra.length > maxListed ? [`  … and ${extra.length - maxListed} more fields in _extra`] : []),
+    ...describeExtra(extra),
     `  next: ${nextStep(state, deadLettered)}`,
   ].join('\n');
 }

@@ -4,6 +4,7 @@ import type { Failure, Summary } from './events.ts';
 import type { IndexAccount } from './postgres/build-indexes.ts';
 import { describeMeasurement } from './measure/measurement-text.ts';
 import type { LetterCount } from './postgres/dead-letters.ts';
+import type { ExtraCount } from './transcode/extra-counter.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** How many lines of a list are shown before "and … more". */
@@ -28,12 +29,7 @@ export function describeSummary(summary: Summary): string {
     ),
     `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
     ...describeMeasurement(summary),
-    ...listed(
-      summary.extra.map(({ field, type, reason, count }) => {
-        const why = reason.replaceAll('_', ' ');
-        return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
-      }),
-    ),
+    ...describeExtra(summary.extra),
     ...describeIndexes(summary.indexes),
     ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
@@ -103,6 +99,15 @@ export function describeIndex(account: IndexAccount): string {
 
 function describeNotices(notices: readonly string[]): string {
   return notices.length === 0 ? '' : `; ${notices.join('; ')}`;
+}
+
+/** A line for each field, as far as they are shown. */
+export function describeExtra(extra: readonly ExtraCount[]): string[] {
+  const lines = extra.map(({ field, type, reason, count }) => {
+    const why = reason.replaceAll('_', ' ');
+    return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
+  });
+  return listed(lines);
 }
 
 /** A line for each reason. */
