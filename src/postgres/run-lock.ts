@@ -12,6 +12,12 @@ const waitForDead = '5s';
 
 const lockNotAvailable = '55P03';
 
+/** Of a row `l` of pg_locks; $1 is the qualified name of the table, $2 our space. */
+const isHeld = `
+  l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`;
+
 /** @throws UsageError when another session holds the lock */
 export async function lockTable(client: pg.Client, table: { schema: string; table: string }): Promise<void> {
   const name = qualifiedName(table);
@@ -26,13 +32,10 @@ export async function isTableLocked(
   client: pg.Client,
   table: { schema: string; table: string },
 ): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_locks
-      WHERE locktype = 'advisory' AND granted AND objsubid = 1
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, $2)`,
-    [qualifiedName(table), lockSpace],
-  );
+  const { rowCount } = await client.query(`SELECT FROM pg_locks l WHERE ${isHeld}`, [
+    qualifiedName(table),
+    lockSpace,
+  ]);
   return (rowCount ?? 0) > 0;
 }
 
@@ -53,9 +56,7 @@ async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
 async function describeHolder(client: pg.Client, name: string): Promise<string> {
   const { rows } = await client.query<{ host: string | null; since: string; pid: number }>(
     `SELECT a.client_addr::text AS host, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, a.pid
-       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
-        AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`,
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE ${isHeld}`,
     [name, lockSpace],
   );
   const holder = rows[0];
