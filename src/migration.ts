@@ -29,6 +29,7 @@ import type { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { readTable } from './postgres/table.ts';
 import type { Source } from './source/source.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface MigrationOptions {
   readonly config: Config;
@@ -88,19 +89,16 @@ export class Migration {
   onSettled(batch: Batch): void {
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    this.#options.onEvent({
-      kind: 'progress',
-      source: this.#options.source.name,
+    const { onEvent, source, supervisor } = this.#options;
+    const progress = reportProgress(supervisor, {
+      source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: this.#committedBefore,
       deadLettered: this.#deadLetters,
-      inFlightBatches: this.#options.supervisor.inFlight.batches,
-      inFlightBytes: this.#options.supervisor.inFlight.bytes,
-      liveWorkers: this.#options.supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#loadStartedMs,
-      workers: this.#options.supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this run that is applied. */

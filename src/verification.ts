@@ -12,6 +12,7 @@ import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Source } from './source/source.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface VerificationOptions {
   readonly config: Config;
@@ -51,19 +52,16 @@ export class Verification {
   onSettled(batch: Batch): void {
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    this.#options.onEvent({
-      kind: 'progress',
-      source: this.#options.source.name,
+    const { onEvent, source, supervisor } = this.#options;
+    const progress = reportProgress(supervisor, {
+      source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: 0,
       deadLettered: this.#deadLettered,
-      inFlightBatches: this.#options.supervisor.inFlight.batches,
-      inFlightBytes: this.#options.supervisor.inFlight.bytes,
-      liveWorkers: this.#options.supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#startedMs,
-      workers: this.#options.supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this verification that is applied. */
