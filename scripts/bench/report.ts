@@ -31,7 +31,7 @@ export function describeRuns(
     formatCount(perSecond(amount, ms)),
     (perSecond(bsonBytes, ms) / 1e6).toFixed(0),
   ];
-  const ratios = wallMs.map((ms, run) => ms / (ceilingMs[run] ?? NaN));
+  const verifyMs = toolRuns.map((run) => run.verifyMs);
   const primaryPeak = Math.max(...toolRuns.map(({ summary }) => summary.primaryPeakRssBytes));
   const workerPeaks = toolRuns.flatMap(({ summary }) => summary.workerPeakRssBytes);
   const step = (name: string, pick: (run: ToolRun) => number): string => {
@@ -41,13 +41,9 @@ export function describeRuns(
     [`${formatCount(amount)} users, ${workers} workers`, 'median', 'min–max', 'rows/s', 'MB/s of BSON'],
     speed('ceiling: ready-made COPY', ceilingMs),
     speed('mongo2pg, end to end', wallMs),
-    [
-      'ratio, run by run',
-      median(ratios).toFixed(2),
-      `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
-      '',
-      '',
-    ],
+    describeRatio('copy to ceiling, run by run', wallMs, ceilingMs),
+    speed('mongo2pg verify', verifyMs),
+    describeRatio('verify to copy, run by run', verifyMs, wallMs),
     [
       'steps of mongo2pg',
       step('plan', ({ summary }) => summary.planMs),
@@ -63,6 +59,17 @@ export function describeRuns(
       '',
       '',
     ],
+  ];
+}
+
+function describeRatio(name: string, ms: readonly number[], ofMs: readonly number[]): string[] {
+  const ratios = ms.map((value, run) => value / (ofMs[run] ?? NaN));
+  return [
+    name,
+    median(ratios).toFixed(2),
+    `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
+    '',
+    '',
   ];
 }
 

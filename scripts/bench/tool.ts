@@ -12,15 +12,33 @@ export interface ToolRun {
   /** From the start of the process to its end. */
   readonly wallMs: number;
   readonly summary: Summary;
+  /** The same of the comparison that follows. */
+  readonly verifyMs: number;
 }
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
+/** Copies, and proves it. */
 export async function runTool(client: pg.Client, settings: BenchSettings): Promise<ToolRun> {
   await client.query('DROP TABLE IF EXISTS users');
   await client.query('CHECKPOINT');
+  const copy = await runCommand([], settings);
+  const summary = copy.events.find((event) => event.kind === 'summary');
+  await client.query('CHECKPOINT');
+  const verify = await runCommand(['verify'], settings);
+  const verified = verify.events.find((event) => event.kind === 'verified');
+  if (summary === undefined || verified?.equal !== settings.amount) {
+    throw new Error(`mongo2pg verify found ${verified?.equal ?? 0} of ${settings.amount} documents equal`);
+  }
+  return { wallMs: copy.wallMs, summary, verifyMs: verify.wallMs };
+}
+
+async function runCommand(
+  args: readonly string[],
+  settings: BenchSettings,
+): Promise<{ wallMs: number; events: RunEvent[] }> {
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [cli, '--json'], {
+  const child = spawn(process.execPath, [cli, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
@@ -32,13 +50,12 @@ export async function runTool(client: pg.Client, settings: BenchSettings): Promi
     },
   });
   const exited = once(child, 'exit');
-  let summary: Summary | undefined;
+  const events: RunEvent[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     const event = JSON.parse(line) as RunEvent;
-    if (event.kind === 'summary') summary = event;
+    if (event.kind !== 'progress') events.push(event);
   }
   const [code] = (await exited) as [number | null];
-  const wallMs = performance.now() - startedMs;
-  if (code !== 0 || summary === undefined) throw new Error(`mongo2pg ended with code ${String(code)}`);
-  return { wallMs, summary };
+  if (code !== 0) throw new Error(`mongo2pg ${args.join(' ')} ended with code ${String(code)}`);
+  return { wallMs: performance.now() - startedMs, events };
 }
