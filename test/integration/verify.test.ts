@@ -167,6 +167,24 @@ describe('npm run verify', () => {
     assert.match(second.stdout, /compared 2 = equal 2 \+/);
   });
 
+  it('compares by keys of all types, whose order is not that of MongoDB', async () => {
+    const texts = ['a', 'B', 'ä', 'Z', 'aa', '_', '10', '9', ''];
+    const ids = {
+      texts,
+      mixed: [...texts, 1, 10, 9, -1, new Double(0.5), new Date(5), true, { a: 1 }, null],
+    };
+    for (const [collection, values] of Object.entries(ids)) {
+      const documents = values.map((_id) => ({ _id: _id as never, text: JSON.stringify(_id) }));
+      await sandbox.db.collection(collection).insertMany(documents);
+      const env = { MONGO_COLLECTION: collection, ITEMS_PER_PAGE: '4' };
+      assert.equal((await run([], env)).code, ExitCode.ok);
+      await sandbox.client.query(`UPDATE ${collection} SET text = 'x' WHERE text = '"9"'`);
+      const { stdout } = await run(['verify'], env);
+      assert.match(stdout, new RegExp(`equal ${values.length - 1} .* missing 0 \\+ different 1 `));
+      assert.match(stdout, /different: _id "9", column "text": .* in MongoDB, "x" in PostgreSQL/);
+    }
+  });
+
   it('says what it cannot compare', async () => {
     const unknown = await run(['verify'], { MONGO_COLLECTION: 'nothing' });
     assert.equal(unknown.code, ExitCode.usage);
