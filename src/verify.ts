@@ -1,7 +1,7 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
 import { sourceOptions, targetOptions, type Config } from './config.ts';
-import { UsageError } from './errors.ts';
+import { NothingToCopyError, UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
 import { hasLedger } from './postgres/ledger.ts';
@@ -55,7 +55,14 @@ async function verifyAll(
       const summaries: VerificationSummary[] = [];
       for (const collection of await listWanted(config, database)) {
         signal.throwIfAborted();
-        const { run, otherRuns } = await findRunOf(config, session, `${config.mongoDb}.${collection}`);
+        const runs = await findRunOf(config, session, `${config.mongoDb}.${collection}`);
+        if (runs instanceof UsageError) {
+          const why = await whyNothingWasCopied(config, database, collection);
+          if (why === null) throw runs;
+          notify(`left out: ${why}`);
+          continue;
+        }
+        const { run, otherRuns } = runs;
         const source = await openAsCopied(database, collection, run);
         const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
         verification = new Verification(parts);
@@ -81,6 +88,22 @@ async function listWanted(
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
+/** Of several collections, one that has nothing to be copied has no run. */
+async function whyNothingWasCopied(
+  { mongoCollection, filter }: Config,
+  database: Database,
+  collection: string,
+): Promise<string | null> {
+  if (!namesSeveral(mongoCollection)) return null;
+  try {
+    await database.open(collection, filter);
+    return null;
+  } catch (error) {
+    if (error instanceof NothingToCopyError) return error.message;
+    throw error;
+  }
+}
+
 /** What the run left out is not missing. */
 async function openAsCopied(database: Database, collection: string, { settings }: Run): Promise<Source> {
   const filter = settings.choices[optionTable.filter.env];
@@ -88,12 +111,12 @@ async function openAsCopied(database: Database, collection: string, { settings }
   return await database.open(collection, parseFilter(filter, 'the filter of the run'));
 }
 
-/** The latest finished run that copied the collection, and the others whose rows are in the same table. */
+/** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
 async function findRunOf(
   config: Config,
   session: Session,
   source: string,
-): Promise<{ run: Run; otherRuns: Run[] }> {
+): Promise<{ run: Run; otherRuns: Run[] } | UsageError> {
   const runs = await session.run(async (client) =>
     (await hasLedger(client)) ? await listRunsOfSource(client, source) : [],
   );
@@ -102,13 +125,14 @@ async function findRunOf(
     runs.find((other) => other.isFinished === isFinished && other.settings.plan.schema === schema),
   );
   if (run === undefined) {
-    throw unfinished === undefined
-      ? new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
-          fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
-        })
-      : new UsageError(`${describeRun(unfinished)} is not finished`, {
-          fix: 'finish it: the command that began it goes on where it stopped.',
-        });
+    if (unfinished !== undefined) {
+      throw new UsageError(`${describeRun(unfinished)} is not finished`, {
+        fix: 'finish it: the command that began it goes on where it stopped.',
+      });
+    }
+    return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
+      fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
+    });
   }
   if (!run.isSameTable) {
     throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
