@@ -1,16 +1,16 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
+import type pg from 'pg';
 import { sourceOptions, targetOptions, type Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
-import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
-import { finishJob, openJob } from './postgres/jobs.ts';
-import { lockTable } from './postgres/run-lock.ts';
+import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
@@ -37,7 +37,8 @@ export interface Outcome {
   readonly failures: readonly Failure[];
 }
 
-type Table = Pick<Plan, 'schema' | 'table'>;
+/** Takes a lock on a connection. */
+type Lock = (client: pg.Client) => Promise<void>;
 
 /**
  * Migrates the collections that the config names. Its URLs are those of servers that run.
@@ -45,12 +46,12 @@ type Table = Pick<Plan, 'schema' | 'table'>;
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
   /** Locks end with the connection that took them. */
-  const locked: Table[] = [];
+  const locks: Lock[] = [];
   const sessionOptions: SessionOptions = {
     ...targetOptions(config),
     applicationName: 'mongo2pg primary',
     onConnect: async (client) => {
-      for (const table of locked) await lockTable(client, table);
+      for (const take of locks) await take(client);
     },
     onLost: (reason) => {
       options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
@@ -58,9 +59,9 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     signal: options.signal,
   };
   return await withSession(sessionOptions, async (session) => {
-    const lock = async (table: Table): Promise<void> => {
-      await session.run((client) => lockTable(client, table), 'long');
-      locked.push(table);
+    const lock = async (take: Lock): Promise<void> => {
+      await session.run(take, 'long');
+      locks.push(take);
     };
     return await new Job(config, options, session, lock).execute();
   });
@@ -70,7 +71,7 @@ class Job {
   readonly #config: Config;
   readonly #options: MigrateOptions;
   readonly #session: Session;
-  readonly #lock: (table: Table) => Promise<void>;
+  readonly #lock: (take: Lock) => Promise<void>;
   #size = 0;
   #supervisor: Supervisor | undefined;
   #migration: Migration | undefined;
@@ -79,7 +80,7 @@ class Job {
     config: Config,
     options: MigrateOptions,
     session: Session,
-    lock: (table: Table) => Promise<void>,
+    lock: (take: Lock) => Promise<void>,
   ) {
     this.#config = config;
     this.#options = options;
@@ -126,16 +127,22 @@ class Job {
       excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
     const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
+    await this.#lock((client) => lockJob(client, jobId));
+    const names = chosen.map(({ name }) => name);
+    await this.#session.transaction((client) => planJob(client, jobId, names));
+    const mark = (name: string, outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
+      this.#session.run((client) => markCollection(client, jobId, name, outcome, detail));
 
     const summaries: Summary[] = [];
     const failures: Failure[] = [];
-    for (const [index, { name }] of chosen.entries()) {
+    for (const [index, name] of names.entries()) {
       try {
-        const summary = await this.#copy(database, name, jobId, index === chosen.length - 1);
+        const summary = await this.#copy(database, name, jobId, index === names.length - 1);
         if (summary !== null) summaries.push(summary);
       } catch (error) {
         if (error instanceof NothingToCopyError) {
           this.#notify(`left out: ${error.message}`);
+          await mark(name, 'left_out', error.message);
           continue;
         }
         const failure = explainDatabaseError(error, this.#config.postgresUrl);
@@ -143,6 +150,7 @@ class Job {
         const { message, fix, exitCode } = failure;
         failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
         this.#notify(`${mongoDb}.${name} failed: ${message}`);
+        await mark(name, 'failed', message);
         // Whatever its workers hold is of a run that is over.
         await this.#supervisor?.kill();
         this.#supervisor = undefined;
@@ -161,7 +169,7 @@ class Job {
   ): Promise<Summary | null> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
     const source = await database.open(collection);
-    await this.#lock(table);
+    await this.#lock((client) => lockTable(client, table));
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
       config: this.#config,

@@ -19,6 +19,7 @@ import { describePostgres, explainDatabaseError } from './postgres/connection.ts
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { finishTable } from './postgres/finish-table.ts';
+import { assignRun } from './postgres/jobs.ts';
 import { requireLead } from './postgres/lead.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeChoices } from './plan/choices.ts';
@@ -114,6 +115,9 @@ export class Migration {
     const settings = { source: source.name, collectionId: source.collectionId, choices };
     const request = { table, settings, ifExists, isRestart, isTrial, jobId };
     const decision = await session.run((client) => decideRun(client, request));
+    if (decision.kind !== 'begin' && jobId !== null) {
+      await session.run((client) => assignRun(client, jobId, source.name, decision.run.runId));
+    }
     if (decision.kind === 'done') {
       this.#notify(`${source.name} is copied already: ${describeRun(decision.run)}`);
       return null;
