@@ -54,6 +54,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
       for (const take of locks) await take(client);
     },
     onLost: (reason) => {
+      options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
       options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
     },
     signal: options.signal,
@@ -145,9 +146,8 @@ class Job {
           await mark(name, 'left_out', error.message);
           continue;
         }
-        const failure = explainDatabaseError(error, this.#config.postgresUrl);
-        if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
-        const { message, fix, exitCode } = failure;
+        if (!(error instanceof MigrationError) || isEndOfAll(error, this.#options.signal)) throw error;
+        const { message, fix, exitCode } = error;
         failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
         this.#notify(`${mongoDb}.${name} failed: ${message}`);
         await mark(name, 'failed', message);
@@ -162,6 +162,24 @@ class Job {
 
   /** @returns null when there was nothing to copy, as one of several */
   async #copy(
+    database: Database,
+    collection: string,
+    jobId: string | null,
+    isLast: boolean,
+  ): Promise<Summary | null> {
+    try {
+      return await this.#copyCollection(database, collection, jobId, isLast);
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown, this.#config.postgresUrl);
+      if (!(error instanceof InterruptedError || error instanceof NothingToCopyError)) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#options.onEvent({ kind: 'failed', source: `${this.#config.mongoDb}.${collection}`, message });
+      }
+      throw error;
+    }
+  }
+
+  async #copyCollection(
     database: Database,
     collection: string,
     jobId: string | null,
@@ -194,6 +212,7 @@ class Job {
       ...sourceOptions(this.#config),
       signal: this.#options.signal,
       onRetry: (reason) => {
+        this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
         this.#notify(`MongoDB is tried again (${reason})`);
       },
     });
@@ -212,6 +231,9 @@ class Job {
       },
       onAck: (ack) => {
         this.#migration?.onAck(ack);
+        if (ack.retries !== undefined) {
+          this.#options.onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
+        }
       },
     });
     this.#supervisor = supervisor;

@@ -23,7 +23,15 @@ export interface VerifyOptions {
 /** @throws MigrationError */
 export async function verify(config: Config, options: VerifyOptions): Promise<VerificationSummary[]> {
   return await withSession(
-    { ...targetOptions(config), applicationName: 'mongo2pg primary', signal: options.signal },
+    {
+      ...targetOptions(config),
+      applicationName: 'mongo2pg primary',
+      onLost: (reason) => {
+        options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
+        options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
+      },
+      signal: options.signal,
+    },
     (session) => verifyAll(config, options, session),
   );
 }
@@ -46,11 +54,20 @@ async function verifyAll(
     },
     onAck: (ack) => {
       verification?.onAck(ack);
+      if (ack.retries !== undefined) onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
     },
   });
   try {
     // Which documents a run was to copy is its own matter.
-    const database = await Database.connect({ ...sourceOptions(config), filter: undefined });
+    const database = await Database.connect({
+      ...sourceOptions(config),
+      filter: undefined,
+      signal,
+      onRetry: (reason) => {
+        onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+        notify(`MongoDB is tried again (${reason})`);
+      },
+    });
     try {
       const summaries: VerificationSummary[] = [];
       for (const collection of await listWanted(config, database)) {

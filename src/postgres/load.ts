@@ -20,6 +20,7 @@ import { loadSettingAside, type Refusal } from './set-aside.ts';
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+  onLost: () => void,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -28,6 +29,7 @@ export async function openLoadingSession(
       applicationName: 'mongo2pg worker',
       retryLimitMs,
       answerTimeoutMs,
+      onLost,
       // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');

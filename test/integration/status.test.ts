@@ -166,7 +166,9 @@ describe('npm run status', () => {
     const nothing = sandbox.db.collection('nothing');
     await nothing.insertOne({ _id: 1 as never });
     await nothing.deleteMany({});
-    assert.equal((await runCli([], { ...env(), MONGO_COLLECTION: '*' })).code, ExitCode.target);
+    const run = await runCli(['--json'], { ...env(), MONGO_COLLECTION: '*' });
+    assert.equal(run.code, ExitCode.target);
+    assert.match(run.stdout, /^{"kind":"failed","source":"\w+\.few","message":"the table .* already exists/m);
     const { stdout } = await status();
     assert.match(stdout, /job 1: \w+ \(\*\) → schema public: stopped/);
     assert.match(stdout, /\n {2}few {6}failed: the table "public"\."few" already exists and has rows\n/);
