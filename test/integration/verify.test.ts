@@ -4,6 +4,7 @@ import { Decimal128, Double } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import type { RunEvent, VerificationSummary } from '../../src/events.ts';
 import { runCli } from '../support/cli.ts';
+import { setFailpoints } from '../support/failpoints.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const amount = 100_000;
@@ -156,6 +157,32 @@ describe('npm run verify', () => {
     assert.ok(summary.compared > 5_000 && summary.compared < 50_000, `compared ${summary.compared}`);
     await sandbox.client.query('DELETE FROM things WHERE _id = 1');
     assert.equal((await verify('--sample', '0.1%')).code, ExitCode.different);
+  });
+
+  it('tells apart what was changed at the source meanwhile', async (t) => {
+    const things = sandbox.db.collection('things');
+    const kept = (await things.findOne({ _id: 3 as never })) ?? assert.fail();
+    // The embedded server has no update.
+    const replace = async (document: typeof kept): Promise<void> => {
+      await things.deleteMany({ _id: kept._id });
+      await things.insertOne(document);
+    };
+    await sandbox.client.query("UPDATE things SET text = 'x' WHERE _id IN (3, 4)");
+    // The first batch is compared, and nobody knows yet.
+    const failpoints = await setFailpoints(t, { 'worker-before-ack': 'pause@1' });
+    const verifying = run(['verify'], { ...failpoints.env, CLUSTER_SIZE: '1' });
+    await failpoints.waitUntilFired('worker-before-ack');
+    await replace({ ...kept, text: 'new' });
+    try {
+      await failpoints.resume('worker-before-ack');
+      const { code, stdout } = await verifying;
+      assert.equal(code, ExitCode.different);
+      assert.match(stdout, /missing 0 \+ different 1 \+ changed 1\n/);
+      assert.match(stdout, /different: _id .*"4"/);
+      assert.doesNotMatch(stdout, /_id .*"3"/);
+    } finally {
+      await replace(kept);
+    }
   });
 
   it('runs after the load with --verify', async () => {
