@@ -4,6 +4,7 @@ import { formatCount, formatMegabytes, formatPlural } from './format.ts';
 import type { JobState, JobStatus } from './postgres/job-status.ts';
 import type { RunState, RunStatus } from './postgres/run-status.ts';
 import { describeExtra, describeLetters } from './summary.ts';
+import { invoke } from './invocation.ts';
 
 export function describeStatus(status: RunStatus): string {
   const { runId, jobId, source, table, state, startedAt, documents, copied, deadLettered, bytes } = status;
@@ -47,7 +48,7 @@ export function nextStepOfJob(state: JobState): string {
     case 'stopped':
       return 'the command that began it goes on with what is not finished';
     case 'finished':
-      return 'nothing; npm run verify compares all of it with MongoDB';
+      return `nothing; ${invoke('verify')} compares all of it with MongoDB`;
   }
 }
 
@@ -63,8 +64,8 @@ export function nextStep(state: RunState, deadLettered: number): string {
       return 'nothing, a later run has taken its place';
     case 'finished':
       return deadLettered > 0
-        ? 'mend the table or the plan, then npm run retry'
-        : 'nothing; npm run verify compares it with MongoDB';
+        ? `mend the table or the plan, then ${invoke('retry')}`
+        : `nothing; ${invoke('verify')} compares it with MongoDB`;
   }
 }
 
