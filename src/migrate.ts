@@ -14,7 +14,7 @@ import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
@@ -117,8 +117,7 @@ class Job {
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
-    const selection =
-      excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
+    const selection = describeSelection(this.#config);
     const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
     await this.#lock((client) => lockJob(client, jobId));

@@ -36,6 +36,21 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   });
 }
 
+export async function unlockTable(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<void> {
+  await unlock(client, qualifiedName(table));
+}
+
+export async function unlockJob(client: pg.Client, jobId: string): Promise<void> {
+  await unlock(client, jobLock(jobId));
+}
+
+async function unlock(client: pg.Client, name: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [name, lockSpace]);
+}
+
 /** Whether some session holds the lock; takes none itself. */
 export async function isTableLocked(
   client: pg.Client,
