@@ -7,11 +7,11 @@ import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId, describeId } from '../transcode/document-id.ts';
-import { compareChildren } from './child-comparison.ts';
-import { copyRows } from './copy.ts';
-import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
+import { compareChildren, fillChildren } from './child-comparison.ts';
+import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
+import { copyToStage, emptyStages, ensureStage, type Stage } from './stage.ts';
 
 /** One column of a row that is not as it should be; values as text, cut to a length that people read. */
 export interface ColumnDifference {
@@ -55,6 +55,12 @@ interface DifferingRow {
   readonly columns: number[];
 }
 
+/** The rows of a batch that are not as they should be, and what differs in their child tables. */
+interface Differing {
+  readonly rows: readonly DifferingRow[];
+  readonly ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>;
+}
+
 export class Comparer {
   readonly #session: Session;
   readonly #plan: Plan;
@@ -72,26 +78,35 @@ export class Comparer {
   async compare(batch: Batch, encoded: LoadableBatch): Promise<Comparison> {
     return await this.#session.transaction(async (client) => {
       await fillExpected(client, this.#plan, encoded);
+      await fillChildren(client, this.#plan, encoded.children);
       // A batch is small beside its table, of which the planner would else read all for want of statistics.
       if (await hasKeyIndex(client, this.#plan)) {
         await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
       }
-      const { rows } =
-        encoded.copied === 0 ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
-      const ofChildren = await compareChildren(client, this.#plan, encoded.children);
-      const differing = new Set(rows.map(({ row }) => row));
-      const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
-      const all = [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))];
-      return await this.#describe(client, batch, encoded, all, ofChildren);
+      let found = await this.#findDiffering(client, encoded);
+      if (found.rows.length > 0) {
+        // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
+        await emptyStages(client, [{ name: expectedTable, plan: this.#plan }]);
+        await fillExpected(client, this.#plan, encoded);
+        found = await this.#findDiffering(client, encoded);
+      }
+      return await this.#describe(client, batch, encoded, found);
     });
+  }
+
+  async #findDiffering(client: pg.Client, encoded: LoadableBatch): Promise<Differing> {
+    const { rows } = encoded.copied === 0 ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
+    const ofChildren = await compareChildren(client, this.#plan);
+    const differing = new Set(rows.map(({ row }) => row));
+    const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
+    return { rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))], ofChildren };
   }
 
   async #describe(
     client: pg.Client,
     batch: Batch,
     encoded: LoadableBatch,
-    rows: readonly DifferingRow[],
-    ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>,
+    { rows, ofChildren }: Differing,
   ): Promise<Comparison> {
     const suspects = listSuspects(batch, encoded, rows);
     const letters = await this.#findLetters(client, suspects);
@@ -161,29 +176,13 @@ export function hashDocument(document: Uint8Array): string {
 
 /** The rows as they should be, in a temporary table that is empty again after the transaction. */
 export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
-  await fillTable(client, expectedTable, plan, encoded.copied > 0 ? encoded.copy : null);
+  await fillTable(client, { name: expectedTable, plan }, encoded.copied > 0 ? encoded.copy : null);
 }
 
 /** @param copy null where there is no row */
-export async function fillTable(
-  client: pg.Client,
-  name: string,
-  plan: Plan,
-  copy: Buffer | null,
-): Promise<void> {
-  const columns = stageTypes(plan)
-    .map((type, index) => `c${index} ${type}`)
-    .join(', ');
-  const { rows } = await client.query<{ shape: string | null }>(
-    `SELECT obj_description(to_regclass('${name}')) AS shape`,
-  );
-  // Another run has other columns.
-  if (rows[0]?.shape !== columns) {
-    await client.query(`DROP TABLE IF EXISTS ${name}`);
-    await client.query(`CREATE TABLE ${name} (${columns}) ON COMMIT DELETE ROWS`);
-    await client.query(`COMMENT ON TABLE ${name} IS ${pg.escapeLiteral(columns)}`);
-  }
-  if (copy !== null) await copyRows(client, `COPY ${name} FROM STDIN (FORMAT binary)`, copy);
+export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | null): Promise<void> {
+  await ensureStage(client, stage);
+  if (copy !== null) await copyToStage(client, stage, copy);
 }
 
 /** The place of the key among `copyColumns`. */
