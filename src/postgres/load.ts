@@ -48,6 +48,8 @@ export interface LoadableBatch {
   readonly extra: readonly ExtraCount[];
   /** The rows of each child table of the plan, each a stream of its own. */
   readonly children: readonly EncodedChild[];
+  /** There may be an `_id` that the primary key, which is built after the load, cannot have. */
+  readonly hasLongKey: boolean;
 }
 
 export interface LoadOutcome extends BatchAccount {
@@ -90,7 +92,7 @@ export class Loader {
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     try {
-      return await this.#load(batch, encoded, watch, this.#copy);
+      return await this.#load(batch, encoded, watch, encoded.hasLongKey ? copySettingAside : this.#copy);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
       return await this.#load(batch, encoded, watch, copySettingAside);

@@ -66,9 +66,25 @@ async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]
   ];
   let isNew = false;
   for (const stage of stages) isNew = (await ensureStage(client, stage)) || isNew;
-  if (isNew) await client.query(insertFunction(run));
+  if (isNew) {
+    await client.query(insertFunction(run));
+    const key = stageKeyStatement(run);
+    if (key !== null) await client.query(key);
+  }
   await emptyStages(client, stages);
   return stages;
+}
+
+/**
+ * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for that is
+ * refused now. A child table's key has the place beside the `_id`.
+ */
+function stageKeyStatement({ runId, plan }: StagedRun): string | null {
+  const place = plan.columns.findIndex(isIdColumn);
+  const column = plan.columns[place];
+  if (column === undefined || column.target !== undefined) return null;
+  const keys = plan.children === undefined ? [`c${place}`] : [`c${place}`, '(0)'];
+  return `CREATE INDEX IF NOT EXISTS mongo2pg_key_${runId} ON ${stageOf({ runId, plan })} (${keys.join(', ')})`;
 }
 
 /**

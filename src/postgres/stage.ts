@@ -4,7 +4,7 @@
  */
 
 import pg from 'pg';
-import type { Plan } from '../plan/plan.ts';
+import { isIdColumn, type Plan } from '../plan/plan.ts';
 import { CopyRows } from '../transcode/copy-rows.ts';
 import type { EncodedBatch } from '../transcode/row.ts';
 import { copyRows } from './copy.ts';
@@ -139,8 +139,16 @@ function findBegins(parents: readonly number[], ordinals: readonly number[]): nu
 /** The place at the end of `COPY stage, line 1, column c4`, whatever the language of the server. */
 const columnPattern = /\bc(\d+)(?=:|$)/;
 
+/** Where Postgres finds that an entry is too long for an index; the only one that a stage has is that of the key. */
+const indexRoutine = /^(index_form_tuple|_bt_)/;
+
 function describeRefusal(error: pg.DatabaseError, ordinal: number, plan: Plan | undefined): Refusal {
-  const match = columnPattern.exec(error.where ?? '');
-  const column = match === null || plan === undefined ? undefined : copyColumns(plan)[Number(match[1])];
-  return { ordinal, code: error.code ?? '', column: column ?? null, detail: error.message };
+  return { ordinal, code: error.code ?? '', column: findColumn(error, plan), detail: error.message };
+}
+
+function findColumn({ where = '', routine = '' }: pg.DatabaseError, plan: Plan | undefined): string | null {
+  if (plan === undefined) return null;
+  if (indexRoutine.test(routine)) return plan.columns.find(isIdColumn)?.column ?? null;
+  const place = columnPattern.exec(where)?.[1];
+  return place === undefined ? null : (copyColumns(plan)[Number(place)] ?? null);
 }

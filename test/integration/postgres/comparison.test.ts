@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { serialize } from 'bson';
 import type { Batch } from '../../../src/pool/protocol.ts';
@@ -10,6 +9,7 @@ import { createLedger } from '../../../src/postgres/ledger.ts';
 import { openLoadingSession } from '../../../src/postgres/load.ts';
 import type { Session } from '../../../src/postgres/session.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
+import { noise } from '../../support/noise.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -63,9 +63,10 @@ describe('Comparer', () => {
 
 function makeBatch(index: number): Batch {
   const first = index * perBatch;
+  // Long ones of up to 1,900 bytes, which Postgres neither compresses nor moves out of the row.
   const documents = Array.from({ length: perBatch }, (_, place) => {
     const _id = first + place;
-    return serialize({ _id, text: _id % 3 === 0 ? longText(_id) : 'short' });
+    return serialize({ _id, text: _id % 3 === 0 ? noise(_id, (_id * 7_919) % 1_900) : 'short' });
   });
   return {
     number: first + 1,
@@ -75,12 +76,4 @@ function makeBatch(index: number): Batch {
     afterId: null,
     lastId: serialize({ _id: first + perBatch - 1 }),
   };
-}
-
-/** Of up to 1,900 bytes, which Postgres neither compresses nor moves out of the row. */
-function longText(seed: number): string {
-  const parts = Array.from({ length: 30 }, (_, part) =>
-    createHash('sha512').update(`${seed} ${part}`).digest('base64'),
-  );
-  return parts.join('').slice(0, (seed * 7_919) % 1_900);
 }
