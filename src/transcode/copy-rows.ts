@@ -1,4 +1,4 @@
-/** Takes rows out of a binary COPY stream: https://www.postgresql.org/docs/current/sql-copy.html */
+/** Looks at the rows of a binary COPY stream, and takes some out: https://www.postgresql.org/docs/current/sql-copy.html */
 
 import { COPY_HEADER } from './copy-format.ts';
 
@@ -28,6 +28,12 @@ export class CopyRows {
   }
 }
 
+/** For each row the length of each of its fields in bytes; -1 for NULL. */
+export function* rowLengths(copy: Buffer): Generator<number[], void, undefined> {
+  const end = copy.length - TRAILER_BYTES;
+  for (let at = COPY_HEADER.length; at < end; at = skipRow(copy, at)) yield fieldLengths(copy, at);
+}
+
 function findRows(copy: Buffer): number[] {
   const end = copy.length - TRAILER_BYTES;
   const offsets = [COPY_HEADER.length];
@@ -36,6 +42,17 @@ function findRows(copy: Buffer): number[] {
     offsets.push(at);
   }
   return offsets;
+}
+
+function fieldLengths(copy: Buffer, start: number): number[] {
+  const lengths: number[] = [];
+  let at = start + 2;
+  for (let field = copy.readInt16BE(start); field > 0; field--) {
+    const length = copy.readInt32BE(at);
+    lengths.push(length);
+    at += 4 + Math.max(0, length);
+  }
+  return lengths;
 }
 
 function skipRow(copy: Buffer, start: number): number {

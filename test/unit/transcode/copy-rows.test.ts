@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
 import fc from 'fast-check';
-import { CopyRows } from '../../../src/transcode/copy-rows.ts';
+import { CopyRows, rowLengths } from '../../../src/transcode/copy-rows.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeCopy } from '../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
@@ -36,5 +36,19 @@ describe('a part of a COPY stream', () => {
   it('that has all rows is the same bytes', () => {
     const copy = copyOf(7);
     assert.equal(new CopyRows(copy, 7).slice(0, 7), copy);
+  });
+});
+
+describe('the lengths of the fields of a COPY stream', () => {
+  it('are told row by row, -1 for NULL', () => {
+    assert.deepEqual(
+      [...rowLengths(copyOf(3))].map(([id, text]) => [id, text]),
+      [
+        [4, -1],
+        [4, 1],
+        [4, 2],
+      ],
+    );
+    assert.deepEqual([...rowLengths(copyOf(0))], []);
   });
 });
