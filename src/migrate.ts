@@ -201,6 +201,9 @@ class Job {
       onRetry: (reason) => {
         this.#notify(`MongoDB is tried again (${reason})`);
       },
+      onNotice: (message) => {
+        this.#notify(message);
+      },
     });
   }
 

@@ -4,26 +4,31 @@ import type { Db, MongoClient } from 'mongodb';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from './collection-choice.ts';
 import { explainMongoError } from './mongo-errors.ts';
+import { readServerTraits, type ServerTraits } from './server-traits.ts';
 import type { Source } from './source.ts';
 
-export interface DatabaseOptions extends Omit<CollectionOptions, 'collection'> {
-  readonly url: string;
-  readonly db: string;
+export interface DatabaseOptions extends Omit<CollectionOptions, 'collection' | 'scansForPages'> {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
 }
 
 export class Database {
   readonly #client: MongoClient;
   readonly #options: DatabaseOptions;
+  readonly #traits: ServerTraits;
 
-  private constructor(client: MongoClient, options: DatabaseOptions) {
+  private constructor(client: MongoClient, options: DatabaseOptions, traits: ServerTraits) {
     this.#client = client;
     this.#options = options;
+    this.#traits = traits;
   }
 
   /** @throws SourceError that says what to do */
   static async connect(options: DatabaseOptions): Promise<Database> {
     const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
-    return new Database(client, options);
+    const traits = await readServerTraits(client);
+    if (traits.notice !== null) options.onNotice?.(traits.notice);
+    return new Database(client, options, traits);
   }
 
   /** @throws SourceError */
@@ -44,7 +49,11 @@ export class Database {
 
   /** @throws SourceError that says what to do */
   async open(collection: string): Promise<Source> {
-    return await openCollection(this.#client, { ...this.#options, collection });
+    return await openCollection(this.#client, {
+      ...this.#options,
+      collection,
+      scansForPages: this.#traits.scansForPages,
+    });
   }
 
   close(): Promise<void> {
@@ -55,7 +64,7 @@ export class Database {
 /** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
 async function readSize(db: Db, collection: string): Promise<number> {
   try {
-    const { size } = await db.command({ collStats: collection });
+    const { size } = await db.command({ collStats: collection }, { readPreference: db.readPreference });
     return Number(size);
   } catch {
     return await db.collection(collection).estimatedDocumentCount();
