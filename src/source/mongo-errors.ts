@@ -87,6 +87,13 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       'start the server, or correct host and port in MONGO_URL.',
     );
   }
+  const { replicaSet, isNoneOfIt } = compareSet(error, url);
+  if (isNoneOfIt) {
+    return explain(
+      `no MongoDB at ${where} is of the replica set ${replicaSet}`,
+      'correct replicaSet in MONGO_URL, or in the TXT record of its host.',
+    );
+  }
   if (error instanceof Error && error.name === 'MongoServerSelectionError') {
     return explain(
       `MongoDB at ${where} does not answer: ${text}`,
@@ -94,4 +101,12 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
     );
   }
   return new SourceError(`MongoDB at ${where}: ${text}`, { isServerGone, cause: error });
+}
+
+/** The driver leaves out servers that answer with another set's name, until none is left to wait for. */
+function compareSet(error: unknown, url: string): { replicaSet: string; isNoneOfIt: boolean } {
+  const reason = error instanceof MongoServerSelectionError ? error.reason : undefined;
+  const replicaSet = new ConnectionString(url).searchParams.get('replicaSet') ?? reason?.setName ?? '';
+  const isNoneOfIt = reason?.type === 'ReplicaSetNoPrimary' && reason.servers.size === 0;
+  return { replicaSet, isNoneOfIt };
 }

@@ -4,6 +4,7 @@ import { MongoClient, ObjectId, type Document } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
 import { assertEqualTable } from '../support/compare.ts';
+import { startDnsServer } from '../support/dns-server.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { lacksFerretDb, startFerretDb, type RunningServer } from '../support/ferretdb.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
@@ -19,7 +20,7 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
     sandbox = await createSandbox();
     server = await startFerretDb(
       '--test-enable-new-auth',
-      '--setup-database=admin',
+      '--setup-database=people',
       `--setup-username=${user.name}`,
       `--setup-password=${user.password}`,
     );
@@ -45,6 +46,7 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
     url.username = user.name;
     url.password = encodeURIComponent(password);
     url.searchParams.set('authMechanism', mechanism);
+    url.searchParams.set('authSource', 'people');
     return url.href;
   }
 
@@ -73,6 +75,28 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
     await assertEqualTable(client.db('school').collection('things'), sandbox.client, 'things');
     const verified = await run(urlWith(user.password), {}, 'verify');
     assert.equal(verified.code, ExitCode.ok, verified.stdout);
+  });
+
+  it('takes the user by the database that the TXT record of an SRV name tells', async () => {
+    const dns = await startDnsServer({
+      srv: {
+        '_mongodb._tcp.ferret.mongo2pg.test': [
+          { host: 'a.mongo2pg.test', port: Number(new URL(server.url).port) },
+        ],
+      },
+      txt: { 'ferret.mongo2pg.test': 'authSource=people' },
+    });
+    try {
+      const url = `mongodb+srv://${user.name}:${encodeURIComponent(user.password)}@ferret.mongo2pg.test/?tls=false`;
+      const { code, stdout, stderr } = await run(url, dns.env, '--if-exists', 'drop', '--restart');
+      assert.equal(code, ExitCode.ok, stderr);
+      assert.match(stdout, /read 204 = copied 204/);
+      const other = await run(`${url}&authSource=admin`, dns.env, '--if-exists', 'drop', '--restart');
+      assert.equal(other.code, ExitCode.source);
+      assert.match(other.stderr, /refused user or password — .* if the user lives in another database, add/);
+    } finally {
+      await dns.close();
+    }
   });
 
   for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-1']) {
