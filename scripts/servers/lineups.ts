@@ -30,7 +30,7 @@ const everySource = [
 ];
 
 const everyTarget = [
-  ...['integration/migrate-users', 'integration/types', 'integration/verify', 'integration/dead-letters'],
+  ...['integration/migrate-users', 'integration/types', 'integration/dead-letters'],
   ...['integration/indexes', 'integration/session-settings'],
   ...['integration/postgres/ranges', 'fault/worker-killed-in-each-window'],
 ];
