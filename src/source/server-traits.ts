@@ -1,6 +1,7 @@
 /** What a server is that speaks MongoDB's protocol, as far as the way of reading depends on it. */
 
 import type { MongoClient } from 'mongodb';
+import { isPassingMongoError } from './mongo-errors.ts';
 
 export interface ServerTraits {
   /** Has no index to read a page by: each costs a pass over the whole collection. */
@@ -11,13 +12,17 @@ export interface ServerTraits {
 
 const ordinary: ServerTraits = { scansForPages: false, notice: null };
 
-/** One that does not tell counts as ordinary: what it is matters for speed alone. */
+/**
+ * One that does not tell counts as ordinary: what it is matters for speed alone.
+ * @throws only what passes
+ */
 export async function readServerTraits(client: MongoClient): Promise<ServerTraits> {
   try {
     // A set without a primary is asked as its pages will be.
     const { readPreference } = client;
     return traitsOf(await client.db('admin').command({ buildInfo: 1 }, { readPreference }));
-  } catch {
+  } catch (error) {
+    if (isPassingMongoError(error)) throw error;
     return ordinary;
   }
 }
