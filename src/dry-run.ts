@@ -21,7 +21,7 @@ import { findMissingRights, requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
 import { readTable } from './postgres/table.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { arrayOfDocuments } from './transcode/bson-array.ts';
 import { createRowEncoder } from './transcode/row.ts';
@@ -38,7 +38,7 @@ const bytesPerRow = 28 + 24;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
-  const { postgresUrl: url, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = config;
   const session = await Session.open({
     url,
     applicationName: 'mongo2pg dry run',
@@ -56,13 +56,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
       connectionsLeft: await readConnectionsLeft(client),
     }));
     options.onEvent({ kind: 'dry-run-server', target: describePostgres(url), ...server });
-    const database = await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    const database = await openDatabase(config, { signal: options.signal });
     try {
       return await lookAtAll(config, options, session, database);
     } finally {
@@ -81,9 +75,16 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoDb, mongoCollection, excludeCollections } = config;
+  const { mongoCollection, excludeCollections, filter } = config;
   if (!namesSeveral(mongoCollection)) {
-    await lookAt(config, options, session, await database.open(mongoCollection), false);
+    await lookAt(
+      config,
+      options,
+      session,
+      await database.open(mongoCollection, filter),
+      mongoCollection,
+      false,
+    );
     return ExitCode.ok;
   }
   const { chosen, left } = chooseCollections(
@@ -94,7 +95,7 @@ async function lookAtAll(
   for (const { name, reason } of left) {
     options.onEvent({
       kind: 'dry-run-failure',
-      source: `${mongoDb}.${name}`,
+      source: `${database.name}.${name}`,
       message: `left out: ${reason}`,
       fix: '',
     });
@@ -103,11 +104,11 @@ async function lookAtAll(
   for (const { name } of chosen) {
     options.signal.throwIfAborted();
     try {
-      await lookAt(config, options, session, await database.open(name), true);
+      await lookAt(config, options, session, await database.open(name, filter), name, true);
     } catch (error) {
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
       const { message, fix } = error;
-      options.onEvent({ kind: 'dry-run-failure', source: `${mongoDb}.${name}`, message, fix });
+      options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, message, fix });
       if (exitCode === ExitCode.ok) exitCode = error.exitCode;
     }
   }
@@ -119,10 +120,10 @@ async function lookAt(
   { planFile, isTrial, onEvent }: DryRunOptions,
   session: Session,
   source: Source,
+  collection: string,
   isOneOfSeveral: boolean,
 ): Promise<void> {
   const { ifExists, isRestart } = config;
-  const collection = source.name.slice(config.mongoDb.length + 1);
   const table = chooseTable(config.postgresSchema, collection, planFile);
   const missing = await session.run((client) => findMissingRights(client, table));
   if (missing.length > 0) {

@@ -16,7 +16,7 @@ import { requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import type { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -103,7 +103,12 @@ class Job {
     // First of all: processes take longer to come up than a plan takes to be made.
     this.#bringUp();
     try {
-      const database = await this.#connectSource();
+      const database = await openDatabase(this.#config, {
+        onNotice: (message) => {
+          this.#notify(message);
+        },
+        signal: this.#options.signal,
+      });
       try {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
@@ -126,13 +131,13 @@ class Job {
 
   /** One after the other; what one fails at is no reason to leave the others. */
   async #copySeveral(database: Database): Promise<Outcome> {
-    const { mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
+    const { mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-    for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
+    for (const { name, reason } of left) this.#notify(`${database.name}.${name} is left out: ${reason}`);
     const selection =
       excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
-    const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+    const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
 
     const summaries: Summary[] = [];
@@ -149,8 +154,8 @@ class Job {
         const failure = this.#explain(error);
         if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
         const { message, fix, exitCode } = failure;
-        failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
-        this.#notify(`${mongoDb}.${name} failed: ${message}`);
+        failures.push({ source: `${database.name}.${name}`, message, fix, exitCode });
+        this.#notify(`${database.name}.${name} failed: ${message}`);
         // Whatever its workers hold is of a run that is over.
         await this.#supervisor?.kill();
         this.#supervisor = undefined;
@@ -168,7 +173,7 @@ class Job {
     isLast: boolean,
   ): Promise<Summary | null> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
-    const source = await database.open(collection);
+    const source = await database.open(collection, this.#config.filter);
     await this.#lock(table);
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
@@ -185,23 +190,6 @@ class Job {
       },
     });
     return await this.#migration.execute();
-  }
-
-  async #connectSource(): Promise<Database> {
-    const { mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = this.#config;
-    // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
-    const { Database } = await import('./source/database.ts');
-    return await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-      signal: this.#options.signal,
-      onRetry: (reason) => {
-        this.#notify(`MongoDB is tried again (${reason})`);
-      },
-    });
   }
 
   #bringUp(): Supervisor {

@@ -2,7 +2,7 @@
 
 import pg from 'pg';
 import type { Config } from './config.ts';
-import { ExitCode, MigrationError, TargetError } from './errors.ts';
+import { DataError, ExitCode, MigrationError, SourceError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -218,8 +218,14 @@ export class Migration {
     let { ranges, isLoaded } = run;
     while (!isLoaded) {
       const ends = new Map<number, Uint8Array | null>();
-      for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
-      await this.#meter.time('drain', this.#options.supervisor.drain());
+      try {
+        for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
+      } catch (error) {
+        // What was read before is handed over, and worth keeping.
+        if (error instanceof SourceError) await this.#drain().catch(() => undefined);
+        throw error;
+      }
+      await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges(run, ends);
@@ -228,7 +234,11 @@ export class Migration {
     this.#meter.endLoad();
   }
 
-  /** @returns the `_id` of the last document, null when there was none */
+  #drain(): Promise<void> {
+    return this.#meter.time('drain', this.#options.supervisor.drain());
+  }
+
+  /** @returns the position of the last document, null when there was none */
   async #readRange(range: Range): Promise<Uint8Array | null> {
     const { config, source, supervisor } = this.#options;
     const { rangeNo } = range;
@@ -346,8 +356,10 @@ export class Migration {
     const error = thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, postgresUrl) : thrown;
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
-    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;
-    const fix = `${error.fix === '' ? '' : `${error.fix} `}${committed}the same command goes on from there.`;
+    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
+    const goesOn = error instanceof DataError ? '' : 'the same command goes on from there';
+    const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
+    const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     const { exitCode, message, isServerGone } = error;
     return new MigrationError(exitCode, message, { fix, isServerGone, cause: error });
   }

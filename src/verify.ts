@@ -12,7 +12,7 @@ import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import { Verification } from './verification.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
@@ -60,33 +60,33 @@ async function verifyAll(
     },
   });
   try {
-    const summaries: VerificationSummary[] = [];
-    for (const collection of await listWanted(config)) {
-      options.signal.throwIfAborted();
-      summaries.push(
-        await verifyOne(config, options, session, supervisor, collection, (created) => {
-          verification = created;
-        }),
-      );
+    const database = await openDatabase(config, { onNotice: notify, signal: options.signal });
+    try {
+      const summaries: VerificationSummary[] = [];
+      for (const collection of await listWanted(config, database)) {
+        options.signal.throwIfAborted();
+        summaries.push(
+          await verifyOne(config, options, session, supervisor, database, collection, (created) => {
+            verification = created;
+          }),
+        );
+      }
+      await dismissWorkers(supervisor, notify);
+      return summaries;
+    } finally {
+      await database.close();
     }
-    await dismissWorkers(supervisor, notify);
-    return summaries;
   } finally {
     // After an orderly end there is none left.
     await supervisor.kill();
   }
 }
 
-async function listWanted(config: Config): Promise<string[]> {
+async function listWanted(config: Config, database: Database): Promise<string[]> {
   const { mongoCollection, excludeCollections } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
-  const database = await connect(config, undefined);
-  try {
-    const infos = await database.listCollections();
-    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
-  } finally {
-    await database.close();
-  }
+  const infos = await database.listCollections();
+  return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
 async function verifyOne(
@@ -94,23 +94,22 @@ async function verifyOne(
   { onEvent, signal }: VerifyOptions,
   session: Session,
   supervisor: Supervisor,
+  database: Database,
   collection: string,
   onCreated: (verification: Verification) => void,
 ): Promise<VerificationSummary> {
-  const name = `${config.mongoDb}.${collection}`;
+  const name = `${database.name}.${collection}`;
   const { run, otherRuns } = await findRunOf(config, session, name);
   // What the run left out is not missing.
   const filter = run.settings.choices[settings.filter.env];
-  const database = await connect(config, filter);
-  try {
-    const source = await database.open(collection);
-    const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
-    const verification = new Verification(parts);
-    onCreated(verification);
-    return await verification.execute();
-  } finally {
-    await database.close();
-  }
+  const source = await database.open(
+    collection,
+    filter === undefined ? undefined : parseFilter(filter, 'the filter of the run'),
+  );
+  const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
+  const verification = new Verification(parts);
+  onCreated(verification);
+  return await verification.execute();
 }
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table. */
@@ -142,15 +141,4 @@ async function findRunOf(
   }
   const inTable = await session.run((client) => listRuns(client, run.settings.plan));
   return { run, otherRuns: inTable.filter(({ runId }) => runId !== run.runId) };
-}
-
-async function connect(config: Config, filter: string | undefined): Promise<Database> {
-  const { mongoUrl: url, mongoDb: db, retryLimitMs, answerTimeoutMs } = config;
-  return await Database.connect({
-    url,
-    db,
-    retryLimitMs,
-    answerTimeoutMs,
-    ...(filter === undefined ? {} : { filter: parseFilter(filter, 'the filter of the run') }),
-  });
 }

@@ -7,7 +7,7 @@ import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { copyStatement, createTableStatement } from '../../src/postgres/ddl.ts';
 import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
-import { Database } from '../../src/source/database.ts';
+import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
 import { connectBench } from './table.ts';
 import type { BenchSettings } from './main.ts';
@@ -25,7 +25,7 @@ const trailerBytes = 2;
 
 /** Reads and transcodes the whole collection, outside of what is timed. */
 export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Promise<CeilingInput> {
-  const database = await Database.connect({
+  const database = await MongoDatabase.connect({
     url: mongoUrl,
     db: 'bench',
     retryLimitMs: 0,

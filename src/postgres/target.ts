@@ -14,6 +14,7 @@ import {
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
+import { explainDuplicates } from './duplicates.ts';
 import { readTable } from './table.ts';
 
 /** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
@@ -77,7 +78,13 @@ function refuseChild(child: Plan): TargetError {
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
   if (!plan.columns.some(isIdColumn)) return;
   await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-  if (!(await hasPrimaryKey(client, plan))) await client.query(addPrimaryKeyStatement(plan));
+  if (!(await hasPrimaryKey(client, plan))) {
+    try {
+      await client.query(addPrimaryKeyStatement(plan));
+    } catch (error) {
+      throw await explainDuplicates(client, plan, error);
+    }
+  }
   for (const child of plan.children ?? []) {
     // Both or none: in one transaction, as several statements of one query are.
     if (await hasPrimaryKey(client, child.plan)) continue;

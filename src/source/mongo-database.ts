@@ -1,0 +1,61 @@
+/** A MongoDB database: one client for all of its collections that are copied. */
+
+import type { BSON, Db, MongoClient } from 'mongodb';
+import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
+import type { CollectionInfo } from './collection-choice.ts';
+import type { Database } from './database.ts';
+import { explainMongoError } from './mongo-errors.ts';
+import type { Source } from './source.ts';
+
+export type MongoDatabaseOptions = Omit<CollectionOptions, 'collection' | 'filter'>;
+
+export class MongoDatabase implements Database {
+  readonly name: string;
+  readonly #client: MongoClient;
+  readonly #options: MongoDatabaseOptions;
+
+  private constructor(client: MongoClient, options: MongoDatabaseOptions) {
+    this.name = options.db;
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** @throws SourceError that says what to do */
+  static async connect(options: MongoDatabaseOptions): Promise<MongoDatabase> {
+    const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
+    return new MongoDatabase(client, options);
+  }
+
+  async listCollections(): Promise<CollectionInfo[]> {
+    try {
+      const db = this.#client.db(this.#options.db);
+      const found = await db.listCollections({}, { nameOnly: true }).toArray();
+      return await Promise.all(
+        found.map(async ({ name, type = 'collection' }) => {
+          const bytes = type === 'collection' ? await readSize(db, name) : 0;
+          return { name, type, bytes };
+        }),
+      );
+    } catch (error) {
+      throw explainMongoError(error, this.#options.url);
+    }
+  }
+
+  async open(collection: string, filter?: BSON.Document): Promise<Source> {
+    return await openCollection(this.#client, { ...this.#options, collection, filter });
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+}
+
+/** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
+async function readSize(db: Db, collection: string): Promise<number> {
+  try {
+    const { size } = await db.command({ collStats: collection });
+    return Number(size);
+  } catch {
+    return await db.collection(collection).estimatedDocumentCount();
+  }
+}
