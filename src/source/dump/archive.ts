@@ -60,12 +60,11 @@ export async function* readArchiveRecords(
       const header = await readHeader(window, path, wanted);
       const isWanted = header.db === wanted.db && header.collection === wanted.collection;
       if (isWanted && header.EOF === true) {
-        if (header.CRC === checksum.value) return;
-        throw describeDamage(
-          path,
-          window.offset,
-          `the checksum of ${wanted.db}.${wanted.collection} is not that of its documents`,
-        );
+        const { offset } = window;
+        const hasMore = await awaitAnother(window, path);
+        const problem = hasMore ? 'has documents after its end' : 'has not the checksum of its documents';
+        if (!hasMore && header.CRC === checksum.value) return;
+        throw describeDamage(path, offset, `${wanted.db}.${wanted.collection} ${problem}`);
       }
       do {
         const { bytes, start } = window;

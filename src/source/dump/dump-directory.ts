@@ -3,13 +3,15 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { explainFileError, readWhole } from './bytes.ts';
+import { SourceError } from '../../errors.ts';
+import { explainFileError, readStart, readWhole } from './bytes.ts';
 import type { DumpFile } from './bytes.ts';
 import { bsonCollection, jsonCollection, type DumpedCollection } from './dumped-collection.ts';
-import { readFileName, unescapeName } from './file-name.ts';
+import { readFileName, unescapeName, type DumpFileName } from './file-name.ts';
 import { noMetadata, parseMetadata, type DumpMetadata } from './metadata.ts';
 
 const metadataSuffix = /\.metadata\.json(\.gz)?$/;
+const gzipMagic = Buffer.of(0x1f, 0x8b, 0x08);
 const noFile: DumpFile = { path: '', isGzip: false };
 
 /** The oplog lies beside the folders of databases. */
@@ -59,8 +61,19 @@ export async function openFile(path: string, name: string | null): Promise<Dumpe
   const { size } = await stat(path).catch((error: unknown) => {
     throw explainFileError(error, path);
   });
+  if (!told.isGzip) await refuseGzip(path, told.format, size);
   const description = { name: name ?? ownName, bytes: size, file: { path, isGzip: told.isGzip }, metadata };
   return told.format === 'bson' ? bsonCollection(description) : jsonCollection(description);
+}
+
+/** Its beginning is the length of a document as well, though of one that is longer than most. */
+async function refuseGzip(path: string, format: DumpFileName['format'], size: number): Promise<void> {
+  const start = await readStart({ path, isGzip: false }, 4);
+  if (!start.subarray(0, 3).equals(gzipMagic)) return;
+  if (format === 'bson' && start.byteLength === 4 && start.readUInt32LE() <= size) return;
+  throw new SourceError(`the dump ${path} is gzip, which its name does not tell`, {
+    fix: 'let its name end with .gz.',
+  });
 }
 
 async function findMetadata(path: string): Promise<DumpMetadata> {

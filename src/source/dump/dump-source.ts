@@ -1,8 +1,9 @@
 /** A collection of a dump as a source: pages in the order of its documents in the file. */
 
 import { DamagedDumpError, NothingToCopyError, SourceError } from '../../errors.ts';
+import { BsonError } from '../../transcode/bson-types.ts';
+import { copyId } from '../../transcode/document-id.ts';
 import { readOffset } from '../../transcode/position.ts';
-import { requireId } from '../documents.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import { readRequiredFields } from '../required-fields.ts';
 import type { Interval, Page, Sample, Source } from '../source.ts';
@@ -29,8 +30,22 @@ export async function openDumpSource(db: string, collection: DumpedCollection): 
     });
   }
   // Not later, when a table was made for it.
-  requireId(first);
+  if (!mayHaveId(first)) {
+    throw new SourceError(`the first document of ${name} has no _id (${collection.file.path})`, {
+      fix: 'only documents with an _id can be copied: give each of them one.',
+    });
+  }
   return new DumpSource(name, collection, await fingerprint(collection.file.path));
+}
+
+/** A document that is corrupt may have one; as a dead letter it is kept. */
+function mayHaveId(document: Uint8Array): boolean {
+  try {
+    return copyId(document) !== null;
+  } catch (error) {
+    if (error instanceof BsonError) return true;
+    throw error;
+  }
 }
 
 /** What one pass over all documents tells. */
