@@ -82,13 +82,17 @@ function toBson(document: Document | Buffer): Buffer {
   return Buffer.from(serialize(document, { ignoreUndefined: false }));
 }
 
-/** CRC-64/XZ, bit by bit. https://reveng.sourceforge.io/crc-catalogue/all.htm#crc.cat.crc-64-xz */
+/** CRC-64/XZ. https://reveng.sourceforge.io/crc-catalogue/all.htm#crc.cat.crc-64-xz */
 export function crc64(bytes: Uint8Array): bigint {
-  let crc = 0xffff_ffff_ffff_ffffn;
-  for (const byte of bytes) {
-    crc ^= BigInt(byte);
-    for (let bit = 0; bit < 8; bit++)
-      crc = (crc & 1n) === 1n ? (crc >> 1n) ^ 0xc96c_5795_d787_0f42n : crc >> 1n;
-  }
-  return crc ^ 0xffff_ffff_ffff_ffffn;
+  const ones = 0xffff_ffff_ffff_ffffn;
+  let crc = ones;
+  for (const byte of bytes) crc = (crc >> 8n) ^ (crcTable[Number(crc & 0xffn) ^ byte] ?? 0n);
+  return crc ^ ones;
 }
+
+const crcTable = Array.from({ length: 256 }, (_, byte) => {
+  let crc = BigInt(byte);
+  for (let bit = 0; bit < 8; bit++)
+    crc = (crc & 1n) === 1n ? (crc >> 1n) ^ 0xc96c_5795_d787_0f42n : crc >> 1n;
+  return crc;
+});

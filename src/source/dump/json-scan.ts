@@ -45,6 +45,7 @@ export class ObjectScanner {
       else if (byte === openBrace + 2 || byte === openBracket + 2) {
         if (--depth <= 0) {
           this.#depth = 0;
+          this.#isText = false;
           return at + 1;
         }
       }

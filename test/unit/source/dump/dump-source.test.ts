@@ -23,31 +23,41 @@ const documents: Document[] = Array.from({ length: 20 }, (_, index) => ({
 }));
 const canonical = (document: Document): string => EJSON.stringify(document, { relaxed: false });
 const expected = documents.map(canonical);
-const ofOthers = documents.map((document) => ({ ...document, _id: new ObjectId() }));
-const lines = expected.map((line) => `${line}\n`).join('');
 
 /** Each form with the same documents of a collection `users`. */
-const forms: Readonly<Record<string, Buffer>> = {
-  'users.bson': dumpBson(documents),
-  'users.bson.gz': gzipSync(dumpBson(documents)),
-  // The first ends within a document.
-  'two-members.bson.gz': Buffer.concat([
-    gzipSync(dumpBson(documents).subarray(0, 700)),
-    gzipSync(dumpBson(documents).subarray(700)),
-  ]),
-  archive: dumpArchive([
-    { collection: 'others', documents: ofOthers },
-    { collection: 'empty', documents: [] },
-    { collection: 'users', documents },
-  ]),
-  'archive.gz': gzipSync(dumpArchive([{ collection: 'users', documents }])),
-  'users.json': Buffer.from(lines),
-  'users.jsonl.gz': gzipSync(lines),
-  'windows.json': Buffer.from(`\ufeff${lines.replaceAll('\n', '\r\n')}`),
-  'pretty.json': Buffer.from(expected.map((line) => JSON.stringify(JSON.parse(line), null, 2)).join('\n')),
-  'array.json': Buffer.from(`[${expected.join(',')}]`),
-  'array-of-lines.json': Buffer.from(`[\n${expected.join(',\n')}\n]`),
-};
+function formsOf(users: readonly Document[]): Readonly<Record<string, Buffer>> {
+  const bson = dumpBson(users);
+  const texts = users.map(canonical);
+  const lines = texts.map((text) => `${text}\n`).join('');
+  const others = users.map((document) => ({ ...document, _id: new ObjectId() }));
+  return {
+    'users.bson': bson,
+    'users.bson.gz': gzipSync(bson),
+    // The first member ends within a document.
+    'two-members.bson.gz': Buffer.concat([gzipSync(bson.subarray(0, 700)), gzipSync(bson.subarray(700))]),
+    archive: dumpArchive([
+      { collection: 'others', documents: others },
+      { collection: 'empty', documents: [] },
+      { collection: 'users', documents: users },
+    ]),
+    'archive.gz': gzipSync(dumpArchive([{ collection: 'users', documents: users }])),
+    'users.json': Buffer.from(lines),
+    'users.jsonl.gz': gzipSync(lines),
+    'windows.json': Buffer.from(`\ufeff${lines.replaceAll('\n', '\r\n')}`),
+    'pretty.json': Buffer.from(texts.map((text) => JSON.stringify(JSON.parse(text), null, 2)).join('\n')),
+    'array.json': Buffer.from(`[${texts.join(',')}]`),
+    'array-of-lines.json': Buffer.from(`[\n${texts.join(',\n')}\n]`),
+  };
+}
+
+const forms = formsOf(documents);
+const lines = String(forms['users.json']);
+/** Some megabytes, so that documents lie across the chunks that are read. */
+const large = Array.from({ length: 900 }, (_, index) => ({
+  _id: new Int32(index),
+  text: (index % 3 === 0 ? '{"é\\' : 'plain').repeat((index * 37) % 1100),
+}));
+const largeForms = formsOf(large);
 const collectionOf = (form: string): string | undefined => (form.startsWith('archive') ? 'users' : undefined);
 
 describe('a dump as a source', () => {
@@ -76,6 +86,14 @@ describe('a dump as a source', () => {
         assert.equal(error, null);
         assert.deepEqual(read, expected);
         assert.equal(pages, 7);
+      });
+
+      it('gives each of many that lie across the chunks of the file', async () => {
+        const path = await write(form, largeForms[form] ?? Buffer.alloc(0));
+        const { documents: read, error } = await readDump(path, collectionOf(form));
+        assert.equal(error, null);
+        assert.equal(read.length, large.length);
+        assert.ok(read.every((text, index) => text === canonical(large[index] ?? {})));
       });
 
       it('goes on after each of its positions, and ends at each', async () => {
@@ -177,8 +195,8 @@ describe('a dump as a source', () => {
   }
 
   it('takes a document of 16 MB as a page of its own', async () => {
-    const large = { _id: 1, text: 'x'.repeat(16 * 1024 * 1024 - 40) };
-    const path = await write('large.bson', dumpBson([documents[0] ?? {}, large, documents[2] ?? {}]));
+    const huge = { _id: 1, text: 'x'.repeat(16 * 1024 * 1024 - 40) };
+    const path = await write('large.bson', dumpBson([documents[0] ?? {}, huge, documents[2] ?? {}]));
     const source = await openSource(path);
     const sizes: number[] = [];
     for await (const { count } of source.pages({ afterId: null, untilId: null }, 100)) sizes.push(count);
