@@ -218,6 +218,11 @@ describe('dumps', () => {
     assert.match(stderr, /1 value of _id stands? in more than one document of .*\.doubled: 2 \(3 times\)/);
     assert.match(stderr, /5 documents are committed/);
     assert.equal((await readRows('doubled', 'doubled')).length, lines.length);
+
+    await sandbox.client.query('CREATE SCHEMA own; CREATE TABLE own.doubled (_id int, a int)');
+    const inOwn = await run({ SOURCE: path, POSTGRES_SCHEMA: 'own' });
+    assert.equal(inOwn.code, ExitCode.ok, inOwn.stderr);
+    assert.equal((await readRows('own', 'doubled')).length, lines.length);
   });
 
   it('a document without an _id becomes a dead letter', async () => {

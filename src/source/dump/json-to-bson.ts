@@ -18,6 +18,7 @@ const initialBytes = 4096;
 const numberPattern = /^-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
 const quote = 0x22;
 const backslash = 0x5c;
+const [zero, nine] = [0x30, 0x39];
 const byteOf = (char: string): number => char.charCodeAt(0);
 
 export class JsonToBson {
@@ -147,6 +148,11 @@ export class JsonToBson {
   /** A number, true, false or null; and what mongoexport wrote for doubles that are no JSON. */
   #writeWord(): number {
     const start = this.#at;
+    const digits = this.#readDigits();
+    if (digits >= 0) {
+      this.#writeInt32(digits);
+      return bsonTypes.int;
+    }
     while (isWordByte(this.#json[this.#at])) this.#at++;
     const word = this.#json.toString('latin1', start, this.#at);
     switch (word) {
@@ -177,6 +183,21 @@ export class JsonToBson {
     this.#output.reserve(8);
     this.#output.position = this.#output.bytes.writeBigInt64LE(integer, this.#output.position);
     return bsonTypes.long;
+  }
+
+  /** Most numbers are few digits, and not worth making a text of; -1 for any others. */
+  #readDigits(): number {
+    const json = this.#json;
+    let at = this.#at;
+    let value = 0;
+    for (let byte = json[at] ?? 0; byte >= zero && byte <= nine; byte = json[++at] ?? 0) {
+      value = value * 10 + byte - zero;
+    }
+    const count = at - this.#at;
+    const hasLeadingZero = count > 1 && json[this.#at] === zero;
+    if (count === 0 || count > 9 || hasLeadingZero || isWordByte(json[at])) return -1;
+    this.#at = at;
+    return value;
   }
 
   #writeInt32(value: number): void {
