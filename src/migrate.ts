@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
-import type { Failure, RunEvent, Summary } from './events.ts';
+import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
@@ -29,13 +29,6 @@ export interface MigrateOptions {
   readonly planFile: PlanFile | null;
   /** Records the job for a report; null when none is asked for. */
   readonly recorder: Recorder | null;
-}
-
-/** What became of each collection. */
-export interface Outcome {
-  readonly summaries: readonly Summary[];
-  /** Of several collections, those that failed; the failure of a single one is thrown. */
-  readonly failures: readonly Failure[];
 }
 
 type Table = Pick<Plan, 'schema' | 'table'>;

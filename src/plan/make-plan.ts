@@ -14,6 +14,7 @@ import { defaultExtraColumn } from './plan-checks.ts';
 import type { PlanFile } from './plan-file.ts';
 import { isIdColumn, type Plan } from './plan.ts';
 import { resolvePlan } from './resolve-plan.ts';
+import { invoke } from '../invocation.ts';
 
 export type PlanConfig = Pick<
   Config,
@@ -100,7 +101,7 @@ function requireFit(
   const name = `"${plan.schema}"."${plan.table}"`;
   const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
   const fixes = [
-    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: npm run plan -- --out plan.json`,
+    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
     ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {

@@ -3,7 +3,8 @@
 import type pg from 'pg';
 import { planIndexes, type LeftIndex } from '../plan/index-plan.ts';
 import type { IndexSpec } from '../source/index-spec.ts';
-import { buildIndexes, type BuildOptions, type IndexAccount } from './build-indexes.ts';
+import { buildIndexes, type BuildOptions } from './build-indexes.ts';
+import type { IndexAccount } from '../events.ts';
 import { runCancellable } from './cancel.ts';
 import { readConnectionsLeft } from './capacity.ts';
 import type { OpenRun } from './run-opening.ts';

@@ -25,6 +25,7 @@ import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
 import type { Interval, Page, Sample, Source } from './source.ts';
+import { invoke } from '../invocation.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -72,7 +73,7 @@ export async function openCollection(client: MongoClient, options: CollectionOpt
     const source = new CollectionSource(db, options, collectionId);
     if (!(await source.hasDocuments())) {
       throw new NothingToCopyError(`the collection ${source.name} is empty`, {
-        fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
+        fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
       });
     }
     if (
@@ -277,6 +278,6 @@ async function requireCollection(db: Db, collection: string): Promise<string | n
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });
   }
   throw new SourceError(missing, {
-    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (npm run seed).`,
+    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
   });
 }
