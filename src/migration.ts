@@ -222,7 +222,8 @@ export class Migration {
         for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
       } catch (error) {
         // What was read before is handed over, and worth keeping.
-        if (error instanceof SourceError) await this.#drain().catch(() => undefined);
+        if (error instanceof SourceError || this.#options.signal.aborted)
+          await this.#drain().catch(() => undefined);
         throw error;
       }
       await this.#drain();

@@ -40,6 +40,7 @@ export async function openDatabase(config: SourceConfig, options: DatabaseOption
       path: dumpPath,
       db: mongoDb,
       collection: mongoCollection,
+      ...(signal === undefined ? {} : { signal }),
     });
   }
   const { MongoDatabase } = await import('./mongo-database.ts');

@@ -191,6 +191,7 @@ describe('readConfig', () => {
       ['users.jsonl', 'users'],
       ['users.json.gz', 'users'],
       ['100%.bson', '100%'],
+      ['a,b.bson', '*'],
     ] as const) {
       it(`copies ${collection} of ${path}`, () => {
         assert.equal(read({ ...env, SOURCE: path }).mongoCollection, collection);

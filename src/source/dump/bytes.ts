@@ -11,6 +11,8 @@ const chunkBytes = 1 << 20;
 export interface DumpFile {
   readonly path: string;
   readonly isGzip: boolean;
+  /** Ends the reading with its reason: passing over what was loaded before may take minutes. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const makeAnew = 'make or copy the dump again, and begin anew with --restart.';
@@ -81,11 +83,17 @@ function decompress(path: string, finishFlush: number): Readable {
   return pipeline(createReadStream(path, { highWaterMark: chunkBytes }), gunzip, () => undefined);
 }
 
-async function* guarded({ path }: DumpFile, stream: Readable): AsyncGenerator<Buffer, void, undefined> {
+async function* guarded(
+  { path, signal }: DumpFile,
+  stream: Readable,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
-    for await (const chunk of stream) yield chunk as Buffer;
+    for await (const chunk of stream) {
+      signal?.throwIfAborted();
+      yield chunk as Buffer;
+    }
   } catch (error) {
-    throw isGzipError(error) ? error : explainFileError(error, path);
+    throw isGzipError(error) || signal?.aborted === true ? error : explainFileError(error, path);
   } finally {
     stream.destroy();
   }

@@ -21,14 +21,16 @@ export interface DumpOptions {
   readonly db: string;
   /** Names a single file's collection; of several, those are chosen later. */
   readonly collection: string;
+  /** Ends any reading with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** @throws SourceError that says what to do */
-export async function openDump({ path, db, collection }: DumpOptions): Promise<Database> {
+export async function openDump({ path, db, collection, signal }: DumpOptions): Promise<Database> {
   const info = await stat(path).catch((error: unknown) => {
     throw explainFileError(error, path);
   });
-  if (info.isDirectory()) return await openFolder(path, db);
+  if (info.isDirectory()) return await openFolder(path, db, signal);
   if (!info.isFile()) {
     throw new SourceError(`the dump ${path} is neither a file nor a folder`, {
       fix: 'a pipe cannot be read again where a run is continued: save the dump as a file.',
@@ -36,9 +38,9 @@ export async function openDump({ path, db, collection }: DumpOptions): Promise<D
   }
   if (readFileName(path) !== null) {
     const name = namesSeveral(collection) ? null : collection;
-    return new DumpDatabase(db || basename(dirname(path)), [await openFile(path, name)]);
+    return new DumpDatabase(db || basename(dirname(path)), [await openFile(path, name, signal)]);
   }
-  return await openArchive(path, db);
+  return await openArchive(path, db, signal);
 }
 
 class DumpDatabase implements Database {
@@ -48,6 +50,7 @@ class DumpDatabase implements Database {
   constructor(name: string, collections: readonly DumpedCollection[]) {
     this.name = name;
     this.#collections = collections;
+    requireDistinct(collections);
   }
 
   listCollections(): Promise<CollectionInfo[]> {
@@ -81,17 +84,20 @@ class DumpDatabase implements Database {
   }
 }
 
-async function openFolder(path: string, db: string): Promise<Database> {
+async function openFolder(path: string, db: string, signal?: AbortSignal): Promise<Database> {
   const databases = await listDatabaseFolders(path);
   if (databases.length === 0) {
-    return requireCollections(path, new DumpDatabase(db || basename(path), await listDirectory(path)));
+    return requireCollections(
+      path,
+      new DumpDatabase(db || basename(path), await listDirectory(path, signal)),
+    );
   }
   const name = chooseDatabase(path, databases, db);
-  return new DumpDatabase(name, await listDirectory(join(path, name)));
+  return new DumpDatabase(name, await listDirectory(join(path, name), signal));
 }
 
-async function openArchive(path: string, db: string): Promise<Database> {
-  const file = await recogniseArchive(path);
+async function openArchive(path: string, db: string, signal?: AbortSignal): Promise<Database> {
+  const file = await recogniseArchive(path, signal);
   const all = await listArchive(file);
   // Users and roles, and the oplog, which are dumped with the databases.
   const own = all.filter((entry) => entry.db !== '' && !entry.collection.startsWith('$admin.'));
@@ -108,9 +114,9 @@ async function openArchive(path: string, db: string): Promise<Database> {
   return new DumpDatabase(name, collections);
 }
 
-async function recogniseArchive(path: string): Promise<DumpFile> {
+async function recogniseArchive(path: string, signal?: AbortSignal): Promise<DumpFile> {
   for (const isGzip of [false, true]) {
-    const file = { path, isGzip };
+    const file = { path, isGzip, signal };
     const start = await readStart(file, archiveMagic.byteLength).catch((error: unknown) => {
       if (isGzip) return Buffer.alloc(0);
       throw error;
@@ -143,4 +149,15 @@ async function requireCollections(path: string, database: DumpDatabase): Promise
   throw new SourceError(`the folder ${path} has no collections`, {
     fix: 'correct SOURCE: a folder of mongodump has files such as users.bson, or folders with such files.',
   });
+}
+
+/** Of `users.bson` and `users.bson.gz` only one could be copied, and nobody said which. */
+function requireDistinct(collections: readonly DumpedCollection[]): void {
+  for (const [index, { name, file }] of collections.entries()) {
+    const same = collections.slice(0, index).find((other) => other.name === name);
+    if (same === undefined) continue;
+    throw new SourceError(`the dump has the collection ${name} twice: ${same.file.path} and ${file.path}`, {
+      fix: 'move one of them away, or name a single file as SOURCE.',
+    });
+  }
 }

@@ -31,7 +31,7 @@ export async function listDatabaseFolders(path: string): Promise<string[]> {
 }
 
 /** All collections of a database's folder, those without documents in the dump (views) among them. */
-export async function listDirectory(path: string): Promise<DumpedCollection[]> {
+export async function listDirectory(path: string, signal?: AbortSignal): Promise<DumpedCollection[]> {
   const files = (await readdir(path)).sort();
   const named = files.filter((file) => readFileName(file) !== null);
   const ofBson = named.filter(isOfBson);
@@ -40,7 +40,7 @@ export async function listDirectory(path: string): Promise<DumpedCollection[]> {
   const collections: DumpedCollection[] = [];
   // Users and roles, which are dumped with a database.
   for (const file of used.filter((name) => !name.startsWith('$admin.') && !name.startsWith('%24admin.'))) {
-    collections.push(await openFile(join(path, file), null));
+    collections.push(await openFile(join(path, file), null, signal));
   }
   const names = new Set(collections.map(({ name }) => name));
   for (const file of files.filter((name) => metadataSuffix.test(name))) {
@@ -53,7 +53,11 @@ export async function listDirectory(path: string): Promise<DumpedCollection[]> {
 }
 
 /** @param name of the collection; null: as the file tells it. @throws SourceError */
-export async function openFile(path: string, name: string | null): Promise<DumpedCollection> {
+export async function openFile(
+  path: string,
+  name: string | null,
+  signal?: AbortSignal,
+): Promise<DumpedCollection> {
   const told = readFileName(path);
   if (told === null) throw new Error(`${path} is no file of a collection`);
   const metadata = told.format === 'bson' ? await findMetadata(path) : noMetadata;
@@ -62,7 +66,8 @@ export async function openFile(path: string, name: string | null): Promise<Dumpe
     throw explainFileError(error, path);
   });
   if (!told.isGzip) await refuseGzip(path, told.format, size);
-  const description = { name: name ?? ownName, bytes: size, file: { path, isGzip: told.isGzip }, metadata };
+  const file = { path, isGzip: told.isGzip, signal };
+  const description = { name: name ?? ownName, bytes: size, file, metadata };
   return told.format === 'bson' ? bsonCollection(description) : jsonCollection(description);
 }
 

@@ -1,6 +1,7 @@
 /** What the name of a file in a dump tells. */
 
 import { basename } from 'node:path';
+import { namesSeveral } from '../collection-choice.ts';
 
 /** Longer names of collections are cut by mongodump, which puts a hash at their end. */
 const longestName = 238;
@@ -33,7 +34,9 @@ export function readFileName(path: string): DumpFileName | null {
 
 /** What a dump is copied as when nobody names a collection: the one of a file, and all of a folder or an archive. */
 export function collectionOfDump(path: string): string {
-  return readFileName(path)?.collection ?? '*';
+  const told = readFileName(path);
+  // A name that would be read as a pattern, or is cut, is found again as all that the file has.
+  return told === null || told.isCut || namesSeveral(told.collection) ? '*' : told.collection;
 }
 
 /** mongodump escapes as in a URL. A `%` that begins no escape is meant as it stands. */
