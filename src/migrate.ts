@@ -15,7 +15,7 @@ import { lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import { openDatabase, type Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
@@ -128,8 +128,7 @@ class Job {
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) this.#notify(`${database.name}.${name} is left out: ${reason}`);
-    const selection =
-      excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
+    const selection = describeSelection(this.#config);
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
 

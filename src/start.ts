@@ -68,11 +68,12 @@ async function lookOnly(
   more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
 ): Promise<ExitCode> {
   const { dryRun } = await import('./dry-run.ts');
+  const isSeeded = config.mongoUrl === embedded;
   const onEvent = (event: DryRunEvent): void => {
     process.stdout.write(`${config.json ? JSON.stringify(event) : describeDryRun(event)}\n`);
   };
   return await withServers(config, options, (urls) =>
-    dryRun({ ...config, ...urls }, { ...more, onEvent, signal: options.signal }),
+    dryRun({ ...config, ...urls }, { ...more, isSeeded, onEvent, signal: options.signal }),
   );
 }
 

@@ -27,11 +27,12 @@ export interface MadePlan {
   readonly plan: Plan;
   /** What a person should know about it. */
   readonly notices: readonly string[];
+  /** What the plan was made from; null where it needed none. */
+  readonly sample: Sample | null;
 }
 
 export interface InferredPlan extends MadePlan {
   readonly inference: Inference;
-  /** What the plan was inferred from. */
   readonly sample: Sample;
 }
 
@@ -60,7 +61,7 @@ export async function makePlan(
   }
   const { jsonStyle, nul } = config;
   const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
-  const made = { plan, notices: describeOverruled(config, plan) };
+  const made: MadePlan = { plan, notices: describeOverruled(config, plan), sample: null };
   if (existing !== null && plan.children !== undefined) throw refuseChildren(plan);
   if (existing !== null) return await fitWritten(made, existing, source, config.sampleSize);
   requireKey(plan);
@@ -71,7 +72,7 @@ export async function makePlan(
 function fitInferred({ plan, sample, inference }: InferredPlan, existing: ExistingTable): MadePlan {
   const fitted = fitPlan(plan, existing, true);
   requireFit(fitted, findHomelessFields(fitted.plan, inference.stats), existing);
-  return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices] };
+  return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices], sample };
 }
 
 /** Where the table has no place for it, a field that the plan forgot is better told before than after the load. */
@@ -83,11 +84,11 @@ async function fitWritten(
 ): Promise<MadePlan> {
   const fitted = fitPlan(made.plan, existing, false);
   requireFit(fitted, [], existing);
-  if (fitted.plan.extraColumn === null) {
-    const { documents } = await source.sample(sampleSize);
-    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(documents)), existing);
+  const sample = fitted.plan.extraColumn === null ? await source.sample(sampleSize) : null;
+  if (sample !== null) {
+    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(sample.documents)), existing);
   }
-  return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices] };
+  return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices], sample };
 }
 
 function requireFit(

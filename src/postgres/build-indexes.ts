@@ -119,7 +119,7 @@ async function createIndex(
 }
 
 /** The primary key has an index, too, which is none of these. */
-async function hasIndex(client: pg.Client, plan: Plan, name: string): Promise<boolean> {
+export async function hasIndex(client: pg.Client, plan: Plan, name: string): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
       WHERE indrelid = $1::regclass AND relname = $2 AND NOT indisprimary AND indisvalid`,
