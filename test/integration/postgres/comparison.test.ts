@@ -21,11 +21,8 @@ describe('Comparer', () => {
   let session: Session;
   before(async () => {
     sandbox = await createSandbox();
-    session = await openLoadingSession({
-      postgresUrl: sandbox.postgresUrl,
-      retryLimitMs: 0,
-      answerTimeoutMs: 30_000,
-    });
+    const settings = { postgresUrl: sandbox.postgresUrl, retryLimitMs: 0, answerTimeoutMs: 30_000 };
+    session = await openLoadingSession(settings, () => undefined);
   });
   after(async () => {
     await session.close();
