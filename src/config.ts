@@ -18,6 +18,7 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
 import { parseFilter } from './source/filter.ts';
@@ -193,6 +194,15 @@ export function readConfig(
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });
+}
+
+/** How PostgreSQL is reached. */
+export function targetOptions({
+  postgresUrl: url,
+  retryLimitMs,
+  answerTimeoutMs,
+}: Config): Pick<SessionOptions, 'url' | 'retryLimitMs' | 'answerTimeoutMs'> {
+  return { url, retryLimitMs, answerTimeoutMs };
 }
 
 /** A value with the name under which the user gave it; the label is empty for a default. */

@@ -1,6 +1,6 @@
 /** Loads one batch in one transaction: its row in the ledger first, then its rows, then its dead letters. */
 
-import pg from 'pg';
+import type pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
 import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
@@ -9,7 +9,7 @@ import { describeId } from '../transcode/document-id.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
-import { explainPostgresError } from './connection.ts';
+import { explainDatabaseError } from './connection.ts';
 import { copyRows } from './copy.ts';
 import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
@@ -20,6 +20,7 @@ import { loadSettingAside, type Refusal } from './set-aside.ts';
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+  onLost: () => void,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -28,6 +29,7 @@ export async function openLoadingSession(
       applicationName: 'mongo2pg worker',
       retryLimitMs,
       answerTimeoutMs,
+      onLost,
       // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
@@ -81,9 +83,7 @@ export class Loader {
       const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
       return { ...outcome, steps };
     } catch (error) {
-      throw error instanceof pg.DatabaseError
-        ? explainPostgresError(error, this.#settings.postgresUrl)
-        : error;
+      throw explainDatabaseError(error, this.#settings.postgresUrl);
     }
   }
 

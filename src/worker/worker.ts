@@ -40,6 +40,8 @@ export class Worker {
   /** Batches that came in, ever, and the numbers of those that are not acked. */
   #received = 0;
   readonly #holding = new Set<number>();
+  /** How often Postgres was tried again since the last ack. */
+  #retries = 0;
   /** When it was done with what it had to do, by the machine's clock. */
   #idleSinceMs = 0;
   #signsOfLife: NodeJS.Timeout | undefined;
@@ -99,7 +101,9 @@ export class Worker {
   async #start(settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#session ??= await openLoadingSession(settings);
+    this.#session ??= await openLoadingSession(settings, () => {
+      this.#retries++;
+    });
     this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
     this.#idleSinceMs = readMachineMs();
@@ -122,8 +126,10 @@ export class Worker {
       transcodeMs: transcodedAtMs - startedAtMs,
       loadMs,
       arrival,
+      ...(this.#retries > 0 ? { retries: this.#retries } : {}),
       ...readMemory(),
     });
+    this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
   }
 
