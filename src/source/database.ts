@@ -19,6 +19,8 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
   /** The server went away, and is asked again. */
   readonly onRetry?: (reason: string) => void;
   /** Ends the trying to reach a server that is gone, with its reason. */

@@ -6,16 +6,25 @@ import type { CollectionInfo } from './collection-choice.ts';
 import type { Database } from './database.ts';
 import { insist } from './insist.ts';
 import { explainMongoError } from './mongo-errors.ts';
+import { readServerTraits, type ServerTraits } from './server-traits.ts';
 import type { Source } from './source.ts';
 
-export type MongoDatabaseOptions = Omit<CollectionOptions, 'collection' | 'filter'>;
+export interface MongoDatabaseOptions extends Omit<
+  CollectionOptions,
+  'collection' | 'filter' | 'scansForPages'
+> {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
+}
 
 export class MongoDatabase implements Database {
   readonly name: string;
   readonly #client: MongoClient;
   readonly #options: MongoDatabaseOptions;
+  readonly #traits: ServerTraits;
 
-  private constructor(client: MongoClient, options: MongoDatabaseOptions) {
+  private constructor(client: MongoClient, options: MongoDatabaseOptions, traits: ServerTraits) {
+    this.#traits = traits;
     this.name = options.db;
     this.#client = client;
     this.#options = options;
@@ -24,7 +33,14 @@ export class MongoDatabase implements Database {
   /** @throws SourceError that says what to do */
   static async connect(options: MongoDatabaseOptions): Promise<MongoDatabase> {
     const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
-    return new MongoDatabase(client, options);
+    try {
+      const traits = await insist(() => readServerTraits(client), options);
+      if (traits.notice !== null) options.onNotice?.(traits.notice);
+      return new MongoDatabase(client, options, traits);
+    } catch (error) {
+      await client.close();
+      throw explainMongoError(error, options.url);
+    }
   }
 
   async listCollections(): Promise<CollectionInfo[]> {
@@ -36,7 +52,8 @@ export class MongoDatabase implements Database {
   }
 
   async open(collection: string, filter?: BSON.Document): Promise<Source> {
-    return await openCollection(this.#client, { ...this.#options, collection, filter });
+    const { scansForPages } = this.#traits;
+    return await openCollection(this.#client, { ...this.#options, collection, filter, scansForPages });
   }
 
   close(): Promise<void> {
@@ -57,7 +74,7 @@ async function listInfos(db: Db): Promise<CollectionInfo[]> {
 /** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
 async function readSize(db: Db, collection: string): Promise<number> {
   try {
-    const { size } = await db.command({ collStats: collection });
+    const { size } = await db.command({ collStats: collection }, { readPreference: db.readPreference });
     return Number(size);
   } catch {
     return await db.collection(collection).estimatedDocumentCount();
