@@ -51,11 +51,8 @@ export class SourceError extends MigrationError {
   }
 }
 
-/** What is wrong is in the documents themselves: the same command would meet it again. */
-export class DataError extends SourceError {}
-
 /** A dump is cut off or corrupt at some byte: what came before it was read, and nothing after it ever will be. */
-export class DamagedDumpError extends DataError {}
+export class DamagedDumpError extends SourceError {}
 
 /** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
 export class NothingToCopyError extends SourceError {}

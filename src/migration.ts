@@ -1,7 +1,7 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
 import type pg from 'pg';
-import { DataError, ExitCode, MigrationError, SourceError, TargetError } from './errors.ts';
+import { DamagedDumpError, ExitCode, MigrationError, SourceError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -340,7 +340,8 @@ export class Migration {
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
-    const goesOn = error instanceof DataError ? '' : 'the same command goes on from there';
+    // A dump does not mend by itself.
+    const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     const { exitCode, message, isServerGone } = error;
