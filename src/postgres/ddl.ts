@@ -40,7 +40,9 @@ export function tablesOf(plan: Plan): Plan[] {
 }
 
 export function copyStatement(plan: Plan): string {
-  return `COPY ${qualifiedName(plan)} (${copyColumns(plan).map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
+  const columns = copyColumns(plan).map(quote).join(', ');
+  const format = isCopiedAsText(plan) ? 'text' : 'binary';
+  return `COPY ${qualifiedName(plan)} (${columns}) FROM STDIN (FORMAT ${format})`;
 }
 
 /** The columns that a row has, in the order in which it has them. */
@@ -63,8 +65,8 @@ export function stagedValues(plan: Plan, prefix = ''): string[] {
   });
 }
 
-/** Whether rows must be staged on their way: COPY itself casts nothing. */
-export function isAlwaysStaged(plan: Plan): boolean {
+/** Whether a column is of a type without a binary form of ours. */
+export function isCopiedAsText(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
 }
 

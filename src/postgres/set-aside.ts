@@ -1,6 +1,6 @@
 /**
- * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Also any
- * batch for a table that has a column of a type without a binary form of ours, whose values are staged as text and cast.
+ * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Values of
+ * a type without a binary form of ours are staged as text and cast.
  *
  * COPY is all or nothing, so the rows go into a temporary table without the target's constraints, from where a function
  * inserts them: block by block, and row by row only in the blocks that fail.

@@ -5,7 +5,7 @@ import { TargetError } from '../errors.ts';
 import type { ExistingTable, TableColumn } from '../plan/column-target.ts';
 import { hasLedger } from './ledger.ts';
 import { isTableOfARun } from './runs.ts';
-import { type CatalogType, TableTypes } from './table-types.ts';
+import { type CatalogType, type MoneyStyle, TableTypes } from './table-types.ts';
 
 export interface TableName {
   readonly schema: string;
@@ -30,7 +30,7 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
       fix: 'choose another POSTGRES_SCHEMA, or a plan file with another table.',
     });
   }
-  const types = new TableTypes(await readTypes(client, relation.oid), await readMoneyScale(client));
+  const types = new TableTypes(await readTypes(client, relation.oid), await readMoneyStyle(client));
   const columns = await readColumns(client, relation.oid, types);
   return { columns, isOwn: (await hasLedger(client)) && (await isTableOfARun(client, name)) };
 }
@@ -88,7 +88,7 @@ async function readTypes(client: pg.Client, table: number): Promise<CatalogType[
         WHERE part <> 0)
      SELECT t.oid, t.typname AS name, n.nspname = 'pg_catalog' AS "isBuiltIn", t.typtype AS kind,
             t.typcategory AS category, t.typbasetype AS "baseOid", t.typtypmod AS modifier,
-            t.typnotnull AS "isNotNull", t.typdefault IS NOT NULL AS "hasDefault",
+            t.typnotnull AS "isNotNull", t.typdefault IS NOT NULL AS "hasDefault", t.typdelim AS delimiter,
             CASE WHEN e.typarray = t.oid THEN e.oid END AS "elementOid",
             CASE WHEN n.nspname = 'pg_catalog' THEN format_type(t.oid, -1)
                  ELSE format('%I.%I', n.nspname, t.typname) END AS sql,
@@ -100,8 +100,12 @@ async function readTypes(client: pg.Client, table: number): Promise<CatalogType[
   return rows;
 }
 
-/** How many decimal places money has is a matter of the database's locale. */
-async function readMoneyScale(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ scale: number }>(`SELECT scale(0::money::numeric) AS scale`);
-  return rows[0]?.scale ?? 0;
+/** How many decimal places money has, and after what, is a matter of the database's locale. */
+async function readMoneyStyle(client: pg.Client): Promise<MoneyStyle> {
+  const { rows } = await client.query<{ scale: number; zero: string }>(
+    'SELECT scale(0::money::numeric) AS scale, 0::money::text AS zero',
+  );
+  const { scale = 0, zero = '' } = rows[0] ?? {};
+  // `Rs. 0.00`: a symbol of the currency may have a point of its own.
+  return { scale, decimalPoint: /0(\D)0/.exec(zero)?.[1] ?? '' };
 }

@@ -6,6 +6,7 @@ import { type BsonTypeName, bsonTypes } from './bson-types.ts';
 import { createArrayEncoder } from './encode-array.ts';
 import { encodeBoolean } from './encode-boolean.ts';
 import { createBinaryEncoder, encodeObjectIdBytes, encodeUuid, encodeUuidText } from './encode-bytes.ts';
+import { createMoneyEncoder } from './encode-money.ts';
 import { createSecondsEncoder, encodeDay, encodeTime } from './encode-time.ts';
 import { createEnumEncoder, createFormEncoder, createTextEncoder, encodeHexId } from './encode-text.ts';
 import {
@@ -81,6 +82,12 @@ const tabulate: Readonly<Record<Exclude<ValueKind, 'json' | 'jsonb'>, Tabulate>>
     long: limitNumeric(encodeInt64AsNumeric, type),
     double: limitNumeric(encodeDoubleAsNumeric, type),
     decimal: limitNumeric(encodeDecimal, type),
+  }),
+  money: ({ scale = 0 }) => ({
+    int: createMoneyEncoder(encodeInt32AsNumeric, scale),
+    long: createMoneyEncoder(encodeInt64AsNumeric, scale),
+    double: createMoneyEncoder(encodeDoubleAsNumeric, scale),
+    decimal: createMoneyEncoder(encodeDecimal, scale),
   }),
   bool: () => ({ bool: encodeBoolean }),
   text: (type, options) => {
