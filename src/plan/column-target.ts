@@ -55,6 +55,8 @@ export interface ValueType {
   readonly labels?: readonly string[];
   /** Of an array: `oid` is what its binary form says, and `delimiter` what its text form has between two elements. */
   readonly element?: ValueType & { readonly oid: number; readonly delimiter: string };
+  /** Of an array of more than one. */
+  readonly dimensions?: number;
 }
 
 export interface ColumnTarget extends ValueType {

@@ -13,6 +13,8 @@ export interface CatalogType {
   /** Of a domain. */
   readonly baseOid: number;
   readonly modifier: number;
+  /** Of a domain over an array. */
+  readonly dimensions: number;
   readonly isNotNull: boolean;
   readonly hasDefault: boolean;
   /** Of a true array, and not of a type such as point that can be subscripted. */
@@ -61,8 +63,11 @@ export class TableTypes {
     this.#money = money;
   }
 
-  /** @param modifier pg_attribute.atttypmod */
-  describe(oid: number, modifier: number): DescribedType {
+  /**
+   * @param modifier pg_attribute.atttypmod
+   * @param dimensions pg_attribute.attndims: as it was declared; to Postgres itself, any array may have any number
+   */
+  describe(oid: number, modifier: number, dimensions: number): DescribedType {
     let type = this.#find(oid);
     let isDomainNotNull = false;
     let hasDomainDefault = false;
@@ -71,10 +76,13 @@ export class TableTypes {
       hasDomainDefault ||= type.hasDefault;
       // A domain over a domain has the modifier of the one below.
       if (modifier === noModifier) modifier = type.modifier;
+      dimensions ||= type.dimensions;
       type = this.#find(type.baseOid);
     }
-    const value =
-      type.elementOid === null ? this.#describeValue(type, modifier) : this.#describeArray(type, modifier);
+    const isArray = type.elementOid !== null;
+    const value = isArray
+      ? this.#describeArray(type, modifier, dimensions)
+      : this.#describeValue(type, modifier);
     return { value, isDomainNotNull, hasDomainDefault };
   }
 
@@ -83,7 +91,7 @@ export class TableTypes {
     return scalar && { ...scalar.value, stage: scalar.stage, ...(scalar.isCast ? { cast: type.sql } : {}) };
   }
 
-  #describeArray(type: CatalogType, modifier: number): DescribedType['value'] {
+  #describeArray(type: CatalogType, modifier: number, dimensions: number): DescribedType['value'] {
     let element = this.#find(type.elementOid ?? 0);
     const { oid, kind, delimiter } = element;
     while (element.kind === 'd') {
@@ -93,7 +101,12 @@ export class TableTypes {
     const scalar = element.elementOid === null ? this.#describeScalar(element, modifier) : null;
     if (scalar === null) return null;
     const describe = (elementOid: number) =>
-      ({ kind: 'array', element: { ...scalar.value, oid: elementOid, delimiter } }) as const;
+      ({
+        kind: 'array',
+        element: { ...scalar.value, oid: elementOid, delimiter },
+        // A table that was made of a query does not say.
+        ...(dimensions > 1 ? { dimensions } : {}),
+      }) as const;
     if (scalar.isCast) return { ...describe(scalar.oid), stage: `${scalar.stage}[]`, cast: type.sql };
     // The elements of an array of a domain are of the domain, and have its constraints already.
     return { ...describe(kind === 'd' ? oid : scalar.oid), stage: type.sql };

@@ -50,6 +50,7 @@ interface CatalogColumn {
   readonly typeName: string;
   readonly typeOid: number;
   readonly modifier: number;
+  readonly dimensions: number;
   readonly isNotNull: boolean;
   readonly hasDefault: boolean;
   readonly isIdentity: boolean;
@@ -59,13 +60,15 @@ interface CatalogColumn {
 async function readColumns(client: pg.Client, table: number, types: TableTypes): Promise<TableColumn[]> {
   const { rows } = await client.query<CatalogColumn>(
     `SELECT attname AS "column", format_type(atttypid, atttypmod) AS "typeName", atttypid AS "typeOid",
-            atttypmod AS modifier, attnotnull AS "isNotNull", atthasdef AS "hasDefault",
+            atttypmod AS modifier, attndims AS dimensions, attnotnull AS "isNotNull", atthasdef AS "hasDefault",
             attidentity <> '' AS "isIdentity", attgenerated <> '' OR attidentity = 'a' AS "isGenerated"
        FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [table],
   );
-  return rows.map(({ column, typeName, typeOid, modifier, isIdentity, isGenerated, ...row }) => {
-    const { value, isDomainNotNull, hasDomainDefault } = types.describe(typeOid, modifier);
+  return rows.map(({ column, typeOid, modifier, isIdentity, isGenerated, ...row }) => {
+    const { value, isDomainNotNull, hasDomainDefault } = types.describe(typeOid, modifier, row.dimensions);
+    // `integer[]` is how Postgres names an array of any number of dimensions.
+    const typeName = row.typeName + '[]'.repeat(Math.max(0, (value?.dimensions ?? 1) - 1));
     const isNotNull = row.isNotNull || isDomainNotNull;
     return {
       column,
@@ -87,7 +90,7 @@ async function readTypes(client: pg.Client, table: number): Promise<CatalogType[
        SELECT part FROM used JOIN pg_type t USING (oid), unnest(ARRAY[t.typbasetype, t.typelem]) AS part
         WHERE part <> 0)
      SELECT t.oid, t.typname AS name, n.nspname = 'pg_catalog' AS "isBuiltIn", t.typtype AS kind,
-            t.typcategory AS category, t.typbasetype AS "baseOid", t.typtypmod AS modifier,
+            t.typcategory AS category, t.typbasetype AS "baseOid", t.typtypmod AS modifier, t.typndims AS dimensions,
             t.typnotnull AS "isNotNull", t.typdefault IS NOT NULL AS "hasDefault", t.typdelim AS delimiter,
             CASE WHEN e.typarray = t.oid THEN e.oid END AS "elementOid",
             CASE WHEN n.nspname = 'pg_catalog' THEN format_type(t.oid, -1)

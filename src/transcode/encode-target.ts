@@ -100,9 +100,9 @@ const tabulate: Readonly<Record<Exclude<ValueKind, 'json' | 'jsonb'>, Tabulate>>
   date: () => ({ date: encodeDay }),
   timestamp: ({ secondPlaces }) => ({ date: createSecondsEncoder(secondPlaces) }),
   time: ({ secondPlaces = 0 }) => ({ string: encodeTime(secondPlaces) }),
-  array: ({ element }, options) =>
+  array: ({ element, dimensions = 1 }, options) =>
     element === undefined
       ? {}
-      : { array: createArrayEncoder(createTargetEncoders(element, options), element.oid) },
+      : { array: createArrayEncoder(createTargetEncoders(element, options), element.oid, dimensions) },
   form: (type, { nul }) => ({ string: createFormEncoder(type, nul) }),
 };

@@ -24,6 +24,7 @@ const types = `
   CREATE DOMAIN price AS numeric(6, 2) CHECK (VALUE >= 0);
   CREATE DOMAIN cheap AS price CHECK (VALUE < 10);
   CREATE DOMAIN address AS inet CHECK (family(VALUE) = 4);
+  CREATE DOMAIN grid AS numeric(4, 1)[][];
   CREATE EXTENSION citext`;
 
 /** Types that have a binary form of ours: the rows go straight into the table. */
@@ -247,6 +248,45 @@ const binary: Readonly<Record<string, Cases>> = {
     [[1, new Double(2), Long.fromString('3')], '{1,2,3}'],
     [[1, 2.5], misfit],
   ],
+  'integer[][]': [
+    [
+      [
+        [1, 2],
+        [3, null],
+      ],
+      '{{1,2},{3,NULL}}',
+    ],
+    [[], '{}'],
+    [[[1], [2, 3]], misfit],
+    [[[1], []], misfit],
+    [[[], []], misfit],
+    [[[1], null], misfit],
+    [[[1], 2], misfit],
+    [[1, 2], misfit],
+    [[[[1]]], misfit],
+    [[[1.5]], misfit],
+  ],
+  'text[][][]': [
+    [
+      [
+        [
+          ['a', ''],
+          ['{"}', '\\'],
+        ],
+      ],
+      '{{{a,""},{"{\\"}","\\\\"}}}',
+    ],
+    [[[['a', 'b'], ['c']]], misfit],
+  ],
+  grid: [
+    [[['1.5'], ['2']], misfit],
+    [[[1.5], [2]], '{{1.5},{2.0}}'],
+    [[1.5], misfit],
+  ],
+  'jsonb[][]': [
+    [[[[1], 2]], '{{[1],2}}'],
+    [[[[1], [2, 3]]], '{{[1],"[2, 3]"}}'],
+  ],
   'varchar(3)[]': [
     [['abc', 'd'], '{abc,d}'],
     [['abc '], misfit],
@@ -318,6 +358,17 @@ const textForm: Readonly<Record<string, Cases>> = {
   'inet[]': [
     [['10.0.0.1', null], '{10.0.0.1,NULL}'],
     [['10.0.0'], refused('22P02')],
+  ],
+  'inet[][]': [
+    [
+      [
+        ['10.0.0.1', null],
+        ['::1', '10.0.0.0/8'],
+      ],
+      '{{10.0.0.1,NULL},{::1,10.0.0.0/8}}',
+    ],
+    [[['10.0.0.1'], []], misfit],
+    [[['10.0.0']], refused('22P02')],
   ],
   'box[]': [[['(1,1),(0,0)', null, '(2,2),(1,1)'], '{(1,1),(0,0);NULL;(2,2),(1,1)}']],
 };

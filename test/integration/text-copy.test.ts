@@ -31,11 +31,13 @@ const types = [
   ...['text', 'varchar(5)', 'char(3)', 'name', 'mood', 'uuid', 'bytea', 'json', 'jsonb'],
   ...['date', 'timestamp', 'timestamp(1)', 'timestamptz', 'time'],
 ];
-const columns = [...types, ...types.map((type) => `${type}[]`)].map((type, index) => ({
-  name: `c${index}`,
-  type,
-  isArray: index >= types.length,
-}));
+const columns = [...types, ...types.map((type) => `${type}[]`), 'text[][]', 'numeric[][]'].map(
+  (type, index) => ({
+    name: `c${index}`,
+    type,
+    isArray: index >= types.length,
+  }),
+);
 
 const texts = [
   '\\.',
@@ -111,9 +113,9 @@ describe('the text form of a row', () => {
       ...fc.sample(arbitrary, { numRuns: 500, seed: 1 }),
     ];
     const documents = values.map((value, _id) => {
-      const fields = columns.map(({ name, isArray }): [string, unknown] => [
+      const fields = columns.map(({ name, type, isArray }): [string, unknown] => [
         name,
-        isArray ? [value, null, value] : value,
+        type.endsWith('[][]') ? [[value], [null]] : isArray ? [value, null, value] : value,
       ]);
       return BSON.serialize({ _id: new Int32(_id), ...Object.fromEntries(fields) });
     });
