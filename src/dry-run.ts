@@ -19,7 +19,7 @@ import {
 import { decideRun, describeRun, type RunDecision } from './postgres/run-decision.ts';
 import { findMissingRights, requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
-import { readTable } from './postgres/table.ts';
+import { readChildTables, readTable } from './postgres/table.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
 import { Database } from './source/database.ts';
 import type { Source } from './source/source.ts';
@@ -163,7 +163,11 @@ async function planFor(
   if (decision.kind !== 'begin') return { plan: decision.run.settings.plan, notices: [] };
   const existing =
     decision.ifExists === 'drop' ? null : await session.run((client) => readTable(client, table));
-  return await makePlan(source, table, config, planFile, existing);
+  const children =
+    decision.ifExists === 'drop'
+      ? []
+      : await session.run((client) => readChildTables(client, table.schema, planFile?.children));
+  return await makePlan(source, table, config, planFile, existing, children);
 }
 
 function describeDecision(decision: RunDecision): string {

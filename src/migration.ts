@@ -27,7 +27,7 @@ import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
-import { readTable } from './postgres/table.ts';
+import { readChildTables, readTable } from './postgres/table.ts';
 import type { Source } from './source/source.ts';
 
 export interface MigrationOptions {
@@ -139,7 +139,10 @@ export class Migration {
   async #makePlan(isNewTable: boolean): Promise<Plan> {
     const { config, session, source, table, planFile } = this.#options;
     const existing = isNewTable ? null : await session.run((client) => readTable(client, table));
-    const { plan, notices } = await makePlan(source, table, config, planFile, existing);
+    const children = isNewTable
+      ? []
+      : await session.run((client) => readChildTables(client, table.schema, planFile?.children));
+    const { plan, notices } = await makePlan(source, table, config, planFile, existing, children);
     for (const message of notices) this.#notify(message);
     return plan;
   }
@@ -274,7 +277,7 @@ export class Migration {
   }
 
   async #summarise(
-    { runId, settings: { plan }, rowsBefore }: OpenRun,
+    { runId, settings: { plan }, rowsBefore, childRowsBefore }: OpenRun,
     finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
@@ -302,6 +305,7 @@ export class Migration {
       deadLetterReasons,
       rowsBefore,
       rowsAfter,
+      childRowsBefore,
       childRows,
       children,
       extra,
@@ -369,13 +373,14 @@ async function countChildren(client: pg.Client, { children = [] }: Plan): Promis
 
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
 function requireBalance(summary: Summary): void {
-  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRows, children } = summary;
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRowsBefore, childRows, children } = summary;
   const inChildren = children.reduce((sum, { rows }) => sum + rows, 0);
   const isBalanced = read === copied + deadLettered && rowsAfter === rowsBefore + copied;
-  if (isBalanced && childRows === inChildren) return;
+  if (isBalanced && inChildren === childRowsBefore + childRows) return;
   throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}; child rows ${childRows}, in their tables ${inChildren}`,
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}; ` +
+      `child rows ${childRows}, in their tables before ${childRowsBefore}, after ${inChildren}`,
     {
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },

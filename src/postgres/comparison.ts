@@ -229,7 +229,7 @@ function differingRowsStatement(plan: Plan): string {
 /** Types that have no operator `=`, or one that takes values for equal which are not the same. */
 const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
 
-function isComparedAsText({ columns }: Plan, index: number): boolean {
+export function isComparedAsText({ columns }: Plan, index: number): boolean {
   const target = columns[index]?.target;
   return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
 }

@@ -187,7 +187,7 @@ function insertFunction(run: StagedRun): string {
       .map(({ plan: child }, index) => {
         const names = copyColumns(child).map((column) => pg.escapeIdentifier(column));
         return `INSERT INTO ${qualifiedName(child)} (${names.join(', ')})
-            SELECT ${names.map((_, place) => `c${place}`).join(', ')} FROM ${childStageOf(run, index)}
+            SELECT ${stagedValues(child).join(', ')} FROM ${childStageOf(run, index)}
              WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which});`;
       })
       .join('\n          ');

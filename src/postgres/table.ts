@@ -35,6 +35,17 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
   return { columns, isOwn: (await hasLedger(client)) && (await isTableOfARun(client, name)) };
 }
 
+/** The child tables of a plan or of its file, each null where there is none. They are in the schema of their documents'. */
+export async function readChildTables(
+  client: pg.Client,
+  schema: string,
+  children: readonly Pick<TableName, 'table'>[] = [],
+): Promise<(ExistingTable | null)[]> {
+  const tables: (ExistingTable | null)[] = [];
+  for (const { table } of children) tables.push(await readTable(client, { schema, table }));
+  return tables;
+}
+
 /** By pg_class.relkind; what is not here takes rows by COPY. */
 const otherKinds: Partial<Record<string, string>> = {
   v: 'a view',

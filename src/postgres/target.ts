@@ -11,6 +11,7 @@ import {
   addPrimaryKeyStatement,
   createTableStatement,
   hasPrimaryKey,
+  hasRows,
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
@@ -45,7 +46,13 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
     return true;
   }
   requireSame(plan, table);
-  if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
+  for (const { plan: child } of plan.children ?? []) {
+    const childTable = await readTable(client, child);
+    requireSame(child, childTable ?? { columns: [], isOwn: false });
+    if (ifExists === 'fail' && (await hasRows(client, child))) throw refuseChild(child);
+  }
+  // Together, as those of the children hang on that of the documents.
+  if (ifExists === 'truncate') await client.query(`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
   return table.isOwn;
 }
 
@@ -68,8 +75,8 @@ async function listFormerChildren(
 }
 
 function refuseChild(child: Plan): TargetError {
-  return new TargetError(`the table ${qualifiedName(child)} already exists`, {
-    fix: 'drop it, say --if-exists drop, or give the child table another name in the plan.',
+  return new TargetError(`the child table ${qualifiedName(child)} is there already`, {
+    fix: 'say --if-exists, drop it, or give the child table another name in the plan.',
   });
 }
 
@@ -79,6 +86,8 @@ export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void
   await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
   if (!(await hasPrimaryKey(client, plan))) await client.query(addPrimaryKeyStatement(plan));
   for (const child of plan.children ?? []) {
+    // The keys of a table that was there are somebody else's decision.
+    if (child.plan.columns.some(({ target }) => target !== undefined)) continue;
     // Both or none: in one transaction, as several statements of one query are.
     if (await hasPrimaryKey(client, child.plan)) continue;
     await client.query(addChildKeyStatements(plan, child).join('; '));
