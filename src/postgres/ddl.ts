@@ -34,6 +34,11 @@ export function addChildKeyStatements(parent: Plan, { plan }: ChildTable): strin
   ];
 }
 
+/** The child tables that get keys: those that were there before the run keep what they have. */
+export function listKeyedChildren({ children = [] }: Plan): ChildTable[] {
+  return children.filter(({ plan }) => plan.columns.every(({ target }) => target === undefined));
+}
+
 /** The tables of a plan: the documents' own, and those of the elements of its arrays. */
 export function tablesOf(plan: Plan): Plan[] {
   return [plan, ...(plan.children ?? []).map((child) => child.plan)];
@@ -68,6 +73,12 @@ export function stagedValues(plan: Plan, prefix = ''): string[] {
 /** Whether a column is of a type without a binary form of ours. */
 export function isCopiedAsText(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
+}
+
+/** Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there. */
+export async function createSchema(client: pg.Client, schema: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);
 }
 
 export async function hasTable(
