@@ -36,11 +36,12 @@ export async function seedDocuments(url: string, kind: Kind, have: number, want:
   }
 }
 
-const makers: Readonly<Record<Exclude<Kind, 'users'>, { make: (n: number) => Document; perInsert: number }>> = {
-  wide: { make: makeWide, perInsert: 2_000 },
-  orders: { make: makeOrder, perInsert: 5_000 },
-  large: { make: makeLarge, perInsert: 1 },
-};
+const makers: Readonly<Record<Exclude<Kind, 'users'>, { make: (n: number) => Document; perInsert: number }>> =
+  {
+    wide: { make: makeWide, perInsert: 2_000 },
+    orders: { make: makeOrder, perInsert: 5_000 },
+    large: { make: makeLarge, perInsert: 1 },
+  };
 
 export function idOf(n: number): ObjectId {
   return new ObjectId(n.toString(16).padStart(24, '0'));

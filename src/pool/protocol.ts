@@ -80,6 +80,8 @@ export interface Ack {
   /** Absent when nothing was loaded. */
   readonly steps?: LoadSteps | undefined;
   readonly arrival: Arrival;
+  /** How often Postgres was tried again since the last ack; absent when it was not. */
+  readonly retries?: number | undefined;
   /** Of the worker's process, now and at most so far. */
   readonly rssBytes: number;
   readonly peakRssBytes: number;

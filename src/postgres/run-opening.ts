@@ -2,6 +2,7 @@
 
 import type { IfExists } from '../config.ts';
 import { countRows } from './ddl.ts';
+import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
 import { takeOverRun, type Lead } from './lead.ts';
 import { readGaps, readNextBatch, replaceRanges, type Range } from './ranges.ts';
@@ -56,6 +57,7 @@ export async function beginRun(
     for (const child of plan.children ?? []) childRowsBefore += await countRows(client, child.plan);
     const before = { isOwnTable, rowsBefore, childRowsBefore };
     const runId = await insertRun(client, settings, { jobId, ...before });
+    if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, ...before, ranges, ...start };
