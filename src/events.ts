@@ -234,7 +234,8 @@ export interface Summary {
   /** Rows in the table before the run (when appending) and after it, counted by Postgres. */
   readonly rowsBefore: number;
   readonly rowsAfter: number;
-  /** Rows in child tables, as the ledger tells, and as Postgres counts them. */
+  /** Rows in child tables: before the run, by the run as the ledger tells, and as Postgres counts them in the end. */
+  readonly childRowsBefore: number;
   readonly childRows: number;
   readonly children: readonly { readonly table: string; readonly rows: number }[];
   readonly extra: readonly ExtraCount[];
