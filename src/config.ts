@@ -110,12 +110,6 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
   if (command === 'start' || command === 'verify') refuseHalfEmbedded(mongoUrl, postgresUrl);
   refuseSeveral(command, text('mongoCollection'), text('plan'));
-  const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
-  if (clusterImplementation !== 'cluster') {
-    throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
-      fix: 'use CLUSTER_IMPLEMENTATION=cluster.',
-    });
-  }
   const isMongoDbSet = given('mongoDb').label !== '';
   return Object.freeze({
     mongoUrl: mongoUrl || embedded,
@@ -126,7 +120,7 @@ export function readConfig(command: CommandName, flags: Flags, env: Environment)
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
     isRestart: text('restart') === 'true',
-    clusterImplementation,
+    clusterImplementation: text('clusterImplementation') as ClusterImplementation,
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,

@@ -21,7 +21,8 @@ export interface StartedEvent {
   readonly target: string;
   readonly plan: Plan;
   readonly workers: number;
-  readonly workerPids: readonly number[];
+  /** Each a process (`4711`), a thread of one (`4711/2`), or a part of the primary (`4711/inline-2`). */
+  readonly workerIds: readonly string[];
   /** About how many documents there are. */
   readonly expectedDocuments: number;
   /** How many of them an earlier process of the same run has committed. */
@@ -50,7 +51,7 @@ export interface ProgressEvent {
 /** A worker ended before it was told to; a notice tells people more. */
 export interface WorkerDiedEvent {
   readonly kind: 'worker-died';
-  readonly pid: number;
+  readonly id: string;
 }
 
 /** The rows are in; the primary key is being built. */
@@ -204,7 +205,8 @@ export interface Summary {
   readonly indexMs: number;
   readonly totalMs: number;
   readonly primaryPeakRssBytes: number;
-  readonly workerPeakRssBytes: readonly number[];
+  /** Of each worker, those that are gone among them; what it is the memory of, see `Ack`. */
+  readonly workerPeakMemoryBytes: readonly number[];
   /** Of what this process has loaded. */
   readonly measurement: Measurement;
 }

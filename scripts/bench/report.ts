@@ -33,7 +33,7 @@ export function describeRuns(
   ];
   const ratios = wallMs.map((ms, run) => ms / (ceilingMs[run] ?? NaN));
   const primaryPeak = Math.max(...toolRuns.map(({ summary }) => summary.primaryPeakRssBytes));
-  const workerPeaks = toolRuns.flatMap(({ summary }) => summary.workerPeakRssBytes);
+  const workerPeaks = toolRuns.flatMap(({ summary }) => summary.workerPeakMemoryBytes);
   const step = (name: string, pick: (run: ToolRun) => number): string => {
     return `${name} ${seconds(median(toolRuns.map(pick)))} s`;
   };

@@ -17,9 +17,13 @@ import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
 import { loadSettingAside, type Refusal } from './set-aside.ts';
 
-/** @throws TargetError that says what to do */
+/**
+ * @param killSignal see `SessionOptions`
+ * @throws TargetError that says what to do
+ */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+  killSignal?: AbortSignal,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -32,6 +36,7 @@ export async function openLoadingSession(
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
       },
+      ...(killSignal === undefined ? {} : { killSignal }),
     },
     'retry',
   );

@@ -23,7 +23,10 @@ export interface SessionOptions {
   onConnect?(client: pg.Client): Promise<void>;
   /** The connection broke, and is being made anew. */
   onLost?(reason: string): void;
+  /** Ends the trying, and nothing that is under way. */
   readonly signal?: AbortSignal;
+  /** Breaks the connection at once, whatever is under way; none is made after that. */
+  readonly killSignal?: AbortSignal;
 }
 
 export class Session {
@@ -61,7 +64,7 @@ export class Session {
    * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
    */
   async run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
-    const { url, retryLimitMs: limitMs, signal } = this.#options;
+    const { url, retryLimitMs: limitMs, signal = this.#options.killSignal } = this.#options;
     try {
       return await retry(() => this.#attempt(work, duration), {
         limitMs,
@@ -152,8 +155,8 @@ export class Session {
   }
 
   async #connect(): Promise<Connection> {
-    const { url, applicationName } = this.#options;
-    const connection = await connectPostgres(url, applicationName);
+    const { url, applicationName, killSignal } = this.#options;
+    const connection = await connectPostgres(url, applicationName, killSignal);
     try {
       await this.#watch(connection, this.#prepare(connection.client), 'short');
     } catch (error) {

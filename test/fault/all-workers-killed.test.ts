@@ -6,7 +6,7 @@ it('all workers killed at once: others take over', async (t) => {
   const scene = await setScene(t);
   let pids: number[] = [];
   const run = await act(scene.start({ CLUSTER_SIZE: '4' }), (event) => {
-    if (event.kind === 'started') pids = [...event.workerPids];
+    if (event.kind === 'started') pids = event.workerIds.map(Number);
     if (event.kind !== 'progress') return;
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     pids = [];

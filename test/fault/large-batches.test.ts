@@ -26,7 +26,7 @@ it('documents of 15 MB, a fast source and slow workers: memory stays within its 
   const base = 150;
   const primary = (run.summary?.primaryPeakRssBytes ?? Infinity) / megabyte;
   assert.ok(primary < base + 4 * inFlight, `primary: ${primary.toFixed(0)} MB`);
-  for (const bytes of run.summary?.workerPeakRssBytes ?? []) {
+  for (const bytes of run.summary?.workerPeakMemoryBytes ?? []) {
     // Two batches by credit, one of them as rows too, and the copies on the way in and out.
     assert.ok(bytes / megabyte < base + 8 * 16, `worker: ${(bytes / megabyte).toFixed(0)} MB`);
   }

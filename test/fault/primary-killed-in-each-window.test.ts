@@ -36,7 +36,7 @@ describe('the primary killed', () => {
       const failpoints = await setFailpoints(t, { [window]: kill });
       let pids: readonly number[] = [];
       const killed = await act(scene.start(failpoints.env), (event) => {
-        if (event.kind === 'started') pids = event.workerPids;
+        if (event.kind === 'started') pids = event.workerIds.map(Number);
       });
       assert.equal(killed.signal, 'SIGKILL');
       for (const pid of pids) await waitForProcessEnd(pid);

@@ -35,7 +35,7 @@ describe('a signal', () => {
     const running = scene.start(failpoints.env);
     let pids: readonly number[] = [];
     const ended = act(running, (event) => {
-      if (event.kind === 'started') pids = event.workerPids;
+      if (event.kind === 'started') pids = event.workerIds.map(Number);
       if (event.kind === 'notice' && event.message.startsWith('SIGINT')) running.process.kill('SIGINT');
     });
     await failpoints.waitUntilFired('worker-before-commit');

@@ -37,7 +37,7 @@ describe('a worker that gives no sign of life', { concurrency: 3 }, () => {
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     let victim = 0;
     const running = act(scene.start(failpoints.env), (event) => {
-      if (event.kind === 'started') victim = event.workerPids[0] ?? 0;
+      if (event.kind === 'started') victim = Number(event.workerIds[0] ?? 0);
     });
     await failpoints.waitUntilFired('primary-before-load-checkpoint');
     process.kill(victim, 'SIGSTOP');

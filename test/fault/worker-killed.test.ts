@@ -29,7 +29,7 @@ describe('a worker killed in the middle of a run', () => {
     let victim = 0;
     const notices: string[] = [];
     for await (const event of readEvents(run.process)) {
-      if (event.kind === 'started') victim = (event.workerPids as number[])[0] ?? 0;
+      if (event.kind === 'started') victim = Number(event.workerIds[0] ?? 0);
       if (event.kind === 'notice') notices.push(event.message);
       if (event.kind === 'progress' && victim !== 0) {
         process.kill(victim, 'SIGKILL');

@@ -20,7 +20,7 @@ it('workers that come up while PostgreSQL is away wait for it', async (t) => {
   const failpoints = await setFailpoints(t, { 'worker-before-ready': 'pause@3x2' });
   let pids: readonly number[] = [];
   const ended = act(scene.start(failpoints.env), async (event) => {
-    if (event.kind === 'started') pids = event.workerPids;
+    if (event.kind === 'started') pids = event.workerIds.map(Number);
     if (event.kind !== 'progress' || pids.length === 0) return;
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     pids = [];

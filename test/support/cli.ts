@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { ClusterImplementation } from '../../src/config.ts';
 import type { RunEvent } from '../../src/events.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
@@ -22,11 +23,15 @@ export interface RunningCli {
   readonly result: Promise<CliResult>;
 }
 
+/** What `npm test -- --pool` names: how workers run, where a test does not say it. */
+export const givenPool = process.env.TEST_CLUSTER_IMPLEMENTATION as ClusterImplementation | undefined;
+export const pool: ClusterImplementation = givenPool ?? 'cluster';
+
 /** Starts it with this environment and no other setting. Its folder has no `.env`. */
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
