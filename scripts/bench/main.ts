@@ -13,6 +13,7 @@ import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/se
 import { seedUsers } from '../../src/seed.ts';
 import { prepareCeiling, runCeiling, type CeilingInput } from './ceiling.ts';
 import { seedOrders } from './orders.ts';
+import { benchPools, parsePools } from './pools.ts';
 import { describeMachine, describeRuns, formatTable } from './report.ts';
 import { connectBench, readChecksum } from './table.ts';
 import { runTool } from './tool.ts';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     workers: { type: 'string', default: String(availableParallelism() * 3) },
     documents: { type: 'string', default: 'users' },
+    pools: { type: 'string' },
   },
 });
 const amount = Number(values.amount);
@@ -60,6 +62,10 @@ async function bench(settings: BenchSettings): Promise<void> {
         : seedUsers({ url: settings.mongoUrl, db: 'bench', collection: 'users', amount, ifExists: 'fail' }),
     );
     console.log(`seeded ${amount} ${values.documents} in ${(seedMs / 1000).toFixed(1)} s`);
+    if (values.pools !== undefined) {
+      console.log(`\n${formatTable(await benchPools(client, settings, parsePools(values.pools)))}`);
+      return;
+    }
     const input: CeilingInput = await prepareCeiling(settings);
 
     const toolRuns = [];
