@@ -18,7 +18,9 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import type { DatabaseOptions } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
@@ -169,6 +171,26 @@ export function readConfig(
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });
+}
+
+/** How MongoDB is reached, and what is read of it. */
+export function sourceOptions({
+  mongoUrl: url,
+  mongoDb: db,
+  filter,
+  retryLimitMs,
+  answerTimeoutMs,
+}: Config): DatabaseOptions {
+  return { url, db, filter, retryLimitMs, answerTimeoutMs };
+}
+
+/** How PostgreSQL is reached. */
+export function targetOptions({
+  postgresUrl: url,
+  retryLimitMs,
+  answerTimeoutMs,
+}: Config): Pick<SessionOptions, 'url' | 'retryLimitMs' | 'answerTimeoutMs'> {
+  return { url, retryLimitMs, answerTimeoutMs };
 }
 
 /** A value with the name under which the user gave it; the label is empty for a default. */

@@ -1,7 +1,6 @@
 /** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { sourceOptions, targetOptions, type Config } from './config.ts';
 import { ExitCode, MigrationError, NothingToCopyError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
 import { formatPlural } from './format.ts';
@@ -9,7 +8,7 @@ import { createIndexStatement } from './plan/index-plan.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
@@ -21,7 +20,7 @@ import { findJob } from './postgres/jobs.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { lockTable, unlockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { estimateBytes } from './postgres/size-estimate.ts';
 import { prepareRun, type Preparation } from './preparation.ts';
 import { isCollectionEmpty } from './seed.ts';
@@ -48,41 +47,28 @@ const estimateSize = 1_000;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
-  const { postgresUrl: url, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
-  const session = await Session.open({
-    url,
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
-    retryLimitMs,
-    answerTimeoutMs,
     // The promise of the option, kept by Postgres itself.
     onConnect: async (client) => {
       await client.query('SET default_transaction_read_only = on');
     },
     signal: options.signal,
-  });
-  try {
+  };
+  return await withSession(sessionOptions, async (session) => {
     const server = await session.run(async (client) => ({
       version: await requireServer(client),
       connectionsLeft: await readConnectionsLeft(client),
     }));
-    options.onEvent({ kind: 'dry-run-server', target: describePostgres(url), ...server });
-    const database = await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
+    const database = await Database.connect(sourceOptions(config));
     try {
       return await lookAtAll(config, options, session, database);
     } finally {
       await database.close();
     }
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function lookAtAll(
@@ -118,8 +104,7 @@ async function lookAtAll(
     try {
       await lookAt(config, options, session, database, name, jobId);
     } catch (thrown) {
-      const error =
-        thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, config.postgresUrl) : thrown;
+      const error = explainDatabaseError(thrown, config.postgresUrl);
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
       if (error instanceof NothingToCopyError) {
         leaveOut(name, `left out: ${error.message}`);

@@ -1,6 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
-import pg from 'pg';
+import type pg from 'pg';
 import { ExitCode, MigrationError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
@@ -12,10 +12,11 @@ import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import { countRows } from './postgres/ddl.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { finishTable } from './postgres/finish-table.ts';
+import { assignRun } from './postgres/jobs.ts';
 import { requireLead } from './postgres/lead.ts';
 import { readGaps, replaceRanges, type Range } from './postgres/ranges.ts';
 import { describeRun } from './postgres/run-decision.ts';
@@ -24,6 +25,7 @@ import { flushCommits, markFinished, markLoaded, readExtra, readTotals } from '.
 import { prepareRun, type PreparationOptions } from './preparation.ts';
 import type { Recorder } from './report/recorder.ts';
 import type { IndexSpec } from './source/index-spec.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface MigrationOptions extends PreparationOptions {
   readonly supervisor: Supervisor;
@@ -81,19 +83,16 @@ export class Migration {
   onSettled(batch: Batch): void {
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    this.#options.onEvent({
-      kind: 'progress',
-      source: this.#options.source.name,
+    const { onEvent, source, supervisor } = this.#options;
+    const progress = reportProgress(supervisor, {
+      source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: this.#committedBefore,
       deadLettered: this.#deadLetters,
-      inFlightBatches: this.#options.supervisor.inFlight.batches,
-      inFlightBytes: this.#options.supervisor.inFlight.bytes,
-      liveWorkers: this.#options.supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#loadStartedMs,
-      workers: this.#options.supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this run that is applied. */
@@ -105,6 +104,10 @@ export class Migration {
   async #open(): Promise<Opening | null> {
     const { session, source, jobId } = this.#options;
     const prepared = await prepareRun(this.#options);
+    if (prepared.kind !== 'begin' && jobId !== null) {
+      const { runId } = prepared.run;
+      await session.run((client) => assignRun(client, jobId, source.name, runId));
+    }
     if (prepared.kind === 'done') {
       this.#notify(`${source.name} is copied already: ${describeRun(prepared.run)}`);
       return null;
@@ -324,7 +327,7 @@ export class Migration {
   /** What is committed stays committed, so that every end of an open run leaves something to go on from. */
   async #tellHowToContinue(thrown: unknown, { runId }: OpenRun): Promise<unknown> {
     const { postgresUrl } = this.#options.config;
-    const error = thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, postgresUrl) : thrown;
+    const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { embedded, type Config } from './config.ts';
+import { embedded, sourceOptions, type Config } from './config.ts';
 import { ExitCode, UsageError } from './errors.ts';
 import { chooseTable, inferPlan } from './plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from './plan/plan-text.ts';
@@ -21,11 +21,10 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const { mongoDb: db, mongoCollection, filter, retryLimitMs, answerTimeoutMs } = config;
     const { Database } = await import('./source/database.ts');
-    const database = await Database.connect({ url: mongoUrl, db, filter, retryLimitMs, answerTimeoutMs });
+    const database = await Database.connect(sourceOptions({ ...config, mongoUrl }));
     try {
-      await planCollection(await database.open(mongoCollection), config, options);
+      await planCollection(await database.open(config.mongoCollection), config, options);
     } finally {
       await database.close();
     }

@@ -5,13 +5,15 @@ import { UsageError } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { hashDocument, keyIndex, type Difference } from './postgres/comparison.ts';
+import { hashDocument, type Difference } from './postgres/comparison.ts';
 import { countRows, qualifiedName } from './postgres/ddl.ts';
+import { keyIndex } from './postgres/expected-rows.ts';
 import { createKeys, dropKeys, findExtraRows } from './postgres/key-collection.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Source } from './source/source.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface VerificationOptions {
   readonly config: Config;
@@ -51,19 +53,16 @@ export class Verification {
   onSettled(batch: Batch): void {
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    this.#options.onEvent({
-      kind: 'progress',
-      source: this.#options.source.name,
+    const { onEvent, source, supervisor } = this.#options;
+    const progress = reportProgress(supervisor, {
+      source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: 0,
       deadLettered: this.#deadLettered,
-      inFlightBatches: this.#options.supervisor.inFlight.batches,
-      inFlightBytes: this.#options.supervisor.inFlight.bytes,
-      liveWorkers: this.#options.supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#startedMs,
-      workers: this.#options.supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this verification that is applied. */

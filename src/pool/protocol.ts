@@ -80,6 +80,8 @@ export interface Ack {
   /** Absent when nothing was loaded. */
   readonly steps?: LoadSteps | undefined;
   readonly arrival: Arrival;
+  /** How often Postgres was tried again since the last ack; absent when it was not. */
+  readonly retries?: number | undefined;
   /**
    * Of the worker, now and at most so far: the resident set of a process of its own; of a thread its heap, and what that
    * holds outside of it; 0 where the worker has none of its own.

@@ -3,9 +3,9 @@
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
-import { expectedTable, fillTable, keyColumn, keyIndex } from './comparison.ts';
 import type { ColumnDifference } from '../events.ts';
 import { copyColumns, qualifiedName } from './ddl.ts';
+import { expectedTable, fillTable, keyColumn, keyIndex } from './expected-rows.ts';
 
 const maxShownCharacters = 200;
 

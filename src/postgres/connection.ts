@@ -183,6 +183,11 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
   }
 }
 
+/** Puts the errors of Postgres itself into words; leaves others, such as those that were explained where they arose. */
+export function explainDatabaseError(error: unknown, url: string): unknown {
+  return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
+}
+
 export function codeOf(error: unknown): string {
   if (error instanceof AggregateError) return codeOf(error.errors[0]);
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;

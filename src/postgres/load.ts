@@ -1,6 +1,6 @@
 /** Loads one batch in one transaction: its row in the ledger first, then its rows, then its dead letters. */
 
-import pg from 'pg';
+import type pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
 import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
@@ -9,21 +9,18 @@ import { describeId } from '../transcode/document-id.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
-import { explainPostgresError } from './connection.ts';
+import { explainDatabaseError } from './connection.ts';
 import { copyRows } from './copy.ts';
 import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
-import { Session } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { loadSettingAside, type Refusal } from './set-aside.ts';
 
-/**
- * @param killSignal see `SessionOptions`
- * @throws TargetError that says what to do
- */
+/** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
-  killSignal?: AbortSignal,
+  options: Pick<SessionOptions, 'onLost' | 'killSignal'>,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -36,7 +33,7 @@ export async function openLoadingSession(
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
       },
-      ...(killSignal === undefined ? {} : { killSignal }),
+      ...options,
     },
     'retry',
   );
@@ -86,9 +83,7 @@ export class Loader {
       const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
       return { ...outcome, steps };
     } catch (error) {
-      throw error instanceof pg.DatabaseError
-        ? explainPostgresError(error, this.#settings.postgresUrl)
-        : error;
+      throw explainDatabaseError(error, this.#settings.postgresUrl);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import type { IfExists } from '../config.ts';
 import { countRows } from './ddl.ts';
+import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
 import { takeOverRun, type Lead } from './lead.ts';
 import { readGaps, readNextBatch, replaceRanges, type Range } from './ranges.ts';
@@ -52,6 +53,7 @@ export async function beginRun(
     const isOwnTable = await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
     const runId = await insertRun(client, settings, { jobId, isOwnTable, rowsBefore });
+    if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, isOwnTable, rowsBefore, ranges, ...start };

@@ -36,9 +36,12 @@ export class Database {
     }
   }
 
-  /** @throws SourceError that says what to do */
-  async open(collection: string): Promise<Source> {
-    return await openCollection(this.#client, { ...this.#options, collection });
+  /**
+   * @param filter in place of that of the options
+   * @throws SourceError that says what to do
+   */
+  async open(collection: string, filter = this.#options.filter): Promise<Source> {
+    return await openCollection(this.#client, { ...this.#options, collection, filter });
   }
 
   close(): Promise<void> {

@@ -25,6 +25,8 @@ export class Worker implements HostedWorker {
   /** Batches that came in, ever, and the numbers of those that are not acked. */
   #received = 0;
   readonly #holding = new Set<number>();
+  /** How often Postgres was tried again since the last ack. */
+  #retries = 0;
   /** When it was done with what it had to do, by the machine's clock. */
   #idleSinceMs = 0;
   #signsOfLife: NodeJS.Timeout | undefined;
@@ -89,7 +91,12 @@ export class Worker implements HostedWorker {
   async #start(settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#session ??= await openLoadingSession(settings, this.#death.signal);
+    this.#session ??= await openLoadingSession(settings, {
+      onLost: () => {
+        this.#retries++;
+      },
+      killSignal: this.#death.signal,
+    });
     this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
     this.#idleSinceMs = readMachineMs();
@@ -112,8 +119,10 @@ export class Worker implements HostedWorker {
       transcodeMs: transcodedAtMs - startedAtMs,
       loadMs,
       arrival,
+      ...(this.#retries > 0 ? { retries: this.#retries } : {}),
       ...this.#port.readMemory(),
     });
+    this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
   }
 
