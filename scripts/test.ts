@@ -1,13 +1,12 @@
 /** Runs the tests: starts one MongoDB and one PostgreSQL for all of them, unless their URLs are given. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { clusterImplementations } from '../src/options.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
+import { listTestFiles, runTestFiles } from './test-run.ts';
 
 /**
  * `npm test -- supervisor` runs the files whose path contains the word; `--pool threads` has every run of the command
@@ -20,13 +19,8 @@ const {
 const flags = process.argv
   .slice(2)
   .filter((argument) => argument.startsWith('-') && !argument.startsWith('--pool'));
-
-// Taken from the sources, as dist may hold tests that are gone.
-const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  .map((file) => join('dist', 'test', file.replace(/\.ts$/, '.js')))
-  .sort();
+if (pool !== undefined) process.env.TEST_CLUSTER_IMPLEMENTATION = String(pool);
+const files = listTestFiles(words);
 
 const mistake = findMistake();
 if (mistake !== null) console.error(mistake);
@@ -41,19 +35,9 @@ async function runTests(): Promise<number> {
     return server.url;
   };
   try {
-    const env = {
-      ...process.env,
-      TEST_MONGO_URL: process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo)),
-      ...(pool === undefined ? {} : { TEST_CLUSTER_IMPLEMENTATION: String(pool) }),
-      TEST_POSTGRES_URL: process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres)),
-    };
-    // The spec reporter in any case: without a terminal the default differs between versions of Node.
-    const runner = spawn(process.execPath, ['--test', '--test-reporter=spec', ...flags, ...files], {
-      stdio: 'inherit',
-      env,
-    });
-    const [code] = (await once(runner, 'exit')) as [number | null];
-    return code ?? 1;
+    const mongoUrl = process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo));
+    const postgresUrl = process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres));
+    return await runTestFiles(files, { mongoUrl, postgresUrl }, flags);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     rmSync(dataDir, { recursive: true, force: true });

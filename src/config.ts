@@ -1,6 +1,6 @@
 /** Turns flags, environment and `.env` into one frozen, validated Config, or refuses with one clear line. */
 
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { parse as parsePostgresUrl } from 'pg-connection-string';
@@ -248,9 +248,13 @@ function checkOption(option: Option, raw: string, label: string): Given {
 function checkMongoUrl({ value, label }: Given): string {
   if (value === '' || value === embedded) return value;
   try {
-    new ConnectionString(value);
+    const { searchParams } = new ConnectionString(value);
+    for (const name of ['tlsCAFile', 'tlsCertificateKeyFile', 'tlsCRLFile']) {
+      requireReadable(searchParams.get(name), label);
+    }
     return value;
-  } catch {
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${label} is not a MongoDB URL`, {
       fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
     });
@@ -262,6 +266,9 @@ function checkPostgresUrl({ value, label }: Given): string {
   const fix =
     'it looks like postgres://user:password@host:5432/database; characters such as @ : / % in a password are written percent-encoded (%40 for @).';
   try {
+    // Before the parser reads them.
+    const query = new URLSearchParams(value.split('?')[1] ?? '');
+    for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
     if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
       if (!database) throw new UsageError(`${label} names no database`, { fix });
@@ -271,6 +278,19 @@ function checkPostgresUrl({ value, label }: Given): string {
     if (error instanceof UsageError) throw error;
   }
   throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+}
+
+function requireReadable(path: string | null, label: string): void {
+  if (path === null || path === '') return;
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new UsageError(`${path}, which ${label} names, cannot be read (${code})`, {
+      fix: 'correct the path, or let this user read the file.',
+      cause: error,
+    });
+  }
 }
 
 function readFilter({ value, label }: Given): Document | undefined {

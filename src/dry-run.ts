@@ -18,7 +18,7 @@ import {
 } from './postgres/ddl.ts';
 import { findJob } from './postgres/jobs.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { lockTable, unlockTable } from './postgres/run-lock.ts';
+import { lockJob, lockTable, unlockJob, unlockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { estimateBytes } from './postgres/size-estimate.ts';
@@ -97,7 +97,14 @@ async function lookAtAll(
   for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
   const selection = describeSelection(config);
   const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
-  const jobId = (await session.run((client) => findJob(client, request))) ?? newJob;
+  const unfinished = await session.run((client) => findJob(client, request));
+  if (unfinished !== null) {
+    await session.run(async (client) => {
+      await lockJob(client, unfinished);
+      await unlockJob(client, unfinished);
+    }, 'long');
+  }
+  const jobId = unfinished ?? newJob;
   let exitCode: ExitCode = ExitCode.ok;
   for (const { name } of chosen) {
     options.signal.throwIfAborted();

@@ -207,6 +207,9 @@ class Job {
         this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
         this.#notify(`MongoDB is tried again (${reason})`);
       },
+      onNotice: (message) => {
+        this.#notify(message);
+      },
     });
   }
 

@@ -105,8 +105,7 @@ export class Migration {
     const { session, source, jobId } = this.#options;
     const prepared = await prepareRun(this.#options);
     if (prepared.kind !== 'begin' && jobId !== null) {
-      const { runId } = prepared.run;
-      await session.run((client) => assignRun(client, jobId, source.name, runId));
+      await session.run((client) => assignRun(client, jobId, source.name, prepared.run.runId));
     }
     if (prepared.kind === 'done') {
       this.#notify(`${source.name} is copied already: ${describeRun(prepared.run)}`);

@@ -8,11 +8,12 @@ import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId, describeId } from '../transcode/document-id.ts';
-import { compareChildren } from './child-comparison.ts';
+import { compareChildren, fillChildren } from './child-comparison.ts';
 import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
 import { expectedTable, fillExpected, keyColumn, keyIndex } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
+import { emptyStages } from './stage.ts';
 
 /** A document whose row is missing, or differs. */
 export interface Difference {
@@ -48,6 +49,12 @@ interface DifferingRow {
   readonly columns: number[];
 }
 
+/** The rows of a batch that are not as they should be, and what differs in their child tables. */
+interface Differing {
+  readonly rows: readonly DifferingRow[];
+  readonly ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>;
+}
+
 export class Comparer {
   readonly #session: Session;
   readonly #plan: Plan;
@@ -67,17 +74,20 @@ export class Comparer {
   async compare(batch: Batch, encoded: LoadableBatch): Promise<Comparison> {
     return await this.#session.transaction(async (client) => {
       await fillExpected(client, this.#plan, encoded);
+      await fillChildren(client, this.#plan, encoded.children);
       const isEqual = encoded.copied === 0 || (await this.#isEqual(client));
       // A batch is small beside its table, of which the planner would else read all for want of statistics.
       if ((!isEqual || encoded.children.length > 0) && (await hasKeyIndex(client, this.#plan))) {
         await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
       }
-      const { rows } = isEqual ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
-      const ofChildren = await compareChildren(client, this.#plan, encoded.children);
-      const differing = new Set(rows.map(({ row }) => row));
-      const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
-      const all = [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))];
-      return await this.#describe(client, batch, encoded, all, ofChildren);
+      let found = await this.#findDiffering(client, isEqual);
+      if (found.rows.length > 0) {
+        // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
+        await emptyStages(client, [{ name: expectedTable, plan: this.#plan }]);
+        await fillExpected(client, this.#plan, encoded);
+        found = await this.#findDiffering(client, isEqual);
+      }
+      return await this.#describe(client, batch, encoded, found);
     });
   }
 
@@ -98,12 +108,20 @@ export class Comparer {
     return rows[0]?.count === '0';
   }
 
+  /** @param isEqual the rows of the plan's own table are as they should be */
+  async #findDiffering(client: pg.Client, isEqual: boolean): Promise<Differing> {
+    const { rows } = isEqual ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
+    const ofChildren = await compareChildren(client, this.#plan);
+    const differing = new Set(rows.map(({ row }) => row));
+    const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
+    return { rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))], ofChildren };
+  }
+
   async #describe(
     client: pg.Client,
     batch: Batch,
     encoded: LoadableBatch,
-    rows: readonly DifferingRow[],
-    ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>,
+    { rows, ofChildren }: Differing,
   ): Promise<Comparison> {
     const suspects = listSuspects(batch, encoded, rows);
     const letters = await this.#findLetters(client, suspects);

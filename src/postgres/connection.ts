@@ -5,6 +5,7 @@ import { addAbortSignal } from 'node:stream';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
+import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
 const connectTimeoutMs = 15_000;
@@ -35,6 +36,13 @@ const sessionSettings: readonly (readonly [name: string, value: string])[] = [
 const settleStatement = `
   SELECT set_config(name, value, false)
     FROM unnest($1::text[], $2::text[]) AS wanted (name, value) WHERE current_setting(name, true) IS NOT NULL`;
+
+const tlsWords: TlsWords = {
+  url: 'POSTGRES_URL',
+  ca: 'sslrootcert=/path/to/ca.pem',
+  certificate: 'sslcert=/path/to/client.pem&sslkey=/path/to/client.key',
+  none: 'set sslmode=disable',
+};
 
 export interface Connection {
   readonly client: pg.Client;
@@ -176,10 +184,16 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
         `grant user "${user ?? ''}" that right, or use another user.`,
       );
     default:
-      if (/timeout/i.test(text)) {
-        return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
-      }
-      return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
+      return explainOther();
+  }
+
+  function explainOther(): TargetError {
+    const trouble = explainTlsError(text, tlsWords);
+    if (trouble !== null) return explain(`PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
+    if (/timeout/i.test(text)) {
+      return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
+    }
+    return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
   }
 }
 

@@ -68,7 +68,8 @@ export async function planJob(
   collections: readonly string[],
 ): Promise<void> {
   await client.query(
-    `DELETE FROM mongo2pg.job_collections WHERE job_id = $1 AND run_id IS NULL AND collection <> ALL ($2)`,
+    `UPDATE mongo2pg.job_collections SET outcome = 'left_out', detail = 'MongoDB does not have it any more'
+      WHERE job_id = $1 AND run_id IS NULL AND collection <> ALL ($2)`,
     [jobId, collections],
   );
   await client.query(

@@ -27,16 +27,6 @@ export async function lockTable(client: pg.Client, table: { schema: string; tabl
   });
 }
 
-export async function unlockTable(
-  client: pg.Client,
-  table: { schema: string; table: string },
-): Promise<void> {
-  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [
-    qualifiedName(table),
-    lockSpace,
-  ]);
-}
-
 /** @throws UsageError when another session holds the lock */
 export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   const name = jobLock(jobId);
@@ -44,6 +34,21 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   throw new UsageError(`another start is copying the same collections${await describeHolder(client, name)}`, {
     fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
   });
+}
+
+export async function unlockTable(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<void> {
+  await unlock(client, qualifiedName(table));
+}
+
+export async function unlockJob(client: pg.Client, jobId: string): Promise<void> {
+  await unlock(client, jobLock(jobId));
+}
+
+async function unlock(client: pg.Client, name: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [name, lockSpace]);
 }
 
 /** Whether some session holds the lock; takes none itself. */

@@ -5,26 +5,36 @@ import { connectMongo, openCollection, type CollectionOptions } from './collecti
 import type { CollectionInfo } from './collection-choice.ts';
 import { insist } from './insist.ts';
 import { explainMongoError } from './mongo-errors.ts';
+import { readServerTraits, type ServerTraits } from './server-traits.ts';
 import type { Source } from './source.ts';
 
-export interface DatabaseOptions extends Omit<CollectionOptions, 'collection'> {
-  readonly url: string;
-  readonly db: string;
+export interface DatabaseOptions extends Omit<CollectionOptions, 'collection' | 'scansForPages'> {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
 }
 
 export class Database {
   readonly #client: MongoClient;
   readonly #options: DatabaseOptions;
+  readonly #traits: ServerTraits;
 
-  private constructor(client: MongoClient, options: DatabaseOptions) {
+  private constructor(client: MongoClient, options: DatabaseOptions, traits: ServerTraits) {
     this.#client = client;
     this.#options = options;
+    this.#traits = traits;
   }
 
   /** @throws SourceError that says what to do */
   static async connect(options: DatabaseOptions): Promise<Database> {
     const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
-    return new Database(client, options);
+    try {
+      const traits = await insist(() => readServerTraits(client), options);
+      if (traits.notice !== null) options.onNotice?.(traits.notice);
+      return new Database(client, options, traits);
+    } catch (error) {
+      await client.close();
+      throw explainMongoError(error, options.url);
+    }
   }
 
   /** @throws SourceError */
@@ -41,7 +51,8 @@ export class Database {
    * @throws SourceError that says what to do
    */
   async open(collection: string, filter = this.#options.filter): Promise<Source> {
-    return await openCollection(this.#client, { ...this.#options, collection, filter });
+    const { scansForPages } = this.#traits;
+    return await openCollection(this.#client, { ...this.#options, collection, filter, scansForPages });
   }
 
   close(): Promise<void> {
@@ -62,7 +73,7 @@ async function listInfos(db: Db): Promise<CollectionInfo[]> {
 /** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
 async function readSize(db: Db, collection: string): Promise<number> {
   try {
-    const { size } = await db.command({ collStats: collection });
+    const { size } = await db.command({ collStats: collection }, { readPreference: db.readPreference });
     return Number(size);
   } catch {
     return await db.collection(collection).estimatedDocumentCount();

@@ -3,7 +3,7 @@
 import { deserialize } from 'bson';
 import { MongoServerError, type Db } from 'mongodb';
 import { ElementCursor, findField } from '../transcode/bson.ts';
-import { listDocuments, readFirstBatch } from './documents.ts';
+import { listDocuments, readBatch } from './documents.ts';
 import type { IndexKey, IndexSpec } from './index-spec.ts';
 
 /** More than the 64 that a collection can have, so that one reply has them all. */
@@ -18,7 +18,7 @@ export async function readIndexes(db: Db, collection: string): Promise<IndexSpec
     const { readPreference } = db;
     const command = { listIndexes: collection, cursor: { batchSize } };
     const reply = await db.command(command, { raw: true, readPreference });
-    return listDocuments(readFirstBatch(reply.cursor as Uint8Array)).map(readIndexSpec);
+    return listDocuments(readBatch(reply.cursor as Uint8Array)).map(readIndexSpec);
   } catch (error) {
     if (error instanceof MongoServerError && error.code === commandNotSupportedOnView) return [];
     throw error;

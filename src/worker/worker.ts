@@ -128,12 +128,13 @@ export class Worker implements HostedWorker {
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
     await reachFailpoint('worker-transcode', batch.documents);
-    const { copy, documents, copied, deadLetters, extra, children } = encoder.encodeBatch(batch.documents);
+    const encoded = encoder.encodeBatch(batch.documents);
+    const { documents, deadLetters } = encoded;
     if (documents !== batch.count) {
       throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
-    return { copy, documents, copied, extra, children, deadLetters: letters };
+    return { ...encoded, deadLetters: letters };
   }
 
   async #acknowledge(ack: Ack): Promise<void> {
@@ -160,5 +161,13 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
     column: null,
     detail: why,
   } as const;
-  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [], children: [] };
+  return {
+    copy: Buffer.alloc(0),
+    documents: 1,
+    copied: 0,
+    deadLetters: [letter],
+    extra: [],
+    children: [],
+    hasLongKey: false,
+  };
 }

@@ -80,7 +80,8 @@ describe('npm run verify', () => {
     }));
     await sandbox.db.collection('things').insertMany(documents);
     await sandbox.db.collection('things').insertOne({ _id: -1 as never, text: 'N\0UL' });
-    const { code } = await run([]);
+    // In one case of a thousand the sample sees the last document, whose field then is a column.
+    const { code } = await run([], { SAMPLE_SIZE: '100' });
     assert.equal(code, ExitCode.deadLetters);
     await sandbox.client.query('CREATE TABLE kept AS SELECT * FROM things');
   });
