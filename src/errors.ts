@@ -44,12 +44,18 @@ export class UsageError extends MigrationError {
   }
 }
 
-/** MongoDB could not be reached or read. */
+/** MongoDB, or a dump, could not be reached or read. */
 export class SourceError extends MigrationError {
   constructor(message: string, options: ErrorDetails = {}) {
     super(ExitCode.source, message, options);
   }
 }
+
+/** What is wrong is in the documents themselves: the same command would meet it again. */
+export class DataError extends SourceError {}
+
+/** A dump is cut off or corrupt at some byte: what came before it was read, and nothing after it ever will be. */
+export class DamagedDumpError extends DataError {}
 
 /** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
 export class NothingToCopyError extends SourceError {}

@@ -16,6 +16,7 @@ import {
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
+import { explainDuplicates } from './duplicates.ts';
 import { hasLedger } from './ledger.ts';
 import { isRefusal } from './passing-errors.ts';
 import { readTable, type TableName } from './table.ts';
@@ -175,7 +176,8 @@ export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void
 async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
   try {
     await client.query(addPrimaryKeyStatement(plan));
-  } catch (error) {
+  } catch (thrown) {
+    const error = await explainDuplicates(client, plan, thrown);
     if (!isRefusal(error)) throw error;
     const detail = error.detail === undefined ? '' : ` (${error.detail})`;
     throw new TargetError(
