@@ -13,7 +13,7 @@ import { explainDatabaseError } from './connection.ts';
 import { tablesOf } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
-import { Session } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { loadSettingAside } from './set-aside.ts';
 import type { Refusal } from './stage.ts';
 import { TableCopy } from './table-copy.ts';
@@ -21,7 +21,7 @@ import { TableCopy } from './table-copy.ts';
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
-  onLost: () => void,
+  options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -30,11 +30,11 @@ export async function openLoadingSession(
       applicationName: 'mongo2pg worker',
       retryLimitMs,
       answerTimeoutMs,
-      onLost,
       // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
       },
+      ...options,
     },
     'retry',
   );
