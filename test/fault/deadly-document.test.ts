@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/errors.ts';
-import { everyPool, pool } from '../support/cli.ts';
+import { everyPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, withoutLife, type Scene } from '../support/fault.ts';
+import { assertCode, deadlyAction, setScene, withoutLife, type Scene } from '../support/fault.ts';
 
 const marker = 'ends every worker that looks at it';
-/** What can end one worker and not all. */
-const end = pool === 'inline' ? 'error' : 'kill';
 const hex = Buffer.from(marker).toString('hex');
 
 async function poison(scene: Scene, ids: readonly number[]): Promise<void> {
@@ -60,7 +58,7 @@ describe('a document that ends workers', () => {
   it('twice in one batch, one of them the first and one the last', async (t) => {
     const scene = await setScene(t, 200);
     await poison(scene, [50, 99]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${end}?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     await assertLetters(scene, [50, 99]);
   });
@@ -68,7 +66,7 @@ describe('a document that ends workers', () => {
   it('is loaded by retry, once it does so no more', async (t) => {
     const scene = await setScene(t, 100);
     await poison(scene, [3]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${end}?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     assertCode(await scene.run({}, 'retry'), ExitCode.ok);
     await scene.assertEqual();

@@ -7,7 +7,7 @@ import { ExitCode } from '../../src/errors.ts';
 import { dumpArchive, dumpBson } from '../support/dump.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { assertCode, deadlyAction, setScene, type Scene } from '../support/fault.ts';
 
 const marker = 'ends every worker that looks at it';
 
@@ -63,7 +63,7 @@ describe('a dump as the source', () => {
     await scene.collection.insertOne({ _id: 77 as never, text: marker, even: false });
     const path = await write(t, 'things.bson', dumpBson(await readRaw(scene)));
     const failpoints = await setFailpoints(t, {
-      'worker-transcode': `kill?${Buffer.from(marker).toString('hex')}x*`,
+      'worker-transcode': `${deadlyAction}?${Buffer.from(marker).toString('hex')}x*`,
     });
     const run = await scene.run(failpoints.env, '--source', path);
     assertCode(run, ExitCode.deadLetters);

@@ -44,6 +44,9 @@ export function withoutLife(implementation: ClusterImplementation): string | fal
   return implementation === 'inline' && 'a worker of inline is part of the primary, and ends with it';
 }
 
+/** The failpoint action that ends a worker and not the primary. */
+export const deadlyAction = pool === 'inline' ? 'error' : 'kill';
+
 /** How the notices tell that the failpoint action `kill` ended a worker. */
 export const killed = {
   cluster: 'ended by SIGKILL',
