@@ -20,15 +20,18 @@ import {
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
 import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
-import type { DatabaseOptions } from './source/database.ts';
+import { collectionOfDump } from './source/dump/file-name.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
 export type ClusterImplementation = (typeof clusterImplementations)[number];
 
 export interface Config {
-  /** A MongoDB URL, or `embedded`. */
+  /** Absolute path of the dump that is read; undefined when a server is. */
+  readonly dumpPath: string | undefined;
+  /** A MongoDB URL, or `embedded`; empty when a dump is read. */
   readonly mongoUrl: string;
+  /** Empty when the dump is to tell it. */
   readonly mongoDb: string;
   /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
@@ -123,21 +126,35 @@ export function readConfig(
     text(name) === '' ? undefined : resolve(text(name));
   const given = (name: OptionName): Given => values.get(name) ?? { value: '', label: '' };
 
-  const mongoUrl = checkMongoUrl(given('mongoUrl'));
+  const isDump = isDumpChosen(given('source'), given('mongoUrl'));
+  const dumpPath = isDump ? path('source') : undefined;
+  const mongoUrl = isDump ? '' : checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
-  if (command === 'start' || command === 'verify') refuseHalfEmbedded(mongoUrl, postgresUrl);
-  refuseSeveral(command, text('mongoCollection'), text('plan'));
+  const hasTwoSides = command === 'start' || command === 'verify';
+  if (hasTwoSides) refuseHalfEmbedded(isDump ? 'SOURCE' : mongoUrl && 'MONGO_URL', postgresUrl);
+  const isCollectionSet = given('mongoCollection').label !== '';
+  const mongoCollection =
+    dumpPath === undefined || isCollectionSet ? text('mongoCollection') : collectionOfDump(dumpPath);
+  refuseSeveral(command, mongoCollection, text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
     throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
       fix: 'use CLUSTER_IMPLEMENTATION=cluster.',
     });
   }
+  const filter = readFilter(given('filter'));
+  if (isDump && filter !== undefined) {
+    throw new UsageError(`FILTER chooses documents of a server, and SOURCE is a dump`, {
+      fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
+    });
+  }
   const isMongoDbSet = given('mongoDb').label !== '';
+  const defaultDb = isDump ? '' : databaseOf(mongoUrl) || text('mongoDb');
   return Object.freeze({
-    mongoUrl: mongoUrl || embedded,
-    mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
-    mongoCollection: text('mongoCollection'),
+    dumpPath,
+    mongoUrl: isDump ? '' : mongoUrl || embedded,
+    mongoDb: isMongoDbSet ? text('mongoDb') : defaultDb,
+    mongoCollection,
     excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
@@ -160,7 +177,7 @@ export function readConfig(
     answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
     workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
-    filter: readFilter(given('filter')),
+    filter,
     planPath: path('plan'),
     layout: text('schema') as Layout,
     objectId: text('objectId') as ObjectIdStyle,
@@ -177,17 +194,6 @@ export function readConfig(
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });
-}
-
-/** How MongoDB is reached, and what is read of it. */
-export function sourceOptions({
-  mongoUrl: url,
-  mongoDb: db,
-  filter,
-  retryLimitMs,
-  answerTimeoutMs,
-}: Config): DatabaseOptions {
-  return { url, db, filter, retryLimitMs, answerTimeoutMs };
 }
 
 /** How PostgreSQL is reached. */
@@ -313,10 +319,23 @@ function refuseSeveral(command: CommandName, collections: string, plan: string):
   });
 }
 
-/** So that nobody's data lands in a trial server by accident. */
-function refuseHalfEmbedded(mongoUrl: string, postgresUrl: string): void {
-  const [set, missing] = mongoUrl === '' ? ['POSTGRES_URL', 'MONGO_URL'] : ['MONGO_URL', 'POSTGRES_URL'];
-  if ((mongoUrl === '') === (postgresUrl === '')) return;
+/** A flag goes before the environment; of two that are given alike nobody knows which is meant. */
+function isDumpChosen(source: Given, mongoUrl: Given): boolean {
+  if (source.label === '' || mongoUrl.label === '') return source.label !== '';
+  const isFlag = ({ label }: Given): boolean => label.startsWith('--');
+  if (isFlag(source) !== isFlag(mongoUrl)) return isFlag(source);
+  throw new UsageError(`${source.label} and ${mongoUrl.label} are both set`, {
+    fix: 'documents are read from one of them: unset the other.',
+  });
+}
+
+/**
+ * So that nobody's data lands in a trial server by accident.
+ * @param source the variable that says what is read; empty when none does
+ */
+function refuseHalfEmbedded(source: string, postgresUrl: string): void {
+  const [set, missing] = source === '' ? ['POSTGRES_URL', 'MONGO_URL'] : [source, 'POSTGRES_URL'];
+  if ((source === '') === (postgresUrl === '')) return;
   throw new UsageError(`${set} is set but ${missing} is not`, {
     fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
   });

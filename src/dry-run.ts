@@ -1,6 +1,6 @@
 /** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
 
-import { sourceOptions, targetOptions, type Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { ExitCode, MigrationError, NothingToCopyError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
 import { formatPlural } from './format.ts';
@@ -26,7 +26,7 @@ import { estimateBytes } from './postgres/size-estimate.ts';
 import { prepareRun, type Preparation } from './preparation.ts';
 import { isCollectionEmpty } from './seed.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { arrayOfDocuments } from './transcode/bson-array.ts';
 import { createRowEncoder } from './transcode/row.ts';
@@ -63,7 +63,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
       connectionsLeft: await readConnectionsLeft(client),
     }));
     options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
-    const database = await Database.connect(sourceOptions(config));
+    const database = await openDatabase(config, { signal: options.signal });
     try {
       return await lookAtAll(config, options, session, database);
     } finally {
@@ -78,14 +78,14 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoUrl, mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
   const leaveOut = (name: string, message: string, fix = ''): void => {
-    options.onEvent({ kind: 'dry-run-failure', source: `${mongoDb}.${name}`, message, fix });
+    options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, message, fix });
   };
   if (!namesSeveral(mongoCollection)) {
     if (
       options.isSeeded &&
-      (await isCollectionEmpty({ url: mongoUrl, db: mongoDb, collection: mongoCollection }))
+      (await isCollectionEmpty({ url: mongoUrl, db: database.name, collection: mongoCollection }))
     ) {
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
@@ -97,7 +97,7 @@ async function lookAtAll(
   const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
   for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
   const selection = describeSelection(config);
-  const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+  const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
   const unfinished = await session.run((client) => findJob(client, request));
   if (unfinished !== null) {
     await session.run(async (client) => {
@@ -134,7 +134,7 @@ async function lookAt(
   jobId: string | null,
 ): Promise<void> {
   const table = chooseTable(config.postgresSchema, collection, planFile);
-  const source = await database.open(collection);
+  const source = await database.open(collection, config.filter);
   await session.run(async (client) => {
     // As a start would. Not kept: a start has not to wait for one that only looks.
     await lockTable(client, table);

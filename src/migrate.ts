@@ -1,7 +1,7 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
 import type pg from 'pg';
-import { sourceOptions, targetOptions, type Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
@@ -15,7 +15,7 @@ import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
-import type { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -90,7 +90,16 @@ class Job {
     // First of all: processes take longer to come up than a plan takes to be made.
     this.#bringUp();
     try {
-      const database = await this.#connectSource();
+      const database = await openDatabase(this.#config, {
+        onRetry: (reason) => {
+          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+          this.#notify(`MongoDB is tried again (${reason})`);
+        },
+        onNotice: (message) => {
+          this.#notify(message);
+        },
+        signal: this.#options.signal,
+      });
       try {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
@@ -113,12 +122,12 @@ class Job {
 
   /** One after the other; what one fails at is no reason to leave the others. */
   async #copySeveral(database: Database): Promise<Outcome> {
-    const { mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
+    const { mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-    for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
+    for (const { name, reason } of left) this.#notify(`${database.name}.${name} is left out: ${reason}`);
     const selection = describeSelection(this.#config);
-    const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+    const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
     await this.#lock((client) => lockJob(client, jobId));
     const names = chosen.map(({ name }) => name);
@@ -140,8 +149,8 @@ class Job {
         }
         if (!(error instanceof MigrationError) || isEndOfAll(error, this.#options.signal)) throw error;
         const { message, fix, exitCode } = error;
-        failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
-        this.#notify(`${mongoDb}.${name} failed: ${message}`);
+        failures.push({ source: `${database.name}.${name}`, message, fix, exitCode });
+        this.#notify(`${database.name}.${name} failed: ${message}`);
         await mark(name, 'failed', message);
         // Whatever its workers hold is of a run that is over.
         await this.#supervisor?.kill();
@@ -165,7 +174,7 @@ class Job {
       const error = explainDatabaseError(thrown, this.#config.postgresUrl);
       if (!(error instanceof InterruptedError || error instanceof NothingToCopyError)) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#options.onEvent({ kind: 'failed', source: `${this.#config.mongoDb}.${collection}`, message });
+        this.#options.onEvent({ kind: 'failed', source: `${database.name}.${collection}`, message });
       }
       throw error;
     }
@@ -178,7 +187,7 @@ class Job {
     isLast: boolean,
   ): Promise<Summary | null> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
-    const source = await database.open(collection);
+    const source = await database.open(collection, this.#config.filter);
     await this.#lock((client) => lockTable(client, table));
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
@@ -195,22 +204,6 @@ class Job {
       },
     });
     return await this.#migration.execute();
-  }
-
-  async #connectSource(): Promise<Database> {
-    // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
-    const { Database } = await import('./source/database.ts');
-    return await Database.connect({
-      ...sourceOptions(this.#config),
-      signal: this.#options.signal,
-      onRetry: (reason) => {
-        this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-        this.#notify(`MongoDB is tried again (${reason})`);
-      },
-      onNotice: (message) => {
-        this.#notify(message);
-      },
-    });
   }
 
   #bringUp(): Supervisor {

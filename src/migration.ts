@@ -1,7 +1,7 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
 import type pg from 'pg';
-import { ExitCode, MigrationError, TargetError } from './errors.ts';
+import { DamagedDumpError, ExitCode, MigrationError, SourceError, TargetError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -200,8 +200,15 @@ export class Migration {
     let { ranges, isLoaded } = run;
     while (!isLoaded) {
       const ends = new Map<number, Uint8Array | null>();
-      for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
-      await this.#meter.time('drain', this.#options.supervisor.drain());
+      try {
+        for (const range of ranges) ends.set(range.rangeNo, await this.#readRange(range));
+      } catch (error) {
+        // What was read before is handed over, and worth keeping.
+        if (error instanceof SourceError || this.#options.signal.aborted)
+          await this.#drain().catch(() => undefined);
+        throw error;
+      }
+      await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges(run, ends);
@@ -210,7 +217,11 @@ export class Migration {
     this.#meter.endLoad();
   }
 
-  /** @returns the `_id` of the last document, null when there was none */
+  #drain(): Promise<void> {
+    return this.#meter.time('drain', this.#options.supervisor.drain());
+  }
+
+  /** @returns the position of the last document, null when there was none */
   async #readRange(range: Range): Promise<Uint8Array | null> {
     const { config, source, supervisor } = this.#options;
     const { rangeNo } = range;
@@ -329,8 +340,11 @@ export class Migration {
     const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
-    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;
-    const fix = `${error.fix === '' ? '' : `${error.fix} `}${committed}the same command goes on from there.`;
+    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
+    // A dump does not mend by itself.
+    const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
+    const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
+    const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     const { exitCode, message, isServerGone } = error;
     return new MigrationError(exitCode, message, { fix, isServerGone, cause: error });
   }

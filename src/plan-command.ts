@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { embedded, sourceOptions, type Config } from './config.ts';
+import { embedded, type Config } from './config.ts';
 import { ExitCode, UsageError } from './errors.ts';
 import { chooseTable, inferPlan } from './plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from './plan/plan-text.ts';
 import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
+import { openDatabase } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
 import { invoke } from './invocation.ts';
@@ -21,10 +22,9 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const { Database } = await import('./source/database.ts');
-    const database = await Database.connect(sourceOptions({ ...config, mongoUrl }));
+    const database = await openDatabase({ ...config, mongoUrl }, { signal: options.signal });
     try {
-      await planCollection(await database.open(config.mongoCollection), config, options);
+      await planCollection(await database.open(config.mongoCollection, config.filter), config, options);
     } finally {
       await database.close();
     }

@@ -157,9 +157,9 @@ export class Verification {
     const { source } = this.#options;
     const changed = { missing: 0, different: 0 };
     const hashes = new Map<string, string>();
-    for (const [id, document] of await source.readByIds(this.#suspects.map(({ idBson }) => idBson))) {
-      hashes.set(id, hashDocument(document));
-    }
+    const again = await source.readByIds(this.#suspects.map(({ idBson }) => idBson));
+    if (again === null) return changed;
+    for (const [id, document] of again) hashes.set(id, hashDocument(document));
     this.#suspects = this.#suspects.filter(({ kind, idBson, documentHash }) => {
       if (hashes.get(Buffer.from(idBson).toString('latin1')) === documentHash) return true;
       changed[kind]++;

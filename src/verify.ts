@@ -1,6 +1,6 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
-import { sourceOptions, targetOptions, type Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { NothingToCopyError, UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
@@ -9,7 +9,7 @@ import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import type { Source } from './source/source.ts';
 import { Verification } from './verification.ts';
@@ -58,10 +58,7 @@ async function verifyAll(
     },
   });
   try {
-    // Which documents a run was to copy is its own matter.
-    const database = await Database.connect({
-      ...sourceOptions(config),
-      filter: undefined,
+    const database = await openDatabase(config, {
       signal,
       onRetry: (reason) => {
         onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
@@ -72,7 +69,7 @@ async function verifyAll(
       const summaries: VerificationSummary[] = [];
       for (const collection of await listWanted(config, database)) {
         signal.throwIfAborted();
-        const runs = await findRunOf(config, session, `${config.mongoDb}.${collection}`);
+        const runs = await findRunOf(config, session, `${database.name}.${collection}`);
         if (runs instanceof UsageError) {
           const why = await whyNothingWasCopied(config, database, collection);
           if (why === null) throw runs;

@@ -2,7 +2,7 @@
 
 import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { Database } from '../../src/source/database.ts';
+import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
 import { databaseName, tableName, type Place } from './place.ts';
 
@@ -21,7 +21,7 @@ const trailerBytes = 2;
 /** Reads and transcodes the whole collection. */
 export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
   const options = { url: mongoUrl, db: databaseName, retryLimitMs: 0, answerTimeoutMs: 0 };
-  const database = await Database.connect(options);
+  const database = await MongoDatabase.connect(options);
   try {
     const source = await database.open(tableName);
     const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);

@@ -71,7 +71,7 @@ const ledgerTables = `
     PRIMARY KEY (run_id, range_no)
   );
   COMMENT ON TABLE mongo2pg.ranges IS
-    'Intervals (after_id, until_id] of _id, read in order by one reader each. A closed one was given up for its gaps.';
+    'Intervals (after_id, until_id] of _id, or of offsets in a dump, read in order by one reader each. A closed one was given up for its gaps.';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.batches (
     run_id         bigint NOT NULL,
@@ -92,7 +92,7 @@ const ledgerTables = `
   );
   COMMENT ON COLUMN mongo2pg.batches.batch IS 'The position of its first document among all that the run has read.';
   COMMENT ON COLUMN mongo2pg.batches.after_id IS
-    'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}.';
+    'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}, of a dump {_id: ..., offset: ...}.';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.dead_letters (
     run_id       bigint NOT NULL,

@@ -1,15 +1,15 @@
-/** The ledger's ranges of `_id`, and what of them is still to be read: the gaps between the batches committed. */
+/** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
 
 import type pg from 'pg';
 
-/** An interval (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+/** An interval (afterId, untilId], each a position (see `source/source.ts`); null is the beginning, or the end. */
 export interface Range {
   readonly rangeNo: number;
   readonly afterId: Buffer | null;
   readonly untilId: Buffer | null;
 }
 
-/** By range: the last `_id` handed over, after which its reader found nothing more; null if it found nothing at all. */
+/** By range: the last position handed over, after which its reader found nothing more; null if it found nothing at all. */
 export type RangeEnds = ReadonlyMap<number, Uint8Array | null>;
 
 /**
