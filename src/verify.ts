@@ -59,11 +59,11 @@ async function verifyAll(
   });
   try {
     const database = await openDatabase(config, {
-      signal,
-      onRetry: (reason) => {
+      onNotice: notify,
+      onRetry: () => {
         onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-        notify(`MongoDB is tried again (${reason})`);
       },
+      signal,
     });
     try {
       const summaries: VerificationSummary[] = [];
@@ -93,10 +93,8 @@ async function verifyAll(
   }
 }
 
-async function listWanted(
-  { mongoCollection, excludeCollections }: Config,
-  database: Database,
-): Promise<string[]> {
+async function listWanted(config: Config, database: Database): Promise<string[]> {
+  const { mongoCollection, excludeCollections } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);

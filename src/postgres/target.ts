@@ -181,7 +181,8 @@ export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void
 async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
   try {
     await client.query(addPrimaryKeyStatement(plan));
-  } catch (error) {
+  } catch (thrown) {
+    const error = await explainDuplicates(client, plan, thrown);
     if (!isRefusal(error)) throw error;
     const detail = error.detail === undefined ? '' : ` (${error.detail})`;
     const duplicates = error.code === uniqueViolation ? await describeDuplicates(client, plan) : '';

@@ -209,7 +209,7 @@ describe('npm run verify', () => {
       await sandbox.client.query(`UPDATE ${collection} SET text = 'x' WHERE text = '"9"'`);
       const { stdout } = await run(['verify'], env);
       assert.match(stdout, new RegExp(`equal ${values.length - 1} .* missing 0 \\+ different 1 `));
-      assert.match(stdout, /different: _id "9", column "text": .* in MongoDB, "x" in PostgreSQL/);
+      assert.match(stdout, /different: _id "9", column "text": .* in the document, "x" in PostgreSQL/);
     }
   });
 
