@@ -59,11 +59,11 @@ async function verifyAll(
   });
   try {
     const database = await openDatabase(config, {
-      onNotice: notify,
-      onRetry: () => {
-        onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-      },
       signal,
+      onRetry: (reason) => {
+        onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+        notify(`MongoDB is tried again (${reason})`);
+      },
     });
     try {
       const summaries: VerificationSummary[] = [];
@@ -93,8 +93,10 @@ async function verifyAll(
   }
 }
 
-async function listWanted(config: Config, database: Database): Promise<string[]> {
-  const { mongoCollection, excludeCollections } = config;
+async function listWanted(
+  { mongoCollection, excludeCollections }: Config,
+  database: Database,
+): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);

@@ -181,8 +181,7 @@ export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void
 async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
   try {
     await client.query(addPrimaryKeyStatement(plan));
-  } catch (thrown) {
-    const error = await explainDuplicates(client, plan, thrown);
+  } catch (error) {
     if (!isRefusal(error)) throw error;
     const detail = error.detail === undefined ? '' : ` (${error.detail})`;
     const duplicates = error.code === uniqueViolation ? await describeDuplicates(client, plan) : '';

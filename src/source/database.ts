@@ -19,10 +19,10 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
-  /** Takes a line for people. */
+  /** Something about the server that a person should know. */
   readonly onNotice?: (message: string) => void;
-  /** A server went away, and is tried again; a notice says why. */
-  readonly onRetry?: () => void;
+  /** The server went away, and is asked again. */
+  readonly onRetry?: (reason: string) => void;
   /** Ends the trying to reach a server that is gone, with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -35,14 +35,13 @@ type SourceConfig = Pick<
 /** Opens what the config says is read. Loads only what that needs. @throws SourceError that says what to do */
 export async function openDatabase(config: SourceConfig, options: DatabaseOptions = {}): Promise<Database> {
   const { dumpPath, mongoUrl, mongoDb, mongoCollection, retryLimitMs, answerTimeoutMs } = config;
-  const { onNotice, onRetry, signal } = options;
   if (dumpPath !== undefined) {
     const { openDump } = await import('./dump/dump-database.ts');
     return await openDump({
       path: dumpPath,
       db: mongoDb,
       collection: mongoCollection,
-      ...(signal === undefined ? {} : { signal }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   }
   const { MongoDatabase } = await import('./mongo-database.ts');
@@ -51,11 +50,6 @@ export async function openDatabase(config: SourceConfig, options: DatabaseOption
     db: mongoDb,
     retryLimitMs,
     answerTimeoutMs,
-    onRetry: (reason) => {
-      onRetry?.();
-      onNotice?.(`MongoDB is tried again (${reason})`);
-    },
-    ...(onNotice === undefined ? {} : { onNotice }),
-    ...(signal === undefined ? {} : { signal }),
+    ...options,
   });
 }

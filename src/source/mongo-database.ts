@@ -24,10 +24,10 @@ export class MongoDatabase implements Database {
   readonly #traits: ServerTraits;
 
   private constructor(client: MongoClient, options: MongoDatabaseOptions, traits: ServerTraits) {
+    this.#traits = traits;
     this.name = options.db;
     this.#client = client;
     this.#options = options;
-    this.#traits = traits;
   }
 
   /** @throws SourceError that says what to do */
