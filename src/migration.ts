@@ -6,7 +6,7 @@ import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
 import { RunMeter } from './measure/run-meter.ts';
-import { readPeakRssBytes } from './memory.ts';
+import { readProcessMemory } from './memory.ts';
 import type { Plan } from './plan/plan.ts';
 import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
@@ -46,7 +46,7 @@ interface Opening {
 export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
-  readonly #meter = new RunMeter(systemClock);
+  readonly #meter: RunMeter;
   readonly #observer: WorkerObserver;
   #loadStartedMs = 0;
   #read = 0;
@@ -59,7 +59,8 @@ export class Migration {
 
   constructor(options: MigrationOptions) {
     this.#options = options;
-    const { recorder, source, supervisor } = options;
+    const { config, recorder, source, supervisor } = options;
+    this.#meter = new RunMeter(config.clusterImplementation, systemClock);
     const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
     this.#observer = recorder?.begin(run) ?? this.#meter;
   }
@@ -187,7 +188,7 @@ export class Migration {
       target: describePostgres(config.postgresUrl),
       plan: run.settings.plan,
       workers: supervisor.size,
-      workerPids: supervisor.workerPids,
+      workerIds: supervisor.workerIds,
       expectedDocuments: config.amountUsers ?? (await source.estimateCount()),
       committedDocuments: run.committed.documents,
     });
@@ -267,7 +268,7 @@ export class Migration {
   }
 
   async #summarise(
-    { runId, settings: { plan }, rowsBefore }: OpenRun,
+    { runId, settings: { plan }, rowsBefore, childRowsBefore }: OpenRun,
     finished: Pick<Summary, 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
@@ -295,6 +296,7 @@ export class Migration {
       deadLetterReasons,
       rowsBefore,
       rowsAfter,
+      childRowsBefore,
       childRows,
       children,
       extra,
@@ -304,8 +306,8 @@ export class Migration {
       workers: supervisor.size,
       ...finished,
       totalMs: this.#elapsedMs(),
-      primaryPeakRssBytes: readPeakRssBytes(),
-      workerPeakRssBytes: supervisor.peakRssBytes,
+      primaryPeakRssBytes: readProcessMemory().peakMemoryBytes,
+      workerPeakMemoryBytes: supervisor.peakMemoryBytes,
       measurement: this.#meter.measure(),
     };
   }
@@ -364,13 +366,14 @@ async function countChildren(client: pg.Client, { children = [] }: Plan): Promis
 
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
 function requireBalance(summary: Summary): void {
-  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRows, children } = summary;
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRowsBefore, childRows, children } = summary;
   const inChildren = children.reduce((sum, { rows }) => sum + rows, 0);
   const isBalanced = read === copied + deadLettered && rowsAfter === rowsBefore + copied;
-  if (isBalanced && childRows === inChildren) return;
+  if (isBalanced && inChildren === childRowsBefore + childRows) return;
   throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}; child rows ${childRows}, in their tables ${inChildren}`,
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}; ` +
+      `child rows ${childRows}, in their tables before ${childRowsBefore}, after ${inChildren}`,
     {
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },
