@@ -94,6 +94,9 @@ class Job {
         onNotice: (message) => {
           this.#notify(message);
         },
+        onRetry: () => {
+          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+        },
         signal: this.#options.signal,
       });
       try {

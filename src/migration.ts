@@ -342,6 +342,7 @@ export class Migration {
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
+    // A dump does not mend by itself.
     const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
