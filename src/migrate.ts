@@ -91,12 +91,11 @@ class Job {
     await this.#bringUp();
     try {
       const database = await openDatabase(this.#config, {
-        onRetry: (reason) => {
-          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-          this.#notify(`MongoDB is tried again (${reason})`);
-        },
         onNotice: (message) => {
           this.#notify(message);
+        },
+        onRetry: () => {
+          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
         },
         signal: this.#options.signal,
       });

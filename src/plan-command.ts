@@ -22,7 +22,10 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const database = await openDatabase({ ...config, mongoUrl }, { signal: options.signal });
+    const database = await openDatabase(
+      { ...config, mongoUrl },
+      { onNotice: options.progress.say, signal: options.signal },
+    );
     try {
       await planCollection(await database.open(config.mongoCollection, config.filter), config, options);
     } finally {

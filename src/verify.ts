@@ -59,11 +59,11 @@ async function verifyAll(
   });
   try {
     const database = await openDatabase(config, {
-      signal,
-      onRetry: (reason) => {
+      onNotice: notify,
+      onRetry: () => {
         onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-        notify(`MongoDB is tried again (${reason})`);
       },
+      signal,
     });
     try {
       const summaries: VerificationSummary[] = [];
