@@ -8,6 +8,7 @@
  * Invariants
  * - an un-acked batch is in exactly one place: the queue, or the `held` map of exactly one worker that is not gone;
  * - a batch is settled once: an ack for a batch that its sender does not hold is counted as stray and not applied;
+ * - batches are taken on in the order of their submit calls, however many wait: none overtakes one that is larger;
  * - a worker holds at most two batches, and together the un-acked batches have at most `maxInFlightBytes` bytes, or
  *   are a single batch;
  * - a worker that dies while it holds work puts the blame on the batch that it was at: the second time the batch is
@@ -50,6 +51,8 @@ export class Supervisor {
   #settings: WorkerSettings | undefined;
   #observer: WorkerObserver | undefined;
   #queue: InFlight[] = [];
+  /** Those whose `submit` waits for room. */
+  #waiting: InFlight[] = [];
   #inFlightCount = 0;
   #inFlightBytes = 0;
   #isStopping = false;
@@ -103,13 +106,11 @@ export class Supervisor {
     for (const member of this.#members) this.#sendSettings(member, settings);
   }
 
-  /** Takes a batch on; resolves once it is queued or handed out, which bounds how far the reader runs ahead. */
+  /** Takes a batch on; resolves once it is queued or handed out, which bounds how far each reader runs ahead. */
   async submit(batch: Batch): Promise<void> {
-    await this.#until(() => this.#hasRoomFor(batch));
-    this.#inFlightCount++;
-    this.#inFlightBytes += batch.documents.byteLength;
-    this.#queue.push(new InFlight(batch));
-    this.#handOut();
+    const entry = new InFlight(batch);
+    this.#waiting.push(entry);
+    await this.#until(() => this.#takeOn(entry));
   }
 
   /** Resolves when every batch submitted is settled. */
@@ -308,11 +309,24 @@ export class Supervisor {
     }
   }
 
-  #hasRoomFor(batch: Batch): boolean {
+  /** Looks for room and takes it in one go, so that two that wait never take the same. @returns false without room */
+  #takeOn(entry: InFlight): boolean {
+    if (this.#waiting[0] !== entry || !this.#hasRoomFor(entry)) return false;
+    this.#waiting.shift();
+    this.#inFlightCount++;
+    this.#inFlightBytes += entry.bytes;
+    this.#queue.push(entry);
+    this.#handOut();
+    // The next in line may have looked before.
+    if (this.#waiting.length > 0) this.#changed();
+    return true;
+  }
+
+  #hasRoomFor({ bytes }: InFlight): boolean {
     if (this.#inFlightCount === 0) return true;
     return (
       this.#inFlightCount < this.#options.size * creditPerWorker &&
-      this.#inFlightBytes + batch.documents.byteLength <= this.#options.maxInFlightBytes
+      this.#inFlightBytes + bytes <= this.#options.maxInFlightBytes
     );
   }
 
