@@ -9,6 +9,7 @@ import { copyStatement, createTableStatement } from '../../src/postgres/ddl.ts';
 import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
 import { Database } from '../../src/source/database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
+import { readPages } from '../../test/support/read-pages.ts';
 import { connectBench } from './table.ts';
 import type { BenchSettings } from './main.ts';
 
@@ -39,7 +40,7 @@ export async function prepareCeiling({ mongoUrl, workers }: BenchSettings): Prom
     const pages: Buffer[] = [];
     let header = Buffer.alloc(0);
     let bsonBytes = 0;
-    for await (const page of source.pages(all, 10_000)) {
+    for await (const page of readPages(source, all, 10_000)) {
       const { copy, deadLetters } = encoder.encodeBatch(page.documents);
       if (deadLetters.length > 0) throw new Error('the users of the benchmark have no dead letters');
       header = Buffer.from(copy.subarray(0, headerBytes));

@@ -28,7 +28,8 @@ export class RunMeter implements WorkerObserver {
   /** Of the workers that are ready; their `readyMs` is what came before. */
   readonly #readySinceMs = new Map<number, number>();
   readonly #waitedMs = { read: 0, room: 0, drain: 0 };
-  #load: { readonly beganMs: number; readonly processors: ProcessorTimes } | undefined;
+  #load:
+    { readonly beganMs: number; readonly processors: ProcessorTimes; readonly readers: number } | undefined;
   /** Set when the load has ended: what is measured changes no more. */
   #measured: Measurement | undefined;
 
@@ -37,8 +38,9 @@ export class RunMeter implements WorkerObserver {
     this.#readProcessors = readProcessors;
   }
 
-  beginLoad(): void {
-    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors() };
+  /** @param readers how many there are that wait side by side */
+  beginLoad(readers = 1): void {
+    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors(), readers };
   }
 
   /** To be called before the workers leave, so that their leaving does not count. */
@@ -46,22 +48,11 @@ export class RunMeter implements WorkerObserver {
     this.#measured = this.measure();
   }
 
-  /** The pages as they are, and the time that each took to come. */
-  async *timePages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    let askedMs = this.#nowMs();
-    for await (const page of pages) {
-      this.#waitedMs.read += this.#nowMs() - askedMs;
-      yield page;
-      askedMs = this.#nowMs();
-    }
-    this.#waitedMs.read += this.#nowMs() - askedMs;
-  }
-
-  /** What the primary waits for when it does not read: room for a page that it has, or the last acks. */
-  async time(what: 'room' | 'drain', wait: Promise<void>): Promise<void> {
+  /** What a reader waits for, a page or room for one that it has; or the primary, when all is read: the last acks. */
+  async time<T>(what: 'read' | 'room' | 'drain', wait: Promise<T>): Promise<T> {
     const beganMs = this.#nowMs();
     try {
-      await wait;
+      return await wait;
     } finally {
       this.#waitedMs[what] += this.#nowMs() - beganMs;
     }
@@ -100,11 +91,11 @@ export class RunMeter implements WorkerObserver {
   measure(): Measurement {
     if (this.#measured !== undefined) return this.#measured;
     const nowMs = this.#nowMs();
-    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors() };
+    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors(), readers: 1 };
     return {
       loadMs: nowMs - load.beganMs,
-      readMs: this.#waitedMs.read,
-      roomMs: this.#waitedMs.room,
+      readMs: this.#waitedMs.read / load.readers,
+      roomMs: this.#waitedMs.room / load.readers,
       drainMs: this.#waitedMs.drain,
       processorShare: shareBetween(load.processors, this.#readProcessors()),
       workers: Array.from(this.#workers, ([pid, sums]) => {

@@ -19,15 +19,23 @@ import { listDocuments, readFirstBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
 import { filtersBetween, readId } from './id-brackets.ts';
+import { canDivide } from './id-cuts.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
-import type { Interval, Page, Sample, Source } from './source.ts';
+import type { IdSample, Interval, Page, Sample, Source } from './source.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
+
+/** Many for each range that they make, so that ranges are alike; few enough to be found again in one short query. */
+const maxSampledIds = 1000;
+/** With 5% or more mongod reads the whole collection to choose. */
+const maxSampledShare = 0.04;
+
+const everything: Interval = { afterId: null, untilId: null };
 
 export interface CollectionOptions {
   readonly url: string;
@@ -160,17 +168,16 @@ class CollectionSource implements Source {
     });
   }
 
-  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
-    let lastId = afterId;
-    for (;;) {
-      const interval = { afterId: lastId, untilId };
-      const page = await this.#explained(() =>
-        this.#insist(() => this.#readFirstPage(interval, itemsPerPage)),
-      );
-      if (page === null) return;
-      yield page;
-      lastId = page.lastId;
-    }
+  sampleIds(): Promise<IdSample | null> {
+    return this.#explained(() => this.#insist(() => this.#sampleIds()));
+  }
+
+  idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
+    return this.#explained(() => this.#insist(() => this.#findIds(ids, interval)));
+  }
+
+  readPage(interval: Interval, limit: number): Promise<Page | null> {
+    return this.#explained(() => this.#insist(() => this.#readFirstPage(interval, limit)));
   }
 
   /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
@@ -184,6 +191,33 @@ class CollectionSource implements Source {
       },
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  async #sampleIds(): Promise<IdSample | null> {
+    const count = await this.#collection.estimatedDocumentCount();
+    const size = Math.min(maxSampledIds, Math.floor(count * maxSampledShare));
+    if (size === 0) return null;
+    try {
+      const found = await this.#readSample([{ $sample: { size } }, { $project: { _id: 1 } }], size);
+      // The order of types and of texts is the server's, with the collection's collation, and so it sorts.
+      const ids = await this.#findIds(found.map(requireId).filter(canDivide), everything);
+      return { ids, documentsPerId: count / size };
+    } catch (error) {
+      // Whatever it has against sampling: the collection can be read without it.
+      if (!(error instanceof MongoServerError) || isPassingMongoError(error)) throw error;
+      return null;
+    }
+  }
+
+  async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
+    if (ids.length === 0) return [];
+    const among = { _id: { $in: ids.map(readId) } };
+    const found: Uint8Array[] = [];
+    for (const part of filtersBetween(afterId, untilId)) {
+      const filter = narrow(narrow(part, among), this.#filter);
+      found.push(...listDocuments(await this.#find(filter, 1, ids.length, { _id: 1 })).map(requireId));
+    }
+    return found;
   }
 
   async #readFirstPage({ afterId, untilId }: Interval, limit: number): Promise<Page | null> {
@@ -205,10 +239,16 @@ class CollectionSource implements Source {
   }
 
   /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
-  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+  async #find(
+    filter: BSON.Document,
+    direction: 1 | -1,
+    limit: number,
+    projection: BSON.Document = {},
+  ): Promise<Uint8Array> {
     const cursor = await this.#readCursor({
       find: this.#collection.collectionName,
       filter,
+      projection,
       sort: { _id: direction },
       limit,
       batchSize: limit,

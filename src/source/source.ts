@@ -29,6 +29,14 @@ export interface Sample {
   readonly method: SampleMethod;
 }
 
+/** Where the reading of a collection can be divided. */
+export interface IdSample {
+  /** Chosen at random, each a BSON document `{_id: …}`; in the order of pages. */
+  readonly ids: readonly Uint8Array[];
+  /** How many documents there are for each of them, about. */
+  readonly documentsPerId: number;
+}
+
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
@@ -44,6 +52,10 @@ export interface Source {
   requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */
   listIndexes(): Promise<IndexSpec[]>;
-  /** Every document of the interval once, in `_id` order. */
-  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+  /** Null where the server cannot choose at random, or has too few documents for it. */
+  sampleIds(): Promise<IdSample | null>;
+  /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
+  idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
+  /** The interval's first documents in the order of `_id`, fewer than `limit` where a reply holds no more; null when it has none. */
+  readPage(interval: Interval, limit: number): Promise<Page | null>;
 }

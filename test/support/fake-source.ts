@@ -20,8 +20,8 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     requiredFields: () => Promise.resolve(options.requiredFields ?? []),
     listIndexes: () => Promise.resolve([]),
     readByIds: () => Promise.resolve(new Map()),
-    pages: () => {
-      throw new Error('a plan reads no pages');
-    },
+    sampleIds: () => Promise.resolve(null),
+    idsWithin: () => Promise.resolve([]),
+    readPage: () => Promise.reject(new Error('a plan reads no pages')),
   };
 }

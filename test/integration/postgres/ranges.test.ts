@@ -6,11 +6,11 @@ import {
   readGaps,
   readNextBatch,
   replaceRanges,
-  type Range,
   type RangeEnds,
 } from '../../../src/postgres/ranges.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
 import { Session } from '../../../src/postgres/session.ts';
+import type { Range } from '../../../src/reading/range-reading.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 

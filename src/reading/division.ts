@@ -1,0 +1,46 @@
+/** Decides where the reading of a collection is divided: before it begins, and when a reader has nothing left to read. */
+
+import { chooseCuts, intervalsBetween } from '../source/id-cuts.ts';
+import type { IdSample, Interval, Source } from '../source/source.ts';
+
+/** Readers that come through their ranges early take another: so many that it evens out, so few that pages stay full. */
+const rangesPerReader = 4;
+
+/** A range of fewer pages is mostly its last page, which is not full, and the wait for its first. */
+const minPagesPerRange = 2;
+
+export class Division {
+  readonly #source: Pick<Source, 'sampleIds'>;
+  /** How many readers there may be. */
+  readonly readers: number;
+  #sampled: Promise<IdSample | null> | undefined;
+
+  constructor(source: Pick<Source, 'sampleIds'>, readers: number) {
+    this.#source = source;
+    this.readers = readers;
+  }
+
+  /** Taken when it is first asked for; null where nothing can or needs to be divided. */
+  sample(): Promise<IdSample | null> {
+    if (this.readers === 1) return Promise.resolve(null);
+    this.#sampled ??= this.#source.sampleIds();
+    return this.#sampled;
+  }
+
+  /** The intervals in which to read the collection, in order; a single one where it is small or cannot be divided. */
+  async intervals(documentsPerPage: number): Promise<Interval[]> {
+    const sample = await this.sample();
+    if (sample === null) return intervalsBetween([]);
+    const { ids, documentsPerId } = sample;
+    const parts = Math.floor((ids.length * documentsPerId) / (documentsPerPage * minPagesPerRange));
+    return intervalsBetween(chooseCuts(ids, Math.min(parts, this.readers * rangesPerReader)));
+  }
+
+  /** @param ids that are left to be read of a range. @returns the one at which to halve it; null if that does not pay */
+  async cutIn(ids: readonly Uint8Array[], documentsPerPage: number): Promise<Uint8Array | null> {
+    const sample = await this.sample();
+    if (sample === null) return null;
+    const pages = (ids.length * sample.documentsPerId) / documentsPerPage;
+    return pages < 2 * minPagesPerRange ? null : (chooseCuts(ids, 2)[0] ?? null);
+  }
+}
