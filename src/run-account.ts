@@ -10,14 +10,7 @@ import { readExtra, readTotals } from './postgres/runs.ts';
 
 export type RunAccount = Pick<
   Summary,
-  | 'copied'
-  | 'deadLettered'
-  | 'deadLetterReasons'
-  | 'rowsAfter'
-  | 'childRows'
-  | 'children'
-  | 'extra'
-  | 'bytes'
+  'copied' | 'deadLettered' | 'deadLetterReasons' | 'rowsAfter' | 'childRows' | 'children' | 'extra' | 'bytes'
 >;
 
 /** Counts the rows of every table, which takes as long as reading them. */

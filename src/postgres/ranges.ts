@@ -109,7 +109,8 @@ export async function splitRange(
     [lead.runId, asBuffer(cutId)],
   );
   const found = rows[0];
-  if (found === undefined) throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
+  if (found === undefined)
+    throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
   return { ...found, ...rest };
 }
 
