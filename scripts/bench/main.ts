@@ -10,12 +10,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { options } from '../../src/options.ts';
 import { seedUsers } from '../../src/seed.ts';
+import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { prepareCeiling, runCeiling, type CeilingInput } from './ceiling.ts';
 import { seedOrders } from './orders.ts';
 import { describeMachine, describeRuns, formatTable } from './report.ts';
 import { connectBench, readChecksum } from './table.ts';
-import { runTool } from './tool.ts';
+import { runTool, type ToolRun } from './tool.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,18 +25,30 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     workers: { type: 'string', default: String(availableParallelism() * 3) },
     documents: { type: 'string', default: 'users' },
+    // Several, separated by commas, take turns.
+    ranges: { type: 'string', default: options.readRanges.default },
+    'source-latency': { type: 'string', default: '0' },
   },
 });
 const amount = Number(values.amount);
 const runs = Number(values.runs);
 const workers = Number(values.workers);
+const readRanges = values.ranges.split(',').map(Number);
+const latencyMs = Number(values['source-latency']);
 
 const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-bench-'));
 try {
   const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
   const postgres = await startEmbeddedPostgres({ dataDir, role: 'run' });
   try {
-    await bench({ mongoUrl: mongo.url, postgresUrl: postgres.url, amount, runs, workers });
+    const proxy =
+      latencyMs === 0 ? null : await startProxy({ port: Number(new URL(mongo.url).port), latencyMs });
+    try {
+      const toolMongoUrl = proxy?.url(mongo.url) ?? mongo.url;
+      await bench({ mongoUrl: mongo.url, toolMongoUrl, postgresUrl: postgres.url, amount, runs, workers });
+    } finally {
+      await proxy?.close();
+    }
   } finally {
     await Promise.all([mongo.stop(), postgres.stop()]);
   }
@@ -44,6 +58,8 @@ try {
 
 export interface BenchSettings {
   readonly mongoUrl: string;
+  /** The same server, as far away as was asked for. */
+  readonly toolMongoUrl: string;
   readonly postgresUrl: string;
   readonly amount: number;
   readonly runs: number;
@@ -62,23 +78,29 @@ async function bench(settings: BenchSettings): Promise<void> {
     console.log(`seeded ${amount} ${values.documents} in ${(seedMs / 1000).toFixed(1)} s`);
     const input: CeilingInput = await prepareCeiling(settings);
 
-    const toolRuns = [];
-    const ceilingRuns = [];
+    const toolRuns = new Map<number, ToolRun[]>(readRanges.map((ranges) => [ranges, []]));
+    const ceilingRuns: number[] = [];
     // The first of each warms caches and is not counted.
     for (let run = 0; run <= settings.runs; run++) {
       const ceiling = await runCeiling(client, settings, input);
       const wanted = await readChecksum(client);
-      const tool = await runTool(client, settings);
-      const actual = await readChecksum(client);
-      if (actual !== wanted) throw new Error(`the tables differ: ${actual} instead of ${wanted}`);
+      if (run > 0) ceilingRuns.push(ceiling);
+      const times: string[] = [];
+      for (const [ranges, ofRanges] of toolRuns) {
+        const tool = await runTool(client, settings, ranges);
+        const actual = await readChecksum(client);
+        if (actual !== wanted) throw new Error(`the tables differ: ${actual} instead of ${wanted}`);
+        if (run > 0) ofRanges.push(tool);
+        times.push(`${(tool.wallMs / 1000).toFixed(2)} s`);
+      }
       console.log(
-        `${run === 0 ? 'warm-up' : `run ${run}`}: ceiling ${(ceiling / 1000).toFixed(2)} s, mongo2pg ${(tool.wallMs / 1000).toFixed(2)} s, tables equal`,
+        `${run === 0 ? 'warm-up' : `run ${run}`}: ceiling ${(ceiling / 1000).toFixed(2)} s, mongo2pg ${times.join(', ')}, tables equal`,
       );
-      if (run === 0) continue;
-      ceilingRuns.push(ceiling);
-      toolRuns.push(tool);
     }
-    console.log(`\n${formatTable(describeRuns(settings, input.bsonBytes, ceilingRuns, toolRuns))}`);
+    for (const [ranges, ofRanges] of toolRuns) {
+      console.log(`\nREAD_RANGES=${ranges}, ${latencyMs} ms to the source and back`);
+      console.log(formatTable(describeRuns(settings, input.bsonBytes, ceilingRuns, ofRanges)));
+    }
   } finally {
     await client.end();
   }

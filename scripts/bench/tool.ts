@@ -16,7 +16,11 @@ export interface ToolRun {
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-export async function runTool(client: pg.Client, settings: BenchSettings): Promise<ToolRun> {
+export async function runTool(
+  client: pg.Client,
+  settings: BenchSettings,
+  readRanges: number,
+): Promise<ToolRun> {
   await client.query('DROP TABLE IF EXISTS users');
   await client.query('CHECKPOINT');
   const startedMs = performance.now();
@@ -24,7 +28,8 @@ export async function runTool(client: pg.Client, settings: BenchSettings): Promi
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
-      MONGO_URL: settings.mongoUrl,
+      MONGO_URL: settings.toolMongoUrl,
+      READ_RANGES: String(readRanges),
       MONGO_DB: 'bench',
       MONGO_COLLECTION: 'users',
       POSTGRES_URL: settings.postgresUrl,
