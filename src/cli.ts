@@ -4,6 +4,7 @@
 import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { complete, completionFlag } from './completion.ts';
 import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
@@ -11,6 +12,8 @@ import type { Metrics } from './metrics.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { redact } from './redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './start.ts';
+import { examples, optionGroups } from './help.ts';
+import { invoke } from './invocation.ts';
 
 try {
   process.exitCode = await main(hideBin(process.argv));
@@ -73,16 +76,25 @@ async function main(args: readonly string[]): Promise<number> {
         exitCode = await holdServers({ dataDir, command });
       },
     )
-    .epilogue('Each option can be set in the environment, or in a file .env, under the name in brackets.')
+    .completion(
+      'completion',
+      'print a script that completes commands and options in bash and zsh',
+      (current: string) => complete(args.slice(2, -1), current),
+    )
+    .epilogue(
+      'Each option can be set in the environment, or in a file .env, under the name in brackets.\n' +
+        'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 130, 143 stopped.',
+    )
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .strict()
     .wrap(Math.min(110, process.stdout.columns || 110))
-    .exitProcess(false)
+    // Only what prints a completion is to end there, and yargs goes on unless it may end the process.
+    .exitProcess(args[0] === 'completion' || args[0] === completionFlag)
     .fail((message, error) => {
       // An error of ours has passed through yargs; any other text is about the command line.
       throw (
         (error as Error | null) ??
-        new UsageError(message.replaceAll('\n', ' '), { fix: 'see npm start -- --help.' })
+        new UsageError(message.replaceAll('\n', ' '), { fix: `see ${invoke('start', '--help')}.` })
       );
     })
     .parseAsync();
@@ -107,8 +119,10 @@ function addOptions<T>(command: Argv<T>, name: CommandName): Argv<T> {
       type: option.kind === 'switch' ? 'boolean' : 'string',
       requiresArg: option.kind !== 'switch',
       describe: `${option.describe} [${option.env}]${shown}`,
+      group: `${optionGroups[key]}:`,
     });
   }
+  for (const [line, what] of examples[name]) command.example(line, what);
   return command;
 }
 

@@ -95,12 +95,27 @@ export function loadDotEnv(): void {
 }
 
 /**
- * Reads every option of the command: a flag wins over the environment, the environment over the default.
+ * Reads every option of the command: a flag wins over the environment, the environment over the default. `labelOf`
+ * says what people call the flag of an option.
  * @throws UsageError naming the option, the value and what is allowed.
  */
-export function readConfig(command: CommandName, flags: Flags, env: Environment): Config {
+export function readConfig(
+  command: CommandName,
+  flags: Flags,
+  env: Environment,
+  labelOf = (name: OptionName): string => `--${flagOf(name)}`,
+): Config {
   const values = new Map<OptionName, Given>();
-  for (const name of optionNames) values.set(name, readOption(command, name, flags, env));
+  for (const name of optionNames) {
+    const flag = flags[name];
+    const isGiven = flag !== undefined;
+    values.set(
+      name,
+      isGiven
+        ? checkOption(options[name], String(flag), labelOf(name))
+        : readVariable(command, options[name], env),
+    );
+  }
   const text = (name: OptionName): string => given(name).value;
   const count = (name: OptionName): number | undefined =>
     text(name) === '' ? undefined : Number(text(name));
@@ -171,10 +186,7 @@ interface Given {
   readonly label: string;
 }
 
-function readOption(command: CommandName, name: OptionName, flags: Flags, env: Environment): Given {
-  const option: Option = options[name];
-  const fromFlag = flags[name];
-  if (fromFlag !== undefined) return checkOption(option, String(fromFlag), `--${flagOf(name)}`);
+function readVariable(command: CommandName, option: Option, env: Environment): Given {
   const fromEnv = env[option.env];
   // An empty variable counts as not set, so that `.env` may list what it does not use.
   const isUsed = option.commands.includes(command) && fromEnv !== undefined && fromEnv !== '';

@@ -2,25 +2,30 @@
 
 import pg from 'pg';
 import type { Config } from './config.ts';
-import { ExitCode, MigrationError, TargetError } from './errors.ts';
+import { ExitCode, MigrationError, NothingToCopyError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
-import { describeChoices } from './plan/choices.ts';
-import { chooseTable, makePlan } from './plan/make-plan.ts';
+import { formatPlural } from './format.ts';
+import { createIndexStatement } from './plan/index-plan.ts';
+import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
-import type { Plan } from './plan/plan.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
 import { describePostgres, explainPostgresError } from './postgres/connection.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
   createTableStatement,
+  qualifiedName,
   tablesOf,
 } from './postgres/ddl.ts';
-import { decideRun, describeRun, type RunDecision } from './postgres/run-decision.ts';
-import { findMissingRights, requireServer } from './postgres/server-check.ts';
+import { findJob } from './postgres/jobs.ts';
+import { describeRun } from './postgres/run-decision.ts';
+import { lockTable, unlockTable } from './postgres/run-lock.ts';
+import { requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
-import { readTable } from './postgres/table.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { estimateBytes } from './postgres/size-estimate.ts';
+import { prepareRun, type Preparation } from './preparation.ts';
+import { isCollectionEmpty } from './seed.ts';
+import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import { Database } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { arrayOfDocuments } from './transcode/bson-array.ts';
@@ -29,12 +34,17 @@ import { createRowEncoder } from './transcode/row.ts';
 export interface DryRunOptions {
   readonly planFile: PlanFile | null;
   readonly isTrial: boolean;
+  /** A start fills a single collection that is empty with users first. */
+  readonly isSeeded: boolean;
   readonly onEvent: (event: DryRunEvent) => void;
   readonly signal: AbortSignal;
 }
 
-/** What a row costs beside its values: header and line pointer, and its entry in the primary key. */
-const bytesPerRow = 28 + 24;
+/** Of the job that a start would open: no run has it. */
+const newJob = '0';
+
+/** Enough for an average. */
+const estimateSize = 1_000;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
@@ -81,33 +91,41 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoDb, mongoCollection, excludeCollections } = config;
+  const { mongoUrl, mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const leaveOut = (name: string, message: string, fix = ''): void => {
+    options.onEvent({ kind: 'dry-run-failure', source: `${mongoDb}.${name}`, message, fix });
+  };
   if (!namesSeveral(mongoCollection)) {
-    await lookAt(config, options, session, await database.open(mongoCollection), false);
+    if (
+      options.isSeeded &&
+      (await isCollectionEmpty({ url: mongoUrl, db: mongoDb, collection: mongoCollection }))
+    ) {
+      leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
+      return ExitCode.ok;
+    }
+    await lookAt(config, options, session, database, mongoCollection, null);
     return ExitCode.ok;
   }
-  const { chosen, left } = chooseCollections(
-    await database.listCollections(),
-    mongoCollection,
-    excludeCollections,
-  );
-  for (const { name, reason } of left) {
-    options.onEvent({
-      kind: 'dry-run-failure',
-      source: `${mongoDb}.${name}`,
-      message: `left out: ${reason}`,
-      fix: '',
-    });
-  }
+  const infos = await database.listCollections();
+  const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+  for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
+  const selection = describeSelection(config);
+  const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+  const jobId = (await session.run((client) => findJob(client, request))) ?? newJob;
   let exitCode: ExitCode = ExitCode.ok;
   for (const { name } of chosen) {
     options.signal.throwIfAborted();
     try {
-      await lookAt(config, options, session, await database.open(name), true);
-    } catch (error) {
+      await lookAt(config, options, session, database, name, jobId);
+    } catch (thrown) {
+      const error =
+        thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, config.postgresUrl) : thrown;
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
-      const { message, fix } = error;
-      options.onEvent({ kind: 'dry-run-failure', source: `${mongoDb}.${name}`, message, fix });
+      if (error instanceof NothingToCopyError) {
+        leaveOut(name, `left out: ${error.message}`);
+        continue;
+      }
+      leaveOut(name, error.message, error.fix);
       if (exitCode === ExitCode.ok) exitCode = error.exitCode;
     }
   }
@@ -118,83 +136,89 @@ async function lookAt(
   config: Config,
   { planFile, isTrial, onEvent }: DryRunOptions,
   session: Session,
-  source: Source,
-  isOneOfSeveral: boolean,
+  database: Database,
+  collection: string,
+  jobId: string | null,
 ): Promise<void> {
-  const { ifExists, isRestart } = config;
-  const collection = source.name.slice(config.mongoDb.length + 1);
   const table = chooseTable(config.postgresSchema, collection, planFile);
-  const missing = await session.run((client) => findMissingRights(client, table));
-  if (missing.length > 0) {
-    throw new TargetError(`the user may not ${missing.join('; nor ')}`, {
-      fix: 'grant the rights, or use another user.',
-    });
-  }
-  const settings = {
-    source: source.name,
-    collectionId: source.collectionId,
-    choices: describeChoices(config, planFile),
-  };
-  // No job has this number: what an unfinished one has done is not known here.
-  const jobId = isOneOfSeveral ? '0' : null;
-  const request = { table, settings, ifExists, isRestart, isTrial, jobId };
-  const decision = await session.run((client) => decideRun(client, request));
-  const { plan, notices } = await planFor(config, session, source, table, planFile, decision);
+  const source = await database.open(collection);
+  await session.run(async (client) => {
+    // As a start would. Not kept: a start has not to wait for one that only looks.
+    await lockTable(client, table);
+    await unlockTable(client, table);
+  }, 'long');
+  const prepared = await prepareRun({ config, session, source, table, planFile, jobId, isTrial });
   const documents = await source.estimateCount();
+  const estimate = await estimateRows(source, prepared, documents);
   onEvent({
     kind: 'dry-run-collection',
     source: source.name,
-    decision: describeDecision(decision),
-    statements: decision.kind === 'begin' ? statementsOf(plan) : [],
-    notices,
+    decision: describePreparation(prepared),
+    statements: prepared.kind === 'begin' ? listStatements(prepared) : [],
+    notices: [...listNotices(prepared), ...estimate.notices],
     documents,
-    estimatedBytes: Math.round(documents * (await measureRow(source, plan, config.sampleSize))),
+    estimatedBytes: Math.round(estimate.bytes),
   });
 }
 
-async function planFor(
-  config: Config,
-  session: Session,
-  source: Source,
-  table: Pick<Plan, 'schema' | 'table'>,
-  planFile: PlanFile | null,
-  decision: RunDecision,
-): Promise<{ plan: Plan; notices: readonly string[] }> {
-  if (decision.kind !== 'begin') return { plan: decision.run.settings.plan, notices: [] };
-  const existing =
-    decision.ifExists === 'drop' ? null : await session.run((client) => readTable(client, table));
-  return await makePlan(source, table, config, planFile, existing);
-}
-
-function describeDecision(decision: RunDecision): string {
-  switch (decision.kind) {
+function describePreparation(prepared: Preparation): string {
+  switch (prepared.kind) {
     case 'continue':
-      return `would continue ${describeRun(decision.run)}`;
+      return `would continue ${describeRun(prepared.run)}`;
     case 'done':
-      return `is copied already: ${describeRun(decision.run)}`;
+      return `is copied already: ${describeRun(prepared.run)}`;
     case 'begin':
-      return decision.removes === null
+      return prepared.removes === null
         ? 'would begin a new run'
-        : `would begin anew, and remove ${decision.removes}`;
+        : `would begin anew, and remove ${prepared.removes}`;
   }
 }
 
-function statementsOf(plan: Plan): string[] {
+/** What a start would have Postgres do, besides loading. */
+function listStatements({ settings: { plan }, work }: Preparation & { kind: 'begin' }): string[] {
+  const { dropped, isTruncated, isNew, needsKey, indexes } = work;
   return [
-    ...tablesOf(plan).map(createTableStatement),
-    addPrimaryKeyStatement(plan),
-    ...(plan.children ?? []).flatMap((child) => addChildKeyStatements(plan, child)),
+    ...(dropped.length > 0 ? [`DROP TABLE ${dropped.map(qualifiedName).join(', ')}`] : []),
+    ...(isTruncated ? [`TRUNCATE ${qualifiedName(plan)}`] : []),
+    ...(isNew ? tablesOf(plan).map(createTableStatement) : []),
+    ...(needsKey
+      ? [
+          addPrimaryKeyStatement(plan),
+          ...(plan.children ?? []).flatMap((child) => addChildKeyStatements(plan, child)),
+        ]
+      : []),
+    ...indexes.map((index) => createIndexStatement(index, index.name)),
   ];
 }
 
-/** Bytes that a document needs in Postgres, on the average of a sample. */
-async function measureRow(source: Source, plan: Plan, sampleSize: number): Promise<number> {
-  const { documents } = await source.sample(Math.min(sampleSize, 1_000));
-  if (documents.length === 0) return 0;
-  const { copy, children } = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
-  const bytes = children.reduce(
-    (sum, child) => sum + child.copy.length + child.rows * bytesPerRow,
-    copy.length,
-  );
-  return bytes / documents.length + bytesPerRow;
+function listNotices(prepared: Preparation): string[] {
+  if (prepared.kind === 'done') return [];
+  const { notices, leftIndexes } = prepared;
+  return [
+    ...notices,
+    ...leftIndexes.map(({ index, reason }) => `index ${index} is not carried over: ${reason}`),
+  ];
+}
+
+/** @returns what all documents cost in Postgres, in bytes, and how many of the sample would be dead letters */
+async function estimateRows(
+  source: Source,
+  prepared: Preparation,
+  total: number,
+): Promise<{ bytes: number; notices: string[] }> {
+  const { plan } = prepared.kind === 'begin' ? prepared.settings : prepared.run.settings;
+  const sample = prepared.kind === 'begin' ? prepared.sample : null;
+  const documents = (sample ?? (await source.sample(estimateSize))).documents.slice(0, estimateSize);
+  if (documents.length === 0) return { bytes: 0, notices: [] };
+  const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
+  const letters = encoded.deadLetters;
+  const [first] = letters;
+  const sampled = formatPlural(documents.length, 'sampled document');
+  return {
+    bytes: estimateBytes(plan, encoded, total / documents.length),
+    notices:
+      first === undefined
+        ? []
+        : [`of ${sampled}, ${letters.length} would become dead letters: ${first.detail}`],
+  };
 }

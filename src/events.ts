@@ -1,10 +1,8 @@
 /** What a run tells while it goes: one union on `kind`, in the order in which the events come. */
 
-import type { IndexAccount } from './postgres/build-indexes.ts';
+import type { LeftIndex, PlannedIndex } from './plan/index-plan.ts';
 import type { ExitCode } from './errors.ts';
-import type { ColumnDifference } from './postgres/comparison.ts';
 import type { Measurement } from './measure/measurement.ts';
-import type { LetterCount } from './postgres/dead-letters.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
 
@@ -59,6 +57,15 @@ export interface FinishingEvent {
   readonly source: string;
 }
 
+type CarriedIndex = Pick<PlannedIndex, 'index' | 'name' | 'notices'>;
+
+/** What became of an index; `index` is MongoDB's name of it, `name` that in Postgres. */
+export type IndexAccount =
+  | ({ readonly outcome: 'built'; readonly durationMs: number } & CarriedIndex)
+  /** An earlier process of the run has built it, or an earlier run. */
+  | ({ readonly outcome: 'present' } & CarriedIndex)
+  | ({ readonly outcome: 'left' } & LeftIndex);
+
 /** What became of one of the collection's indexes. */
 export type IndexEvent = IndexAccount & { readonly kind: 'index'; readonly source: string };
 
@@ -100,6 +107,13 @@ export interface Failure {
   readonly exitCode: ExitCode;
 }
 
+/** What became of each collection. */
+export interface Outcome {
+  readonly summaries: readonly Summary[];
+  /** Of several collections, those that failed; the failure of a single one is thrown. */
+  readonly failures: readonly Failure[];
+}
+
 /** What a dry run tells; nothing is written for it. */
 export type DryRunEvent =
   | {
@@ -137,6 +151,13 @@ export interface NamedDifference {
   readonly columns: readonly ColumnDifference[];
 }
 
+/** One column of a row that is not as it should be; values as text, cut to a length that people read. */
+export interface ColumnDifference {
+  readonly column: string;
+  readonly expected: string | null;
+  readonly actual: string | null;
+}
+
 /** The account of a comparison: `compared` is the sum of `equal` to `changed`. */
 export interface VerificationSummary {
   readonly source: string;
@@ -165,6 +186,15 @@ export interface VerificationSummary {
   readonly differences: readonly NamedDifference[];
   readonly bytes: number;
   readonly totalMs: number;
+}
+
+/** Dead letters of one reason. */
+export interface LetterCount {
+  readonly reason: string;
+  readonly code: string | null;
+  readonly count: number;
+  /** The detail of one of them. */
+  readonly example: string;
 }
 
 /** The account of a finished run. */

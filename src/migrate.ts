@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
-import type { Failure, RunEvent, Summary } from './events.ts';
+import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
@@ -15,7 +15,7 @@ import { lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { Session } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
@@ -29,13 +29,6 @@ export interface MigrateOptions {
   readonly planFile: PlanFile | null;
   /** Records the job for a report; null when none is asked for. */
   readonly recorder: Recorder | null;
-}
-
-/** What became of each collection. */
-export interface Outcome {
-  readonly summaries: readonly Summary[];
-  /** Of several collections, those that failed; the failure of a single one is thrown. */
-  readonly failures: readonly Failure[];
 }
 
 type Table = Pick<Plan, 'schema' | 'table'>;
@@ -130,8 +123,7 @@ class Job {
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
-    const selection =
-      excludeCollections === '' ? mongoCollection : `${mongoCollection} -${excludeCollections}`;
+    const selection = describeSelection(this.#config);
     const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
 

@@ -1,16 +1,12 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
 import pg from 'pg';
-import type { Config } from './config.ts';
 import { MigrationError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
 import { RunMeter } from './measure/run-meter.ts';
 import { readPeakRssBytes } from './memory.ts';
-import { makePlan } from './plan/make-plan.ts';
-import type { PlanFile } from './plan/plan-file.ts';
-import type { Plan } from './plan/plan.ts';
 import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
@@ -18,35 +14,30 @@ import type { Ack, Batch } from './pool/protocol.ts';
 import { describePostgres, explainPostgresError } from './postgres/connection.ts';
 import { finishTable } from './postgres/finish-table.ts';
 import { requireLead } from './postgres/lead.ts';
-import { describeChoices } from './plan/choices.ts';
-import { decideRun, describeRun } from './postgres/run-decision.ts';
+import { describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { markFinished, readTotals } from './postgres/runs.ts';
-import type { Session } from './postgres/session.ts';
+import { prepareRun, type PreparationOptions } from './preparation.ts';
 import { Division } from './reading/division.ts';
 import type { Recorder } from './report/recorder.ts';
 import { readRunAccount, requireBalance } from './run-account.ts';
 import { RunLoad } from './run-load.ts';
-import { readTable } from './postgres/table.ts';
-import type { Source } from './source/source.ts';
+import type { IndexSpec } from './source/index-spec.ts';
 
-export interface MigrationOptions {
-  readonly config: Config;
-  readonly session: Session;
+export interface MigrationOptions extends PreparationOptions {
   readonly supervisor: Supervisor;
-  readonly source: Source;
-  readonly table: Pick<Plan, 'schema' | 'table'>;
-  /** The plan to follow, or null to infer one. */
-  readonly planFile: PlanFile | null;
-  /** See `RunRequest`. */
-  readonly jobId: string | null;
-  readonly isTrial: boolean;
   readonly onEvent: (event: RunEvent) => void;
   /** Records it for a report; null when none is asked for. */
   readonly recorder: Recorder | null;
   readonly signal: AbortSignal;
   /** Called when every document is committed, before keys and indexes are built. */
   onLoaded(): Promise<void>;
+}
+
+interface Opening {
+  readonly run: OpenRun;
+  /** The collection's indexes, as far as they are to be carried over. */
+  readonly specs: readonly IndexSpec[];
 }
 
 export class Migration {
@@ -70,12 +61,12 @@ export class Migration {
    * @throws MigrationError with the exit code of the side that failed
    */
   async execute(): Promise<Summary | null> {
-    const run = await this.#open();
-    if (run === null) return null;
+    const opening = await this.#open();
+    if (opening === null) return null;
     try {
-      return await this.#complete(run);
+      return await this.#complete(opening);
     } catch (error) {
-      throw await this.#tellHowToContinue(error, run);
+      throw await this.#tellHowToContinue(error, opening.run);
     }
   }
 
@@ -89,48 +80,36 @@ export class Migration {
     this.#load?.onAck(ack);
   }
 
-  async #open(): Promise<OpenRun | null> {
-    const { config, session, source, table, planFile, jobId, isTrial } = this.#options;
-    const { ifExists, isRestart } = config;
-    const choices = describeChoices(config, planFile);
-    const settings = { source: source.name, collectionId: source.collectionId, choices };
-    const request = { table, settings, ifExists, isRestart, isTrial, jobId };
-    const decision = await session.run((client) => decideRun(client, request));
-    if (decision.kind === 'done') {
-      this.#notify(`${source.name} is copied already: ${describeRun(decision.run)}`);
+  async #open(): Promise<Opening | null> {
+    const { config, session, source, jobId } = this.#options;
+    const prepared = await prepareRun(this.#options);
+    if (prepared.kind === 'done') {
+      this.#notify(`${source.name} is copied already: ${describeRun(prepared.run)}`);
       return null;
     }
-    if (decision.kind === 'continue') {
-      const run = await continueRun(session, decision.run);
+    const { specs, notices } = prepared;
+    for (const message of notices) this.#notify(message);
+    if (prepared.kind === 'continue') {
+      const run = await continueRun(session, prepared.run);
       this.#notify(
-        `continuing ${describeRun(decision.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
+        `continuing ${describeRun(prepared.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
           `${formatPlural(run.ranges.length, 'gap')} to read`,
       );
-      return run;
+      return { run, specs };
     }
-    const plan = await this.#makePlan(decision.ifExists === 'drop');
+    const { settings, ifExists, removes } = prepared;
     const intervals = await this.#division.intervals(config.itemsPerPage);
     await reachFailpoint('primary-after-plan');
-    const run = await beginRun(session, { ...settings, plan }, decision.ifExists, jobId, intervals);
-    if (decision.removes !== null) this.#notify(`removed ${decision.removes}`);
-    return run;
-  }
-
-  /** @param isNewTable what is there of the table will be gone */
-  async #makePlan(isNewTable: boolean): Promise<Plan> {
-    const { config, session, source, table, planFile } = this.#options;
-    const existing = isNewTable ? null : await session.run((client) => readTable(client, table));
-    const { plan, notices } = await makePlan(source, table, config, planFile, existing);
-    for (const message of notices) this.#notify(message);
-    return plan;
+    const run = await beginRun(session, settings, ifExists, jobId, intervals);
+    if (removes !== null) this.#notify(`removed ${removes}`);
+    return { run, specs };
   }
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
-  async #complete(run: OpenRun): Promise<Summary> {
-    const { config, session, supervisor, source, signal, onEvent } = this.#options;
+  async #complete({ run, specs }: Opening): Promise<Summary> {
+    const { config, session, supervisor, signal, onEvent } = this.#options;
     const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
     const { runId, epoch, settings } = run;
-    const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
     const planMs = this.#elapsedMs();
 
     supervisor.begin(

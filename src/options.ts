@@ -268,7 +268,7 @@ export const options = {
     flag: 'out',
     kind: 'text',
     default: '',
-    describe: 'File that `npm run plan` writes; standard output when not set.',
+    describe: 'File that `plan` writes; standard output when not set.',
     commands: ['plan'],
   },
   force: {
@@ -276,7 +276,7 @@ export const options = {
     flag: 'force',
     kind: 'switch',
     default: '',
-    describe: 'Let `npm run plan` overwrite a file that is there.',
+    describe: 'Let `plan` overwrite a file that is there.',
     commands: ['plan'],
   },
   report: {
@@ -349,7 +349,7 @@ export const options = {
     kind: 'count',
     range: [1, 1_000_000_000],
     default: '100000',
-    describe: 'Users that `npm run seed` (or a first start on the embedded source) makes.',
+    describe: 'Users that `seed` (or a first start on the embedded source) makes.',
     commands: allThatRead,
   },
   dataDir: {

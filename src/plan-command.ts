@@ -12,6 +12,7 @@ import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
 import type { Source } from './source/source.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
+import { invoke } from './invocation.ts';
 
 /** @throws MigrationError */
 export async function plan(config: Config, options: CommandOptions): Promise<ExitCode> {
@@ -80,7 +81,9 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
     });
   }
   const shown = relative('', outPath);
-  process.stderr.write(`wrote ${shown}; read it, change it, and use it: npm start -- --plan ${shown}\n`);
+  process.stderr.write(
+    `wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}\n`,
+  );
 }
 
 function refuseToOverwrite(path: string): UsageError {

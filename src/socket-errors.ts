@@ -1,4 +1,4 @@
-/** Errors of Node's sockets after which a new connection may work. */
+/** Errors of Node's sockets after which a new connection may work, where there was one before. */
 
 const passingCodes = new Set([
   'ECONNREFUSED',
@@ -9,10 +9,15 @@ const passingCodes = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EAI_AGAIN',
+  // A name that is gone while its server moves to another machine or starts anew.
+  'ENOTFOUND',
 ]);
 
 export function isPassingSocketError(error: unknown): boolean {
   // Where a name has several addresses, one error for each.
   if (error instanceof AggregateError) return error.errors.every(isPassingSocketError);
-  return error instanceof Error && 'code' in error && passingCodes.has(String(error.code));
+  if (!(error instanceof Error && 'code' in error)) return false;
+  // Of a Unix socket: its server takes it away when it ends. Any other file that is missing stays so.
+  if (error.code === 'ENOENT') return 'syscall' in error && error.syscall === 'connect';
+  return passingCodes.has(String(error.code));
 }

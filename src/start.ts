@@ -4,8 +4,8 @@ import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, VerificationSummary } from './events.ts';
-import { migrate, type Outcome } from './migrate.ts';
+import type { DryRunEvent, Outcome, VerificationSummary } from './events.ts';
+import { migrate } from './migrate.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Progress } from './progress.ts';
 import type { Recorder } from './report/recorder.ts';
@@ -14,6 +14,7 @@ import { formatCount } from './format.ts';
 import { qualifiedName } from './postgres/ddl.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { describeVerification, isProven } from './verification-text.ts';
+import { invoke } from './invocation.ts';
 
 export interface CommandOptions {
   readonly progress: Progress;
@@ -67,11 +68,12 @@ async function lookOnly(
   more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
 ): Promise<ExitCode> {
   const { dryRun } = await import('./dry-run.ts');
+  const isSeeded = config.mongoUrl === embedded;
   const onEvent = (event: DryRunEvent): void => {
     process.stdout.write(`${config.json ? JSON.stringify(event) : describeDryRun(event)}\n`);
   };
   return await withServers(config, options, (urls) =>
-    dryRun({ ...config, ...urls }, { ...more, onEvent, signal: options.signal }),
+    dryRun({ ...config, ...urls }, { ...more, isSeeded, onEvent, signal: options.signal }),
   );
 }
 
@@ -169,6 +171,8 @@ export async function withServers<T>(
     servers.push(server);
     return server.url;
   };
+  // Before anything is started, and a folder made for it.
+  if (postgresUrl === embedded) await (await import('./embedded/postgres/binaries.ts')).findPackage();
   try {
     return await use({
       mongoUrl: mongoUrl === embedded ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
@@ -219,8 +223,8 @@ function report(config: Config, { summaries, failures }: Outcome): void {
     [
       '',
       `The embedded servers are stopped; their data is in ${config.dataDir}`,
-      `Look at it:       npm run servers -- psql -c 'SELECT * FROM ${qualifiedName(first)} LIMIT 5'`,
-      'Your own servers: MONGO_URL=mongodb://… POSTGRES_URL=postgres://… npm start',
+      `Look at it:       ${invoke('servers', `psql -c 'SELECT * FROM ${qualifiedName(first)} LIMIT 5'`)}`,
+      `Your own servers: MONGO_URL=mongodb://… POSTGRES_URL=postgres://… ${invoke('start')}`,
       '',
     ].join('\n'),
   );

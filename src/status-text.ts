@@ -3,6 +3,7 @@
 import { formatCount, formatMegabytes, formatPlural } from './format.ts';
 import type { RunState, RunStatus } from './postgres/run-status.ts';
 import { describeLetters } from './summary.ts';
+import { invoke } from './invocation.ts';
 
 /** How many fields are listed before "and … more". */
 const maxListed = 10;
@@ -40,8 +41,8 @@ export function nextStep(state: RunState, deadLettered: number): string {
       return 'nothing, a later run has taken its place';
     case 'finished':
       return deadLettered > 0
-        ? 'mend the table or the plan, then npm run retry'
-        : 'nothing; npm run verify compares it with MongoDB';
+        ? `mend the table or the plan, then ${invoke('retry')}`
+        : `nothing; ${invoke('verify')} compares it with MongoDB`;
   }
 }
 

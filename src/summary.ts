@@ -1,9 +1,7 @@
 /** Puts the account of a finished run into words. */
 
-import type { Failure, Summary } from './events.ts';
-import type { IndexAccount } from './postgres/build-indexes.ts';
+import type { Failure, IndexAccount, LetterCount, Summary } from './events.ts';
 import { describeMeasurement } from './measure/measurement-text.ts';
-import type { LetterCount } from './postgres/dead-letters.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** How many lines of a list are shown before "and … more". */

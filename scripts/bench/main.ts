@@ -1,113 +1,138 @@
 /**
- * `npm run bench`: this tool, end to end, against the ceiling of the same machine.
+ * `npm run bench`: this tool, end to end, against the ceiling of the same machine and against what one would use otherwise.
  *
- * Both load the same users (or, with `--documents orders`, nested orders) into the same table of the same Postgres and build the same primary key; they take turns,
- * so that a noisy machine is noisy for both. Prints what it measured, good or bad, and leaves nothing behind.
+ * All fill the same table of the same Postgres from the same documents and build the same primary key. They take turns, so
+ * that a noisy machine is noisy for all, and after each run the table is compared with the first one by a checksum over all
+ * rows. Prints what it measured, good or bad.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import { options } from '../../src/options.ts';
-import { seedUsers } from '../../src/seed.ts';
-import { startProxy } from '../../test/support/tcp-proxy.ts';
-import { prepareCeiling, runCeiling, type CeilingInput } from './ceiling.ts';
-import { seedOrders } from './orders.ts';
-import { describeMachine, describeRuns, formatTable } from './report.ts';
-import { connectBench, readChecksum } from './table.ts';
-import { runTool, type ToolRun } from './tool.ts';
+import { allCases, growthCases, longCases, quickCases, type Case } from './cases.ts';
+import { createCeiling } from './ceiling.ts';
+import { runContestant, type Contestant, type Run } from './contestant.ts';
+import { kinds, seedDocuments } from './documents.ts';
+import { prepareInput } from './input.ts';
+import { clearTable, readChecksum, withPlace, type Place } from './place.ts';
+import { drawResults } from './plot.ts';
+import { describeCase, describeMachine, describeResults } from './report.ts';
+import type { CaseResult, Result, Results } from './results.ts';
+import { createTool, runVerify } from './tool.ts';
 
 const { values } = parseArgs({
   options: {
+    /** Under two minutes. */
+    quick: { type: 'boolean', default: false },
+    /** 10,000,000 documents, and growth. */
+    long: { type: 'boolean', default: false },
+    /** Names of cases, separated by commas. */
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    /** A case of one's own. */
+    documents: { type: 'string' },
     amount: { type: 'string', default: '1000000' },
-    runs: { type: 'string', default: '3' },
-    workers: { type: 'string', default: String(availableParallelism() * 3) },
-    documents: { type: 'string', default: 'users' },
-    // Several, separated by commas, take turns.
+    workers: { type: 'string', default: '2' },
+    pools: { type: 'string', default: 'cluster' },
     ranges: { type: 'string', default: options.readRanges.default },
+    /** Milliseconds added to each round trip of this tool to the source. */
     'source-latency': { type: 'string', default: '0' },
+    /** A file for the results. */
+    json: { type: 'string' },
+    /** Puts the results into the docs as well. */
+    write: { type: 'boolean', default: false },
   },
 });
-const amount = Number(values.amount);
-const runs = Number(values.runs);
-const workers = Number(values.workers);
-const readRanges = values.ranges.split(',').map(Number);
-const latencyMs = Number(values['source-latency']);
 
-const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-bench-'));
-try {
-  const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
-  const postgres = await startEmbeddedPostgres({ dataDir, role: 'run' });
-  try {
-    const proxy =
-      latencyMs === 0 ? null : await startProxy({ port: Number(new URL(mongo.url).port), latencyMs });
-    try {
-      const toolMongoUrl = proxy?.url(mongo.url) ?? mongo.url;
-      await bench({ mongoUrl: mongo.url, toolMongoUrl, postgresUrl: postgres.url, amount, runs, workers });
-    } finally {
-      await proxy?.close();
-    }
-  } finally {
-    await Promise.all([mongo.stop(), postgres.stop()]);
+await withPlace(Number(values['source-latency']), async (place) => {
+  const machine = await describeMachine(place.client);
+  console.log(`${machine.join('\n')}\n`);
+  const cases: CaseResult[] = [];
+  let seeded = '';
+  let have = 0;
+  for (const wanted of chooseCases()) {
+    if (seeded !== wanted.kind || have > wanted.amount) have = 0;
+    await seedDocuments(place.mongoUrl, wanted.kind, have, wanted.amount);
+    [seeded, have] = [wanted.kind, wanted.amount];
+    const result = await measure(place, wanted);
+    console.log(`\n${describeCase(result)}\n`);
+    cases.push(result);
   }
-} finally {
-  await rm(dataDir, { recursive: true, force: true });
+  keep({ machine, date: new Date().toISOString().slice(0, 10), cases });
+});
+
+function chooseCases(): Case[] {
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  const names = values.only?.split(',');
+  const standard = values.quick
+    ? quickCases()
+    : values.long
+      ? [...longCases(), ...growthCases()]
+      : allCases();
+  const chosen = values.documents === undefined ? standard : [ownCase(values.documents)];
+  return chosen
+    .filter(({ name }) => names === undefined || names.includes(name))
+    .map((wanted) => ({ ...wanted, rounds: rounds ?? wanted.rounds }));
 }
 
-export interface BenchSettings {
-  readonly mongoUrl: string;
-  /** The same server, as far away as was asked for. */
-  readonly toolMongoUrl: string;
-  readonly postgresUrl: string;
-  readonly amount: number;
-  readonly runs: number;
-  readonly workers: number;
+function ownCase(documents: string): Case {
+  const kind = kinds.find((name) => name === documents);
+  if (kind === undefined) throw new RangeError(`--documents is one of ${kinds.join(', ')}`);
+  const pools = values.pools.split(',') as ('cluster' | 'threads' | 'inline')[];
+  const sizes = values.workers.split(',').map(Number);
+  const ranges = values.ranges.split(',').map(Number);
+  const tools = pools.flatMap((pool) =>
+    sizes.flatMap((workers) => ranges.map((readRanges) => createTool({ pool, workers, readRanges }))),
+  );
+  const contestants = [createCeiling(Math.max(...sizes)), ...tools];
+  return { name: 'own', kind, amount: Number(values.amount), rounds: 3, contestants };
 }
 
-async function bench(settings: BenchSettings): Promise<void> {
-  const client = await connectBench(settings.postgresUrl);
-  try {
-    console.log(await describeMachine(client));
-    const seedMs = await timed(() =>
-      values.documents === 'orders'
-        ? seedOrders(settings.mongoUrl, amount)
-        : seedUsers({ url: settings.mongoUrl, db: 'bench', collection: 'users', amount, ifExists: 'fail' }),
-    );
-    console.log(`seeded ${amount} ${values.documents} in ${(seedMs / 1000).toFixed(1)} s`);
-    const input: CeilingInput = await prepareCeiling(settings);
+async function measure(place: Place, { name, kind, amount, rounds, contestants }: Case): Promise<CaseResult> {
+  const present = contestants.filter((contestant): contestant is Contestant => contestant !== null);
+  if (present.length < contestants.length) console.log('psql is not installed: its case is left out');
+  const input = await prepareInput(place);
+  // Fills the table for those that prepare from it, and tells what it has to hold.
+  await clearTable(place);
+  await createCeiling(1).run(place, input);
+  const wanted = await readChecksum(place);
+  for (const contestant of present) await contestant.prepare?.(place);
 
-    const toolRuns = new Map<number, ToolRun[]>(readRanges.map((ranges) => [ranges, []]));
-    const ceilingRuns: number[] = [];
-    // The first of each warms caches and is not counted.
-    for (let run = 0; run <= settings.runs; run++) {
-      const ceiling = await runCeiling(client, settings, input);
-      const wanted = await readChecksum(client);
-      if (run > 0) ceilingRuns.push(ceiling);
-      const times: string[] = [];
-      for (const [ranges, ofRanges] of toolRuns) {
-        const tool = await runTool(client, settings, ranges);
-        const actual = await readChecksum(client);
-        if (actual !== wanted) throw new Error(`the tables differ: ${actual} instead of ${wanted}`);
-        if (run > 0) ofRanges.push(tool);
-        times.push(`${(tool.wallMs / 1000).toFixed(2)} s`);
-      }
-      console.log(
-        `${run === 0 ? 'warm-up' : `run ${run}`}: ceiling ${(ceiling / 1000).toFixed(2)} s, mongo2pg ${times.join(', ')}, tables equal`,
-      );
+  const runs = new Map<string, Run[]>(present.map((contestant) => [contestant.name, []]));
+  const verifyMs: number[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    for (const contestant of present) {
+      await clearTable(place);
+      const run = await runContestant(contestant, place, input);
+      const actual = await readChecksum(place);
+      if (actual !== wanted)
+        throw new Error(`${contestant.name}: the table has ${actual} instead of ${wanted}`);
+      const which = round === 0 ? 'warm-up' : `round ${round}`;
+      console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);
+      if (round > 0) runs.get(contestant.name)?.push(run);
     }
-    for (const [ranges, ofRanges] of toolRuns) {
-      console.log(`\nREAD_RANGES=${ranges}, ${latencyMs} ms to the source and back`);
-      console.log(formatTable(describeRuns(settings, input.bsonBytes, ceilingRuns, ofRanges)));
+    // Of the last contestant's table, where that is the tool's: the ledger tells what is to be compared.
+    if (round > 0 && present.at(-1)?.name.startsWith('mongo2pg') === true) {
+      verifyMs.push(await runVerify(place, 2, input.amount));
     }
-  } finally {
-    await client.end();
   }
+  const results: Result[] = present.map((contestant) => ({
+    name: contestant.name,
+    runs: runs.get(contestant.name) ?? [],
+  }));
+  return { name, kind, amount, bsonBytes: input.bsonBytes, results, verifyMs };
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
-  await work();
-  return performance.now() - startedMs;
+function keep(results: Results): void {
+  const text = `${JSON.stringify(results, null, 1)}\n`;
+  if (values.json !== undefined) writeFileSync(values.json, text);
+  if (!values.write) return;
+  const [start, end] = ['<!-- results -->', '<!-- /results -->'];
+  const page = readFileSync('docs/benchmarks.md', 'utf8');
+  const [from, to] = [page.indexOf(start), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/benchmarks.md lacks the markers ${start} and ${end}`);
+  const told = `${page.slice(0, from + start.length)}\n\n${describeResults(results)}\n\n${page.slice(to)}`;
+  writeFileSync('docs/benchmarks.md', told);
+  writeFileSync('docs/benchmarks.json', text);
+  writeFileSync('docs/benchmarks.svg', drawResults(results));
 }

@@ -1,25 +1,11 @@
-/** Fills the collection with orders as shops have them: nested documents, arrays, decimals, dates, fields that vary. */
+/** Orders as shops have them: nested documents, arrays, decimals, dates, fields that vary. */
 
-import { Decimal128, Double, Int32, MongoClient, ObjectId, type Document } from 'mongodb';
+import { Decimal128, Double, Int32, ObjectId, type Document } from 'mongodb';
 
-const batchSize = 5_000;
 const cities = ['Rome', 'Lagos', 'Osaka', 'Lima', 'Tromsø', 'Łódź'];
 
-export async function seedOrders(url: string, amount: number): Promise<void> {
-  const client = await MongoClient.connect(url);
-  try {
-    const collection = client.db('bench').collection('users');
-    for (let first = 0; first < amount; first += batchSize) {
-      const count = Math.min(batchSize, amount - first);
-      await collection.insertMany(Array.from({ length: count }, (_, index) => makeOrder(first + index)));
-    }
-  } finally {
-    await client.close();
-  }
-}
-
 /** The same for the same number, about 900 bytes of BSON. */
-function makeOrder(n: number): Document {
+export function makeOrder(n: number): Document {
   const city = cities[n % cities.length];
   return {
     _id: new ObjectId(n.toString(16).padStart(24, '0')),

@@ -1,82 +1,108 @@
-/** Puts what a benchmark measured into words and a table. */
+/** Puts what was measured into tables. */
 
 import { cpus, totalmem } from 'node:os';
 import type pg from 'pg';
 import { formatCount } from '../../src/format.ts';
-import type { BenchSettings } from './main.ts';
-import type { ToolRun } from './tool.ts';
+import type { Run } from './contestant.ts';
+import { describeKind } from './documents.ts';
+import { median, medianOf, ratio, wallMsOf, type CaseResult, type Result, type Results } from './results.ts';
 
-export async function describeMachine(client: pg.Client): Promise<string> {
+export async function describeMachine(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
   const memoryGib = Math.round(totalmem() / 2 ** 30);
   return [
     `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${memoryGib} GiB`,
     `Node ${process.versions.node}, PostgreSQL ${rows[0]?.server_version ?? '?'}, source: the embedded MongoDB server`,
+  ];
+}
+
+const header = [
+  '',
+  'median',
+  'min–max',
+  'ratio',
+  'documents/s',
+  'MB/s of BSON',
+  'CPU: own',
+  'PostgreSQL',
+  'MongoDB',
+  'peak memory',
+];
+
+export function describeCase({ kind, amount, bsonBytes, results, verifyMs }: CaseResult): string {
+  const [base] = results;
+  const rows = results.map((result) => describeResult(result, base ?? result, amount, bsonBytes));
+  const steps = results
+    .filter(({ runs }) => runs.some(({ stepsMs }) => stepsMs !== undefined))
+    .map(describeSteps);
+  return [
+    `**${formatCount(amount)} ${describeKind[kind]}**, ${describeRounds(results)}`,
+    '',
+    formatTable([header, ...rows]),
+    ...(verifyMs.length === 0 ? [] : ['', `\`verify\` of the last copy: ${seconds(median(verifyMs))} s.`]),
+    ...(steps.length === 0 ? [] : ['', ...steps]),
   ].join('\n');
 }
 
-/** Rows of the table: header first. */
-export function describeRuns(
-  { amount, workers }: BenchSettings,
-  bsonBytes: number,
-  ceilingMs: readonly number[],
-  toolRuns: readonly ToolRun[],
-): string[][] {
-  const wallMs = toolRuns.map((run) => run.wallMs);
-  const perSecond = (total: number, ms: readonly number[]): number => (total * 1000) / median(ms);
-  const speed = (name: string, ms: readonly number[]): string[] => [
+function describeRounds(results: readonly Result[]): string {
+  const rounds = results[0]?.runs.length ?? 0;
+  return rounds === 1 ? 'one round after a warm-up' : `${rounds} rounds in turns, after a warm-up`;
+}
+
+function describeResult(result: Result, base: Result, amount: number, bsonBytes: number): string[] {
+  const { name, runs } = result;
+  const ms = wallMsOf(result);
+  return [
     name,
     `${seconds(median(ms))} s`,
-    `${seconds(Math.min(...ms))}–${seconds(Math.max(...ms))} s`,
-    formatCount(perSecond(amount, ms)),
-    (perSecond(bsonBytes, ms) / 1e6).toFixed(0),
-  ];
-  const ratios = wallMs.map((ms, run) => ms / (ceilingMs[run] ?? NaN));
-  const primaryPeak = Math.max(...toolRuns.map(({ summary }) => summary.primaryPeakRssBytes));
-  const workerPeaks = toolRuns.flatMap(({ summary }) => summary.workerPeakRssBytes);
-  const step = (name: string, pick: (run: ToolRun) => number): string => {
-    return `${name} ${seconds(median(toolRuns.map(pick)))} s`;
-  };
-  return [
-    [`${formatCount(amount)} users, ${workers} workers`, 'median', 'min–max', 'rows/s', 'MB/s of BSON'],
-    speed('ceiling: ready-made COPY', ceilingMs),
-    speed('mongo2pg, end to end', wallMs),
-    [
-      'ratio, run by run',
-      median(ratios).toFixed(2),
-      `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
-      '',
-      '',
-    ],
-    [
-      'steps of mongo2pg',
-      step('plan', ({ summary }) => summary.planMs),
-      step('load', ({ summary }) => summary.loadMs),
-      step('key', ({ summary }) => summary.indexMs),
-      step('rest', ({ wallMs: wall, summary }) => wall - summary.planMs - summary.loadMs - summary.indexMs),
-    ],
-    ['peak memory of the primary', `${megabytes(primaryPeak)} MB`, '', '', ''],
-    [
-      'peak memory of a worker',
-      `${megabytes(median(workerPeaks))} MB`,
-      `${megabytes(Math.min(...workerPeaks))}–${megabytes(Math.max(...workerPeaks))} MB`,
-      '',
-      '',
-    ],
+    `${seconds(Math.min(...ms))}–${seconds(Math.max(...ms))}`,
+    ratio(result, base).toFixed(2),
+    formatCount(Math.round((amount * 1000) / median(ms))),
+    ((bsonBytes * 1000) / median(ms) / 1e6).toFixed(0),
+    describeCpu(runs),
+    cpuSeconds(medianOf(runs, ({ postgresCpuMs }) => postgresCpuMs)),
+    cpuSeconds(medianOf(runs, ({ mongoCpuMs }) => mongoCpuMs)),
+    describePeak(runs),
   ];
 }
 
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const [header = [], ...body] = rows;
-  const lines = [header, header.map(() => '---'), ...body];
+/** Primary + workers, where there are workers of their own. */
+function describeCpu(runs: readonly Run[]): string {
+  const primary = medianOf(runs, ({ primaryCpuMs }) => primaryCpuMs);
+  const all = medianOf(runs, ({ cpuMs }) => cpuMs);
+  if (primary === null || all === null) return cpuSeconds(all);
+  return `${cpuSeconds(all)} (primary ${cpuSeconds(primary)})`;
+}
+
+function describePeak(runs: readonly Run[]): string {
+  const primary = medianOf(runs, ({ peakBytes }) => peakBytes?.primary);
+  const worker = medianOf(runs, ({ peakBytes }) => peakBytes?.worker);
+  if (primary === null) return '';
+  return worker === null
+    ? `${megabytes(primary)} MB`
+    : `${megabytes(primary)} + ${megabytes(worker)} MB a worker`;
+}
+
+function describeSteps({ name, runs }: Result): string {
+  const steps = Object.keys(runs[0]?.stepsMs ?? {});
+  const told = steps.map(
+    (step) => `${step} ${seconds(medianOf(runs, ({ stepsMs }) => stepsMs?.[step]) ?? NaN)} s`,
+  );
+  return `- ${name}: ${told.join(' · ')}`;
+}
+
+export function describeResults({ machine, date, cases }: Results): string {
+  return [`${machine.join('; ')}; ${date}.`, ...cases.map(describeCase)].join('\n\n');
+}
+
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const lines = [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...body];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low = NaN, high = NaN] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
-  return (low + high) / 2;
+function cpuSeconds(ms: number | null): string {
+  return ms === null ? '?' : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function seconds(ms: number): string {

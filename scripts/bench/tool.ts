@@ -1,49 +1,91 @@
-/** One run of the tool as a user starts it, in a process of its own. */
+/** This tool as a user starts it, in a process of its own. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type pg from 'pg';
-import type { RunEvent, Summary } from '../../src/events.ts';
-import type { BenchSettings } from './main.ts';
-
-export interface ToolRun {
-  /** From the start of the process to its end. */
-  readonly wallMs: number;
-  readonly summary: Summary;
-}
+import type { RunEvent } from '../../src/events.ts';
+import type { Contestant } from './contestant.ts';
+import { databaseName, tableName, type Place } from './place.ts';
+import { readOwnCpuMs } from './usage.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-export async function runTool(
-  client: pg.Client,
-  settings: BenchSettings,
-  readRanges: number,
-): Promise<ToolRun> {
-  await client.query('DROP TABLE IF EXISTS users');
-  await client.query('CHECKPOINT');
+export interface ToolSettings {
+  readonly pool: 'cluster' | 'threads' | 'inline';
+  /** Undefined: the default. */
+  readonly workers?: number | undefined;
+  readonly itemsPerPage?: number | undefined;
+  readonly readRanges?: number | undefined;
+}
+
+export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSettings): Contestant {
+  const size = workers === undefined ? 'default workers' : `${workers} workers`;
+  const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
+  const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
+  const env = {
+    CLUSTER_IMPLEMENTATION: pool,
+    CLUSTER_SIZE: workers === undefined ? '' : String(workers),
+    ITEMS_PER_PAGE: itemsPerPage === undefined ? '' : String(itemsPerPage),
+    READ_RANGES: readRanges === undefined ? '' : String(readRanges),
+  };
+  return {
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}`,
+    run: async (place) => {
+      const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, [], env, 'summary');
+      const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakRssBytes } = summary;
+      const rest = wallMs - planMs - loadMs - indexMs;
+      return {
+        wallMs,
+        primaryCpuMs,
+        stepsMs: { plan: planMs, load: loadMs, key: indexMs, rest },
+        peakBytes: { primary: primaryPeakRssBytes, worker: Math.max(...workerPeakRssBytes) },
+      };
+    },
+  };
+}
+
+/** Compares what is in the table. */
+export async function runVerify(place: Place, workers: number, amount: number): Promise<number> {
+  const env = { CLUSTER_SIZE: String(workers) };
+  const { wallMs, event } = await runCommand(place, ['verify'], env, 'verified');
+  if (event.equal !== amount) throw new Error(`verify found ${event.equal} of ${amount} documents equal`);
+  return wallMs;
+}
+
+type EventOf<Kind extends RunEvent['kind']> = Extract<RunEvent, { kind: Kind }>;
+
+async function runCommand<Kind extends RunEvent['kind']>(
+  { toolMongoUrl, postgresUrl }: Place,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  kind: Kind,
+): Promise<{ wallMs: number; primaryCpuMs: number | null; event: EventOf<Kind> }> {
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [cli, '--json'], {
+  const child = spawn(process.execPath, [cli, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
-      MONGO_URL: settings.toolMongoUrl,
-      READ_RANGES: String(readRanges),
-      MONGO_DB: 'bench',
-      MONGO_COLLECTION: 'users',
-      POSTGRES_URL: settings.postgresUrl,
-      CLUSTER_SIZE: String(settings.workers),
+      MONGO_URL: toolMongoUrl,
+      MONGO_DB: databaseName,
+      MONGO_COLLECTION: tableName,
+      POSTGRES_URL: postgresUrl,
+      ...env,
     },
   });
   const exited = once(child, 'exit');
-  let summary: Summary | undefined;
+  let found: EventOf<Kind> | undefined;
+  let primaryCpuMs: number | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const event = JSON.parse(line) as RunEvent;
-    if (event.kind === 'summary') summary = event;
+    if (event.kind !== kind) continue;
+    found = event as EventOf<Kind>;
+    // It is about to end, and then there is nobody to be asked.
+    primaryCpuMs = readOwnCpuMs(child.pid ?? 0);
   }
   const [code] = (await exited) as [number | null];
   const wallMs = performance.now() - startedMs;
-  if (code !== 0 || summary === undefined) throw new Error(`mongo2pg ended with code ${String(code)}`);
-  return { wallMs, summary };
+  if (code !== 0 || found === undefined)
+    throw new Error(`mongo2pg ${args.join(' ')} ended with code ${String(code)}`);
+  return { wallMs, primaryCpuMs, event: found };
 }

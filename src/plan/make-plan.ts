@@ -14,6 +14,7 @@ import { defaultExtraColumn } from './plan-checks.ts';
 import type { PlanFile } from './plan-file.ts';
 import { isIdColumn, type Plan } from './plan.ts';
 import { resolvePlan } from './resolve-plan.ts';
+import { invoke } from '../invocation.ts';
 
 export type PlanConfig = Pick<
   Config,
@@ -26,11 +27,12 @@ export interface MadePlan {
   readonly plan: Plan;
   /** What a person should know about it. */
   readonly notices: readonly string[];
+  /** What the plan was made from; null where it needed none. */
+  readonly sample: Sample | null;
 }
 
 export interface InferredPlan extends MadePlan {
   readonly inference: Inference;
-  /** What the plan was inferred from. */
   readonly sample: Sample;
 }
 
@@ -59,7 +61,7 @@ export async function makePlan(
   }
   const { jsonStyle, nul } = config;
   const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
-  const made = { plan, notices: describeOverruled(config, plan) };
+  const made: MadePlan = { plan, notices: describeOverruled(config, plan), sample: null };
   if (existing !== null && plan.children !== undefined) throw refuseChildren(plan);
   if (existing !== null) return await fitWritten(made, existing, source, config.sampleSize);
   requireKey(plan);
@@ -70,7 +72,7 @@ export async function makePlan(
 function fitInferred({ plan, sample, inference }: InferredPlan, existing: ExistingTable): MadePlan {
   const fitted = fitPlan(plan, existing, true);
   requireFit(fitted, findHomelessFields(fitted.plan, inference.stats), existing);
-  return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices] };
+  return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices], sample };
 }
 
 /** Where the table has no place for it, a field that the plan forgot is better told before than after the load. */
@@ -82,11 +84,11 @@ async function fitWritten(
 ): Promise<MadePlan> {
   const fitted = fitPlan(made.plan, existing, false);
   requireFit(fitted, [], existing);
-  if (fitted.plan.extraColumn === null) {
-    const { documents } = await source.sample(sampleSize);
-    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(documents)), existing);
+  const sample = fitted.plan.extraColumn === null ? await source.sample(sampleSize) : null;
+  if (sample !== null) {
+    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(sample.documents)), existing);
   }
-  return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices] };
+  return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices], sample };
 }
 
 function requireFit(
@@ -100,7 +102,7 @@ function requireFit(
   const name = `"${plan.schema}"."${plan.table}"`;
   const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
   const fixes = [
-    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: npm run plan -- --out plan.json`,
+    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
     ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {

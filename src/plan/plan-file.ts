@@ -7,6 +7,7 @@ import { UsageError } from '../errors.ts';
 import { parseJson } from '../json-text.ts';
 import { findMistakes } from './plan-checks.ts';
 import { type ColumnType, columnTypes, jsonStyles, nulPolicies } from './plan.ts';
+import { invoke } from '../invocation.ts';
 
 const names = z.union([z.string(), z.array(z.string()).min(1)]);
 
@@ -124,7 +125,7 @@ export async function readPlanFile(file: string): Promise<PlanFile> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new UsageError(`the plan ${file} cannot be read (${code})`, {
-      fix: 'correct PLAN, or write a plan with: npm run plan -- --out plan.json',
+      fix: `correct PLAN, or write a plan with: ${invoke('plan', '--out plan.json')}`,
       cause: error,
     });
   }

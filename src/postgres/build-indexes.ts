@@ -1,8 +1,9 @@
 /** Builds the indexes of a loaded table, several at a time, each job in a session of its own. */
 
 import pg from 'pg';
+import type { IndexAccount } from '../events.ts';
 import { reachFailpoint } from '../failpoints.ts';
-import { createIndexStatement, type LeftIndex, type PlannedIndex } from '../plan/index-plan.ts';
+import { createIndexStatement, type PlannedIndex } from '../plan/index-plan.ts';
 import { uniqueName } from '../plan/names.ts';
 import type { Plan } from '../plan/plan.ts';
 import { runCancellable } from './cancel.ts';
@@ -10,15 +11,6 @@ import { qualifiedName } from './ddl.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
 import { indexMemory } from './target.ts';
-
-/** What became of an index; `index` is MongoDB's name of it, `name` that in Postgres. */
-export type IndexAccount =
-  | ({ readonly outcome: 'built'; readonly durationMs: number } & CarriedIndex)
-  /** An earlier process of the run has built it, or an earlier run. */
-  | ({ readonly outcome: 'present' } & CarriedIndex)
-  | ({ readonly outcome: 'left' } & LeftIndex);
-
-type CarriedIndex = Pick<PlannedIndex, 'index' | 'name' | 'notices'>;
 
 export interface BuildOptions {
   readonly url: string;
@@ -127,7 +119,7 @@ async function createIndex(
 }
 
 /** The primary key has an index, too, which is none of these. */
-async function hasIndex(client: pg.Client, plan: Plan, name: string): Promise<boolean> {
+export async function hasIndex(client: pg.Client, plan: Plan, name: string): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
       WHERE indrelid = $1::regclass AND relname = $2 AND NOT indisprimary AND indisvalid`,

@@ -3,7 +3,8 @@
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
-import { expectedTable, fillTable, keyColumn, keyIndex, type ColumnDifference } from './comparison.ts';
+import { expectedTable, fillTable, keyColumn, keyIndex } from './comparison.ts';
+import type { ColumnDifference } from '../events.ts';
 import { copyColumns, qualifiedName } from './ddl.ts';
 
 const maxShownCharacters = 200;

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import type { ColumnDifference } from '../events.ts';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
 import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -12,13 +13,6 @@ import { copyRows } from './copy.ts';
 import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
-
-/** One column of a row that is not as it should be; values as text, cut to a length that people read. */
-export interface ColumnDifference {
-  readonly column: string;
-  readonly expected: string | null;
-  readonly actual: string | null;
-}
 
 /** A document whose row is missing, or differs. */
 export interface Difference {

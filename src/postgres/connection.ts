@@ -163,7 +163,7 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
     case '42501':
       return explain(
         `PostgreSQL at ${where}: ${text}`,
-        `grant user "${user ?? ''}" the right to create schemas and tables in the database, or use another user.`,
+        `grant user "${user ?? ''}" that right, or use another user.`,
       );
     default:
       if (/timeout/i.test(text)) {

@@ -68,6 +68,12 @@ export function isAlwaysStaged(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
 }
 
+/** Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there. */
+export async function createSchema(client: pg.Client, schema: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);
+}
+
 export async function hasTable(
   client: pg.Client,
   table: { schema: string; table: string },

@@ -1,6 +1,7 @@
 /** The ledger's dead letters: documents that could not become rows, kept whole. */
 
 import type pg from 'pg';
+import type { LetterCount } from '../events.ts';
 import type { DeadLetter } from '../transcode/row.ts';
 
 /** A dead letter of the transcoder, or one that only came to light while loading. */
@@ -8,14 +9,6 @@ export interface LedgerLetter extends Omit<DeadLetter, 'reason'> {
   readonly reason: DeadLetter['reason'] | 'refused' | 'worker_died';
   /** Postgres's SQLSTATE, where it refused the row. */
   readonly code: string | null;
-}
-
-export interface LetterCount {
-  readonly reason: string;
-  readonly code: string | null;
-  readonly count: number;
-  /** The detail of one of them. */
-  readonly example: string;
 }
 
 export async function insertDeadLetters(

@@ -3,10 +3,12 @@
 import type pg from 'pg';
 import { planIndexes, type LeftIndex } from '../plan/index-plan.ts';
 import type { IndexSpec } from '../source/index-spec.ts';
-import { buildIndexes, type BuildOptions, type IndexAccount } from './build-indexes.ts';
+import { buildIndexes, type BuildOptions } from './build-indexes.ts';
+import type { IndexAccount } from '../events.ts';
 import { runCancellable } from './cancel.ts';
 import { readConnectionsLeft } from './capacity.ts';
 import type { OpenRun } from './run-opening.ts';
+import { readMajorVersion } from './server-check.ts';
 import type { Session } from './session.ts';
 import { addPrimaryKey, analyzeTable } from './target.ts';
 
@@ -40,11 +42,4 @@ export async function finishTable(
 
 function leaveAll(indexes: readonly Pick<LeftIndex, 'index'>[]): LeftIndex[] {
   return indexes.map(({ index }) => ({ index, reason: 'the table is not one that mongo2pg made' }));
-}
-
-async function readMajorVersion(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ version: number }>(
-    "SELECT current_setting('server_version_num')::int / 10000 AS version",
-  );
-  return rows[0]?.version ?? 0;
 }

@@ -1,7 +1,7 @@
 /** The ledger's rows about jobs: one for each start that copies several collections, finished when all of them are. */
 
 import type pg from 'pg';
-import { createLedger } from './ledger.ts';
+import { createLedger, hasLedger } from './ledger.ts';
 
 export interface JobRequest {
   readonly sourceDb: string;
@@ -17,8 +17,11 @@ export interface JobRequest {
  * none. To be called in a transaction.
  */
 export async function openJob(client: pg.Client, request: JobRequest): Promise<string> {
+  // Also keeps another start from opening one at the same time.
   await createLedger(client);
-  const key = [request.sourceDb, request.schema, request.selection];
+  const unfinished = await findJob(client, request);
+  if (unfinished !== null) return unfinished;
+  const key = keyOf(request);
   if (request.isRestart) {
     await client.query(
       `UPDATE mongo2pg.jobs SET finished_at = now()
@@ -27,19 +30,28 @@ export async function openJob(client: pg.Client, request: JobRequest): Promise<s
     );
   }
   const { rows } = await client.query<{ job_id: string }>(
-    `WITH unfinished AS (
-       SELECT job_id FROM mongo2pg.jobs
-        WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND finished_at IS NULL
-        ORDER BY job_id DESC LIMIT 1),
-     added AS (
-       INSERT INTO mongo2pg.jobs (source_db, table_schema, selection)
-       SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM unfinished) RETURNING job_id)
-     SELECT job_id FROM unfinished UNION ALL SELECT job_id FROM added`,
+    'INSERT INTO mongo2pg.jobs (source_db, table_schema, selection) VALUES ($1, $2, $3) RETURNING job_id',
     key,
   );
   const jobId = rows[0]?.job_id;
   if (jobId === undefined) throw new Error('INSERT … RETURNING gave no row');
   return jobId;
+}
+
+/** The job that a start would go on with; null when it would begin a new one. */
+export async function findJob(client: pg.Client, request: JobRequest): Promise<string | null> {
+  if (request.isRestart || !(await hasLedger(client))) return null;
+  const { rows } = await client.query<{ job_id: string }>(
+    `SELECT job_id FROM mongo2pg.jobs
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND finished_at IS NULL
+      ORDER BY job_id DESC LIMIT 1`,
+    keyOf(request),
+  );
+  return rows[0]?.job_id ?? null;
+}
+
+function keyOf({ sourceDb, schema, selection }: JobRequest): string[] {
+  return [sourceDb, schema, selection];
 }
 
 export async function finishJob(client: pg.Client, jobId: string): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import { TargetError } from '../errors.ts';
+import { createSchema } from './ddl.ts';
 
 /** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
 const ledgerVersion = 3;
@@ -10,7 +11,6 @@ const ledgerVersion = 3;
 const createLockKey = 6_464_703_001;
 
 const ledgerTables = `
-  CREATE SCHEMA IF NOT EXISTS mongo2pg;
   COMMENT ON SCHEMA mongo2pg IS 'mongo2pg ledger ${ledgerVersion}';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.jobs (
@@ -105,6 +105,7 @@ export async function createLedger(client: pg.Client): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock($1)', [createLockKey]);
   if (await hasLedger(client)) return;
   await client.query('SET LOCAL client_min_messages = warning');
+  await createSchema(client, 'mongo2pg');
   await client.query(ledgerTables);
 }
 

@@ -14,6 +14,9 @@ const lostConnectionCodes = new Set([
   '53300', // too_many_connections: the old ones of a restart may still be there
 ]);
 
+/** A server that answers so is there, and between its end and its start. */
+const restartCodes = ['57P01', '57P02', '57P03'];
+
 const passingCodes = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
@@ -29,6 +32,11 @@ export function isConnectionLost(error: unknown): boolean {
   if (isPassingSocketError(error)) return true;
   // pg itself has no codes for these.
   return error instanceof Error && /Connection terminated|not queryable|timeout expired/.test(error.message);
+}
+
+/** For the first connection, when anything else may be a wrong URL: there is a server, and it ends or starts. */
+export function isRestarting(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && restartCodes.includes(error.code ?? '');
 }
 
 /** The same work may succeed a moment later. */

@@ -21,6 +21,16 @@ export async function lockTable(client: pg.Client, table: { schema: string; tabl
   });
 }
 
+export async function unlockTable(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [
+    qualifiedName(table),
+    lockSpace,
+  ]);
+}
+
 /** Whether some session holds the lock; takes none itself. */
 export async function isTableLocked(
   client: pg.Client,

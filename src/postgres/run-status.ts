@@ -3,7 +3,8 @@
 import type pg from 'pg';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { qualifiedName } from './ddl.ts';
-import { countDeadLetters, type LetterCount } from './dead-letters.ts';
+import type { LetterCount } from '../events.ts';
+import { countDeadLetters } from './dead-letters.ts';
 import { isTableLocked } from './run-lock.ts';
 import { readExtra } from './runs.ts';
 

@@ -10,7 +10,7 @@ import {
   explainPostgresError,
   type Connection,
 } from './connection.ts';
-import { isConnectionLost, isPassing } from './passing-errors.ts';
+import { isConnectionLost, isPassing, isRestarting } from './passing-errors.ts';
 
 export interface SessionOptions {
   readonly url: string;
@@ -38,14 +38,14 @@ export class Session {
 
   /**
    * Connects: what is wrong with the URL shows here.
-   * @param patience `none` for the first connection of a command, which nobody wants to wait for; `retry` where a server
-   *   is known to be there, though it may be restarting
+   * @param patience `none` for the first connection of a command, where a server that does not answer is more likely a
+   *   wrong URL: only one that says that it ends or starts is waited for; `retry` where a server is known to be there
    * @throws TargetError that says what to do
    */
   static async open(options: SessionOptions, patience: 'none' | 'retry' = 'none'): Promise<Session> {
     const session = new Session(options);
     try {
-      if (patience === 'none') await session.#connect();
+      if (patience === 'none') await session.#connectFirst();
       else await session.run(() => Promise.resolve());
     } catch (error) {
       throw explainPostgresError(error, options.url);
@@ -61,16 +61,9 @@ export class Session {
    * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
    */
   async run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
-    const { url, retryLimitMs: limitMs, signal } = this.#options;
+    const { url, retryLimitMs: limitMs } = this.#options;
     try {
-      return await retry(() => this.#attempt(work, duration), {
-        limitMs,
-        isPassing,
-        onRetry: (error, attempt) => {
-          if (attempt === 1) this.#options.onLost?.(error instanceof Error ? error.message : String(error));
-        },
-        ...(signal === undefined ? {} : { signal }),
-      });
+      return await this.#retry(() => this.#attempt(work, duration), isPassing);
     } catch (error) {
       if (!isPassing(error)) throw error;
       const seconds = Math.round(limitMs / 1000);
@@ -112,6 +105,30 @@ export class Session {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection !== undefined) await closePostgres(connection);
+  }
+
+  /** Once a server has said that it restarts, it may also be away for a while. */
+  async #connectFirst(): Promise<void> {
+    let isThere = false;
+    await this.#retry(
+      () => this.#connect(),
+      (error) => {
+        isThere ||= isRestarting(error);
+        return isThere && isPassing(error);
+      },
+    );
+  }
+
+  #retry<T>(work: () => Promise<T>, passes: (error: unknown) => boolean): Promise<T> {
+    const { retryLimitMs: limitMs, signal } = this.#options;
+    return retry(work, {
+      limitMs,
+      isPassing: passes,
+      onRetry: (error, attempt) => {
+        if (attempt === 1) this.#options.onLost?.(error instanceof Error ? error.message : String(error));
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   async #attempt<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long'): Promise<T> {

@@ -1,7 +1,7 @@
 /** The target table of a run: what is in it before, made ready, and finished. */
 
 import { isDeepStrictEqual } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError } from '../errors.ts';
 import type { ExistingTable } from '../plan/column-target.ts';
@@ -9,12 +9,15 @@ import { columnTypes, isIdColumn, type Plan } from '../plan/plan.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
+  createSchema,
   createTableStatement,
   hasPrimaryKey,
+  hasTable,
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
-import { readTable } from './table.ts';
+import { hasLedger } from './ledger.ts';
+import { readTable, type TableName } from './table.ts';
 
 /** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
 export const indexMemory = '256MB';
@@ -27,21 +30,16 @@ export const indexMemory = '256MB';
  */
 export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<boolean> {
   await client.query('SET LOCAL client_min_messages = warning');
-  // Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there.
-  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [plan.schema]);
-  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(plan.schema)}`);
+  await createSchema(client, plan.schema);
+  await requirePlace(client, plan, ifExists);
   if (ifExists === 'drop') {
     // Together, as those of the children hang on that of the documents.
-    const tables = [...tablesOf(plan), ...(await listFormerChildren(client, plan))].map(qualifiedName);
-    await client.query(`DROP TABLE IF EXISTS ${[...new Set(tables)].join(', ')}`);
+    const tables = await listDropped(client, plan);
+    if (tables.length > 0) await client.query(`DROP TABLE ${tables.map(qualifiedName).join(', ')}`);
   }
   const table = await readTable(client, plan);
   if (table === null) {
-    for (const part of tablesOf(plan)) {
-      // An earlier process has emptied it, or nobody has.
-      if (part !== plan && (await readTable(client, part)) !== null) throw refuseChild(part);
-      await client.query(createTableStatement(part));
-    }
+    for (const part of tablesOf(plan)) await client.query(createTableStatement(part));
     return true;
   }
   requireSame(plan, table);
@@ -49,12 +47,98 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   return table.isOwn;
 }
 
+/** The tables that `--if-exists drop` drops: those of the plan that are there, and the children of earlier runs. */
+export async function listDropped(client: pg.Client, plan: Plan): Promise<TableName[]> {
+  const there: TableName[] = [];
+  for (const { schema, table } of tablesOf(plan)) {
+    if (await hasTable(client, { schema, table })) there.push({ schema, table });
+  }
+  if (!(await hasLedger(client))) return there;
+  const former = await listFormerChildren(client, plan);
+  const isNew = (other: TableName): boolean =>
+    !there.some((table) => qualifiedName(table) === qualifiedName(other));
+  return [...there, ...former.filter(isNew)];
+}
+
+/**
+ * Looks for what Postgres would refuse to drop, to empty or to make.
+ * @throws TargetError that says what is in the way
+ */
+export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
+  if (ifExists === 'drop') {
+    const tables = await listDropped(client, plan);
+    for (const table of tables) await requireOrdinary(client, table);
+    refuseDependents(plan, 'dropped', await listDependents(client, tables));
+    return;
+  }
+  if (!(await hasTable(client, plan))) {
+    for (const { plan: child } of plan.children ?? []) {
+      // An earlier process has emptied it, or nobody has.
+      if (await hasTable(client, child)) throw refuseChild(child);
+    }
+  } else if (ifExists === 'truncate') {
+    refuseDependents(plan, 'emptied', await listReferences(client, plan));
+  }
+}
+
+async function requireOrdinary(client: pg.Client, table: TableName): Promise<void> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
+    [table.schema, table.table],
+  );
+  if (rowCount !== 0) return;
+  throw new TargetError(`${qualifiedName(table)} cannot be dropped: it is no ordinary table`, {
+    fix: 'drop it by hand, or choose another POSTGRES_SCHEMA.',
+  });
+}
+
+/** What would be lost with the tables and is not part of them: views, foreign keys of other tables. */
+async function listDependents(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
+  const { rows } = await client.query<{ what: string }>(
+    `WITH dropped AS (
+       SELECT c.oid, c.reltype FROM jsonb_to_recordset($1) AS d(schema text, "table" text)
+         JOIN pg_namespace n ON n.nspname = d.schema
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d."table")
+     SELECT DISTINCT pg_describe_object(classid, objid, 0) AS what
+       FROM pg_depend d
+      WHERE deptype = 'n'
+        AND (refclassid = 'pg_class'::regclass AND refobjid IN (SELECT oid FROM dropped)
+          OR refclassid = 'pg_type'::regclass AND refobjid IN (SELECT reltype FROM dropped))
+        AND NOT EXISTS (
+          SELECT FROM pg_depend own
+           WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype <> 'n'
+             AND own.refclassid = 'pg_class'::regclass AND own.refobjid IN (SELECT oid FROM dropped))
+      ORDER BY 1`,
+    [JSON.stringify(tables)],
+  );
+  return rows.map(({ what }) => what);
+}
+
+/** Foreign keys of other tables, which keep a table from being emptied alone. */
+async function listReferences(client: pg.Client, table: TableName): Promise<string[]> {
+  const { rows } = await client.query<{ what: string }>(
+    `SELECT pg_describe_object('pg_constraint'::regclass, k.oid, 0) AS what
+       FROM pg_constraint k
+       JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE k.contype = 'f' AND k.conrelid <> k.confrelid AND n.nspname = $1 AND c.relname = $2
+      ORDER BY 1`,
+    [table.schema, table.table],
+  );
+  return rows.map(({ what }) => what);
+}
+
+function refuseDependents(plan: Plan, what: 'dropped' | 'emptied', dependents: readonly string[]): void {
+  if (dependents.length === 0) return;
+  throw new TargetError(
+    `the table ${qualifiedName(plan)} cannot be ${what}: on it depends ${dependents.join('; ')}`,
+    { fix: 'drop that first, or choose another POSTGRES_SCHEMA.' },
+  );
+}
+
 /** The child tables that earlier runs have made, and that hang on this table still. */
-async function listFormerChildren(
-  client: pg.Client,
-  { schema, table }: Plan,
-): Promise<Pick<Plan, 'schema' | 'table'>[]> {
-  const { rows } = await client.query<Pick<Plan, 'schema' | 'table'>>(
+async function listFormerChildren(client: pg.Client, { schema, table }: Plan): Promise<TableName[]> {
+  const { rows } = await client.query<TableName>(
     `SELECT DISTINCT n.nspname AS schema, c.relname AS table
        FROM mongo2pg.runs r
        CROSS JOIN jsonb_array_elements(r.settings #> '{plan,children}') AS child

@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { MigrationError } from '../errors.ts';
-import type { Outcome } from '../migrate.ts';
+import type { Outcome } from '../events.ts';
 import { redact } from '../redact.ts';
 import { writePage } from './page.ts';
 import { describeFailure, Recorder } from './recorder.ts';

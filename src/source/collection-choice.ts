@@ -1,5 +1,6 @@
 /** Chooses which collections of a database are copied: by names and patterns, the largest first. */
 
+import type { Config } from '../config.ts';
 import { SourceError } from '../errors.ts';
 
 export interface CollectionInfo {
@@ -19,6 +20,14 @@ export interface CollectionChoice {
 /** `users`, or several: `users,courses`, `*`, `log_*`. */
 export function namesSeveral(wanted: string): boolean {
   return /[,*]/.test(wanted);
+}
+
+/** The selection of several as one text: a start with the same goes on with the job of the last. */
+export function describeSelection({
+  mongoCollection: wanted,
+  excludeCollections: excluded,
+}: Pick<Config, 'mongoCollection' | 'excludeCollections'>): string {
+  return excluded === '' ? wanted : `${wanted} -${excluded}`;
 }
 
 /**

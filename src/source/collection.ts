@@ -13,7 +13,6 @@ import {
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { NothingToCopyError, SourceError } from '../errors.ts';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
-import { retry } from '../retry.ts';
 import { whyNot } from './collection-choice.ts';
 import { listDocuments, readFirstBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
@@ -22,10 +21,12 @@ import { filtersBetween, readId } from './id-brackets.ts';
 import { canDivide } from './id-cuts.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
+import { insist, type Insistence } from './insist.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind } from './sample-by-find.ts';
 import type { IdSample, Interval, Page, Sample, Source } from './source.ts';
+import { invoke } from '../invocation.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -37,18 +38,12 @@ const maxSampledShare = 0.04;
 
 const everything: Interval = { afterId: null, untilId: null };
 
-export interface CollectionOptions {
+export interface CollectionOptions extends Insistence {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
-  /** How long to keep trying to read a page once the server is gone. */
-  readonly retryLimitMs: number;
   /** How long the server may be silent before its connection counts as broken; 0 for ever. */
   readonly answerTimeoutMs: number;
-  /** A page could not be read and is read again. */
-  readonly onRetry?: (reason: string) => void;
-  /** Ends the trying with its reason. */
-  readonly signal?: AbortSignal;
   /** Only documents that match are read; all when absent. */
   readonly filter?: BSON.Document | undefined;
 }
@@ -75,26 +70,26 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
  */
 export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
-    const db = client.db(options.db);
-    const collectionId = await requireCollection(db, options.collection);
-    const source = new CollectionSource(db, options, collectionId);
-    if (!(await source.hasDocuments())) {
-      throw new NothingToCopyError(`the collection ${source.name} is empty`, {
-        fix: 'correct MONGO_DB and MONGO_COLLECTION, or fill it (npm run seed).',
-      });
-    }
-    if (
-      options.filter !== undefined &&
-      !(await hasMatch(db.collection(options.collection), options.filter))
-    ) {
-      throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
-        fix: 'correct FILTER.',
-      });
-    }
-    return source;
+    return await insist(() => lookInto(client.db(options.db), options), options);
   } catch (error) {
     throw explainMongoError(error, options.url);
   }
+}
+
+async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
+  const collectionId = await requireCollection(db, options.collection);
+  const source = new CollectionSource(db, options, collectionId);
+  if (!(await source.hasDocuments())) {
+    throw new NothingToCopyError(`the collection ${source.name} is empty`, {
+      fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
+    });
+  }
+  if (options.filter !== undefined && !(await hasMatch(db.collection(options.collection), options.filter))) {
+    throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
+      fix: 'correct FILTER.',
+    });
+  }
+  return source;
 }
 
 class CollectionSource implements Source {
@@ -123,7 +118,7 @@ class CollectionSource implements Source {
   }
 
   estimateCount(): Promise<number> {
-    return this.#explained(() => {
+    return this.#read(() => {
       return this.#filter === undefined
         ? this.#collection.estimatedDocumentCount()
         : this.#collection.countDocuments(this.#filter);
@@ -131,14 +126,14 @@ class CollectionSource implements Source {
   }
 
   requiredFields(): Promise<string[]> {
-    return this.#explained(async () => {
+    return this.#read(async () => {
       const [info] = await this.#db.listCollections({ name: this.#collection.collectionName }).toArray();
       return readRequiredFields(info ?? {});
     });
   }
 
   sample(size: number): Promise<Sample> {
-    return this.#explained(async () => {
+    return this.#read(async () => {
       try {
         const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
         const documents = await this.#readSample([...match, { $sample: { size } }], size);
@@ -153,44 +148,29 @@ class CollectionSource implements Source {
   }
 
   listIndexes(): Promise<IndexSpec[]> {
-    return this.#explained(() => this.#insist(() => readIndexes(this.#db, this.#collection.collectionName)));
+    return this.#read(() => readIndexes(this.#db, this.#collection.collectionName));
   }
 
-  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
-    return this.#explained(async () => {
-      const found = new Map<string, Uint8Array>();
-      // One at a time: documents of 16 MB do not fit into one reply together.
-      for (const id of ids) {
-        const array = await this.#insist(() => this.#find({ _id: readId(id) }, 1, 1));
-        for (const document of listDocuments(array)) found.set(Buffer.from(id).toString('latin1'), document);
-      }
-      return found;
-    });
+  async readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
+    const found = new Map<string, Uint8Array>();
+    // One at a time: documents of 16 MB do not fit into one reply together.
+    for (const id of ids) {
+      const array = await this.#read(() => this.#find({ _id: readId(id) }, 1, 1));
+      for (const document of listDocuments(array)) found.set(Buffer.from(id).toString('latin1'), document);
+    }
+    return found;
   }
 
   sampleIds(): Promise<IdSample | null> {
-    return this.#explained(() => this.#insist(() => this.#sampleIds()));
+    return this.#read(() => this.#sampleIds());
   }
 
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
-    return this.#explained(() => this.#insist(() => this.#findIds(ids, interval)));
+    return this.#read(() => this.#findIds(ids, interval));
   }
 
   readPage(interval: Interval, limit: number): Promise<Page | null> {
-    return this.#explained(() => this.#insist(() => this.#readFirstPage(interval, limit)));
-  }
-
-  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
-  #insist<T>(read: () => Promise<T>): Promise<T> {
-    const { retryLimitMs: limitMs, onRetry, signal } = this.#options;
-    return retry(read, {
-      limitMs,
-      isPassing: isPassingMongoError,
-      onRetry: (error, attempt) => {
-        if (attempt === 1) onRetry?.(error instanceof Error ? error.message : String(error));
-      },
-      ...(signal === undefined ? {} : { signal }),
-    });
+    return this.#read(() => this.#readFirstPage(interval, limit));
   }
 
   async #sampleIds(): Promise<IdSample | null> {
@@ -286,9 +266,10 @@ class CollectionSource implements Source {
     await this.#db.command({ killCursors: this.#collection.collectionName, cursors: [cursorId] });
   }
 
-  async #explained<T>(read: () => Promise<T>): Promise<T> {
+  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
+  async #read<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await read();
+      return await insist(read, this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }
@@ -317,6 +298,6 @@ async function requireCollection(db: Db, collection: string): Promise<string | n
     throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });
   }
   throw new SourceError(missing, {
-    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (npm run seed).`,
+    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
   });
 }

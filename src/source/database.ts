@@ -3,6 +3,7 @@
 import type { Db, MongoClient } from 'mongodb';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from './collection-choice.ts';
+import { insist } from './insist.ts';
 import { explainMongoError } from './mongo-errors.ts';
 import type { Source } from './source.ts';
 
@@ -29,14 +30,7 @@ export class Database {
   /** @throws SourceError */
   async listCollections(): Promise<CollectionInfo[]> {
     try {
-      const db = this.#client.db(this.#options.db);
-      const found = await db.listCollections({}, { nameOnly: true }).toArray();
-      return await Promise.all(
-        found.map(async ({ name, type = 'collection' }) => {
-          const bytes = type === 'collection' ? await readSize(db, name) : 0;
-          return { name, type, bytes };
-        }),
-      );
+      return await insist(() => listInfos(this.#client.db(this.#options.db)), this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }
@@ -50,6 +44,16 @@ export class Database {
   close(): Promise<void> {
     return this.#client.close();
   }
+}
+
+async function listInfos(db: Db): Promise<CollectionInfo[]> {
+  const found = await db.listCollections({}, { nameOnly: true }).toArray();
+  return await Promise.all(
+    found.map(async ({ name, type = 'collection' }) => {
+      const bytes = type === 'collection' ? await readSize(db, name) : 0;
+      return { name, type, bytes };
+    }),
+  );
 }
 
 /** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */

@@ -19,6 +19,13 @@ describe('npm start without any URL', () => {
     return runCli(args, { DATA_DIR: dataDir, AMOUNT_USERS_SEED: '2000', CLUSTER_SIZE: '2', ...env });
   }
 
+  it('a dry run says that a start would seed', async () => {
+    const { code, stdout, stderr } = await run(['--dry-run']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /school\.users: is empty: a start would fill it with users first/);
+    assert.doesNotMatch(stderr, /seeding/);
+  });
+
   it('seeds, migrates, and says how to look at the result', async () => {
     const { code, stdout, stderr } = await run([]);
     assert.equal(code, 0, stderr);

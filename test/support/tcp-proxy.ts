@@ -1,12 +1,13 @@
-/** A TCP proxy on loopback, as a double for a network that is slow, goes silent, resets or refuses. */
+/** A TCP proxy on loopback (or behind a Unix socket), as a double for a network that is slow, goes silent, resets or refuses. */
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 
 const host = '127.0.0.1';
 
 export interface Proxy {
+  /** 0 behind a Unix socket. */
   readonly port: number;
   /** The same URL by way of the proxy. */
   url(direct: string): string;
@@ -34,11 +35,13 @@ type Direction = 'toServer' | 'toClient';
 export interface ProxyOptions {
   /** The server's, on loopback. */
   readonly port: number;
+  /** Listens on this Unix socket instead, which is gone while it refuses. */
+  readonly path?: string;
   /** Added to each round trip, half of it each way; bandwidth stays what it is. */
   readonly latencyMs?: number;
 }
 
-export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptions): Promise<Proxy> {
+export async function startProxy({ port: serverPort, path, latencyMs = 0 }: ProxyOptions): Promise<Proxy> {
   const links = new Set<Link>();
   const bytes = { toServer: 0, toClient: 0 };
   let isSilent = false;
@@ -47,8 +50,9 @@ export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptio
     links.add(link);
     void link.ended.then(() => links.delete(link));
   };
-  let server = await listen(0, accept);
-  const { port } = server.address() as AddressInfo;
+  let server = await listen(path ?? 0, accept);
+  const address = server.address();
+  const port = address === null || typeof address === 'string' ? 0 : address.port;
   return {
     port,
     bytes,
@@ -72,7 +76,7 @@ export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptio
     },
     async restore() {
       isSilent = false;
-      if (!server.listening) server = await listen(port, accept);
+      if (!server.listening) server = await listen(path ?? port, accept);
     },
     async close() {
       server.close();
@@ -82,9 +86,10 @@ export async function startProxy({ port: serverPort, latencyMs = 0 }: ProxyOptio
   };
 }
 
-async function listen(port: number, accept: (client: Socket) => void): Promise<Server> {
+async function listen(place: number | string, accept: (client: Socket) => void): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
-  server.listen(port, host);
+  if (typeof place === 'string') server.listen(place);
+  else server.listen(place, host);
   await once(server, 'listening');
   return server;
 }
@@ -137,7 +142,7 @@ class Link {
   }
 
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   #relay(from: Socket, to: Socket, direction: Direction): void {
@@ -156,7 +161,7 @@ class Link {
     from.on('close', () => {
       // Both ends have been passed on already, or one side has failed.
       this.#pass(direction, () => {
-        if (!from.readableEnded) to.resetAndDestroy();
+        if (!from.readableEnded) reset(to);
       });
     });
   }
@@ -169,4 +174,10 @@ class Link {
     if (this.#delayMs === 0) unlessSilent();
     else setTimeout(unlessSilent, this.#delayMs);
   }
+}
+
+/** A Unix socket knows no reset, only an end. */
+function reset(socket: Socket): void {
+  if (socket.remoteFamily === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -56,7 +56,8 @@ export async function prepareBinaries(
   return describe(copy.nativeDir, found);
 }
 
-async function findPackage(): Promise<BinaryPackage> {
+/** Throws UsageError where the package is missing, as it is where only what runs is installed. */
+export async function findPackage(): Promise<BinaryPackage> {
   const platform = `${process.platform}-${process.arch}`;
   if (process.platform === 'win32') {
     throw new UsageError('the embedded Postgres runs on Linux and macOS only', {

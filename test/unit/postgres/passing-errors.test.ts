@@ -6,6 +6,7 @@ import {
   isPassing,
   isRefusal,
   isRefusalSql,
+  isRestarting,
 } from '../../../src/postgres/passing-errors.ts';
 
 function databaseError(code: string): pg.DatabaseError {
@@ -48,11 +49,34 @@ describe('what becomes of work that failed', () => {
     assert.equal(fateOf(new pg.DatabaseError('?', 0, 'error')), 'stop');
   });
 
-  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN']) {
+  for (const code of [
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'EAI_AGAIN',
+    'ENOTFOUND',
+  ]) {
     it(`${code} of a socket: reconnect`, () => {
       assert.equal(fateOf(socketError(code)), 'reconnect');
     });
   }
+
+  it('ENOENT of a Unix socket: reconnect; of any other file: stop', () => {
+    const missing = socketError('ENOENT');
+    assert.equal(fateOf(Object.assign(missing, { syscall: 'connect' })), 'reconnect');
+    assert.equal(fateOf(Object.assign(missing, { syscall: 'open' })), 'stop');
+    assert.equal(fateOf(socketError('ENOENT')), 'stop');
+  });
+
+  it('a server that is there, and restarts, is waited for by the first connection as well', () => {
+    for (const code of ['57P01', '57P02', '57P03']) assert.ok(isRestarting(databaseError(code)));
+    // More likely a wrong URL, or a limit that stays.
+    for (const code of ['28P01', '3D000', '53300']) assert.ok(!isRestarting(databaseError(code)));
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])
+      assert.ok(!isRestarting(socketError(code)));
+  });
 
   it('a name of several addresses, none of which answers: reconnect', () => {
     const refused = [socketError('ECONNREFUSED'), socketError('EHOSTUNREACH')];

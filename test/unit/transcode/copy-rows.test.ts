@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
 import fc from 'fast-check';
-import { withoutRows } from '../../../src/transcode/copy-rows.ts';
+import { rowLengths, withoutRows } from '../../../src/transcode/copy-rows.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeCopy } from '../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
@@ -41,5 +41,19 @@ describe('a COPY stream without some of its rows', () => {
 
   it('without any row is empty, and still a stream', () => {
     assert.deepEqual(decodeCopy(withoutRows(copyOf(4), new Set([0, 1, 2, 3]))), []);
+  });
+});
+
+describe('the lengths of the fields of a COPY stream', () => {
+  it('are told row by row, -1 for NULL', () => {
+    assert.deepEqual(
+      [...rowLengths(copyOf(3))].map(([id, text]) => [id, text]),
+      [
+        [4, -1],
+        [4, 1],
+        [4, 2],
+      ],
+    );
+    assert.deepEqual([...rowLengths(copyOf(0))], []);
   });
 });

@@ -1,0 +1,48 @@
+/** Whatever fills the table: what it is called, and what a run of it used. */
+
+import type { Input } from './input.ts';
+import type { Place } from './place.ts';
+import { readEndedChildrenCpuMs, readServerCpuMs } from './usage.ts';
+
+export interface Contestant {
+  readonly name: string;
+  /** Called once, while the table holds all rows. */
+  prepare?(place: Place): Promise<void>;
+  /** Fills the table, which is not there before. */
+  run(place: Place, input: Input): Promise<Effort>;
+}
+
+/** What a contestant tells of its run; processor time of what it started is measured from outside. */
+export interface Effort {
+  readonly wallMs: number;
+  /** What this process itself used for it, where the contestant is not a process of its own. */
+  readonly ownCpuMs?: number;
+  /** What its first process used, where it has workers of which the rest is. */
+  readonly primaryCpuMs?: number | null;
+  readonly peakBytes?: { readonly primary: number; readonly worker?: number };
+  /** By step, such as `load`. */
+  readonly stepsMs?: Readonly<Record<string, number>>;
+}
+
+export interface Run extends Effort {
+  /** Of all its processes together; null where the system does not tell. */
+  readonly cpuMs: number | null;
+  readonly postgresCpuMs: number | null;
+  readonly mongoCpuMs: number | null;
+}
+
+export async function runContestant(contestant: Contestant, place: Place, input: Input): Promise<Run> {
+  const read = (): (number | null)[] => [
+    readEndedChildrenCpuMs(),
+    readServerCpuMs(place.postmasterPid),
+    readServerCpuMs(place.mongoPid),
+  ];
+  const before = read();
+  const effort = await contestant.run(place, input);
+  const [children = null, postgresCpuMs = null, mongoCpuMs = null] = read().map((now, index) => {
+    const then = before[index] ?? null;
+    return now === null || then === null ? null : now - then;
+  });
+  const cpuMs = children === null ? null : children + (effort.ownCpuMs ?? 0);
+  return { ...effort, cpuMs, postgresCpuMs, mongoCpuMs };
+}

@@ -1,0 +1,44 @@
+/** The collection as ready-made rows: what the contestants that only load are given, outside of what is timed. */
+
+import { inferColumns } from '../../src/plan/infer.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { Database } from '../../src/source/database.ts';
+import { createRowEncoder } from '../../src/transcode/row.ts';
+import { readPages } from '../../test/support/read-pages.ts';
+import { databaseName, tableName, type Place } from './place.ts';
+
+export interface Input {
+  readonly plan: Plan;
+  /** Binary COPY rows, a page each, without header and trailer. */
+  readonly pages: readonly Buffer[];
+  readonly bsonBytes: number;
+  readonly amount: number;
+}
+
+const all = { afterId: null, untilId: null };
+const headerBytes = 19;
+const trailerBytes = 2;
+
+/** Reads and transcodes the whole collection. */
+export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
+  const options = { url: mongoUrl, db: databaseName, retryLimitMs: 0, answerTimeoutMs: 0 };
+  const database = await Database.connect(options);
+  try {
+    const source = await database.open(tableName);
+    const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
+    const plan = { collection: source.name, schema: 'public', table: tableName, columns, extraColumn };
+    const encoder = createRowEncoder(plan);
+    const pages: Buffer[] = [];
+    let [bsonBytes, amount] = [0, 0];
+    for await (const page of readPages(source, all, 10_000)) {
+      const { copy, deadLetters } = encoder.encodeBatch(page.documents);
+      if (deadLetters.length > 0) throw new Error('the documents of the benchmarks have no dead letters');
+      pages.push(Buffer.from(copy.subarray(headerBytes, copy.length - trailerBytes)));
+      bsonBytes += page.documents.byteLength;
+      amount += page.count;
+    }
+    return { plan, pages, bsonBytes, amount };
+  } finally {
+    await database.close();
+  }
+}

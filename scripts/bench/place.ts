@@ -1,0 +1,80 @@
+/** Where the benchmarks run: servers of their own, one collection, and one table that each contestant fills anew. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { startProxy } from '../../test/support/tcp-proxy.ts';
+import { readParentPid } from './usage.ts';
+
+/** Of the collection, and of the table. */
+export const tableName = 'documents';
+export const databaseName = 'bench';
+
+export interface Place {
+  readonly mongoUrl: string;
+  /** The same server for this tool, as far away as was asked for. */
+  readonly toolMongoUrl: string;
+  readonly postgresUrl: string;
+  readonly client: pg.Client;
+  /** For files; gone at the end. */
+  readonly folder: string;
+  readonly mongoPid: number;
+  readonly postmasterPid: number;
+}
+
+/** @param sourceLatencyMs what a round trip from this tool to the source takes longer */
+export async function withPlace(
+  sourceLatencyMs: number,
+  work: (place: Place) => Promise<void>,
+): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-bench-'));
+  try {
+    const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
+    const postgres = await startEmbeddedPostgres({ dataDir, role: 'run' });
+    try {
+      const client = await connectBench(postgres.url);
+      try {
+        const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        const postmasterPid = readParentPid(rows[0]?.pid ?? 0);
+        const { url: mongoUrl, pid: mongoPid } = mongo;
+        const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), latencyMs: sourceLatencyMs });
+        try {
+          const toolMongoUrl = sourceLatencyMs === 0 ? mongoUrl : proxy.url(mongoUrl);
+          const urls = { mongoUrl, toolMongoUrl, postgresUrl: postgres.url };
+          await work({ ...urls, client, folder: dataDir, mongoPid, postmasterPid });
+        } finally {
+          await proxy.close();
+        }
+      } finally {
+        await client.end();
+      }
+    } finally {
+      await Promise.all([mongo.stop(), postgres.stop()]);
+    }
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+export async function connectBench(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'mongo2pg bench' });
+  await client.connect();
+  return client;
+}
+
+/** For the next contestant: nothing of the one before it is left, neither rows nor pages to be written. */
+export async function clearTable({ client }: Place): Promise<void> {
+  await client.query(`DROP TABLE IF EXISTS ${tableName}`);
+  await client.query('DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+  await client.query('CHECKPOINT');
+}
+
+/** The same for tables of equal rows, in whichever order they lie. */
+export async function readChecksum({ client }: Place): Promise<string> {
+  const { rows } = await client.query<{ checksum: string }>(
+    `SELECT count(*) || ' rows, sum of hashes ' || sum(hashtextextended(t::text, 0)) AS checksum FROM ${tableName} t`,
+  );
+  return rows[0]?.checksum ?? '';
+}

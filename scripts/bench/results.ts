@@ -1,0 +1,46 @@
+/** What was measured, as it is kept in a file, and the numbers that are told of it. */
+
+import type { Case } from './cases.ts';
+import type { Run } from './contestant.ts';
+
+export interface Result {
+  readonly name: string;
+  readonly runs: readonly Run[];
+}
+
+export interface CaseResult extends Pick<Case, 'name' | 'kind' | 'amount'> {
+  readonly bsonBytes: number;
+  readonly results: readonly Result[];
+  /** `mongo2pg verify` after each round, in ms. */
+  readonly verifyMs: readonly number[];
+}
+
+export interface Results {
+  /** A line each. */
+  readonly machine: readonly string[];
+  readonly date: string;
+  readonly cases: readonly CaseResult[];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low = NaN, high = NaN] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return (low + high) / 2;
+}
+
+/** Of the runs that tell it; null where none does. */
+export function medianOf(runs: readonly Run[], pick: (run: Run) => number | null | undefined): number | null {
+  const values = runs.map(pick).filter((value): value is number => value !== null && value !== undefined);
+  return values.length === 0 ? null : median(values);
+}
+
+export function wallMsOf({ runs }: Result): number[] {
+  return runs.map(({ wallMs }) => wallMs);
+}
+
+/** Round by round, so that an hour in which the machine was busy counts for both. */
+export function ratio(result: Result, base: Result): number {
+  const baseMs = wallMsOf(base);
+  return median(wallMsOf(result).map((ms, round) => ms / (baseMs[round] ?? NaN)));
+}

@@ -1,0 +1,111 @@
+/**
+ * The tool as a library: what `mongo2pg` and `mongo2pg verify` do, for a program that brings its own URLs. Nothing is
+ * printed; what a command line would show comes as events.
+ */
+
+import { embedded, readConfig, type Config } from './config.ts';
+import { UsageError } from './errors.ts';
+import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
+import { migrate as migrateCollections } from './migrate.ts';
+import { options, optionNames, type CommandName, type Option, type OptionName } from './options.ts';
+
+export {
+  ExitCode,
+  InterruptedError,
+  MigrationError,
+  SourceError,
+  TargetError,
+  UsageError,
+} from './errors.ts';
+export type * from './events.ts';
+export type { Plan, PlanColumn } from './plan/plan.ts';
+
+/** Options that are about a command line, its output and its trial servers. */
+type ForCommandLine =
+  | 'amountUsers'
+  | 'amountUsersSeed'
+  | 'dataDir'
+  | 'dryRun'
+  | 'json'
+  | 'metricsHost'
+  | 'metricsPort'
+  | 'report'
+  | 'verify';
+
+type ValueOf<O extends Option> = O extends { kind: 'switch' }
+  ? boolean
+  : O extends { kind: 'count' }
+    ? number
+    : O extends { kind: 'choice'; choices: readonly (infer Choice)[] }
+      ? Choice
+      : string;
+
+type OptionsOf<Command extends CommandName> = {
+  [Name in OptionName]: Command extends (typeof options)[Name]['commands'][number] ? Name : never;
+}[OptionName];
+
+/** The options of a command by their names in `src/options.ts`, such as `mongoUrl` for MONGO_URL. */
+type SettingsOf<Command extends CommandName> = {
+  readonly [Name in Exclude<OptionsOf<Command>, ForCommandLine>]?: ValueOf<(typeof options)[Name]>;
+} & { readonly mongoUrl: string; readonly postgresUrl: string };
+
+export type MigrateSettings = SettingsOf<'start'>;
+export type VerifySettings = SettingsOf<'verify'>;
+
+export interface Listener {
+  /** Called for each event, in their order, while the work goes on. What it throws ends the process. */
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Aborting it ends the work in order: a migration commits what is in flight, and can be continued. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Copies what the settings name; the same call continues a run that was interrupted.
+ * @returns a summary for each collection that was copied, and, of several, the failures of the others
+ * @throws MigrationError with the exit code that the command would end with, and with the way out in `fix`
+ */
+export async function migrate(settings: MigrateSettings, listener: Listener = {}): Promise<Outcome> {
+  const config = readSettings('start', settings);
+  const planFile =
+    config.planPath === undefined
+      ? null
+      : await (await import('./plan/plan-file.ts')).readPlanFile(config.planPath);
+  return await migrateCollections(config, { ...hear(listener), isTrial: false, planFile, recorder: null });
+}
+
+/**
+ * Compares every document with its row.
+ * @returns a summary for each collection, in which `missing`, `extra` and `different` count what is not equal
+ * @throws MigrationError, but not for differences
+ */
+export async function verify(
+  settings: VerifySettings,
+  listener: Listener = {},
+): Promise<VerificationSummary[]> {
+  const config = readSettings('verify', settings);
+  const { verify: compare } = await import('./verify.ts');
+  return await compare(config, hear(listener));
+}
+
+function hear({
+  onEvent = () => undefined,
+  signal = new AbortController().signal,
+}: Listener): Required<Listener> {
+  return { onEvent, signal };
+}
+
+/** @throws UsageError */
+function readSettings(command: CommandName, settings: Readonly<Record<string, unknown>>): Config {
+  for (const name of Object.keys(settings)) {
+    const option: Option | undefined = optionNames.includes(name as OptionName)
+      ? options[name as OptionName]
+      : undefined;
+    if (option?.commands.includes(command) !== true) throw new UsageError(`there is no setting ${name}`);
+  }
+  for (const name of ['mongoUrl', 'postgresUrl'] as const) {
+    const url = settings[name];
+    if (typeof url !== 'string' || url === '') throw new UsageError(`${name} is missing`);
+    if (url === embedded) throw new UsageError(`${name} must be a URL: only commands have embedded servers`);
+  }
+  return readConfig(command, settings, {}, (name) => name);
+}

@@ -1,0 +1,13 @@
+/** How people start a command: through npm in a checkout, by its own name where the package is installed. */
+
+import type { CommandName } from './options.ts';
+
+const isInstalled = import.meta.url.includes('/node_modules/');
+
+/** `npm run plan -- --out plan.json`, or `mongo2pg plan --out plan.json`. */
+export function invoke(command: CommandName, flags = ''): string {
+  const isMain = command === 'start';
+  if (isInstalled) return ['mongo2pg', isMain ? '' : command, flags].filter((word) => word !== '').join(' ');
+  const name = isMain ? 'npm start' : `npm run ${command}`;
+  return flags === '' ? name : `${name} -- ${flags}`;
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { MongoClient } from 'mongodb';
+import { Database } from '../../src/source/database.ts';
+import { SourceError } from '../../src/errors.ts';
+import type { Source } from '../../src/source/source.ts';
+import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
+
+describe('MongoDB goes away while a plan is made', () => {
+  let sandbox: Sandbox;
+  let admin: MongoClient;
+  let database: Database;
+  let source: Source;
+  const retried: string[] = [];
+  before(async () => {
+    sandbox = await createSandbox();
+    admin = await MongoClient.connect(mongoUrl);
+    await sandbox.db.collection('things').insertMany([{ a: 1 }, { a: 2 }]);
+    const url = new URL(mongoUrl);
+    url.searchParams.set('appName', sandbox.mongoDb);
+    // The driver itself would read once more, and count for nothing here.
+    url.searchParams.set('retryReads', 'false');
+    database = await Database.connect({
+      url: url.href,
+      db: sandbox.mongoDb,
+      retryLimitMs: 60_000,
+      answerTimeoutMs: 60_000,
+      onRetry: (reason) => retried.push(reason),
+    });
+    source = await database.open('things');
+  });
+  after(async () => {
+    await database.close();
+    await admin.close();
+    await sandbox.remove();
+  });
+
+  async function configure(command: string, mode: unknown, data: Record<string, unknown>): Promise<number> {
+    const { count } = await admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode,
+      data: { failCommands: [command], appName: sandbox.mongoDb, ...data },
+    });
+    return Number(count);
+  }
+
+  for (const [what, command, read] of [
+    ['collections are listed', 'listCollections', () => database.listCollections()],
+    ['the collection is looked for', 'listCollections', () => database.open('things')],
+    ['the first document is read', 'find', () => database.open('things')],
+    ['the documents are counted', 'count', () => source.estimateCount()],
+    ['a sample is taken', 'aggregate', () => source.sample(2)],
+    ['the validator is read', 'listCollections', () => source.requiredFields()],
+    ['indexes are listed', 'listIndexes', () => source.listIndexes()],
+  ] as const) {
+    it(`${what}: asked again, and told`, async () => {
+      retried.length = 0;
+      await configure(command, { times: 2 }, { closeConnection: true });
+      const result: unknown = await read();
+      assert.equal(await configure(command, 'off', {}), 2, 'the commands have failed');
+      assert.notEqual(result, undefined);
+      assert.equal(retried.length, 1, 'one notice for all tries');
+    });
+  }
+
+  it('what does not pass (not authorised) is thrown at once', async () => {
+    retried.length = 0;
+    await configure('aggregate', { times: 1 }, { errorCode: 13 });
+    await assert.rejects(source.sample(2), SourceError);
+    assert.equal(await configure('aggregate', 'off', {}), 1);
+    assert.deepEqual(retried, []);
+  });
+});
