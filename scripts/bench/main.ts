@@ -35,6 +35,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '2' },
     pools: { type: 'string', default: 'cluster' },
     ranges: { type: 'string', default: options.readRanges.default },
+    'items-per-page': { type: 'string', default: options.itemsPerPage.default },
     /** Milliseconds added to each round trip of this tool to the source. */
     'source-latency': { type: 'string', default: '0' },
     /** A file for the results. */
@@ -80,9 +81,12 @@ function ownCase(documents: string): Case {
   if (kind === undefined) throw new RangeError(`--documents is one of ${kinds.join(', ')}`);
   const pools = values.pools.split(',') as ('cluster' | 'threads' | 'inline')[];
   const sizes = values.workers.split(',').map(Number);
+  const itemsPerPage = Number(values['items-per-page']);
   const ranges = values.ranges.split(',').map(Number);
   const tools = pools.flatMap((pool) =>
-    sizes.flatMap((workers) => ranges.map((readRanges) => createTool({ pool, workers, readRanges }))),
+    sizes.flatMap((workers) =>
+      ranges.map((readRanges) => createTool({ pool, workers, itemsPerPage, readRanges })),
+    ),
   );
   const contestants = [createCeiling(Math.max(...sizes)), ...tools];
   return { name: 'own', kind, amount: Number(values.amount), rounds: 3, contestants };

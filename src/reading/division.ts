@@ -3,11 +3,14 @@
 import { chooseCuts, intervalsBetween } from '../source/id-cuts.ts';
 import type { IdSample, Interval, Source } from '../source/source.ts';
 
-/** Readers that come through their ranges early take another: so many that it evens out, so few that pages stay full. */
-const rangesPerReader = 4;
+/** More than one evens out what a sample leaves uneven; each costs a last page that is not full, which halving saves. */
+const rangesPerReader = 2;
 
-/** A range of fewer pages is mostly its last page, which is not full, and the wait for its first. */
-const minPagesPerRange = 2;
+/** A range of fewer pages is mostly its last page and the wait for its first. */
+const minPagesPerRange = 4;
+
+/** Enough that both readers have a page to read while the cut is written down. */
+const minPagesToHalve = 4;
 
 export class Division {
   readonly #source: Pick<Source, 'sampleIds'>;
@@ -41,6 +44,6 @@ export class Division {
     const sample = await this.sample();
     if (sample === null) return null;
     const pages = (ids.length * sample.documentsPerId) / documentsPerPage;
-    return pages < 2 * minPagesPerRange ? null : (chooseCuts(ids, 2)[0] ?? null);
+    return pages < minPagesToHalve ? null : (chooseCuts(ids, 2)[0] ?? null);
   }
 }

@@ -38,7 +38,7 @@ describe('a run in several ranges', () => {
     assert.equal(killed.signal, 'SIGKILL');
     const ranges = await readRanges(scene);
     assert.ok(ranges.length >= 3, `${ranges.length} ranges have batches`);
-    assert.ok(ranges.some(({ documents }) => documents < 3_000 / 12));
+    assert.ok(ranges.some(({ documents }) => documents < 3_000 / 6));
     const committed = await readBatches(scene);
     const second = await scene.run({ READ_RANGES: '2', ITEMS_PER_PAGE: '70' });
     assertCode(second, 0);

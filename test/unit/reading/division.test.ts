@@ -22,8 +22,8 @@ function show(intervals: readonly Interval[]): (number | null)[][] {
 }
 
 describe('Division', () => {
-  it('cuts four ranges for each reader, from one sample', async () => {
-    const { division, asked } = createDivision(1_000_000, 2);
+  it('cuts two ranges for each reader, from one sample', async () => {
+    const { division, asked } = createDivision(1_000_000, 4);
     const intervals = await division.intervals(1000);
     assert.equal(intervals.length, 8);
     assert.deepEqual(show(intervals).slice(0, 2), [
@@ -34,10 +34,10 @@ describe('Division', () => {
     assert.equal(asked.times, 1);
   });
 
-  it('cuts none of fewer than two pages', async () => {
+  it('cuts none of fewer than four pages', async () => {
     const { division } = createDivision(10_000, 4);
-    assert.equal((await division.intervals(1000)).length, 5);
-    assert.equal((await division.intervals(2600)).length, 1);
+    assert.equal((await division.intervals(500)).length, 5);
+    assert.equal((await division.intervals(1300)).length, 1);
     assert.deepEqual(show(await division.intervals(10_000)), [[null, null]]);
   });
 
