@@ -6,6 +6,9 @@ import type { IdSample, Interval, Source } from '../source/source.ts';
 /** More than one evens out what a sample leaves uneven; each costs a last page that is not full, which halving saves. */
 const rangesPerReader = 2;
 
+/** So many that ranges are much alike, and so few that finding them again costs next to nothing. */
+const idsPerReader = 32;
+
 /** A range of fewer pages is mostly its last page and the wait for its first. */
 const minPagesPerRange = 4;
 
@@ -26,7 +29,7 @@ export class Division {
   /** Taken when it is first asked for; null where nothing can or needs to be divided. */
   sample(): Promise<IdSample | null> {
     if (this.readers === 1) return Promise.resolve(null);
-    this.#sampled ??= this.#source.sampleIds();
+    this.#sampled ??= this.#source.sampleIds(this.readers * idsPerReader);
     return this.#sampled;
   }
 

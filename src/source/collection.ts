@@ -31,8 +31,8 @@ import { invoke } from '../invocation.ts';
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
 
-/** Many for each range that they make, so that ranges are alike; few enough to be found again in one short query. */
-const maxSampledIds = 1000;
+/** Of which a filter may leave few. */
+const sampledIdsForFilter = 1000;
 /** With 5% or more mongod reads the whole collection to choose. */
 const maxSampledShare = 0.04;
 
@@ -161,8 +161,8 @@ class CollectionSource implements Source {
     return found;
   }
 
-  sampleIds(): Promise<IdSample | null> {
-    return this.#read(() => this.#sampleIds());
+  sampleIds(wanted: number): Promise<IdSample | null> {
+    return this.#read(() => this.#sampleIds(wanted));
   }
 
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
@@ -173,9 +173,10 @@ class CollectionSource implements Source {
     return this.#read(() => this.#readFirstPage(interval, limit));
   }
 
-  async #sampleIds(): Promise<IdSample | null> {
+  async #sampleIds(wanted: number): Promise<IdSample | null> {
     const count = await this.#collection.estimatedDocumentCount();
-    const size = Math.min(maxSampledIds, Math.floor(count * maxSampledShare));
+    const enough = this.#filter === undefined ? wanted : Math.max(wanted, sampledIdsForFilter);
+    const size = Math.min(enough, Math.floor(count * maxSampledShare));
     if (size === 0) return null;
     try {
       const found = await this.#readSample([{ $sample: { size } }, { $project: { _id: 1 } }], size);

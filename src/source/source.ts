@@ -52,8 +52,8 @@ export interface Source {
   requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */
   listIndexes(): Promise<IndexSpec[]>;
-  /** Null where the server cannot choose at random, or has too few documents for it. */
-  sampleIds(): Promise<IdSample | null>;
+  /** About as many as are wanted, fewer of few documents; null where the server cannot choose at random, or has too few. */
+  sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
   /** The interval's first documents in the order of `_id`, fewer than `limit` where a reply holds no more; null when it has none. */

@@ -55,10 +55,11 @@ describe('a run in several ranges', () => {
     const second = await setFailpoints(t, { 'primary-after-split': 'kill@2' });
     const killed = await scene.run({ ...second.env, READ_RANGES: '3' });
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
-    assert.match(killed.notices, /1 gap to read/);
-    // Those of the first start are closed: the gap was opened anew, and split twice.
+    // More than one where a later batch was committed and one before it was not.
+    const gaps = Number(/(\d+) gaps? to read/.exec(killed.notices)?.[1]);
+    // The range of the first start is closed: its gaps were opened anew, and two cuts made.
     const opened = await scene.query('SELECT FROM mongo2pg.ranges WHERE closed_at IS NULL');
-    assert.equal(opened.length, 3);
+    assert.equal(opened.length, gaps + 2);
     const committed = await readBatches(scene);
     const third = await scene.run({ READ_RANGES: '3' });
     assertCode(third, 0);

@@ -88,7 +88,7 @@ describe('a collection read in ranges', () => {
 
   it('a sample is of ids that are there, in order, and says for how many documents each stands', async () => {
     const source = await open('numbers');
-    const sample = await source.sampleIds();
+    const sample = await source.sampleIds(1000);
     assert.ok(sample !== null);
     const all = await readIds(source, [everything], 1000);
     const positions = sample.ids.map((id) => all.indexOf(show(id)));
@@ -99,7 +99,7 @@ describe('a collection read in ranges', () => {
 
   it('with a filter, a sample is of ids that match', async () => {
     const source = await open('numbers', { even: true });
-    const sample = await source.sampleIds();
+    const sample = await source.sampleIds(1000);
     assert.ok(sample !== null);
     const matching = new Set(await readIds(source, [everything], 1000));
     assert.equal(matching.size, 1500);
@@ -110,7 +110,7 @@ describe('a collection read in ranges', () => {
 
   it('takes no sample of few documents, nor of one; and ids that are gone are not found', async () => {
     await sandbox.db.collection('one').insertOne({ _id: 1 as never });
-    assert.equal(await (await open('one')).sampleIds(), null);
+    assert.equal(await (await open('one')).sampleIds(1000), null);
     const source = await open('numbers');
     const gone = serialize({ _id: new ObjectId() });
     assert.ok(canDivide(gone));
