@@ -1,22 +1,15 @@
 /** Runs the tests: starts one MongoDB and one PostgreSQL for all of them, unless their URLs are given. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
+import { listTestFiles, runTestFiles } from './test-run.ts';
 
 /** `npm test -- supervisor` runs the files whose path contains the word. */
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
-
-// Taken from the sources, as dist may hold tests that are gone.
-const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  .map((file) => join('dist', 'test', file.replace(/\.ts$/, '.js')))
-  .sort();
+const files = listTestFiles(words);
 
 process.exitCode = files.length === 0 ? complainOfNoFiles() : await runTests();
 
@@ -29,18 +22,9 @@ async function runTests(): Promise<number> {
     return server.url;
   };
   try {
-    const env = {
-      ...process.env,
-      TEST_MONGO_URL: process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo)),
-      TEST_POSTGRES_URL: process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres)),
-    };
-    // The spec reporter in any case: without a terminal the default differs between versions of Node.
-    const runner = spawn(process.execPath, ['--test', '--test-reporter=spec', ...flags, ...files], {
-      stdio: 'inherit',
-      env,
-    });
-    const [code] = (await once(runner, 'exit')) as [number | null];
-    return code ?? 1;
+    const mongoUrl = process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo));
+    const postgresUrl = process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres));
+    return await runTestFiles(files, { mongoUrl, postgresUrl }, flags);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     rmSync(dataDir, { recursive: true, force: true });

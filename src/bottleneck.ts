@@ -7,7 +7,7 @@
  * 3. The time that the workers were ready has four parts, which are all of it: transcoding, waiting for Postgres, waiting
  *    for a batch that is on its way (hand-over), and waiting with none on its way. The largest decides.
  * 4. If it is the last one, the workers waited for the primary, and the longest of what that waited for decides: pages of
- *    MongoDB; room (it had a page, and MAX_IN_FLIGHT_MB kept it back, since the workers had nothing); the last acks (at
+ *    the source; room (it had a page, and MAX_IN_FLIGHT_MB kept it back, since the workers had nothing); the last acks (at
  *    the end of the collection there was nothing left to share out).
  */
 
@@ -77,7 +77,7 @@ function explainWaiting({ readMs, roomMs, drainMs }: Measurement, share: number)
 function explainWait(kind: 'source' | 'room' | 'tail', percent: string): string {
   switch (kind) {
     case 'source':
-      return `MongoDB was the bottleneck: the workers waited for pages ${percent} of their time; raise READ_RANGES if its server has processors and disks to spare.`;
+      return `The source was the bottleneck: the workers waited for pages ${percent} of their time; more workers will not help, but READ_RANGES may, where a server is far away.`;
     case 'room':
       return `MAX_IN_FLIGHT_MB was the bottleneck: it kept pages back while the workers waited ${percent} of their time; raise it, or lower ITEMS_PER_PAGE.`;
     case 'tail':

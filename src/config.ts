@@ -1,6 +1,6 @@
 /** Turns flags, environment and `.env` into one frozen, validated Config, or refuses with one clear line. */
 
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { parse as parsePostgresUrl } from 'pg-connection-string';
@@ -18,15 +18,20 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import { collectionOfDump } from './source/dump/file-name.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
 export type ClusterImplementation = (typeof clusterImplementations)[number];
 
 export interface Config {
-  /** A MongoDB URL, or `embedded`. */
+  /** Absolute path of the dump that is read; undefined when a server is. */
+  readonly dumpPath: string | undefined;
+  /** A MongoDB URL, or `embedded`; empty when a dump is read. */
   readonly mongoUrl: string;
+  /** Empty when the dump is to tell it. */
   readonly mongoDb: string;
   /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
@@ -123,21 +128,35 @@ export function readConfig(
     text(name) === '' ? undefined : resolve(text(name));
   const given = (name: OptionName): Given => values.get(name) ?? { value: '', label: '' };
 
-  const mongoUrl = checkMongoUrl(given('mongoUrl'));
+  const isDump = isDumpChosen(given('source'), given('mongoUrl'));
+  const dumpPath = isDump ? path('source') : undefined;
+  const mongoUrl = isDump ? '' : checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
-  if (command === 'start' || command === 'verify') refuseHalfEmbedded(mongoUrl, postgresUrl);
-  refuseSeveral(command, text('mongoCollection'), text('plan'));
+  const hasTwoSides = command === 'start' || command === 'verify';
+  if (hasTwoSides) refuseHalfEmbedded(isDump ? 'SOURCE' : mongoUrl && 'MONGO_URL', postgresUrl);
+  const isCollectionSet = given('mongoCollection').label !== '';
+  const mongoCollection =
+    dumpPath === undefined || isCollectionSet ? text('mongoCollection') : collectionOfDump(dumpPath);
+  refuseSeveral(command, mongoCollection, text('plan'));
   const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
   if (clusterImplementation !== 'cluster') {
     throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
       fix: 'use CLUSTER_IMPLEMENTATION=cluster.',
     });
   }
+  const filter = readFilter(given('filter'));
+  if (isDump && filter !== undefined) {
+    throw new UsageError(`FILTER chooses documents of a server, and SOURCE is a dump`, {
+      fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
+    });
+  }
   const isMongoDbSet = given('mongoDb').label !== '';
+  const defaultDb = isDump ? '' : databaseOf(mongoUrl) || text('mongoDb');
   return Object.freeze({
-    mongoUrl: mongoUrl || embedded,
-    mongoDb: isMongoDbSet ? text('mongoDb') : databaseOf(mongoUrl) || text('mongoDb'),
-    mongoCollection: text('mongoCollection'),
+    dumpPath,
+    mongoUrl: isDump ? '' : mongoUrl || embedded,
+    mongoDb: isMongoDbSet ? text('mongoDb') : defaultDb,
+    mongoCollection,
     excludeCollections: text('excludeCollections'),
     postgresUrl: postgresUrl || embedded,
     postgresSchema: text('postgresSchema'),
@@ -161,7 +180,7 @@ export function readConfig(
     answerTimeoutMs: (count('answerTimeoutSeconds') ?? 1) * 1000,
     workerTimeoutMs: (count('workerTimeoutSeconds') ?? 1) * 1000,
     sampleSize: count('sampleSize') ?? 1,
-    filter: readFilter(given('filter')),
+    filter,
     planPath: path('plan'),
     layout: text('schema') as Layout,
     objectId: text('objectId') as ObjectIdStyle,
@@ -178,6 +197,15 @@ export function readConfig(
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });
+}
+
+/** How PostgreSQL is reached. */
+export function targetOptions({
+  postgresUrl: url,
+  retryLimitMs,
+  answerTimeoutMs,
+}: Config): Pick<SessionOptions, 'url' | 'retryLimitMs' | 'answerTimeoutMs'> {
+  return { url, retryLimitMs, answerTimeoutMs };
 }
 
 /** A value with the name under which the user gave it; the label is empty for a default. */
@@ -235,9 +263,13 @@ function checkOption(option: Option, raw: string, label: string): Given {
 function checkMongoUrl({ value, label }: Given): string {
   if (value === '' || value === embedded) return value;
   try {
-    new ConnectionString(value);
+    const { searchParams } = new ConnectionString(value);
+    for (const name of ['tlsCAFile', 'tlsCertificateKeyFile', 'tlsCRLFile']) {
+      requireReadable(searchParams.get(name), label);
+    }
     return value;
-  } catch {
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${label} is not a MongoDB URL`, {
       fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
     });
@@ -249,6 +281,9 @@ function checkPostgresUrl({ value, label }: Given): string {
   const fix =
     'it looks like postgres://user:password@host:5432/database; characters such as @ : / % in a password are written percent-encoded (%40 for @).';
   try {
+    // Before the parser reads them.
+    const query = new URLSearchParams(value.split('?')[1] ?? '');
+    for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
     if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
       if (!database) throw new UsageError(`${label} names no database`, { fix });
@@ -258,6 +293,19 @@ function checkPostgresUrl({ value, label }: Given): string {
     if (error instanceof UsageError) throw error;
   }
   throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+}
+
+function requireReadable(path: string | null, label: string): void {
+  if (path === null || path === '') return;
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new UsageError(`${path}, which ${label} names, cannot be read (${code})`, {
+      fix: 'correct the path, or let this user read the file.',
+      cause: error,
+    });
+  }
 }
 
 function readFilter({ value, label }: Given): Document | undefined {
@@ -274,10 +322,23 @@ function refuseSeveral(command: CommandName, collections: string, plan: string):
   });
 }
 
-/** So that nobody's data lands in a trial server by accident. */
-function refuseHalfEmbedded(mongoUrl: string, postgresUrl: string): void {
-  const [set, missing] = mongoUrl === '' ? ['POSTGRES_URL', 'MONGO_URL'] : ['MONGO_URL', 'POSTGRES_URL'];
-  if ((mongoUrl === '') === (postgresUrl === '')) return;
+/** A flag goes before the environment; of two that are given alike nobody knows which is meant. */
+function isDumpChosen(source: Given, mongoUrl: Given): boolean {
+  if (source.label === '' || mongoUrl.label === '') return source.label !== '';
+  const isFlag = ({ label }: Given): boolean => label.startsWith('--');
+  if (isFlag(source) !== isFlag(mongoUrl)) return isFlag(source);
+  throw new UsageError(`${source.label} and ${mongoUrl.label} are both set`, {
+    fix: 'documents are read from one of them: unset the other.',
+  });
+}
+
+/**
+ * So that nobody's data lands in a trial server by accident.
+ * @param source the variable that says what is read; empty when none does
+ */
+function refuseHalfEmbedded(source: string, postgresUrl: string): void {
+  const [set, missing] = source === '' ? ['POSTGRES_URL', 'MONGO_URL'] : [source, 'POSTGRES_URL'];
+  if ((source === '') === (postgresUrl === '')) return;
   throw new UsageError(`${set} is set but ${missing} is not`, {
     fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
   });

@@ -1,7 +1,6 @@
 /** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { ExitCode, MigrationError, NothingToCopyError } from './errors.ts';
 import type { DryRunEvent } from './events.ts';
 import { formatPlural } from './format.ts';
@@ -9,7 +8,7 @@ import { createIndexStatement } from './plan/index-plan.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
@@ -19,14 +18,14 @@ import {
 } from './postgres/ddl.ts';
 import { findJob } from './postgres/jobs.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { lockTable, unlockTable } from './postgres/run-lock.ts';
+import { lockJob, lockTable, unlockJob, unlockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { estimateBytes } from './postgres/size-estimate.ts';
 import { prepareRun, type Preparation } from './preparation.ts';
 import { isCollectionEmpty } from './seed.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { arrayOfDocuments } from './transcode/bson-array.ts';
 import { createRowEncoder } from './transcode/row.ts';
@@ -48,41 +47,28 @@ const estimateSize = 1_000;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
-  const { postgresUrl: url, mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = config;
-  const session = await Session.open({
-    url,
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
-    retryLimitMs,
-    answerTimeoutMs,
     // The promise of the option, kept by Postgres itself.
     onConnect: async (client) => {
       await client.query('SET default_transaction_read_only = on');
     },
     signal: options.signal,
-  });
-  try {
+  };
+  return await withSession(sessionOptions, async (session) => {
     const server = await session.run(async (client) => ({
       version: await requireServer(client),
       connectionsLeft: await readConnectionsLeft(client),
     }));
-    options.onEvent({ kind: 'dry-run-server', target: describePostgres(url), ...server });
-    const database = await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
+    const database = await openDatabase(config, { signal: options.signal });
     try {
       return await lookAtAll(config, options, session, database);
     } finally {
       await database.close();
     }
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function lookAtAll(
@@ -91,14 +77,14 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoUrl, mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
   const leaveOut = (name: string, message: string, fix = ''): void => {
-    options.onEvent({ kind: 'dry-run-failure', source: `${mongoDb}.${name}`, message, fix });
+    options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, message, fix });
   };
   if (!namesSeveral(mongoCollection)) {
     if (
       options.isSeeded &&
-      (await isCollectionEmpty({ url: mongoUrl, db: mongoDb, collection: mongoCollection }))
+      (await isCollectionEmpty({ url: mongoUrl, db: database.name, collection: mongoCollection }))
     ) {
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
@@ -110,16 +96,22 @@ async function lookAtAll(
   const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
   for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
   const selection = describeSelection(config);
-  const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
-  const jobId = (await session.run((client) => findJob(client, request))) ?? newJob;
+  const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
+  const unfinished = await session.run((client) => findJob(client, request));
+  if (unfinished !== null) {
+    await session.run(async (client) => {
+      await lockJob(client, unfinished);
+      await unlockJob(client, unfinished);
+    }, 'long');
+  }
+  const jobId = unfinished ?? newJob;
   let exitCode: ExitCode = ExitCode.ok;
   for (const { name } of chosen) {
     options.signal.throwIfAborted();
     try {
       await lookAt(config, options, session, database, name, jobId);
     } catch (thrown) {
-      const error =
-        thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, config.postgresUrl) : thrown;
+      const error = explainDatabaseError(thrown, config.postgresUrl);
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
       if (error instanceof NothingToCopyError) {
         leaveOut(name, `left out: ${error.message}`);
@@ -141,7 +133,7 @@ async function lookAt(
   jobId: string | null,
 ): Promise<void> {
   const table = chooseTable(config.postgresSchema, collection, planFile);
-  const source = await database.open(collection);
+  const source = await database.open(collection, config.filter);
   await session.run(async (client) => {
     // As a start would. Not kept: a start has not to wait for one that only looks.
     await lockTable(client, table);

@@ -44,12 +44,15 @@ export class UsageError extends MigrationError {
   }
 }
 
-/** MongoDB could not be reached or read. */
+/** MongoDB, or a dump, could not be reached or read. */
 export class SourceError extends MigrationError {
   constructor(message: string, options: ErrorDetails = {}) {
     super(ExitCode.source, message, options);
   }
 }
+
+/** A dump is cut off or corrupt at some byte: what came before it was read, and nothing after it ever will be. */
+export class DamagedDumpError extends SourceError {}
 
 /** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
 export class NothingToCopyError extends SourceError {}

@@ -51,6 +51,21 @@ export interface WorkerDiedEvent {
   readonly pid: number;
 }
 
+/** A server was away, or refused for now, and the work is done again; a notice may tell people more. */
+export interface RetriedEvent {
+  readonly kind: 'retried';
+  readonly server: 'mongodb' | 'postgres';
+  /** How often since the last such event. */
+  readonly times: number;
+}
+
+/** A collection is given up; the run ends with the error, or goes on with the next collection. */
+export interface FailedEvent {
+  readonly kind: 'failed';
+  readonly source: string;
+  readonly message: string;
+}
+
 /** The rows are in; the primary key is being built. */
 export interface FinishingEvent {
   readonly kind: 'finishing';
@@ -93,6 +108,8 @@ export type RunEvent =
   | StartedEvent
   | ProgressEvent
   | WorkerDiedEvent
+  | RetriedEvent
+  | FailedEvent
   | FinishingEvent
   | IndexEvent
   | SummaryEvent

@@ -5,6 +5,7 @@ import type { CommandName, OptionName } from './options.ts';
 
 export const optionGroups: Readonly<Record<OptionName, string>> = {
   mongoUrl: 'Source',
+  source: 'Source',
   mongoDb: 'Source',
   mongoCollection: 'Source',
   excludeCollections: 'Source',
@@ -62,6 +63,7 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
     [invoke('start', '--dry-run'), 'look at both sides, and write to neither'],
     [invoke('start', '--plan plan.json --if-exists append'), 'fill a table of your own by a plan'],
     [invoke('start', `--filter '{"age":{"$gte":18}}'`), 'copy a part'],
+    [invoke('start', '--source dump/school'), 'copy what mongodump wrote, without a MongoDB'],
   ],
   plan: [
     [invoke('plan', '--out plan.json'), 'write the plan of a collection to a file, to read and to change'],

@@ -47,7 +47,7 @@ type OptionsOf<Command extends CommandName> = {
 /** The options of a command by their names in `src/options.ts`, such as `mongoUrl` for MONGO_URL. */
 type SettingsOf<Command extends CommandName> = {
   readonly [Name in Exclude<OptionsOf<Command>, ForCommandLine>]?: ValueOf<(typeof options)[Name]>;
-} & { readonly mongoUrl: string; readonly postgresUrl: string };
+} & { readonly postgresUrl: string } & ({ readonly mongoUrl: string } | { readonly source: string });
 
 export type MigrateSettings = SettingsOf<'start'>;
 export type VerifySettings = SettingsOf<'verify'>;
@@ -102,7 +102,8 @@ function readSettings(command: CommandName, settings: Readonly<Record<string, un
       : undefined;
     if (option?.commands.includes(command) !== true) throw new UsageError(`there is no setting ${name}`);
   }
-  for (const name of ['mongoUrl', 'postgresUrl'] as const) {
+  const source = settings.source === undefined ? 'mongoUrl' : 'source';
+  for (const name of [source, 'postgresUrl'] as const) {
     const url = settings[name];
     if (typeof url !== 'string' || url === '') throw new UsageError(`${name} is missing`);
     if (url === embedded) throw new UsageError(`${name} must be a URL: only commands have embedded servers`);

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { UsageError } from './errors.ts';
-import type { RunEvent } from './events.ts';
+import type { ProgressEvent, RunEvent } from './events.ts';
 
 export interface Metrics {
   /** Where they are: `http://127.0.0.1:9464/metrics`. */
@@ -14,7 +14,7 @@ export interface Metrics {
   close(): Promise<void>;
 }
 
-const states = ['planning', 'loading', 'finishing', 'finished', 'verifying', 'verified'] as const;
+const states = ['loading', 'finishing', 'finished', 'verifying', 'verified', 'failed'] as const;
 type State = (typeof states)[number];
 
 /** @throws UsageError when the port cannot be had */
@@ -66,16 +66,31 @@ async function answer(
   return { status: 404, type: 'text/plain', body: 'there are /metrics and /healthz\n' };
 }
 
-class CollectedMetrics {
+/** Named by the conventions of Prometheus: what only grows ends with `_total`, and a unit is named. */
+export class CollectedMetrics {
   readonly registry = new Registry();
-  readonly #settled = this.#gauge('documents', 'Documents committed, as rows or as dead letters.');
-  readonly #deadLetters = this.#gauge('dead_letters', 'Documents that became dead letters.');
-  readonly #bytes = this.#gauge('bytes', 'BSON bytes of these documents.');
+  readonly #documents = this.#counter('documents_total', 'Documents committed, as rows or as dead letters.');
+  readonly #deadLetters = this.#counter('dead_letters_total', 'Documents that became dead letters.');
+  readonly #bytes = this.#counter('document_bytes_total', 'Bytes of BSON of the documents committed.');
+  readonly #compared = this.#counter('compared_documents_total', 'Documents that verify has compared.');
   readonly #expected = this.#gauge('expected_documents', 'About how many documents there are.');
-  readonly #inFlightBatches = this.#gauge('in_flight_batches', 'Batches read and not yet committed.');
-  readonly #inFlightBytes = this.#gauge('in_flight_bytes', 'Their bytes.');
-  readonly #workers = this.#gauge('workers', 'Workers that live.');
-  readonly #seconds = this.#gauge('load_seconds', 'Time since reading began.');
+  readonly #seconds = this.#gauge('elapsed_seconds', 'Time since reading began.');
+  readonly #differences = this.#gauge('differences', 'Rows missing, different or too many, by verify.');
+  readonly #state = new Gauge({
+    name: 'mongo2pg_state',
+    help: '1 for the state that a collection is in, 0 for the others.',
+    labelNames: ['collection', 'state'],
+    registers: [this.registry],
+  });
+  readonly #workers = this.#single('workers', 'Workers that live.');
+  readonly #inFlightBatches = this.#single('in_flight_batches', 'Batches read and not yet committed.');
+  readonly #inFlightBytes = this.#single('in_flight_bytes', 'Bytes of BSON of these batches.');
+  readonly #retries = new Counter({
+    name: 'mongo2pg_retries_total',
+    help: 'Times that a server was away or refused for now, and the work was done again.',
+    labelNames: ['server'],
+    registers: [this.registry],
+  });
   readonly #deaths = new Counter({
     name: 'mongo2pg_worker_deaths_total',
     help: 'Workers that ended before they were told to.',
@@ -86,12 +101,11 @@ class CollectedMetrics {
     help: 'Notices of the run: connections made anew, workers replaced, and the like.',
     registers: [this.registry],
   });
-  readonly #state = new Gauge({
-    name: 'mongo2pg_state',
-    help: '1 for the state that a collection is in.',
-    labelNames: ['collection', 'state'],
-    registers: [this.registry],
-  });
+  readonly #verifying = new Set<string>();
+
+  constructor() {
+    for (const server of ['mongodb', 'postgres']) this.#retries.inc({ server }, 0);
+  }
 
   update(event: RunEvent): void {
     switch (event.kind) {
@@ -101,50 +115,83 @@ class CollectedMetrics {
       case 'started':
         this.#setState(event.source, 'loading');
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
-        this.#settled.set({ collection: event.source }, event.committedDocuments);
+        setTotal(this.#documents, event.source, event.committedDocuments);
         return;
-      case 'progress': {
-        const labels = { collection: event.source };
-        this.#settled.set(labels, event.documents);
-        this.#deadLetters.set(labels, event.deadLettered);
-        this.#bytes.set(labels, event.bytes);
-        this.#seconds.set(labels, event.elapsedMs / 1000);
-        this.#inFlightBatches.set(labels, event.inFlightBatches);
-        this.#inFlightBytes.set(labels, event.inFlightBytes);
-        this.#workers.set(labels, event.liveWorkers);
+      case 'progress':
+        this.#progress(event);
         return;
-      }
       case 'worker-died':
         this.#deaths.inc();
+        return;
+      case 'retried':
+        this.#retries.inc({ server: event.server }, event.times);
+        return;
+      case 'failed':
+        this.#setState(event.source, 'failed');
         return;
       case 'finishing':
         this.#setState(event.source, 'finishing');
         return;
       case 'summary':
         this.#setState(event.source, 'finished');
-        this.#deadLetters.set({ collection: event.source }, event.deadLettered);
+        setTotal(this.#deadLetters, event.source, event.deadLettered);
         return;
       case 'verifying':
+        this.#verifying.add(event.source);
         this.#setState(event.source, 'verifying');
+        this.#expected.set({ collection: event.source }, event.expectedDocuments);
         return;
       case 'verified':
         this.#setState(event.source, 'verified');
+        this.#differences.set({ collection: event.source }, event.missing + event.different + event.extra);
         return;
       case 'index':
         return;
     }
   }
 
+  #progress(event: ProgressEvent): void {
+    const { source } = event;
+    if (this.#verifying.has(source)) {
+      setTotal(this.#compared, source, event.documents);
+    } else {
+      setTotal(this.#documents, source, event.documents);
+      setTotal(this.#deadLetters, source, event.deadLettered);
+      setTotal(this.#bytes, source, event.bytes);
+    }
+    this.#seconds.set({ collection: source }, event.elapsedMs / 1000);
+    this.#inFlightBatches.set(event.inFlightBatches);
+    this.#inFlightBytes.set(event.inFlightBytes);
+    this.#workers.set(event.liveWorkers);
+  }
+
   #setState(collection: string, now: State): void {
     for (const state of states) this.#state.set({ collection, state }, state === now ? 1 : 0);
   }
 
-  #gauge(name: string, help: string): Gauge<'collection'> {
-    return new Gauge({
-      name: `mongo2pg_${name}`,
-      help,
-      labelNames: ['collection'],
-      registers: [this.registry],
-    });
+  #counter(name: string, help: string): Counter<'collection'> {
+    return new Counter(this.#perCollection(name, help));
   }
+
+  #gauge(name: string, help: string): Gauge<'collection'> {
+    return new Gauge(this.#perCollection(name, help));
+  }
+
+  /** Of the whole process: summed over collections it would count the same more than once. */
+  #single(name: string, help: string): Gauge {
+    return new Gauge({ name: `mongo2pg_${name}`, help, registers: [this.registry] });
+  }
+
+  #perCollection(
+    name: string,
+    help: string,
+  ): { name: string; help: string; labelNames: 'collection'[]; registers: [Registry] } {
+    return { name: `mongo2pg_${name}`, help, labelNames: ['collection'], registers: [this.registry] };
+  }
+}
+
+/** Events tell totals. One that is less than before, as when a crash of Postgres took commits back, reads as a reset. */
+function setTotal(counter: Counter<'collection'>, collection: string, total: number): void {
+  counter.remove({ collection });
+  counter.inc({ collection }, total);
 }

@@ -1,22 +1,21 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import type pg from 'pg';
+import { targetOptions, type Config } from './config.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
-import type { Plan } from './plan/plan.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { explainPostgresError } from './postgres/connection.ts';
-import { finishJob, openJob } from './postgres/jobs.ts';
-import { lockTable } from './postgres/run-lock.ts';
+import { explainDatabaseError } from './postgres/connection.ts';
+import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
-import type { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -31,7 +30,8 @@ export interface MigrateOptions {
   readonly recorder: Recorder | null;
 }
 
-type Table = Pick<Plan, 'schema' | 'table'>;
+/** Takes a lock on a connection. */
+type Lock = (client: pg.Client) => Promise<void>;
 
 /**
  * Migrates the collections that the config names. Its URLs are those of servers that run.
@@ -39,39 +39,33 @@ type Table = Pick<Plan, 'schema' | 'table'>;
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
   /** Locks end with the connection that took them. */
-  const locked: Table[] = [];
-  const session = await Session.open({
-    url: config.postgresUrl,
+  const locks: Lock[] = [];
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg primary',
-    retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: config.answerTimeoutMs,
     onConnect: async (client) => {
-      for (const table of locked) await lockTable(client, table);
+      for (const take of locks) await take(client);
     },
     onLost: (reason) => {
+      options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
       options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
     },
     signal: options.signal,
-  });
-  const lock = async (table: Table): Promise<void> => {
-    await session.run((client) => lockTable(client, table), 'long');
-    locked.push(table);
   };
-  try {
+  return await withSession(sessionOptions, async (session) => {
+    const lock = async (take: Lock): Promise<void> => {
+      await session.run(take, 'long');
+      locks.push(take);
+    };
     return await new Job(config, options, session, lock).execute();
-  } catch (error) {
-    // The errors of Postgres itself; those of the connection were explained where they arose.
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 class Job {
   readonly #config: Config;
   readonly #options: MigrateOptions;
   readonly #session: Session;
-  readonly #lock: (table: Table) => Promise<void>;
+  readonly #lock: (take: Lock) => Promise<void>;
   #size = 0;
   #supervisor: Supervisor | undefined;
   #migration: Migration | undefined;
@@ -80,7 +74,7 @@ class Job {
     config: Config,
     options: MigrateOptions,
     session: Session,
-    lock: (table: Table) => Promise<void>,
+    lock: (take: Lock) => Promise<void>,
   ) {
     this.#config = config;
     this.#options = options;
@@ -96,7 +90,16 @@ class Job {
     // First of all: processes take longer to come up than a plan takes to be made.
     this.#bringUp();
     try {
-      const database = await this.#connectSource();
+      const database = await openDatabase(this.#config, {
+        onRetry: (reason) => {
+          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+          this.#notify(`MongoDB is tried again (${reason})`);
+        },
+        onNotice: (message) => {
+          this.#notify(message);
+        },
+        signal: this.#options.signal,
+      });
       try {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
@@ -119,30 +122,36 @@ class Job {
 
   /** One after the other; what one fails at is no reason to leave the others. */
   async #copySeveral(database: Database): Promise<Outcome> {
-    const { mongoDb, mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
+    const { mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-    for (const { name, reason } of left) this.#notify(`${mongoDb}.${name} is left out: ${reason}`);
+    for (const { name, reason } of left) this.#notify(`${database.name}.${name} is left out: ${reason}`);
     const selection = describeSelection(this.#config);
-    const request = { sourceDb: mongoDb, schema: postgresSchema, selection, isRestart };
+    const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
+    await this.#lock((client) => lockJob(client, jobId));
+    const names = chosen.map(({ name }) => name);
+    await this.#session.transaction((client) => planJob(client, jobId, names));
+    const mark = (name: string, outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
+      this.#session.run((client) => markCollection(client, jobId, name, outcome, detail));
 
     const summaries: Summary[] = [];
     const failures: Failure[] = [];
-    for (const [index, { name }] of chosen.entries()) {
+    for (const [index, name] of names.entries()) {
       try {
-        const summary = await this.#copy(database, name, jobId, index === chosen.length - 1);
+        const summary = await this.#copy(database, name, jobId, index === names.length - 1);
         if (summary !== null) summaries.push(summary);
       } catch (error) {
         if (error instanceof NothingToCopyError) {
           this.#notify(`left out: ${error.message}`);
+          await mark(name, 'left_out', error.message);
           continue;
         }
-        const failure = this.#explain(error);
-        if (!(failure instanceof MigrationError) || isEndOfAll(failure, this.#options.signal)) throw failure;
-        const { message, fix, exitCode } = failure;
-        failures.push({ source: `${mongoDb}.${name}`, message, fix, exitCode });
-        this.#notify(`${mongoDb}.${name} failed: ${message}`);
+        if (!(error instanceof MigrationError) || isEndOfAll(error, this.#options.signal)) throw error;
+        const { message, fix, exitCode } = error;
+        failures.push({ source: `${database.name}.${name}`, message, fix, exitCode });
+        this.#notify(`${database.name}.${name} failed: ${message}`);
+        await mark(name, 'failed', message);
         // Whatever its workers hold is of a run that is over.
         await this.#supervisor?.kill();
         this.#supervisor = undefined;
@@ -159,9 +168,27 @@ class Job {
     jobId: string | null,
     isLast: boolean,
   ): Promise<Summary | null> {
+    try {
+      return await this.#copyCollection(database, collection, jobId, isLast);
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown, this.#config.postgresUrl);
+      if (!(error instanceof InterruptedError || error instanceof NothingToCopyError)) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#options.onEvent({ kind: 'failed', source: `${database.name}.${collection}`, message });
+      }
+      throw error;
+    }
+  }
+
+  async #copyCollection(
+    database: Database,
+    collection: string,
+    jobId: string | null,
+    isLast: boolean,
+  ): Promise<Summary | null> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
-    const source = await database.open(collection);
-    await this.#lock(table);
+    const source = await database.open(collection, this.#config.filter);
+    await this.#lock((client) => lockTable(client, table));
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
       config: this.#config,
@@ -179,23 +206,6 @@ class Job {
     return await this.#migration.execute();
   }
 
-  async #connectSource(): Promise<Database> {
-    const { mongoUrl, mongoDb, filter, retryLimitMs, answerTimeoutMs } = this.#config;
-    // Here and not at the top: loading the driver takes as long as starting a worker, and the workers start meanwhile.
-    const { Database } = await import('./source/database.ts');
-    return await Database.connect({
-      url: mongoUrl,
-      db: mongoDb,
-      filter,
-      retryLimitMs,
-      answerTimeoutMs,
-      signal: this.#options.signal,
-      onRetry: (reason) => {
-        this.#notify(`MongoDB is tried again (${reason})`);
-      },
-    });
-  }
-
   #bringUp(): Supervisor {
     const supervisor = bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
@@ -209,6 +219,9 @@ class Job {
       },
       onAck: (ack) => {
         this.#migration?.onAck(ack);
+        if (ack.retries !== undefined) {
+          this.#options.onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
+        }
       },
     });
     this.#supervisor = supervisor;
@@ -219,10 +232,6 @@ class Job {
     return dismissWorkers(supervisor, (message) => {
       this.#notify(message);
     });
-  }
-
-  #explain(error: unknown): unknown {
-    return error instanceof pg.DatabaseError ? explainPostgresError(error, this.#config.postgresUrl) : error;
   }
 
   #notify(message: string): void {

@@ -1,7 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
-import pg from 'pg';
-import { MigrationError } from './errors.ts';
+import { DamagedDumpError, MigrationError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -11,8 +10,9 @@ import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import { describePostgres, explainPostgresError } from './postgres/connection.ts';
+import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import { finishTable } from './postgres/finish-table.ts';
+import { assignRun } from './postgres/jobs.ts';
 import { requireLead } from './postgres/lead.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
@@ -83,6 +83,9 @@ export class Migration {
   async #open(): Promise<Opening | null> {
     const { config, session, source, jobId } = this.#options;
     const prepared = await prepareRun(this.#options);
+    if (prepared.kind !== 'begin' && jobId !== null) {
+      await session.run((client) => assignRun(client, jobId, source.name, prepared.run.runId));
+    }
     if (prepared.kind === 'done') {
       this.#notify(`${source.name} is copied already: ${describeRun(prepared.run)}`);
       return null;
@@ -196,11 +199,14 @@ export class Migration {
   /** What is committed stays committed, so that every end of an open run leaves something to go on from. */
   async #tellHowToContinue(thrown: unknown, { runId }: OpenRun): Promise<unknown> {
     const { postgresUrl } = this.#options.config;
-    const error = thrown instanceof pg.DatabaseError ? explainPostgresError(thrown, postgresUrl) : thrown;
+    const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
-    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed; `;
-    const fix = `${error.fix === '' ? '' : `${error.fix} `}${committed}the same command goes on from there.`;
+    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
+    // A dump does not mend by itself.
+    const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
+    const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
+    const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     const { exitCode, message, isServerGone } = error;
     return new MigrationError(exitCode, message, { fix, isServerGone, cause: error });
   }

@@ -38,11 +38,19 @@ export const options = {
     describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
     commands: allThatRead,
   },
+  source: {
+    env: 'SOURCE',
+    kind: 'text',
+    default: '',
+    describe:
+      'A dump to read in place of MONGO_URL: a .bson file, a folder or an archive of mongodump, or JSON of mongoexport; each of them may be gzip.',
+    commands: ['start', 'plan', 'verify', 'retry'],
+  },
   mongoDb: {
     env: 'MONGO_DB',
     kind: 'text',
     default: 'school',
-    describe: 'Database to read; without it, the one in MONGO_URL counts before the default.',
+    describe: 'Database to read; without it, the one in MONGO_URL or in the dump counts before the default.',
     commands: allThatRead,
   },
   mongoCollection: {
@@ -50,7 +58,7 @@ export const options = {
     kind: 'text',
     default: 'users',
     describe:
-      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all.',
+      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all, which is the default for a dump.',
     commands: ['start', 'plan', 'verify', 'seed', 'retry'],
   },
   excludeCollections: {
@@ -138,7 +146,7 @@ export const options = {
     kind: 'count',
     range: [1, 65_536],
     default: '64',
-    describe: 'Megabytes read from MongoDB and not yet committed, at most; one batch always goes.',
+    describe: 'Megabytes read and not yet committed, at most; one batch always goes.',
     commands: startAndVerify,
   },
   dryRun: {

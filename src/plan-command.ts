@@ -10,6 +10,7 @@ import { chooseTable, inferPlan } from './plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from './plan/plan-text.ts';
 import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
+import { openDatabase } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
 import { invoke } from './invocation.ts';
@@ -21,11 +22,9 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const { mongoDb: db, mongoCollection, filter, retryLimitMs, answerTimeoutMs } = config;
-    const { Database } = await import('./source/database.ts');
-    const database = await Database.connect({ url: mongoUrl, db, filter, retryLimitMs, answerTimeoutMs });
+    const database = await openDatabase({ ...config, mongoUrl }, { signal: options.signal });
     try {
-      await planCollection(await database.open(mongoCollection), config, options);
+      await planCollection(await database.open(config.mongoCollection, config.filter), config, options);
     } finally {
       await database.close();
     }

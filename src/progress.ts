@@ -72,6 +72,8 @@ async function createSpinnerProgress(): Promise<Progress> {
           spinner.text = line;
           return;
         case 'worker-died':
+        case 'retried':
+        case 'failed':
           return;
         case 'index':
           line = `${event.source}: ${describeIndex(event)}`;
@@ -124,6 +126,8 @@ function createPlainProgress(): Progress {
           print('building the primary key');
           return;
         case 'worker-died':
+        case 'retried':
+        case 'failed':
           return;
         case 'index':
           print(`${event.source}: ${describeIndex(event)}`);

@@ -1,11 +1,9 @@
 /** `npm run retry`: loads the dead letters of a table again, and says what is left of them. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { ExitCode, UsageError } from './errors.ts';
 import { formatPlural } from './format.ts';
 import { toIdentifier } from './plan/names.ts';
-import { explainPostgresError } from './postgres/connection.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { retryLetters } from './postgres/letter-retry.ts';
@@ -13,7 +11,7 @@ import { refitRun } from './postgres/refit.ts';
 import { describeRun, type RunRequest } from './postgres/run-decision.ts';
 import { lockTable } from './postgres/run-lock.ts';
 import { listRuns } from './postgres/runs.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { describeLetters } from './summary.ts';
 
 export interface RetryOptions {
@@ -25,22 +23,14 @@ export interface RetryOptions {
 /** @throws MigrationError */
 export async function retryDeadLetters(config: Config, { say, signal }: RetryOptions): Promise<ExitCode> {
   const table = { schema: config.postgresSchema, table: toIdentifier(config.mongoCollection) };
-  const session = await Session.open({
-    url: config.postgresUrl,
+  const options: SessionOptions = {
+    ...targetOptions(config),
     applicationName: 'mongo2pg retry',
-    retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: config.answerTimeoutMs,
     // A run that loads the table at the same time would count rows that are not its own.
     onConnect: (client) => lockTable(client, table),
     signal,
-  });
-  try {
-    return await retryAllRuns(session, table, { say, signal });
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
-  } finally {
-    await session.close();
-  }
+  };
+  return await withSession(options, (session) => retryAllRuns(session, table, { say, signal }));
 }
 
 async function retryAllRuns(

@@ -1,7 +1,7 @@
 /** The load of one run: reads its ranges, has the workers commit them, and keeps count of both. */
 
 import type { Config } from './config.ts';
-import { ExitCode, MigrationError } from './errors.ts';
+import { ExitCode, MigrationError, SourceError } from './errors.ts';
 import type { RunEvent } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatPlural } from './format.ts';
@@ -17,6 +17,7 @@ import type { Division } from './reading/division.ts';
 import type { Range } from './reading/range-reading.ts';
 import { readRanges, type ReadersOptions } from './reading/readers.ts';
 import type { Page, Source } from './source/source.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface RunLoadOptions {
   readonly config: Config;
@@ -61,19 +62,15 @@ export class RunLoad {
     const { source, supervisor, onEvent } = this.#options;
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    onEvent({
-      kind: 'progress',
+    const progress = reportProgress(supervisor, {
       source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: this.#run.committed.documents,
       deadLettered: this.#deadLetters,
-      inFlightBatches: supervisor.inFlight.batches,
-      inFlightBytes: supervisor.inFlight.bytes,
-      liveWorkers: supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#startedMs,
-      workers: supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this run that is applied. */
@@ -84,20 +81,13 @@ export class RunLoad {
 
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
   async execute(): Promise<void> {
-    const { config, division, meter, supervisor } = this.#options;
+    const { division, meter } = this.#options;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
     let { ranges, isLoaded } = this.#run;
     while (!isLoaded) {
-      const ends = await readRanges(ranges, {
-        source: this.#timedSource(),
-        division,
-        itemsPerPage: config.itemsPerPage,
-        handOver: (page, place) => this.#handOver(page, place),
-        split: (range, cutId) => this.#split(range, cutId),
-        isToStop: () => this.#isToStop(),
-      });
-      await meter.time('drain', supervisor.drain());
+      const ends = await this.#readRanges(ranges);
+      await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges(ends);
@@ -106,10 +96,32 @@ export class RunLoad {
     meter.endLoad();
   }
 
+  async #readRanges(ranges: readonly Range[]): Promise<RangeEnds> {
+    const { config, division, signal } = this.#options;
+    try {
+      return await readRanges(ranges, {
+        source: this.#timedSource(),
+        division,
+        itemsPerPage: config.itemsPerPage,
+        handOver: (page, place) => this.#handOver(page, place),
+        split: (range, cutId) => this.#split(range, cutId),
+        isToStop: () => this.#isToStop(),
+      });
+    } catch (error) {
+      // What was read before is handed over, and worth keeping.
+      if (error instanceof SourceError || signal.aborted) await this.#drain().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #drain(): Promise<void> {
+    return this.#options.meter.time('drain', this.#options.supervisor.drain());
+  }
+
   #timedSource(): ReadersOptions['source'] {
     const { source, meter } = this.#options;
     return {
-      readPage: (interval, limit) => meter.time('read', source.readPage(interval, limit)),
+      pages: (interval, itemsPerPage) => meter.timePages(source.pages(interval, itemsPerPage)),
       idsWithin: (ids, interval) => source.idsWithin(ids, interval),
     };
   }

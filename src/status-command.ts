@@ -1,14 +1,13 @@
-/** `npm run status`: tells of runs from the ledger alone, once or again and again. */
+/** `npm run status`: tells of jobs and runs from the ledger alone, once or again and again. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import type { Config } from './config.ts';
+import { targetOptions, type Config } from './config.ts';
 import { UsageError } from './errors.ts';
-import { explainPostgresError } from './postgres/connection.ts';
+import { readJobStatus, type JobStatus } from './postgres/job-status.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { readRunStatus, type RunStatus } from './postgres/run-status.ts';
-import { Session } from './postgres/session.ts';
-import { describeStatus, nextStep } from './status-text.ts';
+import { withSession, type Session } from './postgres/session.ts';
+import { describeJob, describeStatus, nextStep, nextStepOfJob } from './status-text.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
 const watchEveryMs = 2_000;
@@ -18,30 +17,27 @@ const clearScreen = '\u001b[H\u001b[J';
 
 /** @throws MigrationError */
 export async function showStatus(config: Config, signal: AbortSignal): Promise<void> {
-  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = config;
-  const session = await Session.open({
-    url,
-    applicationName: 'mongo2pg status',
-    retryLimitMs,
-    answerTimeoutMs,
-    signal,
-  });
-  try {
+  const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
+  await withSession(options, async (session) => {
     for (;;) {
-      const runs = await readStatus(session, config.showsAll);
-      print(runs, config);
-      if (!config.isWatching || !runs.some(({ state }) => state === 'running')) return;
+      let status = await readStatus(session, config.showsAll);
+      // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
+      if (!isAtWork(status)) status = await readStatus(session, config.showsAll);
+      print(status, config);
+      if (!config.isWatching || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
     }
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
-async function readStatus(session: Session, includesReplaced: boolean): Promise<RunStatus[]> {
+interface Status {
+  readonly jobs: readonly JobStatus[];
+  readonly runs: readonly RunStatus[];
+}
+
+/** All of one moment. */
+async function readStatus(session: Session, includesReplaced: boolean): Promise<Status> {
   return await session.run(async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {
@@ -50,20 +46,29 @@ async function readStatus(session: Session, includesReplaced: boolean): Promise<
           fix: 'give POSTGRES_URL the database that the run has loaded.',
         });
       }
-      return await readRunStatus(client, includesReplaced);
+      const runs = await readRunStatus(client, includesReplaced);
+      return { jobs: await readJobStatus(client, runs, includesReplaced), runs };
     } finally {
       await client.query('ROLLBACK');
     }
   });
 }
 
-function print(runs: readonly RunStatus[], { json, isWatching }: Config): void {
+function isAtWork({ jobs, runs }: Status): boolean {
+  return [...jobs, ...runs].some(({ state }) => state === 'running');
+}
+
+function print({ jobs, runs }: Status, { json, isWatching }: Config): void {
   if (json) {
-    const told = runs.map((run) => ({ ...run, next: nextStep(run.state, run.deadLettered) }));
-    process.stdout.write(`${JSON.stringify({ runs: told })}\n`);
+    const told = {
+      jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
+      runs: runs.map((run) => ({ ...run, next: nextStep(run.state, run.deadLettered) })),
+    };
+    process.stdout.write(`${JSON.stringify(told)}\n`);
     return;
   }
   const isRedrawn = isWatching && process.stdout.isTTY;
-  const text = runs.length === 0 ? 'the ledger has no runs' : runs.map(describeStatus).join('\n\n');
+  const parts = [...jobs.map(describeJob), ...runs.map(describeStatus)];
+  const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
   process.stdout.write(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
 }

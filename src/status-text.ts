@@ -1,12 +1,10 @@
-/** Puts what the ledger tells of runs into words. */
+/** Puts what the ledger tells of jobs and runs into words. */
 
 import { formatCount, formatMegabytes, formatPlural } from './format.ts';
+import type { JobState, JobStatus } from './postgres/job-status.ts';
 import type { RunState, RunStatus } from './postgres/run-status.ts';
-import { describeLetters } from './summary.ts';
+import { describeExtra, describeLetters } from './summary.ts';
 import { invoke } from './invocation.ts';
-
-/** How many fields are listed before "and … more". */
-const maxListed = 10;
 
 export function describeStatus(status: RunStatus): string {
   const { runId, jobId, source, table, state, startedAt, documents, copied, deadLettered, bytes } = status;
@@ -14,19 +12,44 @@ export function describeStatus(status: RunStatus): string {
   const rate = documentsPerSecond === null ? '' : ` · ${formatCount(documentsPerSecond)} docs/s`;
   const job = jobId === null ? '' : `, part of job ${jobId}`;
   const ranges = openRanges === 0 ? '' : ` · ${formatPlural(openRanges, 'range')} of _id open`;
-  const listed = extra.slice(0, maxListed).map(({ field, type, reason, count }) => {
-    return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${reason.replaceAll('_', ' ')})`;
-  });
   return [
     `run ${runId}: ${source} → ${table}: ${state}${job}`,
     `  begun ${formatTime(startedAt)}${describeEnds(status)}`,
     `  read ${formatCount(documents)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}` +
       ` · ${formatMegabytes(bytes)}${rate}${ranges}`,
     ...describeLetters(deadLetters, runId),
-    ...listed,
-    ...(extra.length > maxListed ? [`  … and ${extra.length - maxListed} more fields in _extra`] : []),
+    ...describeExtra(extra),
     `  next: ${nextStep(state, deadLettered)}`,
   ].join('\n');
+}
+
+/** A line for the job, one for each of its collections. */
+export function describeJob(job: JobStatus): string {
+  const { jobId, sourceDb, selection, schema, state, startedAt, finishedAt, collections } = job;
+  const finished = collections.filter((one) => one.state === 'finished').length;
+  const end = finishedAt === null ? '' : ` · finished ${formatTime(finishedAt)}`;
+  const width = Math.max(0, ...collections.map(({ collection }) => collection.length));
+  return [
+    `job ${jobId}: ${sourceDb} (${selection}) → schema ${schema}: ${state}`,
+    `  begun ${formatTime(startedAt)}${end} · ${finished} of ${formatPlural(collections.length, 'collection')} finished`,
+    ...collections.map(({ collection, state: its, runId, detail }) => {
+      const run = runId === null ? '' : ` (run ${runId})`;
+      const why = detail === null ? '' : `: ${detail}`;
+      return `  ${collection.padEnd(width)}  ${its.replaceAll('_', ' ')}${run}${why}`;
+    }),
+    `  next: ${nextStepOfJob(state)}`,
+  ].join('\n');
+}
+
+export function nextStepOfJob(state: JobState): string {
+  switch (state) {
+    case 'running':
+      return 'nothing, it is at work';
+    case 'stopped':
+      return 'the command that began it goes on with what is not finished';
+    case 'finished':
+      return `nothing; ${invoke('verify')} compares all of it with MongoDB`;
+  }
 }
 
 export function nextStep(state: RunState, deadLettered: number): string {

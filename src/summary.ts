@@ -1,6 +1,7 @@
 /** Puts the account of a finished run into words. */
 
 import type { Failure, IndexAccount, LetterCount, Summary } from './events.ts';
+import type { ExtraCount } from './transcode/extra-counter.ts';
 import { describeMeasurement } from './measure/measurement-text.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
@@ -26,12 +27,7 @@ export function describeSummary(summary: Summary): string {
     ),
     `  ${formatDuration(totalMs)} · ${formatCount(perSecond(copied * share))} docs/s · ${formatMegabytes(perSecond(bytes * share))}/s · ${formatPlural(summary.workers, 'worker')}`,
     ...describeMeasurement(summary),
-    ...listed(
-      summary.extra.map(({ field, type, reason, count }) => {
-        const why = reason.replaceAll('_', ' ');
-        return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
-      }),
-    ),
+    ...describeExtra(summary.extra),
     ...describeIndexes(summary.indexes),
     ...listed(describeLetters(summary.deadLetterReasons, summary.runId)),
   ];
@@ -101,6 +97,15 @@ export function describeIndex(account: IndexAccount): string {
 
 function describeNotices(notices: readonly string[]): string {
   return notices.length === 0 ? '' : `; ${notices.join('; ')}`;
+}
+
+/** A line for each field, as far as they are shown. */
+export function describeExtra(extra: readonly ExtraCount[]): string[] {
+  const lines = extra.map(({ field, type, reason, count }) => {
+    const why = reason.replaceAll('_', ' ');
+    return `  _extra: ${formatPlural(count, 'value')} of ${JSON.stringify(field)} (${type}, ${why})`;
+  });
+  return listed(lines);
 }
 
 /** A line for each reason. */

@@ -47,7 +47,7 @@ function describeDifference({ kind, id, columns }: NamedDifference): string {
     case 'different':
       return columns
         .map(({ column, expected, actual }) => {
-          return `  different: _id ${id}, column "${column}": ${quote(expected)} in MongoDB, ${quote(actual)} in PostgreSQL`;
+          return `  different: _id ${id}, column "${column}": ${quote(expected)} in the document, ${quote(actual)} in PostgreSQL`;
         })
         .join('\n');
   }

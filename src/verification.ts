@@ -5,8 +5,9 @@ import { UsageError } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { hashDocument, keyIndex, type Difference } from './postgres/comparison.ts';
+import { hashDocument, type Difference } from './postgres/comparison.ts';
 import { countRows, qualifiedName } from './postgres/ddl.ts';
+import { keyIndex } from './postgres/expected-rows.ts';
 import { createKeys, dropKeys, findExtraRows } from './postgres/key-collection.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
@@ -14,6 +15,7 @@ import type { Session } from './postgres/session.ts';
 import { Division } from './reading/division.ts';
 import { readRanges } from './reading/readers.ts';
 import type { Page, Source } from './source/source.ts';
+import { reportProgress } from './workforce.ts';
 
 export interface VerificationOptions {
   readonly config: Config;
@@ -53,19 +55,16 @@ export class Verification {
   onSettled(batch: Batch): void {
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
-    this.#options.onEvent({
-      kind: 'progress',
-      source: this.#options.source.name,
+    const { onEvent, source, supervisor } = this.#options;
+    const progress = reportProgress(supervisor, {
+      source: source.name,
       documents: this.#settled,
+      bytes: this.#bytes,
       committedBefore: 0,
       deadLettered: this.#deadLettered,
-      inFlightBatches: this.#options.supervisor.inFlight.batches,
-      inFlightBytes: this.#options.supervisor.inFlight.bytes,
-      liveWorkers: this.#options.supervisor.liveWorkers,
-      bytes: this.#bytes,
       elapsedMs: performance.now() - this.#startedMs,
-      workers: this.#options.supervisor.size,
     });
+    onEvent(progress);
   }
 
   /** To be called for each ack of this verification that is applied. */
@@ -173,9 +172,9 @@ export class Verification {
     const { source } = this.#options;
     const changed = { missing: 0, different: 0 };
     const hashes = new Map<string, string>();
-    for (const [id, document] of await source.readByIds(this.#suspects.map(({ idBson }) => idBson))) {
-      hashes.set(id, hashDocument(document));
-    }
+    const again = await source.readByIds(this.#suspects.map(({ idBson }) => idBson));
+    if (again === null) return changed;
+    for (const [id, document] of again) hashes.set(id, hashDocument(document));
     this.#suspects = this.#suspects.filter(({ kind, idBson, documentHash }) => {
       if (hashes.get(Buffer.from(idBson).toString('latin1')) === documentHash) return true;
       changed[kind]++;

@@ -1,19 +1,17 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
-import pg from 'pg';
-import type { Config } from './config.ts';
-import { UsageError } from './errors.ts';
+import { targetOptions, type Config } from './config.ts';
+import { NothingToCopyError, UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
-import { options as settings } from './options.ts';
-import type { Supervisor } from './pool/supervisor.ts';
-import { explainPostgresError } from './postgres/connection.ts';
+import { options as optionTable } from './options.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
-import { Session } from './postgres/session.ts';
+import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import { Database } from './source/database.ts';
+import { openDatabase, type Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
+import type { Source } from './source/source.ts';
 import { Verification } from './verification.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
@@ -24,20 +22,18 @@ export interface VerifyOptions {
 
 /** @throws MigrationError */
 export async function verify(config: Config, options: VerifyOptions): Promise<VerificationSummary[]> {
-  const session = await Session.open({
-    url: config.postgresUrl,
-    applicationName: 'mongo2pg primary',
-    retryLimitMs: config.retryLimitMs,
-    answerTimeoutMs: config.answerTimeoutMs,
-    signal: options.signal,
-  });
-  try {
-    return await verifyAll(config, options, session);
-  } catch (error) {
-    throw error instanceof pg.DatabaseError ? explainPostgresError(error, config.postgresUrl) : error;
-  } finally {
-    await session.close();
-  }
+  return await withSession(
+    {
+      ...targetOptions(config),
+      applicationName: 'mongo2pg primary',
+      onLost: (reason) => {
+        options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
+        options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
+      },
+      signal: options.signal,
+    },
+    (session) => verifyAll(config, options, session),
+  );
 }
 
 async function verifyAll(
@@ -45,8 +41,9 @@ async function verifyAll(
   options: VerifyOptions,
   session: Session,
 ): Promise<VerificationSummary[]> {
+  const { onEvent, signal } = options;
   const notify = (message: string): void => {
-    options.onEvent({ kind: 'notice', message });
+    onEvent({ kind: 'notice', message });
   };
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
@@ -57,68 +54,83 @@ async function verifyAll(
     },
     onAck: (ack) => {
       verification?.onAck(ack);
+      if (ack.retries !== undefined) onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
     },
   });
   try {
-    const summaries: VerificationSummary[] = [];
-    for (const collection of await listWanted(config)) {
-      options.signal.throwIfAborted();
-      summaries.push(
-        await verifyOne(config, options, session, supervisor, collection, (created) => {
-          verification = created;
-        }),
-      );
+    const database = await openDatabase(config, {
+      signal,
+      onRetry: (reason) => {
+        onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+        notify(`MongoDB is tried again (${reason})`);
+      },
+    });
+    try {
+      const summaries: VerificationSummary[] = [];
+      for (const collection of await listWanted(config, database)) {
+        signal.throwIfAborted();
+        const runs = await findRunOf(config, session, `${database.name}.${collection}`);
+        if (runs instanceof UsageError) {
+          const why = await whyNothingWasCopied(config, database, collection);
+          if (why === null) throw runs;
+          notify(`left out: ${why}`);
+          continue;
+        }
+        const { run, otherRuns } = runs;
+        const source = await openAsCopied(database, collection, run);
+        const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
+        verification = new Verification(parts);
+        summaries.push(await verification.execute());
+      }
+      await dismissWorkers(supervisor, notify);
+      return summaries;
+    } finally {
+      await database.close();
     }
-    await dismissWorkers(supervisor, notify);
-    return summaries;
   } finally {
     // After an orderly end there is none left.
     await supervisor.kill();
   }
 }
 
-async function listWanted(config: Config): Promise<string[]> {
-  const { mongoCollection, excludeCollections } = config;
+async function listWanted(
+  { mongoCollection, excludeCollections }: Config,
+  database: Database,
+): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
-  const database = await connect(config, undefined);
-  try {
-    const infos = await database.listCollections();
-    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
-  } finally {
-    await database.close();
-  }
+  const infos = await database.listCollections();
+  return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
-async function verifyOne(
-  config: Config,
-  { onEvent, signal }: VerifyOptions,
-  session: Session,
-  supervisor: Supervisor,
+/** Of several collections, one that has nothing to be copied has no run. */
+async function whyNothingWasCopied(
+  { mongoCollection, filter }: Config,
+  database: Database,
   collection: string,
-  onCreated: (verification: Verification) => void,
-): Promise<VerificationSummary> {
-  const name = `${config.mongoDb}.${collection}`;
-  const { run, otherRuns } = await findRunOf(config, session, name);
-  // What the run left out is not missing.
-  const filter = run.settings.choices[settings.filter.env];
-  const database = await connect(config, filter);
+): Promise<string | null> {
+  if (!namesSeveral(mongoCollection)) return null;
   try {
-    const source = await database.open(collection);
-    const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
-    const verification = new Verification(parts);
-    onCreated(verification);
-    return await verification.execute();
-  } finally {
-    await database.close();
+    await database.open(collection, filter);
+    return null;
+  } catch (error) {
+    if (error instanceof NothingToCopyError) return error.message;
+    throw error;
   }
 }
 
-/** The latest finished run that copied the collection, and the others whose rows are in the same table. */
+/** What the run left out is not missing. */
+async function openAsCopied(database: Database, collection: string, { settings }: Run): Promise<Source> {
+  const filter = settings.choices[optionTable.filter.env];
+  if (filter === undefined) return await database.open(collection);
+  return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+}
+
+/** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
 async function findRunOf(
   config: Config,
   session: Session,
   source: string,
-): Promise<{ run: Run; otherRuns: Run[] }> {
+): Promise<{ run: Run; otherRuns: Run[] } | UsageError> {
   const runs = await session.run(async (client) =>
     (await hasLedger(client)) ? await listRunsOfSource(client, source) : [],
   );
@@ -127,13 +139,14 @@ async function findRunOf(
     runs.find((other) => other.isFinished === isFinished && other.settings.plan.schema === schema),
   );
   if (run === undefined) {
-    throw unfinished === undefined
-      ? new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
-          fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
-        })
-      : new UsageError(`${describeRun(unfinished)} is not finished`, {
-          fix: 'finish it: the command that began it goes on where it stopped.',
-        });
+    if (unfinished !== undefined) {
+      throw new UsageError(`${describeRun(unfinished)} is not finished`, {
+        fix: 'finish it: the command that began it goes on where it stopped.',
+      });
+    }
+    return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
+      fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
+    });
   }
   if (!run.isSameTable) {
     throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
@@ -142,15 +155,4 @@ async function findRunOf(
   }
   const inTable = await session.run((client) => listRuns(client, run.settings.plan));
   return { run, otherRuns: inTable.filter(({ runId }) => runId !== run.runId) };
-}
-
-async function connect(config: Config, filter: string | undefined): Promise<Database> {
-  const { mongoUrl: url, mongoDb: db, retryLimitMs, answerTimeoutMs } = config;
-  return await Database.connect({
-    url,
-    db,
-    retryLimitMs,
-    answerTimeoutMs,
-    ...(filter === undefined ? {} : { filter: parseFilter(filter, 'the filter of the run') }),
-  });
 }

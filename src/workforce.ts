@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { Config } from './config.ts';
+import type { ProgressEvent } from './events.ts';
 import { systemClock } from './pool/clock.ts';
 import { createPool } from './pool/pool.ts';
 import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
@@ -40,6 +41,18 @@ export function bringUpWorkers(
   });
   supervisor.spawn();
   return supervisor;
+}
+
+/** What was done, with what the workers are at. */
+export function reportProgress(
+  { inFlight, liveWorkers, size }: Supervisor,
+  done: Pick<
+    ProgressEvent,
+    'source' | 'documents' | 'bytes' | 'committedBefore' | 'deadLettered' | 'elapsedMs'
+  >,
+): ProgressEvent {
+  const { batches: inFlightBatches, bytes: inFlightBytes } = inFlight;
+  return { kind: 'progress', ...done, inFlightBatches, inFlightBytes, liveWorkers, workers: size };
 }
 
 /** To be called when nothing is under way any more, so that a worker that does not leave can be killed without loss. */

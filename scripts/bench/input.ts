@@ -2,9 +2,8 @@
 
 import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { Database } from '../../src/source/database.ts';
+import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
-import { readPages } from '../../test/support/read-pages.ts';
 import { databaseName, tableName, type Place } from './place.ts';
 
 export interface Input {
@@ -22,7 +21,7 @@ const trailerBytes = 2;
 /** Reads and transcodes the whole collection. */
 export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
   const options = { url: mongoUrl, db: databaseName, retryLimitMs: 0, answerTimeoutMs: 0 };
-  const database = await Database.connect(options);
+  const database = await MongoDatabase.connect(options);
   try {
     const source = await database.open(tableName);
     const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
@@ -30,7 +29,7 @@ export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
     const encoder = createRowEncoder(plan);
     const pages: Buffer[] = [];
     let [bsonBytes, amount] = [0, 0];
-    for await (const page of readPages(source, all, 10_000)) {
+    for await (const page of source.pages(all, 10_000)) {
       const { copy, deadLetters } = encoder.encodeBatch(page.documents);
       if (deadLetters.length > 0) throw new Error('the documents of the benchmarks have no dead letters');
       pages.push(Buffer.from(copy.subarray(headerBytes, copy.length - trailerBytes)));

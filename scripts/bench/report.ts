@@ -39,9 +39,22 @@ export function describeCase({ kind, amount, bsonBytes, results, verifyMs }: Cas
     `**${formatCount(amount)} ${describeKind[kind]}**, ${describeRounds(results)}`,
     '',
     formatTable([header, ...rows]),
-    ...(verifyMs.length === 0 ? [] : ['', `\`verify\` of the last copy: ${seconds(median(verifyMs))} s.`]),
+    ...describeVerify(verifyMs, results.at(-1)),
     ...(steps.length === 0 ? [] : ['', ...steps]),
   ].join('\n');
+}
+
+/** Beside the copy that went before it in the same round. */
+function describeVerify(verifyMs: readonly number[], copy: Result | undefined): string[] {
+  if (verifyMs.length === 0 || copy === undefined) return [];
+  const copyMs = wallMsOf(copy);
+  const shares = verifyMs.map((ms, round) => ms / (copyMs[round] ?? NaN));
+  const [least, most] = [Math.min(...shares).toFixed(2), Math.max(...shares).toFixed(2)];
+  return [
+    '',
+    `\`verify\` of the last copy, with 2 workers: ${seconds(median(verifyMs))} s, ` +
+      `${median(shares).toFixed(2)} (${least}–${most}) times that of ${copy.name}, round by round.`,
+  ];
 }
 
 function describeRounds(results: readonly Result[]): string {

@@ -17,7 +17,7 @@ export type MeasuredSummary = Pick<
 export function describeMeasurement(summary: MeasuredSummary): string[] {
   const { planMs, loadMs, indexMs, primaryPeakRssBytes, measurement } = summary;
   const { readMs, roomMs, workers } = measurement;
-  const waits = `${formatDuration(readMs)} waiting for MongoDB, ${formatDuration(roomMs)} for a free worker`;
+  const waits = `${formatDuration(readMs)} waiting for the source, ${formatDuration(roomMs)} for a free worker`;
   const steps = `  plan ${formatDuration(planMs)} · load ${formatDuration(loadMs)} (${waits}) · indexes ${formatDuration(indexMs)}`;
   const bottleneck = findBottleneck(measurement);
   if (bottleneck === null) return [steps];

@@ -48,11 +48,22 @@ export class RunMeter implements WorkerObserver {
     this.#measured = this.measure();
   }
 
-  /** What a reader waits for, a page or room for one that it has; or the primary, when all is read: the last acks. */
-  async time<T>(what: 'read' | 'room' | 'drain', wait: Promise<T>): Promise<T> {
+  /** The pages as they are, and the time that each took to come. */
+  async *timePages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    let askedMs = this.#nowMs();
+    for await (const page of pages) {
+      this.#waitedMs.read += this.#nowMs() - askedMs;
+      yield page;
+      askedMs = this.#nowMs();
+    }
+    this.#waitedMs.read += this.#nowMs() - askedMs;
+  }
+
+  /** What is waited for beside pages: room for one that a reader has, or, when all is read, the last acks. */
+  async time(what: 'room' | 'drain', wait: Promise<void>): Promise<void> {
     const beganMs = this.#nowMs();
     try {
-      return await wait;
+      await wait;
     } finally {
       this.#waitedMs[what] += this.#nowMs() - beganMs;
     }

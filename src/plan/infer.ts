@@ -1,9 +1,12 @@
 /** Infers the columns of a plan from a sample of documents, by their bytes. */
 
 import { chooseColumnType, chooseIdType } from './column-type.ts';
+import { formatCount } from '../format.ts';
+import { findCrowdedOut } from './crowded-out.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
+import { maxRowWidth, widestRow } from './row-width.ts';
 
 export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
   /** What a person should know about these columns. */
@@ -25,7 +28,7 @@ export interface InferOptions {
 export function inferColumns(sample: readonly Uint8Array[], options: InferOptions = {}): Inference {
   const stats = gatherStats(sample);
   const isWhole = options.layout === 'document';
-  const fields = isWhole ? [...stats.fields.values()].slice(0, 1) : chooseFields(stats);
+  const fields = isWhole ? [...stats.fields.values()].slice(0, 1) : chooseFields(sample, stats, options);
   const names = nameColumns(fields.map(({ path }) => nameOf(path)));
   const extraColumn = isWhole ? 'document' : uniqueName('_extra', new Set(names));
   const notices: string[] = [];
@@ -39,7 +42,12 @@ export function inferColumns(sample: readonly Uint8Array[], options: InferOption
     return planned;
   });
   const left = isWhole ? 0 : stats.fields.size - fields.length;
-  if (left > 0) notices.push(`${left} rare fields have no column of their own and go to ${extraColumn}`);
+  if (left > 0) {
+    notices.push(
+      `${left} rare fields have no column of their own and go to ${extraColumn}: ` +
+        `a table has at most ${formatCount(maxColumns)} columns, and a row must fit a page`,
+    );
+  }
   return { columns, extraColumn, ...(isWhole ? { keepsWhole: true } : {}), notices, stats };
 }
 
@@ -63,12 +71,30 @@ function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): b
   return nameOf(path) !== '_id' && requiredFields.includes(nameOf(path));
 }
 
-/** `_id` and the most frequent fields, in the order in which they were met; among equals those met first. */
-function chooseFields({ fields }: SampleStats): FieldStats[] {
+/**
+ * `_id` and the most frequent fields, in the order in which they were met; among equals those met first. Where not every
+ * row may fit a page, the most frequent ones come first, as rows leave out the values of their last columns; and those
+ * that most rows would have to leave out get no column.
+ */
+function chooseFields(
+  sample: readonly Uint8Array[],
+  { fields }: SampleStats,
+  { objectId }: InferOptions,
+): FieldStats[] {
   const [id, ...others] = fields.values();
+  if (id === undefined) return [];
   // Without `_id` and the extra column.
-  const chosen = new Set(others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2));
-  return [...fields.values()].filter((field) => field === id || chosen.has(field));
+  const frequent = [id, ...others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2)];
+  const columns = frequent.map((field): PlanColumn => {
+    const name = nameOf(field.path);
+    return { field: name, column: name, type: chooseType(field, objectId) };
+  });
+  if (widestRow(columns) > maxRowWidth) {
+    const crowdedOut = findCrowdedOut(sample, columns);
+    return frequent.filter(({ path, count }) => (crowdedOut.get(nameOf(path)) ?? 0) * 2 <= count);
+  }
+  const chosen = new Set(frequent);
+  return [...fields.values()].filter((field) => chosen.has(field));
 }
 
 /** A top-level field's path is its name alone. */

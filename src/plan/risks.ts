@@ -3,6 +3,8 @@
 import { formatCount, formatPlural } from '../format.ts';
 import type { FieldStats } from './field-stats.ts';
 import type { InferredPlan } from './make-plan.ts';
+import type { PlanColumn } from './plan.ts';
+import { maxRowWidth, widestRow } from './row-width.ts';
 import { formatShare } from './seen.ts';
 
 /** How many names of a list are shown before "and … more". */
@@ -10,9 +12,6 @@ const maxNames = 5;
 
 /** In a smaller sample every field is rare. */
 const minDocumentsForRare = 20;
-
-/** A page of 8 kB holds so many values of 18 bytes each, which is what a long value leaves in its row. */
-const maxWideColumns = 400;
 
 /** Of an entry in a B-tree: a third of a page. https://www.postgresql.org/docs/current/btree.html */
 const maxKeyBytes = 2704;
@@ -31,7 +30,7 @@ export function findRisks({ plan, notices, inference }: InferredPlan): string[] 
     ...describeAlwaysNull(fields),
     ...describeRare(fields, stats.documents),
     ...describeCases(plan.columns.map(({ column }) => column)),
-    ...describeWidth(plan.columns.length),
+    ...describeWidth(plan.columns),
   ];
 }
 
@@ -55,7 +54,7 @@ function describeNuls(fields: readonly FieldStats[], documents: number, nul: str
 function describeLongIds(id: FieldStats | undefined): string[] {
   if (id === undefined || id.longestString <= maxKeyBytes) return [];
   return [
-    `an _id of ${formatCount(id.longestString)} bytes may be too long for the primary key, whose entries end at ${formatCount(maxKeyBytes)}`,
+    `an _id of ${formatCount(id.longestString)} bytes may be too long for the primary key, whose entries end at ${formatCount(maxKeyBytes)}: then a dead letter`,
   ];
 }
 
@@ -87,10 +86,10 @@ function describeCases(columns: readonly string[]): string[] {
     );
 }
 
-function describeWidth(count: number): string[] {
-  if (count <= maxWideColumns) return [];
+function describeWidth(columns: readonly PlanColumn[]): string[] {
+  if (widestRow(columns) <= maxRowWidth) return [];
   return [
-    `${formatCount(count)} columns: a row with a value in most of them may not fit a page of 8 kB; leave rare fields to the extra column`,
+    `${formatCount(columns.length)} columns: a row with a value in each may not fit a page of 8 kB; the values of its last columns then go to the extra column`,
   ];
 }
 

@@ -32,7 +32,7 @@ export interface Batch {
   readonly count: number;
   /** The bytes of a BSON array of documents. */
   readonly documents: Uint8Array;
-  /** The batch's interval of `_id` is (afterId, lastId], each a BSON document `{_id: …}`; null: from the beginning. */
+  /** The batch's interval is (afterId, lastId], each a position (see `source/source.ts`); null: from the beginning. */
   readonly afterId: Uint8Array | null;
   readonly lastId: Uint8Array;
   /** Not to be looked into but to be made a dead letter: why. Its one document ended the workers that tried. */
@@ -80,6 +80,8 @@ export interface Ack {
   /** Absent when nothing was loaded. */
   readonly steps?: LoadSteps | undefined;
   readonly arrival: Arrival;
+  /** How often Postgres was tried again since the last ack; absent when it was not. */
+  readonly retries?: number | undefined;
   /** Of the worker's process, now and at most so far. */
   readonly rssBytes: number;
   readonly peakRssBytes: number;

@@ -3,6 +3,7 @@
 import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES, arrayOfElements } from '../transcode/bson-array.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
+import { offsetPosition, readOffset } from '../transcode/position.ts';
 import type { Batch } from './protocol.ts';
 
 /**
@@ -13,9 +14,12 @@ export function splitBatch(batch: Batch): [Batch, Batch] {
   const firstCount = batch.count >> 1;
   if (firstCount === 0) throw new Error(`batch ${batch.number} cannot be split`);
   const cursor = new DocumentCursor(batch.documents);
-  for (let i = 0; i < firstCount; i++) cursor.next();
-  const middleId = copyId(batch.documents.subarray(cursor.start, cursor.end));
-  if (middleId === null) throw new Error(`batch ${batch.number} has a document without an _id`);
+  let element = cursor.end;
+  for (let i = 0; i < firstCount; i++) {
+    element = cursor.end;
+    cursor.next();
+  }
+  const middleId = positionOf(batch, element, cursor);
   const { documents, number, count } = batch;
   return [
     {
@@ -34,4 +38,16 @@ export function splitBatch(batch: Batch): [Batch, Batch] {
       afterId: middleId,
     },
   ];
+}
+
+function positionOf({ documents, number, lastId }: Batch, element: number, at: DocumentCursor): Uint8Array {
+  const document = documents.subarray(at.start, at.end);
+  if (readOffset(lastId) !== null) {
+    // In a page of a dump each element is named by the offset at which its document ends.
+    const name = documents.subarray(element + 1, at.start - 1);
+    return offsetPosition(document, Number(Buffer.from(name).toString('latin1')));
+  }
+  const id = copyId(document);
+  if (id === null) throw new Error(`batch ${number} has a document without an _id`);
+  return id;
 }

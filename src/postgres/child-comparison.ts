@@ -3,29 +3,40 @@
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
-import { expectedTable, fillTable, keyColumn, keyIndex } from './comparison.ts';
 import type { ColumnDifference } from '../events.ts';
 import { copyColumns, qualifiedName } from './ddl.ts';
+import { expectedTable, fillTable, keyColumn, keyIndex } from './expected-rows.ts';
 
 const maxShownCharacters = 200;
 
-/** `fillExpected` must have filled the table of the documents' own rows. */
-export async function compareChildren(
+const stageOf = (index: number): string => `${expectedTable}_child_${index}`;
+
+/** The rows as they should be, each table's in a temporary one. */
+export async function fillChildren(
   client: pg.Client,
   plan: Plan,
   encoded: readonly EncodedChild[],
+): Promise<void> {
+  for (const [index, child] of (plan.children ?? []).entries()) {
+    const rows = encoded[index];
+    const copy = rows !== undefined && rows.rows > 0 ? rows.copy : null;
+    await fillTable(client, { name: stageOf(index), plan: child.plan }, copy);
+  }
+}
+
+/** `fillExpected` and `fillChildren` must have filled the tables of what should be there. */
+export async function compareChildren(
+  client: pg.Client,
+  plan: Plan,
 ): Promise<Map<number, ColumnDifference[]>> {
   const differences = new Map<number, ColumnDifference[]>();
   for (const [index, child] of (plan.children ?? []).entries()) {
-    const stage = `${expectedTable}_child_${index}`;
-    const rows = encoded[index];
-    await fillTable(client, stage, child.plan, rows !== undefined && rows.rows > 0 ? rows.copy : null);
     const { rows: found } = await client.query<{
       row: number;
       place: number;
       expected: string | null;
       actual: string | null;
-    }>(differencesStatement(plan, child.plan, stage));
+    }>(differencesStatement(plan, child.plan, stageOf(index)));
     for (const { row, place, expected, actual } of found) {
       const known = differences.get(row) ?? [];
       differences.set(row, [...known, { column: `${child.plan.table}[${place}]`, expected, actual }]);

@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
+import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
 const connectTimeoutMs = 15_000;
@@ -34,6 +35,13 @@ const sessionSettings: readonly (readonly [name: string, value: string])[] = [
 const settleStatement = `
   SELECT set_config(name, value, false)
     FROM unnest($1::text[], $2::text[]) AS wanted (name, value) WHERE current_setting(name, true) IS NOT NULL`;
+
+const tlsWords: TlsWords = {
+  url: 'POSTGRES_URL',
+  ca: 'sslrootcert=/path/to/ca.pem',
+  certificate: 'sslcert=/path/to/client.pem&sslkey=/path/to/client.key',
+  none: 'set sslmode=disable',
+};
 
 export interface Connection {
   readonly client: pg.Client;
@@ -166,11 +174,22 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
         `grant user "${user ?? ''}" that right, or use another user.`,
       );
     default:
-      if (/timeout/i.test(text)) {
-        return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
-      }
-      return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
+      return explainOther();
   }
+
+  function explainOther(): TargetError {
+    const trouble = explainTlsError(text, tlsWords);
+    if (trouble !== null) return explain(`PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
+    if (/timeout/i.test(text)) {
+      return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
+    }
+    return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
+  }
+}
+
+/** Puts the errors of Postgres itself into words; leaves others, such as those that were explained where they arose. */
+export function explainDatabaseError(error: unknown, url: string): unknown {
+  return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
 }
 
 export function codeOf(error: unknown): string {

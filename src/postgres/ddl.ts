@@ -55,6 +55,18 @@ export function stageTypes(plan: Plan): string[] {
   return plan.extraColumn === null ? types : [...types, 'jsonb'];
 }
 
+/** A table for `COPY` from the same bytes, without constraints, that is empty again after each transaction. */
+export function createStageStatement(name: string, plan: Plan): string {
+  return `CREATE TABLE ${name} (${stageColumns(plan)}) ON COMMIT DELETE ROWS`;
+}
+
+/** The columns of a stage are named by their places: c0, c1, … */
+export function stageColumns(plan: Plan): string {
+  return stageTypes(plan)
+    .map((type, index) => `c${index} ${type}`)
+    .join(', ');
+}
+
 /** For each of `copyColumns` its staged value, named by its place, as it can be assigned to the column. */
 export function stagedValues(plan: Plan, prefix = ''): string[] {
   return copyColumns(plan).map((_, index) => {

@@ -57,3 +57,53 @@ function keyOf({ sourceDb, schema, selection }: JobRequest): string[] {
 export async function finishJob(client: pg.Client, jobId: string): Promise<void> {
   await client.query('UPDATE mongo2pg.jobs SET finished_at = now() WHERE job_id = $1', [jobId]);
 }
+
+/**
+ * Writes down what is to be copied, in this order. What an earlier process of the job has done of it stays; what it
+ * failed at is open again.
+ */
+export async function planJob(
+  client: pg.Client,
+  jobId: string,
+  collections: readonly string[],
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.job_collections SET outcome = 'left_out', detail = 'MongoDB does not have it any more'
+      WHERE job_id = $1 AND run_id IS NULL AND collection <> ALL ($2)`,
+    [jobId, collections],
+  );
+  await client.query(
+    `INSERT INTO mongo2pg.job_collections (job_id, collection, place)
+     SELECT $1, collection, place FROM unnest($2::text[]) WITH ORDINALITY AS planned (collection, place)
+     ON CONFLICT (job_id, collection) DO UPDATE SET place = excluded.place, outcome = NULL, detail = NULL`,
+    [jobId, collections],
+  );
+}
+
+/** Says which run copies a collection of the job. @param source `database.collection` */
+export async function assignRun(
+  client: pg.Client,
+  jobId: string,
+  source: string,
+  runId: string,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.job_collections c SET run_id = $3
+       FROM mongo2pg.jobs j WHERE j.job_id = c.job_id AND c.job_id = $1 AND j.source_db || '.' || c.collection = $2`,
+    [jobId, source, runId],
+  );
+}
+
+/** @param detail the reason, for people */
+export async function markCollection(
+  client: pg.Client,
+  jobId: string,
+  collection: string,
+  outcome: 'failed' | 'left_out',
+  detail: string,
+): Promise<void> {
+  await client.query(
+    'UPDATE mongo2pg.job_collections SET outcome = $3, detail = $4 WHERE job_id = $1 AND collection = $2',
+    [jobId, collection, outcome, detail],
+  );
+}

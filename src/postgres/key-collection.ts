@@ -2,8 +2,8 @@
 
 import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
-import { fillExpected, keyColumn, keyIndex } from './comparison.ts';
 import { qualifiedName, stagedValues, stageTypes } from './ddl.ts';
+import { fillExpected, keyColumn, keyIndex } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
 

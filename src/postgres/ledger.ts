@@ -5,7 +5,7 @@ import { TargetError } from '../errors.ts';
 import { createSchema } from './ddl.ts';
 
 /** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
-const ledgerVersion = 3;
+const ledgerVersion = 4;
 
 /** Any fixed number does: it keeps two starting runs from creating the ledger at the same time. */
 const createLockKey = 6_464_703_001;
@@ -48,6 +48,19 @@ const ledgerTables = `
   CREATE UNIQUE INDEX IF NOT EXISTS runs_one_unfinished ON mongo2pg.runs (table_schema, table_name)
     WHERE finished_at IS NULL AND replaced_at IS NULL;
 
+  CREATE TABLE IF NOT EXISTS mongo2pg.job_collections (
+    job_id      bigint NOT NULL REFERENCES mongo2pg.jobs,
+    collection  text NOT NULL,
+    place       integer NOT NULL,
+    run_id      bigint REFERENCES mongo2pg.runs,
+    outcome     text CHECK (outcome IN ('failed', 'left_out')),
+    detail      text,
+    PRIMARY KEY (job_id, collection)
+  );
+  COMMENT ON TABLE mongo2pg.job_collections IS 'What a job copies, in the order in which it does.';
+  COMMENT ON COLUMN mongo2pg.job_collections.run_id IS 'The run that copies it, or had copied it before; null until then.';
+  COMMENT ON COLUMN mongo2pg.job_collections.outcome IS 'Why there is no more of it, where that is not in its run.';
+
   CREATE TABLE IF NOT EXISTS mongo2pg.ranges (
     run_id     bigint NOT NULL REFERENCES mongo2pg.runs,
     range_no   integer NOT NULL,
@@ -57,7 +70,7 @@ const ledgerTables = `
     PRIMARY KEY (run_id, range_no)
   );
   COMMENT ON TABLE mongo2pg.ranges IS
-    'Intervals (after_id, until_id] of _id, read in order by one reader each. A closed one was given up for its gaps.';
+    'Intervals (after_id, until_id] of _id, or of offsets in a dump, read in order by one reader each. A closed one was given up for its gaps.';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.batches (
     run_id         bigint NOT NULL,
@@ -78,7 +91,7 @@ const ledgerTables = `
   );
   COMMENT ON COLUMN mongo2pg.batches.batch IS 'The position of its first document among all that the run has read.';
   COMMENT ON COLUMN mongo2pg.batches.after_id IS
-    'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}.';
+    'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}, of a dump {_id: ..., offset: ...}.';
 
   CREATE TABLE IF NOT EXISTS mongo2pg.dead_letters (
     run_id       bigint NOT NULL,

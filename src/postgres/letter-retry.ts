@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import { arrayOfDocuments } from '../transcode/bson-array.ts';
-import { createRowEncoder, type DeadLetter } from '../transcode/row.ts';
+import { createRowEncoder } from '../transcode/row.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { LedgerLetter } from './dead-letters.ts';
 import type { Session } from './session.ts';
@@ -77,14 +77,8 @@ async function retryPlaces(
   const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
   const refused = new Map<number, Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>>();
   for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
-  const rowToIndex = listRows(documents.length, encoded.deadLetters);
-  const refusals =
-    encoded.copied === 0
-      ? []
-      : await loadSettingAside(client, { runId, plan }, encoded.copy, encoded.copied, encoded.children);
-  for (const { row, code, column, detail } of refusals) {
-    refused.set(rowToIndex[row] ?? -1, { reason: 'refused', code, column, detail });
-  }
+  const refusals = encoded.copied === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded);
+  for (const refusal of refusals) refused.set(refusal.ordinal, { ...refusal, reason: 'refused' });
   for (const [index, letter] of refused) {
     const place = places[index];
     if (place !== undefined) await updateLetter(client, runId, place, letter);
@@ -95,12 +89,6 @@ async function retryPlaces(
   const letters = [...refused.keys()].map((ordinal) => ({ ordinal }));
   await countChildren(client, runId, places[0], countChildRows(encoded, letters));
   return refused.size;
-}
-
-/** Row of the stream → index of its document. */
-function listRows(count: number, deadLetters: readonly DeadLetter[]): number[] {
-  const without = new Set(deadLetters.map(({ ordinal }) => ordinal));
-  return Array.from({ length: count }, (_, index) => index).filter((index) => !without.has(index));
 }
 
 async function readDocuments(client: pg.Client, runId: string, places: readonly Place[]): Promise<Buffer[]> {

@@ -1,6 +1,6 @@
 /** Loads one batch in one transaction: its row in the ledger first, then its rows, then its dead letters. */
 
-import pg from 'pg';
+import type pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
 import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
@@ -9,17 +9,19 @@ import { describeId } from '../transcode/document-id.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
-import { explainPostgresError } from './connection.ts';
+import { explainDatabaseError } from './connection.ts';
 import { copyRows } from './copy.ts';
 import { copyStatement, isAlwaysStaged } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
-import { loadSettingAside, type Refusal } from './set-aside.ts';
+import { loadSettingAside } from './set-aside.ts';
+import type { Refusal } from './stage.ts';
 
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+  onLost: () => void,
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -28,6 +30,7 @@ export async function openLoadingSession(
       applicationName: 'mongo2pg worker',
       retryLimitMs,
       answerTimeoutMs,
+      onLost,
       // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
@@ -47,6 +50,8 @@ export interface LoadableBatch {
   readonly extra: readonly ExtraCount[];
   /** The rows of each child table of the plan, each a stream of its own. */
   readonly children: readonly EncodedChild[];
+  /** There may be an `_id` that the primary key, which is built after the load, cannot have. */
+  readonly hasLongKey: boolean;
 }
 
 export interface LoadOutcome extends BatchAccount {
@@ -81,15 +86,13 @@ export class Loader {
       const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
       return { ...outcome, steps };
     } catch (error) {
-      throw error instanceof pg.DatabaseError
-        ? explainPostgresError(error, this.#settings.postgresUrl)
-        : error;
+      throw explainDatabaseError(error, this.#settings.postgresUrl);
     }
   }
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     try {
-      return await this.#load(batch, encoded, watch, this.#copy);
+      return await this.#load(batch, encoded, watch, encoded.hasLongKey ? copySettingAside : this.#copy);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
       return await this.#load(batch, encoded, watch, copySettingAside);
@@ -116,7 +119,7 @@ export class Loader {
         encoded.copied === 0
           ? []
           : await timed(watch, copy(client, this.#settings, this.#statement, encoded));
-      const letters = [...encoded.deadLetters, ...toLetters(batch, encoded, refusals)];
+      const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,
         copied: encoded.copied - refusals.length,
@@ -159,8 +162,7 @@ const copyAll: Copy = async (client, { plan }, statement, { copy, copied, childr
   return [];
 };
 
-const copySettingAside: Copy = (client, run, _statement, { copy, copied, children }) =>
-  loadSettingAside(client, run, copy, copied, children);
+const copySettingAside: Copy = (client, run, _statement, encoded) => loadSettingAside(client, run, encoded);
 
 /** A COPY that fails has taken its time as well. */
 async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
@@ -181,20 +183,16 @@ export function countChildRows(
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** A refusal tells the row; the letter needs its document, which is the row's among those that had one. */
-function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {
+function toLetters(batch: Batch, refusals: readonly Refusal[]): LedgerLetter[] {
   if (refusals.length === 0) return [];
-  const byRow = new Map(refusals.map((refusal) => [refusal.row, refusal]));
-  const withoutRow = new Set(encoded.deadLetters.map(({ ordinal }) => ordinal));
+  const byOrdinal = new Map(refusals.map((refusal) => [refusal.ordinal, refusal]));
   const letters: LedgerLetter[] = [];
   const cursor = new DocumentCursor(batch.documents);
-  for (let ordinal = 0, row = 0; cursor.next(); ordinal++) {
-    if (withoutRow.has(ordinal)) continue;
-    const refusal = byRow.get(row++);
+  for (let ordinal = 0; cursor.next(); ordinal++) {
+    const refusal = byOrdinal.get(ordinal);
     if (refusal === undefined) continue;
     const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
-    const { code, column, detail } = refusal;
-    letters.push({ ordinal, document, id: describeId(document), reason: 'refused', code, column, detail });
+    letters.push({ ...refusal, document, id: describeId(document), reason: 'refused' });
   }
   return letters;
 }

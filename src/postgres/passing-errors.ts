@@ -51,7 +51,7 @@ export function isPassing(error: unknown): boolean {
  */
 const refusalClasses = ['0A', '21', '22', '23', '2F', '38', '39', '44', '54', 'P0'] as const;
 
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is pg.DatabaseError {
   if (!(error instanceof pg.DatabaseError)) return false;
   return refusalClasses.some((prefix) => error.code?.startsWith(prefix) === true);
 }

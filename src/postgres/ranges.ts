@@ -1,4 +1,4 @@
-/** The ledger's ranges of `_id`, and what of them is still to be read: the gaps between the batches committed. */
+/** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
 
 import type pg from 'pg';
 import type { Range } from '../reading/range-reading.ts';
@@ -6,7 +6,7 @@ import type { Interval } from '../source/source.ts';
 import { asBuffer } from './bytea.ts';
 import { requireLead, type Lead } from './lead.ts';
 
-/** By range: the last `_id` handed over, after which its reader found nothing more; null if it found nothing at all. */
+/** By range: the last position handed over, after which its reader found nothing more; null if it found nothing at all. */
 export type RangeEnds = ReadonlyMap<number, Uint8Array | null>;
 
 /**

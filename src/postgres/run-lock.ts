@@ -1,4 +1,4 @@
-/** The lock that keeps two runs from loading the same table at the same time; it lasts as long as its session. */
+/** The locks that keep two runs out of one table, and two starts out of one job; they last as long as their session. */
 
 import pg from 'pg';
 import { UsageError } from '../errors.ts';
@@ -12,6 +12,12 @@ const waitForDead = '5s';
 
 const lockNotAvailable = '55P03';
 
+/** Of a row `l` of pg_locks; $1 is the name of the lock, $2 our space. */
+const isHeld = `
+  l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`;
+
 /** @throws UsageError when another session holds the lock */
 export async function lockTable(client: pg.Client, table: { schema: string; table: string }): Promise<void> {
   const name = qualifiedName(table);
@@ -21,14 +27,28 @@ export async function lockTable(client: pg.Client, table: { schema: string; tabl
   });
 }
 
+/** @throws UsageError when another session holds the lock */
+export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
+  const name = jobLock(jobId);
+  if (await waitForLock(client, name)) return;
+  throw new UsageError(`another start is copying the same collections${await describeHolder(client, name)}`, {
+    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+  });
+}
+
 export async function unlockTable(
   client: pg.Client,
   table: { schema: string; table: string },
 ): Promise<void> {
-  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [
-    qualifiedName(table),
-    lockSpace,
-  ]);
+  await unlock(client, qualifiedName(table));
+}
+
+export async function unlockJob(client: pg.Client, jobId: string): Promise<void> {
+  await unlock(client, jobLock(jobId));
+}
+
+async function unlock(client: pg.Client, name: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [name, lockSpace]);
 }
 
 /** Whether some session holds the lock; takes none itself. */
@@ -36,13 +56,21 @@ export async function isTableLocked(
   client: pg.Client,
   table: { schema: string; table: string },
 ): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_locks
-      WHERE locktype = 'advisory' AND granted AND objsubid = 1
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, $2)`,
-    [qualifiedName(table), lockSpace],
-  );
+  return await isLocked(client, qualifiedName(table));
+}
+
+/** Whether some session holds the lock; takes none itself. */
+export async function isJobLocked(client: pg.Client, jobId: string): Promise<boolean> {
+  return await isLocked(client, jobLock(jobId));
+}
+
+/** Unlike any qualified name, which is quoted. */
+function jobLock(jobId: string): string {
+  return `job ${jobId}`;
+}
+
+async function isLocked(client: pg.Client, name: string): Promise<boolean> {
+  const { rowCount } = await client.query(`SELECT FROM pg_locks l WHERE ${isHeld}`, [name, lockSpace]);
   return (rowCount ?? 0) > 0;
 }
 
@@ -63,9 +91,7 @@ async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
 async function describeHolder(client: pg.Client, name: string): Promise<string> {
   const { rows } = await client.query<{ host: string | null; since: string; pid: number }>(
     `SELECT a.client_addr::text AS host, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, a.pid
-       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
-        AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`,
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE ${isHeld}`,
     [name, lockSpace],
   );
   const holder = rows[0];

@@ -4,6 +4,7 @@ import type { IfExists } from '../config.ts';
 import type { Range } from '../reading/range-reading.ts';
 import type { Interval } from '../source/source.ts';
 import { countRows } from './ddl.ts';
+import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
 import { takeOverRun, type Lead } from './lead.ts';
 import { openRanges, readGaps, readNextBatch, replaceRanges } from './ranges.ts';
@@ -59,6 +60,7 @@ export async function beginRun(
     const rowsBefore = await countRows(client, plan);
     const runId = await insertRun(client, settings, { jobId, isOwnTable, rowsBefore });
     const ranges = await openRanges(client, runId, intervals);
+    if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, isOwnTable, rowsBefore, ranges, ...start };
   }, 'long');

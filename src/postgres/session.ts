@@ -7,6 +7,7 @@ import {
   closePostgres,
   connectPostgres,
   describePostgres,
+  explainDatabaseError,
   explainPostgresError,
   type Connection,
 } from './connection.ts';
@@ -24,6 +25,24 @@ export interface SessionOptions {
   /** The connection broke, and is being made anew. */
   onLost?(reason: string): void;
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a session for `work`, and closes it whichever way that went.
+ * @throws TargetError that says what to do, else what `work` throws
+ */
+export async function withSession<T>(
+  options: SessionOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await Session.open(options);
+  try {
+    return await work(session);
+  } catch (error) {
+    throw explainDatabaseError(error, options.url);
+  } finally {
+    await session.close();
+  }
 }
 
 export class Session {

@@ -2,27 +2,22 @@
  * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Also any
  * batch for a table that has a column of a type without a binary form of ours, whose values are staged as text and cast.
  *
- * COPY is all or nothing, so the rows go into a temporary table without the target's constraints, from where a function
- * inserts them: block by block, and row by row only in the blocks that fail.
+ * COPY is all or nothing, so the rows go into a stage without the target's constraints, from where a function inserts
+ * them: block by block, and row by row only in the blocks that fail.
  */
 
 import pg from 'pg';
 import { isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
-import type { EncodedChild } from '../transcode/child-rows.ts';
-import { copyRows } from './copy.ts';
-import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
-import { isRefusal, isRefusalSql } from './passing-errors.ts';
-import { withoutRows } from '../transcode/copy-rows.ts';
-
-/** A row that Postgres refused. */
-export interface Refusal {
-  /** The row's place among those of the batch, from 0. */
-  readonly row: number;
-  /** The SQLSTATE. */
-  readonly code: string;
-  readonly column: string | null;
-  readonly detail: string;
-}
+import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
+import { isRefusalSql } from './passing-errors.ts';
+import {
+  emptyStages,
+  ensureStage,
+  type Refusal,
+  type Stage,
+  type StageableBatch,
+  StagedDocuments,
+} from './stage.ts';
 
 /** Each run has a plan of its own, and so a stage of its own. */
 interface StagedRun {
@@ -44,129 +39,52 @@ const rowsPerBlock = 250;
 export async function loadSettingAside(
   client: pg.Client,
   run: StagedRun,
-  copy: Buffer,
-  rowCount: number,
-  children: readonly EncodedChild[],
+  batch: StageableBatch,
 ): Promise<Refusal[]> {
-  await prepareStage(client, run);
-  const unfit = await fillStage(client, run, copy, rowCount);
-  for (const [index, child] of children.entries()) {
-    await copyRows(client, `COPY ${childStageOf(run, index)} FROM STDIN (FORMAT binary)`, child.copy);
-  }
-  const { rows } = await client.query<Refusal>(
+  const documents = new StagedDocuments(client, await prepareStages(client, run), batch);
+  const unfit = await documents.stage();
+  const { rows } = await client.query<Omit<Refusal, 'ordinal'> & { row: number }>(
     `SELECT row_no AS row, code, column_name AS "column", message AS detail
        FROM ${functionOf(run)}(${rowsPerBlock})`,
   );
-  // The stage's rows are counted without those that it refused itself.
-  const staged = Array.from({ length: rowCount }, (_, row) => row).filter((row) => !unfit.has(row));
-  const refused = rows.map((refusal) => ({ ...refusal, row: staged[refusal.row] ?? -1 }));
-  return [...unfit.values(), ...refused].sort((a, b) => a.row - b.row);
+  // The function counts without those that are not staged.
+  const unstaged = new Set(unfit.map(({ ordinal }) => ordinal));
+  const staged = documents.ordinals.filter((ordinal) => !unstaged.has(ordinal));
+  const refused = rows.map(({ row, ...refusal }) => ({ ...refusal, ordinal: staged[row] ?? -1 }));
+  return [...unfit, ...refused].sort((a, b) => a.ordinal - b.ordinal);
 }
 
 function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
   return plan.children ?? [];
 }
 
-/** Temporary tables live as long as the session, so that this happens once in most. */
-async function prepareStage(client: pg.Client, run: StagedRun): Promise<void> {
-  const stage = stageOf(run);
-  const { rows } = await client.query<{ stage: string | null }>(`SELECT to_regclass('${stage}') AS stage`);
-  if (rows[0]?.stage != null) {
-    const stages = [stage, ...childrenOf(run).map((_, index) => childStageOf(run, index))];
-    await client.query(`TRUNCATE ${stages.join(', ')}`);
-    return;
+/** Temporary tables live as long as the session, so that they are made once in most. */
+async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]> {
+  const stages = [
+    { name: stageOf(run), plan: run.plan },
+    ...childrenOf(run).map(({ plan }, index) => ({ name: childStageOf(run, index), plan })),
+  ];
+  let isNew = false;
+  for (const stage of stages) isNew = (await ensureStage(client, stage)) || isNew;
+  if (isNew) {
+    await client.query(insertFunction(run));
+    const key = stageKeyStatement(run);
+    if (key !== null) await client.query(key);
   }
-  const columns = stageTypes(run.plan).map((type, index) => `c${index} ${type}`);
-  await client.query(`CREATE TABLE ${stage} (${columns.join(', ')}) ON COMMIT DELETE ROWS`);
-  for (const [index, { plan }] of childrenOf(run).entries()) {
-    const childColumns = stageTypes(plan).map((type, place) => `c${place} ${type}`);
-    await client.query(
-      `CREATE TABLE ${childStageOf(run, index)} (${childColumns.join(', ')}) ON COMMIT DELETE ROWS`,
-    );
-  }
-  await client.query(insertFunction(run));
-}
-
-/** The rows that not even a table without constraints takes are named by COPY one at a time; there should be none. */
-async function fillStage(
-  client: pg.Client,
-  run: StagedRun,
-  copy: Buffer,
-  rowCount: number,
-): Promise<Map<number, Refusal>> {
-  const unfit = new Map<number, Refusal>();
-  let bytes = copy;
-  while (unfit.size < rowCount) {
-    await client.query('SAVEPOINT fill_stage');
-    try {
-      await copyRows(client, `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`, bytes);
-      break;
-    } catch (error) {
-      const refusal = readRefusal(error, unfit, run.plan);
-      if (refusal === null) throw error;
-      await client.query('ROLLBACK TO SAVEPOINT fill_stage');
-      if (isToldLate(error)) {
-        unfit.clear();
-        await fillByHalves(client, run, copy, [0, rowCount], unfit);
-        return unfit;
-      }
-      unfit.set(refusal.row, refusal);
-      bytes = withoutRows(copy, new Set(unfit.keys()));
-    }
-  }
-  return unfit;
+  await emptyStages(client, stages);
+  return stages;
 }
 
 /**
- * A row that is too wide for a page is only found out when COPY writes the rows that it has gathered, and the line is then
- * that of the last one.
+ * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for that is
+ * refused now. A child table's key has the place beside the `_id`.
  */
-function isToldLate(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '54000';
-}
-
-/** Stages the rows from the first to before the last, all but those that not even a single row's COPY takes. */
-async function fillByHalves(
-  client: pg.Client,
-  run: StagedRun,
-  copy: Buffer,
-  [first, last]: readonly [first: number, last: number],
-  unfit: Map<number, Refusal>,
-  rowCount = last,
-): Promise<void> {
-  const others = Array.from({ length: rowCount }, (_, row) => row).filter(
-    (row) => row < first || row >= last,
-  );
-  await client.query('SAVEPOINT fill_half');
-  try {
-    await copyRows(
-      client,
-      `COPY ${stageOf(run)} FROM STDIN (FORMAT binary)`,
-      withoutRows(copy, new Set(others)),
-    );
-    await client.query('RELEASE SAVEPOINT fill_half');
-  } catch (error) {
-    if (!isRefusal(error) || !(error instanceof pg.DatabaseError)) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT fill_half');
-    if (last - first === 1) {
-      unfit.set(first, { row: first, code: error.code ?? '', column: null, detail: error.message });
-      return;
-    }
-    const middle = (first + last) >> 1;
-    await fillByHalves(client, run, copy, [first, middle], unfit, rowCount);
-    await fillByHalves(client, run, copy, [middle, last], unfit, rowCount);
-  }
-}
-
-/** `COPY stage, line 3, column c1` → the third of the rows that were sent, and the second of their columns. */
-function readRefusal(error: unknown, unfit: ReadonlyMap<number, Refusal>, plan: Plan): Refusal | null {
-  if (!isRefusal(error) || !(error instanceof pg.DatabaseError)) return null;
-  const match = /, line (\d+)(?:, column c(\d+))?/.exec(error.where ?? '');
-  if (match?.[1] === undefined) return null;
-  let row = Number(match[1]) - 1;
-  for (const earlier of [...unfit.keys()].sort((a, b) => a - b)) if (earlier <= row) row++;
-  const column = match[2] === undefined ? undefined : copyColumns(plan)[Number(match[2])];
-  return { row, code: error.code ?? '', column: column ?? null, detail: error.message };
+function stageKeyStatement({ runId, plan }: StagedRun): string | null {
+  const place = plan.columns.findIndex(isIdColumn);
+  const column = plan.columns[place];
+  if (column === undefined || column.target !== undefined) return null;
+  const keys = plan.children === undefined ? [`c${place}`] : [`c${place}`, '(0)'];
+  return `CREATE INDEX IF NOT EXISTS mongo2pg_key_${runId} ON ${stageOf({ runId, plan })} (${keys.join(', ')})`;
 }
 
 /**
@@ -200,7 +118,7 @@ function insertFunction(run: StagedRun): string {
           EXCEPTION WHEN OTHERS THEN column_name := ${pg.escapeLiteral(column)};
           END;`;
   });
-  return `CREATE FUNCTION ${functionOf(run)}(block integer)
+  return `CREATE OR REPLACE FUNCTION ${functionOf(run)}(block integer)
     RETURNS TABLE (row_no integer, code text, column_name text, message text)
     LANGUAGE plpgsql AS $function$
     #variable_conflict use_column

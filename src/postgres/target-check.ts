@@ -106,10 +106,12 @@ async function listLackingLedgerRights(
                       ('ranges', 'INSERT'), ('ranges', 'UPDATE'), ('ranges', 'SELECT'),
                       ('batches', 'INSERT'), ('batches', 'UPDATE'), ('batches', 'SELECT'),
                       ('dead_letters', 'INSERT'), ('dead_letters', 'SELECT'),
-                      ('jobs', 'INSERT'), ('jobs', 'UPDATE'), ('jobs', 'SELECT')) AS v(name, privilege)
+                      ('jobs', 'INSERT'), ('jobs', 'UPDATE'), ('jobs', 'SELECT'),
+                      ('job_collections', 'INSERT'), ('job_collections', 'UPDATE'),
+                      ('job_collections', 'SELECT')) AS v(name, privilege)
          JOIN pg_class c ON c.relname = v.name
          JOIN ledger ON ledger.oid = c.relnamespace
-        WHERE v.name <> 'jobs' OR $1)
+        WHERE v.name NOT IN ('jobs', 'job_collections') OR $1)
      SELECT 'create the ledger''s schema in the database (GRANT CREATE ON DATABASE …)' AS missing
       WHERE NOT EXISTS (SELECT FROM ledger) AND NOT has_database_privilege(current_database(), 'CREATE')
      UNION ALL

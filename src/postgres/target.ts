@@ -16,8 +16,12 @@ import {
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
+import { describeDuplicates } from './duplicates.ts';
 import { hasLedger } from './ledger.ts';
+import { isRefusal } from './passing-errors.ts';
 import { readTable, type TableName } from './table.ts';
+
+const uniqueViolation = '23505';
 
 /** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
 export const indexMemory = '256MB';
@@ -161,13 +165,34 @@ function refuseChild(child: Plan): TargetError {
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
   if (!plan.columns.some(isIdColumn)) return;
   await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-  if (!(await hasPrimaryKey(client, plan))) await client.query(addPrimaryKeyStatement(plan));
+  if (!(await hasPrimaryKey(client, plan))) await buildKey(client, plan);
   for (const child of plan.children ?? []) {
     // Both or none: in one transaction, as several statements of one query are.
     if (await hasPrimaryKey(client, child.plan)) continue;
     await client.query(addChildKeyStatements(plan, child).join('; '));
   }
   await client.query('RESET maintenance_work_mem');
+}
+
+/**
+ * @throws TargetError when the table's rows do not allow it: those from before, or documents that a dump has twice. What
+ * else the run's own may have been refused for was looked at before.
+ */
+async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
+  try {
+    await client.query(addPrimaryKeyStatement(plan));
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const detail = error.detail === undefined ? '' : ` (${error.detail})`;
+    const duplicates = error.code === uniqueViolation ? await describeDuplicates(client, plan) : '';
+    throw new TargetError(
+      `the primary key of ${qualifiedName(plan)} cannot be built: ${error.message}${detail}${duplicates}`,
+      {
+        fix: 'change the key of the row that is meant, and run the same command again: all is loaded, and only the key is missing.',
+        cause: error,
+      },
+    );
+  }
 }
 
 /** Gathers statistics for the planner. */

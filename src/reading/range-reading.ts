@@ -1,6 +1,6 @@
 /** A range of `_id`, and its state while it is read: how far its reader is, and who may touch it now. */
 
-import type { Interval } from '../source/source.ts';
+import type { Interval, Page, Source } from '../source/source.ts';
 
 /** What one reader reads in order. */
 export interface Range extends Interval {
@@ -17,6 +17,7 @@ export class RangeReading implements Range {
   isAtEnd = false;
   /** Sampled ids among which are all that are left to be read; undefined as long as they may be anywhere. */
   ids: readonly Uint8Array[] | undefined;
+  #pages: AsyncGenerator<Page, void, undefined> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor({ rangeNo, afterId, untilId }: Range, ids?: readonly Uint8Array[]) {
@@ -31,10 +32,30 @@ export class RangeReading implements Range {
     return { afterId: this.lastId ?? this.afterId, untilId: this.untilId };
   }
 
-  advance(lastId: Uint8Array): void {
-    this.lastId = lastId;
+  /** @returns null at the end of the range */
+  async readPage(source: Pick<Source, 'pages'>, itemsPerPage: number): Promise<Page | null> {
+    this.#pages ??= source.pages(this.rest, itemsPerPage);
+    const { value: page } = await this.#pages.next();
+    if (page === undefined) {
+      this.isAtEnd = true;
+      return null;
+    }
+    this.lastId = page.lastId;
     // Saves asking for a page that must be empty.
-    this.isAtEnd = this.untilId !== null && Buffer.compare(lastId, this.untilId) === 0;
+    this.isAtEnd = this.untilId !== null && Buffer.compare(page.lastId, this.untilId) === 0;
+    return page;
+  }
+
+  /** Ends the range before its end; what comes after `cutId` is not read here any more. */
+  async cut(cutId: Uint8Array): Promise<void> {
+    await this.close();
+    this.untilId = cutId;
+  }
+
+  /** To be called when no more pages are wanted. */
+  async close(): Promise<void> {
+    await this.#pages?.return();
+    this.#pages = undefined;
   }
 
   /** One after the other, in the order of the calls: while a page is on its way, nobody moves the end of the range. */

@@ -17,7 +17,7 @@ import type { Division } from './division.ts';
 import { RangeReading, type Range } from './range-reading.ts';
 
 export interface ReadersOptions {
-  readonly source: Pick<Source, 'readPage' | 'idsWithin'>;
+  readonly source: Pick<Source, 'pages' | 'idsWithin'>;
   readonly division: Division;
   readonly itemsPerPage: number;
   /** Takes a page on, the first of what comes after `afterId` in its range; resolves when there was room for it. */
@@ -80,6 +80,7 @@ class Readers {
       while (!range.isAtEnd && !this.#isToStop()) await this.#readPage(range);
     } finally {
       this.#open.delete(range);
+      await range.inTurn(() => range.close());
     }
     // When told to stop, the last page may not have been handed over.
     if (range.isAtEnd && !this.#isToStop()) this.ends.set(range.rangeNo, range.lastId);
@@ -88,12 +89,7 @@ class Readers {
   async #readPage(range: RangeReading): Promise<void> {
     const { source, itemsPerPage } = this.#options;
     const { afterId } = range.rest;
-    const page = await range.inTurn(async () => {
-      const found = await source.readPage(range.rest, itemsPerPage);
-      if (found === null) range.isAtEnd = true;
-      else range.advance(found.lastId);
-      return found;
-    });
+    const page = await range.inTurn(() => range.readPage(source, itemsPerPage));
     if (page === null || this.#isToStop()) return;
     this.#documents += page.count;
     this.#pages++;
@@ -135,7 +131,7 @@ class Readers {
     if (cutId === null) return undefined;
     const rest = await this.#options.split(range, cutId);
     const index = ids.indexOf(cutId);
-    range.untilId = cutId;
+    await range.cut(cutId);
     range.ids = ids.slice(0, index);
     return new RangeReading(rest, ids.slice(index + 1));
   }

@@ -47,6 +47,8 @@ export class Recorder {
       // Told by the summary, or no part of a run.
       case 'index':
       case 'worker-died':
+      case 'retried':
+      case 'failed':
       case 'verifying':
       case 'verified':
         return;

@@ -130,7 +130,7 @@ function describeWorkers({ measurement }: Section): string {
   const { workers, readMs, roomMs } = measurement;
   const shares = workers.map(busyShare);
   const busy = `busy ${formatPercent(Math.min(...shares))}–${formatPercent(Math.max(...shares))}`;
-  return `${formatPlural(workers.length, 'worker')}, ${busy}; the primary waited ${formatDuration(readMs)} for MongoDB, ${formatDuration(roomMs)} for a free worker`;
+  return `${formatPlural(workers.length, 'worker')}, ${busy}; the primary waited ${formatDuration(readMs)} for the source, ${formatDuration(roomMs)} for a free worker`;
 }
 
 /** What the account says beyond its numbers. */

@@ -2,7 +2,6 @@
 
 import {
   Binary,
-  Long,
   MongoClient,
   MongoServerError,
   type BSON,
@@ -12,9 +11,8 @@ import {
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { NothingToCopyError, SourceError } from '../errors.ts';
-import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { whyNot } from './collection-choice.ts';
-import { listDocuments, readFirstBatch, requireId } from './documents.ts';
+import { listDocuments, readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
 import { filtersBetween, readId } from './id-brackets.ts';
@@ -23,8 +21,11 @@ import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { pageByCursor, pageByFind, type Paging } from './paging.ts';
+import { RawCommands } from './raw-commands.ts';
 import { readRequiredFields } from './required-fields.ts';
-import { sampleByFind } from './sample-by-find.ts';
+import { sampleByFind, sampleEnds } from './sample-by-find.ts';
+import { UnknownTypes } from './unknown-types.ts';
 import type { IdSample, Interval, Page, Sample, Source } from './source.ts';
 import { invoke } from '../invocation.ts';
 
@@ -46,6 +47,8 @@ export interface CollectionOptions extends Insistence {
   readonly answerTimeoutMs: number;
   /** Only documents that match are read; all when absent. */
   readonly filter?: BSON.Document | undefined;
+  /** Each page would cost the server a pass over the whole collection: it is read through one cursor instead. */
+  readonly scansForPages?: boolean;
 }
 
 /** What the URL says goes before these. */
@@ -99,10 +102,13 @@ class CollectionSource implements Source {
   readonly #collection: Collection;
   readonly #options: CollectionOptions;
   readonly #filter: BSON.Document | undefined;
+  readonly #commands: RawCommands;
+  readonly #unknownTypes = new UnknownTypes();
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
     this.#collection = db.collection(options.collection);
+    this.#commands = new RawCommands(db, this.#collection);
     this.#options = options;
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
@@ -111,7 +117,7 @@ class CollectionSource implements Source {
 
   /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    const [first] = listDocuments(await this.#find({}, 1, 1));
+    const [first] = listDocuments(readBatch(await this.#commands.find({}, 1, 1)));
     // Not later, when a table was made for it: a document without an _id is refused here.
     if (first !== undefined) requireId(first);
     return first !== undefined;
@@ -136,13 +142,12 @@ class CollectionSource implements Source {
     return this.#read(async () => {
       try {
         const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
-        const documents = await this.#readSample([...match, { $sample: { size } }], size);
-        return { documents, method: 'random' };
+        const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
+        return { documents: listDocuments(array), method: 'random' };
       } catch (error) {
         if (!isUnknownStage(error)) throw error;
-        return await sampleByFind((filter, direction, limit) => {
-          return this.#find(narrow(filter, this.#filter), direction, limit);
-        }, size);
+        const sampleBy = this.#options.scansForPages === true ? sampleEnds : sampleByFind;
+        return await sampleBy((filter, direction, limit) => this.#find(filter, direction, limit), size);
       }
     });
   }
@@ -155,13 +160,16 @@ class CollectionSource implements Source {
     const found = new Map<string, Uint8Array>();
     // One at a time: documents of 16 MB do not fit into one reply together.
     for (const id of ids) {
-      const array = await this.#read(() => this.#find({ _id: readId(id) }, 1, 1));
-      for (const document of listDocuments(array)) found.set(Buffer.from(id).toString('latin1'), document);
+      const cursor = await this.#read(() => this.#commands.find({ _id: readId(id) }, 1, 1));
+      const [document] = listDocuments(readBatch(cursor));
+      if (document !== undefined) found.set(Buffer.from(id).toString('latin1'), document);
     }
     return found;
   }
 
   sampleIds(wanted: number): Promise<IdSample | null> {
+    // Such a server would go over the whole collection for each range.
+    if (this.#options.scansForPages === true) return Promise.resolve(null);
     return this.#read(() => this.#sampleIds(wanted));
   }
 
@@ -169,8 +177,22 @@ class CollectionSource implements Source {
     return this.#read(() => this.#findIds(ids, interval));
   }
 
-  readPage(interval: Interval, limit: number): Promise<Page | null> {
-    return this.#read(() => this.#readFirstPage(interval, limit));
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    const pageBy = this.#options.scansForPages === true ? pageByCursor : pageByFind;
+    const paging = pageBy(this.#commands);
+    try {
+      let lastId = afterId;
+      for (;;) {
+        const interval = { afterId: lastId, untilId };
+        const page = await this.#read(() => this.#readPage(paging, interval, itemsPerPage));
+        if (page === null) return;
+        yield page;
+        lastId = page.lastId;
+      }
+    } finally {
+      // The server ends the cursor by itself, if later.
+      await paging.close().catch(() => undefined);
+    }
   }
 
   async #sampleIds(wanted: number): Promise<IdSample | null> {
@@ -179,9 +201,9 @@ class CollectionSource implements Source {
     const size = Math.min(enough, Math.floor(count * maxSampledShare));
     if (size === 0) return null;
     try {
-      const found = await this.#readSample([{ $sample: { size } }, { $project: { _id: 1 } }], size);
+      const found = await this.#commands.aggregate([{ $sample: { size } }, { $project: { _id: 1 } }], size);
       // The order of types and of texts is the server's, with the collection's collation, and so it sorts.
-      const ids = await this.#findIds(found.map(requireId).filter(canDivide), everything);
+      const ids = await this.#findIds(listDocuments(found).map(requireId).filter(canDivide), everything);
       return { ids, documentsPerId: count / size };
     } catch (error) {
       // Whatever it has against sampling: the collection can be read without it.
@@ -193,78 +215,30 @@ class CollectionSource implements Source {
   async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
     if (ids.length === 0) return [];
     const among = { _id: { $in: ids.map(readId) } };
-    const found: Uint8Array[] = [];
-    for (const part of filtersBetween(afterId, untilId)) {
-      const filter = narrow(narrow(part, among), this.#filter);
-      found.push(...listDocuments(await this.#find(filter, 1, ids.length, { _id: 1 })).map(requireId));
-    }
-    return found;
+    return await this.#unknownTypes.avoid(async (unknown) => {
+      const found: Uint8Array[] = [];
+      for (const part of filtersBetween(afterId, untilId, unknown)) {
+        const filter = narrow(narrow(part, among), this.#filter);
+        const cursor = await this.#commands.find(filter, 1, ids.length, { _id: 1 });
+        found.push(...listDocuments(readBatch(cursor)).map(requireId));
+      }
+      return found;
+    });
   }
 
-  async #readFirstPage({ afterId, untilId }: Interval, limit: number): Promise<Page | null> {
-    for (const filter of filtersBetween(afterId, untilId)) {
-      const page = await this.#readPage(filter, limit);
-      if (page !== null) return page;
-    }
-    return null;
-  }
-
-  /** One page as a command of its own: nothing that times out between pages, nothing lost at a failover. */
-  async #readPage(filter: BSON.Document, limit: number): Promise<Page | null> {
-    const documents = await this.#find(narrow(filter, this.#filter), 1, limit);
-    const document = new DocumentCursor(documents);
-    let count = 0;
-    while (document.next()) count++;
-    if (count === 0) return null;
-    return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
+  #readPage(paging: Paging, { afterId, untilId }: Interval, limit: number): Promise<Page | null> {
+    return this.#unknownTypes.avoid((unknown) => {
+      const filters = filtersBetween(afterId, untilId, unknown);
+      return paging.read(
+        filters.map((filter) => narrow(filter, this.#filter)),
+        limit,
+      );
+    });
   }
 
   /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
-  async #find(
-    filter: BSON.Document,
-    direction: 1 | -1,
-    limit: number,
-    projection: BSON.Document = {},
-  ): Promise<Uint8Array> {
-    const cursor = await this.#readCursor({
-      find: this.#collection.collectionName,
-      filter,
-      projection,
-      sort: { _id: direction },
-      limit,
-      batchSize: limit,
-      singleBatch: true,
-    });
-    return readFirstBatch(cursor);
-  }
-
-  /** One reply's worth of an aggregation: never more than 16 MB. */
-  async #readSample(pipeline: BSON.Document[], size: number): Promise<Uint8Array[]> {
-    const aggregate = this.#collection.collectionName;
-    const cursor = await this.#readCursor({ aggregate, pipeline, cursor: { batchSize: size } });
-    await this.#killCursor(cursor);
-    return listDocuments(readFirstBatch(cursor));
-  }
-
-  /**
-   * Runs a command whose reply is a cursor, and returns that as raw BSON. This way of reading costs a tenth of the CPU
-   * of the driver's own cursors, which build an object for each document.
-   */
-  async #readCursor(command: BSON.Document): Promise<Uint8Array> {
-    const { readConcern, readPreference } = this.#db;
-    // `command` does not take these from the URL by itself.
-    const concern = readConcern === undefined ? {} : { readConcern: readConcern.toJSON() };
-    const reply = await this.#db.command({ ...command, ...concern }, { raw: true, readPreference });
-    return reply.cursor as Uint8Array;
-  }
-
-  /** Ends a cursor that has more than its first batch. */
-  async #killCursor(cursor: Uint8Array): Promise<void> {
-    const id = findField(cursor, 'id');
-    if (id === null) return;
-    const cursorId = Long.fromBytesLE([...cursor.subarray(id.valueStart, id.valueEnd)]);
-    if (cursorId.isZero()) return;
-    await this.#db.command({ killCursors: this.#collection.collectionName, cursors: [cursorId] });
+  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+    return readBatch(await this.#commands.find(narrow(filter, this.#filter), direction, limit));
   }
 
   /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */

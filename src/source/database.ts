@@ -1,67 +1,55 @@
-/** A MongoDB database: one client for all of its collections that are copied. */
+/** What holds the collections that are copied: a database of a MongoDB server, or a dump of one. */
 
-import type { Db, MongoClient } from 'mongodb';
-import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
+import type { Document } from 'bson';
+import type { Config } from '../config.ts';
 import type { CollectionInfo } from './collection-choice.ts';
-import { insist } from './insist.ts';
-import { explainMongoError } from './mongo-errors.ts';
 import type { Source } from './source.ts';
 
-export interface DatabaseOptions extends Omit<CollectionOptions, 'collection'> {
-  readonly url: string;
-  readonly db: string;
-}
-
-export class Database {
-  readonly #client: MongoClient;
-  readonly #options: DatabaseOptions;
-
-  private constructor(client: MongoClient, options: DatabaseOptions) {
-    this.#client = client;
-    this.#options = options;
-  }
-
-  /** @throws SourceError that says what to do */
-  static async connect(options: DatabaseOptions): Promise<Database> {
-    const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
-    return new Database(client, options);
-  }
-
+export interface Database {
+  /** The part before the dot in `school.users`. */
+  readonly name: string;
   /** @throws SourceError */
-  async listCollections(): Promise<CollectionInfo[]> {
-    try {
-      return await insist(() => listInfos(this.#client.db(this.#options.db)), this.#options);
-    } catch (error) {
-      throw explainMongoError(error, this.#options.url);
-    }
-  }
-
-  /** @throws SourceError that says what to do */
-  async open(collection: string): Promise<Source> {
-    return await openCollection(this.#client, { ...this.#options, collection });
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
-  }
+  listCollections(): Promise<CollectionInfo[]>;
+  /**
+   * @param filter only documents that match are read; all when absent
+   * @throws SourceError that says what to do
+   */
+  open(collection: string, filter?: Document): Promise<Source>;
+  close(): Promise<void>;
 }
 
-async function listInfos(db: Db): Promise<CollectionInfo[]> {
-  const found = await db.listCollections({}, { nameOnly: true }).toArray();
-  return await Promise.all(
-    found.map(async ({ name, type = 'collection' }) => {
-      const bytes = type === 'collection' ? await readSize(db, name) : 0;
-      return { name, type, bytes };
-    }),
-  );
+export interface DatabaseOptions {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
+  /** The server went away, and is asked again. */
+  readonly onRetry?: (reason: string) => void;
+  /** Ends the trying to reach a server that is gone, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
-/** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
-async function readSize(db: Db, collection: string): Promise<number> {
-  try {
-    const { size } = await db.command({ collStats: collection });
-    return Number(size);
-  } catch {
-    return await db.collection(collection).estimatedDocumentCount();
+type SourceConfig = Pick<
+  Config,
+  'dumpPath' | 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'retryLimitMs' | 'answerTimeoutMs'
+>;
+
+/** Opens what the config says is read. Loads only what that needs. @throws SourceError that says what to do */
+export async function openDatabase(config: SourceConfig, options: DatabaseOptions = {}): Promise<Database> {
+  const { dumpPath, mongoUrl, mongoDb, mongoCollection, retryLimitMs, answerTimeoutMs } = config;
+  if (dumpPath !== undefined) {
+    const { openDump } = await import('./dump/dump-database.ts');
+    return await openDump({
+      path: dumpPath,
+      db: mongoDb,
+      collection: mongoCollection,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
   }
+  const { MongoDatabase } = await import('./mongo-database.ts');
+  return await MongoDatabase.connect({
+    url: mongoUrl,
+    db: mongoDb,
+    retryLimitMs,
+    answerTimeoutMs,
+    ...options,
+  });
 }

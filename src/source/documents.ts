@@ -5,9 +5,9 @@ import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
 
 /** The array of documents in a reply's `cursor`, as BSON bytes. */
-export function readFirstBatch(cursor: Uint8Array): Uint8Array {
-  const batch = findField(cursor, 'firstBatch');
-  if (batch === null) throw new SourceError('the server answered without a firstBatch');
+export function readBatch(cursor: Uint8Array): Uint8Array {
+  const batch = findField(cursor, 'firstBatch') ?? findField(cursor, 'nextBatch');
+  if (batch === null) throw new SourceError('the server answered without a batch of documents');
   return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 

@@ -71,8 +71,13 @@ const bracketOfTypeByte = new Map<number, number>([
  * gives an empty page. (A short page says nothing: a reply is cut at 16 MB.)
  * @param afterId a BSON document `{_id: …}`, or null for the beginning
  * @param untilId likewise, or null for the end
+ * @param unknownTypes aliases that the server does not know; it has no values of these types
  */
-export function filtersBetween(afterId: Uint8Array | null, untilId: Uint8Array | null): Document[] {
+export function filtersBetween(
+  afterId: Uint8Array | null,
+  untilId: Uint8Array | null,
+  unknownTypes: ReadonlySet<string> = new Set(),
+): Document[] {
   if (afterId === null && untilId === null) return [{}];
   const first = afterId === null ? -1 : bracketIndexOf(afterId);
   const last = untilId === null ? brackets.length : bracketIndexOf(untilId);
@@ -80,19 +85,27 @@ export function filtersBetween(afterId: Uint8Array | null, untilId: Uint8Array |
   if (afterId !== null && first === last && untilId !== null) {
     // A bracket of one value has nothing after it.
     if (brackets[first]?.isSingleValue === true) return [];
-    return [{ _id: { ...afterWithinBracket(afterId), ...untilWithinBracket(untilId, last) } }];
+    return [{ _id: { ...afterWithinBracket(afterId), ...untilWithinBracket(untilId, last, unknownTypes) } }];
   }
   if (afterId !== null && brackets[first]?.isSingleValue !== true) {
     filters.push({ _id: afterWithinBracket(afterId) });
   }
-  const between = brackets.slice(first + 1, last).flatMap(({ types }) => types);
+  const between = brackets
+    .slice(first + 1, last)
+    .flatMap(({ types }) => types)
+    .filter((type) => !unknownTypes.has(type));
   if (between.length > 0) filters.push({ _id: { $type: between } });
   if (untilId !== null) {
     // NaN sorts before all numbers, but `$lte` does not find it.
     if (last === numbers) filters.push({ _id: nan });
-    filters.push({ _id: untilWithinBracket(untilId, last) });
+    filters.push({ _id: untilWithinBracket(untilId, last, unknownTypes) });
   }
   return filters;
+}
+
+/** Whether filters may ask for the type. @param alias as `$type` takes it */
+export function isIdType(alias: string): boolean {
+  return brackets.some(({ types }) => types.includes(alias));
 }
 
 function bracketIndexOf(id: Uint8Array): number {
@@ -103,9 +116,11 @@ function bracketIndexOf(id: Uint8Array): number {
   return index;
 }
 
-function untilWithinBracket(untilId: Uint8Array, index: number): Document {
+function untilWithinBracket(untilId: Uint8Array, index: number, unknownTypes: ReadonlySet<string>): Document {
   const bracket = brackets[index];
-  if (bracket?.isSingleValue === true) return { $type: bracket.types };
+  if (bracket?.isSingleValue === true) {
+    return { $type: bracket.types.filter((type) => !unknownTypes.has(type)) };
+  }
   return { $lte: readId(untilId) };
 }
 

@@ -1,4 +1,7 @@
-/** An index of a collection, as its server tells it. */
+/** An index of a collection, as its server or a dump tells it. */
+
+import { deserialize } from 'bson';
+import { ElementCursor, findField } from '../transcode/bson.ts';
 
 export interface IndexSpec {
   readonly name: string;
@@ -20,4 +23,58 @@ export interface IndexKey {
   readonly path: string;
   /** Ascending, descending, or the name of a special kind: `hashed`, `text`, `2dsphere` … */
   readonly kind: 1 | -1 | string;
+}
+
+/**
+ * By its bytes: a JavaScript object would put a field called `1` first.
+ * @param document an index as listIndexes tells it
+ */
+export function readIndexSpec(document: Uint8Array): IndexSpec {
+  const options = { promoteValues: false, bsonRegExp: true, validation: { utf8: false } } as const;
+  const spec: Record<string, unknown> = deserialize(document, options);
+  const { name, unique, sparse, partialFilterExpression, collation, expireAfterSeconds } = spec;
+  const locale = isObject(collation) ? collation.locale : undefined;
+  return {
+    name: String(name),
+    key: readKey(document, isObject(spec.key) ? spec.key : {}),
+    isUnique: isTrue(unique),
+    isSparse: isTrue(sparse),
+    partialFilter: isObject(partialFilterExpression) ? partialFilterExpression : null,
+    locale: typeof locale === 'string' && locale !== 'simple' ? locale : null,
+    expireAfterSeconds: expireAfterSeconds === undefined ? null : toNumber(expireAfterSeconds),
+  };
+}
+
+function readKey(document: Uint8Array, values: Readonly<Record<string, unknown>>): IndexKey[] {
+  const key = findField(document, 'key');
+  if (key === null) return [];
+  const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
+  const cursor = new ElementCursor();
+  cursor.open(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), key.valueStart, key.valueEnd);
+  const keys: IndexKey[] = [];
+  while (cursor.next(null)) {
+    const path = bytes.toString('utf8', cursor.nameStart, cursor.nameEnd);
+    keys.push({ path, kind: readKind(values[path]) });
+  }
+  return keys;
+}
+
+/** In indexes of old servers, whatever is neither a negative number nor a name is ascending. */
+function readKind(value: unknown): IndexKey['kind'] {
+  if (typeof value === 'string' && value !== '') return value;
+  return toNumber(value) < 0 ? -1 : 1;
+}
+
+/** Old servers kept any number. */
+function isTrue(value: unknown): boolean {
+  return value === true || toNumber(value) > 0;
+}
+
+/** NaN for what is none. The number types of js-bson print as their numbers. */
+function toNumber(value: unknown): number {
+  return Number(String(value));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

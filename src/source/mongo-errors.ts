@@ -4,6 +4,7 @@ import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from '
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
 import { isPassingSocketError } from '../socket-errors.ts';
+import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
@@ -33,6 +34,13 @@ const passingCodes = new Set([
   13435, // NotPrimaryNoSecondaryOk
   13436, // NotPrimaryOrSecondary
 ]);
+
+const tlsWords: TlsWords = {
+  url: 'MONGO_URL',
+  ca: 'tlsCAFile=/path/to/ca.pem',
+  certificate: 'tlsCertificateKeyFile=/path/to/client.pem',
+  none: 'leave out tls=true',
+};
 
 /** The same command may succeed a moment later: the server restarts, or another one takes over. */
 export function isPassingMongoError(error: unknown): boolean {
@@ -68,6 +76,8 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (error instanceof MongoServerError && error.code === unauthorized) {
     return explain(`MongoDB at ${where}: ${text}`, 'grant the user the role `read` on the database.');
   }
+  const trouble = explainTlsError(text, tlsWords);
+  if (trouble !== null) return explain(`MongoDB at ${where} ${trouble.message}`, trouble.fix);
   if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
     return explain(`the host of MONGO_URL (${where}) is not known`, 'correct the host in MONGO_URL.');
   }
@@ -77,6 +87,13 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       'start the server, or correct host and port in MONGO_URL.',
     );
   }
+  const { replicaSet, isNoneOfIt } = compareSet(error, url);
+  if (isNoneOfIt) {
+    return explain(
+      `no MongoDB at ${where} is of the replica set ${replicaSet}`,
+      'correct replicaSet in MONGO_URL, or in the TXT record of its host.',
+    );
+  }
   if (error instanceof Error && error.name === 'MongoServerSelectionError') {
     return explain(
       `MongoDB at ${where} does not answer: ${text}`,
@@ -84,4 +101,12 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
     );
   }
   return new SourceError(`MongoDB at ${where}: ${text}`, { isServerGone, cause: error });
+}
+
+/** The driver leaves out servers that answer with another set's name, until none is left to wait for. */
+function compareSet(error: unknown, url: string): { replicaSet: string; isNoneOfIt: boolean } {
+  const reason = error instanceof MongoServerSelectionError ? error.reason : undefined;
+  const replicaSet = new ConnectionString(url).searchParams.get('replicaSet') ?? reason?.setName ?? '';
+  const isNoneOfIt = reason?.type === 'ReplicaSetNoPrimary' && reason.servers.size === 0;
+  return { replicaSet, isNoneOfIt };
 }

@@ -2,7 +2,7 @@
 
 import type { Document } from 'bson';
 import { requireId, listDocuments } from './documents.ts';
-import type { Sample } from './source.ts';
+import type { Sample, SampleMethod } from './source.ts';
 import { spreadIds } from './spread-ids.ts';
 
 /** Reads in the order of `_id`, or its reverse; gives the bytes of a BSON array of documents. */
@@ -10,6 +10,11 @@ export type FindDocuments = (filter: Document, direction: 1 | -1, limit: number)
 
 /** Enough that no part of a collection is far from one, and few enough queries to be quick. */
 const maxPoints = 20;
+
+interface Part {
+  readonly filter: Document;
+  readonly direction: 1 | -1;
+}
 
 /** What one reply of the server holds at most; a sample is not larger than one of `$sample` would be. */
 const maxSampleBytes = 16_000_000;
@@ -19,21 +24,35 @@ export async function sampleByFind(find: FindDocuments, size: number): Promise<S
   const [last] = listDocuments(await find({}, -1, 1));
   if (first === undefined || last === undefined) return { documents: [], method: 'ends' };
   const points = spreadIds(requireId(first), requireId(last), Math.min(maxPoints, size));
-  const parts =
-    points === null
-      ? ([{ direction: 1 }, { direction: -1 }] as const)
-      : points.map((id) => ({ filter: { _id: { $gte: id } }, direction: 1 as const }));
+  if (points === null) return await sampleEnds(find, size);
+  const parts = points.map((id): Part => ({ filter: { _id: { $gte: id } }, direction: 1 }));
+  return await takeParts(find, size, parts, 'spread');
+}
+
+/** For itself: where each query takes long. */
+export function sampleEnds(find: FindDocuments, size: number): Promise<Sample> {
+  const ends: Part[] = [
+    { filter: {}, direction: 1 },
+    { filter: {}, direction: -1 },
+  ];
+  return takeParts(find, size, ends, 'ends');
+}
+
+async function takeParts(
+  find: FindDocuments,
+  size: number,
+  parts: readonly Part[],
+  method: SampleMethod,
+): Promise<Sample> {
   // By `_id`: the parts overlap where documents are few.
   const documents = new Map<string, Uint8Array>();
-  for (const { direction, ...part } of parts) {
-    const filter = 'filter' in part ? part.filter : {};
+  for (const { filter, direction } of parts) {
     const found = listDocuments(await find(filter, direction, Math.ceil(size / parts.length)));
     for (const document of upTo(maxSampleBytes / parts.length, found)) {
       // A copy, so that it does not keep the whole reply in memory.
       documents.set(Buffer.from(requireId(document)).toString('latin1'), Uint8Array.from(document));
     }
   }
-  const method = points === null ? 'ends' : 'spread';
   return { documents: [...documents.values()].slice(0, size), method };
 }
 

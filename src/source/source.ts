@@ -2,16 +2,23 @@
 
 import type { IndexSpec } from './index-spec.ts';
 
+/*
+ * A position is where reading goes on: after which document. It is a BSON document, `{_id: …}` of that document for a
+ * collection, which is read in the order of `_id`, and `{_id: …, offset: …}` for a dump, which is read as it lies in its
+ * file (see `transcode/position.ts`). Nobody but its source looks into a position: for all others it is equal to another
+ * or not.
+ */
+
 /** One page of documents on its way: raw BSON, never decoded by the primary. */
 export interface Page {
   /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
   readonly documents: Uint8Array;
   readonly count: number;
-  /** `_id` of the last document, as a BSON document `{_id: …}`: reading goes on after it. */
+  /** The position of the last document: reading goes on after it. */
   readonly lastId: Uint8Array;
 }
 
-/** (afterId, untilId] of `_id`, each a BSON document `{_id: …}`; null is the beginning, or the end. */
+/** (afterId, untilId], each a position; null is the beginning, or the end. */
 export interface Interval {
   readonly afterId: Uint8Array | null;
   readonly untilId: Uint8Array | null;
@@ -40,14 +47,17 @@ export interface IdSample {
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
-  /** Tells a collection from another that has taken its name; null where the server cannot. */
+  /** Tells a collection from another that has taken its name, and a dump from another; null where the server cannot. */
   readonly collectionId: string | null;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
-  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
+  /**
+   * Documents by their `_id` (as BSON documents, in latin1), those that are still there. Null for a source that does not
+   * change: what was read of it stands.
+   */
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array> | null>;
   /** Top-level fields that the collection's validator requires; empty where it has none. */
   requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */
@@ -56,6 +66,6 @@ export interface Source {
   sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
-  /** The interval's first documents in the order of `_id`, fewer than `limit` where a reply holds no more; null when it has none. */
-  readPage(interval: Interval, limit: number): Promise<Page | null>;
+  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

@@ -47,8 +47,7 @@ export class ChildRows {
     this.slot = slot;
     this.id = id;
     this.limits = limits;
-    const elements = { ...plan, columns: plan.columns.slice(LEADING_COLUMNS) };
-    this.writer = new RowWriter(elements, this.output, limits, false);
+    this.writer = new RowWriter(plan, this.output, limits, LEADING_COLUMNS);
   }
 
   startBatch(): void {
@@ -111,7 +110,7 @@ export class ChildRows {
 
   private writeElement(source: BsonBytes, place: number): void {
     const { cursor, output, writer, id } = this;
-    output.writeInt16(LEADING_COLUMNS + writer.fieldCount);
+    output.writeInt16(writer.fieldCount);
     // It has been written once already, so that it fits.
     id.encoders[id.slot.type]?.(source, id.slot.valueStart, id.slot.valueEnd, output);
     const at = beginField(output, 4);

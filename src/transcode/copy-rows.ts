@@ -1,30 +1,47 @@
-/** Looks at the rows of a binary COPY stream, and takes single ones out: https://www.postgresql.org/docs/current/sql-copy.html */
+/** Looks at the rows of a binary COPY stream, and takes some out: https://www.postgresql.org/docs/current/sql-copy.html */
 
-/** Signature, flags, and the length of an extension that we never write. */
-const HEADER_BYTES = 19;
+import { COPY_HEADER } from './copy-format.ts';
+
 const TRAILER_BYTES = 2;
 
-/** The stream without some of its rows, counted from 0. */
-export function withoutRows(copy: Buffer, left: ReadonlySet<number>): Buffer {
-  const parts = [copy.subarray(0, HEADER_BYTES)];
-  let keptFrom = HEADER_BYTES;
-  let at = HEADER_BYTES;
-  const end = copy.length - TRAILER_BYTES;
-  for (let row = 0; at < end; row++) {
-    const start = at;
-    at = skipRow(copy, at);
-    if (!left.has(row)) continue;
-    parts.push(copy.subarray(keptFrom, start));
-    keptFrom = at;
+export class CopyRows {
+  readonly count: number;
+  readonly #copy: Buffer;
+  /** Where each row begins, and the last one ends. Looked for when it is needed, as most streams are sent whole. */
+  #offsets: readonly number[] | null = null;
+
+  /** @param count how many rows the stream has */
+  constructor(copy: Buffer, count: number) {
+    this.#copy = copy;
+    this.count = count;
   }
-  parts.push(copy.subarray(keptFrom));
-  return Buffer.concat(parts);
+
+  /** A stream of the rows from the first to before the last, counted from 0. */
+  slice(first: number, last: number): Buffer {
+    if (first === 0 && last === this.count) return this.#copy;
+    this.#offsets ??= findRows(this.#copy);
+    return Buffer.concat([
+      COPY_HEADER,
+      this.#copy.subarray(this.#offsets[first], this.#offsets[last]),
+      this.#copy.subarray(-TRAILER_BYTES),
+    ]);
+  }
 }
 
 /** For each row the length of each of its fields in bytes; -1 for NULL. */
 export function* rowLengths(copy: Buffer): Generator<number[], void, undefined> {
   const end = copy.length - TRAILER_BYTES;
-  for (let at = HEADER_BYTES; at < end; at = skipRow(copy, at)) yield fieldLengths(copy, at);
+  for (let at = COPY_HEADER.length; at < end; at = skipRow(copy, at)) yield fieldLengths(copy, at);
+}
+
+function findRows(copy: Buffer): number[] {
+  const end = copy.length - TRAILER_BYTES;
+  const offsets = [COPY_HEADER.length];
+  for (let at = COPY_HEADER.length; at < end;) {
+    at = skipRow(copy, at);
+    offsets.push(at);
+  }
+  return offsets;
 }
 
 function fieldLengths(copy: Buffer, start: number): number[] {

@@ -140,13 +140,13 @@ export class DocumentFields {
   }
 
   /**
-   * Sends a value that its column does not take to the extra column. Throws a DocumentError if the field is
-   * there already.
+   * Sends a value that its column does not take, or its row, to the extra column. Throws a DocumentError if the field
+   * is there already.
    */
-  moveToExtra(slot: ColumnSlot): void {
+  moveToExtra(slot: ColumnSlot, reason: ExtraReason = 'does_not_fit'): void {
     const state = this.planned.get(slot.name);
     if (state !== undefined) this.markExtra(state, slot.name);
-    this.addExtra(slot.name, 'does_not_fit', slot, slot.key);
+    this.addExtra(slot.name, reason, slot, slot.key);
   }
 
   private addPlannedNames(): void {

@@ -4,9 +4,11 @@ import { type BsonTypeName, nameOfType } from './bson-types.ts';
 
 /**
  * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one
- * of that name already. A value that is `dropped` is in no column, as the plan wants it.
+ * of that name already, or the row would not fit a page with it. A value that is `dropped` is in no column, as the plan
+ * wants it.
  */
-export type ExtraReason = 'no_column' | 'does_not_fit' | 'duplicate_field' | 'dropped';
+const reasons = ['no_column', 'does_not_fit', 'duplicate_field', 'row_too_wide', 'dropped'] as const;
+export type ExtraReason = (typeof reasons)[number];
 
 export interface ExtraCount {
   /** The field's name, with its path if it is a nested one (`address.city`), or `OTHER_FIELDS`. */
@@ -81,5 +83,3 @@ export class ExtraCounter {
     return list;
   }
 }
-
-const reasons: readonly ExtraReason[] = ['no_column', 'does_not_fit', 'duplicate_field', 'dropped'];

@@ -12,6 +12,7 @@ import { ExtraCounter } from './extra-counter.ts';
 import { COPY_NULL, type EncodeField } from './field.ts';
 import { JsonWriter } from './json.ts';
 import type { Output } from './output.ts';
+import { PageFit } from './page-fit.ts';
 
 export interface RowLimits {
   /** Of one jsonb field. */
@@ -27,31 +28,40 @@ export interface RowColumn {
   readonly isRequired: boolean;
 }
 
+/** An entry in a B-tree has 2,704 bytes at most, and jsonb can be four times as long as its text. */
+const maxSureKeyBytes = 640;
+
 export class RowWriter {
   readonly fields: DocumentFields;
   readonly counter = new ExtraCounter();
-  /** How many fields a row has. */
+  /** How many fields a row has, with those that come before the columns of this writer. */
   readonly fieldCount: number;
   readonly columns: readonly RowColumn[];
   /** The column being written, for the dead letter if that fails. */
   currentColumn: string | null = null;
+  /** The batch has an `_id` so long that the key, which is built after the load, may not take it. */
+  hasLongKey = false;
   /** Writes jsonb as the plan wants it. */
   readonly json: JsonWriter;
 
   /** Null where the table has none. */
   private readonly extraColumn: string | null;
   private readonly extra: ExtraColumn;
+  /** Null where every row fits, or there is no place for what does not. */
+  private readonly pageFit: PageFit | null;
   private readonly output: Output;
 
-  /** @param hasId whether a field `_id` is the primary key */
-  constructor(plan: Plan, output: Output, { maxJsonBytes }: RowLimits, hasId: boolean) {
+  /** @param leading how many of the plan's columns come before and are not of the document: none if it has an `_id` */
+  constructor(plan: Plan, output: Output, { maxJsonBytes }: RowLimits, leading = 0) {
     this.output = output;
+    const columns = plan.columns.slice(leading);
+    const hasId = leading === 0;
     this.extraColumn = plan.extraColumn;
     const hasExtra = plan.extraColumn !== null;
     this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
     this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
-    this.fields = new DocumentFields(plan);
+    this.fields = new DocumentFields({ ...plan, columns });
     this.extra = new ExtraColumn(this.json, maxJsonBytes, plan.keepsWhole === true);
     const idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
     this.columns = this.fields.slots.map((slot) => {
@@ -62,20 +72,27 @@ export class RowWriter {
         : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes, hasExtra });
       return { slot, encoders, isId, isRequired: slot.plan.isRequired === true };
     });
+    const isMovable = this.columns.map(({ slot, isId, isRequired }) => {
+      return !isId && !isRequired && slot.plan.target?.isNotNull !== true;
+    });
+    this.pageFit = hasExtra ? PageFit.create(plan.columns.slice(0, leading), columns, isMovable) : null;
   }
 
   startBatch(): void {
     this.fields.startBatch();
     this.counter.reset();
+    this.hasLongKey = false;
   }
 
   /** Finds the document's fields, and writes those that have columns. */
   writeColumns(source: BsonBytes, start: number, end: number): void {
     this.fields.locate(source, start, end);
+    const rowStart = this.output.position;
     for (const column of this.columns) {
       this.writeColumn(source, column);
       this.output.checkLimit();
     }
+    if (this.pageFit !== null) this.moveRarest(this.pageFit.fit(this.output, rowStart));
   }
 
   /** Writes what is left of the document that `writeColumns` was given. */
@@ -88,6 +105,13 @@ export class RowWriter {
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
       if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
+    }
+  }
+
+  private moveRarest(places: readonly number[]): void {
+    for (const place of places) {
+      const column = this.columns[place];
+      if (column !== undefined) this.fields.moveToExtra(column.slot, 'row_too_wide');
     }
   }
 
@@ -106,7 +130,12 @@ export class RowWriter {
       return;
     }
     const encode = column.encoders[slot.type];
-    if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) return;
+    const fieldStart = output.position;
+    if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) {
+      if (isId && slot.plan.target === undefined)
+        this.hasLongKey ||= output.position - fieldStart > maxSureKeyBytes;
+      return;
+    }
     if (isId) {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
       throw new DocumentError('id_type', problem, slot.valueStart);

@@ -44,6 +44,8 @@ export interface EncodedBatch {
   readonly extra: ExtraCount[];
   /** The rows of each child table of the plan. */
   readonly children: readonly EncodedChild[];
+  /** An `_id` is so long that only Postgres knows if its entry fits the primary key's index. */
+  readonly hasLongKey: boolean;
 }
 
 export interface RowEncoder {
@@ -87,7 +89,7 @@ class PlanRowEncoder implements RowEncoder {
     };
     this.extraColumn = plan.extraColumn;
     this.maxRowBytes = limits.maxRowBytes;
-    this.writer = new RowWriter(plan, this.output, limits, true);
+    this.writer = new RowWriter(plan, this.output, limits);
     const id = this.writer.columns.find(({ isId }) => isId);
     this.children = (plan.children ?? []).map((child, index) => {
       const slot = this.writer.fields.childSlots[index];
@@ -131,6 +133,7 @@ class PlanRowEncoder implements RowEncoder {
       deadLetters,
       extra: [...writer.counter.toCounts(), ...this.children.flatMap((child) => child.toCounts())],
       children: this.children.map((child) => child.finish()),
+      hasLongKey: writer.hasLongKey,
     };
   }
 

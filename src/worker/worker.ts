@@ -40,6 +40,8 @@ export class Worker {
   /** Batches that came in, ever, and the numbers of those that are not acked. */
   #received = 0;
   readonly #holding = new Set<number>();
+  /** How often Postgres was tried again since the last ack. */
+  #retries = 0;
   /** When it was done with what it had to do, by the machine's clock. */
   #idleSinceMs = 0;
   #signsOfLife: NodeJS.Timeout | undefined;
@@ -99,7 +101,9 @@ export class Worker {
   async #start(settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#session ??= await openLoadingSession(settings);
+    this.#session ??= await openLoadingSession(settings, () => {
+      this.#retries++;
+    });
     this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
     this.#idleSinceMs = readMachineMs();
@@ -122,19 +126,22 @@ export class Worker {
       transcodeMs: transcodedAtMs - startedAtMs,
       loadMs,
       arrival,
+      ...(this.#retries > 0 ? { retries: this.#retries } : {}),
       ...readMemory(),
     });
+    this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
   }
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
     await reachFailpoint('worker-transcode', batch.documents);
-    const { copy, documents, copied, deadLetters, extra, children } = encoder.encodeBatch(batch.documents);
+    const encoded = encoder.encodeBatch(batch.documents);
+    const { documents, deadLetters } = encoded;
     if (documents !== batch.count) {
       throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
-    return { copy, documents, copied, extra, children, deadLetters: letters };
+    return { ...encoded, deadLetters: letters };
   }
 
   async #acknowledge(ack: Ack): Promise<void> {
@@ -161,5 +168,13 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
     column: null,
     detail: why,
   } as const;
-  return { copy: Buffer.alloc(0), documents: 1, copied: 0, deadLetters: [letter], extra: [], children: [] };
+  return {
+    copy: Buffer.alloc(0),
+    documents: 1,
+    copied: 0,
+    deadLetters: [letter],
+    extra: [],
+    children: [],
+    hasLongKey: false,
+  };
 }

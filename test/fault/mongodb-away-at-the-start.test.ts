@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { MongoClient } from 'mongodb';
-import { Database } from '../../src/source/database.ts';
+import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { SourceError } from '../../src/errors.ts';
 import type { Source } from '../../src/source/source.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
@@ -9,7 +9,7 @@ import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 describe('MongoDB goes away while a plan is made', () => {
   let sandbox: Sandbox;
   let admin: MongoClient;
-  let database: Database;
+  let database: MongoDatabase;
   let source: Source;
   const retried: string[] = [];
   before(async () => {
@@ -20,7 +20,7 @@ describe('MongoDB goes away while a plan is made', () => {
     url.searchParams.set('appName', sandbox.mongoDb);
     // The driver itself would read once more, and count for nothing here.
     url.searchParams.set('retryReads', 'false');
-    database = await Database.connect({
+    database = await MongoDatabase.connect({
       url: url.href,
       db: sandbox.mongoDb,
       retryLimitMs: 60_000,

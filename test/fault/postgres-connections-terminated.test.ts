@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene } from '../support/fault.ts';
+import { act, assertCode, setScene } from '../support/fault.ts';
 
 describe('connections to PostgreSQL terminated', () => {
   for (const [who, application] of [
@@ -12,7 +12,10 @@ describe('connections to PostgreSQL terminated', () => {
     it(`${who}: they are made anew`, async (t) => {
       const scene = await setScene(t);
       const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });
-      const running = scene.run(failpoints.env);
+      let retries = 0;
+      const running = act(scene.start(failpoints.env), (event) => {
+        if (event.kind === 'retried') retries += event.server === 'postgres' ? event.times : 0;
+      });
       await failpoints.waitUntilFired('worker-before-commit');
       const ended = await scene.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -23,6 +26,7 @@ describe('connections to PostgreSQL terminated', () => {
       await failpoints.resume('worker-before-commit');
       const run = await running;
       assertCode(run, 0);
+      assert.ok(retries >= ended.length, `${retries} retries are told of`);
       await scene.assertEqual();
     });
   }

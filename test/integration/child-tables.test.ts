@@ -7,6 +7,7 @@ import type { Document } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
+import { noise } from '../support/noise.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const plan = {
@@ -194,6 +195,38 @@ describe('child tables: the elements of an array in a table of their own', () =>
       assert.ok(stdout.includes(`column "${column}"`), stdout);
     });
   }
+
+  it('a document that they cannot have is a dead letter, and those beside it are not', async () => {
+    const names = Array.from({ length: 600 }, (_, index) => `f${index}`);
+    const line = (text: string) => Object.fromEntries(names.map((name) => [name, text]));
+    const ids = [noise(1, 2_684), noise(2, 2_692), 'short', 'too wide'];
+    await sandbox.db.collection<Document & { _id: string }>('orders').insertMany([
+      // With its place in the array, an entry of the child table's key is eight bytes longer than that of the table's own.
+      ...ids.slice(0, 3).map((_id) => ({ _id, lines: [line('x')] })),
+      { _id: 'too wide', lines: [line('x'), line('not short enough for a page')] },
+    ]);
+    const lines = {
+      path: 'lines',
+      table: 'order_lines',
+      parentColumn: 'order_id',
+      // What must not be NULL cannot go to the extra column instead.
+      columns: names.map((name) => ({ column: name, path: name, type: 'string', notNull: true })),
+    };
+    const columns = [{ column: 'id', path: '_id', type: 'string' }];
+    const { code, stdout, stderr } = await run({ columns, children: [lines] }, {});
+    assert.equal(code, ExitCode.deadLetters, stderr);
+    assert.match(stdout, /read 4 = copied 2 \+ dead-lettered 2/);
+    const { rows } = await sandbox.client.query<{ id: string; detail: string }>(
+      'SELECT document_id AS id, detail FROM mongo2pg.dead_letters ORDER BY length(document_id) DESC',
+    );
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      [ids[1], ids[3]].map((id) => JSON.stringify(id)),
+    );
+    assert.match(rows[0]?.detail ?? '', /^index row size 2712 exceeds/);
+    assert.match(rows[1]?.detail ?? '', /^row is too big/);
+    assert.equal((await readLines()).length, 2);
+  });
 
   it('--if-exists drop makes all of them anew, also when the plan has none any more', async () => {
     await migrate([{ _id: 1, lines: [{ sku: 'a' }] }]);

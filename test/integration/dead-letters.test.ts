@@ -3,6 +3,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { deserialize } from 'bson';
 import { ExitCode } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
+import { noise } from '../support/noise.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 interface Person {
@@ -153,18 +154,51 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
-  it('a row that is too wide for a page, which COPY tells late and with the line of another', async () => {
-    const names = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
-    const wide = (_id: number) => ({ _id, ...Object.fromEntries(names.map((name) => [name, 0.5 + _id])) });
-    const narrow = (_id: number) => ({ _id, [names[_id] ?? '']: 0.5 });
+  const wideNames = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
+
+  /** Two of 100 with a value in every column, which a page does not hold. */
+  async function insertWide(): Promise<void> {
+    const wide = (_id: number) => ({
+      _id,
+      ...Object.fromEntries(wideNames.map((name) => [name, 0.5 + _id])),
+    });
+    const narrow = (_id: number) => {
+      const third = wideNames.slice((_id % 3) * 500, ((_id % 3) + 1) * 500);
+      return { _id, ...Object.fromEntries(third.map((name) => [name, 0.5 + _id])) };
+    };
     await sandbox.db
       .collection<{ _id: number }>('people')
       .insertMany(
         Array.from({ length: 100 }, (_, _id) => (_id === 37 || _id === 99 ? wide(_id) : narrow(_id))),
       );
+  }
+
+  it('none is one that is too wide for a page: its rarest fields are kept in the extra column', async () => {
+    await insertWide();
+    const { code, stdout, stderr } = await run('--verify');
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, /read 100 = copied 100 \+ dead-lettered 0/);
+    assert.match(stdout, /_extra: 2 values of "f\d+" \(double, row too wide\)/);
+    assert.match(stdout, /compared 100 = equal 100 \+/);
+    // The fields of the second third are in one document less.
+    const { rows } = await sandbox.client.query<Record<'f0' | 'f999' | 'extra', number | null>>(
+      `SELECT f0, f999, (_extra->>'f999')::float8 AS extra FROM people WHERE _id IN (1, 37) ORDER BY _id`,
+    );
+    assert.deepEqual(rows, [
+      { f0: null, f999: 1.5, extra: null },
+      { f0: 37.5, f999: null, extra: 37.5 },
+    ]);
+  });
+
+  it('a row that is too wide, without an extra column; COPY tells it late and with the line of another', async () => {
+    await insertWide();
+    await sandbox.client.query(
+      `CREATE TABLE people (_id integer, ${wideNames.map((name) => `${name} float8`).join(', ')})`,
+    );
     const { code, stdout, stderr } = await run();
     assert.equal(code, ExitCode.deadLetters, stderr);
     assert.match(stdout, /read 100 = copied 98 \+ dead-lettered 2/);
+    assert.match(stdout, /row is too big: size [0-9]+, maximum size 8160/);
     assert.deepEqual(
       (await readLetters()).map(({ id, code: state }) => [id, state]),
       [
@@ -172,6 +206,36 @@ describe('rows that Postgres refuses', () => {
         ['{"$numberInt":"99"}', '54000'],
       ],
     );
+  });
+
+  it('an _id that is too long for the primary key, which is built only after the load', async () => {
+    // 2,704 bytes with what goes before it, and some that compression makes short enough.
+    const ids = [noise(1, 2_692), noise(2, 2_693), noise(3, 9_000), 'x'.repeat(9_000), 'short'];
+    await sandbox.db.collection<{ _id: string }>('people').insertMany(ids.map((_id) => ({ _id })));
+    const { code, stdout, stderr } = await run();
+    assert.equal(code, ExitCode.deadLetters, stderr);
+    assert.match(stdout, /read 5 = copied 3 \+ dead-lettered 2/);
+    const { rows } = await sandbox.client.query<{ length: number }>(
+      'SELECT length(_id) AS length FROM people ORDER BY length',
+    );
+    assert.deepEqual(
+      rows.map(({ length }) => length),
+      [5, 2_692, 9_000],
+    );
+    const letters = (await readLetters()).map(({ code: state, column, detail }) => [state, column, detail]);
+    assert.deepEqual(
+      letters.map(([state, column]) => [state, column]),
+      [
+        ['54000', '_id'],
+        ['54000', '_id'],
+      ],
+    );
+    const details = letters.map(([, , detail]) => detail).join('\n');
+    assert.match(details, /index row size 2712 exceeds btree version 4 maximum 2704/);
+    assert.match(details, /index row requires \d+ bytes, maximum size is 8191/);
+    const verified = await run('verify');
+    assert.equal(verified.code, ExitCode.ok, verified.stdout);
+    assert.match(verified.stdout, /compared 5 = equal 3 \+ dead-lettered 2/);
   });
 
   it('half of 10,000 in one batch', async () => {

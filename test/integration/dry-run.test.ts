@@ -5,6 +5,7 @@ import { ExitCode } from '../../src/errors.ts';
 import type { DryRunEvent } from '../../src/events.ts';
 import { lockTable, unlockTable } from '../../src/postgres/run-lock.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
+import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { createSandbox, postgresUrl, type Sandbox } from '../support/servers.ts';
 
@@ -36,6 +37,14 @@ function run(sandbox: Sandbox, env: Env, ...args: string[]): Promise<CliResult> 
 
 /** All that there is on both sides, down to the files of Postgres's tables and how many rows were ever written. */
 async function takeSnapshot({ client, db }: Sandbox): Promise<unknown> {
+  // A session counts what it wrote when it ends; that of a killed process takes a while to notice.
+  await waitUntil('all other sessions have ended', async () => {
+    const { rowCount } = await client.query(
+      `SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+    );
+    return rowCount === 0;
+  });
   const { rows: relations } = await client.query(
     `SELECT n.nspname, c.relname, c.relkind, c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1, 2`,

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Document } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
+import { lacking } from '../support/server-features.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 /** Each with what its table is asked, and must answer. */
@@ -11,6 +12,7 @@ const shapes: readonly {
   readonly documents: () => Document[];
   readonly sql: string;
   readonly answer: unknown;
+  readonly needsSample?: true;
 }[] = [
   {
     what: 'names of 70 bytes that are equal in the first 63',
@@ -51,6 +53,8 @@ const shapes: readonly {
     ],
     sql: 'SELECT _extra FROM shape WHERE _id = 20000 AND n IS NULL',
     answer: { n: 'twenty thousand', late: [1] },
+    // Both ends of a collection would show what is met last.
+    needsSample: true,
   },
   {
     what: '50,000 documents of nothing but an _id',
@@ -81,8 +85,8 @@ describe('shapes that a table was not made for', () => {
     await sandbox.remove();
   });
 
-  for (const { what, documents, sql, answer } of shapes) {
-    it(what, async () => {
+  for (const { what, documents, sql, answer, needsSample } of shapes) {
+    it(what, { skip: needsSample === true && lacking('sample') }, async () => {
       const collection = sandbox.db.collection('shape');
       await collection.drop();
       await collection.insertMany(documents());

@@ -61,6 +61,22 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3, 4, 5]);
   });
 
+  it('append says which row keeps a key that is missing from being built, and goes on once it is changed', async () => {
+    await sandbox.client.query(
+      "ALTER TABLE things DROP CONSTRAINT things_pkey; INSERT INTO things VALUES (1, 'another')",
+    );
+    const { code, stderr } = await migrate('--if-exists', 'append');
+    assert.equal(code, ExitCode.target);
+    assert.match(
+      stderr,
+      /primary key of "public"\."things" cannot be built: .*Key \(_id\)=\(1\) is duplicated/,
+    );
+    await sandbox.client.query("UPDATE things SET _id = 9 WHERE name = 'another'");
+    const second = await migrate('--if-exists', 'append');
+    assert.equal(second.code, ExitCode.ok, second.stderr);
+    assert.deepEqual(await readIds(), [1, 2, 3, 4, 5, 9]);
+  });
+
   it('leaves the keys of a table that somebody else made alone', async () => {
     await sandbox.client.query('DROP TABLE things');
     await sandbox.client.query('CREATE TABLE things (_id integer, name text, _extra jsonb)');

@@ -35,10 +35,10 @@ describe('metrics', () => {
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
     const text = await response.text();
     const collection = `collection="${scene.collection.namespace}"`;
-    const documents = read(text, 'documents', collection);
+    const documents = read(text, 'documents_total', collection);
     assert.ok(documents > 0 && documents < 3_000);
     assert.equal(read(text, 'expected_documents', collection), 3_000);
-    assert.equal(read(text, 'dead_letters', collection), 0);
+    assert.equal(read(text, 'dead_letters_total', collection), 0);
     assert.equal(read(text, 'worker_deaths_total'), 1);
     assert.equal(read(text, 'state', `${collection},state="loading"`), 1);
     assert.equal(read(text, 'state', `${collection},state="finished"`), 0);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { runCli } from '../support/cli.ts';
+import { lacking } from '../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-describe('a server without $sample', () => {
+describe('a server without $sample', { skip: lacking('failCommand') }, () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();

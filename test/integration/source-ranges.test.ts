@@ -3,13 +3,13 @@ import { after, before, describe, it } from 'node:test';
 import { ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
 import { MongoBulkWriteError, type Document } from 'mongodb';
-import { Database } from '../../src/source/database.ts';
+import type { Database } from '../../src/source/database.ts';
+import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { canDivide, chooseCuts, intervalsBetween } from '../../src/source/id-cuts.ts';
 import type { Interval, Source } from '../../src/source/source.ts';
 import { findField } from '../../src/transcode/bson.ts';
 import { listDocuments, requireId } from '../../src/source/documents.ts';
 import { everyValue } from '../support/bson-corpus.ts';
-import { readPages } from '../support/read-pages.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
 const everything: Interval = { afterId: null, untilId: null };
@@ -39,7 +39,7 @@ describe('a collection read in ranges', () => {
 
   async function open(collection: string, filter?: Document): Promise<Source> {
     const options = { url: mongoUrl, db: sandbox.mongoDb, filter, retryLimitMs: 0, answerTimeoutMs: 0 };
-    const database = await Database.connect(options);
+    const database = await MongoDatabase.connect(options);
     databases.push(database);
     return await database.open(collection);
   }
@@ -47,7 +47,7 @@ describe('a collection read in ranges', () => {
   async function readIds(source: Source, intervals: readonly Interval[], limit: number): Promise<string[]> {
     const ids: string[] = [];
     for (const interval of intervals) {
-      for await (const page of readPages(source, interval, limit)) {
+      for await (const page of source.pages(interval, limit)) {
         ids.push(...listDocuments(page.documents).map((document) => show(requireId(document))));
       }
     }

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { ExitCode } from '../../src/errors.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli, startCli } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 interface Told {
+  readonly jobs: readonly {
+    readonly jobId: string;
+    readonly state: string;
+    readonly next: string;
+    readonly collections: readonly {
+      readonly collection: string;
+      readonly state: string;
+      readonly runId: string | null;
+    }[];
+  }[];
   readonly runs: readonly {
     readonly runId: string;
     readonly state: string;
@@ -30,12 +41,13 @@ describe('npm run status', () => {
       ...(index === 1_500 ? { late: true } : {}),
     }));
     await sandbox.db.collection('things').insertMany(documents);
+    await sandbox.db.collection('few').insertMany([{ _id: 1 as never }, { _id: 2 as never }]);
   });
   after(async () => {
     await sandbox.remove();
   });
   afterEach(async () => {
-    await sandbox.client.query('DROP TABLE IF EXISTS things; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+    await sandbox.client.query('DROP TABLE IF EXISTS things, few; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
   });
 
   const env = () => ({
@@ -110,6 +122,58 @@ describe('npm run status', () => {
     assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
     const [run] = await readStatus();
     assert.deepEqual([run?.state, run?.openRanges], ['loaded', 0]);
+  });
+
+  it('tells of a job, and watches it between two of its collections', async (t) => {
+    const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause@2' });
+    const jobEnv = { ...env(), MONGO_COLLECTION: 'few,things' };
+    const running = runCli([], { ...jobEnv, ...failpoints.env });
+    await failpoints.waitUntilFired('primary-after-plan');
+    const watching = startCli(['status', '--watch', '--json'], { POSTGRES_URL: sandbox.postgresUrl });
+    // It has looked while nothing was being loaded.
+    await once(watching.process.stdout ?? assert.fail('no stdout'), 'data');
+    const second = await runCli([], jobEnv);
+    assert.equal(second.code, ExitCode.usage);
+    assert.match(second.stderr, /another start is copying the same collections .* — let it finish/);
+    await failpoints.resume('primary-after-plan');
+    assert.equal((await running).code, ExitCode.deadLetters);
+    const { code, stdout } = await watching.result;
+    assert.equal(code, ExitCode.ok);
+    const told = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Told);
+    const states = ({ jobs: [job] }: Told) => [
+      job?.state,
+      ...(job?.collections.map(({ collection, state }) => `${collection} ${state}`) ?? []),
+    ];
+    assert.deepEqual(states(told[0] ?? assert.fail(stdout)), ['running', 'things finished', 'few waiting']);
+    assert.deepEqual(states(told.at(-1) ?? assert.fail(stdout)), [
+      'finished',
+      'things finished',
+      'few finished',
+    ]);
+    const shown = (await status()).stdout;
+    assert.match(shown, /job 1: \w+ \(few,things\) → schema public: finished/);
+    assert.match(
+      shown,
+      /2 of 2 collections finished\n {2}things {2}finished \(run 1\)\n {2}few {5}finished \(run 2\)/,
+    );
+  });
+
+  it('tells what a job has failed at, and left out', async () => {
+    await sandbox.client.query('CREATE TABLE few AS SELECT 1 AS other');
+    const nothing = sandbox.db.collection('nothing');
+    await nothing.insertOne({ _id: 1 as never });
+    await nothing.deleteMany({});
+    const run = await runCli(['--json'], { ...env(), MONGO_COLLECTION: '*' });
+    assert.equal(run.code, ExitCode.target);
+    assert.match(run.stdout, /^{"kind":"failed","source":"\w+\.few","message":"the table .* already exists/m);
+    const { stdout } = await status();
+    assert.match(stdout, /job 1: \w+ \(\*\) → schema public: stopped/);
+    assert.match(stdout, /\n {2}few {6}failed: the table "public"\."few" already exists and has rows\n/);
+    assert.match(stdout, /\n {2}nothing {2}left out: the collection \w+\.nothing is empty\n/);
+    assert.match(stdout, /next: the command that began it goes on with what is not finished/);
   });
 
   it('leaves replaced runs out, unless they are asked for', async () => {

@@ -171,3 +171,12 @@ export const everyValue: readonly unknown[] = [
     .map(({ value }) => value),
   ...jsonOnly,
 ];
+
+/**
+ * Not every server stores it; all store numbers, text, booleans, null, ObjectId, Date, Timestamp, Binary, and regular
+ * expressions.
+ */
+export function isRare(value: unknown): boolean {
+  if (value instanceof Double) return Number.isNaN(value.value);
+  return [Decimal128, BSONSymbol, MinKey, MaxKey, Code].some((type) => value instanceof type);
+}

@@ -22,6 +22,8 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     readByIds: () => Promise.resolve(new Map()),
     sampleIds: () => Promise.resolve(null),
     idsWithin: () => Promise.resolve([]),
-    readPage: () => Promise.reject(new Error('a plan reads no pages')),
+    pages: () => {
+      throw new Error('a plan reads no pages');
+    },
   };
 }

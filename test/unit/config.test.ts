@@ -170,4 +170,62 @@ describe('readConfig', () => {
   it('needs no POSTGRES_URL to plan', () => {
     assert.equal(readConfig('plan', {}, { MONGO_URL: bothUrls.MONGO_URL }).mongoUrl, bothUrls.MONGO_URL);
   });
+
+  describe('with a dump', () => {
+    const env = { SOURCE: 'dump/school/users%2Fold.bson.gz', POSTGRES_URL: bothUrls.POSTGRES_URL };
+
+    it('needs no URL of MongoDB, and takes the collection from the file', () => {
+      const config = read(env);
+      assert.equal(config.dumpPath, resolve(env.SOURCE));
+      assert.deepEqual([config.mongoUrl, config.mongoDb, config.mongoCollection], ['', '', 'users/old']);
+      assert.deepEqual(
+        read({ ...env, MONGO_DB: 'a', MONGO_COLLECTION: 'b' }),
+        Object.freeze({ ...config, mongoDb: 'a', mongoCollection: 'b' }),
+      );
+    });
+
+    for (const [path, collection] of [
+      ['dump/school', '*'],
+      ['all.archive', '*'],
+      ['all.gz', '*'],
+      ['users.jsonl', 'users'],
+      ['users.json.gz', 'users'],
+      ['100%.bson', '100%'],
+      ['a,b.bson', '*'],
+    ] as const) {
+      it(`copies ${collection} of ${path}`, () => {
+        assert.equal(read({ ...env, SOURCE: path }).mongoCollection, collection);
+      });
+    }
+
+    it('names the collection for retry as well', () => {
+      assert.equal(readConfig('retry', {}, env).mongoCollection, 'users/old');
+    });
+
+    it('is one of two sources: a flag wins, and two alike are refused', () => {
+      const both = { ...env, MONGO_URL: bothUrls.MONGO_URL };
+      assert.match(refusal(both).message, /SOURCE and MONGO_URL are both set/);
+      assert.match(
+        refusal(env, { source: 'a', mongoUrl: bothUrls.MONGO_URL }).message,
+        /--source and --mongo-url/,
+      );
+      assert.equal(read(both, { source: 'a.bson' }).mongoUrl, '');
+      assert.equal(read(both, { mongoUrl: bothUrls.MONGO_URL }).dumpPath, undefined);
+    });
+
+    it('refuses to be loaded into a trial server by accident', () => {
+      assert.equal(refusal({ SOURCE: env.SOURCE }).message, 'SOURCE is set but POSTGRES_URL is not');
+    });
+
+    it('refuses a filter', () => {
+      assert.match(refusal({ ...env, FILTER: '{"a":1}' }).message, /FILTER chooses documents of a server/);
+    });
+
+    it('refuses a plan for several collections', () => {
+      assert.match(
+        refusal({ ...env, SOURCE: 'dump', PLAN: 'plan.json' }).message,
+        /PLAN is for one collection/,
+      );
+    });
+  });
 });

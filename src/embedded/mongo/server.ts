@@ -26,6 +26,8 @@ export interface MongoServerOptions {
   readonly dataDir?: string;
   /** 0, the default, takes any free port. */
   readonly port?: number;
+  /** Added to each reply to hello, or in place of what is there: a server of a replica set, or a mongos, for tests. */
+  readonly hello?: Readonly<Record<string, unknown>>;
   /** Told what had to be repaired in the data directory at the start. */
   readonly onWarning?: (message: string) => void;
 }
@@ -41,7 +43,8 @@ export interface MongoServer {
 /** Starts a server on loopback; fails with a SourceError when the port is taken or the data directory damaged. */
 export async function startMongoServer(options: MongoServerOptions = {}): Promise<MongoServer> {
   const catalog = new Catalog(options.dataDir, options.onWarning ?? (() => undefined));
-  const state: ServerState = { catalog, cursors: new Cursors(), failPoints: new FailPoints() };
+  const { hello = {} } = options;
+  const state: ServerState = { catalog, cursors: new Cursors(), failPoints: new FailPoints(), hello };
   const closing = new AbortController();
   const connections = new Map<Socket, Promise<void>>();
   let lastConnectionId = 0;

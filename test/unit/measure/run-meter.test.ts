@@ -10,20 +10,38 @@ function createMeter() {
 }
 
 describe('RunMeter', () => {
+  it('counts the wait for each page and for the end as reading, and what is done with a page not', async () => {
+    const { clock, meter } = createMeter();
+    async function* pages(): AsyncGenerator<number> {
+      for (const ms of [10, 20]) {
+        clock.ms += ms;
+        yield ms;
+      }
+      clock.ms += 5;
+      await Promise.resolve();
+    }
+    meter.beginLoad();
+    const seen: number[] = [];
+    for await (const page of meter.timePages(pages())) {
+      seen.push(page);
+      clock.ms += 100;
+    }
+    assert.deepEqual(seen, [10, 20]);
+    const { readMs, loadMs } = meter.measure();
+    assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 235 });
+  });
+
   it('takes the average of what several readers waited at the same time', async () => {
     const { clock, meter } = createMeter();
     meter.beginLoad(2);
-    let arrive: (page: string) => void = () => undefined;
-    const first = meter.time('read', new Promise<string>((resolve) => (arrive = resolve)));
+    let makeRoom: () => void = () => undefined;
+    const first = meter.time('room', new Promise<void>((resolve) => (makeRoom = resolve)));
     clock.ms += 10;
-    const second = meter.time('read', Promise.resolve());
+    const second = meter.time('room', Promise.resolve());
     clock.ms += 20;
-    arrive('page');
-    assert.equal(await first, 'page');
-    await second;
-    clock.ms += 100;
-    const { readMs, loadMs } = meter.measure();
-    assert.deepEqual({ readMs, loadMs }, { readMs: (30 + 20) / 2, loadMs: 130 });
+    makeRoom();
+    await Promise.all([first, second]);
+    assert.equal(meter.measure().roomMs, (30 + 20) / 2);
   });
 
   it('counts waits for room and for the last acks, failed ones among them', async () => {

@@ -88,6 +88,24 @@ describe('inferColumns', () => {
     );
   });
 
+  it('gives no column to fields that most rows have no room for, and puts the most frequent ones first', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 1_100 }, (_, i) => [`f${i}`, new Double(0.5)] as const),
+    );
+    const sample = [
+      { _id: 1, ...many },
+      { _id: 2, ...many },
+      { _id: 3, late: true, f1099: new Double(1) },
+    ];
+    const { columns, notices } = inferColumns(sample.map((document) => serialize(document)));
+    const fields = columns.map(({ field }) => field);
+    assert.deepEqual(fields.slice(0, 3), ['_id', 'f1099', 'f0']);
+    // A value of `late` is in a row that has room for it.
+    assert.equal(fields.at(-1), 'late');
+    assert.ok(fields.includes('f900') && !fields.includes('f1098'), String(fields.length));
+    assert.match(notices.join(), /^\d+ rare fields have no column of their own/);
+  });
+
   it('keeps the extra column apart from a field of its name', () => {
     const { extraColumn } = inferColumns([serialize({ _id: 1, _extra: 1 })]);
     assert.notEqual(extraColumn, '_extra');

@@ -17,12 +17,27 @@ class NumberSource {
   readonly #delays: readonly number[];
   #asked = 0;
   reading = 0;
+  /** Generators of pages that were neither read to their end nor ended. */
+  open = 0;
   mostReading = 0;
   onPage: (asked: number) => void = () => undefined;
 
   constructor(ids: Iterable<number>, delays: readonly number[] = [1]) {
     this.ids = new Set(ids);
     this.#delays = delays;
+  }
+
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    this.open++;
+    try {
+      let page = await this.readPage({ afterId, untilId }, itemsPerPage);
+      while (page !== null) {
+        yield page;
+        page = await this.readPage({ afterId: page.lastId, untilId }, itemsPerPage);
+      }
+    } finally {
+      this.open--;
+    }
   }
 
   async readPage(interval: Interval, limit: number): Promise<Page | null> {
@@ -165,6 +180,7 @@ describe('readRanges', () => {
             [...ends].sort(([a], [b]) => a - b),
             reading.books.map(({ rangeNo, lastId }) => [rangeNo, lastId]),
           );
+          assert.equal(source.open, 0);
           assert.ok(reading.mostHeld <= readers, `${reading.mostHeld} pages held by ${readers} readers`);
         },
       ),
@@ -246,6 +262,7 @@ describe('readRanges', () => {
     );
     assert.deepEqual(await readRanges(ranges, options), new Map());
     assert.equal(reading.read.length, 6);
+    assert.equal(source.open, 0);
   });
 
   it('a reader that fails ends the others, and is heard of when none is at work', async () => {

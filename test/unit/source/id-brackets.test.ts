@@ -45,6 +45,19 @@ describe('filtersBetween', () => {
     assert.equal(after(new MinKey()).length, 1);
   });
 
+  it('does not ask for types that the server does not know', () => {
+    const unknown = new Set(['undefined', 'symbol', 'dbPointer']);
+    const later = filtersBetween(serialize({ _id: new MinKey() }), null, unknown);
+    const types = laterTypes(later);
+    assert.deepEqual(
+      types.filter((type) => unknown.has(type)),
+      [],
+    );
+    assert.equal(types[0], 'null');
+    const untilNull = filtersBetween(null, serialize({ _id: null }), unknown);
+    assert.deepEqual(untilNull.at(-1), { _id: { $type: ['null'] } });
+  });
+
   it('ends after MaxKey', () => {
     assert.deepEqual(after(new MaxKey()), []);
   });

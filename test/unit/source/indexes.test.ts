@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Decimal128, Double, Int32, Long, serialize } from 'bson';
-import { readIndexSpec } from '../../../src/source/indexes.ts';
+import { readIndexSpec } from '../../../src/source/index-spec.ts';
 
 const plain = {
   name: 'x',

@@ -150,8 +150,15 @@ describe('RowEncoder', () => {
     assert.deepEqual(decodeRows(batch.copy, smallPlan), []);
     assert.deepEqual(
       { ...batch, copy: null },
-      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [], children: [] },
+      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [], children: [], hasLongKey: false },
     );
+  });
+
+  it('tells when an _id may be too long for the primary key', () => {
+    const encoder = createRowEncoder(makePlan({ _id: 'string' }));
+    const isLong = (length: number): boolean =>
+      encoder.encodeBatch(rawArray([rawDocument([[2, '_id', rawString('x'.repeat(length))]])])).hasLongKey;
+    assert.deepEqual([isLong(5), isLong(600), isLong(700), isLong(9_000)], [false, false, true, true]);
   });
 
   it('counts what went to the extra column by field, type and reason', () => {

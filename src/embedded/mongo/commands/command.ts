@@ -12,6 +12,8 @@ export interface ServerState {
   readonly catalog: Catalog;
   readonly cursors: Cursors;
   readonly failPoints: FailPoints;
+  /** What the reply to hello has otherwise than that of a standalone. */
+  readonly hello: Readonly<Record<string, unknown>>;
 }
 
 export interface ConnectionState {

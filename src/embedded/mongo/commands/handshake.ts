@@ -16,7 +16,7 @@ const maxWireVersion = 21;
  * polls instead of holding a hello open.
  */
 export function hello(context: CommandContext): Reply {
-  const { command, connection } = context;
+  const { command, connection, server } = context;
   const client = command.document('client');
   if (client !== undefined) {
     connection.appName = client.document('application')?.string('name');
@@ -34,6 +34,7 @@ export function hello(context: CommandContext): Reply {
     minWireVersion: 0,
     maxWireVersion,
     readOnly: false,
+    ...server.hello,
   });
 }
 

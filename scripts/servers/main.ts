@@ -1,0 +1,73 @@
+/**
+ * `npm run test:servers`: runs the tests in which servers have a part on servers that are not this project's own, as far
+ * as they are to be had here. What is left out is said; with CI set in the environment, nothing else may be.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { findLacking, type Feature } from '../../test/support/server-features.ts';
+import { listTestFiles, runTestFiles } from '../test-run.ts';
+import { lineups, type Lineup } from './lineups.ts';
+
+/** Ends by way of `exit`, on which child servers are killed. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+/** `npm run test:servers -- ferret` runs the line-ups whose name contains the word. */
+const words = process.argv.slice(2).map((word) => word.toLowerCase());
+const results: string[] = [];
+for (const lineup of lineups) {
+  const isWanted = words.length === 0 || words.some((word) => lineup.name.toLowerCase().includes(word));
+  if (!isWanted) continue;
+  const { missing } = lineup;
+  const result = missing === false ? await run(lineup) : `left out: ${missing}`;
+  results.push(`${lineup.name}: ${result}`);
+}
+console.log(['', ...results].join('\n'));
+
+async function run(lineup: Lineup): Promise<string> {
+  console.log(`\n-- ${lineup.name}`);
+  const startedMs = performance.now();
+  const dataDir = mkdtempSync(join(tmpdir(), 'mongo2pg-test-'));
+  const startOther = lineup.side === 'source' ? startEmbeddedPostgres : startEmbeddedMongo;
+  const [server, other] = await startBoth(lineup, () => startOther({ dataDir, role: 'run' }));
+  try {
+    const [mongoUrl, postgresUrl] =
+      lineup.side === 'source' ? [server.url, other.url] : [other.url, server.url];
+    const lacks = await findLacking(mongoUrl, postgresUrl);
+    const surprises = lacks.filter((feature) => lineup.lacks[feature] === undefined);
+    for (const feature of surprises) {
+      console.error(`error: it lacks ${feature}, which scripts/servers/lineups.ts does not expect`);
+    }
+    for (const feature of Object.keys(lineup.lacks) as Feature[]) {
+      if (!lacks.includes(feature))
+        console.log(`it has ${feature}, which scripts/servers/lineups.ts does not expect`);
+    }
+    Object.assign(process.env, lineup.env);
+    const code = await runTestFiles(listTestFiles(lineup.files), { mongoUrl, postgresUrl }, [], lacks);
+    for (const name of Object.keys(lineup.env ?? {})) Reflect.deleteProperty(process.env, name);
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const isFailed = code !== 0 || (surprises.length > 0 && process.env.CI !== undefined);
+    if (isFailed) process.exitCode = 1;
+    return `${isFailed ? 'failed' : 'passed'} in ${seconds} s; ${describeLacks(lineup)}`;
+  } finally {
+    await Promise.all([server.stop(), other.stop()]);
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function startBoth(lineup: Lineup, startOther: () => ReturnType<typeof startEmbeddedMongo>) {
+  const server = await lineup.start();
+  try {
+    return [server, await startOther()] as const;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+function describeLacks({ lacks }: Lineup): string {
+  const reasons = Object.entries(lacks).map(([feature, reason]) => `${feature} (${reason})`);
+  return reasons.length === 0 ? 'it lacks nothing' : `skipped for want of ${reasons.join(', ')}`;
+}

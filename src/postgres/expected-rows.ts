@@ -1,0 +1,28 @@
+/** The rows that a batch should have become, in a temporary table beside the target; and the key by which they are found. */
+
+import type pg from 'pg';
+import type { Plan } from '../plan/plan.ts';
+import type { LoadableBatch } from './load.ts';
+import { copyToStage, ensureStage, type Stage } from './stage.ts';
+
+export const expectedTable = 'pg_temp.mongo2pg_expected';
+
+/** The rows as they should be, in a temporary table that is empty again after the transaction. */
+export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
+  await fillTable(client, { name: expectedTable, plan }, encoded.copied > 0 ? encoded.copy : null);
+}
+
+/** @param copy null where there is no row */
+export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | null): Promise<void> {
+  await ensureStage(client, stage);
+  if (copy !== null) await copyToStage(client, stage, copy);
+}
+
+/** The place of the key among `copyColumns`. */
+export function keyIndex(plan: Plan): number {
+  return plan.columns.findIndex(({ field, path }) => field === '_id' && path === undefined);
+}
+
+export function keyColumn(plan: Plan): string {
+  return plan.columns[keyIndex(plan)]?.column ?? '_id';
+}

@@ -1,0 +1,91 @@
+/** What the ledger tells of jobs, the starts that copy several collections. Reads only. */
+
+import type pg from 'pg';
+import { isJobLocked } from './run-lock.ts';
+import type { RunState, RunStatus } from './run-status.ts';
+
+/** `running`: a process is at it; `stopped`: it was ended, or not all could be copied, and can be continued. */
+export type JobState = 'running' | 'stopped' | 'finished';
+
+/**
+ * `waiting`: not begun; `left_out`: there was nothing to copy; `failed`: the job went on without it; else the state of
+ * its run.
+ */
+export type CollectionState = 'waiting' | 'left_out' | 'failed' | RunState;
+
+export interface JobCollection {
+  readonly collection: string;
+  readonly state: CollectionState;
+  /** Null before it is begun. */
+  readonly runId: string | null;
+  /** Why it failed or was left out, for people; else null. */
+  readonly detail: string | null;
+}
+
+export interface JobStatus {
+  readonly jobId: string;
+  readonly sourceDb: string;
+  readonly schema: string;
+  /** The names and patterns of the collections, as given. */
+  readonly selection: string;
+  readonly state: JobState;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  /** In the order in which they are copied. */
+  readonly collections: readonly JobCollection[];
+}
+
+interface JobRow extends Omit<JobStatus, 'state' | 'collections'> {
+  readonly collections: readonly {
+    readonly collection: string;
+    readonly runId: string | null;
+    readonly outcome: 'failed' | 'left_out' | null;
+    readonly detail: string | null;
+  }[];
+}
+
+/**
+ * The latest first; a finished one only where one of its runs is among `runs`, or with `includesReplaced`.
+ * @param runs those that `readRunStatus` has told in the same transaction
+ */
+export async function readJobStatus(
+  client: pg.Client,
+  runs: readonly RunStatus[],
+  includesReplaced: boolean,
+): Promise<JobStatus[]> {
+  const { rows } = await client.query<JobRow>(
+    `SELECT j.job_id AS "jobId", j.source_db AS "sourceDb", j.table_schema AS schema, j.selection,
+            j.started_at AS "startedAt", j.finished_at AS "finishedAt", c.collections
+       FROM mongo2pg.jobs j, LATERAL (
+         SELECT coalesce(json_agg(json_build_object('collection', collection, 'runId', run_id::text,
+                                                    'outcome', outcome, 'detail', detail) ORDER BY place), '[]') AS collections
+           FROM mongo2pg.job_collections WHERE job_id = j.job_id) c
+      ORDER BY j.job_id DESC`,
+  );
+  const stateByRun = new Map(runs.map(({ runId, state }) => [runId, state]));
+  const jobs: JobStatus[] = [];
+  for (const { collections, ...job } of rows) {
+    const isKnown = collections.some(({ runId }) => runId !== null && stateByRun.has(runId));
+    if (job.finishedAt !== null && !isKnown && !includesReplaced) continue;
+    jobs.push({
+      ...job,
+      state: await readState(client, job),
+      collections: collections.map(({ collection, runId, outcome, detail }) => ({
+        collection,
+        // A run that is not told of was replaced.
+        state: outcome ?? (runId === null ? 'waiting' : (stateByRun.get(runId) ?? 'replaced')),
+        runId,
+        detail,
+      })),
+    });
+  }
+  return jobs;
+}
+
+async function readState(
+  client: pg.Client,
+  { jobId, finishedAt }: Pick<JobStatus, 'jobId' | 'finishedAt'>,
+): Promise<JobState> {
+  if (finishedAt !== null) return 'finished';
+  return (await isJobLocked(client, jobId)) ? 'running' : 'stopped';
+}

@@ -1,0 +1,83 @@
+/** BSON documents one after another, as mongodump writes them: each length is checked before it is trusted. */
+
+import { DamagedDumpError } from '../../errors.ts';
+import { formatCount } from '../../format.ts';
+import { ByteWindow } from './byte-window.ts';
+import { makeAnew, readChunks, type DumpFile } from './bytes.ts';
+import type { DumpRecord, DumpRecords } from './record.ts';
+
+const minDocumentBytes = 5;
+/** What MongoDB itself allows: 16 MB for a user's document, and 16 kB more for its own purposes. */
+export const maxDocumentBytes = 16 * 1024 * 1024 + 16 * 1024;
+
+/** @param from where a document begins */
+export async function* readBsonRecords(file: DumpFile, from: number): DumpRecords {
+  const window = new ByteWindow(readChunks(file, from), from);
+  try {
+    for (;;) {
+      const records = takeWhole(window);
+      if (records.length > 0) yield records;
+      if (!(await awaitDocument(window, file.path))) return;
+    }
+  } finally {
+    await window.close();
+  }
+}
+
+/** All documents that lie in the window as wholes; stops before anything else. */
+export function takeWhole(window: ByteWindow): DumpRecord[] {
+  const { bytes } = window;
+  const records: DumpRecord[] = [];
+  for (let end = endOfWhole(window); end > 0; end = endOfWhole(window)) {
+    records.push({ bytes: bytes.subarray(window.start, end), end: window.offsetOf(end) });
+    window.start = end;
+  }
+  return records;
+}
+
+/** Leaves out what `takeWhole` would take. */
+export function skipWhole(window: ByteWindow): void {
+  for (let end = endOfWhole(window); end > 0; end = endOfWhole(window)) window.start = end;
+}
+
+/** Where the next document ends; 0 when no whole one is next. */
+function endOfWhole({ bytes, start }: ByteWindow): number {
+  if (bytes.byteLength - start < minDocumentBytes) return 0;
+  const length = bytes.readInt32LE(start);
+  const end = start + length;
+  const isWhole = length >= minDocumentBytes && length <= maxDocumentBytes && end <= bytes.byteLength;
+  return isWhole && bytes[end - 1] === 0 ? end : 0;
+}
+
+/**
+ * Waits for the document that begins here to be in the window.
+ * @returns false at the end of the file
+ * @throws DamagedDumpError
+ */
+export async function awaitDocument(window: ByteWindow, path: string): Promise<boolean> {
+  if (!(await fillOrEnd(window, 4, path))) return false;
+  const length = window.bytes.readInt32LE(window.start);
+  if (length < minDocumentBytes || length > maxDocumentBytes) {
+    throw describeDamage(path, window.offset, `a document of ${formatCount(length)} bytes cannot be`);
+  }
+  await fillOrEnd(window, length, path);
+  if (window.bytes[window.start + length - 1] === 0) return true;
+  throw describeDamage(path, window.offset, `a document of ${formatCount(length)} bytes has no end`);
+}
+
+/** @returns false when nothing is left at all @throws DamagedDumpError when less is left than that */
+export async function fillOrEnd(window: ByteWindow, count: number, path: string): Promise<boolean> {
+  if (await window.fill(count)) return true;
+  if (window.available === 0) return false;
+  const { offset, available } = window;
+  throw new DamagedDumpError(
+    `${path} is cut off at byte ${formatCount(offset + available)}, within the document that begins at byte ${formatCount(offset)}`,
+    { fix: makeAnew },
+  );
+}
+
+export function describeDamage(path: string, offset: number, problem: string): DamagedDumpError {
+  return new DamagedDumpError(`${path} is corrupt at byte ${formatCount(offset)}: ${problem}`, {
+    fix: makeAnew,
+  });
+}

@@ -1,0 +1,110 @@
+/** The bytes of a dump's file, decompressed where it is gzip, from any place on. */
+
+import { createReadStream } from 'node:fs';
+import { pipeline, type Readable } from 'node:stream';
+import { constants, createGunzip } from 'node:zlib';
+import { DamagedDumpError, SourceError } from '../../errors.ts';
+
+/** Few events, and few documents that lie across two chunks. */
+const chunkBytes = 1 << 20;
+
+export interface DumpFile {
+  readonly path: string;
+  readonly isGzip: boolean;
+  /** Ends the reading with its reason: passing over what was loaded before may take minutes. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export const makeAnew = 'make or copy the dump again, and begin anew with --restart.';
+
+/**
+ * Chunks of the file from the byte `from` of its uncompressed content on. Nobody changes a chunk afterwards.
+ * @throws SourceError when the file cannot be read
+ * @throws DamagedDumpError where gzip ends or breaks; what could be decompressed was given before
+ */
+export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<Buffer, void, undefined> {
+  if (!file.isGzip) {
+    yield* guarded(file, createReadStream(file.path, { start: from, highWaterMark: chunkBytes }));
+    return;
+  }
+  let position = 0;
+  const pass = async function* (finishFlush: number): AsyncGenerator<Buffer> {
+    const given = Math.max(from, position);
+    position = 0;
+    for await (const chunk of guarded(file, decompress(file.path, finishFlush))) {
+      const start = position;
+      position += chunk.byteLength;
+      if (position > given) yield chunk.subarray(Math.max(0, given - start));
+    }
+  };
+  try {
+    yield* pass(constants.Z_FINISH);
+  } catch (error) {
+    if (!isGzipError(error)) throw error;
+    const given = position;
+    // zlib fails before it gives out what its last piece held. Asked not to insist on an end, it does.
+    try {
+      yield* pass(constants.Z_SYNC_FLUSH);
+    } catch (again) {
+      if (!isGzipError(again)) throw again;
+    }
+    const problem = error.code === 'Z_BUF_ERROR' ? 'gzip is cut off' : `gzip is corrupt (${error.message})`;
+    throw new DamagedDumpError(
+      `${file.path}: ${problem} after byte ${Math.max(given, position)} of its content`,
+      {
+        fix: makeAnew,
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The first bytes of its content; fewer where it is shorter. */
+export async function readStart(file: DumpFile, bytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for await (const chunk of readChunks(file, 0)) {
+    chunks.push(chunk);
+    total += chunk.byteLength;
+    if (total >= bytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, bytes);
+}
+
+export async function readWhole(file: DumpFile): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of readChunks(file, 0)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function decompress(path: string, finishFlush: number): Readable {
+  const gunzip = createGunzip({ chunkSize: chunkBytes, finishFlush });
+  // An error of the file destroys the stream that is read, which throws it.
+  return pipeline(createReadStream(path, { highWaterMark: chunkBytes }), gunzip, () => undefined);
+}
+
+async function* guarded(
+  { path, signal }: DumpFile,
+  stream: Readable,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const chunk of stream) {
+      signal?.throwIfAborted();
+      yield chunk as Buffer;
+    }
+  } catch (error) {
+    throw isGzipError(error) || signal?.aborted === true ? error : explainFileError(error, path);
+  } finally {
+    stream.destroy();
+  }
+}
+
+export function explainFileError(error: unknown, path: string): SourceError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const problem = code === 'ENOENT' ? 'there is no such file or folder' : `it cannot be read (${code})`;
+  return new SourceError(`the dump ${path}: ${problem}`, { fix: 'correct SOURCE.', cause: error });
+}
+
+function isGzipError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+}

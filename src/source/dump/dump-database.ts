@@ -1,0 +1,163 @@
+/** A dump in place of a server: a file, a folder or an archive, and the collections in it. */
+
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Document } from 'bson';
+import { SourceError, UsageError } from '../../errors.ts';
+import { namesSeveral, whyNot, type CollectionInfo } from '../collection-choice.ts';
+import type { Database } from '../database.ts';
+import type { Source } from '../source.ts';
+import { archiveMagic, listArchive } from './archive.ts';
+import { explainFileError, readStart, type DumpFile } from './bytes.ts';
+import { listDatabaseFolders, listDirectory, openFile } from './dump-directory.ts';
+import { openDumpSource } from './dump-source.ts';
+import { archivedCollection, type DumpedCollection } from './dumped-collection.ts';
+import { readFileName } from './file-name.ts';
+import { noMetadata, parseMetadata } from './metadata.ts';
+
+export interface DumpOptions {
+  readonly path: string;
+  /** The database; empty: as the dump tells it. */
+  readonly db: string;
+  /** Names a single file's collection; of several, those are chosen later. */
+  readonly collection: string;
+  /** Ends any reading with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** @throws SourceError that says what to do */
+export async function openDump({ path, db, collection, signal }: DumpOptions): Promise<Database> {
+  const info = await stat(path).catch((error: unknown) => {
+    throw explainFileError(error, path);
+  });
+  if (info.isDirectory()) return await openFolder(path, db, signal);
+  if (!info.isFile()) {
+    throw new SourceError(`the dump ${path} is neither a file nor a folder`, {
+      fix: 'a pipe cannot be read again where a run is continued: save the dump as a file.',
+    });
+  }
+  if (readFileName(path) !== null) {
+    const name = namesSeveral(collection) ? null : collection;
+    return new DumpDatabase(db || basename(dirname(path)), [await openFile(path, name, signal)]);
+  }
+  return await openArchive(path, db, signal);
+}
+
+class DumpDatabase implements Database {
+  readonly name: string;
+  readonly #collections: readonly DumpedCollection[];
+
+  constructor(name: string, collections: readonly DumpedCollection[]) {
+    this.name = name;
+    this.#collections = collections;
+    requireDistinct(collections);
+  }
+
+  listCollections(): Promise<CollectionInfo[]> {
+    return Promise.resolve([...this.#collections]);
+  }
+
+  async open(collection: string, filter?: Document): Promise<Source> {
+    if (filter !== undefined) {
+      throw new UsageError(
+        `${this.name}.${collection} was copied by a filter, and a dump cannot be read by one`,
+        {
+          fix: 'verify it with the server that it was copied from.',
+        },
+      );
+    }
+    const found = this.#collections.find(({ name }) => name === collection);
+    if (found === undefined) {
+      const names = this.#collections.map(({ name }) => name).sort();
+      throw new SourceError(`the dump has no collection ${this.name}.${collection}`, {
+        fix: `set MONGO_COLLECTION to one of: ${names.join(', ')}.`,
+      });
+    }
+    const reason = whyNot(found);
+    if (reason !== null)
+      throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`);
+    return await openDumpSource(this.name, found);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+async function openFolder(path: string, db: string, signal?: AbortSignal): Promise<Database> {
+  const databases = await listDatabaseFolders(path);
+  if (databases.length === 0) {
+    return requireCollections(
+      path,
+      new DumpDatabase(db || basename(path), await listDirectory(path, signal)),
+    );
+  }
+  const name = chooseDatabase(path, databases, db);
+  return new DumpDatabase(name, await listDirectory(join(path, name), signal));
+}
+
+async function openArchive(path: string, db: string, signal?: AbortSignal): Promise<Database> {
+  const file = await recogniseArchive(path, signal);
+  const all = await listArchive(file);
+  // Users and roles, and the oplog, which are dumped with the databases.
+  const own = all.filter((entry) => entry.db !== '' && !entry.collection.startsWith('$admin.'));
+  const name = chooseDatabase(path, [...new Set(own.map((entry) => entry.db))], db);
+  const collections = own
+    .filter((entry) => entry.db === name)
+    .map(({ collection, metadata, type, size }) => {
+      const place = `${path}: ${name}.${collection}`;
+      const known = metadata === '' ? noMetadata : parseMetadata(Buffer.from(metadata), place);
+      const told = type === 'timeseries' ? { ...known, type } : known;
+      const description = { name: collection, bytes: size, file, metadata: told };
+      return archivedCollection(description, { db: name, collection });
+    });
+  return new DumpDatabase(name, collections);
+}
+
+async function recogniseArchive(path: string, signal?: AbortSignal): Promise<DumpFile> {
+  for (const isGzip of [false, true]) {
+    const file = { path, isGzip, signal };
+    const start = await readStart(file, archiveMagic.byteLength).catch((error: unknown) => {
+      if (isGzip) return Buffer.alloc(0);
+      throw error;
+    });
+    if (start.equals(archiveMagic)) return file;
+  }
+  throw new SourceError(
+    `the dump ${path} is not an archive of mongodump, and has no name that tells what it is`,
+    {
+      fix: 'call BSON .bson, and JSON .json (with .gz behind it where it is gzip).',
+    },
+  );
+}
+
+const ownDatabases = ['admin', 'config', 'local'];
+
+function chooseDatabase(path: string, names: readonly string[], wanted: string): string {
+  const others = names.filter((name) => !ownDatabases.includes(name));
+  const [only] = others;
+  if (wanted !== '' && names.includes(wanted)) return wanted;
+  if (wanted === '' && only !== undefined && others.length === 1) return only;
+  const problem = wanted === '' ? `has ${others.length} databases` : `has no database ${wanted}`;
+  throw new SourceError(`the dump ${path} ${problem}`, {
+    fix: names.length === 0 ? 'correct SOURCE.' : `set MONGO_DB to one of: ${[...names].sort().join(', ')}.`,
+  });
+}
+
+async function requireCollections(path: string, database: DumpDatabase): Promise<Database> {
+  if ((await database.listCollections()).length > 0) return database;
+  throw new SourceError(`the folder ${path} has no collections`, {
+    fix: 'correct SOURCE: a folder of mongodump has files such as users.bson, or folders with such files.',
+  });
+}
+
+/** Of `users.bson` and `users.bson.gz` only one could be copied, and nobody said which. */
+function requireDistinct(collections: readonly DumpedCollection[]): void {
+  for (const [index, { name, file }] of collections.entries()) {
+    const same = collections.slice(0, index).find((other) => other.name === name);
+    if (same === undefined) continue;
+    throw new SourceError(`the dump has the collection ${name} twice: ${same.file.path} and ${file.path}`, {
+      fix: 'move one of them away, or name a single file as SOURCE.',
+    });
+  }
+}

@@ -1,0 +1,160 @@
+/** A collection of a dump as a source: pages in the order of its documents in the file. */
+
+import { DamagedDumpError, NothingToCopyError, SourceError } from '../../errors.ts';
+import { BsonError } from '../../transcode/bson-types.ts';
+import { copyId } from '../../transcode/document-id.ts';
+import { readOffset } from '../../transcode/position.ts';
+import type { IndexSpec } from '../index-spec.ts';
+import { readRequiredFields } from '../required-fields.ts';
+import type { Interval, Page, Sample, Source } from '../source.ts';
+import type { DumpedCollection } from './dumped-collection.ts';
+import { fingerprint } from './fingerprint.ts';
+import { JsonError } from './json-error.ts';
+import { PageBuilder } from './page-builder.ts';
+import { Reservoir } from './reservoir.ts';
+
+/**
+ * Makes sure that there are documents, and that the first has an `_id`.
+ * @throws SourceError that says what to do
+ */
+export async function openDumpSource(db: string, collection: DumpedCollection): Promise<Source> {
+  const name = `${db}.${collection.name}`;
+  let first: Buffer | undefined;
+  for await (const records of collection.documents(0)) {
+    first = records[0]?.bytes;
+    if (first !== undefined) break;
+  }
+  if (first === undefined) {
+    throw new NothingToCopyError(`the dump has no documents of ${name} (${collection.file.path})`, {
+      fix: 'correct SOURCE and MONGO_COLLECTION.',
+    });
+  }
+  // Not later, when a table was made for it.
+  if (!mayHaveId(first)) {
+    throw new SourceError(`the first document of ${name} has no _id (${collection.file.path})`, {
+      fix: 'only documents with an _id can be copied: give each of them one.',
+    });
+  }
+  return new DumpSource(name, collection, await fingerprint(collection.file.path));
+}
+
+/** A document that is corrupt may have one; as a dead letter it is kept. */
+function mayHaveId(document: Uint8Array): boolean {
+  try {
+    return copyId(document) !== null;
+  } catch (error) {
+    if (error instanceof BsonError) return true;
+    throw error;
+  }
+}
+
+/** What one pass over all documents tells. */
+interface Survey {
+  readonly size: number;
+  readonly count: number;
+  readonly documents: readonly Buffer[];
+}
+
+class DumpSource implements Source {
+  readonly name: string;
+  readonly collectionId: string;
+  readonly #collection: DumpedCollection;
+  #survey: Survey | undefined;
+
+  constructor(name: string, collection: DumpedCollection, collectionId: string) {
+    this.name = name;
+    this.collectionId = collectionId;
+    this.#collection = collection;
+  }
+
+  /** Exactly, as far as the dump is whole. */
+  async estimateCount(): Promise<number> {
+    return (await this.#surveyed(0)).count;
+  }
+
+  async sample(size: number): Promise<Sample> {
+    const { documents } = await this.#surveyed(size);
+    const step = Math.max(1, documents.length / size);
+    const sampled = documents.filter(
+      (_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step),
+    );
+    return { documents: sampled, method: 'random' };
+  }
+
+  requiredFields(): Promise<string[]> {
+    return Promise.resolve(readRequiredFields(this.#collection.metadata));
+  }
+
+  listIndexes(): Promise<IndexSpec[]> {
+    return Promise.resolve([...this.#collection.metadata.indexes]);
+  }
+
+  readByIds(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  /** A dump is read as it lies in its file, from one end to the other. */
+  sampleIds(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  idsWithin(): Promise<Uint8Array[]> {
+    return Promise.resolve([]);
+  }
+
+  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    const after = afterId === null ? 0 : this.#requireOffset(afterId);
+    const until = untilId === null ? Number.POSITIVE_INFINITY : this.#requireOffset(untilId);
+    const page = new PageBuilder(itemsPerPage);
+    let damage: DamagedDumpError | undefined;
+    try {
+      for await (const records of this.#collection.documents(after)) {
+        for (const record of records) {
+          if (record.end > until) break;
+          if (!page.hasRoomFor(record)) yield page.take();
+          page.add(record);
+        }
+        if ((records.at(-1)?.end ?? 0) >= until) break;
+      }
+    } catch (error) {
+      if (!(error instanceof DamagedDumpError)) throw error;
+      damage = error;
+    }
+    // What came before the damage is whole.
+    if (!page.isEmpty) yield page.take();
+    if (damage !== undefined) throw damage;
+  }
+
+  /** A pass over all of the dump; none when an earlier one has told as much. */
+  async #surveyed(size: number): Promise<Survey> {
+    if (this.#survey === undefined || this.#survey.size < size) {
+      const reservoir = new Reservoir(size);
+      try {
+        for await (const records of this.#collection.records(0)) {
+          for (const { bytes } of records) reservoir.add(bytes);
+        }
+      } catch (error) {
+        // Told when it is read; what comes before can be copied.
+        if (!(error instanceof DamagedDumpError)) throw error;
+      }
+      const documents = reservoir.items.flatMap((record) => this.#tryConvert(record));
+      this.#survey = { size, count: reservoir.seen, documents };
+    }
+    return this.#survey;
+  }
+
+  #tryConvert(record: Buffer): Buffer[] {
+    try {
+      return [this.#collection.toBson(record)];
+    } catch (error) {
+      if (error instanceof JsonError) return [];
+      throw error;
+    }
+  }
+
+  #requireOffset(position: Uint8Array): number {
+    const offset = readOffset(position);
+    if (offset !== null) return offset;
+    throw new SourceError(`${this.name}: a place in a collection of a server is none in a dump`);
+  }
+}

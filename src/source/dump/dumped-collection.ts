@@ -1,0 +1,52 @@
+/** One collection in a dump, in whichever format. */
+
+import type { CollectionInfo } from '../collection-choice.ts';
+import { readBsonRecords } from './bson-records.ts';
+import type { DumpFile } from './bytes.ts';
+import { readArchiveRecords } from './archive.ts';
+import { readJsonDocuments, readJsonRecords } from './json-records.ts';
+import { JsonToBson } from './json-to-bson.ts';
+import type { DumpMetadata } from './metadata.ts';
+import type { DumpRecords } from './record.ts';
+
+export interface DumpedCollection extends CollectionInfo {
+  readonly file: DumpFile;
+  readonly metadata: DumpMetadata;
+  /** All that end after the offset, as they lie in the dump. */
+  records(after: number): DumpRecords;
+  /** The same, as BSON. */
+  documents(after: number): DumpRecords;
+  /** @throws JsonError */
+  toBson(record: Buffer): Buffer;
+}
+
+type Description = Pick<DumpedCollection, 'name' | 'bytes' | 'file' | 'metadata'>;
+
+export function bsonCollection(description: Description): DumpedCollection {
+  const records = (after: number): DumpRecords => readBsonRecords(description.file, after);
+  return create(description, { records, documents: records, toBson: (record) => record });
+}
+
+export function archivedCollection(
+  description: Description,
+  wanted: { readonly db: string; readonly collection: string },
+): DumpedCollection {
+  const records = (after: number): DumpRecords => readArchiveRecords(description.file, wanted, after);
+  return create(description, { records, documents: records, toBson: (record) => record });
+}
+
+export function jsonCollection(description: Description): DumpedCollection {
+  const converter = new JsonToBson();
+  return create(description, {
+    records: (after) => readJsonRecords(description.file, after),
+    documents: (after) => readJsonDocuments(description.file, after),
+    toBson: (record) => converter.convert(record),
+  });
+}
+
+function create(
+  description: Description,
+  format: Pick<DumpedCollection, 'records' | 'documents' | 'toBson'>,
+): DumpedCollection {
+  return { ...description, type: description.metadata.type, ...format };
+}

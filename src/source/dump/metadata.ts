@@ -1,0 +1,70 @@
+/** What mongodump keeps of a collection beside its documents: `*.metadata.json`, in Extended JSON of either version. */
+
+import { deserialize, type Document } from 'bson';
+import { SourceError } from '../../errors.ts';
+import { bsonTypes } from '../../transcode/bson-types.ts';
+import { findField } from '../../transcode/bson.ts';
+import { listDocuments } from '../documents.ts';
+import { readIndexSpec, type IndexSpec } from '../index-spec.ts';
+import { JsonError } from './json-error.ts';
+import { JsonToBson } from './json-to-bson.ts';
+
+export interface DumpMetadata {
+  /** Null where an old mongodump did not tell. */
+  readonly collectionName: string | null;
+  /** As `listCollections` has it. */
+  readonly type: string;
+  /** What the collection was created with. */
+  readonly options: Document;
+  readonly indexes: readonly IndexSpec[];
+}
+
+export const noMetadata: DumpMetadata = {
+  collectionName: null,
+  type: 'collection',
+  options: {},
+  indexes: [],
+};
+
+/**
+ * @param place where it stands, for the message
+ * @throws SourceError
+ */
+export function parseMetadata(json: Buffer, place: string): DumpMetadata {
+  const document = convert(json, place);
+  const { collectionName, options = {}, type } = deserialize(document);
+  return {
+    collectionName: typeof collectionName === 'string' ? collectionName : null,
+    type: typeOf(options as Document, type),
+    options: options as Document,
+    indexes: readIndexes(document),
+  };
+}
+
+/** The indexes by their bytes, as those of a server are: in an object a field called `1` would come first. */
+function readIndexes(document: Buffer): IndexSpec[] {
+  const indexes = findField(document, 'indexes');
+  if (indexes?.type !== bsonTypes.array) return [];
+  return listDocuments(document.subarray(indexes.valueStart, indexes.valueEnd)).map(readIndexSpec);
+}
+
+/** The options tell it in dumps of each age; a view that was dumped as a collection has lost its own. */
+function typeOf(options: Document, type: unknown): string {
+  if (type === 'timeseries' || options.timeseries !== undefined) return 'timeseries';
+  return options.viewOn === undefined ? 'collection' : 'view';
+}
+
+function convert(json: Buffer, place: string): Buffer {
+  try {
+    return new JsonToBson().convert(json);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new SourceError(
+      `${place} is not the metadata of a collection: ${error.message} (byte ${error.offset})`,
+      {
+        fix: 'correct it, or move it away: the documents can be copied without their indexes.',
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,58 @@
+/** Puts documents of a dump together into a page: a BSON array, in which each is named by the offset at which it ends. */
+
+import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../transcode/bson-array.ts';
+import { bsonTypes } from '../../transcode/bson-types.ts';
+import { offsetPosition } from '../../transcode/position.ts';
+import type { Page } from '../source.ts';
+import type { DumpRecord } from './record.ts';
+
+/** As MongoDB cuts a reply; a larger document makes a page of its own. */
+const maxPageBytes = 16_000_000;
+
+export class PageBuilder {
+  readonly #maxCount: number;
+  #records: DumpRecord[] = [];
+  #bytes = 0;
+
+  constructor(maxCount: number) {
+    this.#maxCount = maxCount;
+  }
+
+  get isEmpty(): boolean {
+    return this.#records.length === 0;
+  }
+
+  hasRoomFor({ bytes }: DumpRecord): boolean {
+    return (
+      this.isEmpty ||
+      (this.#records.length < this.#maxCount && this.#bytes + bytes.byteLength <= maxPageBytes)
+    );
+  }
+
+  add(record: DumpRecord): void {
+    this.#records.push(record);
+    this.#bytes += record.bytes.byteLength;
+  }
+
+  /** The page of what was added, of which there must be some; begins another. */
+  take(): Page {
+    const records = this.#records;
+    const last = records.at(-1);
+    if (last === undefined) throw new Error('a page without documents');
+    const names = records.map(({ end }) => String(end));
+    const elementBytes = names.reduce((sum, name) => sum + name.length + 2, this.#bytes);
+    const documents = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + elementBytes + ARRAY_TERMINATOR_BYTES);
+    let at = documents.writeInt32LE(documents.byteLength);
+    for (const [index, { bytes }] of records.entries()) {
+      documents[at++] = bsonTypes.object;
+      at += documents.write(names[index] ?? '', at, 'latin1');
+      documents[at++] = 0;
+      documents.set(bytes, at);
+      at += bytes.byteLength;
+    }
+    documents[at] = 0;
+    this.#records = [];
+    this.#bytes = 0;
+    return { documents, count: records.length, lastId: offsetPosition(last.bytes, last.end) };
+  }
+}

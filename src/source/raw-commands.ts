@@ -1,0 +1,70 @@
+/**
+ * The commands that read a collection, with their replies as raw BSON. This way of reading costs a tenth of the CPU of
+ * the driver's own cursors, which build an object for each document.
+ */
+
+import type { BSON, Collection, Db, Long } from 'mongodb';
+import { readBatch } from './documents.ts';
+import { cursorIdOf } from './paging.ts';
+
+export class RawCommands {
+  readonly #db: Db;
+  readonly #collection: string;
+
+  constructor(db: Db, collection: Collection) {
+    this.#db = db;
+    this.#collection = collection.collectionName;
+  }
+
+  /** @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB */
+  find(
+    filter: BSON.Document,
+    direction: 1 | -1,
+    limit: number,
+    projection: BSON.Document = {},
+  ): Promise<Uint8Array> {
+    const query = this.#query(filter, direction);
+    return this.#read({ ...query, projection, limit, batchSize: limit, singleBatch: true });
+  }
+
+  /** Like `find`, and without a limit: the cursor stays open when there is more. */
+  openCursor(filter: BSON.Document, batchSize: number): Promise<Uint8Array> {
+    return this.#read({ ...this.#query(filter, 1), batchSize });
+  }
+
+  async getMore(cursorId: Long, batchSize: number): Promise<Uint8Array> {
+    return await this.#run({ getMore: cursorId, collection: this.#collection, batchSize });
+  }
+
+  async killCursor(cursorId: Long): Promise<void> {
+    // By the read preference, too: it is on the server that it was opened on.
+    const { readPreference } = this.#db;
+    await this.#db.command({ killCursors: this.#collection, cursors: [cursorId] }, { readPreference });
+  }
+
+  /** @returns the first batch, as BSON: one reply's worth of an aggregation, never more than 16 MB */
+  async aggregate(pipeline: BSON.Document[], batchSize: number): Promise<Uint8Array> {
+    const cursor = await this.#read({ aggregate: this.#collection, pipeline, cursor: { batchSize } });
+    const cursorId = cursorIdOf(cursor);
+    if (!cursorId.isZero()) await this.killCursor(cursorId);
+    return readBatch(cursor);
+  }
+
+  #query(filter: BSON.Document, direction: 1 | -1): BSON.Document {
+    return { find: this.#collection, filter, sort: { _id: direction } };
+  }
+
+  async #read(command: BSON.Document): Promise<Uint8Array> {
+    const { readConcern } = this.#db;
+    // `command` does not take it from the URL by itself.
+    const concern = readConcern === undefined ? {} : { readConcern: readConcern.toJSON() };
+    return await this.#run({ ...command, ...concern });
+  }
+
+  async #run(command: BSON.Document): Promise<Uint8Array> {
+    // Nor this.
+    const { readPreference } = this.#db;
+    const reply = await this.#db.command(command, { raw: true, readPreference });
+    return reply.cursor as Uint8Array;
+  }
+}

@@ -1,0 +1,40 @@
+/** What a server is that speaks MongoDB's protocol, as far as the way of reading depends on it. */
+
+import type { MongoClient } from 'mongodb';
+import { isPassingMongoError } from './mongo-errors.ts';
+
+export interface ServerTraits {
+  /** Has no index to read a page by: each costs a pass over the whole collection. */
+  readonly scansForPages: boolean;
+  /** What a person should know about it; null for nothing. */
+  readonly notice: string | null;
+}
+
+const ordinary: ServerTraits = { scansForPages: false, notice: null };
+
+/**
+ * One that does not tell counts as ordinary: what it is matters for speed alone.
+ * @throws only what passes
+ */
+export async function readServerTraits(client: MongoClient): Promise<ServerTraits> {
+  try {
+    // A set without a primary is asked as its pages will be.
+    const { readPreference } = client;
+    return traitsOf(await client.db('admin').command({ buildInfo: 1 }, { readPreference }));
+  } catch (error) {
+    if (isPassingMongoError(error)) throw error;
+    return ordinary;
+  }
+}
+
+/** @param buildInfo the reply to that command */
+export function traitsOf(buildInfo: object): ServerTraits {
+  // FerretDB 1 names its version so. FerretDB 2 does not, and has an index on _id.
+  if (!('ferretdbVersion' in buildInfo)) return ordinary;
+  return {
+    scansForPages: true,
+    notice:
+      `FerretDB ${String(buildInfo.ferretdbVersion)} would go over the whole collection for each page: ` +
+      'it is read through one cursor, and the first page takes the longest',
+  };
+}

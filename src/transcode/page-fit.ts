@@ -1,0 +1,96 @@
+/** Makes a row fit a page of Postgres, by leaving out the values of its last columns, which are the rarest. */
+
+import type { PlanColumn } from '../plan/plan.ts';
+import {
+  addWidth,
+  maxRowWidth,
+  measureOf,
+  type MeasureValue,
+  widestRow,
+  type Width,
+  widthOfExtra,
+  widthOfHeader,
+} from '../plan/row-width.ts';
+import { COPY_NULL } from './field.ts';
+import type { Output } from './output.ts';
+
+const nothing: Width = [0, 1];
+
+export class PageFit {
+  private readonly measures: readonly MeasureValue[];
+  /** Whether a column's value may be left out. */
+  private readonly isMovable: readonly boolean[];
+  /** Where the first column's value begins at most. */
+  private readonly begin: number;
+  /** Of the current row. */
+  private readonly widths: Width[];
+
+  /**
+   * @param leading columns that come before and always have a value
+   * @param isMovable of each of the columns after these
+   */
+  constructor(leading: readonly PlanColumn[], columns: readonly PlanColumn[], isMovable: readonly boolean[]) {
+    this.measures = columns.map(measureOf);
+    this.isMovable = isMovable;
+    this.widths = columns.map(() => nothing);
+    const header = widthOfHeader(leading.length + columns.length + 1);
+    this.begin = leading.reduce((offset, column) => addWidth(offset, measureOf(column)(Infinity)), header);
+  }
+
+  /** Null where every row fits. */
+  static create(...[leading, columns, isMovable]: ConstructorParameters<typeof PageFit>): PageFit | null {
+    return widestRow([...leading, ...columns]) <= maxRowWidth
+      ? null
+      : new PageFit(leading, columns, isMovable);
+  }
+
+  /**
+   * Makes NULL of values in the fields from `start` to the output's end until the rest fits. A row that never does is for
+   * Postgres to refuse.
+   * @returns the places of their columns, the last one first
+   */
+  fit(output: Output, start: number): readonly number[] {
+    this.measure(output, start);
+    const left: number[] = [];
+    let place = this.widths.length - 1;
+    for (let excess = this.findExcess(); excess > 0 && place >= 0; excess = this.findExcess()) {
+      for (; excess > 0 && place >= 0; place--) {
+        const width = this.widths[place] ?? nothing;
+        if (width === nothing || this.isMovable[place] !== true) continue;
+        excess -= width[0];
+        this.widths[place] = nothing;
+        left.push(place);
+      }
+    }
+    if (left.length > 0) leaveOut(output, start, new Set(left));
+    return left;
+  }
+
+  private measure({ view }: Output, start: number): void {
+    let at = start;
+    for (const [place, measure] of this.measures.entries()) {
+      const length = view.getInt32(at);
+      this.widths[place] = length === COPY_NULL ? nothing : measure(length);
+      at += 4 + Math.max(0, length);
+    }
+  }
+
+  private findExcess(): number {
+    return addWidth(this.widths.reduce(addWidth, this.begin), widthOfExtra) - maxRowWidth;
+  }
+}
+
+function leaveOut(output: Output, start: number, places: ReadonlySet<number>): void {
+  const { bytes, view, position: end } = output;
+  output.position = start;
+  for (let at = start, place = 0; at < end; place++) {
+    const next = at + 4 + Math.max(0, view.getInt32(at));
+    if (places.has(place)) {
+      output.writeInt32(COPY_NULL);
+    } else {
+      bytes.copyWithin(output.position, at, next);
+      output.position += next - at;
+    }
+    at = next;
+  }
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { ExitCode } from '../../src/errors.ts';
+import { dumpArchive, dumpBson } from '../support/dump.ts';
+import { makeDirectory } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setScene, type Scene } from '../support/fault.ts';
+
+const marker = 'ends every worker that looks at it';
+
+/** The scene's documents, in an order that is not that of `_id`. */
+async function readRaw({ collection }: Scene): Promise<Buffer[]> {
+  const found = collection.find({}, { raw: true }).sort({ even: 1, text: -1 });
+  return (await found.toArray()) as unknown as Buffer[];
+}
+
+async function write(t: TestContext, name: string, content: Buffer): Promise<string> {
+  const path = join(await makeDirectory(t), name);
+  await writeFile(path, content);
+  return path;
+}
+
+describe('a dump as the source', () => {
+  for (const name of ['things.bson', 'all.archive.gz']) {
+    it(`${name}: the primary killed in the middle, the same command finishes`, async (t) => {
+      const scene = await setScene(t, 2_000);
+      const raw = await readRaw(scene);
+      const isArchive = name !== 'things.bson';
+      const archive = dumpArchive([{ collection: 'things', documents: raw }], {
+        db: scene.env.MONGO_DB ?? '',
+      });
+      const path = await write(t, name, isArchive ? gzipSync(archive) : dumpBson(raw));
+      const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@15' });
+      assert.equal((await scene.run(failpoints.env, '--source', path)).signal, 'SIGKILL');
+
+      if (!isArchive) {
+        const other = await write(t, name, dumpBson([...raw].reverse()));
+        const refused = await scene.run({}, '--source', other);
+        assertCode(refused, ExitCode.usage);
+        assert.match(refused.stderr, /the dump of \S+\.things is another one than it was read from/);
+        const server = await scene.run();
+        assertCode(server, ExitCode.usage);
+        assert.match(server.stderr, /\S+\.things was read from a dump/);
+      }
+      // Nothing of it depends on how the work was divided.
+      const run = await scene.run({ ITEMS_PER_PAGE: '70' }, '--source', path);
+      assertCode(run, 0);
+      assert.match(
+        run.notices,
+        /continuing run 1 .*: [1-9][\d,]* documents committed, [1-9]\d* gaps? to read/,
+      );
+      assert.equal(run.summary?.read, 2_000);
+      await scene.assertEqual();
+    });
+  }
+
+  it('a document that ends workers is found, and becomes a dead letter under its _id', async (t) => {
+    const scene = await setScene(t, 200);
+    await scene.collection.deleteOne({ _id: 77 as never });
+    await scene.collection.insertOne({ _id: 77 as never, text: marker, even: false });
+    const path = await write(t, 'things.bson', dumpBson(await readRaw(scene)));
+    const failpoints = await setFailpoints(t, {
+      'worker-transcode': `kill?${Buffer.from(marker).toString('hex')}x*`,
+    });
+    const run = await scene.run(failpoints.env, '--source', path);
+    assertCode(run, ExitCode.deadLetters);
+    assert.deepEqual(await scene.query('SELECT document_id AS id, reason FROM mongo2pg.dead_letters'), [
+      { id: '{"$numberInt":"77"}', reason: 'worker_died' },
+    ]);
+    await scene.assertEqual({ deadLetters: [77] });
+  });
+});

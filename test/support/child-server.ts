@@ -1,0 +1,62 @@
+/** A server program that tests run as a child: started, waited for, and ended with them. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+export interface ChildServer {
+  /** What the pattern found in the line that said that it is ready. */
+  readonly found: string;
+  stop(): Promise<void>;
+}
+
+/** Far longer than any of them takes on a slow machine. */
+const startLimitMs = 60_000;
+const stopLimitMs = 10_000;
+
+/**
+ * @param isReady matches a line of its output that says that it takes connections; its first group is handed back
+ * @throws Error with its last words when it ends before, or says nothing of the kind
+ */
+export async function startChildServer(
+  file: string,
+  args: readonly string[],
+  isReady: RegExp,
+): Promise<ChildServer> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = once(child, 'exit');
+  // Whoever ends this process in a hurry leaves no server behind.
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', kill);
+  const lines: string[] = [];
+  const ready = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', (line) => {
+        const match = isReady.exec(line);
+        if (match !== null) resolve(match[1] ?? '');
+        lines.push(line);
+        if (lines.length > 20) lines.shift();
+      });
+    }
+    const fail = (what: string) => () => {
+      reject(new Error(`${file} ${what}:\n${lines.join('\n')}`));
+    };
+    exited.then(fail('ended before it was ready'), reject);
+    setTimeout(fail('is not ready'), startLimitMs).unref();
+  });
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill);
+    child.kill('SIGTERM');
+    const timer = setTimeout(kill, stopLimitMs);
+    await exited;
+    clearTimeout(timer);
+  };
+  try {
+    return { found: await ready, stop };
+  } catch (error) {
+    if (child.pid !== undefined) await stop();
+    throw error;
+  }
+}

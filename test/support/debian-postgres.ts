@@ -1,0 +1,67 @@
+/** A PostgreSQL of the system's own packages, of the version that the matrix asks for. */
+
+import { accessSync } from 'node:fs';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveAccount, runProgram } from '../../src/embedded/postgres/account.ts';
+import { startPostmaster } from '../../src/embedded/postgres/postmaster.ts';
+import { findFreePort } from '../../src/embedded/port.ts';
+import type { RunningServer } from './ferretdb.ts';
+
+const programOf = (version: number, name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`;
+
+/** For `skip`: false when it is installed. */
+export function lacksDebianPostgres(version: number): string | false {
+  try {
+    for (const name of ['initdb', 'postgres']) accessSync(programOf(version, name));
+    return false;
+  } catch {
+    return `there is no PostgreSQL ${version}: on Debian the package postgresql-${version} has it`;
+  }
+}
+
+/** With data of its own, which goes with it. */
+export async function startDebianPostgres(version: number): Promise<RunningServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-postgres-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const clusterDir = join(folder, 'cluster');
+    const account = await resolveAccount(clusterDir);
+    await mkdir(clusterDir, { mode: 0o700 });
+    if (account !== undefined) {
+      for (const path of [folder, clusterDir]) await chown(path, account.uid, account.gid);
+    }
+    const { isOk, output } = await runProgram(
+      programOf(version, 'initdb'),
+      [
+        `--pgdata=${clusterDir}`,
+        '--username=postgres',
+        '--auth=trust',
+        '--encoding=UTF8',
+        '--locale=C.UTF-8',
+      ],
+      account,
+    );
+    if (!isOk) throw new Error(`initdb of PostgreSQL ${version}: ${output}`);
+    const port = await findFreePort();
+    const postmaster = await startPostmaster({
+      postgres: programOf(version, 'postgres'),
+      clusterDir,
+      port,
+      account,
+      logFile: join(folder, 'postgres.log'),
+      signal: new AbortController().signal,
+    });
+    return {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      async stop() {
+        await postmaster.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

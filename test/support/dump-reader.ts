@@ -1,0 +1,55 @@
+/** Reads a dump as a run does, without a run: what comes of it, and how it ends. */
+
+import assert from 'node:assert/strict';
+import { deserialize, EJSON } from 'bson';
+import { openDump } from '../../src/source/dump/dump-database.ts';
+import type { Interval, Source } from '../../src/source/source.ts';
+import { listDocuments } from '../../src/source/documents.ts';
+
+export interface Reading {
+  /** In canonical Extended JSON, in their order. */
+  readonly documents: readonly string[];
+  readonly pages: number;
+  readonly positions: readonly Uint8Array[];
+  readonly error: Error | null;
+}
+
+const everything: Interval = { afterId: null, untilId: null };
+
+/** Of the dump's one collection, or the one that is named. */
+export async function openSource(path: string, collection?: string, db = ''): Promise<Source> {
+  const database = await openDump({ path, db, collection: collection ?? '*' });
+  const [only] = await database.listCollections();
+  return await database.open(collection ?? only?.name ?? '');
+}
+
+export async function readDump(path: string, collection?: string): Promise<Reading> {
+  try {
+    return await readSource(await openSource(path, collection));
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return { documents: [], pages: 0, positions: [], error };
+  }
+}
+
+export async function readSource(source: Source, interval = everything, itemsPerPage = 3): Promise<Reading> {
+  const documents: string[] = [];
+  const positions: Uint8Array[] = [];
+  let error: Error | null = null;
+  try {
+    for await (const page of source.pages(interval, itemsPerPage)) {
+      const found = listDocuments(page.documents);
+      assert.equal(found.length, page.count);
+      documents.push(
+        ...found.map((document) =>
+          EJSON.stringify(deserialize(document, { promoteValues: false }), { relaxed: false }),
+        ),
+      );
+      positions.push(page.lastId);
+    }
+  } catch (thrown) {
+    assert.ok(thrown instanceof Error);
+    error = thrown;
+  }
+  return { documents, pages: positions.length, positions, error };
+}

@@ -1,0 +1,64 @@
+/** A real mongod from the PATH, as a replica set of one: the smallest that is deployed as MongoDB mostly is. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { findFreePort } from '../../src/embedded/port.ts';
+import { startChildServer } from './child-server.ts';
+import { waitUntil } from './embedded.ts';
+import type { RunningServer } from './ferretdb.ts';
+
+/** As it tells it, such as 8.0.4; null when there is none. */
+export function findMongodVersion(): string | null {
+  try {
+    const output = execFileSync('mongod', ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return /db version v([\d.]+)/.exec(output)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** With data of its own, which goes with it. */
+export async function startMongod(): Promise<RunningServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-mongod-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const host = `127.0.0.1:${await findFreePort()}`;
+    const server = await startChildServer(
+      'mongod',
+      [
+        ...['--dbpath', folder, '--bind_ip', '127.0.0.1', '--port', host.slice('127.0.0.1:'.length)],
+        ...['--replSet', 'tests', '--setParameter', 'enableTestCommands=1'],
+      ],
+      /(Waiting for connections)/i,
+    );
+    const client = await MongoClient.connect(`mongodb://${host}/?directConnection=true`);
+    try {
+      const admin = client.db('admin');
+      await admin.command({ replSetInitiate: { _id: 'tests', members: [{ _id: 0, host }] } });
+      await waitUntil('the only member is primary', async () => {
+        return (await admin.command({ hello: 1 })).isWritablePrimary === true;
+      });
+    } catch (error) {
+      await server.stop();
+      throw error;
+    } finally {
+      await client.close();
+    }
+    return {
+      url: `mongodb://${host}/?replicaSet=tests`,
+      async stop() {
+        await server.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
