@@ -3,15 +3,28 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { clusterImplementations } from '../src/options.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';
 
-/** `npm test -- supervisor` runs the files whose path contains the word. */
-const words = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+/**
+ * `npm test -- supervisor` runs the files whose path contains the word; `--pool threads` has every run of the command
+ * that a test starts use this CLUSTER_IMPLEMENTATION. Other flags are those of Node's own runner.
+ */
+const {
+  values: { pool },
+  positionals: words,
+} = parseArgs({ options: { pool: { type: 'string' } }, strict: false });
+const flags = process.argv
+  .slice(2)
+  .filter((argument) => argument.startsWith('-') && !argument.startsWith('--pool'));
+if (pool !== undefined) process.env.TEST_CLUSTER_IMPLEMENTATION = String(pool);
 const files = listTestFiles(words);
 
-process.exitCode = files.length === 0 ? complainOfNoFiles() : await runTests();
+const mistake = findMistake();
+if (mistake !== null) console.error(mistake);
+process.exitCode = mistake === null ? await runTests() : 1;
 
 async function runTests(): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), 'mongo2pg-test-'));
@@ -31,7 +44,8 @@ async function runTests(): Promise<number> {
   }
 }
 
-function complainOfNoFiles(): number {
-  console.error(`no test file has ${words.join(' or ')} in its path`);
-  return 1;
+function findMistake(): string | null {
+  if (files.length === 0) return `no test file has ${words.join(' or ')} in its path`;
+  if (pool === undefined || clusterImplementations.some((name) => name === pool)) return null;
+  return `--pool must be one of ${clusterImplementations.join(', ')}`;
 }

@@ -138,12 +138,6 @@ export function readConfig(
   const mongoCollection =
     dumpPath === undefined || isCollectionSet ? text('mongoCollection') : collectionOfDump(dumpPath);
   refuseSeveral(command, mongoCollection, text('plan'));
-  const clusterImplementation = text('clusterImplementation') as ClusterImplementation;
-  if (clusterImplementation !== 'cluster') {
-    throw new UsageError(`CLUSTER_IMPLEMENTATION=${clusterImplementation} is not available yet`, {
-      fix: 'use CLUSTER_IMPLEMENTATION=cluster.',
-    });
-  }
   const filter = readFilter(given('filter'));
   if (isDump && filter !== undefined) {
     throw new UsageError(`FILTER chooses documents of a server, and SOURCE is a dump`, {
@@ -162,7 +156,7 @@ export function readConfig(
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
     isRestart: text('restart') === 'true',
-    clusterImplementation,
+    clusterImplementation: text('clusterImplementation') as ClusterImplementation,
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,

@@ -13,6 +13,7 @@ import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
   createTableStatement,
+  listKeyedChildren,
   qualifiedName,
   tablesOf,
 } from './postgres/ddl.ts';
@@ -171,12 +172,12 @@ function listStatements({ settings: { plan }, work }: Preparation & { kind: 'beg
   const { dropped, isTruncated, isNew, needsKey, indexes } = work;
   return [
     ...(dropped.length > 0 ? [`DROP TABLE ${dropped.map(qualifiedName).join(', ')}`] : []),
-    ...(isTruncated ? [`TRUNCATE ${qualifiedName(plan)}`] : []),
+    ...(isTruncated ? [`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`] : []),
     ...(isNew ? tablesOf(plan).map(createTableStatement) : []),
     ...(needsKey
       ? [
           addPrimaryKeyStatement(plan),
-          ...(plan.children ?? []).flatMap((child) => addChildKeyStatements(plan, child)),
+          ...listKeyedChildren(plan).flatMap((child) => addChildKeyStatements(plan, child)),
         ]
       : []),
     ...indexes.map((index) => createIndexStatement(index, index.name)),

@@ -19,7 +19,8 @@ export interface StartedEvent {
   readonly target: string;
   readonly plan: Plan;
   readonly workers: number;
-  readonly workerPids: readonly number[];
+  /** Each a process (`4711`), a thread of one (`4711/2`), or a part of the primary (`4711/inline-2`). */
+  readonly workerIds: readonly string[];
   /** About how many documents there are. */
   readonly expectedDocuments: number;
   /** How many of them an earlier process of the same run has committed. */
@@ -48,7 +49,7 @@ export interface ProgressEvent {
 /** A worker ended before it was told to; a notice tells people more. */
 export interface WorkerDiedEvent {
   readonly kind: 'worker-died';
-  readonly pid: number;
+  readonly id: string;
 }
 
 /** A server was away, or refused for now, and the work is done again; a notice may tell people more. */
@@ -234,7 +235,8 @@ export interface Summary {
   /** Rows in the table before the run (when appending) and after it, counted by Postgres. */
   readonly rowsBefore: number;
   readonly rowsAfter: number;
-  /** Rows in child tables, as the ledger tells, and as Postgres counts them. */
+  /** Rows in child tables: before the run, by the run as the ledger tells, and as Postgres counts them in the end. */
+  readonly childRowsBefore: number;
   readonly childRows: number;
   readonly children: readonly { readonly table: string; readonly rows: number }[];
   readonly extra: readonly ExtraCount[];
@@ -251,7 +253,8 @@ export interface Summary {
   readonly indexMs: number;
   readonly totalMs: number;
   readonly primaryPeakRssBytes: number;
-  readonly workerPeakRssBytes: readonly number[];
+  /** Of each worker, those that are gone among them; what it is the memory of, see `Ack`. */
+  readonly workerPeakMemoryBytes: readonly number[];
   /** Of what this process has loaded. */
   readonly measurement: Measurement;
 }

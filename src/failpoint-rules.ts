@@ -20,7 +20,7 @@ export const failpointNames = [
 export type FailpointName = (typeof failpointNames)[number];
 
 /**
- * `kill`: SIGKILL to itself. `exit`: ends with code 0, as if all were well. `hang`: blocks the event loop for good.
+ * `kill`: SIGKILL to itself, or the sudden end of the thread. `exit`: ends with code 0, as if all were well. `hang`: blocks the event loop for good.
  * `pause`: waits until resumed. `error`: throws. `drop` and `double` are told to the caller, who knows what of.
  */
 const actions = ['kill', 'exit', 'hang', 'pause', 'error', 'drop', 'double'] as const;

@@ -1,6 +1,6 @@
 /**
- * Named places where tests stop, kill or fail a process: MONGO2PG_FAILPOINTS says what happens where (the grammar is
- * in `failpoint-rules.ts`), and in the folder MONGO2PG_FAILPOINTS_DIR the processes of a run count together.
+ * Named places where tests stop, kill or fail a process or a thread: MONGO2PG_FAILPOINTS says what happens where (the
+ * grammar is in `failpoint-rules.ts`), and in the folder MONGO2PG_FAILPOINTS_DIR the processes of a run count together.
  *
  * A place `NAME.N.hit` or `NAME.N.fired` in the folder belongs to the process that creates the file, so that a point
  * which is to fire once does so in one process only, and tests can wait for it. The file holds that process's id.
@@ -8,6 +8,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { hasCode } from './embedded/fs-errors.ts';
 import { pollUntil } from './embedded/poll.ts';
 import { UsageError } from './errors.ts';
@@ -112,7 +113,12 @@ function isTestOver(): boolean {
   return !existsSync(folder);
 }
 
+/** As a shell tells the end of a process by SIGKILL. */
+const killedExitCode = 137;
+
 function killSelf(): never {
+  // No signal ends a thread alone, and this does as suddenly: nothing of the thread goes on.
+  if (!isMainThread) process.exit(killedExitCode);
   process.kill(process.pid, 'SIGKILL');
   // The signal may take a moment, in which nothing must happen any more.
   for (;;) sleep(1000);

@@ -1,25 +1,39 @@
-/** Tells how much memory this process has, and has needed. */
+/** Tells how much memory a process or a thread has, and has needed. */
 
 import { readFileSync } from 'node:fs';
+import process from 'node:process';
 
-/** The resident set of this process in bytes. */
 export interface Memory {
-  readonly rssBytes: number;
+  readonly memoryBytes: number;
   /** The highest so far. */
-  readonly peakRssBytes: number;
+  readonly peakMemoryBytes: number;
 }
 
-export function readMemory(): Memory {
+/** The resident set of this process, with all of its threads. */
+export function readProcessMemory(): Memory {
   try {
     // ru_maxrss, the portable way, also counts the memory of the process that forked this one.
     const match = /^VmHWM:\s+(\d+) kB\nVmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-    if (match !== null) return { peakRssBytes: Number(match[1]) * 1024, rssBytes: Number(match[2]) * 1024 };
+    if (match !== null)
+      return { peakMemoryBytes: Number(match[1]) * 1024, memoryBytes: Number(match[2]) * 1024 };
   } catch {
     // Not Linux.
   }
-  return { rssBytes: process.memoryUsage.rss(), peakRssBytes: process.resourceUsage().maxRSS * 1024 };
+  return { memoryBytes: process.memoryUsage.rss(), peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
 }
 
-export function readPeakRssBytes(): number {
-  return readMemory().peakRssBytes;
+let highestOfThread = 0;
+
+/**
+ * The heap of this thread, and what its objects hold outside of it (buffers); nobody tells a thread's share of the
+ * resident set. The highest is that of the moments at which this was called.
+ */
+export function readThreadMemory(): Memory {
+  const { heapTotal, external } = process.memoryUsage();
+  const memoryBytes = heapTotal + external;
+  highestOfThread = Math.max(highestOfThread, memoryBytes);
+  return { memoryBytes, peakMemoryBytes: highestOfThread };
 }
+
+/** Of a worker that shares the heap of the primary. */
+export const noMemoryOfItsOwn: Memory = { memoryBytes: 0, peakMemoryBytes: 0 };

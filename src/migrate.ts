@@ -88,7 +88,7 @@ class Job {
       this.#notify(message);
     });
     // First of all: processes take longer to come up than a plan takes to be made.
-    this.#bringUp();
+    await this.#bringUp();
     try {
       const database = await openDatabase(this.#config, {
         onRetry: (reason) => {
@@ -189,7 +189,7 @@ class Job {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
     const source = await database.open(collection, this.#config.filter);
     await this.#lock((client) => lockTable(client, table));
-    const supervisor = this.#supervisor ?? this.#bringUp();
+    const supervisor = this.#supervisor ?? (await this.#bringUp());
     this.#migration = new Migration({
       config: this.#config,
       session: this.#session,
@@ -206,13 +206,13 @@ class Job {
     return await this.#migration.execute();
   }
 
-  #bringUp(): Supervisor {
-    const supervisor = bringUpWorkers(this.#config, this.#size, {
+  async #bringUp(): Promise<Supervisor> {
+    const supervisor = await bringUpWorkers(this.#config, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
       },
-      onDeath: (pid) => {
-        this.#options.onEvent({ kind: 'worker-died', pid });
+      onDeath: (id) => {
+        this.#options.onEvent({ kind: 'worker-died', id });
       },
       onSettled: (batch) => {
         this.#migration?.onSettled(batch);

@@ -5,7 +5,7 @@ import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
 import { RunMeter } from './measure/run-meter.ts';
-import { readPeakRssBytes } from './memory.ts';
+import { readProcessMemory } from './memory.ts';
 import { systemClock } from './pool/clock.ts';
 import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
@@ -43,7 +43,7 @@ interface Opening {
 export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
-  readonly #meter = new RunMeter(systemClock);
+  readonly #meter: RunMeter;
   readonly #observer: WorkerObserver;
   readonly #division: Division;
   #load: RunLoad | undefined;
@@ -52,6 +52,7 @@ export class Migration {
     this.#options = options;
     const { config, recorder, source, supervisor } = options;
     this.#division = new Division(source, config.readRanges);
+    this.#meter = new RunMeter(config.clusterImplementation, systemClock);
     const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
     this.#observer = recorder?.begin(run) ?? this.#meter;
   }
@@ -166,14 +167,14 @@ export class Migration {
       target: describePostgres(config.postgresUrl),
       plan: run.settings.plan,
       workers: supervisor.size,
-      workerPids: supervisor.workerPids,
+      workerIds: supervisor.workerIds,
       expectedDocuments: config.amountUsers ?? (await source.estimateCount()),
       committedDocuments: run.committed.documents,
     });
   }
 
   async #summarise(
-    { runId, settings: { plan }, rowsBefore, committed }: OpenRun,
+    { runId, settings: { plan }, rowsBefore, childRowsBefore, committed }: OpenRun,
     known: Pick<Summary, 'read' | 'duplicates' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
@@ -185,13 +186,14 @@ export class Migration {
       table: plan.table,
       committedBefore: committed.documents,
       rowsBefore,
+      childRowsBefore,
       ...(await session.run((client) => readRunAccount(client, runId, plan), 'long')),
       strayAcks: supervisor.strayAcks,
       workers: supervisor.size,
       ...known,
       totalMs: this.#elapsedMs(),
-      primaryPeakRssBytes: readPeakRssBytes(),
-      workerPeakRssBytes: supervisor.peakRssBytes,
+      primaryPeakRssBytes: readProcessMemory().peakMemoryBytes,
+      workerPeakMemoryBytes: supervisor.peakMemoryBytes,
       measurement: this.#meter.measure(),
     };
   }

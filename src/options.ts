@@ -103,7 +103,8 @@ export const options = {
     kind: 'choice',
     choices: clusterImplementations,
     default: 'cluster',
-    describe: 'How workers run: cluster (processes). threads and inline are not available yet.',
+    describe:
+      'How workers run: cluster (processes), threads (of one process), or inline (connections of the primary itself).',
     commands: startAndVerify,
   },
   clusterSizeMultiplier: {

@@ -13,7 +13,7 @@ import { decideRun, type RunDecision } from './postgres/run-decision.ts';
 import type { Run, RunSettings } from './postgres/runs.ts';
 import { readMajorVersion } from './postgres/server-check.ts';
 import type { Session } from './postgres/session.ts';
-import { readTable } from './postgres/table.ts';
+import { readChildTables, readTable } from './postgres/table.ts';
 import { requireTarget, type TargetUse, type TargetWork } from './postgres/target-check.ts';
 import type { IndexSpec } from './source/index-spec.ts';
 import type { Sample, Source } from './source/source.ts';
@@ -78,7 +78,12 @@ async function prepareBeginning(
   const { config, session, source, table, planFile } = options;
   const { ifExists } = decision;
   const existing = ifExists === 'drop' ? null : await session.run((client) => readTable(client, table));
-  const { plan, notices, sample } = await makePlan(source, table, config, planFile, existing);
+  const children =
+    existing === null
+      ? []
+      : await session.run((client) => readChildTables(client, table.schema, planFile?.children));
+  const made = await makePlan(source, table, config, planFile, existing, children);
+  const { plan, notices, sample } = made;
   const outlook = await lookAhead(options, { plan, ifExists, isOwnTable: existing?.isOwn ?? true });
   const allNotices = [...notices, ...outlook.notices];
   return { ...decision, ...outlook, settings: { ...settings, plan }, sample, notices: allNotices };

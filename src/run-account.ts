@@ -33,13 +33,14 @@ async function countChildren(client: pg.Client, { children = [] }: Plan): Promis
 
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */
 export function requireBalance(summary: Summary): void {
-  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRows, children } = summary;
+  const { read, copied, deadLettered, rowsBefore, rowsAfter, childRowsBefore, childRows, children } = summary;
   const inChildren = children.reduce((sum, { rows }) => sum + rows, 0);
   const isBalanced = read === copied + deadLettered && rowsAfter === rowsBefore + copied;
-  if (isBalanced && childRows === inChildren) return;
+  if (isBalanced && inChildren === childRowsBefore + childRows) return;
   throw new TargetError(
     `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}; ` +
-      `rows in the table before ${rowsBefore}, after ${rowsAfter}; child rows ${childRows}, in their tables ${inChildren}`,
+      `rows in the table before ${rowsBefore}, after ${rowsAfter}; ` +
+      `child rows ${childRows}, in their tables before ${childRowsBefore}, after ${inChildren}`,
     {
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },

@@ -47,7 +47,7 @@ async function verifyAll(
   };
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
-  const supervisor = bringUpWorkers(config, size, {
+  const supervisor = await bringUpWorkers(config, size, {
     onNotice: notify,
     onSettled: (batch) => {
       verification?.onSettled(batch);

@@ -26,13 +26,13 @@ export async function chooseSize(
   return size;
 }
 
-export function bringUpWorkers(
+export async function bringUpWorkers(
   config: Config,
   size: number,
   callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
-): Supervisor {
+): Promise<Supervisor> {
   const supervisor = new Supervisor({
-    pool: createPool(config.clusterImplementation),
+    pool: await createPool(config.clusterImplementation),
     clock: systemClock,
     size,
     maxInFlightBytes: config.maxInFlightBytes,
@@ -66,8 +66,8 @@ export async function dismissWorkers(
   });
   try {
     if ((await Promise.race([supervisor.stop(), isLate])) !== true) return;
-    for (const pid of supervisor.workerPids) {
-      onNotice(`worker ${pid} did not leave within ${shutdownGraceMs / 1000} s and is killed`);
+    for (const id of supervisor.workerIds) {
+      onNotice(`worker ${id} did not leave within ${shutdownGraceMs / 1000} s and is killed`);
     }
     await supervisor.kill();
   } finally {

@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { MongoClient, type Collection, type WithId } from 'mongodb';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { readPeakRssBytes } from '../../src/memory.ts';
+import { readProcessMemory } from '../../src/memory.ts';
 import type { User } from '../../src/seed.ts';
 import { databaseName, tableName } from './place.ts';
 
@@ -76,7 +76,7 @@ async function main(way: Way): Promise<void> {
   await client.query(`ANALYZE ${tableName}`);
   await client.end();
   await mongo.close();
-  process.stdout.write(String(readPeakRssBytes()));
+  process.stdout.write(String(readProcessMemory().peakMemoryBytes));
 }
 
 const way = ways.find((name) => name === process.argv[2]);

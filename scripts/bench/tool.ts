@@ -33,13 +33,13 @@ export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSett
     name: `mongo2pg, ${pool}, ${size}${page}${readers}`,
     run: async (place) => {
       const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, [], env, 'summary');
-      const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakRssBytes } = summary;
+      const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes } = summary;
       const rest = wallMs - planMs - loadMs - indexMs;
       return {
         wallMs,
         primaryCpuMs,
         stepsMs: { plan: planMs, load: loadMs, key: indexMs, rest },
-        peakBytes: { primary: primaryPeakRssBytes, worker: Math.max(...workerPeakRssBytes) },
+        peakBytes: { primary: primaryPeakRssBytes, worker: Math.max(...workerPeakMemoryBytes) },
       };
     },
   };

@@ -21,12 +21,11 @@ export function describeMeasurement(summary: MeasuredSummary): string[] {
   const steps = `  plan ${formatDuration(planMs)} · load ${formatDuration(loadMs)} (${waits}) · indexes ${formatDuration(indexMs)}`;
   const bottleneck = findBottleneck(measurement);
   if (bottleneck === null) return [steps];
-  const peaks = workers.filter(({ batches }) => batches > 0).map(({ peakRssBytes }) => peakRssBytes);
   return [
     steps,
     `  workers: ${describeWork(measurement)}`,
     `  busy: ${describeBusy(workers.map(busyShare))}`,
-    `  peak memory: primary ${formatMegabytes(primaryPeakRssBytes)} · workers ${formatSpan(peaks, formatMegabytes)}`,
+    `  peak memory: ${describeMemory(primaryPeakRssBytes, measurement)}`,
     `  ${bottleneck.text}`,
   ];
 }
@@ -45,6 +44,20 @@ function describeWork({ workers }: Measurement): string {
 function describeBusy(shares: readonly number[]): string {
   if (shares.length > maxWorkersListed) return `each worker ${formatSpan(shares, formatPercent)}`;
   return shares.map(formatPercent).join(' · ');
+}
+
+/** Threads and inline workers are in the primary's process, whose memory is all that the system tells of. */
+function describeMemory(primaryBytes: number, { implementation, workers }: Measurement): string {
+  const primary = formatMegabytes(primaryBytes);
+  const peaks = workers.filter(({ batches }) => batches > 0).map(({ peakMemoryBytes }) => peakMemoryBytes);
+  switch (implementation) {
+    case 'cluster':
+      return `primary ${primary} · workers ${formatSpan(peaks, formatMegabytes)}`;
+    case 'threads':
+      return `${primary} in one process, heaps of workers ${formatSpan(peaks, formatMegabytes)}`;
+    case 'inline':
+      return `${primary} in one process`;
+  }
 }
 
 /** 97–102 MB, or one of them where they read the same. */

@@ -1,6 +1,10 @@
 /** What is measured of a run's load: where the time of the primary and of each worker went. */
 
+import type { ClusterImplementation } from '../config.ts';
+
 export interface Measurement {
+  /** What the workers are, and so what their memory is the memory of; see `Ack`. */
+  readonly implementation: ClusterImplementation;
   /** From the first page that was asked for to the last commit on disk. */
   readonly loadMs: number;
   /** Of that, how long the primary waited for pages of the source (on average over its readers, like the next one), … */
@@ -16,7 +20,7 @@ export interface Measurement {
 
 /** One worker; what it had not finished when this was measured counts as idle. */
 export interface WorkerMeasurement {
-  readonly pid: number;
+  readonly id: string;
   readonly batches: number;
   /** From being ready for the run's batches to the end of the load, or of the worker. */
   readonly readyMs: number;
@@ -32,8 +36,8 @@ export interface WorkerMeasurement {
   readonly handOverMs: number;
   /** From being sent to being received, over all batches; most of it passes while the worker works. */
   readonly ipcMs: number;
-  /** The most memory that the process has had, ever; 0 when no ack has told it. */
-  readonly peakRssBytes: number;
+  /** The most that it has had, ever; 0 when no ack has told it, and where it has none of its own. */
+  readonly peakMemoryBytes: number;
 }
 
 /** All workers taken together. */

@@ -1,12 +1,13 @@
 /** Measures one run in the primary: adds up what it waits for, and what its workers tell with each ack. */
 
+import type { ClusterImplementation } from '../config.ts';
 import type { Clock } from '../pool/clock.ts';
 import type { WorkerObserver } from '../pool/observer.ts';
 import type { Ack } from '../pool/protocol.ts';
 import type { Measurement, WorkerMeasurement } from './measurement.ts';
 import { readProcessorTimes, shareBetween, type ProcessorTimes } from './processors.ts';
 
-type WorkerSums = Omit<WorkerMeasurement, 'pid' | 'idleMs'>;
+type WorkerSums = Omit<WorkerMeasurement, 'id' | 'idleMs'>;
 
 const nothing: WorkerSums = {
   batches: 0,
@@ -18,22 +19,28 @@ const nothing: WorkerSums = {
   commitMs: 0,
   handOverMs: 0,
   ipcMs: 0,
-  peakRssBytes: 0,
+  peakMemoryBytes: 0,
 };
 
 export class RunMeter implements WorkerObserver {
+  readonly #implementation: ClusterImplementation;
   readonly #nowMs: () => number;
   readonly #readProcessors: () => ProcessorTimes;
-  readonly #workers = new Map<number, WorkerSums>();
+  readonly #workers = new Map<string, WorkerSums>();
   /** Of the workers that are ready; their `readyMs` is what came before. */
-  readonly #readySinceMs = new Map<number, number>();
+  readonly #readySinceMs = new Map<string, number>();
   readonly #waitedMs = { read: 0, room: 0, drain: 0 };
   #load:
     { readonly beganMs: number; readonly processors: ProcessorTimes; readonly readers: number } | undefined;
   /** Set when the load has ended: what is measured changes no more. */
   #measured: Measurement | undefined;
 
-  constructor(clock: Pick<Clock, 'nowMs'>, readProcessors = readProcessorTimes) {
+  constructor(
+    implementation: ClusterImplementation,
+    clock: Pick<Clock, 'nowMs'>,
+    readProcessors = readProcessorTimes,
+  ) {
+    this.#implementation = implementation;
     this.#nowMs = () => clock.nowMs();
     this.#readProcessors = readProcessors;
   }
@@ -69,14 +76,14 @@ export class RunMeter implements WorkerObserver {
     }
   }
 
-  onReady(pid: number): void {
-    this.#workers.set(pid, this.#sumsOf(pid));
-    this.#readySinceMs.set(pid, this.#nowMs());
+  onReady(id: string): void {
+    this.#workers.set(id, this.#sumsOf(id));
+    this.#readySinceMs.set(id, this.#nowMs());
   }
 
-  onAck(pid: number, ack: Ack): void {
-    const sums = this.#sumsOf(pid);
-    this.#workers.set(pid, {
+  onAck(id: string, ack: Ack): void {
+    const sums = this.#sumsOf(id);
+    this.#workers.set(id, {
       ...sums,
       batches: sums.batches + 1,
       transcodeMs: sums.transcodeMs + ack.transcodeMs,
@@ -86,16 +93,16 @@ export class RunMeter implements WorkerObserver {
       commitMs: sums.commitMs + (ack.steps?.commitMs ?? 0),
       handOverMs: sums.handOverMs + ack.arrival.handOverMs,
       ipcMs: sums.ipcMs + ack.arrival.ipcMs,
-      peakRssBytes: ack.peakRssBytes,
+      peakMemoryBytes: ack.peakMemoryBytes,
     });
   }
 
-  onGone(pid: number): void {
-    const sinceMs = this.#readySinceMs.get(pid);
+  onGone(id: string): void {
+    const sinceMs = this.#readySinceMs.get(id);
     if (sinceMs === undefined) return;
-    const sums = this.#sumsOf(pid);
-    this.#workers.set(pid, { ...sums, readyMs: sums.readyMs + this.#nowMs() - sinceMs });
-    this.#readySinceMs.delete(pid);
+    const sums = this.#sumsOf(id);
+    this.#workers.set(id, { ...sums, readyMs: sums.readyMs + this.#nowMs() - sinceMs });
+    this.#readySinceMs.delete(id);
   }
 
   /** What there is so far. */
@@ -104,25 +111,26 @@ export class RunMeter implements WorkerObserver {
     const nowMs = this.#nowMs();
     const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors(), readers: 1 };
     return {
+      implementation: this.#implementation,
       loadMs: nowMs - load.beganMs,
       readMs: this.#waitedMs.read / load.readers,
       roomMs: this.#waitedMs.room / load.readers,
       drainMs: this.#waitedMs.drain,
       processorShare: shareBetween(load.processors, this.#readProcessors()),
-      workers: Array.from(this.#workers, ([pid, sums]) => {
-        const sinceMs = this.#readySinceMs.get(pid) ?? nowMs;
-        return describeWorker(pid, { ...sums, readyMs: sums.readyMs + nowMs - sinceMs });
+      workers: Array.from(this.#workers, ([id, sums]) => {
+        const sinceMs = this.#readySinceMs.get(id) ?? nowMs;
+        return describeWorker(id, { ...sums, readyMs: sums.readyMs + nowMs - sinceMs });
       }),
     };
   }
 
-  #sumsOf(pid: number): WorkerSums {
-    return this.#workers.get(pid) ?? nothing;
+  #sumsOf(id: string): WorkerSums {
+    return this.#workers.get(id) ?? nothing;
   }
 }
 
-function describeWorker(pid: number, sums: WorkerSums): WorkerMeasurement {
+function describeWorker(id: string, sums: WorkerSums): WorkerMeasurement {
   // The clocks are the same, but a worker's moment of being ready is known only when the message has come.
   const idleMs = Math.max(0, sums.readyMs - sums.transcodeMs - sums.loadMs);
-  return { pid, ...sums, idleMs, handOverMs: Math.min(sums.handOverMs, idleMs) };
+  return { id, ...sums, idleMs, handOverMs: Math.min(sums.handOverMs, idleMs) };
 }

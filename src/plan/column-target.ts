@@ -13,6 +13,7 @@ export const planTypesOfKinds = {
   float4: ['double', 'int32', 'int64', 'decimal'],
   float8: ['double', 'int32', 'int64', 'decimal'],
   numeric: ['decimal', 'int32', 'int64', 'double'],
+  money: ['decimal', 'int32', 'int64', 'double'],
   bool: ['boolean'],
   text: ['string', 'objectId', 'symbol'],
   enum: ['string'],
@@ -41,17 +42,21 @@ export interface ValueType {
   readonly maxCharacters?: number;
   /** Of `name`. */
   readonly maxBytes?: number;
-  /** Of `numeric(precision, scale)`. */
+  /** Of `numeric(precision, scale)`; of `money` the decimal places alone. */
   readonly precision?: number;
   readonly scale?: number;
+  /** Of `money`: what stands before its decimal places, by the database's locale. */
+  readonly decimalPoint?: string;
   /** Decimal places of seconds. */
   readonly secondPlaces?: number;
   /** The numbers inside its text form are doubles. */
   readonly hasDoubles?: true;
   /** Of an enum. */
   readonly labels?: readonly string[];
-  /** Of an array; `oid` is what its binary form says. */
-  readonly element?: ValueType & { readonly oid: number };
+  /** Of an array: `oid` is what its binary form says, and `delimiter` what its text form has between two elements. */
+  readonly element?: ValueType & { readonly oid: number; readonly delimiter: string };
+  /** Of an array of more than one. */
+  readonly dimensions?: number;
 }
 
 export interface ColumnTarget extends ValueType {
@@ -59,7 +64,10 @@ export interface ColumnTarget extends ValueType {
   readonly name: string;
   /** The type in SQL that takes the same bytes, and has neither modifier nor constraint. */
   readonly stage: string;
-  /** What a staged value must be cast to before it can be assigned; absent where it can as it is. */
+  /**
+   * What a staged value must be cast to before it can be assigned: of a type without a binary form of ours, which COPY
+   * takes as text. Absent where it can as it is.
+   */
   readonly cast?: string;
   /** NULL is refused, by the column or by its domain. */
   readonly isNotNull?: true;

@@ -58,7 +58,8 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
 export function findHomelessFields(plan: Plan, { fields }: SampleStats): string[] {
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
-  for (const { field, path = [] } of plan.columns) if (path.length === 0) housed.add(field);
+  for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])])
+    if (path.length === 0) housed.add(field);
   return [...fields.keys()].filter((field) => !housed.has(field));
 }
 

@@ -7,6 +7,7 @@ import { options } from '../options.ts';
 import type { Sample, Source } from '../source/source.ts';
 import type { ExistingTable } from './column-target.ts';
 import { gatherStats } from './field-stats.ts';
+import { fitWithChildren } from './fit-children.ts';
 import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit-plan.ts';
 import { inferColumns, type Inference } from './infer.ts';
 import { toIdentifier } from './names.ts';
@@ -46,6 +47,7 @@ export function chooseTable(schema: string, collection: string, file: PlanFile |
  * @param table as `chooseTable` gives it
  * @param file as `readPlanFile` gives it, or null to infer
  * @param existing the table, where it is there and stays
+ * @param children then those of the file's child tables, each null where it is missing
  * @throws TargetError when the documents do not fit the table
  */
 export async function makePlan(
@@ -54,6 +56,7 @@ export async function makePlan(
   config: PlanConfig,
   file: PlanFile | null,
   existing: ExistingTable | null,
+  children: readonly (ExistingTable | null)[] = [],
 ): Promise<MadePlan> {
   if (file === null) {
     const made = await inferPlan(source, table, config);
@@ -62,8 +65,7 @@ export async function makePlan(
   const { jsonStyle, nul } = config;
   const plan = resolvePlan(file, { collection: source.name, ...table, jsonStyle, nul });
   const made: MadePlan = { plan, notices: describeOverruled(config, plan), sample: null };
-  if (existing !== null && plan.children !== undefined) throw refuseChildren(plan);
-  if (existing !== null) return await fitWritten(made, existing, source, config.sampleSize);
+  if (existing !== null) return await fitWritten(made, existing, children, source, config.sampleSize);
   requireKey(plan);
   return made;
 }
@@ -79,10 +81,11 @@ function fitInferred({ plan, sample, inference }: InferredPlan, existing: Existi
 async function fitWritten(
   made: MadePlan,
   existing: ExistingTable,
+  children: readonly (ExistingTable | null)[],
   source: Source,
   sampleSize: number,
 ): Promise<MadePlan> {
-  const fitted = fitPlan(made.plan, existing, false);
+  const fitted = fitWithChildren(made.plan, existing, children);
   requireFit(fitted, [], existing);
   const sample = fitted.plan.extraColumn === null ? await source.sample(sampleSize) : null;
   if (sample !== null) {
@@ -107,13 +110,6 @@ function requireFit(
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
     fix: `${fixes.join('; ')}.`,
-  });
-}
-
-/** Which rows of a child table belong to rows that were there before, nobody could tell. */
-function refuseChildren({ schema, table }: Plan): TargetError {
-  return new TargetError(`the plan has child tables, and the table "${schema}"."${table}" is there already`, {
-    fix: 'use --if-exists drop to make all of them anew, or another table name in the plan.',
   });
 }
 

@@ -109,7 +109,13 @@ function checkChildren({ table, columns, children = [], drop = [], keepsWhole }:
     const at = `children[${index}]`;
     const names = parsePath(child.path);
     mistakes.push(...checkPath(`${at}.path`, child.path), ...checkIdentifier(`${at}.table`, child.table));
-    if (names.length > 1) mistakes.push(`${at}.path: only a top-level array can have a table of its own`);
+    const outer = children.findIndex((other) => isInside(names, parsePath(other.path)));
+    if (outer >= 0) {
+      mistakes.push(
+        `${at}.path: ${showPath(names)} is inside of the elements of children[${outer}], and arrays of elements ` +
+          'have no tables of their own: they can have a json column there',
+      );
+    }
     const key = JSON.stringify(names);
     const other = taken.get(key);
     if (other !== undefined) mistakes.push(`${at}.path: ${showPath(names)} is in ${other} already`);
@@ -125,6 +131,11 @@ function checkChildren({ table, columns, children = [], drop = [], keepsWhole }:
     );
   });
   return mistakes;
+}
+
+/** Whether the path leads through the other one, and beyond it. */
+function isInside(path: readonly string[], other: readonly string[]): boolean {
+  return path.length > other.length && other.every((name, index) => path[index] === name);
 }
 
 /** With the names that hold when the plan does not say others. */

@@ -45,7 +45,9 @@ const column = z.strictObject({
 });
 
 const child = z.strictObject({
-  path: names.describe('The top-level field that has the array.'),
+  path: names.describe(
+    'Where the array is in the document: "lines", or "shipping.parcels" for one of an embedded document.',
+  ),
   table: z.string().describe('The name of the table of its elements.'),
   parentColumn: z.string().describe("The column for the document's _id (default: parent_id).").optional(),
   ordinalColumn: z

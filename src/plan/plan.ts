@@ -70,10 +70,15 @@ export interface Plan {
   readonly nul?: NulPolicy;
 }
 
-/** A table of the elements of an array: a row for each, with the `_id` of its document and its place in the array. */
+/**
+ * A table of the elements of an array: a row for each, with the `_id` of its document and its place in the array. A value
+ * that is no array goes to the extra column of the document's row.
+ */
 export interface ChildTable {
-  /** The top-level field that has the array. A value that is no array goes to the extra column of the document's row. */
+  /** The top-level field that has the array, or has it inside. */
   readonly field: string;
+  /** The names that lead to the array from there, through embedded documents; none for the field itself. */
+  readonly path?: readonly string[];
   /** Of its columns the first two are the document's `_id` and the place, from 0; the others are fields of elements. */
   readonly plan: Plan;
 }

@@ -40,8 +40,10 @@ function resolveChild(child: PlanFileChild, parent: Plan): ChildTable {
     // No field of an element is meant.
     { field: '', column: ordinalColumn, type: 'int32', isRequired: true },
   ];
+  const [field = '', ...path] = parsePath(child.path);
   return {
-    field: parsePath(child.path)[0] ?? '',
+    field,
+    ...(path.length === 0 ? {} : { path }),
     plan: {
       collection,
       schema,

@@ -72,6 +72,7 @@ const byKind: Readonly<Record<ValueKind, MeasureValue>> = {
   float4: fixed(4),
   float8: fixed(8),
   numeric,
+  money: fixed(8),
   bool: fixed(1),
   text: variable(),
   enum: fixed(4),

@@ -5,15 +5,14 @@ import { fileURLToPath } from 'node:url';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 
-const workerMain = fileURLToPath(new URL('../worker/main.js', import.meta.url));
-
-export function createClusterPool(): Pool {
+/** @param script what each process runs */
+export function createClusterPool(script: URL): Pool {
   // `advanced` carries a Buffer as bytes; the default (JSON) would carry it as an array of numbers.
-  cluster.setupPrimary({ exec: workerMain, args: [], serialization: 'advanced' });
-  return { spawn: spawnWorker };
+  cluster.setupPrimary({ exec: fileURLToPath(script), args: [], serialization: 'advanced' });
+  return { isBeside: true, spawn: spawnProcess };
 }
 
-function spawnWorker(events: WorkerEvents): PoolWorker {
+function spawnProcess(events: WorkerEvents): PoolWorker {
   const worker = cluster.fork();
   const pid = worker.process.pid;
 
@@ -39,7 +38,7 @@ function spawnWorker(events: WorkerEvents): PoolWorker {
     if (pid === undefined) events.onGone({ code: null, signal: error.message });
   });
   return {
-    pid: pid ?? 0,
+    id: String(pid ?? 0),
     send: (message: ToWorker): void => {
       // The credit bounds what queues up here. An error means that the worker is dying, and `onGone` tells.
       if (worker.isConnected()) worker.send(message, undefined, ignoreError);

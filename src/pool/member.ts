@@ -1,7 +1,7 @@
 /** One worker as the supervisor knows it: its state, what it holds, and when it was last heard. */
 
 import type { InFlight } from './in-flight.ts';
-import type { PoolWorker } from './pool.ts';
+import type { Exit, PoolWorker } from './pool.ts';
 import type { WireError } from '../errors.ts';
 
 /** One batch in work and one on its way, so that a worker never waits for the next. */
@@ -46,6 +46,14 @@ export class Member {
       lost.push(entry);
     }
     return lost;
+  }
+
+  /** For people. */
+  describeEnd({ code, signal, reason }: Exit): string {
+    if (this.isHung) return 'gave no sign of life and was killed';
+    const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
+    const why = this.lastWords?.message ?? reason;
+    return why === undefined ? how : `${how} (${why})`;
   }
 
   /** Takes back all, the oldest first. */

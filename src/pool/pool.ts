@@ -1,23 +1,27 @@
 /** What a pool of workers does: spawn, send, say "gone". Policy lives in the supervisor. */
 
-import { createClusterPool } from './cluster.ts';
 import type { ClusterImplementation } from '../config.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
+import { workerCode, type WorkerCode } from './worker-code.ts';
 
 /** How a worker ended: an exit code, or the signal that killed it. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
+  /** What else the pool knows of its end, such as the error that nobody caught. */
+  readonly reason?: string | undefined;
 }
 
 export interface PoolWorker {
-  readonly pid: number;
+  /** Tells it from every other worker of this command: `4711` is a process, `4711/2` a thread of one, `4711/inline-2`. */
+  readonly id: string;
   /** Hands a message to the worker's channel. A message to a dying worker is lost without an error: "gone" follows. */
   send(message: ToWorker): void;
   /** Certain death, at once. */
   kill(): void;
 }
 
+/** Called later than whatever called the pool or the worker, and one after the other. */
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
   /** The worker is gone for certain: no message of it comes after this, and none sent to it is under way. */
@@ -25,15 +29,23 @@ export interface WorkerEvents {
 }
 
 export interface Pool {
+  /** Whether workers run beside the primary. If not, none of them can hang while the primary does not. */
+  readonly isBeside: boolean;
   spawn(events: WorkerEvents): PoolWorker;
 }
 
-export function createPool(implementation: ClusterImplementation): Pool {
+/** @param code what the workers run; a test has its own */
+export async function createPool(
+  implementation: ClusterImplementation,
+  code: WorkerCode = workerCode,
+): Promise<Pool> {
+  // Each loaded only where it is asked for.
   switch (implementation) {
     case 'cluster':
-      return createClusterPool();
+      return (await import('./cluster.ts')).createClusterPool(code.process);
     case 'threads':
+      return (await import('./threads.ts')).createThreadPool(code.thread);
     case 'inline':
-      throw new Error(`${implementation} is refused by the config`);
+      return (await import('./inline.ts')).createInlinePool(await code.inline());
   }
 }

@@ -82,9 +82,12 @@ export interface Ack {
   readonly arrival: Arrival;
   /** How often Postgres was tried again since the last ack; absent when it was not. */
   readonly retries?: number | undefined;
-  /** Of the worker's process, now and at most so far. */
-  readonly rssBytes: number;
-  readonly peakRssBytes: number;
+  /**
+   * Of the worker, now and at most so far: the resident set of a process of its own; of a thread its heap, and what that
+   * holds outside of it; 0 where the worker has none of its own.
+   */
+  readonly memoryBytes: number;
+  readonly peakMemoryBytes: number;
   /** What a comparison found. */
   readonly comparison?: Comparison | undefined;
 }

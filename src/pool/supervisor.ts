@@ -17,13 +17,16 @@
  */
 
 import { ExitCode, fromWireError, MigrationError, toWireError } from '../errors.ts';
+import { Backlog } from './backlog.ts';
+import { Changes } from './changes.ts';
 import type { Clock } from './clock.ts';
 import { DeathBudget } from './death-budget.ts';
+import { HangWatch } from './hang-watch.ts';
 import { InFlight } from './in-flight.ts';
 import { creditPerWorker, Member } from './member.ts';
 import type { WorkerObserver } from './observer.ts';
 import type { Exit, Pool } from './pool.ts';
-import { aliveEveryMs, type Ack, type Batch, type FromWorker, type WorkerSettings } from './protocol.ts';
+import type { Ack, Batch, FromWorker, WorkerSettings } from './protocol.ts';
 
 export interface SupervisorOptions {
   readonly pool: Pool;
@@ -38,7 +41,7 @@ export interface SupervisorOptions {
   onAck(ack: Ack): void;
   onNotice(message: string): void;
   /** A worker ended before it was told to. */
-  onDeath?(pid: number): void;
+  onDeath?(id: string): void;
 }
 
 export class Supervisor {
@@ -50,21 +53,27 @@ export class Supervisor {
   /** Undefined until `begin`: workers then wait for it. */
   #settings: WorkerSettings | undefined;
   #observer: WorkerObserver | undefined;
-  #queue: InFlight[] = [];
-  /** Those whose `submit` waits for room. */
-  #waiting: InFlight[] = [];
-  #inFlightCount = 0;
-  #inFlightBytes = 0;
+  readonly #backlog: Backlog;
+  readonly #watch: HangWatch;
   #isStopping = false;
   #failure: MigrationError | undefined;
-  #wake: (() => void)[] = [];
-  #endWatch: (() => void) | undefined;
+  readonly #changes = new Changes();
   /** Acks that came from a worker that did not hold the batch. */
   strayAcks = 0;
-  readonly #peakRssByPid = new Map<number, number>();
+  readonly #peakMemoryById = new Map<string, number>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { clock, size, maxInFlightBytes, hangTimeoutMs } = options;
+    this.#backlog = new Backlog({ maxBatches: size * creditPerWorker, maxBytes: maxInFlightBytes });
+    this.#watch = new HangWatch({
+      clock,
+      timeoutMs: hangTimeoutMs,
+      members: () => this.#members,
+      onHung: ({ worker }) => {
+        worker.kill();
+      },
+    });
   }
 
   /** How many workers there are, or are to be again. */
@@ -76,24 +85,24 @@ export class Supervisor {
     return this.#members.length;
   }
 
-  get workerPids(): number[] {
-    return this.#members.map((member) => member.worker.pid);
+  get workerIds(): string[] {
+    return this.#members.map((member) => member.worker.id);
   }
 
   /** What is submitted and not settled. */
   get inFlight(): { readonly batches: number; readonly bytes: number } {
-    return { batches: this.#inFlightCount, bytes: this.#inFlightBytes };
+    return this.#backlog.size;
   }
 
   /** Spawns all workers, which come up while their settings are still being found out. */
   spawn(): void {
     for (let i = 0; i < this.#options.size; i++) this.#spawnOne();
-    this.#watch();
+    if (this.#options.pool.isBeside) this.#watch.begin();
   }
 
   /** The most memory that each worker has had, in bytes, the ones that are gone among them. */
-  get peakRssBytes(): number[] {
-    return [...this.#peakRssByPid.values()];
+  get peakMemoryBytes(): number[] {
+    return [...this.#peakMemoryById.values()];
   }
 
   /**
@@ -109,13 +118,13 @@ export class Supervisor {
   /** Takes a batch on; resolves once it is queued or handed out, which bounds how far each reader runs ahead. */
   async submit(batch: Batch): Promise<void> {
     const entry = new InFlight(batch);
-    this.#waiting.push(entry);
+    this.#backlog.queueUp(entry);
     await this.#until(() => this.#takeOn(entry));
   }
 
   /** Resolves when every batch submitted is settled. */
   async drain(): Promise<void> {
-    await this.#until(() => this.#inFlightCount === 0);
+    await this.#until(() => this.#backlog.isEmpty);
   }
 
   /** Lets the workers finish what they hold and leave by themselves; resolves when all are gone. */
@@ -132,12 +141,12 @@ export class Supervisor {
   async kill(): Promise<void> {
     this.#endSpawning();
     for (const member of this.#members) member.worker.kill();
-    while (this.#members.length > 0) await this.#nextChange();
+    await this.#changes.until(() => this.#members.length === 0);
   }
 
   #endSpawning(): void {
     this.#isStopping = true;
-    this.#endWatch?.();
+    this.#watch.end();
     for (const callOff of this.#spawnsDue) callOff();
     this.#spawnsDue.clear();
   }
@@ -152,11 +161,11 @@ export class Supervisor {
           // Nobody is there to catch it, and a message that makes no sense must not be the end of the accounts.
           this.#fail(fromWireError(toWireError(error)));
         }
-        this.#changed();
+        this.#changes.announce();
       },
       onGone: (exit) => {
         this.#bury(member, exit);
-        this.#changed();
+        this.#changes.announce();
       },
     });
     this.#members.push(member);
@@ -174,7 +183,7 @@ export class Supervisor {
         // One that was still starting for an earlier run has another start to answer.
         if (--member.startsDue === 0 && member.state === 'starting') {
           member.state = 'ready';
-          this.#observer?.onReady(member.worker.pid);
+          this.#observer?.onReady(member.worker.id);
         }
         this.#handOut();
         return;
@@ -183,7 +192,7 @@ export class Supervisor {
         this.#handOut();
         return;
       case 'alive':
-        this.#queue.unshift(...member.takeLost(message.received, message.holding));
+        this.#backlog.putBack(...member.takeLost(message.received, message.holding));
         this.#handOut();
         return;
       case 'failed':
@@ -219,16 +228,12 @@ export class Supervisor {
       return;
     }
     member.held.delete(ack.number);
-    this.#peakRssByPid.set(member.worker.pid, ack.peakRssBytes);
+    this.#peakMemoryById.set(member.worker.id, ack.peakMemoryBytes);
     this.#deaths.recover();
     const settled = entry.settle(ack);
-    if (entry.isSettled) {
-      this.#inFlightCount--;
-      this.#inFlightBytes -= entry.bytes;
-    } else {
-      this.#queue.unshift(entry);
-    }
-    this.#observer?.onAck(member.worker.pid, ack, settled);
+    if (entry.isSettled) this.#backlog.remove(entry);
+    else this.#backlog.putBack(entry);
+    this.#observer?.onAck(member.worker.id, ack, settled);
     this.#options.onAck(ack);
     for (const batch of settled) this.#options.onSettled(batch);
   }
@@ -237,18 +242,17 @@ export class Supervisor {
     const hadStarted = member.state === 'ready' || member.state === 'draining';
     const isExpected = member.state === 'draining' && member.held.size === 0 && exit.code === 0;
     member.state = 'gone';
-    this.#observer?.onGone(member.worker.pid);
+    this.#observer?.onGone(member.worker.id);
     this.#members = this.#members.filter((other) => other !== member);
     const entries = member.takeAll();
-    // Before anything newer: the oldest un-acked batch holds back the end of the run.
-    this.#queue.unshift(...entries);
+    this.#backlog.putBack(...entries);
     if (isExpected || this.#failure !== undefined) return;
 
-    const how = describeExit(member, exit);
-    const what = `worker ${member.worker.pid} ${how}`;
+    const how = member.describeEnd(exit);
+    const what = `worker ${member.worker.id} ${how}`;
     // It takes its batches in order, so that it was at the oldest.
     const consequence = entries[0]?.blame(how) ?? null;
-    this.#options.onDeath?.(member.worker.pid);
+    this.#options.onDeath?.(member.worker.id);
     const verdict = this.#deaths.record(hadStarted);
     if (verdict.isExhausted) {
       this.#fail(
@@ -276,33 +280,14 @@ export class Supervisor {
     this.#spawnsDue.add(callOff);
   }
 
-  /** Looks again and again for workers that are silent, until the supervisor stops. */
-  #watch(): void {
-    const { clock, hangTimeoutMs } = this.#options;
-    const dueMs = clock.nowMs() + aliveEveryMs;
-    this.#endWatch = clock.after(aliveEveryMs, () => {
-      const nowMs = clock.nowMs();
-      // Then it was this process that stood still, and what the workers said meanwhile is still to be heard.
-      const wasAway = nowMs - dueMs > hangTimeoutMs / 2;
-      for (const member of this.#members) {
-        if (wasAway) member.lastHeardMs = nowMs;
-        if (member.isHung || nowMs - member.lastHeardMs < hangTimeoutMs) continue;
-        member.isHung = true;
-        member.worker.kill();
-      }
-      this.#watch();
-    });
-  }
-
   /** Round-robin over the workers that have credit: whoever got a batch goes to the end of the line. */
   #handOut(): void {
     if (this.#failure !== undefined) return;
-    while (this.#queue.length > 0) {
+    for (;;) {
       const index = this.#members.findIndex(({ hasCredit }) => hasCredit);
       const member = this.#members[index];
-      const entry = this.#queue[0];
+      const entry = member === undefined ? undefined : this.#backlog.take();
       if (member === undefined || entry === undefined) return;
-      this.#queue.shift();
       this.#members.splice(index, 1);
       this.#members.push(member);
       member.deliver(entry, this.#options.clock.nowMs());
@@ -311,51 +296,22 @@ export class Supervisor {
 
   /** Looks for room and takes it in one go, so that two that wait never take the same. @returns false without room */
   #takeOn(entry: InFlight): boolean {
-    if (this.#waiting[0] !== entry || !this.#hasRoomFor(entry)) return false;
-    this.#waiting.shift();
-    this.#inFlightCount++;
-    this.#inFlightBytes += entry.bytes;
-    this.#queue.push(entry);
+    if (!this.#backlog.add(entry)) return false;
     this.#handOut();
     // The next in line may have looked before.
-    if (this.#waiting.length > 0) this.#changed();
+    this.#changes.announce();
     return true;
-  }
-
-  #hasRoomFor({ bytes }: InFlight): boolean {
-    if (this.#inFlightCount === 0) return true;
-    return (
-      this.#inFlightCount < this.#options.size * creditPerWorker &&
-      this.#inFlightBytes + bytes <= this.#options.maxInFlightBytes
-    );
   }
 
   #fail(error: MigrationError): void {
     this.#failure ??= error;
   }
 
-  /** Waits until `isTrue`, looking again at every change. @throws the run's first failure */
-  async #until(isTrue: () => boolean): Promise<void> {
-    for (;;) {
+  /** @throws the run's first failure */
+  #until(isTrue: () => boolean): Promise<void> {
+    return this.#changes.until(() => {
       if (this.#failure !== undefined) throw this.#failure;
-      if (isTrue()) return;
-      await this.#nextChange();
-    }
+      return isTrue();
+    });
   }
-
-  #nextChange(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve));
-  }
-
-  #changed(): void {
-    const wake = this.#wake;
-    this.#wake = [];
-    for (const resolve of wake) resolve();
-  }
-}
-
-function describeExit({ isHung, lastWords }: Member, { code, signal }: Exit): string {
-  if (isHung) return 'gave no sign of life and was killed';
-  const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
-  return lastWords === undefined ? how : `${how} (${lastWords.message})`;
 }

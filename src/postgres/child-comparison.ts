@@ -4,8 +4,8 @@ import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ColumnDifference } from '../events.ts';
-import { copyColumns, qualifiedName } from './ddl.ts';
-import { expectedTable, fillTable, keyColumn, keyIndex } from './expected-rows.ts';
+import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
+import { expectedTable, fillTable, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
 
 const maxShownCharacters = 200;
 
@@ -49,20 +49,29 @@ export async function compareChildren(
 function differencesStatement(parent: Plan, child: Plan, stage: string): string {
   const columns = copyColumns(child).map((column) => pg.escapeIdentifier(column));
   const [id = '', ordinal = ''] = columns;
-  const distinct = columns.slice(2).map((column, index) => `w.c${index + 2} IS DISTINCT FROM a.${column}`);
+  const wanted = stagedValues(child, 'w.');
+  const distinct = columns.map((column, index) => {
+    const sides = [wanted[index] ?? '', `a.${column}`];
+    return sides
+      .map((side) => (isComparedAsText(child, index) ? `(${side})::text` : side))
+      .join(' IS DISTINCT FROM ');
+  });
   return `
     WITH numbered AS MATERIALIZED (
-      SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, c${keyIndex(parent)} AS key FROM ${expectedTable}),
+      SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, ${stagedValues(parent)[keyIndex(parent)] ?? ''} AS key FROM ${expectedTable}),
     -- Whose document is not there at all is told by that.
     present AS MATERIALIZED (
       SELECT row_no, key FROM numbered
        WHERE EXISTS (SELECT FROM ${qualifiedName(parent)} t WHERE t.${pg.escapeIdentifier(keyColumn(parent))} = key)),
-    wanted AS (SELECT row_no, x.* FROM ${stage} x JOIN present ON key = x.c0),
+    wanted AS (SELECT row_no, x.* FROM ${stage} x JOIN present ON key = ${stagedValues(child, 'x.')[0] ?? ''}),
     actual AS (SELECT row_no, t.* FROM ${qualifiedName(child)} t JOIN present ON key = t.${id})
     SELECT DISTINCT ON (1) coalesce(w.row_no, a.row_no)::int AS row, coalesce(w.c1, a.${ordinal}) AS place,
            CASE WHEN w.row_no IS NOT NULL THEN left(to_jsonb(w)::text, ${maxShownCharacters}) END AS expected,
            CASE WHEN a.row_no IS NOT NULL THEN left(to_jsonb(a)::text, ${maxShownCharacters}) END AS actual
       FROM wanted w FULL JOIN actual a ON a.row_no = w.row_no AND a.${ordinal} = w.c1
-     WHERE w.row_no IS NULL OR a.row_no IS NULL ${distinct.map((condition) => `OR ${condition}`).join(' ')}
+     WHERE w.row_no IS NULL OR a.row_no IS NULL ${distinct
+       .slice(2)
+       .map((condition) => `OR ${condition}`)
+       .join(' ')}
      ORDER BY 1, 2`;
 }

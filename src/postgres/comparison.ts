@@ -4,13 +4,12 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { ColumnDifference } from '../events.ts';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
-import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId, describeId } from '../transcode/document-id.ts';
 import { compareChildren, fillChildren } from './child-comparison.ts';
 import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
-import { expectedTable, fillExpected, keyColumn, keyIndex } from './expected-rows.ts';
+import { expectedTable, fillExpected, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
 import { emptyStages } from './stage.ts';
@@ -248,14 +247,6 @@ function distinctConditions(plan: Plan): string[] {
 function isWrong(plan: Plan, distinct: readonly string[]): string {
   const others = distinct.filter((_, index) => index !== keyIndex(plan));
   return [`t.${pg.escapeIdentifier(keyColumn(plan))} IS NULL`, ...others].join(' OR ');
-}
-
-/** Types that have no operator `=`, or one that takes values for equal which are not the same. */
-const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
-
-function isComparedAsText({ columns }: Plan, index: number): boolean {
-  const target = columns[index]?.target;
-  return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
 }
 
 /** Both values of each column that differs, by row. */

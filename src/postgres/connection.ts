@@ -1,6 +1,7 @@
 /** Connects to PostgreSQL, and puts its errors into words that tell the fix. */
 
 import { Socket } from 'node:net';
+import { addAbortSignal } from 'node:stream';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
@@ -52,9 +53,18 @@ export interface Connection {
   readonly startedAt: string;
 }
 
-/** @throws the errors of pg as they are; `explainPostgresError` has the words */
-export async function connectPostgres(url: string, applicationName: string): Promise<Connection> {
+/**
+ * @param killSignal breaks the connection, whatever is under way
+ * @throws the errors of pg as they are; `explainPostgresError` has the words
+ */
+export async function connectPostgres(
+  url: string,
+  applicationName: string,
+  killSignal?: AbortSignal,
+): Promise<Connection> {
+  killSignal?.throwIfAborted();
   const socket = new Socket();
+  if (killSignal !== undefined) addAbortSignal(killSignal, socket);
   const client = new pg.Client({
     connectionString: url,
     application_name: applicationName,

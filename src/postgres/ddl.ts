@@ -34,13 +34,20 @@ export function addChildKeyStatements(parent: Plan, { plan }: ChildTable): strin
   ];
 }
 
+/** The child tables that get keys: those that were there before the run keep what they have. */
+export function listKeyedChildren({ children = [] }: Plan): ChildTable[] {
+  return children.filter(({ plan }) => plan.columns.every(({ target }) => target === undefined));
+}
+
 /** The tables of a plan: the documents' own, and those of the elements of its arrays. */
 export function tablesOf(plan: Plan): Plan[] {
   return [plan, ...(plan.children ?? []).map((child) => child.plan)];
 }
 
 export function copyStatement(plan: Plan): string {
-  return `COPY ${qualifiedName(plan)} (${copyColumns(plan).map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
+  const columns = copyColumns(plan).map(quote).join(', ');
+  const format = isCopiedAsText(plan) ? 'text' : 'binary';
+  return `COPY ${qualifiedName(plan)} (${columns}) FROM STDIN (FORMAT ${format})`;
 }
 
 /** The columns that a row has, in the order in which it has them. */
@@ -75,8 +82,8 @@ export function stagedValues(plan: Plan, prefix = ''): string[] {
   });
 }
 
-/** Whether rows must be staged on their way: COPY itself casts nothing. */
-export function isAlwaysStaged(plan: Plan): boolean {
+/** Whether a column is of a type without a binary form of ours. */
+export function isCopiedAsText(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
 }
 

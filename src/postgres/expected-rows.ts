@@ -1,6 +1,7 @@
 /** The rows that a batch should have become, in a temporary table beside the target; and the key by which they are found. */
 
 import type pg from 'pg';
+import type { ValueKind } from '../plan/column-target.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { LoadableBatch } from './load.ts';
 import { copyToStage, ensureStage, type Stage } from './stage.ts';
@@ -25,4 +26,12 @@ export function keyIndex(plan: Plan): number {
 
 export function keyColumn(plan: Plan): string {
   return plan.columns[keyIndex(plan)]?.column ?? '_id';
+}
+
+/** Types that have no operator `=`, or one that takes values for equal which are not the same. */
+const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
+
+export function isComparedAsText({ columns }: Plan, index: number): boolean {
+  const target = columns[index]?.target;
+  return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
 }

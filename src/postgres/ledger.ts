@@ -5,7 +5,7 @@ import { TargetError } from '../errors.ts';
 import { createSchema } from './ddl.ts';
 
 /** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
-const ledgerVersion = 4;
+const ledgerVersion = 5;
 
 /** Any fixed number does: it keeps two starting runs from creating the ledger at the same time. */
 const createLockKey = 6_464_703_001;
@@ -34,6 +34,7 @@ const ledgerTables = `
     table_oid     oid NOT NULL,
     is_own_table  boolean NOT NULL,
     rows_before   bigint NOT NULL,
+    child_rows_before bigint NOT NULL,
     epoch         integer NOT NULL DEFAULT 1,
     started_at    timestamptz NOT NULL DEFAULT now(),
     loaded_at     timestamptz,

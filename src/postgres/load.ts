@@ -10,18 +10,18 @@ import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
 import { explainDatabaseError } from './connection.ts';
-import { copyRows } from './copy.ts';
-import { copyStatement, isAlwaysStaged } from './ddl.ts';
+import { tablesOf } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
-import { Session } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { loadSettingAside } from './set-aside.ts';
 import type { Refusal } from './stage.ts';
+import { TableCopy } from './table-copy.ts';
 
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
   settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
-  onLost: () => void,
+  options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
 ): Promise<Session> {
   const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
   return await Session.open(
@@ -30,11 +30,11 @@ export async function openLoadingSession(
       applicationName: 'mongo2pg worker',
       retryLimitMs,
       answerTimeoutMs,
-      onLost,
       // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
       onConnect: async (client) => {
         await client.query('SET synchronous_commit = off');
       },
+      ...options,
     },
     'retry',
   );
@@ -66,15 +66,13 @@ class MissingRowsError extends Error {}
 export class Loader {
   readonly #session: Session;
   readonly #settings: WorkerSettings;
-  readonly #statement: string;
-  readonly #copy: Copy;
+  readonly #tables: readonly TableCopy[];
 
   /** @param session one of `openLoadingSession` */
   constructor(session: Session, settings: WorkerSettings) {
     this.#session = session;
     this.#settings = settings;
-    this.#statement = copyStatement(settings.plan);
-    this.#copy = isAlwaysStaged(settings.plan) ? copySettingAside : copyAll;
+    this.#tables = tablesOf(settings.plan).map((plan) => new TableCopy(plan));
   }
 
   /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
@@ -92,7 +90,7 @@ export class Loader {
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     try {
-      return await this.#load(batch, encoded, watch, encoded.hasLongKey ? copySettingAside : this.#copy);
+      return await this.#load(batch, encoded, watch, encoded.hasLongKey ? copySettingAside : copyAll);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
       return await this.#load(batch, encoded, watch, copySettingAside);
@@ -116,9 +114,7 @@ export class Loader {
         return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
       }
       const refusals =
-        encoded.copied === 0
-          ? []
-          : await timed(watch, copy(client, this.#settings, this.#statement, encoded));
+        encoded.copied === 0 ? [] : await timed(watch, copy(client, this.#settings, encoded, this.#tables));
       const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
       const account: BatchAccount = {
         documents: encoded.documents,
@@ -145,24 +141,20 @@ type Account = Omit<LoadOutcome, 'steps'>;
 type Copy = (
   client: pg.Client,
   run: Pick<WorkerSettings, 'runId' | 'plan'>,
-  statement: string,
   encoded: LoadableBatch,
+  tables: readonly TableCopy[],
 ) => Promise<Refusal[]>;
 
-const copyAll: Copy = async (client, { plan }, statement, { copy, copied, children }) => {
-  const rowCount = await copyRows(client, statement, copy);
-  if (rowCount !== copied) throw new MissingRowsError(`COPY took ${rowCount} rows of ${copied}`);
-  for (const [index, child] of children.entries()) {
-    const table = plan.children?.[index];
-    if (table === undefined || child.rows === 0) continue;
-    const childCount = await copyRows(client, copyStatement(table.plan), child.copy);
-    if (childCount !== child.rows)
-      throw new MissingRowsError(`COPY took ${childCount} child rows of ${child.rows}`);
+const copyAll: Copy = async (client, _run, { copy, copied, children }, tables) => {
+  for (const [index, part] of [{ copy, rows: copied }, ...children].entries()) {
+    if (part.rows === 0) continue;
+    const taken = await tables[index]?.run(client, part.copy);
+    if (taken !== part.rows) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rows}`);
   }
   return [];
 };
 
-const copySettingAside: Copy = (client, run, _statement, encoded) => loadSettingAside(client, run, encoded);
+const copySettingAside: Copy = (client, run, encoded) => loadSettingAside(client, run, encoded);
 
 /** A COPY that fails has taken its time as well. */
 async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {

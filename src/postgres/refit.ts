@@ -4,11 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { TargetError } from '../errors.ts';
 import { options } from '../options.ts';
+import { fitWithChildren } from '../plan/fit-children.ts';
 import { fitPlan } from '../plan/fit-plan.ts';
 import type { Plan } from '../plan/plan.ts';
-import { qualifiedName } from './ddl.ts';
+import { qualifiedName, tablesOf } from './ddl.ts';
 import { replacePlan, type Run } from './runs.ts';
-import { readTable } from './table.ts';
+import { readChildTables, readTable } from './table.ts';
 
 /**
  * To be called in a transaction. The plan that comes of it is the run's from now on.
@@ -20,7 +21,9 @@ export async function refitRun(client: pg.Client, { runId, settings }: Run): Pro
   // Postgres has the words for that.
   if (table === null) return before;
   const isInferred = choices[options.plan.env] === undefined;
-  const { plan, mistakes } = fitPlan(before, table, isInferred);
+  const { plan, mistakes } = isInferred
+    ? fitPlan(before, table, true)
+    : fitWithChildren(before, table, await readChildTables(client, before.schema, tablesOf(before).slice(1)));
   if (mistakes.length > 0) {
     throw new TargetError(
       `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,

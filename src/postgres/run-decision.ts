@@ -123,9 +123,10 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   const name = qualifiedName(table);
   const { copied, deadLettered } = await readTotals(client, run.runId);
   const isSaid = ifExists === 'drop' || ifExists === 'truncate';
-  if (run.rowsBefore > 0 && !isSaid) {
+  const rowsBefore = run.rowsBefore + run.childRowsBefore;
+  if (rowsBefore > 0 && !isSaid) {
     throw new UsageError(
-      `${describeRun(run)} added its rows to ${formatCount(run.rowsBefore)} that were there before, and cannot tell them apart`,
+      `${describeRun(run)} added its rows to ${formatCount(rowsBefore)} that were there before, and cannot tell them apart`,
       { fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.` },
     );
   }

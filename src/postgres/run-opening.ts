@@ -26,6 +26,7 @@ export interface OpenRun extends Lead {
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
   readonly rowsBefore: number;
+  readonly childRowsBefore: number;
   /** Every document is committed, and there is nothing to be read. */
   readonly isLoaded: boolean;
   /** What is to be read. */
@@ -58,16 +59,20 @@ export async function beginRun(
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
     const isOwnTable = await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
-    const runId = await insertRun(client, settings, { jobId, isOwnTable, rowsBefore });
+    let childRowsBefore = 0;
+    for (const child of plan.children ?? []) childRowsBefore += await countRows(client, child.plan);
+    const before = { isOwnTable, rowsBefore, childRowsBefore };
+    const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
-    return { runId, settings, isOwnTable, rowsBefore, ranges, ...start };
+    return { runId, settings, ...before, ranges, ...start };
   }, 'long');
 }
 
 export async function continueRun(session: Session, run: Run): Promise<OpenRun> {
-  const { runId, settings, isOwnTable, rowsBefore, isLoaded } = run;
+  const { runId, settings, isOwnTable, rowsBefore, childRowsBefore, isLoaded } = run;
+  const before = { isOwnTable, rowsBefore, childRowsBefore };
   return await session.transaction(async (client) => {
     await endStrays(client, runId);
     const epoch = await takeOverRun(client, runId);
@@ -76,6 +81,6 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
       : await replaceRanges(client, runId, await readGaps(client, runId, new Map()));
     const committed = await readTotals(client, runId);
     const nextBatch = await readNextBatch(client, runId);
-    return { runId, epoch, settings, isOwnTable, rowsBefore, isLoaded, ranges, nextBatch, committed };
+    return { runId, epoch, settings, ...before, isLoaded, ranges, nextBatch, committed };
   }, 'long');
 }

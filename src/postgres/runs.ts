@@ -27,6 +27,8 @@ export interface Run {
   readonly isSameTable: boolean;
   /** Rows that were in the table before the run. */
   readonly rowsBefore: number;
+  /** And in its child tables. */
+  readonly childRowsBefore: number;
   readonly epoch: number;
   readonly startedAt: Date;
   readonly isLoaded: boolean;
@@ -60,31 +62,40 @@ export async function listRunsOfSource(client: pg.Client, source: string): Promi
   return await selectRuns(client, 'source = $1', [source]);
 }
 
+/** What Postgres sends as text, as they are of the type bigint. */
+type Counts = 'rowsBefore' | 'childRowsBefore';
+
 async function selectRuns(client: pg.Client, condition: string, values: readonly string[]): Promise<Run[]> {
-  const { rows } = await client.query<Omit<Run, 'rowsBefore'> & { rowsBefore: string }>(
+  const { rows } = await client.query<Omit<Run, Counts> & Record<Counts, string>>(
     `SELECT run_id AS "runId", job_id AS "jobId", settings, is_own_table AS "isOwnTable",
             table_oid = coalesce(to_regclass(format('%I.%I', table_schema, table_name)), 0) AS "isSameTable",
-            rows_before AS "rowsBefore", epoch,
+            rows_before AS "rowsBefore", child_rows_before AS "childRowsBefore", epoch,
             started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
        FROM mongo2pg.runs
       WHERE ${condition} AND replaced_at IS NULL
       ORDER BY finished_at IS NOT NULL, run_id DESC`,
     [...values],
   );
-  return rows.map((row) => ({ ...row, rowsBefore: Number(row.rowsBefore) }));
+  return rows.map((row) => ({
+    ...row,
+    rowsBefore: Number(row.rowsBefore),
+    childRowsBefore: Number(row.childRowsBefore),
+  }));
 }
 
 /** Writes a new run down, without ranges; returns its id. */
 export async function insertRun(
   client: pg.Client,
   settings: RunSettings,
-  { jobId, isOwnTable, rowsBefore }: Pick<Run, 'jobId' | 'isOwnTable' | 'rowsBefore'>,
+  { jobId, isOwnTable, rowsBefore, childRowsBefore }: Pick<Run, 'jobId' | 'isOwnTable' | Counts>,
 ): Promise<string> {
   const { source, plan } = settings;
   const { rows } = await client.query<{ run_id: string }>(
     `INSERT INTO mongo2pg.runs
-       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id)
-     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8) RETURNING run_id`,
+       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id,
+        child_rows_before)
+     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8, $9)
+     RETURNING run_id`,
     [
       source,
       plan.schema,
@@ -94,6 +105,7 @@ export async function insertRun(
       isOwnTable,
       rowsBefore,
       jobId,
+      childRowsBefore,
     ],
   );
   const runId = rows[0]?.run_id;

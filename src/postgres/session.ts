@@ -24,7 +24,10 @@ export interface SessionOptions {
   onConnect?(client: pg.Client): Promise<void>;
   /** The connection broke, and is being made anew. */
   onLost?(reason: string): void;
+  /** Ends the trying, and nothing that is under way. */
   readonly signal?: AbortSignal;
+  /** Breaks the connection at once, whatever is under way; none is made after that. */
+  readonly killSignal?: AbortSignal;
 }
 
 /**
@@ -139,7 +142,7 @@ export class Session {
   }
 
   #retry<T>(work: () => Promise<T>, passes: (error: unknown) => boolean): Promise<T> {
-    const { retryLimitMs: limitMs, signal } = this.#options;
+    const { retryLimitMs: limitMs, killSignal, signal = killSignal } = this.#options;
     return retry(work, {
       limitMs,
       isPassing: passes,
@@ -188,8 +191,8 @@ export class Session {
   }
 
   async #connect(): Promise<Connection> {
-    const { url, applicationName } = this.#options;
-    const connection = await connectPostgres(url, applicationName);
+    const { url, applicationName, killSignal } = this.#options;
+    const connection = await connectPostgres(url, applicationName, killSignal);
     try {
       await this.#watch(connection, this.#prepare(connection.client), 'short');
     } catch (error) {

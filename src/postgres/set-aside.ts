@@ -1,6 +1,6 @@
 /**
- * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Also any
- * batch for a table that has a column of a type without a binary form of ours, whose values are staged as text and cast.
+ * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Values of
+ * a type without a binary form of ours are staged as text and cast.
  *
  * COPY is all or nothing, so the rows go into a stage without the target's constraints, from where a function inserts
  * them: block by block, and row by row only in the blocks that fail.
@@ -105,7 +105,7 @@ function insertFunction(run: StagedRun): string {
       .map(({ plan: child }, index) => {
         const names = copyColumns(child).map((column) => pg.escapeIdentifier(column));
         return `INSERT INTO ${qualifiedName(child)} (${names.join(', ')})
-            SELECT ${names.map((_, place) => `c${place}`).join(', ')} FROM ${childStageOf(run, index)}
+            SELECT ${stagedValues(child).join(', ')} FROM ${childStageOf(run, index)}
              WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which});`;
       })
       .join('\n          ');

@@ -13,10 +13,14 @@ export interface CatalogType {
   /** Of a domain. */
   readonly baseOid: number;
   readonly modifier: number;
+  /** Of a domain over an array. */
+  readonly dimensions: number;
   readonly isNotNull: boolean;
   readonly hasDefault: boolean;
   /** Of a true array, and not of a type such as point that can be subscripted. */
   readonly elementOid: number | null;
+  /** pg_type.typdelim: what arrays of it have between two elements. */
+  readonly delimiter: string;
   /** The type in SQL without a modifier, whatever the search path is. */
   readonly sql: string;
   readonly labels: readonly string[];
@@ -39,22 +43,31 @@ interface Scalar {
 }
 
 const noModifier = -1;
-const oids = { text: 25, numeric: 1700 };
+const textOid = 25;
 
 /** Postgres keeps no more decimal places of a second. */
 const maxSecondPlaces = 6;
 
+/** How the database's locale writes money. */
+export interface MoneyStyle {
+  readonly scale: number;
+  readonly decimalPoint: string;
+}
+
 export class TableTypes {
   readonly #types: ReadonlyMap<number, CatalogType>;
-  readonly #moneyScale: number;
+  readonly #money: MoneyStyle;
 
-  constructor(types: readonly CatalogType[], moneyScale: number) {
+  constructor(types: readonly CatalogType[], money: MoneyStyle) {
     this.#types = new Map(types.map((type) => [type.oid, type]));
-    this.#moneyScale = moneyScale;
+    this.#money = money;
   }
 
-  /** @param modifier pg_attribute.atttypmod */
-  describe(oid: number, modifier: number): DescribedType {
+  /**
+   * @param modifier pg_attribute.atttypmod
+   * @param dimensions pg_attribute.attndims: as it was declared; to Postgres itself, any array may have any number
+   */
+  describe(oid: number, modifier: number, dimensions: number): DescribedType {
     let type = this.#find(oid);
     let isDomainNotNull = false;
     let hasDomainDefault = false;
@@ -63,10 +76,13 @@ export class TableTypes {
       hasDomainDefault ||= type.hasDefault;
       // A domain over a domain has the modifier of the one below.
       if (modifier === noModifier) modifier = type.modifier;
+      dimensions ||= type.dimensions;
       type = this.#find(type.baseOid);
     }
-    const value =
-      type.elementOid === null ? this.#describeValue(type, modifier) : this.#describeArray(type, modifier);
+    const isArray = type.elementOid !== null;
+    const value = isArray
+      ? this.#describeArray(type, modifier, dimensions)
+      : this.#describeValue(type, modifier);
     return { value, isDomainNotNull, hasDomainDefault };
   }
 
@@ -75,19 +91,25 @@ export class TableTypes {
     return scalar && { ...scalar.value, stage: scalar.stage, ...(scalar.isCast ? { cast: type.sql } : {}) };
   }
 
-  #describeArray(type: CatalogType, modifier: number): DescribedType['value'] {
+  #describeArray(type: CatalogType, modifier: number, dimensions: number): DescribedType['value'] {
     let element = this.#find(type.elementOid ?? 0);
-    const { oid, kind } = element;
+    const { oid, kind, delimiter } = element;
     while (element.kind === 'd') {
       if (modifier === noModifier) modifier = element.modifier;
       element = this.#find(element.baseOid);
     }
     const scalar = element.elementOid === null ? this.#describeScalar(element, modifier) : null;
     if (scalar === null) return null;
-    const staged = { kind: 'array', element: { ...scalar.value, oid: scalar.oid } } as const;
-    if (scalar.isCast) return { ...staged, stage: `${scalar.stage}[]`, cast: type.sql };
+    const describe = (elementOid: number) =>
+      ({
+        kind: 'array',
+        element: { ...scalar.value, oid: elementOid, delimiter },
+        // A table that was made of a query does not say.
+        ...(dimensions > 1 ? { dimensions } : {}),
+      }) as const;
+    if (scalar.isCast) return { ...describe(scalar.oid), stage: `${scalar.stage}[]`, cast: type.sql };
     // The elements of an array of a domain are of the domain, and have its constraints already.
-    return { ...staged, element: { ...scalar.value, oid: kind === 'd' ? oid : scalar.oid }, stage: type.sql };
+    return { ...describe(kind === 'd' ? oid : scalar.oid), stage: type.sql };
   }
 
   #describeScalar(type: CatalogType, modifier: number): Scalar | null {
@@ -96,14 +118,11 @@ export class TableTypes {
     if (kind === 'e') return asItIs({ kind: 'enum', labels: type.labels });
     // https://www.postgresql.org/docs/current/citext.html; its binary form is that of text.
     if (name === 'citext' && type.category === 'S') return asItIs({ kind: 'text' });
-    if (isBuiltIn && name === 'money') {
-      const value = { kind: 'numeric', precision: moneyPrecision, scale: this.#moneyScale } as const;
-      return { value, oid: oids.numeric, stage: 'numeric', isCast: true };
-    }
+    if (isBuiltIn && name === 'money') return asItIs({ kind: 'money', ...this.#money });
     const value = isBuiltIn ? describeBuiltIn(name, modifier) : undefined;
     if (value === null) return null;
     if (value !== undefined) return asItIs(value);
-    return { value: describeForm(type), oid: oids.text, stage: 'text', isCast: true };
+    return { value: describeForm(type), oid: textOid, stage: 'text', isCast: true };
   }
 
   #find(oid: number): CatalogType {
@@ -112,9 +131,6 @@ export class TableTypes {
     return type;
   }
 }
-
-/** All digits of an int64. */
-const moneyPrecision = 19;
 
 /** @returns null when its values cannot be written safely, undefined when it has no encoding of its own */
 function describeBuiltIn(name: string, modifier: number): ValueType | null | undefined {

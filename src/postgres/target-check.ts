@@ -9,7 +9,7 @@ import { TargetError } from '../errors.ts';
 import type { PlannedIndex } from '../plan/index-plan.ts';
 import { isIdColumn, type Plan } from '../plan/plan.ts';
 import { hasIndex } from './build-indexes.ts';
-import { copyColumns, hasPrimaryKey, hasTable, isAlwaysStaged, tablesOf } from './ddl.ts';
+import { copyColumns, hasPrimaryKey, hasTable, listKeyedChildren, tablesOf } from './ddl.ts';
 import { listDropped, requirePlace } from './target.ts';
 
 export interface TargetUse {
@@ -56,8 +56,7 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
     ...(await listLackingTableRights(client, use, work)),
   ];
   const mayStage = await mayMakeTemporaryTables(client);
-  const isStaged = isAlwaysStaged(plan) || use.isVerified;
-  if (isStaged && !mayStage) lacks.push(temporaryTables);
+  if (use.isVerified && !mayStage) lacks.push(temporaryTables);
   if (lacks.length > 0) {
     throw new TargetError(`the user may not ${lacks.join('; nor ')}`, {
       fix: 'grant the rights, or use another user.',
@@ -90,7 +89,8 @@ async function listBuilt(
   const missing: PlannedIndex[] = [];
   for (const index of indexes) if (!(await hasIndex(client, plan, index.name))) missing.push(index);
   let needsKey = false;
-  if (hasKey) for (const part of tablesOf(plan)) needsKey ||= !(await hasPrimaryKey(client, part));
+  const keyed = hasKey ? [plan, ...listKeyedChildren(plan).map((child) => child.plan)] : [];
+  for (const part of keyed) needsKey ||= !(await hasPrimaryKey(client, part));
   return { needsKey, indexes: missing };
 }
 

@@ -12,7 +12,9 @@ import {
   createSchema,
   createTableStatement,
   hasPrimaryKey,
+  hasRows,
   hasTable,
+  listKeyedChildren,
   qualifiedName,
   tablesOf,
 } from './ddl.ts';
@@ -47,7 +49,11 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
     return true;
   }
   requireSame(plan, table);
-  if (ifExists === 'truncate') await client.query(`TRUNCATE ${qualifiedName(plan)}`);
+  for (const { plan: child } of plan.children ?? []) {
+    requireSame(child, (await readTable(client, child)) ?? { columns: [], isOwn: false });
+  }
+  // Together, as those of the children hang on that of the documents.
+  if (ifExists === 'truncate') await client.query(`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
   return table.isOwn;
 }
 
@@ -81,7 +87,11 @@ export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfEx
       if (await hasTable(client, child)) throw refuseChild(child);
     }
   } else if (ifExists === 'truncate') {
-    refuseDependents(plan, 'emptied', await listReferences(client, plan));
+    refuseDependents(plan, 'emptied', await listReferences(client, tablesOf(plan)));
+  } else if (ifExists === 'fail') {
+    for (const { plan: child } of plan.children ?? []) {
+      if (await hasRows(client, child)) throw refuseChild(child);
+    }
   }
 }
 
@@ -119,15 +129,18 @@ async function listDependents(client: pg.Client, tables: readonly TableName[]): 
   return rows.map(({ what }) => what);
 }
 
-/** Foreign keys of other tables, which keep a table from being emptied alone. */
-async function listReferences(client: pg.Client, table: TableName): Promise<string[]> {
+/** Foreign keys of other tables, which keep these from being emptied alone. */
+async function listReferences(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
-    `SELECT pg_describe_object('pg_constraint'::regclass, k.oid, 0) AS what
-       FROM pg_constraint k
-       JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE k.contype = 'f' AND k.conrelid <> k.confrelid AND n.nspname = $1 AND c.relname = $2
+    `WITH emptied AS (
+       SELECT c.oid FROM jsonb_to_recordset($1) AS e(schema text, "table" text)
+         JOIN pg_namespace n ON n.nspname = e.schema
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = e."table")
+     SELECT pg_describe_object('pg_constraint'::regclass, oid, 0) AS what
+       FROM pg_constraint
+      WHERE contype = 'f' AND confrelid IN (SELECT oid FROM emptied) AND conrelid NOT IN (SELECT oid FROM emptied)
       ORDER BY 1`,
-    [table.schema, table.table],
+    [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
   );
   return rows.map(({ what }) => what);
 }
@@ -156,8 +169,8 @@ async function listFormerChildren(client: pg.Client, { schema, table }: Plan): P
 }
 
 function refuseChild(child: Plan): TargetError {
-  return new TargetError(`the table ${qualifiedName(child)} already exists`, {
-    fix: 'drop it, say --if-exists drop, or give the child table another name in the plan.',
+  return new TargetError(`the child table ${qualifiedName(child)} is there already`, {
+    fix: 'say --if-exists, drop it, or give the child table another name in the plan.',
   });
 }
 
@@ -166,7 +179,7 @@ export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void
   if (!plan.columns.some(isIdColumn)) return;
   await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
   if (!(await hasPrimaryKey(client, plan))) await buildKey(client, plan);
-  for (const child of plan.children ?? []) {
+  for (const child of listKeyedChildren(plan)) {
     // Both or none: in one transaction, as several statements of one query are.
     if (await hasPrimaryKey(client, child.plan)) continue;
     await client.query(addChildKeyStatements(plan, child).join('; '));

@@ -76,22 +76,31 @@ function workOf({ workers, intervalMs, documents }: Series, endMs: number): What
   };
 }
 
+/** What the memory of the primary takes in, and what a worker has for itself. */
+const memoryWords = {
+  cluster: { primary: 'primary', worker: 'each worker' },
+  threads: { primary: 'primary, with its threads', worker: 'heap of each worker' },
+  inline: { primary: 'primary, with its workers', worker: null },
+} as const;
+
 function memoryOf({ series, primaryPeakRssBytes, measurement }: Section): What {
   const megabytes = (values: readonly (number | null)[]): (number | null)[] =>
     values.map((value) => (value === null ? null : toMegabytes(value)));
-  const workers = series.workers.slice(0, maxLanes).map(({ rssBytes }, index): Line => {
-    return { name: `worker ${index + 1}`, tone: 'second', values: megabytes(rssBytes) };
+  const workers = series.workers.slice(0, maxLanes).map(({ memoryBytes }, index): Line => {
+    return { name: `worker ${index + 1}`, tone: 'second', values: megabytes(memoryBytes) };
   });
-  const workerPeak = highest(measurement.workers.map(({ peakRssBytes }) => peakRssBytes));
+  const workerPeak = highest(measurement.workers.map(({ peakMemoryBytes }) => peakMemoryBytes));
+  const { primary, worker } = memoryWords[measurement.implementation];
+  const peaks = worker === null ? [primaryPeakRssBytes] : [primaryPeakRssBytes, workerPeak];
   return {
     title: 'Memory',
     unit: 'MB',
-    digest: `at most ${formatMegabytes(primaryPeakRssBytes)} and ${formatMegabytes(workerPeak)}`,
-    lines: [{ name: 'primary', tone: 'first', values: megabytes(series.primaryRssBytes) }, ...workers],
-    legend: [
-      ['first', 'primary'],
-      ['second', 'each worker'],
+    digest: `at most ${peaks.map(formatMegabytes).join(' and ')}`,
+    lines: [
+      { name: 'primary', tone: 'first', values: megabytes(series.primaryRssBytes) },
+      ...(worker === null ? [] : workers),
     ],
+    legend: [['first', primary], ...(worker === null ? [] : [['second', worker] as const])],
   };
 }
 

@@ -50,7 +50,7 @@ export interface Series {
 }
 
 export interface WorkerSeries {
-  readonly pid: number;
+  readonly id: string;
   /** From the beginning of the section: when it was ready for batches, and when it was gone (or the section ended). */
   readonly readyMs: number;
   readonly goneMs: number;
@@ -58,5 +58,5 @@ export interface WorkerSeries {
   readonly transcodeMs: readonly number[];
   readonly loadMs: readonly number[];
   /** Null before the worker's first ack, and once it was gone. */
-  readonly rssBytes: readonly (number | null)[];
+  readonly memoryBytes: readonly (number | null)[];
 }

@@ -2,7 +2,7 @@
 
 import type { ProgressEvent, StartedEvent, Summary } from '../events.ts';
 import type { RunMeter } from '../measure/run-meter.ts';
-import { readMemory } from '../memory.ts';
+import { readProcessMemory } from '../memory.ts';
 import type { Clock } from '../pool/clock.ts';
 import type { WorkerObserver } from '../pool/observer.ts';
 import type { Ack, Batch } from '../pool/protocol.ts';
@@ -22,8 +22,8 @@ export class SectionRecorder implements WorkerObserver {
   readonly #startMs: number;
   readonly #series: TimeSeries;
   /** In the order in which they came up; from the beginning. */
-  readonly #readyMs = new Map<number, number>();
-  readonly #goneMs = new Map<number, number>();
+  readonly #readyMs = new Map<string, number>();
+  readonly #goneMs = new Map<string, number>();
   #callOff: () => void = () => undefined;
   #started: StartedEvent | undefined;
   #progress: ProgressEvent | undefined;
@@ -45,29 +45,29 @@ export class SectionRecorder implements WorkerObserver {
     return this.#run.source;
   }
 
-  onReady(pid: number): void {
-    this.#run.meter.onReady(pid);
-    this.#readyMs.set(pid, this.#readyMs.get(pid) ?? this.#elapsedMs());
+  onReady(id: string): void {
+    this.#run.meter.onReady(id);
+    this.#readyMs.set(id, this.#readyMs.get(id) ?? this.#elapsedMs());
   }
 
-  onAck(pid: number, ack: Ack, settled: readonly Batch[]): void {
-    this.#run.meter.onAck(pid, ack);
-    const { transcodeMs, loadMs, rssBytes } = ack;
+  onAck(id: string, ack: Ack, settled: readonly Batch[]): void {
+    this.#run.meter.onAck(id, ack);
+    const { transcodeMs, loadMs, memoryBytes } = ack;
     const beganMs = ack.arrival.startedAtMs;
     const transcodedMs = beganMs + transcodeMs;
     const endMs = transcodedMs + loadMs;
-    this.#series.add(`transcode ${pid}`, beganMs, transcodedMs, transcodeMs);
-    this.#series.add(`load ${pid}`, transcodedMs, endMs, loadMs);
+    this.#series.add(`transcode ${id}`, beganMs, transcodedMs, transcodeMs);
+    this.#series.add(`load ${id}`, transcodedMs, endMs, loadMs);
     for (const { count, documents } of settled) {
       this.#series.add('documents', beganMs, endMs, count);
       this.#series.add('bytes', beganMs, endMs, documents.byteLength);
     }
-    this.#series.raise(`memory ${pid}`, endMs, rssBytes);
+    this.#series.raise(`memory ${id}`, endMs, memoryBytes);
   }
 
-  onGone(pid: number): void {
-    this.#run.meter.onGone(pid);
-    this.#goneMs.set(pid, this.#elapsedMs());
+  onGone(id: string): void {
+    this.#run.meter.onGone(id);
+    this.#goneMs.set(id, this.#elapsedMs());
   }
 
   start(event: StartedEvent): void {
@@ -124,7 +124,7 @@ export class SectionRecorder implements WorkerObserver {
       loadEndMs: this.#loadEndMs,
       endMs,
       measurement: meter.measure(),
-      primaryPeakRssBytes: readMemory().peakRssBytes,
+      primaryPeakRssBytes: readProcessMemory().peakMemoryBytes,
       series: this.#readSeries(endMs),
     };
   }
@@ -138,23 +138,23 @@ export class SectionRecorder implements WorkerObserver {
       inFlightBatches: series.read('batches in flight'),
       inFlightBytes: series.read('bytes in flight'),
       primaryRssBytes: series.read('memory'),
-      workers: Array.from(this.#readyMs, ([pid, readyMs]) => ({
-        pid,
+      workers: Array.from(this.#readyMs, ([id, readyMs]) => ({
+        id,
         readyMs,
-        goneMs: this.#goneMs.get(pid) ?? endMs,
-        transcodeMs: series.read(`transcode ${pid}`),
-        loadMs: series.read(`load ${pid}`),
-        rssBytes: this.#readMemory(pid),
+        goneMs: this.#goneMs.get(id) ?? endMs,
+        transcodeMs: series.read(`transcode ${id}`),
+        loadMs: series.read(`load ${id}`),
+        memoryBytes: this.#readMemory(id),
       })),
     };
   }
 
   /** Null before the worker's first ack, and once it was gone. */
-  #readMemory(pid: number): (number | null)[] {
-    const goneMs = this.#goneMs.get(pid) ?? Infinity;
-    return this.#series.read(`memory ${pid}`).map((rssBytes, index) => {
+  #readMemory(id: string): (number | null)[] {
+    const goneMs = this.#goneMs.get(id) ?? Infinity;
+    return this.#series.read(`memory ${id}`).map((memoryBytes, index) => {
       const isGone = index * this.#series.intervalMs > goneMs;
-      return rssBytes === 0 || isGone ? null : rssBytes;
+      return memoryBytes === 0 || isGone ? null : memoryBytes;
     });
   }
 
@@ -164,7 +164,7 @@ export class SectionRecorder implements WorkerObserver {
     const { batches, bytes } = this.#run.inFlight();
     this.#series.raise('batches in flight', nowMs, batches);
     this.#series.raise('bytes in flight', nowMs, bytes);
-    this.#series.raise('memory', nowMs, readMemory().rssBytes);
+    this.#series.raise('memory', nowMs, readProcessMemory().memoryBytes);
     this.#callOff = this.#clock.after(this.#series.intervalMs, () => {
       this.#sample();
     });

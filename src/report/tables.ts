@@ -9,10 +9,10 @@ import type { Section } from './report.ts';
 
 export function drawWorkers({ measurement, series }: Section): Html {
   // In the order of the lanes; a worker that came up and never was ready has no lane.
-  const numbers = new Map(series.workers.map(({ pid }, index) => [pid, index + 1]));
+  const numbers = new Map(series.workers.map(({ id }, index) => [id, index + 1]));
   const header = [
     'worker',
-    'process',
+    'id',
     'busy',
     'batches',
     'transcoding',
@@ -25,8 +25,8 @@ export function drawWorkers({ measurement, series }: Section): Html {
     'peak memory',
   ];
   const rows = measurement.workers.map((worker) => [
-    String(numbers.get(worker.pid) ?? ''),
-    String(worker.pid),
+    String(numbers.get(worker.id) ?? ''),
+    worker.id,
     formatPercent(busyShare(worker)),
     formatCount(worker.batches),
     ...[
@@ -38,7 +38,7 @@ export function drawWorkers({ measurement, series }: Section): Html {
       worker.idleMs - worker.handOverMs,
     ].map(formatExactly),
     worker.batches === 0 ? '' : `${(worker.ipcMs / worker.batches).toFixed(1)} ms`,
-    worker.batches === 0 ? '' : formatMegabytes(worker.peakRssBytes),
+    worker.peakMemoryBytes === 0 ? '' : formatMegabytes(worker.peakMemoryBytes),
   ]);
   return drawTable(header, rows);
 }
@@ -60,7 +60,7 @@ export function drawNumbers({ series, endMs }: Section): Html {
     formatCount(series.inFlightBatches[index] ?? 0),
     ((series.inFlightBytes[index] ?? 0) / 1e6).toFixed(2),
     formatMegabytes(series.primaryRssBytes[index] ?? 0),
-    formatMegabytes(highest(series.workers.map(({ rssBytes }) => rssBytes[index] ?? null))),
+    formatMegabytes(highest(series.workers.map(({ memoryBytes }) => memoryBytes[index] ?? null))),
   ]);
   return drawTable(header, rows);
 }

@@ -1,7 +1,7 @@
 /** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
 
 import type { ChildTable } from '../plan/plan.ts';
-import { bsonTypes } from './bson-types.ts';
+import { bsonTypes, nameOfType } from './bson-types.ts';
 import { type BsonBytes, ElementCursor } from './bson.ts';
 import type { ColumnSlot } from './column-slot.ts';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
@@ -26,7 +26,7 @@ const LEADING_COLUMNS = 2;
 
 export class ChildRows {
   readonly name: string;
-  private readonly field: string;
+  private readonly hasExtra: boolean;
   private readonly slot: ColumnSlot;
   private readonly id: RowColumn;
   private readonly limits: RowLimits;
@@ -41,8 +41,8 @@ export class ChildRows {
    * @param slot where the document has the array
    * @param id the document's own column for its `_id`
    */
-  constructor({ field, plan }: ChildTable, slot: ColumnSlot, id: RowColumn, limits: RowLimits) {
-    this.field = field;
+  constructor({ plan }: ChildTable, slot: ColumnSlot, id: RowColumn, limits: RowLimits) {
+    this.hasExtra = plan.extraColumn !== null;
     this.name = plan.table;
     this.slot = slot;
     this.id = id;
@@ -63,11 +63,19 @@ export class ChildRows {
     this.writer.counter.begin();
   }
 
-  /** A value that is no array is none of ours, and is kept with the rest of its document. */
-  sendOtherToExtra(fields: DocumentFields): void {
+  /**
+   * A value that is no array is none of ours, and is kept with the rest of its document. Throws a DocumentError if that
+   * has no extra column.
+   */
+  sendOtherToExtra(fields: DocumentFields, hasExtra: boolean): void {
     const { slot } = this;
     if (slot.document !== fields.document) return;
-    if (slot.type !== bsonTypes.array && slot.type !== bsonTypes.null) fields.moveToExtra(slot);
+    if (slot.type === bsonTypes.array || slot.type === bsonTypes.null) return;
+    if (!hasExtra) {
+      const problem = `a value of type ${nameOfType(slot.type)} where ${slot.name} is to be an array`;
+      throw new DocumentError('does_not_fit', problem, slot.valueStart);
+    }
+    fields.moveToExtra(slot);
   }
 
   /**
@@ -105,7 +113,7 @@ export class ChildRows {
   toCounts(): ExtraCount[] {
     return this.writer.counter
       .toCounts()
-      .map((count) => ({ ...count, field: `${this.field}[].${count.field}` }));
+      .map((count) => ({ ...count, field: `${this.slot.name}[].${count.field}` }));
   }
 
   private writeElement(source: BsonBytes, place: number): void {
@@ -126,11 +134,16 @@ export class ChildRows {
     if (required !== undefined) {
       throw new DocumentError(
         'required',
-        `an element of ${this.field} has no ${required.slot.name}`,
+        `an element of ${this.slot.name} has no ${required.slot.name}`,
         valueStart,
       );
     }
+    if (!this.hasExtra && type !== bsonTypes.null) {
+      const problem = `an element of ${this.slot.name} of type ${nameOfType(type)}, for which there is no column`;
+      throw new DocumentError('no_column', problem, valueStart);
+    }
     for (let left = writer.columns.length; left > 0; left--) output.writeInt32(COPY_NULL);
+    if (!this.hasExtra) return;
     const lengthAt = beginJson(output);
     writer.json.writeValue(source, type, valueStart, valueEnd, output);
     endJson(output, lengthAt, this.limits.maxJsonBytes);

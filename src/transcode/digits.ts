@@ -89,7 +89,7 @@ export function countPlaces(magnitude: number): number {
 }
 
 /** Writes a uint32 with leading zeros. */
-function writePadded(value: number, width: number, output: Output): void {
+export function writePadded(value: number, width: number, output: Output): void {
   output.reserve(width);
   const { bytes, position } = output;
   for (let i = position + width - 1; i >= position; i--) {
@@ -118,6 +118,18 @@ const DAYS_TO_1970 = 719_468;
 export function writeIsoDate(epochMs: number, output: Output): void {
   const days = Math.floor(epochMs / MS_PER_DAY);
   const ms = epochMs - days * MS_PER_DAY;
+  writeDay(days, output);
+  output.writeByte(0x54);
+  writeSeconds(Math.floor(ms / 1000), output);
+  if (ms % 1000 !== 0) {
+    output.writeByte(0x2e);
+    writePadded(ms % 1000, 3, output);
+  }
+  output.writeByte(0x5a);
+}
+
+/** Writes `2024-02-29`, of the years 0 to 9999, by the number of days since 1970. */
+export function writeDay(days: number, output: Output): void {
   // http://howardhinnant.github.io/date_algorithms.html#civil_from_days
   const shifted = days + DAYS_TO_1970;
   const era = Math.floor(shifted / DAYS_PER_400_YEARS);
@@ -140,15 +152,13 @@ export function writeIsoDate(epochMs: number, output: Output): void {
   writePadded(month, 2, output);
   output.writeByte(0x2d);
   writePadded(day, 2, output);
-  output.writeByte(0x54);
-  writePadded(Math.floor(ms / 3_600_000), 2, output);
+}
+
+/** Writes `23:59:59`, by the number of seconds since midnight. */
+export function writeSeconds(seconds: number, output: Output): void {
+  writePadded(Math.floor(seconds / 3600), 2, output);
   output.writeByte(0x3a);
-  writePadded(Math.floor(ms / 60_000) % 60, 2, output);
+  writePadded(Math.floor(seconds / 60) % 60, 2, output);
   output.writeByte(0x3a);
-  writePadded(Math.floor(ms / 1000) % 60, 2, output);
-  if (ms % 1000 !== 0) {
-    output.writeByte(0x2e);
-    writePadded(ms % 1000, 3, output);
-  }
-  output.writeByte(0x5a);
+  writePadded(seconds % 60, 2, output);
 }

@@ -85,7 +85,9 @@ export class DocumentFields {
   constructor({ columns, dropped = [], keepsWhole, children = [] }: FieldsOfPlan) {
     this.keepsWhole = keepsWhole === true;
     this.slots = columns.map((column) => new ColumnSlot(column));
-    this.childSlots = children.map(({ field }) => new ColumnSlot({ field, column: field, type: 'json' }));
+    this.childSlots = children.map(
+      ({ field, path = [], plan }) => new ColumnSlot({ field, path, column: plan.table, type: 'json' }),
+    );
     this.planned = planNames([...this.slots, ...this.childSlots], dropped);
     this.names = new FieldNames(this.planned.size + MAX_UNPLANNED_NAMES);
     this.head = new FieldNames<NameState>(1).add('', createState());

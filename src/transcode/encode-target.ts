@@ -6,6 +6,7 @@ import { type BsonTypeName, bsonTypes } from './bson-types.ts';
 import { createArrayEncoder } from './encode-array.ts';
 import { encodeBoolean } from './encode-boolean.ts';
 import { createBinaryEncoder, encodeObjectIdBytes, encodeUuid, encodeUuidText } from './encode-bytes.ts';
+import { createMoneyEncoder } from './encode-money.ts';
 import { createSecondsEncoder, encodeDay, encodeTime } from './encode-time.ts';
 import { createEnumEncoder, createFormEncoder, createTextEncoder, encodeHexId } from './encode-text.ts';
 import {
@@ -82,6 +83,12 @@ const tabulate: Readonly<Record<Exclude<ValueKind, 'json' | 'jsonb'>, Tabulate>>
     double: limitNumeric(encodeDoubleAsNumeric, type),
     decimal: limitNumeric(encodeDecimal, type),
   }),
+  money: ({ scale = 0 }) => ({
+    int: createMoneyEncoder(encodeInt32AsNumeric, scale),
+    long: createMoneyEncoder(encodeInt64AsNumeric, scale),
+    double: createMoneyEncoder(encodeDoubleAsNumeric, scale),
+    decimal: createMoneyEncoder(encodeDecimal, scale),
+  }),
   bool: () => ({ bool: encodeBoolean }),
   text: (type, options) => {
     const encode = createTextEncoder(type, options);
@@ -93,9 +100,9 @@ const tabulate: Readonly<Record<Exclude<ValueKind, 'json' | 'jsonb'>, Tabulate>>
   date: () => ({ date: encodeDay }),
   timestamp: ({ secondPlaces }) => ({ date: createSecondsEncoder(secondPlaces) }),
   time: ({ secondPlaces = 0 }) => ({ string: encodeTime(secondPlaces) }),
-  array: ({ element }, options) =>
+  array: ({ element, dimensions = 1 }, options) =>
     element === undefined
       ? {}
-      : { array: createArrayEncoder(createTargetEncoders(element, options), element.oid) },
+      : { array: createArrayEncoder(createTargetEncoders(element, options), element.oid, dimensions) },
   form: (type, { nul }) => ({ string: createFormEncoder(type, nul) }),
 };

@@ -11,7 +11,13 @@ import type { Output } from './output.ts';
 import { Uint128 } from './uint128.ts';
 
 /** What stands where a number has its sign. */
-const signs = { positive: 0x0000, negative: 0x4000, nan: 0xc000, infinity: 0xd000, minusInfinity: 0xf000 };
+export const numericSigns = {
+  positive: 0x0000,
+  negative: 0x4000,
+  nan: 0xc000,
+  infinity: 0xd000,
+  minusInfinity: 0xf000,
+};
 
 /** A digit of a numeric has the base 10,000, and is one of the places that the decimal point divides in fours. */
 const BASE = 10_000;
@@ -30,8 +36,8 @@ const magnitude = new Uint128();
 export function encodeDecimal({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
   decimal.read(view, start);
   if (decimal.kind !== 'finite') {
-    const infinity = decimal.isNegative ? signs.minusInfinity : signs.infinity;
-    return writeSpecial(decimal.kind === 'nan' ? signs.nan : infinity, output);
+    const infinity = decimal.isNegative ? numericSigns.minusInfinity : numericSigns.infinity;
+    return writeSpecial(decimal.kind === 'nan' ? numericSigns.nan : infinity, output);
   }
   if (decimal.isNegativeZero()) return false;
   return writeNumeric(decimal.significand, decimal.exponent, decimal.isNegative, output);
@@ -72,9 +78,9 @@ export function encodeDoubleAsNumeric(
   output: Output,
 ): boolean {
   const value = view.getFloat64(start, true);
-  if (Number.isNaN(value)) return writeSpecial(signs.nan, output);
-  if (value === Infinity) return writeSpecial(signs.infinity, output);
-  if (value === -Infinity) return writeSpecial(signs.minusInfinity, output);
+  if (Number.isNaN(value)) return writeSpecial(numericSigns.nan, output);
+  if (value === Infinity) return writeSpecial(numericSigns.infinity, output);
+  if (value === -Infinity) return writeSpecial(numericSigns.minusInfinity, output);
   if (Object.is(value, -0)) return false;
   const absolute = Math.abs(value);
   if (Number.isInteger(value) && absolute < END_OF_WHOLE) {
@@ -129,7 +135,7 @@ function writeNumeric(significand: Uint128, exponent: number, isNegative: boolea
   view.setInt16(at, count);
   // The place of the first digit, in powers of the base.
   view.setInt16(at + 2, count === 0 ? 0 : count - 1 + (exponent - shift) / 4);
-  view.setUint16(at + 4, isNegative ? signs.negative : signs.positive);
+  view.setUint16(at + 4, isNegative ? numericSigns.negative : numericSigns.positive);
   // How many decimal places are shown: those the number came with.
   view.setUint16(at + 6, Math.max(-exponent, 0));
   for (let i = 0; i < count; i++) {
@@ -149,5 +155,20 @@ function writeSpecial(sign: number, output: Output): boolean {
 /** Whether the numeric that begins at `at` is one of the infinities. */
 export function readInfinity(view: DataView, at: number): boolean {
   const sign = view.getUint16(at + 4);
-  return sign === signs.infinity || sign === signs.minusInfinity;
+  return sign === numericSigns.infinity || sign === numericSigns.minusInfinity;
+}
+
+/**
+ * The numeric that begins at `at`, in units of the last of `scale` decimal places, beyond which it has none; null if it
+ * is not finite.
+ */
+export function readUnits(view: DataView, at: number, scale: number): bigint | null {
+  const count = view.getInt16(at);
+  const sign = view.getUint16(at + 4);
+  if (sign !== numericSigns.positive && sign !== numericSigns.negative) return null;
+  let units = 0n;
+  for (let i = 0; i < count; i++) units = units * 10_000n + BigInt(view.getUint16(at + 8 + i * 2));
+  const places = (view.getInt16(at + 2) - count + 1) * 4 + scale;
+  units = places >= 0 ? units * 10n ** BigInt(places) : units / 10n ** BigInt(-places);
+  return sign === numericSigns.negative ? -units : units;
 }

@@ -6,6 +6,7 @@ import type { BsonBytes } from './bson.ts';
 import type { ColumnSlot } from './column-slot.ts';
 import { DocumentError } from './document-error.ts';
 import { DocumentFields } from './document-fields.ts';
+import { isRagged } from './encode-array.ts';
 import { createFieldEncoders } from './encode.ts';
 import { ExtraColumn, requireNoExtra } from './extra-column.ts';
 import { ExtraCounter } from './extra-counter.ts';
@@ -142,7 +143,7 @@ export class RowWriter {
     }
     // Nowhere to move it to, or nothing to leave behind.
     if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
-      const problem = `a value of type ${nameOfType(slot.type)} that does not fit ${describeType(slot.plan)}`;
+      const problem = `${describeValue(source, slot)} that does not fit ${describeType(slot.plan)}`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
     this.writeNull(column, 'does not fit its column');
@@ -157,6 +158,14 @@ export class RowWriter {
     }
     this.output.writeInt32(COPY_NULL);
   }
+}
+
+function describeValue(source: BsonBytes, { plan, type, valueStart, valueEnd }: ColumnSlot): string {
+  const { dimensions = 1 } = plan.target ?? {};
+  const mayBeRagged = dimensions > 1 && type === bsonTypes.array;
+  return mayBeRagged && isRagged(source, valueStart, valueEnd, dimensions)
+    ? 'a ragged array'
+    : `a value of type ${nameOfType(type)}`;
 }
 
 /** As people know it: Postgres's name in a table that was there before. */

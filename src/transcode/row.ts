@@ -141,7 +141,10 @@ class PlanRowEncoder implements RowEncoder {
     const { writer, output, children } = this;
     output.writeInt16(writer.fieldCount);
     writer.writeColumns(source, start, end);
-    for (const child of children) child.sendOtherToExtra(writer.fields);
+    for (const child of children) {
+      writer.currentColumn = child.name;
+      child.sendOtherToExtra(writer.fields, this.extraColumn !== null);
+    }
     writer.writeExtra(source, start, end);
     for (const child of children) {
       // What is to blame, should it fail.

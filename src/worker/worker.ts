@@ -2,16 +2,8 @@
 
 import { MigrationError, toWireError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
-import { readMemory } from '../memory.ts';
 import { readMachineMs } from '../pool/clock.ts';
-import {
-  aliveEveryMs,
-  type Ack,
-  type Batch,
-  type FromWorker,
-  type ToWorker,
-  type WorkerSettings,
-} from '../pool/protocol.ts';
+import { aliveEveryMs, type Ack, type Batch, type ToWorker, type WorkerSettings } from '../pool/protocol.ts';
 import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
 import { describeId } from '../transcode/document-id.ts';
@@ -19,16 +11,9 @@ import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
 import { createTask, type Task } from './task.ts';
 import { describeArrival, type Moments } from './arrival.ts';
+import type { HostedWorker, WorkerPort } from './port.ts';
 
-export interface WorkerPort {
-  send(message: FromWorker): void;
-  /** Ends the worker after its last message. */
-  leave(): void;
-  /** Ends the worker in the middle of its work, after these words. */
-  crash(lastWords: FromWorker): void;
-}
-
-export class Worker {
+export class Worker implements HostedWorker {
   readonly #port: WorkerPort;
   /** Everything is done in the order in which it came in. */
   #last: Promise<void> = Promise.resolve();
@@ -45,12 +30,12 @@ export class Worker {
   /** When it was done with what it had to do, by the machine's clock. */
   #idleSinceMs = 0;
   #signsOfLife: NodeJS.Timeout | undefined;
+  readonly #death = new AbortController();
 
   constructor(port: WorkerPort) {
     this.#port = port;
   }
 
-  /** To be called once messages can be received. */
   listen(): void {
     this.#port.send({ kind: 'listening' });
     this.#signsOfLife = setInterval(() => {
@@ -66,7 +51,7 @@ export class Worker {
     }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
-      if (this.#hasFailed) return;
+      if (this.#hasFailed || this.#death.signal.aborted) return;
       try {
         await this.#handle(message, receivedAtMs);
       } catch (error) {
@@ -76,6 +61,11 @@ export class Worker {
         else this.#port.crash({ kind: 'crashing', error: toWireError(error) });
       }
     });
+  }
+
+  kill(): void {
+    clearInterval(this.#signsOfLife);
+    this.#death.abort(new Error('the worker was killed'));
   }
 
   async #handle(message: ToWorker, receivedAtMs: number): Promise<void> {
@@ -101,8 +91,11 @@ export class Worker {
   async #start(settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#session ??= await openLoadingSession(settings, () => {
-      this.#retries++;
+    this.#session ??= await openLoadingSession(settings, {
+      onLost: () => {
+        this.#retries++;
+      },
+      killSignal: this.#death.signal,
     });
     this.#task = createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
@@ -127,7 +120,7 @@ export class Worker {
       loadMs,
       arrival,
       ...(this.#retries > 0 ? { retries: this.#retries } : {}),
-      ...readMemory(),
+      ...this.#port.readMemory(),
     });
     this.#retries = 0;
     this.#idleSinceMs = readMachineMs();

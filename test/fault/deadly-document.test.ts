@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/errors.ts';
+import { everyPool, pool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { assertCode, setScene, withoutLife, type Scene } from '../support/fault.ts';
 
 const marker = 'ends every worker that looks at it';
+/** What can end one worker and not all. */
+const end = pool === 'inline' ? 'error' : 'kill';
 const hex = Buffer.from(marker).toString('hex');
 
 async function poison(scene: Scene, ids: readonly number[]): Promise<void> {
@@ -26,39 +29,46 @@ async function assertLetters(scene: Scene, ids: readonly number[]): Promise<void
 }
 
 describe('a document that ends workers', () => {
-  it('by a crash: it is found and becomes a dead letter, and the run goes on', async (t) => {
-    const scene = await setScene(t, 1_000);
-    await poison(scene, [437]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
-    const run = await scene.run(failpoints.env);
-    assertCode(run, ExitCode.deadLetters);
-    assert.match(run.notices, /\(50 documents\) ends workers and is split/);
-    assert.match(run.notices, /document 438 ends workers and becomes a dead letter/);
-    await assertLetters(scene, [437]);
-  });
+  for (const implementation of everyPool) {
+    const skip = withoutLife(implementation);
+    it(
+      `by a crash (${implementation}): it is found and becomes a dead letter, and the run goes on`,
+      { skip },
+      async (t) => {
+        const scene = await setScene(t, 1_000, implementation);
+        await poison(scene, [437]);
+        const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
+        const run = await scene.run(failpoints.env);
+        assertCode(run, ExitCode.deadLetters);
+        assert.match(run.notices, /\(50 documents\) ends workers and is split/);
+        assert.match(run.notices, /document 438 ends workers and becomes a dead letter/);
+        await assertLetters(scene, [437]);
+      },
+    );
+
+    it(`by an error that nobody foresaw (${implementation})`, async (t) => {
+      const scene = await setScene(t, 200, implementation);
+      await poison(scene, [7]);
+      const failpoints = await setFailpoints(t, { 'worker-transcode': `error?${hex}x*` });
+      const run = await scene.run(failpoints.env);
+      assertCode(run, ExitCode.deadLetters);
+      assert.match(run.notices, /ended with exit code 1 \(Error: failpoint worker-transcode/);
+      await assertLetters(scene, [7]);
+    });
+  }
 
   it('twice in one batch, one of them the first and one the last', async (t) => {
     const scene = await setScene(t, 200);
     await poison(scene, [50, 99]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${end}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     await assertLetters(scene, [50, 99]);
-  });
-
-  it('by an error that nobody foresaw', async (t) => {
-    const scene = await setScene(t, 200);
-    await poison(scene, [7]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `error?${hex}x*` });
-    const run = await scene.run(failpoints.env);
-    assertCode(run, ExitCode.deadLetters);
-    assert.match(run.notices, /ended with exit code 1 \(Error: failpoint worker-transcode/);
-    await assertLetters(scene, [7]);
   });
 
   it('is loaded by retry, once it does so no more', async (t) => {
     const scene = await setScene(t, 100);
     await poison(scene, [3]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${end}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     assertCode(await scene.run({}, 'retry'), ExitCode.ok);
     await scene.assertEqual();

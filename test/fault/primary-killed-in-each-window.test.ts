@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FailpointName } from '../../src/failpoint-rules.ts';
+import { everyPool, pool, processesOf } from '../support/cli.ts';
 import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, type Scene } from '../support/fault.ts';
@@ -18,6 +19,13 @@ const windows: readonly [FailpointName, kill: `kill${string}`, said: RegExp | nu
   ['primary-before-finish', 'kill', /continuing run 1 .*: 3,000 documents committed, 0 gaps to read/],
 ];
 
+/** All of them for one way to run workers, and the load for the others. */
+const cases = everyPool.flatMap((implementation) =>
+  windows
+    .filter(([window]) => implementation === pool || window === 'primary-after-ack')
+    .map((window) => [implementation, ...window] as const),
+);
+
 async function readBatches(scene: Scene): Promise<string[]> {
   const [ledger] = await scene.query<{ is: boolean }>(
     "SELECT to_regclass('mongo2pg.batches') IS NOT NULL AS is",
@@ -30,13 +38,13 @@ async function readBatches(scene: Scene): Promise<string[]> {
 }
 
 describe('the primary killed', () => {
-  for (const [window, kill, said] of windows) {
-    it(`at ${window}: the same command finishes, and copies nothing twice`, async (t) => {
-      const scene = await setScene(t);
+  for (const [implementation, window, kill, said] of cases) {
+    it(`at ${window} (${implementation}): the same command finishes, and copies nothing twice`, async (t) => {
+      const scene = await setScene(t, 3_000, implementation);
       const failpoints = await setFailpoints(t, { [window]: kill });
       let pids: readonly number[] = [];
       const killed = await act(scene.start(failpoints.env), (event) => {
-        if (event.kind === 'started') pids = event.workerPids;
+        if (event.kind === 'started') pids = processesOf(event);
       });
       assert.equal(killed.signal, 'SIGKILL');
       for (const pid of pids) await waitForProcessEnd(pid);

@@ -3,40 +3,44 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { cleanUp, isAlive, waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene } from '../support/fault.ts';
+import { assertCode, setScene, withoutProcess } from '../support/fault.ts';
 
 // Each waits for the ten seconds that such a worker is given, which they can do together.
-describe('the primary killed while a worker is stopped in the middle of a batch', { concurrency: 2 }, () => {
-  const ways = [
-    { name: 'the same command', args: [], said: /continuing run 1/ },
-    { name: 'a new beginning', args: ['--restart'], said: /removed the table/ },
-  ] as const;
-  for (const { name, args, said } of ways) {
-    it(`${name} ends the session of that worker, and copies its batch`, async (t) => {
-      const scene = await setScene(t);
-      const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
-      const first = scene.start(failpoints.env);
-      const stopped = await failpoints.waitUntilFired('worker-before-commit');
-      process.kill(stopped, 'SIGSTOP');
-      cleanUp(t, async () => {
-        process.kill(stopped, 'SIGKILL');
-        await waitForProcessEnd(stopped);
-      });
-      const exited = once(first.process, 'exit');
-      first.process.kill('SIGKILL');
-      await exited;
-      const open = await scene.query(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database()
+describe(
+  'the primary killed while a worker is stopped in the middle of a batch',
+  { concurrency: 2, skip: withoutProcess },
+  () => {
+    const ways = [
+      { name: 'the same command', args: [], said: /continuing run 1/ },
+      { name: 'a new beginning', args: ['--restart'], said: /removed the table/ },
+    ] as const;
+    for (const { name, args, said } of ways) {
+      it(`${name} ends the session of that worker, and copies its batch`, async (t) => {
+        const scene = await setScene(t);
+        const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
+        const first = scene.start(failpoints.env);
+        const stopped = await failpoints.waitUntilFired('worker-before-commit');
+        process.kill(stopped, 'SIGSTOP');
+        cleanUp(t, async () => {
+          process.kill(stopped, 'SIGKILL');
+          await waitForProcessEnd(stopped);
+        });
+        const exited = once(first.process, 'exit');
+        first.process.kill('SIGKILL');
+        await exited;
+        const open = await scene.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database()
             AND application_name = 'mongo2pg worker' AND state = 'idle in transaction'`,
-      );
-      assert.ok(open.length > 0, 'it has left a batch open');
+        );
+        assert.ok(open.length > 0, 'it has left a batch open');
 
-      // Shorter than the wait for that worker, in which Postgres is not silent but at work.
-      const run = await scene.run({ ANSWER_TIMEOUT_SECONDS: '3' }, ...args);
-      assertCode(run, 0);
-      assert.ok(await isAlive(stopped), 'the worker has not ended by itself');
-      assert.match(run.notices, said);
-      await scene.assertEqual();
-    });
-  }
-});
+        // Shorter than the wait for that worker, in which Postgres is not silent but at work.
+        const run = await scene.run({ ANSWER_TIMEOUT_SECONDS: '3' }, ...args);
+        assertCode(run, 0);
+        assert.ok(await isAlive(stopped), 'the worker has not ended by itself');
+        assert.match(run.notices, said);
+        await scene.assertEqual();
+      });
+    }
+  },
+);

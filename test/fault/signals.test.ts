@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { everyPool, pool, processesOf } from '../support/cli.ts';
 import { waitForProcessEnd, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
 describe('a signal', () => {
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    it(`${signal}: what is in flight is committed, and the same command goes on`, async (t) => {
-      const scene = await setScene(t);
+  for (const [signal, code, implementation] of [
+    ...everyPool.map((other) => ['SIGINT', 130, other] as const),
+    ['SIGTERM', 143, pool] as const,
+  ]) {
+    it(`${signal} (${implementation}): what is in flight is committed, and the same command goes on`, async (t) => {
+      const scene = await setScene(t, 3_000, implementation);
       const running = scene.start();
       let isSent = false;
       const stopped = await act(running, (event) => {
@@ -35,7 +36,7 @@ describe('a signal', () => {
     const running = scene.start(failpoints.env);
     let pids: readonly number[] = [];
     const ended = act(running, (event) => {
-      if (event.kind === 'started') pids = event.workerPids;
+      if (event.kind === 'started') pids = processesOf(event);
       if (event.kind === 'notice' && event.message.startsWith('SIGINT')) running.process.kill('SIGINT');
     });
     await failpoints.waitUntilFired('worker-before-commit');

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { pool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene } from '../support/fault.ts';
+import { assertCode, setScene, withoutLife } from '../support/fault.ts';
 
-it('a worker that ends with exit code 0 while it holds work: the work goes to another', async (t) => {
-  const scene = await setScene(t);
-  const failpoints = await setFailpoints(t, { 'worker-before-commit': 'exit@5' });
-  const run = await scene.run(failpoints.env);
-  assertCode(run, 0);
-  assert.match(run.notices, /ended with exit code 0; another is started/);
-  await scene.assertEqual();
-});
+const skip = withoutLife(pool);
+
+it(
+  'a worker that ends with exit code 0 while it holds work: the work goes to another',
+  { skip },
+  async (t) => {
+    const scene = await setScene(t);
+    const failpoints = await setFailpoints(t, { 'worker-before-commit': 'exit@5' });
+    const run = await scene.run(failpoints.env);
+    assertCode(run, 0);
+    assert.match(run.notices, /ended with exit code 0; another is started/);
+    await scene.assertEqual();
+  },
+);

@@ -1,25 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { everyPool, processesOf } from '../support/cli.ts';
 import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { act, assertCode, setScene } from '../support/fault.ts';
+import { act, assertCode, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
 
 // Long enough for a worker to come up on a busy machine.
 const patience = { WORKER_TIMEOUT_SECONDS: '3' };
 
 // They wait for a timeout, which they can do together.
-describe('a worker that gives no sign of life', { concurrency: 3 }, () => {
-  it('because it is in an endless loop: it is killed and replaced', async (t) => {
-    const scene = await setScene(t);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': 'hang@5' });
-    const run = await scene.run({ ...failpoints.env, ...patience });
-    assertCode(run, 0);
-    assert.equal(await failpoints.countFirings('worker-transcode'), 1);
-    assert.match(run.notices, /worker \d+ gave no sign of life and was killed/);
-    await scene.assertEqual();
-  });
+describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
+  for (const implementation of everyPool) {
+    const skip = withoutLife(implementation);
+    it(
+      `because it is in an endless loop (${implementation}): it is killed and replaced`,
+      { skip },
+      async (t) => {
+        const scene = await setScene(t, 3_000, implementation);
+        const failpoints = await setFailpoints(t, { 'worker-transcode': 'hang@5' });
+        const run = await scene.run({ ...failpoints.env, ...patience });
+        assertCode(run, 0);
+        assert.equal(await failpoints.countFirings('worker-transcode'), 1);
+        assert.match(run.notices, /worker [\d/]+ gave no sign of life and was killed/);
+        await scene.assertEqual();
+      },
+    );
+  }
 
-  it('because it is stopped: likewise', async (t) => {
+  it('because it is stopped: likewise', { skip: withoutProcess }, async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
     const running = scene.run({ ...failpoints.env, ...patience });
@@ -32,20 +40,24 @@ describe('a worker that gives no sign of life', { concurrency: 3 }, () => {
     await scene.assertEqual();
   });
 
-  it('when all is loaded and it is to leave: it is killed, and the run ends well', async (t) => {
-    const scene = await setScene(t);
-    const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
-    let victim = 0;
-    const running = act(scene.start(failpoints.env), (event) => {
-      if (event.kind === 'started') victim = event.workerPids[0] ?? 0;
-    });
-    await failpoints.waitUntilFired('primary-before-load-checkpoint');
-    process.kill(victim, 'SIGSTOP');
-    await failpoints.resume('primary-before-load-checkpoint');
-    const run = await running;
-    assertCode(run, 0);
-    assert.match(run.notices, new RegExp(`worker ${victim} did not leave within 10 s and is killed`));
-    await waitForProcessEnd(victim);
-    await scene.assertEqual();
-  });
+  it(
+    'when all is loaded and it is to leave: it is killed, and the run ends well',
+    { skip: withoutProcess },
+    async (t) => {
+      const scene = await setScene(t);
+      const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
+      let victim = 0;
+      const running = act(scene.start(failpoints.env), (event) => {
+        if (event.kind === 'started') victim = processesOf(event)[0] ?? 0;
+      });
+      await failpoints.waitUntilFired('primary-before-load-checkpoint');
+      process.kill(victim, 'SIGSTOP');
+      await failpoints.resume('primary-before-load-checkpoint');
+      const run = await running;
+      assertCode(run, 0);
+      assert.match(run.notices, new RegExp(`worker ${victim} did not leave within 10 s and is killed`));
+      await waitForProcessEnd(victim);
+      await scene.assertEqual();
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { readEvents, startCli } from '../support/cli.ts';
+import { processesOf, readEvents, startCli } from '../support/cli.ts';
+import { withoutProcess } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const amount = 20_000;
@@ -19,7 +20,7 @@ describe('a worker killed in the middle of a run', () => {
     await sandbox.remove();
   });
 
-  it('is replaced, and every document is there once', async () => {
+  it('is replaced, and every document is there once', { skip: withoutProcess }, async () => {
     const run = startCli(['--json'], {
       ...sandbox.env,
       MONGO_COLLECTION: 'texts',
@@ -29,7 +30,7 @@ describe('a worker killed in the middle of a run', () => {
     let victim = 0;
     const notices: string[] = [];
     for await (const event of readEvents(run.process)) {
-      if (event.kind === 'started') victim = (event.workerPids as number[])[0] ?? 0;
+      if (event.kind === 'started') victim = processesOf(event)[0] ?? 0;
       if (event.kind === 'notice') notices.push(event.message);
       if (event.kind === 'progress' && victim !== 0) {
         process.kill(victim, 'SIGKILL');

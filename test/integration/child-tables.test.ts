@@ -50,7 +50,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
   async function run(file: object, env: Record<string, string>, ...args: string[]) {
     const path = join(folder, 'plan.json');
     await writeFile(path, JSON.stringify(file));
-    return await runCli([...args, ...(args[0] === 'verify' ? [] : ['--plan', path])], {
+    return await runCli([...args, ...(['verify', 'retry'].includes(args[0] ?? '') ? [] : ['--plan', path])], {
       ...sandbox.env,
       MONGO_COLLECTION: 'orders',
       CLUSTER_SIZE: '2',
@@ -237,6 +237,232 @@ describe('child tables: the elements of an array in a table of their own', () =>
     await assert.rejects(readLines(), /does not exist/);
   });
 
+  it('of an array inside of a document, which keeps its own place as well', async () => {
+    const nested = { ...plan, children: [{ ...plan.children[0], path: 'shipping.parcels' }] };
+    await sandbox.db.collection<{ _id: number }>('orders').insertMany([
+      {
+        _id: 1,
+        shipping: {
+          by: 'air',
+          parcels: [
+            { sku: 'a', amount: 1 },
+            { sku: 'b', amount: 2.5 },
+          ],
+        },
+      },
+      { _id: 2, shipping: { parcels: 'none' } },
+      { _id: 3, shipping: [{ parcels: [{ sku: 'in an array' }] }] },
+      { _id: 4, shipping: null },
+      { _id: 5 },
+      { _id: 6, shipping: { parcels: [] } },
+    ] as { _id: number }[]);
+    const { code, stdout, stderr } = await run(nested, {});
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.deepEqual(await readLines(), [
+      [1, 0, 'a', 1, null, null],
+      [1, 1, 'b', null, null, { amount: 2.5 }],
+    ]);
+    assert.match(stdout, /_extra: 1 value of "shipping\.parcels\[\]\.amount" \(double, does not fit\)/);
+    const { rows } = await sandbox.client.query('SELECT _extra FROM orders WHERE id <= 2 ORDER BY id');
+    assert.deepEqual(rows, [
+      {
+        _extra: {
+          shipping: {
+            by: 'air',
+            parcels: [
+              { sku: 'a', amount: 1 },
+              { sku: 'b', amount: 2.5 },
+            ],
+          },
+        },
+      },
+      { _extra: { shipping: { parcels: 'none' }, 'shipping.parcels': 'none' } },
+    ]);
+    assert.equal((await run(nested, {}, 'verify')).code, ExitCode.ok);
+    await sandbox.client.query('DELETE FROM order_lines WHERE ordinal = 1');
+    assert.equal((await run(nested, {}, 'verify')).code, ExitCode.different);
+  });
+
+  describe('that are there already', () => {
+    const tables = `
+      CREATE TABLE orders (id int PRIMARY KEY, customer varchar(20));
+      CREATE TABLE order_lines (
+        ordinal int, sku varchar(3) NOT NULL, amount numeric(6, 2), home inet, seen json, grid int[][],
+        state text DEFAULT 'new', order_id int REFERENCES orders, PRIMARY KEY (order_id, ordinal));
+      INSERT INTO orders VALUES (100, 'before');
+      INSERT INTO order_lines (order_id, ordinal, sku) VALUES (100, 0, 'old')`;
+    const column = (name: string, type: string) => ({ column: name, path: name, type });
+    const fitting = {
+      ...plan,
+      children: [
+        {
+          ...plan.children[0],
+          columns: [
+            column('sku', 'string'),
+            column('amount', 'decimal'),
+            column('home', 'string'),
+            column('seen', 'json'),
+            column('grid', 'json'),
+          ],
+        },
+      ],
+    };
+    const shown = 'order_id, ordinal, sku, amount::text, host(home) AS home, seen, grid, state';
+    const orders: readonly Document[] = [
+      {
+        _id: 1,
+        customer: 'Ada',
+        lines: [{ sku: 'a', amount: 1.5, home: '::1', seen: { b: 1, a: 2 } }, { sku: 'b' }],
+      },
+      { _id: 2, customer: 'Bob', lines: [{ sku: 'c' }, { sku: 'd', home: 'nowhere' }] },
+      { _id: 3, customer: 'Cem', lines: [{ sku: 'e', amount: 1.005 }] },
+      { _id: 4, customer: 'Dee', lines: [{ sku: 'f', color: 'red' }] },
+      { _id: 5, customer: 'Eva', lines: [{ sku: 'g' }, 'gift'] },
+      { _id: 6, customer: 'Fay', lines: 'none' },
+      {
+        _id: 7,
+        customer: 'Gus',
+        lines: [
+          {
+            sku: 'h',
+            grid: [
+              [1, 2],
+              [3, 4],
+            ],
+          },
+          null,
+        ],
+      },
+      { _id: 8, customer: 'Hal', lines: [{ sku: 'i', grid: [[1, 2], [3]] }] },
+      { _id: 9, customer: 'Ida', lines: [{ sku: 'long' }] },
+      {
+        _id: 10,
+        customer: 'Jon',
+        lines: [
+          {
+            sku: 'j',
+            grid: [
+              [1, 2],
+              [3, 4],
+            ],
+          },
+        ],
+      },
+    ];
+
+    async function readShown(): Promise<unknown[]> {
+      const { rows } = await sandbox.client.query<Record<string, unknown>>(
+        `SELECT ${shown} FROM order_lines ORDER BY order_id, ordinal`,
+      );
+      return rows.map((row) => Object.values(row));
+    }
+
+    it('take rows by their own types, beside those that they have', async () => {
+      await sandbox.client.query(tables);
+      await sandbox.db.collection('orders').insertMany([...orders]);
+      const { code, stdout, stderr } = await run(fitting, {}, '--if-exists', 'append');
+      assert.equal(code, ExitCode.deadLetters, stderr);
+      assert.match(
+        stderr,
+        /the child table "order_lines": filled by default, as no field is for them: "state"/,
+      );
+      assert.match(stdout, /4 rows in public\.order_lines, counted by Postgres/);
+      const before = [100, 0, 'old', null, null, null, null, 'new'];
+      const loaded = [
+        [1, 0, 'a', '1.50', '::1', { b: 1, a: 2 }, null, 'new'],
+        [1, 1, 'b', null, null, null, null, 'new'],
+        [
+          10,
+          0,
+          'j',
+          null,
+          null,
+          null,
+          [
+            [1, 2],
+            [3, 4],
+          ],
+          'new',
+        ],
+      ];
+      assert.deepEqual(await readShown(), [...loaded, before]);
+      const { rows: letters } = await sandbox.client.query<{
+        id: string;
+        reason: string;
+        code: string | null;
+      }>(
+        `SELECT document_id::jsonb->>'$numberInt' AS id, reason, code FROM mongo2pg.dead_letters ORDER BY ordinal`,
+      );
+      assert.deepEqual(
+        letters.map(({ id, reason, code: state }) => [Number(id), reason, state]),
+        [
+          [2, 'refused', '22P02'],
+          [3, 'does_not_fit', null],
+          [4, 'no_column', null],
+          [5, 'no_column', null],
+          [6, 'does_not_fit', null],
+          [7, 'refused', '23502'],
+          [8, 'does_not_fit', null],
+          [9, 'refused', '22001'],
+        ],
+      );
+      assert.match((await run(fitting, {}, 'verify')).stdout, /compared 10 = equal 2 \+ dead-lettered 8/);
+      await sandbox.client.query(`UPDATE order_lines SET seen = '{"a":2,"b":1}' WHERE sku = 'a'`);
+      assert.equal((await run(fitting, {}, 'verify')).code, ExitCode.different);
+
+      // Mended, it takes one more.
+      await sandbox.client.query('ALTER TABLE order_lines ALTER sku TYPE varchar(10)');
+      const retried = await run(fitting, {}, 'retry');
+      assert.match(retried.stdout + retried.stderr, /1 dead letter loaded, 7 left/);
+      assert.equal((await readShown()).length, 5);
+      const again = await run(fitting, {}, '--if-exists', 'truncate');
+      assert.equal(again.code, ExitCode.deadLetters, again.stderr);
+      assert.deepEqual((await readShown()).length, 4);
+    });
+
+    it('are refused where one is missing, or has another key than the documents', async () => {
+      await sandbox.client.query(tables);
+      await sandbox.client.query(`
+        DROP TABLE order_lines; CREATE TABLE order_lines (order_id text, ordinal bigint, tenant int NOT NULL)`);
+      await sandbox.db.collection('orders').insertMany([...orders]);
+      const unfit = await run(fitting, {}, '--if-exists', 'append');
+      assert.equal(unfit.code, ExitCode.target);
+      for (const reason of [
+        '"sku" (text) is missing',
+        '"tenant" is NOT NULL without a default, and the plan has no entry for it',
+        '"order_id" is text, which has no values of the type int32',
+        '"order_id" is text, and "id" of the documents integer',
+        '"ordinal" is bigint, and not integer',
+      ]) {
+        assert.ok(unfit.stderr.includes(`the child table "order_lines": ${reason}`), unfit.stderr);
+      }
+      await sandbox.client.query('DROP TABLE order_lines');
+      const missing = await run(fitting, {}, '--if-exists', 'append');
+      assert.match(missing.stderr, /"order_lines": is missing, while that of the documents is there/);
+    });
+
+    it('of an earlier run are added to, and emptied', async () => {
+      await migrate([{ _id: 1, lines: [{ sku: 'a' }] }]);
+      await sandbox.db
+        .collection<{ _id: number; lines: object[] }>('more')
+        .insertMany([{ _id: 2, lines: [{ sku: 'b' }] }]);
+      const more = { MONGO_COLLECTION: 'more' };
+      const file = { ...plan, table: 'orders' };
+      const added = await run(file, more, '--if-exists', 'append');
+      assert.equal(added.code, ExitCode.ok, added.stderr);
+      assert.deepEqual(await readLines(), [
+        [1, 0, 'a', null, null, null],
+        [2, 0, 'b', null, null, null],
+      ]);
+      const emptied = await run(file, more, '--if-exists', 'truncate');
+      assert.equal(emptied.code, ExitCode.ok, emptied.stderr);
+      assert.deepEqual(await readLines(), [[2, 0, 'b', null, null, null]]);
+      const dropped = await run(file, more, '--restart', '--if-exists', 'drop');
+      assert.equal(dropped.code, ExitCode.ok, dropped.stderr);
+      await sandbox.db.collection('more').drop();
+    });
+  });
+
   it('a plan that makes no sense is refused with the place of the mistake', async () => {
     const [child] = plan.children;
     const wrong = {
@@ -244,11 +470,13 @@ describe('child tables: the elements of an array in a table of their own', () =>
       children: [
         { ...child, path: 'customer' },
         { ...child, path: 'a.b' },
+        { ...child, path: 'a.b.c' },
         { ...child, path: 'x', ordinalColumn: 'sku' },
       ],
     };
     const { code, stderr } = await migrate([{ _id: 1 }]).then(() => run(wrong, {}, '--restart'));
     assert.equal(code, ExitCode.usage);
     assert.match(stderr, /children\[0\]\.path: "?customer"? is in columns\[1\] already/);
+    assert.match(stderr, /children\[2\]\.path: "?a\.b\.c"? is inside of the elements of children\[1\]/);
   });
 });

@@ -24,6 +24,7 @@ const types = `
   CREATE DOMAIN price AS numeric(6, 2) CHECK (VALUE >= 0);
   CREATE DOMAIN cheap AS price CHECK (VALUE < 10);
   CREATE DOMAIN address AS inet CHECK (family(VALUE) = 4);
+  CREATE DOMAIN grid AS numeric(4, 1)[][];
   CREATE EXTENSION citext`;
 
 /** Types that have a binary form of ours: the rows go straight into the table. */
@@ -106,6 +107,18 @@ const binary: Readonly<Record<string, Cases>> = {
     [0.0099, '0.0099'],
     [0.01, misfit],
     [0.00001, misfit],
+  ],
+  money: [
+    [1.25, '$1.25'],
+    [Long.fromString('1000000'), '$1,000,000.00'],
+    [1.255, misfit],
+    [decimal('92233720368547758.07'), '$92,233,720,368,547,758.07'],
+    [decimal('92233720368547758.08'), misfit],
+    [decimal('-92233720368547758.08'), '-$92,233,720,368,547,758.08'],
+    [-0.01, '-$0.01'],
+    [decimal('1E+3'), '$1,000.00'],
+    [decimal('NaN'), misfit],
+    ['$1.25', misfit],
   ],
   boolean: [
     [true, 'true'],
@@ -235,6 +248,45 @@ const binary: Readonly<Record<string, Cases>> = {
     [[1, new Double(2), Long.fromString('3')], '{1,2,3}'],
     [[1, 2.5], misfit],
   ],
+  'integer[][]': [
+    [
+      [
+        [1, 2],
+        [3, null],
+      ],
+      '{{1,2},{3,NULL}}',
+    ],
+    [[], '{}'],
+    [[[1], [2, 3]], misfit],
+    [[[1], []], misfit],
+    [[[], []], misfit],
+    [[[1], null], misfit],
+    [[[1], 2], misfit],
+    [[1, 2], misfit],
+    [[[[1]]], misfit],
+    [[[1.5]], misfit],
+  ],
+  'text[][][]': [
+    [
+      [
+        [
+          ['a', ''],
+          ['{"}', '\\'],
+        ],
+      ],
+      '{{{a,""},{"{\\"}","\\\\"}}}',
+    ],
+    [[[['a', 'b'], ['c']]], misfit],
+  ],
+  grid: [
+    [[['1.5'], ['2']], misfit],
+    [[[1.5], [2]], '{{1.5},{2.0}}'],
+    [[1.5], misfit],
+  ],
+  'jsonb[][]': [
+    [[[[1], 2]], '{{[1],2}}'],
+    [[[[1], [2, 3]]], '{{[1],"[2, 3]"}}'],
+  ],
   'varchar(3)[]': [
     [['abc', 'd'], '{abc,d}'],
     [['abc '], misfit],
@@ -251,14 +303,16 @@ const binary: Readonly<Record<string, Cases>> = {
   ],
   'uuid[]': [[[new UUID(uuid)], `{${uuid}}`]],
   'jsonb[]': [[[{ a: 1 }, 2], '{"{\\"a\\": 1}",2}']],
+  'money[]': [[[1, 2.5], '{$1.00,$2.50}']],
   'cheap[]': [
     [[9.99], '{9.99}'],
     [[10], refused('23514')],
   ],
 };
 
-/** Types whose text form Postgres reads: the rows are staged on their way. */
+/** Types whose text form Postgres reads: the rows of a table that has one are copied as text, with all their columns. */
 const textForm: Readonly<Record<string, Cases>> = {
+  ...binary,
   inet: [
     ['192.168.0.1/24', '192.168.0.1/24'],
     ['300.0.0.1', refused('22P02')],
@@ -269,14 +323,6 @@ const textForm: Readonly<Record<string, Cases>> = {
     ['10.0.0.1/8', refused('22P02')],
   ],
   macaddr: [['08:00:2b:01:02:03', '08:00:2b:01:02:03']],
-  money: [
-    [1.25, '$1.25'],
-    [Long.fromString('1000000'), '$1,000,000.00'],
-    [1.255, misfit],
-    [decimal('92233720368547758.07'), '$92,233,720,368,547,758.07'],
-    [decimal('92233720368547758.08'), refused('22003')],
-    ['$1.25', misfit],
-  ],
   point: [
     ['(1.5,-0.1)', '(1.5,-0.1)'],
     ['(0.12345678901234567,1)', misfit],
@@ -313,21 +359,18 @@ const textForm: Readonly<Record<string, Cases>> = {
     [['10.0.0.1', null], '{10.0.0.1,NULL}'],
     [['10.0.0'], refused('22P02')],
   ],
-  'money[]': [[[1, 2.5], '{$1.00,$2.50}']],
-  // Beside the others, what is staged in its own type.
-  'varchar(5)': [
-    ['a\t\\N', 'a\t\\N'],
-    ['12345 ', misfit],
-    ['123456', refused('22001')],
+  'inet[][]': [
+    [
+      [
+        ['10.0.0.1', null],
+        ['::1', '10.0.0.0/8'],
+      ],
+      '{{10.0.0.1,NULL},{::1,10.0.0.0/8}}',
+    ],
+    [[['10.0.0.1'], []], misfit],
+    [[['10.0.0']], refused('22P02')],
   ],
-  mood: [
-    ['sad', 'sad'],
-    ['glad', misfit],
-  ],
-  'numeric(4,2)': [
-    [12.34, '12.34'],
-    [12.345, misfit],
-  ],
+  'box[]': [[['(1,1),(0,0)', null, '(2,2),(1,1)'], '{(1,1),(0,0);NULL;(2,2),(1,1)}']],
 };
 
 describe('the types of a table that is there already', () => {

@@ -55,12 +55,12 @@ describe('what is measured of a run', () => {
     assert.ok(readMs > 0 && drainMs > 0 && readMs + roomMs + drainMs <= loadMs);
     assert.equal(addUpWorkers(workers).batches, pages);
     for (const worker of workers) {
-      const { readyMs, transcodeMs, claimMs, copyMs, commitMs, idleMs, handOverMs, peakRssBytes } = worker;
+      const { readyMs, transcodeMs, claimMs, copyMs, commitMs, idleMs, handOverMs, peakMemoryBytes } = worker;
       assert.ok(Math.min(transcodeMs, claimMs, copyMs, commitMs, idleMs) >= 0, JSON.stringify(worker));
       assert.ok(transcodeMs + worker.loadMs <= readyMs && readyMs <= loadMs, JSON.stringify(worker));
       assert.ok(claimMs + copyMs + commitMs <= worker.loadMs + 1, JSON.stringify(worker));
       assert.ok(handOverMs >= 0 && handOverMs <= idleMs, JSON.stringify(worker));
-      assert.ok(worker.batches === 0 || peakRssBytes > 20e6, JSON.stringify(worker));
+      assert.ok(worker.batches === 0 || peakMemoryBytes > 20e6, JSON.stringify(worker));
     }
   });
 

@@ -23,7 +23,7 @@ describe('metrics', () => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, {
       'primary-after-ack': 'pause@20',
-      'worker-before-claim': 'kill@4',
+      'worker-before-claim': 'error@4',
     });
     let url = '';
     const running = act(scene.start({ ...failpoints.env, METRICS_PORT: '0' }), (event) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { startCli, readEvents } from '../support/cli.ts';
+import { processesOf, startCli, readEvents } from '../support/cli.ts';
 import { isAlive, waitForProcessEnd } from '../support/embedded.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
@@ -33,7 +33,7 @@ describe('the end of a run', () => {
     let connectionsDuring = 0;
     for await (const event of readEvents(run.process)) {
       if (event.kind !== 'started') continue;
-      pids = event.workerPids as number[];
+      pids = processesOf(event);
       connectionsDuring = await countConnections();
       assert.equal((await listAlive(pids)).length, pids.length, 'the workers run');
     }
@@ -56,7 +56,7 @@ describe('the end of a run', () => {
     let isStopping = false;
     let pids: number[] = [];
     for await (const event of readEvents(run.process)) {
-      if (event.kind === 'started') pids = event.workerPids as number[];
+      if (event.kind === 'started') pids = processesOf(event);
       if (event.kind === 'progress') acked = event.documents;
       if (acked === 10 && !isStopping) isStopping = run.process.kill('SIGINT');
     }
@@ -82,7 +82,7 @@ describe('the end of a run', () => {
     let pids: number[] = [];
     for await (const event of readEvents(run.process)) {
       if (event.kind !== 'started') continue;
-      pids = event.workerPids as number[];
+      pids = processesOf(event);
       run.process.kill('SIGKILL');
     }
     const { signal } = await run.result;

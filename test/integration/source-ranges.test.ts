@@ -16,9 +16,11 @@ const everything: Interval = { afterId: null, untilId: null };
 
 describe('a collection read in ranges', () => {
   let sandbox: Sandbox;
-  const databases: Database[] = [];
+  let database: Database;
   before(async () => {
     sandbox = await createSandbox();
+    const options = { url: mongoUrl, db: sandbox.mongoDb, retryLimitMs: 0, answerTimeoutMs: 0 };
+    database = await MongoDatabase.connect(options);
     const things = everyValue.map((value) => ({ _id: value as never, thing: 1 }));
     try {
       // What equals another, or may be no `_id`, is left out. The driver itself would replace null.
@@ -33,15 +35,12 @@ describe('a collection read in ranges', () => {
     await sandbox.db.collection('numbers').insertMany(numbers);
   });
   after(async () => {
-    for (const database of databases) await database.close();
+    await database.close();
     await sandbox.remove();
   });
 
-  async function open(collection: string, filter?: Document): Promise<Source> {
-    const options = { url: mongoUrl, db: sandbox.mongoDb, filter, retryLimitMs: 0, answerTimeoutMs: 0 };
-    const database = await MongoDatabase.connect(options);
-    databases.push(database);
-    return await database.open(collection);
+  function open(collection: string, filter?: Document): Promise<Source> {
+    return database.open(collection, filter);
   }
 
   async function readIds(source: Source, intervals: readonly Interval[], limit: number): Promise<string[]> {

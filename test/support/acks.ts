@@ -14,8 +14,8 @@ export function createAck(changes: Partial<Ack> = {}): Ack {
     loadMs: 0,
     steps: { claimMs: 0, copyMs: 0, commitMs: 0 },
     arrival: { startedAtMs: 0, ipcMs: 0, idleMs: 0, handOverMs: 0 },
-    rssBytes: 1,
-    peakRssBytes: 1,
+    memoryBytes: 1,
+    peakMemoryBytes: 1,
     ...changes,
   };
 }

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { RunEvent } from '../../src/events.ts';
+import type { ClusterImplementation } from '../../src/config.ts';
+import type { RunEvent, StartedEvent } from '../../src/events.ts';
+import { clusterImplementations } from '../../src/options.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
@@ -22,11 +24,20 @@ export interface RunningCli {
   readonly result: Promise<CliResult>;
 }
 
+const named = process.env.TEST_CLUSTER_IMPLEMENTATION as ClusterImplementation | undefined;
+
+/** How workers run where a test does not say it: what `npm test -- --pool` names. */
+export const pool: ClusterImplementation = named ?? 'cluster';
+
+/** For the quick choice of tests that goes over all ways to run workers, unless one is named. */
+export const everyPool: readonly ClusterImplementation[] =
+  named === undefined ? clusterImplementations : [named];
+
 /** Starts it with this environment and no other setting. Its folder has no `.env`. */
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
@@ -44,6 +55,11 @@ export async function runCli(
   env: Readonly<Record<string, string>>,
 ): Promise<CliResult> {
   return await startCli(args, env).result;
+}
+
+/** The processes in which the workers are: where they are not of their own, that of the primary. */
+export function processesOf({ workerIds }: StartedEvent): number[] {
+  return workerIds.map((id) => Number.parseInt(id, 10));
 }
 
 /** The events of a run with `--json`, as they come; an aborted signal ends the reading. */

@@ -6,8 +6,9 @@ import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
 import pg from 'pg';
+import type { ClusterImplementation } from '../../src/config.ts';
 import type { RunEvent, Summary } from '../../src/events.ts';
-import { readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
+import { pool, readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { cleanUp } from './embedded.ts';
 import { createSandbox } from './servers.ts';
@@ -34,12 +35,32 @@ const name = 'things';
 /** Far longer than any command of a test takes. */
 const limitMs = 60_000;
 
-/** On the servers that all tests share; removed after the test. */
-export async function setScene(t: TestContext, count = 3_000): Promise<Scene> {
+/** Why a fault of a worker's process is not tried out on workers that have none; false where they have. */
+export const withoutProcess =
+  pool !== 'cluster' && `a worker of ${pool} is no process: it gets no signal, and ends with its primary`;
+
+/** Why the sudden end of a worker is not tried out on workers that end only with their primary. */
+export function withoutLife(implementation: ClusterImplementation): string | false {
+  return implementation === 'inline' && 'a worker of inline is part of the primary, and ends with it';
+}
+
+/** How the notices tell that the failpoint action `kill` ended a worker. */
+export const killed = {
+  cluster: 'ended by SIGKILL',
+  threads: 'ended with exit code 137',
+  inline: '',
+} as const;
+
+/**
+ * On the servers that all tests share; removed after the test.
+ * @param implementation how the workers of its runs run
+ */
+export async function setScene(t: TestContext, count = 3_000, implementation = pool): Promise<Scene> {
   const sandbox = await createSandbox();
   cleanUp(t, () => sandbox.remove());
   await fill(sandbox.db.collection(name), count);
-  return sceneOf(t, sandbox.db.collection(name), sandbox.client, sandbox.env);
+  const env = { ...sandbox.env, CLUSTER_IMPLEMENTATION: implementation };
+  return sceneOf(t, sandbox.db.collection(name), sandbox.client, env);
 }
 
 /** On servers of the test's own, or reached by way of a proxy: the URLs are what the command is given. */

@@ -7,14 +7,14 @@ import type { Measurement, WorkerMeasurement } from '../../src/measure/measureme
 function workerOf(times: Partial<WorkerMeasurement>): WorkerMeasurement {
   const { transcodeMs = 0, loadMs = 0, batches = 10 } = times;
   return {
-    pid: 1,
+    id: '1',
     readyMs: 1000,
     claimMs: 0,
     copyMs: loadMs,
     commitMs: 0,
     handOverMs: 0,
     ipcMs: 0,
-    peakRssBytes: 1,
+    peakMemoryBytes: 1,
     ...times,
     batches,
     transcodeMs,
@@ -24,7 +24,14 @@ function workerOf(times: Partial<WorkerMeasurement>): WorkerMeasurement {
 }
 
 function find(times: Partial<WorkerMeasurement>, primary: Partial<Measurement> = {}): Bottleneck | null {
-  const waits = { loadMs: 1000, readMs: 0, roomMs: 0, drainMs: 0, processorShare: 0.5 };
+  const waits = {
+    implementation: 'cluster' as const,
+    loadMs: 1000,
+    readMs: 0,
+    roomMs: 0,
+    drainMs: 0,
+    processorShare: 0.5,
+  };
   return findBottleneck({ ...waits, ...primary, workers: [workerOf(times), workerOf(times)] });
 }
 

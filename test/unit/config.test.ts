@@ -96,12 +96,6 @@ describe('readConfig', () => {
     });
   }
 
-  for (const implementation of ['threads', 'inline']) {
-    it(`refuses CLUSTER_IMPLEMENTATION=${implementation} as not available yet`, () => {
-      assert.match(refusal({ CLUSTER_IMPLEMENTATION: implementation }).message, /not available yet/);
-    });
-  }
-
   for (const [variable, value] of [
     ['MONGO_URL', 'localhost:27017'],
     ['MONGO_URL', 'mongodb://user:se@cret@host'],

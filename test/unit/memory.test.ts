@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { readMemory } from '../../src/memory.ts';
+import { readProcessMemory, readThreadMemory } from '../../src/memory.ts';
 
-it('readMemory tells how much this process has, and at most had', () => {
-  const size = 64e6;
-  const before = readMemory();
-  const block = Buffer.alloc(size, 1);
-  const during = readMemory();
-  assert.equal(block.at(-1), 1);
-  assert.ok(during.rssBytes > before.rssBytes + 0.9 * size, `${before.rssBytes} and ${during.rssBytes}`);
-  assert.ok(during.peakRssBytes >= during.rssBytes, `${during.peakRssBytes} and ${during.rssBytes}`);
-});
+for (const read of [readProcessMemory, readThreadMemory]) {
+  it(`${read.name} tells how much there is, and at most was`, () => {
+    const size = 64e6;
+    const before = read();
+    const block = Buffer.alloc(size, 1);
+    const during = read();
+    assert.equal(block.at(-1), 1);
+    assert.ok(during.memoryBytes > before.memoryBytes + 0.9 * size, JSON.stringify({ before, during }));
+    assert.ok(during.peakMemoryBytes >= during.memoryBytes, JSON.stringify(during));
+  });
+}

@@ -87,6 +87,39 @@ describe('a session', () => {
     assert.equal(lost.length, 1);
   });
 
+  it('is killed in the middle of its work: nothing of that stays, and no connection is made any more', async (t) => {
+    const death = new AbortController();
+    const { session, lost, prepared } = await open(t, { killSignal: death.signal });
+    const pid = session.pid;
+    const working = session.transaction(async (client) => {
+      await client.query("INSERT INTO lines VALUES ('never')");
+      death.abort(new Error('killed by the test'));
+      // What goes on after its death gets nowhere.
+      await client.query("INSERT INTO lines VALUES ('nor this')");
+    });
+    await assert.rejects(working);
+    await assert.rejects(session.run(readPid));
+    await waitUntil('its process is gone', async () => !(await isThere(pid)));
+    assert.deepEqual(await readLines(), []);
+    assert.deepEqual(prepared, [pid]);
+    assert.ok(lost.length <= 1);
+  });
+
+  it('is killed while it tries to connect', async (t) => {
+    const { options, proxy } = await open(t);
+    proxy.goSilent();
+    const death = new AbortController();
+    const opening = assert.rejects(Session.open({ ...options, killSignal: death.signal }, 'retry'));
+    const startedMs = performance.now();
+    setImmediate(() => {
+      death.abort(new Error('killed by the test'));
+    });
+    await opening;
+    assert.ok(performance.now() - startedMs < 5_000, 'it does not wait for an answer');
+    // The first session has nobody either to say goodbye to.
+    proxy.cut();
+  });
+
   it('rolls back a transaction that failed, throws the error as it is, and goes on', async (t) => {
     const { session, lost } = await open(t);
     const pid = session.pid;

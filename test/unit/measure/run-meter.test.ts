@@ -6,7 +6,7 @@ import { createAck } from '../../support/acks.ts';
 function createMeter() {
   const clock = { ms: 1000, nowMs: () => clock.ms };
   const processors = { busyMs: 0, idleMs: 0 };
-  return { clock, processors, meter: new RunMeter(clock, () => ({ ...processors })) };
+  return { clock, processors, meter: new RunMeter('cluster', clock, () => ({ ...processors })) };
 }
 
 describe('RunMeter', () => {
@@ -61,15 +61,15 @@ describe('RunMeter', () => {
   it('adds up what a worker tells, and takes the rest of its time for idle', () => {
     const { clock, meter } = createMeter();
     meter.beginLoad();
-    meter.onReady(7);
+    meter.onReady('7');
     clock.ms += 100;
     const steps = { claimMs: 1, copyMs: 20, commitMs: 3 };
     const arrival = { startedAtMs: 1000, ipcMs: 2, idleMs: 6, handOverMs: 4 };
-    meter.onAck(7, createAck({ transcodeMs: 5, loadMs: 24, steps, arrival, peakRssBytes: 80 }));
-    meter.onAck(7, createAck({ transcodeMs: 5, loadMs: 26, steps, arrival, peakRssBytes: 90 }));
+    meter.onAck('7', createAck({ transcodeMs: 5, loadMs: 24, steps, arrival, peakMemoryBytes: 80 }));
+    meter.onAck('7', createAck({ transcodeMs: 5, loadMs: 26, steps, arrival, peakMemoryBytes: 90 }));
     assert.deepEqual(meter.measure().workers, [
       {
-        pid: 7,
+        id: '7',
         batches: 2,
         readyMs: 100,
         transcodeMs: 10,
@@ -80,26 +80,26 @@ describe('RunMeter', () => {
         idleMs: 40,
         handOverMs: 8,
         ipcMs: 4,
-        peakRssBytes: 90,
+        peakMemoryBytes: 90,
       },
     ]);
   });
 
   it('lets the time of a worker end with it, and begin again should it be ready again', () => {
     const { clock, meter } = createMeter();
-    meter.onReady(7);
+    meter.onReady('7');
     clock.ms += 100;
-    meter.onGone(7);
+    meter.onGone('7');
     clock.ms += 1000;
     assert.equal(meter.measure().workers[0]?.readyMs, 100);
-    meter.onReady(7);
+    meter.onReady('7');
     clock.ms += 10;
     assert.equal(meter.measure().workers[0]?.readyMs, 110);
   });
 
   it('knows nothing of a worker that was never ready', () => {
     const { meter } = createMeter();
-    meter.onGone(7);
+    meter.onGone('7');
     assert.deepEqual(meter.measure().workers, []);
   });
 
@@ -107,7 +107,7 @@ describe('RunMeter', () => {
     const { clock, processors, meter } = createMeter();
     processors.busyMs = 5000;
     meter.beginLoad();
-    meter.onReady(7);
+    meter.onReady('7');
     processors.busyMs += 75;
     processors.idleMs += 25;
     clock.ms += 100;

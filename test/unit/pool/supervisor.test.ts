@@ -11,10 +11,15 @@ import { rawArray } from '../../support/raw-bson.ts';
 
 /** A pool without processes: the test says what its workers do. */
 class ScriptedPool implements Pool {
+  readonly isBeside: boolean;
   readonly workers: ScriptedWorker[] = [];
 
+  constructor(isBeside = true) {
+    this.isBeside = isBeside;
+  }
+
   spawn(events: WorkerEvents): PoolWorker {
-    const worker = new ScriptedWorker(this.workers.length + 1, events);
+    const worker = new ScriptedWorker(String(this.workers.length + 1), events);
     this.workers.push(worker);
     return worker;
   }
@@ -27,12 +32,12 @@ class ScriptedPool implements Pool {
 }
 
 class ScriptedWorker implements PoolWorker {
-  readonly pid: number;
+  readonly id: string;
   readonly received: ToWorker[] = [];
   readonly #events: WorkerEvents;
 
-  constructor(pid: number, events: WorkerEvents) {
-    this.pid = pid;
+  constructor(id: string, events: WorkerEvents) {
+    this.id = id;
     this.#events = events;
   }
 
@@ -148,8 +153,8 @@ function batchOfDocuments(number: number, count: number): Batch {
   };
 }
 
-function createSupervisor({ size = 2, maxInFlightBytes = 1000 } = {}) {
-  const pool = new ScriptedPool();
+function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true } = {}) {
+  const pool = new ScriptedPool(isBeside);
   const clock = new ScriptedClock();
   const acked: number[] = [];
   const notices: string[] = [];
@@ -176,7 +181,7 @@ const settings: WorkerSettings = {
   plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
 };
 
-function startSupervisor(options: { size?: number; maxInFlightBytes?: number } = {}) {
+function startSupervisor(options: Parameters<typeof createSupervisor>[0] = {}) {
   const created = createSupervisor(options);
   created.supervisor.spawn();
   created.supervisor.begin(settings);
@@ -412,9 +417,9 @@ describe('Supervisor', () => {
     const heard: string[] = [];
     supervisor.spawn();
     supervisor.begin(settings, {
-      onReady: (pid) => heard.push(`${pid} ready`),
-      onAck: (pid, ack) => heard.push(`${pid} acked ${ack.number}`),
-      onGone: (pid) => heard.push(`${pid} gone`),
+      onReady: (id) => heard.push(`${id} ready`),
+      onAck: (id, ack) => heard.push(`${id} acked ${ack.number}`),
+      onGone: (id) => heard.push(`${id} gone`),
     });
     pool.worker(0).isReady();
     await supervisor.submit(batchOf(1));
@@ -463,6 +468,13 @@ describe('Supervisor', () => {
   it('does not take its own absence for the silence of its workers', () => {
     const { pool, clock, notices } = startSupervisor({ size: 2 });
     clock.jump(3_600_000);
+    assert.deepEqual(notices, []);
+    assert.equal(pool.workers.length, 2);
+  });
+
+  it('takes no worker for hung that has no thread of its own: then all that is busy is its own', () => {
+    const { pool, clock, notices } = startSupervisor({ size: 2, isBeside: false });
+    clock.pass(60_000);
     assert.deepEqual(notices, []);
     assert.equal(pool.workers.length, 2);
   });

@@ -28,7 +28,15 @@ function sectionOf(changes: Partial<Section> = {}): Section {
     planEndMs: undefined,
     loadEndMs: undefined,
     endMs: 0,
-    measurement: { loadMs: 0, readMs: 0, roomMs: 0, drainMs: 0, processorShare: null, workers: [] },
+    measurement: {
+      implementation: 'cluster',
+      loadMs: 0,
+      readMs: 0,
+      roomMs: 0,
+      drainMs: 0,
+      processorShare: null,
+      workers: [],
+    },
     primaryPeakRssBytes: 80e6,
     series: noSeries,
     ...changes,
@@ -40,8 +48,15 @@ function pageOf(sections: readonly Section[], changes: Partial<Report> = {}): st
 }
 
 function workers(count: number): Pick<Section, 'series' | 'measurement'> {
-  const series = Array.from({ length: count }, (_, pid): WorkerSeries => {
-    return { pid, readyMs: 0, goneMs: 100, transcodeMs: [10, 5], loadMs: [20, 45], rssBytes: [null, 90e6] };
+  const series = Array.from({ length: count }, (_, index): WorkerSeries => {
+    return {
+      id: String(index),
+      readyMs: 0,
+      goneMs: 100,
+      transcodeMs: [10, 5],
+      loadMs: [20, 45],
+      memoryBytes: [null, 90e6],
+    };
   });
   const times = {
     readyMs: 100,
@@ -52,8 +67,8 @@ function workers(count: number): Pick<Section, 'series' | 'measurement'> {
     commitMs: 10,
     idleMs: 20,
   };
-  const measured = Array.from({ length: count }, (_, pid): WorkerMeasurement => {
-    return { pid, batches: 10, ...times, handOverMs: 5, ipcMs: 1, peakRssBytes: 90e6 };
+  const measured = Array.from({ length: count }, (_, index): WorkerMeasurement => {
+    return { id: String(index), batches: 10, ...times, handOverMs: 5, ipcMs: 1, peakMemoryBytes: 90e6 };
   });
   return {
     series: { ...noSeries, documents: [100, 200], bytes: [1000, 2000], workers: series },

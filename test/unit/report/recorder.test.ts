@@ -38,7 +38,7 @@ function createRecorder() {
   const recorder = new Recorder(clock);
   const inFlight = { batches: 0, bytes: 0 };
   const begin = (source: string) =>
-    recorder.begin({ source, meter: new RunMeter(clock), inFlight: () => ({ ...inFlight }) });
+    recorder.begin({ source, meter: new RunMeter('cluster', clock), inFlight: () => ({ ...inFlight }) });
   return { clock, recorder, inFlight, begin };
 }
 
@@ -48,7 +48,7 @@ const started: StartedEvent = {
   target: 'host:5432/school',
   plan: { collection: 'school.users', schema: 'public', table: 'users', columns: [], extraColumn: '_extra' },
   workers: 1,
-  workerPids: [7],
+  workerIds: ['7'],
   expectedDocuments: 1000,
   committedDocuments: 0,
 };
@@ -68,10 +68,10 @@ describe('Recorder', () => {
     const observer = begin('school.users');
     clock.pass(50);
     recorder.onEvent(started);
-    observer.onReady(7);
+    observer.onReady('7');
     clock.pass(100);
     const arrival = { startedAtMs: 10_050, ipcMs: 0, idleMs: 0, handOverMs: 0 };
-    observer.onAck(7, createAck({ transcodeMs: 50, loadMs: 50, arrival, rssBytes: 80 }), [batch]);
+    observer.onAck('7', createAck({ transcodeMs: 50, loadMs: 50, arrival, memoryBytes: 80 }), [batch]);
     const [section] = recorder.report([], null).sections;
     const { workers, documents, bytes, intervalMs } = section?.series ?? assert.fail('there is a section');
     assert.equal(intervalMs, 50);
@@ -79,12 +79,12 @@ describe('Recorder', () => {
     assert.deepEqual(bytes, [0, 1000, 1000, 0]);
     assert.deepEqual(workers, [
       {
-        pid: 7,
+        id: '7',
         readyMs: 50,
         goneMs: 150,
         transcodeMs: [0, 50, 0, 0],
         loadMs: [0, 0, 50, 0],
-        rssBytes: [null, null, null, 80],
+        memoryBytes: [null, null, null, 80],
       },
     ]);
     assert.equal(section?.measurement.workers[0]?.batches, 1, 'the meter has heard it as well');
@@ -109,12 +109,12 @@ describe('Recorder', () => {
     const { clock, recorder, begin } = createRecorder();
     const observer = begin('school.users');
     recorder.onEvent(started);
-    observer.onReady(7);
+    observer.onReady('7');
     const arrival = { startedAtMs: 10_000, ipcMs: 0, idleMs: 0, handOverMs: 0 };
-    observer.onAck(7, createAck({ arrival, rssBytes: 80 }), [batch]);
-    observer.onGone(7);
+    observer.onAck('7', createAck({ arrival, memoryBytes: 80 }), [batch]);
+    observer.onGone('7');
     clock.pass(100);
-    assert.deepEqual(recorder.report([], null).sections[0]?.series.workers[0]?.rssBytes, [80, null, null]);
+    assert.deepEqual(recorder.report([], null).sections[0]?.series.workers[0]?.memoryBytes, [80, null, null]);
   });
 
   it('ends a section when the next begins, and knows which of several failed, and why', () => {

@@ -1,0 +1,17 @@
+/** Lets callers wait for a state that comes about bit by bit. */
+
+export class Changes {
+  #waiting: (() => void)[] = [];
+
+  /** To be called after every change, however small. */
+  announce(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Waits until `isTrue`, looking again at every change. @throws what `isTrue` throws */
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}

@@ -1,0 +1,49 @@
+/** Joins node:cluster's IPC channel to a worker: what runs in a process of its own. */
+
+import process from 'node:process';
+import { readProcessMemory } from '../memory.ts';
+import type { FromWorker, ToWorker } from '../pool/protocol.ts';
+import type { CreateWorker } from './port.ts';
+
+export function joinProcess(createWorker: CreateWorker): void {
+  process.title = 'mongo2pg worker';
+
+  // A terminal sends Ctrl-C to the whole group of processes; what then happens to the workers is the primary's decision.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+  let isLeaving = false;
+  /** Messages that are still in this process: to end the channel would lose them. */
+  let unsent = 0;
+  const disconnectOnceSent = (): void => {
+    // With no channel and no connection the process ends itself.
+    if (isLeaving && unsent === 0 && process.connected) process.disconnect();
+  };
+  const worker = createWorker({
+    send: (message: FromWorker): void => {
+      if (!process.connected) return;
+      unsent++;
+      // An error means that the primary is gone, and `disconnect` tells.
+      process.send?.(message, undefined, undefined, () => {
+        unsent--;
+        disconnectOnceSent();
+      });
+    },
+    leave: (): void => {
+      isLeaving = true;
+      disconnectOnceSent();
+    },
+    crash: (lastWords: FromWorker): void => {
+      process.send?.(lastWords, undefined, undefined, () => process.exit(1));
+    },
+    readMemory: readProcessMemory,
+  });
+
+  process.on('message', (message: ToWorker) => {
+    worker.receive(message);
+  });
+  worker.listen();
+  process.on('disconnect', () => {
+    // The primary is gone: whatever is not committed is rolled back by Postgres when the connection breaks.
+    if (!isLeaving) process.exit(1);
+  });
+}
