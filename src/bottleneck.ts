@@ -77,7 +77,7 @@ function explainWaiting({ readMs, roomMs, drainMs }: Measurement, share: number)
 function explainWait(kind: 'source' | 'room' | 'tail', percent: string): string {
   switch (kind) {
     case 'source':
-      return `The source was the bottleneck: the workers waited for pages ${percent} of their time; more workers will not help.`;
+      return `The source was the bottleneck: the workers waited for pages ${percent} of their time; more workers will not help, but READ_RANGES may, where a server is far away.`;
     case 'room':
       return `MAX_IN_FLIGHT_MB was the bottleneck: it kept pages back while the workers waited ${percent} of their time; raise it, or lower ITEMS_PER_PAGE.`;
     case 'tail':

@@ -46,6 +46,8 @@ export interface Config {
   readonly clusterSizeMultiplier: number;
   readonly clusterSize: number | undefined;
   readonly itemsPerPage: number;
+  /** How many readers there are at most. */
+  readonly readRanges: number;
   readonly maxInFlightBytes: number;
   /** Undefined: no metrics. */
   readonly metricsPort: number | undefined;
@@ -158,6 +160,7 @@ export function readConfig(
     clusterSizeMultiplier: count('clusterSizeMultiplier') ?? 1,
     clusterSize: count('clusterSize'),
     itemsPerPage: count('itemsPerPage') ?? 1,
+    readRanges: count('readRanges') ?? 1,
     maxInFlightBytes: (count('maxInFlightMb') ?? 1) * 1_000_000,
     metricsPort: count('metricsPort'),
     metricsHost: text('metricsHost'),

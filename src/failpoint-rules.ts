@@ -12,6 +12,7 @@ export const failpointNames = [
   'worker-before-ack',
   'primary-after-plan',
   'primary-after-ack',
+  'primary-after-split',
   'primary-before-load-checkpoint',
   'primary-in-index-build',
   'primary-before-finish',

@@ -10,6 +10,7 @@ export const optionGroups: Readonly<Record<OptionName, string>> = {
   mongoCollection: 'Source',
   excludeCollections: 'Source',
   filter: 'Source',
+  readRanges: 'Source',
   postgresUrl: 'Target',
   postgresSchema: 'Target',
   ifExists: 'Target',

@@ -133,6 +133,15 @@ export const options = {
     describe: 'Documents per batch, at most: one page read, one COPY, one transaction.',
     commands: startAndVerify,
   },
+  readRanges: {
+    env: 'READ_RANGES',
+    kind: 'count',
+    range: [1, 64],
+    default: '4',
+    describe:
+      'Ranges of _id that are read at the same time, each with a page of up to 16 MB in memory; fewer where the collection is small or cannot be sampled.',
+    commands: startAndVerify,
+  },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
     kind: 'count',

@@ -12,7 +12,9 @@ import { createKeys, dropKeys, findExtraRows } from './postgres/key-collection.t
 import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
-import type { Source } from './source/source.ts';
+import { Division } from './reading/division.ts';
+import { readRanges } from './reading/readers.ts';
+import type { Page, Source } from './source/source.ts';
 import { reportProgress } from './workforce.ts';
 
 export interface VerificationOptions {
@@ -27,14 +29,13 @@ export interface VerificationOptions {
   readonly signal: AbortSignal;
 }
 
-const everything = { afterId: null, untilId: null };
-
 /** Differences are read again before they are told; more than these at a time are only counted. */
 const maxNamed = 100;
 
 export class Verification {
   readonly #options: VerificationOptions;
   readonly #startedMs = performance.now();
+  readonly #division: Division;
   #read = 0;
   #compared = 0;
   #settled = 0;
@@ -47,6 +48,7 @@ export class Verification {
 
   constructor(options: VerificationOptions) {
     this.#options = options;
+    this.#division = new Division(options.source, options.config.readRanges);
   }
 
   /** To be called for each batch of this verification that is settled. */
@@ -140,15 +142,28 @@ export class Verification {
       retryLimitMs,
       answerTimeoutMs,
     });
-    let number = 1;
-    for await (const page of source.pages(everything, itemsPerPage)) {
-      signal.throwIfAborted();
+    let nextBatch = 1;
+    const handOver = async (page: Page): Promise<void> => {
       if (purpose === 'compare') this.#read += page.count;
-      if (share < 1 && Math.random() >= share) continue;
+      if (share < 1 && Math.random() >= share) return;
       if (purpose === 'compare') this.#compared += page.count;
+      const number = nextBatch;
+      nextBatch += page.count;
       await supervisor.submit({ number, rangeNo: 0, afterId: null, ...page });
-      number += page.count;
-    }
+    };
+    await readRanges(
+      (await this.#division.intervals(itemsPerPage)).map((interval) => ({ rangeNo: 0, ...interval })),
+      {
+        source,
+        division: this.#division,
+        itemsPerPage,
+        handOver,
+        // Nothing is continued, so that no range is written down.
+        split: ({ untilId }, cutId) => Promise.resolve({ rangeNo: 0, afterId: cutId, untilId }),
+        isToStop: () => signal.aborted,
+      },
+    );
+    signal.throwIfAborted();
     await supervisor.drain();
   }
 

@@ -8,6 +8,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { options } from '../../src/options.ts';
 import { allCases, growthCases, longCases, quickCases, type Case } from './cases.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
@@ -33,6 +34,10 @@ const { values } = parseArgs({
     amount: { type: 'string', default: '1000000' },
     workers: { type: 'string', default: '2' },
     pools: { type: 'string', default: 'cluster' },
+    ranges: { type: 'string', default: options.readRanges.default },
+    'items-per-page': { type: 'string', default: options.itemsPerPage.default },
+    /** Milliseconds added to each round trip of this tool to the source. */
+    'source-latency': { type: 'string', default: '0' },
     /** A file for the results. */
     json: { type: 'string' },
     /** Puts the results into the docs as well. */
@@ -40,7 +45,7 @@ const { values } = parseArgs({
   },
 });
 
-await withPlace(async (place) => {
+await withPlace(Number(values['source-latency']), async (place) => {
   const machine = await describeMachine(place.client);
   console.log(`${machine.join('\n')}\n`);
   const cases: CaseResult[] = [];
@@ -76,7 +81,13 @@ function ownCase(documents: string): Case {
   if (kind === undefined) throw new RangeError(`--documents is one of ${kinds.join(', ')}`);
   const pools = values.pools.split(',') as ('cluster' | 'threads' | 'inline')[];
   const sizes = values.workers.split(',').map(Number);
-  const tools = pools.flatMap((pool) => sizes.map((workers) => createTool({ pool, workers })));
+  const itemsPerPage = Number(values['items-per-page']);
+  const ranges = values.ranges.split(',').map(Number);
+  const tools = pools.flatMap((pool) =>
+    sizes.flatMap((workers) =>
+      ranges.map((readRanges) => createTool({ pool, workers, itemsPerPage, readRanges })),
+    ),
+  );
   const contestants = [createCeiling(Math.max(...sizes)), ...tools];
   return { name: 'own', kind, amount: Number(values.amount), rounds: 3, contestants };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { readParentPid } from './usage.ts';
 
 /** Of the collection, and of the table. */
@@ -13,6 +14,8 @@ export const databaseName = 'bench';
 
 export interface Place {
   readonly mongoUrl: string;
+  /** The same server for this tool, as far away as was asked for. */
+  readonly toolMongoUrl: string;
   readonly postgresUrl: string;
   readonly client: pg.Client;
   /** For files; gone at the end. */
@@ -21,7 +24,11 @@ export interface Place {
   readonly postmasterPid: number;
 }
 
-export async function withPlace(work: (place: Place) => Promise<void>): Promise<void> {
+/** @param sourceLatencyMs what a round trip from this tool to the source takes longer */
+export async function withPlace(
+  sourceLatencyMs: number,
+  work: (place: Place) => Promise<void>,
+): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-bench-'));
   try {
     const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
@@ -32,7 +39,14 @@ export async function withPlace(work: (place: Place) => Promise<void>): Promise<
         const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
         const postmasterPid = readParentPid(rows[0]?.pid ?? 0);
         const { url: mongoUrl, pid: mongoPid } = mongo;
-        await work({ mongoUrl, postgresUrl: postgres.url, client, folder: dataDir, mongoPid, postmasterPid });
+        const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), latencyMs: sourceLatencyMs });
+        try {
+          const toolMongoUrl = sourceLatencyMs === 0 ? mongoUrl : proxy.url(mongoUrl);
+          const urls = { mongoUrl, toolMongoUrl, postgresUrl: postgres.url };
+          await work({ ...urls, client, folder: dataDir, mongoPid, postmasterPid });
+        } finally {
+          await proxy.close();
+        }
       } finally {
         await client.end();
       }

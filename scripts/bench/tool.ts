@@ -16,18 +16,21 @@ export interface ToolSettings {
   /** Undefined: the default. */
   readonly workers?: number | undefined;
   readonly itemsPerPage?: number | undefined;
+  readonly readRanges?: number | undefined;
 }
 
-export function createTool({ pool, workers, itemsPerPage }: ToolSettings): Contestant {
+export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSettings): Contestant {
   const size = workers === undefined ? 'default workers' : `${workers} workers`;
   const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
+  const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
   const env = {
     CLUSTER_IMPLEMENTATION: pool,
     CLUSTER_SIZE: workers === undefined ? '' : String(workers),
     ITEMS_PER_PAGE: itemsPerPage === undefined ? '' : String(itemsPerPage),
+    READ_RANGES: readRanges === undefined ? '' : String(readRanges),
   };
   return {
-    name: `mongo2pg, ${pool}, ${size}${page}`,
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}`,
     run: async (place) => {
       const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, [], env, 'summary');
       const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes } = summary;
@@ -53,7 +56,7 @@ export async function runVerify(place: Place, workers: number, amount: number): 
 type EventOf<Kind extends RunEvent['kind']> = Extract<RunEvent, { kind: Kind }>;
 
 async function runCommand<Kind extends RunEvent['kind']>(
-  { mongoUrl, postgresUrl }: Place,
+  { toolMongoUrl, postgresUrl }: Place,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   kind: Kind,
@@ -63,7 +66,7 @@ async function runCommand<Kind extends RunEvent['kind']>(
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
-      MONGO_URL: mongoUrl,
+      MONGO_URL: toolMongoUrl,
       MONGO_DB: databaseName,
       MONGO_COLLECTION: tableName,
       POSTGRES_URL: postgresUrl,

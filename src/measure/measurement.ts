@@ -7,7 +7,7 @@ export interface Measurement {
   readonly implementation: ClusterImplementation;
   /** From the first page that was asked for to the last commit on disk. */
   readonly loadMs: number;
-  /** Of that, how long the primary waited for pages of the source, … */
+  /** Of that, how long the primary waited for pages of the source (on average over its readers, like the next one), … */
   readonly readMs: number;
   /** … had a page, and waited until a worker could take it, … */
   readonly roomMs: number;

@@ -30,7 +30,8 @@ export class RunMeter implements WorkerObserver {
   /** Of the workers that are ready; their `readyMs` is what came before. */
   readonly #readySinceMs = new Map<string, number>();
   readonly #waitedMs = { read: 0, room: 0, drain: 0 };
-  #load: { readonly beganMs: number; readonly processors: ProcessorTimes } | undefined;
+  #load:
+    { readonly beganMs: number; readonly processors: ProcessorTimes; readonly readers: number } | undefined;
   /** Set when the load has ended: what is measured changes no more. */
   #measured: Measurement | undefined;
 
@@ -44,8 +45,9 @@ export class RunMeter implements WorkerObserver {
     this.#readProcessors = readProcessors;
   }
 
-  beginLoad(): void {
-    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors() };
+  /** @param readers how many there are that wait side by side */
+  beginLoad(readers = 1): void {
+    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors(), readers };
   }
 
   /** To be called before the workers leave, so that their leaving does not count. */
@@ -64,7 +66,7 @@ export class RunMeter implements WorkerObserver {
     this.#waitedMs.read += this.#nowMs() - askedMs;
   }
 
-  /** What the primary waits for when it does not read: room for a page that it has, or the last acks. */
+  /** What is waited for beside pages: room for one that a reader has, or, when all is read, the last acks. */
   async time(what: 'room' | 'drain', wait: Promise<void>): Promise<void> {
     const beganMs = this.#nowMs();
     try {
@@ -107,12 +109,12 @@ export class RunMeter implements WorkerObserver {
   measure(): Measurement {
     if (this.#measured !== undefined) return this.#measured;
     const nowMs = this.#nowMs();
-    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors() };
+    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors(), readers: 1 };
     return {
       implementation: this.#implementation,
       loadMs: nowMs - load.beganMs,
-      readMs: this.#waitedMs.read,
-      roomMs: this.#waitedMs.room,
+      readMs: this.#waitedMs.read / load.readers,
+      roomMs: this.#waitedMs.room / load.readers,
       drainMs: this.#waitedMs.drain,
       processorShare: shareBetween(load.processors, this.#readProcessors()),
       workers: Array.from(this.#workers, ([id, sums]) => {

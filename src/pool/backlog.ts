@@ -9,6 +9,8 @@ export interface BacklogLimits {
 
 export class Backlog {
   readonly #limits: BacklogLimits;
+  /** Those that wait for room. */
+  readonly #line: InFlight[] = [];
   #queue: InFlight[] = [];
   #batches = 0;
   #bytes = 0;
@@ -26,16 +28,19 @@ export class Backlog {
     return this.#batches === 0;
   }
 
-  /** A single batch always has room, however large it is. */
-  hasRoomFor(bytes: number): boolean {
-    if (this.isEmpty) return true;
-    return this.#batches < this.#limits.maxBatches && this.#bytes + bytes <= this.#limits.maxBytes;
+  /** To be called for each batch before `add`: they are added in this order, and none overtakes one that is larger. */
+  queueUp(entry: InFlight): void {
+    this.#line.push(entry);
   }
 
-  add(entry: InFlight): void {
+  /** A single batch always has room, however large it is. @returns false as long as it is not its turn, or has no room */
+  add(entry: InFlight): boolean {
+    if (this.#line[0] !== entry || !this.#hasRoomFor(entry)) return false;
+    this.#line.shift();
     this.#batches++;
     this.#bytes += entry.bytes;
     this.#queue.push(entry);
+    return true;
   }
 
   /** Takes out of the queue what is to be delivered next. */
@@ -52,5 +57,10 @@ export class Backlog {
   remove(entry: InFlight): void {
     this.#batches--;
     this.#bytes -= entry.bytes;
+  }
+
+  #hasRoomFor({ bytes }: InFlight): boolean {
+    if (this.isEmpty) return true;
+    return this.#batches < this.#limits.maxBatches && this.#bytes + bytes <= this.#limits.maxBytes;
   }
 }

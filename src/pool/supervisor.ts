@@ -8,6 +8,7 @@
  * Invariants
  * - an un-acked batch is in exactly one place: the queue, or the `held` map of exactly one worker that is not gone;
  * - a batch is settled once: an ack for a batch that its sender does not hold is counted as stray and not applied;
+ * - batches are taken on in the order of their submit calls, however many wait: none overtakes one that is larger;
  * - a worker holds at most two batches, and together the un-acked batches have at most `maxInFlightBytes` bytes, or
  *   are a single batch;
  * - a worker that dies while it holds work puts the blame on the batch that it was at: the second time the batch is
@@ -114,11 +115,11 @@ export class Supervisor {
     for (const member of this.#members) this.#sendSettings(member, settings);
   }
 
-  /** Takes a batch on; resolves once it is queued or handed out, which bounds how far the reader runs ahead. */
+  /** Takes a batch on; resolves once it is queued or handed out, which bounds how far each reader runs ahead. */
   async submit(batch: Batch): Promise<void> {
-    await this.#until(() => this.#backlog.hasRoomFor(batch.documents.byteLength));
-    this.#backlog.add(new InFlight(batch));
-    this.#handOut();
+    const entry = new InFlight(batch);
+    this.#backlog.queueUp(entry);
+    await this.#until(() => this.#takeOn(entry));
   }
 
   /** Resolves when every batch submitted is settled. */
@@ -291,6 +292,15 @@ export class Supervisor {
       this.#members.push(member);
       member.deliver(entry, this.#options.clock.nowMs());
     }
+  }
+
+  /** Looks for room and takes it in one go, so that two that wait never take the same. @returns false without room */
+  #takeOn(entry: InFlight): boolean {
+    if (!this.#backlog.add(entry)) return false;
+    this.#handOut();
+    // The next in line may have looked before.
+    this.#changes.announce();
+    return true;
   }
 
   #fail(error: MigrationError): void {

@@ -3,6 +3,7 @@
 import pg from 'pg';
 import type { Batch } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
+import { asBuffer } from './bytea.ts';
 import { OvertakenError, type Lead } from './lead.ts';
 
 /** How many documents of a batch went where. */
@@ -81,9 +82,4 @@ export async function readAccount(client: pg.Client, runId: string, batch: numbe
   if (row === undefined)
     throw new Error(`the ledger refused batch ${batch} as a duplicate, and does not have it`);
   return row;
-}
-
-/** pg knows a Buffer, and what came over IPC may be a plain Uint8Array. */
-function asBuffer(bytes: Uint8Array | null): Buffer | null {
-  return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

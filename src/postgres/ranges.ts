@@ -1,13 +1,10 @@
 /** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
 
 import type pg from 'pg';
-
-/** An interval (afterId, untilId], each a position (see `source/source.ts`); null is the beginning, or the end. */
-export interface Range {
-  readonly rangeNo: number;
-  readonly afterId: Buffer | null;
-  readonly untilId: Buffer | null;
-}
+import type { Range } from '../reading/range-reading.ts';
+import type { Interval } from '../source/source.ts';
+import { asBuffer } from './bytea.ts';
+import { requireLead, type Lead } from './lead.ts';
 
 /** By range: the last position handed over, after which its reader found nothing more; null if it found nothing at all. */
 export type RangeEnds = ReadonlyMap<number, Uint8Array | null>;
@@ -46,28 +43,75 @@ export async function readGaps(client: pg.Client, runId: string, ends: RangeEnds
 export async function replaceRanges(
   client: pg.Client,
   runId: string,
-  gaps: readonly Range[],
+  gaps: readonly Interval[],
 ): Promise<Range[]> {
-  const { rows } = await client.query<{ last: number }>(
+  await client.query('UPDATE mongo2pg.ranges SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
+    runId,
+  ]);
+  return await openRanges(client, runId, gaps);
+}
+
+/** Opens a range for each interval, in their order. To be called in a transaction. */
+export async function openRanges(
+  client: pg.Client,
+  runId: string,
+  intervals: readonly Interval[],
+): Promise<Range[]> {
+  const { rows } = await client.query<{ last: number | null }>(
     'SELECT max(range_no) AS last FROM mongo2pg.ranges WHERE run_id = $1',
     [runId],
   );
   const last = rows[0]?.last ?? 0;
-  await client.query('UPDATE mongo2pg.ranges SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
-    runId,
-  ]);
-  const ranges = gaps.map((gap, index) => ({ ...gap, rangeNo: last + index + 1 }));
+  const ranges = intervals.map(({ afterId, untilId }, index) => ({
+    rangeNo: last + index + 1,
+    afterId,
+    untilId,
+  }));
   await client.query(
     `INSERT INTO mongo2pg.ranges (run_id, range_no, after_id, until_id)
      SELECT $1, * FROM unnest($2::int[], $3::bytea[], $4::bytea[])`,
     [
       runId,
       ranges.map(({ rangeNo }) => rangeNo),
-      ranges.map(({ afterId }) => afterId),
-      ranges.map(({ untilId }) => untilId),
+      ranges.map(({ afterId }) => asBuffer(afterId)),
+      ranges.map(({ untilId }) => asBuffer(untilId)),
     ],
   );
   return ranges;
+}
+
+/**
+ * Ends a range at `cutId`, which must lie behind all that its reader has read or asked for, and opens another for the
+ * rest. To be called in a transaction; when it is called again because nobody knows whether that was committed, it finds
+ * what it did.
+ * @throws OvertakenError
+ */
+export async function splitRange(
+  client: pg.Client,
+  lead: Lead,
+  { rangeNo, untilId }: Omit<Range, 'afterId'>,
+  cutId: Uint8Array,
+): Promise<Range> {
+  await requireLead(client, lead);
+  const rest: Interval = { afterId: cutId, untilId };
+  const { rowCount } = await client.query(
+    `UPDATE mongo2pg.ranges SET until_id = $3
+      WHERE run_id = $1 AND range_no = $2 AND until_id IS DISTINCT FROM $3`,
+    [lead.runId, rangeNo, asBuffer(cutId)],
+  );
+  if (rowCount === 1) {
+    const [range] = await openRanges(client, lead.runId, [rest]);
+    if (range !== undefined) return range;
+  }
+  const { rows } = await client.query<{ rangeNo: number }>(
+    `SELECT range_no AS "rangeNo" FROM mongo2pg.ranges
+      WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL`,
+    [lead.runId, asBuffer(cutId)],
+  );
+  const found = rows[0];
+  if (found === undefined)
+    throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
+  return { ...found, ...rest };
 }
 
 /** The number of the first batch that the ledger cannot have yet. */

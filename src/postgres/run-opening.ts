@@ -1,11 +1,13 @@
 /** Opens a run in the ledger: begins a new one with its table, or takes over one that was left unfinished. */
 
 import type { IfExists } from '../config.ts';
+import type { Range } from '../reading/range-reading.ts';
+import type { Interval } from '../source/source.ts';
 import { countRows } from './ddl.ts';
 import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
 import { takeOverRun, type Lead } from './lead.ts';
-import { readGaps, readNextBatch, replaceRanges, type Range } from './ranges.ts';
+import { openRanges, readGaps, readNextBatch, replaceRanges } from './ranges.ts';
 import {
   findRun,
   insertRun,
@@ -37,12 +39,16 @@ export interface OpenRun extends Lead {
 
 const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
 
-/** In one transaction, so that there is never a table of ours of which the ledger does not know. */
+/**
+ * In one transaction, so that there is never a table of ours of which the ledger does not know.
+ * @param intervals what is to be read; together all of the collection
+ */
 export async function beginRun(
   session: Session,
   settings: RunSettings,
   ifExists: IfExists,
   jobId: string | null,
+  intervals: readonly Interval[] = [{ afterId: null, untilId: null }],
 ): Promise<OpenRun> {
   return await session.transaction(async (client) => {
     const { plan } = settings;
@@ -57,8 +63,8 @@ export async function beginRun(
     for (const child of plan.children ?? []) childRowsBefore += await countRows(client, child.plan);
     const before = { isOwnTable, rowsBefore, childRowsBefore };
     const runId = await insertRun(client, settings, { jobId, ...before });
+    const ranges = await openRanges(client, runId, intervals);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
-    const ranges = [{ rangeNo: 1, afterId: null, untilId: null }];
     const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
     return { runId, settings, ...before, ranges, ...start };
   }, 'long');

@@ -83,7 +83,7 @@ async function selectRuns(client: pg.Client, condition: string, values: readonly
   }));
 }
 
-/** Writes a new run down, with one range that spans all of the source; returns its id. */
+/** Writes a new run down, without ranges; returns its id. */
 export async function insertRun(
   client: pg.Client,
   settings: RunSettings,
@@ -110,7 +110,6 @@ export async function insertRun(
   );
   const runId = rows[0]?.run_id;
   if (runId === undefined) throw new Error('INSERT … RETURNING gave no row');
-  await client.query('INSERT INTO mongo2pg.ranges (run_id, range_no) VALUES ($1, 1)', [runId]);
   return runId;
 }
 

@@ -16,20 +16,28 @@ import { listDocuments, readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
 import { filtersBetween, readId } from './id-brackets.ts';
+import { canDivide } from './id-cuts.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
-import { explainMongoError } from './mongo-errors.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
 import { UnknownTypes } from './unknown-types.ts';
-import type { Interval, Page, Sample, Source } from './source.ts';
+import type { IdSample, Interval, Page, Sample, Source } from './source.ts';
 import { invoke } from '../invocation.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
+
+/** Of which a filter may leave few. */
+const sampledIdsForFilter = 1000;
+/** With 5% or more mongod reads the whole collection to choose. */
+const maxSampledShare = 0.04;
+
+const everything: Interval = { afterId: null, untilId: null };
 
 export interface CollectionOptions extends Insistence {
   readonly url: string;
@@ -159,6 +167,16 @@ class CollectionSource implements Source {
     return found;
   }
 
+  sampleIds(wanted: number): Promise<IdSample | null> {
+    // Such a server would go over the whole collection for each range.
+    if (this.#options.scansForPages === true) return Promise.resolve(null);
+    return this.#read(() => this.#sampleIds(wanted));
+  }
+
+  idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
+    return this.#read(() => this.#findIds(ids, interval));
+  }
+
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     const pageBy = this.#options.scansForPages === true ? pageByCursor : pageByFind;
     const paging = pageBy(this.#commands);
@@ -175,6 +193,37 @@ class CollectionSource implements Source {
       // The server ends the cursor by itself, if later.
       await paging.close().catch(() => undefined);
     }
+  }
+
+  async #sampleIds(wanted: number): Promise<IdSample | null> {
+    const count = await this.#collection.estimatedDocumentCount();
+    const enough = this.#filter === undefined ? wanted : Math.max(wanted, sampledIdsForFilter);
+    const size = Math.min(enough, Math.floor(count * maxSampledShare));
+    if (size === 0) return null;
+    try {
+      const found = await this.#commands.aggregate([{ $sample: { size } }, { $project: { _id: 1 } }], size);
+      // The order of types and of texts is the server's, with the collection's collation, and so it sorts.
+      const ids = await this.#findIds(listDocuments(found).map(requireId).filter(canDivide), everything);
+      return { ids, documentsPerId: count / size };
+    } catch (error) {
+      // Whatever it has against sampling: the collection can be read without it.
+      if (!(error instanceof MongoServerError) || isPassingMongoError(error)) throw error;
+      return null;
+    }
+  }
+
+  async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
+    if (ids.length === 0) return [];
+    const among = { _id: { $in: ids.map(readId) } };
+    return await this.#unknownTypes.avoid(async (unknown) => {
+      const found: Uint8Array[] = [];
+      for (const part of filtersBetween(afterId, untilId, unknown)) {
+        const filter = narrow(narrow(part, among), this.#filter);
+        const cursor = await this.#commands.find(filter, 1, ids.length, { _id: 1 });
+        found.push(...listDocuments(readBatch(cursor)).map(requireId));
+      }
+      return found;
+    });
   }
 
   #readPage(paging: Paging, { afterId, untilId }: Interval, limit: number): Promise<Page | null> {

@@ -37,6 +37,11 @@ const brackets: readonly Bracket[] = [
   { types: ['maxKey'], isSingleValue: true },
 ];
 
+const numbers = brackets.findIndex(({ types }) => types.includes('double'));
+
+/** Equal to that of every type of number. */
+const nan = new Double(NaN);
+
 /** The type byte of an element → its bracket's index. https://bsonspec.org/spec.html */
 const bracketOfTypeByte = new Map<number, number>([
   [0xff, 0],
@@ -90,7 +95,11 @@ export function filtersBetween(
     .flatMap(({ types }) => types)
     .filter((type) => !unknownTypes.has(type));
   if (between.length > 0) filters.push({ _id: { $type: between } });
-  if (untilId !== null) filters.push({ _id: untilWithinBracket(untilId, last, unknownTypes) });
+  if (untilId !== null) {
+    // NaN sorts before all numbers, but `$lte` does not find it.
+    if (last === numbers) filters.push({ _id: nan });
+    filters.push({ _id: untilWithinBracket(untilId, last, unknownTypes) });
+  }
   return filters;
 }
 

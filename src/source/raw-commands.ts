@@ -17,9 +17,14 @@ export class RawCommands {
   }
 
   /** @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB */
-  find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+  find(
+    filter: BSON.Document,
+    direction: 1 | -1,
+    limit: number,
+    projection: BSON.Document = {},
+  ): Promise<Uint8Array> {
     const query = this.#query(filter, direction);
-    return this.#read({ ...query, limit, batchSize: limit, singleBatch: true });
+    return this.#read({ ...query, projection, limit, batchSize: limit, singleBatch: true });
   }
 
   /** Like `find`, and without a limit: the cursor stays open when there is more. */

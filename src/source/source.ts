@@ -36,6 +36,14 @@ export interface Sample {
   readonly method: SampleMethod;
 }
 
+/** Where the reading of a collection can be divided. */
+export interface IdSample {
+  /** Chosen at random, each a BSON document `{_id: …}`; in the order of pages. */
+  readonly ids: readonly Uint8Array[];
+  /** How many documents there are for each of them, about. */
+  readonly documentsPerId: number;
+}
+
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
@@ -54,6 +62,10 @@ export interface Source {
   requiredFields(): Promise<string[]>;
   /** All indexes, that of `_id` among them. */
   listIndexes(): Promise<IndexSpec[]>;
+  /** About as many as are wanted, fewer of few documents; null where the server cannot choose at random, or has too few. */
+  sampleIds(wanted: number): Promise<IdSample | null>;
+  /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
+  idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
   /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

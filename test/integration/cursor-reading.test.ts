@@ -46,6 +46,10 @@ describe('a collection read through one cursor', () => {
     return read;
   }
 
+  it('is not divided among several readers, each of which would go over all of it', async () => {
+    assert.equal(await (await open()).sampleIds(100), null);
+  });
+
   it('has every document once, in the order of _id, whatever the types', async () => {
     assert.deepEqual(await readIds(await open()), ids);
   });

@@ -36,6 +36,8 @@ describe('what is measured of a run', () => {
       MONGO_DB: 'school',
       MONGO_COLLECTION: 'numbers',
       CLUSTER_SIZE: '2',
+      // So that pages, and the waits for them, are as many as can be told.
+      READ_RANGES: '1',
       ITEMS_PER_PAGE: String(itemsPerPage),
     });
     let measurement: Measurement | undefined;

@@ -22,21 +22,27 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
   });
 
   async function migrateWithoutSample(collection: string) {
-    // Only commands of this test's own name fail.
+    // Only commands of this test's own name fail: the sample for the plan, and that for cutting ranges.
     const appName = sandbox.mongoDb;
     const url = new URL(mongoUrl);
     url.searchParams.set('appName', appName);
     const admin = sandbox.db.client.db('admin');
     const data = { failCommands: ['aggregate'], errorCode: 40324, appName };
-    await admin.command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data });
+    await admin.command({ configureFailPoint: 'failCommand', mode: { times: 2 }, data });
     const result = await runCli([], {
       ...sandbox.env,
       MONGO_URL: url.href,
       MONGO_COLLECTION: collection,
       SAMPLE_SIZE: '100',
+      ITEMS_PER_PAGE: '20',
     });
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /read 500 = copied 500/);
+    const { rows } = await sandbox.client.query(
+      'SELECT count(*)::int AS ranges FROM mongo2pg.ranges JOIN mongo2pg.runs USING (run_id) WHERE source = $1',
+      [`${sandbox.mongoDb}.${collection}`],
+    );
+    assert.deepEqual(rows, [{ ranges: 1 }], 'it is read in one range');
     return result;
   }
 

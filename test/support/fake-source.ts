@@ -20,6 +20,8 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     requiredFields: () => Promise.resolve(options.requiredFields ?? []),
     listIndexes: () => Promise.resolve([]),
     readByIds: () => Promise.resolve(new Map()),
+    sampleIds: () => Promise.resolve(null),
+    idsWithin: () => Promise.resolve([]),
     pages: () => {
       throw new Error('a plan reads no pages');
     },

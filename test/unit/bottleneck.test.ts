@@ -64,7 +64,7 @@ describe('findBottleneck', () => {
       'MongoDB, where workers wait without a batch and the primary for pages',
       { loadMs: 200, transcodeMs: 100 },
       { readMs: 900, roomMs: 50 },
-      'The source was the bottleneck: the workers waited for pages 70% of their time; more workers will not help.',
+      'The source was the bottleneck: the workers waited for pages 70% of their time; more workers will not help, but READ_RANGES may, where a server is far away.',
     ],
     [
       'the bytes in flight, where workers wait although the primary has a page',

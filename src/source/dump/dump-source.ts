@@ -93,6 +93,15 @@ class DumpSource implements Source {
     return Promise.resolve(null);
   }
 
+  /** A dump is read as it lies in its file, from one end to the other. */
+  sampleIds(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  idsWithin(): Promise<Uint8Array[]> {
+    return Promise.resolve([]);
+  }
+
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     const after = afterId === null ? 0 : this.#requireOffset(afterId);
     const until = untilId === null ? Number.POSITIVE_INFINITY : this.#requireOffset(untilId);

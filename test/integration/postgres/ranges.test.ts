@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import { claimBatch } from '../../../src/postgres/claim.ts';
+import { takeOverRun } from '../../../src/postgres/lead.ts';
 import {
   readGaps,
   readNextBatch,
   replaceRanges,
-  type Range,
+  splitRange,
   type RangeEnds,
 } from '../../../src/postgres/ranges.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
 import { Session } from '../../../src/postgres/session.ts';
+import type { Range } from '../../../src/reading/range-reading.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -180,6 +182,56 @@ describe('the ranges of a run', () => {
     assert.deepEqual(await gaps(), []);
     assert.deepEqual(await replace(), []);
     assert.deepEqual(await gaps(), []);
+  });
+
+  it('a range that is split ends at the cut, and another has the rest; each has its own gaps', async () => {
+    await commit(1, 1, [null, 10]);
+    const split = (rangeNo: number, until: Id, cut: number) =>
+      session.transaction((client) =>
+        splitRange(client, run, { rangeNo, untilId: toId(until) }, toId(cut) ?? Buffer.alloc(0)),
+      );
+    assert.deepEqual(show([await split(1, null, 30)]), [[2, 30, null]]);
+    assert.deepEqual(show([await split(1, 30, 20)]), [[3, 20, 30]]);
+    assert.deepEqual(await gaps(), [
+      [1, 10, 20],
+      [2, 30, null],
+      [3, 20, 30],
+    ]);
+    await commit(1, 1, [10, 20]);
+    await commit(2, 101, [30, 40]);
+    assert.deepEqual(await gaps({ 1: 20, 2: 40 }), [[3, 20, 30]]);
+    // As after a COMMIT whose answer was lost.
+    assert.deepEqual(show([await split(1, 30, 20)]), [[3, 20, 30]]);
+    assert.deepEqual(await gaps({ 1: 20, 2: 40 }), [[3, 20, 30]]);
+    await assert.rejects(split(9, null, 50), /no range 9/);
+  });
+
+  it('a range is not split by a process that does not lead the run any more', async () => {
+    const overtaken = { ...run };
+    await session.transaction((client) => takeOverRun(client, run.runId));
+    const cut = toId(10) ?? Buffer.alloc(0);
+    await assert.rejects(
+      session.transaction((client) => splitRange(client, overtaken, { rangeNo: 1, untilId: null }, cut)),
+      /another process has taken this run over/,
+    );
+    assert.deepEqual(await gaps(), [[1, null, null]]);
+  });
+
+  it('a run begins with a range for each interval', async () => {
+    const intervals = [
+      { afterId: null, untilId: toId(10) },
+      { afterId: toId(10), untilId: null },
+    ];
+    run = await beginRun(session, settings, 'drop', null, intervals);
+    assert.deepEqual(show(run.ranges), [
+      [1, null, 10],
+      [2, 10, null],
+    ]);
+    assert.deepEqual(await gaps(), show(run.ranges));
+    // The first has nothing to read, the second ends before the last that was handed over is committed.
+    await commit(2, 1, [10, 20]);
+    assert.deepEqual(await gaps({ 1: null, 2: 30 }), [[2, 20, null]]);
+    assert.deepEqual(await gaps({ 1: null, 2: 20 }), []);
   });
 
   it('batches of another run do not count', async () => {

@@ -31,6 +31,19 @@ describe('RunMeter', () => {
     assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 235 });
   });
 
+  it('takes the average of what several readers waited at the same time', async () => {
+    const { clock, meter } = createMeter();
+    meter.beginLoad(2);
+    let makeRoom: () => void = () => undefined;
+    const first = meter.time('room', new Promise<void>((resolve) => (makeRoom = resolve)));
+    clock.ms += 10;
+    const second = meter.time('room', Promise.resolve());
+    clock.ms += 20;
+    makeRoom();
+    await Promise.all([first, second]);
+    assert.equal(meter.measure().roomMs, (30 + 20) / 2);
+  });
+
   it('counts waits for room and for the last acks, failed ones among them', async () => {
     const { clock, meter } = createMeter();
     const passing = async (ms: number): Promise<void> => {

@@ -238,6 +238,29 @@ describe('Supervisor', () => {
     await supervisor.submit(batchOf(1, 5000));
   });
 
+  it('takes batches of several callers on in their order, and never two where there is room for one', async () => {
+    const { pool, supervisor } = startSupervisor({ size: 2, maxInFlightBytes: 100 });
+    await supervisor.submit(batchOf(1, 50));
+    await supervisor.submit(batchOf(2, 50));
+    // A large one is not overtaken by small ones for which there would be room.
+    const sizes = [60, 40, 50, 10];
+    const taken: number[] = [];
+    const waiting = sizes.map((bytes, index) =>
+      supervisor.submit(batchOf(3 + index, bytes)).then(() => taken.push(3 + index)),
+    );
+    const takenAfter = async (worker: number, ack: number): Promise<number[]> => {
+      pool.worker(worker).acks(ack);
+      await new Promise(setImmediate);
+      assert.ok(supervisor.inFlight.bytes <= 100, `${supervisor.inFlight.bytes} bytes in flight`);
+      return [...taken];
+    };
+    assert.deepEqual(await takenAfter(0, 1), []);
+    assert.deepEqual(await takenAfter(1, 2), [3, 4]);
+    assert.deepEqual(await takenAfter(0, 3), [3, 4, 5, 6]);
+    await Promise.all(waiting);
+    assert.deepEqual(supervisor.inFlight, { batches: 3, bytes: 100 });
+  });
+
   it('drains only when every batch is acked', async () => {
     const { pool, supervisor, acked } = startSupervisor();
     await supervisor.submit(batchOf(1));

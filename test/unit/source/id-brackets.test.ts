@@ -90,6 +90,7 @@ describe('filtersBetween', () => {
   it('reads from the beginning to an end', () => {
     assert.deepEqual(between(undefined, 9), [
       { _id: { $type: ['minKey', 'undefined', 'null'] } },
+      { _id: new Double(NaN) },
       { _id: { $lte: new Int32(9) } },
     ]);
   });

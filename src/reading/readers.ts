@@ -1,0 +1,159 @@
+/**
+ * Reads ranges of a collection, several at once.
+ *
+ * A range:   queued ──→ open, read by one reader ──→ read to its end
+ *                         └── split when another reader has nothing to do: its rest becomes an open range of that one
+ * Invariants
+ * - of a range one page at a time is on its way, and while it is, the range's end stays where it is: a page that was asked
+ *   for never reaches into what another reader has;
+ * - a reader holds one page at most, until there is room for it: with n readers n pages, of up to 16 MB each, wait beside
+ *   what is in flight;
+ * - the end of a range moves in the books (`split`) before anybody reads behind it;
+ * - after a failure, or when told to stop, no further page is asked for.
+ */
+
+import type { Page, Source } from '../source/source.ts';
+import type { Division } from './division.ts';
+import { RangeReading, type Range } from './range-reading.ts';
+
+export interface ReadersOptions {
+  readonly source: Pick<Source, 'pages' | 'idsWithin'>;
+  readonly division: Division;
+  readonly itemsPerPage: number;
+  /** Takes a page on, the first of what comes after `afterId` in its range; resolves when there was room for it. */
+  handOver(page: Page, place: Pick<Range, 'rangeNo' | 'afterId'>): Promise<void>;
+  /** Writes down that a range ends at `cutId`. @returns the range of what comes after it */
+  split(range: Range, cutId: Uint8Array): Promise<Range>;
+  isToStop(): boolean;
+}
+
+/**
+ * Resolves when every range is read, or all readers have stopped.
+ * @returns by the number of each range that was read to its end: the last `_id` of it, null when it was empty
+ */
+export async function readRanges(
+  ranges: readonly Range[],
+  options: ReadersOptions,
+): Promise<Map<number, Uint8Array | null>> {
+  const readers = new Readers(ranges, options);
+  await readers.read();
+  return readers.ends;
+}
+
+class Readers {
+  readonly ends = new Map<number, Uint8Array | null>();
+  readonly #options: ReadersOptions;
+  readonly #queue: RangeReading[];
+  readonly #open = new Set<RangeReading>();
+  #documents = 0;
+  #pages = 0;
+  #failure: { readonly error: unknown } | undefined;
+  /** One reader at a time looks for the slowest range, so that two do not halve the same. */
+  #splitting: Promise<unknown> = Promise.resolve();
+
+  constructor(ranges: readonly Range[], options: ReadersOptions) {
+    this.#options = options;
+    this.#queue = ranges.map((range) => new RangeReading(range));
+  }
+
+  async read(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.division.readers }, () => this.#work()));
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Never rejects: the first failure of all readers is told when none of them is at work any more. */
+  async #work(): Promise<void> {
+    try {
+      while (!this.#isToStop()) {
+        const range = this.#queue.shift() ?? (await this.#takeHalfOfSlowest());
+        if (range === undefined) return;
+        await this.#readToEnd(range);
+      }
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  async #readToEnd(range: RangeReading): Promise<void> {
+    this.#open.add(range);
+    try {
+      while (!range.isAtEnd && !this.#isToStop()) await this.#readPage(range);
+    } finally {
+      this.#open.delete(range);
+      await range.inTurn(() => range.close());
+    }
+    // When told to stop, the last page may not have been handed over.
+    if (range.isAtEnd && !this.#isToStop()) this.ends.set(range.rangeNo, range.lastId);
+  }
+
+  async #readPage(range: RangeReading): Promise<void> {
+    const { source, itemsPerPage } = this.#options;
+    const { afterId } = range.rest;
+    const page = await range.inTurn(() => range.readPage(source, itemsPerPage));
+    if (page === null || this.#isToStop()) return;
+    this.#documents += page.count;
+    this.#pages++;
+    await this.#options.handOver(page, { rangeNo: range.rangeNo, afterId });
+  }
+
+  #takeHalfOfSlowest(): Promise<RangeReading | undefined> {
+    const half = this.#splitting.then(async () => {
+      for (;;) {
+        const slowest = await this.#findSlowest();
+        if (slowest === undefined) return undefined;
+        const found = await slowest.inTurn(() => this.#split(slowest));
+        if (found !== undefined) return found;
+      }
+    });
+    this.#splitting = half.catch(() => undefined);
+    return half;
+  }
+
+  /** The range with the most ids left; undefined when no range is worth dividing. */
+  async #findSlowest(): Promise<RangeReading | undefined> {
+    let slowest: RangeReading | undefined;
+    let most = 0;
+    for (const range of this.#open) {
+      if (this.#isToStop()) return undefined;
+      const ids = await this.#readIdsLeft(range);
+      if (ids.length <= most || (await this.#cutIn(ids)) === null) continue;
+      slowest = range;
+      most = ids.length;
+    }
+    return slowest;
+  }
+
+  /** To be called in the range's turn. @returns what comes after the cut; undefined when too little is left by now */
+  async #split(range: RangeReading): Promise<RangeReading | undefined> {
+    if (range.isAtEnd || this.#isToStop()) return undefined;
+    const ids = await this.#readIdsLeft(range);
+    const cutId = await this.#cutIn(ids);
+    if (cutId === null) return undefined;
+    const rest = await this.#options.split(range, cutId);
+    const index = ids.indexOf(cutId);
+    await range.cut(cutId);
+    range.ids = ids.slice(0, index);
+    return new RangeReading(rest, ids.slice(index + 1));
+  }
+
+  /** The sampled ids that lie between where the range's reader is and its end; that itself is no place to cut. */
+  async #readIdsLeft(range: RangeReading): Promise<readonly Uint8Array[]> {
+    const ids = range.ids ?? (await this.#options.division.sample())?.ids ?? [];
+    const { untilId } = range;
+    const within = await this.#options.source.idsWithin(ids, range.rest);
+    const left = untilId === null ? within : within.filter((id) => Buffer.compare(id, untilId) !== 0);
+    range.ids = left;
+    return left;
+  }
+
+  #cutIn(ids: readonly Uint8Array[]): Promise<Uint8Array | null> {
+    const { division, itemsPerPage } = this.#options;
+    // Pages of large documents are cut short by the server.
+    const documentsPerPage = this.#pages === 0 ? itemsPerPage : this.#documents / this.#pages;
+    return division.cutIn(ids, documentsPerPage);
+  }
+
+  #isToStop(): boolean {
+    return this.#failure !== undefined || this.#options.isToStop();
+  }
+}
