@@ -18,7 +18,6 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
-import type { SessionOptions } from './postgres/session.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
 import { parseFilter } from './source/filter.ts';
@@ -194,11 +193,11 @@ export function readConfig(
 }
 
 /** How PostgreSQL is reached. */
-export function targetOptions({
-  postgresUrl: url,
-  retryLimitMs,
-  answerTimeoutMs,
-}: Config): Pick<SessionOptions, 'url' | 'retryLimitMs' | 'answerTimeoutMs'> {
+export function targetOptions({ postgresUrl: url, retryLimitMs, answerTimeoutMs }: Config): {
+  readonly url: string;
+  readonly retryLimitMs: number;
+  readonly answerTimeoutMs: number;
+} {
   return { url, retryLimitMs, answerTimeoutMs };
 }
 

@@ -55,6 +55,8 @@ describe('npm run status', () => {
     MONGO_COLLECTION: 'things',
     CLUSTER_SIZE: '2',
     ITEMS_PER_PAGE: '50',
+    // So that it is known how many are open.
+    READ_RANGES: '1',
     SAMPLE_SIZE: '20',
   });
 
