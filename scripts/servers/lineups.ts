@@ -54,6 +54,7 @@ export const lineups: readonly Lineup[] = [
       allTypes:
         'it closes the connection over NaN, Decimal128, JavaScript, MinKey, MaxKey, and the deprecated types',
       anyName: 'it refuses names that begin with $ or have a dot in them',
+      validators: 'not implemented',
     },
   },
   {

@@ -30,6 +30,10 @@ const mongoFeatures = {
     what: 'fields with names such as $x and a.b',
     isThere: (db: Db) => hasCommand(db.collection('probe').insertOne({ $x: 1, 'a.b': 2 })),
   },
+  validators: {
+    what: 'validators of collections',
+    isThere: (db: Db) => hasCommand(db.createCollection('validated', { validator: { $jsonSchema: {} } })),
+  },
 } as const;
 
 const postgresFeatures = {
