@@ -2,12 +2,8 @@
 
 import { findMongodVersion, startMongod } from '../../test/support/mongod.ts';
 import { lacksDebianPostgres, startDebianPostgres } from '../../test/support/debian-postgres.ts';
-import {
-  ferretVersion,
-  lacksFerretDb,
-  startFerretDb,
-  type RunningServer,
-} from '../../test/support/ferretdb.ts';
+import type { RunningServer } from '../../test/support/child-server.ts';
+import { ferretVersion, lacksFerretDb, startFerretDb } from '../../test/support/ferretdb.ts';
 import type { Feature } from '../../test/support/server-features.ts';
 
 export interface Lineup {

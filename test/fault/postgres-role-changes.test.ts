@@ -6,9 +6,7 @@ import pg from 'pg';
 import { ExitCode } from '../../src/errors.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { act, assertCode, setScene, setSceneOn, type Scene } from '../support/fault.ts';
-import { createSandbox, mongoUrl } from '../support/servers.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { act, assertCode, setScene, setSceneByProxy, type Scene } from '../support/fault.ts';
 
 /** Two workers and the primary, and the three connections that a run leaves free. */
 const connectionLimit = 6;
@@ -72,15 +70,7 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
   });
 
   it('none gets one at first: they try until they do', async (t) => {
-    const sandbox = await createSandbox();
-    cleanUp(t, () => sandbox.remove());
-    const proxy = await startProxy({ port: Number(new URL(sandbox.postgresUrl).port) });
-    cleanUp(t, () => proxy.close());
-    const scene = await setSceneOn(t, {
-      mongoUrl,
-      postgresUrl: sandbox.postgresUrl,
-      commandPostgresUrl: proxy.url(sandbox.postgresUrl),
-    });
+    const { scene, proxy } = await setSceneByProxy(t);
     const role = await createRole(t, scene);
     const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
     let bytesAtStart: number | undefined;

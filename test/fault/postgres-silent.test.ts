@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setSceneOn } from '../support/fault.ts';
-import { createSandbox, mongoUrl } from '../support/servers.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { assertCode, setSceneByProxy } from '../support/fault.ts';
 
 it('the network to PostgreSQL goes silent (half-open): new connections are made, and old sessions ended', async (t) => {
-  const sandbox = await createSandbox();
-  cleanUp(t, () => sandbox.remove());
-  const proxy = await startProxy({ port: Number(new URL(sandbox.postgresUrl).port) });
-  cleanUp(t, () => proxy.close());
-  const scene = await setSceneOn(t, {
-    mongoUrl,
-    postgresUrl: sandbox.postgresUrl,
-    commandPostgresUrl: proxy.url(sandbox.postgresUrl),
-  });
+  const { scene, proxy } = await setSceneByProxy(t);
   // A worker is between its claim and its COMMIT, so that its session holds the batch.
   const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });
   const running = scene.run({ ...failpoints.env, ANSWER_TIMEOUT_SECONDS: '1' });

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { pool } from '../support/cli.ts';
-import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { act, assertCode, killed, setSceneOn, withoutLife } from '../support/fault.ts';
-import { createSandbox, mongoUrl } from '../support/servers.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { act, assertCode, killed, setSceneByProxy, withoutLife } from '../support/fault.ts';
 
 it('workers that come up while PostgreSQL is away wait for it', { skip: withoutLife(pool) }, async (t) => {
-  const sandbox = await createSandbox();
-  cleanUp(t, () => sandbox.remove());
-  const proxy = await startProxy({ port: Number(new URL(sandbox.postgresUrl).port) });
-  cleanUp(t, () => proxy.close());
-  const scene = await setSceneOn(t, {
-    mongoUrl,
-    postgresUrl: sandbox.postgresUrl,
-    commandPostgresUrl: proxy.url(sandbox.postgresUrl),
-  });
+  const { scene, proxy } = await setSceneByProxy(t);
   // The second round of workers, whose connections are refused until they have all tried.
   const failpoints = await setFailpoints(t, {
     'worker-before-claim': 'kill@5x2',

@@ -6,7 +6,8 @@ import { runCli } from '../support/cli.ts';
 import { assertEqualTable } from '../support/compare.ts';
 import { startDnsServer } from '../support/dns-server.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { lacksFerretDb, startFerretDb, type RunningServer } from '../support/ferretdb.ts';
+import type { RunningServer } from '../support/child-server.ts';
+import { lacksFerretDb, startFerretDb } from '../support/ferretdb.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const user = { name: 'ada', password: 'p@ss word' };

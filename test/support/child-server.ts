@@ -2,12 +2,42 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface ChildServer {
   /** What the pattern found in the line that said that it is ready. */
   readonly found: string;
   stop(): Promise<void>;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** With a folder for its data, which goes with it. */
+export async function startInFolder(
+  prefix: string,
+  start: (folder: string) => Promise<RunningServer>,
+): Promise<RunningServer> {
+  const folder = await mkdtemp(join(tmpdir(), prefix));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const server = await start(folder);
+    return {
+      url: server.url,
+      async stop() {
+        await server.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 /** Far longer than any of them takes on a slow machine. */

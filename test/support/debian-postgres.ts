@@ -1,13 +1,12 @@
 /** A PostgreSQL of the system's own packages, of the version that the matrix asks for. */
 
 import { accessSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveAccount, runProgram } from '../../src/embedded/postgres/account.ts';
 import { startPostmaster } from '../../src/embedded/postgres/postmaster.ts';
 import { findFreePort } from '../../src/embedded/port.ts';
-import type { RunningServer } from './ferretdb.ts';
+import { startInFolder, type RunningServer } from './child-server.ts';
 
 const programOf = (version: number, name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`;
 
@@ -22,10 +21,8 @@ export function lacksDebianPostgres(version: number): string | false {
 }
 
 /** With data of its own, which goes with it. */
-export async function startDebianPostgres(version: number): Promise<RunningServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-postgres-'));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
+export function startDebianPostgres(version: number): Promise<RunningServer> {
+  return startInFolder('mongo2pg-postgres-', async (folder) => {
     const clusterDir = join(folder, 'cluster');
     const account = await resolveAccount(clusterDir);
     await mkdir(clusterDir, { mode: 0o700 });
@@ -55,13 +52,9 @@ export async function startDebianPostgres(version: number): Promise<RunningServe
     });
     return {
       url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-      async stop() {
+      stop: async () => {
         await postmaster.stop();
-        await remove();
       },
     };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  });
 }

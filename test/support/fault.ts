@@ -11,7 +11,8 @@ import type { RunEvent, Summary } from '../../src/events.ts';
 import { pool, readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { cleanUp } from './embedded.ts';
-import { createSandbox } from './servers.ts';
+import { createSandbox, mongoUrl } from './servers.ts';
+import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 export interface Scene {
   readonly collection: Collection;
@@ -95,6 +96,17 @@ export async function setSceneOn(
     MONGO_DB: db.databaseName,
     POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
   });
+}
+
+/** On the servers that all tests share, with a proxy between the command and PostgreSQL. */
+export async function setSceneByProxy(t: TestContext): Promise<{ scene: Scene; proxy: Proxy }> {
+  const sandbox = await createSandbox();
+  cleanUp(t, () => sandbox.remove());
+  const { postgresUrl } = sandbox;
+  const proxy = await startProxy({ port: Number(new URL(postgresUrl).port) });
+  cleanUp(t, () => proxy.close());
+  const commandPostgresUrl = proxy.url(postgresUrl);
+  return { scene: await setSceneOn(t, { mongoUrl, postgresUrl, commandPostgresUrl }), proxy };
 }
 
 function sceneOf(

@@ -1,10 +1,9 @@
 /** FerretDB 1 on SQLite, which nobody here wrote: built by `scripts/servers/build-ferretdb.sh` into a cache folder. */
 
 import { accessSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { startChildServer } from './child-server.ts';
+import { startChildServer, startInFolder, type RunningServer } from './child-server.ts';
 
 export const ferretVersion = '1.24.2';
 
@@ -21,16 +20,9 @@ export function lacksFerretDb(): string | false {
   }
 }
 
-export interface RunningServer {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
 /** With data of its own, which goes with it. @param flags further ones, such as those for users */
-export async function startFerretDb(...flags: readonly string[]): Promise<RunningServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-ferretdb-'));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
+export function startFerretDb(...flags: readonly string[]): Promise<RunningServer> {
+  return startInFolder('mongo2pg-ferretdb-', async (folder) => {
     const place = [`--sqlite-url=file:${folder}/`, `--state-dir=${folder}`];
     const network = ['--listen-addr=127.0.0.1:0', '--debug-addr=-', '--telemetry=disable'];
     const server = await startChildServer(
@@ -38,15 +30,6 @@ export async function startFerretDb(...flags: readonly string[]): Promise<Runnin
       ['--handler=sqlite', ...place, ...network, ...flags],
       /Listening on TCP ([\d.:]+)\.\.\./,
     );
-    return {
-      url: `mongodb://${server.found}/`,
-      async stop() {
-        await server.stop();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+    return { url: `mongodb://${server.found}/`, stop: () => server.stop() };
+  });
 }

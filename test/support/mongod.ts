@@ -1,14 +1,10 @@
 /** A real mongod from the PATH, as a replica set of one: the smallest that is deployed as MongoDB mostly is. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { findFreePort } from '../../src/embedded/port.ts';
-import { startChildServer } from './child-server.ts';
+import { startChildServer, startInFolder, type RunningServer } from './child-server.ts';
 import { waitUntil } from './embedded.ts';
-import type { RunningServer } from './ferretdb.ts';
 
 /** As it tells it, such as 8.0.4; null when there is none. */
 export function findMongodVersion(): string | null {
@@ -24,15 +20,14 @@ export function findMongodVersion(): string | null {
 }
 
 /** With data of its own, which goes with it. */
-export async function startMongod(): Promise<RunningServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-mongod-'));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
-    const host = `127.0.0.1:${await findFreePort()}`;
+export function startMongod(): Promise<RunningServer> {
+  return startInFolder('mongo2pg-mongod-', async (folder) => {
+    const port = await findFreePort();
+    const host = `127.0.0.1:${port}`;
     const server = await startChildServer(
       'mongod',
       [
-        ...['--dbpath', folder, '--bind_ip', '127.0.0.1', '--port', host.slice('127.0.0.1:'.length)],
+        ...['--dbpath', folder, '--bind_ip', '127.0.0.1', '--port', String(port)],
         ...['--replSet', 'tests', '--setParameter', 'enableTestCommands=1'],
       ],
       /(Waiting for connections)/i,
@@ -50,15 +45,6 @@ export async function startMongod(): Promise<RunningServer> {
     } finally {
       await client.close();
     }
-    return {
-      url: `mongodb://${host}/?replicaSet=tests`,
-      async stop() {
-        await server.stop();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+    return { url: `mongodb://${host}/?replicaSet=tests`, stop: () => server.stop() };
+  });
 }
