@@ -3,7 +3,7 @@
 import { Double, Int32, MongoClient, ObjectId, type Document } from 'mongodb';
 import { seedUsers } from '../../src/seed.ts';
 import { makeOrder } from './orders.ts';
-import { databaseName, tableName } from './place.ts';
+import { databaseName, tableName } from './names.ts';
 
 export const kinds = ['users', 'wide', 'orders', 'large'] as const;
 export type Kind = (typeof kinds)[number];

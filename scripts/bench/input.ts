@@ -4,7 +4,8 @@ import { inferColumns } from '../../src/plan/infer.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
-import { databaseName, tableName, type Place } from './place.ts';
+import { databaseName, tableName } from './names.ts';
+import type { Place } from './place.ts';
 
 export interface Input {
   readonly plan: Plan;

@@ -12,7 +12,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { readProcessMemory } from '../../src/memory.ts';
 import type { User } from '../../src/seed.ts';
-import { databaseName, tableName } from './place.ts';
+import { databaseName, tableName } from './names.ts';
 
 const pageSize = 10_000;
 const rowsPerInsert = 1_000;

@@ -6,11 +6,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
+import { tableName } from './names.ts';
 import { readParentPid } from './usage.ts';
-
-/** Of the collection, and of the table. */
-export const tableName = 'documents';
-export const databaseName = 'bench';
 
 export interface Place {
   readonly mongoUrl: string;

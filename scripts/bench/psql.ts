@@ -9,7 +9,8 @@ import { to as copyTo } from 'pg-copy-streams';
 import { createTableStatement } from '../../src/postgres/ddl.ts';
 import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
 import type { Contestant } from './contestant.ts';
-import { tableName, type Place } from './place.ts';
+import { tableName } from './names.ts';
+import type { Place } from './place.ts';
 
 const execute = promisify(execFile);
 

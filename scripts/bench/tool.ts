@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RunEvent } from '../../src/events.ts';
 import type { Contestant } from './contestant.ts';
-import { databaseName, tableName, type Place } from './place.ts';
+import { databaseName, tableName } from './names.ts';
+import type { Place } from './place.ts';
 import { readOwnCpuMs } from './usage.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));

@@ -1,0 +1,5 @@
+/** What is copied and filled. Apart from the servers, which the programs of contestants have no need to load. */
+
+/** Of the collection, and of the table. */
+export const tableName = 'documents';
+export const databaseName = 'bench';
