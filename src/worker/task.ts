@@ -1,8 +1,6 @@
 /** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
 
 import type { Ack, Batch, WorkerSettings } from '../pool/protocol.ts';
-import { Comparer } from '../postgres/comparison.ts';
-import { collectKeys } from '../postgres/key-collection.ts';
 import { Loader, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
 
@@ -10,24 +8,28 @@ export type TaskResult = Pick<Ack, 'isDuplicate' | 'documents' | 'copied' | 'dea
 
 export type Task = (batch: Batch, encoded: LoadableBatch) => Promise<TaskResult>;
 
-export function createTask(session: Session, settings: WorkerSettings): Task {
+/** Loads only what the purpose needs: every worker of a load waits for it. */
+export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
   switch (settings.purpose) {
     case 'load': {
       const loader = new Loader(session, settings);
       return (batch, encoded) => loader.load(batch, encoded);
     }
     case 'compare': {
+      const { Comparer } = await import('../postgres/comparison.ts');
       const comparer = new Comparer(session, settings);
       return async (batch, encoded) => ({
         ...accountOf(encoded),
         comparison: await comparer.compare(batch, encoded),
       });
     }
-    case 'collect-keys':
+    case 'collect-keys': {
+      const { collectKeys } = await import('../postgres/key-collection.ts');
       return async (_batch, encoded) => {
         await collectKeys(session, settings.plan, settings.runId, encoded);
         return accountOf(encoded);
       };
+    }
   }
 }
 

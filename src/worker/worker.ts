@@ -97,7 +97,7 @@ export class Worker implements HostedWorker {
       },
       killSignal: this.#death.signal,
     });
-    this.#task = createTask(this.#session, settings);
+    this.#task = await createTask(this.#session, settings);
     this.#port.send({ kind: 'ready' });
     this.#idleSinceMs = readMachineMs();
   }
