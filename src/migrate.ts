@@ -1,7 +1,8 @@
 /** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
 
 import type pg from 'pg';
-import { targetOptions, type Config } from './config.ts';
+import type { Config } from './config.ts';
+import { openSource, primarySession } from './connections.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
 import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
@@ -15,7 +16,7 @@ import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
-import { openDatabase, type Database } from './source/database.ts';
+import type { Database } from './source/database.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -41,16 +42,10 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
   /** Locks end with the connection that took them. */
   const locks: Lock[] = [];
   const sessionOptions: SessionOptions = {
-    ...targetOptions(config),
-    applicationName: 'mongo2pg primary',
+    ...primarySession(config, options),
     onConnect: async (client) => {
       for (const take of locks) await take(client);
     },
-    onLost: (reason) => {
-      options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
-      options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
-    },
-    signal: options.signal,
   };
   return await withSession(sessionOptions, async (session) => {
     const lock = async (take: Lock): Promise<void> => {
@@ -90,15 +85,7 @@ class Job {
     // First of all: processes take longer to come up than a plan takes to be made.
     await this.#bringUp();
     try {
-      const database = await openDatabase(this.#config, {
-        onNotice: (message) => {
-          this.#notify(message);
-        },
-        onRetry: () => {
-          this.#options.onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-        },
-        signal: this.#options.signal,
-      });
+      const database = await openSource(this.#config, this.#options);
       try {
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)

@@ -1,6 +1,7 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
-import { targetOptions, type Config } from './config.ts';
+import type { Config } from './config.ts';
+import { openSource, primarySession } from './connections.ts';
 import { NothingToCopyError, UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
@@ -9,7 +10,7 @@ import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
-import { openDatabase, type Database } from './source/database.ts';
+import type { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import type { Source } from './source/source.ts';
 import { Verification } from './verification.ts';
@@ -22,18 +23,8 @@ export interface VerifyOptions {
 
 /** @throws MigrationError */
 export async function verify(config: Config, options: VerifyOptions): Promise<VerificationSummary[]> {
-  return await withSession(
-    {
-      ...targetOptions(config),
-      applicationName: 'mongo2pg primary',
-      onLost: (reason) => {
-        options.onEvent({ kind: 'retried', server: 'postgres', times: 1 });
-        options.onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
-      },
-      signal: options.signal,
-    },
-    (session) => verifyAll(config, options, session),
-  );
+  const sessionOptions = primarySession(config, options);
+  return await withSession(sessionOptions, (session) => verifyAll(config, options, session));
 }
 
 async function verifyAll(
@@ -58,13 +49,7 @@ async function verifyAll(
     },
   });
   try {
-    const database = await openDatabase(config, {
-      onNotice: notify,
-      onRetry: () => {
-        onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
-      },
-      signal,
-    });
+    const database = await openSource(config, options);
     try {
       const summaries: VerificationSummary[] = [];
       for (const collection of await listWanted(config, database)) {
