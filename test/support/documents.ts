@@ -39,10 +39,10 @@ export function readDocuments(): DocumentText[] {
     .filter((name) => name.endsWith('.md'))
     .sort()
     .map((name) => join('docs', name));
-  return ['README.md', ...docs].map((file) => readDocument(file, readFileSync(file, 'utf8')));
+  return ['README.md', ...docs].map((file) => readDocument(file));
 }
 
-export function readDocument(file: string, text: string): DocumentText {
+export function readDocument(file: string, text = readFileSync(file, 'utf8')): DocumentText {
   const blocks: Block[] = [];
   const quoted: QuotedCommand[] = [];
   let open: { line: number; language: string; notes: string[]; lines: string[] } | null = null;

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
@@ -45,7 +45,7 @@ export async function startStageServers(): Promise<StageServers> {
       try {
         // As text, like psql shows it.
         const types = { getTypeParser: () => (value: string) => value };
-        return [await client.query({ text: sql, rowMode: 'array', types: types as never })].flat() as never;
+        return [await client.query({ text: sql, rowMode: 'array', types })].flat() as never;
       } finally {
         await client.end();
       }
@@ -107,7 +107,7 @@ export class Stage {
     const kept = Object.entries(scripts).filter(([name]) => !name.startsWith('pre'));
     await stage.write('package.json', JSON.stringify({ ...manifest, scripts: Object.fromEntries(kept) }));
     for (const name of ['dist', 'node_modules']) await symlink(resolve(name), join(folder, name));
-    const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\nCLUSTER_SIZE=2\n`;
+    const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\n`;
     if (kind === 'checkout') await stage.write('.env', env);
     return stage;
   }
@@ -127,7 +127,7 @@ export class Stage {
     const failpoints = join(this.folder, '.failpoints');
     if (interrupted) await mkdir(failpoints);
     const pause = {
-      MONGO2PG_FAILPOINTS: 'worker-before-commit=pause@2',
+      MONGO2PG_FAILPOINTS: 'worker-before-commit=pause@2x*',
       MONGO2PG_FAILPOINTS_DIR: failpoints,
     };
     const child = spawn('bash', ['-c', this.#reach(command)], {
@@ -137,7 +137,10 @@ export class Stage {
       env: {
         PATH: process.env.PATH,
         HOME: this.folder,
+        // Enough to work side by side, with less to start.
+        CLUSTER_SIZE: '2',
         npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? '', '.npm'),
+        npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? '', '.npmrc'),
         npm_config_update_notifier: 'false',
         npm_config_prefer_offline: 'true',
         npm_config_audit: 'false',
@@ -153,7 +156,7 @@ export class Stage {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
     }
-    const closed = once(child, 'close') as Promise<[number | null]>;
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     if (interrupted) {
       const fired = join(failpoints, 'worker-before-commit.1.fired');
       const has = await pollUntil(
@@ -164,8 +167,10 @@ export class Stage {
       signal('SIGINT');
       await writeFile(join(failpoints, 'worker-before-commit.resume'), '');
     }
-    const [code] = await closed;
+    const [status, ended] = await closed;
     clearTimeout(timer);
+    // As a shell tells it.
+    const code = ended === null ? status : 128 + constants.signals[ended];
     return { code, text: text.replaceAll(this.folder, '/home/you/mongo2pg') };
   }
 
