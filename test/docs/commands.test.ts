@@ -94,7 +94,7 @@ function listQuoted(): string[] {
 }
 
 async function runBlock(stage: Stage, block: Block): Promise<void> {
-  const { code, path, isInterrupted } = readNotes(block);
+  const { code, path, end } = readNotes(block);
   if (path !== null) await stage.write(path, `${block.text}\n`);
   else if (block.language === 'js') {
     assert.ok(findReason(block.text) !== null, `${placeOf(block)}: neither a file, nor listed as not run`);
@@ -107,7 +107,7 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
   for (const command of commands) {
     if (command.prompt === 'sql') assertPsqlOutput(await stage.servers.query(command.text), command.output);
     else if (splitCommand(command.text).every((part) => findReason(part) === null)) {
-      const outcome = await stage.shell(command.text, isInterrupted);
+      const outcome = await stage.shell(command.text, end);
       const place = `${placeOf(block)}: ${command.text}\n${outcome.text}`;
       assert.equal(outcome.code, code, place);
       assertShown(command, outcome.text, place);
@@ -118,12 +118,18 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
 /** What it says depends on the machine: how far a run has come by when, and what it was short of. */
 const aboutSpeed = / docs\/s · |^ {2}(plan|workers:|busy:|peak memory:) |bottleneck|Too small to tell/;
 
-/** Each line that the document shows was printed, be it with other numbers. A line with … may be anything. */
+/** Each line that the document shows was printed, be it with other numbers; … is anything. */
 function assertShown({ output }: Command, printed: string, place: string): void {
-  const lines = new Set(printed.split('\n').map(blurNumbers));
-  for (const line of output) {
-    if (line.includes('…') || aboutSpeed.test(line)) continue;
-    assert.ok(lines.has(blurNumbers(line)), `not printed: ${line}\n${place}`);
+  const lines = printed.split('\n').map(blurNumbers);
+  for (const line of output.filter((one) => !aboutSpeed.test(one))) {
+    const parts = blurNumbers(line)
+      .split('…')
+      .map((part) => part.replaceAll(/[^\w\s]/g, String.raw`\$&`));
+    const pattern = new RegExp(`^${parts.join('.*')}$`);
+    assert.ok(
+      lines.some((one) => pattern.test(one)),
+      `not printed: ${line}\n${place}`,
+    );
   }
 }
 
@@ -139,18 +145,20 @@ interface Notes {
   code: number;
   /** Of the file that the block is. */
   path: string | null;
-  isInterrupted: boolean;
+  /** With which it is ended in the middle of its work. */
+  end: 'SIGINT' | 'SIGKILL' | null;
   /** A plan with mistakes. */
   isRefused: boolean;
 }
 
 function readNotes({ notes, ...block }: Block): Notes {
-  const read: Notes = { code: 0, path: null, isInterrupted: false, isRefused: false };
+  const read: Notes = { code: 0, path: null, end: null, isRefused: false };
   for (const note of notes) {
     const [word, value] = note.split(' ');
     if (word === 'exits') read.code = Number(value);
     else if (word === 'file' && value !== undefined) read.path = value;
-    else if (note === 'interrupted') read.isInterrupted = true;
+    else if (note === 'interrupted') read.end = 'SIGINT';
+    else if (note === 'killed') read.end = 'SIGKILL';
     else if (note === 'refused') read.isRefused = true;
     else assert.fail(`${placeOf(block)}: the note "${note}" is not known`);
   }

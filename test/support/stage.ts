@@ -69,7 +69,7 @@ export async function startStageServers(): Promise<StageServers> {
   };
 }
 
-/** `checkout`: as after `npm ci`, with the URLs in `.env`; `new checkout`: without these; `elsewhere`: an empty folder. */
+/** `checkout`: as after `npm ci`, with the URLs in `.env`; `new checkout`: without that; `elsewhere`: an empty folder. */
 export type StageKind = 'checkout' | 'new checkout' | 'elsewhere';
 
 export interface Outcome {
@@ -107,7 +107,8 @@ export class Stage {
     const kept = Object.entries(scripts).filter(([name]) => !name.startsWith('pre'));
     await stage.write('package.json', JSON.stringify({ ...manifest, scripts: Object.fromEntries(kept) }));
     for (const name of ['dist', 'node_modules']) await symlink(resolve(name), join(folder, name));
-    const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\n`;
+    // Workers that need no start: a new checkout shows how they run by default.
+    const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\nCLUSTER_IMPLEMENTATION=inline\n`;
     if (kind === 'checkout') await stage.write('.env', env);
     return stage;
   }
@@ -122,10 +123,9 @@ export class Stage {
     await writeFile(join(this.folder, path), typeof text === 'string' ? this.#reach(text) : text);
   }
 
-  /** @param interrupted it is interrupted as by Ctrl-C, once a batch is committed and another one is not */
-  async shell(command: string, interrupted = false): Promise<Outcome> {
-    const failpoints = join(this.folder, '.failpoints');
-    if (interrupted) await mkdir(failpoints);
+  /** @param end the signal with which it is ended, once a batch is committed and another one is not */
+  async shell(command: string, end: 'SIGINT' | 'SIGKILL' | null = null): Promise<Outcome> {
+    const failpoints = await mkdtemp(join(this.folder, 'failpoints-'));
     const pause = {
       MONGO2PG_FAILPOINTS: 'worker-before-commit=pause@2x*',
       MONGO2PG_FAILPOINTS_DIR: failpoints,
@@ -144,7 +144,7 @@ export class Stage {
         npm_config_update_notifier: 'false',
         npm_config_prefer_offline: 'true',
         npm_config_audit: 'false',
-        ...(interrupted ? pause : {}),
+        ...(end === null ? {} : pause),
       },
     });
     const signal = (name: NodeJS.Signals): void => {
@@ -157,14 +157,14 @@ export class Stage {
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
     }
     const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-    if (interrupted) {
+    if (end !== null) {
       const fired = join(failpoints, 'worker-before-commit.1.fired');
       const has = await pollUntil(
         async () => (await readFile(fired).catch(() => undefined)) !== undefined || undefined,
         limitMs,
       );
       assert.ok(has, `not in the middle of its work: ${text}`);
-      signal('SIGINT');
+      signal(end);
       await writeFile(join(failpoints, 'worker-before-commit.resume'), '');
     }
     const [status, ended] = await closed;
