@@ -62,7 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
     )
     .command(
       'retry',
-      'load the dead letters of a table again, once the table or the plan is mended',
+      'load the dead letters of a table again, once the table is mended',
       (command) => addOptions(command, 'retry'),
       run('retry', retry),
     )

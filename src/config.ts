@@ -94,9 +94,14 @@ export const embedded = 'embedded';
 export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Adds `.env` of the current folder to the environment; what is already set there wins. */
+/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. */
 export function loadDotEnv(): void {
-  if (existsSync('.env')) process.loadEnvFile('.env');
+  if (!existsSync('.env')) return;
+  const places = [options.source.env, options.mongoUrl.env];
+  const said = places.filter((name) => (process.env[name] ?? '') !== '');
+  process.loadEnvFile('.env');
+  if (said.length === 0) return;
+  for (const name of places) if (!said.includes(name)) Reflect.deleteProperty(process.env, name);
 }
 
 /**

@@ -64,7 +64,7 @@ export function nextStep(state: RunState, deadLettered: number): string {
       return 'nothing, a later run has taken its place';
     case 'finished':
       return deadLettered > 0
-        ? `mend the table or the plan, then ${invoke('retry')}`
+        ? `mend the table, then ${invoke('retry')}; or change the plan, and copy all anew with --restart`
         : `nothing; ${invoke('verify')} compares it with MongoDB`;
   }
 }

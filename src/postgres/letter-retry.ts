@@ -1,4 +1,4 @@
-/** Loads dead letters of a run again, after the table or the plan was mended, and takes those out that went in. */
+/** Loads dead letters of a run again, after the table was mended, and takes those out that went in. */
 
 import type pg from 'pg';
 import type { Plan } from '../plan/plan.ts';

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { TargetError } from '../errors.ts';
 import { options } from '../options.ts';
+import type { ExistingTable } from '../plan/column-target.ts';
 import { fitWithChildren } from '../plan/fit-children.ts';
 import { fitPlan } from '../plan/fit-plan.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -15,15 +16,17 @@ import { readChildTables, readTable } from './table.ts';
  * To be called in a transaction. The plan that comes of it is the run's from now on.
  * @throws TargetError when the table takes none of the run's documents any more
  */
-export async function refitRun(client: pg.Client, { runId, settings }: Run): Promise<Plan> {
+export async function refitRun(client: pg.Client, { runId, settings, isOwnTable }: Run): Promise<Plan> {
   const { plan: before, choices } = settings;
   const table = await readTable(client, before);
   // Postgres has the words for that.
   if (table === null) return before;
+  const children = await readChildTables(client, before.schema, tablesOf(before).slice(1));
+  const wanted = isOwnTable ? relaxWithChildren(before, table, children) : before;
   const isInferred = choices[options.plan.env] === undefined;
   const { plan, mistakes } = isInferred
-    ? fitPlan(before, table, true)
-    : fitWithChildren(before, table, await readChildTables(client, before.schema, tablesOf(before).slice(1)));
+    ? fitPlan(wanted, table, true)
+    : fitWithChildren(wanted, table, children);
   if (mistakes.length > 0) {
     throw new TargetError(
       `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
@@ -32,4 +35,25 @@ export async function refitRun(client: pg.Client, { runId, settings }: Run): Pro
   }
   if (!isDeepStrictEqual(plan, before)) await replacePlan(client, runId, plan);
   return plan;
+}
+
+/** In a table of the run's making NOT NULL is the plan's: who takes it from the table takes it from the plan. */
+function relaxWithChildren(
+  plan: Plan,
+  table: ExistingTable,
+  childTables: readonly (ExistingTable | null)[],
+): Plan {
+  const children = plan.children?.map((child, index) => ({
+    ...child,
+    plan: relax(child.plan, childTables[index] ?? null),
+  }));
+  return { ...relax(plan, table), ...(children === undefined ? {} : { children }) };
+}
+
+function relax(plan: Plan, table: ExistingTable | null): Plan {
+  const nullable = new Set(table?.columns.filter(({ isNotNull }) => !isNotNull).map(({ column }) => column));
+  const columns = plan.columns.map(({ isRequired, ...column }) =>
+    isRequired === true && !nullable.has(column.column) ? { ...column, isRequired } : column,
+  );
+  return { ...plan, columns };
 }

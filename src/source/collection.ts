@@ -21,6 +21,7 @@ import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { chooseLimit } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
 import { readRequiredFields } from './required-fields.ts';
@@ -182,12 +183,14 @@ class CollectionSource implements Source {
     const paging = pageBy(this.#commands);
     try {
       let lastId = afterId;
+      let limit = itemsPerPage;
       for (;;) {
         const interval = { afterId: lastId, untilId };
-        const page = await this.#read(() => this.#readPage(paging, interval, itemsPerPage));
+        const page = await this.#read(() => this.#readPage(paging, interval, limit));
         if (page === null) return;
         yield page;
         lastId = page.lastId;
+        limit = chooseLimit(page, itemsPerPage);
       }
     } finally {
       // The server ends the cursor by itself, if later.

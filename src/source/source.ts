@@ -66,6 +66,6 @@ export interface Source {
   sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
-  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
+  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read; see `page-size.ts`. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

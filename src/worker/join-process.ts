@@ -1,8 +1,10 @@
-/** Joins node:cluster's IPC channel to a worker: what runs in a process of its own. */
+/** Joins node:cluster's IPC channel, and the pipe beside it, to a worker: what runs in a process of its own. */
 
 import process from 'node:process';
 import { readProcessMemory } from '../memory.ts';
+import { readPipe } from '../pool/byte-pipe.ts';
 import type { FromWorker, ToWorker } from '../pool/protocol.ts';
+import { Inlet } from './inlet.ts';
 import type { CreateWorker } from './port.ts';
 
 export function joinProcess(createWorker: CreateWorker): void {
@@ -15,7 +17,7 @@ export function joinProcess(createWorker: CreateWorker): void {
   /** Messages that are still in this process: to end the channel would lose them. */
   let unsent = 0;
   const disconnectOnceSent = (): void => {
-    // With no channel and no connection the process ends itself.
+    // With no channel, no pipe and no connection the process ends itself.
     if (isLeaving && unsent === 0 && process.connected) process.disconnect();
   };
   const worker = createWorker({
@@ -30,6 +32,7 @@ export function joinProcess(createWorker: CreateWorker): void {
     },
     leave: (): void => {
       isLeaving = true;
+      closePipe();
       disconnectOnceSent();
     },
     crash: (lastWords: FromWorker): void => {
@@ -38,8 +41,14 @@ export function joinProcess(createWorker: CreateWorker): void {
     readMemory: readProcessMemory,
   });
 
-  process.on('message', (message: ToWorker) => {
+  const inlet = new Inlet((message) => {
     worker.receive(message);
+  });
+  process.on('message', (message: ToWorker) => {
+    inlet.takeMessage(message);
+  });
+  const closePipe = readPipe((bytes) => {
+    inlet.takeBytes(bytes);
   });
   worker.listen();
   process.on('disconnect', () => {

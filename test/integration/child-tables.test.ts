@@ -463,6 +463,26 @@ describe('child tables: the elements of an array in a table of their own', () =>
     });
   });
 
+  it('NOT NULL of the plan is given up where it was taken from the tables that the run made, and retry loads', async () => {
+    const demand = (column: (typeof plan.columns)[number]) =>
+      ['customer', 'sku'].includes(column.column) ? { ...column, notNull: true } : column;
+    const children = plan.children.map((child) => ({ ...child, columns: child.columns.map(demand) }));
+    await sandbox.db.collection<Document & { _id: number }>('orders').insertMany([
+      { _id: 1, customer: 'a', lines: [{ sku: 'x' }] },
+      { _id: 2, lines: [] },
+      { _id: 3, customer: 'c', lines: [{ amount: 1 }] },
+    ]);
+    const file = { ...plan, columns: plan.columns.map(demand), children };
+    assert.equal((await run(file, {})).code, ExitCode.deadLetters);
+    assert.match((await run(file, {}, 'retry')).stderr, /0 dead letters loaded, 2 left/);
+    await sandbox.client.query('ALTER TABLE orders ALTER customer DROP NOT NULL');
+    assert.match((await run(file, {}, 'retry')).stderr, /1 dead letter loaded, 1 left/);
+    await sandbox.client.query('ALTER TABLE order_lines ALTER sku DROP NOT NULL');
+    const last = await run(file, {}, 'retry');
+    assert.equal(last.code, ExitCode.ok, last.stderr);
+    assert.equal((await run(file, {}, 'verify')).code, ExitCode.ok);
+  });
+
   it('a plan that makes no sense is refused with the place of the mistake', async () => {
     const [child] = plan.children;
     const wrong = {

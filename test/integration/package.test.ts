@@ -7,15 +7,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { ExitCode } from '../../src/errors.ts';
+import { readDocument } from '../support/documents.ts';
+import { packInto, type Packed } from '../support/package.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const execute = promisify(execFile);
 const root = process.cwd();
-
-interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string }[];
-}
 
 /** Of a process that ends with this code, what it printed. */
 async function run(
@@ -46,15 +43,7 @@ describe('the package, installed into an empty folder', () => {
     const things = Array.from({ length: 300 }, (_, index) => ({ name: `thing ${index}`, size: index }));
     await sandbox.db.collection('things').insertMany(things);
     folder = await mkdtemp(join(tmpdir(), 'mongo2pg-package-'));
-    // As it is built; packing would build it anew under the tests that run beside this one.
-    const { stdout } = await execute(
-      'npm',
-      ['pack', '--json', '--ignore-scripts', '--pack-destination', folder],
-      {
-        cwd: root,
-      },
-    );
-    [packed] = JSON.parse(stdout) as [Packed];
+    packed = await packInto(folder);
     await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));
     const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${packed.filename}`];
     await execute('npm', install, { cwd: folder });
@@ -116,8 +105,12 @@ describe('the package, installed into an empty folder', () => {
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
     const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
     const strict = ['--strict', '--exactOptionalPropertyTypes', '--target', 'es2023', '--module', 'nodenext'];
-    await run(folder, [process.execPath, compiler, ...types, ...strict, 'use.ts'], {});
-    const used = JSON.parse(await run(folder, [process.execPath, 'use.js'], sandbox.env)) as object;
+    // The program of the documentation is run by test/docs; here its types are looked at.
+    const [documented] = readDocument('docs/library.md').blocks.filter(({ language }) => language === 'js');
+    await writeFile(join(folder, 'copy.js'), documented?.text ?? '');
+    const files = ['--allowJs', '--checkJs', '--outDir', 'built', 'use.ts', 'copy.js'];
+    await run(folder, [process.execPath, compiler, ...types, ...strict, ...files], {});
+    const used = JSON.parse(await run(folder, [process.execPath, 'built/use.js'], sandbox.env)) as object;
     assert.deepEqual(used, {
       copied: [['things', 300]],
       failures: [],

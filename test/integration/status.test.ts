@@ -96,7 +96,7 @@ describe('npm run status', () => {
     const { stdout } = await status();
     assert.match(stdout, /run 1: \w+\.things → "public"\."things": finished/);
     assert.match(stdout, /read 2,000 = copied 1,999 \+ dead-lettered 1/);
-    assert.match(stdout, /next: mend the table or the plan, then npm run retry/);
+    assert.match(stdout, /next: mend the table, then npm run retry; or change the plan/);
   });
 
   it('tells of a run while it goes, and after it was killed', async (t) => {

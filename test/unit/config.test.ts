@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { Long } from 'bson';
-import { readConfig, type Environment, type Flags } from '../../src/config.ts';
+import { loadDotEnv, readConfig, type Environment, type Flags } from '../../src/config.ts';
 import { ExitCode, UsageError } from '../../src/errors.ts';
 
 const bothUrls = { MONGO_URL: 'mongodb://localhost:27017', POSTGRES_URL: 'postgres://localhost/db' };
@@ -21,6 +23,47 @@ function refusal(env: Environment, flags: Flags = {}): UsageError {
   }
   assert.fail('was not refused');
 }
+
+describe('.env', () => {
+  const variables = ['SOURCE', 'MONGO_URL', 'MONGO_DB'] as const;
+
+  /** What the environment is with the file's variables in it. */
+  function load(file: string, env: Environment): Environment {
+    const [folder, before] = [mkdtempSync(join(tmpdir(), 'mongo2pg-env-')), process.cwd()];
+    const saved = { ...process.env };
+    try {
+      for (const name of variables) Reflect.deleteProperty(process.env, name);
+      Object.assign(process.env, env);
+      writeFileSync(join(folder, '.env'), file);
+      process.chdir(folder);
+      loadDotEnv();
+      return Object.fromEntries(variables.map((name) => [name, process.env[name]]));
+    } finally {
+      process.chdir(before);
+      for (const name of variables) Reflect.deleteProperty(process.env, name);
+      Object.assign(process.env, saved);
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  const unset = { SOURCE: undefined, MONGO_URL: undefined, MONGO_DB: undefined };
+
+  it('fills in what the environment does not say', () => {
+    const env = load('MONGO_URL=mongodb://a\nMONGO_DB=b\n', { MONGO_DB: 'c' });
+    assert.deepEqual(env, { ...unset, MONGO_URL: 'mongodb://a', MONGO_DB: 'c' });
+  });
+
+  it('does not bring a second source where the environment says one', () => {
+    assert.deepEqual(load('MONGO_URL=mongodb://a\nMONGO_DB=b\n', { SOURCE: 'dump' }), {
+      ...unset,
+      SOURCE: 'dump',
+      MONGO_DB: 'b',
+    });
+    const server = { MONGO_URL: 'mongodb://c' };
+    assert.deepEqual(load('SOURCE=dump\n', server), { ...unset, ...server });
+    assert.deepEqual(load('SOURCE=dump\n', { MONGO_URL: '' }), { ...unset, SOURCE: 'dump', MONGO_URL: '' });
+  });
+});
 
 describe('readConfig', () => {
   it('asks for both embedded servers when no URL is set', () => {

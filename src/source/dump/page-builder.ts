@@ -3,11 +3,9 @@
 import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../transcode/bson-array.ts';
 import { bsonTypes } from '../../transcode/bson-types.ts';
 import { offsetPosition } from '../../transcode/position.ts';
+import { wantedPageBytes } from '../page-size.ts';
 import type { Page } from '../source.ts';
 import type { DumpRecord } from './record.ts';
-
-/** As MongoDB cuts a reply; a larger document makes a page of its own. */
-const maxPageBytes = 16_000_000;
 
 export class PageBuilder {
   readonly #maxCount: number;
@@ -22,10 +20,11 @@ export class PageBuilder {
     return this.#records.length === 0;
   }
 
+  /** A document larger than a page makes one of its own. */
   hasRoomFor({ bytes }: DumpRecord): boolean {
     return (
       this.isEmpty ||
-      (this.#records.length < this.#maxCount && this.#bytes + bytes.byteLength <= maxPageBytes)
+      (this.#records.length < this.#maxCount && this.#bytes + bytes.byteLength <= wantedPageBytes)
     );
   }
 

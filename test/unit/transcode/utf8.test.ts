@@ -61,7 +61,7 @@ for (const [name, by] of [
     for (const nul of nulPolicies) {
       it(`takes what is UTF-8, and nothing else, in a short text and in a long one: ${nul} NUL`, () => {
         fc.assert(
-          fc.property(bytes, fc.constantFrom(0, 200), (part, padding) => {
+          fc.property(bytes, fc.constantFrom(0, 1, 2, 3, 5, 200, 202), (part, padding) => {
             const text = Buffer.concat([Buffer.alloc(padding, 'p'), part]);
             const written = write(by, text, nul);
             const isTaken = isUtf8(text) && (nul !== 'reject' || !text.includes(0));
@@ -81,6 +81,16 @@ for (const [name, by] of [
         );
       });
     }
+
+    it('takes each character alike, wherever it is among others', () => {
+      for (let code = 1; code < 0x100; code++) {
+        for (let at = 0; at < 9; at++) {
+          const text = `${'~'.repeat(at)}${String.fromCharCode(code)}${' '.repeat(8 - at)}`;
+          const written = write(by, Buffer.from(text), 'reject');
+          assert.equal(String(written), by === copyText ? text : JSON.stringify(text));
+        }
+      }
+    });
 
     it('makes room for many that are replaced', () => {
       const written = write(by, Buffer.alloc(10_000), 'replace');

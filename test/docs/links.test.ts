@@ -1,0 +1,34 @@
+/** Links within the documents lead to a file that is there, and to a heading that it has. */
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { it } from 'node:test';
+import { readDocuments } from '../support/documents.ts';
+
+it('links lead somewhere', () => {
+  const broken = readDocuments().flatMap(({ file }) =>
+    [...readFileSync(file, 'utf8').matchAll(/\]\(([^):]+)\)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !isThere(file, link))
+      .map((link) => `${file}: ${link}`),
+  );
+  assert.deepEqual(broken, []);
+});
+
+function isThere(file: string, link: string): boolean {
+  const [path = '', heading] = link.split('#');
+  const target = path === '' ? file : join(dirname(file), path);
+  if (!existsSync(target)) return false;
+  if (heading === undefined) return true;
+  const headings = readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm);
+  return [...headings].some(([, text = '']) => slug(text) === heading);
+}
+
+/** As GitHub makes it. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+}

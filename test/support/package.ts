@@ -1,0 +1,17 @@
+/** Makes the package as it is published. */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+export interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** As it is built; packing would build it anew under the tests that run beside. */
+export async function packInto(folder: string): Promise<Packed> {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  const { stdout } = await promisify(execFile)('npm', args);
+  const [packed] = JSON.parse(stdout) as [Packed];
+  return packed;
+}
