@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
+import { clusterImplementations } from '../../src/options.ts';
 import { readEvents, startCli } from '../../test/support/cli.ts';
 import { assertEqualTable } from '../../test/support/compare.ts';
 import { startPrivateMongo, startPrivatePostgres } from '../../test/support/private-servers.ts';
@@ -20,6 +21,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '3600' },
+    /** Each run has one of them, at random. */
+    pools: { type: 'string', default: clusterImplementations.join(',') },
   },
 });
 const seed = Number(values.seed);
@@ -73,18 +76,22 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
     await collection.insertMany(
       Array.from({ length: count }, (_, _id) => ({ _id: _id as never, text: `text ${_id}`, n: _id % 7 })),
     );
-    const hurts = Array.from({ length: 1 + random.below(4) }, () => random.pick(faultKinds));
+    const pool = random.pick(values.pools.split(','));
+    // Of a worker that is no process nobody knows the pid.
+    const kinds = pool === 'cluster' ? faultKinds : faultKinds.filter((kind) => !isAboutWorkers(kind));
+    const hurts = Array.from({ length: 1 + random.below(4) }, () => random.pick(kinds));
     const env = {
       MONGO_URL: mongoProxy.url(mongo.url),
       MONGO_DB: 'soak',
       MONGO_COLLECTION: name,
       POSTGRES_URL: postgresProxy.url(postgres.url),
+      CLUSTER_IMPLEMENTATION: pool,
       CLUSTER_SIZE: String(1 + random.below(4)),
       ITEMS_PER_PAGE: String(10 + random.below(60)),
       RETRY_SECONDS: '20',
       WORKER_TIMEOUT_SECONDS: '2',
     };
-    log.push(`${count} documents, ${env.CLUSTER_SIZE} workers`);
+    log.push(`${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
     await runToItsEnd(env, hurts, random, log, stopped);
     const target = new pg.Client({ connectionString: postgres.url });
     await target.connect();
@@ -165,7 +172,8 @@ async function runOnce(
   const timer = random.chance(0.5) ? setTimeout(hurtNext, random.below(longestDelayMs)) : undefined;
   let untilHurt = 1 + random.below(40);
   for await (const event of readEvents(run.process, output.signal)) {
-    if (event.kind === 'started') workerPids = event.workerIds.map(Number);
+    if (event.kind === 'started' && env.CLUSTER_IMPLEMENTATION === 'cluster')
+      workerPids = event.workerIds.map(Number);
     if (event.kind !== 'progress' || --untilHurt > 0) continue;
     untilHurt = 1 + random.below(40);
     hurtNext();
