@@ -1,11 +1,10 @@
 /** Runs the tests: starts one MongoDB and one PostgreSQL for all of them, unless their URLs are given. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { clusterImplementations } from '../src/options.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
+import { makeServerFolder } from '../test/support/server-folder.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';
 
 /**
@@ -27,7 +26,7 @@ if (mistake !== null) console.error(mistake);
 process.exitCode = mistake === null ? await runTests() : 1;
 
 async function runTests(): Promise<number> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'mongo2pg-test-'));
+  const dataDir = await makeServerFolder();
   const servers: EmbeddedServer[] = [];
   const startServer = async (start: typeof startEmbeddedMongo): Promise<string> => {
     const server = await start({ dataDir, role: 'run' });

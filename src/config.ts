@@ -20,6 +20,7 @@ import {
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
+import { compileFilter } from './source/dump/document-filter.ts';
 import { parseFilter } from './source/filter.ts';
 
 export type IfExists = (typeof ifExistsChoices)[number];
@@ -142,12 +143,7 @@ export function readConfig(
   const mongoCollection =
     dumpPath === undefined || isCollectionSet ? text('mongoCollection') : collectionOfDump(dumpPath);
   refuseSeveral(command, mongoCollection, text('plan'));
-  const filter = readFilter(given('filter'));
-  if (isDump && filter !== undefined) {
-    throw new UsageError(`FILTER chooses documents of a server, and SOURCE is a dump`, {
-      fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
-    });
-  }
+  const filter = readFilter(given('filter'), isDump);
   const isMongoDbSet = given('mongoDb').label !== '';
   const defaultDb = isDump ? '' : databaseOf(mongoUrl) || text('mongoDb');
   return Object.freeze({
@@ -306,8 +302,12 @@ function requireReadable(path: string | null, label: string): void {
   }
 }
 
-function readFilter({ value, label }: Given): Document | undefined {
-  return value === '' ? undefined : parseFilter(value, label);
+/** A server says itself what of a filter it does not know. */
+function readFilter({ value, label }: Given, isDump: boolean): Document | undefined {
+  if (value === '') return undefined;
+  const filter = parseFilter(value, label);
+  if (isDump) compileFilter(filter, label);
+  return filter;
 }
 
 /** A plan is about one collection, and so is each command but `start`. */

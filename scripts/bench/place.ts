@@ -1,10 +1,9 @@
 /** Where the benchmarks run: servers of their own, one collection, and one table that each contestant fills anew. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { makeServerFolder } from '../../test/support/server-folder.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { tableName } from './names.ts';
 import { readParentPid } from './usage.ts';
@@ -26,7 +25,7 @@ export async function withPlace(
   sourceLatencyMs: number,
   work: (place: Place) => Promise<void>,
 ): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-bench-'));
+  const dataDir = await makeServerFolder();
   try {
     const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
     const postgres = await startEmbeddedPostgres({ dataDir, role: 'run' });

@@ -3,11 +3,10 @@
  * as they are to be had here. What is left out is said; with CI set in the environment, nothing else may be.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import { findLacking, type Feature } from '../../test/support/server-features.ts';
+import { makeServerFolder } from '../../test/support/server-folder.ts';
 import { listTestFiles, runTestFiles } from '../test-run.ts';
 import { lineups, type Lineup } from './lineups.ts';
 
@@ -29,7 +28,7 @@ console.log(['', ...results].join('\n'));
 async function run(lineup: Lineup): Promise<string> {
   console.log(`\n-- ${lineup.name}`);
   const startedMs = performance.now();
-  const dataDir = mkdtempSync(join(tmpdir(), 'mongo2pg-test-'));
+  const dataDir = await makeServerFolder();
   const startOther = lineup.side === 'source' ? startEmbeddedPostgres : startEmbeddedMongo;
   const [server, other] = await startBoth(lineup, () => startOther({ dataDir, role: 'run' }));
   try {

@@ -23,20 +23,34 @@ async function write(t: TestContext, name: string, content: Buffer): Promise<str
   return path;
 }
 
+/** A document that the filter leaves out after each of the others. */
+function leaveOut(raw: readonly Buffer[]): Buffer {
+  return dumpBson(raw.flatMap((document, index) => [document, { _id: index, text: 7, number: index }]));
+}
+
+const filter = '{"text": {"$type": "string"}, "number": {"$exists": false}}';
+
 describe('a dump as the source', () => {
-  for (const name of ['things.bson', 'all.archive.gz']) {
+  for (const name of ['things.bson', 'things-by-a-filter.bson', 'all.archive.gz']) {
     it(`${name}: the primary killed in the middle, the same command finishes`, async (t) => {
       const scene = await setScene(t, 2_000);
       const raw = await readRaw(scene);
-      const isArchive = name !== 'things.bson';
+      const isArchive = name === 'all.archive.gz';
+      const isFiltered = name === 'things-by-a-filter.bson';
       const archive = dumpArchive([{ collection: 'things', documents: raw }], {
         db: scene.env.MONGO_DB ?? '',
       });
-      const path = await write(t, name, isArchive ? gzipSync(archive) : dumpBson(raw));
+      const plain = isFiltered ? leaveOut(raw) : dumpBson(raw);
+      const path = await write(t, name, isArchive ? gzipSync(archive) : plain);
+      const args = ['--source', path, ...(isFiltered ? ['--filter', filter, '--verify'] : [])];
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@15' });
-      assert.equal((await scene.run(failpoints.env, '--source', path)).signal, 'SIGKILL');
+      assert.equal((await scene.run(failpoints.env, ...args)).signal, 'SIGKILL');
 
-      if (!isArchive) {
+      if (isFiltered) {
+        const unfiltered = await scene.run({}, '--source', path);
+        assertCode(unfiltered, ExitCode.usage);
+        assert.match(unfiltered.stderr, /FILTER/);
+      } else if (!isArchive) {
         const other = await write(t, name, dumpBson([...raw].reverse()));
         const refused = await scene.run({}, '--source', other);
         assertCode(refused, ExitCode.usage);
@@ -46,7 +60,7 @@ describe('a dump as the source', () => {
         assert.match(server.stderr, /\S+\.things was read from a dump/);
       }
       // Nothing of it depends on how the work was divided.
-      const run = await scene.run({ ITEMS_PER_PAGE: '70' }, '--source', path);
+      const run = await scene.run({ ITEMS_PER_PAGE: '70' }, ...args);
       assertCode(run, 0);
       assert.match(
         run.notices,

@@ -183,6 +183,57 @@ describe('dumps', () => {
     for (const table of ['lines', 'array', 'zipped']) await assertAsFromServer('json', table);
   });
 
+  it('by a filter: equal to what a server gives by it, also to verify', async () => {
+    const filter = JSON.stringify({
+      $or: [
+        { number: { $gte: 250 } },
+        { 'nested.list': { $exists: true }, value: { $not: { $type: ['string', 'array'] } } },
+        { text: { $regex: '^TEXT .*[13579]$', $options: 'i' }, number: { $nin: [9, 99, 101] } },
+      ],
+    });
+    const env = { MONGO_COLLECTION: 'things', FILTER: filter };
+    const copied = await run({ ...env, POSTGRES_SCHEMA: 'server_filter' });
+    assert.equal(copied.code, ExitCode.ok, copied.stderr);
+    const expected = await readRows('server_filter', 'things');
+    assert.ok(expected.length > 150 && expected.length < count);
+
+    const fromDump = { ...env, SOURCE: dump, POSTGRES_SCHEMA: 'filter' };
+    const { code, stdout, stderr } = await run(fromDump, '--verify');
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, new RegExp(`read ${expected.length} = copied ${expected.length} `));
+    assert.deepEqual(await readRows('filter', 'things'), expected);
+    const lines = join(folder, 'exports', 'lines.json');
+    const fromJson = await run({ ...fromDump, SOURCE: lines, POSTGRES_SCHEMA: 'json_filter' });
+    assert.equal(fromJson.code, ExitCode.ok, fromJson.stderr);
+    assert.deepEqual(await readRows('json_filter', 'things'), expected);
+
+    // The dump has such a document, and the filter leaves it out.
+    await sandbox.client.query('INSERT INTO filter.things (_id, number) VALUES (200, 200)');
+    const verified = await run(
+      { SOURCE: dump, MONGO_COLLECTION: 'things', POSTGRES_SCHEMA: 'filter' },
+      'verify',
+    );
+    assert.equal(verified.code, ExitCode.different);
+    assert.match(verified.stdout, new RegExp(`compared ${expected.length} = equal ${expected.length} `));
+    assert.match(verified.stdout, /extra: no document for the row with the key 200/);
+  });
+
+  it('by a filter that only a server knows: refused, and nothing is written', async () => {
+    const env = {
+      SOURCE: dump,
+      FILTER: '{"nested": {"$elemMatch": {"value": 1}}}',
+      POSTGRES_SCHEMA: 'refused',
+    };
+    const { code, stderr } = await run(env);
+    assert.equal(code, ExitCode.usage);
+    assert.match(
+      stderr,
+      /FILTER cannot be applied to a dump: the operator \$elemMatch is not supported, at "nested"/,
+    );
+    const { rows } = await sandbox.client.query("SELECT to_regnamespace('refused') AS found");
+    assert.deepEqual(rows, [{ found: null }]);
+  });
+
   it('one that is cut off: what came before is loaded; a whole one is another one, to begin anew with', async () => {
     const path = join(folder, 'cut.bson');
     await writeFile(path, dumpBson(raw));

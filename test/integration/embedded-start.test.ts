@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { runCli } from '../support/cli.ts';
+import { makeServerFolder } from '../support/server-folder.ts';
 
 /** One newcomer's evening, in this order. */
 describe('npm start without any URL', () => {
   let dataDir = '';
   before(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-newcomer-'));
+    dataDir = await makeServerFolder();
   });
   after(async () => {
     await rm(dataDir, { recursive: true, force: true });

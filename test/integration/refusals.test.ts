@@ -6,6 +6,9 @@ import { ExitCode } from '../../src/errors.ts';
 import { runCli } from '../support/cli.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
+/** Of the ten seconds that a server is given to answer, each would be waited for. */
+const givenUpSoon = 'serverSelectionTimeoutMS=500';
+
 describe('what cannot work is refused with the way out', () => {
   let sandbox: Sandbox;
   before(async () => {
@@ -52,7 +55,7 @@ describe('what cannot work is refused with the way out', () => {
 
   it('no MongoDB at the address', async () => {
     const { code, error } = await refusal({
-      MONGO_URL: `mongodb://user:s3cret@127.0.0.1:${await closedPort()}/`,
+      MONGO_URL: `mongodb://user:s3cret@127.0.0.1:${await closedPort()}/?${givenUpSoon}`,
     });
     assert.equal(code, ExitCode.source);
     assert.match(error, /no MongoDB answers at 127\.0\.0\.1:\d+ — start the server/);
@@ -70,7 +73,9 @@ describe('what cannot work is refused with the way out', () => {
     const target = await refusal({ POSTGRES_URL: 'postgres://user:s3cret@no-such-host.invalid/db' });
     assert.equal(target.code, ExitCode.target);
     assert.match(target.error, /host of POSTGRES_URL .* is not known/);
-    const source = await refusal({ MONGO_URL: 'mongodb://user:s3cret@no-such-host.invalid/' });
+    const source = await refusal({
+      MONGO_URL: `mongodb://user:s3cret@no-such-host.invalid/?${givenUpSoon}`,
+    });
     assert.equal(source.code, ExitCode.source);
     assert.match(source.error, /host of MONGO_URL .* is not known/);
   });

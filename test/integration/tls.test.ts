@@ -54,7 +54,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
 
     const runWith = (options: Readonly<Record<string, string>>) => {
       // A server that is given up soon: each of these reasons stays as it is.
-      const base = { tls: 'true', serverSelectionTimeoutMS: '2000', directConnection: 'true' };
+      const base = { tls: 'true', serverSelectionTimeoutMS: '1000', directConnection: 'true' };
       const query = new URLSearchParams({ ...base, ...options });
       return run({ MONGO_URL: `mongodb://127.0.0.1:${front.port}/?${query.toString()}` });
     };
@@ -100,7 +100,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
       await once(plain, 'listening');
       const { port } = plain.address() as AddressInfo;
       const { code, stderr } = await run({
-        MONGO_URL: `mongodb://127.0.0.1:${port}/?tls=true&serverSelectionTimeoutMS=2000`,
+        MONGO_URL: `mongodb://127.0.0.1:${port}/?tls=true&serverSelectionTimeoutMS=1000`,
       });
       plain.close();
       assert.equal(code, ExitCode.source, stderr);

@@ -1,7 +1,7 @@
 /** Reads a dump as a run does, without a run: what comes of it, and how it ends. */
 
 import assert from 'node:assert/strict';
-import { deserialize, EJSON } from 'bson';
+import { deserialize, EJSON, type Document } from 'bson';
 import { openDump } from '../../src/source/dump/dump-database.ts';
 import type { Interval, Source } from '../../src/source/source.ts';
 import { listDocuments } from '../../src/source/documents.ts';
@@ -17,10 +17,14 @@ export interface Reading {
 const everything: Interval = { afterId: null, untilId: null };
 
 /** Of the dump's one collection, or the one that is named. */
-export async function openSource(path: string, collection?: string, db = ''): Promise<Source> {
+export async function openSource(
+  path: string,
+  collection?: string,
+  { db = '', filter }: { readonly db?: string; readonly filter?: Document } = {},
+): Promise<Source> {
   const database = await openDump({ path, db, collection: collection ?? '*' });
   const [only] = await database.listCollections();
-  return await database.open(collection ?? only?.name ?? '');
+  return await database.open(collection ?? only?.name ?? '', filter);
 }
 
 export async function readDump(path: string, collection?: string): Promise<Reading> {

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +12,7 @@ import pg from 'pg';
 import { unlessCode } from '../../src/embedded/fs-errors.ts';
 import { pollUntil } from '../../src/embedded/poll.ts';
 import { identifyProcess } from '../../src/embedded/process-identity.ts';
+import { makeServerFolder } from './server-folder.ts';
 
 export const isRoot = process.getuid?.() === 0;
 
@@ -47,8 +47,7 @@ export async function hold<T>(promise: Promise<T>): Promise<T> {
 
 /** A folder that everybody can enter (as a user's clone can be), removed after the test. */
 export async function makeDirectory(t: TestContext, mode = 0o755): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'mongo2pg-test-'));
-  await chmod(directory, mode);
+  const directory = await makeServerFolder(mode);
   cleanUp(t, () => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }

@@ -4,12 +4,11 @@
  */
 
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
 import { hold, readPostmasterPid } from './embedded.ts';
+import { makeServerFolder } from './server-folder.ts';
 
 export interface PrivateServer<StopMode> {
   /** The same over all starts. */
@@ -63,9 +62,7 @@ async function startPrivate<StopMode>(
   startServer: (options: EmbeddedServerOptions) => Promise<EmbeddedServer>,
   stopServer: (server: EmbeddedServer, dataDir: string, mode?: StopMode) => Promise<void>,
 ): Promise<PrivateServer<StopMode>> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'mongo2pg-test-'));
-  // As root, Postgres runs as another user, who has to get in.
-  await chmod(dataDir, 0o755);
+  const dataDir = await makeServerFolder();
   const { url, port, ...first } = await startServer({ dataDir, role: 'run' });
   let running: EmbeddedServer | undefined = { url, port, ...first };
 

@@ -254,8 +254,19 @@ describe('readConfig', () => {
       assert.equal(refusal({ SOURCE: env.SOURCE }).message, 'SOURCE is set but POSTGRES_URL is not');
     });
 
-    it('refuses a filter', () => {
-      assert.match(refusal({ ...env, FILTER: '{"a":1}' }).message, /FILTER chooses documents of a server/);
+    it('refuses what of a filter it cannot apply', () => {
+      assert.deepEqual(read({ ...env, FILTER: '{"a": "b"}' }).filter, { a: 'b' });
+      for (const [filter, problem] of [
+        [
+          '{"$or": [{"a.b": {"$elemMatch": {"c": 1}}}]}',
+          'the operator $elemMatch is not supported, at "a.b"',
+        ],
+        ['{"a": {"$gtee": 1}}', 'unknown operator: $gtee, at "a"'],
+        ['{"$where": "true"}', 'the operator $where is not supported'],
+      ] as const) {
+        const { message } = refusal({ ...env, FILTER: filter });
+        assert.equal(message, `FILTER cannot be applied to a dump: ${problem}`);
+      }
     });
 
     it('refuses a plan for several collections', () => {

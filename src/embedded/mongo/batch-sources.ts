@@ -2,14 +2,14 @@
 import { serialize } from 'bson';
 import type { Document } from 'bson';
 import type { Batch } from './batch.ts';
-import { BsonType, findValueEnd, readInt32 } from './bson-view.ts';
-import type { RawValue } from './bson-view.ts';
+import { BsonType, findValueEnd, readInt32 } from '../../match/bson-view.ts';
+import type { RawValue } from '../../match/bson-view.ts';
 import type { Collection, DocumentRef } from './collection.ts';
 import type { BatchSource } from './cursors.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import type { Filter } from './filter.ts';
-import { after, before, intersect } from './id-bounds.ts';
-import type { Bound, Interval } from './id-bounds.ts';
+import type { Filter } from '../../match/filter.ts';
+import { after, before, intersect } from '../../match/id-bounds.ts';
+import type { Bound, Interval } from '../../match/id-bounds.ts';
 import { idTypeOffset, idValueOffset } from './id-index.ts';
 import type { Projection } from './projection.ts';
 

@@ -1,5 +1,5 @@
 /** One batch of a cursor: gathers documents up to the reply's limit and writes them as a BSON array. */
-import { BsonType, readInt32 } from './bson-view.ts';
+import { BsonType, readInt32 } from '../../match/bson-view.ts';
 import { RunList } from './runs.ts';
 
 /** mongod ends a reply before it exceeds 16 MiB, whatever batch size was asked for; one document always fits. */

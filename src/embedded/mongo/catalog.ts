@@ -1,5 +1,5 @@
 /** Which databases and collections there are, in memory and, with a data directory, in files. */
-import { readInt32 } from './bson-view.ts';
+import { readInt32 } from '../../match/bson-view.ts';
 import { Collection } from './collection.ts';
 import type { Address } from './document-heap.ts';
 import { CommandError, ErrorCode } from './errors.ts';

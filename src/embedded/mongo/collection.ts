@@ -1,10 +1,10 @@
 /** One collection in memory: documents as raw BSON, found and read in `_id` order. */
-import { readInt32 } from './bson-view.ts';
+import { readInt32 } from '../../match/bson-view.ts';
 import { DocumentHeap } from './document-heap.ts';
 import type { Address } from './document-heap.ts';
 import { idTypeOffset, idValueOffset, IdIndex } from './id-index.ts';
-import { allIds } from './id-bounds.ts';
-import type { Interval } from './id-bounds.ts';
+import { allIds } from '../../match/id-bounds.ts';
+import type { Interval } from '../../match/id-bounds.ts';
 
 /** Below this, room taken by deleted documents is not worth a rewrite. */
 const minReclaimedBytes = 2 ** 20;

@@ -1,10 +1,10 @@
 /** Reads a command's arguments: typed, and none silently ignored. */
-import { BsonType, readFields, readString } from './bson-view.ts';
-import type { RawField, RawValue } from './bson-view.ts';
+import { BsonType, readFields, readString } from '../../match/bson-view.ts';
+import type { RawField, RawValue } from '../../match/bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import { readAsDouble } from './numbers.ts';
-import { isTruthy } from './operators.ts';
-import { nameType } from './type-names.ts';
+import { readAsDouble } from '../../match/numbers.ts';
+import { isTruthy } from '../../match/operators.ts';
+import { nameType } from '../../match/type-names.ts';
 
 /** Arguments that every command takes; none of them changes what a server of one node and no sessions does. */
 const genericArguments = new Set(

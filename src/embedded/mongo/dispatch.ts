@@ -10,7 +10,8 @@ import { getParameter, hello, ping, saslStart } from './commands/handshake.ts';
 import { createIndexes, dropIndexes, listIndexes } from './commands/indexes.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';
 import { insert, remove } from './commands/write.ts';
-import { CommandError, ErrorCode, nameCode } from './errors.ts';
+import { QueryError, UnsupportedError } from '../../match/errors.ts';
+import { CommandError, ErrorCode, nameCode, notImplemented } from './errors.ts';
 import type { Reply, Request } from './message.ts';
 
 const commands = new Map<string, CommandHandler>(
@@ -98,10 +99,7 @@ export async function answer(
 
 /** mongod's form of an error; one that is not mongod's (a full disk, a defect) is an internal error. */
 export function replyError(error: unknown): Reply {
-  const { code, message, errorLabels } =
-    error instanceof CommandError
-      ? error
-      : new CommandError(ErrorCode.internalError, error instanceof Error ? error.message : String(error));
+  const { code, message, errorLabels } = toCommandError(error);
   return {
     document: {
       ok: 0,
@@ -111,4 +109,11 @@ export function replyError(error: unknown): Reply {
       ...(errorLabels.length > 0 ? { errorLabels } : {}),
     },
   };
+}
+
+function toCommandError(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  if (error instanceof UnsupportedError) return notImplemented(error.what);
+  if (error instanceof QueryError) return new CommandError(error.code, error.message);
+  return new CommandError(ErrorCode.internalError, error instanceof Error ? error.message : String(error));
 }

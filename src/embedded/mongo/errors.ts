@@ -1,16 +1,13 @@
 /** The errors the embedded server answers with: MongoDB's own codes, names and wording. */
+import { QueryError, QueryErrorCode } from '../../match/errors.ts';
 
 /** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
 export const ErrorCode = {
+  ...QueryErrorCode,
   internalError: 1,
-  badValue: 2,
-  failedToParse: 9,
-  typeMismatch: 14,
-  overflow: 15,
   invalidLength: 16,
   authenticationFailed: 18,
   illegalOperation: 20,
-  invalidBson: 22,
   namespaceNotFound: 26,
   indexNotFound: 27,
   cursorNotFound: 43,
@@ -26,7 +23,6 @@ export const ErrorCode = {
   invalidIndexSpecificationOption: 197,
   unauthorized: 13,
   queryPlanKilled: 175,
-  notImplemented: 238,
   duplicateKey: 11000,
   missingField: 40414,
   unknownField: 40415,
@@ -93,14 +89,11 @@ export function nameCode(code: number): string {
 }
 
 /** A command that fails: becomes the reply `{ok: 0, errmsg, code, codeName}`. */
-export class CommandError extends Error {
-  readonly code: number;
+export class CommandError extends QueryError {
   readonly errorLabels: readonly string[];
 
   constructor(code: number, message: string, errorLabels: readonly string[] = []) {
-    super(message);
-    this.name = 'CommandError';
-    this.code = code;
+    super(code, message);
     this.errorLabels = errorLabels;
   }
 }

@@ -4,10 +4,10 @@
  * Ascending ids fill the blocks to the brim; ids out of order (parallel inserters, random ids) cost a binary search
  * and one short move within a block, so that no insert is linear in the collection.
  */
-import { compareValues } from './compare.ts';
+import { compareValues } from '../../match/compare.ts';
 import type { Address, DocumentHeap } from './document-heap.ts';
-import { compareToBound } from './id-bounds.ts';
-import type { Bound, Interval } from './id-bounds.ts';
+import { compareToBound } from '../../match/id-bounds.ts';
+import type { Bound, Interval } from '../../match/id-bounds.ts';
 
 /** 8 KiB of addresses: moving half of it costs less than finding the place. */
 const blockCapacity = 1024;

@@ -1,9 +1,9 @@
 /** Checks the specification of an index, and fills in what MongoDB fills in. */
 import { EJSON } from 'bson';
-import { BsonType, decodeDocument, findField } from './bson-view.ts';
-import type { RawField } from './bson-view.ts';
+import { BsonType, decodeDocument, findField } from '../../match/bson-view.ts';
+import type { RawField } from '../../match/bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import { parseFilter } from './filter.ts';
+import { parseFilter } from '../../match/filter.ts';
 import { isDocument } from './metadata.ts';
 import type { KeptDocument } from './metadata.ts';
 

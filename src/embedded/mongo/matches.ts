@@ -1,7 +1,7 @@
 /** Applies a filter to a collection: counts, lists, or walks what matches. */
 import type { Collection, DocumentRef } from './collection.ts';
 import type { Address } from './document-heap.ts';
-import type { Filter } from './filter.ts';
+import type { Filter } from '../../match/filter.ts';
 
 export function countMatches(documents: Collection, filter: Filter): number {
   if (filter.test === undefined) {

@@ -6,7 +6,7 @@
 import { BSONType, Long, serialize } from 'bson';
 import type { Document } from 'bson';
 import type { Batch } from './batch.ts';
-import { checkDocument, readInt32, skipName } from './bson-view.ts';
+import { checkDocument, readInt32, skipName } from '../../match/bson-view.ts';
 import { crc32c } from './crc32c.ts';
 import { CommandError, ErrorCode, MalformedMessageError } from './errors.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';

@@ -1,16 +1,16 @@
 /** The stages of an aggregation pipeline, as far as counting and sampling need them. */
 import { deserialize } from 'bson';
 import { encodeDocument } from './batch-sources.ts';
-import { BsonType, readFields, readString, wrapValue } from './bson-view.ts';
-import type { RawField, RawValue } from './bson-view.ts';
+import { BsonType, readFields, readString, wrapValue } from '../../match/bson-view.ts';
+import type { RawField, RawValue } from '../../match/bson-view.ts';
 import { shuffle } from './collection.ts';
 import type { Collection, DocumentRef } from './collection.ts';
-import { rankOf } from './compare.ts';
+import { rankOf } from '../../match/compare.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
-import { matchAll, matchesDocument, parseFilter } from './filter.ts';
+import { matchAll, matchesDocument, parseFilter } from '../../match/filter.ts';
 import { countMatches, scanMatches } from './matches.ts';
-import { readAsDouble } from './numbers.ts';
-import { isOperatorDocument } from './operators.ts';
+import { readAsDouble } from '../../match/numbers.ts';
+import { isOperatorDocument } from '../../match/operators.ts';
 import { parseProjection } from './projection.ts';
 import { parseSort } from './sort.ts';
 

@@ -1,8 +1,8 @@
 /** Projections of top-level fields, cut out of raw documents. */
-import { BsonType, readFields, readInt32 } from './bson-view.ts';
-import type { RawField } from './bson-view.ts';
+import { BsonType, readFields, readInt32 } from '../../match/bson-view.ts';
+import type { RawField } from '../../match/bson-view.ts';
 import { CommandError, notImplemented } from './errors.ts';
-import { isTruthy } from './operators.ts';
+import { isTruthy } from '../../match/operators.ts';
 
 export type Projection = (bytes: Buffer, start: number) => Buffer;
 

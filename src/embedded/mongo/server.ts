@@ -13,7 +13,8 @@ import type { ConnectionState, ServerState } from './commands/command.ts';
 import { Cursors } from './cursors.ts';
 import { answer, replyError } from './dispatch.ts';
 import type { Outcome } from './dispatch.ts';
-import { CommandError, MalformedMessageError } from './errors.ts';
+import { QueryError } from '../../match/errors.ts';
+import { MalformedMessageError } from './errors.ts';
 import { FailPoints } from './failpoints.ts';
 import { encodeReply, parseRequest, readRequestId } from './message.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
@@ -132,7 +133,7 @@ async function handle(
   try {
     request = parseRequest(message);
   } catch (error) {
-    if (error instanceof MalformedMessageError || !(error instanceof CommandError)) {
+    if (error instanceof MalformedMessageError || !(error instanceof QueryError)) {
       throw error;
     }
     return { outcome: replyError(error), isReplyWanted: true, isLegacy: false };

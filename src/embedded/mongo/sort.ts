@@ -1,10 +1,10 @@
 /** Sort specifications: `_id` in either direction comes from the index, anything else is sorted in memory. */
-import { BsonType, findField, readFields } from './bson-view.ts';
-import type { RawField, RawValue } from './bson-view.ts';
+import { BsonType, findField, readFields } from '../../match/bson-view.ts';
+import type { RawField, RawValue } from '../../match/bson-view.ts';
 import type { DocumentRef } from './collection.ts';
-import { compareRaw, rankOf } from './compare.ts';
+import { compareRaw, rankOf } from '../../match/compare.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
-import { readAsDouble } from './numbers.ts';
+import { readAsDouble } from '../../match/numbers.ts';
 
 export interface Sort {
   /** Of the scan of the index. */

@@ -18,7 +18,8 @@ import {
 import { readSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { SourceError } from '../../errors.ts';
-import { readInt32 } from './bson-view.ts';
+import { readInt32 } from '../../match/bson-view.ts';
+import { QueryError } from '../../match/errors.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { createMetadata, readMetadata, writeMetadata } from './metadata.ts';
 import type { Metadata } from './metadata.ts';
@@ -114,7 +115,7 @@ export class CollectionFile {
         try {
           insert(buffer, offset, offset + length);
         } catch (error) {
-          throw error instanceof CommandError ? this.#damaged(position + offset, error.message) : error;
+          throw error instanceof QueryError ? this.#damaged(position + offset, error.message) : error;
         }
         offset += length;
       }

@@ -1,6 +1,13 @@
 /** Makes a document ready to be stored, as mongod does: checked, and with a valid `_id` in front. */
 import { ObjectId } from 'bson';
-import { BsonType, checkDocument, checkValue, readFields, readInt32, skipName } from './bson-view.ts';
+import {
+  BsonType,
+  checkDocument,
+  checkValue,
+  readFields,
+  readInt32,
+  skipName,
+} from '../../match/bson-view.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 
 export const maxDocumentBytes = 16 * 1024 * 1024;

@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Document } from 'bson';
-import { SourceError, UsageError } from '../../errors.ts';
+import { SourceError } from '../../errors.ts';
 import { namesSeveral, whyNot, type CollectionInfo } from '../collection-choice.ts';
 import type { Database } from '../database.ts';
 import type { Source } from '../source.ts';
@@ -58,14 +58,6 @@ class DumpDatabase implements Database {
   }
 
   async open(collection: string, filter?: Document): Promise<Source> {
-    if (filter !== undefined) {
-      throw new UsageError(
-        `${this.name}.${collection} was copied by a filter, and a dump cannot be read by one`,
-        {
-          fix: 'verify it with the server that it was copied from.',
-        },
-      );
-    }
     const found = this.#collections.find(({ name }) => name === collection);
     if (found === undefined) {
       const names = this.#collections.map(({ name }) => name).sort();
@@ -76,7 +68,7 @@ class DumpDatabase implements Database {
     const reason = whyNot(found);
     if (reason !== null)
       throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`);
-    return await openDumpSource(this.name, found);
+    return await openDumpSource(this.name, found, filter);
   }
 
   close(): Promise<void> {

@@ -1,29 +1,32 @@
 /** A collection of a dump as a source: pages in the order of its documents in the file. */
 
-import { DamagedDumpError, NothingToCopyError, SourceError } from '../../errors.ts';
+import type { Document } from 'bson';
+import { DamagedDumpError, NothingToCopyError, SourceError, UsageError } from '../../errors.ts';
 import { BsonError } from '../../transcode/bson-types.ts';
 import { copyId } from '../../transcode/document-id.ts';
 import { readOffset } from '../../transcode/position.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import { readRequiredFields } from '../required-fields.ts';
 import type { Interval, Page, Sample, Source } from '../source.ts';
-import type { DumpedCollection } from './dumped-collection.ts';
+import { compileFilter } from './document-filter.ts';
+import { filterCollection, type DumpedCollection } from './dumped-collection.ts';
 import { fingerprint } from './fingerprint.ts';
 import { JsonError } from './json-error.ts';
+import { hasCollation } from './metadata.ts';
 import { PageBuilder } from './page-builder.ts';
 import { Reservoir } from './reservoir.ts';
 
 /**
- * Makes sure that there are documents, and that the first has an `_id`.
+ * Makes sure that there are documents, that the first has an `_id`, and that the filter finds any.
  * @throws SourceError that says what to do
  */
-export async function openDumpSource(db: string, collection: DumpedCollection): Promise<Source> {
+export async function openDumpSource(
+  db: string,
+  collection: DumpedCollection,
+  filter?: Document,
+): Promise<Source> {
   const name = `${db}.${collection.name}`;
-  let first: Buffer | undefined;
-  for await (const records of collection.documents(0)) {
-    first = records[0]?.bytes;
-    if (first !== undefined) break;
-  }
+  const first = await readFirst(collection);
   if (first === undefined) {
     throw new NothingToCopyError(`the dump has no documents of ${name} (${collection.file.path})`, {
       fix: 'correct SOURCE and MONGO_COLLECTION.',
@@ -35,7 +38,37 @@ export async function openDumpSource(db: string, collection: DumpedCollection): 
       fix: 'only documents with an _id can be copied: give each of them one.',
     });
   }
-  return new DumpSource(name, collection, await fingerprint(collection.file.path));
+  return new DumpSource(
+    name,
+    await applyFilter(name, collection, filter),
+    await fingerprint(collection.file.path),
+  );
+}
+
+async function applyFilter(
+  name: string,
+  collection: DumpedCollection,
+  filter: Document | undefined,
+): Promise<DumpedCollection> {
+  if (filter === undefined) return collection;
+  const filtered = filterCollection(collection, compileFilter(filter, 'the filter'));
+  if (hasCollation(collection.metadata)) {
+    throw new UsageError(
+      `${name} has a collation, by which a server compares text, and a dump is not filtered`,
+      {
+        fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
+      },
+    );
+  }
+  if ((await readFirst(filtered)) !== undefined) return filtered;
+  throw new NothingToCopyError(`no document of ${name} matches the filter`, { fix: 'correct FILTER.' });
+}
+
+async function readFirst(collection: DumpedCollection): Promise<Buffer | undefined> {
+  for await (const [first] of collection.documents(0)) {
+    if (first !== undefined) return first.bytes;
+  }
+  return undefined;
 }
 
 /** A document that is corrupt may have one; as a dead letter it is kept. */

@@ -6,13 +6,14 @@ import type { DumpFile } from './bytes.ts';
 import { readArchiveRecords } from './archive.ts';
 import { readJsonDocuments, readJsonRecords } from './json-records.ts';
 import { JsonToBson } from './json-to-bson.ts';
+import type { DocumentFilter } from './document-filter.ts';
 import type { DumpMetadata } from './metadata.ts';
 import type { DumpRecords } from './record.ts';
 
 export interface DumpedCollection extends CollectionInfo {
   readonly file: DumpFile;
   readonly metadata: DumpMetadata;
-  /** All that end after the offset, as they lie in the dump. */
+  /** All that end after the offset, as they lie in the dump (those that a filter finds: as BSON). */
   records(after: number): DumpRecords;
   /** The same, as BSON. */
   documents(after: number): DumpRecords;
@@ -42,6 +43,19 @@ export function jsonCollection(description: Description): DumpedCollection {
     documents: (after) => readJsonDocuments(description.file, after),
     toBson: (record) => converter.convert(record),
   });
+}
+
+/** What a filter leaves of it. */
+export function filterCollection(collection: DumpedCollection, filter: DocumentFilter): DumpedCollection {
+  const documents = (after: number): DumpRecords => select(collection.documents(after), filter);
+  return { ...collection, records: documents, documents, toBson: (document) => document };
+}
+
+async function* select(all: DumpRecords, filter: DocumentFilter): DumpRecords {
+  for await (const records of all) {
+    const found = records.filter(({ bytes }) => filter(bytes));
+    if (found.length > 0) yield found;
+  }
 }
 
 function create(

@@ -41,6 +41,12 @@ export function parseMetadata(json: Buffer, place: string): DumpMetadata {
   };
 }
 
+/** Whether text is compared otherwise than by its bytes. */
+export function hasCollation({ options }: DumpMetadata): boolean {
+  const { collation } = options as { readonly collation?: { readonly locale?: unknown } };
+  return collation !== undefined && collation.locale !== 'simple';
+}
+
 /** The indexes by their bytes, as those of a server are: in an object a field called `1` would come first. */
 function readIndexes(document: Buffer): IndexSpec[] {
   const indexes = findField(document, 'indexes');

@@ -1,6 +1,6 @@
 /** The command aggregate, as far as counting and sampling need it. */
 import { copyDocument, ListSource } from '../batch-sources.ts';
-import { BsonType } from '../bson-view.ts';
+import { BsonType } from '../../../match/bson-view.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { Reply } from '../message.ts';
 import { parseStage, readAll } from '../pipeline.ts';

@@ -1,9 +1,9 @@
 /** Arguments that several commands share. */
-import { BsonType, readFields, readString } from '../bson-view.ts';
+import { BsonType, readFields, readString } from '../../../match/bson-view.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
-import { matchAll, parseFilter } from '../filter.ts';
-import type { Filter } from '../filter.ts';
+import { matchAll, parseFilter } from '../../../match/filter.ts';
+import type { Filter } from '../../../match/filter.ts';
 
 /** mongod's, for a first batch whose size the client leaves open. */
 export const defaultFirstBatchDocuments = 101;

@@ -1,7 +1,7 @@
 /** Commands about databases and collections: listing, measuring, dropping. */
 import { encodeDocument, ListSource } from '../batch-sources.ts';
-import { matchesDocument } from '../filter.ts';
-import type { Filter } from '../filter.ts';
+import { matchesDocument } from '../../../match/filter.ts';
+import type { Filter } from '../../../match/filter.ts';
 import { idIndex } from '../metadata.ts';
 import type { Metadata } from '../metadata.ts';
 import type { Reply } from '../message.ts';

@@ -1,5 +1,5 @@
 /** The command create: collections, and, as far as they are told, views and time series. */
-import { decodeDocument } from '../bson-view.ts';
+import { decodeDocument } from '../../../match/bson-view.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { idIndex } from '../metadata.ts';

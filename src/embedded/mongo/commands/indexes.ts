@@ -1,7 +1,7 @@
 /** Commands about indexes. They are kept and told, and not used: only `_id` is found by an index, and is unique. */
 import { encodeDocument, ListSource } from '../batch-sources.ts';
-import { BsonType, decodeDocument, readString } from '../bson-view.ts';
-import type { RawField } from '../bson-view.ts';
+import { BsonType, decodeDocument, readString } from '../../../match/bson-view.ts';
+import type { RawField } from '../../../match/bson-view.ts';
 import { changeIndexes } from '../catalog.ts';
 import type { StoredCollection } from '../catalog.ts';
 import { CommandError, ErrorCode } from '../errors.ts';

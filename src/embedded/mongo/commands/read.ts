@@ -4,7 +4,7 @@ import { copyDocument, IndexSource, ListSource } from '../batch-sources.ts';
 import type { Collection } from '../collection.ts';
 import type { BatchSource } from '../cursors.ts';
 import { notImplemented } from '../errors.ts';
-import type { Filter } from '../filter.ts';
+import type { Filter } from '../../../match/filter.ts';
 import type { Reply } from '../message.ts';
 import { parseProjection } from '../projection.ts';
 import type { Projection } from '../projection.ts';

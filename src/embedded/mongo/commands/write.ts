@@ -1,10 +1,11 @@
 /** Commands that write documents: insert, delete. */
 import { deserialize, EJSON } from 'bson';
-import { BsonType, checkDocument, wrapValue, readInt32, findField } from '../bson-view.ts';
+import { BsonType, checkDocument, wrapValue, readInt32, findField } from '../../../match/bson-view.ts';
 import type { Address } from '../document-heap.ts';
 import { removeDocuments } from '../catalog.ts';
 import type { StoredCollection } from '../catalog.ts';
 import { CommandReader } from '../command-reader.ts';
+import { QueryError } from '../../../match/errors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { idTypeOffset, idValueOffset } from '../id-index.ts';
 import { splitSequence } from '../message.ts';
@@ -45,7 +46,7 @@ export function insert(context: CommandContext): Reply {
         inserted.add(prepared.bytes, prepared.start, prepared.end - prepared.start);
       }
     } catch (error) {
-      if (!(error instanceof CommandError)) {
+      if (!(error instanceof QueryError)) {
         throw error;
       }
       writeErrors.push({ index, code: error.code, errmsg: error.message });

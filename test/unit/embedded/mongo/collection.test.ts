@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import fc from 'fast-check';
 import { Collection } from '../../../../src/embedded/mongo/collection.ts';
-import { parseFilter } from '../../../../src/embedded/mongo/filter.ts';
+import { parseFilter } from '../../../../src/match/filter.ts';
 import { countMatches, findMatches } from '../../../../src/embedded/mongo/matches.ts';
 
 function encode(document: object): Buffer {

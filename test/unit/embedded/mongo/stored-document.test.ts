@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, ObjectId, serialize } from 'bson';
-import { CommandError } from '../../../../src/embedded/mongo/errors.ts';
+import { QueryError } from '../../../../src/match/errors.ts';
 import { prepareDocument } from '../../../../src/embedded/mongo/stored-document.ts';
 
 function prepare(document: Buffer): Record<string, unknown> {
@@ -13,7 +13,7 @@ function prepare(document: Buffer): Record<string, unknown> {
 function assertRefused(document: Buffer, code: number): void {
   assert.throws(
     () => prepareDocument(document, 0, document.length),
-    (error) => error instanceof CommandError && error.code === code,
+    (error) => error instanceof QueryError && error.code === code,
   );
 }
 

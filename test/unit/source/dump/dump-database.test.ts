@@ -82,12 +82,17 @@ describe('the collections of a dump', () => {
   it('of an archive: of its one database, without users and oplog', async (t) => {
     const parts = [
       { collection: 'users', documents: [{ _id: 1 }] },
+      {
+        collection: 'french',
+        documents: [{ _id: 1 }],
+        metadata: dumpMetadata('french', { options: { collation: { locale: 'fr' } } }),
+      },
       { collection: '$admin.system.users', documents: [] },
       { collection: 'view', documents: [], metadata: dumpMetadata('view', { options: { viewOn: 'users' } }) },
       { collection: 'measured', documents: [], type: 'timeseries' },
     ];
     const root = await write(t, { 'all.gz': gzipSync(dumpArchive(parts, { db: 'work' })) });
-    const expected = ['work', 'users', 'view (view)', 'measured (timeseries)'];
+    const expected = ['work', 'users', 'french', 'view (view)', 'measured (timeseries)'];
     assert.deepEqual(await list(join(root, 'all.gz')), expected);
     await assert.rejects(list(join(root, 'all.gz'), 'school'), /has no database school/);
     const database = await openDump({ path: join(root, 'all.gz'), db: '', collection: '*' });
@@ -96,7 +101,10 @@ describe('the collections of a dump', () => {
       /work\.measured cannot be copied: it is a time-series collection/,
     );
     await assert.rejects(database.open('none'), /the dump has no collection work\.none/);
-    await assert.rejects(database.open('users', { a: 1 }), UsageError);
+    await assert.rejects(database.open('users', { a: 1 }), /no document of work\.users matches the filter/);
+    await assert.rejects(database.open('users', { a: { $near: [0, 0] } }), UsageError);
+    await assert.rejects(database.open('french', { _id: 1 }), /work\.french has a collation/);
+    await database.open('french');
   });
 
   it('twice the same one is refused', async (t) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { EJSON, Int32, ObjectId, serialize, type Document } from 'bson';
+import { deserialize, EJSON, Int32, ObjectId, serialize, type Document } from 'bson';
 import { DamagedDumpError, NothingToCopyError, SourceError } from '../../../../src/errors.ts';
 import type { Batch } from '../../../../src/pool/protocol.ts';
 import { splitBatch } from '../../../../src/pool/split.ts';
@@ -122,6 +122,28 @@ describe('a dump as a source', () => {
           assert.deepEqual(part.documents, expected.slice(10, 15));
           const rest = await readSource(source, { afterId: second.afterId, untilId: second.lastId });
           assert.deepEqual(rest.documents, expected.slice(15));
+        }
+      });
+
+      it('by a filter: gives, counts and samples what it finds, and goes on after each position', async () => {
+        const filter = { 'nested.list': { $gte: 5, $lt: 17 }, text: { $ne: '' } };
+        const chosen = expected.filter((_, index) => index >= 5 && index < 17 && index % 4 > 0);
+        const path = await write(form, content);
+        const source = await openSource(path, collectionOf(form), { filter });
+        const { documents: read, positions, error } = await readSource(source, undefined, 2);
+        assert.equal(error, null);
+        assert.deepEqual(read, chosen);
+        assert.equal(await source.estimateCount(), chosen.length);
+        const { documents: sampled } = await source.sample(100);
+        assert.deepEqual(
+          sampled.map((document) => canonical(deserialize(document, { promoteValues: false }))),
+          chosen,
+        );
+        for (const [index, position] of positions.entries()) {
+          const tail = await readSource(source, { afterId: position, untilId: null }, 100);
+          const head = await readSource(source, { afterId: null, untilId: position }, 100);
+          assert.deepEqual(tail.documents, chosen.slice(2 * (index + 1)));
+          assert.deepEqual(head.documents, chosen.slice(0, 2 * (index + 1)));
         }
       });
 
@@ -317,6 +339,17 @@ describe('a dump as a source', () => {
       assert.equal(left, 4 - counts.length);
     }
     assert.deepEqual(counts, [1, 1, 1, 1]);
+  });
+
+  it('by a filter: gives what is corrupt as well, since nobody knows what it was', async () => {
+    const corrupt = Buffer.from(serialize({ _id: 1, a: 'text' }));
+    corrupt[4] = 0x77;
+    const path = await write('odd.bson', Buffer.concat([dumpBson([{ _id: 0 }, { _id: 2, b: 1 }]), corrupt]));
+    const source = await openSource(path, undefined, { filter: { b: { $gt: 0 } } });
+    const counts: number[] = [];
+    for await (const { count } of source.pages({ afterId: null, untilId: null }, 1)) counts.push(count);
+    assert.deepEqual(counts, [1, 1]);
+    assert.equal(await source.estimateCount(), 2);
   });
 
   it('is refused when its first document has no _id', async () => {

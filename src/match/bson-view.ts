@@ -1,6 +1,6 @@
 /** Walks BSON in place: checks its structure, finds fields, and points at values without decoding them. */
 import { deserialize } from 'bson';
-import { CommandError, ErrorCode } from './errors.ts';
+import { QueryError, QueryErrorCode } from './errors.ts';
 
 /** Type bytes as they are on the wire. https://bsonspec.org/spec.html */
 export const BsonType = {
@@ -56,7 +56,7 @@ export function readInt32(bytes: Uint8Array, offset: number): number {
 /** Checks the whole structure of the document at `start`, which may not reach beyond `limit`; returns its end. */
 export function checkDocument(bytes: Buffer, start: number, limit: number, depth = 0): number {
   if (depth > maxDepth) {
-    throw new CommandError(ErrorCode.overflow, `BSON nested deeper than ${maxDepth} levels`);
+    throw new QueryError(QueryErrorCode.overflow, `BSON nested deeper than ${maxDepth} levels`);
   }
   if (start + 5 > limit) {
     throw invalid(start, 'a document is cut off');
@@ -260,6 +260,6 @@ function isName(bytes: Buffer, start: number, end: number, name: Buffer): boolea
   return true;
 }
 
-function invalid(offset: number, problem: string): CommandError {
-  return new CommandError(ErrorCode.invalidBson, `invalid BSON at byte ${offset}: ${problem}`);
+function invalid(offset: number, problem: string): QueryError {
+  return new QueryError(QueryErrorCode.invalidBson, `invalid BSON at byte ${offset}: ${problem}`);
 }

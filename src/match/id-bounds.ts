@@ -77,7 +77,9 @@ export function unite(intervals: readonly Interval[]): Interval[] {
 }
 
 /** What two sorted lists of disjoint intervals have in common. */
-export function intersect(a: readonly Interval[], b: readonly Interval[]): Interval[] {
+export function intersect(a: readonly Interval[], b: readonly Interval[]): readonly Interval[] {
+  if (a === allIds) return b;
+  if (b === allIds) return a;
   const common: Interval[] = [];
   let indexA = 0;
   let indexB = 0;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BSONRegExp, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, serialize } from 'bson';
-import { Collection } from '../../../../src/embedded/mongo/collection.ts';
-import { CommandError } from '../../../../src/embedded/mongo/errors.ts';
-import { matchesDocument, parseFilter } from '../../../../src/embedded/mongo/filter.ts';
-import { countMatches } from '../../../../src/embedded/mongo/matches.ts';
+import { Collection } from '../../../src/embedded/mongo/collection.ts';
+import { QueryError, UnsupportedError } from '../../../src/match/errors.ts';
+import { matchesDocument, parseFilter } from '../../../src/match/filter.ts';
+import { countMatches } from '../../../src/embedded/mongo/matches.ts';
 
 function encode(document: object): Buffer {
   return Buffer.from(serialize(document, { ignoreUndefined: false }));
@@ -39,7 +39,7 @@ function select(condition: unknown): unknown[] {
 function assertRefused(filter: object, code: number): void {
   assert.throws(
     () => parseFilter(encode(filter), 0),
-    (error) => error instanceof CommandError && error.code === code,
+    (error) => error instanceof QueryError && error.code === code,
   );
 }
 
@@ -126,6 +126,26 @@ describe('parseFilter', () => {
     assert.ok(isMatch({ a: null }, {}));
   });
 
+  it('enters arrays in arrays by number only, and asks of all elements whether none has a field', () => {
+    const nested = { a: [5, [2, 4], [{ b: 1 }]] };
+    assert.ok(!isMatch({ 'a.1': 2 }, nested));
+    assert.ok(isMatch({ 'a.1': [2, 4] }, nested));
+    assert.ok(isMatch({ 'a.1.0': 2 }, nested));
+    assert.ok(!isMatch({ 'a.b': 1 }, nested));
+    assert.ok(isMatch({ 'a.2.b': 1 }, nested));
+    assert.ok(!isMatch({ 'a.b': null }, { a: [] }));
+    assert.ok(isMatch({ 'a.b': null }, { a: [{ b: 1 }, {}] }));
+    assert.ok(!isMatch({ 'a.b': { $exists: false } }, { a: [{ b: 1 }, {}] }));
+    assert.ok(isMatch({ 'a.b': { $exists: false } }, { a: [] }));
+    assert.ok(isMatch({ 'a.b': { $exists: false } }, { a: [1, { c: 1 }] }));
+  });
+
+  it('asks of an _id that is not there', () => {
+    assert.ok(!isMatch({ _id: { $exists: true } }, { a: 1 }));
+    assert.ok(isMatch({ _id: { $exists: false } }, { a: 1 }));
+    assert.ok(!isMatch({ _id: { $exists: false } }, { _id: 1 }));
+  });
+
   it('refuses what it does not know, with the code that MongoDB has for it', () => {
     assertRefused({ a: { $foo: 1 } }, 2);
     assertRefused({ a: { $gt: 1, b: 2 } }, 2);
@@ -134,5 +154,10 @@ describe('parseFilter', () => {
     assertRefused({ $where: 'true' }, 238);
     assertRefused({ a: { $in: 1 } }, 2);
     assertRefused({ a: { $gt: new BSONRegExp('a') } }, 2);
+    assert.throws(
+      () => parseFilter(encode({ $or: [{ x: 1 }, { 'a.b': { $not: { $elemMatch: {} } } }] }), 0),
+      (error) =>
+        error instanceof UnsupportedError && error.what === 'the operator $elemMatch' && error.path === 'a.b',
+    );
   });
 });

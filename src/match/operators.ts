@@ -2,7 +2,7 @@
 import { BsonType, readFields } from './bson-view.ts';
 import type { RawField, RawValue } from './bson-view.ts';
 import { compareRaw, ranks, rankOf } from './compare.ts';
-import { CommandError, ErrorCode, notImplemented } from './errors.ts';
+import { QueryError, QueryErrorCode, UnsupportedError } from './errors.ts';
 import { after, allIds, before, endOfRank, startOfRank, unite } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
 import { uncovered } from './condition.ts';
@@ -69,17 +69,17 @@ function parseOperator(path: string, field: RawField, siblings: readonly RawFiel
       return matchRegex(readRegexOperator(field, siblings));
     case '$options':
       if (!siblings.some((sibling) => sibling.name === '$regex')) {
-        throw new CommandError(ErrorCode.badValue, '$options needs a $regex');
+        throw new QueryError(QueryErrorCode.badValue, '$options needs a $regex');
       }
       return undefined;
     case '$not':
       return not(path, field);
     case '$elemMatch':
-      throw notImplemented('the operator $elemMatch');
+      throw new UnsupportedError('the operator $elemMatch');
     default:
       throw unsupportedOperators.has(field.name)
-        ? notImplemented(`the operator ${field.name}`)
-        : new CommandError(ErrorCode.badValue, `unknown operator: ${field.name}`);
+        ? new UnsupportedError(`the operator ${field.name}`)
+        : new QueryError(QueryErrorCode.badValue, `unknown operator: ${field.name}`);
   }
 }
 
@@ -155,15 +155,10 @@ function includedIn(operands: readonly RawValue[]): Condition {
   };
 }
 
+/** `false` is the opposite of `true`, over all values of a path: none of them is there. */
 function exists(isWanted: boolean): Condition {
-  return {
-    matches: () => isWanted,
-    matchesMissing: !isWanted,
-    isForElements: false,
-    isNegated: false,
-    idIntervals: isWanted ? allIds : [],
-    isCoveredByIntervals: true,
-  };
+  const isThere: Condition = { ...uncovered, matches: () => true, isForElements: false };
+  return isWanted ? isThere : negate(isThere);
 }
 
 function ofTypes(types: ReadonlySet<number>): Condition {
@@ -183,7 +178,7 @@ function ofSize(field: RawField): Condition {
   const isNumber = rankOf(field.type) === rankOf(BsonType.int);
   const size = isNumber ? readAsDouble(field.type, field.bytes, field.start) : -1;
   if (!Number.isInteger(size) || size < 0) {
-    throw new CommandError(ErrorCode.badValue, 'Failed to parse $size. Expected a non-negative integer');
+    throw new QueryError(QueryErrorCode.badValue, 'Failed to parse $size. Expected a non-negative integer');
   }
   return {
     ...uncovered,
@@ -198,15 +193,15 @@ function not(path: string, field: RawField): Condition {
     return negate(matchRegex(readRegex(field)));
   }
   if (field.type !== BsonType.object) {
-    throw new CommandError(ErrorCode.badValue, '$not needs a regex or a document');
+    throw new QueryError(QueryErrorCode.badValue, '$not needs a regex or a document');
   }
   const inner = isOperatorDocument(field) ? parseConditions(path, field) : [];
   const [only] = inner;
   if (only === undefined) {
-    throw new CommandError(ErrorCode.badValue, '$not cannot be empty');
+    throw new QueryError(QueryErrorCode.badValue, '$not cannot be empty');
   }
   if (inner.length > 1) {
-    throw notImplemented('$not of several operators');
+    throw new UnsupportedError('$not of several operators');
   }
   return negate(only);
 }
@@ -217,13 +212,13 @@ function negate(condition: Condition): Condition {
 
 function readList(field: RawField): RawValue[] {
   if (field.type !== BsonType.array) {
-    throw new CommandError(ErrorCode.badValue, `${field.name} needs an array`);
+    throw new QueryError(QueryErrorCode.badValue, `${field.name} needs an array`);
   }
   const values = [...readFields(field.bytes, field.start)];
   for (const value of values) {
     refuseUndefined(value, `cannot compare to undefined`);
     if (isOperatorDocument(value)) {
-      throw new CommandError(ErrorCode.badValue, `cannot nest $ under ${field.name}`);
+      throw new QueryError(QueryErrorCode.badValue, `cannot nest $ under ${field.name}`);
     }
   }
   return values;
@@ -231,14 +226,14 @@ function readList(field: RawField): RawValue[] {
 
 function refuseUndefined<T extends RawValue>(value: T, message = 'cannot compare to undefined'): T {
   if (value.type === BsonType.undefined) {
-    throw new CommandError(ErrorCode.badValue, message);
+    throw new QueryError(QueryErrorCode.badValue, message);
   }
   return value;
 }
 
 function refuseRegex(value: RawValue, message: string): void {
   if (value.type === BsonType.regex) {
-    throw new CommandError(ErrorCode.badValue, message);
+    throw new QueryError(QueryErrorCode.badValue, message);
   }
 }
 

@@ -1,9 +1,10 @@
-/** Regular expressions in filters: MongoDB's syntax and options, as far as JavaScript has them too. */
+/** Regular expressions in filters: MongoDB's options, and its syntax as far as `pcre.ts` translates it. */
 import { BsonType, readString } from './bson-view.ts';
 import type { RawField, RawValue } from './bson-view.ts';
 import { uncovered } from './condition.ts';
 import type { Condition } from './condition.ts';
-import { CommandError, ErrorCode, notImplemented } from './errors.ts';
+import { QueryError, QueryErrorCode } from './errors.ts';
+import { translateRegex } from './pcre.ts';
 
 /** A regular expression, or, for a stored regular expression, the same one. */
 export interface Regex {
@@ -12,18 +13,10 @@ export interface Regex {
 }
 
 export function matchRegex({ pattern, flags }: Regex): Condition {
-  let regex: RegExp;
-  if (/[^imsu]/.test(flags)) {
-    if (/[^imsux]/.test(flags)) {
-      throw new CommandError(51108, `invalid flag in regex options: ${flags}`);
-    }
-    throw notImplemented(`the option x of $regex`);
+  if (/[^imsux]/.test(flags)) {
+    throw new QueryError(51108, `invalid flag in regex options: ${flags}`);
   }
-  try {
-    regex = new RegExp(pattern, flags);
-  } catch (error) {
-    throw new CommandError(51091, `Regular expression is invalid: ${(error as SyntaxError).message}`);
-  }
+  const regex = translateRegex(pattern, flags);
   return {
     ...uncovered,
     matches(value) {
@@ -49,18 +42,18 @@ export function readRegex(value: RawValue): Regex {
 export function readRegexOperator(field: RawField, siblings: readonly RawField[]): Regex {
   const options = siblings.find((sibling) => sibling.name === '$options');
   if (options !== undefined && options.type !== BsonType.string) {
-    throw new CommandError(ErrorCode.badValue, '$options has to be a string');
+    throw new QueryError(QueryErrorCode.badValue, '$options has to be a string');
   }
   const flags = options === undefined ? undefined : readString(options);
   if (field.type === BsonType.regex) {
     const regex = readRegex(field);
     if (flags !== undefined && regex.flags !== '') {
-      throw new CommandError(51075, 'options set in both $regex and $options');
+      throw new QueryError(51075, 'options set in both $regex and $options');
     }
     return { pattern: regex.pattern, flags: flags ?? regex.flags };
   }
   if (field.type !== BsonType.string) {
-    throw new CommandError(ErrorCode.badValue, '$regex has to be a string');
+    throw new QueryError(QueryErrorCode.badValue, '$regex has to be a string');
   }
   return { pattern: readString(field), flags: flags ?? '' };
 }

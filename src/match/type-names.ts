@@ -2,7 +2,7 @@
 import { BsonType, readFields, readString } from './bson-view.ts';
 import type { RawField, RawValue } from './bson-view.ts';
 import { rankOf } from './compare.ts';
-import { CommandError, ErrorCode } from './errors.ts';
+import { QueryError, QueryErrorCode } from './errors.ts';
 import { readAsDouble } from './numbers.ts';
 
 /** https://www.mongodb.com/docs/manual/reference/bson-types/ */
@@ -36,7 +36,7 @@ const numberTypes = [BsonType.double, BsonType.int, BsonType.long, BsonType.deci
 export function parseTypes(path: string, operand: RawField): Set<number> {
   const values = operand.type === BsonType.array ? [...readFields(operand.bytes, operand.start)] : [operand];
   if (values.length === 0) {
-    throw new CommandError(ErrorCode.failedToParse, `${path} must match at least one type`);
+    throw new QueryError(QueryErrorCode.failedToParse, `${path} must match at least one type`);
   }
   return new Set(values.flatMap(parseType));
 }
@@ -54,17 +54,17 @@ function parseType(value: RawValue): readonly number[] {
     }
     const type = Object.hasOwn(typeNames, name) ? typeNames[name] : undefined;
     if (type === undefined) {
-      throw new CommandError(ErrorCode.badValue, `Unknown type name alias: ${name}`);
+      throw new QueryError(QueryErrorCode.badValue, `Unknown type name alias: ${name}`);
     }
     return [type];
   }
   if (rankOf(value.type) !== rankOf(BsonType.int)) {
-    throw new CommandError(ErrorCode.typeMismatch, 'type must be represented as a number or a string');
+    throw new QueryError(QueryErrorCode.typeMismatch, 'type must be represented as a number or a string');
   }
   const code = readAsDouble(value.type, value.bytes, value.start);
   const type = code === -1 ? BsonType.minKey : code;
   if (!Object.values(typeNames).includes(type) || code === BsonType.minKey) {
-    throw new CommandError(ErrorCode.badValue, `Invalid numerical type code: ${code}`);
+    throw new QueryError(QueryErrorCode.badValue, `Invalid numerical type code: ${code}`);
   }
   return [type];
 }

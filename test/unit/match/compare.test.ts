@@ -18,9 +18,9 @@ import {
   Timestamp,
 } from 'bson';
 import fc from 'fast-check';
-import { findField } from '../../../../src/embedded/mongo/bson-view.ts';
-import type { RawValue } from '../../../../src/embedded/mongo/bson-view.ts';
-import { compareRaw } from '../../../../src/embedded/mongo/compare.ts';
+import { findField } from '../../../src/match/bson-view.ts';
+import type { RawValue } from '../../../src/match/bson-view.ts';
+import { compareRaw } from '../../../src/match/compare.ts';
 
 function encode(value: unknown): RawValue {
   const found = findField(

@@ -1,7 +1,7 @@
 /** Parses a query filter into a test of raw documents and the intervals of `_id` that it needs. */
 import { BsonType, findField, readFields } from './bson-view.ts';
 import type { RawField, RawValue } from './bson-view.ts';
-import { CommandError, ErrorCode, notImplemented } from './errors.ts';
+import { atPath, QueryError, QueryErrorCode, UnsupportedError } from './errors.ts';
 import { allIds, compareToBound, intersect } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
 import { parseConditions } from './operators.ts';
@@ -50,7 +50,7 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
         if (field.name.startsWith('$')) {
           throw refuseTopLevelOperator(field.name);
         }
-        for (const condition of parseConditions(field.name, field)) {
+        for (const condition of atPath(field.name, () => parseConditions(field.name, field))) {
           if (field.name === '_id') {
             idIntervals = intersect(idIntervals, condition.idIntervals);
             if (condition.isCoveredByIntervals) {
@@ -73,15 +73,15 @@ export function matchesDocument(filter: Filter, bytes: Buffer, start: number): b
 /** The children of `$and`, `$or` and `$nor`. */
 function parseList(field: RawField): Filter[] {
   if (field.type !== BsonType.array) {
-    throw new CommandError(ErrorCode.badValue, `${field.name} must be an array`);
+    throw new QueryError(QueryErrorCode.badValue, `${field.name} must be an array`);
   }
   const children = [...readFields(field.bytes, field.start)];
   if (children.length === 0) {
-    throw new CommandError(ErrorCode.badValue, '$and/$or/$nor must be a nonempty array');
+    throw new QueryError(QueryErrorCode.badValue, '$and/$or/$nor must be a nonempty array');
   }
   return children.map((child) => {
     if (child.type !== BsonType.object) {
-      throw new CommandError(ErrorCode.badValue, '$or/$and/$nor entries need to be full objects');
+      throw new QueryError(QueryErrorCode.badValue, '$or/$and/$nor entries need to be full objects');
     }
     return parseFilter(child.bytes, child.start);
   });
@@ -114,21 +114,32 @@ function isInside(bytes: Buffer, start: number, intervals: readonly Interval[]):
 }
 
 function createPathTest(path: string, condition: Condition): DocumentTest {
-  const steps = path.split('.').map((name) => Buffer.from(name));
+  const steps = path.split('.').map((name): Step => ({ name: Buffer.from(name), index: readIndex(name) }));
   const { isNegated } = condition;
   return (bytes, start) => isMetAt(bytes, start, steps, 0, condition) !== isNegated;
+}
+
+/** A part of a dotted path, which in an array may be the number of an element. */
+interface Step {
+  readonly name: Buffer;
+  /** -1 where it is none. */
+  readonly index: number;
+}
+
+function readIndex(name: string): number {
+  return /^(0|[1-9]\d*)$/.test(name) ? Number(name) : -1;
 }
 
 /** Follows a dotted path, through every element of an array on the way, as mongod does. */
 function isMetAt(
   bytes: Buffer,
   start: number,
-  steps: readonly Buffer[],
+  steps: readonly Step[],
   depth: number,
   condition: Condition,
 ): boolean {
   const step = steps[depth];
-  const value = step === undefined ? undefined : findField(bytes, start, step);
+  const value = step === undefined ? undefined : findField(bytes, start, step.name);
   if (value === undefined) {
     return condition.matchesMissing;
   }
@@ -138,16 +149,44 @@ function isMetAt(
   if (value.type === BsonType.object) {
     return isMetAt(bytes, value.start, steps, depth + 1, condition);
   }
-  if (value.type !== BsonType.array) {
-    return condition.matchesMissing;
-  }
-  const next = steps[depth + 1];
-  const isIndex = next !== undefined && findField(bytes, value.start, next) !== undefined;
-  if (isIndex && isMetAt(bytes, value.start, steps, depth + 1, condition)) {
-    return true;
-  }
-  for (const element of readFields(bytes, value.start)) {
-    if (element.type === BsonType.object && isMetAt(bytes, element.start, steps, depth + 1, condition)) {
+  return value.type === BsonType.array
+    ? isMetWithin(bytes, value.start, steps, depth + 1, condition)
+    : condition.matchesMissing;
+}
+
+/**
+ * Within an array: a path goes on in each element that is an object, and in the one that it names by its number. An
+ * array in an array is entered by its number only, and one at the end of the path is then taken as a whole.
+ */
+function isMetWithin(
+  bytes: Buffer,
+  start: number,
+  steps: readonly Step[],
+  depth: number,
+  condition: Condition,
+): boolean {
+  const wanted = steps[depth]?.index;
+  const isLast = depth === steps.length - 1;
+  let index = 0;
+  for (const element of readFields(bytes, start)) {
+    const isWanted = index++ === wanted;
+    const isObject = element.type === BsonType.object;
+    if (isObject && isMetAt(bytes, element.start, steps, depth, condition)) {
+      return true;
+    }
+    if (!isWanted) continue;
+    if (
+      isLast
+        ? condition.matches(element)
+        : isObject && isMetAt(bytes, element.start, steps, depth + 1, condition)
+    ) {
+      return true;
+    }
+    if (
+      !isLast &&
+      element.type === BsonType.array &&
+      isMetWithin(bytes, element.start, steps, depth + 1, condition)
+    ) {
       return true;
     }
   }
@@ -168,12 +207,12 @@ function isMetBy(value: RawValue, condition: Condition): boolean {
   return false;
 }
 
-function refuseTopLevelOperator(name: string): CommandError {
+function refuseTopLevelOperator(name: string): QueryError {
   if (unsupportedTopLevelOperators.has(name)) {
-    return notImplemented(`the operator ${name}`);
+    return new UnsupportedError(`the operator ${name}`);
   }
-  return new CommandError(
-    ErrorCode.badValue,
+  return new QueryError(
+    QueryErrorCode.badValue,
     `unknown top level operator: ${name}. If you have a field name that starts with a '$' symbol, ` +
       'consider using $getField or $setField.',
   );
