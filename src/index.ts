@@ -7,6 +7,7 @@ import { embedded, readConfig, type Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
 import { migrate as migrateCollections } from './migrate.ts';
+import { createPool } from './pool/pool.ts';
 import { options, optionNames, type CommandName, type Option, type OptionName } from './options.ts';
 
 export {
@@ -70,7 +71,9 @@ export async function migrate(settings: MigrateSettings, listener: Listener = {}
     config.planPath === undefined
       ? null
       : await (await import('./plan/plan-file.ts')).readPlanFile(config.planPath);
-  return await migrateCollections(config, { ...hear(listener), isTrial: false, planFile, recorder: null });
+  const pool = await createPool(config.clusterImplementation);
+  const more = { isTrial: false, planFile, pool, recorder: null };
+  return await migrateCollections(config, { ...hear(listener), ...more });
 }
 
 /**

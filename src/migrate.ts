@@ -8,6 +8,7 @@ import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
+import type { Pool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
@@ -27,6 +28,8 @@ export interface MigrateOptions {
   readonly isTrial: boolean;
   /** The plan to follow, or null to infer one; only for a single collection. */
   readonly planFile: PlanFile | null;
+  /** Where the workers come from. */
+  readonly pool: Pool;
   /** Records the job for a report; null when none is asked for. */
   readonly recorder: Recorder | null;
 }
@@ -83,7 +86,7 @@ class Job {
       this.#notify(message);
     });
     // First of all: processes take longer to come up than a plan takes to be made.
-    await this.#bringUp();
+    this.#bringUp();
     try {
       const database = await openSource(this.#config, this.#options);
       try {
@@ -175,7 +178,7 @@ class Job {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
     const source = await database.open(collection, this.#config.filter);
     await this.#lock((client) => lockTable(client, table));
-    const supervisor = this.#supervisor ?? (await this.#bringUp());
+    const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
       config: this.#config,
       session: this.#session,
@@ -192,8 +195,8 @@ class Job {
     return await this.#migration.execute();
   }
 
-  async #bringUp(): Promise<Supervisor> {
-    const supervisor = await bringUpWorkers(this.#config, this.#size, {
+  #bringUp(): Supervisor {
+    const supervisor = bringUpWorkers(this.#config, this.#options.pool, this.#size, {
       onNotice: (message) => {
         this.#notify(message);
       },

@@ -4,14 +4,13 @@ import { embedded, type Config } from './config.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, Outcome, VerificationSummary } from './events.ts';
-import { migrate } from './migrate.ts';
+import type { DryRunEvent, Outcome, RunEvent, VerificationSummary } from './events.ts';
 import type { PlanFile } from './plan/plan-file.ts';
+import { warmUp } from './pool/warm-pool.ts';
 import type { Progress } from './progress.ts';
 import type { Recorder } from './report/recorder.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
-import { qualifiedName } from './postgres/ddl.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { describeVerification, isProven } from './verification-text.ts';
 import { invoke } from './invocation.ts';
@@ -32,34 +31,41 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   const { outcome, verified } = await withServers(config, options, async (urls) => {
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
-    const copied = await recorded(config, options, (recorder) =>
-      migrate(
-        { ...config, ...urls },
-        {
-          onEvent: (event) => {
-            recorder?.onEvent(event);
-            options.progress.show(event);
-          },
-          signal: options.signal,
-          isTrial,
-          planFile,
-          recorder,
-        },
-      ),
-    );
+    const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
     // What failed or is empty has nothing to be compared.
     const isCompared = config.isVerified && copied.failures.length === 0 && copied.summaries.length > 0;
     const summaries = isCompared ? await compareAll({ ...config, ...urls }, options) : [];
     return { outcome: copied, verified: summaries };
   });
   options.progress.close();
-  report(config, outcome);
+  await report(config, outcome);
   const isEqual = reportVerification(config, verified);
   const [failure] = outcome.failures;
   if (failure !== undefined) return failure.exitCode;
   if (!isEqual) return ExitCode.different;
   const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
+}
+
+async function copy(
+  config: Config,
+  { progress, signal }: CommandOptions,
+  more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
+): Promise<Outcome> {
+  // Before anything else is loaded, which takes as long as workers take to come up.
+  const pool = await warmUp(config);
+  try {
+    const { migrate } = await import('./migrate.ts');
+    return await recorded(config, { progress, signal }, (recorder) => {
+      const onEvent = (event: RunEvent): void => {
+        recorder?.onEvent(event);
+        progress.show(event);
+      };
+      return migrate(config, { ...more, onEvent, signal, pool, recorder });
+    });
+  } finally {
+    await pool.close();
+  }
 }
 
 async function lookOnly(
@@ -111,11 +117,11 @@ async function checkReportPlace({ reportPath }: Config): Promise<void> {
 async function recorded(
   { reportPath }: Config,
   { progress }: CommandOptions,
-  copy: (recorder: Recorder | null) => Promise<Outcome>,
+  work: (recorder: Recorder | null) => Promise<Outcome>,
 ): Promise<Outcome> {
-  if (reportPath === undefined) return await copy(null);
+  if (reportPath === undefined) return await work(null);
   const { withReport } = await import('./report/write-report.ts');
-  return await withReport(reportPath, progress.say, copy);
+  return await withReport(reportPath, progress.say, work);
 }
 
 /** `npm run seed`. @throws MigrationError */
@@ -203,7 +209,7 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-function report(config: Config, { summaries, failures }: Outcome): void {
+async function report(config: Config, { summaries, failures }: Outcome): Promise<void> {
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
@@ -219,6 +225,7 @@ function report(config: Config, { summaries, failures }: Outcome): void {
     process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
   }
   if (config.postgresUrl !== embedded || first === undefined) return;
+  const { qualifiedName } = await import('./postgres/ddl.ts');
   process.stdout.write(
     [
       '',

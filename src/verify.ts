@@ -5,6 +5,7 @@ import { openSource, primarySession } from './connections.ts';
 import { NothingToCopyError, UsageError } from './errors.ts';
 import type { RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
+import { createPool } from './pool/pool.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
@@ -38,7 +39,8 @@ async function verifyAll(
   };
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
-  const supervisor = await bringUpWorkers(config, size, {
+  const pool = await createPool(config.clusterImplementation);
+  const supervisor = bringUpWorkers(config, pool, size, {
     onNotice: notify,
     onSettled: (batch) => {
       verification?.onSettled(batch);

@@ -1,11 +1,11 @@
 /** The workers of a command: how many there are, and the supervisor over them. */
 
-import { availableParallelism } from 'node:os';
 import type { Config } from './config.ts';
 import type { ProgressEvent } from './events.ts';
 import { systemClock } from './pool/clock.ts';
-import { createPool } from './pool/pool.ts';
+import type { Pool } from './pool/pool.ts';
 import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
+import { countWanted } from './pool/warm-pool.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
 import type { Session } from './postgres/session.ts';
 
@@ -18,22 +18,24 @@ export async function chooseSize(
   session: Session,
   onNotice: (message: string) => void,
 ): Promise<number> {
-  const { clusterSize, clusterSizeMultiplier } = config;
-  const wanted = clusterSize ?? availableParallelism() * clusterSizeMultiplier;
+  const wanted = countWanted(config);
   const size = Math.min(wanted, await session.run(readConnectionsLeft));
   if (size < wanted)
     onNotice(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
   return size;
 }
 
-export async function bringUpWorkers(
+export function bringUpWorkers(
   config: Config,
+  pool: Pool,
   size: number,
   callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
-): Promise<Supervisor> {
+): Supervisor {
+  const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
   const supervisor = new Supervisor({
-    pool: await createPool(config.clusterImplementation),
+    pool,
     clock: systemClock,
+    target: { postgresUrl, retryLimitMs, answerTimeoutMs },
     size,
     maxInFlightBytes: config.maxInFlightBytes,
     hangTimeoutMs: config.workerTimeoutMs,

@@ -4,20 +4,24 @@ import type { WireError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Comparison } from '../postgres/comparison.ts';
 
-/** What a worker needs before its first batch. Sent over IPC, so that no password shows in a process's environment. */
-export interface WorkerSettings {
+/** How a worker reaches Postgres. Sent over IPC, so that no password shows in a process's environment. */
+export interface WorkerTarget {
+  readonly postgresUrl: string;
+  /** How long to keep trying to reach Postgres once it is gone. */
+  readonly retryLimitMs: number;
+  /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
+  readonly answerTimeoutMs: number;
+}
+
+/** What a worker needs before its first batch. */
+export interface WorkerSettings extends WorkerTarget {
   /** What is done with each batch. */
   readonly purpose: 'load' | 'compare' | 'collect-keys';
-  readonly postgresUrl: string;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
   /** Which of the processes that have led the run this is; the ledger takes no batch of an earlier one. */
   readonly epoch: number;
   readonly plan: Plan;
-  /** How long to keep trying to reach Postgres once it is gone. */
-  readonly retryLimitMs: number;
-  /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
-  readonly answerTimeoutMs: number;
 }
 
 /** One page of documents on its way. */
@@ -40,6 +44,8 @@ export interface Batch {
 }
 
 export type ToWorker =
+  /** Connect already: what is to be done is still being found out. */
+  | { readonly kind: 'connect'; readonly target: WorkerTarget }
   /** A run begins, the first or another one; no batch of an earlier one is under way. */
   | { readonly kind: 'start'; readonly settings: WorkerSettings }
   | { readonly kind: 'batch'; readonly batch: Batch; readonly sentAtMs: number }

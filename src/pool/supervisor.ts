@@ -26,12 +26,14 @@ import { InFlight } from './in-flight.ts';
 import { creditPerWorker, Member } from './member.ts';
 import type { WorkerObserver } from './observer.ts';
 import type { Exit, Pool } from './pool.ts';
-import type { Ack, Batch, FromWorker, WorkerSettings } from './protocol.ts';
+import type { Ack, Batch, FromWorker, WorkerSettings, WorkerTarget } from './protocol.ts';
 
 export interface SupervisorOptions {
   readonly pool: Pool;
   readonly clock: Clock;
   readonly size: number;
+  /** Where workers connect to as soon as they listen, should they not have been told what to do by then. */
+  readonly target?: WorkerTarget;
   readonly maxInFlightBytes: number;
   /** A worker that gives no sign of life for so long is killed and replaced. */
   readonly hangTimeoutMs: number;
@@ -178,6 +180,8 @@ export class Supervisor {
         if (member.state === 'spawned') member.state = 'listening';
         if (this.#isStopping) this.#sendDrain(member);
         else if (this.#settings !== undefined) this.#sendSettings(member, this.#settings);
+        else if (this.#options.target !== undefined)
+          member.worker.send({ kind: 'connect', target: this.#options.target });
         return;
       case 'ready':
         // One that was still starting for an earlier run has another start to answer.

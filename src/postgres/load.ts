@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
-import type { Batch, LoadSteps, WorkerSettings } from '../pool/protocol.ts';
+import type { Batch, LoadSteps, WorkerSettings, WorkerTarget } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/document-id.ts';
@@ -20,10 +20,10 @@ import { TableCopy } from './table-copy.ts';
 
 /** @throws TargetError that says what to do */
 export async function openLoadingSession(
-  settings: Pick<WorkerSettings, 'postgresUrl' | 'retryLimitMs' | 'answerTimeoutMs'>,
+  target: WorkerTarget,
   options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
 ): Promise<Session> {
-  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = settings;
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = target;
   return await Session.open(
     {
       url,

@@ -3,7 +3,14 @@
 import { MigrationError, toWireError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
 import { readMachineMs } from '../pool/clock.ts';
-import { aliveEveryMs, type Ack, type Batch, type ToWorker, type WorkerSettings } from '../pool/protocol.ts';
+import {
+  aliveEveryMs,
+  type Ack,
+  type Batch,
+  type ToWorker,
+  type WorkerSettings,
+  type WorkerTarget,
+} from '../pool/protocol.ts';
 import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
 import { describeId } from '../transcode/document-id.ts';
@@ -70,6 +77,9 @@ export class Worker implements HostedWorker {
 
   async #handle(message: ToWorker, receivedAtMs: number): Promise<void> {
     switch (message.kind) {
+      case 'connect':
+        await this.#connect(message.target);
+        return;
       case 'start':
         await this.#start(message.settings);
         return;
@@ -91,15 +101,19 @@ export class Worker implements HostedWorker {
   async #start(settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     this.#encoder = createRowEncoder(settings.plan);
-    this.#session ??= await openLoadingSession(settings, {
+    this.#task = await createTask(await this.#connect(settings), settings);
+    this.#port.send({ kind: 'ready' });
+    this.#idleSinceMs = readMachineMs();
+  }
+
+  async #connect(target: WorkerTarget): Promise<Session> {
+    this.#session ??= await openLoadingSession(target, {
       onLost: () => {
         this.#retries++;
       },
       killSignal: this.#death.signal,
     });
-    this.#task = await createTask(this.#session, settings);
-    this.#port.send({ kind: 'ready' });
-    this.#idleSinceMs = readMachineMs();
+    return this.#session;
   }
 
   async #load(batch: Batch, way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>): Promise<void> {

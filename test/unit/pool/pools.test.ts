@@ -3,9 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { clusterImplementations } from '../../../src/options.ts';
 import type { WorkerCode } from '../../../src/pool/worker-code.ts';
-import { createPool, type Exit, type Pool, type PoolWorker } from '../../../src/pool/pool.ts';
+import {
+  createPool,
+  type Exit,
+  type Pool,
+  type PoolWorker,
+  type WorkerEvents,
+} from '../../../src/pool/pool.ts';
 import type { FromWorker } from '../../../src/pool/protocol.ts';
 import { createThreadPool } from '../../../src/pool/threads.ts';
+import { WarmPool } from '../../../src/pool/warm-pool.ts';
 import { cleanUp, waitUntil } from '../../support/embedded.ts';
 import { ScriptedWorker, talk, type Order } from '../../support/scripted-worker.ts';
 
@@ -128,6 +135,33 @@ for (const implementation of clusterImplementations) {
       assert.equal(spawned.heard.length, length);
       spawned.order('echo');
       spawned.worker.kill();
+    });
+
+    it('has what it said heard by who asks for it later, and is ended when nobody does', async (t) => {
+      const gone: Exit[] = [];
+      const pool = await createPool(implementation, code);
+      const spawnAndTell = (events: WorkerEvents): PoolWorker =>
+        pool.spawn({
+          ...events,
+          onGone: (exit) => {
+            gone.push(exit);
+            events.onGone(exit);
+          },
+        });
+      const warm = new WarmPool({ ...pool, spawn: spawnAndTell }, 2);
+      cleanUp(t, () => warm.close());
+      // Time for them to come up.
+      await spawn(t);
+      const asked = new Spawned(t, warm);
+      await asked.untilHeard(1);
+      asked.order('echo', Buffer.of(7));
+      await asked.untilHeard(2);
+      assert.deepEqual(asked.heard[0], { kind: 'listening' });
+      assert.deepEqual(asked.said[0]?.holding, [1, 7]);
+      await warm.close();
+      assert.equal(gone.length, 1, 'the one that nobody asked for');
+      const late = new Spawned(t, warm);
+      await late.untilHeard(1);
     });
 
     it('is killed before it listens', async (t) => {

@@ -5,7 +5,7 @@ import { ExitCode, MigrationError } from '../../../src/errors.ts';
 import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
 import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
-import { Supervisor } from '../../../src/pool/supervisor.ts';
+import { Supervisor, type SupervisorOptions } from '../../../src/pool/supervisor.ts';
 import { createAck } from '../../support/acks.ts';
 import { rawArray } from '../../support/raw-bson.ts';
 
@@ -153,7 +153,11 @@ function batchOfDocuments(number: number, count: number): Batch {
   };
 }
 
-function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true } = {}) {
+interface Sizes extends Partial<Pick<SupervisorOptions, 'size' | 'maxInFlightBytes' | 'target'>> {
+  readonly isBeside?: boolean;
+}
+
+function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true, ...more }: Sizes = {}) {
   const pool = new ScriptedPool(isBeside);
   const clock = new ScriptedClock();
   const acked: number[] = [];
@@ -164,6 +168,7 @@ function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true }
     size,
     maxInFlightBytes,
     hangTimeoutMs: 10_000,
+    ...more,
     onAck: () => undefined,
     onSettled: (batch) => acked.push(batch.number),
     onNotice: (message) => notices.push(message),
@@ -506,6 +511,18 @@ describe('Supervisor', () => {
     assert.deepEqual(late.received, [], 'nothing is sent before the worker listens');
     late.listens();
     assert.deepEqual(late.received, [{ kind: 'start', settings }]);
+  });
+
+  it('has a worker connect that listens before there are settings, and sends them later', () => {
+    const target = { postgresUrl: 'postgres://host/db', retryLimitMs: 1, answerTimeoutMs: 2 };
+    const { pool, supervisor } = createSupervisor({ target });
+    supervisor.spawn();
+    pool.worker(0).listens();
+    supervisor.begin(settings);
+    pool.worker(1).listens();
+    const start = { kind: 'start', settings };
+    assert.deepEqual(pool.worker(0).received, [{ kind: 'connect', target }, start]);
+    assert.deepEqual(pool.worker(1).received, [start]);
   });
 
   it('does not wait for the last worker to be ready', async () => {
