@@ -4,6 +4,7 @@ import { UsageError } from './errors.ts';
 
 /** Named after the process and the moment; a new place is a line here and a call of `reachFailpoint`. */
 export const failpointNames = [
+  'worker-before-connect',
   'worker-before-ready',
   'worker-before-claim',
   'worker-transcode',

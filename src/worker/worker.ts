@@ -107,7 +107,9 @@ export class Worker implements HostedWorker {
   }
 
   async #connect(target: WorkerTarget): Promise<Session> {
-    this.#session ??= await openLoadingSession(target, {
+    if (this.#session !== undefined) return this.#session;
+    await reachFailpoint('worker-before-connect');
+    this.#session = await openLoadingSession(target, {
       onLost: () => {
         this.#retries++;
       },

@@ -58,11 +58,11 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
   it('one gets none until the end: the other does the work', async (t) => {
     const scene = await setScene(t);
     const role = await createRole(t, scene);
-    const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
+    const failpoints = await setFailpoints(t, { 'worker-before-connect': 'pausex2' });
     const running = scene.run({ ...failpoints.env, POSTGRES_URL: role.url('first') });
-    await failpoints.waitUntilFired('primary-after-plan');
+    await failpoints.waitUntilFired('worker-before-connect', 2);
     await takeConnections(t, scene, role, 1);
-    await failpoints.resume('primary-after-plan');
+    await failpoints.resume('worker-before-connect');
     const run = await running;
     assertCode(run, 0);
     assert.equal(run.summary?.measurement.workers.filter(({ batches }) => batches > 0).length, 1);
@@ -72,7 +72,7 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
   it('none gets one at first: they try until they do', async (t) => {
     const { scene, proxy } = await setSceneByProxy(t);
     const role = await createRole(t, scene);
-    const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
+    const failpoints = await setFailpoints(t, { 'worker-before-connect': 'pausex2' });
     let bytesAtStart: number | undefined;
     let committed = 0;
     const started = scene.start({ ...failpoints.env, POSTGRES_URL: role.url('first') });
@@ -80,12 +80,13 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
       if (event.kind === 'started') bytesAtStart = proxy.bytes.toClient;
       if (event.kind === 'progress') committed = event.documents;
     });
-    await failpoints.waitUntilFired('primary-after-plan');
+    await failpoints.waitUntilFired('worker-before-connect', 2);
     const taken = await takeConnections(t, scene, role, 0);
-    await failpoints.resume('primary-after-plan');
+    await waitUntil('the load has begun', () => Promise.resolve(bytesAtStart !== undefined));
+    await failpoints.resume('worker-before-connect');
     // From its start on the primary waits: what still comes from the server are its answers to the workers.
     await waitUntil('workers have been refused', () =>
-      Promise.resolve(bytesAtStart !== undefined && proxy.bytes.toClient > bytesAtStart),
+      Promise.resolve(proxy.bytes.toClient > (bytesAtStart ?? Infinity)),
     );
     assert.equal(await countSessions(scene, role), connectionLimit);
     assert.equal(committed, 0);
