@@ -1,6 +1,7 @@
 /** Reads JSON that a person wrote, and says where it is wrong. */
 
-import { parse as parseTolerantly, printParseErrorCode, type ParseError } from 'jsonc-parser';
+import { createRequire } from 'node:module';
+import type { ParseError } from 'jsonc-parser';
 import { UsageError } from './errors.ts';
 
 /**
@@ -17,8 +18,12 @@ export function parseJson(text: string, label: string): unknown {
 
 /** JSON.parse itself gives a place for some mistakes only. */
 function locate(text: string): string {
+  // Only a mistake needs it, and every command would wait for it.
+  const { parse, printParseErrorCode } = createRequire(import.meta.url)(
+    'jsonc-parser',
+  ) as typeof import('jsonc-parser');
   const errors: ParseError[] = [];
-  parseTolerantly(text, errors, { disallowComments: true });
+  parse(text, errors, { disallowComments: true });
   const [first] = errors;
   if (first === undefined) return 'it has a character that JSON does not allow';
   const before = text.slice(0, first.offset).split('\n');
