@@ -25,7 +25,7 @@ export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
   const database = await MongoDatabase.connect(options);
   try {
     const source = await database.open(tableName);
-    const { columns, extraColumn } = inferColumns((await source.sample(10_000)).documents);
+    const { columns, extraColumn } = await inferColumns((await source.sample(10_000)).documents);
     const plan = { collection: source.name, schema: 'public', table: tableName, columns, extraColumn };
     const encoder = createRowEncoder(plan);
     const pages: Buffer[] = [];

@@ -2,7 +2,6 @@
 
 import { chooseColumnType, chooseIdType } from './column-type.ts';
 import { formatCount } from '../format.ts';
-import { findCrowdedOut } from './crowded-out.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
@@ -25,10 +24,15 @@ export interface InferOptions {
 }
 
 /** @param sample raw documents; a corrupt one is left out, and becomes a dead letter when it is read */
-export function inferColumns(sample: readonly Uint8Array[], options: InferOptions = {}): Inference {
+export async function inferColumns(
+  sample: readonly Uint8Array[],
+  options: InferOptions = {},
+): Promise<Inference> {
   const stats = gatherStats(sample);
   const isWhole = options.layout === 'document';
-  const fields = isWhole ? [...stats.fields.values()].slice(0, 1) : chooseFields(sample, stats, options);
+  const fields = isWhole
+    ? [...stats.fields.values()].slice(0, 1)
+    : await chooseFields(sample, stats, options);
   const names = nameColumns(fields.map(({ path }) => nameOf(path)));
   const extraColumn = isWhole ? 'document' : uniqueName('_extra', new Set(names));
   const notices: string[] = [];
@@ -76,11 +80,11 @@ function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): b
  * row may fit a page, the most frequent ones come first, as rows leave out the values of their last columns; and those
  * that most rows would have to leave out get no column.
  */
-function chooseFields(
+async function chooseFields(
   sample: readonly Uint8Array[],
   { fields }: SampleStats,
   { objectId }: InferOptions,
-): FieldStats[] {
+): Promise<FieldStats[]> {
   const [id, ...others] = fields.values();
   if (id === undefined) return [];
   // Without `_id` and the extra column.
@@ -90,6 +94,8 @@ function chooseFields(
     return { field: name, column: name, type: chooseType(field, objectId) };
   });
   if (widestRow(columns) > maxRowWidth) {
+    // It takes the transcoder, which the primary has no other use for.
+    const { findCrowdedOut } = await import('./crowded-out.ts');
     const crowdedOut = findCrowdedOut(sample, columns);
     return frequent.filter(({ path, count }) => (crowdedOut.get(nameOf(path)) ?? 0) * 2 <= count);
   }

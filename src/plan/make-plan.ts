@@ -125,7 +125,7 @@ export async function inferPlan(source: Source, table: PlanTable, config: PlanCo
   const { objectId, layout, jsonStyle, nul } = config;
   const sample = await source.sample(config.sampleSize);
   const requiredFields = config.isRequiredNotNull ? await source.requiredFields() : [];
-  const inference = inferColumns(sample.documents, { objectId, layout, requiredFields });
+  const inference = await inferColumns(sample.documents, { objectId, layout, requiredFields });
   const { columns, extraColumn, keepsWhole } = inference;
   const plan: Plan = {
     collection: source.name,

@@ -5,7 +5,7 @@ import { reachFailpoint } from '../failpoints.ts';
 import type { Batch, LoadSteps, WorkerSettings, WorkerTarget } from '../pool/protocol.ts';
 import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
-import { describeId } from '../transcode/document-id.ts';
+import { describeId } from '../transcode/describe-id.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';

@@ -1,29 +1,6 @@
-/** A document's `_id` for people and for the ledger: canonical Extended JSON. */
+/** A document's `_id` as BSON: what the ledger, positions and cuts are made of. */
 
-import { BsonError } from './bson-types.ts';
-import { findField, wrapBytes } from './bson.ts';
-import { DocumentError } from './document-error.ts';
-import { JsonWriter } from './json.ts';
-import { Output } from './output.ts';
-
-/** Most ids are shorter than this as text; the buffer grows for others. */
-const ID_BYTES = 256;
-
-const json = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
-
-/** Null where the document has no `_id` that can be read and stored. */
-export function describeId(document: Uint8Array): string | null {
-  const output = new Output(ID_BYTES);
-  try {
-    const id = findField(document, '_id');
-    if (id === null) return null;
-    json.writeValue(wrapBytes(document), id.type, id.valueStart, id.valueEnd, output);
-  } catch (error) {
-    if (error instanceof DocumentError || error instanceof BsonError) return null;
-    throw error;
-  }
-  return output.bytes.toString('utf8', 0, output.position);
-}
+import { findField } from './bson.ts';
 
 /** `{_id: …}` of a document, as BSON; a copy, so that it does not keep its page in memory. Null when it has none. */
 export function copyId(document: Uint8Array): Uint8Array | null {

@@ -7,7 +7,7 @@ import type { Plan } from '../plan/plan.ts';
 import { BsonError } from './bson-types.ts';
 import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
 import { type DeadLetterReason, DocumentError } from './document-error.ts';
-import { describeId } from './document-id.ts';
+import { describeId } from './describe-id.ts';
 import type { ExtraCount } from './extra-counter.ts';
 import { ChildRows, type EncodedChild } from './child-rows.ts';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';

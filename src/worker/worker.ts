@@ -13,7 +13,7 @@ import {
 } from '../pool/protocol.ts';
 import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
-import { describeId } from '../transcode/document-id.ts';
+import { describeId } from '../transcode/describe-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
 import { createTask, type Task } from './task.ts';

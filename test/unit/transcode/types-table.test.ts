@@ -127,8 +127,8 @@ describe('a value of the corpus', () => {
   for (const value of corpus) {
     const { name, column, shown, json } = value;
 
-    it(`makes a column of ${column}: ${name}`, () => {
-      const { columns } = inferColumns([rawDocument([id, element(value)])]);
+    it(`makes a column of ${column}: ${name}`, async () => {
+      const { columns } = await inferColumns([rawDocument([id, element(value)])]);
       assert.deepEqual(
         columns.map(({ type }) => type),
         ['int32', column],

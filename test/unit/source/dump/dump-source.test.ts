@@ -10,7 +10,7 @@ import type { Batch } from '../../../../src/pool/protocol.ts';
 import { splitBatch } from '../../../../src/pool/split.ts';
 import { Crc64 } from '../../../../src/source/dump/crc64.ts';
 import { listDocuments } from '../../../../src/source/documents.ts';
-import { describeId } from '../../../../src/transcode/document-id.ts';
+import { describeId } from '../../../../src/transcode/describe-id.ts';
 import { crc64, dumpArchive, dumpBson } from '../../../support/dump.ts';
 import { openSource, readDump, readSource } from '../../../support/dump-reader.ts';
 import { int32 } from '../../../support/raw-bson.ts';
