@@ -40,27 +40,38 @@ const { values } = parseArgs({
     'source-latency': { type: 'string', default: '0' },
     /** A file for the results. */
     json: { type: 'string' },
+    /** Files of results, separated by commas: nothing is measured, and these are put together. */
+    from: { type: 'string' },
     /** Puts the results into the docs as well. */
     write: { type: 'boolean', default: false },
   },
 });
 
-await withPlace(Number(values['source-latency']), async (place) => {
-  const machine = await describeMachine(place.client);
-  console.log(`${machine.join('\n')}\n`);
-  const cases: CaseResult[] = [];
-  let seeded = '';
-  let have = 0;
-  for (const wanted of chooseCases()) {
-    if (seeded !== wanted.kind || have > wanted.amount) have = 0;
-    await seedDocuments(place.mongoUrl, wanted.kind, have, wanted.amount);
-    [seeded, have] = [wanted.kind, wanted.amount];
-    const result = await measure(place, wanted);
-    console.log(`\n${describeCase(result)}\n`);
-    cases.push(result);
-  }
-  keep({ machine, date: new Date().toISOString().slice(0, 10), cases });
-});
+if (values.from !== undefined) keep(readResults(values.from.split(',')));
+else
+  await withPlace(Number(values['source-latency']), async (place) => {
+    const machine = await describeMachine(place.client);
+    console.log(`${machine.join('\n')}\n`);
+    const cases: CaseResult[] = [];
+    let seeded = '';
+    let have = 0;
+    for (const wanted of chooseCases()) {
+      if (seeded !== wanted.kind || have > wanted.amount) have = 0;
+      await seedDocuments(place.mongoUrl, wanted.kind, have, wanted.amount);
+      [seeded, have] = [wanted.kind, wanted.amount];
+      const result = await measure(place, wanted);
+      console.log(`\n${describeCase(result)}\n`);
+      cases.push(result);
+    }
+    keep({ machine, date: new Date().toISOString().slice(0, 10), cases });
+  });
+
+/** The cases of several runs, on the machine and the day of the first. */
+function readResults(files: readonly string[]): Results {
+  const [first, ...others] = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Results);
+  if (first === undefined) throw new RangeError('--from names no file');
+  return { ...first, cases: [first, ...others].flatMap(({ cases }) => cases) };
+}
 
 function chooseCases(): Case[] {
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);

@@ -2,7 +2,7 @@
 
 import { formatCount } from '../../src/format.ts';
 import { describeKind } from './documents.ts';
-import { median, medianOf, wallMsOf, type CaseResult, type Results } from './results.ts';
+import { isGrowth, median, medianOf, wallMsOf, type CaseResult, type Results } from './results.ts';
 
 const width = 760;
 const labelWidth = 300;
@@ -18,7 +18,7 @@ export function drawResults({ cases }: Results): string {
     y += height + 24;
   };
   for (const result of cases.filter(({ results }) => results.length > 1)) add((top) => drawBars(result, top));
-  const growth = cases.filter(({ name }) => name.startsWith('grow-'));
+  const growth = cases.filter(isGrowth);
   if (growth.length > 1) add((top) => drawGrowth(growth, top));
   const style =
     'text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.bar{fill:#336791}.line{fill:none;stroke-width:2}';

@@ -5,7 +5,16 @@ import type pg from 'pg';
 import { formatCount } from '../../src/format.ts';
 import type { Run } from './contestant.ts';
 import { describeKind } from './documents.ts';
-import { median, medianOf, ratio, wallMsOf, type CaseResult, type Result, type Results } from './results.ts';
+import {
+  isGrowth,
+  median,
+  medianOf,
+  ratio,
+  wallMsOf,
+  type CaseResult,
+  type Result,
+  type Results,
+} from './results.ts';
 
 export async function describeMachine(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
@@ -105,7 +114,30 @@ function describeSteps({ name, runs }: Result): string {
 }
 
 export function describeResults({ machine, date, cases }: Results): string {
-  return [`${machine.join('; ')}; ${date}.`, ...cases.map(describeCase)].join('\n\n');
+  const growth = cases.filter(isGrowth);
+  return [
+    `${machine.join('; ')}; ${date}.`,
+    ...cases.filter((one) => !isGrowth(one)).map(describeCase),
+    ...(growth.length === 0 ? [] : [describeGrowth(growth)]),
+  ].join('\n\n');
+}
+
+/** One contestant, with more and more documents. */
+function describeGrowth(cases: readonly CaseResult[]): string {
+  const rows = cases.map(({ amount, results: [result] }) => {
+    const { name = '', runs = [] } = result ?? {};
+    const wallMs = medianOf(runs, (run) => run.wallMs) ?? NaN;
+    return [
+      `${formatCount(amount)}: ${name}`,
+      `${seconds(wallMs)} s`,
+      formatCount(Math.round((amount * 1000) / wallMs)),
+      describeCpu(runs),
+      cpuSeconds(medianOf(runs, ({ postgresCpuMs }) => postgresCpuMs)),
+      describePeak(runs),
+    ];
+  });
+  const head = ['', 'end to end', 'documents/s', 'CPU: own', 'PostgreSQL', 'peak memory'];
+  return ['**How time and memory grow**, small flat users', '', formatTable([head, ...rows])].join('\n');
 }
 
 function formatTable(rows: readonly (readonly string[])[]): string {

@@ -22,6 +22,11 @@ export interface Results {
   readonly cases: readonly CaseResult[];
 }
 
+/** One contestant with so many documents, among cases that differ in nothing else. */
+export function isGrowth({ name }: Pick<Case, 'name'>): boolean {
+  return name.startsWith('grow-');
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
