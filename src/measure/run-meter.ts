@@ -47,7 +47,10 @@ export class RunMeter implements WorkerObserver {
 
   /** @param readers how many there are that wait side by side */
   beginLoad(readers = 1): void {
-    this.#load = { beganMs: this.#nowMs(), processors: this.#readProcessors(), readers };
+    const beganMs = this.#nowMs();
+    this.#load = { beganMs, processors: this.#readProcessors(), readers };
+    // Workers that connected while the plan was made are ready before there is anything to do.
+    for (const id of this.#readySinceMs.keys()) this.#readySinceMs.set(id, beganMs);
   }
 
   /** To be called before the workers leave, so that their leaving does not count. */

@@ -58,6 +58,16 @@ describe('RunMeter', () => {
     assert.deepEqual({ roomMs, drainMs }, { roomMs: 15, drainMs: 9 });
   });
 
+  it('counts the time of a worker that was ready before the load from the beginning of the load', () => {
+    const { clock, meter } = createMeter();
+    meter.onReady('7');
+    clock.ms += 50;
+    meter.beginLoad();
+    clock.ms += 100;
+    const { loadMs, workers } = meter.measure();
+    assert.deepEqual([loadMs, ...workers.map(({ readyMs }) => readyMs)], [100, 100]);
+  });
+
   it('adds up what a worker tells, and takes the rest of its time for idle', () => {
     const { clock, meter } = createMeter();
     meter.beginLoad();
