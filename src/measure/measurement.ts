@@ -22,7 +22,7 @@ export interface Measurement {
 export interface WorkerMeasurement {
   readonly id: string;
   readonly batches: number;
-  /** From being ready for the run's batches to the end of the load, or of the worker. */
+  /** From being ready for the run's batches, or from the beginning of the load, to the end of the load, or of the worker. */
   readonly readyMs: number;
   readonly transcodeMs: number;
   /** Waiting for Postgres: the sum of these and of what lies between. */
