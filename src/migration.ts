@@ -1,5 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
+import { targetOptions } from './config.ts';
 import { DamagedDumpError, MigrationError } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
@@ -23,6 +24,7 @@ import type { Recorder } from './report/recorder.ts';
 import { readRunAccount, requireBalance } from './run-account.ts';
 import { RunLoad } from './run-load.ts';
 import type { IndexSpec } from './source/index-spec.ts';
+import { workerTarget } from './workforce.ts';
 
 export interface MigrationOptions extends PreparationOptions {
   readonly supervisor: Supervisor;
@@ -112,20 +114,11 @@ export class Migration {
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete({ run, specs }: Opening): Promise<Summary> {
     const { config, session, supervisor, signal, onEvent } = this.#options;
-    const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
     const { runId, epoch, settings } = run;
     const planMs = this.#elapsedMs();
 
     supervisor.begin(
-      {
-        postgresUrl,
-        purpose: 'load',
-        runId,
-        epoch,
-        plan: settings.plan,
-        retryLimitMs,
-        answerTimeoutMs,
-      },
+      { ...workerTarget(config), purpose: 'load', runId, epoch, plan: settings.plan },
       this.#observer,
     );
     await this.#announce(run);
@@ -138,9 +131,7 @@ export class Migration {
     await reachFailpoint('primary-in-index-build');
     await session.run((client) => requireLead(client, run));
     const indexes = await finishTable(session, run, specs, {
-      url: postgresUrl,
-      retryLimitMs,
-      answerTimeoutMs,
+      ...targetOptions(config),
       jobs: config.indexJobs,
       signal,
       onIndex: (account) => {

@@ -15,7 +15,7 @@ import type { Session } from './postgres/session.ts';
 import { Division } from './reading/division.ts';
 import { readRanges } from './reading/readers.ts';
 import type { Page, Source } from './source/source.ts';
-import { reportProgress } from './workforce.ts';
+import { reportProgress, workerTarget } from './workforce.ts';
 
 export interface VerificationOptions {
   readonly config: Config;
@@ -131,17 +131,9 @@ export class Verification {
   /** Hands every page, or a random share of them, to the workers; resolves when all are settled. */
   async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
     const { config, source, supervisor, run, signal } = this.#options;
-    const { postgresUrl, retryLimitMs, answerTimeoutMs, itemsPerPage } = config;
+    const { itemsPerPage } = config;
     const { runId, epoch, settings } = run;
-    supervisor.begin({
-      postgresUrl,
-      purpose,
-      runId,
-      epoch,
-      plan: settings.plan,
-      retryLimitMs,
-      answerTimeoutMs,
-    });
+    supervisor.begin({ ...workerTarget(config), purpose, runId, epoch, plan: settings.plan });
     let nextBatch = 1;
     const handOver = async (page: Page): Promise<void> => {
       if (purpose === 'compare') this.#read += page.count;

@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { ProgressEvent } from './events.ts';
 import { systemClock } from './pool/clock.ts';
 import type { Pool } from './pool/pool.ts';
+import type { WorkerTarget } from './pool/protocol.ts';
 import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
 import { countWanted } from './pool/warm-pool.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
@@ -25,17 +26,21 @@ export async function chooseSize(
   return size;
 }
 
+/** How the workers reach Postgres, before a run and in it. */
+export function workerTarget({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): WorkerTarget {
+  return { postgresUrl, retryLimitMs, answerTimeoutMs };
+}
+
 export function bringUpWorkers(
   config: Config,
   pool: Pool,
   size: number,
   callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
 ): Supervisor {
-  const { postgresUrl, retryLimitMs, answerTimeoutMs } = config;
   const supervisor = new Supervisor({
     pool,
     clock: systemClock,
-    target: { postgresUrl, retryLimitMs, answerTimeoutMs },
+    target: workerTarget(config),
     size,
     maxInFlightBytes: config.maxInFlightBytes,
     hangTimeoutMs: config.workerTimeoutMs,
