@@ -1,23 +1,22 @@
 /** Turns flags, environment and `.env` into one frozen, validated Config, or refuses with one clear line. */
 
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ConnectionString } from 'mongodb-connection-string-url';
-import { parse as parsePostgresUrl } from 'pg-connection-string';
 import type { Document } from 'bson';
 import { UsageError } from './errors.ts';
+import { checkOption, readVariable, type Environment, type Given } from './option-value.ts';
 import {
   flagOf,
   optionNames,
   options,
   type CommandName,
-  type Option,
   type OptionName,
   type clusterImplementations,
   type ifExistsChoices,
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { checkMongoUrl, checkPostgresUrl, databaseOf, embedded } from './server-urls.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
 import { compileFilter } from './source/dump/document-filter.ts';
@@ -88,11 +87,8 @@ export interface Config {
   readonly json: boolean;
 }
 
-export const embedded = 'embedded';
-
 /** Flags as given on the command line, by option name; undefined where not given. */
 export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. */
 export function loadDotEnv(): void {
@@ -202,106 +198,6 @@ export function targetOptions({ postgresUrl: url, retryLimitMs, answerTimeoutMs 
   return { url, retryLimitMs, answerTimeoutMs };
 }
 
-/** A value with the name under which the user gave it; the label is empty for a default. */
-interface Given {
-  readonly value: string;
-  readonly label: string;
-}
-
-function readVariable(command: CommandName, option: Option, env: Environment): Given {
-  const fromEnv = env[option.env];
-  // An empty variable counts as not set, so that `.env` may list what it does not use.
-  const isUsed = option.commands.includes(command) && fromEnv !== undefined && fromEnv !== '';
-  return isUsed ? checkOption(option, fromEnv, option.env) : { value: option.default, label: '' };
-}
-
-function checkOption(option: Option, raw: string, label: string): Given {
-  const value = raw.trim();
-  // A URL may hold a password and is never shown, not even when it is wrong.
-  const shown = option.kind === 'url' ? 'the value given' : `"${value}"`;
-  const refuse = (allowed: string): never => {
-    throw new UsageError(`${label} must be ${allowed}, not ${shown}`);
-  };
-  if (value === '') refuse('not empty');
-  switch (option.kind) {
-    case 'text':
-      if (value.includes('\0')) refuse('without NUL bytes');
-      return { value, label };
-    case 'url':
-      return { value, label };
-    case 'count': {
-      const [min, max] = option.range ?? [0, Number.MAX_SAFE_INTEGER];
-      // 10_000 reads well in a shell and is not ambiguous.
-      const digits = value.replaceAll('_', '');
-      const isWhole = /^[0-9]+$/.test(digits) && Number(digits) >= min && Number(digits) <= max;
-      if (!isWhole) refuse(`a whole number from ${min} to ${max}`);
-      return { value: digits, label };
-    }
-    case 'share': {
-      const match = /^([0-9]+(?:\.[0-9]+)?)%$/.exec(value);
-      const share = Number(match?.[1]) / 100;
-      if (!(share > 0 && share <= 1)) refuse('a share above 0% and up to 100%, such as 1%');
-      return { value: String(share), label };
-    }
-    case 'choice':
-      if (!option.choices?.includes(value)) refuse(`one of ${option.choices?.join(', ') ?? ''}`);
-      return { value, label };
-    case 'switch': {
-      const isOn = /^(true|1|yes|on)$/i.test(value);
-      if (!isOn && !/^(false|0|no|off)$/i.test(value)) refuse('true or false');
-      return { value: String(isOn), label };
-    }
-  }
-}
-
-function checkMongoUrl({ value, label }: Given): string {
-  if (value === '' || value === embedded) return value;
-  try {
-    const { searchParams } = new ConnectionString(value);
-    for (const name of ['tlsCAFile', 'tlsCertificateKeyFile', 'tlsCRLFile']) {
-      requireReadable(searchParams.get(name), label);
-    }
-    return value;
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${label} is not a MongoDB URL`, {
-      fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
-    });
-  }
-}
-
-function checkPostgresUrl({ value, label }: Given): string {
-  if (value === '' || value === embedded) return value;
-  const fix =
-    'it looks like postgres://user:password@host:5432/database; characters such as @ : / % in a password are written percent-encoded (%40 for @).';
-  try {
-    // Before the parser reads them.
-    const query = new URLSearchParams(value.split('?')[1] ?? '');
-    for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
-    const { database, port } = parsePostgresUrl(value);
-    if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
-      if (!database) throw new UsageError(`${label} names no database`, { fix });
-      return value;
-    }
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-  }
-  throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
-}
-
-function requireReadable(path: string | null, label: string): void {
-  if (path === null || path === '') return;
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new UsageError(`${path}, which ${label} names, cannot be read (${code})`, {
-      fix: 'correct the path, or let this user read the file.',
-      cause: error,
-    });
-  }
-}
-
 /** A server says itself what of a filter it does not know. */
 function readFilter({ value, label }: Given, isDump: boolean): Document | undefined {
   if (value === '') return undefined;
@@ -340,9 +236,4 @@ function refuseHalfEmbedded(source: string, postgresUrl: string): void {
   throw new UsageError(`${set} is set but ${missing} is not`, {
     fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
   });
-}
-
-function databaseOf(mongoUrl: string): string {
-  if (mongoUrl === '' || mongoUrl === embedded) return '';
-  return decodeURIComponent(new ConnectionString(mongoUrl).pathname.replace(/^\//, ''));
 }

@@ -3,7 +3,8 @@
  * printed; what a command line would show comes as events.
  */
 
-import { embedded, readConfig, type Config } from './config.ts';
+import { readConfig, type Config } from './config.ts';
+import { embedded } from './server-urls.ts';
 import { UsageError } from './errors.ts';
 import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
 import { migrate as migrateCollections } from './migrate.ts';

@@ -1,6 +1,7 @@
 /** `npm start`: brings up the embedded servers where they are asked for, migrates, and tells how to look at the result. */
 
-import { embedded, type Config } from './config.ts';
+import type { Config } from './config.ts';
+import { embedded } from './server-urls.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { Long } from 'bson';
-import { loadDotEnv, readConfig, type Environment, type Flags } from '../../src/config.ts';
+import { loadDotEnv, readConfig, type Flags } from '../../src/config.ts';
+import type { Environment } from '../../src/option-value.ts';
 import { ExitCode, UsageError } from '../../src/errors.ts';
 
 const bothUrls = { MONGO_URL: 'mongodb://localhost:27017', POSTGRES_URL: 'postgres://localhost/db' };
