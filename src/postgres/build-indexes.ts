@@ -10,7 +10,7 @@ import { runCancellable } from './cancel.ts';
 import { qualifiedName } from './ddl.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session } from './session.ts';
-import { indexMemory } from './target.ts';
+import { raiseIndexMemory } from './target.ts';
 
 export interface BuildOptions {
   readonly url: string;
@@ -46,9 +46,7 @@ export async function buildIndexes(
         applicationName: 'mongo2pg index',
         retryLimitMs,
         answerTimeoutMs,
-        onConnect: async (client) => {
-          await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
-        },
+        onConnect: raiseIndexMemory,
         signal: anySignal,
       },
       'retry',

@@ -25,8 +25,17 @@ import { readTable, type TableName } from './table.ts';
 
 const uniqueViolation = '23505';
 
-/** For a session that builds an index: enough to sort millions of keys in memory, little enough for a small server. */
-export const indexMemory = '256MB';
+/** Enough to sort millions of keys in memory, little enough for a small server. */
+const leastIndexMemoryKb = 256 * 1024;
+
+/** For a session that builds an index. A server that is set up for more keeps that. */
+export async function raiseIndexMemory(client: pg.Client): Promise<void> {
+  await client.query(
+    `SELECT set_config(name, greatest(setting::integer, $1) || 'kB', false)
+       FROM pg_settings WHERE name = 'maintenance_work_mem'`,
+    [leastIndexMemoryKb],
+  );
+}
 
 /**
  * Creates the table, or makes the one that is there ready. To be called in a transaction.
@@ -177,7 +186,7 @@ function refuseChild(child: Plan): TargetError {
 /** Builds the primary keys. May be done again. */
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
   if (!plan.columns.some(isIdColumn)) return;
-  await client.query(`SET maintenance_work_mem = '${indexMemory}'`);
+  await raiseIndexMemory(client);
   if (!(await hasPrimaryKey(client, plan))) await buildKey(client, plan);
   for (const child of listKeyedChildren(plan)) {
     // Both or none: in one transaction, as several statements of one query are.

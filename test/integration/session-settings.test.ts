@@ -11,6 +11,7 @@ describe('settings that a server gives to its sessions', () => {
     sandbox = await createSandbox();
     const documents = Array.from({ length: 20_000 }, (_, index) => ({ _id: index as never, text: 'text' }));
     await sandbox.db.collection('users').insertMany(documents);
+    await sandbox.db.collection('users').createIndex({ text: 1 });
   });
   after(async () => {
     await sandbox.remove();
@@ -42,6 +43,32 @@ describe('settings that a server gives to its sessions', () => {
       const { code, stdout, stderr } = await migrateWith(`${setting} = 300`, '--restart', '--json');
       assert.equal(code, 0, stderr);
       assert.doesNotMatch(stdout, /made anew/);
+    });
+  }
+
+  for (const [setting, used] of [
+    ['64MB', '256MB'],
+    ['300MB', '300MB'],
+  ] as const) {
+    it(`keys and indexes are built with 256 MB at least: ${setting} becomes ${used}`, async () => {
+      await sandbox.client.query(`
+        CREATE TABLE IF NOT EXISTS builds (tag text, memory text);
+        TRUNCATE builds;
+        CREATE OR REPLACE FUNCTION note_memory() RETURNS event_trigger LANGUAGE plpgsql AS $$
+          BEGIN INSERT INTO builds VALUES (tg_tag, current_setting('maintenance_work_mem')); END $$;
+        DROP EVENT TRIGGER IF EXISTS note_memory;
+        CREATE EVENT TRIGGER note_memory ON ddl_command_start
+          WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX') EXECUTE FUNCTION note_memory()`);
+      const { code, stderr } = await migrateWith(`maintenance_work_mem = '${setting}'`);
+      await sandbox.client.query('DROP EVENT TRIGGER note_memory');
+      assert.equal(code, 0, stderr);
+      const { rows } = await sandbox.client.query(
+        "SELECT DISTINCT tag, memory FROM builds WHERE memory <> '64MB' ORDER BY tag",
+      );
+      assert.deepEqual(rows, [
+        { tag: 'ALTER TABLE', memory: used },
+        { tag: 'CREATE INDEX', memory: used },
+      ]);
     });
   }
 
