@@ -166,6 +166,8 @@ export interface NamedDifference {
   readonly kind: 'missing' | 'different' | 'extra' | 'doubled';
   /** The document's `_id` in canonical Extended JSON; of a row, its key as Postgres writes it. */
   readonly id: string;
+  /** Of an extra row in a child table: that table, with the row's place. */
+  readonly place?: string;
   readonly columns: readonly ColumnDifference[];
 }
 
@@ -198,7 +200,14 @@ export interface VerificationSummary {
   readonly rows: number;
   /** Rows that other runs, or somebody before them, put into the same table. */
   readonly rowsOfOthers: number;
-  /** In a sample: there are not as many rows as there are documents without a dead letter. */
+  /** Rows of child tables whose document is not there. */
+  readonly extraChildRows: number;
+  /** Not all was to be compared. */
+  readonly isSample: boolean;
+  /**
+   * In a sample: there are not as many rows as there should be. Else: there are fewer than were found and those of others
+   * together, so that some are gone that this comparison is not about, or since.
+   */
   readonly isCountOff: boolean;
   /** The first of the differences. */
   readonly differences: readonly NamedDifference[];

@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import type { ValueKind } from '../plan/column-target.ts';
-import type { Plan } from '../plan/plan.ts';
+import { columnTypes, type Plan } from '../plan/plan.ts';
 import type { LoadableBatch } from './load.ts';
 import { copyToStage, ensureStage, type Stage } from './stage.ts';
 
@@ -32,6 +32,20 @@ export function keyColumn(plan: Plan): string {
 const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
 
 export function isComparedAsText({ columns }: Plan, index: number): boolean {
-  const target = columns[index]?.target;
-  return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
+  const column = columns[index];
+  if (column === undefined) return false;
+  const { type, target } = column;
+  if (target === undefined) return columnTypes[type] === 'text';
+  return kindsComparedAsText.includes(target.element?.kind ?? target.kind);
+}
+
+/**
+ * Whether the values of a column, each given in SQL, are not the same. Text is compared by its bytes: a collation may take
+ * `a` and `A` for the same.
+ * @param index the place of the column among `copyColumns`
+ */
+export function isDistinct(plan: Plan, index: number, expected: string, actual: string): string {
+  return [expected, actual]
+    .map((value) => (isComparedAsText(plan, index) ? `(${value})::text COLLATE "C"` : value))
+    .join(' IS DISTINCT FROM ');
 }
