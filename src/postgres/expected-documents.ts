@@ -8,7 +8,7 @@ import type { Batch } from '../pool/protocol.ts';
 import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { fillChildren, listChildStages } from './child-comparison.ts';
-import { stagedValues } from './ddl.ts';
+import { isCopiedAsText, stagedValues } from './ddl.ts';
 import { findLetters, nameDocument } from './dead-letters.ts';
 import { expectedTable, fillExpected } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
@@ -56,9 +56,14 @@ export async function withExpected<T>(
   }, 'long');
 }
 
+/** Temporary tables for the rows as they should be. */
+export function listStages(plan: Plan): Stage[] {
+  return [{ name: expectedTable, plan }, ...listChildStages(plan)];
+}
+
 async function stageFit(client: pg.Client, expected: ExpectedBatch): Promise<number[]> {
   const { plan, encoded } = expected;
-  const stages = [{ name: expectedTable, plan }, ...listChildStages(plan)];
+  const stages = listStages(plan);
   for (const stage of stages) await ensureStage(client, stage);
   const documents = new StagedDocuments(client, stages, encoded);
   const unfit: number[] = [];
@@ -121,6 +126,15 @@ async function findUnfit(
   ];
 }
 
+/** @throws the error of Postgres where a staged value is none of its column's type */
+export async function requireFit(client: pg.Client, stages: readonly Stage[]): Promise<void> {
+  for (const { name, plan } of stages) {
+    if (!isCopiedAsText(plan)) continue;
+    const counts = stagedValues(plan).map((value) => `count(${value})`);
+    await client.query(`SELECT ${counts.join(', ')} FROM ${name}`);
+  }
+}
+
 /** Leaves nothing behind. */
 async function isFit(
   client: pg.Client,
@@ -133,10 +147,7 @@ async function isFit(
   try {
     await emptyStages(client, stages);
     if ((await documents.stage(first, last)).length > 0) return false;
-    for (const { name, plan } of stages) {
-      const counts = stagedValues(plan).map((value) => `count(${value})`);
-      await client.query(`SELECT ${counts.join(', ')} FROM ${name}`);
-    }
+    await requireFit(client, stages);
     return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;

@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import { explainDatabaseError } from './connection.ts';
 import { copyColumns, qualifiedName, stagedValues, stageTypes } from './ddl.ts';
-import { type ExpectedBatch, withExpected } from './expected-documents.ts';
+import { type ExpectedBatch, listStages, requireFit, withExpected } from './expected-documents.ts';
 import { expectedTable, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
 import type { Session } from './session.ts';
 
@@ -49,11 +49,12 @@ export async function createKeys(client: pg.Client, plan: Plan, runId: string): 
 export async function collectKeys(session: Session, expected: ExpectedBatch, url: string): Promise<void> {
   const { plan, runId } = expected;
   try {
-    await withExpected(session, expected, (client) =>
-      client.query(
-        `INSERT INTO ${keysTable(runId)} SELECT ${stagedValues(plan)[keyIndex(plan)] ?? ''} FROM ${expectedTable}`,
-      ),
-    );
+    await withExpected(session, expected, async (client, { unfit }) => {
+      // A document that cannot be a row stands for none.
+      if (unfit.length === 0) await requireFit(client, listStages(plan));
+      const key = stagedValues(plan)[keyIndex(plan)] ?? '';
+      await client.query(`INSERT INTO ${keysTable(runId)} SELECT ${key} FROM ${expectedTable}`);
+    });
   } catch (error) {
     throw explainDatabaseError(error, url);
   }
