@@ -17,9 +17,11 @@ import {
   expectedTable,
   fillExpected,
   isComparedAsText,
+  hasIndexOn,
   isDistinct,
   keyColumn,
   keyIndex,
+  type Stretch,
 } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
@@ -101,18 +103,24 @@ export class Comparer {
     encoded: LoadableBatch,
     { unfit, isInOrder }: Staged,
   ): Promise<Comparison> {
-    const isEqual = encoded.copied === 0 || (await this.#isEqual(client));
-    // A batch is small beside its table, of which the planner would else read all for want of statistics.
-    if ((!isEqual || encoded.children.length > 0) && (await hasKeyIndex(client, this.#plan))) {
-      await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
-    }
-    let found = await this.#findDiffering(client, encoded, isEqual);
-    if (found.rows.length > 0 && !isInOrder) {
+    const stretch = await readStretch(client, this.#plan);
+    const isEqual = encoded.copied === 0 || (await this.#isEqual(client, stretch));
+    let rows = isEqual ? [] : await this.#findDiffering(client);
+    const ofChildren = await compareChildren(client, this.#plan, encoded.children, isEqual ? stretch : null);
+    let { differences } = ofChildren;
+    if (rows.length + differences.size > 0 && !isInOrder) {
       // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
       await emptyStages(client, [{ name: expectedTable, plan: this.#plan }]);
       await fillExpected(client, this.#plan, encoded);
-      found = await this.#findDiffering(client, encoded, isEqual);
+      if (!isEqual) rows = await this.#findDiffering(client);
+      ({ differences } = await compareChildren(client, this.#plan, encoded.children, null));
     }
+    const differing = new Set(rows.map(({ row }) => row));
+    const others = [...differences.keys()].filter((row) => !differing.has(row));
+    const found: Differing = {
+      rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))],
+      ofChildren: { rows: ofChildren.rows, differences },
+    };
     const withoutRow = [...encoded.deadLetters.map(({ ordinal }) => ordinal), ...unfit];
     return await this.#describe(client, encoded, listSuspects(batch, withoutRow, found.rows), found);
   }
@@ -123,24 +131,18 @@ export class Comparer {
    * one row after the other: a tenth of the work. Should the two be wrong, because a type does not come back from its
    * text as it was, then rows only seem to be missing, which the other statement does not believe.
    */
-  async #isEqual(client: pg.Client): Promise<boolean> {
-    const { rows: keys } = await client.query<{ first: string | null; last: string | null }>(
-      keysStatement(this.#plan),
-    );
-    const { rows } = await client.query<{ count: string }>(this.#countStatement, [
-      keys[0]?.first,
-      keys[0]?.last,
-    ]);
+  async #isEqual(client: pg.Client, { first, last }: Stretch): Promise<boolean> {
+    const { rows } = await client.query<{ count: string }>(this.#countStatement, [first, last]);
     return rows[0]?.count === '0';
   }
 
-  /** @param isEqual the rows of the plan's own table are as they should be */
-  async #findDiffering(client: pg.Client, encoded: LoadableBatch, isEqual: boolean): Promise<Differing> {
-    const { rows } = isEqual ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
-    const ofChildren = await compareChildren(client, this.#plan, encoded.children);
-    const differing = new Set(rows.map(({ row }) => row));
-    const others = [...ofChildren.differences.keys()].filter((row) => !differing.has(row));
-    return { rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))], ofChildren };
+  async #findDiffering(client: pg.Client): Promise<DifferingRow[]> {
+    // A batch is small beside its table, of which the planner would else read all for want of statistics.
+    const looksUp = await hasIndexOn(client, this.#plan, keyColumn(this.#plan));
+    if (looksUp) await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
+    const { rows } = await client.query<DifferingRow>(this.#statement);
+    if (looksUp) await client.query('SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on');
+    return rows;
   }
 
   async #describe(
@@ -210,24 +212,16 @@ function listSuspects(batch: Batch, withoutRow: readonly number[], rows: readonl
   return suspects;
 }
 
-async function hasKeyIndex(client: pg.Client, plan: Plan): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = $2 LIMIT 1`,
-    [qualifiedName(plan), keyColumn(plan)],
-  );
-  return (rowCount ?? 0) > 0;
-}
-
-/** The least and the greatest key of the rows that should be there, as text. */
-function keysStatement(plan: Plan): string {
+async function readStretch(client: pg.Client, plan: Plan): Promise<Stretch> {
   const key = stagedValues(plan)[keyIndex(plan)] ?? '';
   // Not min() and max(), which some types that have an order do not have.
   const end = (direction: string): string =>
     `(SELECT (${key})::text FROM ${expectedTable} ORDER BY ${key} ${direction} NULLS LAST LIMIT 1)`;
   // Where the keys lie scattered, looking up rows is less work than it is said to be: the stretch is most of the table.
-  return `
-    SELECT ${end('ASC')} AS first, ${end('DESC')} AS last, set_config('random_page_cost', '1.1', true)`;
+  const { rows } = await client.query<Stretch>(
+    `SELECT ${end('ASC')} AS first, ${end('DESC')} AS last, set_config('random_page_cost', '1.1', true)`,
+  );
+  return rows[0] ?? { first: null, last: null };
 }
 
 /** $1 and $2 are the ends of the keys. To be counted in full: for the first one alone the planner would look up rows. */
@@ -250,11 +244,11 @@ function differingRowsStatement(plan: Plan): string {
   return `
     WITH numbered AS MATERIALIZED (
       SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
-    SELECT DISTINCT ON (row_no) row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
+    SELECT DISTINCT ON (e.row_no) e.row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
            array_remove(ARRAY[${places.join(', ')}], NULL) AS columns
       FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${stagedValues(plan, 'e.')[key] ?? ''}${exactly}
      WHERE ${isWrong(plan, distinct)}
-     ORDER BY row_no`;
+     ORDER BY e.row_no`;
 }
 
 /** For each of `copyColumns` whether its value in the row `t` is not that of the row `e`. */
@@ -292,9 +286,9 @@ async function readValues(
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const { rows } = await client.query<Record<string, string | null> & { row: number }>(
     `WITH numbered AS (SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
-     SELECT DISTINCT ON (row_no) row_no::int AS row, ${shown.join(', ')}
+     SELECT DISTINCT ON (e.row_no) e.row_no::int AS row, ${shown.join(', ')}
        FROM numbered e JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[keyIndex(plan)] ?? ''}
-      WHERE row_no = ANY ($1) AND (${isWrong(plan, distinctConditions(plan))}) ORDER BY row_no`,
+      WHERE e.row_no = ANY ($1) AND (${isWrong(plan, distinctConditions(plan))}) ORDER BY e.row_no`,
     [wanted.map(({ row }) => row)],
   );
   for (const row of rows) {

@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import type { ValueKind } from '../plan/column-target.ts';
 import { columnTypes, type Plan } from '../plan/plan.ts';
+import { qualifiedName } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import { copyToStage, ensureStage, type Stage } from './stage.ts';
 
@@ -19,6 +20,12 @@ export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | 
   if (copy !== null) await copyToStage(client, stage, copy);
 }
 
+/** The least and the greatest key of the rows that should be there, as text. */
+export interface Stretch {
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
 /** The place of the key among `copyColumns`. */
 export function keyIndex(plan: Plan): number {
   return plan.columns.findIndex(({ field, path }) => field === '_id' && path === undefined);
@@ -26,6 +33,16 @@ export function keyIndex(plan: Plan): number {
 
 export function keyColumn(plan: Plan): string {
   return plan.columns[keyIndex(plan)]?.column ?? '_id';
+}
+
+/** Whether rows can be looked up by the column. */
+export async function hasIndexOn(client: pg.Client, plan: Plan, column: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = $2 LIMIT 1`,
+    [qualifiedName(plan), column],
+  );
+  return (rowCount ?? 0) > 0;
 }
 
 /** Types that have no operator `=`, or one that takes values for equal which are not the same. */
