@@ -137,7 +137,7 @@ export type DryRunEvent =
   | {
       readonly kind: 'dry-run-server';
       readonly target: string;
-      readonly version: number;
+      readonly version: string;
       readonly connectionsLeft: number;
     }
   | {
@@ -149,8 +149,8 @@ export type DryRunEvent =
       readonly statements: readonly string[];
       readonly notices: readonly string[];
       readonly documents: number;
-      /** Of the rows and their key, by a sample. */
-      readonly estimatedBytes: number;
+      /** Of the rows and their key, by a sample; null where nothing would be copied. */
+      readonly estimatedBytes: number | null;
     }
   /** One of several collections that a start would refuse or leave out. */
   | {

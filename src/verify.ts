@@ -2,18 +2,19 @@
 
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError, UsageError } from './errors.ts';
+import { InterruptedError, MigrationError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
 import type { Failure, RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
+import { qualifiedName } from './postgres/ddl.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
+import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session } from './postgres/session.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { chooseCollections, isChosen, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import type { Source } from './source/source.ts';
@@ -85,7 +86,7 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
         verification = new Verification(parts);
         summaries.push(await verification.execute());
       };
-      for (const collection of await listWanted(config, database)) {
+      for (const collection of await listWanted(config, database, session, notify)) {
         signal.throwIfAborted();
         const source = `${database.name}.${collection}`;
         if (options.leftOut?.has(source) === true) continue;
@@ -116,11 +117,21 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
 }
 
 async function listWanted(
-  { mongoCollection, excludeCollections }: Config,
+  { mongoCollection, excludeCollections, postgresSchema }: Config,
   database: Database,
+  session: Session,
+  notify: (message: string) => void,
 ): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
+  const there = new Set(infos.map(({ name }) => name));
+  const copied = await session.run(async (client) =>
+    (await hasLedger(client)) ? await listCopied(client, database.name, postgresSchema) : [],
+  );
+  for (const name of copied) {
+    if (there.has(name) || !isChosen(name, mongoCollection, excludeCollections)) continue;
+    notify(`${database.name}.${name} was copied, and is there no more: its table is not compared`);
+  }
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
@@ -141,10 +152,18 @@ async function whyNothingWasCopied(
 }
 
 /** What the run left out is not missing. */
-async function openAsCopied(database: Database, collection: string, { settings }: Run): Promise<Source> {
-  const filter = settings.choices[optionTable.filter.env];
-  if (filter === undefined) return await database.open(collection);
-  return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+async function openAsCopied(database: Database, collection: string, run: Run): Promise<Source> {
+  const filter = run.settings.choices[optionTable.filter.env];
+  try {
+    if (filter === undefined) return await database.open(collection);
+    return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+  } catch (error) {
+    if (!(error instanceof NothingToCopyError)) throw error;
+    throw new SourceError(`${error.message}, and ${describeRun(run)} has copied it`, {
+      fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}.`,
+      cause: error,
+    });
+  }
 }
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */

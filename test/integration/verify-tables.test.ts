@@ -177,4 +177,18 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     await sandbox.client.query('DELETE FROM things');
     assert.equal((await run(['verify'], both)).code, ExitCode.different);
   });
+
+  it('says that a collection is empty now, or gone', async () => {
+    await insert([{ _id: 1 }]);
+    await insert([{ _id: 1 }], 'others');
+    assert.equal((await run([], { MONGO_COLLECTION: '*' })).code, ExitCode.ok);
+    await sandbox.db.collection('things').deleteMany({});
+    const { code, stderr } = await run(['verify']);
+    assert.equal(code, ExitCode.source);
+    assert.match(stderr, /\.things is empty, and run \d .* has copied it — nothing is left to compare/);
+    await sandbox.db.collection('things').drop();
+    const several = await run(['verify'], { MONGO_COLLECTION: '*' });
+    assert.equal(several.code, ExitCode.ok, several.stderr);
+    assert.match(several.stderr, /\.things was copied, and is there no more: its table is not compared/);
+  });
 });
