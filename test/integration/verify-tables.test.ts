@@ -135,6 +135,12 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
       assert.equal(counted.code, ExitCode.different, counted.stderr);
       assert.match(counted.stderr, /rows too many are only counted: to name them, the user needs CREATE/);
       assert.match(counted.stdout, /equal 1 .*\n {2}2 rows, 1 of them too many/);
+      // Another verification of the same run is at it.
+      await sandbox.client.query("SELECT pg_advisory_lock(hashtextextended('mongo2pg.verify_keys_1', 0))");
+      const second = await run(['verify']);
+      assert.match(second.stderr, /rows too many are only counted: another verification names them/);
+      assert.match(second.stdout, /1 of them too many\n {2}… and 1 more\n/);
+      await sandbox.client.query('SELECT pg_advisory_unlock_all()');
       await sandbox.client.query(`ALTER ROLE ${role} SET default_transaction_read_only = on`);
       const readOnly = await asReader();
       assert.equal(readOnly.code, ExitCode.target);
