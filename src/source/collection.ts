@@ -1,7 +1,6 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
 import {
-  Binary,
   MongoClient,
   MongoServerError,
   type BSON,
@@ -10,8 +9,8 @@ import {
   type MongoClientOptions,
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { NothingToCopyError, SourceError } from '../errors.ts';
-import { whyNot } from './collection-choice.ts';
+import { NothingToCopyError } from '../errors.ts';
+import { AnswerWatch } from './answer-watch.ts';
 import { listDocuments, readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
@@ -20,6 +19,7 @@ import { canDivide } from './id-cuts.ts';
 import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
+import { findCollection, requireCollection } from './list-collections.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { chooseLimit } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
@@ -88,7 +88,12 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
       fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
     });
   }
-  if (options.filter !== undefined && !(await hasMatch(db.collection(options.collection), options.filter))) {
+  const { filter, collection } = options;
+  if (filter === undefined) return source;
+  const isAny = await AnswerWatch.of(db.client).guard((answer) =>
+    hasMatch(db.collection(collection), filter, answer),
+  );
+  if (!isAny) {
     throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
       fix: 'correct FILTER.',
     });
@@ -103,13 +108,15 @@ class CollectionSource implements Source {
   readonly #collection: Collection;
   readonly #options: CollectionOptions;
   readonly #filter: BSON.Document | undefined;
+  readonly #watch: AnswerWatch;
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
+    this.#watch = AnswerWatch.of(db.client);
     this.#collection = db.collection(options.collection);
-    this.#commands = new RawCommands(db, this.#collection);
+    this.#commands = new RawCommands(db, options.collection);
     this.#options = options;
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
@@ -127,15 +134,14 @@ class CollectionSource implements Source {
   estimateCount(): Promise<number> {
     return this.#read(() => {
       return this.#filter === undefined
-        ? this.#collection.estimatedDocumentCount()
-        : this.#collection.countDocuments(this.#filter);
+        ? this.#commands.estimateCount()
+        : this.#watch.guard((options) => this.#collection.countDocuments(this.#filter, options));
     });
   }
 
   requiredFields(): Promise<string[]> {
     return this.#read(async () => {
-      const [info] = await this.#db.listCollections({ name: this.#collection.collectionName }).toArray();
-      return readRequiredFields(info ?? {});
+      return readRequiredFields((await findCollection(this.#db, this.#options.collection)) ?? {});
     });
   }
 
@@ -199,7 +205,7 @@ class CollectionSource implements Source {
   }
 
   async #sampleIds(wanted: number): Promise<IdSample | null> {
-    const count = await this.#collection.estimatedDocumentCount();
+    const count = await this.#commands.estimateCount();
     const enough = this.#filter === undefined ? wanted : Math.max(wanted, sampledIdsForFilter);
     const size = Math.min(enough, Math.floor(count * maxSampledShare));
     if (size === 0) return null;
@@ -257,25 +263,4 @@ class CollectionSource implements Source {
 /** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */
 function isUnknownStage(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
-}
-
-/** @returns the collection's UUID, as text; null where the server tells none */
-async function requireCollection(db: Db, collection: string): Promise<string | null> {
-  const found = await db.listCollections({ name: collection }).toArray();
-  const first = found[0];
-  if (first !== undefined) {
-    const reason = whyNot({ name: collection, type: first.type ?? 'collection' });
-    if (reason !== null)
-      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
-    const uuid: unknown = 'info' in first ? first.info.uuid : undefined;
-    return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
-  }
-  const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
-  const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
-  if (names.length > 0) {
-    throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });
-  }
-  throw new SourceError(missing, {
-    fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
-  });
 }

@@ -1,6 +1,7 @@
 /** Reads which indexes a collection has. */
 
 import { MongoServerError, type Db } from 'mongodb';
+import { AnswerWatch } from './answer-watch.ts';
 import { listDocuments, readBatch } from './documents.ts';
 import { readIndexSpec, type IndexSpec } from './index-spec.ts';
 
@@ -15,7 +16,9 @@ export async function readIndexes(db: Db, collection: string): Promise<IndexSpec
     // Without the URL's read concern, which this command does not take.
     const { readPreference } = db;
     const command = { listIndexes: collection, cursor: { batchSize } };
-    const reply = await db.command(command, { raw: true, readPreference });
+    const reply = await AnswerWatch.of(db.client).guard((options) =>
+      db.command(command, { ...options, raw: true, readPreference }),
+    );
     return listDocuments(readBatch(reply.cursor as Uint8Array)).map(readIndexSpec);
   } catch (error) {
     if (error instanceof MongoServerError && error.code === commandNotSupportedOnView) return [];

@@ -1,11 +1,14 @@
 /** A MongoDB database: one client for all of its collections that are copied. */
 
 import type { BSON, Db, MongoClient } from 'mongodb';
+import { AnswerWatch } from './answer-watch.ts';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from './collection-choice.ts';
 import type { Database } from './database.ts';
 import { insist } from './insist.ts';
-import { explainMongoError } from './mongo-errors.ts';
+import { listCollections } from './list-collections.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { RawCommands } from './raw-commands.ts';
 import { readServerTraits, type ServerTraits } from './server-traits.ts';
 import type { Source } from './source.ts';
 
@@ -62,7 +65,7 @@ export class MongoDatabase implements Database {
 }
 
 async function listInfos(db: Db): Promise<CollectionInfo[]> {
-  const found = await db.listCollections({}, { nameOnly: true }).toArray();
+  const found = await listCollections(db);
   return await Promise.all(
     found.map(async ({ name, type = 'collection' }) => {
       const bytes = type === 'collection' ? await readSize(db, name) : 0;
@@ -74,9 +77,13 @@ async function listInfos(db: Db): Promise<CollectionInfo[]> {
 /** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
 async function readSize(db: Db, collection: string): Promise<number> {
   try {
-    const { size } = await db.command({ collStats: collection }, { readPreference: db.readPreference });
+    const { readPreference } = db;
+    const { size } = await AnswerWatch.of(db.client).guard((options) =>
+      db.command({ collStats: collection }, { ...options, readPreference }),
+    );
     return Number(size);
-  } catch {
-    return await db.collection(collection).estimatedDocumentCount();
+  } catch (error) {
+    if (isPassingMongoError(error)) throw error;
+    return await new RawCommands(db, collection).estimateCount();
   }
 }

@@ -3,6 +3,7 @@
 import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
+import { NoAnswerError } from './answer-watch.ts';
 import { isPassingSocketError } from '../socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
@@ -51,6 +52,7 @@ export function isPassingMongoError(error: unknown): boolean {
   return (
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
+    error instanceof NoAnswerError ||
     isPassingSocketError(error)
   );
 }

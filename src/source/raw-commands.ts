@@ -3,17 +3,20 @@
  * the driver's own cursors, which build an object for each document.
  */
 
-import type { BSON, Collection, Db, Long } from 'mongodb';
+import type { BSON, Db, Long } from 'mongodb';
+import { AnswerWatch } from './answer-watch.ts';
 import { readBatch } from './documents.ts';
 import { cursorIdOf } from './paging.ts';
 
 export class RawCommands {
   readonly #db: Db;
   readonly #collection: string;
+  readonly #watch: AnswerWatch;
 
-  constructor(db: Db, collection: Collection) {
+  constructor(db: Db, collection: string) {
     this.#db = db;
-    this.#collection = collection.collectionName;
+    this.#watch = AnswerWatch.of(db.client);
+    this.#collection = collection;
   }
 
   /** @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB */
@@ -33,13 +36,13 @@ export class RawCommands {
   }
 
   async getMore(cursorId: Long, batchSize: number): Promise<Uint8Array> {
-    return await this.#run({ getMore: cursorId, collection: this.#collection, batchSize });
+    const reply = await this.#run({ getMore: cursorId, collection: this.#collection, batchSize });
+    return reply.cursor as Uint8Array;
   }
 
   async killCursor(cursorId: Long): Promise<void> {
     // By the read preference, too: it is on the server that it was opened on.
-    const { readPreference } = this.#db;
-    await this.#db.command({ killCursors: this.#collection, cursors: [cursorId] }, { readPreference });
+    await this.#run({ killCursors: this.#collection, cursors: [cursorId] });
   }
 
   /** @returns the first batch, as BSON: one reply's worth of an aggregation, never more than 16 MB */
@@ -50,21 +53,31 @@ export class RawCommands {
     return readBatch(cursor);
   }
 
+  /** Of all documents, by the server's own books. */
+  async estimateCount(): Promise<number> {
+    return Number((await this.#run(this.#withReadConcern({ count: this.#collection }))).n);
+  }
+
   #query(filter: BSON.Document, direction: 1 | -1): BSON.Document {
     return { find: this.#collection, filter, sort: { _id: direction } };
   }
 
   async #read(command: BSON.Document): Promise<Uint8Array> {
-    const { readConcern } = this.#db;
-    // `command` does not take it from the URL by itself.
-    const concern = readConcern === undefined ? {} : { readConcern: readConcern.toJSON() };
-    return await this.#run({ ...command, ...concern });
+    const reply = await this.#run(this.#withReadConcern(command));
+    return reply.cursor as Uint8Array;
   }
 
-  async #run(command: BSON.Document): Promise<Uint8Array> {
-    // Nor this.
+  /** `command` does not take it from the URL by itself. */
+  #withReadConcern(command: BSON.Document): BSON.Document {
+    const { readConcern } = this.#db;
+    return readConcern === undefined ? command : { ...command, readConcern: readConcern.toJSON() };
+  }
+
+  async #run(command: BSON.Document): Promise<BSON.Document> {
+    // Nor does it take this.
     const { readPreference } = this.#db;
-    const reply = await this.#db.command(command, { raw: true, readPreference });
-    return reply.cursor as Uint8Array;
+    return await this.#watch.guard((options) =>
+      this.#db.command(command, { ...options, raw: true, readPreference }),
+    );
   }
 }

@@ -1,6 +1,7 @@
 /** What a server is that speaks MongoDB's protocol, as far as the way of reading depends on it. */
 
 import type { MongoClient } from 'mongodb';
+import { AnswerWatch } from './answer-watch.ts';
 import { isPassingMongoError } from './mongo-errors.ts';
 
 export interface ServerTraits {
@@ -20,7 +21,10 @@ export async function readServerTraits(client: MongoClient): Promise<ServerTrait
   try {
     // A set without a primary is asked as its pages will be.
     const { readPreference } = client;
-    return traitsOf(await client.db('admin').command({ buildInfo: 1 }, { readPreference }));
+    const buildInfo = await AnswerWatch.of(client).guard((options) =>
+      client.db('admin').command({ buildInfo: 1 }, { ...options, readPreference }),
+    );
+    return traitsOf(buildInfo);
   } catch (error) {
     if (isPassingMongoError(error)) throw error;
     return ordinary;

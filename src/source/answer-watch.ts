@@ -1,0 +1,74 @@
+/**
+ * Ends commands that the driver would wait for without end. It does so when it writes to a socket that is closed and has
+ * not said so yet: it waits for the socket to drain, which never comes, and hears neither its end nor `socketTimeoutMS`
+ * (mongodb 7.9). What is ended here was asked for by a reader, and is asked for again.
+ */
+
+import type { MongoClient } from 'mongodb';
+
+/** An answer that is on its way when other connections break is here by then; asking again costs one page. */
+const graceMs = 2_000;
+
+/** A command was given up; it may be given again. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+}
+
+const watches = new WeakMap<MongoClient, AnswerWatch>();
+
+export class AnswerWatch {
+  readonly #underWay = new Set<Command>();
+  readonly #limitMs: number;
+
+  /** The one of a client, whose collections share it. */
+  static of(client: MongoClient): AnswerWatch {
+    const watch = watches.get(client) ?? new AnswerWatch(client);
+    watches.set(client, watch);
+    return watch;
+  }
+
+  private constructor(client: MongoClient) {
+    // Silence until the answer begins, and as long again for one that comes slowly; 0 is for ever.
+    this.#limitMs = 2 * client.options.socketTimeoutMS;
+    // The driver found connections to a server broken: what waits for one of them may never hear of it.
+    client.on('connectionPoolCleared', () => {
+      for (const command of this.#underWay) command.endAfter(graceMs, ' after other connections broke');
+    });
+  }
+
+  /**
+   * @param run to be ended by the signal
+   * @throws NoAnswerError, and what `run` throws
+   */
+  async guard<T>(run: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
+    const command = new Command();
+    this.#underWay.add(command);
+    if (this.#limitMs > 0) command.endAfter(this.#limitMs);
+    try {
+      return await run({ signal: command.signal });
+    } finally {
+      this.#underWay.delete(command);
+      command.settle();
+    }
+  }
+}
+
+class Command {
+  readonly #controller = new AbortController();
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  endAfter(limitMs: number, since = ''): void {
+    const end = (): void => {
+      this.#controller.abort(new NoAnswerError(`no answer within ${limitMs / 1000} s${since}`));
+    };
+    this.#timers.push(setTimeout(end, limitMs));
+  }
+
+  settle(): void {
+    this.#timers.forEach(clearTimeout);
+  }
+}

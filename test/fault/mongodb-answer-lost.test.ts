@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { MongoNetworkError, type MongoClientOptions } from 'mongodb';
+import { connectMongo, openCollection } from '../../src/source/collection.ts';
+import type { Page } from '../../src/source/source.ts';
+import { cleanUp, waitUntil } from '../support/embedded.ts';
+import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
+import { startProxy, type Proxy } from '../support/tcp-proxy.ts';
+
+const everything = { afterId: null, untilId: null };
+
+/**
+ * The driver waits for a socket to drain that was closed before it wrote to it and has not said so yet, and that never
+ * ends by itself: neither its error nor `socketTimeoutMS` is heard.
+ */
+describe('a command to MongoDB that is never answered', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    await sandbox.db.collection('things').insertMany(Array.from({ length: 40 }, (_, _id) => ({ _id })) as []);
+  });
+  after(() => sandbox.remove());
+
+  /** Has read the first page, with the second to be asked for on a socket that is closed. */
+  async function loseCommand(t: TestContext, settings: MongoClientOptions) {
+    const proxy = await startProxy({ port: Number(new URL(mongoUrl).port) });
+    cleanUp(t, () => proxy.close());
+    const url = proxy.url(mongoUrl);
+    const client = await connectMongo(url, settings);
+    cleanUp(t, () => client.close());
+    const notices: string[] = [];
+    const source = await openCollection(client, {
+      url,
+      db: sandbox.mongoDb,
+      collection: 'things',
+      retryLimitMs: 10_000,
+      answerTimeoutMs: 0,
+      onRetry: (reason) => notices.push(reason),
+    });
+    // Two connections.
+    await Promise.all([client.db().command({ ping: 1 }), client.db().command({ ping: 1 })]);
+    const pages = source.pages(everything, 10);
+    const first = await pages.next();
+    const lost = closeAtWrite(t, proxy);
+    const second = pages.next();
+    await lost;
+    return { client, proxy, pages, notices, first, second };
+  }
+
+  async function assertAllRead(
+    pages: AsyncGenerator<Page, void>,
+    ...begun: IteratorResult<Page, void>[]
+  ): Promise<void> {
+    const counts = begun.map(({ value }) => value?.count);
+    for await (const { count } of pages) counts.push(count);
+    assert.deepEqual(counts, [10, 10, 10, 10]);
+  }
+
+  it('is given up after twice the time that an answer may take, and given again', async (t) => {
+    const { pages, notices, first, second } = await loseCommand(t, { socketTimeoutMS: 200 });
+    await assertAllRead(pages, first, await second);
+    assert.deepEqual(notices, ['no answer within 0.4 s']);
+  });
+
+  it('is given again soon when the connections of that time are broken', async (t) => {
+    const { client, proxy, pages, notices, first, second } = await loseCommand(t, {
+      socketTimeoutMS: 600_000,
+    });
+    proxy.goSilent('toClient');
+    const { toServer } = proxy.bytes;
+    const other = client.db().command({ ping: 1 });
+    await waitUntil('another command is under way', () => Promise.resolve(proxy.bytes.toServer > toServer));
+    await proxy.restore();
+    proxy.cut();
+    await assert.rejects(other, MongoNetworkError);
+    await assertAllRead(pages, first, await second);
+    assert.deepEqual(notices, ['no answer within 2 s after other connections broke']);
+  });
+});
+
+/** The next command to a proxy finds its socket closed. @returns when that was so */
+function closeAtWrite(t: TestContext, { port }: Proxy): Promise<void> {
+  return new Promise((resolve) => {
+    const mock = t.mock.method(
+      Socket.prototype,
+      'write',
+      function (this: Socket, ...args: Parameters<Duplex['write']>) {
+        const isCommand = this.remotePort === port && (args[0] as Buffer).includes('singleBatch');
+        if (isCommand) {
+          mock.mock.restore();
+          this.destroy();
+          resolve();
+        }
+        return Duplex.prototype.write.apply(this, args);
+      },
+    );
+  });
+}
