@@ -13,7 +13,11 @@ export function describeDryRun(event: DryRunEvent): string {
       const { source, decision, statements, notices, documents, estimatedBytes } = event;
       return [
         `\n${source}: ${decision}`,
-        `  about ${formatCount(documents)} documents; about ${formatMegabytes(estimatedBytes)} in PostgreSQL (rows and primary key), by a sample`,
+        ...(estimatedBytes === null
+          ? []
+          : [
+              `  about ${formatCount(documents)} documents; about ${formatMegabytes(estimatedBytes)} in PostgreSQL (rows and primary key), by a sample`,
+            ]),
         ...statements.map((statement) => `${statement};`),
         ...notices.map((notice) => `- ${notice}`),
       ].join('\n');

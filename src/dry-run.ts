@@ -20,7 +20,7 @@ import {
 import { findJob } from './postgres/jobs.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { lockJob, lockTable, unlockJob, unlockTable } from './postgres/run-lock.ts';
-import { requireServer } from './postgres/server-check.ts';
+import { readVersion, requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import { estimateBytes } from './postgres/size-estimate.ts';
 import { prepareRun, type Preparation } from './preparation.ts';
@@ -59,7 +59,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
   };
   return await withSession(sessionOptions, async (session) => {
     const server = await session.run(async (client) => ({
-      version: await requireServer(client),
+      version: await requireServer(client).then(() => readVersion(client)),
       connectionsLeft: await readConnectionsLeft(client),
     }));
     options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
@@ -142,7 +142,8 @@ async function lookAt(
   }, 'long');
   const prepared = await prepareRun({ config, session, source, table, planFile, jobId, isTrial });
   const documents = await source.estimateCount();
-  const estimate = await estimateRows(source, prepared, documents);
+  const estimate =
+    prepared.kind === 'done' ? { bytes: null, notices: [] } : await estimateRows(source, prepared, documents);
   onEvent({
     kind: 'dry-run-collection',
     source: source.name,
@@ -150,7 +151,7 @@ async function lookAt(
     statements: prepared.kind === 'begin' ? listStatements(prepared) : [],
     notices: [...listNotices(prepared), ...estimate.notices],
     documents,
-    estimatedBytes: Math.round(estimate.bytes),
+    estimatedBytes: estimate.bytes === null ? null : Math.round(estimate.bytes),
   });
 }
 
@@ -196,7 +197,7 @@ function listNotices(prepared: Preparation): string[] {
 /** @returns what all documents cost in Postgres, in bytes, and how many of the sample would be dead letters */
 async function estimateRows(
   source: Source,
-  prepared: Preparation,
+  prepared: Exclude<Preparation, { kind: 'done' }>,
   total: number,
 ): Promise<{ bytes: number; notices: string[] }> {
   const { plan } = prepared.kind === 'begin' ? prepared.settings : prepared.run.settings;

@@ -137,7 +137,7 @@ export type DryRunEvent =
   | {
       readonly kind: 'dry-run-server';
       readonly target: string;
-      readonly version: number;
+      readonly version: string;
       readonly connectionsLeft: number;
     }
   | {
@@ -149,8 +149,8 @@ export type DryRunEvent =
       readonly statements: readonly string[];
       readonly notices: readonly string[];
       readonly documents: number;
-      /** Of the rows and their key, by a sample. */
-      readonly estimatedBytes: number;
+      /** Of the rows and their key, by a sample; null where nothing would be copied. */
+      readonly estimatedBytes: number | null;
     }
   /** One of several collections that a start would refuse or leave out. */
   | {
@@ -166,6 +166,8 @@ export interface NamedDifference {
   readonly kind: 'missing' | 'different' | 'extra' | 'doubled';
   /** The document's `_id` in canonical Extended JSON; of a row, its key as Postgres writes it. */
   readonly id: string;
+  /** Of an extra row in a child table: that table, with the row's place. */
+  readonly place?: string;
   readonly columns: readonly ColumnDifference[];
 }
 
@@ -198,7 +200,14 @@ export interface VerificationSummary {
   readonly rows: number;
   /** Rows that other runs, or somebody before them, put into the same table. */
   readonly rowsOfOthers: number;
-  /** In a sample: there are not as many rows as there are documents without a dead letter. */
+  /** Rows of child tables whose document is not there. */
+  readonly extraChildRows: number;
+  /** Not all was to be compared. */
+  readonly isSample: boolean;
+  /**
+   * In a sample: there are not as many rows as there should be. Else: there are fewer than were found and those of others
+   * together, so that some are gone that this comparison is not about, or since.
+   */
   readonly isCountOff: boolean;
   /** The first of the differences. */
   readonly differences: readonly NamedDifference[];

@@ -5,7 +5,7 @@
 
 import { readConfig, type Config } from './config.ts';
 import { embedded } from './server-urls.ts';
-import { UsageError } from './errors.ts';
+import { MigrationError, UsageError } from './errors.ts';
 import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
 import { migrate as migrateCollections } from './migrate.ts';
 import { createPool } from './pool/pool.ts';
@@ -80,7 +80,8 @@ export async function migrate(settings: MigrateSettings, listener: Listener = {}
 /**
  * Compares every document with its row.
  * @returns a summary for each collection, in which `missing`, `extra` and `different` count what is not equal
- * @throws MigrationError, but not for differences
+ * @throws MigrationError, but not for differences; of several collections, once the others are compared, of which an
+ *   event `verified` each has told
  */
 export async function verify(
   settings: VerifySettings,
@@ -88,7 +89,11 @@ export async function verify(
 ): Promise<VerificationSummary[]> {
   const config = readSettings('verify', settings);
   const { verify: compare } = await import('./verify.ts');
-  return await compare(config, hear(listener));
+  const { summaries, failures } = await compare(config, hear(listener));
+  const [failure] = failures;
+  if (failure === undefined) return [...summaries];
+  const { exitCode, source, message, fix } = failure;
+  throw new MigrationError(exitCode, `${source}: ${message}`, { fix });
 }
 
 function hear({

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { UsageError } from './errors.ts';
-import type { ProgressEvent, RunEvent } from './events.ts';
+import type { ProgressEvent, RunEvent, VerifiedEvent } from './events.ts';
 
 export interface Metrics {
   /** Where they are: `http://127.0.0.1:9464/metrics`. */
@@ -21,9 +21,13 @@ type State = (typeof states)[number];
 export async function serveMetrics(host: string, port: number): Promise<Metrics> {
   const collected = new CollectedMetrics();
   const server = createServer((request, response) => {
-    void answer(collected.registry, request.url ?? '').then(({ status, type, body }) => {
-      response.writeHead(status, { 'content-type': type }).end(body);
-    });
+    // What follows a question mark is for servers that filter.
+    const [path = ''] = (request.url ?? '').split('?');
+    void answer(collected.registry, path)
+      .catch((error: unknown) => ({ status: 500, type: 'text/plain', body: `${String(error)}\n` }))
+      .then(({ status, type, body }) => {
+        response.writeHead(status, { 'content-type': type }).end(body);
+      });
   });
   await listen(server, host, port);
   // Whoever scrapes is no reason to go on.
@@ -143,7 +147,7 @@ export class CollectedMetrics {
         return;
       case 'verified':
         this.#setState(event.source, 'verified');
-        this.#differences.set({ collection: event.source }, event.missing + event.different + event.extra);
+        this.#differences.set({ collection: event.source }, countDifferences(event));
         return;
       case 'index':
         return;
@@ -188,6 +192,12 @@ export class CollectedMetrics {
   ): { name: string; help: string; labelNames: 'collection'[]; registers: [Registry] } {
     return { name: `mongo2pg_${name}`, help, labelNames: ['collection'], registers: [this.registry] };
   }
+}
+
+function countDifferences(event: VerifiedEvent): number {
+  const { missing, different, extra, extraChildRows, isCountOff } = event;
+  // Where only the number of rows tells, nobody knows how many differ.
+  return Math.max(missing + different + extra + extraChildRows, isCountOff ? 1 : 0);
 }
 
 /** Events tell totals. One that is less than before, as when a crash of Postgres took commits back, reads as a reset. */

@@ -25,6 +25,11 @@ export async function readRunAccount(client: pg.Client, runId: string, plan: Pla
   };
 }
 
+/** In all child tables together. */
+export async function countChildRows(client: pg.Client, plan: Plan): Promise<number> {
+  return (await countChildren(client, plan)).reduce((sum, { rows }) => sum + rows, 0);
+}
+
 async function countChildren(client: pg.Client, { children = [] }: Plan): Promise<Summary['children']> {
   const counts = [];
   for (const { plan } of children) counts.push({ table: plan.table, rows: await countRows(client, plan) });

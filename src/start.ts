@@ -5,7 +5,7 @@ import { embedded } from './server-urls.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, Outcome, RunEvent, VerificationSummary } from './events.ts';
+import type { DryRunEvent, Failure, Outcome, RunEvent } from './events.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { warmUp } from './pool/warm-pool.ts';
 import type { Progress } from './progress.ts';
@@ -14,6 +14,7 @@ import { describeOutcome, describeSummary, describeUnexpectedAmount } from './su
 import { formatCount } from './format.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { describeVerification, isProven } from './verification-text.ts';
+import type { Verified } from './verify.ts';
 import { invoke } from './invocation.ts';
 
 export interface CommandOptions {
@@ -33,19 +34,32 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
     if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
     const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
-    // What failed or is empty has nothing to be compared.
-    const isCompared = config.isVerified && copied.failures.length === 0 && copied.summaries.length > 0;
-    const summaries = isCompared ? await compareAll({ ...config, ...urls }, options) : [];
-    return { outcome: copied, verified: summaries };
+    // At once: whatever the comparison meets, what was copied is told.
+    reportCopied(config, copied);
+    return {
+      outcome: copied,
+      verified: config.isVerified ? await compareCopied({ ...config, ...urls }, options, copied) : nothing,
+    };
   });
   options.progress.close();
-  await report(config, outcome);
-  const isEqual = reportVerification(config, verified);
-  const [failure] = outcome.failures;
+  reportFailures(verified.failures);
+  await tellOfEmbedded(config, outcome);
+  const [failure] = [...outcome.failures, ...verified.failures];
   if (failure !== undefined) return failure.exitCode;
-  if (!isEqual) return ExitCode.different;
+  if (!verified.summaries.every(isProven)) return ExitCode.different;
   const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
+}
+
+const nothing: Verified = { summaries: [], failures: [] };
+
+/** What has failed is left out: the ledger may know an older run of it, which is not what was asked for. */
+async function compareCopied(
+  config: Config,
+  options: CommandOptions,
+  { failures }: Outcome,
+): Promise<Verified> {
+  return await compareAll(config, options, new Set(failures.map(({ source }) => source)));
 }
 
 async function copy(
@@ -86,26 +100,35 @@ async function lookOnly(
 
 /** `npm run verify`. @throws MigrationError */
 export async function verify(config: Config, options: CommandOptions): Promise<ExitCode> {
-  const summaries = await withServers(config, options, (urls) => compareAll({ ...config, ...urls }, options));
+  const { summaries, failures } = await withServers(config, options, (urls) =>
+    compareAll({ ...config, ...urls }, options),
+  );
   options.progress.close();
-  return reportVerification(config, summaries) ? ExitCode.ok : ExitCode.different;
+  reportFailures(failures);
+  // That something differs is known for certain, whatever else could not be compared.
+  if (!summaries.every(isProven)) return ExitCode.different;
+  return failures[0]?.exitCode ?? ExitCode.ok;
 }
 
+/** Tells of each collection as soon as it is compared: what comes after may take hours, or fail. */
 async function compareAll(
   config: Config,
   { progress, signal }: CommandOptions,
-): Promise<VerificationSummary[]> {
+  leftOut: ReadonlySet<string> = new Set(),
+): Promise<Verified> {
   // Loads the driver, which `start` loads only once its workers come up.
   const { verify: compare } = await import('./verify.ts');
-  return await compare(config, { onEvent: progress.show, signal });
+  const onEvent = (event: RunEvent): void => {
+    progress.show(event);
+    if (event.kind === 'verified' && !config.json) process.stdout.write(`\n${describeVerification(event)}\n`);
+  };
+  return await compare(config, { onEvent, signal, leftOut });
 }
 
-/** @returns whether all are equal */
-function reportVerification(config: Config, summaries: readonly VerificationSummary[]): boolean {
-  if (!config.json) {
-    for (const summary of summaries) process.stdout.write(`\n${describeVerification(summary)}\n`);
+function reportFailures(failures: readonly Failure[]): void {
+  for (const { source, message, fix } of failures) {
+    process.stderr.write(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}\n`);
   }
-  return summaries.every(isProven);
 }
 
 async function checkReportPlace({ reportPath }: Config): Promise<void> {
@@ -210,22 +233,23 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-async function report(config: Config, { summaries, failures }: Outcome): Promise<void> {
+function reportCopied(config: Config, { summaries, failures }: Outcome): void {
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
     if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
   }
-  for (const { source, message, fix } of failures) {
-    process.stderr.write(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}\n`);
-  }
+  reportFailures(failures);
   // The JSON lines end with the same account.
   if (config.json) return;
   for (const summary of summaries) process.stdout.write(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
     process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
   }
-  if (config.postgresUrl !== embedded || first === undefined) return;
+}
+
+async function tellOfEmbedded(config: Config, { summaries: [first] }: Outcome): Promise<void> {
+  if (config.json || config.postgresUrl !== embedded || first === undefined) return;
   const { qualifiedName } = await import('./postgres/ddl.ts');
   process.stdout.write(
     [

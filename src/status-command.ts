@@ -62,7 +62,7 @@ function print({ jobs, runs }: Status, { json, isWatching }: Config): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
-      runs: runs.map((run) => ({ ...run, next: nextStep(run.state, run.deadLettered) })),
+      runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
     };
     process.stdout.write(`${JSON.stringify(told)}\n`);
     return;

@@ -2,7 +2,7 @@
 
 import { formatCount, formatMegabytes, formatPlural } from './format.ts';
 import type { JobState, JobStatus } from './postgres/job-status.ts';
-import type { RunState, RunStatus } from './postgres/run-status.ts';
+import type { RunStatus } from './postgres/run-status.ts';
 import { describeExtra, describeLetters } from './summary.ts';
 import { invoke } from './invocation.ts';
 
@@ -19,7 +19,7 @@ export function describeStatus(status: RunStatus): string {
       ` · ${formatMegabytes(bytes)}${rate}${ranges}`,
     ...describeLetters(deadLetters, runId),
     ...describeExtra(extra),
-    `  next: ${nextStep(state, deadLettered)}`,
+    `  next: ${nextStep(status)}`,
   ].join('\n');
 }
 
@@ -52,7 +52,15 @@ export function nextStepOfJob(state: JobState): string {
   }
 }
 
-export function nextStep(state: RunState, deadLettered: number): string {
+export function nextStep({
+  state,
+  deadLettered,
+  isTableThere,
+}: Pick<RunStatus, 'state' | 'deadLettered' | 'isTableThere'>): string {
+  if (!isTableThere && state === 'finished')
+    return 'its table was dropped since; the command that began it copies all anew';
+  if (!isTableThere && (state === 'stopped' || state === 'loaded'))
+    return 'its table was dropped since; the command that began it copies all anew with --restart';
   switch (state) {
     case 'running':
       return 'nothing, it is at work';

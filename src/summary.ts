@@ -111,7 +111,8 @@ export function describeExtra(extra: readonly ExtraCount[]): string[] {
 /** A line for each reason. */
 export function describeLetters(reasons: readonly LetterCount[], runId: string): string[] {
   return reasons.map(({ reason, code, count, example }) => {
-    const why = code === null ? reason : `${reason} (${code}: ${example})`;
+    // What Postgres says may have lines of its own.
+    const why = code === null ? reason : `${reason} (${code}: ${example.replaceAll(/\s+/g, ' ')})`;
     return `  dead letters: ${formatCount(count)} because of ${why}; see mongo2pg.dead_letters, run ${runId}`;
   });
 }

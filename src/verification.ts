@@ -1,20 +1,25 @@
 /** Compares one collection with its table: every document with its row, and every row with its document. */
 
+import type pg from 'pg';
 import type { Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { hashDocument, type Difference } from './postgres/comparison.ts';
+import { nameExtraRows } from './extra-rows.ts';
+import { formatPlural } from './format.ts';
+import type { Difference } from './postgres/comparison.ts';
+import { requireComparable } from './postgres/comparison-check.ts';
 import { countRows, qualifiedName } from './postgres/ddl.ts';
 import { keyIndex } from './postgres/expected-rows.ts';
-import { createKeys, dropKeys, findExtraRows } from './postgres/key-collection.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import { Division } from './reading/division.ts';
 import { readRanges } from './reading/readers.ts';
+import { countChildRows } from './run-account.ts';
 import type { Page, Source } from './source/source.ts';
+import { hashDocument } from './transcode/document-hash.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
 
 export interface VerificationOptions {
@@ -32,10 +37,19 @@ export interface VerificationOptions {
 /** Differences are read again before they are told; more than these at a time are only counted. */
 const maxNamed = 100;
 
+/** Rows in the tables: all of them, and those that other runs, or somebody before them, have put there. */
+interface RowCounts {
+  readonly rows: number;
+  readonly rowsOfOthers: number;
+  readonly childRows: number;
+  readonly childRowsOfOthers: number;
+}
+
 export class Verification {
   readonly #options: VerificationOptions;
   readonly #startedMs = performance.now();
   readonly #division: Division;
+  #isNaming = false;
   #read = 0;
   #compared = 0;
   #settled = 0;
@@ -44,6 +58,7 @@ export class Verification {
   #missing = 0;
   #different = 0;
   #deadLettered = 0;
+  #childRows = 0;
   #suspects: Difference[] = [];
 
   constructor(options: VerificationOptions) {
@@ -53,6 +68,8 @@ export class Verification {
 
   /** To be called for each batch of this verification that is settled. */
   onSettled(batch: Batch): void {
+    // The second reading is of what was told already.
+    if (this.#isNaming) return;
     this.#settled += batch.count;
     this.#bytes += batch.documents.byteLength;
     const { onEvent, source, supervisor } = this.#options;
@@ -74,6 +91,7 @@ export class Verification {
     this.#missing += comparison.missing;
     this.#different += comparison.different;
     this.#deadLettered += comparison.deadLettered;
+    this.#childRows += comparison.childRows;
     const room = maxNamed - this.#suspects.length;
     if (room > 0) this.#suspects.push(...comparison.differences.slice(0, room));
   }
@@ -87,23 +105,29 @@ export class Verification {
         fix: 'rows without the _id of their document cannot be verified.',
       });
     }
-    const expectedDocuments = await source.estimateCount();
+    await session.run((client) => requireComparable(client, plan));
+    const { sampleShare } = config;
     onEvent({
       kind: 'verifying',
       source: source.name,
       table: qualifiedName(plan),
       run: describeRun(run),
-      expectedDocuments,
+      expectedDocuments: Math.round((await source.estimateCount()) * sampleShare),
       workers: supervisor.size,
     });
-    await this.#pass('compare', config.sampleShare);
+    await this.#pass('compare', sampleShare);
     const changed = await this.#readSuspectsAgain();
-    const { rowsOfOthers, rows } = await session.run((client) => this.#countRows(client), 'long');
-    const isSample = config.sampleShare < 1;
+    const counts = await session.run((client) => this.#countRows(client), 'long');
+    const { rows, rowsOfOthers } = counts;
+    const surplus = rows - rowsOfOthers - this.#equal - this.#different;
+    const childSurplus = counts.childRows - counts.childRowsOfOthers - this.#childRows;
     // Of a sample nobody knows which rows are too many, but how many there should be.
-    const extra = isSample ? 0 : Math.max(0, rows - rowsOfOthers - this.#equal - this.#different);
-    const isCountOff = isSample && rows - rowsOfOthers !== this.#read - (await this.#countLetters());
-    const extraRows = extra > 0 ? await this.#nameExtraRows() : [];
+    const isSample = sampleShare < 1;
+    const isCountOff = isSample ? await this.#isSampleOff(counts) : surplus < 0 || childSurplus < 0;
+    const extra = isSample ? 0 : Math.max(0, surplus);
+    const extraChildRows = isSample ? 0 : Math.max(0, childSurplus);
+    const extraRows =
+      extra + extraChildRows > 0 ? await this.#nameExtraRows(extra + extraChildRows, counts) : [];
     const summary: VerificationSummary = {
       source: source.name,
       table: qualifiedName(plan),
@@ -118,6 +142,8 @@ export class Verification {
       extra,
       rows,
       rowsOfOthers,
+      extraChildRows,
+      isSample,
       isCountOff,
       differences: [...this.#suspects.map(nameDifference), ...extraRows],
       bytes: this.#bytes,
@@ -135,13 +161,16 @@ export class Verification {
     const { runId, epoch, settings } = run;
     supervisor.begin({ ...workerTarget(config), purpose, runId, epoch, plan: settings.plan });
     let nextBatch = 1;
-    const handOver = async (page: Page): Promise<void> => {
-      if (purpose === 'compare') this.#read += page.count;
-      if (share < 1 && Math.random() >= share) return;
+    const submit = async (page: Page): Promise<void> => {
       if (purpose === 'compare') this.#compared += page.count;
       const number = nextBatch;
       nextBatch += page.count;
       await supervisor.submit({ number, rangeNo: 0, afterId: null, ...page });
+    };
+    const sample = new PageSample(share);
+    const handOver = async (page: Page): Promise<void> => {
+      if (purpose === 'compare') this.#read += page.count;
+      if (sample.takes(page)) await submit(page);
     };
     await readRanges(
       (await this.#division.intervals(itemsPerPage)).map((interval) => ({ rangeNo: 0, ...interval })),
@@ -156,6 +185,8 @@ export class Verification {
       },
     );
     signal.throwIfAborted();
+    const { inReserve } = sample;
+    if (inReserve !== null) await submit(inReserve);
     await supervisor.drain();
   }
 
@@ -163,47 +194,93 @@ export class Verification {
   async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
     const { source } = this.#options;
     const changed = { missing: 0, different: 0 };
-    const hashes = new Map<string, string>();
-    const again = await source.readByIds(this.#suspects.map(({ idBson }) => idBson));
-    if (again === null) return changed;
-    for (const [id, document] of again) hashes.set(id, hashDocument(document));
-    this.#suspects = this.#suspects.filter(({ kind, idBson, documentHash }) => {
-      if (hashes.get(Buffer.from(idBson).toString('latin1')) === documentHash) return true;
-      changed[kind]++;
-      return false;
-    });
+    const still: Difference[] = [];
+    for (const suspect of this.#suspects) {
+      this.#options.signal.throwIfAborted();
+      // One at a time: a hundred of 16 MB are too much to hold.
+      const again = await source.readByIds([suspect.idBson]);
+      if (again === null) return changed;
+      const [document] = again.values();
+      if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
+      else changed[suspect.kind]++;
+    }
+    this.#suspects = still;
     return changed;
   }
 
-  async #countRows(client: Parameters<typeof countRows>[0]): Promise<{ rows: number; rowsOfOthers: number }> {
+  async #countRows(client: pg.Client): Promise<RowCounts> {
     const { run, otherRuns } = this.#options;
-    let rowsOfOthers = Math.min(run.rowsBefore, ...otherRuns.map(({ rowsBefore }) => rowsBefore));
-    for (const { runId } of otherRuns) rowsOfOthers += (await readTotals(client, runId)).copied;
-    return { rows: await countRows(client, run.settings.plan), rowsOfOthers };
+    const { plan } = run.settings;
+    const inTable = [run, ...otherRuns];
+    let rowsOfOthers = Math.min(...inTable.map(({ rowsBefore }) => rowsBefore));
+    let childRowsOfOthers = Math.min(...inTable.map(({ childRowsBefore }) => childRowsBefore));
+    for (const { runId } of otherRuns) {
+      const { copied, childRows } = await readTotals(client, runId);
+      rowsOfOthers += copied;
+      childRowsOfOthers += childRows;
+    }
+    const childRows = await countChildRows(client, plan);
+    return { rows: await countRows(client, plan), rowsOfOthers, childRows, childRowsOfOthers };
   }
 
-  async #countLetters(): Promise<number> {
+  async #isSampleOff({ rows, rowsOfOthers, childRows, childRowsOfOthers }: RowCounts): Promise<boolean> {
     const { session, run } = this.#options;
-    return (await session.run((client) => readTotals(client, run.runId))).deadLettered;
+    const copied = await session.run((client) => readTotals(client, run.runId));
+    return (
+      rows - rowsOfOthers !== this.#read - copied.deadLettered ||
+      childRows - childRowsOfOthers !== copied.childRows
+    );
   }
 
   /** Only when there are too many rows: it takes another reading of the source. */
-  async #nameExtraRows(): Promise<NamedDifference[]> {
-    const { session, run } = this.#options;
-    const { plan } = run.settings;
-    await session.run((client) => createKeys(client, plan, run.runId));
-    try {
-      await this.#pass('collect-keys', 1);
-      const rows = await session.run((client) => findExtraRows(client, plan, run.runId, maxNamed), 'long');
-      return rows.map(({ kind, key }) => ({ kind, id: key, columns: [] }));
-    } finally {
-      await session.run((client) => dropKeys(client, run.runId));
-    }
+  async #nameExtraRows(amount: number, counts: RowCounts): Promise<NamedDifference[]> {
+    const { session, run, source, onEvent } = this.#options;
+    const notify = (message: string): void => {
+      onEvent({ kind: 'notice', message: `${source.name}: ${message}` });
+    };
+    this.#isNaming = true;
+    return await nameExtraRows({
+      ...{ session, run, limit: maxNamed, notify },
+      isAlone: counts.rowsOfOthers + counts.childRowsOfOthers === 0,
+      collectKeys: async () => {
+        notify(`${formatPlural(amount, 'row')} too many: all is read once more to tell which`);
+        await this.#pass('collect-keys', 1);
+      },
+    });
   }
 }
 
-function nameDifference({ kind, id, columns }: Difference): NamedDifference {
-  return { kind, id: id ?? '', columns };
+/** A random share of the pages, and one of them in any case: of a few, none might be drawn. */
+class PageSample {
+  readonly #share: number;
+  #left = 0;
+  #hasTaken = false;
+  #reserve: Page | null = null;
+
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  takes(page: Page): boolean {
+    if (this.#share === 1 || Math.random() < this.#share) {
+      this.#hasTaken = true;
+      this.#reserve = null;
+      return true;
+    }
+    this.#left++;
+    // Each of those that were left has the same chance to be the one that is kept.
+    if (!this.#hasTaken && Math.random() * this.#left < 1) this.#reserve = page;
+    return false;
+  }
+
+  /** What is to be taken in the end, where nothing was. */
+  get inReserve(): Page | null {
+    return this.#reserve;
+  }
+}
+
+function nameDifference({ kind, id, idBson, columns }: Difference): NamedDifference {
+  return { kind, id: id ?? `BSON ${Buffer.from(idBson).toString('hex')}`, columns };
 }
 
 /** Each document that was compared must be in exactly one of the counts. */

@@ -2,15 +2,19 @@
 
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { NothingToCopyError, UsageError } from './errors.ts';
-import type { RunEvent, VerificationSummary } from './events.ts';
+import { InterruptedError, MigrationError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
+import type { Failure, RunEvent, VerificationSummary } from './events.ts';
 import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
+import type { Supervisor } from './pool/supervisor.ts';
+import { explainDatabaseError } from './postgres/connection.ts';
+import { qualifiedName } from './postgres/ddl.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
+import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
+import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session } from './postgres/session.ts';
-import { chooseCollections, namesSeveral } from './source/collection-choice.ts';
+import { chooseCollections, isChosen, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import type { Source } from './source/source.ts';
@@ -20,72 +24,114 @@ import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 export interface VerifyOptions {
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  /** Not to be compared: `database.collection`. */
+  readonly leftOut?: ReadonlySet<string>;
+}
+
+/** What became of each collection. */
+export interface Verified {
+  readonly summaries: readonly VerificationSummary[];
+  /** Of several collections, those that could not be compared; why a single one could not is thrown. */
+  readonly failures: readonly Failure[];
 }
 
 /** @throws MigrationError */
-export async function verify(config: Config, options: VerifyOptions): Promise<VerificationSummary[]> {
+export async function verify(config: Config, options: VerifyOptions): Promise<Verified> {
   const sessionOptions = primarySession(config, options);
   return await withSession(sessionOptions, (session) => verifyAll(config, options, session));
 }
 
-async function verifyAll(
-  config: Config,
-  options: VerifyOptions,
-  session: Session,
-): Promise<VerificationSummary[]> {
+async function verifyAll(config: Config, options: VerifyOptions, session: Session): Promise<Verified> {
   const { onEvent, signal } = options;
   const notify = (message: string): void => {
     onEvent({ kind: 'notice', message });
   };
+  await session.run(requireServer);
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
   const pool = await createPool(config.clusterImplementation);
-  const supervisor = bringUpWorkers(config, pool, size, {
-    onNotice: notify,
-    onSettled: (batch) => {
-      verification?.onSettled(batch);
-    },
-    onAck: (ack) => {
-      verification?.onAck(ack);
-      if (ack.retries !== undefined) onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
-    },
-  });
+  const bringUp = (): Supervisor =>
+    bringUpWorkers(config, pool, size, {
+      onNotice: notify,
+      onDeath: (id) => {
+        onEvent({ kind: 'worker-died', id });
+      },
+      onSettled: (batch) => {
+        verification?.onSettled(batch);
+      },
+      onAck: (ack) => {
+        verification?.onAck(ack);
+        if (ack.retries !== undefined) onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
+      },
+    });
+  // First of all: processes take longer to come up than both sides take to be reached.
+  let supervisor: Supervisor | undefined = bringUp();
   try {
     const database = await openSource(config, options);
     try {
       const summaries: VerificationSummary[] = [];
-      for (const collection of await listWanted(config, database)) {
-        signal.throwIfAborted();
+      const failures: Failure[] = [];
+      const compare = async (collection: string): Promise<void> => {
         const runs = await findRunOf(config, session, `${database.name}.${collection}`);
         if (runs instanceof UsageError) {
           const why = await whyNothingWasCopied(config, database, collection);
           if (why === null) throw runs;
           notify(`left out: ${why}`);
-          continue;
+          return;
         }
         const { run, otherRuns } = runs;
         const source = await openAsCopied(database, collection, run);
+        supervisor ??= bringUp();
         const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
         verification = new Verification(parts);
         summaries.push(await verification.execute());
+      };
+      for (const collection of await listWanted(config, database, session, notify)) {
+        signal.throwIfAborted();
+        const source = `${database.name}.${collection}`;
+        if (options.leftOut?.has(source) === true) continue;
+        try {
+          await compare(collection);
+        } catch (thrown) {
+          const error = explainDatabaseError(thrown, config.postgresUrl);
+          if (!(error instanceof MigrationError) || error instanceof InterruptedError) throw error;
+          const { message, fix, exitCode, isServerGone } = error;
+          onEvent({ kind: 'failed', source, message });
+          if (signal.aborted || isServerGone || !namesSeveral(config.mongoCollection)) throw error;
+          failures.push({ source, message, fix, exitCode });
+          notify(`${source} could not be compared: ${message}`);
+          // Whatever its workers hold is of a comparison that is over.
+          await supervisor?.kill();
+          supervisor = undefined;
+        }
       }
-      await dismissWorkers(supervisor, notify);
-      return summaries;
+      if (supervisor !== undefined) await dismissWorkers(supervisor, notify);
+      return { summaries, failures };
     } finally {
       await database.close();
     }
   } finally {
     // After an orderly end there is none left.
-    await supervisor.kill();
+    await supervisor?.kill();
   }
 }
 
 async function listWanted(
-  { mongoCollection, excludeCollections }: Config,
+  { mongoCollection, excludeCollections, postgresSchema }: Config,
   database: Database,
+  session: Session,
+  notify: (message: string) => void,
 ): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
+  const there = new Set(infos.map(({ name }) => name));
+  const copied = await session.run(async (client) =>
+    (await hasLedger(client)) ? await listCopied(client, database.name, postgresSchema) : [],
+  );
+  for (const name of copied) {
+    if (there.has(name) || !isChosen(name, mongoCollection, excludeCollections)) continue;
+    notify(`${database.name}.${name} was copied, and is there no more: its table is not compared`);
+  }
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }
 
@@ -106,10 +152,18 @@ async function whyNothingWasCopied(
 }
 
 /** What the run left out is not missing. */
-async function openAsCopied(database: Database, collection: string, { settings }: Run): Promise<Source> {
-  const filter = settings.choices[optionTable.filter.env];
-  if (filter === undefined) return await database.open(collection);
-  return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+async function openAsCopied(database: Database, collection: string, run: Run): Promise<Source> {
+  const filter = run.settings.choices[optionTable.filter.env];
+  try {
+    if (filter === undefined) return await database.open(collection);
+    return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+  } catch (error) {
+    if (!(error instanceof NothingToCopyError)) throw error;
+    throw new SourceError(`${error.message}, and ${describeRun(run)} has copied it`, {
+      fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}.`,
+      cause: error,
+    });
+  }
 }
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */

@@ -1,6 +1,5 @@
 /** Compares the rows that a batch should have become with those of the table, by key and by Postgres's own `IS DISTINCT FROM`. */
 
-import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { ColumnDifference } from '../events.ts';
 import type { Batch, WorkerSettings } from '../pool/protocol.ts';
@@ -8,11 +7,25 @@ import type { Plan } from '../plan/plan.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { copyId } from '../transcode/document-id.ts';
-import { compareChildren, fillChildren } from './child-comparison.ts';
+import { hashDocument } from '../transcode/document-hash.ts';
+import { compareChildren, type ChildComparison } from './child-comparison.ts';
+import { explainDatabaseError } from './connection.ts';
 import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
-import { expectedTable, fillExpected, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
+import { findLetters } from './dead-letters.ts';
+import { withExpected, type Staged } from './expected-documents.ts';
+import {
+  expectedTable,
+  fillExpected,
+  isComparedAsText,
+  hasIndexOn,
+  isDistinct,
+  keyColumn,
+  keyIndex,
+  type Stretch,
+} from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
+import { maxReadCharacters, showValues } from './shown-values.ts';
 import { emptyStages } from './stage.ts';
 
 /** A document whose row is missing, or differs. */
@@ -34,13 +47,14 @@ export interface Comparison {
   readonly different: number;
   /** Documents that are among the ledger's dead letters, and so need no row. */
   readonly deadLettered: number;
+  /** Rows of these documents in child tables. */
+  readonly childRows: number;
   /** Details of the first of those that are missing or different. */
   readonly differences: readonly Difference[];
 }
 
 /** So many are told of one batch: whoever has more has seen enough to know what is wrong. */
 const maxDetailed = 20;
-const maxShownCharacters = 200;
 
 interface DifferingRow {
   readonly row: number;
@@ -49,46 +63,66 @@ interface DifferingRow {
   readonly columns: number[];
 }
 
-/** The rows of a batch that are not as they should be, and what differs in their child tables. */
+/** The rows of a batch that are not as they should be, and what its rows in child tables are like. */
 interface Differing {
   readonly rows: readonly DifferingRow[];
-  readonly ofChildren: ReadonlyMap<number, readonly ColumnDifference[]>;
+  readonly ofChildren: ChildComparison;
 }
 
 export class Comparer {
   readonly #session: Session;
+  readonly #settings: Pick<WorkerSettings, 'plan' | 'runId' | 'postgresUrl'>;
   readonly #plan: Plan;
-  readonly #runId: string;
   readonly #countStatement: string;
   readonly #statement: string;
 
-  constructor(session: Session, { plan, runId }: Pick<WorkerSettings, 'plan' | 'runId'>) {
+  constructor(session: Session, settings: Pick<WorkerSettings, 'plan' | 'runId' | 'postgresUrl'>) {
     this.#session = session;
-    this.#plan = plan;
-    this.#runId = runId;
-    this.#countStatement = countStatement(plan);
-    this.#statement = differingRowsStatement(plan);
+    this.#settings = settings;
+    this.#plan = settings.plan;
+    this.#countStatement = countStatement(settings.plan);
+    this.#statement = differingRowsStatement(settings.plan);
   }
 
-  /** @throws TargetError, or the error of Postgres as it is */
+  /** @throws TargetError */
   async compare(batch: Batch, encoded: LoadableBatch): Promise<Comparison> {
-    return await this.#session.transaction(async (client) => {
+    const { plan, runId, postgresUrl } = this.#settings;
+    try {
+      return await withExpected(this.#session, { plan, runId, batch, encoded }, (client, staged) =>
+        this.#compareStaged(client, batch, encoded, staged),
+      );
+    } catch (error) {
+      // The same for every worker: none is to die of it, and no document to be suspected.
+      throw explainDatabaseError(error, postgresUrl);
+    }
+  }
+
+  async #compareStaged(
+    client: pg.Client,
+    batch: Batch,
+    encoded: LoadableBatch,
+    { unfit, isInOrder }: Staged,
+  ): Promise<Comparison> {
+    const stretch = await readStretch(client, this.#plan);
+    const isEqual = encoded.copied === 0 || (await this.#isEqual(client, stretch));
+    let rows = isEqual ? [] : await this.#findDiffering(client);
+    const ofChildren = await compareChildren(client, this.#plan, encoded.children, isEqual ? stretch : null);
+    let { differences } = ofChildren;
+    if (rows.length + differences.size > 0 && !isInOrder) {
+      // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
+      await emptyStages(client, [{ name: expectedTable, plan: this.#plan }]);
       await fillExpected(client, this.#plan, encoded);
-      await fillChildren(client, this.#plan, encoded.children);
-      const isEqual = encoded.copied === 0 || (await this.#isEqual(client));
-      // A batch is small beside its table, of which the planner would else read all for want of statistics.
-      if ((!isEqual || encoded.children.length > 0) && (await hasKeyIndex(client, this.#plan))) {
-        await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
-      }
-      let found = await this.#findDiffering(client, isEqual);
-      if (found.rows.length > 0) {
-        // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
-        await emptyStages(client, [{ name: expectedTable, plan: this.#plan }]);
-        await fillExpected(client, this.#plan, encoded);
-        found = await this.#findDiffering(client, isEqual);
-      }
-      return await this.#describe(client, batch, encoded, found);
-    });
+      if (!isEqual) rows = await this.#findDiffering(client);
+      ({ differences } = await compareChildren(client, this.#plan, encoded.children, null));
+    }
+    const differing = new Set(rows.map(({ row }) => row));
+    const others = [...differences.keys()].filter((row) => !differing.has(row));
+    const found: Differing = {
+      rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))],
+      ofChildren: { rows: ofChildren.rows, differences },
+    };
+    const withoutRow = [...encoded.deadLetters.map(({ ordinal }) => ordinal), ...unfit];
+    return await this.#describe(client, encoded, listSuspects(batch, withoutRow, found.rows), found);
   }
 
   /**
@@ -97,35 +131,28 @@ export class Comparer {
    * one row after the other: a tenth of the work. Should the two be wrong, because a type does not come back from its
    * text as it was, then rows only seem to be missing, which the other statement does not believe.
    */
-  async #isEqual(client: pg.Client): Promise<boolean> {
-    const { rows: keys } = await client.query<{ first: string | null; last: string | null }>(
-      keysStatement(this.#plan),
-    );
-    const { rows } = await client.query<{ count: string }>(this.#countStatement, [
-      keys[0]?.first,
-      keys[0]?.last,
-    ]);
+  async #isEqual(client: pg.Client, { first, last }: Stretch): Promise<boolean> {
+    const { rows } = await client.query<{ count: string }>(this.#countStatement, [first, last]);
     return rows[0]?.count === '0';
   }
 
-  /** @param isEqual the rows of the plan's own table are as they should be */
-  async #findDiffering(client: pg.Client, isEqual: boolean): Promise<Differing> {
-    const { rows } = isEqual ? { rows: [] } : await client.query<DifferingRow>(this.#statement);
-    const ofChildren = await compareChildren(client, this.#plan);
-    const differing = new Set(rows.map(({ row }) => row));
-    const others = [...ofChildren.keys()].filter((row) => !differing.has(row));
-    return { rows: [...rows, ...others.map((row) => ({ row, isMissing: false, columns: [] }))], ofChildren };
+  async #findDiffering(client: pg.Client): Promise<DifferingRow[]> {
+    // A batch is small beside its table, of which the planner would else read all for want of statistics.
+    const looksUp = await hasIndexOn(client, this.#plan, keyColumn(this.#plan));
+    if (looksUp) await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
+    const { rows } = await client.query<DifferingRow>(this.#statement);
+    if (looksUp) await client.query('SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on');
+    return rows;
   }
 
   async #describe(
     client: pg.Client,
-    batch: Batch,
     encoded: LoadableBatch,
-    { rows, ofChildren }: Differing,
+    suspects: readonly Suspect[],
+    { ofChildren }: Differing,
   ): Promise<Comparison> {
-    const suspects = listSuspects(batch, encoded, rows);
     const letters = await this.#findLetters(client, suspects);
-    const wrong = suspects.filter((suspect) => suspect.row?.isMissing === false || !letters.has(suspect.id));
+    const wrong = suspects.filter((suspect) => !letters.has(suspect));
     const detailed = wrong.slice(0, maxDetailed);
     const values = await readValues(client, this.#plan, detailed);
     const missing = wrong.filter(({ row }) => row?.isMissing !== false).length;
@@ -134,29 +161,29 @@ export class Comparer {
       missing,
       different: wrong.length - missing,
       deadLettered: suspects.length - wrong.length,
+      childRows: ofChildren.rows,
       differences: detailed.map(({ id, idBson, documentHash, row }) => ({
         kind: row?.isMissing === false ? 'different' : 'missing',
         id,
         idBson,
         documentHash,
-        columns: row === null ? [] : [...(values.get(row.row) ?? []), ...(ofChildren.get(row.row) ?? [])],
+        columns:
+          row === null
+            ? []
+            : [...(values.get(row.row) ?? []), ...(ofChildren.differences.get(row.row) ?? [])],
       })),
     };
   }
 
-  /** Which of the ids are among the run's dead letters. */
-  async #findLetters(client: pg.Client, suspects: readonly Suspect[]): Promise<Set<string | null>> {
-    const ids = suspects.filter(({ row }) => row?.isMissing !== false).map(({ id }) => id);
-    if (ids.length === 0) return new Set();
-    const { rows } = await client.query<{ id: string }>(
-      'SELECT document_id AS id FROM mongo2pg.dead_letters WHERE run_id = $1 AND document_id = ANY ($2)',
-      [this.#runId, ids],
-    );
-    return new Set(rows.map(({ id }) => id));
+  /** Those without a row that are among the run's dead letters. */
+  async #findLetters(client: pg.Client, suspects: readonly Suspect[]): Promise<Set<Suspect>> {
+    const withoutRow = suspects.filter(({ row }) => row?.isMissing !== false);
+    const isLetter = await findLetters(client, this.#settings.runId, withoutRow);
+    return new Set(withoutRow.filter((_, index) => isLetter[index]));
   }
 }
 
-/** A document without a row of its own kind: it made a dead letter now (`row` is null), or its row is not right. */
+/** A document that cannot be a row (`row` is null), or whose row is not right. */
 interface Suspect {
   readonly id: string | null;
   readonly idBson: Uint8Array;
@@ -164,15 +191,15 @@ interface Suspect {
   readonly row: DifferingRow | null;
 }
 
-function listSuspects(batch: Batch, encoded: LoadableBatch, rows: readonly DifferingRow[]): Suspect[] {
+/** @param withoutRow the positions in the batch of documents that cannot be rows; the rows are those of the others */
+function listSuspects(batch: Batch, withoutRow: readonly number[], rows: readonly DifferingRow[]): Suspect[] {
   const byRow = new Map(rows.map((row) => [row.row, row]));
-  const withoutRow = new Set(encoded.deadLetters.map(({ ordinal }) => ordinal));
+  const cannotBe = new Set(withoutRow);
   const suspects: Suspect[] = [];
-  if (rows.length === 0 && withoutRow.size === 0) return suspects;
+  if (rows.length === 0 && cannotBe.size === 0) return suspects;
   const cursor = new DocumentCursor(batch.documents);
   for (let ordinal = 0, next = 0; cursor.next(); ordinal++) {
-    const isLetter = withoutRow.has(ordinal);
-    const row = isLetter ? null : byRow.get(next++);
+    const row = cannotBe.has(ordinal) ? null : byRow.get(next++);
     if (row === undefined) continue;
     const document = batch.documents.subarray(cursor.start, cursor.end);
     suspects.push({
@@ -185,28 +212,16 @@ function listSuspects(batch: Batch, encoded: LoadableBatch, rows: readonly Diffe
   return suspects;
 }
 
-export function hashDocument(document: Uint8Array): string {
-  return createHash('sha256').update(document).digest('base64');
-}
-
-async function hasKeyIndex(client: pg.Client, plan: Plan): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = $2 LIMIT 1`,
-    [qualifiedName(plan), keyColumn(plan)],
-  );
-  return (rowCount ?? 0) > 0;
-}
-
-/** The least and the greatest key of the rows that should be there, as text. */
-function keysStatement(plan: Plan): string {
+async function readStretch(client: pg.Client, plan: Plan): Promise<Stretch> {
   const key = stagedValues(plan)[keyIndex(plan)] ?? '';
   // Not min() and max(), which some types that have an order do not have.
   const end = (direction: string): string =>
     `(SELECT (${key})::text FROM ${expectedTable} ORDER BY ${key} ${direction} NULLS LAST LIMIT 1)`;
   // Where the keys lie scattered, looking up rows is less work than it is said to be: the stretch is most of the table.
-  return `
-    SELECT ${end('ASC')} AS first, ${end('DESC')} AS last, set_config('random_page_cost', '1.1', true)`;
+  const { rows } = await client.query<Stretch>(
+    `SELECT ${end('ASC')} AS first, ${end('DESC')} AS last, set_config('random_page_cost', '1.1', true)`,
+  );
+  return rows[0] ?? { first: null, last: null };
 }
 
 /** $1 and $2 are the ends of the keys. To be counted in full: for the first one alone the planner would look up rows. */
@@ -223,31 +238,32 @@ function differingRowsStatement(plan: Plan): string {
   const key = keyIndex(plan);
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const distinct = distinctConditions(plan);
+  // What a collation takes for the same key is that of another document.
+  const exactly = isComparedAsText(plan, key) ? ` AND NOT (${distinct[key] ?? ''})` : '';
   const places = distinct.map((condition, index) => `CASE WHEN ${condition} THEN ${index} END`);
   return `
     WITH numbered AS MATERIALIZED (
       SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
-    SELECT DISTINCT ON (row_no) row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
+    SELECT DISTINCT ON (e.row_no) e.row_no::int AS row, t.${keyName} IS NULL AS "isMissing",
            array_remove(ARRAY[${places.join(', ')}], NULL) AS columns
-      FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${stagedValues(plan, 'e.')[key] ?? ''}
+      FROM numbered e LEFT JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${stagedValues(plan, 'e.')[key] ?? ''}${exactly}
      WHERE ${isWrong(plan, distinct)}
-     ORDER BY row_no`;
+     ORDER BY e.row_no`;
 }
 
 /** For each of `copyColumns` whether its value in the row `t` is not that of the row `e`. */
 function distinctConditions(plan: Plan): string[] {
   const expectedValues = stagedValues(plan, 'e.');
-  return copyColumns(plan).map((column, index) => {
-    const values = [expectedValues[index] ?? '', `t.${pg.escapeIdentifier(column)}`];
-    return values
-      .map((value) => (isComparedAsText(plan, index) ? `(${value})::text` : value))
-      .join(' IS DISTINCT FROM ');
-  });
+  return copyColumns(plan).map((column, index) =>
+    isDistinct(plan, index, expectedValues[index] ?? '', `t.${pg.escapeIdentifier(column)}`),
+  );
 }
 
 function isWrong(plan: Plan, distinct: readonly string[]): string {
-  const others = distinct.filter((_, index) => index !== keyIndex(plan));
-  return [`t.${pg.escapeIdentifier(keyColumn(plan))} IS NULL`, ...others].join(' OR ');
+  const key = keyIndex(plan);
+  // The rows were joined by the key, which says all of it unless it is text.
+  const asked = distinct.filter((_, index) => index !== key || isComparedAsText(plan, key));
+  return [`t.${pg.escapeIdentifier(keyColumn(plan))} IS NULL`, ...asked].join(' OR ');
 }
 
 /** Both values of each column that differs, by row. */
@@ -263,24 +279,23 @@ async function readValues(
   const expectedValues = stagedValues(plan, 'e.');
   const differing = [...new Set(wanted.flatMap(({ columns }) => columns))];
   const shown = differing.flatMap((index) => [
-    `left((${expectedValues[index] ?? ''})::text, ${maxShownCharacters}) AS e${index}`,
-    `left(t.${pg.escapeIdentifier(names[index] ?? '')}::text, ${maxShownCharacters}) AS t${index}`,
+    `left((${expectedValues[index] ?? ''})::text, ${maxReadCharacters}) AS e${index}`,
+    `left(t.${pg.escapeIdentifier(names[index] ?? '')}::text, ${maxReadCharacters}) AS t${index}`,
   ]);
   if (shown.length === 0) return values;
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const { rows } = await client.query<Record<string, string | null> & { row: number }>(
     `WITH numbered AS (SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, * FROM ${expectedTable})
-     SELECT DISTINCT ON (row_no) row_no::int AS row, ${shown.join(', ')}
+     SELECT DISTINCT ON (e.row_no) e.row_no::int AS row, ${shown.join(', ')}
        FROM numbered e JOIN ${qualifiedName(plan)} t ON t.${keyName} = ${expectedValues[keyIndex(plan)] ?? ''}
-      WHERE row_no = ANY ($1) ORDER BY row_no`,
+      WHERE e.row_no = ANY ($1) AND (${isWrong(plan, distinctConditions(plan))}) ORDER BY e.row_no`,
     [wanted.map(({ row }) => row)],
   );
   for (const row of rows) {
     const columns = wanted.find((candidate) => candidate.row === row.row)?.columns ?? [];
     const differences = columns.map((index) => ({
       column: names[index] ?? '',
-      expected: row[`e${index}`] ?? null,
-      actual: row[`t${index}`] ?? null,
+      ...showValues({ expected: row[`e${index}`] ?? null, actual: row[`t${index}`] ?? null }),
     }));
     values.set(row.row, differences);
   }

@@ -2,6 +2,8 @@
 
 import type pg from 'pg';
 import type { LetterCount } from '../events.ts';
+import { describeId } from '../transcode/describe-id.ts';
+import { hashDocument } from '../transcode/document-hash.ts';
 import type { DeadLetter } from '../transcode/row.ts';
 
 /** A dead letter of the transcoder, or one that only came to light while loading. */
@@ -33,6 +35,39 @@ export async function insertDeadLetters(
       letters.map(({ detail }) => detail),
       letters.map(({ document }) => document),
     ],
+  );
+}
+
+/** What the ledger knows a dead letter by: its `_id` as text, or its hash where that cannot be written. */
+export interface DocumentName {
+  readonly id: string | null;
+  readonly documentHash: string | null;
+}
+
+export function nameDocument(document: Uint8Array): DocumentName {
+  const id = describeId(document);
+  return { id, documentHash: id === null ? hashDocument(document) : null };
+}
+
+/** For each document whether it is among the run's dead letters. */
+export async function findLetters(
+  client: pg.Client,
+  runId: string,
+  names: readonly DocumentName[],
+): Promise<boolean[]> {
+  if (names.length === 0) return [];
+  const ids = names.flatMap(({ id }) => id ?? []);
+  const hashes = names.flatMap(({ id, documentHash }) => (id === null ? (documentHash ?? []) : []));
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT 'id ' || document_id AS name FROM mongo2pg.dead_letters WHERE run_id = $1 AND document_id = ANY ($2)
+      UNION ALL
+     SELECT 'hash ' || encode(sha256(document), 'base64') FROM mongo2pg.dead_letters
+      WHERE run_id = $1 AND document_id IS NULL AND $4 AND encode(sha256(document), 'base64') = ANY ($3)`,
+    [runId, ids, hashes, hashes.length > 0],
+  );
+  const letters = new Set(rows.map(({ name }) => name));
+  return names.map(({ id, documentHash }) =>
+    letters.has(id === null ? `hash ${documentHash ?? ''}` : `id ${id}`),
   );
 }
 

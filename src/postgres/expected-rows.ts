@@ -2,7 +2,8 @@
 
 import type pg from 'pg';
 import type { ValueKind } from '../plan/column-target.ts';
-import type { Plan } from '../plan/plan.ts';
+import { columnTypes, type Plan } from '../plan/plan.ts';
+import { qualifiedName } from './ddl.ts';
 import type { LoadableBatch } from './load.ts';
 import { copyToStage, ensureStage, type Stage } from './stage.ts';
 
@@ -19,6 +20,12 @@ export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | 
   if (copy !== null) await copyToStage(client, stage, copy);
 }
 
+/** The least and the greatest key of the rows that should be there, as text. */
+export interface Stretch {
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
 /** The place of the key among `copyColumns`. */
 export function keyIndex(plan: Plan): number {
   return plan.columns.findIndex(({ field, path }) => field === '_id' && path === undefined);
@@ -28,10 +35,34 @@ export function keyColumn(plan: Plan): string {
   return plan.columns[keyIndex(plan)]?.column ?? '_id';
 }
 
+/** Whether rows can be looked up by the column. */
+export async function hasIndexOn(client: pg.Client, plan: Plan, column: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = $2 LIMIT 1`,
+    [qualifiedName(plan), column],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
 /** Types that have no operator `=`, or one that takes values for equal which are not the same. */
 const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
 
 export function isComparedAsText({ columns }: Plan, index: number): boolean {
-  const target = columns[index]?.target;
-  return kindsComparedAsText.includes(target?.element?.kind ?? target?.kind);
+  const column = columns[index];
+  if (column === undefined) return false;
+  const { type, target } = column;
+  if (target === undefined) return columnTypes[type] === 'text';
+  return kindsComparedAsText.includes(target.element?.kind ?? target.kind);
+}
+
+/**
+ * Whether the values of a column, each given in SQL, are not the same. Text is compared by its bytes: a collation may take
+ * `a` and `A` for the same.
+ * @param index the place of the column among `copyColumns`
+ */
+export function isDistinct(plan: Plan, index: number, expected: string, actual: string): string {
+  return [expected, actual]
+    .map((value) => (isComparedAsText(plan, index) ? `(${value})::text COLLATE "C"` : value))
+    .join(' IS DISTINCT FROM ');
 }

@@ -22,6 +22,8 @@ export interface RunStatus {
   /** Quoted, with its schema. */
   readonly table: string;
   readonly state: RunState;
+  /** False once it was dropped, or another one has taken its name. */
+  readonly isTableThere: boolean;
   readonly startedAt: Date;
   readonly loadedAt: Date | null;
   readonly finishedAt: Date | null;
@@ -29,7 +31,7 @@ export interface RunStatus {
   readonly copied: number;
   readonly deadLettered: number;
   readonly bytes: number;
-  /** Over the time in which batches were committed; of a running one over the last seconds. */
+  /** While a process was at it, until the last batch; of a running one over the last seconds. */
   readonly documentsPerSecond: number | null;
   /** Intervals of `_id` that are not read to their end, as far as the ledger knows. */
   readonly openRanges: number;
@@ -54,16 +56,27 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
             r.table_name AS "tableName", r.started_at AS "startedAt", r.loaded_at AS "loadedAt",
             r.finished_at AS "finishedAt", r.replaced_at IS NOT NULL AS "isReplaced",
             b.documents::float8, b.copied::float8, b.dead_lettered::float8 AS "deadLettered", b.bytes::float8,
-            b.documents_per_second AS "documentsPerSecond", b.recent,
+            (b.documents / nullif(extract(epoch FROM b.last - r.started_at) - p.seconds, 0))::float8 AS "documentsPerSecond",
+            b.recent::float8 / least($2, greatest(1, extract(epoch FROM clock_timestamp() - coalesce(p.last, r.started_at))))::float8
+              AS recent,
+            t.oid IS NOT NULL AS "isTableThere",
             (SELECT count(*)::int FROM mongo2pg.ranges g WHERE g.run_id = r.run_id AND g.closed_at IS NULL) AS "openRanges"
-       FROM mongo2pg.runs r, LATERAL (
+       FROM mongo2pg.runs r
+       -- By the catalog: a name is not to be looked up in a schema that one may not use.
+       LEFT JOIN pg_namespace n ON n.nspname = r.table_schema
+       LEFT JOIN pg_class t ON t.oid = r.table_oid AND t.relname = r.table_name AND t.relnamespace = n.oid
+       CROSS JOIN LATERAL (
          SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
                 coalesce(sum(dead_lettered), 0) AS dead_lettered, coalesce(sum(bytes), 0) AS bytes,
-                (sum(documents) / nullif(extract(epoch FROM max(committed_at) - min(committed_at)), 0))::float8
-                  AS documents_per_second,
-                (sum(documents) FILTER (WHERE committed_at > clock_timestamp() - make_interval(secs => $2))
-                  / least($2, greatest(1, extract(epoch FROM clock_timestamp() - r.started_at))))::float8 AS recent
+                max(committed_at) AS last,
+                sum(documents) FILTER (WHERE committed_at > clock_timestamp() - make_interval(secs => $2)) AS recent
            FROM mongo2pg.batches WHERE run_id = r.run_id) b
+       -- A process that goes on closes the ranges of the one before it: until then, and since its last batch, nobody was at it.
+       CROSS JOIN LATERAL (
+         SELECT coalesce(sum(extract(epoch FROM c.closed_at - coalesce(
+                  (SELECT max(committed_at) FROM mongo2pg.batches WHERE run_id = r.run_id AND committed_at < c.closed_at),
+                  r.started_at))) FILTER (WHERE c.closed_at < b.last), 0) AS seconds, max(c.closed_at) AS last
+           FROM (SELECT DISTINCT closed_at FROM mongo2pg.ranges WHERE run_id = r.run_id AND closed_at IS NOT NULL) c) p
       WHERE $1 OR r.replaced_at IS NULL
       ORDER BY r.run_id DESC`,
     [includesReplaced, recentSeconds],

@@ -62,6 +62,16 @@ export async function listRunsOfSource(client: pg.Client, source: string): Promi
   return await selectRuns(client, 'source = $1', [source]);
 }
 
+/** The collections of a database that runs have copied into a schema. */
+export async function listCopied(client: pg.Client, database: string, schema: string): Promise<string[]> {
+  const { rows } = await client.query<{ collection: string }>(
+    `SELECT DISTINCT substr(source, length($1) + 2) AS collection FROM mongo2pg.runs
+      WHERE starts_with(source, $1 || '.') AND table_schema = $2 AND replaced_at IS NULL ORDER BY 1`,
+    [database, schema],
+  );
+  return rows.map(({ collection }) => collection);
+}
+
 /** What Postgres sends as text, as they are of the type bigint. */
 type Counts = 'rowsBefore' | 'childRowsBefore';
 

@@ -48,3 +48,11 @@ export async function readMajorVersion(client: pg.Client): Promise<number> {
   );
   return rows[0]?.version ?? 0;
 }
+
+/** As people say it: `18.4`, without what the makers of a package add. */
+export async function readVersion(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ version: string }>(
+    "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
+  );
+  return rows[0]?.version ?? '';
+}

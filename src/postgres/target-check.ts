@@ -71,7 +71,7 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
 
 const temporaryTables = 'make temporary tables, which set refused rows aside (GRANT TEMPORARY ON DATABASE …)';
 
-async function mayMakeTemporaryTables(client: pg.Client): Promise<boolean> {
+export async function mayMakeTemporaryTables(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ may: boolean }>(
     `SELECT has_database_privilege(current_database(), 'TEMPORARY') AS may`,
   );

@@ -69,6 +69,11 @@ export function chooseCollections(
   });
 }
 
+/** Whether names and patterns choose a collection of this name. */
+export function isChosen(name: string, wanted: string, excluded: string): boolean {
+  return matcherOf(splitPatterns(wanted))(name) && !matcherOf(splitPatterns(excluded))(name);
+}
+
 /** Null for a collection that can be copied. */
 export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): string | null {
   if (name.startsWith('system.')) return "one of MongoDB's own";

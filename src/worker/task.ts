@@ -25,8 +25,9 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
     }
     case 'collect-keys': {
       const { collectKeys } = await import('../postgres/key-collection.ts');
-      return async (_batch, encoded) => {
-        await collectKeys(session, settings.plan, settings.runId, encoded);
+      const { plan, runId, postgresUrl } = settings;
+      return async (batch, encoded) => {
+        await collectKeys(session, { plan, runId, batch, encoded }, postgresUrl);
         return accountOf(encoded);
       };
     }

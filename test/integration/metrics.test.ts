@@ -43,6 +43,7 @@ describe('metrics', () => {
     assert.equal(read(text, 'state', `${collection},state="loading"`), 1);
     assert.equal(read(text, 'state', `${collection},state="finished"`), 0);
     assert.equal((await fetch(url.replace('/metrics', '/healthz'))).status, 200);
+    assert.equal((await fetch(`${url}?name[]=mongo2pg_state`)).status, 200);
     assert.equal((await fetch(url.replace('/metrics', '/other'))).status, 404);
     await failpoints.resume('primary-after-ack');
     assertCode(await running, 0);

@@ -25,6 +25,7 @@ interface Told {
     readonly copied: number;
     readonly deadLettered: number;
     readonly openRanges: number;
+    readonly documentsPerSecond: number | null;
     readonly next: string;
     readonly deadLetters: readonly { readonly reason: string; readonly count: number }[];
     readonly extra: readonly { readonly field: string; readonly reason: string; readonly count: number }[];
@@ -47,7 +48,9 @@ describe('npm run status', () => {
     await sandbox.remove();
   });
   afterEach(async () => {
-    await sandbox.client.query('DROP TABLE IF EXISTS things, few; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+    await sandbox.client.query(
+      'DROP TABLE IF EXISTS things, few; DROP SCHEMA IF EXISTS mongo2pg, closed CASCADE',
+    );
   });
 
   const env = () => ({
@@ -117,6 +120,30 @@ describe('npm run status', () => {
     assert.equal((JSON.parse(last) as Told).runs[0]?.state, 'stopped');
     const [after] = await readStatus();
     assert.match(after?.next ?? '', /goes on where it stopped/);
+    // Nobody was at it for a night, which says nothing of its speed.
+    await sandbox.client.query(
+      `UPDATE mongo2pg.runs SET started_at = started_at - interval '9 hours';
+       UPDATE mongo2pg.batches SET committed_at = committed_at - interval '9 hours'`,
+    );
+    assert.equal((await runCli([], env())).code, ExitCode.deadLetters);
+    const [continued] = await readStatus();
+    assert.equal(continued?.documents, 2_000);
+    assert.ok((continued.documentsPerSecond ?? 0) > 20, `${continued.documentsPerSecond} docs/s`);
+  });
+
+  it('says what to do when the table was dropped', async (t) => {
+    assert.equal((await runCli([], env())).code, ExitCode.deadLetters);
+    const [whole] = await readStatus();
+    // From the beginning to the last batch, which is less than from batch to batch would say.
+    assert.ok((whole?.documentsPerSecond ?? 0) > 0 && (whole?.documentsPerSecond ?? 0) < 1e6);
+    await sandbox.client.query('DROP TABLE things');
+    assert.match((await readStatus())[0]?.next ?? '', /its table was dropped since; .* copies all anew$/);
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@10' });
+    assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
+    await sandbox.client.query('DROP TABLE things');
+    const [stopped] = await readStatus();
+    assert.match(stopped?.next ?? '', /its table was dropped since; .* with --restart$/);
+    assert.equal((await runCli(['--restart'], env())).code, ExitCode.deadLetters);
   });
 
   it('tells of a run that lacks nothing but its keys', async (t) => {
@@ -195,7 +222,7 @@ describe('npm run status', () => {
   });
 
   it('needs no more rights than to read the ledger', async () => {
-    await runCli([], env());
+    await runCli(['--postgres-schema', 'closed'], env());
     const role = `${sandbox.mongoDb}_reader`;
     await sandbox.client.query(
       `CREATE ROLE ${role} LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA mongo2pg TO ${role};

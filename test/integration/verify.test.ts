@@ -186,6 +186,15 @@ describe('npm run verify', () => {
     }
   });
 
+  it('counts each document once, also when workers die', async (t) => {
+    const failpoints = await setFailpoints(t, { 'worker-before-ack': 'kill@3' });
+    const env = { ...failpoints.env, ITEMS_PER_PAGE: '5000' };
+    const { code, stdout, stderr } = await run(['verify'], env);
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stderr, /another is started/);
+    assert.match(stdout, /compared 100,001 = equal 100,000 \+ dead-lettered 1 /);
+  });
+
   it('runs after the load with --verify', async () => {
     const { code, stdout } = await run(['--if-exists', 'drop', '--verify'], { MONGO_COLLECTION: 'few' });
     assert.equal(code, ExitCode.source, 'there is no such collection yet');

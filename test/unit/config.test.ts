@@ -278,3 +278,42 @@ describe('readConfig', () => {
     });
   });
 });
+
+describe('a share', () => {
+  const share = (value: string) => read({ ...bothUrls, VERIFY_SAMPLE: value }).sampleShare;
+
+  it('is a percentage above none and up to all', () => {
+    for (const [value, expected] of [
+      ['100%', 1],
+      ['1%', 0.01],
+      ['0.001%', 0.00001],
+      ['0.0000000001%', 1e-12],
+    ] as const) {
+      assert.equal(share(value), expected, value);
+    }
+    assert.equal(read(bothUrls).sampleShare, 1);
+  });
+
+  it('is nothing else', () => {
+    for (const value of [
+      '0%',
+      '0.0%',
+      '150%',
+      '100.001%',
+      '1',
+      '-1%',
+      '1e-3%',
+      '.5%',
+      '5,5%',
+      '5 %',
+      '%',
+      'NaN%',
+    ]) {
+      assert.match(
+        refusal({ ...bothUrls, VERIFY_SAMPLE: value }).message,
+        /VERIFY_SAMPLE must be a share above 0% and up to 100%/,
+        value,
+      );
+    }
+  });
+});

@@ -40,7 +40,7 @@ describe('Comparer', () => {
     const { table } = plan;
     await client.query(`DELETE FROM ${table} WHERE _id = 12500`);
     await client.query(`UPDATE ${table} SET text = '' WHERE _id = 14900`);
-    const comparer = new Comparer(session, { plan, runId: '1' });
+    const comparer = new Comparer(session, { plan, runId: '1', postgresUrl: sandbox.postgresUrl });
     const found = [];
     for (const batch of batches) {
       const encoded = createRowEncoder(plan).encodeBatch(batch.documents);

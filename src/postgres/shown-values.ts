@@ -1,0 +1,31 @@
+/** What is shown of two values that differ: enough to see where. */
+
+/** So much of a value is looked at; whoever needs more looks at the row itself. */
+export const maxReadCharacters = 10_000;
+
+const maxShownCharacters = 200;
+
+/** How much is shown of what comes before the first difference. */
+const leadingCharacters = 40;
+
+interface Values {
+  readonly expected: string | null;
+  readonly actual: string | null;
+}
+
+/** @param values cut to `maxReadCharacters`, null for NULL */
+export function showValues({ expected, actual }: Values): Values {
+  if (expected === null || actual === null) return { expected: cut(expected, 0), actual: cut(actual, 0) };
+  let same = 0;
+  while (same < expected.length && same < actual.length && expected[same] === actual[same]) same++;
+  const isSame = same === expected.length && same === actual.length;
+  const start = isSame || same < maxShownCharacters - leadingCharacters ? 0 : same - leadingCharacters;
+  const note = isSame && same >= maxReadCharacters ? ` (the first ${same} characters are the same)` : '';
+  return { expected: `${cut(expected, start) ?? ''}${note}`, actual: `${cut(actual, start) ?? ''}${note}` };
+}
+
+function cut(value: string | null, start: number): string | null {
+  if (value === null) return null;
+  const end = start + maxShownCharacters;
+  return `${start > 0 ? '…' : ''}${value.slice(start, end)}${end < value.length ? '…' : ''}`;
+}
