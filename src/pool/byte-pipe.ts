@@ -44,8 +44,14 @@ export class PipeWriter {
   }
 }
 
-/** The worker's end. @returns what closes it */
-export function readPipe(onFrame: (bytes: Buffer) => void): () => void {
+export interface Pipe {
+  close(): void;
+  /** The bytes of a frame are not needed any more: those of a later one may take their place. */
+  release(frame: Uint8Array): void;
+}
+
+/** The worker's end. */
+export function readPipe(onFrame: (bytes: Buffer) => void): Pipe {
   const frames = new FrameReader(onFrame);
   const options: SocketConstructorOpts & ConnectOpts = {
     fd: pipeFd,
@@ -62,15 +68,25 @@ export function readPipe(onFrame: (bytes: Buffer) => void): () => void {
   const socket = new Socket(options);
   // That the primary is gone is told by the channel.
   socket.on('error', () => undefined);
-  return () => {
-    socket.destroy();
+  return {
+    close: () => {
+      socket.destroy();
+    },
+    release: (frame) => {
+      frames.release(frame);
+    },
   };
 }
+
+/** As many as a worker is given batches at a time. */
+const maxSpares = 2;
 
 /** Puts frames together from what comes of them at a time. */
 export class FrameReader {
   readonly #onFrame: (bytes: Buffer) => void;
   readonly #head = Buffer.alloc(headBytes);
+  /** Memory of frames that were released. New memory for each would cost page faults and garbage collection. */
+  readonly #spares: Buffer[] = [];
   #target: Buffer = this.#head;
   #filled = 0;
 
@@ -88,12 +104,25 @@ export class FrameReader {
     this.#filled += count;
     if (this.#filled < this.#target.byteLength) return;
     if (this.#target === this.#head) {
-      this.#startOn(Buffer.allocUnsafeSlow(this.#head.readUInt32BE()));
+      this.#startOn(this.#take(this.#head.readUInt32BE()));
       if (this.#target.byteLength > 0) return;
     }
     const frame = this.#target;
     this.#startOn(this.#head);
     this.#onFrame(frame);
+  }
+
+  /** @param frame that was read here, whole */
+  release(frame: Uint8Array): void {
+    if (this.#spares.length < maxSpares) this.#spares.push(Buffer.from(frame.buffer));
+  }
+
+  #take(bytes: number): Buffer {
+    const index = this.#spares.findIndex((spare) => spare.byteLength >= bytes);
+    // One that is too small makes room for one that is not: frames are much alike.
+    const [spare] = this.#spares.splice(index, 1);
+    if (index >= 0 && spare !== undefined) return spare.subarray(0, bytes);
+    return Buffer.allocUnsafeSlow(bytes + (bytes >> 3)).subarray(0, bytes);
   }
 
   #startOn(target: Buffer): void {

@@ -32,11 +32,14 @@ export function joinProcess(createWorker: CreateWorker): void {
     },
     leave: (): void => {
       isLeaving = true;
-      closePipe();
+      pipe.close();
       disconnectOnceSent();
     },
     crash: (lastWords: FromWorker): void => {
       process.send?.(lastWords, undefined, undefined, () => process.exit(1));
+    },
+    release: (documents): void => {
+      pipe.release(documents);
     },
     readMemory: readProcessMemory,
   });
@@ -47,7 +50,7 @@ export function joinProcess(createWorker: CreateWorker): void {
   process.on('message', (message: ToWorker) => {
     inlet.takeMessage(message);
   });
-  const closePipe = readPipe((bytes) => {
+  const pipe = readPipe((bytes) => {
     inlet.takeBytes(bytes);
   });
   worker.listen();

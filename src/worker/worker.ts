@@ -138,6 +138,7 @@ export class Worker implements HostedWorker {
       ...(this.#retries > 0 ? { retries: this.#retries } : {}),
       ...this.#port.readMemory(),
     });
+    this.#port.release?.(batch.documents);
     this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
   }

@@ -70,4 +70,43 @@ describe('FrameReader', () => {
       }),
     );
   });
+
+  it('uses the memory of frames that were released, and of no others', () => {
+    const frames = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.boolean()), { maxLength: 12 });
+    fc.assert(
+      fc.property(frames, (sent) => {
+        const kept: Buffer[] = [];
+        const reader = new FrameReader((frame) => {
+          kept.push(frame);
+        });
+        sent.forEach(([length, isReleased], number) => {
+          feed(reader, Buffer.of(0, 0, 0, length), Buffer.alloc(length, number));
+          if (isReleased) reader.release(kept.splice(kept.length >> 1, 1)[0] ?? Buffer.of());
+          for (const frame of kept) assert.equal(new Set(frame).size, 1, 'overwritten');
+          assert.equal(new Set(kept.map((frame) => frame[0])).size, kept.length);
+        });
+      }),
+    );
+    const read: Buffer[] = [];
+    const reader = new FrameReader((frame) => {
+      read.push(frame);
+      reader.release(frame);
+    });
+    for (const length of [40, 42, 60, 50]) feed(reader, Buffer.of(0, 0, 0, length), Buffer.alloc(length));
+    const [first, alike, longer, shorter] = read;
+    assert.equal(alike?.buffer, first?.buffer);
+    assert.notEqual(longer?.buffer, first?.buffer);
+    assert.equal(shorter?.buffer, longer?.buffer);
+    assert.deepEqual(
+      read.map(({ byteLength }) => byteLength),
+      [40, 42, 60, 50],
+    );
+  });
 });
+
+function feed(reader: FrameReader, ...parts: readonly Buffer[]): void {
+  for (const part of parts) {
+    part.copy(reader.room);
+    reader.advance(part.byteLength);
+  }
+}
