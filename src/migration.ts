@@ -104,7 +104,7 @@ export class Migration {
       return { run, specs };
     }
     const { settings, ifExists, removes } = prepared;
-    const intervals = await this.#division.intervals(config.itemsPerPage);
+    const intervals = await this.#division.intervals(source.documentsPerPage(config.itemsPerPage));
     await reachFailpoint('primary-after-plan');
     const run = await beginRun(session, settings, ifExists, jobId, intervals);
     if (removes !== null) this.#notify(`removed ${removes}`);

@@ -129,7 +129,7 @@ export const options = {
     kind: 'count',
     // The upper end keeps a page's bookkeeping in 32-bit integers; MongoDB cuts a reply at 16 MB anyway.
     range: [1, 1_000_000],
-    default: '10000',
+    default: '20000',
     describe:
       'Documents per batch, at most (a page read, a COPY, a transaction); fewer where 4 MB are fewer.',
     commands: startAndVerify,

@@ -172,8 +172,9 @@ export class Verification {
       if (purpose === 'compare') this.#read += page.count;
       if (sample.takes(page)) await submit(page);
     };
+    const intervals = await this.#division.intervals(source.documentsPerPage(itemsPerPage));
     await readRanges(
-      (await this.#division.intervals(itemsPerPage)).map((interval) => ({ rangeNo: 0, ...interval })),
+      intervals.map((interval) => ({ rangeNo: 0, ...interval })),
       {
         source,
         division: this.#division,

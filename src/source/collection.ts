@@ -21,7 +21,7 @@ import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
 import { findCollection, requireCollection } from './list-collections.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
-import { chooseLimit } from './page-size.ts';
+import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
 import { readRequiredFields } from './required-fields.ts';
@@ -111,6 +111,8 @@ class CollectionSource implements Source {
   readonly #watch: AnswerWatch;
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
+  /** How large documents are is known before the first page where a plan was made. */
+  #sampled: Seen | null = null;
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
@@ -145,18 +147,11 @@ class CollectionSource implements Source {
     });
   }
 
-  sample(size: number): Promise<Sample> {
-    return this.#read(async () => {
-      try {
-        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
-        const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
-        return { documents: listDocuments(array), method: 'random' };
-      } catch (error) {
-        if (!isUnknownStage(error)) throw error;
-        const sampleBy = this.#options.scansForPages === true ? sampleEnds : sampleByFind;
-        return await sampleBy((filter, direction, limit) => this.#find(filter, direction, limit), size);
-      }
-    });
+  async sample(size: number): Promise<Sample> {
+    const sample = await this.#sample(size);
+    const bytes = sample.documents.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#sampled = { count: sample.documents.length, bytes };
+    return sample;
   }
 
   listIndexes(): Promise<IndexSpec[]> {
@@ -184,24 +179,42 @@ class CollectionSource implements Source {
     return this.#read(() => this.#findIds(ids, interval));
   }
 
+  documentsPerPage(itemsPerPage: number): number {
+    return chooseLimit(this.#sampled, itemsPerPage);
+  }
+
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     const pageBy = this.#options.scansForPages === true ? pageByCursor : pageByFind;
     const paging = pageBy(this.#commands);
     try {
       let lastId = afterId;
-      let limit = itemsPerPage;
+      let limit = this.documentsPerPage(itemsPerPage);
       for (;;) {
         const interval = { afterId: lastId, untilId };
         const page = await this.#read(() => this.#readPage(paging, interval, limit));
         if (page === null) return;
         yield page;
         lastId = page.lastId;
-        limit = chooseLimit(page, itemsPerPage);
+        limit = chooseLimit({ count: page.count, bytes: page.documents.byteLength }, itemsPerPage);
       }
     } finally {
       // The server ends the cursor by itself, if later.
       await paging.close().catch(() => undefined);
     }
+  }
+
+  #sample(size: number): Promise<Sample> {
+    return this.#read(async () => {
+      try {
+        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
+        return { documents: listDocuments(array), method: 'random' };
+      } catch (error) {
+        if (!isUnknownStage(error)) throw error;
+        const sampleBy = this.#options.scansForPages === true ? sampleEnds : sampleByFind;
+        return await sampleBy((filter, direction, limit) => this.#find(filter, direction, limit), size);
+      }
+    });
   }
 
   async #sampleIds(wanted: number): Promise<IdSample | null> {

@@ -66,6 +66,8 @@ export interface Source {
   sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
-  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read; see `page-size.ts`. */
+  /** About how many documents a page has when no more than so many are wanted; see `page-size.ts`. */
+  documentsPerPage(itemsPerPage: number): number;
+  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
 }

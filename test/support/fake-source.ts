@@ -22,6 +22,7 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
     readByIds: () => Promise.resolve(new Map()),
     sampleIds: () => Promise.resolve(null),
     idsWithin: () => Promise.resolve([]),
+    documentsPerPage: (itemsPerPage) => itemsPerPage,
     pages: () => {
       throw new Error('a plan reads no pages');
     },

@@ -79,7 +79,7 @@ describe('readConfig', () => {
     assert.equal(config.postgresSchema, 'public');
     assert.equal(config.clusterSizeMultiplier, 3);
     assert.equal(config.clusterSize, undefined);
-    assert.equal(config.itemsPerPage, 10_000);
+    assert.equal(config.itemsPerPage, 20_000);
     assert.equal(config.amountUsers, undefined);
     assert.equal(config.amountUsersSeed, 100_000);
     assert.equal(config.ifExists, undefined);

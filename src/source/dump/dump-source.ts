@@ -135,6 +135,10 @@ class DumpSource implements Source {
     return Promise.resolve([]);
   }
 
+  documentsPerPage(itemsPerPage: number): number {
+    return itemsPerPage;
+  }
+
   async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     const after = afterId === null ? 0 : this.#requireOffset(afterId);
     const until = untilId === null ? Number.POSITIVE_INFINITY : this.#requireOffset(untilId);
