@@ -6,6 +6,7 @@ import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts
 import { maxColumns, nameColumns, uniqueName } from './names.ts';
 import type { ColumnType, Layout, ObjectIdStyle, Plan, PlanColumn } from './plan.ts';
 import { maxRowWidth, widestRow } from './row-width.ts';
+import { byFrequency } from './seen.ts';
 
 export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
   /** What a person should know about these columns. */
@@ -60,7 +61,9 @@ function describeField(seen: FieldStats, planned: PlanColumn, options: InferOpti
   const notices: string[] = [];
   const name = JSON.stringify(field);
   if (column !== field) notices.push(`the field ${name} goes to the column "${column}"`);
-  const met = [...seen.types.keys()].filter((met) => met !== 'null');
+  const met = byFrequency(seen.types)
+    .map(([type]) => type)
+    .filter((type) => type !== 'null');
   if (met.length > 1 && type === 'json') {
     notices.push(`the field ${name} has several types (${met.join(', ')}) and becomes jsonb`);
   }

@@ -51,7 +51,7 @@ async function takeSnapshot({ client, db }: Sandbox): Promise<unknown> {
   );
   const { rows: schemas } = await client.query('SELECT nspname FROM pg_namespace ORDER BY 1');
   const { rows: written } = await client.query(
-    `SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1`,
+    `SELECT schemaname, relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1, 2`,
   );
   const names = (await db.listCollections().toArray()).map(({ name }) => name).sort();
   const counts = await Promise.all(names.map((name) => db.collection(name).countDocuments()));

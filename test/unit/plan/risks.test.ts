@@ -39,6 +39,15 @@ describe('findRisks', () => {
     assert.match(risks[1] ?? '', /^the field "ctid" goes to the column "ctid_[0-9a-f]{8}"$/);
   });
 
+  it('names mixed types by their frequency, whatever the order of a random sample', async () => {
+    const numbersBefore = [{ _id: 1, a: 'x' }, ...many(2, (index) => ({ _id: index + 2, a: 1 }))];
+    const textsBefore = [{ _id: 4, a: 'y' }, ...numbersBefore, { _id: 5, a: null }];
+    assert.match((await risksOf(numbersBefore)).join(), /several types \(int, string\)/);
+    assert.match((await risksOf(textsBefore)).join(), /several types \(int, string\)/);
+    const more = [{ _id: 6, a: 'z' }];
+    assert.match((await risksOf([...textsBefore, ...more])).join(), /several types \(string, int\)/);
+  });
+
   it('tells what becomes of U+0000', async () => {
     const documents = many(10, (index) => ({ a: index === 0 ? { text: 'x\0' } : null }));
     assert.deepEqual(await risksOf(documents), [
