@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Batch } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
-import { asBuffer } from './bytea.ts';
+import { byteaLiteral } from './bytea.ts';
 import { OvertakenError, type Lead } from './lead.ts';
 
 /** How many documents of a batch went where. */
@@ -13,48 +13,49 @@ export interface BatchAccount {
   readonly deadLettered: number;
 }
 
+/** What the ledger's row of a batch tells of it. */
+export interface Claim extends BatchAccount {
+  readonly extra: readonly ExtraCount[];
+  readonly childRows: number;
+}
+
 const uniqueViolation = '23505';
+const notNullViolation = '23502';
 
 /**
  * Inserts the batch's row. If another transaction has inserted it and not ended yet (of a worker that died, say), this
- * waits for it. The share lock on the run's row makes `takeOverRun` wait for this transaction.
- * @returns false when the batch is committed already
- * @throws OvertakenError when another process leads the run now
+ * waits for it. The share lock on the run's row makes `takeOverRun` wait for this transaction; without such a row, of
+ * this epoch, the insertion fails. A whole statement, without parameters, so that others can go with it in one query.
  */
-export async function claimBatch(
-  client: pg.Client,
-  run: Lead,
-  batch: Batch,
-  account: BatchAccount & { readonly extra: readonly ExtraCount[]; readonly childRows: number },
-): Promise<boolean> {
-  try {
-    const { rowCount } = await client.query({
-      name: 'claim-batch',
-      text: `INSERT INTO mongo2pg.batches
-               (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
-             SELECT run_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-               FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR SHARE`,
-      values: [
-        run.runId,
-        run.epoch,
-        batch.number,
-        batch.rangeNo,
-        asBuffer(batch.afterId),
-        asBuffer(batch.lastId),
-        account.documents,
-        account.copied,
-        account.deadLettered,
-        batch.documents.byteLength,
-        account.extra.length === 0 ? null : JSON.stringify(account.extra),
-        account.childRows,
-      ],
-    });
-    if (rowCount === 1) return true;
-  } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === uniqueViolation) return false;
-    throw error;
-  }
-  throw new OvertakenError();
+export function claimStatement(run: Lead, batch: Batch, claim: Claim): string {
+  const values = [
+    `(SELECT run_id FROM mongo2pg.runs WHERE run_id = ${run.runId} AND epoch = ${run.epoch} FOR SHARE)`,
+    batch.number,
+    batch.rangeNo,
+    batch.afterId === null ? 'NULL' : byteaLiteral(batch.afterId),
+    byteaLiteral(batch.lastId),
+    claim.documents,
+    claim.copied,
+    claim.deadLettered,
+    batch.documents.byteLength,
+    claim.extra.length === 0 ? 'NULL' : pg.escapeLiteral(JSON.stringify(claim.extra)),
+    claim.childRows,
+  ];
+  return `INSERT INTO mongo2pg.batches
+      (run_id, batch, range_no, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
+    VALUES (${values.join(', ')})`;
+}
+
+/**
+ * @param error that a query with `claimStatement` failed with
+ * @returns whether it says that the batch is committed already
+ * @throws OvertakenError when it says that another process leads the run now
+ */
+export function isClaimedBefore(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false;
+  if (error.schema !== 'mongo2pg' || error.table !== 'batches') return false;
+  if (error.code === notNullViolation && error.column === 'run_id') throw new OvertakenError();
+  return error.code === uniqueViolation;
 }
 
 /** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */

@@ -8,8 +8,16 @@ import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import type { EncodedChild } from '../transcode/child-rows.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
-import { amendClaim, claimBatch, readAccount, type BatchAccount } from './claim.ts';
+import {
+  amendClaim,
+  claimStatement,
+  isClaimedBefore,
+  readAccount,
+  type BatchAccount,
+  type Claim,
+} from './claim.ts';
 import { explainDatabaseError } from './connection.ts';
+import type { CopyOptions } from './copy.ts';
 import { tablesOf } from './ddl.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { isRefusal } from './passing-errors.ts';
@@ -89,72 +97,102 @@ export class Loader {
   }
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    if (encoded.copied === 0 || encoded.hasLongKey)
+      return await this.#loadSettingAside(batch, encoded, watch);
     try {
-      return await this.#load(batch, encoded, watch, encoded.hasLongKey ? copySettingAside : copyAll);
+      return await this.#loadWhole(batch, encoded, watch);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
-      return await this.#load(batch, encoded, watch, copySettingAside);
+      return await this.#loadSettingAside(batch, encoded, watch);
     }
   }
 
-  #load(batch: Batch, encoded: LoadableBatch, watch: LoadWatch, copy: Copy): Promise<Account> {
-    const { runId, plan } = this.#settings;
-    return this.#session.transaction(async (client) => {
+  /** All rows or none. `BEGIN`, the ledger's row and COPY go as one query: far away, round trips are most of the time. */
+  #loadWhole(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    return this.#session.transactionBegunBy(async (client) => {
       await reachFailpoint('worker-before-claim');
-      const claimed = {
-        ...encoded,
-        deadLettered: encoded.deadLetters.length,
-        childRows: countChildRows(encoded, []),
+      const options: CopyOptions = {
+        after: `BEGIN; ${claimStatement(this.#settings, batch, claimOf(encoded))}`,
+        onBegun: () => {
+          watch.lap('claim');
+        },
       };
-      const isClaimed = await claimBatch(client, this.#settings, batch, claimed);
-      watch.lap('claim');
-      if (!isClaimed) {
-        // The failed INSERT has ended this transaction.
-        await client.query('ROLLBACK');
-        return { isDuplicate: true, ...(await readAccount(client, runId, batch.number)) };
+      try {
+        await timed(watch, this.#copyAll(client, encoded, options));
+      } catch (error) {
+        if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
+        throw error;
       }
-      const refusals =
-        encoded.copied === 0 ? [] : await timed(watch, copy(client, this.#settings, encoded, this.#tables));
-      const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
-      const account: BatchAccount = {
-        documents: encoded.documents,
-        copied: encoded.copied - refusals.length,
-        deadLettered: letters.length,
-      };
-      if (refusals.length > 0) {
-        const childRows = countChildRows(encoded, letters);
-        await amendClaim(client, runId, batch.number, { ...account, childRows });
-      }
-      const place = { runId, batch: batch.number, collection: plan.collection };
-      await insertDeadLetters(client, place, letters);
-      watch.lap('copy');
-      await reachFailpoint('worker-before-commit');
-      return { isDuplicate: false, ...account };
+      return await this.#finish(client, batch, encoded, [], watch);
     });
   }
+
+  /** Rows that Postgres refuses become dead letters. */
+  #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    return this.#session.transaction(async (client) => {
+      await reachFailpoint('worker-before-claim');
+      try {
+        await client.query(claimStatement(this.#settings, batch, claimOf(encoded)));
+      } catch (error) {
+        if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
+        throw error;
+      } finally {
+        watch.lap('claim');
+      }
+      const refusals =
+        encoded.copied === 0 ? [] : await timed(watch, loadSettingAside(client, this.#settings, encoded));
+      return await this.#finish(client, batch, encoded, refusals, watch);
+    });
+  }
+
+  async #copyAll(client: pg.Client, encoded: LoadableBatch, options: CopyOptions): Promise<void> {
+    const parts = [{ copy: encoded.copy, rows: encoded.copied }, ...encoded.children];
+    for (const [index, part] of parts.entries()) {
+      if (part.rows === 0) continue;
+      const taken = await this.#tables[index]?.run(client, part.copy, index === 0 ? options : {});
+      if (taken !== part.rows) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rows}`);
+    }
+  }
+
+  /** The failed INSERT has aborted the transaction, which had nothing else in it. */
+  async #findCommitted(client: pg.Client, batch: Batch): Promise<Account> {
+    await client.query('ROLLBACK');
+    return { isDuplicate: true, ...(await readAccount(client, this.#settings.runId, batch.number)) };
+  }
+
+  async #finish(
+    client: pg.Client,
+    batch: Batch,
+    encoded: LoadableBatch,
+    refusals: readonly Refusal[],
+    watch: LoadWatch,
+  ): Promise<Account> {
+    const { runId, plan } = this.#settings;
+    const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
+    const account: BatchAccount = {
+      documents: encoded.documents,
+      copied: encoded.copied - refusals.length,
+      deadLettered: letters.length,
+    };
+    if (refusals.length > 0) {
+      const childRows = countChildRows(encoded, letters);
+      await amendClaim(client, runId, batch.number, { ...account, childRows });
+    }
+    const place = { runId, batch: batch.number, collection: plan.collection };
+    await insertDeadLetters(client, place, letters);
+    watch.lap('copy');
+    await reachFailpoint('worker-before-commit');
+    return { isDuplicate: false, ...account };
+  }
+}
+
+/** As if Postgres took all of it. */
+function claimOf(encoded: LoadableBatch): Claim {
+  return { ...encoded, deadLettered: encoded.deadLetters.length, childRows: countChildRows(encoded, []) };
 }
 
 type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
 type Account = Omit<LoadOutcome, 'steps'>;
-
-/** Copies the rows of a batch; returns those that Postgres refused. */
-type Copy = (
-  client: pg.Client,
-  run: Pick<WorkerSettings, 'runId' | 'plan'>,
-  encoded: LoadableBatch,
-  tables: readonly TableCopy[],
-) => Promise<Refusal[]>;
-
-const copyAll: Copy = async (client, _run, { copy, copied, children }, tables) => {
-  for (const [index, part] of [{ copy, rows: copied }, ...children].entries()) {
-    if (part.rows === 0) continue;
-    const taken = await tables[index]?.run(client, part.copy);
-    if (taken !== part.rows) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rows}`);
-  }
-  return [];
-};
-
-const copySettingAside: Copy = (client, run, encoded) => loadSettingAside(client, run, encoded);
 
 /** A COPY that fails has taken its time as well. */
 async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {

@@ -107,15 +107,13 @@ export class Session {
   ): Promise<T> {
     return await this.run(async (client) => {
       await client.query('BEGIN');
-      try {
-        const result = await work(client);
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        if (!isConnectionLost(error)) await client.query('ROLLBACK');
-        throw error;
-      }
+      return await endTransaction(client, work);
     }, duration);
+  }
+
+  /** `transaction` of work that says `BEGIN` itself, in one query with what comes next. */
+  async transactionBegunBy<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return await this.run((client) => endTransaction(client, work));
   }
 
   /** The id of the server's process, for cancelling what it does. */
@@ -217,6 +215,17 @@ export class Session {
       [former.pid, former.startedAt],
     );
     this.#former = undefined;
+  }
+}
+
+async function endTransaction<T>(client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  try {
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    if (!isConnectionLost(error)) await client.query('ROLLBACK');
+    throw error;
   }
 }
 

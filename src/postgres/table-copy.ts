@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { Plan } from '../plan/plan.ts';
 import { TextRows } from '../transcode/text-rows.ts';
-import { copyRows } from './copy.ts';
+import { copyRows, type CopyOptions } from './copy.ts';
 import { copyStatement, isCopiedAsText } from './ddl.ts';
 
 export class TableCopy {
@@ -20,7 +20,7 @@ export class TableCopy {
    * @returns how many rows Postgres took
    * @throws the error of Postgres or of the connection as it is
    */
-  async run(client: pg.Client, rows: Buffer): Promise<number> {
-    return await copyRows(client, this.#statement, this.#text?.convert(rows) ?? rows);
+  async run(client: pg.Client, rows: Buffer, options: CopyOptions = {}): Promise<number> {
+    return await copyRows(client, this.#statement, this.#text?.convert(rows) ?? rows, options);
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import { claimBatch } from '../../../src/postgres/claim.ts';
+import { claimStatement } from '../../../src/postgres/claim.ts';
 import { takeOverRun } from '../../../src/postgres/lead.ts';
 import {
   readGaps,
@@ -71,7 +71,7 @@ describe('the ranges of a run', () => {
       const lastId = Buffer.from(serialize({ _id: last }));
       const batch = { number, rangeNo, count: 10, documents: Buffer.alloc(1), afterId: toId(after), lastId };
       const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
-      assert.ok(await session.run((client) => claimBatch(client, run, batch, account)));
+      await session.run((client) => client.query(claimStatement(run, batch, account)));
     }
   }
 
