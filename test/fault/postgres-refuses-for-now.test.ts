@@ -62,7 +62,7 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     await failpoints.waitUntilFired('worker-in-copy');
     const cancelled = await scene.query(
       `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'mongo2pg worker' AND datname = current_database() AND query LIKE 'COPY%'`,
+        WHERE application_name = 'mongo2pg worker' AND datname = current_database() AND query LIKE '%; COPY %'`,
     );
     assert.ok(cancelled.length > 0);
     await failpoints.resume('worker-in-copy');
