@@ -15,6 +15,8 @@ export interface Case {
   /** Each contestant runs once in each, one after the other; a first one warms caches and does not count. */
   readonly rounds: number;
   readonly contestants: readonly (Contestant | null)[];
+  /** Of the tool alone, whose tables are not those of the ceiling: what its first run has made is what the others are compared with. */
+  readonly hasOwnTables?: boolean;
 }
 
 /** Streams of the ceiling: as many as there are processors on a small machine, and what the tool is given beside it. */
@@ -67,6 +69,17 @@ export function allCases(): Case[] {
       amount: 200_000,
       rounds: 3,
       contestants: [...loaders(), ...allPools(2)],
+    },
+    {
+      name: 'order-lines',
+      kind: 'orders',
+      amount: 200_000,
+      rounds: 2,
+      contestants: [
+        createTool({ pool: 'cluster', workers: 2, hasLineTable: true }),
+        createTool({ pool: 'threads', workers: 2, hasLineTable: true }),
+      ],
+      hasOwnTables: true,
     },
     { name: 'wide', kind: 'wide', amount: 100_000, rounds: 3, contestants: [...loaders(), ...allPools(2)] },
     { name: 'large', kind: 'large', amount: 20, rounds: 2, contestants: [...loaders(), ...allPools(2)] },

@@ -1,6 +1,7 @@
 /** Orders as shops have them: nested documents, arrays, decimals, dates, fields that vary. */
 
 import { Decimal128, Double, Int32, ObjectId, type Document } from 'mongodb';
+import { childTableName } from './names.ts';
 
 const cities = ['Rome', 'Lagos', 'Osaka', 'Lima', 'Tromsø', 'Łódź'];
 
@@ -36,3 +37,32 @@ export function makeOrder(n: number): Document {
     ...(n % 10 === 0 ? { note: 'leave it with the neighbours, please' } : {}),
   };
 }
+
+/** A plan for orders whose lines go to a table of their own. */
+export const lineTablePlan = {
+  columns: [
+    { column: '_id', path: '_id', type: 'objectId' },
+    { column: 'number', path: 'number', type: 'string' },
+    { column: 'customer', path: 'customer', type: 'json' },
+    { column: 'status', path: 'status', type: 'string' },
+    { column: 'tags', path: 'tags', type: 'json' },
+    { column: 'total', path: 'total', type: 'decimal' },
+    { column: 'createdAt', path: 'createdAt', type: 'date' },
+    { column: 'sentAt', path: 'sentAt', type: 'date' },
+    { column: 'note', path: 'note', type: 'string' },
+  ],
+  children: [
+    {
+      path: 'lines',
+      table: childTableName,
+      parentColumn: 'document_id',
+      columns: [
+        { column: 'sku', path: 'sku', type: 'string' },
+        { column: 'title', path: 'title', type: 'string' },
+        { column: 'amount', path: 'amount', type: 'int32' },
+        { column: 'price', path: 'price', type: 'decimal' },
+        { column: 'discount', path: 'discount', type: 'double' },
+      ],
+    },
+  ],
+};

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import { makeServerFolder } from '../../test/support/server-folder.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
-import { tableName } from './names.ts';
+import { childTableName, tableName } from './names.ts';
 import { readParentPid } from './usage.ts';
 
 export interface Place {
@@ -62,15 +62,23 @@ export async function connectBench(url: string): Promise<pg.Client> {
 
 /** For the next contestant: nothing of the one before it is left, neither rows nor pages to be written. */
 export async function clearTable({ client }: Place): Promise<void> {
-  await client.query(`DROP TABLE IF EXISTS ${tableName}`);
+  await client.query(`DROP TABLE IF EXISTS ${childTableName}, ${tableName}`);
   await client.query('DROP SCHEMA IF EXISTS mongo2pg CASCADE');
   await client.query('CHECKPOINT');
 }
 
 /** The same for tables of equal rows, in whichever order they lie, and their columns (which follow a random sample). */
 export async function readChecksum({ client }: Place): Promise<string> {
-  const { rows } = await client.query<{ checksum: string }>(
-    `SELECT count(*) || ' rows, sum of hashes ' || sum(hashtextextended(to_jsonb(t)::text, 0)) AS checksum FROM ${tableName} t`,
+  const { rows: tables } = await client.query<{ name: string }>(
+    'SELECT relname AS name FROM pg_stat_user_tables WHERE relname = ANY ($1) ORDER BY 1 DESC',
+    [[tableName, childTableName]],
   );
-  return rows[0]?.checksum ?? '';
+  const checksums: string[] = [];
+  for (const { name } of tables) {
+    const { rows } = await client.query<{ checksum: string }>(
+      `SELECT count(*) || ' rows, sum of hashes ' || sum(hashtextextended(to_jsonb(t)::text, 0)) AS checksum FROM ${name} t`,
+    );
+    checksums.push(rows[0]?.checksum ?? '');
+  }
+  return checksums.join('; ');
 }

@@ -2,11 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RunEvent } from '../../src/events.ts';
 import type { Contestant } from './contestant.ts';
 import { databaseName, tableName } from './names.ts';
+import { lineTablePlan } from './orders.ts';
 import type { Place } from './place.ts';
 import { readOwnCpuMs } from './usage.ts';
 
@@ -18,9 +21,12 @@ export interface ToolSettings {
   readonly workers?: number | undefined;
   readonly itemsPerPage?: number | undefined;
   readonly readRanges?: number | undefined;
+  /** The lines of orders go to a table of their own. */
+  readonly hasLineTable?: boolean | undefined;
 }
 
-export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSettings): Contestant {
+export function createTool(settings: ToolSettings): Contestant {
+  const { pool, workers, itemsPerPage, readRanges, hasLineTable = false } = settings;
   const size = workers === undefined ? 'default workers' : `${workers} workers`;
   const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
   const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
@@ -31,9 +37,10 @@ export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSett
     READ_RANGES: readRanges === undefined ? '' : String(readRanges),
   };
   return {
-    name: `mongo2pg, ${pool}, ${size}${page}${readers}`,
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}${hasLineTable ? ', lines in a table of their own' : ''}`,
     run: async (place) => {
-      const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, [], env, 'summary');
+      const args = hasLineTable ? ['--plan', writePlan(place)] : [];
+      const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, args, env, 'summary');
       const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes } = summary;
       const rest = wallMs - planMs - loadMs - indexMs;
       return {
@@ -44,6 +51,12 @@ export function createTool({ pool, workers, itemsPerPage, readRanges }: ToolSett
       };
     },
   };
+}
+
+function writePlan({ folder }: Place): string {
+  const file = join(folder, 'plan.json');
+  writeFileSync(file, JSON.stringify(lineTablePlan));
+  return file;
 }
 
 /** Compares what is in the table. */

@@ -43,11 +43,15 @@ export function readEndedChildrenCpuMs(): number | null {
 
 /** Of a server and its processes, those that have ended among them. */
 export function readServerCpuMs(pid: number): number | null {
-  const server = readTimes(pid);
-  if (server === null) return null;
-  const children = readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map((name) => readTimes(Number(name)))
-    .filter((times) => times?.parentPid === pid);
-  return children.reduce((sum, times) => sum + (times?.ownMs ?? 0), server.ownMs + server.childrenMs);
+  for (;;) {
+    const server = readTimes(pid);
+    if (server === null) return null;
+    const children = readdirSync('/proc')
+      .filter((name) => /^[0-9]+$/.test(name))
+      .map((name) => readTimes(Number(name)))
+      .filter((times) => times?.parentPid === pid);
+    // One that the server waited for in between would be in neither.
+    if (readTimes(pid)?.childrenMs !== server.childrenMs) continue;
+    return children.reduce((sum, times) => sum + (times?.ownMs ?? 0), server.ownMs + server.childrenMs);
+  }
 }
