@@ -8,6 +8,7 @@ import { complete, completionFlag } from './completion.ts';
 import { loadDotEnv, readConfig, type Config } from './config.ts';
 import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
+import { collectGarbageLess } from './memory.ts';
 import type { Metrics } from './metrics.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { redact } from './redact.ts';
@@ -24,6 +25,7 @@ try {
 async function main(args: readonly string[]): Promise<number> {
   let exitCode: number = ExitCode.ok;
   loadDotEnv();
+  collectGarbageLess();
   const run =
     (command: CommandName, execute: (config: Config, options: CommandOptions) => Promise<number>) =>
     async (flags: object): Promise<void> => {

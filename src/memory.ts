@@ -2,11 +2,21 @@
 
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import v8 from 'node:v8';
 
 export interface Memory {
   readonly memoryBytes: number;
   /** The highest so far. */
   readonly peakMemoryBytes: number;
+}
+
+/**
+ * Lets garbage be four times what is in use before it is collected, for all threads of this process. Pages lie outside of
+ * V8's heap and count with it; as that is small, V8 would look through all of it again for every 12 MB read, a third
+ * of the primary's processor time. What is in use does not live in the young generation, whose room pays for part of that.
+ */
+export function collectGarbageLess(): void {
+  v8.setFlagsFromString('--heap-growing-percent=300 --semi-space-growth-factor=1');
 }
 
 /** The resident set of this process, with all of its threads. */
