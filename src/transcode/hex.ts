@@ -7,15 +7,20 @@ export function hexDigit(value: number): number {
   return value < 10 ? 0x30 + value : 0x57 + value;
 }
 
+/** The two digits of each byte: half the time of working them out, and an `_id` has twelve. */
+const pairs = Uint16Array.from(
+  { length: 256 },
+  (_, byte) => (hexDigit(byte >>> 4) << 8) | hexDigit(byte & 15),
+);
+
 /** Writes the bytes from `start` to before `end` as lower-case digits. */
 export function writeHex(view: DataView, start: number, end: number, output: Output): void {
   output.reserve((end - start) * 2);
-  const { bytes } = output;
+  const target = output.view;
   let at = output.position;
   for (let i = start; i < end; i++) {
-    const byte = view.getUint8(i);
-    bytes[at++] = hexDigit(byte >>> 4);
-    bytes[at++] = hexDigit(byte & 15);
+    target.setUint16(at, pairs[view.getUint8(i)] ?? 0);
+    at += 2;
   }
   output.position = at;
 }
