@@ -9,6 +9,12 @@ import type { MongoClient } from 'mongodb';
 /** An answer that is on its way when other connections break is here by then; asking again costs one page. */
 const graceMs = 2_000;
 
+/**
+ * Connections that break together are not heard of at once: a command given within this time after the first of them may
+ * meet one that is broken as well. It has as long for its answer.
+ */
+const aftermathMs = 5_000;
+
 /** A command was given up; it may be given again. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
@@ -19,6 +25,7 @@ const watches = new WeakMap<MongoClient, AnswerWatch>();
 export class AnswerWatch {
   readonly #underWay = new Set<Command>();
   readonly #limitMs: number;
+  #brokeAtMs = -Infinity;
 
   /** The one of a client, whose collections share it. */
   static of(client: MongoClient): AnswerWatch {
@@ -32,6 +39,7 @@ export class AnswerWatch {
     this.#limitMs = 2 * client.options.socketTimeoutMS;
     // The driver found connections to a server broken: what waits for one of them may never hear of it.
     client.on('connectionPoolCleared', () => {
+      this.#brokeAtMs = performance.now();
       for (const command of this.#underWay) command.endAfter(graceMs, ' after other connections broke');
     });
   }
@@ -44,6 +52,8 @@ export class AnswerWatch {
     const command = new Command();
     this.#underWay.add(command);
     if (this.#limitMs > 0) command.endAfter(this.#limitMs);
+    if (performance.now() - this.#brokeAtMs < aftermathMs)
+      command.endAfter(aftermathMs, ' after other connections broke');
     try {
       return await run({ signal: command.signal });
     } finally {

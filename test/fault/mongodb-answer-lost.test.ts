@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { MongoNetworkError, type MongoClientOptions } from 'mongodb';
+import { MongoNetworkError, type MongoClient, type MongoClientOptions } from 'mongodb';
 import { connectMongo, openCollection } from '../../src/source/collection.ts';
 import type { Page } from '../../src/source/source.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
@@ -24,7 +24,7 @@ describe('a command to MongoDB that is never answered', () => {
   after(() => sandbox.remove());
 
   /** Has read the first page, with the second to be asked for on a socket that is closed. */
-  async function loseCommand(t: TestContext, settings: MongoClientOptions) {
+  async function loseCommand(t: TestContext, settings: MongoClientOptions, isAfterOthers = false) {
     const proxy = await startProxy({ port: Number(new URL(mongoUrl).port) });
     cleanUp(t, () => proxy.close());
     const url = proxy.url(mongoUrl);
@@ -43,6 +43,7 @@ describe('a command to MongoDB that is never answered', () => {
     await Promise.all([client.db().command({ ping: 1 }), client.db().command({ ping: 1 })]);
     const pages = source.pages(everything, 10);
     const first = await pages.next();
+    if (isAfterOthers) await breakConnections(client, proxy);
     const lost = closeAtWrite(t, proxy);
     const second = pages.next();
     await lost;
@@ -68,17 +69,28 @@ describe('a command to MongoDB that is never answered', () => {
     const { client, proxy, pages, notices, first, second } = await loseCommand(t, {
       socketTimeoutMS: 600_000,
     });
-    proxy.goSilent('toClient');
-    const { toServer } = proxy.bytes;
-    const other = client.db().command({ ping: 1 });
-    await waitUntil('another command is under way', () => Promise.resolve(proxy.bytes.toServer > toServer));
-    await proxy.restore();
-    proxy.cut();
-    await assert.rejects(other, MongoNetworkError);
+    await breakConnections(client, proxy);
     await assertAllRead(pages, first, await second);
     assert.deepEqual(notices, ['no answer within 2 s after other connections broke']);
   });
+
+  it('is given again soon when other connections broke just before', async (t) => {
+    const { pages, notices, first, second } = await loseCommand(t, { socketTimeoutMS: 600_000 }, true);
+    await assertAllRead(pages, first, await second);
+    assert.deepEqual(notices, ['no answer within 5 s after other connections broke']);
+  });
 });
+
+/** All of them, while a command is under way on one. */
+async function breakConnections(client: MongoClient, proxy: Proxy): Promise<void> {
+  proxy.goSilent('toClient');
+  const { toServer } = proxy.bytes;
+  const other = client.db().command({ ping: 1 });
+  await waitUntil('another command is under way', () => Promise.resolve(proxy.bytes.toServer > toServer));
+  await proxy.restore();
+  proxy.cut();
+  await assert.rejects(other, MongoNetworkError);
+}
 
 /** The next command to a proxy finds its socket closed. @returns when that was so */
 function closeAtWrite(t: TestContext, { port }: Proxy): Promise<void> {
