@@ -4,30 +4,28 @@
  * (mongodb 7.9). What is ended here was asked for by a reader, and is asked for again.
  */
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import type { MongoClient } from 'mongodb';
 
 /** An answer that is on its way when other connections break is here by then; asking again costs one page. */
 const graceMs = 2_000;
-
-/**
- * Connections that break together are not heard of at once: a command given within this time after the first of them may
- * meet one that is broken as well. It has as long for its answer.
- */
-const aftermathMs = 5_000;
 
 /** A command was given up; it may be given again. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
+/** Node tells there of each socket, TLS excepted: https://nodejs.org/api/diagnostics_channel.html#tcp-socket */
+const socketChannel = 'net.client.socket';
+
 const watches = new WeakMap<MongoClient, AnswerWatch>();
 
 export class AnswerWatch {
   readonly #underWay = new Set<Command>();
   readonly #limitMs: number;
-  #brokeAtMs = -Infinity;
 
-  /** The one of a client, whose collections share it. */
+  /** The one of a client, whose collections share it. Asked for before the client connects, it sees its sockets close. */
   static of(client: MongoClient): AnswerWatch {
     const watch = watches.get(client) ?? new AnswerWatch(client);
     watches.set(client, watch);
@@ -38,10 +36,16 @@ export class AnswerWatch {
     // Silence until the answer begins, and as long again for one that comes slowly; 0 is for ever.
     this.#limitMs = 2 * client.options.socketTimeoutMS;
     // The driver found connections to a server broken: what waits for one of them may never hear of it.
-    client.on('connectionPoolCleared', () => {
-      this.#brokeAtMs = performance.now();
+    const onBreak = (): void => {
       for (const command of this.#underWay) command.endAfter(graceMs, ' after other connections broke');
-    });
+    };
+    client.on('connectionPoolCleared', onBreak);
+    // Nor may the driver itself, of the one socket that it waits for; a socket of another server costs a page at most.
+    const onSocket = (message: unknown): void => {
+      (message as { readonly socket: Socket }).socket.once('close', onBreak);
+    };
+    subscribe(socketChannel, onSocket);
+    client.once('topologyClosed', () => unsubscribe(socketChannel, onSocket));
   }
 
   /**
@@ -52,8 +56,6 @@ export class AnswerWatch {
     const command = new Command();
     this.#underWay.add(command);
     if (this.#limitMs > 0) command.endAfter(this.#limitMs);
-    if (performance.now() - this.#brokeAtMs < aftermathMs)
-      command.endAfter(aftermathMs, ' after other connections broke');
     try {
       return await run({ signal: command.signal });
     } finally {

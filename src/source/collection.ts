@@ -62,6 +62,7 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
       ([name]) => !named.has(name as keyof MongoClientOptions),
     );
     const client = new MongoClient(url, Object.fromEntries(unnamed));
+    AnswerWatch.of(client);
     return await client.connect();
   } catch (error) {
     throw explainMongoError(error, url);
