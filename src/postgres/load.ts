@@ -109,38 +109,40 @@ export class Loader {
 
   /** All rows or none. `BEGIN`, the ledger's row and COPY go as one query: far away, round trips are most of the time. */
   #loadWhole(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    return this.#session.transactionBegunBy(async (client) => {
-      await reachFailpoint('worker-before-claim');
-      const options: CopyOptions = {
-        after: `BEGIN; ${claimStatement(this.#settings, batch, claimOf(encoded))}`,
-        onBegun: () => {
-          watch.lap('claim');
-        },
+    return this.#loadOnce(batch, encoded, watch, async (client, claim) => {
+      const onBegun = (): void => {
+        watch.lap('claim');
       };
-      try {
-        await timed(watch, this.#copyAll(client, encoded, options));
-      } catch (error) {
-        if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
-        throw error;
-      }
-      return await this.#finish(client, batch, encoded, [], watch);
+      await timed(watch, 'copy', this.#copyAll(client, encoded, { after: claim, onBegun }));
+      return [];
     });
   }
 
   /** Rows that Postgres refuses become dead letters. */
   #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    return this.#session.transaction(async (client) => {
+    return this.#loadOnce(batch, encoded, watch, async (client, claim) => {
+      await timed(watch, 'claim', client.query(claim));
+      if (encoded.copied === 0) return [];
+      return await timed(watch, 'copy', loadSettingAside(client, this.#settings, encoded));
+    });
+  }
+
+  /** @param copy begins with the statements of `claim`, and returns the rows that Postgres refused */
+  #loadOnce(
+    batch: Batch,
+    encoded: LoadableBatch,
+    watch: LoadWatch,
+    copy: (client: pg.Client, claim: string) => Promise<Refusal[]>,
+  ): Promise<Account> {
+    return this.#session.transactionBegunBy(async (client) => {
       await reachFailpoint('worker-before-claim');
+      let refusals: Refusal[];
       try {
-        await client.query(claimStatement(this.#settings, batch, claimOf(encoded)));
+        refusals = await copy(client, `BEGIN; ${claimStatement(this.#settings, batch, claimOf(encoded))}`);
       } catch (error) {
         if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
         throw error;
-      } finally {
-        watch.lap('claim');
       }
-      const refusals =
-        encoded.copied === 0 ? [] : await timed(watch, loadSettingAside(client, this.#settings, encoded));
       return await this.#finish(client, batch, encoded, refusals, watch);
     });
   }
@@ -194,12 +196,12 @@ function claimOf(encoded: LoadableBatch): Claim {
 type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
 type Account = Omit<LoadOutcome, 'steps'>;
 
-/** A COPY that fails has taken its time as well. */
-async function timed<T>(watch: LoadWatch, copying: Promise<T>): Promise<T> {
+/** What fails has taken its time as well. */
+async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<T>): Promise<T> {
   try {
-    return await copying;
+    return await work;
   } finally {
-    watch.lap('copy');
+    watch.lap(step);
   }
 }
 
