@@ -1,6 +1,7 @@
 /** Orders as shops have them: nested documents, arrays, decimals, dates, fields that vary. */
 
 import { Decimal128, Double, Int32, ObjectId, type Document } from 'mongodb';
+import type { ColumnType } from '../../src/plan/plan.ts';
 import { childTableName } from './names.ts';
 
 const cities = ['Rome', 'Lagos', 'Osaka', 'Lima', 'Tromsø', 'Łódź'];
@@ -40,29 +41,34 @@ export function makeOrder(n: number): Document {
 
 /** A plan for orders whose lines go to a table of their own. */
 export const lineTablePlan = {
-  columns: [
-    { column: '_id', path: '_id', type: 'objectId' },
-    { column: 'number', path: 'number', type: 'string' },
-    { column: 'customer', path: 'customer', type: 'json' },
-    { column: 'status', path: 'status', type: 'string' },
-    { column: 'tags', path: 'tags', type: 'json' },
-    { column: 'total', path: 'total', type: 'decimal' },
-    { column: 'createdAt', path: 'createdAt', type: 'date' },
-    { column: 'sentAt', path: 'sentAt', type: 'date' },
-    { column: 'note', path: 'note', type: 'string' },
-  ],
+  columns: columnsOf({
+    _id: 'objectId',
+    number: 'string',
+    customer: 'json',
+    status: 'string',
+    tags: 'json',
+    total: 'decimal',
+    createdAt: 'date',
+    sentAt: 'date',
+    note: 'string',
+  }),
   children: [
     {
       path: 'lines',
       table: childTableName,
       parentColumn: 'document_id',
-      columns: [
-        { column: 'sku', path: 'sku', type: 'string' },
-        { column: 'title', path: 'title', type: 'string' },
-        { column: 'amount', path: 'amount', type: 'int32' },
-        { column: 'price', path: 'price', type: 'decimal' },
-        { column: 'discount', path: 'discount', type: 'double' },
-      ],
+      columns: columnsOf({
+        sku: 'string',
+        title: 'string',
+        amount: 'int32',
+        price: 'decimal',
+        discount: 'double',
+      }),
     },
   ],
 };
+
+/** Each field in a column of its name. */
+function columnsOf(types: Readonly<Record<string, ColumnType>>): object[] {
+  return Object.entries(types).map(([name, type]) => ({ column: name, path: name, type }));
+}
