@@ -17,6 +17,8 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 /** An expected failure: says what went wrong and what to do, and ends the command with its code. */
 export class MigrationError extends Error {
   readonly exitCode: ExitCode;
+  /** Names the failure for programs: it stays the same when the message is worded otherwise. */
+  readonly code: string;
   /** One sentence that tells the way out; empty when the message already does. */
   readonly fix: string;
   /** A server was given up: what else needs it will fail as well. */
@@ -26,16 +28,32 @@ export class MigrationError extends Error {
     super(message, { cause: options.cause });
     this.name = new.target.name;
     this.exitCode = exitCode;
+    this.code = options.code ?? generalCodes[exitCode];
     this.fix = options.fix ?? '';
     this.isServerGone = options.isServerGone ?? false;
   }
 }
 
 export interface ErrorDetails {
+  /** `UPPER_CASE`; where there is none, that of the exit code. */
+  readonly code?: string;
   readonly fix?: string;
   readonly isServerGone?: boolean;
   readonly cause?: unknown;
 }
+
+/** What an error without a code of its own is called. */
+const generalCodes = {
+  [ExitCode.ok]: 'OK',
+  [ExitCode.internal]: 'INTERNAL',
+  [ExitCode.usage]: 'USAGE',
+  [ExitCode.source]: 'SOURCE',
+  [ExitCode.target]: 'TARGET',
+  [ExitCode.deadLetters]: 'DEAD_LETTERS',
+  [ExitCode.different]: 'DIFFERENT',
+  [ExitCode.sigint]: 'INTERRUPTED',
+  [ExitCode.sigterm]: 'INTERRUPTED',
+} as const satisfies Record<ExitCode, string>;
 
 /** A setting is wrong or missing: change the command, the environment or `.env`. */
 export class UsageError extends MigrationError {
@@ -73,22 +91,48 @@ export class InterruptedError extends MigrationError {
 
 /** An error as it crosses from a worker to the primary. */
 export interface WireError {
+  /** Of its class: what catches it at the other end asks for that. */
+  readonly name: string;
   readonly message: string;
+  readonly code: string;
   readonly fix: string;
   readonly exitCode: ExitCode;
   readonly isServerGone: boolean;
 }
 
+/** By their names, which minifying would change: nothing does that here. */
+const classes = {
+  MigrationError,
+  UsageError,
+  SourceError,
+  DamagedDumpError,
+  NothingToCopyError,
+  TargetError,
+  InterruptedError,
+};
+
 export function toWireError(error: unknown): WireError {
   if (error instanceof MigrationError) {
-    const { message, fix, exitCode, isServerGone } = error;
-    return { message, fix, exitCode, isServerGone };
+    const { name, message, code, fix, exitCode, isServerGone } = error;
+    return { name, message, code, fix, exitCode, isServerGone };
   }
   // An unexpected error is a defect of ours, and its stack is what a report of it needs.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { message, fix: '', exitCode: ExitCode.internal, isServerGone: false };
+  const { exitCode, code, name } = new MigrationError(ExitCode.internal, message);
+  return { name, message, code, fix: '', exitCode, isServerGone: false };
 }
 
-export function fromWireError({ exitCode, message, fix, isServerGone }: WireError): MigrationError {
-  return new MigrationError(exitCode, message, { fix, isServerGone });
+export function fromWireError({ name, exitCode, message, ...details }: WireError): MigrationError {
+  if (name === 'InterruptedError') {
+    return new InterruptedError(exitCode === ExitCode.sigint ? 'SIGINT' : 'SIGTERM');
+  }
+  if (name === 'MigrationError' || !(name in classes)) return new MigrationError(exitCode, message, details);
+  return new classes[name as 'UsageError'](message, details);
+}
+
+/** The same failure, of the same class, with another way out. */
+export function withFix(error: MigrationError, fix: string): MigrationError {
+  const copy = fromWireError({ ...toWireError(error), fix });
+  copy.cause = error;
+  return copy;
 }

@@ -1,7 +1,7 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
 import { targetOptions } from './config.ts';
-import { DamagedDumpError, MigrationError } from './errors.ts';
+import { DamagedDumpError, MigrationError, withFix } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -200,8 +200,7 @@ export class Migration {
     const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
-    const { exitCode, message, isServerGone } = error;
-    return new MigrationError(exitCode, message, { fix, isServerGone, cause: error });
+    return withFix(error, fix);
   }
 
   #notify(message: string): void {

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ExitCode, SourceError, TargetError, UsageError } from '../errors.ts';
-import type { MigrationError, WireError } from '../errors.ts';
+import { ExitCode, MigrationError, SourceError, TargetError, UsageError, toWireError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
 import { unlessCode } from './fs-errors.ts';
 import type { HostRole } from './host-lock.ts';
 import { stopOrphan } from './postgres/postmaster.ts';
@@ -71,12 +71,8 @@ export async function startHost(
     if (failure !== undefined || (isStopRequested && end === 0)) return failure;
     const log = (await unlessCode(readFile(logPath, 'utf8'), 'ENOENT')) ?? '';
     const message = `the host process of the embedded ${kind} ended (${end}) ${log}`.trim();
-    return reviveError(kind, {
-      message,
-      fix: 'Start again: what was committed is kept.',
-      exitCode: ExitCode.internal,
-      isServerGone: false,
-    });
+    const fix = 'Start again: what was committed is kept.';
+    return reviveError(kind, toWireError(new MigrationError(ExitCode.internal, message, { fix })));
   });
 
   send(child, { kind: 'start', server: kind, home, role: options.role });

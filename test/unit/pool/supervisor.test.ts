@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
-import { ExitCode, MigrationError } from '../../../src/errors.ts';
+import { ExitCode, MigrationError, TargetError, toWireError } from '../../../src/errors.ts';
 import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
 import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
@@ -63,10 +63,7 @@ class ScriptedWorker implements PoolWorker {
   }
 
   fails(message: string): void {
-    this.#events.onMessage({
-      kind: 'failed',
-      error: { message, fix: '', exitCode: ExitCode.target, isServerGone: false },
-    });
+    this.#events.onMessage({ kind: 'failed', error: toWireError(new TargetError(message)) });
   }
 
   acks(number: number, documents = 1): void {
@@ -78,7 +75,7 @@ class ScriptedWorker implements PoolWorker {
   }
 
   crashes(message: string): void {
-    const error = { message, fix: '', exitCode: ExitCode.internal, isServerGone: false };
+    const error = toWireError(new MigrationError(ExitCode.internal, message));
     this.#events.onMessage({ kind: 'crashing', error });
     this.goes({ code: 1, signal: null });
   }
