@@ -1,0 +1,62 @@
+/** The order of the entries of `src`, and what breaks it. */
+
+import { dirname } from 'node:path/posix';
+import { findComponents, groupBy } from './graph.ts';
+import type { ImportGraph } from './imports.ts';
+
+/** From the top to the bottom: each imports only what stands below it. DEVELOPMENT.md says what each is for. */
+export const entries = [
+  'index.ts',
+  'cli',
+  'run',
+  'workers',
+  'postgres',
+  'observe',
+  'transcode',
+  'plan',
+  'source',
+  'bson',
+  'config',
+  'common',
+] as const;
+
+/** More files side by side are a list that nobody reads. */
+export const maxFilesOfFolder = 25;
+
+/** The folder or file at the top of `src` that a file belongs to. */
+export function entryOf(file: string): string {
+  return file.split('/')[0] ?? file;
+}
+
+/** `from → to` of each import that points up, or at something that has no place in the order. */
+export function findArrowsUp(graph: ImportGraph): string[] {
+  const floorOf = (file: string): number => (entries as readonly string[]).indexOf(entryOf(file));
+  return [...graph].flatMap(([file, imported]) =>
+    imported
+      .filter((target) => entryOf(target) !== entryOf(file))
+      .filter((target) => floorOf(file) < 0 || floorOf(target) <= floorOf(file))
+      .map((target) => `${file} → ${target}`),
+  );
+}
+
+/** The files of each circle of imports. */
+export function findCircles(graph: ImportGraph): string[][] {
+  return findComponents(graph).filter((component) => component.length > 1);
+}
+
+/** Pairs of folders that import each other. */
+export function findMutualFolders(graph: ImportGraph): [string, string][] {
+  const folders = groupBy(graph, dirname);
+  return [...folders].flatMap(([folder, targets]) =>
+    targets
+      .filter((target) => target > folder && folders.get(target)?.includes(folder) === true)
+      .map((target): [string, string] => [folder, target]),
+  );
+}
+
+/** Folders with more files than one can take in, and how many they have. */
+export function findCrowdedFolders(graph: ImportGraph): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const file of graph.keys()) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  return [...counts].filter(([, count]) => count > maxFilesOfFolder);
+}
