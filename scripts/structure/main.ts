@@ -22,7 +22,10 @@ const broken = {
 print('files', graph.size);
 print('entries at the top', new Set([...graph.keys()].map(entryOf)).size);
 print('folders', folders.size);
-print('imports', [...graph.values()].reduce((sum, imported) => sum + imported.length, 0));
+print(
+  'imports',
+  [...graph.values()].reduce((sum, imported) => sum + imported.length, 0),
+);
 print('floors of folders', countFloors(folders));
 print('floors of files', countFloors(graph));
 for (const [what, found] of Object.entries(broken)) {
