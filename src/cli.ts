@@ -96,7 +96,10 @@ async function main(args: readonly string[]): Promise<number> {
       // An error of ours has passed through yargs; any other text is about the command line.
       throw (
         (error as Error | null) ??
-        new UsageError(message.replaceAll('\n', ' '), { fix: `see ${invoke('start', '--help')}.` })
+        new UsageError(message.replaceAll('\n', ' '), {
+          code: 'COMMAND_LINE',
+          fix: `see ${invoke('start', '--help')}.`,
+        })
       );
     })
     .parseAsync();

@@ -212,6 +212,7 @@ function refuseSeveral(command: CommandName, collections: string, plan: string):
   if (command === 'verify' || (command === 'start' && plan === '')) return;
   const what = command === 'start' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
+    code: 'ONE_COLLECTION_ONLY',
     fix: 'name one.',
   });
 }
@@ -222,6 +223,7 @@ function isDumpChosen(source: Given, mongoUrl: Given): boolean {
   const isFlag = ({ label }: Given): boolean => label.startsWith('--');
   if (isFlag(source) !== isFlag(mongoUrl)) return isFlag(source);
   throw new UsageError(`${source.label} and ${mongoUrl.label} are both set`, {
+    code: 'TWO_SOURCES',
     fix: 'documents are read from one of them: unset the other.',
   });
 }
@@ -234,6 +236,7 @@ function refuseHalfEmbedded(source: string, postgresUrl: string): void {
   const [set, missing] = source === '' ? ['POSTGRES_URL', 'MONGO_URL'] : [source, 'POSTGRES_URL'];
   if ((source === '') === (postgresUrl === '')) return;
   throw new UsageError(`${set} is set but ${missing} is not`, {
+    code: 'URL_MISSING',
     fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
   });
 }

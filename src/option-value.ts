@@ -25,7 +25,7 @@ export function checkOption(option: Option, raw: string, label: string): Given {
   // A URL may hold a password and is never shown, not even when it is wrong.
   const shown = option.kind === 'url' ? 'the value given' : `"${value}"`;
   const refuse = (allowed: string): never => {
-    throw new UsageError(`${label} must be ${allowed}, not ${shown}`);
+    throw new UsageError(`${label} must be ${allowed}, not ${shown}`, { code: 'OPTION_INVALID' });
   };
   if (value === '') refuse('not empty');
   switch (option.kind) {

@@ -79,6 +79,7 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw refuseToOverwrite(outPath);
     throw new UsageError(`${outPath} cannot be written (${code ?? String(error)})`, {
+      code: 'PLAN_NOT_WRITTEN',
       fix: 'choose another --out.',
       cause: error,
     });
@@ -91,6 +92,7 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
 
 function refuseToOverwrite(path: string): UsageError {
   return new UsageError(`${path} already exists`, {
+    code: 'FILE_EXISTS',
     fix: 'choose another --out, or overwrite it with --force.',
   });
 }

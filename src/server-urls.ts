@@ -21,6 +21,7 @@ export function checkMongoUrl({ value, label }: Given): string {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${label} is not a MongoDB URL`, {
+      code: 'MONGO_URL_INVALID',
       fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
     });
   }
@@ -37,13 +38,14 @@ export function checkPostgresUrl({ value, label }: Given): string {
     for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
     if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
-      if (!database) throw new UsageError(`${label} names no database`, { fix });
+      if (!database)
+        throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });
       return value;
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
   }
-  throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+  throw new UsageError(`${label} is not a PostgreSQL URL`, { code: 'POSTGRES_URL_INVALID', fix });
 }
 
 function requireReadable(path: string | null, label: string): void {
@@ -53,6 +55,7 @@ function requireReadable(path: string | null, label: string): void {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new UsageError(`${path}, which ${label} names, cannot be read (${code})`, {
+      code: 'URL_FILE_UNREADABLE',
       fix: 'correct the path, or let this user read the file.',
       cause: error,
     });

@@ -43,6 +43,7 @@ async function readStatus(session: Session, includesReplaced: boolean): Promise<
     try {
       if (!(await hasLedger(client))) {
         throw new UsageError('this database has no ledger: nothing was copied into it', {
+          code: 'LEDGER_MISSING',
           fix: 'give POSTGRES_URL the database that the run has loaded.',
         });
       }

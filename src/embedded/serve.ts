@@ -117,12 +117,16 @@ async function runCommand(
   } catch (error) {
     if (hasCode(error, 'ENOENT')) {
       throw new UsageError(`there is no program named ${file}`, {
+        code: 'PROGRAM_MISSING',
         fix: 'Install it, or give its full path.',
         cause: error,
       });
     }
     if (hasCode(error, 'EACCES'))
-      throw new UsageError(`${file} is not a program that can be run`, { cause: error });
+      throw new UsageError(`${file} is not a program that can be run`, {
+        code: 'PROGRAM_NOT_EXECUTABLE',
+        cause: error,
+      });
     throw error;
   } finally {
     process.off('SIGINT', ignore);

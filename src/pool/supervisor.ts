@@ -261,6 +261,7 @@ export class Supervisor {
     if (verdict.isExhausted) {
       this.#fail(
         new MigrationError(ExitCode.internal, `${what}; ${verdict.why}`, {
+          code: 'WORKERS_KEEP_DYING',
           fix: 'look at the messages above; if memory ran out, lower ITEMS_PER_PAGE or CLUSTER_SIZE.',
         }),
       );

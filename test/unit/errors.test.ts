@@ -41,8 +41,11 @@ describe('an error', () => {
     assert.deepEqual([other.code, other.fix, other.cause], ['DUMP_CUT_OFF', 'two.', error]);
   });
 
-  it('without a code of its own has that of its exit code', () => {
-    assert.equal(new errors.TargetError('gone').code, 'TARGET');
+  it('of a class that its file keeps to itself arrives as one of the side that failed', () => {
+    class OwnError extends errors.TargetError {}
+    const arrived = fromWireError(structuredClone(toWireError(new OwnError('of its own', details))));
+    assert.ok(arrived instanceof errors.TargetError);
+    assert.deepEqual([arrived.code, arrived.fix], ['SOME_CODE', 'do this.']);
   });
 
   it('that nobody expected crosses with its stack', () => {

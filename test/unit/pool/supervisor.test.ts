@@ -63,7 +63,10 @@ class ScriptedWorker implements PoolWorker {
   }
 
   fails(message: string): void {
-    this.#events.onMessage({ kind: 'failed', error: toWireError(new TargetError(message)) });
+    this.#events.onMessage({
+      kind: 'failed',
+      error: toWireError(new TargetError(message, { code: 'SOME_CODE' })),
+    });
   }
 
   acks(number: number, documents = 1): void {
@@ -75,7 +78,7 @@ class ScriptedWorker implements PoolWorker {
   }
 
   crashes(message: string): void {
-    const error = toWireError(new MigrationError(ExitCode.internal, message));
+    const error = toWireError(new MigrationError(ExitCode.internal, message, { code: 'SOME_CODE' }));
     this.#events.onMessage({ kind: 'crashing', error });
     this.goes({ code: 1, signal: null });
   }
