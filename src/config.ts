@@ -90,12 +90,21 @@ export interface Config {
 /** Flags as given on the command line, by option name; undefined where not given. */
 export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
 
-/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. */
+/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. @throws UsageError */
 export function loadDotEnv(): void {
   if (!existsSync('.env')) return;
   const places = [options.source.env, options.mongoUrl.env];
   const said = places.filter((name) => (process.env[name] ?? '') !== '');
-  process.loadEnvFile('.env');
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${resolve('.env')} cannot be read (${code ?? String(error)})`, {
+      code: 'ENV_FILE_UNREADABLE',
+      fix: 'correct it, or start in another folder.',
+      cause: error,
+    });
+  }
   if (said.length === 0) return;
   for (const name of places) if (!said.includes(name)) Reflect.deleteProperty(process.env, name);
 }
