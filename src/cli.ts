@@ -6,16 +6,32 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { complete, completionFlag } from './completion.ts';
 import { loadDotEnv, readConfig, type Config } from './config.ts';
-import { ExitCode, InterruptedError, MigrationError, UsageError } from './errors.ts';
+import {
+  ExitCode,
+  InterruptedError,
+  MigrationError,
+  stopSignals,
+  toWireError,
+  UsageError,
+  type StopSignal,
+} from './errors.ts';
+import type { ErrorEvent } from './events.ts';
+import { settleFlags } from './flags.ts';
 import { flagOf, optionNames, options, type CommandName, type Option } from './options.ts';
 import { collectGarbageLess } from './memory.ts';
 import type { Metrics } from './metrics.ts';
+import { Interrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { redact } from './redact.ts';
+import { isOn } from './option-value.ts';
+import { outliveReaders, printJson, say } from './output.ts';
+import { holdsUrl } from './redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './start.ts';
 import { examples, optionGroups } from './help.ts';
 import { invoke } from './invocation.ts';
 
+outliveReaders();
+/** Until the settings are read, as the environment and the flags say it. */
+let isJson = isOn(process.env[options.json.env] ?? '') || process.argv.includes(`--${flagOf('json')}`);
 try {
   process.exitCode = await main(hideBin(process.argv));
 } catch (error) {
@@ -29,10 +45,12 @@ async function main(args: readonly string[]): Promise<number> {
   const run =
     (command: CommandName, execute: (config: Config, options: CommandOptions) => Promise<number>) =>
     async (flags: object): Promise<void> => {
-      exitCode = await runCommand(readConfig(command, flags, process.env), execute);
+      const config = readConfig(command, flags, process.env);
+      isJson = config.json;
+      exitCode = await runCommand(config, execute);
     };
   const { own, command } = splitCommand(args);
-  await yargs(own)
+  await yargs(args[0] === completionFlag ? own : settleFlags(own))
     .scriptName('mongo2pg')
     .usage(
       'Moves a MongoDB collection into PostgreSQL: in parallel, through COPY, every document exactly once.',
@@ -85,25 +103,34 @@ async function main(args: readonly string[]): Promise<number> {
     )
     .epilogue(
       'Each option can be set in the environment, or in a file .env, under the name in brackets.\n' +
-        'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 130, 143 stopped.',
+        'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 129, 130, 143 stopped.',
     )
-    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .parserConfiguration({
+      // Our flags come here once each, and `--no-` is for those alone that are on or off.
+      'duplicate-arguments-array': false,
+      'boolean-negation': false,
+      'dot-notation': false,
+    })
     .strict()
     .wrap(Math.min(110, process.stdout.columns || 110))
     // Only what prints a completion is to end there, and yargs goes on unless it may end the process.
     .exitProcess(args[0] === 'completion' || args[0] === completionFlag)
-    .fail((message, error) => {
-      // An error of ours has passed through yargs; any other text is about the command line.
-      throw (
-        (error as Error | null) ??
-        new UsageError(message.replaceAll('\n', ' '), {
-          code: 'COMMAND_LINE',
-          fix: `see ${invoke('start', '--help')}.`,
-        })
-      );
+    .fail((message: string | null, thrown) => {
+      const error = thrown as Error | null;
+      // An error of ours, or a defect, has passed through yargs.
+      if (error !== null && error.name !== 'YError') throw error;
+      throw new UsageError(hideUrls(message ?? error?.message ?? '', args).replaceAll('\n', ' '), {
+        code: 'COMMAND_LINE',
+        fix: `see ${invoke('start', '--help')}.`,
+      });
     })
     .parseAsync();
   return exitCode;
+}
+
+/** What yargs does not know it repeats, and a password may have any character. */
+function hideUrls(message: string, args: readonly string[]): string {
+  return args.filter(holdsUrl).reduce((text, argument) => text.replaceAll(argument, '***'), message);
 }
 
 /** `servers --data-dir x psql -c …`: what follows the flags of `servers` is another program's command line, flags and all. */
@@ -138,23 +165,22 @@ async function runCommand(
   const shown = await createProgress(config.json);
   const metrics = await openMetrics(config, shown);
   const progress = metrics === null ? shown : alsoTo(metrics, shown);
-  const interrupt = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const error = new InterruptedError(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
-    // The second one ends at once: workers and servers see their channel close and end as well.
-    if (interrupt.signal.aborted) process.exit(error.exitCode);
-    progress.say(`${signal}: finishing what is in flight; once more ends at once`);
-    interrupt.abort(error);
+  const interrupt = new Interrupt();
+  const onSignal = (signal: StopSignal): void => {
+    const meaning = interrupt.hear(signal, performance.now());
+    // Workers and servers see their channel close, and end as well.
+    if (meaning === 'again') process.exit(new InterruptedError(signal).exitCode);
+    if (meaning === 'first') {
+      progress.say(`${signal}: finishing what is in flight; once more ends at once`);
+    }
   };
 
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of stopSignals) process.on(signal, onSignal);
   try {
     return await execute(config, { progress, signal: interrupt.signal });
   } finally {
     progress.close();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const signal of stopSignals) process.off(signal, onSignal);
     await metrics?.close();
   }
 }
@@ -188,13 +214,9 @@ function alsoTo(metrics: Metrics, progress: Progress): Progress {
 
 /** One line: what is wrong, and the way out. A defect of ours shows its stack. */
 function complain(error: unknown): number {
-  if (error instanceof MigrationError) {
-    const text = error.fix === '' ? error.message : `${error.message} — ${error.fix}`;
-    process.stderr.write(`error: ${redact(text)}\n`);
-    return error.exitCode;
-  }
-  process.stderr.write(
-    `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
-  );
-  return ExitCode.internal;
+  const { code, message, fix, exitCode } = toWireError(error);
+  const text = fix === '' ? message : `${message} — ${fix}`;
+  say(error instanceof MigrationError ? `error: ${text}` : text);
+  if (isJson) printJson({ kind: 'error', code, message, fix, exitCode } satisfies ErrorEvent);
+  return exitCode;
 }

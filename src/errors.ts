@@ -9,6 +9,7 @@ export const ExitCode = {
   target: 4,
   deadLetters: 5,
   different: 6,
+  sighup: 129,
   sigint: 130,
   sigterm: 143,
 } as const;
@@ -69,12 +70,20 @@ export class TargetError extends MigrationError {
   }
 }
 
+/** What asks a process to end: Ctrl-C, whoever manages it, and a terminal that is closed. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type StopSignal = (typeof stopSignals)[number];
+
+const exitCodes = {
+  SIGINT: ExitCode.sigint,
+  SIGTERM: ExitCode.sigterm,
+  SIGHUP: ExitCode.sighup,
+} as const satisfies Record<StopSignal, ExitCode>;
+
 /** The user asked the run to stop. */
 export class InterruptedError extends MigrationError {
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
-    super(signal === 'SIGINT' ? ExitCode.sigint : ExitCode.sigterm, `stopped by ${signal}`, {
-      code: 'INTERRUPTED',
-    });
+  constructor(signal: StopSignal, fix = '') {
+    super(exitCodes[signal], `stopped by ${signal}`, { code: 'INTERRUPTED', fix });
   }
 }
 
@@ -113,7 +122,8 @@ export function toWireError(error: unknown): WireError {
 
 export function fromWireError({ name, exitCode, message, ...details }: WireError): MigrationError {
   if (name === 'InterruptedError') {
-    return new InterruptedError(exitCode === ExitCode.sigint ? 'SIGINT' : 'SIGTERM');
+    const signal = stopSignals.find((name) => exitCodes[name] === exitCode) ?? 'SIGTERM';
+    return new InterruptedError(signal, details.fix);
   }
   const Class = name in classes ? classes[name as keyof typeof classes] : classOf(exitCode);
   if (Class === MigrationError) return new MigrationError(exitCode, message, details);

@@ -69,6 +69,17 @@ export interface FailedEvent {
   readonly message: string;
 }
 
+/** The last line of `--json` where the command fails, of several collections one for each that did. */
+export interface ErrorEvent {
+  readonly kind: 'error';
+  /** Of several collections, the one that failed. */
+  readonly source?: string;
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
+
 /** The rows are in; the primary key is being built. */
 export interface FinishingEvent {
   readonly kind: 'finishing';

@@ -198,6 +198,7 @@ class Job {
 
   #bringUp(): Supervisor {
     const supervisor = bringUpWorkers(this.#config, this.#options.pool, this.#size, {
+      signal: this.#options.signal,
       onNotice: (message) => {
         this.#notify(message);
       },

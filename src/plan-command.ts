@@ -14,6 +14,7 @@ import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts'
 import { openDatabase } from './source/database.ts';
 import type { Source } from './source/source.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
+import { findLoss, print, say } from './output.ts';
 import { invoke } from './invocation.ts';
 
 /** @throws MigrationError */
@@ -54,7 +55,7 @@ async function planCollection(
   progress.close();
   const describeRisks =
     risks.length === 0 ? 'no risks found' : `risks:\n${risks.map((risk) => `- ${risk}\n`).join('')}`;
-  process.stderr.write(
+  say(
     [
       `${source.name}: a plan from ${file.sampled ?? ''}`,
       '',
@@ -62,7 +63,6 @@ async function planCollection(
       `${addPrimaryKeyStatement(made.plan)};`,
       '',
       describeRisks,
-      '',
     ].join('\n'),
   );
   await write(formatPlanFile(file), config);
@@ -70,8 +70,14 @@ async function planCollection(
 
 async function write(text: string, { outPath, isOverwriteAllowed }: Config): Promise<void> {
   if (outPath === undefined) {
-    process.stdout.write(text);
-    return;
+    print(text);
+    const loss = await findLoss();
+    if (loss === null) return;
+    // Half of a plan would be taken for a plan.
+    throw new UsageError(`the plan could not be written to standard output (${loss})`, {
+      code: 'PLAN_NOT_WRITTEN',
+      fix: 'choose a file with --out.',
+    });
   }
   try {
     await writeFile(outPath, text, { flag: isOverwriteAllowed ? 'w' : 'wx' });
@@ -85,9 +91,7 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
     });
   }
   const shown = relative('', outPath);
-  process.stderr.write(
-    `wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}\n`,
-  );
+  say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
 }
 
 function refuseToOverwrite(path: string): UsageError {

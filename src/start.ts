@@ -5,13 +5,14 @@ import { embedded } from './server-urls.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, Failure, Outcome, RunEvent } from './events.ts';
+import type { DryRunEvent, ErrorEvent, Failure, Outcome, RunEvent } from './events.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { warmUp } from './pool/warm-pool.ts';
 import type { Progress } from './progress.ts';
 import type { Recorder } from './report/recorder.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
+import { print, printJson, say } from './output.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { describeVerification, isProven } from './verification-text.ts';
 import type { Verified } from './verify.ts';
@@ -42,7 +43,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
     };
   });
   options.progress.close();
-  reportFailures(verified.failures);
+  reportFailures(config, verified.failures);
   await tellOfEmbedded(config, outcome);
   const [failure] = [...outcome.failures, ...verified.failures];
   if (failure !== undefined) return failure.exitCode;
@@ -91,7 +92,8 @@ async function lookOnly(
   const { dryRun } = await import('./dry-run.ts');
   const isSeeded = config.mongoUrl === embedded;
   const onEvent = (event: DryRunEvent): void => {
-    process.stdout.write(`${config.json ? JSON.stringify(event) : describeDryRun(event)}\n`);
+    if (config.json) printJson(event);
+    else print(`${describeDryRun(event)}\n`);
   };
   return await withServers(config, options, (urls) =>
     dryRun({ ...config, ...urls }, { ...more, isSeeded, onEvent, signal: options.signal }),
@@ -104,7 +106,7 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
     compareAll({ ...config, ...urls }, options),
   );
   options.progress.close();
-  reportFailures(failures);
+  reportFailures(config, failures);
   // That something differs is known for certain, whatever else could not be compared.
   if (!summaries.every(isProven)) return ExitCode.different;
   return failures[0]?.exitCode ?? ExitCode.ok;
@@ -120,14 +122,16 @@ async function compareAll(
   const { verify: compare } = await import('./verify.ts');
   const onEvent = (event: RunEvent): void => {
     progress.show(event);
-    if (event.kind === 'verified' && !config.json) process.stdout.write(`\n${describeVerification(event)}\n`);
+    if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
   };
   return await compare(config, { onEvent, signal, leftOut });
 }
 
-function reportFailures(failures: readonly Failure[]): void {
-  for (const { source, message, fix } of failures) {
-    process.stderr.write(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}\n`);
+function reportFailures({ json }: Config, failures: readonly Failure[]): void {
+  for (const failure of failures) {
+    const { source, message, fix } = failure;
+    if (json) printJson({ kind: 'error', ...failure } satisfies ErrorEvent);
+    say(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}`);
   }
 }
 
@@ -237,21 +241,21 @@ function reportCopied(config: Config, { summaries, failures }: Outcome): void {
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
-    if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
+    if (warning !== null) say(`warning: ${warning}`);
   }
-  reportFailures(failures);
+  reportFailures(config, failures);
   // The JSON lines end with the same account.
   if (config.json) return;
-  for (const summary of summaries) process.stdout.write(`\n${describeSummary(summary)}\n`);
+  for (const summary of summaries) print(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
-    process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
+    print(`\n${describeOutcome(summaries, failures)}\n`);
   }
 }
 
 async function tellOfEmbedded(config: Config, { summaries: [first] }: Outcome): Promise<void> {
   if (config.json || config.postgresUrl !== embedded || first === undefined) return;
   const { qualifiedName } = await import('./postgres/ddl.ts');
-  process.stdout.write(
+  print(
     [
       '',
       `The embedded servers are stopped; their data is in ${config.dataDir}`,

@@ -52,6 +52,7 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
   const pool = await createPool(config.clusterImplementation);
   const bringUp = (): Supervisor =>
     bringUpWorkers(config, pool, size, {
+      signal,
       onNotice: notify,
       onDeath: (id) => {
         onEvent({ kind: 'worker-died', id });

@@ -35,7 +35,7 @@ export function bringUpWorkers(
   config: Config,
   pool: Pool,
   size: number,
-  callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
+  callbacks: Pick<SupervisorOptions, 'signal' | 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
 ): Supervisor {
   const supervisor = new Supervisor({
     pool,
