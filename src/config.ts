@@ -16,6 +16,7 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { SecretUrl } from './secret-url.ts';
 import { checkMongoUrl, checkPostgresUrl, databaseOf, embedded } from './server-urls.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
@@ -29,14 +30,14 @@ export interface Config {
   /** Absolute path of the dump that is read; undefined when a server is. */
   readonly dumpPath: string | undefined;
   /** A MongoDB URL, or `embedded`; empty when a dump is read. */
-  readonly mongoUrl: string;
+  readonly mongoUrl: SecretUrl;
   /** Empty when the dump is to tell it. */
   readonly mongoDb: string;
   /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
   readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
-  readonly postgresUrl: string;
+  readonly postgresUrl: SecretUrl;
   readonly postgresSchema: string;
   /** Undefined when not set: the command's own default then holds. */
   readonly ifExists: IfExists | undefined;
@@ -153,11 +154,11 @@ export function readConfig(
   const defaultDb = isDump ? '' : databaseOf(mongoUrl) || text('mongoDb');
   return Object.freeze({
     dumpPath,
-    mongoUrl: isDump ? '' : mongoUrl || embedded,
+    mongoUrl: new SecretUrl(isDump ? '' : mongoUrl || embedded),
     mongoDb: isMongoDbSet ? text('mongoDb') : defaultDb,
     mongoCollection,
     excludeCollections: text('excludeCollections'),
-    postgresUrl: postgresUrl || embedded,
+    postgresUrl: new SecretUrl(postgresUrl || embedded),
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
     isRestart: text('restart') === 'true',
@@ -199,12 +200,12 @@ export function readConfig(
 }
 
 /** How PostgreSQL is reached. */
-export function targetOptions({ postgresUrl: url, retryLimitMs, answerTimeoutMs }: Config): {
+export function targetOptions({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): {
   readonly url: string;
   readonly retryLimitMs: number;
   readonly answerTimeoutMs: number;
 } {
-  return { url, retryLimitMs, answerTimeoutMs };
+  return { url: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
 }
 
 /** A server says itself what of a filter it does not know. */

@@ -87,7 +87,7 @@ async function lookAtAll(
   if (!namesSeveral(mongoCollection)) {
     if (
       options.isSeeded &&
-      (await isCollectionEmpty({ url: mongoUrl, db: database.name, collection: mongoCollection }))
+      (await isCollectionEmpty({ url: mongoUrl.reveal(), db: database.name, collection: mongoCollection }))
     ) {
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;

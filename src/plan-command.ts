@@ -13,6 +13,7 @@ import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
 import { openDatabase } from './source/database.ts';
 import type { Source } from './source/source.ts';
+import { noUrl } from './secret-url.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
 import { findLoss, print, say } from './output.ts';
 import { invoke } from './invocation.ts';
@@ -22,8 +23,8 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   const { outPath, isOverwriteAllowed } = config;
   // Before a server is started for nothing; when it is written, once more.
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
-  await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
-    if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
+  await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
+    if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
     const database = await openDatabase(
       { ...config, mongoUrl },
       { onNotice: options.progress.say, signal: options.signal },

@@ -13,6 +13,11 @@ export function redact(text: string): string {
   return text.replace(inAuthority, '$1:***@').replace(inQuery, '$1***');
 }
 
+/** Of a text that is one URL: all between the slashes and the last `@`, whatever characters a password has. */
+export function redactUrl(url: string): string {
+  return redact(url.replace(/:\/\/.*@/s, '://***@'));
+}
+
 /** Whether a URL is in the text, or what a path has made of one with a user. */
 export function holdsUrl(text: string): boolean {
   return /[a-z][a-z0-9+.-]*:\/\//i.test(text) || /:\/[^/]*@/.test(text);

@@ -13,7 +13,8 @@ export const embedded = 'embedded';
 export function checkMongoUrl({ value, label }: Given): string {
   if (value === '' || value === embedded) return value;
   try {
-    const { searchParams } = new ConnectionString(value);
+    const { hosts, isSRV, searchParams } = new ConnectionString(value);
+    if (cutsPassword(value) || (!isSRV && !hosts.every((name) => hostPattern.test(name)))) throw new Error();
     for (const name of ['tlsCAFile', 'tlsCertificateKeyFile', 'tlsCRLFile']) {
       requireReadable(searchParams.get(name), label);
     }
@@ -37,7 +38,7 @@ export function checkPostgresUrl({ value, label }: Given): string {
     const query = new URLSearchParams(value.split('?')[1] ?? '');
     for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
-    if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
+    if (/^postgres(ql)?:\/\//.test(value) && !cutsPassword(value) && (!port || Number(port) <= 65_535)) {
       if (!database)
         throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });
       return value;
@@ -46,6 +47,16 @@ export function checkPostgresUrl({ value, label }: Given): string {
     if (error instanceof UsageError) throw error;
   }
   throw new UsageError(`${label} is not a PostgreSQL URL`, { code: 'POSTGRES_URL_INVALID', fix });
+}
+
+/** A name or an address with its port, or the path of a socket. */
+const hostPattern = /^(?:(?:[\w.-]+|\[[\da-f:.%\w]+\])(?::\d{1,5})?|%2F\S+\.sock)$/i;
+
+/**
+ * A password with a `/` in it ends the host too early: what is left of it would be a port and a database, which are shown.
+ */
+function cutsPassword(url: string): boolean {
+  return /^\w[\w+.-]*:\/\/[^/?]*\/[^?]*@/.test(url);
 }
 
 function requireReadable(path: string | null, label: string): void {

@@ -14,6 +14,7 @@ import { describeOutcome, describeSummary, describeUnexpectedAmount } from './su
 import { formatCount } from './format.ts';
 import { print, printJson, say } from './output.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import { noUrl, SecretUrl } from './secret-url.ts';
 import { describeVerification, isProven } from './verification-text.ts';
 import type { Verified } from './verify.ts';
 import { invoke } from './invocation.ts';
@@ -29,10 +30,10 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   // First of all: what is wrong in a plan is told before a server is started.
   const planFile = await openPlanFile(config);
   await checkReportPlace(config);
-  const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
+  const isTrial = config.mongoUrl.is(embedded) && config.postgresUrl.is(embedded);
   if (config.isDryRun) return await lookOnly(config, options, { planFile, isTrial });
   const { outcome, verified } = await withServers(config, options, async (urls) => {
-    if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
+    if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
     const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
     // At once: whatever the comparison meets, what was copied is told.
@@ -90,7 +91,7 @@ async function lookOnly(
   more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
 ): Promise<ExitCode> {
   const { dryRun } = await import('./dry-run.ts');
-  const isSeeded = config.mongoUrl === embedded;
+  const isSeeded = config.mongoUrl.is(embedded);
   const onEvent = (event: DryRunEvent): void => {
     if (config.json) printJson(event);
     else print(`${describeDryRun(event)}\n`);
@@ -155,8 +156,8 @@ async function recorded(
 /** `npm run seed`. @throws MigrationError */
 export async function seed(config: Config, options: CommandOptions): Promise<ExitCode> {
   // On the trial server the users of an earlier seed are in the way of nobody.
-  const ifExists = config.ifExists ?? (config.mongoUrl === embedded ? 'drop' : 'fail');
-  await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
+  const ifExists = config.ifExists ?? (config.mongoUrl.is(embedded) ? 'drop' : 'fail');
+  await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
     await fill({ ...config, mongoUrl }, ifExists, options);
   });
   return ExitCode.ok;
@@ -165,7 +166,7 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
 /** `npm run status`. @throws MigrationError */
 export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { showStatus } = await import('./status-command.ts');
-  await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+  await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
     showStatus({ ...config, postgresUrl }, options.signal),
   );
   return ExitCode.ok;
@@ -174,7 +175,7 @@ export async function status(config: Config, options: CommandOptions): Promise<E
 /** `npm run retry`. @throws MigrationError */
 export async function retry(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { retryDeadLetters } = await import('./retry-command.ts');
-  return await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+  return await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
     retryDeadLetters({ ...config, postgresUrl }, { say: options.progress.say, signal: options.signal }),
   );
 }
@@ -195,7 +196,7 @@ export async function withServers<T>(
   use: (urls: Urls) => Promise<T>,
 ): Promise<T> {
   const servers: EmbeddedServer[] = [];
-  const start = async (kind: 'Mongo' | 'Postgres', name: string): Promise<string> => {
+  const start = async (kind: 'Mongo' | 'Postgres', name: string): Promise<SecretUrl> => {
     signal.throwIfAborted();
     progress.say(`starting the embedded ${name} in ${dataDir}`);
     const options: EmbeddedServerOptions = { dataDir, role: 'run', onNotice: progress.say };
@@ -203,14 +204,14 @@ export async function withServers<T>(
     const { startEmbeddedMongo, startEmbeddedPostgres } = await import('./embedded/servers.ts');
     const server = await (kind === 'Mongo' ? startEmbeddedMongo(options) : startEmbeddedPostgres(options));
     servers.push(server);
-    return server.url;
+    return new SecretUrl(server.url);
   };
   // Before anything is started, and a folder made for it.
-  if (postgresUrl === embedded) await (await import('./embedded/postgres/binaries.ts')).findPackage();
+  if (postgresUrl.is(embedded)) await (await import('./embedded/postgres/binaries.ts')).findPackage();
   try {
     return await use({
-      mongoUrl: mongoUrl === embedded ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
-      postgresUrl: postgresUrl === embedded ? await start('Postgres', 'PostgreSQL') : postgresUrl,
+      mongoUrl: mongoUrl.is(embedded) ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
+      postgresUrl: postgresUrl.is(embedded) ? await start('Postgres', 'PostgreSQL') : postgresUrl,
     });
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
@@ -218,13 +219,14 @@ export async function withServers<T>(
 }
 
 export async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
-  const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
+  const { mongoUrl, mongoDb: db, mongoCollection: collection } = config;
+  const url = mongoUrl.reveal();
   const { isCollectionEmpty } = await import('./seed.ts');
   if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);
 }
 
 async function fill(
-  { mongoUrl: url, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
+  { mongoUrl, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
   ifExists: NonNullable<Config['ifExists']>,
   { progress }: CommandOptions,
 ): Promise<void> {
@@ -232,7 +234,7 @@ async function fill(
   const target = `${db}.${collection}`;
   progress.say(`seeding ${target} with ${formatCount(amount)} users`);
   const startedMs = performance.now();
-  const inserted = await seedUsers({ url, db, collection, amount, ifExists });
+  const inserted = await seedUsers({ url: mongoUrl.reveal(), db, collection, amount, ifExists });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
@@ -253,7 +255,7 @@ function reportCopied(config: Config, { summaries, failures }: Outcome): void {
 }
 
 async function tellOfEmbedded(config: Config, { summaries: [first] }: Outcome): Promise<void> {
-  if (config.json || config.postgresUrl !== embedded || first === undefined) return;
+  if (config.json || !config.postgresUrl.is(embedded) || first === undefined) return;
   const { qualifiedName } = await import('./postgres/ddl.ts');
   print(
     [

@@ -28,7 +28,7 @@ export async function chooseSize(
 
 /** How the workers reach Postgres, before a run and in it. */
 export function workerTarget({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): WorkerTarget {
-  return { postgresUrl, retryLimitMs, answerTimeoutMs };
+  return { postgresUrl: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
 }
 
 export function bringUpWorkers(

@@ -5,6 +5,7 @@ import { addAbortSignal } from 'node:stream';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
+import { reveal, type Url } from '../secret-url.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
@@ -116,8 +117,8 @@ async function identify(client: pg.Client): Promise<{ pid: number; startedAt: st
 }
 
 /** `host:port/database`: all of the URL that may be shown. */
-export function describePostgres(url: string): string {
-  const { host, port, database } = parse(url);
+export function describePostgres(url: Url): string {
+  const { host, port, database } = parse(reveal(url));
   return `${host ?? 'localhost'}:${port ?? '5432'}/${database ?? ''}`;
 }
 
@@ -135,10 +136,10 @@ export async function closePostgres({ client, socket }: Connection): Promise<voi
   }
 }
 
-export function explainPostgresError(error: unknown, url: string): MigrationError {
+export function explainPostgresError(error: unknown, url: Url): MigrationError {
   if (error instanceof MigrationError) return error;
   const where = describePostgres(url);
-  const { database, user } = parse(url);
+  const { database, user } = parse(reveal(url));
   const text = firstMessageOf(error);
   const explain = (code: string, message: string, fix: string): TargetError =>
     new TargetError(message, { code, fix, cause: error });
@@ -216,7 +217,7 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
 }
 
 /** Puts the errors of Postgres itself into words; leaves others, such as those that were explained where they arose. */
-export function explainDatabaseError(error: unknown, url: string): unknown {
+export function explainDatabaseError(error: unknown, url: Url): unknown {
   return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
 }
 
