@@ -16,6 +16,7 @@ import {
   type indexChoices,
 } from './options.ts';
 import type { JsonStyle, Layout, NulPolicy, ObjectIdStyle } from './plan/plan.ts';
+import { SecretUrl } from './secret-url.ts';
 import { checkMongoUrl, checkPostgresUrl, databaseOf, embedded } from './server-urls.ts';
 import { namesSeveral } from './source/collection-choice.ts';
 import { collectionOfDump } from './source/dump/file-name.ts';
@@ -29,14 +30,14 @@ export interface Config {
   /** Absolute path of the dump that is read; undefined when a server is. */
   readonly dumpPath: string | undefined;
   /** A MongoDB URL, or `embedded`; empty when a dump is read. */
-  readonly mongoUrl: string;
+  readonly mongoUrl: SecretUrl;
   /** Empty when the dump is to tell it. */
   readonly mongoDb: string;
   /** A name, or names and patterns of several separated by commas. */
   readonly mongoCollection: string;
   readonly excludeCollections: string;
   /** A PostgreSQL URL, or `embedded`. */
-  readonly postgresUrl: string;
+  readonly postgresUrl: SecretUrl;
   readonly postgresSchema: string;
   /** Undefined when not set: the command's own default then holds. */
   readonly ifExists: IfExists | undefined;
@@ -90,12 +91,21 @@ export interface Config {
 /** Flags as given on the command line, by option name; undefined where not given. */
 export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
 
-/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. */
+/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. @throws UsageError */
 export function loadDotEnv(): void {
   if (!existsSync('.env')) return;
   const places = [options.source.env, options.mongoUrl.env];
   const said = places.filter((name) => (process.env[name] ?? '') !== '');
-  process.loadEnvFile('.env');
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${resolve('.env')} cannot be read (${code ?? String(error)})`, {
+      code: 'ENV_FILE_UNREADABLE',
+      fix: 'correct it, or start in another folder.',
+      cause: error,
+    });
+  }
   if (said.length === 0) return;
   for (const name of places) if (!said.includes(name)) Reflect.deleteProperty(process.env, name);
 }
@@ -144,11 +154,11 @@ export function readConfig(
   const defaultDb = isDump ? '' : databaseOf(mongoUrl) || text('mongoDb');
   return Object.freeze({
     dumpPath,
-    mongoUrl: isDump ? '' : mongoUrl || embedded,
+    mongoUrl: new SecretUrl(isDump ? '' : mongoUrl || embedded),
     mongoDb: isMongoDbSet ? text('mongoDb') : defaultDb,
     mongoCollection,
     excludeCollections: text('excludeCollections'),
-    postgresUrl: postgresUrl || embedded,
+    postgresUrl: new SecretUrl(postgresUrl || embedded),
     postgresSchema: text('postgresSchema'),
     ifExists: given('ifExists').label === '' ? undefined : (text('ifExists') as IfExists),
     isRestart: text('restart') === 'true',
@@ -190,12 +200,12 @@ export function readConfig(
 }
 
 /** How PostgreSQL is reached. */
-export function targetOptions({ postgresUrl: url, retryLimitMs, answerTimeoutMs }: Config): {
+export function targetOptions({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): {
   readonly url: string;
   readonly retryLimitMs: number;
   readonly answerTimeoutMs: number;
 } {
-  return { url, retryLimitMs, answerTimeoutMs };
+  return { url: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
 }
 
 /** A server says itself what of a filter it does not know. */
@@ -212,6 +222,7 @@ function refuseSeveral(command: CommandName, collections: string, plan: string):
   if (command === 'verify' || (command === 'start' && plan === '')) return;
   const what = command === 'start' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
+    code: 'ONE_COLLECTION_ONLY',
     fix: 'name one.',
   });
 }
@@ -222,6 +233,7 @@ function isDumpChosen(source: Given, mongoUrl: Given): boolean {
   const isFlag = ({ label }: Given): boolean => label.startsWith('--');
   if (isFlag(source) !== isFlag(mongoUrl)) return isFlag(source);
   throw new UsageError(`${source.label} and ${mongoUrl.label} are both set`, {
+    code: 'TWO_SOURCES',
     fix: 'documents are read from one of them: unset the other.',
   });
 }
@@ -234,6 +246,7 @@ function refuseHalfEmbedded(source: string, postgresUrl: string): void {
   const [set, missing] = source === '' ? ['POSTGRES_URL', 'MONGO_URL'] : [source, 'POSTGRES_URL'];
   if ((source === '') === (postgresUrl === '')) return;
   throw new UsageError(`${set} is set but ${missing} is not`, {
+    code: 'URL_MISSING',
     fix: `set ${missing} too, or ask for the embedded trial server by name with ${missing}=embedded.`,
   });
 }

@@ -72,6 +72,8 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
   });
 }
 
+type Why = Pick<Extract<DryRunEvent, { kind: 'dry-run-failure' }>, 'code' | 'fix'>;
+
 async function lookAtAll(
   config: Config,
   options: DryRunOptions,
@@ -79,13 +81,13 @@ async function lookAtAll(
   database: Database,
 ): Promise<ExitCode> {
   const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
-  const leaveOut = (name: string, message: string, fix = ''): void => {
-    options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, message, fix });
+  const leaveOut = (name: string, message: string, { code, fix }: Why = { code: null, fix: '' }): void => {
+    options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, code, message, fix });
   };
   if (!namesSeveral(mongoCollection)) {
     if (
       options.isSeeded &&
-      (await isCollectionEmpty({ url: mongoUrl, db: database.name, collection: mongoCollection }))
+      (await isCollectionEmpty({ url: mongoUrl.reveal(), db: database.name, collection: mongoCollection }))
     ) {
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
@@ -115,10 +117,10 @@ async function lookAtAll(
       const error = explainDatabaseError(thrown, config.postgresUrl);
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
       if (error instanceof NothingToCopyError) {
-        leaveOut(name, `left out: ${error.message}`);
+        leaveOut(name, `left out: ${error.message}`, { code: error.code, fix: '' });
         continue;
       }
-      leaveOut(name, error.message, error.fix);
+      leaveOut(name, error.message, error);
       if (exitCode === ExitCode.ok) exitCode = error.exitCode;
     }
   }

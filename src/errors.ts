@@ -9,6 +9,7 @@ export const ExitCode = {
   target: 4,
   deadLetters: 5,
   different: 6,
+  sighup: 129,
   sigint: 130,
   sigterm: 143,
 } as const;
@@ -24,47 +25,34 @@ export class MigrationError extends Error {
   /** A server was given up: what else needs it will fail as well. */
   readonly isServerGone: boolean;
 
-  constructor(exitCode: ExitCode, message: string, options: ErrorDetails = {}) {
+  constructor(exitCode: ExitCode, message: string, options: ErrorDetails) {
     super(message, { cause: options.cause });
     this.name = new.target.name;
     this.exitCode = exitCode;
-    this.code = options.code ?? generalCodes[exitCode];
+    this.code = options.code;
     this.fix = options.fix ?? '';
     this.isServerGone = options.isServerGone ?? false;
   }
 }
 
 export interface ErrorDetails {
-  /** `UPPER_CASE`; where there is none, that of the exit code. */
-  readonly code?: string;
+  /** `UPPER_CASE`; docs/troubleshooting.md has the list. */
+  readonly code: string;
   readonly fix?: string;
   readonly isServerGone?: boolean;
   readonly cause?: unknown;
 }
 
-/** What an error without a code of its own is called. */
-const generalCodes = {
-  [ExitCode.ok]: 'OK',
-  [ExitCode.internal]: 'INTERNAL',
-  [ExitCode.usage]: 'USAGE',
-  [ExitCode.source]: 'SOURCE',
-  [ExitCode.target]: 'TARGET',
-  [ExitCode.deadLetters]: 'DEAD_LETTERS',
-  [ExitCode.different]: 'DIFFERENT',
-  [ExitCode.sigint]: 'INTERRUPTED',
-  [ExitCode.sigterm]: 'INTERRUPTED',
-} as const satisfies Record<ExitCode, string>;
-
 /** A setting is wrong or missing: change the command, the environment or `.env`. */
 export class UsageError extends MigrationError {
-  constructor(message: string, options: ErrorDetails = {}) {
+  constructor(message: string, options: ErrorDetails) {
     super(ExitCode.usage, message, options);
   }
 }
 
 /** MongoDB, or a dump, could not be reached or read. */
 export class SourceError extends MigrationError {
-  constructor(message: string, options: ErrorDetails = {}) {
+  constructor(message: string, options: ErrorDetails) {
     super(ExitCode.source, message, options);
   }
 }
@@ -77,15 +65,25 @@ export class NothingToCopyError extends SourceError {}
 
 /** PostgreSQL could not be reached or written. */
 export class TargetError extends MigrationError {
-  constructor(message: string, options: ErrorDetails = {}) {
+  constructor(message: string, options: ErrorDetails) {
     super(ExitCode.target, message, options);
   }
 }
 
+/** What asks a process to end: Ctrl-C, whoever manages it, and a terminal that is closed. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type StopSignal = (typeof stopSignals)[number];
+
+const exitCodes = {
+  SIGINT: ExitCode.sigint,
+  SIGTERM: ExitCode.sigterm,
+  SIGHUP: ExitCode.sighup,
+} as const satisfies Record<StopSignal, ExitCode>;
+
 /** The user asked the run to stop. */
 export class InterruptedError extends MigrationError {
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
-    super(signal === 'SIGINT' ? ExitCode.sigint : ExitCode.sigterm, `stopped by ${signal}`);
+  constructor(signal: StopSignal, fix = '') {
+    super(exitCodes[signal], `stopped by ${signal}`, { code: 'INTERRUPTED', fix });
   }
 }
 
@@ -118,16 +116,25 @@ export function toWireError(error: unknown): WireError {
   }
   // An unexpected error is a defect of ours, and its stack is what a report of it needs.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const { exitCode, code, name } = new MigrationError(ExitCode.internal, message);
+  const { exitCode, code, name } = new MigrationError(ExitCode.internal, message, { code: 'INTERNAL' });
   return { name, message, code, fix: '', exitCode, isServerGone: false };
 }
 
 export function fromWireError({ name, exitCode, message, ...details }: WireError): MigrationError {
   if (name === 'InterruptedError') {
-    return new InterruptedError(exitCode === ExitCode.sigint ? 'SIGINT' : 'SIGTERM');
+    const signal = stopSignals.find((name) => exitCodes[name] === exitCode) ?? 'SIGTERM';
+    return new InterruptedError(signal, details.fix);
   }
-  if (name === 'MigrationError' || !(name in classes)) return new MigrationError(exitCode, message, details);
-  return new classes[name as 'UsageError'](message, details);
+  const Class = name in classes ? classes[name as keyof typeof classes] : classOf(exitCode);
+  if (Class === MigrationError) return new MigrationError(exitCode, message, details);
+  return new (Class as typeof UsageError)(message, details);
+}
+
+/** For one whose class is another file's own. */
+function classOf(exitCode: ExitCode): typeof MigrationError | typeof UsageError {
+  if (exitCode === ExitCode.usage) return UsageError;
+  if (exitCode === ExitCode.source) return SourceError;
+  return exitCode === ExitCode.target ? TargetError : MigrationError;
 }
 
 /** The same failure, of the same class, with another way out. */

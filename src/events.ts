@@ -64,7 +64,20 @@ export interface RetriedEvent {
 export interface FailedEvent {
   readonly kind: 'failed';
   readonly source: string;
+  /** As in docs/troubleshooting.md; `INTERNAL` for a defect. */
+  readonly code: string;
   readonly message: string;
+}
+
+/** The last line of `--json` where the command fails, of several collections one for each that did. */
+export interface ErrorEvent {
+  readonly kind: 'error';
+  /** Of several collections, the one that failed. */
+  readonly source?: string;
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
 }
 
 /** The rows are in; the primary key is being built. */
@@ -120,6 +133,8 @@ export type RunEvent =
 /** One of several collections that could not be copied. */
 export interface Failure {
   readonly source: string;
+  /** Stays the same when the message is worded otherwise. */
+  readonly code: string;
   readonly message: string;
   readonly fix: string;
   readonly exitCode: ExitCode;
@@ -156,6 +171,8 @@ export type DryRunEvent =
   | {
       readonly kind: 'dry-run-failure';
       readonly source: string;
+      /** Null where it is left out without an error. */
+      readonly code: string | null;
       readonly message: string;
       readonly fix: string;
     };

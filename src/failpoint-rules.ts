@@ -47,7 +47,8 @@ export function parseFailpointRules(text: string): ReadonlyMap<FailpointName, Fa
   const rules = new Map<FailpointName, FailpointRule>();
   for (const part of text.split(';')) {
     const rule = parseRule(part.trim());
-    if (rules.has(rule.name)) throw new UsageError(`the failpoint ${rule.name} is set twice`);
+    if (rules.has(rule.name))
+      throw new UsageError(`the failpoint ${rule.name} is set twice`, { code: 'FAILPOINT_INVALID' });
     rules.set(rule.name, rule);
   }
   return rules;
@@ -55,7 +56,11 @@ export function parseFailpointRules(text: string): ReadonlyMap<FailpointName, Fa
 
 function parseRule(text: string): FailpointRule {
   const match = rulePattern.exec(text);
-  if (match === null) throw new UsageError(`not a failpoint: "${text}"`, { fix: `Write ${grammar}.` });
+  if (match === null)
+    throw new UsageError(`not a failpoint: "${text}"`, {
+      code: 'FAILPOINT_INVALID',
+      fix: `Write ${grammar}.`,
+    });
   const [, name = '', action = '', hex, firstHit = '1', times = '1'] = match;
   return {
     name: requireOneOf(failpointNames, name, 'failpoint'),
@@ -69,5 +74,8 @@ function parseRule(text: string): FailpointRule {
 function requireOneOf<T extends string>(known: readonly T[], text: string, what: string): T {
   const found = known.find((name) => name === text);
   if (found !== undefined) return found;
-  throw new UsageError(`unknown ${what} "${text}"`, { fix: `Known are: ${known.join(', ')}.` });
+  throw new UsageError(`unknown ${what} "${text}"`, {
+    code: 'FAILPOINT_INVALID',
+    fix: `Known are: ${known.join(', ')}.`,
+  });
 }

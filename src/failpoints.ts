@@ -63,6 +63,7 @@ let rules: ReturnType<typeof parseFailpointRules> | undefined;
 function findRule(name: FailpointName): FailpointRule | undefined {
   if (folder === '') {
     throw new UsageError('MONGO2PG_FAILPOINTS is set and MONGO2PG_FAILPOINTS_DIR is not', {
+      code: 'FAILPOINTS_DIR_MISSING',
       fix: 'Set it to an empty folder.',
     });
   }

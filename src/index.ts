@@ -92,8 +92,8 @@ export async function verify(
   const { summaries, failures } = await compare(config, hear(listener));
   const [failure] = failures;
   if (failure === undefined) return [...summaries];
-  const { exitCode, source, message, fix } = failure;
-  throw new MigrationError(exitCode, `${source}: ${message}`, { fix });
+  const { exitCode, source, message, code, fix } = failure;
+  throw new MigrationError(exitCode, `${source}: ${message}`, { code, fix });
 }
 
 function hear({
@@ -109,13 +109,18 @@ function readSettings(command: CommandName, settings: Readonly<Record<string, un
     const option: Option | undefined = optionNames.includes(name as OptionName)
       ? options[name as OptionName]
       : undefined;
-    if (option?.commands.includes(command) !== true) throw new UsageError(`there is no setting ${name}`);
+    if (option?.commands.includes(command) !== true)
+      throw new UsageError(`there is no setting ${name}`, { code: 'SETTING_UNKNOWN' });
   }
   const source = settings.source === undefined ? 'mongoUrl' : 'source';
   for (const name of [source, 'postgresUrl'] as const) {
     const url = settings[name];
-    if (typeof url !== 'string' || url === '') throw new UsageError(`${name} is missing`);
-    if (url === embedded) throw new UsageError(`${name} must be a URL: only commands have embedded servers`);
+    if (typeof url !== 'string' || url === '')
+      throw new UsageError(`${name} is missing`, { code: 'URL_MISSING' });
+    if (url === embedded)
+      throw new UsageError(`${name} must be a URL: only commands have embedded servers`, {
+        code: 'EMBEDDED_IN_LIBRARY',
+      });
   }
   return readConfig(command, settings, {}, (name) => name);
 }

@@ -12,7 +12,7 @@ export function parseJson(text: string, label: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${label} is not JSON: ${locate(text)}`, { cause: error });
+    throw new UsageError(`${label} is not JSON: ${locate(text)}`, { code: 'JSON_INVALID', cause: error });
   }
 }
 

@@ -54,6 +54,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
     throw new UsageError(
       `metrics cannot be served at ${host}:${port} (${String((error as NodeJS.ErrnoException).code)})`,
       {
+        code: 'METRICS_NOT_SERVED',
         fix: 'choose another METRICS_PORT (0 takes a free one) or METRICS_HOST.',
         cause: error,
       },

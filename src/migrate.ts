@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
+import { InterruptedError, MigrationError, NothingToCopyError, toWireError } from './errors.ts';
 import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
@@ -137,8 +137,8 @@ class Job {
           continue;
         }
         if (!(error instanceof MigrationError) || isEndOfAll(error, this.#options.signal)) throw error;
-        const { message, fix, exitCode } = error;
-        failures.push({ source: `${database.name}.${name}`, message, fix, exitCode });
+        const { code, message, fix, exitCode } = error;
+        failures.push({ source: `${database.name}.${name}`, code, message, fix, exitCode });
         this.#notify(`${database.name}.${name} failed: ${message}`);
         await mark(name, 'failed', message);
         // Whatever its workers hold is of a run that is over.
@@ -163,7 +163,8 @@ class Job {
       const error = explainDatabaseError(thrown, this.#config.postgresUrl);
       if (!(error instanceof InterruptedError || error instanceof NothingToCopyError)) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#options.onEvent({ kind: 'failed', source: `${database.name}.${collection}`, message });
+        const { code } = toWireError(error);
+        this.#options.onEvent({ kind: 'failed', source: `${database.name}.${collection}`, code, message });
       }
       throw error;
     }
@@ -197,6 +198,7 @@ class Job {
 
   #bringUp(): Supervisor {
     const supervisor = bringUpWorkers(this.#config, this.#options.pool, this.#size, {
+      signal: this.#options.signal,
       onNotice: (message) => {
         this.#notify(message);
       },

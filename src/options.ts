@@ -10,7 +10,8 @@ export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'ret
 
 export interface Option {
   readonly env: string;
-  readonly kind: 'text' | 'url' | 'count' | 'share' | 'choice' | 'switch';
+  /** `name`: one that Postgres can have. `switch`: on or off. */
+  readonly kind: 'text' | 'name' | 'json' | 'url' | 'count' | 'share' | 'choice' | 'switch';
   /** As written in `.env.example` and `--help`; empty means not set. */
   readonly default: string;
   readonly describe: string;
@@ -77,7 +78,7 @@ export const options = {
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
-    kind: 'text',
+    kind: 'name',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
     commands: ['start', 'plan', 'verify', 'retry'],
@@ -216,7 +217,7 @@ export const options = {
   },
   filter: {
     env: 'FILTER',
-    kind: 'text',
+    kind: 'json',
     default: '',
     describe: 'Which documents are read: a MongoDB filter in Extended JSON; all when not set.',
     commands: startAndPlan,

@@ -13,7 +13,9 @@ import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
 import { openDatabase } from './source/database.ts';
 import type { Source } from './source/source.ts';
+import { noUrl } from './secret-url.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
+import { findLoss, print, say } from './output.ts';
 import { invoke } from './invocation.ts';
 
 /** @throws MigrationError */
@@ -21,8 +23,8 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   const { outPath, isOverwriteAllowed } = config;
   // Before a server is started for nothing; when it is written, once more.
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
-  await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
-    if (config.mongoUrl === embedded) await seedIfEmpty({ ...config, mongoUrl }, options);
+  await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
+    if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
     const database = await openDatabase(
       { ...config, mongoUrl },
       { onNotice: options.progress.say, signal: options.signal },
@@ -54,7 +56,7 @@ async function planCollection(
   progress.close();
   const describeRisks =
     risks.length === 0 ? 'no risks found' : `risks:\n${risks.map((risk) => `- ${risk}\n`).join('')}`;
-  process.stderr.write(
+  say(
     [
       `${source.name}: a plan from ${file.sampled ?? ''}`,
       '',
@@ -62,7 +64,6 @@ async function planCollection(
       `${addPrimaryKeyStatement(made.plan)};`,
       '',
       describeRisks,
-      '',
     ].join('\n'),
   );
   await write(formatPlanFile(file), config);
@@ -70,8 +71,14 @@ async function planCollection(
 
 async function write(text: string, { outPath, isOverwriteAllowed }: Config): Promise<void> {
   if (outPath === undefined) {
-    process.stdout.write(text);
-    return;
+    print(text);
+    const loss = await findLoss();
+    if (loss === null) return;
+    // Half of a plan would be taken for a plan.
+    throw new UsageError(`the plan could not be written to standard output (${loss})`, {
+      code: 'PLAN_NOT_WRITTEN',
+      fix: 'choose a file with --out.',
+    });
   }
   try {
     await writeFile(outPath, text, { flag: isOverwriteAllowed ? 'w' : 'wx' });
@@ -79,18 +86,18 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw refuseToOverwrite(outPath);
     throw new UsageError(`${outPath} cannot be written (${code ?? String(error)})`, {
+      code: 'PLAN_NOT_WRITTEN',
       fix: 'choose another --out.',
       cause: error,
     });
   }
   const shown = relative('', outPath);
-  process.stderr.write(
-    `wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}\n`,
-  );
+  say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
 }
 
 function refuseToOverwrite(path: string): UsageError {
   return new UsageError(`${path} already exists`, {
+    code: 'FILE_EXISTS',
     fix: 'choose another --out, or overwrite it with --force.',
   });
 }

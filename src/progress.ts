@@ -2,6 +2,8 @@
 
 import type { ProgressEvent, RunEvent } from './events.ts';
 import { describeIndex } from './summary.ts';
+import { printJson, say } from './output.ts';
+import { redact } from './redact.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** Often enough to see that it lives, seldom enough for a log file. */
@@ -25,13 +27,10 @@ export async function createProgress(isJson: boolean): Promise<Progress> {
 
 /** Every event as one line on standard output, as it is. */
 function createJsonProgress(): Progress {
-  const print = (value: object): void => {
-    process.stdout.write(`${JSON.stringify(value)}\n`);
-  };
   return {
-    show: print,
+    show: printJson,
     say: (message) => {
-      print({ kind: 'notice', message });
+      printJson({ kind: 'notice', message });
     },
     close: () => undefined,
   };
@@ -45,19 +44,19 @@ async function createSpinnerProgress(): Promise<Progress> {
   const timer = setInterval(() => {
     if (line !== '') spinner.text = line;
   }, spinnerTextEveryMs);
-  const say = (message: string): void => {
+  const tell = (message: string): void => {
     // `info` ends the spinner's line.
     const wasSpinning = spinner.isSpinning;
-    spinner.info(message);
+    spinner.info(redact(message));
     if (wasSpinning) spinner.start(line);
   };
   let total = 0;
   return {
-    say,
+    say: tell,
     show: (event) => {
       switch (event.kind) {
         case 'notice':
-          say(event.message);
+          tell(event.message);
           return;
         case 'started':
           total = event.expectedDocuments;
@@ -98,48 +97,45 @@ async function createSpinnerProgress(): Promise<Progress> {
 }
 
 function createPlainProgress(): Progress {
-  const print = (line: string): void => {
-    process.stderr.write(`${line}\n`);
-  };
   let total = 0;
   let latest: ProgressEvent | undefined;
   const timer = setInterval(() => {
-    if (latest !== undefined) print(describeProgress(latest, total));
+    if (latest !== undefined) say(describeProgress(latest, total));
   }, plainLineEveryMs);
   return {
-    say: print,
+    say,
     show: (event) => {
       switch (event.kind) {
         case 'notice':
-          print(event.message);
+          say(event.message);
           return;
         case 'started':
           total = event.expectedDocuments;
-          print(describeStart(event));
+          say(describeStart(event));
           return;
         case 'progress':
           latest = event;
           return;
         case 'finishing':
-          if (latest !== undefined) print(describeProgress(latest, total));
+          if (latest !== undefined) say(describeProgress(latest, total));
           latest = undefined;
-          print('building the primary key');
+          say('building the primary key');
           return;
         case 'worker-died':
         case 'retried':
         case 'failed':
           return;
         case 'index':
-          print(`${event.source}: ${describeIndex(event)}`);
+          say(`${event.source}: ${describeIndex(event)}`);
           return;
         case 'verifying':
           total = event.expectedDocuments;
-          print(describeVerifying(event));
+          say(describeVerifying(event));
           return;
         case 'summary':
           return;
         case 'verified':
-          if (latest !== undefined) print(describeProgress(latest, total));
+          if (latest !== undefined) say(describeProgress(latest, total));
           latest = undefined;
           return;
       }

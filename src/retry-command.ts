@@ -43,6 +43,7 @@ async function retryAllRuns(
   );
   if (runs.length === 0) {
     throw new UsageError(`the ledger knows no run into ${table.schema}.${table.table}`, {
+      code: 'RUN_UNKNOWN',
       fix: 'set MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
     });
   }

@@ -47,6 +47,7 @@ export function requireBalance(summary: Summary): void {
       `rows in the table before ${rowsBefore}, after ${rowsAfter}; ` +
       `child rows ${childRows}, in their tables before ${childRowsBefore}, after ${inChildren}`,
     {
+      code: 'ACCOUNT_UNBALANCED',
       fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
     },
   );

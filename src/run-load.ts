@@ -191,6 +191,7 @@ export class RunLoad {
       ExitCode.deadLetters,
       `${count} became dead letters, more than MAX_DEAD_LETTERS`,
       {
+        code: 'TOO_MANY_DEAD_LETTERS',
         fix: 'look at mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if that is as it should be.',
       },
     );

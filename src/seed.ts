@@ -52,7 +52,8 @@ export async function seedUsers(options: SeedOptions): Promise<number> {
     if (failed !== undefined) throw failed.reason;
     return inserted;
   } catch (error) {
-    if (error instanceof MongoBulkWriteError) throw new SourceError(`seeding failed: ${error.message}`);
+    if (error instanceof MongoBulkWriteError)
+      throw new SourceError(`seeding failed: ${error.message}`, { code: 'SEED_FAILED' });
     throw explainMongoError(error, options.url);
   } finally {
     await client.close();
@@ -80,6 +81,7 @@ async function prepareCollection(collection: Collection<User>, { ifExists }: See
   switch (ifExists) {
     case 'fail':
       throw new SourceError(`the collection ${collection.namespace} already has documents`, {
+        code: 'COLLECTION_HAS_DOCUMENTS',
         fix: 'say what to do with them: --if-exists drop (they are removed) or append; or choose another MONGO_COLLECTION.',
       });
     case 'drop':

@@ -13,7 +13,8 @@ export const embedded = 'embedded';
 export function checkMongoUrl({ value, label }: Given): string {
   if (value === '' || value === embedded) return value;
   try {
-    const { searchParams } = new ConnectionString(value);
+    const { hosts, isSRV, searchParams } = new ConnectionString(value);
+    if (cutsPassword(value) || (!isSRV && !hosts.every((name) => hostPattern.test(name)))) throw new Error();
     for (const name of ['tlsCAFile', 'tlsCertificateKeyFile', 'tlsCRLFile']) {
       requireReadable(searchParams.get(name), label);
     }
@@ -21,6 +22,7 @@ export function checkMongoUrl({ value, label }: Given): string {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${label} is not a MongoDB URL`, {
+      code: 'MONGO_URL_INVALID',
       fix: 'it looks like mongodb://user:password@host:27017 or mongodb+srv://…; characters such as @ : / % in a password are written percent-encoded (%40 for @).',
     });
   }
@@ -36,14 +38,25 @@ export function checkPostgresUrl({ value, label }: Given): string {
     const query = new URLSearchParams(value.split('?')[1] ?? '');
     for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
-    if (/^postgres(ql)?:\/\//.test(value) && (!port || Number(port) <= 65_535)) {
-      if (!database) throw new UsageError(`${label} names no database`, { fix });
+    if (/^postgres(ql)?:\/\//.test(value) && !cutsPassword(value) && (!port || Number(port) <= 65_535)) {
+      if (!database)
+        throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });
       return value;
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
   }
-  throw new UsageError(`${label} is not a PostgreSQL URL`, { fix });
+  throw new UsageError(`${label} is not a PostgreSQL URL`, { code: 'POSTGRES_URL_INVALID', fix });
+}
+
+/** A name or an address with its port, or the path of a socket. */
+const hostPattern = /^(?:(?:[\w.-]+|\[[\da-f:.%\w]+\])(?::\d{1,5})?|%2F\S+\.sock)$/i;
+
+/**
+ * A password with a `/` in it ends the host too early: what is left of it would be a port and a database, which are shown.
+ */
+function cutsPassword(url: string): boolean {
+  return /^\w[\w+.-]*:\/\/[^/?]*\/[^?]*@/.test(url);
 }
 
 function requireReadable(path: string | null, label: string): void {
@@ -53,6 +66,7 @@ function requireReadable(path: string | null, label: string): void {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new UsageError(`${path}, which ${label} names, cannot be read (${code})`, {
+      code: 'URL_FILE_UNREADABLE',
       fix: 'correct the path, or let this user read the file.',
       cause: error,
     });

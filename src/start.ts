@@ -5,14 +5,16 @@ import { embedded } from './server-urls.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, Failure, Outcome, RunEvent } from './events.ts';
+import type { DryRunEvent, ErrorEvent, Failure, Outcome, RunEvent } from './events.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { warmUp } from './pool/warm-pool.ts';
 import type { Progress } from './progress.ts';
 import type { Recorder } from './report/recorder.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
+import { print, printJson, say } from './output.ts';
 import { namesSeveral } from './source/collection-choice.ts';
+import { noUrl, SecretUrl } from './secret-url.ts';
 import { describeVerification, isProven } from './verification-text.ts';
 import type { Verified } from './verify.ts';
 import { invoke } from './invocation.ts';
@@ -28,10 +30,10 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   // First of all: what is wrong in a plan is told before a server is started.
   const planFile = await openPlanFile(config);
   await checkReportPlace(config);
-  const isTrial = config.mongoUrl === embedded && config.postgresUrl === embedded;
+  const isTrial = config.mongoUrl.is(embedded) && config.postgresUrl.is(embedded);
   if (config.isDryRun) return await lookOnly(config, options, { planFile, isTrial });
   const { outcome, verified } = await withServers(config, options, async (urls) => {
-    if (config.mongoUrl === embedded && !namesSeveral(config.mongoCollection))
+    if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
     const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
     // At once: whatever the comparison meets, what was copied is told.
@@ -42,7 +44,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
     };
   });
   options.progress.close();
-  reportFailures(verified.failures);
+  reportFailures(config, verified.failures);
   await tellOfEmbedded(config, outcome);
   const [failure] = [...outcome.failures, ...verified.failures];
   if (failure !== undefined) return failure.exitCode;
@@ -89,9 +91,10 @@ async function lookOnly(
   more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
 ): Promise<ExitCode> {
   const { dryRun } = await import('./dry-run.ts');
-  const isSeeded = config.mongoUrl === embedded;
+  const isSeeded = config.mongoUrl.is(embedded);
   const onEvent = (event: DryRunEvent): void => {
-    process.stdout.write(`${config.json ? JSON.stringify(event) : describeDryRun(event)}\n`);
+    if (config.json) printJson(event);
+    else print(`${describeDryRun(event)}\n`);
   };
   return await withServers(config, options, (urls) =>
     dryRun({ ...config, ...urls }, { ...more, isSeeded, onEvent, signal: options.signal }),
@@ -104,7 +107,7 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
     compareAll({ ...config, ...urls }, options),
   );
   options.progress.close();
-  reportFailures(failures);
+  reportFailures(config, failures);
   // That something differs is known for certain, whatever else could not be compared.
   if (!summaries.every(isProven)) return ExitCode.different;
   return failures[0]?.exitCode ?? ExitCode.ok;
@@ -120,14 +123,16 @@ async function compareAll(
   const { verify: compare } = await import('./verify.ts');
   const onEvent = (event: RunEvent): void => {
     progress.show(event);
-    if (event.kind === 'verified' && !config.json) process.stdout.write(`\n${describeVerification(event)}\n`);
+    if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
   };
   return await compare(config, { onEvent, signal, leftOut });
 }
 
-function reportFailures(failures: readonly Failure[]): void {
-  for (const { source, message, fix } of failures) {
-    process.stderr.write(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}\n`);
+function reportFailures({ json }: Config, failures: readonly Failure[]): void {
+  for (const failure of failures) {
+    const { source, message, fix } = failure;
+    if (json) printJson({ kind: 'error', ...failure } satisfies ErrorEvent);
+    say(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}`);
   }
 }
 
@@ -151,8 +156,8 @@ async function recorded(
 /** `npm run seed`. @throws MigrationError */
 export async function seed(config: Config, options: CommandOptions): Promise<ExitCode> {
   // On the trial server the users of an earlier seed are in the way of nobody.
-  const ifExists = config.ifExists ?? (config.mongoUrl === embedded ? 'drop' : 'fail');
-  await withServers({ ...config, postgresUrl: '' }, options, async ({ mongoUrl }) => {
+  const ifExists = config.ifExists ?? (config.mongoUrl.is(embedded) ? 'drop' : 'fail');
+  await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
     await fill({ ...config, mongoUrl }, ifExists, options);
   });
   return ExitCode.ok;
@@ -161,7 +166,7 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
 /** `npm run status`. @throws MigrationError */
 export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { showStatus } = await import('./status-command.ts');
-  await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+  await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
     showStatus({ ...config, postgresUrl }, options.signal),
   );
   return ExitCode.ok;
@@ -170,7 +175,7 @@ export async function status(config: Config, options: CommandOptions): Promise<E
 /** `npm run retry`. @throws MigrationError */
 export async function retry(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { retryDeadLetters } = await import('./retry-command.ts');
-  return await withServers({ ...config, mongoUrl: '' }, options, ({ postgresUrl }) =>
+  return await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
     retryDeadLetters({ ...config, postgresUrl }, { say: options.progress.say, signal: options.signal }),
   );
 }
@@ -191,7 +196,7 @@ export async function withServers<T>(
   use: (urls: Urls) => Promise<T>,
 ): Promise<T> {
   const servers: EmbeddedServer[] = [];
-  const start = async (kind: 'Mongo' | 'Postgres', name: string): Promise<string> => {
+  const start = async (kind: 'Mongo' | 'Postgres', name: string): Promise<SecretUrl> => {
     signal.throwIfAborted();
     progress.say(`starting the embedded ${name} in ${dataDir}`);
     const options: EmbeddedServerOptions = { dataDir, role: 'run', onNotice: progress.say };
@@ -199,14 +204,14 @@ export async function withServers<T>(
     const { startEmbeddedMongo, startEmbeddedPostgres } = await import('./embedded/servers.ts');
     const server = await (kind === 'Mongo' ? startEmbeddedMongo(options) : startEmbeddedPostgres(options));
     servers.push(server);
-    return server.url;
+    return new SecretUrl(server.url);
   };
   // Before anything is started, and a folder made for it.
-  if (postgresUrl === embedded) await (await import('./embedded/postgres/binaries.ts')).findPackage();
+  if (postgresUrl.is(embedded)) await (await import('./embedded/postgres/binaries.ts')).findPackage();
   try {
     return await use({
-      mongoUrl: mongoUrl === embedded ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
-      postgresUrl: postgresUrl === embedded ? await start('Postgres', 'PostgreSQL') : postgresUrl,
+      mongoUrl: mongoUrl.is(embedded) ? await start('Mongo', 'MongoDB (for trying out)') : mongoUrl,
+      postgresUrl: postgresUrl.is(embedded) ? await start('Postgres', 'PostgreSQL') : postgresUrl,
     });
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
@@ -214,13 +219,14 @@ export async function withServers<T>(
 }
 
 export async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
-  const { mongoUrl: url, mongoDb: db, mongoCollection: collection } = config;
+  const { mongoUrl, mongoDb: db, mongoCollection: collection } = config;
+  const url = mongoUrl.reveal();
   const { isCollectionEmpty } = await import('./seed.ts');
   if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', options);
 }
 
 async function fill(
-  { mongoUrl: url, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
+  { mongoUrl, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
   ifExists: NonNullable<Config['ifExists']>,
   { progress }: CommandOptions,
 ): Promise<void> {
@@ -228,7 +234,7 @@ async function fill(
   const target = `${db}.${collection}`;
   progress.say(`seeding ${target} with ${formatCount(amount)} users`);
   const startedMs = performance.now();
-  const inserted = await seedUsers({ url, db, collection, amount, ifExists });
+  const inserted = await seedUsers({ url: mongoUrl.reveal(), db, collection, amount, ifExists });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
@@ -237,21 +243,21 @@ function reportCopied(config: Config, { summaries, failures }: Outcome): void {
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
-    if (warning !== null) process.stderr.write(`warning: ${warning}\n`);
+    if (warning !== null) say(`warning: ${warning}`);
   }
-  reportFailures(failures);
+  reportFailures(config, failures);
   // The JSON lines end with the same account.
   if (config.json) return;
-  for (const summary of summaries) process.stdout.write(`\n${describeSummary(summary)}\n`);
+  for (const summary of summaries) print(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
-    process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
+    print(`\n${describeOutcome(summaries, failures)}\n`);
   }
 }
 
 async function tellOfEmbedded(config: Config, { summaries: [first] }: Outcome): Promise<void> {
-  if (config.json || config.postgresUrl !== embedded || first === undefined) return;
+  if (config.json || !config.postgresUrl.is(embedded) || first === undefined) return;
   const { qualifiedName } = await import('./postgres/ddl.ts');
-  process.stdout.write(
+  print(
     [
       '',
       `The embedded servers are stopped; their data is in ${config.dataDir}`,

@@ -7,6 +7,7 @@ import { readJobStatus, type JobStatus } from './postgres/job-status.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { readRunStatus, type RunStatus } from './postgres/run-status.ts';
 import { withSession, type Session } from './postgres/session.ts';
+import { print, printJson } from './output.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from './status-text.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
@@ -23,7 +24,7 @@ export async function showStatus(config: Config, signal: AbortSignal): Promise<v
       let status = await readStatus(session, config.showsAll);
       // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
       if (!isAtWork(status)) status = await readStatus(session, config.showsAll);
-      print(status, config);
+      show(status, config);
       if (!config.isWatching || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
@@ -43,6 +44,7 @@ async function readStatus(session: Session, includesReplaced: boolean): Promise<
     try {
       if (!(await hasLedger(client))) {
         throw new UsageError('this database has no ledger: nothing was copied into it', {
+          code: 'LEDGER_MISSING',
           fix: 'give POSTGRES_URL the database that the run has loaded.',
         });
       }
@@ -58,17 +60,17 @@ function isAtWork({ jobs, runs }: Status): boolean {
   return [...jobs, ...runs].some(({ state }) => state === 'running');
 }
 
-function print({ jobs, runs }: Status, { json, isWatching }: Config): void {
+function show({ jobs, runs }: Status, { json, isWatching }: Config): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
       runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
     };
-    process.stdout.write(`${JSON.stringify(told)}\n`);
+    printJson(told);
     return;
   }
   const isRedrawn = isWatching && process.stdout.isTTY;
   const parts = [...jobs.map(describeJob), ...runs.map(describeStatus)];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
-  process.stdout.write(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
+  print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
 }

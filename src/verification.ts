@@ -102,6 +102,7 @@ export class Verification {
     const { plan } = run.settings;
     if (keyIndex(plan) < 0) {
       throw new UsageError(`the table ${qualifiedName(plan)} has no column for _id to compare by`, {
+        code: 'ID_HAS_NO_COLUMN',
         fix: 'rows without the _id of their document cannot be verified.',
       });
     }

@@ -52,6 +52,7 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
   const pool = await createPool(config.clusterImplementation);
   const bringUp = (): Supervisor =>
     bringUpWorkers(config, pool, size, {
+      signal,
       onNotice: notify,
       onDeath: (id) => {
         onEvent({ kind: 'worker-died', id });
@@ -95,10 +96,10 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
         } catch (thrown) {
           const error = explainDatabaseError(thrown, config.postgresUrl);
           if (!(error instanceof MigrationError) || error instanceof InterruptedError) throw error;
-          const { message, fix, exitCode, isServerGone } = error;
-          onEvent({ kind: 'failed', source, message });
+          const { code, message, fix, exitCode, isServerGone } = error;
+          onEvent({ kind: 'failed', source, code, message });
           if (signal.aborted || isServerGone || !namesSeveral(config.mongoCollection)) throw error;
-          failures.push({ source, message, fix, exitCode });
+          failures.push({ source, code, message, fix, exitCode });
           notify(`${source} could not be compared: ${message}`);
           // Whatever its workers hold is of a comparison that is over.
           await supervisor?.kill();
@@ -160,6 +161,7 @@ async function openAsCopied(database: Database, collection: string, run: Run): P
   } catch (error) {
     if (!(error instanceof NothingToCopyError)) throw error;
     throw new SourceError(`${error.message}, and ${describeRun(run)} has copied it`, {
+      code: 'SOURCE_EMPTIED',
       fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}.`,
       cause: error,
     });
@@ -182,15 +184,18 @@ async function findRunOf(
   if (run === undefined) {
     if (unfinished !== undefined) {
       throw new UsageError(`${describeRun(unfinished)} is not finished`, {
+        code: 'RUN_UNFINISHED',
         fix: 'finish it: the command that began it goes on where it stopped.',
       });
     }
     return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
+      code: 'RUN_UNKNOWN',
       fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
     });
   }
   if (!run.isSameTable) {
     throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
+      code: 'TABLE_DROPPED',
       fix: 'copy the collection anew.',
     });
   }

@@ -28,14 +28,14 @@ export async function chooseSize(
 
 /** How the workers reach Postgres, before a run and in it. */
 export function workerTarget({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): WorkerTarget {
-  return { postgresUrl, retryLimitMs, answerTimeoutMs };
+  return { postgresUrl: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
 }
 
 export function bringUpWorkers(
   config: Config,
   pool: Pool,
   size: number,
-  callbacks: Pick<SupervisorOptions, 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
+  callbacks: Pick<SupervisorOptions, 'signal' | 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
 ): Supervisor {
   const supervisor = new Supervisor({
     pool,

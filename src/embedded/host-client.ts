@@ -72,7 +72,10 @@ export async function startHost(
     const log = (await unlessCode(readFile(logPath, 'utf8'), 'ENOENT')) ?? '';
     const message = `the host process of the embedded ${kind} ended (${end}) ${log}`.trim();
     const fix = 'Start again: what was committed is kept.';
-    return reviveError(kind, toWireError(new MigrationError(ExitCode.internal, message, { fix })));
+    return reviveError(
+      kind,
+      toWireError(new MigrationError(ExitCode.internal, message, { code: 'EMBEDDED_HOST_ENDED', fix })),
+    );
   });
 
   send(child, { kind: 'start', server: kind, home, role: options.role });
@@ -80,7 +83,7 @@ export async function startHost(
   if (typeof port !== 'number') {
     const error = await ended;
     if (port === 'busy') return 'busy';
-    throw error ?? new TargetError(`the embedded ${kind} did not start`);
+    throw error ?? new TargetError(`the embedded ${kind} did not start`, { code: 'EMBEDDED_NOT_STARTED' });
   }
   // A command that ends without a stop, by an error say, must not be kept alive by its servers: they end by themselves.
   child.unref();
@@ -149,7 +152,9 @@ async function stopLostPostgres(home: string): Promise<void> {
 }
 
 /** Makes the error what it was in the host, so that callers can tell kinds apart. */
-function reviveError(kind: ServerKind, { message, fix, exitCode }: WireError): MigrationError {
-  if (exitCode === ExitCode.usage) return new UsageError(message, { fix });
-  return kind === 'postgres' ? new TargetError(message, { fix }) : new SourceError(message, { fix });
+function reviveError(kind: ServerKind, { message, code, fix, exitCode }: WireError): MigrationError {
+  if (exitCode === ExitCode.usage) return new UsageError(message, { code, fix });
+  return kind === 'postgres'
+    ? new TargetError(message, { code, fix })
+    : new SourceError(message, { code, fix });
 }

@@ -149,12 +149,14 @@ function describeFailure(failure: unknown, kind: ServerKind, home: string): Migr
   const name = kind === 'postgres' ? 'Postgres' : 'MongoDB server';
   if (hasCode(failure, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC') && failure instanceof Error) {
     return new Side(`the embedded ${name} cannot use ${home}: ${failure.message}`, {
+      code: 'EMBEDDED_DATA_UNREACHABLE',
       fix: 'Run as the user whom that folder belongs to, or give DATA_DIR another folder.',
       cause: failure,
     });
   }
   const reason = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
   return new Side(`the embedded ${name} failed: ${reason}`, {
+    code: 'EMBEDDED_SERVER_FAILED',
     fix: `Set ${kind === 'postgres' ? 'POSTGRES_URL' : 'MONGO_URL'} to a server of your own.`,
     cause: failure,
   });

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { ExitCode, UsageError } from '../errors.ts';
+import { ExitCode, stopSignals, UsageError } from '../errors.ts';
+import { say } from '../output.ts';
 import { hasCode } from './fs-errors.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres } from './servers.ts';
 import type { EmbeddedPostgres, EmbeddedServer } from './servers.ts';
@@ -18,12 +19,12 @@ interface Servers {
 }
 
 /**
- * Fulfilled with the exit code: the command's own, as a shell gives it (128 + signal), or 0 after SIGINT or SIGTERM.
+ * Fulfilled with the exit code: the command's own, as a shell gives it (128 + signal), or 0 after a signal to stop.
  * Rejects with the error of a server that does not start, or that ends before it should.
  */
 export async function holdServers(
   config: { readonly dataDir: string; readonly command: readonly string[] },
-  { writeLine = writeToStderr }: HoldOptions = {},
+  { writeLine = say }: HoldOptions = {},
 ): Promise<number> {
   const servers = await startBoth(config.dataDir, writeLine);
   try {
@@ -55,14 +56,12 @@ async function startBoth(dataDir: string, onNotice: (message: string) => void): 
 async function stopBoth({ postgres, mongo }: Servers): Promise<void> {
   // npm passes on a Ctrl-C that the terminal has sent already, and the second must not cut the end short.
   const ignore = (): void => undefined;
-  process.on('SIGINT', ignore);
-  process.on('SIGTERM', ignore);
+  for (const signal of stopSignals) process.on(signal, ignore);
   try {
     const ends = await Promise.allSettled([postgres.stop(), mongo.stop()]);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   } finally {
-    process.off('SIGINT', ignore);
-    process.off('SIGTERM', ignore);
+    for (const signal of stopSignals) process.off(signal, ignore);
   }
 }
 
@@ -81,9 +80,7 @@ async function waitForEnd(owned: readonly EmbeddedServer[]): Promise<void> {
   const keepAlive = setInterval(() => undefined, 2 ** 30);
   const listening = new AbortController();
   try {
-    const signals = (['SIGINT', 'SIGTERM'] as const).map((name) =>
-      once(process, name, { signal: listening.signal }),
-    );
+    const signals = stopSignals.map((name) => once(process, name, { signal: listening.signal }));
     const first = await Promise.race([
       ...signals.map((signal) => signal.then(() => undefined)),
       ...owned.map(({ ended }) => ended),
@@ -106,34 +103,36 @@ async function runCommand(
   });
   // Ctrl-C reaches the command itself, to which it may mean no more than "stop this query".
   const ignore = (): void => undefined;
-  const forward = (): void => {
-    child.kill('SIGTERM');
+  const forward = (signal: NodeJS.Signals): void => {
+    child.kill(signal);
   };
   process.on('SIGINT', ignore);
   process.on('SIGTERM', forward);
+  process.on('SIGHUP', forward);
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return signal === null ? (code ?? ExitCode.internal) : 128 + constants.signals[signal];
   } catch (error) {
     if (hasCode(error, 'ENOENT')) {
       throw new UsageError(`there is no program named ${file}`, {
+        code: 'PROGRAM_MISSING',
         fix: 'Install it, or give its full path.',
         cause: error,
       });
     }
     if (hasCode(error, 'EACCES'))
-      throw new UsageError(`${file} is not a program that can be run`, { cause: error });
+      throw new UsageError(`${file} is not a program that can be run`, {
+        code: 'PROGRAM_NOT_EXECUTABLE',
+        cause: error,
+      });
     throw error;
   } finally {
     process.off('SIGINT', ignore);
     process.off('SIGTERM', forward);
+    process.off('SIGHUP', forward);
   }
 }
 
 function quoteForShell(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function writeToStderr(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -85,6 +85,7 @@ async function startServer(kind: ServerKind, options: EmbeddedServerOptions): Pr
     }
   }
   throw new UsageError(`other commands keep taking ${home}`, {
+    code: 'EMBEDDED_DATA_IN_USE',
     fix: 'Run one at a time, or give DATA_DIR another folder.',
   });
 }
@@ -99,6 +100,7 @@ async function makeHome(kind: ServerKind, dataDir: string): Promise<string> {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST') || !(error instanceof Error))
       throw error;
     throw new UsageError(`the data folder cannot be used: ${error.message}`, {
+      code: 'DATA_DIR_UNUSABLE',
       fix: 'Give DATA_DIR a folder that you may write.',
       cause: error,
     });
@@ -118,6 +120,7 @@ async function waitForOther(home: string): Promise<HostRecord | undefined> {
   if (found === 'none') return undefined;
   if (found !== undefined) return found;
   throw new UsageError(`the host process of ${home} neither starts nor ends`, {
+    code: 'EMBEDDED_HOST_STUCK',
     fix: 'Give DATA_DIR another folder, or end that process (its pid is in host.json there).',
   });
 }
@@ -132,13 +135,14 @@ async function joinHeld(
     const who = role === 'held' ? 'a run' : 'another run';
     throw new UsageError(
       `${who} (pid ${other.parent.pid}) is using the embedded servers in ${resolve(dataDir)}`,
-      { fix: 'Wait for it to end, or give DATA_DIR another folder.' },
+      { code: 'EMBEDDED_DATA_IN_USE', fix: 'Wait for it to end, or give DATA_DIR another folder.' },
     );
   }
   const url = await formatUrl(kind, home, other.port);
   if (!(await (kind === 'postgres' ? isAnswering(url) : isListening(other.port)))) {
     const Side = kind === 'postgres' ? TargetError : SourceError;
     throw new Side(`the server that pid ${other.parent.pid} holds in ${home} does not answer`, {
+      code: 'EMBEDDED_SERVER_SILENT',
       fix: `Stop that command and try again; the server's log is in ${home}.`,
     });
   }
@@ -158,6 +162,7 @@ async function formatUrl(kind: ServerKind, home: string, port: number): Promise<
   const pgpass = await readPgpass(home);
   if (pgpass === undefined) {
     throw new TargetError(`the password file ${pgpassPath(home)} is gone`, {
+      code: 'EMBEDDED_PASSWORD_LOST',
       fix: 'Stop the servers and start them again, which makes a new one.',
     });
   }

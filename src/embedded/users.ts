@@ -34,6 +34,7 @@ async function importFaker(): Promise<typeof import('@faker-js/faker')> {
     return await import('@faker-js/faker');
   } catch (error) {
     throw new UsageError('@faker-js/faker, which makes the users, is not installed', {
+      code: 'FAKER_NOT_INSTALLED',
       fix: 'install the development dependencies: npm ci --include=dev.',
       cause: error,
     });

@@ -109,6 +109,7 @@ function requireFit(
     ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
+    code: 'TABLE_DOES_NOT_FIT',
     fix: `${fixes.join('; ')}.`,
   });
 }
@@ -117,6 +118,7 @@ function requireFit(
 function requireKey({ schema, table, columns }: Plan): void {
   if (columns.some(isIdColumn)) return;
   throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" is still to be made`, {
+    code: 'ID_HAS_NO_COLUMN',
     fix: 'make the table first, with a key of its own; or give _id a column.',
   });
 }

@@ -1,6 +1,7 @@
 /** Gives fields and collections names that Postgres can have, each different from the others. */
 
 import { createHash } from 'node:crypto';
+import { holdsUrl } from '../redact.ts';
 
 /** Postgres cuts a longer identifier by itself, and two that are equal up to there would collide. */
 export const maxIdentifierBytes = 63;
@@ -32,6 +33,16 @@ export function uniqueName(name: string, taken: Set<string>): string {
   for (let attempt = 0; taken.has(unique); attempt++) unique = withHash(name, String(attempt));
   taken.add(unique);
   return unique;
+}
+
+/** Why a name that a person gave cannot be one in Postgres; null where it can. */
+export function findNameMistake(name: string): string | null {
+  if (name === '') return 'a name in Postgres is not empty';
+  if (name.includes('\0')) return 'a name in Postgres has no U+0000';
+  if (holdsUrl(name)) return 'a URL is no name';
+  const length = Buffer.byteLength(name);
+  if (length <= maxIdentifierBytes) return null;
+  return `${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`;
 }
 
 /** `name` itself, or cut and given a hash of the whole when it is too long. */

@@ -1,7 +1,7 @@
 /** What a plan must hold beyond its shape: checks that compare one part of it with another, or with Postgres's limits. */
 
 import { parsePath, showPath, type WrittenPath } from './field-path.ts';
-import { isSystemColumn, maxColumns, maxIdentifierBytes } from './names.ts';
+import { findNameMistake, isSystemColumn, maxColumns } from './names.ts';
 import type { PlanFile, PlanFileChild } from './plan-file.ts';
 
 /** Each with its place: `columns[3].path: …`. */
@@ -57,11 +57,8 @@ function checkColumnNames(named: readonly NamedPlace[], at: string): string[] {
 }
 
 function checkIdentifier(place: string, name: string): string[] {
-  if (name === '') return [`${place}: a name in Postgres is not empty`];
-  if (name.includes('\0')) return [`${place}: a name in Postgres has no U+0000`];
-  const length = Buffer.byteLength(name);
-  if (length <= maxIdentifierBytes) return [];
-  return [`${place}: ${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`];
+  const mistake = findNameMistake(name);
+  return mistake === null ? [] : [`${place}: ${mistake}`];
 }
 
 function checkPaths(columns: PlanFile['columns'], at: string): string[] {

@@ -127,6 +127,7 @@ export async function readPlanFile(file: string): Promise<PlanFile> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new UsageError(`the plan ${file} cannot be read (${code})`, {
+      code: 'PLAN_UNREADABLE',
       fix: `correct PLAN, or write a plan with: ${invoke('plan', '--out plan.json')}`,
       cause: error,
     });
@@ -148,6 +149,7 @@ export function checkPlanFile(value: unknown, file: string): PlanFile {
   const shown = mistakes.slice(0, maxShown).join('; ');
   const more = mistakes.length > maxShown ? `; and ${mistakes.length - maxShown} more` : '';
   throw new UsageError(`the plan ${file} is not valid: ${shown}${more}`, {
+    code: 'PLAN_INVALID',
     fix: 'correct it; docs/plan.md shows what a plan may say.',
   });
 }

@@ -16,7 +16,7 @@
  * - after a failure nothing is handed out, and every call that waits is rejected with the first failure.
  */
 
-import { ExitCode, fromWireError, MigrationError, toWireError } from '../errors.ts';
+import { ExitCode, fromWireError, MigrationError, stopSignals, toWireError } from '../errors.ts';
 import { Backlog } from './backlog.ts';
 import { Changes } from './changes.ts';
 import type { Clock } from './clock.ts';
@@ -37,6 +37,8 @@ export interface SupervisorOptions {
   readonly maxInFlightBytes: number;
   /** A worker that gives no sign of life for so long is killed and replaced. */
   readonly hangTimeoutMs: number;
+  /** Aborted when the user asks to stop. */
+  readonly signal?: AbortSignal;
   /** Called once for each batch, or each part of one that was split. */
   onSettled(batch: Batch): void;
   /** Called for each ack that is applied. */
@@ -251,6 +253,11 @@ export class Supervisor {
     const entries = member.takeAll();
     this.#backlog.putBack(...entries);
     if (isExpected || this.#failure !== undefined) return;
+    if (!hadStarted && this.#isCalledOff(exit)) {
+      // What is on its way still needs one.
+      if (this.#members.length === 0 && !this.#isStopping) this.#spawnAfter(0);
+      return;
+    }
 
     const how = member.describeEnd(exit);
     const what = `worker ${member.worker.id} ${how}`;
@@ -261,6 +268,7 @@ export class Supervisor {
     if (verdict.isExhausted) {
       this.#fail(
         new MigrationError(ExitCode.internal, `${what}; ${verdict.why}`, {
+          code: 'WORKERS_KEEP_DYING',
           fix: 'look at the messages above; if memory ran out, lower ITEMS_PER_PAGE or CLUSTER_SIZE.',
         }),
       );
@@ -270,6 +278,12 @@ export class Supervisor {
       this.#spawnAfter(verdict.backOffMs);
     }
     this.#handOut();
+  }
+
+  /** The signal that asked to stop went to all processes, and found one that was not yet able to leave it to the primary. */
+  #isCalledOff({ signal }: Exit): boolean {
+    const isAsked = this.#options.signal?.aborted === true;
+    return isAsked && stopSignals.some((name) => name === signal);
   }
 
   #spawnAfter(delayMs: number): void {

@@ -29,6 +29,7 @@ export async function requireComparable(client: pg.Client, plan: Plan): Promise<
   if (gone.length > 0) {
     const lacks = gone.map(({ name, columns }) => `${name} has no column ${columns.join(', ')}`);
     throw new TargetError(`the table was altered since it was copied: ${lacks.join('; ')}`, {
+      code: 'TABLE_ALTERED',
       fix: 'there is nothing to compare these values with: bring the columns back, or copy the collection anew.',
     });
   }
@@ -40,6 +41,7 @@ export async function requireComparable(client: pg.Client, plan: Plan): Promise<
     : [...hidden, 'make temporary tables, into which the expected rows go (GRANT TEMPORARY ON DATABASE …)'];
   if (lacking.length === 0) return;
   throw new TargetError(`the user may not ${lacking.join('; nor ')}`, {
+    code: 'POSTGRES_RIGHTS',
     fix: 'grant the rights, or use another user.',
   });
 }

@@ -5,6 +5,7 @@ import { addAbortSignal } from 'node:stream';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
+import { reveal, type Url } from '../secret-url.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
 
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
@@ -116,8 +117,8 @@ async function identify(client: pg.Client): Promise<{ pid: number; startedAt: st
 }
 
 /** `host:port/database`: all of the URL that may be shown. */
-export function describePostgres(url: string): string {
-  const { host, port, database } = parse(url);
+export function describePostgres(url: Url): string {
+  const { host, port, database } = parse(reveal(url));
   return `${host ?? 'localhost'}:${port ?? '5432'}/${database ?? ''}`;
 }
 
@@ -135,51 +136,61 @@ export async function closePostgres({ client, socket }: Connection): Promise<voi
   }
 }
 
-export function explainPostgresError(error: unknown, url: string): MigrationError {
+export function explainPostgresError(error: unknown, url: Url): MigrationError {
   if (error instanceof MigrationError) return error;
   const where = describePostgres(url);
-  const { database, user } = parse(url);
-  const code = codeOf(error);
+  const { database, user } = parse(reveal(url));
   const text = firstMessageOf(error);
-  const explain = (message: string, fix: string): TargetError =>
-    new TargetError(message, { fix, cause: error });
-  switch (code) {
+  const explain = (code: string, message: string, fix: string): TargetError =>
+    new TargetError(message, { code, fix, cause: error });
+  switch (codeOf(error)) {
     case 'ECONNREFUSED':
     case 'ENOENT':
       return explain(
+        'POSTGRES_NOT_REACHED',
         `no PostgreSQL answers at ${where}`,
         'start the server, or correct host and port in POSTGRES_URL.',
       );
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return explain(`the host of POSTGRES_URL (${where}) is not known`, 'correct the host in POSTGRES_URL.');
+      return explain(
+        'POSTGRES_HOST_UNKNOWN',
+        `the host of POSTGRES_URL (${where}) is not known`,
+        'correct the host in POSTGRES_URL.',
+      );
     case '28P01':
       return explain(
+        'POSTGRES_PASSWORD',
         `PostgreSQL at ${where} refused the password of user "${user ?? ''}"`,
         'correct user and password in POSTGRES_URL; special characters are written percent-encoded.',
       );
     case '28000':
       return explain(
+        'POSTGRES_ACCESS',
         `PostgreSQL at ${where} does not let user "${user ?? ''}" in: ${text}`,
         'correct the user in POSTGRES_URL, add sslmode=require if the server wants TLS, or ask for access in pg_hba.conf.',
       );
     case '3D000':
       return explain(
+        'POSTGRES_DATABASE_MISSING',
         `PostgreSQL at ${where.replace(/\/.*/, '')} has no database "${database ?? ''}"`,
         `create it (createdb ${database ?? ''}), or correct the database in POSTGRES_URL.`,
       );
     case '53300':
       return explain(
+        'POSTGRES_CONNECTIONS',
         `PostgreSQL at ${where} has no connections left`,
         'lower CLUSTER_SIZE, close other clients, or raise max_connections.',
       );
     case '25006':
       return explain(
+        'POSTGRES_READ_ONLY',
         `PostgreSQL at ${where} is read-only: ${text}`,
         'give POSTGRES_URL the primary, not a standby.',
       );
     case '42501':
       return explain(
+        'POSTGRES_RIGHTS',
         `PostgreSQL at ${where}: ${text}`,
         `grant user "${user ?? ''}" that right, or use another user.`,
       );
@@ -189,16 +200,24 @@ export function explainPostgresError(error: unknown, url: string): MigrationErro
 
   function explainOther(): TargetError {
     const trouble = explainTlsError(text, tlsWords);
-    if (trouble !== null) return explain(`PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
+    if (trouble !== null)
+      return explain('POSTGRES_TLS', `PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
     if (/timeout/i.test(text)) {
-      return explain(`PostgreSQL at ${where} does not answer`, 'check host, port and firewall.');
+      return explain(
+        'POSTGRES_SILENT',
+        `PostgreSQL at ${where} does not answer`,
+        'check host, port and firewall.',
+      );
     }
-    return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, { cause: error });
+    return new TargetError(`PostgreSQL at ${where}: ${text}${detailOf(error)}`, {
+      code: 'POSTGRES_ERROR',
+      cause: error,
+    });
   }
 }
 
 /** Puts the errors of Postgres itself into words; leaves others, such as those that were explained where they arose. */
-export function explainDatabaseError(error: unknown, url: string): unknown {
+export function explainDatabaseError(error: unknown, url: Url): unknown {
   return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
 }
 

@@ -12,6 +12,7 @@ export interface Lead {
 export class OvertakenError extends TargetError {
   constructor() {
     super('another process has taken this run over', {
+      code: 'RUN_TAKEN_OVER',
       fix: 'let that one finish; nothing of this one is lost or doubled.',
     });
   }

@@ -132,6 +132,7 @@ export async function hasLedger(client: pg.Client): Promise<boolean> {
   if (row?.runs == null) return false;
   if (row.comment === `mongo2pg ledger ${ledgerVersion}`) return true;
   throw new TargetError('the ledger in the schema mongo2pg was made by another version of this tool', {
+    code: 'LEDGER_VERSION',
     fix: 'finish its runs with that version; then DROP SCHEMA mongo2pg CASCADE, which leaves the copied tables alone.',
   });
 }

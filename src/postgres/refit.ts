@@ -30,7 +30,7 @@ export async function refitRun(client: pg.Client, { runId, settings, isOwnTable 
   if (mistakes.length > 0) {
     throw new TargetError(
       `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
-      { fix: 'change the table back, or copy the collection anew.' },
+      { code: 'TABLE_DOES_NOT_FIT', fix: 'change the table back, or copy the collection anew.' },
     );
   }
   if (!isDeepStrictEqual(plan, before)) await replacePlan(client, runId, plan);

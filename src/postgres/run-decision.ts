@@ -55,6 +55,7 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
   throw new UsageError(
     `${describeRun(run)} is not finished, and was begun differently: ${differences.join('; ')}`,
     {
+      code: 'RUN_BEGUN_DIFFERENTLY',
       fix: 'continue it with the settings it was begun with, or begin anew with --restart.',
     },
   );
@@ -96,6 +97,7 @@ async function requireNoRows(
   if (ifExists !== undefined && ifExists !== 'fail') return;
   if (!isTableThere || !(await hasRows(client, table))) return;
   throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
+    code: 'TABLE_HAS_ROWS',
     fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
   });
 }
@@ -110,6 +112,7 @@ async function refuseRepetition(client: pg.Client, request: RunRequest, run: Run
   throw new TargetError(
     `the table ${qualifiedName(table)} already has the ${formatCount(copied)} rows of ${describeRun(run)}`,
     {
+      code: 'ALREADY_COPIED',
       fix: isSame
         ? 'nothing is left to do; to copy the collection anew, say --restart.'
         : 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
@@ -127,7 +130,10 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   if (rowsBefore > 0 && !isSaid) {
     throw new UsageError(
       `${describeRun(run)} added its rows to ${formatCount(rowsBefore)} that were there before, and cannot tell them apart`,
-      { fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.` },
+      {
+        code: 'ROWS_NOT_TOLD_APART',
+        fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.`,
+      },
     );
   }
   // What stands there under the name of a table that is gone is somebody else's.

@@ -23,6 +23,7 @@ export async function lockTable(client: pg.Client, table: { schema: string; tabl
   const name = qualifiedName(table);
   if (await waitForLock(client, name)) return;
   throw new UsageError(`another run is loading the table ${name}${await describeHolder(client, name)}`, {
+    code: 'TABLE_BUSY',
     fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
   });
 }
@@ -32,6 +33,7 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   const name = jobLock(jobId);
   if (await waitForLock(client, name)) return;
   throw new UsageError(`another start is copying the same collections${await describeHolder(client, name)}`, {
+    code: 'JOB_BUSY',
     fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
   });
 }

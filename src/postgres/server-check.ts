@@ -11,6 +11,7 @@ export async function requireServer(client: pg.Client): Promise<number> {
   const version = await readMajorVersion(client);
   if (version < oldestVersion) {
     throw new TargetError(`this is PostgreSQL ${version}`, {
+      code: 'POSTGRES_VERSION',
       fix: `PostgreSQL ${oldestVersion} or newer is needed.`,
     });
   }
@@ -24,17 +25,20 @@ export async function requireServer(client: pg.Client): Promise<number> {
     throw new TargetError(
       `the database has the encoding ${encoding}, which cannot hold all that MongoDB can`,
       {
+        code: 'POSTGRES_ENCODING',
         fix: "create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
       },
     );
   }
   if (isStandby === true) {
     throw new TargetError('this PostgreSQL is a standby, which can only be read', {
+      code: 'POSTGRES_READ_ONLY',
       fix: 'give POSTGRES_URL the primary.',
     });
   }
   if (isReadOnly === true) {
     throw new TargetError('transactions are read-only here (default_transaction_read_only is on)', {
+      code: 'POSTGRES_READ_ONLY',
       fix: 'use another user, or take the setting back: ALTER ROLE … (or ALTER DATABASE …) RESET default_transaction_read_only.',
     });
   }

@@ -92,6 +92,7 @@ export class Session {
       throw new TargetError(
         `PostgreSQL at ${describePostgres(url)} did not do the work for ${seconds} s: ${explainPostgresError(error, url).message}`,
         {
+          code: 'POSTGRES_GIVEN_UP',
           fix: 'see to the server, and raise RETRY_SECONDS if it only needs longer.',
           isServerGone: true,
           cause: error,

@@ -23,6 +23,7 @@ export async function endStrays(client: pg.Client, runId: string): Promise<void>
   for (let round = 1; !(await tryLock(client, runId)); round++) {
     if (round === maxRounds) {
       throw new TargetError(`another session holds a lock on the row of run ${runId} in mongo2pg.runs`, {
+        code: 'RUN_ROW_LOCKED',
         fix: 'it is not one of this tool, or one of another user: find it in pg_locks, and end it.',
       });
     }

@@ -27,6 +27,7 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
   const what = otherKinds[relation.relkind];
   if (what !== undefined) {
     throw new TargetError(`"${name.schema}"."${name.table}" is ${what}, and no table`, {
+      code: 'NOT_A_TABLE',
       fix: 'choose another POSTGRES_SCHEMA, or a plan file with another table.',
     });
   }

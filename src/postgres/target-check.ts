@@ -59,6 +59,7 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
   if (use.isVerified && !mayStage) lacks.push(temporaryTables);
   if (lacks.length > 0) {
     throw new TargetError(`the user may not ${lacks.join('; nor ')}`, {
+      code: 'POSTGRES_RIGHTS',
       fix: 'grant the rights, or use another user.',
     });
   }

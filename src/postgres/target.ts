@@ -112,6 +112,7 @@ async function requireOrdinary(client: pg.Client, table: TableName): Promise<voi
   );
   if (rowCount !== 0) return;
   throw new TargetError(`${qualifiedName(table)} cannot be dropped: it is no ordinary table`, {
+    code: 'NOT_A_TABLE',
     fix: 'drop it by hand, or choose another POSTGRES_SCHEMA.',
   });
 }
@@ -158,7 +159,7 @@ function refuseDependents(plan: Plan, what: 'dropped' | 'emptied', dependents: r
   if (dependents.length === 0) return;
   throw new TargetError(
     `the table ${qualifiedName(plan)} cannot be ${what}: on it depends ${dependents.join('; ')}`,
-    { fix: 'drop that first, or choose another POSTGRES_SCHEMA.' },
+    { code: 'TABLE_HAS_DEPENDENTS', fix: 'drop that first, or choose another POSTGRES_SCHEMA.' },
   );
 }
 
@@ -179,6 +180,7 @@ async function listFormerChildren(client: pg.Client, { schema, table }: Plan): P
 
 function refuseChild(child: Plan): TargetError {
   return new TargetError(`the child table ${qualifiedName(child)} is there already`, {
+    code: 'CHILD_TABLE_EXISTS',
     fix: 'say --if-exists, drop it, or give the child table another name in the plan.',
   });
 }
@@ -210,6 +212,7 @@ async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
     throw new TargetError(
       `the primary key of ${qualifiedName(plan)} cannot be built: ${error.message}${detail}${duplicates}`,
       {
+        code: 'PRIMARY_KEY_FAILED',
         fix: 'change the key of the row that is meant, and run the same command again: all is loaded, and only the key is missing.',
         cause: error,
       },
@@ -234,6 +237,7 @@ function requireSame(plan: Plan, { columns }: ExistingTable): void {
   );
   if (isSame && (hasExtra || plan.extraColumn === null)) return;
   throw new TargetError(`the table ${qualifiedName(plan)} was changed while the run began`, {
+    code: 'TABLE_CHANGED',
     fix: 'start again, when nobody works on it.',
   });
 }

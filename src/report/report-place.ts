@@ -14,12 +14,16 @@ export async function requireReportPlace(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK);
   } catch (error) {
-    throw new UsageError(`a report cannot be written to ${dirname(path)}`, { fix, cause: error });
+    throw new UsageError(`a report cannot be written to ${dirname(path)}`, {
+      code: 'REPORT_NOT_WRITTEN',
+      fix,
+      cause: error,
+    });
   }
   const found = await stat(path).catch(() => null);
   if (found === null) return;
   if (!found.isFile() || !(await readOpening(path)).startsWith(opening)) {
-    throw new UsageError(`${path} is there, and is not a report`, { fix });
+    throw new UsageError(`${path} is there, and is not a report`, { code: 'FILE_EXISTS', fix });
   }
 }
 

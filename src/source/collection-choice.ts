@@ -45,6 +45,7 @@ export function chooseCollections(
   const missing = patterns.filter((pattern) => !pattern.includes('*') && !names.includes(pattern));
   if (missing.length > 0) {
     throw new SourceError(`MongoDB has no collection ${missing.join(', ')}`, {
+      code: 'COLLECTION_MISSING',
       fix: `correct MONGO_COLLECTION; there are: ${[...names].sort().join(', ')}.`,
     });
   }
@@ -62,6 +63,7 @@ export function chooseCollections(
   if (chosen.length > 0) return { chosen, left };
   const reasons = left.map(({ name, reason }) => `${name} (${reason})`).join(', ');
   throw new SourceError(`no collection can be copied by MONGO_COLLECTION=${wanted}`, {
+    code: 'NO_COLLECTION_CHOSEN',
     fix:
       left.length > 0
         ? `it names only ${reasons}.`

@@ -86,6 +86,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   const source = new CollectionSource(db, options, collectionId);
   if (!(await source.hasDocuments())) {
     throw new NothingToCopyError(`the collection ${source.name} is empty`, {
+      code: 'COLLECTION_EMPTY',
       fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
     });
   }
@@ -96,6 +97,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   );
   if (!isAny) {
     throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
+      code: 'FILTER_MATCHES_NOTHING',
       fix: 'correct FILTER.',
     });
   }

@@ -46,7 +46,7 @@ export async function openDatabase(config: SourceConfig, options: DatabaseOption
   }
   const { MongoDatabase } = await import('./mongo-database.ts');
   return await MongoDatabase.connect({
-    url: mongoUrl,
+    url: mongoUrl.reveal(),
     db: mongoDb,
     retryLimitMs,
     answerTimeoutMs,

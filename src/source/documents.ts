@@ -7,7 +7,8 @@ import { copyId } from '../transcode/document-id.ts';
 /** The array of documents in a reply's `cursor`, as BSON bytes. */
 export function readBatch(cursor: Uint8Array): Uint8Array {
   const batch = findField(cursor, 'firstBatch') ?? findField(cursor, 'nextBatch');
-  if (batch === null) throw new SourceError('the server answered without a batch of documents');
+  if (batch === null)
+    throw new SourceError('the server answered without a batch of documents', { code: 'MONGO_REPLY' });
   return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 
@@ -25,6 +26,7 @@ export function requireId(document: Uint8Array): Uint8Array {
   const id = copyId(document);
   if (id !== null) return id;
   throw new SourceError('a document without an _id came from the server', {
+    code: 'ID_MISSING',
     fix: 'a view or a special collection may have such; only collections with _id can be copied.',
   });
 }

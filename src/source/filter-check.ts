@@ -18,6 +18,7 @@ export async function hasMatch(
   } catch (error) {
     if (!(error instanceof MongoServerError) || !isAboutTheFilter(error)) throw error;
     throw new UsageError(`MongoDB refuses the filter: ${error.message}`, {
+      code: 'FILTER_REFUSED',
       fix: 'correct FILTER.',
       cause: error,
     });

@@ -18,13 +18,20 @@ export function parseFilter(text: string, label: string): Document {
     filter = EJSON.parse(text, { relaxed: false });
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${label} is not Extended JSON: ${problem}`, { fix: example, cause: error });
+    throw new UsageError(`${label} is not Extended JSON: ${problem}`, {
+      code: 'FILTER_INVALID',
+      fix: example,
+      cause: error,
+    });
   }
   // An array, a number, or one value such as {"$oid": …} is JSON as well.
   if (typeof filter === 'object' && filter !== null && Object.getPrototypeOf(filter) === Object.prototype) {
     return filter;
   }
-  throw new UsageError(`${label} must be an object of fields and what they must match`, { fix: example });
+  throw new UsageError(`${label} must be an object of fields and what they must match`, {
+    code: 'FILTER_INVALID',
+    fix: example,
+  });
 }
 
 /** What is read within `page`, a filter on `_id`, when the user has a filter as well. */

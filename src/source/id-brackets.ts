@@ -139,6 +139,7 @@ export function readId(id: Uint8Array): unknown {
   if (Buffer.compare(serialize({ _id }), id) !== 0) {
     throw new SourceError(
       `cannot read on after the _id with the BSON bytes ${Buffer.from(id).toString('hex')}`,
+      { code: 'POSITION_UNUSABLE' },
     );
   }
   return _id;

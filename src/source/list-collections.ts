@@ -30,16 +30,22 @@ export async function requireCollection(db: Db, collection: string): Promise<str
   if (found !== undefined) {
     const reason = whyNot({ name: collection, type: found.type ?? 'collection' });
     if (reason !== null)
-      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`);
+      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
+        code: 'COLLECTION_NOT_COPYABLE',
+      });
     const uuid: unknown = found.info?.uuid;
     return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
   }
   const names = (await listCollections(db)).map(({ name }) => name);
   const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
   if (names.length > 0) {
-    throw new SourceError(missing, { fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.` });
+    throw new SourceError(missing, {
+      code: 'COLLECTION_MISSING',
+      fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.`,
+    });
   }
   throw new SourceError(missing, {
+    code: 'COLLECTION_MISSING',
     fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
   });
 }

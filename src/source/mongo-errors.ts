@@ -67,24 +67,34 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   const where = describeMongo(url);
   const text = error instanceof Error ? error.message : String(error);
   const isServerGone = isPassingMongoError(error);
-  const explain = (message: string, fix: string): SourceError =>
-    new SourceError(message, { fix, isServerGone, cause: error });
+  const explain = (code: string, message: string, fix: string): SourceError =>
+    new SourceError(message, { code, fix, isServerGone, cause: error });
   if (error instanceof MongoServerError && error.code === authenticationFailed) {
     return explain(
+      'MONGO_PASSWORD',
       `MongoDB at ${where} refused user or password`,
       'correct them in MONGO_URL (special characters percent-encoded); if the user lives in another database, add ?authSource=admin.',
     );
   }
   if (error instanceof MongoServerError && error.code === unauthorized) {
-    return explain(`MongoDB at ${where}: ${text}`, 'grant the user the role `read` on the database.');
+    return explain(
+      'MONGO_RIGHTS',
+      `MongoDB at ${where}: ${text}`,
+      'grant the user the role `read` on the database.',
+    );
   }
   const trouble = explainTlsError(text, tlsWords);
-  if (trouble !== null) return explain(`MongoDB at ${where} ${trouble.message}`, trouble.fix);
+  if (trouble !== null) return explain('MONGO_TLS', `MongoDB at ${where} ${trouble.message}`, trouble.fix);
   if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
-    return explain(`the host of MONGO_URL (${where}) is not known`, 'correct the host in MONGO_URL.');
+    return explain(
+      'MONGO_HOST_UNKNOWN',
+      `the host of MONGO_URL (${where}) is not known`,
+      'correct the host in MONGO_URL.',
+    );
   }
   if (text.includes('ECONNREFUSED')) {
     return explain(
+      'MONGO_NOT_REACHED',
       `no MongoDB answers at ${where}`,
       'start the server, or correct host and port in MONGO_URL.',
     );
@@ -92,17 +102,19 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   const { replicaSet, isNoneOfIt } = compareSet(error, url);
   if (isNoneOfIt) {
     return explain(
+      'MONGO_REPLICA_SET',
       `no MongoDB at ${where} is of the replica set ${replicaSet}`,
       'correct replicaSet in MONGO_URL, or in the TXT record of its host.',
     );
   }
   if (error instanceof Error && error.name === 'MongoServerSelectionError') {
     return explain(
+      'MONGO_SILENT',
       `MongoDB at ${where} does not answer: ${text}`,
       'check host, port, TLS options and firewall.',
     );
   }
-  return new SourceError(`MongoDB at ${where}: ${text}`, { isServerGone, cause: error });
+  return new SourceError(`MongoDB at ${where}: ${text}`, { code: 'MONGO_ERROR', isServerGone, cause: error });
 }
 
 /** The driver leaves out servers that answer with another set's name, until none is left to wait for. */

@@ -48,6 +48,7 @@ export class BsonError extends SourceError {
 
   constructor(problem: string, offset: number) {
     super(`corrupt BSON: ${problem} at byte ${offset}`, {
+      code: 'BSON_CORRUPT',
       fix: 'Run validate() on the collection in MongoDB; it finds and explains damaged documents.',
     });
     this.problem = problem;

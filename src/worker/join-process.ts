@@ -10,9 +10,6 @@ import type { CreateWorker } from './port.ts';
 export function joinProcess(createWorker: CreateWorker): void {
   process.title = 'mongo2pg worker';
 
-  // A terminal sends Ctrl-C to the whole group of processes; what then happens to the workers is the primary's decision.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-
   let isLeaving = false;
   /** Messages that are still in this process: to end the channel would lose them. */
   let unsent = 0;

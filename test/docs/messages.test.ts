@@ -19,7 +19,7 @@ const source = readdirSync('src', { recursive: true, encoding: 'utf8' })
 describe('messages in the documents', () => {
   for (const [page, heading] of pages) {
     it(`${page}: each is in the source`, () => {
-      const messages = listMessages(readFileSync(page, 'utf8'), heading);
+      const messages = listColumn(readFileSync(page, 'utf8'), heading);
       assert.ok(messages.length > 5);
       // At the end, … stands for all that follows.
       const unknown = messages.filter((message) => !source.includes(message.replace(/…$/, '')));
@@ -28,17 +28,27 @@ describe('messages in the documents', () => {
   }
 });
 
-/** All code in the first column of such tables. */
-function listMessages(text: string, heading: string): string[] {
-  let isIn = false;
+describe('codes of errors', () => {
+  it('docs/troubleshooting.md has each of them, and no other', () => {
+    const told = listColumn(readFileSync('docs/troubleshooting.md', 'utf8'), 'code');
+    const made = [...source.matchAll(/(?:\bcode: |\bexplain\(\s*)'([A-Z][A-Z_]+)'/g)].map(
+      ([, code = '']) => code,
+    );
+    assert.ok(new Set(made).size > 100);
+    assert.deepEqual([...new Set(told)].sort(), [...new Set(made)].sort());
+  });
+});
+
+/** All code in the columns of tables that have this heading. */
+function listColumn(text: string, heading: string): string[] {
+  let column = -1;
+  let isHead = true;
   return text.split('\n').flatMap((line) => {
-    if (!line.startsWith('|')) {
-      isIn = false;
-      return [];
-    }
-    const [, first = ''] = line.split('|');
-    if (first.trim() === heading) isIn = true;
-    return isIn ? [...first.matchAll(/`([^`]+)`/g)].map(([, message = '']) => message) : [];
+    const cells = line.split('|').map((cell) => cell.trim());
+    if (isHead) column = cells.indexOf(heading);
+    isHead = !line.startsWith('|');
+    const cell = column < 0 || isHead ? '' : (cells[column] ?? '');
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { everyPool, pool, processesOf } from '../support/cli.ts';
-import { waitForProcessEnd, waitUntil } from '../support/embedded.ts';
+import { everyPool, pool, processesOf, startCli } from '../support/cli.ts';
+import { cleanUp, waitForProcessEnd, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
@@ -9,6 +9,7 @@ describe('a signal', () => {
   for (const [signal, code, implementation] of [
     ...everyPool.map((other) => ['SIGINT', 130, other] as const),
     ['SIGTERM', 143, pool] as const,
+    ['SIGHUP', 129, pool] as const,
   ]) {
     it(`${signal} (${implementation}): what is in flight is committed, and the same command goes on`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
@@ -29,6 +30,23 @@ describe('a signal', () => {
     });
   }
 
+  it('to the whole group of processes leaves workers to the primary, also those that come up', async (t) => {
+    const scene = await setScene(t, 3_000, 'cluster');
+    const env = { ...scene.env, CLUSTER_IMPLEMENTATION: 'cluster', CLUSTER_SIZE: '12' };
+    const running = startCli(['--json'], env, { isDetached: true });
+    cleanUp(t, () => {
+      running.process.kill('SIGKILL');
+    });
+    const stopped = await act(running, (event) => {
+      // Most of the workers are still loading what they run.
+      if (event.kind === 'started') process.kill(-(running.process.pid ?? 0), 'SIGTERM');
+    });
+    assertCode(stopped, 143);
+    assert.doesNotMatch(stopped.notices, /another is started/);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
+  });
+
   it('a second one ends at once, and the same command goes on', async (t) => {
     const scene = await setScene(t);
     // A worker that holds a batch and does not finish it keeps the first signal from ending the run.
@@ -37,12 +55,16 @@ describe('a signal', () => {
     let pids: readonly number[] = [];
     const ended = act(running, (event) => {
       if (event.kind === 'started') pids = processesOf(event);
-      if (event.kind === 'notice' && event.message.startsWith('SIGINT')) running.process.kill('SIGINT');
     });
     await failpoints.waitUntilFired('worker-before-commit');
-    running.process.kill('SIGINT');
+    // Again and again: what follows at once counts for the same.
+    const pressing = setInterval(() => running.process.kill('SIGINT'), 100);
+    cleanUp(t, () => {
+      clearInterval(pressing);
+    });
     const stopped = await ended;
     assertCode(stopped, 130);
+    assert.doesNotMatch(stopped.stderr, /stopped by/);
     for (const pid of pids) await waitForProcessEnd(pid);
     assertCode(await scene.run(), 0);
     await scene.assertEqual();

@@ -33,19 +33,31 @@ export const pool: ClusterImplementation = named ?? 'cluster';
 export const everyPool: readonly ClusterImplementation[] =
   named === undefined ? clusterImplementations : [named];
 
+export interface StartOptions {
+  /** In a process group of its own, which can be sent a signal as a whole. */
+  readonly isDetached?: boolean;
+  /** Standard output and error: piped to here, or descriptors of files. */
+  readonly output?: readonly ['pipe' | number, 'pipe' | number];
+}
+
 /** Starts it with this environment and no other setting. Its folder has no `.env`. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): RunningCli {
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { isDetached = false, output = ['pipe', 'pipe'] }: StartOptions = {},
+): RunningCli {
   const child = spawn(process.execPath, [cli, ...args], {
+    detached: isDetached,
     cwd: tmpdir(),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', ...output],
   });
-  const output = { stdout: '', stderr: '' };
+  const heard = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text));
+    child[name]?.setEncoding('utf8').on('data', (text: string) => (heard[name] += text));
   }
   const result = once(child, 'close').then(([code, signal]: (number | string | null)[]) => {
-    return { code: code as number | null, signal: signal as string | null, ...output };
+    return { code: code as number | null, signal: signal as string | null, ...heard };
   });
   return { process: child, result };
 }

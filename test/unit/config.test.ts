@@ -69,7 +69,7 @@ describe('.env', () => {
 describe('readConfig', () => {
   it('asks for both embedded servers when no URL is set', () => {
     const config = read({});
-    assert.deepEqual([config.mongoUrl, config.postgresUrl], ['embedded', 'embedded']);
+    assert.deepEqual([config.mongoUrl.reveal(), config.postgresUrl.reveal()], ['embedded', 'embedded']);
   });
 
   it('has the documented defaults', () => {
@@ -105,13 +105,13 @@ describe('readConfig', () => {
 
     it(`takes ${set} with ${missing}=embedded`, () => {
       const config = read({ [set]: bothUrls[set], [missing]: 'embedded' });
-      assert.notEqual(config.mongoUrl, config.postgresUrl);
+      assert.notEqual(config.mongoUrl.reveal(), config.postgresUrl.reveal());
     });
   }
 
   it('needs no POSTGRES_URL to seed', () => {
     const config = readConfig('seed', {}, { MONGO_URL: bothUrls.MONGO_URL });
-    assert.equal(config.mongoUrl, bothUrls.MONGO_URL);
+    assert.equal(config.mongoUrl.reveal(), bothUrls.MONGO_URL);
   });
 
   it("takes the database of the URL before the default, and MONGO_DB before the URL's", () => {
@@ -206,7 +206,8 @@ describe('readConfig', () => {
   }
 
   it('needs no POSTGRES_URL to plan', () => {
-    assert.equal(readConfig('plan', {}, { MONGO_URL: bothUrls.MONGO_URL }).mongoUrl, bothUrls.MONGO_URL);
+    const { mongoUrl } = readConfig('plan', {}, { MONGO_URL: bothUrls.MONGO_URL });
+    assert.equal(mongoUrl.reveal(), bothUrls.MONGO_URL);
   });
 
   describe('with a dump', () => {
@@ -215,7 +216,10 @@ describe('readConfig', () => {
     it('needs no URL of MongoDB, and takes the collection from the file', () => {
       const config = read(env);
       assert.equal(config.dumpPath, resolve(env.SOURCE));
-      assert.deepEqual([config.mongoUrl, config.mongoDb, config.mongoCollection], ['', '', 'users/old']);
+      assert.deepEqual(
+        [config.mongoUrl.reveal(), config.mongoDb, config.mongoCollection],
+        ['', '', 'users/old'],
+      );
       assert.deepEqual(
         read({ ...env, MONGO_DB: 'a', MONGO_COLLECTION: 'b' }),
         Object.freeze({ ...config, mongoDb: 'a', mongoCollection: 'b' }),
@@ -247,7 +251,7 @@ describe('readConfig', () => {
         refusal(env, { source: 'a', mongoUrl: bothUrls.MONGO_URL }).message,
         /--source and --mongo-url/,
       );
-      assert.equal(read(both, { source: 'a.bson' }).mongoUrl, '');
+      assert.ok(read(both, { source: 'a.bson' }).mongoUrl.is(''));
       assert.equal(read(both, { mongoUrl: bothUrls.MONGO_URL }).dumpPath, undefined);
     });
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import * as errors from '../../src/errors.ts';
 
-const { ExitCode, InterruptedError, MigrationError, fromWireError, toWireError, withFix } = errors;
+const { ExitCode, InterruptedError, MigrationError, fromWireError, stopSignals, toWireError, withFix } = errors;
 
 describe('exit codes', () => {
   it('are those of the docs', async () => {
@@ -18,7 +18,7 @@ describe('an error', () => {
   /** One of each class that this file of errors exports, so that none can be forgotten here. */
   const all = Object.values(errors).flatMap((Class): errors.MigrationError[] => {
     if (typeof Class !== 'function' || !(Class.prototype instanceof Error)) return [];
-    if (Class === InterruptedError) return [new InterruptedError('SIGINT'), new InterruptedError('SIGTERM')];
+    if (Class === InterruptedError) return stopSignals.map((signal) => new InterruptedError(signal, details.fix));
     if (Class === MigrationError) return [new MigrationError(ExitCode.different, 'of its own', details)];
     return [new (Class as typeof errors.UsageError)('of its own', details)];
   });
@@ -41,8 +41,11 @@ describe('an error', () => {
     assert.deepEqual([other.code, other.fix, other.cause], ['DUMP_CUT_OFF', 'two.', error]);
   });
 
-  it('without a code of its own has that of its exit code', () => {
-    assert.equal(new errors.TargetError('gone').code, 'TARGET');
+  it('of a class that its file keeps to itself arrives as one of the side that failed', () => {
+    class OwnError extends errors.TargetError {}
+    const arrived = fromWireError(structuredClone(toWireError(new OwnError('of its own', details))));
+    assert.ok(arrived instanceof errors.TargetError);
+    assert.deepEqual([arrived.code, arrived.fix], ['SOME_CODE', 'do this.']);
   });
 
   it('that nobody expected crosses with its stack', () => {

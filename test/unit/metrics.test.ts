@@ -78,7 +78,7 @@ describe('metrics', () => {
     assert.equal(await read(metrics, 'retries_total', '{server="mongodb"}'), 1);
     assert.equal(await read(metrics, 'retries_total', '{server="postgres"}'), 3);
     metrics.update({ kind: 'finishing', source });
-    metrics.update({ kind: 'failed', source, message: 'no' });
+    metrics.update({ kind: 'failed', source, code: 'SOME_CODE', message: 'no' });
     const state = (name: string) => read(metrics, 'state', `{collection="${source}",state="${name}"}`);
     assert.deepEqual([await state('finishing'), await state('failed')], [0, 1]);
   });

@@ -87,6 +87,7 @@ async function listen(server: Server, port: number): Promise<number> {
     await once(server, 'listening');
   } catch (error) {
     throw new SourceError(`the embedded MongoDB server cannot listen on ${host}:${port}`, {
+      code: 'EMBEDDED_PORT_TAKEN',
       fix: 'Choose another port, or stop what uses this one.',
       cause: error,
     });

@@ -146,6 +146,7 @@ export class CollectionFile {
 
   #damaged(offset: number, problem: string): SourceError {
     return new SourceError(`${this.#path} is damaged at byte ${offset}: ${problem}`, {
+      code: 'EMBEDDED_DATA_DAMAGED',
       fix: 'Restore the file, or delete it and seed again.',
     });
   }
@@ -234,6 +235,7 @@ function lock(path: string): void {
   const owner = Number(readFileSync(path, 'utf8'));
   if (isRunning(owner)) {
     throw new SourceError(`process ${owner} is using the data directory of ${path}`, {
+      code: 'EMBEDDED_DATA_IN_USE',
       fix: `Stop it, or delete ${path} if that process is not mongo2pg.`,
     });
   }

@@ -36,6 +36,7 @@ export async function resolveAccount(clusterDir: string): Promise<Account | unde
     throw new TargetError(
       `the Postgres data in ${clusterDir} belongs to another user (uid ${existing.uid})`,
       {
+        code: 'EMBEDDED_DATA_OF_ANOTHER_USER',
         fix: 'Run as that user (or as root, if root made it), or give DATA_DIR another folder.',
       },
     );
@@ -119,11 +120,13 @@ async function createUser(): Promise<Account> {
         ? error.message.trim()
         : String(error);
     throw new TargetError(`Postgres does not run as root, and no user for it could be made: ${reason}`, {
+      code: 'EMBEDDED_NO_ACCOUNT',
       fix,
       cause: error,
     });
   }
   const account = await findUser();
-  if (account === undefined) throw new TargetError('the new user postgres cannot be found', { fix });
+  if (account === undefined)
+    throw new TargetError('the new user postgres cannot be found', { code: 'EMBEDDED_NO_ACCOUNT', fix });
   return account;
 }

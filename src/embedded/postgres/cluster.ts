@@ -46,6 +46,7 @@ export async function locateCluster(
     throw new TargetError(
       `the owner of the data in ${wanted} (uid ${account.uid}) cannot enter that directory`,
       {
+        code: 'EMBEDDED_DATA_UNREACHABLE',
         fix: 'Let that user pass through every directory above it, or give DATA_DIR another folder.',
       },
     );
@@ -73,7 +74,10 @@ export async function inspectCluster(clusterDir: string, { majorVersion }: Binar
   if (Number.parseInt(version, 10) === majorVersion) return true;
   throw new TargetError(
     `the data in ${clusterDir} was made by Postgres ${version.trim()}, and this is Postgres ${majorVersion}`,
-    { fix: 'Give DATA_DIR another folder, or remove that one if its data is not needed.' },
+    {
+      code: 'EMBEDDED_DATA_VERSION',
+      fix: 'Give DATA_DIR another folder, or remove that one if its data is not needed.',
+    },
   );
 }
 
@@ -114,6 +118,7 @@ export async function createCluster(
     );
     if (!isOk) {
       throw new TargetError(`initdb could not make ${clusterDir}: ${output}`, {
+        code: 'EMBEDDED_INITDB_FAILED',
         fix: 'See to what it says, or set POSTGRES_URL to a server of your own.',
       });
     }
@@ -139,6 +144,7 @@ export async function resetPassword(
   );
   if (!isOk || output.includes('ERROR:')) {
     throw new TargetError(`the lost password of the data in ${clusterDir} could not be replaced: ${output}`, {
+      code: 'EMBEDDED_PASSWORD_LOST',
       fix: 'Give DATA_DIR another folder.',
     });
   }
@@ -159,6 +165,7 @@ async function refuseForeign(clusterDir: string): Promise<void> {
   const entries = (await unlessCode(readdir(clusterDir), 'ENOENT')) ?? [];
   if (entries.length === 0) return;
   throw new TargetError(`${clusterDir} is not a data directory of Postgres: it has no PG_VERSION`, {
+    code: 'EMBEDDED_DATA_FOREIGN',
     fix: 'Remove it, or give DATA_DIR another folder.',
   });
 }

@@ -153,9 +153,7 @@ export async function stopOrphan(clusterDir: string): Promise<void> {
   }
   throw new TargetError(
     `a Postgres server of an earlier run (pid ${pid}) still uses ${clusterDir} and does not stop`,
-    {
-      fix: `Stop it (kill -QUIT ${pid}), or give DATA_DIR another folder.`,
-    },
+    { code: 'EMBEDDED_DATA_IN_USE', fix: `Stop it (kill -QUIT ${pid}), or give DATA_DIR another folder.` },
   );
 }
 

@@ -65,6 +65,7 @@ export async function startPostgresServer(options: {
         await delay(200);
       } else {
         throw new TargetError(`the embedded Postgres did not start: ${error.message}\n${error.log}`, {
+          code: 'EMBEDDED_NOT_STARTED',
           fix: `Its whole log is ${logFile}. Give DATA_DIR another folder, or set POSTGRES_URL to a server of your own.`,
           cause: error,
         });
@@ -84,6 +85,7 @@ async function openServer(
       if (isClosing) return;
       reject(
         new TargetError(`the embedded Postgres ${end}\n${await readLogTail(logFile)}`, {
+          code: 'EMBEDDED_SERVER_ENDED',
           fix: 'Start again: what was committed is kept.',
         }),
       );

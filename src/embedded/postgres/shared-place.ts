@@ -33,6 +33,7 @@ export async function openSharedPlace(account: Account): Promise<string> {
     else return place;
   }
   throw new TargetError(`no directory was found that the user postgres can enter: ${refusals.join('; ')}`, {
+    code: 'EMBEDDED_NO_PLACE',
     fix: 'Run as an ordinary user, or set POSTGRES_URL to a server of your own.',
   });
 }

@@ -145,6 +145,7 @@ async function readDocument(window: ByteWindow, path: string): Promise<Document>
 
 function cutOff(window: ByteWindow, path: string, where: string): DamagedDumpError {
   return new DamagedDumpError(`${path} is cut off at byte ${formatCount(window.offset)}, ${where}`, {
+    code: 'DUMP_CUT_OFF',
     fix: makeAnew,
   });
 }

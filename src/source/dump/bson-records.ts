@@ -72,12 +72,13 @@ export async function fillOrEnd(window: ByteWindow, count: number, path: string)
   const { offset, available } = window;
   throw new DamagedDumpError(
     `${path} is cut off at byte ${formatCount(offset + available)}, within the document that begins at byte ${formatCount(offset)}`,
-    { fix: makeAnew },
+    { code: 'DUMP_CUT_OFF', fix: makeAnew },
   );
 }
 
 export function describeDamage(path: string, offset: number, problem: string): DamagedDumpError {
   return new DamagedDumpError(`${path} is corrupt at byte ${formatCount(offset)}: ${problem}`, {
+    code: 'DUMP_CORRUPT',
     fix: makeAnew,
   });
 }

@@ -51,10 +51,7 @@ export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<
     const problem = error.code === 'Z_BUF_ERROR' ? 'gzip is cut off' : `gzip is corrupt (${error.message})`;
     throw new DamagedDumpError(
       `${file.path}: ${problem} after byte ${Math.max(given, position)} of its content`,
-      {
-        fix: makeAnew,
-        cause: error,
-      },
+      { code: 'DUMP_CORRUPT', fix: makeAnew, cause: error },
     );
   }
 }
@@ -102,7 +99,11 @@ async function* guarded(
 export function explainFileError(error: unknown, path: string): SourceError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   const problem = code === 'ENOENT' ? 'there is no such file or folder' : `it cannot be read (${code})`;
-  return new SourceError(`the dump ${path}: ${problem}`, { fix: 'correct SOURCE.', cause: error });
+  return new SourceError(`the dump ${path}: ${problem}`, {
+    code: 'DUMP_UNREADABLE',
+    fix: 'correct SOURCE.',
+    cause: error,
+  });
 }
 
 function isGzipError(error: unknown): error is Error & { readonly code: string } {

@@ -28,6 +28,7 @@ function parse(filter: Document, label: string): Filter {
     if (!(error instanceof QueryError)) throw error;
     const place = error.path === null ? '' : `, at ${JSON.stringify(error.path)}`;
     throw new UsageError(`${label} cannot be applied to a dump: ${error.message}${place}`, {
+      code: 'FILTER_NOT_FOR_DUMPS',
       fix: 'docs/dumps.md has the operators that can; or restore the dump, and read it from a server.',
       cause: error,
     });

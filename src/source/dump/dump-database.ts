@@ -33,6 +33,7 @@ export async function openDump({ path, db, collection, signal }: DumpOptions): P
   if (info.isDirectory()) return await openFolder(path, db, signal);
   if (!info.isFile()) {
     throw new SourceError(`the dump ${path} is neither a file nor a folder`, {
+      code: 'DUMP_UNREADABLE',
       fix: 'a pipe cannot be read again where a run is continued: save the dump as a file.',
     });
   }
@@ -62,12 +63,15 @@ class DumpDatabase implements Database {
     if (found === undefined) {
       const names = this.#collections.map(({ name }) => name).sort();
       throw new SourceError(`the dump has no collection ${this.name}.${collection}`, {
+        code: 'COLLECTION_MISSING',
         fix: `set MONGO_COLLECTION to one of: ${names.join(', ')}.`,
       });
     }
     const reason = whyNot(found);
     if (reason !== null)
-      throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`);
+      throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`, {
+        code: 'COLLECTION_NOT_COPYABLE',
+      });
     return await openDumpSource(this.name, found, filter);
   }
 
@@ -118,6 +122,7 @@ async function recogniseArchive(path: string, signal?: AbortSignal): Promise<Dum
   throw new SourceError(
     `the dump ${path} is not an archive of mongodump, and has no name that tells what it is`,
     {
+      code: 'DUMP_FORMAT_UNKNOWN',
       fix: 'call BSON .bson, and JSON .json (with .gz behind it where it is gzip).',
     },
   );
@@ -132,6 +137,7 @@ function chooseDatabase(path: string, names: readonly string[], wanted: string):
   if (wanted === '' && only !== undefined && others.length === 1) return only;
   const problem = wanted === '' ? `has ${others.length} databases` : `has no database ${wanted}`;
   throw new SourceError(`the dump ${path} ${problem}`, {
+    code: 'DATABASE_MISSING',
     fix: names.length === 0 ? 'correct SOURCE.' : `set MONGO_DB to one of: ${[...names].sort().join(', ')}.`,
   });
 }
@@ -139,6 +145,7 @@ function chooseDatabase(path: string, names: readonly string[], wanted: string):
 async function requireCollections(path: string, database: DumpDatabase): Promise<Database> {
   if ((await database.listCollections()).length > 0) return database;
   throw new SourceError(`the folder ${path} has no collections`, {
+    code: 'DUMP_WITHOUT_COLLECTIONS',
     fix: 'correct SOURCE: a folder of mongodump has files such as users.bson, or folders with such files.',
   });
 }
@@ -149,6 +156,7 @@ function requireDistinct(collections: readonly DumpedCollection[]): void {
     const same = collections.slice(0, index).find((other) => other.name === name);
     if (same === undefined) continue;
     throw new SourceError(`the dump has the collection ${name} twice: ${same.file.path} and ${file.path}`, {
+      code: 'DUMP_COLLECTION_TWICE',
       fix: 'move one of them away, or name a single file as SOURCE.',
     });
   }

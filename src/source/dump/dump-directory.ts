@@ -77,6 +77,7 @@ async function refuseGzip(path: string, format: DumpFileName['format'], size: nu
   if (!start.subarray(0, 3).equals(gzipMagic)) return;
   if (format === 'bson' && start.byteLength === 4 && start.readUInt32LE() <= size) return;
   throw new SourceError(`the dump ${path} is gzip, which its name does not tell`, {
+    code: 'DUMP_GZIP_UNNAMED',
     fix: 'let its name end with .gz.',
   });
 }

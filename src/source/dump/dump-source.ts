@@ -29,12 +29,14 @@ export async function openDumpSource(
   const first = await readFirst(collection);
   if (first === undefined) {
     throw new NothingToCopyError(`the dump has no documents of ${name} (${collection.file.path})`, {
+      code: 'COLLECTION_EMPTY',
       fix: 'correct SOURCE and MONGO_COLLECTION.',
     });
   }
   // Not later, when a table was made for it.
   if (!mayHaveId(first)) {
     throw new SourceError(`the first document of ${name} has no _id (${collection.file.path})`, {
+      code: 'ID_MISSING',
       fix: 'only documents with an _id can be copied: give each of them one.',
     });
   }
@@ -56,12 +58,16 @@ async function applyFilter(
     throw new UsageError(
       `${name} has a collation, by which a server compares text, and a dump is not filtered`,
       {
+        code: 'FILTER_NOT_FOR_DUMPS',
         fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
       },
     );
   }
   if ((await readFirst(filtered)) !== undefined) return filtered;
-  throw new NothingToCopyError(`no document of ${name} matches the filter`, { fix: 'correct FILTER.' });
+  throw new NothingToCopyError(`no document of ${name} matches the filter`, {
+    code: 'FILTER_MATCHES_NOTHING',
+    fix: 'correct FILTER.',
+  });
 }
 
 async function readFirst(collection: DumpedCollection): Promise<Buffer | undefined> {
@@ -192,6 +198,8 @@ class DumpSource implements Source {
   #requireOffset(position: Uint8Array): number {
     const offset = readOffset(position);
     if (offset !== null) return offset;
-    throw new SourceError(`${this.name}: a place in a collection of a server is none in a dump`);
+    throw new SourceError(`${this.name}: a place in a collection of a server is none in a dump`, {
+      code: 'POSITION_UNUSABLE',
+    });
   }
 }

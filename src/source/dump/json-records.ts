@@ -37,7 +37,7 @@ export async function* readJsonRecords(file: DumpFile, from: number): DumpRecord
       if (cut === null) return;
       throw new DamagedDumpError(
         `${file.path} is cut off at byte ${formatCount(window.offset + available)}, ${cut} (line ${formatCount(await countLines(file, window.offset))})`,
-        { fix: makeAnew },
+        { code: 'DUMP_CUT_OFF', fix: makeAnew },
       );
     }
   } finally {
@@ -146,6 +146,7 @@ async function describeJsonDamage(
 ): Promise<DamagedDumpError> {
   const line = formatCount(await countLines(file, offset));
   return new DamagedDumpError(`${file.path}, line ${line} (byte ${formatCount(offset)}): ${problem}`, {
+    code: 'DUMP_CORRUPT',
     fix: makeAnew,
   });
 }

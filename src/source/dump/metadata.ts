@@ -68,6 +68,7 @@ function convert(json: Buffer, place: string): Buffer {
     throw new SourceError(
       `${place} is not the metadata of a collection: ${error.message} (byte ${error.offset})`,
       {
+        code: 'DUMP_METADATA',
         fix: 'correct it, or move it away: the documents can be copied without their indexes.',
         cause: error,
       },

@@ -63,7 +63,10 @@ class ScriptedWorker implements PoolWorker {
   }
 
   fails(message: string): void {
-    this.#events.onMessage({ kind: 'failed', error: toWireError(new TargetError(message)) });
+    this.#events.onMessage({
+      kind: 'failed',
+      error: toWireError(new TargetError(message, { code: 'SOME_CODE' })),
+    });
   }
 
   acks(number: number, documents = 1): void {
@@ -75,7 +78,7 @@ class ScriptedWorker implements PoolWorker {
   }
 
   crashes(message: string): void {
-    const error = toWireError(new MigrationError(ExitCode.internal, message));
+    const error = toWireError(new MigrationError(ExitCode.internal, message, { code: 'SOME_CODE' }));
     this.#events.onMessage({ kind: 'crashing', error });
     this.goes({ code: 1, signal: null });
   }
@@ -150,7 +153,7 @@ function batchOfDocuments(number: number, count: number): Batch {
   };
 }
 
-interface Sizes extends Partial<Pick<SupervisorOptions, 'size' | 'maxInFlightBytes' | 'target'>> {
+interface Sizes extends Partial<Pick<SupervisorOptions, 'size' | 'maxInFlightBytes' | 'target' | 'signal'>> {
   readonly isBeside?: boolean;
 }
 
@@ -535,6 +538,35 @@ describe('Supervisor', () => {
     const { pool, supervisor } = startSupervisor({ size: 2 });
     pool.worker(1).fails('too many connections');
     await assert.rejects(supervisor.submit(batchOf(1)), /too many connections/);
+  });
+
+  it('replaces no worker that a signal to all processes ended before it was up, unless it is the last', async () => {
+    const interrupt = new AbortController();
+    const { pool, clock, supervisor, notices } = createSupervisor({ signal: interrupt.signal });
+    supervisor.spawn();
+    supervisor.begin(settings);
+    void supervisor.submit(batchOf(1));
+    interrupt.abort();
+    pool.worker(0).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    assert.equal(pool.workers.length, 2);
+    pool.worker(1).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    // What is on its way still needs one.
+    assert.equal(pool.workers.length, 3);
+    pool.worker(2).isReady();
+    assert.deepEqual(pool.worker(2).batches, [1]);
+    pool.worker(2).acks(1);
+    await supervisor.drain();
+    assert.deepEqual(notices, []);
+  });
+
+  it('replaces a worker that a signal ended when nobody had asked to stop', () => {
+    const { pool, clock, supervisor } = createSupervisor();
+    supervisor.spawn();
+    pool.worker(0).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    assert.equal(pool.workers.length, 3);
   });
 
   it('stops a worker that was not listening yet', async () => {

@@ -124,7 +124,7 @@ describe('Recorder', () => {
     clock.pass(100);
     begin('school.courses');
     clock.pass(1000);
-    const failure = { message: 'disk full', fix: 'make room', exitCode: 4 } as const;
+    const failure = { code: 'DISK_FULL', message: 'disk full', fix: 'make room', exitCode: 4 } as const;
     const { sections } = recorder.report([{ source: 'school.users', ...failure }], null);
     // The second never started: it has nothing to tell.
     assert.deepEqual(

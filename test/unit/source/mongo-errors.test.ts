@@ -68,7 +68,7 @@ describe('errors of MongoDB in words', () => {
   }
 
   it('what is explained already stays as it is', () => {
-    const explained = new SourceError('as it is');
+    const explained = new SourceError('as it is', { code: 'AS_IT_IS' });
     assert.equal(explainMongoError(explained, url), explained);
   });
 });

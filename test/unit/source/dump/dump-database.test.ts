@@ -173,7 +173,7 @@ describe('the collections of a dump', () => {
     const path = join(root, 'db/users.bson.gz');
     const database = await openDump({ path, db: '', collection: 'users', signal: interrupt.signal });
     const source = await database.open('users');
-    interrupt.abort(new UsageError('enough'));
+    interrupt.abort(new UsageError('enough', { code: 'ENOUGH' }));
     await assert.rejects(source.estimateCount(), /enough/);
   });
 });
