@@ -19,9 +19,8 @@ const overruled: readonly (readonly [name: string, value: string])[] = [
   ['default_transaction_isolation', 'read committed'],
   // An error is an answer: a batch that is claimed already, a row that is refused.
   ['exit_on_error', 'off'],
-  // What a text means: values that Postgres casts, and results, which come as text. (Not lc_monetary: by it the database
-  // says how many decimal places its money has.)
-  ['client_encoding', 'UTF8'],
+  // What a text means: values that Postgres casts, and results, which come as text. (client_encoding is
+  // in the startup packet. Not lc_monetary: by it the database says how many decimal places its money has.)
   ['DateStyle', 'ISO, MDY'],
   ['IntervalStyle', 'postgres'],
   ['TimeZone', 'UTC'],
@@ -34,11 +33,8 @@ const overruled: readonly (readonly [name: string, value: string])[] = [
   // What a statement means.
   ['standard_conforming_strings', 'on'],
   ['backslash_quote', 'safe_encoding'],
-  ['escape_string_warning', 'on'],
   ['transform_null_equals', 'off'],
   ['quote_all_identifiers', 'off'],
-  // Messages that nobody reads are not sent.
-  ['client_min_messages', 'notice'],
 ];
 
 /**

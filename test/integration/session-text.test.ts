@@ -30,8 +30,8 @@ describe('a connection takes the same text for the same', () => {
            '2024-02-03 04:05'::timestamptz::text AS local, '2024-07-01 12:00 EST'::timestamptz AS abbreviated,
            interval '-1 2:03:04'::text AS span, (0.1::float8 + 0.2::float8)::text AS sum, point(0.1, 1e-20)::text AS spot,
            $1::bytea AS bytes, $1::bytea::pg_catalog.text AS hex, '{NULL,"NULL"}'::pg_catalog.text[] AS nulls,
-           $2::pg_catalog.text[] AS list, 'a\b' AS backslash, E'it''s\\' AS escaped, 'ÿ€' AS far,
-           $3::pg_catalog.text AS farther, 'a<b/>'::xml::pg_catalog.text AS fragment, (NULL = NULL) IS NULL AS unknown,
+           $2::pg_catalog.text[] AS list, 'a\b' AS backslash, E'it\'s\\' AS escaped, 'ÿ€' AS far,
+           $3::pg_catalog.text AS farther, 'a<b/>'::xml::pg_catalog.text AS fragment, xmlelement(name a, $1::bytea)::pg_catalog.text AS element, (NULL = NULL) IS NULL AS unknown,
            format_type('pg_catalog.text'::regtype, -1) AS type, 'word'::text AS word, now() > '2020-01-01' AS late,
            (SELECT count(*) > 0 FROM pg_class) AS catalog, current_setting('transaction_isolation') AS isolation`;
   const values = [Buffer.from([0, 1, 92, 255]), ['a', null, 'NULL', 'b"\\'], 'ÿ€\u{1f600}'];
@@ -50,6 +50,7 @@ describe('a connection takes the same text for the same', () => {
   async function read(url = sandbox.postgresUrl): Promise<unknown> {
     const connection = await connectPostgres(url, 'test');
     try {
+      await assert.rejects(connection.client.query('SELECT 1 / 0'), /division by zero/);
       const { rows } = await connection.client.query<Document>(probe, values);
       return rows;
     } finally {
