@@ -5,20 +5,23 @@ import { parseArgs } from 'node:util';
 import { clusterImplementations } from '../src/options.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
 import { makeServerFolder } from '../test/support/server-folder.ts';
+import { dateStyleVariable, setDateStyle } from '../test/support/date-style.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';
 
 /**
  * `npm test -- supervisor` runs the files whose path contains the word; `--pool threads` has every run of the command
- * that a test starts use this CLUSTER_IMPLEMENTATION. Other flags are those of Node's own runner.
+ * that a test starts use this CLUSTER_IMPLEMENTATION; with `--datestyle German`, the PostgreSQL servers that the tests start give
+ * every session this DateStyle. Other flags are those of Node's own runner.
  */
 const {
-  values: { pool },
+  values: { pool, datestyle },
   positionals: words,
-} = parseArgs({ options: { pool: { type: 'string' } }, strict: false });
+} = parseArgs({ options: { pool: { type: 'string' }, datestyle: { type: 'string' } }, strict: false });
 const flags = process.argv
   .slice(2)
-  .filter((argument) => argument.startsWith('-') && !argument.startsWith('--pool'));
+  .filter((argument) => argument.startsWith('-') && !/^--(pool|datestyle)\b/.test(argument));
 if (pool !== undefined) process.env.TEST_CLUSTER_IMPLEMENTATION = String(pool);
+if (datestyle !== undefined) process.env[dateStyleVariable] = String(datestyle);
 const files = listTestFiles(words);
 
 const mistake = findMistake();
@@ -36,6 +39,7 @@ async function runTests(): Promise<number> {
   try {
     const mongoUrl = process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo));
     const postgresUrl = process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres));
+    if (process.env.TEST_POSTGRES_URL === undefined) await setDateStyle(postgresUrl);
     return await runTestFiles(files, { mongoUrl, postgresUrl }, flags);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));

@@ -7,6 +7,7 @@ import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../errors.ts';
 import { reveal, type Url } from '../secret-url.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
+import { overruleSettings } from './session-settings.ts';
 
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
 const connectTimeoutMs = 15_000;
@@ -16,27 +17,6 @@ const closeTimeoutMs = 5_000;
 
 /** Probes an idle connection, so that one whose other end is gone is found out in minutes and not in hours. */
 const keepAliveAfterMs = 30_000;
-
-/**
- * What a role or a database may say otherwise. Limits that suit a web server would end a long COPY or index build in the
- * middle, as pg_restore knows. And a transaction that waits for another's has to see what that has committed.
- */
-const sessionSettings: readonly (readonly [name: string, value: string])[] = [
-  ['statement_timeout', '0'],
-  ['lock_timeout', '0'],
-  ['transaction_timeout', '0'],
-  ['idle_in_transaction_session_timeout', '0'],
-  ['idle_session_timeout', '0'],
-  ['default_transaction_isolation', 'read committed'],
-  ['tcp_keepalives_idle', '30'],
-  ['tcp_keepalives_interval', '10'],
-  ['tcp_keepalives_count', '3'],
-];
-
-/** Leaves out what older servers do not know. */
-const settleStatement = `
-  SELECT set_config(name, value, false)
-    FROM unnest($1::text[], $2::text[]) AS wanted (name, value) WHERE current_setting(name, true) IS NOT NULL`;
 
 const tlsWords: TlsWords = {
   url: 'POSTGRES_URL',
@@ -83,10 +63,7 @@ export async function connectPostgres(
   }, connectTimeoutMs);
   try {
     await client.connect();
-    await client.query(settleStatement, [
-      sessionSettings.map(([name]) => name),
-      sessionSettings.map(([, value]) => value),
-    ]);
+    await overruleSettings(client);
     await checkClient(client);
     return { client, socket, ...(await identify(client)) };
   } catch (error) {

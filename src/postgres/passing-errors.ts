@@ -47,14 +47,77 @@ export function isPassing(error: unknown): boolean {
 /**
  * Postgres will not take a row, whatever is tried: data exceptions (22), constraints (23), views with a check (44),
  * limits of the program such as the size of an index entry (54), and what triggers and functions raise (P0, 38, 39,
- * 2F, 0A). A full disk (53) or a missing right (42) is about all rows.
+ * 2F, 09, 27, 0A). A full disk (53) or a missing right (42) is about all rows.
  */
-const refusalClasses = ['0A', '21', '22', '23', '2F', '38', '39', '44', '54', 'P0'] as const;
+const refusalClasses = ['09', '0A', '21', '22', '23', '27', '2F', '38', '39', '44', '54', 'P0'] as const;
 
-export function isRefusal(error: unknown): error is pg.DatabaseError {
-  if (!(error instanceof pg.DatabaseError)) return false;
-  return refusalClasses.some((prefix) => error.code?.startsWith(prefix) === true);
+/** Those that Postgres has itself. Any other, such as 45, is of somebody's own making: a function raises it at a row. */
+const postgresClasses = [
+  ...[
+    '00',
+    '01',
+    '02',
+    '03',
+    '08',
+    '09',
+    '0A',
+    '0B',
+    '0F',
+    '0L',
+    '0P',
+    '0Z',
+    '10',
+    '20',
+    '21',
+    '22',
+    '23',
+    '24',
+  ],
+  ...[
+    '25',
+    '26',
+    '27',
+    '28',
+    '2B',
+    '2D',
+    '2F',
+    '34',
+    '38',
+    '39',
+    '3B',
+    '3D',
+    '3F',
+    '40',
+    '42',
+    '44',
+    '53',
+    '54',
+  ],
+  ...['55', '57', '58', '72', 'F0', 'HV', 'P0', 'XX'],
+];
+
+/**
+ * Where in Postgres an error arises that is about a row whatever its SQLSTATE is: the check of a policy of row level security
+ * (42501, like a right that is missing), and RAISE. Names of C functions are in no language, as messages are.
+ */
+const refusalRoutines = ['ExecWithCheckOptions', 'exec_stmt_raise'];
+
+/** By its SQLSTATE alone. */
+function isRefusalCode(code: string): boolean {
+  const prefix = code.slice(0, 2);
+  return refusalClasses.some((known) => known === prefix) || !postgresClasses.includes(prefix);
 }
 
-/** The same, as a condition of plpgsql on SQLSTATE. */
-export const isRefusalSql = `left(SQLSTATE, 2) IN (${refusalClasses.map((prefix) => `'${prefix}'`).join(', ')})`;
+/** Of no row, or of all: but this one was raised, or checked, at a row. */
+export function isRefusalByRoutine({ code = '', routine = '' }: pg.DatabaseError): boolean {
+  return refusalRoutines.includes(routine) && !passingCodes.has(code) && !lostConnectionCodes.has(code);
+}
+
+export function isRefusal(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && (isRefusalCode(error.code ?? '') || isRefusalByRoutine(error));
+}
+
+const listed = (classes: readonly string[]): string => classes.map((prefix) => `'${prefix}'`).join(', ');
+
+/** The same by SQLSTATE alone, as a condition of plpgsql: it is not told the routine. */
+export const isRefusalSql = `(left(SQLSTATE, 2) IN (${listed(refusalClasses)}) OR left(SQLSTATE, 2) NOT IN (${listed(postgresClasses)}))`;

@@ -236,7 +236,8 @@ async function isAtWork(url: string, { pid, startedAt }: Connection): Promise<bo
     const probe = await connectPostgres(url, 'mongo2pg probe');
     try {
       const { rowCount } = await probe.client.query(
-        "SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 AND state = 'active'",
+        // What it is at is hidden where somebody has set track_activities to off: then it may be at work.
+        "SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 AND state IN ('active', 'disabled')",
         [pid, startedAt],
       );
       return rowCount === 1;

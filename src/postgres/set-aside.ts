@@ -9,7 +9,7 @@
 import pg from 'pg';
 import { isIdColumn, type ChildTable, type Plan } from '../plan/plan.ts';
 import { copyColumns, qualifiedName, stagedValues } from './ddl.ts';
-import { isRefusalSql } from './passing-errors.ts';
+import { isRefusalByRoutine, isRefusalSql } from './passing-errors.ts';
 import {
   emptyStages,
   ensureStage,
@@ -43,15 +43,41 @@ export async function loadSettingAside(
 ): Promise<Refusal[]> {
   const documents = new StagedDocuments(client, await prepareStages(client, run), batch);
   const unfit = await documents.stage();
-  const { rows } = await client.query<Omit<Refusal, 'ordinal'> & { row: number }>(
-    `SELECT row_no AS row, code, column_name AS "column", message AS detail
-       FROM ${functionOf(run)}(${rowsPerBlock})`,
-  );
+  const rows = await insertStaged(client, run);
   // The function counts without those that are not staged.
   const unstaged = new Set(unfit.map(({ ordinal }) => ordinal));
   const staged = documents.ordinals.filter((ordinal) => !unstaged.has(ordinal));
   const refused = rows.map(({ row, ...refusal }) => ({ ...refusal, ordinal: staged[row] ?? -1 }));
   return [...unfit, ...refused].sort((a, b) => a.ordinal - b.ordinal);
+}
+
+type RowRefusal = Omit<Refusal, 'ordinal'> & { readonly row: number };
+
+/**
+ * The function knows an error by its SQLSTATE, and ends at one that may be about all rows. Where it shows here that it is
+ * about a row, the function begins again, and is told to take others of this SQLSTATE for such as well: in this batch, so
+ * that a right that is taken away later is found out.
+ */
+async function insertStaged(client: pg.Client, run: StagedRun): Promise<RowRefusal[]> {
+  const ofRows: string[] = [];
+  for (;;) {
+    await client.query('SAVEPOINT insert_staged');
+    try {
+      const { rows } = await client.query<RowRefusal>(
+        `SELECT row_no AS row, code, column_name AS "column", message AS detail
+           FROM ${functionOf(run)}(${rowsPerBlock}, $1)`,
+        [ofRows],
+      );
+      await client.query('RELEASE SAVEPOINT insert_staged');
+      return rows;
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || !isRefusalByRoutine(error)) throw error;
+      const { code = '' } = error;
+      if (ofRows.includes(code)) throw error;
+      ofRows.push(code);
+      await client.query('ROLLBACK TO SAVEPOINT insert_staged');
+    }
+  }
 }
 
 function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
@@ -118,7 +144,7 @@ function insertFunction(run: StagedRun): string {
           EXCEPTION WHEN OTHERS THEN column_name := ${pg.escapeLiteral(column)};
           END;`;
   });
-  return `CREATE OR REPLACE FUNCTION ${functionOf(run)}(block integer)
+  return `CREATE OR REPLACE FUNCTION ${functionOf(run)}(block integer, of_rows text[])
     RETURNS TABLE (row_no integer, code text, column_name text, message text)
     LANGUAGE plpgsql AS $function$
     #variable_conflict use_column
@@ -142,7 +168,7 @@ function insertFunction(run: StagedRun): string {
           IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger left rows out'; END IF;
           ${insertChildren('= ANY (places[first:last])')}
         EXCEPTION WHEN OTHERS THEN
-          IF NOT ${isRefusalSql} THEN RAISE; END IF;
+          IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;
           FOR i IN first..last LOOP
             BEGIN
               ${insert} = places[i];
@@ -150,7 +176,7 @@ function insertFunction(run: StagedRun): string {
               IF inserted <> 1 THEN RAISE EXCEPTION 'a trigger of the table left the row out'; END IF;
               ${insertChildren('= places[i]')}
             EXCEPTION WHEN OTHERS THEN
-              IF NOT ${isRefusalSql} THEN RAISE; END IF;
+              IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;
               GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
                 column_name = COLUMN_NAME, extra_detail = PG_EXCEPTION_DETAIL;
               IF extra_detail <> '' THEN message := message || ' (' || extra_detail || ')'; END IF;

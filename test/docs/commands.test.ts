@@ -15,6 +15,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm ci': 'installs what the tests run from; .ci/run begins with it',
   'npm test': 'runs this test',
   'npm run test:pools': 'takes minutes: tests of faults, twice',
+  'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
     'takes minutes, and wants a quiet machine; test/integration/measurement.test.ts is about what it measures with',

@@ -141,6 +141,138 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
+  it('for whatever reason: constraints, generated columns, triggers with any SQLSTATE', async () => {
+    /** By the `_id` of the row that it is about. */
+    const refused: readonly (readonly [_id: number, code: string, detail: RegExp])[] = [
+      [3, '23514', /violates check constraint/],
+      [4, '23P01', /conflicting key value violates exclusion constraint/],
+      [5, '22012', /division by zero/],
+      [6, '23503', /violates foreign key constraint/],
+      [7, '23514', /value for domain word violates check constraint/],
+      [11, 'P0001', /eleven is not welcome/],
+      // What other databases give to errors of people's own.
+      [12, '45000', /twelve is not welcome/],
+      [13, 'AB123', /thirteen is not welcome/],
+      // Not of Postgres, that lacks a right or a table, but of the trigger.
+      [14, '42501', /fourteen is not welcome/],
+      [15, '42P01', /fifteen is not welcome/],
+      [16, '55000', /sixteen is not welcome/],
+      [17, '53100', /seventeen is not welcome/],
+      [18, 'XX000', /eighteen is not welcome/],
+    ];
+    const raise = ([_id, code, { source }]: (typeof refused)[number]) =>
+      `IF NEW._id = ${_id} THEN RAISE EXCEPTION '${source}' USING ERRCODE = '${code}'; END IF;`;
+    const change = ({ _id }: Person) => (_id === 7 ? { name: 'two words' } : { name: `name${_id}` });
+    await sandbox.db.collection<Person>('people').insertMany(people(30, change));
+    await sandbox.client.query(`
+      CREATE DOMAIN word AS text CHECK (VALUE !~ ' ');
+      CREATE TABLE known (_id integer PRIMARY KEY);
+      INSERT INTO known SELECT n FROM generate_series(1, 30) AS n WHERE n <> 6;
+      CREATE TABLE people (
+        _id integer REFERENCES known, name word, age integer, _extra jsonb, CHECK (_id <> 3),
+        EXCLUDE USING btree ((CASE WHEN _id = 4 THEN 2 ELSE _id END) WITH =),
+        share integer GENERATED ALWAYS AS (1 / (_id - 5)) STORED);
+      CREATE FUNCTION welcome() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN ${refused
+          .filter(([_id]) => _id > 10)
+          .map(raise)
+          .join(' ')} RETURN NEW; END $$;
+      CREATE TRIGGER welcome BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION welcome()`);
+    try {
+      const { code, stderr } = await run();
+      assert.equal(code, ExitCode.deadLetters, stderr);
+      const letters = await readLetters();
+      assert.deepEqual(
+        letters.map(({ id, code: state }) => [id, state]),
+        refused.map(([_id, state]) => [`{"$numberInt":"${_id}"}`, state]),
+      );
+      for (const [index, [, , detail]] of refused.entries())
+        assert.match(letters[index]?.detail ?? '', detail);
+      assert.equal((await readIds()).length, 30 - refused.length);
+      const verified = await run('verify');
+      assert.equal(verified.code, ExitCode.ok, verified.stdout);
+      // Tried again, they are refused for the same reasons.
+      const again = await run('retry');
+      assert.equal(again.code, ExitCode.deadLetters, again.stderr);
+      assert.match(again.stderr, /0 dead letters loaded, 13 left/);
+    } finally {
+      await sandbox.client.query('DROP TABLE people, known; DROP DOMAIN word; CREATE TABLE people ()');
+    }
+  });
+
+  describe('to a user that is not the superuser', () => {
+    let role = '';
+    let url = '';
+    before(async () => {
+      role = `${sandbox.mongoDb}_guest`;
+      await sandbox.client.query(
+        `CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT CREATE ON DATABASE ${sandbox.mongoDb} TO ${role}`,
+      );
+      const own = new URL(sandbox.postgresUrl);
+      own.username = role;
+      own.password = 'secret';
+      url = own.href;
+    });
+    after(async () => {
+      await sandbox.client.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    });
+
+    const runAsGuest = (...args: string[]) =>
+      runCli(args, { ...sandbox.env, POSTGRES_URL: url, MONGO_COLLECTION: 'people', CLUSTER_SIZE: '2' });
+
+    async function setUp(count: number, sql: string): Promise<void> {
+      await sandbox.db.collection<Person>('people').insertMany(people(count));
+      await sandbox.client.query(`
+        CREATE TABLE people (_id integer PRIMARY KEY, name text, age integer, _extra jsonb);
+        GRANT SELECT, INSERT ON people TO ${role}; ${sql}`);
+    }
+
+    it('row level security costs the rows that it refuses, also all of a batch', async () => {
+      await setUp(
+        60,
+        `ALTER TABLE people ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY guests ON people TO ${role} USING (true) WITH CHECK (_id <> 4 AND _id <= 20)`,
+      );
+      const { code, stdout, stderr } = await runAsGuest('--items-per-page', '10');
+      assert.equal(code, ExitCode.deadLetters, stderr);
+      assert.match(stdout, /read 60 = copied 19 \+ dead-lettered 41/);
+      assert.match(
+        stdout,
+        /41 because of refused \(42501: new row violates row-level security policy for table "people"\)/,
+      );
+      const verified = await runAsGuest('verify');
+      assert.equal(verified.code, ExitCode.ok, verified.stdout);
+      await sandbox.client.query('ALTER POLICY guests ON people WITH CHECK (_id <> 4)');
+      const retried = await runAsGuest('retry');
+      assert.equal(retried.code, ExitCode.deadLetters, retried.stderr);
+      assert.match(retried.stderr, /40 dead letters loaded, 1 left/);
+    });
+
+    it('a right that a trigger, or the table, lacks ends the run, as it is about all rows', async () => {
+      await setUp(
+        60,
+        `CREATE TABLE audit (_id integer);
+         CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN INSERT INTO audit VALUES (NEW._id); RETURN NEW; END $$;
+         CREATE TRIGGER audit BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION audit()`,
+      );
+      try {
+        const { code, stderr } = await runAsGuest('--items-per-page', '10');
+        assert.equal(code, ExitCode.target);
+        assert.match(
+          stderr,
+          /permission denied for table audit — grant user "\w+" that right, .*the same command goes on/,
+        );
+        assert.deepEqual([await readIds(), await readLetters()], [[], []]);
+        await sandbox.client.query(`GRANT INSERT ON audit TO ${role}`);
+        assert.equal((await runAsGuest()).code, ExitCode.ok);
+        assert.equal((await readIds()).length, 60);
+      } finally {
+        await sandbox.client.query('DROP TABLE audit; DROP FUNCTION audit CASCADE');
+      }
+    });
+  });
+
   it('a deferred constraint, which COPY does not meet before COMMIT', async () => {
     const constraint = ', parent integer, UNIQUE (name) DEFERRABLE INITIALLY DEFERRED';
     const { code } = await migrate(

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
-import pg from 'pg';
+
 import { unlessCode } from '../../src/embedded/fs-errors.ts';
 import { pollUntil } from '../../src/embedded/poll.ts';
 import { identifyProcess } from '../../src/embedded/process-identity.ts';
+import { createClient } from './date-style.ts';
 import { makeServerFolder } from './server-folder.ts';
 
 export const isRoot = process.getuid?.() === 0;
@@ -119,7 +120,7 @@ export function spawnParent(
 }
 
 export async function query(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = createClient(url);
   await client.connect();
   try {
     const result = await client.query<Record<string, unknown>>(sql);

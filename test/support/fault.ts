@@ -5,11 +5,12 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
-import pg from 'pg';
+import type pg from 'pg';
 import type { ClusterImplementation } from '../../src/config.ts';
 import type { RunEvent, Summary } from '../../src/events.ts';
 import { pool, readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
+import { createClient } from './date-style.ts';
 import { cleanUp } from './embedded.ts';
 import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
@@ -80,7 +81,7 @@ export async function setSceneOn(
 ): Promise<Scene> {
   const mongo = await MongoClient.connect(servers.mongoUrl);
   cleanUp(t, () => mongo.close());
-  const client = new pg.Client({ connectionString: servers.postgresUrl });
+  const client = createClient(servers.postgresUrl);
   // A server that a test stops ends this connection too.
   client.on('error', () => undefined);
   await client.connect();

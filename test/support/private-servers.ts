@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
+import { setDateStyle } from './date-style.ts';
 import { hold, readPostmasterPid } from './embedded.ts';
 import { makeServerFolder } from './server-folder.ts';
 
@@ -30,7 +31,7 @@ export interface PrivateServer<StopMode> {
 export type PostgresStopMode = 'fast' | 'immediate';
 
 export async function startPrivatePostgres(): Promise<PrivateServer<PostgresStopMode>> {
-  return await startPrivate(
+  const server = await startPrivate(
     startEmbeddedPostgres,
     async (server, dataDir, mode: PostgresStopMode = 'fast') => {
       if (mode === 'fast') {
@@ -41,6 +42,8 @@ export async function startPrivatePostgres(): Promise<PrivateServer<PostgresStop
       assert.match(String(await hold(server.ended)), /ended/, 'the end was not asked for');
     },
   );
+  await setDateStyle(server.url);
+  return server;
 }
 
 /** `fast`: connections are closed. `kill`: as `kill -9` does it. What was acknowledged is kept in either case. */

@@ -2,7 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { MongoClient, type Db } from 'mongodb';
-import pg from 'pg';
+import type pg from 'pg';
+import { createClient } from './date-style.ts';
 
 export const mongoUrl = requireEnv('TEST_MONGO_URL');
 export const postgresUrl = requireEnv('TEST_POSTGRES_URL');
@@ -45,7 +46,7 @@ export async function createSandbox(): Promise<Sandbox> {
 }
 
 async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
+  const client = createClient(url);
   await client.connect();
   return client;
 }

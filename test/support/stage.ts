@@ -10,8 +10,9 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
-import pg from 'pg';
+import type pg from 'pg';
 import { pollUntil } from '../../src/embedded/poll.ts';
+import { createClient } from './date-style.ts';
 import { startPrivateMongo, startPrivatePostgres } from './private-servers.ts';
 
 /** What a user has of their own. The documents call the database `school`, and its owner `user`. */
@@ -29,7 +30,7 @@ export interface StageServers {
 export async function startStageServers(): Promise<StageServers> {
   const [mongoServer, postgres] = await Promise.all([startPrivateMongo(), startPrivatePostgres()]);
   const mongo = await MongoClient.connect(mongoServer.url);
-  const admin = new pg.Client({ connectionString: postgres.url });
+  const admin = createClient(postgres.url);
   await admin.connect();
   await admin.query(`CREATE ROLE "user" SUPERUSER LOGIN PASSWORD 'password'`);
   const { rows } = await admin.query<{ rolname: string }>('SELECT rolname FROM pg_roles');
@@ -40,7 +41,7 @@ export async function startStageServers(): Promise<StageServers> {
     mongoUrl: mongoServer.url,
     postgresUrl,
     query: async (sql) => {
-      const client = new pg.Client({ connectionString: postgresUrl });
+      const client = createClient(postgresUrl);
       await client.connect();
       try {
         // As text, like psql shows it.

@@ -231,16 +231,21 @@ describe('a session', () => {
       assert.deepEqual(await readLines(), ['once']);
     });
 
-    it('leaves long work alone as long as the server is at it', async (t) => {
-      const { session, lost } = await open(t, { answerTimeoutMs: 200 });
-      let attempts = 0;
-      await session.run(async (client) => {
-        attempts++;
-        await client.query('SELECT pg_sleep(1)');
-      }, 'long');
-      assert.equal(attempts, 1);
-      assert.deepEqual(lost, []);
-    });
+    for (const tracks of ['on', 'off']) {
+      it(`leaves long work alone as long as the server is at it (track_activities = ${tracks})`, async (t) => {
+        const onConnect = async (client: pg.Client): Promise<void> => {
+          await client.query(`SET track_activities = ${tracks}`);
+        };
+        const { session, lost } = await open(t, { answerTimeoutMs: 200, onConnect });
+        let attempts = 0;
+        await session.run(async (client) => {
+          attempts++;
+          await client.query('SELECT pg_sleep(1)');
+        }, 'long');
+        assert.equal(attempts, 1);
+        assert.deepEqual(lost, []);
+      });
+    }
 
     it('does long work again of which only the answer is missing', async (t) => {
       const { session, proxy, lost } = await open(t, { answerTimeoutMs: 200 });
