@@ -132,9 +132,9 @@ async function runCommand(
   config: Config,
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
-  const shown = await createProgress(config.json);
-  const metrics = await openMetrics(config, shown);
-  const progress = metrics === null ? shown : alsoTo(metrics, shown);
+  const progress = await createProgress(config.json);
+  const metrics = await openMetrics(config, progress);
+  const listeners = metrics === null ? [progress] : [metrics, progress];
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     const error = new InterruptedError(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
@@ -147,7 +147,7 @@ async function runCommand(
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    return await execute(config, { progress, signal: interrupt.signal });
+    return await execute(config, { progress, listeners, signal: interrupt.signal });
   } finally {
     progress.close();
     process.off('SIGINT', onSignal);
@@ -171,16 +171,6 @@ async function openMetrics(
     close();
     throw error;
   }
-}
-
-function alsoTo(metrics: Metrics, progress: Progress): Progress {
-  return {
-    ...progress,
-    show: (event) => {
-      metrics.onEvent(event);
-      progress.show(event);
-    },
-  };
 }
 
 /** One line: what is wrong, and the way out. A defect of ours shows its stack. */
