@@ -149,9 +149,9 @@ async function runCommand(
   config: Config,
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
-  const shown = await createProgress(config.json);
-  const metrics = await openMetrics(config, shown);
-  const progress = metrics === null ? shown : alsoTo(metrics, shown);
+  const progress = await createProgress(config.json);
+  const metrics = await openMetrics(config, progress);
+  const listeners = metrics === null ? [progress] : [metrics, progress];
   const interrupt = new Interrupt();
   const onSignal = (signal: StopSignal): void => {
     const meaning = interrupt.hear(signal, performance.now());
@@ -164,7 +164,7 @@ async function runCommand(
 
   for (const signal of stopSignals) process.on(signal, onSignal);
   try {
-    return await execute(config, { progress, signal: interrupt.signal });
+    return await execute(config, { progress, listeners, signal: interrupt.signal });
   } finally {
     progress.close();
     for (const signal of stopSignals) process.off(signal, onSignal);
@@ -187,14 +187,4 @@ async function openMetrics(
     close();
     throw error;
   }
-}
-
-function alsoTo(metrics: Metrics, progress: Progress): Progress {
-  return {
-    ...progress,
-    show: (event) => {
-      metrics.onEvent(event);
-      progress.show(event);
-    },
-  };
 }

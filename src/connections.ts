@@ -17,8 +17,7 @@ export function primarySession(config: Config, { onEvent, signal }: Audience): S
     ...targetOptions(config),
     applicationName: 'mongo2pg primary',
     onLost: (reason) => {
-      onEvent({ kind: 'retried', server: 'postgres', times: 1 });
-      onEvent({ kind: 'notice', message: `the connection to PostgreSQL is made anew (${reason})` });
+      onEvent({ kind: 'retried', server: 'postgres', times: 1, reason });
     },
     signal,
   };
@@ -30,8 +29,8 @@ export function openSource(config: Config, { onEvent, signal }: Audience): Promi
     onNotice: (message) => {
       onEvent({ kind: 'notice', message });
     },
-    onRetry: () => {
-      onEvent({ kind: 'retried', server: 'mongodb', times: 1 });
+    onRetry: (reason) => {
+      onEvent({ kind: 'retried', server: 'mongodb', times: 1, reason });
     },
     signal,
   });

@@ -5,11 +5,21 @@ import type { ExitCode } from './errors.ts';
 import type { Measurement } from './measure/measurement.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
+import type { WorkerDeath } from './pool/listener.ts';
 
-/** Something to know that stops nothing. */
+/** Something to know that stops nothing, and has no event of its own. */
 export interface NoticeEvent {
   readonly kind: 'notice';
+  /** The collection that it is about; absent where it is about the whole. */
+  readonly source?: string;
   readonly message: string;
+}
+
+/** Of several collections, one that is not copied, or not compared. */
+export interface LeftOutEvent {
+  readonly kind: 'left-out';
+  readonly source: string;
+  readonly reason: string;
 }
 
 /** Workers are up; reading begins. */
@@ -33,6 +43,8 @@ export interface ProgressEvent {
   readonly source: string;
   readonly documents: number;
   readonly bytes: number;
+  /** About how many documents there are. */
+  readonly expectedDocuments: number;
   /** Of these documents, how many were committed before this process began; the rest took `elapsedMs`. */
   readonly committedBefore: number;
   readonly deadLettered: number;
@@ -46,27 +58,27 @@ export interface ProgressEvent {
   readonly workers: number;
 }
 
-/** A worker ended before it was told to; a notice tells people more. */
-export interface WorkerDiedEvent {
+/** A worker ended before it was told to. */
+export interface WorkerDiedEvent extends WorkerDeath {
   readonly kind: 'worker-died';
-  readonly id: string;
 }
 
-/** A server was away, or refused for now, and the work is done again; a notice may tell people more. */
+/** A server was away, or refused for now, and the work is done again. */
 export interface RetriedEvent {
   readonly kind: 'retried';
   readonly server: 'mongodb' | 'postgres';
   /** How often since the last such event. */
   readonly times: number;
+  /** Null where a worker has done it again, which tells no more than how often. */
+  readonly reason: string | null;
 }
 
-/** A collection is given up; the run ends with the error, or goes on with the next collection. */
-export interface FailedEvent {
+/** A collection is given up. */
+export interface FailedEvent extends Failure {
   readonly kind: 'failed';
-  readonly source: string;
-  /** As in docs/troubleshooting.md; `INTERNAL` for a defect. */
-  readonly code: string;
-  readonly message: string;
+  readonly work: 'copy' | 'compare';
+  /** The others are copied, or compared, all the same; else the command ends with this error. */
+  readonly isAlone: boolean;
 }
 
 /** The last line of `--json` where the command fails, of several collections one for each that did. */
@@ -119,6 +131,7 @@ export interface VerifiedEvent extends VerificationSummary {
 
 export type RunEvent =
   | NoticeEvent
+  | LeftOutEvent
   | StartedEvent
   | ProgressEvent
   | WorkerDiedEvent
@@ -130,7 +143,7 @@ export type RunEvent =
   | VerifyingEvent
   | VerifiedEvent;
 
-/** One of several collections that could not be copied. */
+/** A collection that could not be copied, or compared, and why: what the error tells. */
 export interface Failure {
   readonly source: string;
   /** Stays the same when the message is worded otherwise. */

@@ -7,6 +7,7 @@ import { readConfig, type Config } from './config.ts';
 import { embedded } from './server-urls.ts';
 import { MigrationError, UsageError } from './errors.ts';
 import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
+import type { JobListener } from './listeners.ts';
 import { migrate as migrateCollections } from './migrate.ts';
 import { createPool } from './pool/pool.ts';
 import { options, optionNames, type CommandName, type Option, type OptionName } from './options.ts';
@@ -19,7 +20,9 @@ export {
   TargetError,
   UsageError,
 } from './errors.ts';
+export { describeEvent } from './describe-event.ts';
 export type * from './events.ts';
+export type { JobListener } from './listeners.ts';
 export type { Plan, PlanColumn } from './plan/plan.ts';
 
 /** Options that are about a command line, its output and its trial servers. */
@@ -57,6 +60,8 @@ export type VerifySettings = SettingsOf<'verify'>;
 export interface Listener {
   /** Called for each event, in their order, while the work goes on. What it throws ends the process. */
   readonly onEvent?: (event: RunEvent) => void;
+  /** Who else hears of it, in this order and before `onEvent`: metrics, a report, or one of your own. */
+  readonly listeners?: readonly JobListener[];
   /** Aborting it ends the work in order: a migration commits what is in flight, and can be continued. */
   readonly signal?: AbortSignal;
 }
@@ -73,8 +78,7 @@ export async function migrate(settings: MigrateSettings, listener: Listener = {}
       ? null
       : await (await import('./plan/plan-file.ts')).readPlanFile(config.planPath);
   const pool = await createPool(config.clusterImplementation);
-  const more = { isTrial: false, planFile, pool, recorder: null };
-  return await migrateCollections(config, { ...hear(listener), ...more });
+  return await migrateCollections(config, { ...hear(listener), isTrial: false, planFile, pool });
 }
 
 /**
@@ -96,11 +100,56 @@ export async function verify(
   throw new MigrationError(exitCode, `${source}: ${message}`, { code, fix });
 }
 
-function hear({
-  onEvent = () => undefined,
-  signal = new AbortController().signal,
-}: Listener): Required<Listener> {
-  return { onEvent, signal };
+export interface MetricsListener extends JobListener {
+  /** The `content-type` of what `read` gives. */
+  readonly contentType: string;
+  /** All metrics as they are now, as Prometheus reads them. */
+  read(): Promise<string>;
+}
+
+/** What METRICS_PORT serves, for a program that has a server of its own. */
+export async function createMetrics(): Promise<MetricsListener> {
+  const { CollectedMetrics } = await import('./metrics.ts');
+  const metrics = new CollectedMetrics();
+  return {
+    onEvent: (event) => {
+      metrics.onEvent(event);
+    },
+    contentType: metrics.registry.contentType,
+    read: () => metrics.registry.metrics(),
+  };
+}
+
+export interface ReportListener extends JobListener {
+  /**
+   * The report of the migration that it has listened to, as a page of HTML.
+   * @param error what `migrate` has thrown
+   */
+  write(error?: unknown): string;
+}
+
+/** What REPORT writes. */
+export async function createReport(): Promise<ReportListener> {
+  const [{ Recorder }, { writePage }, { describeEnd }] = await Promise.all([
+    import('./report/recorder.ts'),
+    import('./report/page.ts'),
+    import('./report/write-report.ts'),
+  ]);
+  const recorder = new Recorder();
+  return {
+    onEvent: (event) => {
+      recorder.onEvent(event);
+    },
+    onRun: (run) => recorder.onRun(run),
+    write: (error) => writePage(recorder.report(error === undefined ? null : describeEnd(error))),
+  };
+}
+
+function hear({ onEvent, listeners = [], signal = new AbortController().signal }: Listener): {
+  readonly listeners: readonly JobListener[];
+  readonly signal: AbortSignal;
+} {
+  return { listeners: onEvent === undefined ? listeners : [...listeners, { onEvent }], signal };
 }
 
 /** @throws UsageError */

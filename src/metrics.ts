@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { UsageError } from './errors.ts';
 import type { ProgressEvent, RunEvent, VerifiedEvent } from './events.ts';
+import type { JobListener } from './listeners.ts';
 
-export interface Metrics {
+export interface Metrics extends JobListener {
   /** Where they are: `http://127.0.0.1:9464/metrics`. */
   readonly url: string;
-  onEvent(event: RunEvent): void;
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function serveMetrics(host: string, port: number): Promise<Metrics>
   return {
     url: `http://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}/metrics`,
     onEvent: (event) => {
-      collected.update(event);
+      collected.onEvent(event);
     },
     close: async () => {
       server.closeAllConnections();
@@ -72,7 +72,7 @@ async function answer(
 }
 
 /** Named by the conventions of Prometheus: what only grows ends with `_total`, and a unit is named. */
-export class CollectedMetrics {
+export class CollectedMetrics implements JobListener {
   readonly registry = new Registry();
   readonly #documents = this.#counter('documents_total', 'Documents committed, as rows or as dead letters.');
   readonly #deadLetters = this.#counter('dead_letters_total', 'Documents that became dead letters.');
@@ -103,7 +103,7 @@ export class CollectedMetrics {
   });
   readonly #notices = new Counter({
     name: 'mongo2pg_notices_total',
-    help: 'Notices of the run: connections made anew, workers replaced, and the like.',
+    help: 'Notices of the run: connections made anew, workers replaced, collections that failed or were left out, and the like.',
     registers: [this.registry],
   });
   readonly #verifying = new Set<string>();
@@ -112,11 +112,9 @@ export class CollectedMetrics {
     for (const server of ['mongodb', 'postgres']) this.#retries.inc({ server }, 0);
   }
 
-  update(event: RunEvent): void {
+  onEvent(event: RunEvent): void {
+    if (isOfNotice(event)) this.#notices.inc();
     switch (event.kind) {
-      case 'notice':
-        this.#notices.inc();
-        return;
       case 'started':
         this.#setState(event.source, 'loading');
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
@@ -150,6 +148,8 @@ export class CollectedMetrics {
         this.#setState(event.source, 'verified');
         this.#differences.set({ collection: event.source }, countDifferences(event));
         return;
+      case 'notice':
+      case 'left-out':
       case 'index':
         return;
     }
@@ -193,6 +193,13 @@ export class CollectedMetrics {
   ): { name: string; help: string; labelNames: 'collection'[]; registers: [Registry] } {
     return { name: `mongo2pg_${name}`, help, labelNames: ['collection'], registers: [this.registry] };
   }
+}
+
+/** What a person should know, whatever the event: an operator asks whether there was something. */
+function isOfNotice(event: RunEvent): boolean {
+  const { kind } = event;
+  if (kind === 'retried') return event.reason !== null;
+  return kind === 'notice' || kind === 'left-out' || kind === 'worker-died' || kind === 'failed';
 }
 
 function countDifferences(event: VerifiedEvent): number {

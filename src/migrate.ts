@@ -1,27 +1,28 @@
-/** Copies one collection or several: connects to both sides, brings up the workers, and runs one migration after the other. */
+/** Copies one collection or several: connects to both sides, brings up the workers, and has each collection migrated. */
 
-import type pg from 'pg';
 import type { Config } from './config.ts';
-import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError, toWireError } from './errors.ts';
-import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
+import { openSource } from './connections.ts';
+import { InterruptedError, NothingToCopyError } from './errors.ts';
+import type { Outcome, Summary } from './events.ts';
+import { describeFailure, isEndOfAll } from './failure.ts';
+import { withLane, type Lane } from './lane.ts';
+import { Listeners, type JobListener } from './listeners.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
-import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
 import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
-import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
-import type { Recorder } from './report/recorder.ts';
+import { countLanes, listSmall, runSideBySide } from './side-by-side.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
-import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
+import { chooseSize, Workforce, type Size } from './workforce.ts';
 
 export interface MigrateOptions {
-  onEvent(event: RunEvent): void;
+  /** Each is told in this order. */
+  readonly listeners: readonly JobListener[];
   /** Aborting it ends reading; what is in flight is committed, then the run stops with the signal's reason. */
   readonly signal: AbortSignal;
   /** The servers are for trying out: a run in the way is replaced without being asked. */
@@ -30,207 +31,185 @@ export interface MigrateOptions {
   readonly planFile: PlanFile | null;
   /** Where the workers come from. */
   readonly pool: Pool;
-  /** Records the job for a report; null when none is asked for. */
-  readonly recorder: Recorder | null;
 }
-
-/** Takes a lock on a connection. */
-type Lock = (client: pg.Client) => Promise<void>;
 
 /**
  * Migrates the collections that the config names. Its URLs are those of servers that run.
  * @throws MigrationError with the exit code of the side that failed
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
-  /** Locks end with the connection that took them. */
-  const locks: Lock[] = [];
-  const sessionOptions: SessionOptions = {
-    ...primarySession(config, options),
-    onConnect: async (client) => {
-      for (const take of locks) await take(client);
-    },
-  };
-  return await withSession(sessionOptions, async (session) => {
-    const lock = async (take: Lock): Promise<void> => {
-      await session.run(take, 'long');
-      locks.push(take);
-    };
-    return await new Job(config, options, session, lock).execute();
-  });
-}
-
-class Job {
-  readonly #config: Config;
-  readonly #options: MigrateOptions;
-  readonly #session: Session;
-  readonly #lock: (take: Lock) => Promise<void>;
-  #size = 0;
-  #supervisor: Supervisor | undefined;
-  #migration: Migration | undefined;
-
-  constructor(
-    config: Config,
-    options: MigrateOptions,
-    session: Session,
-    lock: (take: Lock) => Promise<void>,
-  ) {
-    this.#config = config;
-    this.#options = options;
-    this.#session = session;
-    this.#lock = lock;
-  }
-
-  async execute(): Promise<Outcome> {
-    await this.#session.run(requireServer);
-    this.#size = await chooseSize(this.#config, this.#session, (message) => {
-      this.#notify(message);
-    });
-    // First of all: processes take longer to come up than a plan takes to be made.
-    this.#bringUp();
+  const listeners = new Listeners(options.listeners);
+  const { onEvent } = listeners;
+  const audience = { onEvent, signal: options.signal };
+  return await withLane(config, audience, async (lane) => {
+    await lane.session.run(requireServer);
+    const size = await chooseSize(config, lane.session, onEvent);
+    const workforce = new Workforce(config, options.pool, size.workers, { onEvent, signal: options.signal });
     try {
-      const database = await openSource(this.#config, this.#options);
+      const database = await openSource(config, audience);
       try {
-        const outcome = namesSeveral(this.#config.mongoCollection)
-          ? await this.#copySeveral(database)
-          : await this.#copySingle(database);
-        if (this.#supervisor !== undefined) await this.#dismiss(this.#supervisor);
+        const outcome = await new Job({ ...options, config, listeners, database, workforce, size }).execute(
+          lane,
+        );
+        await workforce.dismiss();
         return outcome;
       } finally {
         await database.close();
       }
     } finally {
-      // After an orderly end there is none left.
-      await this.#supervisor?.kill();
+      await workforce.kill();
     }
+  });
+}
+
+interface JobOptions extends Omit<MigrateOptions, 'listeners'> {
+  readonly config: Config;
+  readonly listeners: Listeners;
+  readonly database: Database;
+  readonly workforce: Workforce;
+  readonly size: Size;
+}
+
+/** What became of a collection. */
+type Result = Pick<Outcome, 'summaries' | 'failures'>;
+
+/** Nothing to tell of: it was copied already, or has nothing to be copied. */
+const nothing: Result = { summaries: [], failures: [] };
+
+interface CopyOptions {
+  /** Of the ledger; null for a single collection. */
+  readonly jobId: string | null;
+  /** Nothing is copied after it, nor beside it. */
+  readonly isLast: boolean;
+  readonly signal: AbortSignal;
+  /** How many of its indexes are built at a time. */
+  readonly indexJobs: number;
+}
+
+class Job {
+  readonly #options: JobOptions;
+
+  constructor(options: JobOptions) {
+    this.#options = options;
   }
 
-  async #copySingle(database: Database): Promise<Outcome> {
-    const summary = await this.#copy(database, this.#config.mongoCollection, null, true);
+  /** @param lane for all that is not done side by side */
+  async execute(lane: Lane): Promise<Outcome> {
+    const { config, signal } = this.#options;
+    const { mongoCollection, indexJobs } = config;
+    if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
+    const summary = await this.#copy(lane, mongoCollection, { jobId: null, isLast: true, signal, indexJobs });
     return { summaries: summary === null ? [] : [summary], failures: [] };
   }
 
-  /** One after the other; what one fails at is no reason to leave the others. */
-  async #copySeveral(database: Database): Promise<Outcome> {
-    const { mongoCollection, excludeCollections, postgresSchema, isRestart } = this.#config;
+  /**
+   * The large ones one after the other, then the small ones side by side. What one fails at is no reason to leave the
+   * others.
+   * @returns an account of each, in the order of their size
+   */
+  async #copySeveral(lane: Lane): Promise<Outcome> {
+    const { config, listeners, database, size, signal } = this.#options;
+    const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-    for (const { name, reason } of left) this.#notify(`${database.name}.${name} is left out: ${reason}`);
-    const selection = describeSelection(this.#config);
-    const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
-    const jobId = await this.#session.transaction((client) => openJob(client, request));
-    await this.#lock((client) => lockJob(client, jobId));
-    const names = chosen.map(({ name }) => name);
-    await this.#session.transaction((client) => planJob(client, jobId, names));
-    const mark = (name: string, outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
-      this.#session.run((client) => markCollection(client, jobId, name, outcome, detail));
-
-    const summaries: Summary[] = [];
-    const failures: Failure[] = [];
-    for (const [index, name] of names.entries()) {
-      try {
-        const summary = await this.#copy(database, name, jobId, index === names.length - 1);
-        if (summary !== null) summaries.push(summary);
-      } catch (error) {
-        if (error instanceof NothingToCopyError) {
-          this.#notify(`left out: ${error.message}`);
-          await mark(name, 'left_out', error.message);
-          continue;
-        }
-        if (!(error instanceof MigrationError) || isEndOfAll(error, this.#options.signal)) throw error;
-        const { code, message, fix, exitCode } = error;
-        failures.push({ source: `${database.name}.${name}`, code, message, fix, exitCode });
-        this.#notify(`${database.name}.${name} failed: ${message}`);
-        await mark(name, 'failed', message);
-        // Whatever its workers hold is of a run that is over.
-        await this.#supervisor?.kill();
-        this.#supervisor = undefined;
-      }
+    for (const { name, reason } of left) {
+      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
     }
-    if (failures.length === 0) await this.#session.transaction((client) => finishJob(client, jobId));
-    return { summaries, failures };
+    const selection = describeSelection(config);
+    const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
+    const jobId = await lane.session.transaction((client) => openJob(client, request));
+    await lane.lock((client) => lockJob(client, jobId));
+    const names = chosen.map(({ name }) => name);
+    await lane.session.transaction((client) => planJob(client, jobId, names));
+
+    const small = listSmall(chosen);
+    const large = names.filter((name) => !small.includes(name));
+    const results = new Map<string, Result>();
+    const copyAlone = { jobId, signal, indexJobs };
+    for (const name of large) {
+      const isLast = small.length === 0 && name === large.at(-1);
+      results.set(name, await this.#copyOneOfSeveral(lane, name, { ...copyAlone, isLast }));
+    }
+    await runSideBySide(small, {
+      lanes: countLanes(small.length, size),
+      lane,
+      openLane: (use) => withLane(config, { onEvent: listeners.onEvent, signal }, use, 'retry'),
+      signal,
+      work: async (name, laneOfIts, signalOfAll) => {
+        const copyBeside = { jobId, signal: signalOfAll, indexJobs: 1, isLast: false };
+        results.set(name, await this.#copyOneOfSeveral(laneOfIts, name, copyBeside));
+      },
+    });
+    const all = names.map((name) => results.get(name) ?? nothing);
+    const failures = all.flatMap((result) => result.failures);
+    if (failures.length === 0) await lane.session.transaction((client) => finishJob(client, jobId));
+    return { summaries: all.flatMap(({ summaries }) => summaries), failures };
   }
 
-  /** @returns null when there was nothing to copy, as one of several */
-  async #copy(
-    database: Database,
-    collection: string,
-    jobId: string | null,
-    isLast: boolean,
-  ): Promise<Summary | null> {
+  /** @throws what ends the others as well */
+  async #copyOneOfSeveral(
+    lane: Lane,
+    name: string,
+    options: CopyOptions & { jobId: string },
+  ): Promise<Result> {
+    const { database, listeners } = this.#options;
+    const source = `${database.name}.${name}`;
+    const mark = (outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
+      lane.session.run((client) => markCollection(client, options.jobId, name, outcome, detail));
     try {
-      return await this.#copyCollection(database, collection, jobId, isLast);
+      const summary = await this.#copy(lane, name, options);
+      return summary === null ? nothing : { summaries: [summary], failures: [] };
+    } catch (error) {
+      if (error instanceof NothingToCopyError) {
+        listeners.onEvent({ kind: 'left-out', source, reason: error.message });
+        await mark('left_out', error.message);
+        return nothing;
+      }
+      if (isEndOfAll(error, options.signal)) throw error;
+      const failure = describeFailure(source, error);
+      await mark('failed', failure.message);
+      return { summaries: [], failures: [failure] };
+    }
+  }
+
+  /** @returns null when it was copied already, as one of several */
+  async #copy(lane: Lane, collection: string, options: CopyOptions): Promise<Summary | null> {
+    const { config, listeners, database } = this.#options;
+    try {
+      return await this.#migrate(lane, collection, options);
     } catch (thrown) {
-      const error = explainDatabaseError(thrown, this.#config.postgresUrl);
-      if (!(error instanceof InterruptedError || error instanceof NothingToCopyError)) {
-        const message = error instanceof Error ? error.message : String(error);
-        const { code } = toWireError(error);
-        this.#options.onEvent({ kind: 'failed', source: `${database.name}.${collection}`, code, message });
+      const error = explainDatabaseError(thrown, config.postgresUrl);
+      if (!isNoFailure(error)) {
+        const source = `${database.name}.${collection}`;
+        const isAlone = options.jobId !== null && !isEndOfAll(error, options.signal);
+        listeners.onEvent({ kind: 'failed', work: 'copy', ...describeFailure(source, error), isAlone });
       }
       throw error;
     }
   }
 
-  async #copyCollection(
-    database: Database,
+  async #migrate(
+    lane: Lane,
     collection: string,
-    jobId: string | null,
-    isLast: boolean,
+    { jobId, isLast, signal, indexJobs }: CopyOptions,
   ): Promise<Summary | null> {
-    const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
-    const source = await database.open(collection, this.#config.filter);
-    await this.#lock((client) => lockTable(client, table));
-    const supervisor = this.#supervisor ?? this.#bringUp();
-    this.#migration = new Migration({
-      config: this.#config,
-      session: this.#session,
-      supervisor,
-      source,
-      table,
-      jobId,
-      ...this.#options,
+    const { config, database, planFile, isTrial, listeners, workforce } = this.#options;
+    const table = chooseTable(config.postgresSchema, collection, planFile);
+    const source = await database.open(collection, config.filter);
+    await lane.lock((client) => lockTable(client, table));
+    const migration = new Migration({
+      ...{ session: lane.session, supervisor: await workforce.supervise(), source, table },
+      ...{ config: { ...config, indexJobs }, jobId, planFile, isTrial, listeners, signal },
       onLoaded: async () => {
         // The memory and the connections of workers serve the indexes better.
-        if (isLast) await this.#dismiss(supervisor);
+        if (isLast) await workforce.dismiss();
       },
     });
-    return await this.#migration.execute();
-  }
-
-  #bringUp(): Supervisor {
-    const supervisor = bringUpWorkers(this.#config, this.#options.pool, this.#size, {
-      signal: this.#options.signal,
-      onNotice: (message) => {
-        this.#notify(message);
-      },
-      onDeath: (id) => {
-        this.#options.onEvent({ kind: 'worker-died', id });
-      },
-      onSettled: (batch) => {
-        this.#migration?.onSettled(batch);
-      },
-      onAck: (ack) => {
-        this.#migration?.onAck(ack);
-        if (ack.retries !== undefined) {
-          this.#options.onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
-        }
-      },
-    });
-    this.#supervisor = supervisor;
-    return supervisor;
-  }
-
-  #dismiss(supervisor: Supervisor): Promise<void> {
-    return dismissWorkers(supervisor, (message) => {
-      this.#notify(message);
-    });
-  }
-
-  #notify(message: string): void {
-    this.#options.onEvent({ kind: 'notice', message });
+    return await migration.execute();
   }
 }
 
-/** The user wants to stop, or a server is gone that the other collections need as well. */
-function isEndOfAll(error: MigrationError, signal: AbortSignal): boolean {
-  return signal.aborted || error instanceof InterruptedError || error.isServerGone;
+/** It ends because it is to, or there was nothing to do. */
+function isNoFailure(error: unknown): boolean {
+  return error instanceof InterruptedError || error instanceof NothingToCopyError;
 }

@@ -2,15 +2,14 @@
 
 import { targetOptions } from './config.ts';
 import { DamagedDumpError, MigrationError, withFix } from './errors.ts';
-import type { RunEvent, Summary } from './events.ts';
+import type { Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
+import type { Listeners, RunObserver } from './listeners.ts';
 import { RunMeter } from './measure/run-meter.ts';
 import { readProcessMemory } from './memory.ts';
 import { systemClock } from './pool/clock.ts';
-import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import type { Ack, Batch } from './pool/protocol.ts';
 import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
 import { finishTable } from './postgres/finish-table.ts';
 import { assignRun } from './postgres/jobs.ts';
@@ -20,17 +19,13 @@ import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { markFinished, readTotals } from './postgres/runs.ts';
 import { prepareRun, type PreparationOptions } from './preparation.ts';
 import { Division } from './reading/division.ts';
-import type { Recorder } from './report/recorder.ts';
 import { readRunAccount, requireBalance } from './run-account.ts';
 import { RunLoad } from './run-load.ts';
 import type { IndexSpec } from './source/index-spec.ts';
-import { workerTarget } from './workforce.ts';
 
 export interface MigrationOptions extends PreparationOptions {
   readonly supervisor: Supervisor;
-  readonly onEvent: (event: RunEvent) => void;
-  /** Records it for a report; null when none is asked for. */
-  readonly recorder: Recorder | null;
+  readonly listeners: Listeners;
   readonly signal: AbortSignal;
   /** Called when every document is committed, before keys and indexes are built. */
   onLoaded(): Promise<void>;
@@ -46,17 +41,16 @@ export class Migration {
   readonly #options: MigrationOptions;
   readonly #startedMs = performance.now();
   readonly #meter: RunMeter;
-  readonly #observer: WorkerObserver;
+  readonly #observers: readonly RunObserver[];
   readonly #division: Division;
-  #load: RunLoad | undefined;
 
   constructor(options: MigrationOptions) {
     this.#options = options;
-    const { config, recorder, source, supervisor } = options;
+    const { config, listeners, source, supervisor } = options;
     this.#division = new Division(source, config.readRanges);
     this.#meter = new RunMeter(config.clusterImplementation, systemClock);
     const run = { source: source.name, meter: this.#meter, inFlight: () => supervisor.inFlight };
-    this.#observer = recorder?.begin(run) ?? this.#meter;
+    this.#observers = [this.#meter, ...listeners.onRun(run)];
   }
 
   /**
@@ -64,23 +58,17 @@ export class Migration {
    * @throws MigrationError with the exit code of the side that failed
    */
   async execute(): Promise<Summary | null> {
-    const opening = await this.#open();
-    if (opening === null) return null;
     try {
-      return await this.#complete(opening);
-    } catch (error) {
-      throw await this.#tellHowToContinue(error, opening.run);
+      const opening = await this.#open();
+      if (opening === null) return null;
+      try {
+        return await this.#complete(opening);
+      } catch (error) {
+        throw await this.#tellHowToContinue(error, opening.run);
+      }
+    } finally {
+      for (const observer of this.#observers) observer.onEnd?.();
     }
-  }
-
-  /** To be called for each batch of this run that is settled. */
-  onSettled(batch: Batch): void {
-    this.#load?.onSettled(batch);
-  }
-
-  /** To be called for each ack of this run that is applied. */
-  onAck(ack: Ack): void {
-    this.#load?.onAck(ack);
   }
 
   async #open(): Promise<Opening | null> {
@@ -113,17 +101,20 @@ export class Migration {
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete({ run, specs }: Opening): Promise<Summary> {
-    const { config, session, supervisor, signal, onEvent } = this.#options;
-    const { runId, epoch, settings } = run;
+    const { config, session, listeners, signal } = this.#options;
+    const { onEvent } = listeners;
+    const { settings } = run;
     const planMs = this.#elapsedMs();
 
-    supervisor.begin(
-      { ...workerTarget(config), purpose: 'load', runId, epoch, plan: settings.plan },
-      this.#observer,
-    );
-    await this.#announce(run);
-    this.#load = new RunLoad(run, { ...this.#options, division: this.#division, meter: this.#meter });
-    await this.#load.execute();
+    const load = new RunLoad(run, {
+      ...this.#options,
+      ...{ onEvent, division: this.#division, meter: this.#meter, observers: this.#observers },
+    });
+    try {
+      await load.execute(await this.#announce(run));
+    } finally {
+      load.end();
+    }
     await this.#options.onLoaded();
     const loadMs = this.#elapsedMs() - planMs;
 
@@ -140,7 +131,7 @@ export class Migration {
     });
     const indexMs = this.#elapsedMs() - planMs - loadMs;
     const summary = await this.#summarise(run, {
-      ...this.#load.account,
+      ...load.account,
       ...{ planMs, loadMs, indexMs, indexes },
     });
     requireBalance(summary);
@@ -150,23 +141,26 @@ export class Migration {
     return summary;
   }
 
-  async #announce(run: OpenRun): Promise<void> {
-    const { config, source, supervisor, onEvent } = this.#options;
-    onEvent({
+  /** @returns about how many documents there are */
+  async #announce(run: OpenRun): Promise<number> {
+    const { config, source, supervisor, listeners } = this.#options;
+    const expectedDocuments = config.amountUsers ?? (await source.estimateCount());
+    listeners.onEvent({
       kind: 'started',
       source: source.name,
       target: describePostgres(config.postgresUrl),
       plan: run.settings.plan,
       workers: supervisor.size,
       workerIds: supervisor.workerIds,
-      expectedDocuments: config.amountUsers ?? (await source.estimateCount()),
+      expectedDocuments,
       committedDocuments: run.committed.documents,
     });
+    return expectedDocuments;
   }
 
   async #summarise(
     { runId, settings: { plan }, rowsBefore, childRowsBefore, committed }: OpenRun,
-    known: Pick<Summary, 'read' | 'duplicates' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
+    known: Pick<Summary, 'read' | 'duplicates' | 'strayAcks' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
     return {
@@ -179,7 +173,6 @@ export class Migration {
       rowsBefore,
       childRowsBefore,
       ...(await session.run((client) => readRunAccount(client, runId, plan), 'long')),
-      strayAcks: supervisor.strayAcks,
       workers: supervisor.size,
       ...known,
       totalMs: this.#elapsedMs(),
@@ -204,7 +197,8 @@ export class Migration {
   }
 
   #notify(message: string): void {
-    this.#options.onEvent({ kind: 'notice', message });
+    const { listeners, source } = this.#options;
+    listeners.onEvent({ kind: 'notice', source: source.name, message });
   }
 
   #elapsedMs(): number {

@@ -11,7 +11,7 @@ import { chooseTable, inferPlan } from './plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from './plan/plan-text.ts';
 import { findRisks } from './plan/risks.ts';
 import { addPrimaryKeyStatement, createTableStatement } from './postgres/ddl.ts';
-import { openDatabase } from './source/database.ts';
+import { openSource } from './connections.ts';
 import type { Source } from './source/source.ts';
 import { noUrl } from './secret-url.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
@@ -25,10 +25,8 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
   if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
   await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
-    const database = await openDatabase(
-      { ...config, mongoUrl },
-      { onNotice: options.progress.say, signal: options.signal },
-    );
+    const audience = { onEvent: options.progress.onEvent, signal: options.signal };
+    const database = await openSource({ ...config, mongoUrl }, audience);
     try {
       await planCollection(await database.open(config.mongoCollection, config.filter), config, options);
     } finally {

@@ -1,10 +1,10 @@
 /** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
 
+import { describeEvent } from './describe-event.ts';
 import type { ProgressEvent, RunEvent } from './events.ts';
-import { describeIndex } from './summary.ts';
+import type { JobListener } from './listeners.ts';
 import { printJson, say } from './output.ts';
 import { redact } from './redact.ts';
-import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
 
 /** Often enough to see that it lives, seldom enough for a log file. */
 const plainLineEveryMs = 2_000;
@@ -12,8 +12,8 @@ const plainLineEveryMs = 2_000;
 /** As often as the spinner turns would only flicker. */
 const spinnerTextEveryMs = 100;
 
-export interface Progress {
-  readonly show: (event: RunEvent) => void;
+export interface Progress extends JobListener {
+  readonly onEvent: (event: RunEvent) => void;
   /** A step outside a run, such as the start of a server. */
   readonly say: (message: string) => void;
   /** Ends the display; nothing is shown after it. */
@@ -28,7 +28,7 @@ export async function createProgress(isJson: boolean): Promise<Progress> {
 /** Every event as one line on standard output, as it is. */
 function createJsonProgress(): Progress {
   return {
-    show: printJson,
+    onEvent: printJson,
     say: (message) => {
       printJson({ kind: 'notice', message });
     },
@@ -36,10 +36,47 @@ function createJsonProgress(): Progress {
   };
 }
 
+/** The collections that are under way, each with what it told last of its progress. */
+class Underway {
+  readonly #latest = new Map<string, ProgressEvent | null>();
+
+  get isEmpty(): boolean {
+    return this.#latest.size === 0;
+  }
+
+  begin(source: string): void {
+    this.#latest.set(source, null);
+  }
+
+  update(event: ProgressEvent): void {
+    this.#latest.set(event.source, event);
+  }
+
+  end(source: string): void {
+    this.#latest.delete(source);
+  }
+
+  /** A line for each that has told something; with its name where there are several. */
+  describe(): string[] {
+    return [...this.#latest.values()].flatMap((event) => (event === null ? [] : [this.#describe(event)]));
+  }
+
+  /** As `describe`, of one. */
+  describeOne(source: string): string[] {
+    const event = this.#latest.get(source) ?? null;
+    return event === null ? [] : [this.#describe(event)];
+  }
+
+  #describe(event: ProgressEvent): string {
+    return `${this.#latest.size > 1 ? `${event.source}: ` : ''}${describeEvent(event) ?? ''}`;
+  }
+}
+
 async function createSpinnerProgress(): Promise<Progress> {
   const { default: ora } = await import('ora');
   // The run decides what Ctrl-C does, so that stdin stays as it is.
   const spinner = ora({ stream: process.stderr, discardStdin: false });
+  const underway = new Underway();
   let line = '';
   const timer = setInterval(() => {
     if (line !== '') spinner.text = line;
@@ -50,42 +87,43 @@ async function createSpinnerProgress(): Promise<Progress> {
     spinner.info(redact(message));
     if (wasSpinning) spinner.start(line);
   };
-  let total = 0;
+  const end = (source: string): void => {
+    underway.end(source);
+    if (underway.isEmpty) spinner.stop();
+  };
   return {
     say: tell,
-    show: (event) => {
+    onEvent: (event) => {
+      const told = describeEvent(event);
       switch (event.kind) {
-        case 'notice':
-          tell(event.message);
-          return;
         case 'started':
-          total = event.expectedDocuments;
-          line = describeStart(event);
+        case 'verifying':
+          underway.begin(event.source);
+          line = told ?? '';
           spinner.start(line);
           return;
         case 'progress':
-          line = describeProgress(event, total);
+          underway.update(event);
+          line = underway.describeOne(event.source).join();
           return;
         case 'finishing':
-          line = 'building the primary key';
-          spinner.text = line;
-          return;
-        case 'worker-died':
-        case 'retried':
-        case 'failed':
-          return;
         case 'index':
-          line = `${event.source}: ${describeIndex(event)}`;
+          line = told ?? '';
           spinner.text = line;
-          return;
-        case 'verifying':
-          total = event.expectedDocuments;
-          line = describeVerifying(event);
-          spinner.start(line);
           return;
         case 'summary':
         case 'verified':
-          spinner.stop();
+          end(event.source);
+          return;
+        case 'failed':
+          end(event.source);
+          if (told !== null) say(told);
+          return;
+        case 'notice':
+        case 'left-out':
+        case 'worker-died':
+        case 'retried':
+          if (told !== null) say(told);
           return;
       }
     },
@@ -97,84 +135,30 @@ async function createSpinnerProgress(): Promise<Progress> {
 }
 
 function createPlainProgress(): Progress {
-  let total = 0;
-  let latest: ProgressEvent | undefined;
+  const underway = new Underway();
   const timer = setInterval(() => {
-    if (latest !== undefined) say(describeProgress(latest, total));
+    for (const line of underway.describe()) say(line);
   }, plainLineEveryMs);
+  /** All of it was told, and how it stands now is the last of it. */
+  const tellLast = (source: string): void => {
+    for (const line of underway.describeOne(source)) say(line);
+    underway.end(source);
+  };
   return {
     say,
-    show: (event) => {
-      switch (event.kind) {
-        case 'notice':
-          say(event.message);
-          return;
-        case 'started':
-          total = event.expectedDocuments;
-          say(describeStart(event));
-          return;
-        case 'progress':
-          latest = event;
-          return;
-        case 'finishing':
-          if (latest !== undefined) say(describeProgress(latest, total));
-          latest = undefined;
-          say('building the primary key');
-          return;
-        case 'worker-died':
-        case 'retried':
-        case 'failed':
-          return;
-        case 'index':
-          say(`${event.source}: ${describeIndex(event)}`);
-          return;
-        case 'verifying':
-          total = event.expectedDocuments;
-          say(describeVerifying(event));
-          return;
-        case 'summary':
-          return;
-        case 'verified':
-          if (latest !== undefined) say(describeProgress(latest, total));
-          latest = undefined;
-          return;
+    onEvent: (event) => {
+      if (event.kind === 'progress') {
+        underway.update(event);
+        return;
       }
+      if (event.kind === 'started' || event.kind === 'verifying') underway.begin(event.source);
+      if (event.kind === 'finishing' || event.kind === 'verified') tellLast(event.source);
+      if (event.kind === 'failed') underway.end(event.source);
+      const told = describeEvent(event);
+      if (told !== null) say(told);
     },
     close: () => {
       clearInterval(timer);
     },
   };
-}
-
-function describeStart(event: Extract<RunEvent, { kind: 'started' }>): string {
-  const { source, plan, expectedDocuments, workers } = event;
-  const documents = formatPlural(expectedDocuments, 'document');
-  return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
-}
-
-function describeVerifying({
-  source,
-  table,
-  run,
-  workers,
-}: Extract<RunEvent, { kind: 'verifying' }>): string {
-  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
-}
-
-function describeProgress(event: ProgressEvent, total: number): string {
-  const { documents, committedBefore, bytes, elapsedMs, workers } = event;
-  // What an earlier process has done says nothing of the speed of this one.
-  const done = documents - committedBefore;
-  const bytesDone = documents === 0 ? 0 : (bytes * done) / documents;
-  const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;
-  const share = total > 0 ? ` (${Math.min(100, Math.floor((documents * 100) / total))}%)` : '';
-  const left = total - documents;
-  const eta = left > 0 && done > 0 ? `ETA ${formatDuration((left * elapsedMs) / done)}` : 'ETA 0 s';
-  return [
-    `${formatCount(documents)} / ${formatCount(total)} documents${share}`,
-    `${formatCount(perSecond(done))} docs/s`,
-    `${formatMegabytes(perSecond(bytesDone))}/s`,
-    eta,
-    formatPlural(workers, 'worker'),
-  ].join(' · ');
 }

@@ -6,8 +6,9 @@ import type { RunEvent } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatPlural } from './format.ts';
 import type { RunMeter } from './measure/run-meter.ts';
+import type { RunListener } from './pool/listener.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import type { Supervisor } from './pool/supervisor.ts';
+import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { requireLead } from './postgres/lead.ts';
 import { readGaps, replaceRanges, splitRange, type RangeEnds } from './postgres/ranges.ts';
 import type { OpenRun } from './postgres/run-opening.ts';
@@ -15,9 +16,9 @@ import { flushCommits, markLoaded, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
 import type { Range } from './reading/range-reading.ts';
-import { readRanges, type ReadersOptions } from './reading/readers.ts';
+import { readRanges } from './reading/readers.ts';
 import type { Page, Source } from './source/source.ts';
-import { reportProgress } from './workforce.ts';
+import { reportProgress, workerTarget } from './workforce.ts';
 
 export interface RunLoadOptions {
   readonly config: Config;
@@ -26,13 +27,18 @@ export interface RunLoadOptions {
   readonly source: Source;
   readonly division: Division;
   readonly meter: RunMeter;
+  /** Who else hears of the workers of this load. */
+  readonly observers: readonly RunListener[];
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
 }
 
-export class RunLoad {
+export class RunLoad implements RunListener {
   readonly #options: RunLoadOptions;
   readonly #run: OpenRun;
+  /** What the workers have of it. */
+  readonly #work: RunHandle;
+  #expectedDocuments = 0;
   #startedMs = 0;
   #read: number;
   #settled: number;
@@ -41,6 +47,7 @@ export class RunLoad {
   #duplicates = 0;
   #nextBatch: number;
 
+  /** The workers begin with it at once, to be ready when the first page has come. */
   constructor(run: OpenRun, options: RunLoadOptions) {
     this.#run = run;
     this.#options = options;
@@ -50,14 +57,20 @@ export class RunLoad {
     this.#bytes = bytes;
     this.#deadLetters = deadLettered;
     this.#nextBatch = run.nextBatch;
+    const { config, supervisor, observers } = options;
+    const { runId, epoch, settings } = run;
+    this.#work = supervisor.begin(
+      { ...workerTarget(config), purpose: 'load', runId, epoch, plan: settings.plan },
+      ...observers,
+      this,
+    );
   }
 
-  /** What was read, by earlier processes as well, and the acks that told of batches committed before. */
-  get account(): { readonly read: number; readonly duplicates: number } {
-    return { read: this.#read, duplicates: this.#duplicates };
+  /** What was read, by earlier processes as well, and the acks that told of batches committed before, or were not due. */
+  get account(): { readonly read: number; readonly duplicates: number; readonly strayAcks: number } {
+    return { read: this.#read, duplicates: this.#duplicates, strayAcks: this.#work.strayAcks };
   }
 
-  /** To be called for each batch of this run that is settled. */
   onSettled(batch: Batch): void {
     const { source, supervisor, onEvent } = this.#options;
     this.#settled += batch.count;
@@ -66,6 +79,7 @@ export class RunLoad {
       source: source.name,
       documents: this.#settled,
       bytes: this.#bytes,
+      expectedDocuments: this.#expectedDocuments,
       committedBefore: this.#run.committed.documents,
       deadLettered: this.#deadLetters,
       elapsedMs: performance.now() - this.#startedMs,
@@ -73,15 +87,22 @@ export class RunLoad {
     onEvent(progress);
   }
 
-  /** To be called for each ack of this run that is applied. */
-  onAck(ack: Ack): void {
+  onAck(_workerId: string, ack: Ack): void {
     this.#deadLetters += ack.deadLettered;
     if (ack.isDuplicate) this.#duplicates++;
+    const { retries: times } = ack;
+    if (times !== undefined) {
+      this.#options.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
+    }
   }
 
-  /** Reads every range and has it loaded; resolves when all is committed and on disk. */
-  async execute(): Promise<void> {
+  /**
+   * Reads every range and has it loaded; resolves when all is committed and on disk.
+   * @param expectedDocuments about how many there are, for those who watch
+   */
+  async execute(expectedDocuments: number): Promise<void> {
     const { division, meter } = this.#options;
+    this.#expectedDocuments = expectedDocuments;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
     let { ranges, isLoaded } = this.#run;
@@ -96,16 +117,22 @@ export class RunLoad {
     meter.endLoad();
   }
 
+  /** To be called when nothing more is to come, one way or the other. */
+  end(): void {
+    this.#work.end();
+  }
+
   async #readRanges(ranges: readonly Range[]): Promise<RangeEnds> {
-    const { config, division, signal } = this.#options;
+    const { config, division, source, meter, signal } = this.#options;
     try {
       return await readRanges(ranges, {
-        source: this.#timedSource(),
+        source,
         division,
         itemsPerPage: config.itemsPerPage,
         handOver: (page, place) => this.#handOver(page, place),
         split: (range, cutId) => this.#split(range, cutId),
         isToStop: () => this.#isToStop(),
+        timed: (page) => meter.time('read', page),
       });
     } catch (error) {
       // What was read before is handed over, and worth keeping.
@@ -115,24 +142,15 @@ export class RunLoad {
   }
 
   #drain(): Promise<void> {
-    return this.#options.meter.time('drain', this.#options.supervisor.drain());
-  }
-
-  #timedSource(): ReadersOptions['source'] {
-    const { source, meter } = this.#options;
-    return {
-      pages: (interval, itemsPerPage) => meter.timePages(source.pages(interval, itemsPerPage)),
-      idsWithin: (ids, interval) => source.idsWithin(ids, interval),
-    };
+    return this.#options.meter.time('drain', this.#work.drain());
   }
 
   /** Numbers are given out in the order in which the pages of a range are read, whatever comes in between. */
   async #handOver(page: Page, place: Pick<Range, 'rangeNo' | 'afterId'>): Promise<void> {
-    const { meter, supervisor } = this.#options;
     const number = this.#nextBatch;
     this.#nextBatch += page.count;
     this.#read += page.count;
-    await meter.time('room', supervisor.submit({ number, ...place, ...page }));
+    await this.#options.meter.time('room', this.#work.submit({ number, ...place, ...page }));
     if (this.#settled > this.#run.committed.documents) await reachFailpoint('primary-after-ack');
   }
 
@@ -164,6 +182,7 @@ export class RunLoad {
       const lost = formatPlural(this.#read - documents, 'document');
       onEvent({
         kind: 'notice',
+        source: run.settings.source,
         message: `a crash of PostgreSQL took back ${lost}, which are read again`,
       });
       this.#read = documents;

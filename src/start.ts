@@ -5,11 +5,11 @@ import { embedded } from './server-urls.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/servers.ts';
 import { ExitCode } from './errors.ts';
 import { describeDryRun } from './dry-run-text.ts';
-import type { DryRunEvent, ErrorEvent, Failure, Outcome, RunEvent } from './events.ts';
+import type { DryRunEvent, ErrorEvent, Failure, Outcome } from './events.ts';
+import type { JobListener } from './listeners.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import { warmUp } from './pool/warm-pool.ts';
 import type { Progress } from './progress.ts';
-import type { Recorder } from './report/recorder.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from './summary.ts';
 import { formatCount } from './format.ts';
 import { print, printJson, say } from './output.ts';
@@ -21,6 +21,8 @@ import { invoke } from './invocation.ts';
 
 export interface CommandOptions {
   readonly progress: Progress;
+  /** Whoever hears of the work: `progress` is one of them. */
+  readonly listeners: readonly JobListener[];
   /** Aborted with the reason to throw when the user asks to stop. */
   readonly signal: AbortSignal;
 }
@@ -66,20 +68,21 @@ async function compareCopied(
 
 async function copy(
   config: Config,
-  { progress, signal }: CommandOptions,
+  options: CommandOptions,
   more: { readonly planFile: PlanFile | null; readonly isTrial: boolean },
 ): Promise<Outcome> {
   // Before anything else is loaded, which takes as long as workers take to come up.
   const pool = await warmUp(config);
   try {
     const { migrate } = await import('./migrate.ts');
-    return await recorded(config, { progress, signal }, (recorder) => {
-      const onEvent = (event: RunEvent): void => {
-        recorder?.onEvent(event);
-        progress.show(event);
-      };
-      return migrate(config, { ...more, onEvent, signal, pool, recorder });
-    });
+    return await recorded(config, options, (recorders) =>
+      migrate(config, {
+        ...more,
+        listeners: [...recorders, ...options.listeners],
+        signal: options.signal,
+        pool,
+      }),
+    );
   } finally {
     await pool.close();
   }
@@ -116,16 +119,17 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
 /** Tells of each collection as soon as it is compared: what comes after may take hours, or fail. */
 async function compareAll(
   config: Config,
-  { progress, signal }: CommandOptions,
+  { listeners, signal }: CommandOptions,
   leftOut: ReadonlySet<string> = new Set(),
 ): Promise<Verified> {
   // Loads the driver, which `start` loads only once its workers come up.
   const { verify: compare } = await import('./verify.ts');
-  const onEvent = (event: RunEvent): void => {
-    progress.show(event);
-    if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
+  const printer: JobListener = {
+    onEvent: (event) => {
+      if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
+    },
   };
-  return await compare(config, { onEvent, signal, leftOut });
+  return await compare(config, { listeners: [...listeners, printer], signal, leftOut });
 }
 
 function reportFailures({ json }: Config, failures: readonly Failure[]): void {
@@ -146,11 +150,11 @@ async function checkReportPlace({ reportPath }: Config): Promise<void> {
 async function recorded(
   { reportPath }: Config,
   { progress }: CommandOptions,
-  work: (recorder: Recorder | null) => Promise<Outcome>,
+  work: (recorders: readonly JobListener[]) => Promise<Outcome>,
 ): Promise<Outcome> {
-  if (reportPath === undefined) return await work(null);
+  if (reportPath === undefined) return await work([]);
   const { withReport } = await import('./report/write-report.ts');
-  return await withReport(reportPath, progress.say, work);
+  return await withReport(reportPath, progress.say, (recorder) => work([recorder]));
 }
 
 /** `npm run seed`. @throws MigrationError */

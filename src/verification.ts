@@ -4,8 +4,9 @@ import type pg from 'pg';
 import type { Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
+import type { RunListener } from './pool/listener.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
-import type { Supervisor } from './pool/supervisor.ts';
+import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { nameExtraRows } from './extra-rows.ts';
 import { formatPlural } from './format.ts';
 import type { Difference } from './postgres/comparison.ts';
@@ -45,10 +46,11 @@ interface RowCounts {
   readonly childRowsOfOthers: number;
 }
 
-export class Verification {
+export class Verification implements RunListener {
   readonly #options: VerificationOptions;
   readonly #startedMs = performance.now();
   readonly #division: Division;
+  #expectedDocuments = 0;
   #isNaming = false;
   #read = 0;
   #compared = 0;
@@ -66,7 +68,6 @@ export class Verification {
     this.#division = new Division(options.source, options.config.readRanges);
   }
 
-  /** To be called for each batch of this verification that is settled. */
   onSettled(batch: Batch): void {
     // The second reading is of what was told already.
     if (this.#isNaming) return;
@@ -77,6 +78,7 @@ export class Verification {
       source: source.name,
       documents: this.#settled,
       bytes: this.#bytes,
+      expectedDocuments: this.#expectedDocuments,
       committedBefore: 0,
       deadLettered: this.#deadLettered,
       elapsedMs: performance.now() - this.#startedMs,
@@ -84,8 +86,10 @@ export class Verification {
     onEvent(progress);
   }
 
-  /** To be called for each ack of this verification that is applied. */
-  onAck({ comparison }: Ack): void {
+  onAck(_workerId: string, { comparison, retries: times }: Ack): void {
+    if (times !== undefined) {
+      this.#options.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
+    }
     if (comparison === undefined) return;
     this.#equal += comparison.equal;
     this.#missing += comparison.missing;
@@ -108,12 +112,13 @@ export class Verification {
     }
     await session.run((client) => requireComparable(client, plan));
     const { sampleShare } = config;
+    this.#expectedDocuments = Math.round((await source.estimateCount()) * sampleShare);
     onEvent({
       kind: 'verifying',
       source: source.name,
       table: qualifiedName(plan),
       run: describeRun(run),
-      expectedDocuments: Math.round((await source.estimateCount()) * sampleShare),
+      expectedDocuments: this.#expectedDocuments,
       workers: supervisor.size,
     });
     await this.#pass('compare', sampleShare);
@@ -157,16 +162,27 @@ export class Verification {
 
   /** Hands every page, or a random share of them, to the workers; resolves when all are settled. */
   async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
-    const { config, source, supervisor, run, signal } = this.#options;
-    const { itemsPerPage } = config;
+    const { config, supervisor, run } = this.#options;
     const { runId, epoch, settings } = run;
-    supervisor.begin({ ...workerTarget(config), purpose, runId, epoch, plan: settings.plan });
+    const { plan } = settings;
+    const work = supervisor.begin({ ...workerTarget(config), purpose, runId, epoch, plan }, this);
+    try {
+      await this.#submitPages(purpose, share, work);
+      await work.drain();
+    } finally {
+      work.end();
+    }
+  }
+
+  async #submitPages(purpose: 'compare' | 'collect-keys', share: number, work: RunHandle): Promise<void> {
+    const { config, source, signal } = this.#options;
+    const { itemsPerPage } = config;
     let nextBatch = 1;
     const submit = async (page: Page): Promise<void> => {
       if (purpose === 'compare') this.#compared += page.count;
       const number = nextBatch;
       nextBatch += page.count;
-      await supervisor.submit({ number, rangeNo: 0, afterId: null, ...page });
+      await work.submit({ number, rangeNo: 0, afterId: null, ...page });
     };
     const sample = new PageSample(share);
     const handOver = async (page: Page): Promise<void> => {
@@ -189,7 +205,6 @@ export class Verification {
     signal.throwIfAborted();
     const { inReserve } = sample;
     if (inReserve !== null) await submit(inReserve);
-    await supervisor.drain();
   }
 
   /** A document that is not the same any more was changed under the comparison, and proves nothing. */
@@ -238,7 +253,7 @@ export class Verification {
   async #nameExtraRows(amount: number, counts: RowCounts): Promise<NamedDifference[]> {
     const { session, run, source, onEvent } = this.#options;
     const notify = (message: string): void => {
-      onEvent({ kind: 'notice', message: `${source.name}: ${message}` });
+      onEvent({ kind: 'notice', source: source.name, message: `${source.name}: ${message}` });
     };
     this.#isNaming = true;
     return await nameExtraRows({

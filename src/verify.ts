@@ -2,11 +2,12 @@
 
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
+import { InterruptedError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
 import type { Failure, RunEvent, VerificationSummary } from './events.ts';
+import { describeFailure, isEndOfAll } from './failure.ts';
+import { Listeners, type JobListener } from './listeners.ts';
 import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
-import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { qualifiedName } from './postgres/ddl.ts';
 import { hasLedger } from './postgres/ledger.ts';
@@ -19,10 +20,11 @@ import type { Database } from './source/database.ts';
 import { parseFilter } from './source/filter.ts';
 import type { Source } from './source/source.ts';
 import { Verification } from './verification.ts';
-import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
+import { chooseSize, Workforce } from './workforce.ts';
 
 export interface VerifyOptions {
-  readonly onEvent: (event: RunEvent) => void;
+  /** Each is told in this order. */
+  readonly listeners: readonly JobListener[];
   readonly signal: AbortSignal;
   /** Not to be compared: `database.collection`. */
   readonly leftOut?: ReadonlySet<string>;
@@ -37,92 +39,85 @@ export interface Verified {
 
 /** @throws MigrationError */
 export async function verify(config: Config, options: VerifyOptions): Promise<Verified> {
-  const sessionOptions = primarySession(config, options);
-  return await withSession(sessionOptions, (session) => verifyAll(config, options, session));
-}
-
-async function verifyAll(config: Config, options: VerifyOptions, session: Session): Promise<Verified> {
-  const { onEvent, signal } = options;
-  const notify = (message: string): void => {
-    onEvent({ kind: 'notice', message });
-  };
-  await session.run(requireServer);
-  const size = await chooseSize(config, session, notify);
-  let verification: Verification | undefined;
-  const pool = await createPool(config.clusterImplementation);
-  const bringUp = (): Supervisor =>
-    bringUpWorkers(config, pool, size, {
-      signal,
-      onNotice: notify,
-      onDeath: (id) => {
-        onEvent({ kind: 'worker-died', id });
-      },
-      onSettled: (batch) => {
-        verification?.onSettled(batch);
-      },
-      onAck: (ack) => {
-        verification?.onAck(ack);
-        if (ack.retries !== undefined) onEvent({ kind: 'retried', server: 'postgres', times: ack.retries });
-      },
-    });
-  // First of all: processes take longer to come up than both sides take to be reached.
-  let supervisor: Supervisor | undefined = bringUp();
-  try {
-    const database = await openSource(config, options);
+  const { onEvent } = new Listeners(options.listeners);
+  const audience = { onEvent, signal: options.signal };
+  return await withSession(primarySession(config, audience), async (session) => {
+    await session.run(requireServer);
+    const { workers } = await chooseSize(config, session, onEvent);
+    const pool = await createPool(config.clusterImplementation);
+    const workforce = new Workforce(config, pool, workers, audience);
     try {
-      const summaries: VerificationSummary[] = [];
-      const failures: Failure[] = [];
-      const compare = async (collection: string): Promise<void> => {
-        const runs = await findRunOf(config, session, `${database.name}.${collection}`);
-        if (runs instanceof UsageError) {
-          const why = await whyNothingWasCopied(config, database, collection);
-          if (why === null) throw runs;
-          notify(`left out: ${why}`);
-          return;
-        }
-        const { run, otherRuns } = runs;
-        const source = await openAsCopied(database, collection, run);
-        supervisor ??= bringUp();
-        const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
-        verification = new Verification(parts);
-        summaries.push(await verification.execute());
-      };
-      for (const collection of await listWanted(config, database, session, notify)) {
-        signal.throwIfAborted();
-        const source = `${database.name}.${collection}`;
-        if (options.leftOut?.has(source) === true) continue;
-        try {
-          await compare(collection);
-        } catch (thrown) {
-          const error = explainDatabaseError(thrown, config.postgresUrl);
-          if (!(error instanceof MigrationError) || error instanceof InterruptedError) throw error;
-          const { code, message, fix, exitCode, isServerGone } = error;
-          onEvent({ kind: 'failed', source, code, message });
-          if (signal.aborted || isServerGone || !namesSeveral(config.mongoCollection)) throw error;
-          failures.push({ source, code, message, fix, exitCode });
-          notify(`${source} could not be compared: ${message}`);
-          // Whatever its workers hold is of a comparison that is over.
-          await supervisor?.kill();
-          supervisor = undefined;
-        }
+      const database = await openSource(config, audience);
+      try {
+        const job = { config, session, workforce, database, leftOut: options.leftOut, ...audience };
+        const verified = await verifyAll(job);
+        await workforce.dismiss();
+        return verified;
+      } finally {
+        await database.close();
       }
-      if (supervisor !== undefined) await dismissWorkers(supervisor, notify);
-      return { summaries, failures };
     } finally {
-      await database.close();
+      await workforce.kill();
     }
-  } finally {
-    // After an orderly end there is none left.
-    await supervisor?.kill();
-  }
+  });
 }
 
-async function listWanted(
-  { mongoCollection, excludeCollections, postgresSchema }: Config,
-  database: Database,
-  session: Session,
-  notify: (message: string) => void,
-): Promise<string[]> {
+interface VerifyJob {
+  readonly config: Config;
+  readonly session: Session;
+  readonly workforce: Workforce;
+  readonly database: Database;
+  readonly leftOut: ReadonlySet<string> | undefined;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+async function verifyAll(job: VerifyJob): Promise<Verified> {
+  const { config, database, onEvent, signal } = job;
+  const summaries: VerificationSummary[] = [];
+  const failures: Failure[] = [];
+  for (const collection of await listWanted(job)) {
+    signal.throwIfAborted();
+    const source = `${database.name}.${collection}`;
+    if (job.leftOut?.has(source) === true) continue;
+    try {
+      const summary = await verifyCollection(job, collection);
+      if (summary !== null) summaries.push(summary);
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown, config.postgresUrl);
+      if (error instanceof InterruptedError) throw error;
+      const isAlone = namesSeveral(config.mongoCollection) && !isEndOfAll(error, signal);
+      const failure = describeFailure(source, error);
+      onEvent({ kind: 'failed', work: 'compare', ...failure, isAlone });
+      if (!isAlone) throw error;
+      failures.push(failure);
+    }
+  }
+  return { summaries, failures };
+}
+
+/** @returns null for one that has nothing to be compared, as one of several */
+async function verifyCollection(job: VerifyJob, collection: string): Promise<VerificationSummary | null> {
+  const { config, session, workforce, database, onEvent, signal } = job;
+  const name = `${database.name}.${collection}`;
+  const runs = await findRunOf(config, session, name);
+  if (runs instanceof UsageError) {
+    const reason = await whyNothingWasCopied(config, database, collection);
+    if (reason === null) throw runs;
+    onEvent({ kind: 'left-out', source: name, reason });
+    return null;
+  }
+  const { run, otherRuns } = runs;
+  const source = await openAsCopied(database, collection, run);
+  const supervisor = await workforce.supervise();
+  const verification = new Verification({
+    ...{ config, session, supervisor, source, run, otherRuns, onEvent, signal },
+  });
+  return await verification.execute();
+}
+
+async function listWanted({ config, database, session, onEvent }: VerifyJob): Promise<string[]> {
+  const { mongoCollection, excludeCollections, postgresSchema } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
   const there = new Set(infos.map(({ name }) => name));
@@ -131,7 +126,9 @@ async function listWanted(
   );
   for (const name of copied) {
     if (there.has(name) || !isChosen(name, mongoCollection, excludeCollections)) continue;
-    notify(`${database.name}.${name} was copied, and is there no more: its table is not compared`);
+    const source = `${database.name}.${name}`;
+    const message = `${source} was copied, and is there no more: its table is not compared`;
+    onEvent({ kind: 'notice', source, message });
   }
   return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
 }

@@ -1,11 +1,12 @@
 /** The workers of a command: how many there are, and the supervisor over them. */
 
+import type { Audience } from './connections.ts';
 import type { Config } from './config.ts';
-import type { ProgressEvent } from './events.ts';
+import type { ProgressEvent, RunEvent } from './events.ts';
 import { systemClock } from './pool/clock.ts';
 import type { Pool } from './pool/pool.ts';
 import type { WorkerTarget } from './pool/protocol.ts';
-import { Supervisor, type SupervisorOptions } from './pool/supervisor.ts';
+import { Supervisor } from './pool/supervisor.ts';
 import { countWanted } from './pool/warm-pool.ts';
 import { readConnectionsLeft } from './postgres/capacity.ts';
 import type { Session } from './postgres/session.ts';
@@ -13,17 +14,27 @@ import type { Session } from './postgres/session.ts';
 /** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
 const shutdownGraceMs = 10_000;
 
+/** How many workers there are to be, and what else Postgres can bear. */
+export interface Size {
+  readonly workers: number;
+  /** Connections that are left for other things. */
+  readonly connectionsLeft: number;
+}
+
 /** As many as are asked for, or as Postgres has connections left. */
 export async function chooseSize(
   config: Config,
   session: Session,
-  onNotice: (message: string) => void,
-): Promise<number> {
+  onEvent: (event: RunEvent) => void,
+): Promise<Size> {
   const wanted = countWanted(config);
-  const size = Math.min(wanted, await session.run(readConnectionsLeft));
-  if (size < wanted)
-    onNotice(`${size} workers instead of ${wanted}: PostgreSQL has no more connections left`);
-  return size;
+  const left = await session.run(readConnectionsLeft);
+  const workers = Math.min(wanted, left);
+  if (workers < wanted) {
+    const message = `${workers} workers instead of ${wanted}: PostgreSQL has no more connections left`;
+    onEvent({ kind: 'notice', message });
+  }
+  return { workers, connectionsLeft: left - workers };
 }
 
 /** How the workers reach Postgres, before a run and in it. */
@@ -31,23 +42,73 @@ export function workerTarget({ postgresUrl, retryLimitMs, answerTimeoutMs }: Con
   return { postgresUrl: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
 }
 
-export function bringUpWorkers(
-  config: Config,
-  pool: Pool,
-  size: number,
-  callbacks: Pick<SupervisorOptions, 'signal' | 'onSettled' | 'onAck' | 'onNotice' | 'onDeath'>,
-): Supervisor {
-  const supervisor = new Supervisor({
-    pool,
-    clock: systemClock,
-    target: workerTarget(config),
-    size,
-    maxInFlightBytes: config.maxInFlightBytes,
-    hangTimeoutMs: config.workerTimeoutMs,
-    ...callbacks,
-  });
-  supervisor.spawn();
-  return supervisor;
+/** The workers of a command, whoever needs them: brought up anew where they have failed. */
+export class Workforce {
+  readonly #config: Config;
+  readonly #pool: Pool;
+  readonly #workers: number;
+  readonly #audience: Audience;
+  #supervisor: Supervisor;
+  #replacing: Promise<void> = Promise.resolve();
+
+  /** They come up at once: processes take longer to than both sides take to be reached. */
+  constructor(config: Config, pool: Pool, workers: number, audience: Audience) {
+    this.#config = config;
+    this.#pool = pool;
+    this.#workers = workers;
+    this.#audience = audience;
+    this.#supervisor = this.#bringUp();
+  }
+
+  /** @returns the supervisor of workers that can go on */
+  async supervise(): Promise<Supervisor> {
+    this.#replacing = this.#replacing.then(async () => {
+      if (!this.#supervisor.hasFailed) return;
+      // Whatever they hold is of runs that are over.
+      await this.#supervisor.kill();
+      this.#supervisor = this.#bringUp();
+    });
+    await this.#replacing;
+    return this.#supervisor;
+  }
+
+  /** To be called when nothing is under way any more, so that a worker that does not leave can be killed without loss. */
+  async dismiss(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const isLate = new Promise<true>((resolve) => {
+      timer = setTimeout(resolve, shutdownGraceMs, true);
+    });
+    try {
+      if ((await Promise.race([this.#supervisor.stop(), isLate])) !== true) return;
+      await this.#supervisor.kill(`did not leave within ${shutdownGraceMs / 1000} s and is killed`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** At once, whatever they hold; after an orderly end there is none left. */
+  async kill(): Promise<void> {
+    await this.#supervisor.kill();
+  }
+
+  #bringUp(): Supervisor {
+    const supervisor = new Supervisor({
+      pool: this.#pool,
+      clock: systemClock,
+      target: workerTarget(this.#config),
+      size: this.#workers,
+      maxInFlightBytes: this.#config.maxInFlightBytes,
+      hangTimeoutMs: this.#config.workerTimeoutMs,
+      listener: {
+        onDeath: (death) => {
+          this.#audience.onEvent({ kind: 'worker-died', ...death });
+        },
+      },
+      signal: this.#audience.signal,
+    });
+    supervisor.spawn();
+    return supervisor;
+  }
 }
 
 /** What was done, with what the workers are at. */
@@ -55,29 +116,9 @@ export function reportProgress(
   { inFlight, liveWorkers, size }: Supervisor,
   done: Pick<
     ProgressEvent,
-    'source' | 'documents' | 'bytes' | 'committedBefore' | 'deadLettered' | 'elapsedMs'
+    'source' | 'documents' | 'bytes' | 'expectedDocuments' | 'committedBefore' | 'deadLettered' | 'elapsedMs'
   >,
 ): ProgressEvent {
   const { batches: inFlightBatches, bytes: inFlightBytes } = inFlight;
   return { kind: 'progress', ...done, inFlightBatches, inFlightBytes, liveWorkers, workers: size };
-}
-
-/** To be called when nothing is under way any more, so that a worker that does not leave can be killed without loss. */
-export async function dismissWorkers(
-  supervisor: Supervisor,
-  onNotice: (message: string) => void,
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<true>((resolve) => {
-    timer = setTimeout(resolve, shutdownGraceMs, true);
-  });
-  try {
-    if ((await Promise.race([supervisor.stop(), isLate])) !== true) return;
-    for (const id of supervisor.workerIds) {
-      onNotice(`worker ${id} did not leave within ${shutdownGraceMs / 1000} s and is killed`);
-    }
-    await supervisor.kill();
-  } finally {
-    clearTimeout(timer);
-  }
 }

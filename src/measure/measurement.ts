@@ -22,7 +22,10 @@ export interface Measurement {
 export interface WorkerMeasurement {
   readonly id: string;
   readonly batches: number;
-  /** From being ready for the run's batches, or from the beginning of the load, to the end of the load, or of the worker. */
+  /**
+   * From being ready for the run's batches, or from the beginning of the load, to the end of the load, or of the worker;
+   * without what it did for other runs meanwhile.
+   */
   readonly readyMs: number;
   readonly transcodeMs: number;
   /** Waiting for Postgres: the sum of these and of what lies between. */

@@ -2,7 +2,7 @@
 
 import type { ClusterImplementation } from '../config.ts';
 import type { Clock } from '../pool/clock.ts';
-import type { WorkerObserver } from '../pool/observer.ts';
+import type { RunListener } from '../pool/listener.ts';
 import type { Ack } from '../pool/protocol.ts';
 import type { Measurement, WorkerMeasurement } from './measurement.ts';
 import { readProcessorTimes, shareBetween, type ProcessorTimes } from './processors.ts';
@@ -22,7 +22,7 @@ const nothing: WorkerSums = {
   peakMemoryBytes: 0,
 };
 
-export class RunMeter implements WorkerObserver {
+export class RunMeter implements RunListener {
   readonly #implementation: ClusterImplementation;
   readonly #nowMs: () => number;
   readonly #readProcessors: () => ProcessorTimes;
@@ -58,22 +58,11 @@ export class RunMeter implements WorkerObserver {
     this.#measured = this.measure();
   }
 
-  /** The pages as they are, and the time that each took to come. */
-  async *timePages<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    let askedMs = this.#nowMs();
-    for await (const page of pages) {
-      this.#waitedMs.read += this.#nowMs() - askedMs;
-      yield page;
-      askedMs = this.#nowMs();
-    }
-    this.#waitedMs.read += this.#nowMs() - askedMs;
-  }
-
-  /** What is waited for beside pages: room for one that a reader has, or, when all is read, the last acks. */
-  async time(what: 'room' | 'drain', wait: Promise<void>): Promise<void> {
+  /** What is waited for: a page of the source, room for one that a reader has, or, when all is read, the last acks. */
+  async time<T>(what: 'read' | 'room' | 'drain', wait: Promise<T>): Promise<T> {
     const beganMs = this.#nowMs();
     try {
-      await wait;
+      return await wait;
     } finally {
       this.#waitedMs[what] += this.#nowMs() - beganMs;
     }
@@ -98,6 +87,14 @@ export class RunMeter implements WorkerObserver {
       ipcMs: sums.ipcMs + ack.arrival.ipcMs,
       peakMemoryBytes: ack.peakMemoryBytes,
     });
+  }
+
+  /** The worker was there for another run meanwhile. */
+  onAckOfOther(id: string, { transcodeMs, loadMs }: Ack): void {
+    const sinceMs = this.#readySinceMs.get(id);
+    if (sinceMs === undefined) return;
+    // It may have begun before it was ready for this run.
+    this.#readySinceMs.set(id, Math.min(this.#nowMs(), sinceMs + transcodeMs + loadMs));
   }
 
   onGone(id: string): void {

@@ -1,5 +1,6 @@
-/** The un-acked batches: how many there are, and the queue of those that no worker holds. */
+/** The un-acked batches of all runs: how many there are, and the queue of those that no worker holds. */
 
+import type { ActiveRun } from './active-run.ts';
 import type { InFlight } from './in-flight.ts';
 
 export interface BacklogLimits {
@@ -10,7 +11,7 @@ export interface BacklogLimits {
 export class Backlog {
   readonly #limits: BacklogLimits;
   /** Those that wait for room. */
-  readonly #line: InFlight[] = [];
+  #line: InFlight[] = [];
   #queue: InFlight[] = [];
   #batches = 0;
   #bytes = 0;
@@ -53,7 +54,15 @@ export class Backlog {
     this.#queue.unshift(...entries);
   }
 
-  /** All of it is settled. */
+  /** Forgets what no worker holds of a run that is over. */
+  drop(run: ActiveRun): void {
+    this.#line = this.#line.filter((entry) => entry.run !== run);
+    const dropped = this.#queue.filter((entry) => entry.run === run);
+    this.#queue = this.#queue.filter((entry) => entry.run !== run);
+    for (const entry of dropped) this.remove(entry);
+  }
+
+  /** All of it is settled, or nobody waits for it any more. */
   remove(entry: InFlight): void {
     this.#batches--;
     this.#bytes -= entry.bytes;

@@ -1,5 +1,6 @@
 /** A batch on its way, with what was learned while it was delivered. */
 
+import type { ActiveRun } from './active-run.ts';
 import type { Ack, Batch } from './protocol.ts';
 import { splitBatch } from './split.ts';
 
@@ -9,6 +10,7 @@ const deathsToSplit = 2;
 const deathsInherited = 1;
 
 export class InFlight {
+  readonly run: ActiveRun;
   /** What is delivered next. */
   batch: Batch;
   /** The later parts of a batch that was split, each to be delivered once the one before it is settled. */
@@ -17,7 +19,8 @@ export class InFlight {
   #deaths = 0;
   readonly bytes: number;
 
-  constructor(batch: Batch) {
+  constructor(run: ActiveRun, batch: Batch) {
+    this.run = run;
     this.batch = batch;
     this.bytes = batch.documents.byteLength;
   }
@@ -43,7 +46,8 @@ export class InFlight {
    * committed by a worker that died before its own ack.)
    * @returns the parts that are settled now
    */
-  settle(ack: Ack): Batch[] {
+  settle(ack: Pick<Ack, 'documents'>): Batch[] {
+    const { number } = this.batch;
     const settled = [this.batch];
     let covered = ack.documents - this.batch.count;
     let next = this.#rest.shift();
@@ -54,7 +58,7 @@ export class InFlight {
     }
     if (covered !== 0) {
       throw new Error(
-        `batch ${ack.number} was acked with ${ack.documents} documents, which is not what was sent`,
+        `batch ${number} was acked with ${ack.documents} documents, which is not what was sent`,
       );
     }
     this.#deaths = next === undefined ? 0 : deathsInherited;

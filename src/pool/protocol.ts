@@ -46,9 +46,18 @@ export interface Batch {
 export type ToWorker =
   /** Connect already: what is to be done is still being found out. */
   | { readonly kind: 'connect'; readonly target: WorkerTarget }
-  /** A run begins, the first or another one; no batch of an earlier one is under way. */
-  | { readonly kind: 'start'; readonly settings: WorkerSettings }
-  | { readonly kind: 'batch'; readonly batch: Batch; readonly sentAtMs: number }
+  /** A run begins, beside those that have begun and not ended. Its number names it from here on. */
+  | { readonly kind: 'start'; readonly run: number; readonly settings: WorkerSettings }
+  /** `delivery` counts the batches that were sent to this worker, from 1: its answer names it. */
+  | {
+      readonly kind: 'batch';
+      readonly run: number;
+      readonly delivery: number;
+      readonly batch: Batch;
+      readonly sentAtMs: number;
+    }
+  /** No batch of the run comes after this. */
+  | { readonly kind: 'end'; readonly run: number }
   /** Finish what you hold, close your connection, leave. */
   | { readonly kind: 'drain' };
 
@@ -75,7 +84,6 @@ export interface LoadSteps {
 
 /** How a batch ended; the numbers are those of its row in the ledger. */
 export interface Ack {
-  readonly number: number;
   /** True when an earlier delivery of the same batch had committed already. */
   readonly isDuplicate: boolean;
   readonly documents: number;
@@ -101,14 +109,22 @@ export interface Ack {
 export type FromWorker =
   /** The first message: what is sent to a process of node:cluster before it listens is lost. */
   | { readonly kind: 'listening' }
-  /** Connected, and waiting for batches. */
-  | { readonly kind: 'ready' }
-  | ({ readonly kind: 'ack' } & Ack)
+  /** Connected, and waiting for batches of the run. */
+  | { readonly kind: 'ready'; readonly run: number }
+  /** A batch is committed. */
+  | ({ readonly kind: 'ack'; readonly run: number; readonly delivery: number } & Ack)
   /**
-   * A sign of life. Of the first `received` batches that were sent to this worker it still holds the ones in
-   * `holding`: it has sent an ack for all others.
+   * A sign of life. Of the first `received` batches that were sent to this worker it still holds the deliveries in
+   * `holding`: it has answered all others.
    */
   | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
+  /** In place of an ack: the run cannot go on, here or elsewhere. The worker can, with other runs. */
+  | {
+      readonly kind: 'run-failed';
+      readonly run: number;
+      readonly delivery: number;
+      readonly error: WireError;
+    }
   /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
   | { readonly kind: 'failed'; readonly error: WireError }
   /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */

@@ -32,13 +32,15 @@ export interface SessionOptions {
 
 /**
  * Opens a session for `work`, and closes it whichever way that went.
+ * @param patience see `Session.open`
  * @throws TargetError that says what to do, else what `work` throws
  */
 export async function withSession<T>(
   options: SessionOptions,
   work: (session: Session) => Promise<T>,
+  patience: 'none' | 'retry' = 'none',
 ): Promise<T> {
-  const session = await Session.open(options);
+  const session = await Session.open(options, patience);
   try {
     return await work(session);
   } catch (error) {

@@ -25,6 +25,8 @@ export interface ReadersOptions {
   /** Writes down that a range ends at `cutId`. @returns the range of what comes after it */
   split(range: Range, cutId: Uint8Array): Promise<Range>;
   isToStop(): boolean;
+  /** Measures how long a page is waited for; what it waits for is the result. */
+  timed?(page: Promise<Page | null>): Promise<Page | null>;
 }
 
 /**
@@ -89,7 +91,10 @@ class Readers {
   async #readPage(range: RangeReading): Promise<void> {
     const { source, itemsPerPage } = this.#options;
     const { afterId } = range.rest;
-    const page = await range.inTurn(() => range.readPage(source, itemsPerPage));
+    const page = await range.inTurn(() => {
+      const asked = range.readPage(source, itemsPerPage);
+      return this.#options.timed?.(asked) ?? asked;
+    });
     if (page === null || this.#isToStop()) return;
     this.#documents += page.count;
     this.#pages++;

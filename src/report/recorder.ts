@@ -1,16 +1,19 @@
 /** Records a job for its report: a section for each collection, and what was said of the whole. */
 
+import { describeEvent } from '../describe-event.ts';
 import type { Failure, RunEvent } from '../events.ts';
+import type { JobListener, ObservedRun } from '../listeners.ts';
 import { systemClock, type Clock } from '../pool/clock.ts';
 import { redact } from '../redact.ts';
 import type { Report } from './report.ts';
-import { SectionRecorder, type RecordedRun } from './section-recorder.ts';
+import { SectionRecorder } from './section-recorder.ts';
 
 /** A server that comes and goes for days says so each time. */
 const maxNotices = 100;
 
-export class Recorder {
+export class Recorder implements JobListener {
   readonly #clock: Clock;
+  /** In the order in which the runs began. */
   readonly #sections: SectionRecorder[] = [];
   #notices: string[] = [];
 
@@ -18,53 +21,48 @@ export class Recorder {
     this.#clock = clock;
   }
 
-  /** A run begins; the one before it has ended, one way or the other. */
-  begin(run: RecordedRun): SectionRecorder {
-    this.#sections.at(-1)?.end();
+  onRun(run: ObservedRun): SectionRecorder {
     const section = new SectionRecorder(run, this.#clock);
     this.#sections.push(section);
     return section;
   }
 
   onEvent(event: RunEvent): void {
-    const section = this.#sections.at(-1);
     switch (event.kind) {
       case 'notice':
-        this.#notices = [...this.#notices, redact(event.message)].slice(-maxNotices);
+      case 'left-out':
+      case 'worker-died':
+      case 'retried':
+        this.#note(event);
         return;
       case 'started':
-        section?.start(event);
+        this.#sectionOf(event)?.start(event);
         return;
       case 'progress':
-        section?.progress(event);
+        this.#sectionOf(event)?.progress(event);
         return;
       case 'finishing':
-        section?.finishLoad();
+        this.#sectionOf(event)?.finishLoad();
         return;
       case 'summary':
-        section?.complete(event);
+        this.#sectionOf(event)?.complete(event);
+        return;
+      case 'failed':
+        this.#note(event);
+        // Else it is why the job ends.
+        if (event.isAlone) this.#sectionOf(event)?.fail(describeFailure(event));
         return;
       // Told by the summary, or no part of a run.
       case 'index':
-      case 'worker-died':
-      case 'retried':
-      case 'failed':
       case 'verifying':
       case 'verified':
         return;
     }
   }
 
-  /**
-   * @param failures of several collections, those that failed
-   * @param failure why the job as a whole ended early; null when it did not
-   */
-  report(failures: readonly Failure[], failure: string | null): Report {
-    for (const section of this.#sections) {
-      const own = failures.find(({ source }) => source === section.source);
-      if (own === undefined) section.end();
-      else section.fail(describeFailure(own));
-    }
+  /** @param failure why the job as a whole ended early; null when it did not */
+  report(failure: string | null): Report {
+    for (const section of this.#sections) section.onEnd();
     return {
       writtenAt: new Date(),
       failure,
@@ -73,6 +71,15 @@ export class Recorder {
         .filter(({ isWorthTelling }) => isWorthTelling)
         .map((section) => section.read()),
     };
+  }
+
+  #note(event: RunEvent): void {
+    const line = describeEvent(event);
+    if (line !== null) this.#notices = [...this.#notices, redact(line)].slice(-maxNotices);
+  }
+
+  #sectionOf({ source }: { readonly source: string }): SectionRecorder | undefined {
+    return this.#sections.findLast((section) => section.source === source);
   }
 }
 

@@ -1,23 +1,15 @@
 /** Records one run for the report: hears what the meter hears, and looks at levels from time to time. */
 
 import type { ProgressEvent, StartedEvent, Summary } from '../events.ts';
-import type { RunMeter } from '../measure/run-meter.ts';
+import type { ObservedRun, RunObserver } from '../listeners.ts';
 import { readProcessMemory } from '../memory.ts';
 import type { Clock } from '../pool/clock.ts';
-import type { WorkerObserver } from '../pool/observer.ts';
 import type { Ack, Batch } from '../pool/protocol.ts';
 import type { Section, Series } from './report.ts';
 import { TimeSeries } from './time-series.ts';
 
-export interface RecordedRun {
-  readonly source: string;
-  readonly meter: RunMeter;
-  /** See `Supervisor.inFlight`. */
-  inFlight(): { readonly batches: number; readonly bytes: number };
-}
-
-export class SectionRecorder implements WorkerObserver {
-  readonly #run: RecordedRun;
+export class SectionRecorder implements RunObserver {
+  readonly #run: ObservedRun;
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #series: TimeSeries;
@@ -33,7 +25,7 @@ export class SectionRecorder implements WorkerObserver {
   #loadEndMs: number | undefined;
   #endMs: number | undefined;
 
-  constructor(run: RecordedRun, clock: Clock) {
+  constructor(run: ObservedRun, clock: Clock) {
     this.#run = run;
     this.#clock = clock;
     this.#startMs = clock.nowMs();
@@ -46,12 +38,10 @@ export class SectionRecorder implements WorkerObserver {
   }
 
   onReady(id: string): void {
-    this.#run.meter.onReady(id);
     this.#readyMs.set(id, this.#readyMs.get(id) ?? this.#elapsedMs());
   }
 
   onAck(id: string, ack: Ack, settled: readonly Batch[]): void {
-    this.#run.meter.onAck(id, ack);
     const { transcodeMs, loadMs, memoryBytes } = ack;
     const beganMs = ack.arrival.startedAtMs;
     const transcodedMs = beganMs + transcodeMs;
@@ -66,7 +56,6 @@ export class SectionRecorder implements WorkerObserver {
   }
 
   onGone(id: string): void {
-    this.#run.meter.onGone(id);
     this.#goneMs.set(id, this.#elapsedMs());
   }
 
@@ -85,16 +74,15 @@ export class SectionRecorder implements WorkerObserver {
 
   complete(summary: Summary): void {
     this.#summary = summary;
-    this.end();
+    this.onEnd();
   }
 
   fail(why: string): void {
     this.#failure = why;
-    this.end();
+    this.onEnd();
   }
 
-  /** Nothing of the run is to come. */
-  end(): void {
+  onEnd(): void {
     this.#callOff();
     this.#endMs ??= this.#elapsedMs();
   }

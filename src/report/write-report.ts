@@ -17,9 +17,9 @@ export async function withReport(
   copy: (recorder: Recorder) => Promise<Outcome>,
 ): Promise<Outcome> {
   const recorder = new Recorder();
-  const write = async (failures: Outcome['failures'], failure: string | null): Promise<void> => {
+  const write = async (failure: string | null): Promise<void> => {
     try {
-      await writeFile(path, writePage(recorder.report(failures, failure)));
+      await writeFile(path, writePage(recorder.report(failure)));
       say(`report: ${path}`);
     } catch (error) {
       say(`the report could not be written to ${path} (${String(error)})`);
@@ -29,9 +29,14 @@ export async function withReport(
   try {
     outcome = await copy(recorder);
   } catch (error) {
-    await write([], error instanceof MigrationError ? describeFailure(error) : redact(String(error)));
+    await write(describeEnd(error));
     throw error;
   }
-  await write(outcome.failures, null);
+  await write(null);
   return outcome;
+}
+
+/** Why a job ended early. @param error what it has thrown */
+export function describeEnd(error: unknown): string {
+  return error instanceof MigrationError ? describeFailure(error) : redact(String(error));
 }

@@ -21,8 +21,8 @@ export interface Database {
 export interface DatabaseOptions {
   /** Something about the server that a person should know. */
   readonly onNotice?: (message: string) => void;
-  /** A server went away, and is asked again; a notice says why. */
-  readonly onRetry?: () => void;
+  /** A server went away, and is asked again. */
+  readonly onRetry?: (reason: string) => void;
   /** Ends the trying to reach a server that is gone, with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -51,9 +51,5 @@ export async function openDatabase(config: SourceConfig, options: DatabaseOption
     retryLimitMs,
     answerTimeoutMs,
     ...options,
-    onRetry: (reason) => {
-      options.onRetry?.();
-      options.onNotice?.(`MongoDB is tried again (${reason})`);
-    },
   });
 }

@@ -4,31 +4,41 @@ import type { Ack, Batch, WorkerSettings } from '../pool/protocol.ts';
 import { Loader, type LoadableBatch } from '../postgres/load.ts';
 import type { Session } from '../postgres/session.ts';
 
-export type TaskResult = Pick<Ack, 'isDuplicate' | 'documents' | 'copied' | 'deadLettered' | 'comparison'>;
+export type TaskResult = Pick<
+  Ack,
+  'isDuplicate' | 'documents' | 'copied' | 'deadLettered' | 'steps' | 'comparison'
+>;
 
-export type Task = (batch: Batch, encoded: LoadableBatch) => Promise<TaskResult>;
+export interface Task {
+  /** May be told of the same batch again, by a worker that does not know whether another has done it. */
+  perform(batch: Batch, encoded: LoadableBatch): Promise<TaskResult>;
+}
 
 /** Loads only what the purpose needs: every worker of a load waits for it. */
 export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
   switch (settings.purpose) {
     case 'load': {
       const loader = new Loader(session, settings);
-      return (batch, encoded) => loader.load(batch, encoded);
+      return { perform: (batch, encoded) => loader.load(batch, encoded) };
     }
     case 'compare': {
       const { Comparer } = await import('../postgres/comparison.ts');
       const comparer = new Comparer(session, settings);
-      return async (batch, encoded) => ({
-        ...accountOf(encoded),
-        comparison: await comparer.compare(batch, encoded),
-      });
+      return {
+        perform: async (batch, encoded) => ({
+          ...accountOf(encoded),
+          comparison: await comparer.compare(batch, encoded),
+        }),
+      };
     }
     case 'collect-keys': {
       const { collectKeys } = await import('../postgres/key-collection.ts');
       const { plan, runId, postgresUrl } = settings;
-      return async (batch, encoded) => {
-        await collectKeys(session, { plan, runId, batch, encoded }, postgresUrl);
-        return accountOf(encoded);
+      return {
+        perform: async (batch, encoded) => {
+          await collectKeys(session, { plan, runId, batch, encoded }, postgresUrl);
+          return accountOf(encoded);
+        },
       };
     }
   }

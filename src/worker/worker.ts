@@ -1,4 +1,13 @@
-/** The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT. */
+/**
+ * The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT.
+ *
+ * A run:     start ──→ encoder and task are made ──ready──→ its batches ──end──→ forgotten
+ * A batch:   received ──→ held ──→ transcoded ──→ its task is done ──ack──→ answered
+ * Invariants
+ * - everything is done in the order in which it came in, whatever run it is of;
+ * - each batch is answered once: by an ack, or by the failure of its run, which every later batch of the run meets as well;
+ * - all runs share one connection, on which there is one transaction at a time.
+ */
 
 import { MigrationError, toWireError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
@@ -20,16 +29,24 @@ import { createTask, type Task } from './task.ts';
 import { describeArrival, type Moments } from './arrival.ts';
 import type { HostedWorker, WorkerPort } from './port.ts';
 
+type BatchMessage = Extract<ToWorker, { kind: 'batch' }>;
+
+/** What this worker needs for the batches of a run. */
+interface WorkerRun {
+  readonly encoder: RowEncoder;
+  readonly task: Task;
+  /** Why no batch of it can be done. */
+  failure?: MigrationError;
+}
+
 export class Worker implements HostedWorker {
   readonly #port: WorkerPort;
-  /** Everything is done in the order in which it came in. */
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
   /** One connection for all runs that this worker takes part in. */
   #session: Session | undefined;
-  #task: Task | undefined;
-  #encoder: RowEncoder | undefined;
-  /** Batches that came in, ever, and the numbers of those that are not acked. */
+  readonly #runs = new Map<number, WorkerRun>();
+  /** The number of the last delivery that came in, and those that are not answered. */
   #received = 0;
   readonly #holding = new Set<number>();
   /** How often Postgres was tried again since the last ack. */
@@ -53,8 +70,8 @@ export class Worker implements HostedWorker {
   receive(message: ToWorker): void {
     const receivedAtMs = readMachineMs();
     if (message.kind === 'batch') {
-      this.#received++;
-      this.#holding.add(message.batch.number);
+      this.#received = message.delivery;
+      this.#holding.add(message.delivery);
     }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
@@ -62,10 +79,7 @@ export class Worker implements HostedWorker {
       try {
         await this.#handle(message, receivedAtMs);
       } catch (error) {
-        this.#hasFailed = true;
-        // What we foresee is the same for every worker; a defect may be about this one, or about one document.
-        if (error instanceof MigrationError) this.#port.send({ kind: 'failed', error: toWireError(error) });
-        else this.#port.crash({ kind: 'crashing', error: toWireError(error) });
+        this.#fail(message, error);
       }
     });
   }
@@ -81,10 +95,13 @@ export class Worker implements HostedWorker {
         await this.#connect(message.target);
         return;
       case 'start':
-        await this.#start(message.settings);
+        await this.#start(message.run, message.settings);
         return;
       case 'batch':
-        await this.#load(message.batch, { sentAtMs: message.sentAtMs, receivedAtMs });
+        await this.#load(message, { sentAtMs: message.sentAtMs, receivedAtMs });
+        return;
+      case 'end':
+        this.#runs.delete(message.run);
         return;
       case 'drain':
         await this.#session?.close();
@@ -98,11 +115,29 @@ export class Worker implements HostedWorker {
     }
   }
 
-  async #start(settings: WorkerSettings): Promise<void> {
+  /** What we foresee is the same for every worker; a defect may be about this one, or about one document. */
+  #fail(message: ToWorker, error: unknown): void {
+    if (!(error instanceof MigrationError)) {
+      this.#hasFailed = true;
+      this.#port.crash({ kind: 'crashing', error: toWireError(error) });
+    } else if (message.kind === 'batch' && !error.isServerGone) {
+      const { run, delivery } = message;
+      const failed = this.#runs.get(run);
+      if (failed !== undefined) failed.failure = error;
+      this.#holding.delete(delivery);
+      this.#port.send({ kind: 'run-failed', run, delivery, error: toWireError(error) });
+    } else {
+      this.#hasFailed = true;
+      this.#port.send({ kind: 'failed', error: toWireError(error) });
+    }
+  }
+
+  async #start(run: number, settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
-    this.#encoder = createRowEncoder(settings.plan);
-    this.#task = await createTask(await this.#connect(settings), settings);
-    this.#port.send({ kind: 'ready' });
+    const encoder = createRowEncoder(settings.plan);
+    const task = await createTask(await this.#connect(settings), settings);
+    this.#runs.set(run, { encoder, task });
+    this.#port.send({ kind: 'ready', run });
     this.#idleSinceMs = readMachineMs();
   }
 
@@ -118,19 +153,20 @@ export class Worker implements HostedWorker {
     return this.#session;
   }
 
-  async #load(batch: Batch, way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>): Promise<void> {
-    if (this.#encoder === undefined || this.#task === undefined) throw new Error('a batch came before start');
+  async #load(
+    { run, delivery, batch }: BatchMessage,
+    way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>,
+  ): Promise<void> {
+    const { encoder, task, failure } = this.#requireRun(run);
+    if (failure !== undefined) throw failure;
     const startedAtMs = readMachineMs();
     const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
     const encoded =
-      batch.deadly === undefined
-        ? await this.#encode(batch, this.#encoder)
-        : refuseUnread(batch, batch.deadly);
+      batch.deadly === undefined ? await this.#encode(batch, encoder) : refuseUnread(batch, batch.deadly);
     const transcodedAtMs = readMachineMs();
-    const outcome = await this.#task(batch, encoded);
+    const outcome = await task.perform(batch, encoded);
     const loadMs = readMachineMs() - transcodedAtMs;
-    await this.#acknowledge({
-      number: batch.number,
+    await this.#acknowledge(run, delivery, {
       ...outcome,
       transcodeMs: transcodedAtMs - startedAtMs,
       loadMs,
@@ -141,6 +177,12 @@ export class Worker implements HostedWorker {
     this.#port.release?.(batch.documents);
     this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
+  }
+
+  #requireRun(run: number): WorkerRun {
+    const known = this.#runs.get(run);
+    if (known === undefined) throw new Error('a batch came before its run');
+    return known;
   }
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
@@ -154,12 +196,13 @@ export class Worker implements HostedWorker {
     return { ...encoded, deadLetters: letters };
   }
 
-  async #acknowledge(ack: Ack): Promise<void> {
+  async #acknowledge(run: number, delivery: number, ack: Ack): Promise<void> {
     const verdict = await reachFailpoint('worker-before-ack');
-    this.#holding.delete(ack.number);
+    this.#holding.delete(delivery);
     if (verdict === 'drop') return;
-    this.#port.send({ kind: 'ack', ...ack });
-    if (verdict === 'double') this.#port.send({ kind: 'ack', ...ack });
+    const message = { kind: 'ack', run, delivery, ...ack } as const;
+    this.#port.send(message);
+    if (verdict === 'double') this.#port.send(message);
   }
 }
 

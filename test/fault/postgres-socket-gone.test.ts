@@ -27,7 +27,7 @@ it('the Unix socket of PostgreSQL is gone for a while, as when the server restar
   // While keys are built, so that it is the primary that loses its connection, and tells.
   const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
   const running = act(scene.start({ ...failpoints.env }), async (event) => {
-    if (event.kind !== 'notice' || !event.message.includes('made anew')) return;
+    if (event.kind !== 'retried') return;
     // Long enough for tries that find no socket, and far from RETRY_SECONDS.
     await scene.query('SELECT pg_sleep(0.5)');
     await proxy.restore();

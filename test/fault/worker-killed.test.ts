@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { describeEvent } from '../../src/describe-event.ts';
 import { processesOf, readEvents, startCli } from '../support/cli.ts';
 import { withoutProcess } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
@@ -31,7 +32,7 @@ describe('a worker killed in the middle of a run', () => {
     const notices: string[] = [];
     for await (const event of readEvents(run.process)) {
       if (event.kind === 'started') victim = processesOf(event)[0] ?? 0;
-      if (event.kind === 'notice') notices.push(event.message);
+      if (event.kind === 'worker-died') notices.push(describeEvent(event) ?? '');
       if (event.kind === 'progress' && victim !== 0) {
         process.kill(victim, 'SIGKILL');
         victim = 0;

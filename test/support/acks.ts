@@ -5,7 +5,6 @@ import type { Ack } from '../../src/pool/protocol.ts';
 /** An ack of a single document that took no time. */
 export function createAck(changes: Partial<Ack> = {}): Ack {
   return {
-    number: 1,
     isDuplicate: false,
     documents: 1,
     copied: 1,

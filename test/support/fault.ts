@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
 import type pg from 'pg';
 import type { ClusterImplementation } from '../../src/config.ts';
+import { describeEvent } from '../../src/describe-event.ts';
 import type { RunEvent, Summary } from '../../src/events.ts';
 import { pool, readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
@@ -165,7 +166,7 @@ function read(result: CliResult): FaultRun {
     .map((line) => JSON.parse(line) as RunEvent);
   return {
     ...result,
-    notices: events.flatMap((event) => (event.kind === 'notice' ? [event.message] : [])).join('\n'),
+    notices: events.flatMap((event) => describeEvent(event) ?? []).join('\n'),
     summary: events.find((event) => event.kind === 'summary'),
   };
 }

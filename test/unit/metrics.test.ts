@@ -12,6 +12,7 @@ function progress(changes: Partial<ProgressEvent>): ProgressEvent {
     source,
     documents: 0,
     bytes: 0,
+    expectedDocuments: 0,
     committedBefore: 0,
     deadLettered: 0,
     inFlightBatches: 0,
@@ -48,8 +49,8 @@ describe('metrics', () => {
 
   it('tell of totals as they are, also when a crash of Postgres took some back', async () => {
     const metrics = new CollectedMetrics();
-    metrics.update(progress({ documents: 100, deadLettered: 3, bytes: 1_000 }));
-    metrics.update(progress({ documents: 60, deadLettered: 1, bytes: 600, inFlightBatches: 4 }));
+    metrics.onEvent(progress({ documents: 100, deadLettered: 3, bytes: 1_000 }));
+    metrics.onEvent(progress({ documents: 60, deadLettered: 1, bytes: 600, inFlightBatches: 4 }));
     const labels = `{collection="${source}"}`;
     assert.equal(await read(metrics, 'documents_total', labels), 60);
     assert.equal(await read(metrics, 'dead_letters_total', labels), 1);
@@ -60,10 +61,10 @@ describe('metrics', () => {
 
   it('count what is compared beside what was loaded', async () => {
     const metrics = new CollectedMetrics();
-    metrics.update(progress({ documents: 100 }));
+    metrics.onEvent(progress({ documents: 100 }));
     const verifying = { table: 'users', run: 'run 1', expectedDocuments: 100, workers: 2 };
-    metrics.update({ kind: 'verifying', source, ...verifying });
-    metrics.update(progress({ documents: 7 }));
+    metrics.onEvent({ kind: 'verifying', source, ...verifying });
+    metrics.onEvent(progress({ documents: 7 }));
     const labels = `{collection="${source}"}`;
     assert.equal(await read(metrics, 'documents_total', labels), 100);
     assert.equal(await read(metrics, 'compared_documents_total', labels), 7);
@@ -72,13 +73,15 @@ describe('metrics', () => {
   it('count retries by server, and tell of what has failed', async () => {
     const metrics = new CollectedMetrics();
     assert.equal(await read(metrics, 'retries_total', '{server="postgres"}'), 0);
-    metrics.update({ kind: 'retried', server: 'mongodb', times: 1 });
-    metrics.update({ kind: 'retried', server: 'postgres', times: 2 });
-    metrics.update({ kind: 'retried', server: 'postgres', times: 1 });
+    metrics.onEvent({ kind: 'retried', server: 'mongodb', times: 1, reason: 'gone' });
+    metrics.onEvent({ kind: 'retried', server: 'postgres', times: 2, reason: null });
+    metrics.onEvent({ kind: 'retried', server: 'postgres', times: 1, reason: 'gone' });
     assert.equal(await read(metrics, 'retries_total', '{server="mongodb"}'), 1);
     assert.equal(await read(metrics, 'retries_total', '{server="postgres"}'), 3);
-    metrics.update({ kind: 'finishing', source });
-    metrics.update({ kind: 'failed', source, code: 'SOME_CODE', message: 'no' });
+    metrics.onEvent({ kind: 'finishing', source });
+    const failure = { source, message: 'no', fix: '', code: 'SOME_CODE', exitCode: 4 } as const;
+    metrics.onEvent({ kind: 'failed', work: 'copy', ...failure, isAlone: true });
+    assert.equal(await read(metrics, 'notices_total'), 3);
     const state = (name: string) => read(metrics, 'state', `{collection="${source}",state="${name}"}`);
     assert.deepEqual([await state('finishing'), await state('failed')], [0, 1]);
   });

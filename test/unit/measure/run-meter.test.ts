@@ -10,25 +10,31 @@ function createMeter() {
 }
 
 describe('RunMeter', () => {
-  it('counts the wait for each page and for the end as reading, and what is done with a page not', async () => {
+  it('counts the wait for each page as reading, and what is done with a page not', async () => {
     const { clock, meter } = createMeter();
-    async function* pages(): AsyncGenerator<number> {
-      for (const ms of [10, 20]) {
-        clock.ms += ms;
-        yield ms;
-      }
-      clock.ms += 5;
+    const page = async (ms: number): Promise<number> => {
       await Promise.resolve();
-    }
+      clock.ms += ms;
+      return ms;
+    };
     meter.beginLoad();
-    const seen: number[] = [];
-    for await (const page of meter.timePages(pages())) {
-      seen.push(page);
+    for (const ms of [10, 20, 5]) {
+      assert.equal(await meter.time('read', page(ms)), ms);
       clock.ms += 100;
     }
-    assert.deepEqual(seen, [10, 20]);
     const { readMs, loadMs } = meter.measure();
-    assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 235 });
+    assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 335 });
+  });
+
+  it('counts the time that a worker spends on other runs for none of its own', () => {
+    const { clock, meter } = createMeter();
+    meter.beginLoad();
+    meter.onReady('7');
+    clock.ms += 100;
+    meter.onAckOfOther('7', createAck({ transcodeMs: 10, loadMs: 20 }));
+    meter.onAck('7', createAck({ transcodeMs: 5, loadMs: 25 }));
+    const [worker] = meter.measure().workers;
+    assert.deepEqual([worker?.readyMs, worker?.idleMs, worker?.batches], [70, 40, 1]);
   });
 
   it('takes the average of what several readers waited at the same time', async () => {

@@ -53,7 +53,7 @@ class Spawned {
 
   order(order: Order, documents: Uint8Array = new Uint8Array(), number = 1): void {
     const batch = { number, rangeNo: 1, count: 1, documents, afterId: null, lastId: new Uint8Array(5) };
-    this.worker.send({ kind: 'batch', batch: { ...batch, deadly: order }, sentAtMs: 0 });
+    this.worker.send({ kind: 'batch', run: 1, delivery: 1, batch: { ...batch, deadly: order }, sentAtMs: 0 });
   }
 
   async untilHeard(count: number): Promise<void> {

@@ -38,7 +38,7 @@ function createRecorder() {
   const recorder = new Recorder(clock);
   const inFlight = { batches: 0, bytes: 0 };
   const begin = (source: string) =>
-    recorder.begin({ source, meter: new RunMeter('cluster', clock), inFlight: () => ({ ...inFlight }) });
+    recorder.onRun({ source, meter: new RunMeter('cluster', clock), inFlight: () => ({ ...inFlight }) });
   return { clock, recorder, inFlight, begin };
 }
 
@@ -72,7 +72,7 @@ describe('Recorder', () => {
     clock.pass(100);
     const arrival = { startedAtMs: 10_050, ipcMs: 0, idleMs: 0, handOverMs: 0 };
     observer.onAck('7', createAck({ transcodeMs: 50, loadMs: 50, arrival, memoryBytes: 80 }), [batch]);
-    const [section] = recorder.report([], null).sections;
+    const [section] = recorder.report(null).sections;
     const { workers, documents, bytes, intervalMs } = section?.series ?? assert.fail('there is a section');
     assert.equal(intervalMs, 50);
     assert.deepEqual(documents, [0, 50, 50, 0]);
@@ -87,8 +87,7 @@ describe('Recorder', () => {
         memoryBytes: [null, null, null, 80],
       },
     ]);
-    assert.equal(section?.measurement.workers[0]?.batches, 1, 'the meter has heard it as well');
-    assert.deepEqual([section.planEndMs, section.loadEndMs, section.endMs], [50, undefined, 150]);
+    assert.deepEqual([section?.planEndMs, section?.loadEndMs, section?.endMs], [50, undefined, 150]);
   });
 
   it('looks at what is in flight from time to time, until the run ends', () => {
@@ -98,9 +97,9 @@ describe('Recorder', () => {
     inFlight.batches = 3;
     inFlight.bytes = 6000;
     clock.pass(50);
-    observer.end();
+    observer.onEnd();
     assert.equal(clock.isIdle, true);
-    const series = recorder.report([], null).sections[0]?.series;
+    const series = recorder.report(null).sections[0]?.series;
     assert.deepEqual(series?.inFlightBatches, [0, 3]);
     assert.deepEqual(series.inFlightBytes, [0, 6000]);
   });
@@ -114,23 +113,30 @@ describe('Recorder', () => {
     observer.onAck('7', createAck({ arrival, memoryBytes: 80 }), [batch]);
     observer.onGone('7');
     clock.pass(100);
-    assert.deepEqual(recorder.report([], null).sections[0]?.series.workers[0]?.memoryBytes, [80, null, null]);
+    assert.deepEqual(recorder.report(null).sections[0]?.series.workers[0]?.memoryBytes, [80, null, null]);
   });
 
-  it('ends a section when the next begins, and knows which of several failed, and why', () => {
+  it('tells several apart that are recorded at the same time, which of them failed, and why', () => {
     const { clock, recorder, begin } = createRecorder();
-    begin('school.users');
+    const observers = ['school.users', 'school.courses', 'school.notes'].map(begin);
     recorder.onEvent(started);
+    recorder.onEvent({ ...started, source: 'school.courses' });
     clock.pass(100);
-    begin('school.courses');
+    const failure = { message: 'disk full', fix: 'make room', code: 'TARGET', exitCode: 4 } as const;
+    recorder.onEvent({ kind: 'failed', work: 'copy', source: 'school.users', ...failure, isAlone: true });
+    clock.pass(100);
+    observers[1]?.onEnd();
     clock.pass(1000);
-    const failure = { code: 'DISK_FULL', message: 'disk full', fix: 'make room', exitCode: 4 } as const;
-    const { sections } = recorder.report([{ source: 'school.users', ...failure }], null);
-    // The second never started: it has nothing to tell.
+    const { sections, notices } = recorder.report(null);
+    // The third never started: it has nothing to tell.
     assert.deepEqual(
       sections.map(({ source, failure: why, endMs }) => ({ source, why, endMs })),
-      [{ source: 'school.users', why: 'disk full — make room', endMs: 100 }],
+      [
+        { source: 'school.users', why: 'disk full — make room', endMs: 100 },
+        { source: 'school.courses', why: null, endMs: 200 },
+      ],
     );
+    assert.deepEqual(notices, ['school.users failed: disk full']);
   });
 
   it('keeps the last notices, without passwords', () => {
@@ -138,7 +144,7 @@ describe('Recorder', () => {
     for (let number = 1; number <= 150; number++) {
       recorder.onEvent({ kind: 'notice', message: `${number}: postgres://user:secret@host/db is away` });
     }
-    const { notices } = recorder.report([], null);
+    const { notices } = recorder.report(null);
     assert.equal(notices.length, 100);
     assert.equal(notices.at(-1), '150: postgres://user:***@host/db is away');
   });

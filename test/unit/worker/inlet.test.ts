@@ -7,7 +7,7 @@ import { Inlet } from '../../../src/worker/inlet.ts';
 
 function batchOf(number: number, documents: Uint8Array): ToWorker {
   const batch = { number, rangeNo: 1, count: 1, documents, afterId: null, lastId: new Uint8Array() };
-  return { kind: 'batch', batch, sentAtMs: number };
+  return { kind: 'batch', run: 1, delivery: number, batch, sentAtMs: number };
 }
 
 describe('Inlet', () => {
