@@ -9,10 +9,18 @@ import { UsageError } from './errors.ts';
  * @throws UsageError with line and column
  */
 export function parseJson(text: string, label: string): unknown {
+  const tooDeep = findTooDeep(text);
+  if (tooDeep !== null) {
+    throw new UsageError(
+      `${label} is nested more than ${maxDepth} levels deep: ${describePlace(text, tooDeep)}`,
+      { code: 'JSON_INVALID', fix: 'no plan and no filter needs so many.' },
+    );
+  }
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${label} is not JSON: ${locate(text)}`, { code: 'JSON_INVALID', cause: error });
+  } catch {
+    // Without the cause, which repeats the text.
+    throw new UsageError(`${label} is not JSON: ${locate(text)}`, { code: 'JSON_INVALID' });
   }
 }
 
@@ -26,9 +34,27 @@ function locate(text: string): string {
   parse(text, errors, { disallowComments: true });
   const [first] = errors;
   if (first === undefined) return 'it has a character that JSON does not allow';
-  const before = text.slice(0, first.offset).split('\n');
-  const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
-  return `${place}: ${explanations[printParseErrorCode(first.error)] ?? 'this is not allowed here'}`;
+  return `${describePlace(text, first.offset)}: ${explanations[printParseErrorCode(first.error)] ?? 'this is not allowed here'}`;
+}
+
+function describePlace(text: string, offset: number): string {
+  const before = text.slice(0, offset).split('\n');
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** MongoDB itself takes no deeper documents. What reads JSON calls itself for each level, and the stack ends. */
+const maxDepth = 200;
+
+/** Where it becomes too deep; null where it does not. */
+function findTooDeep(text: string): number | null {
+  let depth = 0;
+  // A text whole, as brackets in it are none; one without an end is found to be a mistake later.
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > maxDepth) return index;
+  }
+  return null;
 }
 
 const explanations: Partial<Record<string, string>> = {

@@ -2,7 +2,7 @@
 
 import { UsageError } from './errors.ts';
 import type { CommandName, Option } from './options.ts';
-import { findNameMistake } from './plan/names.ts';
+import { findSchemaMistake } from './plan/names.ts';
 import { holdsUrl } from './redact.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,10 +28,10 @@ export function checkOption(option: Option, raw: string, label: string): Given {
   if (value === '') refuse(given, 'not empty');
   switch (option.kind) {
     case 'text':
-    case 'name':
+    case 'schema':
       if (value.includes('\0')) refuse(given, 'without NUL bytes');
       refuseUrl(given);
-      if (option.kind === 'name') refuseName(given);
+      if (option.kind === 'schema') refuseSchema(given);
       return given;
     case 'json':
     case 'url':
@@ -90,8 +90,8 @@ function refuseUrl({ value, label }: Given): void {
   });
 }
 
-function refuseName({ value, label }: Given): void {
-  const mistake = findNameMistake(value);
+function refuseSchema({ value, label }: Given): void {
+  const mistake = findSchemaMistake(value);
   if (mistake === null) return;
   throw new UsageError(`${label}: ${mistake}`, { code: 'NAME_INVALID', fix: 'choose another name.' });
 }

@@ -10,8 +10,8 @@ export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'ret
 
 export interface Option {
   readonly env: string;
-  /** `name`: one that Postgres can have. `switch`: on or off. */
-  readonly kind: 'text' | 'name' | 'json' | 'url' | 'count' | 'share' | 'choice' | 'switch';
+  /** `schema`: a name that one in Postgres can have. `switch`: on or off. */
+  readonly kind: 'text' | 'schema' | 'json' | 'url' | 'count' | 'share' | 'choice' | 'switch';
   /** As written in `.env.example` and `--help`; empty means not set. */
   readonly default: string;
   readonly describe: string;
@@ -78,7 +78,7 @@ export const options = {
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
-    kind: 'name',
+    kind: 'schema',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
     commands: ['start', 'plan', 'verify', 'retry'],

@@ -1,7 +1,7 @@
 /** Makes the plan of a run: from a plan file, or inferred from a sample. */
 
 import type { Config } from '../config.ts';
-import { TargetError } from '../errors.ts';
+import { TargetError, UsageError } from '../errors.ts';
 import { formatCount } from '../format.ts';
 import { options } from '../options.ts';
 import type { Sample, Source } from '../source/source.ts';
@@ -37,9 +37,21 @@ export interface InferredPlan extends MadePlan {
   readonly sample: Sample;
 }
 
-/** Where the rows go: known before anything is read. */
+/** Where the rows go: known before anything is read. @throws UsageError */
 export function chooseTable(schema: string, collection: string, file: PlanFile | null): PlanTable {
-  return { schema: file?.schema ?? schema, table: file?.table ?? toIdentifier(collection) };
+  const table = file?.table ?? toIdentifier(collection);
+  const namesake = file?.children?.findIndex((child) => child.table === table) ?? -1;
+  if (namesake >= 0) {
+    // Where the plan itself names the table, its own checks have found that.
+    throw new UsageError(
+      `the plan is not valid: children[${namesake}].table: ${JSON.stringify(table)} is the table of the documents themselves`,
+      {
+        code: 'PLAN_INVALID',
+        fix: 'give the child table another name, or say in the plan how the table is called.',
+      },
+    );
+  }
+  return { schema: file?.schema ?? schema, table };
 }
 
 /**

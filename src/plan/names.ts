@@ -45,6 +45,13 @@ export function findNameMistake(name: string): string | null {
   return `${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`;
 }
 
+/** Likewise of a schema, which is made where it is missing. */
+export function findSchemaMistake(name: string): string | null {
+  if (name.startsWith('pg_') || name === 'information_schema') return `${name} belongs to PostgreSQL itself`;
+  if (name === 'mongo2pg') return `${name} belongs to the ledger`;
+  return findNameMistake(name);
+}
+
 /** `name` itself, or cut and given a hash of the whole when it is too long. */
 export function toIdentifier(name: string): string {
   if (fitsIdentifier(name)) return name;

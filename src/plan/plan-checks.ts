@@ -1,7 +1,7 @@
 /** What a plan must hold beyond its shape: checks that compare one part of it with another, or with Postgres's limits. */
 
 import { parsePath, showPath, type WrittenPath } from './field-path.ts';
-import { findNameMistake, isSystemColumn, maxColumns } from './names.ts';
+import { findNameMistake, findSchemaMistake, isSystemColumn, maxColumns } from './names.ts';
 import type { PlanFile, PlanFileChild } from './plan-file.ts';
 
 /** Each with its place: `columns[3].path: …`. */
@@ -28,7 +28,7 @@ type NamedPlace = readonly [place: string, name: string];
 
 function checkNames({ schema, table, columns, extraColumn = defaultExtraColumn }: PlanFile): string[] {
   const mistakes = [
-    ...(schema === undefined ? [] : checkIdentifier('schema', schema)),
+    ...(schema === undefined ? [] : checkIdentifier('schema', schema, findSchemaMistake)),
     ...(table === undefined ? [] : checkIdentifier('table', table)),
   ];
   if (columns.length + 1 > maxColumns) {
@@ -56,8 +56,8 @@ function checkColumnNames(named: readonly NamedPlace[], at: string): string[] {
   return mistakes;
 }
 
-function checkIdentifier(place: string, name: string): string[] {
-  const mistake = findNameMistake(name);
+function checkIdentifier(place: string, name: string, findMistake = findNameMistake): string[] {
+  const mistake = findMistake(name);
   return mistake === null ? [] : [`${place}: ${mistake}`];
 }
 

@@ -96,7 +96,10 @@ async function identify(client: pg.Client): Promise<{ pid: number; startedAt: st
 /** `host:port/database`: all of the URL that may be shown. */
 export function describePostgres(url: Url): string {
   const { host, port, database } = parse(reveal(url));
-  return `${host ?? 'localhost'}:${port ?? '5432'}/${database ?? ''}`;
+  // What a URL leaves out is an empty text.
+  const [shownHost = 'localhost'] = [host].filter((text) => text !== null && text !== '');
+  const [shownPort = '5432'] = [port].filter((text) => text !== null && text !== '');
+  return `${shownHost}:${shownPort}/${database ?? ''}`;
 }
 
 /** Closes a connection, also one that is broken already or whose server is silent. */
@@ -159,6 +162,12 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
         `PostgreSQL at ${where} has no connections left`,
         'lower CLUSTER_SIZE, close other clients, or raise max_connections.',
       );
+    case '57014':
+      return explain(
+        'POSTGRES_CANCELLED',
+        `PostgreSQL at ${where} cancelled a statement: ${text}`,
+        `if that is a statement_timeout, leave it out of POSTGRES_URL, or have ALTER ROLE ${user ?? '…'} SET statement_timeout = 0.`,
+      );
     case '25006':
       return explain(
         'POSTGRES_READ_ONLY',
@@ -179,6 +188,14 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
     const trouble = explainTlsError(text, tlsWords);
     if (trouble !== null)
       return explain('POSTGRES_TLS', `PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
+    // The driver's own limit.
+    if (text === 'Query read timeout') {
+      return explain(
+        'POSTGRES_CANCELLED',
+        `PostgreSQL at ${where} has not answered within the query_timeout of POSTGRES_URL`,
+        'leave query_timeout out of POSTGRES_URL.',
+      );
+    }
     if (/timeout/i.test(text)) {
       return explain(
         'POSTGRES_SILENT',

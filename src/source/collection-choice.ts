@@ -78,6 +78,8 @@ export function isChosen(name: string, wanted: string, excluded: string): boolea
 
 /** Null for a collection that can be copied. */
 export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): string | null {
+  // A dump's file can have %00 in its name; no server has such a collection.
+  if (name.includes('\0')) return 'one whose name has U+0000, which no name in PostgreSQL can have';
   if (name.startsWith('system.')) return "one of MongoDB's own";
   if (type === 'view') return 'a view: it has no documents of its own; write it to a collection with $out';
   if (type === 'timeseries')

@@ -20,7 +20,7 @@ import type { IndexSpec } from './index-spec.ts';
 import { readIndexes } from './indexes.ts';
 import { insist, type Insistence } from './insist.ts';
 import { findCollection, requireCollection } from './list-collections.ts';
-import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { explainMongoError, explainOptionsError, isPassingMongoError } from './mongo-errors.ts';
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
@@ -61,11 +61,20 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
     const unnamed = Object.entries({ ...defaults, ...settings }).filter(
       ([name]) => !named.has(name as keyof MongoClientOptions),
     );
-    const client = new MongoClient(url, Object.fromEntries(unnamed));
+    const client = createClient(url, Object.fromEntries(unnamed));
     AnswerWatch.of(client);
     return await client.connect();
   } catch (error) {
     throw explainMongoError(error, url);
+  }
+}
+
+/** Nothing is reached yet, so that whatever is wrong is in the URL. @throws UsageError */
+function createClient(url: string, settings: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(url, settings);
+  } catch (error) {
+    throw explainOptionsError(error);
   }
 }
 

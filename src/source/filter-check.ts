@@ -26,9 +26,9 @@ export async function hasMatch(
 }
 
 /**
- * BadValue, FailedToParse, TypeMismatch, what the embedded server lacks, and the codes of single checks within mongod,
+ * BadValue, FailedToParse, TypeMismatch, IndexNotFound (`$text` without a text index), what the embedded server lacks, and the codes of single checks within mongod,
  * which begin above those of its state (13436 is the last).
  */
 function isAboutTheFilter({ code }: MongoServerError): boolean {
-  return [2, 9, 14, 238].includes(Number(code)) || Number(code) > 15_000;
+  return [2, 9, 14, 27, 238].includes(Number(code)) || Number(code) > 15_000;
 }

@@ -1,8 +1,16 @@
 /** Puts the MongoDB driver's errors into words that tell the fix. */
 
-import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
+import {
+  MongoInvalidArgumentError,
+  MongoMissingCredentialsError,
+  MongoMissingDependencyError,
+  MongoNetworkError,
+  MongoParseError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { MigrationError, SourceError } from '../errors.ts';
+import { MigrationError, SourceError, UsageError } from '../errors.ts';
 import { NoAnswerError } from './answer-watch.ts';
 import { isPassingSocketError } from '../socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
@@ -76,7 +84,16 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       'correct them in MONGO_URL (special characters percent-encoded); if the user lives in another database, add ?authSource=admin.',
     );
   }
-  if (error instanceof MongoServerError && error.code === unauthorized) {
+  if (optionErrors.some((Class) => error instanceof Class)) return explainOptionsError(error);
+  const isUnauthorized = error instanceof MongoServerError && error.code === unauthorized;
+  if (isUnauthorized && new ConnectionString(url).username === '' && !hasCertificate(url)) {
+    return explain(
+      'MONGO_USER_MISSING',
+      `MongoDB at ${where} lets only users in, and MONGO_URL names none: ${text}`,
+      'put user and password into it, as in mongodb://user:password@host/?authSource=admin; the user needs the role `read` on the database.',
+    );
+  }
+  if (isUnauthorized) {
     return explain(
       'MONGO_RIGHTS',
       `MongoDB at ${where}: ${text}`,
@@ -115,6 +132,29 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
     );
   }
   return new SourceError(`MongoDB at ${where}: ${text}`, { code: 'MONGO_ERROR', isServerGone, cause: error });
+}
+
+/** The driver finds some only when it connects: where the TXT record has options, or a compressor is not installed. */
+const optionErrors = [
+  MongoParseError,
+  MongoInvalidArgumentError,
+  MongoMissingCredentialsError,
+  MongoMissingDependencyError,
+];
+
+/** @param error the driver's, about what the URL asks of it */
+export function explainOptionsError(error: unknown): UsageError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new UsageError(`MONGO_URL has options that cannot be used: ${text}`, {
+    code: 'MONGO_URL_OPTIONS',
+    fix: 'correct what stands behind the ? in it, or before that the ports.',
+    cause: error,
+  });
+}
+
+/** A user whom the certificate names. */
+function hasCertificate(url: string): boolean {
+  return new ConnectionString(url).searchParams.get('authMechanism') === 'MONGODB-X509';
 }
 
 /** The driver leaves out servers that answer with another set's name, until none is left to wait for. */

@@ -116,6 +116,17 @@ describe('dumps', () => {
     assert.deepEqual(rows, await readRows('server', 'things'), table);
   }
 
+  it('leaves a file alone whose name holds a NUL, and copies the others', async () => {
+    const place = join(folder, 'nul');
+    await mkdir(place);
+    for (const name of ['a%00b.bson', 'few.bson'])
+      await writeFile(join(place, name), dumpBson(raw.slice(0, 3)));
+    const { code, stderr } = await run({ SOURCE: place, POSTGRES_SCHEMA: 'nul' });
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stderr, /nul\.a\0b is left out: one whose name has U\+0000/);
+    assert.equal((await readRows('nul', 'few')).length, 3);
+  });
+
   it('a folder of mongodump: equal to what the server gave, with its indexes', async () => {
     const { code, stdout, stderr } = await run({ SOURCE: dump, POSTGRES_SCHEMA: 'folder' });
     assert.equal(code, ExitCode.ok, stderr);

@@ -38,17 +38,18 @@ export interface StartOptions {
   readonly isDetached?: boolean;
   /** Standard output and error: piped to here, or descriptors of files. */
   readonly output?: readonly ['pipe' | number, 'pipe' | number];
+  readonly cwd?: string;
 }
 
-/** Starts it with this environment and no other setting. Its folder has no `.env`. */
+/** Starts it with this environment and no other setting. Its folder has no `.env`, unless one is named. */
 export function startCli(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { isDetached = false, output = ['pipe', 'pipe'] }: StartOptions = {},
+  { isDetached = false, output = ['pipe', 'pipe'], cwd = tmpdir() }: StartOptions = {},
 ): RunningCli {
   const child = spawn(process.execPath, [cli, ...args], {
     detached: isDetached,
-    cwd: tmpdir(),
+    cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },
     stdio: ['ignore', ...output],
   });

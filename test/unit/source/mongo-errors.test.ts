@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   MongoAPIError,
+  MongoInvalidArgumentError,
   MongoNetworkError,
   MongoNetworkTimeoutError,
+  MongoParseError,
   MongoServerError,
   MongoServerSelectionError,
 } from 'mongodb';
@@ -66,6 +68,25 @@ describe('errors of MongoDB in words', () => {
       assert.doesNotMatch(`${explained.message} ${explained.fix}`, /secret/);
     });
   }
+
+  it('a server with users, and a URL without one: that a user is missing, and not a right', () => {
+    const explained = explainMongoError(serverError(13), 'mongodb://db.example/shop');
+    assert.deepEqual([explained.exitCode, explained.code], [ExitCode.source, 'MONGO_USER_MISSING']);
+    assert.match(explained.fix, /mongodb:\/\/user:password@host/);
+    for (const withUser of [url, 'mongodb://db.example/?authMechanism=MONGODB-X509']) {
+      assert.equal(explainMongoError(serverError(13), withUser).code, 'MONGO_RIGHTS');
+    }
+  });
+
+  it('options that the driver refuses are a mistake in the settings, also those of a TXT record', () => {
+    for (const error of [
+      new MongoParseError('option x is not supported'),
+      new MongoInvalidArgumentError('no'),
+    ]) {
+      const explained = explainMongoError(error, url);
+      assert.deepEqual([explained.exitCode, explained.code], [ExitCode.usage, 'MONGO_URL_OPTIONS']);
+    }
+  });
 
   it('what is explained already stays as it is', () => {
     const explained = new SourceError('as it is', { code: 'AS_IT_IS' });
