@@ -503,6 +503,10 @@ describe('the catalog', () => {
       db.command({ create: 'empty', capped: false }).catch(async () => db.command({ create: 'empty' })),
       48,
     );
+    // As mongorestore does it.
+    await db.command({ create: 'restored', idIndex: { v: 2, key: { _id: 1 }, name: '_id_' } });
+    assert.deepEqual(await db.collection('restored').indexes(), [{ v: 2, key: { _id: 1 }, name: '_id_' }]);
+    await assertFails(db.command({ create: 'other', idIndex: { v: 2, key: { a: 1 }, name: '_id_' } }), 2);
     await collection.drop();
     assert.deepEqual(await collection.find().toArray(), []);
     await assertFails(db.collection('none').indexes(), 26, 'NamespaceNotFound');
