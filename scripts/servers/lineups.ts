@@ -1,9 +1,10 @@
 /** The pairs of servers that the tests are run on besides the embedded ones, and what is expected of each. */
 
-import { findMongodVersion, startMongod } from '../../test/support/mongod.ts';
 import { lacksDebianPostgres, startDebianPostgres } from '../../test/support/debian-postgres.ts';
 import type { RunningServer } from '../../test/support/child-server.ts';
 import { ferretVersion, lacksFerretDb, startFerretDb } from '../../test/support/ferretdb.ts';
+import { findMongod, identifyMongo, lacksMongod } from '../../test/support/mongod.ts';
+import { startReplicaSet } from '../../test/support/replica-set.ts';
 import type { Feature } from '../../test/support/server-features.ts';
 
 export interface Lineup {
@@ -11,10 +12,12 @@ export interface Lineup {
   readonly name: string;
   readonly side: 'source' | 'target';
   /** Why it cannot be had here; false when it can. */
-  readonly missing: string | false;
+  missing(): Promise<string | false> | string | false;
   start(): Promise<RunningServer>;
-  /** Words of the test files' paths: those in which the server has a part, and no more than a minute takes. */
+  /** Words of the test files' paths: those in which the server has a part. */
   readonly files: readonly string[];
+  /** Whether the primary of the set steps down in each run of the command; one test file at a time then. */
+  readonly stepsDown?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Each feature that it lacks, with the reason. In CI one more fails the run. */
   readonly lacks: Partial<Readonly<Record<Feature, string>>>;
@@ -31,15 +34,20 @@ const everyTarget = [
   ...['integration/postgres/ranges', 'fault/worker-killed-in-each-window'],
 ];
 
+/** What a real MongoDB is asked besides: whether the embedded one answers like it, and every fault. */
+const mongodOnly = [
+  ...['integration/embedded-mongo.test', 'integration/no-sample', 'integration/source-ranges'],
+  ...['integration/verify', 'integration/indexes', 'integration/dumps', 'integration/real-dumps', 'fault/'],
+];
+
 const postgresVersion = 15;
-const mongodVersion = findMongodVersion();
-const givenMongo = process.env.TEST_MONGO_URL;
+const sinceMongo5 = 'names with $ in front came with MongoDB 5.0';
 
 export const lineups: readonly Lineup[] = [
   {
     name: `FerretDB ${ferretVersion} (SQLite)`,
     side: 'source',
-    missing: lacksFerretDb(),
+    missing: lacksFerretDb,
     start: startFerretDb,
     files: [...everySource, 'integration/ferretdb'],
     // 100,000 take it minutes.
@@ -56,26 +64,60 @@ export const lineups: readonly Lineup[] = [
   {
     name: `PostgreSQL ${postgresVersion} (Debian)`,
     side: 'target',
-    missing: lacksDebianPostgres(postgresVersion),
+    missing: () => lacksDebianPostgres(postgresVersion),
     start: () => startDebianPostgres(postgresVersion),
     files: everyTarget,
     lacks: { transactionTimeout: 'came with PostgreSQL 17' },
   },
-  givenMongo === undefined
-    ? {
-        name: `MongoDB ${mongodVersion ?? ''}`.trim(),
-        side: 'source',
-        missing: mongodVersion === null && 'there is no mongod on the PATH, and TEST_MONGO_URL is not set',
-        start: startMongod,
-        files: [...everySource, 'integration/no-sample', 'fault/mongodb-errors'],
-        lacks: {},
-      }
-    : {
-        name: 'MongoDB of TEST_MONGO_URL',
-        side: 'source',
-        missing: false,
-        start: () => Promise.resolve({ url: givenMongo, stop: () => Promise.resolve() }),
-        files: everySource,
-        lacks: { failCommand: 'mongod has fail points only with enableTestCommands=1' },
-      },
+  ...listMongod(),
 ];
+
+/** The MongoDB of TEST_MONGO_URL, else a replica set of three mongods. */
+function listMongod(): Lineup[] {
+  const given = process.env.TEST_MONGO_URL;
+  const server = given === undefined ? startedMongod() : givenMongod(given);
+  return [
+    { ...server, files: [...everySource, ...mongodOnly] },
+    {
+      ...server,
+      name: `${server.name}, its primary stepping down in each run`,
+      missing: async () =>
+        (await server.missing()) || (given === undefined ? false : await lacksMembers(given)),
+      files: everySource,
+      stepsDown: true,
+    },
+  ];
+}
+
+function startedMongod(): Omit<Lineup, 'files'> {
+  const mongod = findMongod();
+  const majorVersion = Number.parseInt(mongod?.version ?? '', 10);
+  return {
+    name: `MongoDB ${mongod?.version ?? ''}`.trim(),
+    side: 'source',
+    missing: lacksMongod,
+    start: () => {
+      if (mongod === null) throw new Error('there is no mongod');
+      return startReplicaSet(mongod);
+    },
+    lacks: majorVersion < 5 ? { anyName: sinceMongo5 } : {},
+  };
+}
+
+function givenMongod(url: string): Omit<Lineup, 'files'> {
+  return {
+    name: 'MongoDB of TEST_MONGO_URL',
+    side: 'source',
+    missing: () => false,
+    start: () => Promise.resolve({ url, stop: () => Promise.resolve() }),
+    lacks: {
+      failCommand: 'mongod has fail points only with enableTestCommands=1',
+      anyName: sinceMongo5,
+    },
+  };
+}
+
+async function lacksMembers(url: string): Promise<string | false> {
+  const { members } = await identifyMongo(url);
+  return members < 2 && 'it is no replica set of several';
+}

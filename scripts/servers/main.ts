@@ -4,9 +4,12 @@
  */
 
 import { rmSync } from 'node:fs';
+import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { identifyMongo } from '../../test/support/mongod.ts';
 import { findLacking, type Feature } from '../../test/support/server-features.ts';
 import { makeServerFolder } from '../../test/support/server-folder.ts';
+import { stepDownVariable } from '../../test/support/step-down.ts';
 import { listTestFiles, runTestFiles } from '../test-run.ts';
 import { lineups, type Lineup } from './lineups.ts';
 
@@ -19,7 +22,7 @@ const results: string[] = [];
 for (const lineup of lineups) {
   const isWanted = words.length === 0 || words.some((word) => lineup.name.toLowerCase().includes(word));
   if (!isWanted) continue;
-  const { missing } = lineup;
+  const missing = await lineup.missing();
   const result = missing === false ? await run(lineup) : `left out: ${missing}`;
   results.push(`${lineup.name}: ${result}`);
 }
@@ -34,6 +37,8 @@ async function run(lineup: Lineup): Promise<string> {
   try {
     const [mongoUrl, postgresUrl] =
       lineup.side === 'source' ? [server.url, other.url] : [other.url, server.url];
+    const before = await describeServers(mongoUrl, postgresUrl);
+    console.log(`on ${before.text}`);
     const lacks = await findLacking(mongoUrl, postgresUrl);
     const surprises = lacks.filter((feature) => lineup.lacks[feature] === undefined);
     for (const feature of surprises) {
@@ -43,13 +48,17 @@ async function run(lineup: Lineup): Promise<string> {
       if (!lacks.includes(feature))
         console.log(`it has ${feature}, which scripts/servers/lineups.ts does not expect`);
     }
-    Object.assign(process.env, lineup.env);
-    const code = await runTestFiles(listTestFiles(lineup.files), { mongoUrl, postgresUrl }, [], lacks);
-    for (const name of Object.keys(lineup.env ?? {})) Reflect.deleteProperty(process.env, name);
+    const env = { ...lineup.env, ...(lineup.stepsDown === true ? { [stepDownVariable]: mongoUrl } : {}) };
+    const flags = lineup.stepsDown === true ? ['--test-concurrency=1'] : [];
+    Object.assign(process.env, env);
+    const code = await runTestFiles(listTestFiles(lineup.files), { mongoUrl, postgresUrl }, flags, lacks);
+    for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name);
+    const { term } = await identifyMongo(mongoUrl);
+    const elections = term > before.term ? `; its primary changed ${term - before.term} times` : '';
     const seconds = Math.round((performance.now() - startedMs) / 1000);
     const isFailed = code !== 0 || (surprises.length > 0 && process.env.CI !== undefined);
     if (isFailed) process.exitCode = 1;
-    return `${isFailed ? 'failed' : 'passed'} in ${seconds} s; ${describeLacks(lineup)}`;
+    return `${isFailed ? 'failed' : 'passed'} in ${seconds} s on ${before.text}${elections}; ${describeLacks(lineup)}`;
   } finally {
     await Promise.all([server.stop(), other.stop()]);
     rmSync(dataDir, { recursive: true, force: true });
@@ -64,6 +73,23 @@ async function startBoth(lineup: Lineup, startOther: () => ReturnType<typeof sta
     await server.stop();
     throw error;
   }
+}
+
+/** As they say themselves, whatever the line-up is called. */
+async function describeServers(
+  mongoUrl: string,
+  postgresUrl: string,
+): Promise<{ readonly text: string; readonly term: number }> {
+  const { version, members, term } = await identifyMongo(mongoUrl);
+  const client = new pg.Client({ connectionString: postgresUrl });
+  await client.connect();
+  const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+  await client.end();
+  const set = members === 0 ? '' : ` (a replica set of ${members})`;
+  return {
+    text: `a source that says it is ${version}${set} and a PostgreSQL ${rows[0]?.server_version ?? ''}`,
+    term,
+  };
 }
 
 function describeLacks({ lacks }: Lineup): string {

@@ -42,7 +42,7 @@ export interface RawField extends RawValue {
 }
 
 /** mongod's limit on nesting: deeper documents are refused, which bounds the recursion here. */
-const maxDepth = 200;
+export const maxDepth = 200;
 
 export function readInt32(bytes: Uint8Array, offset: number): number {
   return (

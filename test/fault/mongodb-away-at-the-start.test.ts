@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { MongoClient } from 'mongodb';
 import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { SourceError } from '../../src/errors.ts';
 import type { Source } from '../../src/source/source.ts';
+import { takeFailCommand } from '../support/fail-command.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
 describe('MongoDB goes away while a plan is made', () => {
   let sandbox: Sandbox;
-  let admin: MongoClient;
   let database: MongoDatabase;
   let source: Source;
   const retried: string[] = [];
   before(async () => {
     sandbox = await createSandbox();
-    admin = await MongoClient.connect(mongoUrl);
     await sandbox.db.collection('things').insertMany([{ a: 1 }, { a: 2 }]);
     const url = new URL(mongoUrl);
     url.searchParams.set('appName', sandbox.mongoDb);
@@ -31,18 +29,8 @@ describe('MongoDB goes away while a plan is made', () => {
   });
   after(async () => {
     await database.close();
-    await admin.close();
     await sandbox.remove();
   });
-
-  async function configure(command: string, mode: unknown, data: Record<string, unknown>): Promise<number> {
-    const { count } = await admin.db('admin').command({
-      configureFailPoint: 'failCommand',
-      mode,
-      data: { failCommands: [command], appName: sandbox.mongoDb, ...data },
-    });
-    return Number(count);
-  }
 
   for (const [what, command, read] of [
     ['collections are listed', 'listCollections', () => database.listCollections()],
@@ -53,21 +41,23 @@ describe('MongoDB goes away while a plan is made', () => {
     ['the validator is read', 'listCollections', () => source.requiredFields()],
     ['indexes are listed', 'listIndexes', () => source.listIndexes()],
   ] as const) {
-    it(`${what}: asked again, and told`, async () => {
+    it(`${what}: asked again, and told`, async (t) => {
       retried.length = 0;
-      await configure(command, { times: 2 }, { closeConnection: true });
+      const failCommand = await takeFailCommand(t, sandbox.mongoDb);
+      await failCommand.set({ times: 2 }, { failCommands: [command], closeConnection: true });
       const result: unknown = await read();
-      assert.equal(await configure(command, 'off', {}), 2, 'the commands have failed');
+      assert.equal(await failCommand.turnOff(), 2, 'the commands have failed');
       assert.notEqual(result, undefined);
       assert.equal(retried.length, 1, 'one notice for all tries');
     });
   }
 
-  it('what does not pass (not authorised) is thrown at once', async () => {
+  it('what does not pass (not authorised) is thrown at once', async (t) => {
     retried.length = 0;
-    await configure('aggregate', { times: 1 }, { errorCode: 13 });
+    const failCommand = await takeFailCommand(t, sandbox.mongoDb);
+    await failCommand.set({ times: 1 }, { failCommands: ['aggregate'], errorCode: 13 });
     await assert.rejects(source.sample(2), SourceError);
-    assert.equal(await configure('aggregate', 'off', {}), 1);
+    assert.equal(await failCommand.turnOff(), 1);
     assert.deepEqual(retried, []);
   });
 });

@@ -1,38 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { MongoClient } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
-import { cleanUp } from '../support/embedded.ts';
+import { takeFailCommand } from '../support/fail-command.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
-import { mongoUrl } from '../support/servers.ts';
 
-/** In mid-run, `times` of the command's own finds fail: it connects under a name of the test's. */
+/** In mid-run, `times` of the command's own finds fail. */
 async function runFailing(
   t: TestContext,
   scene: Scene,
   times: number,
   data: Record<string, unknown>,
 ): Promise<FaultRun> {
-  const appName = `faults ${scene.env.MONGO_DB ?? ''}`;
-  const client = await MongoClient.connect(mongoUrl);
-  cleanUp(t, () => client.close());
-  const configure = (mode: unknown) =>
-    client.db('admin').command({
-      configureFailPoint: 'failCommand',
-      mode,
-      data: { failCommands: ['find'], appName, ...data },
-    });
-  const url = new URL(mongoUrl);
-  url.searchParams.set('appName', appName);
+  const failCommand = await takeFailCommand(t, `faults ${scene.env.MONGO_DB ?? ''}`);
   const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
-  const running = scene.run({ ...failpoints.env, MONGO_URL: url.href });
+  const running = scene.run({ ...failpoints.env, MONGO_URL: failCommand.url });
   await failpoints.waitUntilFired('primary-after-ack');
-  await configure({ times });
+  await failCommand.set({ times }, { failCommands: ['find'], ...data });
   await failpoints.resume('primary-after-ack');
   const run = await running;
-  const { count } = await configure('off');
-  assert.equal(count, times, 'the finds have failed');
+  assert.equal(await failCommand.turnOff(), times, 'the finds have failed');
   return run;
 }
 

@@ -4,6 +4,7 @@ import { deserialize, type Document } from 'bson';
 import { MongoClient } from 'mongodb';
 import { openCollection } from '../../src/source/collection.ts';
 import type { Source } from '../../src/source/source.ts';
+import { takeFailCommand } from '../support/fail-command.ts';
 import { lacking } from '../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
@@ -62,15 +63,15 @@ describe('a collection read through one cursor', () => {
     );
   });
 
-  it('goes on where it was when the cursor is lost', { skip: lacking('failCommand') }, async () => {
+  it('goes on where it was when the cursor is lost', { skip: lacking('failCommand') }, async (t) => {
+    const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     const reasons: string[] = [];
     const source = await open({ onRetry: (reason) => reasons.push(reason) });
     let pages = 0;
     const read = await readIds(source, async () => {
       pages++;
       if (pages !== 3) return;
-      const data = { failCommands: ['getMore'], errorCode: 43, appName: sandbox.mongoDb };
-      await client.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data });
+      await failCommand.set({ times: 1 }, { failCommands: ['getMore'], errorCode: 43 });
     });
     assert.deepEqual(read, ids);
     assert.equal(reasons.length, 1);

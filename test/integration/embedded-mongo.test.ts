@@ -29,6 +29,7 @@ import {
 import type { Collection, CollectionInfo, Db, Document, MongoClientOptions } from 'mongodb';
 import { startMongoServer } from '../../src/embedded/mongo/server.ts';
 import type { MongoServer } from '../../src/embedded/mongo/server.ts';
+import { lockFailCommand } from '../support/fail-command-lock.ts';
 
 type Id =
   | (number | string | boolean | null | Date | ObjectId | Int32 | Double | Long | Decimal128 | BSONSymbol)
@@ -39,11 +40,16 @@ interface AnyDocument extends Document {
   _id: Id;
 }
 
+/** By which fail points know the clients of this file. */
+const appName = `embedded-mongo ${randomUUID()}`;
+
 let server: MongoServer | undefined;
 let url: string;
 let client: MongoClient;
 let db: Db;
 let collection: Collection<AnyDocument>;
+/** What the server says to be: they differ in places. */
+let majorVersion: number;
 
 before(async () => {
   url = process.env.TEST_MONGO_URL ?? '';
@@ -51,7 +57,9 @@ before(async () => {
     server = await startMongoServer();
     url = server.url;
   }
-  client = new MongoClient(url);
+  client = new MongoClient(url, { appName });
+  const { versionArray } = (await client.db('admin').command({ buildInfo: 1 })) as { versionArray: number[] };
+  majorVersion = versionArray[0] ?? 0;
 });
 
 after(async () => {
@@ -112,6 +120,24 @@ describe('writes and reads', () => {
     assert.deepEqual(second, { _id: 5, a: 2, b: 3 });
   });
 
+  it('puts the time in place of an empty timestamp, in a field of the document itself', async () => {
+    const empty = new Timestamp(0n);
+    await collection.insertOne({ _id: 1, at: empty, in: { at: empty } });
+    const found = await collection.findOne({ _id: 1 });
+    assert.ok((found?.at as Timestamp).t > 1_700_000_000);
+    assert.deepEqual(found?.in, { at: empty });
+  });
+
+  it('refuses more than 180 levels of nesting', async () => {
+    const nest = (levels: number): AnyDocument => {
+      let inner: Document = {};
+      for (let level = 2; level < levels; level++) inner = { a: inner };
+      return { _id: levels, a: inner };
+    };
+    await collection.insertOne(nest(180));
+    await assertFails(collection.insertOne(nest(181)), 15);
+  });
+
   it('pages by cursor, forwards and backwards', async () => {
     await collection.insertMany(numbered(250));
     for (const direction of [1, -1] as const) {
@@ -146,8 +172,15 @@ describe('writes and reads', () => {
     await collection.insertMany(numbered(20));
     const cursor = collection.find().batchSize(5);
     await cursor.next();
+    const [info] = await db.listCollections<CollectionInfo>({ name: 'things' }).toArray();
     await collection.drop();
-    await assertFails(cursor.toArray(), 175, 'QueryPlanKilled');
+    await assert.rejects(cursor.toArray(), (error) => {
+      assert.ok(error instanceof MongoServerError);
+      assert.deepEqual([error.code, error.codeName], [175, 'QueryPlanKilled']);
+      const uuid = info?.info?.uuid?.toUUID().toHexString() ?? 'none';
+      assert.equal(error.message, `collection dropped. UUID ${uuid}`);
+      return true;
+    });
   });
 
   it('kills a cursor, and knows no cursor that it has not opened', async () => {
@@ -325,10 +358,17 @@ describe('_id', () => {
     assert.deepEqual((await readIds()).map(Number), [1, 2, 3, 4]);
   });
 
-  it('cannot be an array or a regular expression', async () => {
+  it('cannot be an array or a regular expression, nor have names with $ but those of a DBRef', async () => {
+    // Another code since 5.0.
+    const code = majorVersion < 5 ? 2 : 53;
     for (const _id of [[1], new BSONRegExp('a')]) {
-      await assertFails(collection.insertOne({ _id }), 2);
+      await assertFails(collection.insertOne({ _id }), code);
     }
+    const any = (document: Document) => collection.insertOne({ _id: document as unknown as Id });
+    await assertFails(any({ $a: 1 }), 52);
+    await assertFails(any({ a: [{ $a: 1 }] }), 52);
+    await assertFails(any({ $id: 1, $ref: 'a' }), 52);
+    await any({ $ref: 'a', $id: 1 });
   });
 
   const id = fc.oneof(
@@ -463,6 +503,10 @@ describe('the catalog', () => {
       db.command({ create: 'empty', capped: false }).catch(async () => db.command({ create: 'empty' })),
       48,
     );
+    // As mongorestore does it.
+    await db.command({ create: 'restored', idIndex: { v: 2, key: { _id: 1 }, name: '_id_' } });
+    assert.deepEqual(await db.collection('restored').indexes(), [{ v: 2, key: { _id: 1 }, name: '_id_' }]);
+    await assertFails(db.command({ create: 'other', idIndex: { v: 2, key: { a: 1 }, name: '_id_' } }), 2);
     await collection.drop();
     assert.deepEqual(await collection.find().toArray(), []);
     await assertFails(db.collection('none').indexes(), 26, 'NamespaceNotFound');
@@ -622,19 +666,35 @@ describe('errors', () => {
 });
 
 describe('the fail point failCommand', () => {
-  async function configure(mode: unknown, data?: Document): Promise<void> {
-    await client.db('admin').command({ configureFailPoint: 'failCommand', mode, data });
+  /** @returns how often it was hit so far */
+  async function configure(mode: unknown, data?: Document): Promise<number> {
+    const reply = await client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode,
+      // Other tests may use the server.
+      data: { appName, ...data },
+    });
+    return Number(reply.count);
   }
 
   /** A client that repeats nothing by itself. */
   async function withClient(options: MongoClientOptions, run: (db: Db) => Promise<void>): Promise<void> {
-    const other = new MongoClient(url, { retryReads: false, retryWrites: false, ...options });
+    const other = new MongoClient(url, { appName, retryReads: false, retryWrites: false, ...options });
     try {
       await run(other.db(db.databaseName));
     } finally {
       await other.close();
     }
   }
+
+  const victim = `${appName} victim`;
+  let unlock: (() => Promise<void>) | undefined;
+
+  before(async () => {
+    const shared = process.env.TEST_POSTGRES_URL;
+    unlock = shared === undefined ? undefined : await lockFailCommand(shared);
+  });
+  after(() => unlock?.());
 
   afterEach(async () => {
     await configure('off');
@@ -652,6 +712,23 @@ describe('the fail point failCommand', () => {
       });
     }
     assert.equal((await db.command({ ping: 1 })).ok, 1);
+  });
+
+  it('tells how often it was hit since the server started', async () => {
+    const before = await configure({ times: 3 }, { failCommands: ['ping'], errorCode: 91 });
+    for (let time = 0; time < 2; time++) await assertFails(db.command({ ping: 1 }), 91);
+    assert.equal(await configure({ times: 1 }, { failCommands: ['ping'], errorCode: 91 }), before + 2);
+    await assertFails(db.command({ ping: 1 }), 91);
+    assert.equal(await configure('off'), before + 3);
+    assert.equal(await configure('off'), before + 3);
+  });
+
+  it('is refused under another name, and without a mode that it knows', async () => {
+    const admin = client.db('admin');
+    await assertFails(admin.command({ configureFailPoint: 'fly', mode: 'off' }), 266, 'FailPointSetFailed');
+    await assertFails(configure(undefined), 20, 'IllegalOperation');
+    for (const mode of ['on', { fly: 1 }]) await assertFails(configure(mode), 2, 'BadValue');
+    await assertFails(configure(1), 14, 'TypeMismatch');
   });
 
   it('skips a number of times, then fails always', async () => {
@@ -682,9 +759,9 @@ describe('the fail point failCommand', () => {
   });
 
   it('fails one application only, when it names one', async () => {
-    await configure('alwaysOn', { failCommands: ['ping'], errorCode: 8, appName: 'victim' });
+    await configure('alwaysOn', { failCommands: ['ping'], errorCode: 8, appName: victim });
     assert.equal((await db.command({ ping: 1 })).ok, 1);
-    await withClient({ appName: 'victim' }, async (other) => {
+    await withClient({ appName: victim }, async (other) => {
       await assertFails(other.command({ ping: 1 }), 8);
     });
   });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { runCli } from '../support/cli.ts';
+import { takeFailCommand } from '../support/fail-command.ts';
 import { lacking } from '../support/server-features.ts';
-import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
+import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 describe('a server without $sample', { skip: lacking('failCommand') }, () => {
   let sandbox: Sandbox;
@@ -21,17 +22,13 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
     await sandbox.remove();
   });
 
-  async function migrateWithoutSample(collection: string) {
+  async function migrateWithoutSample(t: TestContext, collection: string) {
     // Only commands of this test's own name fail: the sample for the plan, and that for cutting ranges.
-    const appName = sandbox.mongoDb;
-    const url = new URL(mongoUrl);
-    url.searchParams.set('appName', appName);
-    const admin = sandbox.db.client.db('admin');
-    const data = { failCommands: ['aggregate'], errorCode: 40324, appName };
-    await admin.command({ configureFailPoint: 'failCommand', mode: { times: 2 }, data });
+    const failCommand = await takeFailCommand(t, sandbox.mongoDb);
+    await failCommand.set({ times: 2 }, { failCommands: ['aggregate'], errorCode: 40324 });
     const result = await runCli([], {
       ...sandbox.env,
-      MONGO_URL: url.href,
+      MONGO_URL: failCommand.url,
       MONGO_COLLECTION: collection,
       SAMPLE_SIZE: '100',
       ITEMS_PER_PAGE: '20',
@@ -46,13 +43,13 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
     return result;
   }
 
-  it('has its columns inferred from all parts of the _id range, and this is said', async () => {
-    const { stderr } = await migrateWithoutSample('numbers');
+  it('has its columns inferred from all parts of the _id range, and this is said', async (t) => {
+    const { stderr } = await migrateWithoutSample(t, 'numbers');
     assert.match(stderr, /the server has no \$sample: columns are inferred from 100 documents of all parts/);
   });
 
-  it('has its columns inferred from both ends where an _id has no middle', async () => {
-    const { stderr } = await migrateWithoutSample('texts');
+  it('has its columns inferred from both ends where an _id has no middle', async (t) => {
+    const { stderr } = await migrateWithoutSample(t, 'texts');
     assert.match(
       stderr,
       /no \$sample: columns are inferred from the first and the last, 100 documents in all/,

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { BSON, type Document } from 'mongodb';
+import { BSON, MongoServerError, type Document } from 'mongodb';
 import { ExitCode } from '../../src/errors.ts';
 import { columnTypes, type ColumnType } from '../../src/plan/plan.ts';
 import { corpus, everyValue, isRare } from '../support/bson-corpus.ts';
@@ -141,7 +141,10 @@ describe('every type of BSON, with its edge values', () => {
         kept.push(_id);
       } catch (error) {
         // An equal number is there already, or it is a document that MongoDB has in no _id.
-        assert.match(String(error), /E11000|may not contain '\$'-prefixed fields/);
+        const duplicateKey = 11000;
+        const dollarPrefixedFieldName = 52;
+        assert.ok(error instanceof MongoServerError, String(error));
+        assert.ok([duplicateKey, dollarPrefixedFieldName].includes(Number(error.code)), error.message);
       }
     }
     assert.ok(kept.length > 50);

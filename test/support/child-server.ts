@@ -11,6 +11,8 @@ export interface ChildServer {
   /** What the pattern found in the line that said that it is ready. */
   readonly found: string;
   stop(): Promise<void>;
+  /** As `kill -9` does it. */
+  kill(): Promise<void>;
 }
 
 export interface RunningServer {
@@ -83,8 +85,13 @@ export async function startChildServer(
     await exited;
     clearTimeout(timer);
   };
+  const killNow = async (): Promise<void> => {
+    process.off('exit', kill);
+    kill();
+    await exited;
+  };
   try {
-    return { found: await ready, stop };
+    return { found: await ready, stop, kill: killNow };
   } catch (error) {
     if (child.pid !== undefined) await stop();
     throw error;

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ClusterImplementation } from '../../src/config.ts';
 import type { RunEvent, StartedEvent } from '../../src/events.ts';
 import { clusterImplementations } from '../../src/options.ts';
+import { stepDownDuring } from './step-down.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
@@ -57,9 +58,11 @@ export function startCli(
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]?.setEncoding('utf8').on('data', (text: string) => (heard[name] += text));
   }
-  const result = once(child, 'close').then(([code, signal]: (number | string | null)[]) => {
-    return { code: code as number | null, signal: signal as string | null, ...heard };
-  });
+  const isSourceRead = env.MONGO_URL === process.env.TEST_MONGO_URL && args[0] !== 'status';
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>;
+  const steppedDown = isSourceRead ? stepDownDuring(child) : Promise.resolve();
+  // What comes next finds a primary.
+  const result = Promise.all([closed, steppedDown]).then(([[code, signal]]) => ({ code, signal, ...heard }));
   return { process: child, result };
 }
 

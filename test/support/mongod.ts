@@ -1,50 +1,52 @@
-/** A real mongod from the PATH, as a replica set of one: the smallest that is deployed as MongoDB mostly is. */
+/** The real mongod that is to be had here, and which server it is that tests run on. */
 
 import { execFileSync } from 'node:child_process';
 import { MongoClient } from 'mongodb';
-import { findFreePort } from '../../src/embedded/port.ts';
-import { startChildServer, startInFolder, type RunningServer } from './child-server.ts';
-import { waitUntil } from './embedded.ts';
 
-/** As it tells it, such as 8.0.4; null when there is none. */
-export function findMongodVersion(): string | null {
+export interface Mongod {
+  readonly program: string;
+  /** As it tells it, such as 8.0.4. */
+  readonly version: string;
+}
+
+/** That of TEST_MONGOD, else the one of the PATH; null when there is none. */
+export function findMongod(): Mongod | null {
+  const program = process.env.TEST_MONGOD ?? 'mongod';
   try {
-    const output = execFileSync('mongod', ['--version'], {
+    const output = execFileSync(program, ['--version'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return /db version v([\d.]+)/.exec(output)?.[1] ?? null;
+    const version = /db version v([\d.]+)/.exec(output)?.[1];
+    return version === undefined ? null : { program, version };
   } catch {
     return null;
   }
 }
 
-/** With data of its own, which goes with it. */
-export function startMongod(): Promise<RunningServer> {
-  return startInFolder('mongo2pg-mongod-', async (folder) => {
-    const port = await findFreePort();
-    const host = `127.0.0.1:${port}`;
-    const server = await startChildServer(
-      'mongod',
-      [
-        ...['--dbpath', folder, '--bind_ip', '127.0.0.1', '--port', String(port)],
-        ...['--replSet', 'tests', '--setParameter', 'enableTestCommands=1'],
-      ],
-      /(Waiting for connections)/i,
-    );
-    const client = await MongoClient.connect(`mongodb://${host}/?directConnection=true`);
-    try {
-      const admin = client.db('admin');
-      await admin.command({ replSetInitiate: { _id: 'tests', members: [{ _id: 0, host }] } });
-      await waitUntil('the only member is primary', async () => {
-        return (await admin.command({ hello: 1 })).isWritablePrimary === true;
-      });
-    } catch (error) {
-      await server.stop();
-      throw error;
-    } finally {
-      await client.close();
-    }
-    return { url: `mongodb://${host}/?replicaSet=tests`, stop: () => server.stop() };
-  });
+/** For `skip`: false when there is one. */
+export function lacksMongod(): string | false {
+  return findMongod() === null && 'there is no mongod on the PATH, and TEST_MONGOD names none';
+}
+
+export interface MongoIdentity {
+  readonly version: string;
+  /** Its members in a replica set; 0 when it is in none. */
+  readonly members: number;
+  /** Raised by each election; 0 without a replica set. */
+  readonly term: number;
+}
+
+export async function identifyMongo(url: string): Promise<MongoIdentity> {
+  const client = await MongoClient.connect(url);
+  try {
+    const admin = client.db('admin');
+    const { version } = (await admin.command({ buildInfo: 1 })) as { version: string };
+    const { hosts = [] } = (await admin.command({ hello: 1 })) as { hosts?: string[] };
+    if (hosts.length === 0) return { version, members: 0, term: 0 };
+    const { term } = (await admin.command({ replSetGetStatus: 1 })) as { term: number };
+    return { version, members: hosts.length, term };
+  } finally {
+    await client.close();
+  }
 }

@@ -1,6 +1,6 @@
 /** The two sources of a cursor's documents: a collection read along its index, and a list made beforehand. */
 import { serialize } from 'bson';
-import type { Document } from 'bson';
+import type { Document, UUID } from 'bson';
 import type { Batch } from './batch.ts';
 import { BsonType, findValueEnd, readInt32 } from '../../match/bson-view.ts';
 import type { RawValue } from '../../match/bson-view.ts';
@@ -14,6 +14,8 @@ import { idTypeOffset, idValueOffset } from './id-index.ts';
 import type { Projection } from './projection.ts';
 
 export interface IndexRead {
+  /** Of the collection, for when it is dropped. */
+  readonly uuid: UUID;
   readonly filter: Filter;
   readonly direction: 1 | -1;
   readonly skip: number;
@@ -44,7 +46,10 @@ export class IndexSource implements BatchSource {
     const wanted = Math.min(maxDocuments, this.#limitLeft);
     const collection = this.#collection;
     if (collection.isDropped) {
-      throw new CommandError(ErrorCode.queryPlanKilled, 'collection dropped between getMore calls');
+      throw new CommandError(
+        ErrorCode.queryPlanKilled,
+        `collection dropped. UUID ${this.#read.uuid.toHexString()}`,
+      );
     }
     let lastAddress = -1;
     let isExhausted = true;

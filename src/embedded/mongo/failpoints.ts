@@ -26,19 +26,17 @@ export class FailPoints {
   #failCommand: FailCommand | undefined;
   #hitCount = 0;
 
-  /** Sets the fail point from a `configureFailPoint` command; returns how often it was hit before. */
+  /** Sets the fail point from a `configureFailPoint` command; returns how often it was hit since the server started. */
   configure(command: CommandReader): number {
     const name = command.string('configureFailPoint');
     if (name !== 'failCommand') {
-      throw new CommandError(51006, `${name ?? ''} not found`);
+      throw new CommandError(ErrorCode.failPointSetFailed, `${name ?? ''} not found`);
     }
     const mode = parseMode(command);
     const failCommand = mode.kind === 'off' ? undefined : parseData(command.document('data'));
-    const before = this.#hitCount;
     this.#mode = mode;
     this.#failCommand = failCommand;
-    this.#hitCount = 0;
-    return before;
+    return this.#hitCount;
   }
 
   /** What the command that is about to run is to do instead; undefined when nothing. */
@@ -76,12 +74,11 @@ function parseMode(command: CommandReader): Mode {
   }
   const mode = command.document('mode');
   if (mode === undefined) {
-    throw new CommandError(ErrorCode.badValue, 'configureFailPoint needs a mode');
+    throw new CommandError(ErrorCode.illegalOperation, "When setting a failpoint, you must supply a 'mode'");
   }
   if (mode.has('activationProbability')) {
     throw notImplemented('the mode activationProbability of a fail point');
   }
-  mode.refuseUnknown(['times', 'skip']);
   const times = mode.count('times');
   if (times !== undefined) {
     return { kind: 'times', left: times };
@@ -90,7 +87,10 @@ function parseMode(command: CommandReader): Mode {
   if (skip !== undefined) {
     return { kind: 'skip', left: skip };
   }
-  throw new CommandError(ErrorCode.badValue, 'the mode of a fail point is neither times nor skip');
+  throw new CommandError(
+    ErrorCode.badValue,
+    "'mode' must be one of 'off', 'alwaysOn', '{times:n}', '{skip:n}' or '{activationProbability:p}'",
+  );
 }
 
 const dataFields = [

@@ -2,6 +2,7 @@
 import { decodeDocument } from '../../../match/bson-view.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
+import { hasSameKey, parseIndexSpec } from '../index-spec.ts';
 import { idIndex } from '../metadata.ts';
 import type { KeptDocument, Metadata } from '../metadata.ts';
 import type { Reply } from '../message.ts';
@@ -11,7 +12,7 @@ import type { CommandContext } from './command.ts';
 /** Kept and told; a validator refuses nothing. */
 const keptOptions = ['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'];
 const unsupportedOptions = (
-  'capped autoIndexId idIndex size max storageEngine indexOptionDefaults collation changeStreamPreAndPostImages ' +
+  'capped autoIndexId size max storageEngine indexOptionDefaults collation changeStreamPreAndPostImages ' +
   'clusteredIndex expireAfterSeconds encryptedFields'
 ).split(' ');
 
@@ -20,17 +21,31 @@ const bucketSpans: Readonly<Record<string, number>> = { seconds: 3600, minutes: 
 
 export function create(context: CommandContext): Reply {
   const { command, server, database } = context;
-  command.refuseUnknown([...keptOptions, ...unsupportedOptions]);
+  command.refuseUnknown([...keptOptions, ...unsupportedOptions, 'idIndex']);
   const unsupported = unsupportedOptions.find((option) => command.has(option));
   if (unsupported !== undefined) {
     throw notImplemented(`the option ${unsupported} of create`);
   }
+  checkIdIndex(command);
   const name = command.collection();
   if (server.catalog.get(database, name) !== undefined) {
     throw new CommandError(ErrorCode.namespaceExists, `Collection ${namespaceOf(context)} already exists.`);
   }
   server.catalog.create(database, name, readSettings(command));
   return succeed();
+}
+
+/** mongorestore says it, with the one specification that this server has. */
+function checkIdIndex(command: CommandReader): void {
+  const field = command.rawDocument('idIndex');
+  if (field === undefined) return;
+  const { name } = parseIndexSpec(field);
+  if (name !== idIndex.name || !hasSameKey(idIndex, decodeDocument(field))) {
+    throw new CommandError(
+      ErrorCode.badValue,
+      "The field 'idIndex' must have the name _id_ and the key {_id: 1}",
+    );
+  }
 }
 
 function readSettings(command: CommandReader): Partial<Metadata> {

@@ -1,7 +1,7 @@
 /** Commands that read documents: find, getMore, killCursors, count. */
 import { Batch } from '../batch.ts';
 import { copyDocument, IndexSource, ListSource } from '../batch-sources.ts';
-import type { Collection } from '../collection.ts';
+import type { StoredCollection } from '../catalog.ts';
 import type { BatchSource } from '../cursors.ts';
 import { notImplemented } from '../errors.ts';
 import type { Filter } from '../../../match/filter.ts';
@@ -49,9 +49,7 @@ export function find(context: CommandContext): Reply {
   const maxDocuments = command.count('batchSize') ?? defaultFirstBatchDocuments;
   const stored = findReadable(context);
   const source =
-    stored === undefined
-      ? new ListSource([])
-      : createSource(stored.documents, filter, sort, project, skip, limit);
+    stored === undefined ? new ListSource([]) : createSource(stored, filter, sort, project, skip, limit);
   return replyFirstBatch(context, source, maxDocuments, command.boolean('singleBatch') ?? false);
 }
 
@@ -99,7 +97,7 @@ export function count(context: CommandContext): Reply {
 }
 
 function createSource(
-  documents: Collection,
+  { documents, metadata }: StoredCollection,
   filter: Filter,
   sort: Sort,
   project: Projection | undefined,
@@ -108,7 +106,7 @@ function createSource(
 ): BatchSource {
   const { direction, isIndexOrder, sortDocuments } = sort;
   if (isIndexOrder) {
-    return new IndexSource(documents, { filter, direction, skip, limit, project });
+    return new IndexSource(documents, { uuid: metadata.uuid, filter, direction, skip, limit, project });
   }
   const sorted = sortDocuments([...scanMatches(documents, filter)]);
   const wanted = sorted.slice(skip, limit === 0 ? undefined : skip + limit);

@@ -30,6 +30,7 @@ export function insert(context: CommandContext): Reply {
   const { command, server, database, request } = context;
   command.refuseUnknown(['documents', 'ordered', 'bypassDocumentValidation', 'bypassEmptyTsReplacement']);
   const isOrdered = command.boolean('ordered') ?? true;
+  const isEmptyTsKept = command.boolean('bypassEmptyTsReplacement') ?? false;
   const namespace = namespaceOf(context);
   const stored = server.catalog.create(database, command.collection());
   refuseView(context, stored);
@@ -39,7 +40,12 @@ export function insert(context: CommandContext): Reply {
   for (const start of listDocuments(context, 'documents')) {
     index++;
     try {
-      const prepared = prepareDocument(request.bytes, start, start + readInt32(request.bytes, start));
+      const prepared = prepareDocument(
+        request.bytes,
+        start,
+        start + readInt32(request.bytes, start),
+        isEmptyTsKept ? undefined : nextTimestamp,
+      );
       if (!stored.documents.insert(prepared.bytes, prepared.start, prepared.end)) {
         writeErrors.push(duplicateKey(index, namespace, prepared));
       } else {
@@ -63,6 +69,15 @@ export function insert(context: CommandContext): Reply {
   }
   saveInserted(stored, inserted);
   return succeed({ n: inserted.count, ...(writeErrors.length > 0 ? { writeErrors } : {}) });
+}
+
+let lastTimestamp = 0n;
+
+/** Seconds and a counter within them; each is later than the one before. */
+function nextTimestamp(): bigint {
+  const now = BigInt(Math.floor(Date.now() / 1000)) << 32n;
+  lastTimestamp = lastTimestamp >= now ? lastTimestamp + 1n : now + 1n;
+  return lastTimestamp;
 }
 
 /** The command `delete`. */

@@ -1,7 +1,7 @@
 /** Documents before they are stored: what is refused, and where the `_id` goes. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { deserialize, ObjectId, serialize } from 'bson';
+import { Code, deserialize, ObjectId, serialize, Timestamp } from 'bson';
 import { QueryError } from '../../../../src/match/errors.ts';
 import { prepareDocument } from '../../../../src/embedded/mongo/stored-document.ts';
 
@@ -41,10 +41,43 @@ describe('prepareDocument', () => {
   });
 
   it('refuses an array, a regular expression, undefined and names with $ in an _id', () => {
-    assertRefused(Buffer.from(serialize({ _id: [1] })), 2);
-    assertRefused(Buffer.from(serialize({ _id: /a/ })), 2);
-    assertRefused(Buffer.from('0a000000065f69640000', 'hex'), 2);
+    assertRefused(Buffer.from(serialize({ _id: [1] })), 53);
+    assertRefused(Buffer.from(serialize({ _id: /a/ })), 53);
+    assertRefused(Buffer.from('0a000000065f69640000', 'hex'), 53);
     assertRefused(Buffer.from(serialize({ _id: { $a: 1 } })), 52);
+    assertRefused(Buffer.from(serialize({ _id: { a: [{ b: { $c: 1 } }] } })), 52);
+    assertRefused(Buffer.from(serialize({ _id: { a: new Code('x', { $c: 1 }) } })), 52);
+  });
+
+  it('takes a DBRef for an _id, and no other order of its names', () => {
+    for (const id of [
+      { $ref: 'a', $id: 1 },
+      { $ref: 'a', $id: { b: 1 }, $db: 'c', d: 1 },
+    ]) {
+      const document = Buffer.from(serialize({ _id: id }));
+      assert.equal(prepareDocument(document, 0, document.length).bytes, document);
+    }
+    assertRefused(Buffer.from(serialize({ _id: { $id: 1, $ref: 'a' } })), 52);
+    assertRefused(Buffer.from(serialize({ _id: { $ref: 1, $id: 1 } })), 52);
+    assertRefused(Buffer.from(serialize({ _id: { a: 1, $ref: 'a', $id: 1 } })), 52);
+  });
+
+  it('refuses more than 180 levels of nesting', () => {
+    assert.doesNotThrow(() => prepare(nest(180)));
+    assertRefused(nest(181), 15);
+  });
+
+  it('puts the time in place of an empty timestamp, but not in an _id, nor where it is told to keep it', () => {
+    const empty = new Timestamp(0n);
+    const document = () =>
+      Buffer.from(serialize({ _id: empty, at: empty, in: { at: empty }, past: new Timestamp(5n) }));
+    const read = (bytes: Buffer): unknown[] => {
+      const { _id: id, at, in: inner, past } = deserialize(bytes) as Record<string, Timestamp>;
+      return [id, at, (inner as unknown as { at: Timestamp }).at, past].map(Number);
+    };
+    const size = document().length;
+    assert.deepEqual(read(prepareDocument(document(), 0, size, () => 7n).bytes), [0, 7, 0, 5]);
+    assert.deepEqual(read(prepareDocument(document(), 0, size).bytes), [0, 0, 0, 5]);
   });
 
   it('refuses two _ids and more than 16 MiB', () => {
@@ -61,3 +94,10 @@ describe('prepareDocument', () => {
     }
   });
 });
+
+/** A document of so many levels, itself included. */
+function nest(levels: number): Buffer {
+  let document: Record<string, unknown> = {};
+  for (let level = 1; level < levels; level++) document = { a: document };
+  return Buffer.from(serialize(document));
+}
