@@ -12,6 +12,7 @@ import type { Pool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { upgradeLedger } from './postgres/ledger.ts';
 import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
@@ -88,8 +89,12 @@ class Job {
     // First of all: processes take longer to come up than a plan takes to be made.
     this.#bringUp();
     try {
+      const upgrading = upgradeLedger(this.#session);
+      // Awaited below: to reach the source takes as long.
+      upgrading.catch(() => undefined);
       const database = await openSource(this.#config, this.#options);
       try {
+        await upgrading;
         const outcome = namesSeveral(this.#config.mongoCollection)
           ? await this.#copySeveral(database)
           : await this.#copySingle(database);

@@ -114,11 +114,11 @@ export class Migration {
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete({ run, specs }: Opening): Promise<Summary> {
     const { config, session, supervisor, signal, onEvent } = this.#options;
-    const { runId, epoch, settings } = run;
+    const { runId, settings } = run;
     const planMs = this.#elapsedMs();
 
     supervisor.begin(
-      { ...workerTarget(config), purpose: 'load', runId, epoch, plan: settings.plan },
+      { ...workerTarget(config), purpose: 'load', runId, plan: settings.plan },
       this.#observer,
     );
     await this.#announce(run);

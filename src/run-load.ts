@@ -8,15 +8,16 @@ import { formatPlural } from './format.ts';
 import type { RunMeter } from './measure/run-meter.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { Supervisor } from './pool/supervisor.ts';
-import { requireLead } from './postgres/lead.ts';
-import { readGaps, replaceRanges, splitRange, type RangeEnds } from './postgres/ranges.ts';
+import { requireLeadAlone } from './postgres/lead.ts';
+import { LedgerRangeQueue } from './postgres/range-queue.ts';
+import { readGaps, replaceRanges } from './postgres/ranges.ts';
 import type { OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markLoaded, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
-import type { Range } from './reading/range-reading.ts';
+import type { PlacedPage, Range } from './reading/range-reading.ts';
 import { readRanges, type ReadersOptions } from './reading/readers.ts';
-import type { Page, Source } from './source/source.ts';
+import type { Source } from './source/source.ts';
 import { reportProgress } from './workforce.ts';
 
 export interface RunLoadOptions {
@@ -39,7 +40,6 @@ export class RunLoad {
   #bytes: number;
   #deadLetters: number;
   #duplicates = 0;
-  #nextBatch: number;
 
   constructor(run: OpenRun, options: RunLoadOptions) {
     this.#run = run;
@@ -49,7 +49,6 @@ export class RunLoad {
     this.#settled = documents;
     this.#bytes = bytes;
     this.#deadLetters = deadLettered;
-    this.#nextBatch = run.nextBatch;
   }
 
   /** What was read, by earlier processes as well, and the acks that told of batches committed before. */
@@ -86,32 +85,34 @@ export class RunLoad {
     meter.beginLoad(division.readers);
     let { ranges, isLoaded } = this.#run;
     while (!isLoaded) {
-      const ends = await this.#readRanges(ranges);
+      await this.#readRanges(ranges);
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
-      ranges = await this.#closeRanges(ends);
+      ranges = await this.#closeRanges();
       isLoaded = ranges.length === 0;
     }
     meter.endLoad();
   }
 
-  async #readRanges(ranges: readonly Range[]): Promise<RangeEnds> {
-    const { config, division, signal } = this.#options;
+  async #readRanges(ranges: readonly Range[]): Promise<void> {
+    const { config, session, division, signal } = this.#options;
+    const queue = new LedgerRangeQueue(session, this.#run, ranges);
     try {
-      return await readRanges(ranges, {
+      await readRanges(queue, {
         source: this.#timedSource(),
         division,
         itemsPerPage: config.itemsPerPage,
-        handOver: (page, place) => this.#handOver(page, place),
-        split: (range, cutId) => this.#split(range, cutId),
+        handOver: (page) => this.#handOver(page),
         isToStop: () => this.#isToStop(),
       });
     } catch (error) {
       // What was read before is handed over, and worth keeping.
       if (error instanceof SourceError || signal.aborted) await this.#drain().catch(() => undefined);
+      await queue.settle().catch(() => undefined);
       throw error;
     }
+    await queue.settle();
   }
 
   #drain(): Promise<void> {
@@ -126,22 +127,11 @@ export class RunLoad {
     };
   }
 
-  /** Numbers are given out in the order in which the pages of a range are read, whatever comes in between. */
-  async #handOver(page: Page, place: Pick<Range, 'rangeNo' | 'afterId'>): Promise<void> {
+  async #handOver(page: PlacedPage): Promise<void> {
     const { meter, supervisor } = this.#options;
-    const number = this.#nextBatch;
-    this.#nextBatch += page.count;
     this.#read += page.count;
-    await meter.time('room', supervisor.submit({ number, ...place, ...page }));
+    await meter.time('room', supervisor.submit(page));
     if (this.#settled > this.#run.committed.documents) await reachFailpoint('primary-after-ack');
-  }
-
-  async #split(range: Range, cutId: Uint8Array): Promise<Range> {
-    const rest = await this.#options.session.transaction((client) =>
-      splitRange(client, this.#run, range, cutId),
-    );
-    await reachFailpoint('primary-after-split');
-    return rest;
   }
 
   /**
@@ -149,13 +139,13 @@ export class RunLoad {
    * flushed, the ledger tells what is missing.
    * @returns the ranges to be read again; none when all is there for good
    */
-  async #closeRanges(ends: RangeEnds): Promise<Range[]> {
+  async #closeRanges(): Promise<Range[]> {
     const { session, onEvent } = this.#options;
     const run = this.#run;
     await session.transaction((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
-      await requireLead(client, run);
-      const gaps = await readGaps(client, run.runId, ends);
+      await requireLeadAlone(client, run);
+      const gaps = await readGaps(client, run.runId, true);
       if (gaps.length === 0) {
         await markLoaded(client, run);
         return [];

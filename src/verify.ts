@@ -9,7 +9,7 @@ import { createPool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { qualifiedName } from './postgres/ddl.ts';
-import { hasLedger } from './postgres/ledger.ts';
+import { hasLedger, upgradeLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
@@ -47,6 +47,7 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
     onEvent({ kind: 'notice', message });
   };
   await session.run(requireServer);
+  await upgradeLedger(session);
   const size = await chooseSize(config, session, notify);
   let verification: Verification | undefined;
   const pool = await createPool(config.clusterImplementation);

@@ -1,6 +1,6 @@
 /** A batch on its way, with what was learned while it was delivered. */
 
-import type { Ack, Batch } from './protocol.ts';
+import { batchKey, type Ack, type Batch } from './protocol.ts';
 import { splitBatch } from './split.ts';
 
 /** A worker can die for a reason of its own while it holds any batch: one death proves nothing yet. */
@@ -25,17 +25,17 @@ export class InFlight {
   /** A worker died over it. @returns what was made of it, for people; null when it is simply delivered again */
   blame(how: string): string | null {
     this.#deaths++;
-    const { number, count } = this.batch;
+    const { rangeNo, number, count } = this.batch;
     if (this.#deaths < deathsToSplit) return null;
     if (count === 1) {
       this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
-      return `document ${number} ends workers and becomes a dead letter`;
+      return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;
     }
     const [first, second] = splitBatch(this.batch);
     this.batch = first;
     this.#rest.unshift(second);
     this.#deaths = deathsInherited;
-    return `batch ${number} (${count} documents) ends workers and is split`;
+    return `batch ${number} of range ${rangeNo} (${count} documents) ends workers and is split`;
   }
 
   /**
@@ -54,7 +54,7 @@ export class InFlight {
     }
     if (covered !== 0) {
       throw new Error(
-        `batch ${ack.number} was acked with ${ack.documents} documents, which is not what was sent`,
+        `batch ${batchKey(ack)} was acked with ${ack.documents} documents, which is not what was sent`,
       );
     }
     this.#deaths = next === undefined ? 0 : deathsInherited;

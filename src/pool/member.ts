@@ -3,6 +3,7 @@
 import type { InFlight } from './in-flight.ts';
 import type { Exit, PoolWorker } from './pool.ts';
 import type { WireError } from '../errors.ts';
+import { batchKey, type BatchPlace } from './protocol.ts';
 
 /** One batch in work and one on its way, so that a worker never waits for the next. */
 export const creditPerWorker = 2;
@@ -10,8 +11,8 @@ export const creditPerWorker = 2;
 export class Member {
   worker!: PoolWorker;
   state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone' = 'spawned';
-  /** By the batch's number, in the order of delivery, which is the order in which the worker takes them. */
-  readonly held = new Map<number, { readonly entry: InFlight; readonly delivery: number }>();
+  /** By the batch's key, in the order of delivery, which is the order in which the worker takes them. */
+  readonly held = new Map<string, { readonly entry: InFlight; readonly delivery: number }>();
   lastHeardMs: number;
   /** How often it was told to start and has not answered yet. */
   startsDue = 0;
@@ -30,19 +31,27 @@ export class Member {
   }
 
   deliver(entry: InFlight, sentAtMs: number): void {
-    this.held.set(entry.batch.number, { entry, delivery: ++this.#deliveries });
+    this.held.set(batchKey(entry.batch), { entry, delivery: ++this.#deliveries });
     this.worker.send({ kind: 'batch', batch: entry.batch, sentAtMs });
+  }
+
+  /** Takes the batch back that an ack is about; undefined when this worker does not hold it. */
+  takeAcked(place: BatchPlace): InFlight | undefined {
+    const key = batchKey(place);
+    const entry = this.held.get(key)?.entry;
+    this.held.delete(key);
+    return entry;
   }
 
   /**
    * Takes back what the worker does not hold although it was sent: its ack was lost on the way.
    * @param received how many batches had come to it when it told what it holds
    */
-  takeLost(received: number, holding: readonly number[]): InFlight[] {
+  takeLost(received: number, holding: readonly string[]): InFlight[] {
     const lost: InFlight[] = [];
-    for (const [number, { entry, delivery }] of this.held) {
-      if (delivery > received || holding.includes(number)) continue;
-      this.held.delete(number);
+    for (const [key, { entry, delivery }] of this.held) {
+      if (delivery > received || holding.includes(key)) continue;
+      this.held.delete(key);
       lost.push(entry);
     }
     return lost;

@@ -19,20 +19,28 @@ export interface WorkerSettings extends WorkerTarget {
   readonly purpose: 'load' | 'compare' | 'collect-keys';
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
-  /** Which of the processes that have led the run this is; the ledger takes no batch of an earlier one. */
-  readonly epoch: number;
   readonly plan: Plan;
+}
+
+/** What tells a batch from all others of its run. */
+export type BatchPlace = Pick<Batch, 'rangeNo' | 'number'>;
+
+/** For maps and sets of batches. */
+export function batchKey({ rangeNo, number }: BatchPlace): string {
+  return `${rangeNo}/${number}`;
 }
 
 /** One page of documents on its way. */
 export interface Batch {
+  /** The range that it was read from; with `number` the key of the batch's row in the ledger. */
+  readonly rangeNo: number;
+  /** Which of the range's owners has read it; the ledger takes no batch of an earlier one. */
+  readonly epoch: number;
   /**
-   * The position of its first document among all that the run has read, from 1: the key of the batch's row in the
-   * ledger. It leaves a number for each document, so that a batch can be split.
+   * The position of its first document among all that were read of its range, from 1. It leaves a number for each
+   * document, so that a batch can be split.
    */
   readonly number: number;
-  /** The range that it was read from. */
-  readonly rangeNo: number;
   readonly count: number;
   /** The bytes of a BSON array of documents. */
   readonly documents: Uint8Array;
@@ -74,8 +82,7 @@ export interface LoadSteps {
 }
 
 /** How a batch ended; the numbers are those of its row in the ledger. */
-export interface Ack {
-  readonly number: number;
+export interface Ack extends BatchPlace {
   /** True when an earlier delivery of the same batch had committed already. */
   readonly isDuplicate: boolean;
   readonly documents: number;
@@ -106,9 +113,9 @@ export type FromWorker =
   | ({ readonly kind: 'ack' } & Ack)
   /**
    * A sign of life. Of the first `received` batches that were sent to this worker it still holds the ones in
-   * `holding`: it has sent an ack for all others.
+   * `holding` (by their keys): it has sent an ack for all others.
    */
-  | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
+  | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly string[] }
   /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
   | { readonly kind: 'failed'; readonly error: WireError }
   /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */

@@ -226,12 +226,11 @@ export class Supervisor {
   }
 
   #settle(member: Member, ack: Ack): void {
-    const entry = member.held.get(ack.number)?.entry;
+    const entry = member.takeAcked(ack);
     if (entry === undefined) {
       this.strayAcks++;
       return;
     }
-    member.held.delete(ack.number);
     this.#peakMemoryById.set(member.worker.id, ack.peakMemoryBytes);
     this.#deaths.recover();
     const settled = entry.settle(ack);

@@ -5,6 +5,7 @@ import { reachFailpoint } from '../failpoints.ts';
 import { readMachineMs } from '../pool/clock.ts';
 import {
   aliveEveryMs,
+  batchKey,
   type Ack,
   type Batch,
   type ToWorker,
@@ -29,9 +30,9 @@ export class Worker implements HostedWorker {
   #session: Session | undefined;
   #task: Task | undefined;
   #encoder: RowEncoder | undefined;
-  /** Batches that came in, ever, and the numbers of those that are not acked. */
+  /** Batches that came in, ever, and the keys of those that are not acked. */
   #received = 0;
-  readonly #holding = new Set<number>();
+  readonly #holding = new Set<string>();
   /** How often Postgres was tried again since the last ack. */
   #retries = 0;
   /** When it was done with what it had to do, by the machine's clock. */
@@ -54,7 +55,7 @@ export class Worker implements HostedWorker {
     const receivedAtMs = readMachineMs();
     if (message.kind === 'batch') {
       this.#received++;
-      this.#holding.add(message.batch.number);
+      this.#holding.add(batchKey(message.batch));
     }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
@@ -130,6 +131,7 @@ export class Worker implements HostedWorker {
     const outcome = await this.#task(batch, encoded);
     const loadMs = readMachineMs() - transcodedAtMs;
     await this.#acknowledge({
+      rangeNo: batch.rangeNo,
       number: batch.number,
       ...outcome,
       transcodeMs: transcodedAtMs - startedAtMs,
@@ -148,7 +150,7 @@ export class Worker implements HostedWorker {
     const encoded = encoder.encodeBatch(batch.documents);
     const { documents, deadLetters } = encoded;
     if (documents !== batch.count) {
-      throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
+      throw new Error(`batch ${batchKey(batch)} holds ${documents} documents, not ${batch.count} as read`);
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
     return { ...encoded, deadLetters: letters };
@@ -156,7 +158,7 @@ export class Worker implements HostedWorker {
 
   async #acknowledge(ack: Ack): Promise<void> {
     const verdict = await reachFailpoint('worker-before-ack');
-    this.#holding.delete(ack.number);
+    this.#holding.delete(batchKey(ack));
     if (verdict === 'drop') return;
     this.#port.send({ kind: 'ack', ...ack });
     if (verdict === 'double') this.#port.send({ kind: 'ack', ...ack });

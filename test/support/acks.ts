@@ -5,6 +5,7 @@ import type { Ack } from '../../src/pool/protocol.ts';
 /** An ack of a single document that took no time. */
 export function createAck(changes: Partial<Ack> = {}): Ack {
   return {
+    rangeNo: 1,
     number: 1,
     isDuplicate: false,
     documents: 1,

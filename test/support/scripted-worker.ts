@@ -77,6 +77,6 @@ export class ScriptedWorker implements HostedWorker {
   }
 
   #say(received: number, ...holding: number[]): void {
-    this.#port.send({ kind: 'alive', received, holding });
+    this.#port.send({ kind: 'alive', received, holding: holding.map(String) });
   }
 }

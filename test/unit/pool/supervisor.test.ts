@@ -4,7 +4,13 @@ import { serialize } from 'bson';
 import { ExitCode, MigrationError, TargetError, toWireError } from '../../../src/errors.ts';
 import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
-import type { Ack, Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
+import {
+  batchKey,
+  type Ack,
+  type Batch,
+  type ToWorker,
+  type WorkerSettings,
+} from '../../../src/pool/protocol.ts';
 import { Supervisor, type SupervisorOptions } from '../../../src/pool/supervisor.ts';
 import { createAck } from '../../support/acks.ts';
 import { rawArray } from '../../support/raw-bson.ts';
@@ -71,7 +77,8 @@ class ScriptedWorker implements PoolWorker {
   }
 
   isAlive(received: number, holding: number[]): void {
-    this.#events.onMessage({ kind: 'alive', received, holding });
+    const keys = holding.map((number) => batchKey({ rangeNo: 1, number }));
+    this.#events.onMessage({ kind: 'alive', received, holding: keys });
   }
 
   crashes(message: string): void {
@@ -132,7 +139,7 @@ function ackOf(number: number, documents: number): Ack {
 }
 
 function batchOf(number: number, bytes = 10): Batch {
-  const place = { number, rangeNo: 1, afterId: null, lastId: new Uint8Array() };
+  const place = { rangeNo: 1, epoch: 1, number, afterId: null, lastId: new Uint8Array() };
   return { ...place, count: 1, documents: new Uint8Array(bytes) };
 }
 
@@ -141,8 +148,9 @@ function batchOfDocuments(number: number, count: number): Batch {
   const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
   const lastId = serialize({ _id: number + count - 1 });
   return {
-    number,
     rangeNo: 1,
+    epoch: 1,
+    number,
     afterId: null,
     lastId,
     count,
@@ -177,7 +185,6 @@ const settings: WorkerSettings = {
   postgresUrl: '',
   purpose: 'load',
   runId: '1',
-  epoch: 1,
   retryLimitMs: 0,
   answerTimeoutMs: 0,
   plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
@@ -363,8 +370,8 @@ describe('Supervisor', () => {
     }
     assert.deepEqual(acked, [1, 5, 6, 7]);
     assert.equal(deaths, 5, 'two for the whole, and one for each halving');
-    assert.match(notices.join('\n'), /batch 1 \(8 documents\) ends workers and is split/);
-    assert.match(notices.join('\n'), /document 6 ends workers and becomes a dead letter/);
+    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) ends workers and is split/);
+    assert.match(notices.join('\n'), /document 6 of range 1 ends workers and becomes a dead letter/);
     await supervisor.drain();
   });
 

@@ -6,7 +6,15 @@ import type { ToWorker } from '../../../src/pool/protocol.ts';
 import { Inlet } from '../../../src/worker/inlet.ts';
 
 function batchOf(number: number, documents: Uint8Array): ToWorker {
-  const batch = { number, rangeNo: 1, count: 1, documents, afterId: null, lastId: new Uint8Array() };
+  const batch = {
+    number,
+    rangeNo: 1,
+    epoch: 1,
+    count: 1,
+    documents,
+    afterId: null,
+    lastId: new Uint8Array(),
+  };
   return { kind: 'batch', batch, sentAtMs: number };
 }
 
