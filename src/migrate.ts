@@ -13,6 +13,7 @@ import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { upgradeLedger } from './postgres/ledger.ts';
 import { lockJob, lockTable } from './postgres/run-lock.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { countLanes, listSmall, runSideBySide } from './side-by-side.ts';
@@ -46,8 +47,12 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     const size = await chooseSize(config, lane.session, onEvent);
     const workforce = new Workforce(config, options.pool, size.workers, { onEvent, signal: options.signal });
     try {
+      const upgrading = upgradeLedger(lane.session);
+      // Awaited below: to reach the source takes as long.
+      upgrading.catch(() => undefined);
       const database = await openSource(config, audience);
       try {
+        await upgrading;
         const outcome = await new Job({ ...options, config, listeners, database, workforce, size }).execute(
           lane,
         );

@@ -5,7 +5,7 @@ import { ExitCode, UsageError } from './errors.ts';
 import { formatPlural } from './format.ts';
 import { toIdentifier } from './plan/names.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
-import { hasLedger } from './postgres/ledger.ts';
+import { hasLedger, upgradeLedger } from './postgres/ledger.ts';
 import { retryLetters } from './postgres/letter-retry.ts';
 import { refitRun } from './postgres/refit.ts';
 import { describeRun, type RunRequest } from './postgres/run-decision.ts';
@@ -38,6 +38,7 @@ async function retryAllRuns(
   table: RunRequest['table'],
   { say, signal }: RetryOptions,
 ): Promise<ExitCode> {
+  await upgradeLedger(session);
   const runs = await session.run(async (client) =>
     (await hasLedger(client)) ? listRuns(client, table) : [],
   );

@@ -9,15 +9,16 @@ import type { RunMeter } from './measure/run-meter.ts';
 import type { RunListener } from './pool/listener.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { RunHandle, Supervisor } from './pool/supervisor.ts';
-import { requireLead } from './postgres/lead.ts';
-import { readGaps, replaceRanges, splitRange, type RangeEnds } from './postgres/ranges.ts';
+import { requireLeadAlone } from './postgres/lead.ts';
+import { LedgerRangeQueue } from './postgres/range-queue.ts';
+import { readGaps, replaceRanges } from './postgres/ranges.ts';
 import type { OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, markLoaded, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
-import type { Range } from './reading/range-reading.ts';
+import type { PlacedPage, Range } from './reading/range-reading.ts';
 import { readRanges } from './reading/readers.ts';
-import type { Page, Source } from './source/source.ts';
+import type { Source } from './source/source.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
 
 export interface RunLoadOptions {
@@ -45,7 +46,6 @@ export class RunLoad implements RunListener {
   #bytes: number;
   #deadLetters: number;
   #duplicates = 0;
-  #nextBatch: number;
 
   /** The workers begin with it at once, to be ready when the first page has come. */
   constructor(run: OpenRun, options: RunLoadOptions) {
@@ -56,11 +56,10 @@ export class RunLoad implements RunListener {
     this.#settled = documents;
     this.#bytes = bytes;
     this.#deadLetters = deadLettered;
-    this.#nextBatch = run.nextBatch;
     const { config, supervisor, observers } = options;
-    const { runId, epoch, settings } = run;
+    const { runId, settings } = run;
     this.#work = supervisor.begin(
-      { ...workerTarget(config), purpose: 'load', runId, epoch, plan: settings.plan },
+      { ...workerTarget(config), purpose: 'load', runId, plan: settings.plan },
       ...observers,
       this,
     );
@@ -107,11 +106,11 @@ export class RunLoad implements RunListener {
     meter.beginLoad(division.readers);
     let { ranges, isLoaded } = this.#run;
     while (!isLoaded) {
-      const ends = await this.#readRanges(ranges);
+      await this.#readRanges(ranges);
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
-      ranges = await this.#closeRanges(ends);
+      ranges = await this.#closeRanges();
       isLoaded = ranges.length === 0;
     }
     meter.endLoad();
@@ -122,44 +121,35 @@ export class RunLoad implements RunListener {
     this.#work.end();
   }
 
-  async #readRanges(ranges: readonly Range[]): Promise<RangeEnds> {
-    const { config, division, source, meter, signal } = this.#options;
+  async #readRanges(ranges: readonly Range[]): Promise<void> {
+    const { config, session, division, source, meter, signal } = this.#options;
+    const queue = new LedgerRangeQueue(session, this.#run, ranges);
     try {
-      return await readRanges(ranges, {
+      await readRanges(queue, {
         source,
         division,
         itemsPerPage: config.itemsPerPage,
-        handOver: (page, place) => this.#handOver(page, place),
-        split: (range, cutId) => this.#split(range, cutId),
+        handOver: (page) => this.#handOver(page),
         isToStop: () => this.#isToStop(),
         timed: (page) => meter.time('read', page),
       });
     } catch (error) {
       // What was read before is handed over, and worth keeping.
       if (error instanceof SourceError || signal.aborted) await this.#drain().catch(() => undefined);
+      await queue.settle().catch(() => undefined);
       throw error;
     }
+    await queue.settle();
   }
 
   #drain(): Promise<void> {
     return this.#options.meter.time('drain', this.#work.drain());
   }
 
-  /** Numbers are given out in the order in which the pages of a range are read, whatever comes in between. */
-  async #handOver(page: Page, place: Pick<Range, 'rangeNo' | 'afterId'>): Promise<void> {
-    const number = this.#nextBatch;
-    this.#nextBatch += page.count;
+  async #handOver(page: PlacedPage): Promise<void> {
     this.#read += page.count;
-    await this.#options.meter.time('room', this.#work.submit({ number, ...place, ...page }));
+    await this.#options.meter.time('room', this.#work.submit(page));
     if (this.#settled > this.#run.committed.documents) await reachFailpoint('primary-after-ack');
-  }
-
-  async #split(range: Range, cutId: Uint8Array): Promise<Range> {
-    const rest = await this.#options.session.transaction((client) =>
-      splitRange(client, this.#run, range, cutId),
-    );
-    await reachFailpoint('primary-after-split');
-    return rest;
   }
 
   /**
@@ -167,13 +157,13 @@ export class RunLoad implements RunListener {
    * flushed, the ledger tells what is missing.
    * @returns the ranges to be read again; none when all is there for good
    */
-  async #closeRanges(ends: RangeEnds): Promise<Range[]> {
+  async #closeRanges(): Promise<Range[]> {
     const { session, onEvent } = this.#options;
     const run = this.#run;
     await session.transaction((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
-      await requireLead(client, run);
-      const gaps = await readGaps(client, run.runId, ends);
+      await requireLeadAlone(client, run);
+      const gaps = await readGaps(client, run.runId, true);
       if (gaps.length === 0) {
         await markLoaded(client, run);
         return [];

@@ -17,9 +17,10 @@ import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import { Division } from './reading/division.ts';
+import { MemoryRangeQueue } from './reading/range-queue.ts';
 import { readRanges } from './reading/readers.ts';
 import { countChildRows } from './run-account.ts';
-import type { Page, Source } from './source/source.ts';
+import type { Source } from './source/source.ts';
 import { hashDocument } from './transcode/document-hash.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
 
@@ -163,9 +164,9 @@ export class Verification implements RunListener {
   /** Hands every page, or a random share of them, to the workers; resolves when all are settled. */
   async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
     const { config, supervisor, run } = this.#options;
-    const { runId, epoch, settings } = run;
+    const { runId, settings } = run;
     const { plan } = settings;
-    const work = supervisor.begin({ ...workerTarget(config), purpose, runId, epoch, plan }, this);
+    const work = supervisor.begin({ ...workerTarget(config), purpose, runId, plan }, this);
     try {
       await this.#submitPages(purpose, share, work);
       await work.drain();
@@ -177,31 +178,23 @@ export class Verification implements RunListener {
   async #submitPages(purpose: 'compare' | 'collect-keys', share: number, work: RunHandle): Promise<void> {
     const { config, source, signal } = this.#options;
     const { itemsPerPage } = config;
-    let nextBatch = 1;
-    const submit = async (page: Page): Promise<void> => {
+    const submit = async (page: Batch): Promise<void> => {
       if (purpose === 'compare') this.#compared += page.count;
-      const number = nextBatch;
-      nextBatch += page.count;
-      await work.submit({ number, rangeNo: 0, afterId: null, ...page });
+      await work.submit(page);
     };
     const sample = new PageSample(share);
-    const handOver = async (page: Page): Promise<void> => {
+    const handOver = async (page: Batch): Promise<void> => {
       if (purpose === 'compare') this.#read += page.count;
       if (sample.takes(page)) await submit(page);
     };
     const intervals = await this.#division.intervals(source.documentsPerPage(itemsPerPage));
-    await readRanges(
-      intervals.map((interval) => ({ rangeNo: 0, ...interval })),
-      {
-        source,
-        division: this.#division,
-        itemsPerPage,
-        handOver,
-        // Nothing is continued, so that no range is written down.
-        split: ({ untilId }, cutId) => Promise.resolve({ rangeNo: 0, afterId: cutId, untilId }),
-        isToStop: () => signal.aborted,
-      },
-    );
+    await readRanges(new MemoryRangeQueue(intervals), {
+      source,
+      division: this.#division,
+      itemsPerPage,
+      handOver,
+      isToStop: () => signal.aborted,
+    });
     signal.throwIfAborted();
     const { inReserve } = sample;
     if (inReserve !== null) await submit(inReserve);
@@ -272,13 +265,13 @@ class PageSample {
   readonly #share: number;
   #left = 0;
   #hasTaken = false;
-  #reserve: Page | null = null;
+  #reserve: Batch | null = null;
 
   constructor(share: number) {
     this.#share = share;
   }
 
-  takes(page: Page): boolean {
+  takes(page: Batch): boolean {
     if (this.#share === 1 || Math.random() < this.#share) {
       this.#hasTaken = true;
       this.#reserve = null;
@@ -291,7 +284,7 @@ class PageSample {
   }
 
   /** What is to be taken in the end, where nothing was. */
-  get inReserve(): Page | null {
+  get inReserve(): Batch | null {
     return this.#reserve;
   }
 }

@@ -10,7 +10,7 @@ import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
 import { qualifiedName } from './postgres/ddl.ts';
-import { hasLedger } from './postgres/ledger.ts';
+import { hasLedger, upgradeLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
@@ -43,6 +43,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
   const audience = { onEvent, signal: options.signal };
   return await withSession(primarySession(config, audience), async (session) => {
     await session.run(requireServer);
+    await upgradeLedger(session);
     const { workers } = await chooseSize(config, session, onEvent);
     const pool = await createPool(config.clusterImplementation);
     const workforce = new Workforce(config, pool, workers, audience);

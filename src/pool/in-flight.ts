@@ -1,7 +1,7 @@
 /** A batch on its way, with what was learned while it was delivered. */
 
 import type { ActiveRun } from './active-run.ts';
-import type { Ack, Batch } from './protocol.ts';
+import { batchKey, type Ack, type Batch } from './protocol.ts';
 import { splitBatch } from './split.ts';
 
 /** A worker can die for a reason of its own while it holds any batch: one death proves nothing yet. */
@@ -28,17 +28,17 @@ export class InFlight {
   /** A worker died over it. @returns what was made of it, for people; null when it is simply delivered again */
   blame(how: string): string | null {
     this.#deaths++;
-    const { number, count } = this.batch;
+    const { rangeNo, number, count } = this.batch;
     if (this.#deaths < deathsToSplit) return null;
     if (count === 1) {
       this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
-      return `document ${number} ends workers and becomes a dead letter`;
+      return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;
     }
     const [first, second] = splitBatch(this.batch);
     this.batch = first;
     this.#rest.unshift(second);
     this.#deaths = deathsInherited;
-    return `batch ${number} (${count} documents) ends workers and is split`;
+    return `batch ${number} of range ${rangeNo} (${count} documents) ends workers and is split`;
   }
 
   /**
@@ -47,8 +47,8 @@ export class InFlight {
    * @returns the parts that are settled now
    */
   settle(ack: Pick<Ack, 'documents'>): Batch[] {
-    const { number } = this.batch;
-    const settled = [this.batch];
+    const { batch } = this;
+    const settled = [batch];
     let covered = ack.documents - this.batch.count;
     let next = this.#rest.shift();
     while (next !== undefined && covered > 0) {
@@ -58,7 +58,7 @@ export class InFlight {
     }
     if (covered !== 0) {
       throw new Error(
-        `batch ${number} was acked with ${ack.documents} documents, which is not what was sent`,
+        `batch ${batchKey(batch)} was acked with ${ack.documents} documents, which is not what was sent`,
       );
     }
     this.#deaths = next === undefined ? 0 : deathsInherited;

@@ -19,20 +19,28 @@ export interface WorkerSettings extends WorkerTarget {
   readonly purpose: 'load' | 'compare' | 'collect-keys';
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
-  /** Which of the processes that have led the run this is; the ledger takes no batch of an earlier one. */
-  readonly epoch: number;
   readonly plan: Plan;
+}
+
+/** What tells a batch from all others of its run. */
+export type BatchPlace = Pick<Batch, 'rangeNo' | 'number'>;
+
+/** For maps and sets of batches. */
+export function batchKey({ rangeNo, number }: BatchPlace): string {
+  return `${rangeNo}/${number}`;
 }
 
 /** One page of documents on its way. */
 export interface Batch {
+  /** The range that it was read from; with `number` the key of the batch's row in the ledger. */
+  readonly rangeNo: number;
+  /** Which of the range's owners has read it; the ledger takes no batch of an earlier one. */
+  readonly epoch: number;
   /**
-   * The position of its first document among all that the run has read, from 1: the key of the batch's row in the
-   * ledger. It leaves a number for each document, so that a batch can be split.
+   * The position of its first document among all that were read of its range, from 1. It leaves a number for each
+   * document, so that a batch can be split.
    */
   readonly number: number;
-  /** The range that it was read from. */
-  readonly rangeNo: number;
   readonly count: number;
   /** The bytes of a BSON array of documents. */
   readonly documents: Uint8Array;

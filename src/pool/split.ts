@@ -4,7 +4,7 @@ import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES, arrayOfElements } from '../
 import { DocumentCursor } from '../transcode/bson.ts';
 import { copyId } from '../transcode/document-id.ts';
 import { offsetPosition, readOffset } from '../transcode/position.ts';
-import type { Batch } from './protocol.ts';
+import { batchKey, type Batch } from './protocol.ts';
 
 /**
  * The first half keeps the batch's number, so that the ledger still tells whether the whole was committed: the second
@@ -12,7 +12,7 @@ import type { Batch } from './protocol.ts';
  */
 export function splitBatch(batch: Batch): [Batch, Batch] {
   const firstCount = batch.count >> 1;
-  if (firstCount === 0) throw new Error(`batch ${batch.number} cannot be split`);
+  if (firstCount === 0) throw new Error(`batch ${batchKey(batch)} cannot be split`);
   const cursor = new DocumentCursor(batch.documents);
   let element = cursor.end;
   for (let i = 0; i < firstCount; i++) {
@@ -40,7 +40,8 @@ export function splitBatch(batch: Batch): [Batch, Batch] {
   ];
 }
 
-function positionOf({ documents, number, lastId }: Batch, element: number, at: DocumentCursor): Uint8Array {
+function positionOf(batch: Batch, element: number, at: DocumentCursor): Uint8Array {
+  const { documents, lastId } = batch;
   const document = documents.subarray(at.start, at.end);
   if (readOffset(lastId) !== null) {
     // In a page of a dump each element is named by the offset at which its document ends.
@@ -48,6 +49,6 @@ function positionOf({ documents, number, lastId }: Batch, element: number, at: D
     return offsetPosition(document, Number(Buffer.from(name).toString('latin1')));
   }
   const id = copyId(document);
-  if (id === null) throw new Error(`batch ${number} has a document without an _id`);
+  if (id === null) throw new Error(`batch ${batchKey(batch)} has a document without an _id`);
   return id;
 }

@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import type { LetterCount } from '../events.ts';
+import type { BatchPlace } from '../pool/protocol.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { hashDocument } from '../transcode/document-hash.ts';
 import type { DeadLetter } from '../transcode/row.ts';
@@ -15,17 +16,18 @@ export interface LedgerLetter extends Omit<DeadLetter, 'reason'> {
 
 export async function insertDeadLetters(
   client: pg.Client,
-  place: { readonly runId: string; readonly batch: number; readonly collection: string },
+  place: BatchPlace & { readonly runId: string; readonly collection: string },
   letters: readonly LedgerLetter[],
 ): Promise<void> {
   if (letters.length === 0) return;
   await client.query(
     `INSERT INTO mongo2pg.dead_letters
-            (run_id, batch, collection, ordinal, document_id, reason, code, column_name, detail, document)
-     SELECT $1, $2, $3, * FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])`,
+            (run_id, range_no, batch, collection, ordinal, document_id, reason, code, column_name, detail, document)
+     SELECT $1, $2, $3, $4, * FROM unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])`,
     [
       place.runId,
-      place.batch,
+      place.rangeNo,
+      place.number,
       place.collection,
       letters.map(({ ordinal }) => ordinal),
       letters.map(({ id }) => id),

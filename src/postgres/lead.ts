@@ -19,8 +19,8 @@ export class OvertakenError extends TargetError {
 }
 
 /**
- * Makes this process the one that leads the run. Waits for the batches that workers of an earlier one have under way
- * (each holds a share lock on the run's row), and keeps them from claiming another.
+ * Makes this process the one that leads the run. What workers of an earlier one have under way is another matter: see
+ * `endStrays`.
  * @returns the run's new epoch
  */
 export async function takeOverRun(client: pg.Client, runId: string): Promise<number> {
@@ -31,6 +31,16 @@ export async function takeOverRun(client: pg.Client, runId: string): Promise<num
   const epoch = rows[0]?.epoch;
   if (epoch === undefined) throw new Error(`the ledger has no run ${runId}`);
   return epoch;
+}
+
+/** Like `requireLead`; waits for all batches under way as well, and no worker claims another. @throws OvertakenError */
+export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
+  // One round trip; pg gives the results of several statements as a list.
+  const results = (await client.query(
+    `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
+     SELECT FROM mongo2pg.ranges WHERE run_id = ${runId} AND closed_at IS NULL ORDER BY range_no FOR UPDATE`,
+  )) as unknown as pg.QueryResult[];
+  if (results[0]?.rowCount === 0) throw new OvertakenError();
 }
 
 /** In a transaction, nobody takes the run over before its end. @throws OvertakenError */

@@ -1,138 +1,118 @@
-/** The ledger: the tables of schema `mongo2pg` in the target that tell what has been committed. */
+/**
+ * The ledger: the tables of schema `mongo2pg` in the target that tell what has been committed. Their shape has a version;
+ * one of an earlier tool is upgraded (see `migrations/`), one of a later tool is left alone.
+ */
 
 import type pg from 'pg';
 import { TargetError } from '../errors.ts';
 import { createSchema } from './ddl.ts';
+import { currentVersion, describeVersion, oldestVersion, upgradeStatements } from './migrations/list.ts';
+import { reserve } from './run-lock.ts';
+import type { Session } from './session.ts';
+import { endStraysDuring } from './strays.ts';
 
-/** Raised when the tables change their shape: a ledger is read by the version that wrote it, or not at all. */
-const ledgerVersion = 5;
-
-/** Any fixed number does: it keeps two starting runs from creating the ledger at the same time. */
+/** Any fixed number does: it keeps two starts from making or upgrading the ledger at the same time. */
 const createLockKey = 6_464_703_001;
 
-const ledgerTables = `
-  COMMENT ON SCHEMA mongo2pg IS 'mongo2pg ledger ${ledgerVersion}';
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.jobs (
-    job_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    source_db     text NOT NULL,
-    table_schema  text NOT NULL,
-    selection     text NOT NULL,
-    started_at    timestamptz NOT NULL DEFAULT now(),
-    finished_at   timestamptz
-  );
-  COMMENT ON TABLE mongo2pg.jobs IS 'Starts that copy several collections.';
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.runs (
-    run_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    job_id        bigint REFERENCES mongo2pg.jobs,
-    source        text NOT NULL,
-    table_schema  text NOT NULL,
-    table_name    text NOT NULL,
-    settings      jsonb NOT NULL,
-    fingerprint   text NOT NULL,
-    table_oid     oid NOT NULL,
-    is_own_table  boolean NOT NULL,
-    rows_before   bigint NOT NULL,
-    child_rows_before bigint NOT NULL,
-    epoch         integer NOT NULL DEFAULT 1,
-    started_at    timestamptz NOT NULL DEFAULT now(),
-    loaded_at     timestamptz,
-    finished_at   timestamptz,
-    replaced_at   timestamptz
-  );
-  COMMENT ON COLUMN mongo2pg.runs.table_oid IS 'Tells the table from another that has taken its name.';
-  COMMENT ON COLUMN mongo2pg.runs.epoch IS
-    'Counts the processes that have led this run; batches of an earlier one are refused.';
-  COMMENT ON COLUMN mongo2pg.runs.loaded_at IS 'Every document is committed; keys and indexes may still be missing.';
-  COMMENT ON COLUMN mongo2pg.runs.replaced_at IS 'The rows of this run were given up for those of a later one.';
-  CREATE UNIQUE INDEX IF NOT EXISTS runs_one_unfinished ON mongo2pg.runs (table_schema, table_name)
-    WHERE finished_at IS NULL AND replaced_at IS NULL;
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.job_collections (
-    job_id      bigint NOT NULL REFERENCES mongo2pg.jobs,
-    collection  text NOT NULL,
-    place       integer NOT NULL,
-    run_id      bigint REFERENCES mongo2pg.runs,
-    outcome     text CHECK (outcome IN ('failed', 'left_out')),
-    detail      text,
-    PRIMARY KEY (job_id, collection)
-  );
-  COMMENT ON TABLE mongo2pg.job_collections IS 'What a job copies, in the order in which it does.';
-  COMMENT ON COLUMN mongo2pg.job_collections.run_id IS 'The run that copies it, or had copied it before; null until then.';
-  COMMENT ON COLUMN mongo2pg.job_collections.outcome IS 'Why there is no more of it, where that is not in its run.';
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.ranges (
-    run_id     bigint NOT NULL REFERENCES mongo2pg.runs,
-    range_no   integer NOT NULL,
-    after_id   bytea,
-    until_id   bytea,
-    closed_at  timestamptz,
-    PRIMARY KEY (run_id, range_no)
-  );
-  COMMENT ON TABLE mongo2pg.ranges IS
-    'Intervals (after_id, until_id] of _id, or of offsets in a dump, read in order by one reader each. A closed one was given up for its gaps.';
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.batches (
-    run_id         bigint NOT NULL,
-    batch          bigint NOT NULL,
-    range_no       integer NOT NULL,
-    after_id       bytea,
-    last_id        bytea NOT NULL,
-    documents      integer NOT NULL,
-    copied         integer NOT NULL,
-    dead_lettered  integer NOT NULL,
-    bytes          bigint NOT NULL,
-    extra          jsonb,
-    child_rows     bigint NOT NULL DEFAULT 0,
-    committed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CHECK (documents = copied + dead_lettered),
-    PRIMARY KEY (run_id, batch),
-    FOREIGN KEY (run_id, range_no) REFERENCES mongo2pg.ranges
-  );
-  COMMENT ON COLUMN mongo2pg.batches.batch IS 'The position of its first document among all that the run has read.';
-  COMMENT ON COLUMN mongo2pg.batches.after_id IS
-    'The batch holds the documents of the interval (after_id, last_id]; both are BSON documents {_id: ...}, of a dump {_id: ..., offset: ...}.';
-
-  CREATE TABLE IF NOT EXISTS mongo2pg.dead_letters (
-    run_id       bigint NOT NULL,
-    batch        bigint NOT NULL,
-    ordinal      integer NOT NULL,
-    collection   text NOT NULL,
-    document_id  text,
-    reason       text NOT NULL,
-    code         text,
-    column_name  text,
-    detail       text NOT NULL,
-    document     bytea NOT NULL,
-    PRIMARY KEY (run_id, batch, ordinal),
-    FOREIGN KEY (run_id, batch) REFERENCES mongo2pg.batches
-  );
-  CREATE INDEX IF NOT EXISTS dead_letters_by_id ON mongo2pg.dead_letters USING hash (document_id);
-  COMMENT ON COLUMN mongo2pg.dead_letters.document IS 'The whole document as raw BSON.';
-  COMMENT ON COLUMN mongo2pg.dead_letters.code IS 'The SQLSTATE, where Postgres refused the row.';
-`;
-
-/** Creates what is missing of the ledger. To be called in a transaction. @throws TargetError for another version's */
+/**
+ * Makes the ledger where there is none, and upgrades one of an earlier version. To be called in a transaction.
+ * @throws TargetError when it cannot be upgraded
+ */
 export async function createLedger(client: pg.Client): Promise<void> {
   // IF NOT EXISTS alone is not safe when two sessions create the same thing at once.
   await client.query('SELECT pg_advisory_xact_lock($1)', [createLockKey]);
-  if (await hasLedger(client)) return;
+  const version = await readVersion(client);
+  if (version === currentVersion) return;
   await client.query('SET LOCAL client_min_messages = warning');
-  await createSchema(client, 'mongo2pg');
-  await client.query(ledgerTables);
+  if (version === null) {
+    await createSchema(client, 'mongo2pg');
+  } else {
+    await requireUnused(client, version);
+    await lockLedger(client);
+  }
+  await client.query(upgradeStatements(version));
 }
 
-/** @throws TargetError when the ledger was made by another version */
+/** For a command that works on the ledger if there is one. @throws TargetError when it cannot be upgraded */
+export async function upgradeLedger(session: Session): Promise<void> {
+  const version = await session.run(readVersion);
+  if (version !== null && version !== currentVersion) await session.transaction(createLedger, 'long');
+}
+
+/** For a command that only reads it. @throws TargetError when it is of another version */
 export async function hasLedger(client: pg.Client): Promise<boolean> {
+  const version = await readVersion(client);
+  if (version === null || version === currentVersion) return version !== null;
+  throw new TargetError(
+    `the ledger in the schema mongo2pg is of version ${version}, and this tool works with version ${currentVersion}`,
+    {
+      code: 'LEDGER_OUTDATED',
+      fix: 'any command that writes to it upgrades it: start, verify or retry.',
+    },
+  );
+}
+
+/** @returns null where there is no ledger. @throws TargetError for one that this tool cannot upgrade */
+async function readVersion(client: pg.Client): Promise<number | null> {
   const { rows } = await client.query<{ runs: string | null; comment: string | null }>(
     `SELECT to_regclass('mongo2pg.runs') AS runs, obj_description(to_regnamespace('mongo2pg'), 'pg_namespace') AS comment`,
   );
   const row = rows[0];
-  if (row?.runs == null) return false;
-  if (row.comment === `mongo2pg ledger ${ledgerVersion}`) return true;
+  if (row?.runs == null) return null;
+  const version = parseVersion(row.comment);
+  if (version !== null && version > currentVersion) {
+    throw new TargetError(
+      `the ledger in the schema mongo2pg is of version ${version}, and this tool knows none after version ${currentVersion}`,
+      {
+        code: 'LEDGER_NEWER',
+        fix: 'use the version of mongo2pg that has upgraded it, or a later one.',
+      },
+    );
+  }
+  if (version !== null && version >= oldestVersion) return version;
   throw new TargetError('the ledger in the schema mongo2pg was made by another version of this tool', {
-    code: 'LEDGER_VERSION',
+    code: 'LEDGER_UNKNOWN',
     fix: 'finish its runs with that version; then DROP SCHEMA mongo2pg CASCADE, which leaves the copied tables alone.',
+  });
+}
+
+function parseVersion(comment: string | null): number | null {
+  const version = Number(/\d+$/.exec(comment ?? '')?.[0] ?? 0);
+  return comment === describeVersion(version) ? version : null;
+}
+
+/**
+ * A process of an earlier version that is at work on the ledger would meet tables that it does not know. It holds the lock
+ * on its table or its job; one that comes later finds the new version and refuses.
+ */
+async function requireUnused(client: pg.Client, version: number): Promise<void> {
+  const { rows: tables } = await client.query<{ schema: string; table: string }>(
+    `SELECT table_schema AS schema, table_name AS table FROM mongo2pg.runs
+      WHERE finished_at IS NULL AND replaced_at IS NULL`,
+  );
+  const { rows: jobs } = await client.query<{ id: string }>(
+    'SELECT job_id AS id FROM mongo2pg.jobs WHERE finished_at IS NULL',
+  );
+  const users = await reserve(
+    client,
+    tables,
+    jobs.map(({ id }) => id),
+  );
+  if (users.length === 0) return;
+  throw new TargetError(
+    `the ledger in the schema mongo2pg is of version ${version}, and cannot be upgraded while it is in use: ${users.join(', ')}`,
+    {
+      code: 'LEDGER_IN_USE',
+      fix: 'let that finish, or stop it: with this version too, the same command resumes it.',
+    },
+  );
+}
+
+/** Against workers that outlive their primary, whose transactions would keep the upgrade waiting. */
+async function lockLedger(client: pg.Client): Promise<void> {
+  await endStraysDuring(client, 'the tables of the schema mongo2pg', async () => {
+    await client.query(
+      'LOCK TABLE mongo2pg.runs, mongo2pg.ranges, mongo2pg.batches, mongo2pg.dead_letters IN ACCESS EXCLUSIVE MODE',
+    );
   });
 }

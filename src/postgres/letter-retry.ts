@@ -16,6 +16,7 @@ const maxBytes = 16_000_000;
 
 /** Where a dead letter stands in the ledger. */
 interface Place {
+  readonly rangeNo: number;
   readonly batch: string;
   readonly ordinal: number;
 }
@@ -36,7 +37,7 @@ export async function retryLetters(
   let left = 0;
   // Those that ended workers come last and alone: what they may end now is this process, and nothing else with it.
   for (const isDeadly of [false, true]) {
-    for (let after: Place | null = { batch: '0', ordinal: -1 }; after !== null;) {
+    for (let after: Place | null = { rangeNo: 0, batch: '0', ordinal: -1 }; after !== null;) {
       signal.throwIfAborted();
       const from: Place = after;
       const places = await session.run((client) => listPlaces(client, runId, from, isDeadly));
@@ -56,11 +57,12 @@ async function listPlaces(
   isDeadly: boolean,
 ): Promise<Place[]> {
   const { rows } = await client.query<Place & { bytes: string }>(
-    `SELECT batch, ordinal, sum(octet_length(document)) OVER (ORDER BY batch, ordinal) AS bytes
+    `SELECT range_no AS "rangeNo", batch, ordinal,
+            sum(octet_length(document)) OVER (ORDER BY range_no, batch, ordinal) AS bytes
        FROM mongo2pg.dead_letters
-      WHERE run_id = $1 AND (batch, ordinal) > ($2, $3) AND (reason = 'worker_died') = $4
-      ORDER BY batch, ordinal LIMIT $5`,
-    [runId, after.batch, after.ordinal, isDeadly, isDeadly ? 1 : maxLetters],
+      WHERE run_id = $1 AND (range_no, batch, ordinal) > ($2, $3, $4) AND (reason = 'worker_died') = $5
+      ORDER BY range_no, batch, ordinal LIMIT $6`,
+    [runId, after.rangeNo, after.batch, after.ordinal, isDeadly, isDeadly ? 1 : maxLetters],
   );
   return rows.filter(({ bytes }, index) => index === 0 || Number(bytes) <= maxBytes);
 }
@@ -94,8 +96,8 @@ async function retryPlaces(
 async function readDocuments(client: pg.Client, runId: string, places: readonly Place[]): Promise<Buffer[]> {
   const { rows } = await client.query<{ document: Buffer }>(
     `SELECT document FROM mongo2pg.dead_letters d
-       JOIN unnest($2::bigint[], $3::int[]) AS p(batch, ordinal) USING (batch, ordinal)
-      WHERE run_id = $1 ORDER BY batch, ordinal FOR UPDATE OF d`,
+       JOIN unnest($2::int[], $3::bigint[], $4::int[]) AS p(range_no, batch, ordinal) USING (range_no, batch, ordinal)
+      WHERE run_id = $1 ORDER BY range_no, batch, ordinal FOR UPDATE OF d`,
     [runId, ...columnsOf(places)],
   );
   return rows.map(({ document }) => document);
@@ -104,13 +106,13 @@ async function readDocuments(client: pg.Client, runId: string, places: readonly 
 async function updateLetter(
   client: pg.Client,
   runId: string,
-  { batch, ordinal }: Place,
+  { rangeNo, batch, ordinal }: Place,
   { reason, code, column, detail }: Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>,
 ): Promise<void> {
   await client.query(
-    `UPDATE mongo2pg.dead_letters SET reason = $4, code = $5, column_name = $6, detail = $7
-      WHERE run_id = $1 AND batch = $2 AND ordinal = $3`,
-    [runId, batch, ordinal, reason, code, column, detail],
+    `UPDATE mongo2pg.dead_letters SET reason = $5, code = $6, column_name = $7, detail = $8
+      WHERE run_id = $1 AND range_no = $2 AND batch = $3 AND ordinal = $4`,
+    [runId, rangeNo, batch, ordinal, reason, code, column, detail],
   );
 }
 
@@ -119,11 +121,13 @@ async function takeOut(client: pg.Client, runId: string, loaded: readonly Place[
   if (loaded.length === 0) return;
   await client.query(
     `WITH gone AS (
-       DELETE FROM mongo2pg.dead_letters d USING unnest($2::bigint[], $3::int[]) AS p(batch, ordinal)
-        WHERE d.run_id = $1 AND d.batch = p.batch AND d.ordinal = p.ordinal RETURNING d.batch),
-     counts AS (SELECT batch, count(*)::int AS count FROM gone GROUP BY batch)
+       DELETE FROM mongo2pg.dead_letters d
+        USING unnest($2::int[], $3::bigint[], $4::int[]) AS p(range_no, batch, ordinal)
+        WHERE d.run_id = $1 AND d.range_no = p.range_no AND d.batch = p.batch AND d.ordinal = p.ordinal
+        RETURNING d.range_no, d.batch),
+     counts AS (SELECT range_no, batch, count(*)::int AS count FROM gone GROUP BY range_no, batch)
      UPDATE mongo2pg.batches b SET copied = copied + count, dead_lettered = dead_lettered - count
-       FROM counts WHERE b.run_id = $1 AND b.batch = counts.batch`,
+       FROM counts WHERE b.run_id = $1 AND b.range_no = counts.range_no AND b.batch = counts.batch`,
     [runId, ...columnsOf(loaded)],
   );
 }
@@ -137,8 +141,9 @@ async function countExtra(
 ): Promise<void> {
   if (place === undefined || extra.length === 0) return;
   await client.query(
-    `UPDATE mongo2pg.batches SET extra = coalesce(extra, '[]') || $3::jsonb WHERE run_id = $1 AND batch = $2`,
-    [runId, place.batch, JSON.stringify(extra)],
+    `UPDATE mongo2pg.batches SET extra = coalesce(extra, '[]') || $4::jsonb
+      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+    [runId, place.rangeNo, place.batch, JSON.stringify(extra)],
   );
 }
 
@@ -150,11 +155,16 @@ async function countChildren(
 ): Promise<void> {
   if (place === undefined || rows === 0) return;
   await client.query(
-    'UPDATE mongo2pg.batches SET child_rows = child_rows + $3 WHERE run_id = $1 AND batch = $2',
-    [runId, place.batch, rows],
+    `UPDATE mongo2pg.batches SET child_rows = child_rows + $4
+      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+    [runId, place.rangeNo, place.batch, rows],
   );
 }
 
-function columnsOf(places: readonly Place[]): [string[], number[]] {
-  return [places.map(({ batch }) => batch), places.map(({ ordinal }) => ordinal)];
+function columnsOf(places: readonly Place[]): [number[], string[], number[]] {
+  return [
+    places.map(({ rangeNo }) => rangeNo),
+    places.map(({ batch }) => batch),
+    places.map(({ ordinal }) => ordinal),
+  ];
 }

@@ -138,7 +138,10 @@ export class Loader {
       await reachFailpoint('worker-before-claim');
       let refusals: Refusal[];
       try {
-        refusals = await copy(client, `BEGIN; ${claimStatement(this.#settings, batch, claimOf(encoded))}`);
+        refusals = await copy(
+          client,
+          `BEGIN; ${claimStatement(this.#settings.runId, batch, claimOf(encoded))}`,
+        );
       } catch (error) {
         if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
         throw error;
@@ -159,7 +162,7 @@ export class Loader {
   /** The failed INSERT has aborted the transaction, which had nothing else in it. */
   async #findCommitted(client: pg.Client, batch: Batch): Promise<Account> {
     await client.query('ROLLBACK');
-    return { isDuplicate: true, ...(await readAccount(client, this.#settings.runId, batch.number)) };
+    return { isDuplicate: true, ...(await readAccount(client, this.#settings.runId, batch)) };
   }
 
   async #finish(
@@ -178,10 +181,10 @@ export class Loader {
     };
     if (refusals.length > 0) {
       const childRows = countChildRows(encoded, letters);
-      await amendClaim(client, runId, batch.number, { ...account, childRows });
+      await amendClaim(client, runId, batch, { ...account, childRows });
     }
-    const place = { runId, batch: batch.number, collection: plan.collection };
-    await insertDeadLetters(client, place, letters);
+    const { collection } = plan;
+    await insertDeadLetters(client, { runId, ...batch, collection }, letters);
     watch.lap('copy');
     await reachFailpoint('worker-before-commit');
     return { isDuplicate: false, ...account };

@@ -4,50 +4,57 @@ import type pg from 'pg';
 import type { Range } from '../reading/range-reading.ts';
 import type { Interval } from '../source/source.ts';
 import { asBuffer } from './bytea.ts';
-import { requireLead, type Lead } from './lead.ts';
+import { OvertakenError, requireLead, type Lead } from './lead.ts';
 
-/** By range: the last position handed over, after which its reader found nothing more; null if it found nothing at all. */
-export type RangeEnds = ReadonlyMap<number, Uint8Array | null>;
+/** A part of a range that no committed batch covers. */
+export interface Gap extends Interval {
+  readonly rangeNo: number;
+}
 
 /**
  * The batches of a range form a chain: each begins where the one before it ends. Where a link is missing, its
- * documents are not committed. After the last batch comes what was never read, if the range does not end there.
+ * documents are not committed. After the last batch comes what was never read, unless the range ends there, or its reader
+ * found nothing more.
  */
 const gapsStatement = `
   WITH chain AS (
-    SELECT r.range_no, r.after_id AS range_after, r.until_id AS range_until, b.batch, b.after_id, b.last_id,
+    SELECT r.range_no, r.after_id AS range_after, r.until_id AS range_until, b.batch, b.after_id,
+           coalesce(b.last_id, r.after_id) AS chain_end,
+           $2 AND r.read_at IS NOT NULL AS is_read, r.last_id AS read_to,
            lag(b.last_id, 1, r.after_id) OVER (PARTITION BY r.range_no ORDER BY b.batch) AS expected_after,
            row_number() OVER (PARTITION BY r.range_no ORDER BY b.batch DESC) AS from_end
       FROM mongo2pg.ranges r LEFT JOIN mongo2pg.batches b USING (run_id, range_no)
      WHERE r.run_id = $1 AND r.closed_at IS NULL)
-  SELECT range_no AS "rangeNo", expected_after AS "afterId", after_id AS "untilId", batch, false AS "isTail"
+  SELECT range_no AS "rangeNo", expected_after AS "afterId", after_id AS "untilId", batch
     FROM chain WHERE batch IS NOT NULL AND after_id IS DISTINCT FROM expected_after
   UNION ALL
-  SELECT range_no, coalesce(last_id, range_after), range_until, NULL, true
-    FROM chain WHERE from_end = 1 AND coalesce(last_id, range_after) IS DISTINCT FROM range_until
-                     OR from_end = 1 AND range_until IS NULL
+  SELECT range_no, chain_end, range_until, NULL
+    FROM chain WHERE from_end = 1 AND (range_until IS NULL OR chain_end IS DISTINCT FROM range_until)
+                 AND NOT (is_read AND (read_to IS NULL OR chain_end IS NOT DISTINCT FROM read_to))
   ORDER BY 1, 4 NULLS LAST`;
 
-export async function readGaps(client: pg.Client, runId: string, ends: RangeEnds): Promise<Range[]> {
-  const { rows } = await client.query<Range & { isTail: boolean }>(gapsStatement, [runId]);
-  const gaps = rows.filter((gap) => {
-    if (!gap.isTail || !ends.has(gap.rangeNo)) return true;
-    // The reader came to the end, so the tail is whole if the chain reaches as far as it got.
-    const end = ends.get(gap.rangeNo) ?? null;
-    return end !== null && (gap.afterId === null || Buffer.compare(end, gap.afterId) !== 0);
-  });
-  return gaps.map(({ rangeNo, afterId, untilId }) => ({ rangeNo, afterId, untilId }));
+/**
+ * @param trustsEnds whether a range that was read to its end has nothing more. Not of another process: what it took for the
+ *   end may have been a source on its way out; asking again costs one page a range.
+ */
+export async function readGaps(client: pg.Client, runId: string, trustsEnds: boolean): Promise<Gap[]> {
+  const { rows } = await client.query<Gap>(gapsStatement, [runId, trustsEnds]);
+  return rows.map(({ rangeNo, afterId, untilId }) => ({ rangeNo, afterId, untilId }));
 }
 
-/** Closes the run's open ranges and opens one for each gap, in their order. To be called in a transaction. */
+/**
+ * Closes the run's open ranges, whose batches are refused from then on, and opens one for each gap, in their order. To be
+ * called in a transaction that has locked them (see `endStrays`, `requireLeadAlone`).
+ */
 export async function replaceRanges(
   client: pg.Client,
   runId: string,
   gaps: readonly Interval[],
 ): Promise<Range[]> {
-  await client.query('UPDATE mongo2pg.ranges SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
-    runId,
-  ]);
+  await client.query(
+    `UPDATE mongo2pg.ranges SET closed_at = now(), epoch = epoch + 1 WHERE run_id = $1 AND closed_at IS NULL`,
+    [runId],
+  );
   return await openRanges(client, runId, gaps);
 }
 
@@ -64,15 +71,17 @@ export async function openRanges(
   const last = rows[0]?.last ?? 0;
   const ranges = intervals.map(({ afterId, untilId }, index) => ({
     rangeNo: last + index + 1,
+    epoch: 1,
     afterId,
     untilId,
   }));
   await client.query(
-    `INSERT INTO mongo2pg.ranges (run_id, range_no, after_id, until_id)
-     SELECT $1, * FROM unnest($2::int[], $3::bytea[], $4::bytea[])`,
+    `INSERT INTO mongo2pg.ranges (run_id, range_no, epoch, after_id, until_id)
+     SELECT $1, * FROM unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[])`,
     [
       runId,
       ranges.map(({ rangeNo }) => rangeNo),
+      ranges.map(({ epoch }) => epoch),
       ranges.map(({ afterId }) => asBuffer(afterId)),
       ranges.map(({ untilId }) => asBuffer(untilId)),
     ],
@@ -89,22 +98,22 @@ export async function openRanges(
 export async function splitRange(
   client: pg.Client,
   lead: Lead,
-  { rangeNo, untilId }: Omit<Range, 'afterId'>,
+  { rangeNo, epoch, untilId }: Omit<Range, 'afterId'>,
   cutId: Uint8Array,
 ): Promise<Range> {
   await requireLead(client, lead);
   const rest: Interval = { afterId: cutId, untilId };
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.ranges SET until_id = $3
-      WHERE run_id = $1 AND range_no = $2 AND until_id IS DISTINCT FROM $3`,
-    [lead.runId, rangeNo, asBuffer(cutId)],
+      WHERE run_id = $1 AND range_no = $2 AND epoch = $4 AND until_id IS DISTINCT FROM $3`,
+    [lead.runId, rangeNo, asBuffer(cutId), epoch],
   );
   if (rowCount === 1) {
     const [range] = await openRanges(client, lead.runId, [rest]);
     if (range !== undefined) return range;
   }
-  const { rows } = await client.query<{ rangeNo: number }>(
-    `SELECT range_no AS "rangeNo" FROM mongo2pg.ranges
+  const { rows } = await client.query<Pick<Range, 'rangeNo' | 'epoch'>>(
+    `SELECT range_no AS "rangeNo", epoch FROM mongo2pg.ranges
       WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL`,
     [lead.runId, asBuffer(cutId)],
   );
@@ -114,11 +123,22 @@ export async function splitRange(
   return { ...found, ...rest };
 }
 
-/** The number of the first batch that the ledger cannot have yet. */
-export async function readNextBatch(client: pg.Client, runId: string): Promise<number> {
-  const { rows } = await client.query<{ next: string }>(
-    'SELECT coalesce(max(batch + documents), 1) AS next FROM mongo2pg.batches WHERE run_id = $1',
-    [runId],
+/**
+ * Writes down that a range was read to its end. Does not wait for the disk: if that is lost, its end is read again.
+ * @param lastId the last position that its reader has found; null if it found nothing
+ * @throws OvertakenError
+ */
+export async function finishRange(
+  client: pg.Client,
+  runId: string,
+  { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
+  lastId: Uint8Array | null,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `WITH hasty AS (SELECT set_config('synchronous_commit', 'off', true))
+     UPDATE mongo2pg.ranges SET last_id = $4, read_at = now() FROM hasty
+      WHERE run_id = $1 AND range_no = $2 AND epoch = $3`,
+    [runId, rangeNo, epoch, asBuffer(lastId)],
   );
-  return Number(rows[0]?.next);
+  if (rowCount === 0) throw new OvertakenError();
 }

@@ -38,6 +38,37 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   });
 }
 
+/**
+ * Keeps every other session from loading these tables, and from these jobs, until the end of the transaction.
+ * @returns who is at work on them, for people; empty when nobody is, and all locks are taken
+ */
+export async function reserve(
+  client: pg.Client,
+  tables: readonly { schema: string; table: string }[],
+  jobIds: readonly string[],
+): Promise<string[]> {
+  const holders: string[] = [];
+  for (const name of [...tables.map(qualifiedName), ...jobIds.map(jobLock)]) {
+    // One that is dead by then holds none any more, and the others need no waiting for.
+    const hasLock = await waitInTransaction(client, name, holders.length === 0 ? waitForDead : '1ms');
+    if (!hasLock) holders.push(`${name}${await describeHolder(client, name)}`);
+  }
+  return holders;
+}
+
+async function waitInTransaction(client: pg.Client, name: string, timeout: string): Promise<boolean> {
+  await client.query(`SAVEPOINT reservation; SET LOCAL lock_timeout = '${timeout}'`);
+  try {
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [name, lockSpace]);
+    await client.query('SET LOCAL lock_timeout = 0');
+    return true;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
+    await client.query('ROLLBACK TO SAVEPOINT reservation');
+    return false;
+  }
+}
+
 export async function unlockTable(
   client: pg.Client,
   table: { schema: string; table: string },

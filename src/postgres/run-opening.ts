@@ -7,7 +7,7 @@ import { countRows } from './ddl.ts';
 import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
 import { takeOverRun, type Lead } from './lead.ts';
-import { openRanges, readGaps, readNextBatch, replaceRanges } from './ranges.ts';
+import { openRanges, readGaps, replaceRanges } from './ranges.ts';
 import {
   findRun,
   insertRun,
@@ -31,8 +31,6 @@ export interface OpenRun extends Lead {
   readonly isLoaded: boolean;
   /** What is to be read. */
   readonly ranges: readonly Range[];
-  /** The number of the next batch. */
-  readonly nextBatch: number;
   /** What earlier processes have committed. */
   readonly committed: RunTotals;
 }
@@ -53,7 +51,7 @@ export async function beginRun(
   return await session.transaction(async (client) => {
     const { plan } = settings;
     await createLedger(client);
-    // Before the table: workers of such a run lock first its row and then the table, as this does.
+    // Before the table: workers of such a run lock first its range and then the table, as this does.
     const former = await findRun(client, plan);
     if (former !== null) await endStrays(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
@@ -65,7 +63,7 @@ export async function beginRun(
     const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
-    const start = { epoch: 1, isLoaded: false, nextBatch: 1, committed: nothing };
+    const start = { epoch: 1, isLoaded: false, committed: nothing };
     return { runId, settings, ...before, ranges, ...start };
   }, 'long');
 }
@@ -76,11 +74,8 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
   return await session.transaction(async (client) => {
     await endStrays(client, runId);
     const epoch = await takeOverRun(client, runId);
-    const ranges = isLoaded
-      ? []
-      : await replaceRanges(client, runId, await readGaps(client, runId, new Map()));
+    const ranges = isLoaded ? [] : await replaceRanges(client, runId, await readGaps(client, runId, false));
     const committed = await readTotals(client, runId);
-    const nextBatch = await readNextBatch(client, runId);
-    return { runId, epoch, settings, ...before, isLoaded, ranges, nextBatch, committed };
+    return { runId, epoch, settings, ...before, isLoaded, ranges, committed };
   }, 'long');
 }

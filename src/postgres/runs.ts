@@ -125,7 +125,7 @@ export async function insertRun(
 
 /**
  * Gives up earlier runs into the table: all, as its rows are gone, or those that will never be finished. A process that
- * still leads one leads it no more.
+ * still leads one leads it no more, and its workers commit nothing: waits for what they have under way.
  */
 export async function replaceRuns(
   client: pg.Client,
@@ -133,8 +133,15 @@ export async function replaceRuns(
   which: 'all' | 'unfinished',
 ): Promise<void> {
   await client.query(
-    `UPDATE mongo2pg.runs SET replaced_at = now(), epoch = epoch + 1
-      WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL AND ($3 OR finished_at IS NULL)`,
+    `WITH replaced AS (
+       UPDATE mongo2pg.runs SET replaced_at = now(), epoch = epoch + 1
+        WHERE table_schema = $1 AND table_name = $2 AND replaced_at IS NULL AND ($3 OR finished_at IS NULL)
+        RETURNING run_id),
+     locked AS (
+       SELECT run_id, range_no FROM mongo2pg.ranges
+        WHERE run_id IN (SELECT run_id FROM replaced) AND closed_at IS NULL FOR UPDATE)
+     UPDATE mongo2pg.ranges r SET epoch = epoch + 1
+       FROM locked WHERE r.run_id = locked.run_id AND r.range_no = locked.range_no`,
     [schema, table, which === 'all'],
   );
 }

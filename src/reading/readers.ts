@@ -8,44 +8,34 @@
  *   for never reaches into what another reader has;
  * - a reader holds one page at most, until there is room for it: with n readers n pages, of up to 16 MB each, wait beside
  *   what is in flight;
- * - the end of a range moves in the books (`split`) before anybody reads behind it;
+ * - the end of a range moves in the queue's books (`split`) before anybody reads behind it;
  * - after a failure, or when told to stop, no further page is asked for.
  */
 
-import type { Page, Source } from '../source/source.ts';
+import type { Source } from '../source/source.ts';
 import type { Division } from './division.ts';
-import { RangeReading, type Range } from './range-reading.ts';
+import type { RangeQueue } from './range-queue.ts';
+import { RangeReading, type PlacedPage } from './range-reading.ts';
 
 export interface ReadersOptions {
   readonly source: Pick<Source, 'pages' | 'idsWithin'>;
   readonly division: Division;
   readonly itemsPerPage: number;
-  /** Takes a page on, the first of what comes after `afterId` in its range; resolves when there was room for it. */
-  handOver(page: Page, place: Pick<Range, 'rangeNo' | 'afterId'>): Promise<void>;
-  /** Writes down that a range ends at `cutId`. @returns the range of what comes after it */
-  split(range: Range, cutId: Uint8Array): Promise<Range>;
+  /** Takes a page on; resolves when there was room for it. */
+  handOver(page: PlacedPage): Promise<void>;
   isToStop(): boolean;
   /** Measures how long a page is waited for; what it waits for is the result. */
-  timed?(page: Promise<Page | null>): Promise<Page | null>;
+  timed?(page: Promise<PlacedPage | null>): Promise<PlacedPage | null>;
 }
 
-/**
- * Resolves when every range is read, or all readers have stopped.
- * @returns by the number of each range that was read to its end: the last `_id` of it, null when it was empty
- */
-export async function readRanges(
-  ranges: readonly Range[],
-  options: ReadersOptions,
-): Promise<Map<number, Uint8Array | null>> {
-  const readers = new Readers(ranges, options);
-  await readers.read();
-  return readers.ends;
+/** Resolves when every range of the queue is read, or all readers have stopped. */
+export async function readRanges(queue: RangeQueue, options: ReadersOptions): Promise<void> {
+  await new Readers(queue, options).read();
 }
 
 class Readers {
-  readonly ends = new Map<number, Uint8Array | null>();
   readonly #options: ReadersOptions;
-  readonly #queue: RangeReading[];
+  readonly #queue: RangeQueue;
   readonly #open = new Set<RangeReading>();
   #documents = 0;
   #pages = 0;
@@ -53,9 +43,9 @@ class Readers {
   /** One reader at a time looks for the slowest range, so that two do not halve the same. */
   #splitting: Promise<unknown> = Promise.resolve();
 
-  constructor(ranges: readonly Range[], options: ReadersOptions) {
+  constructor(queue: RangeQueue, options: ReadersOptions) {
     this.#options = options;
-    this.#queue = ranges.map((range) => new RangeReading(range));
+    this.#queue = queue;
   }
 
   async read(): Promise<void> {
@@ -67,13 +57,18 @@ class Readers {
   async #work(): Promise<void> {
     try {
       while (!this.#isToStop()) {
-        const range = this.#queue.shift() ?? (await this.#takeHalfOfSlowest());
+        const range = (await this.#take()) ?? (await this.#takeHalfOfSlowest());
         if (range === undefined) return;
         await this.#readToEnd(range);
       }
     } catch (error) {
       this.#failure ??= { error };
     }
+  }
+
+  async #take(): Promise<RangeReading | undefined> {
+    const range = await this.#queue.take();
+    return range === null ? undefined : new RangeReading(range);
   }
 
   async #readToEnd(range: RangeReading): Promise<void> {
@@ -85,12 +80,11 @@ class Readers {
       await range.inTurn(() => range.close());
     }
     // When told to stop, the last page may not have been handed over.
-    if (range.isAtEnd && !this.#isToStop()) this.ends.set(range.rangeNo, range.lastId);
+    if (range.isAtEnd && !this.#isToStop()) await this.#queue.finish(range, range.lastId);
   }
 
   async #readPage(range: RangeReading): Promise<void> {
     const { source, itemsPerPage } = this.#options;
-    const { afterId } = range.rest;
     const page = await range.inTurn(() => {
       const asked = range.readPage(source, itemsPerPage);
       return this.#options.timed?.(asked) ?? asked;
@@ -98,7 +92,7 @@ class Readers {
     if (page === null || this.#isToStop()) return;
     this.#documents += page.count;
     this.#pages++;
-    await this.#options.handOver(page, { rangeNo: range.rangeNo, afterId });
+    await this.#options.handOver(page);
   }
 
   #takeHalfOfSlowest(): Promise<RangeReading | undefined> {
@@ -134,7 +128,7 @@ class Readers {
     const ids = await this.#readIdsLeft(range);
     const cutId = await this.#cutIn(ids);
     if (cutId === null) return undefined;
-    const rest = await this.#options.split(range, cutId);
+    const rest = await this.#queue.split(range, cutId);
     const index = ids.indexOf(cutId);
     await range.cut(cutId);
     range.ids = ids.slice(0, index);

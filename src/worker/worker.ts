@@ -14,6 +14,7 @@ import { reachFailpoint } from '../failpoints.ts';
 import { readMachineMs } from '../pool/clock.ts';
 import {
   aliveEveryMs,
+  batchKey,
   type Ack,
   type Batch,
   type ToWorker,
@@ -190,7 +191,7 @@ export class Worker implements HostedWorker {
     const encoded = encoder.encodeBatch(batch.documents);
     const { documents, deadLetters } = encoded;
     if (documents !== batch.count) {
-      throw new Error(`batch ${batch.number} holds ${documents} documents, not ${batch.count} as read`);
+      throw new Error(`batch ${batchKey(batch)} holds ${documents} documents, not ${batch.count} as read`);
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
     return { ...encoded, deadLetters: letters };

@@ -17,7 +17,7 @@ async function poison(scene: Scene, ids: readonly number[]): Promise<void> {
 
 async function assertLetters(scene: Scene, ids: readonly number[]): Promise<void> {
   const letters = await scene.query<{ id: string; reason: string }>(
-    'SELECT document_id AS id, reason FROM mongo2pg.dead_letters ORDER BY batch, ordinal',
+    'SELECT document_id AS id, reason FROM mongo2pg.dead_letters ORDER BY range_no, batch, ordinal',
   );
   assert.deepEqual(
     letters,
@@ -40,7 +40,7 @@ describe('a document that ends workers', () => {
         const run = await scene.run({ ...failpoints.env, READ_RANGES: '1' });
         assertCode(run, ExitCode.deadLetters);
         assert.match(run.notices, /\(50 documents\) ends workers and is split/);
-        assert.match(run.notices, /document \d+ ends workers and becomes a dead letter/);
+        assert.match(run.notices, /document \d+ of range \d+ ends workers and becomes a dead letter/);
         await assertLetters(scene, [437]);
       },
     );

@@ -32,7 +32,8 @@ async function readBatches(scene: Scene): Promise<string[]> {
   );
   if (ledger?.is !== true) return [];
   const rows = await scene.query<{ key: string }>(
-    `SELECT batch || ' ' || encode(last_id, 'hex') || ' ' || xmin AS key FROM mongo2pg.batches ORDER BY batch`,
+    `SELECT range_no || ' ' || batch || ' ' || encode(last_id, 'hex') || ' ' || xmin AS key
+       FROM mongo2pg.batches ORDER BY range_no, batch`,
   );
   return rows.map(({ key }) => key);
 }

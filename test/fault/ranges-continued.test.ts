@@ -16,7 +16,7 @@ async function readRanges(
 
 async function readBatches(scene: Scene): Promise<string[]> {
   const rows = await scene.query<{ key: string }>(
-    "SELECT batch || ' ' || xmin AS key FROM mongo2pg.batches ORDER BY batch",
+    "SELECT range_no || ' ' || batch || ' ' || xmin AS key FROM mongo2pg.batches ORDER BY range_no, batch",
   );
   return rows.map(({ key }) => key);
 }

@@ -52,7 +52,7 @@ describe('rows that Postgres refuses', () => {
       document: Buffer;
     }>(
       `SELECT document_id AS id, reason, code, column_name AS "column", detail, document
-         FROM mongo2pg.dead_letters ORDER BY batch, ordinal`,
+         FROM mongo2pg.dead_letters ORDER BY range_no, batch, ordinal`,
     );
     return rows;
   }

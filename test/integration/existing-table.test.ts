@@ -80,7 +80,7 @@ describe('a table that is there already', () => {
       column: string | null;
     }>(
       `SELECT document_id::jsonb->>'$numberInt' AS id, reason, code, column_name AS "column"
-         FROM mongo2pg.dead_letters ORDER BY batch, ordinal`,
+         FROM mongo2pg.dead_letters ORDER BY range_no, batch, ordinal`,
     );
     return rows.map(({ id, reason, code, column }) => [Number(id), reason, code, column]);
   }

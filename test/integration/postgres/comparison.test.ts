@@ -68,6 +68,7 @@ function makeBatch(index: number): Batch {
   return {
     number: first + 1,
     rangeNo: 1,
+    epoch: 1,
     count: perBatch,
     documents: rawArray(documents),
     afterId: null,

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import { claimStatement } from '../../../src/postgres/claim.ts';
+import type { Batch } from '../../../src/pool/protocol.ts';
+import { claimStatement, isClaimedBefore } from '../../../src/postgres/claim.ts';
+import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
 import { takeOverRun } from '../../../src/postgres/lead.ts';
-import {
-  readGaps,
-  readNextBatch,
-  replaceRanges,
-  splitRange,
-  type RangeEnds,
-} from '../../../src/postgres/ranges.ts';
+import { finishRange, readGaps, replaceRanges, splitRange, type Gap } from '../../../src/postgres/ranges.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
 import { Session } from '../../../src/postgres/session.ts';
-import type { Range } from '../../../src/reading/range-reading.ts';
+import { endStrays } from '../../../src/postgres/strays.ts';
+import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -31,12 +28,16 @@ function fromId(id: Uint8Array | null): Id {
 }
 
 /** `[rangeNo, afterId, untilId]` of each. */
-function show(ranges: readonly Range[]): [number, Id, Id][] {
+function show(ranges: readonly Gap[]): [number, Id, Id][] {
   return ranges.map(({ rangeNo, afterId, untilId }) => [rangeNo, fromId(afterId), fromId(untilId)]);
 }
 
-function endsOf(ends: Readonly<Record<number, Id>>): RangeEnds {
-  return new Map(Object.entries(ends).map(([rangeNo, id]) => [Number(rangeNo), toId(id)]));
+const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+
+function batchOf(rangeNo: number, after: Id, last: number): Batch {
+  const lastId = Buffer.from(serialize({ _id: last }));
+  const place = { rangeNo, epoch: 1, number: last - 9, afterId: toId(after), lastId };
+  return { ...place, count: 10, documents: Buffer.alloc(1) };
 }
 
 describe('the ranges of a run', () => {
@@ -61,30 +62,28 @@ describe('the ranges of a run', () => {
   });
 
   /** Commits batches of ten documents each, whose last `_id` is a multiple of ten. */
-  async function commit(
-    rangeNo: number,
-    firstNumber: number,
-    ...links: (readonly [after: Id, last: number])[]
-  ) {
+  async function commit(rangeNo: number, ...links: (readonly [after: Id, last: number])[]) {
     for (const [after, last] of links) {
-      const number = firstNumber + last - 10;
-      const lastId = Buffer.from(serialize({ _id: last }));
-      const batch = { number, rangeNo, count: 10, documents: Buffer.alloc(1), afterId: toId(after), lastId };
-      const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
-      await session.run((client) => client.query(claimStatement(run, batch, account)));
+      const statement = claimStatement(run.runId, batchOf(rangeNo, after, last), account);
+      await session.run((client) => client.query(statement));
     }
   }
 
-  async function gaps(ends: Readonly<Record<number, Id>> = {}): Promise<[number, Id, Id][]> {
-    return show(await session.run((client) => readGaps(client, run.runId, endsOf(ends))));
+  /** What is missing after readers came to these ends, by range. */
+  async function gaps(
+    ends: Readonly<Record<number, Id>> = {},
+    trustsEnds = true,
+  ): Promise<[number, Id, Id][]> {
+    await sandbox.client.query('UPDATE mongo2pg.ranges SET read_at = NULL, last_id = NULL');
+    for (const [rangeNo, id] of Object.entries(ends)) {
+      const range = { rangeNo: Number(rangeNo), epoch: 1 };
+      await session.run((client) => finishRange(client, run.runId, range, toId(id)));
+    }
+    return show(await session.run((client) => readGaps(client, run.runId, trustsEnds)));
   }
 
   async function replace(...ranges: [after: Id, until: Id][]): Promise<[number, Id, Id][]> {
-    const wanted = ranges.map(([after, until]) => ({
-      rangeNo: 0,
-      afterId: toId(after),
-      untilId: toId(until),
-    }));
+    const wanted = ranges.map(([after, until]) => ({ afterId: toId(after), untilId: toId(until) }));
     return show(await session.transaction((client) => replaceRanges(client, run.runId, wanted)));
   }
 
@@ -106,7 +105,7 @@ describe('the ranges of a run', () => {
   });
 
   it('all committed: no gap after a reader that came to the end, else what was never read', async () => {
-    await commit(1, 1, ...whole);
+    await commit(1, ...whole);
     assert.deepEqual(await gaps({ 1: 40 }), []);
     assert.deepEqual(await gaps(), [[1, 40, null]]);
   });
@@ -137,58 +136,58 @@ describe('the ranges of a run', () => {
   ];
   for (const [what, left, expected] of holes) {
     it(`a hole ${what} is found, in the order of the documents`, async () => {
-      await commit(1, 1, ...without(...left));
+      await commit(1, ...without(...left));
       assert.deepEqual(await gaps({ 1: 40 }), expected);
     });
   }
 
   it('batches may be committed in any order', async () => {
-    await commit(1, 1, ...without(20).reverse());
+    await commit(1, ...without(20).reverse());
     assert.deepEqual(await gaps({ 1: 40 }), [[1, 10, 20]]);
   });
 
   it('a range with an end has a tail until its last document is committed', async () => {
     assert.deepEqual(await replace([null, 20]), [[2, null, 20]]);
     assert.deepEqual(await gaps(), [[2, null, 20]]);
-    await commit(2, 101, [null, 10]);
+    await commit(2, [null, 10]);
     assert.deepEqual(await gaps(), [[2, 10, 20]]);
-    await commit(2, 101, [10, 20]);
+    await commit(2, [10, 20]);
     assert.deepEqual(await gaps(), []);
   });
 
   it('a range whose last documents are gone from the source ends where its reader did', async () => {
     await replace([null, 20]);
-    await commit(2, 101, [null, 10]);
+    await commit(2, [null, 10]);
     assert.deepEqual(await gaps({ 2: 10 }), []);
     assert.deepEqual(await gaps({ 2: 15 }), [[2, 10, 20]]);
   });
 
   it('several ranges have each their own gaps; those given up have none', async () => {
-    await commit(1, 1, [10, 20]);
+    await commit(1, [10, 20]);
     const opened = await replace([null, 10], [20, null]);
     assert.deepEqual(opened, [
       [2, null, 10],
       [3, 20, null],
     ]);
-    await commit(3, 101, [20, 30], [40, 50]);
+    await commit(3, [20, 30], [40, 50]);
     assert.deepEqual(await gaps({ 2: 10, 3: 50 }), [
       [2, null, 10],
       [3, 30, 40],
     ]);
-    await commit(2, 201, [null, 10]);
+    await commit(2, [null, 10]);
     assert.deepEqual(await gaps({ 3: 50 }), [[3, 30, 40]]);
     assert.deepEqual(await replace([30, 40]), [[4, 30, 40]]);
-    await commit(4, 301, [30, 40]);
+    await commit(4, [30, 40]);
     assert.deepEqual(await gaps(), []);
     assert.deepEqual(await replace(), []);
     assert.deepEqual(await gaps(), []);
   });
 
   it('a range that is split ends at the cut, and another has the rest; each has its own gaps', async () => {
-    await commit(1, 1, [null, 10]);
+    await commit(1, [null, 10]);
     const split = (rangeNo: number, until: Id, cut: number) =>
       session.transaction((client) =>
-        splitRange(client, run, { rangeNo, untilId: toId(until) }, toId(cut) ?? Buffer.alloc(0)),
+        splitRange(client, run, { rangeNo, epoch: 1, untilId: toId(until) }, toId(cut) ?? Buffer.alloc(0)),
       );
     assert.deepEqual(show([await split(1, null, 30)]), [[2, 30, null]]);
     assert.deepEqual(show([await split(1, 30, 20)]), [[3, 20, 30]]);
@@ -197,8 +196,8 @@ describe('the ranges of a run', () => {
       [2, 30, null],
       [3, 20, 30],
     ]);
-    await commit(1, 1, [10, 20]);
-    await commit(2, 101, [30, 40]);
+    await commit(1, [10, 20]);
+    await commit(2, [30, 40]);
     assert.deepEqual(await gaps({ 1: 20, 2: 40 }), [[3, 20, 30]]);
     // As after a COMMIT whose answer was lost.
     assert.deepEqual(show([await split(1, 30, 20)]), [[3, 20, 30]]);
@@ -211,7 +210,9 @@ describe('the ranges of a run', () => {
     await session.transaction((client) => takeOverRun(client, run.runId));
     const cut = toId(10) ?? Buffer.alloc(0);
     await assert.rejects(
-      session.transaction((client) => splitRange(client, overtaken, { rangeNo: 1, untilId: null }, cut)),
+      session.transaction((client) =>
+        splitRange(client, overtaken, { rangeNo: 1, epoch: 1, untilId: null }, cut),
+      ),
       /another process has taken this run over/,
     );
     assert.deepEqual(await gaps(), [[1, null, null]]);
@@ -229,22 +230,89 @@ describe('the ranges of a run', () => {
     ]);
     assert.deepEqual(await gaps(), show(run.ranges));
     // The first has nothing to read, the second ends before the last that was handed over is committed.
-    await commit(2, 1, [10, 20]);
+    await commit(2, [10, 20]);
     assert.deepEqual(await gaps({ 1: null, 2: 30 }), [[2, 20, null]]);
     assert.deepEqual(await gaps({ 1: null, 2: 20 }), []);
   });
 
   it('batches of another run do not count', async () => {
-    await commit(1, 1, ...whole);
+    await commit(1, ...whole);
     run = await beginRun(session, settings, 'drop', null);
     assert.deepEqual(await gaps({ 1: 40 }), [[1, null, null]]);
-    assert.equal(await session.run((client) => readNextBatch(client, run.runId)), 1);
   });
 
-  it('the next batch comes after all documents that were committed, with room for those of a hole', async () => {
-    const next = () => session.run((client) => readNextBatch(client, run.runId));
-    assert.equal(await next(), 1);
-    await commit(1, 1, [10, 20], [30, 40]);
-    assert.equal(await next(), 41);
+  it('what another process took for the end of a range is asked for again', async () => {
+    await commit(1, ...whole);
+    assert.deepEqual(await gaps({ 1: 40 }, false), [[1, 40, null]]);
+    assert.deepEqual(await gaps({ 1: null }, false), [[1, 40, null]]);
+  });
+
+  it('batches have the same number in several ranges, and each once', async () => {
+    await replace([null, 20], [20, null]);
+    await commit(2, [null, 10]);
+    await commit(3, [null, 10]);
+    await assert.rejects(commit(3, [null, 10]), /duplicate key/);
+  });
+
+  it('a range that was given up takes no batch and comes to no end, and the others do', async () => {
+    await replace([null, 20], [20, null]);
+    await sandbox.client.query('UPDATE mongo2pg.ranges SET epoch = 2 WHERE range_no = 2');
+    await assert.rejects(commit(2, [null, 10]), (error) => {
+      assert.throws(() => isClaimedBefore(error), /another process has taken this run over/);
+      return true;
+    });
+    const finish = (rangeNo: number) =>
+      session.run((client) => finishRange(client, run.runId, { rangeNo, epoch: 1 }, toId(20)));
+    await assert.rejects(finish(2), /another process has taken this run over/);
+    await commit(3, [20, 30]);
+    await finish(3);
+    await replace();
+    await assert.rejects(commit(3, [30, 40]), 'as are closed ones');
+  });
+
+  it('a worker that claims a batch while its range is taken away waits, and is refused', async () => {
+    const worker = await connectPostgres(sandbox.postgresUrl, 'mongo2pg worker');
+    try {
+      let claiming: Promise<unknown> = Promise.resolve();
+      await session.transaction(async (client) => {
+        await endStrays(client, run.runId);
+        await replaceRanges(client, run.runId, []);
+        claiming = worker.client.query(claimStatement(run.runId, batchOf(1, null, 10), account));
+        claiming.catch(() => undefined);
+        await waitUntil('the worker waits', async () => {
+          const { rowCount } = await sandbox.client.query(
+            `SELECT FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'mongo2pg worker' AND wait_event_type = 'Lock'`,
+          );
+          return rowCount === 1;
+        });
+      });
+      await assert.rejects(claiming, (error) => {
+        assert.throws(() => isClaimedBefore(error), /another process has taken this run over/);
+        return true;
+      });
+    } finally {
+      await closePostgres(worker);
+    }
+  });
+
+  it('a range is cut while a worker has a batch of it under way', async () => {
+    const worker = await connectPostgres(sandbox.postgresUrl, 'mongo2pg worker');
+    try {
+      await worker.client.query('BEGIN');
+      await commit(1, [null, 10]);
+      await worker.client.query(claimStatement(run.runId, batchOf(1, 10, 20), account));
+      const cut = toId(30) ?? Buffer.alloc(0);
+      await session.transaction((client) =>
+        splitRange(client, run, { rangeNo: 1, epoch: 1, untilId: null }, cut),
+      );
+      await worker.client.query('COMMIT');
+    } finally {
+      await closePostgres(worker);
+    }
+    assert.deepEqual(await gaps(), [
+      [1, 20, 30],
+      [2, 30, null],
+    ]);
   });
 });

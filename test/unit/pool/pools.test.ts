@@ -52,7 +52,8 @@ class Spawned {
   }
 
   order(order: Order, documents: Uint8Array = new Uint8Array(), number = 1): void {
-    const batch = { number, rangeNo: 1, count: 1, documents, afterId: null, lastId: new Uint8Array(5) };
+    const place = { rangeNo: 1, epoch: 1, number, afterId: null, lastId: new Uint8Array(5) };
+    const batch = { ...place, count: 1, documents };
     this.worker.send({ kind: 'batch', run: 1, delivery: 1, batch: { ...batch, deadly: order }, sentAtMs: 0 });
   }
 
@@ -67,7 +68,11 @@ class Spawned {
 
   /** What it said other than that it listens. */
   get said(): { readonly received: number; readonly holding: readonly number[] }[] {
-    return this.heard.flatMap((message) => (message !== 'gone' && message.kind === 'alive' ? [message] : []));
+    return this.heard.flatMap((message) =>
+      message !== 'gone' && message.kind === 'alive'
+        ? [{ received: message.received, holding: message.holding.map(Number) }]
+        : [],
+    );
   }
 }
 

@@ -11,6 +11,7 @@ function batchOf(ids: readonly unknown[]): Batch {
   return {
     number: 101,
     rangeNo: 3,
+    epoch: 1,
     count: ids.length,
     // Of different lengths, so that a wrong boundary is seen.
     documents: rawArray(ids.map((id, index) => serialize({ _id: id, text: 'x'.repeat(index * 7) }))),
@@ -76,6 +77,6 @@ describe('splitting a batch', () => {
   });
 
   it('of one document is refused', () => {
-    assert.throws(() => splitBatch(batchOf([1])), /batch 101 cannot be split/);
+    assert.throws(() => splitBatch(batchOf([1])), /batch 3\/101 cannot be split/);
   });
 });

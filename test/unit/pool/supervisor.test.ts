@@ -168,7 +168,7 @@ class ScriptedClock implements Clock {
 }
 
 function batchOf(number: number, bytes = 10): Batch {
-  const place = { number, rangeNo: 1, afterId: null, lastId: new Uint8Array() };
+  const place = { rangeNo: 1, epoch: 1, number, afterId: null, lastId: new Uint8Array() };
   return { ...place, count: 1, documents: new Uint8Array(bytes) };
 }
 
@@ -177,8 +177,9 @@ function batchOfDocuments(number: number, count: number): Batch {
   const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
   const lastId = serialize({ _id: number + count - 1 });
   return {
-    number,
     rangeNo: 1,
+    epoch: 1,
+    number,
     afterId: null,
     lastId,
     count,
@@ -215,7 +216,6 @@ const settings: WorkerSettings = {
   postgresUrl: '',
   purpose: 'load',
   runId: '1',
-  epoch: 1,
   retryLimitMs: 0,
   answerTimeoutMs: 0,
   plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
@@ -401,8 +401,8 @@ describe('Supervisor', () => {
     }
     assert.deepEqual(acked, [1, 5, 6, 7]);
     assert.equal(deaths, 5, 'two for the whole, and one for each halving');
-    assert.match(notices.join('\n'), /batch 1 \(8 documents\) ends workers and is split/);
-    assert.match(notices.join('\n'), /document 6 ends workers and becomes a dead letter/);
+    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) ends workers and is split/);
+    assert.match(notices.join('\n'), /document 6 of range 1 ends workers and becomes a dead letter/);
     await run.drain();
   });
 

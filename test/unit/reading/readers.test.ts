@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import fc from 'fast-check';
 import { Division } from '../../../src/reading/division.ts';
+import type { RangeQueue } from '../../../src/reading/range-queue.ts';
 import type { Range } from '../../../src/reading/range-reading.ts';
 import { readRanges, type ReadersOptions } from '../../../src/reading/readers.ts';
 import type { IdSample, Interval, Page } from '../../../src/source/source.ts';
@@ -80,19 +81,22 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
     afterId: Uint8Array | null;
     untilId: Uint8Array | null;
     lastId: Uint8Array | null;
+    documents: number;
   }[] = [];
+  const ends = new Map<number, Uint8Array | null>();
   let waiting = 0;
   let isSplitting = false;
   const reading = {
     read,
     books,
+    ends,
     splits: 0,
     isToStop: false,
     onHandOver: (): Promise<void> => Promise.resolve(),
     mostHeld: 0,
     open({ afterId, untilId }: Interval): Range {
-      const range = { rangeNo: books.length + 1, afterId, untilId };
-      books.push({ ...range, lastId: null });
+      const range = { rangeNo: books.length + 1, epoch: 1, afterId, untilId };
+      books.push({ ...range, lastId: null, documents: 0 });
       return range;
     },
   };
@@ -100,15 +104,26 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
     source,
     division: new Division({ sampleIds: () => Promise.resolve(sample) }, readers),
     itemsPerPage,
-    handOver: async (page, { rangeNo, afterId }) => {
+    handOver: async ({ rangeNo, number, afterId, ...page }) => {
       reading.mostHeld = Math.max(reading.mostHeld, ++waiting + source.reading);
       const range = books[rangeNo - 1];
       assert.ok(range !== undefined);
       assert.deepEqual(afterId, range.lastId ?? range.afterId, 'the pages of a range are a chain');
+      assert.equal(number, range.documents + 1, 'batches are numbered within their range');
+      range.documents += page.count;
       range.lastId = page.lastId;
       read.push(...(JSON.parse(Buffer.from(page.documents).toString()) as number[]));
       await reading.onHandOver();
       waiting--;
+    },
+    isToStop: () => reading.isToStop,
+  };
+  const queueOf = (ranges: readonly Range[], waiting = [...ranges]): RangeQueue => ({
+    take: () => Promise.resolve(waiting.shift() ?? null),
+    finish: ({ rangeNo }, lastId) => {
+      assert.ok(!ends.has(rangeNo), 'a range comes to its end once');
+      ends.set(rangeNo, lastId);
+      return Promise.resolve();
     },
     split: async ({ rangeNo, untilId }, cutId) => {
       assert.equal(isSplitting, false, 'the books are written by one at a time');
@@ -127,9 +142,8 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
       reading.splits++;
       return reading.open({ afterId: cutId, untilId });
     },
-    isToStop: () => reading.isToStop,
-  };
-  return { reading, options };
+  });
+  return { reading, options, queueOf };
 }
 
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
@@ -159,12 +173,12 @@ describe('readRanges', () => {
           };
           const sampled = sorted(ids).filter((_, index) => index % documentsPerId === 0);
           const sample = { ids: sampled.map(toId), documentsPerId };
-          const { reading, options } = createReading(source, readers, sample, itemsPerPage);
+          const { reading, options, queueOf } = createReading(source, readers, sample, itemsPerPage);
           const bounds = [null, ...cuts.map(toId)];
           const ranges = bounds.map((afterId, index) =>
             reading.open({ afterId, untilId: bounds[index + 1] ?? null }),
           );
-          const ends = await readRanges(ranges, options);
+          await readRanges(queueOf(ranges), options);
           const written = new Set(writes.map((write) => write.id));
           const counts = new Map<number, number>();
           for (const found of reading.read) counts.set(found, (counts.get(found) ?? 0) + 1);
@@ -177,7 +191,7 @@ describe('readRanges', () => {
             sorted(ids.filter((stays) => !written.has(stays))),
           );
           assert.deepEqual(
-            [...ends].sort(([a], [b]) => a - b),
+            [...reading.ends].sort(([a], [b]) => a - b),
             reading.books.map(({ rangeNo, lastId }) => [rangeNo, lastId]),
           );
           assert.equal(source.open, 0);
@@ -190,8 +204,11 @@ describe('readRanges', () => {
 
   it('splits what one has left until all have work, and no page is asked for twice', async () => {
     const source = new NumberSource(upTo(400));
-    const { reading, options } = createReading(source, 4, { ids: upTo(400).map(toId), documentsPerId: 1 });
-    await readRanges([reading.open(everything)], options);
+    const { reading, options, queueOf } = createReading(source, 4, {
+      ids: upTo(400).map(toId),
+      documentsPerId: 1,
+    });
+    await readRanges(queueOf([reading.open(everything)]), options);
     assert.deepEqual(sorted(reading.read), upTo(400));
     assert.ok(reading.splits >= 3, `${reading.splits} splits`);
     assert.equal(source.mostReading, 4);
@@ -199,25 +216,29 @@ describe('readRanges', () => {
 
   it('two that have nothing left halve different ranges, the larger one first', async () => {
     const source = new NumberSource(upTo(200));
-    const { reading, options } = createReading(source, 4, { ids: upTo(200).map(toId), documentsPerId: 1 });
+    const { reading, options, queueOf } = createReading(source, 4, {
+      ids: upTo(200).map(toId),
+      documentsPerId: 1,
+    });
     const halved: number[] = [];
-    const split: ReadersOptions['split'] = (range, cutId) => {
-      halved.push(range.rangeNo);
-      return options.split(range, cutId);
-    };
     const bounds = [null, ...[89, 197, 198].map(toId), null];
     const ranges = bounds.slice(0, 4).map((afterId, index) => {
       return reading.open({ afterId, untilId: bounds[index + 1] ?? null });
     });
-    await readRanges(ranges, { ...options, split });
+    const queue = queueOf(ranges);
+    const split: RangeQueue['split'] = (range, cutId) => {
+      halved.push(range.rangeNo);
+      return queue.split(range, cutId);
+    };
+    await readRanges({ ...queue, split }, options);
     assert.deepEqual(sorted(reading.read), upTo(200));
     assert.deepEqual(halved.slice(0, 2), [2, 1]);
   });
 
   it('does not cut where a range ends anyway', async () => {
     const source = new NumberSource(upTo(100));
-    const { reading, options } = createReading(source, 2, { ids: [toId(99)], documentsPerId: 100 });
-    await readRanges([reading.open({ afterId: null, untilId: toId(99) })], options);
+    const { reading, options, queueOf } = createReading(source, 2, { ids: [toId(99)], documentsPerId: 100 });
+    await readRanges(queueOf([reading.open({ afterId: null, untilId: toId(99) })]), options);
     assert.deepEqual(reading.read, upTo(100));
     assert.equal(reading.splits, 0);
   });
@@ -225,7 +246,7 @@ describe('readRanges', () => {
   it('takes the length of pages that came for that of pages to come', async () => {
     // As where large documents make every page short: by the setting all of it is a single page.
     const source = new NumberSource(upTo(100));
-    const { reading, options } = createReading(
+    const { reading, options, queueOf } = createReading(
       source,
       2,
       { ids: upTo(100).map(toId), documentsPerId: 1 },
@@ -235,7 +256,10 @@ describe('readRanges', () => {
     source.readPage = (interval) => ask(interval, 2);
     // The first to look for a range to split does so when a page has come.
     await readRanges(
-      [reading.open({ afterId: null, untilId: toId(1) }), reading.open({ afterId: toId(1), untilId: null })],
+      queueOf([
+        reading.open({ afterId: null, untilId: toId(1) }),
+        reading.open({ afterId: toId(1), untilId: null }),
+      ]),
       options,
     );
     assert.deepEqual(sorted(reading.read), upTo(100));
@@ -244,15 +268,15 @@ describe('readRanges', () => {
 
   it('reads by one where nothing can be split', async () => {
     const source = new NumberSource(upTo(50));
-    const { reading, options } = createReading(source, 4, null);
-    await readRanges([reading.open(everything)], options);
+    const { reading, options, queueOf } = createReading(source, 4, null);
+    await readRanges(queueOf([reading.open(everything)]), options);
     assert.deepEqual(reading.read, upTo(50));
     assert.equal(source.mostReading, 1);
   });
 
   it('told to stop, asks for no further page, and no range counts as read', async () => {
     const source = new NumberSource(upTo(100));
-    const { reading, options } = createReading(source, 3, null);
+    const { reading, options, queueOf } = createReading(source, 3, null);
     reading.onHandOver = () => {
       reading.isToStop = reading.read.length >= 6;
       return Promise.resolve();
@@ -260,21 +284,22 @@ describe('readRanges', () => {
     const ranges = [0, 30, 60].map((after) =>
       reading.open({ afterId: toId(after), untilId: toId(after + 30) }),
     );
-    assert.deepEqual(await readRanges(ranges, options), new Map());
+    await readRanges(queueOf(ranges), options);
+    assert.deepEqual(reading.ends, new Map());
     assert.equal(reading.read.length, 6);
     assert.equal(source.open, 0);
   });
 
   it('a reader that fails ends the others, and is heard of when none is at work', async () => {
     const source = new NumberSource(upTo(100), [1, 1, 1, 1, 8, 1]);
-    const { reading, options } = createReading(source, 3, null);
+    const { reading, options, queueOf } = createReading(source, 3, null);
     source.onPage = (asked) => {
       if (asked === 5) throw new Error('the server is on fire');
     };
     const ranges = [0, 30, 60].map((after) =>
       reading.open({ afterId: toId(after), untilId: toId(after + 30) }),
     );
-    await assert.rejects(readRanges(ranges, options), /on fire/);
+    await assert.rejects(readRanges(queueOf(ranges), options), /on fire/);
     // The page that failed was never taken off.
     assert.equal(source.reading, 1);
     const { length } = reading.read;
@@ -284,8 +309,12 @@ describe('readRanges', () => {
 
   it('a split that cannot be written down ends all', async () => {
     const source = new NumberSource(upTo(100));
-    const { reading, options } = createReading(source, 2, { ids: upTo(100).map(toId), documentsPerId: 1 });
+    const { reading, options, queueOf } = createReading(source, 2, {
+      ids: upTo(100).map(toId),
+      documentsPerId: 1,
+    });
     const split = () => Promise.reject(new Error('the disk is full'));
-    await assert.rejects(readRanges([reading.open(everything)], { ...options, split }), /disk is full/);
+    const queue = { ...queueOf([reading.open(everything)]), split };
+    await assert.rejects(readRanges(queue, options), /disk is full/);
   });
 });

@@ -56,6 +56,7 @@ const started: StartedEvent = {
 const batch: Batch = {
   number: 1,
   rangeNo: 1,
+  epoch: 1,
   count: 100,
   documents: new Uint8Array(2000),
   afterId: null,

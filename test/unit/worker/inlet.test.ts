@@ -6,7 +6,8 @@ import type { ToWorker } from '../../../src/pool/protocol.ts';
 import { Inlet } from '../../../src/worker/inlet.ts';
 
 function batchOf(number: number, documents: Uint8Array): ToWorker {
-  const batch = { number, rangeNo: 1, count: 1, documents, afterId: null, lastId: new Uint8Array() };
+  const place = { number, rangeNo: 1, epoch: 1, afterId: null, lastId: new Uint8Array() };
+  const batch = { ...place, count: 1, documents };
   return { kind: 'batch', run: 1, delivery: number, batch, sentAtMs: number };
 }
 

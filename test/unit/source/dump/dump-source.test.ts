@@ -115,7 +115,7 @@ describe('a dump as a source', () => {
       it('goes on where a page was split', async () => {
         const source = await openSource(await write(form, content), collectionOf(form));
         for await (const page of source.pages({ afterId: null, untilId: null }, 20)) {
-          const whole: Batch = { number: 1, rangeNo: 1, afterId: null, ...page };
+          const whole: Batch = { number: 1, rangeNo: 1, epoch: 1, afterId: null, ...page };
           const [first, second] = splitBatch(splitBatch(whole)[1]);
           assert.deepEqual([first.number, second.number], [11, 16]);
           const part = await readSource(source, { afterId: first.afterId, untilId: first.lastId });

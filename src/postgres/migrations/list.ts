@@ -1,0 +1,53 @@
+/**
+ * The ledger's migrations, each applied once and in this order. One that was released is never changed: what comes next is
+ * a file of its own here.
+ */
+
+import { sql as ranges } from './000006.ts';
+import { sql as first } from './000005.ts';
+
+export interface LedgerMigration {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+export const migrations: readonly LedgerMigration[] = [
+  { number: 5, name: 'first', sql: first },
+  { number: 6, name: 'ranges-own-batches', sql: ranges },
+];
+
+/** The version that the first of them makes; what was before cannot be upgraded. */
+export const oldestVersion = 5;
+
+/** What this tool works with. */
+export const currentVersion = migrations.at(-1)?.number ?? oldestVersion;
+
+/** To be executed in a transaction. @param version the one that is there; null for an empty schema */
+export function upgradeStatements(version: number | null): string {
+  const due = migrations.filter(({ number }) => version === null || number > version);
+  return [
+    ...(version === null || version === oldestVersion ? [migrationsTable] : []),
+    ...(version === oldestVersion ? [recordStatement(oldestVersion, 'first', 'NULL')] : []),
+    ...due.flatMap(({ number, name, sql }) => [sql, recordStatement(number, name, 'now()')]),
+    `COMMENT ON SCHEMA mongo2pg IS '${describeVersion(currentVersion)}';`,
+  ].join('\n');
+}
+
+/** As the comment on the schema says it, which versions of this tool read that know no migrations. */
+export function describeVersion(version: number): string {
+  return `mongo2pg ledger ${version}`;
+}
+
+const migrationsTable = `
+  CREATE TABLE mongo2pg.migrations (
+    number      integer PRIMARY KEY,
+    name        text NOT NULL,
+    applied_at  timestamptz
+  );
+  COMMENT ON TABLE mongo2pg.migrations IS 'The changes of this ledger''s shape that were applied.';
+  COMMENT ON COLUMN mongo2pg.migrations.applied_at IS 'Null where it was applied before this table was there.';`;
+
+function recordStatement(number: number, name: string, at: 'now()' | 'NULL'): string {
+  return `INSERT INTO mongo2pg.migrations (number, name, applied_at) VALUES (${number}, '${name}', ${at});`;
+}
