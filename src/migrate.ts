@@ -4,8 +4,8 @@ import type pg from 'pg';
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
 import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
-import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
-import { Migration } from './migration.ts';
+import type { Failure, Outcome, RunEvent } from './events.ts';
+import { Migration, type Copied } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
@@ -105,8 +105,8 @@ class Job {
   }
 
   async #copySingle(database: Database): Promise<Outcome> {
-    const summary = await this.#copy(database, this.#config.mongoCollection, null, true);
-    return { summaries: summary === null ? [] : [summary], failures: [] };
+    const copied = await this.#copy(database, this.#config.mongoCollection, null, true);
+    return toOutcome([copied], []);
   }
 
   /** One after the other; what one fails at is no reason to leave the others. */
@@ -124,12 +124,11 @@ class Job {
     const mark = (name: string, outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
       this.#session.run((client) => markCollection(client, jobId, name, outcome, detail));
 
-    const summaries: Summary[] = [];
+    const copied: Copied[] = [];
     const failures: Failure[] = [];
     for (const [index, name] of names.entries()) {
       try {
-        const summary = await this.#copy(database, name, jobId, index === names.length - 1);
-        if (summary !== null) summaries.push(summary);
+        copied.push(await this.#copy(database, name, jobId, index === names.length - 1));
       } catch (error) {
         if (error instanceof NothingToCopyError) {
           this.#notify(`left out: ${error.message}`);
@@ -147,16 +146,15 @@ class Job {
       }
     }
     if (failures.length === 0) await this.#session.transaction((client) => finishJob(client, jobId));
-    return { summaries, failures };
+    return toOutcome(copied, failures);
   }
 
-  /** @returns null when there was nothing to copy, as one of several */
   async #copy(
     database: Database,
     collection: string,
     jobId: string | null,
     isLast: boolean,
-  ): Promise<Summary | null> {
+  ): Promise<Copied> {
     try {
       return await this.#copyCollection(database, collection, jobId, isLast);
     } catch (thrown) {
@@ -174,7 +172,7 @@ class Job {
     collection: string,
     jobId: string | null,
     isLast: boolean,
-  ): Promise<Summary | null> {
+  ): Promise<Copied> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
     const source = await database.open(collection, this.#config.filter);
     await this.#lock((client) => lockTable(client, table));
@@ -226,6 +224,14 @@ class Job {
   #notify(message: string): void {
     this.#options.onEvent({ kind: 'notice', message });
   }
+}
+
+function toOutcome(copied: readonly Copied[], failures: readonly Failure[]): Outcome {
+  return {
+    summaries: copied.flatMap((one) => (one.kind === 'now' ? [one.summary] : [])),
+    copiedBefore: copied.flatMap((one) => (one.kind === 'before' ? [one.account] : [])),
+    failures,
+  };
 }
 
 /** The user wants to stop, or a server is gone that the other collections need as well. */
