@@ -18,7 +18,7 @@ import {
   tablesOf,
 } from './postgres/ddl.ts';
 import { findJob } from './postgres/jobs.ts';
-import { describeRun } from './postgres/run-decision.ts';
+import { describeDone, describeRun } from './postgres/run-decision.ts';
 import { lockJob, lockTable, unlockJob, unlockTable } from './postgres/run-lock.ts';
 import { readVersion, requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
@@ -92,8 +92,7 @@ async function lookAtAll(
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
     }
-    await lookAt(config, options, session, database, mongoCollection, null);
-    return ExitCode.ok;
+    return await lookAt(config, options, session, database, mongoCollection, null);
   }
   const infos = await database.listCollections();
   const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
@@ -109,10 +108,12 @@ async function lookAtAll(
   }
   const jobId = unfinished ?? newJob;
   let exitCode: ExitCode = ExitCode.ok;
+  let failure: ExitCode | null = null;
   for (const { name } of chosen) {
     options.signal.throwIfAborted();
     try {
-      await lookAt(config, options, session, database, name, jobId);
+      const code = await lookAt(config, options, session, database, name, jobId);
+      if (code !== ExitCode.ok) exitCode = code;
     } catch (thrown) {
       const error = explainDatabaseError(thrown, config.postgresUrl);
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
@@ -121,10 +122,10 @@ async function lookAtAll(
         continue;
       }
       leaveOut(name, error.message, error);
-      if (exitCode === ExitCode.ok) exitCode = error.exitCode;
+      failure ??= error.exitCode;
     }
   }
-  return exitCode;
+  return failure ?? exitCode;
 }
 
 async function lookAt(
@@ -134,7 +135,7 @@ async function lookAt(
   database: Database,
   collection: string,
   jobId: string | null,
-): Promise<void> {
+): Promise<ExitCode> {
   const table = chooseTable(config.postgresSchema, collection, planFile);
   const source = await database.open(collection, config.filter);
   await session.run(async (client) => {
@@ -155,6 +156,7 @@ async function lookAt(
     documents,
     estimatedBytes: estimate.bytes === null ? null : Math.round(estimate.bytes),
   });
+  return prepared.kind === 'done' && prepared.deadLettered > 0 ? ExitCode.deadLetters : ExitCode.ok;
 }
 
 function describePreparation(prepared: Preparation): string {
@@ -162,7 +164,7 @@ function describePreparation(prepared: Preparation): string {
     case 'continue':
       return `would continue ${describeRun(prepared.run)}`;
     case 'done':
-      return `is copied already: ${describeRun(prepared.run)}`;
+      return describeDone(prepared);
     case 'begin':
       return prepared.removes === null
         ? 'would begin a new run'

@@ -153,9 +153,18 @@ export interface Failure {
   readonly exitCode: ExitCode;
 }
 
+/** A collection that an earlier start has copied, to whose end nothing was left to do. */
+export interface CopiedBefore {
+  readonly source: string;
+  readonly runId: string;
+  readonly copied: number;
+  readonly deadLettered: number;
+}
+
 /** What became of each collection. */
 export interface Outcome {
   readonly summaries: readonly Summary[];
+  readonly copiedBefore: readonly CopiedBefore[];
   /** Of several collections, those that failed; the failure of a single one is thrown. */
   readonly failures: readonly Failure[];
 }

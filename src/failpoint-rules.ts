@@ -17,6 +17,7 @@ export const failpointNames = [
   'primary-before-load-checkpoint',
   'primary-in-index-build',
   'primary-before-finish',
+  'primary-after-finish',
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 

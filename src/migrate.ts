@@ -3,11 +3,11 @@
 import type { Config } from './config.ts';
 import { openSource } from './connections.ts';
 import { InterruptedError, NothingToCopyError } from './errors.ts';
-import type { Outcome, Summary } from './events.ts';
+import type { Outcome } from './events.ts';
 import { describeFailure, isEndOfAll } from './failure.ts';
 import { withLane, type Lane } from './lane.ts';
 import { Listeners, type JobListener } from './listeners.ts';
-import { Migration } from './migration.ts';
+import { Migration, type Copied } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
@@ -75,11 +75,8 @@ interface JobOptions extends Omit<MigrateOptions, 'listeners'> {
   readonly size: Size;
 }
 
-/** What became of a collection. */
-type Result = Pick<Outcome, 'summaries' | 'failures'>;
-
-/** Nothing to tell of: it was copied already, or has nothing to be copied. */
-const nothing: Result = { summaries: [], failures: [] };
+/** Nothing to tell of: it has nothing to be copied. */
+const nothing: Outcome = { summaries: [], copiedBefore: [], failures: [] };
 
 interface CopyOptions {
   /** Of the ledger; null for a single collection. */
@@ -103,8 +100,8 @@ class Job {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
-    const summary = await this.#copy(lane, mongoCollection, { jobId: null, isLast: true, signal, indexJobs });
-    return { summaries: summary === null ? [] : [summary], failures: [] };
+    const alone = { jobId: null, isLast: true, signal, indexJobs };
+    return toOutcome(await this.#copy(lane, mongoCollection, alone));
   }
 
   /**
@@ -129,7 +126,7 @@ class Job {
 
     const small = listSmall(chosen);
     const large = names.filter((name) => !small.includes(name));
-    const results = new Map<string, Result>();
+    const results = new Map<string, Outcome>();
     const copyAlone = { jobId, signal, indexJobs };
     for (const name of large) {
       const isLast = small.length === 0 && name === large.at(-1);
@@ -148,7 +145,11 @@ class Job {
     const all = names.map((name) => results.get(name) ?? nothing);
     const failures = all.flatMap((result) => result.failures);
     if (failures.length === 0) await lane.session.transaction((client) => finishJob(client, jobId));
-    return { summaries: all.flatMap(({ summaries }) => summaries), failures };
+    return {
+      summaries: all.flatMap(({ summaries }) => summaries),
+      copiedBefore: all.flatMap(({ copiedBefore }) => copiedBefore),
+      failures,
+    };
   }
 
   /** @throws what ends the others as well */
@@ -156,14 +157,13 @@ class Job {
     lane: Lane,
     name: string,
     options: CopyOptions & { jobId: string },
-  ): Promise<Result> {
+  ): Promise<Outcome> {
     const { database, listeners } = this.#options;
     const source = `${database.name}.${name}`;
     const mark = (outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
       lane.session.run((client) => markCollection(client, options.jobId, name, outcome, detail));
     try {
-      const summary = await this.#copy(lane, name, options);
-      return summary === null ? nothing : { summaries: [summary], failures: [] };
+      return toOutcome(await this.#copy(lane, name, options));
     } catch (error) {
       if (error instanceof NothingToCopyError) {
         listeners.onEvent({ kind: 'left-out', source, reason: error.message });
@@ -173,12 +173,11 @@ class Job {
       if (isEndOfAll(error, options.signal)) throw error;
       const failure = describeFailure(source, error);
       await mark('failed', failure.message);
-      return { summaries: [], failures: [failure] };
+      return { ...nothing, failures: [failure] };
     }
   }
 
-  /** @returns null when it was copied already, as one of several */
-  async #copy(lane: Lane, collection: string, options: CopyOptions): Promise<Summary | null> {
+  async #copy(lane: Lane, collection: string, options: CopyOptions): Promise<Copied> {
     const { config, listeners, database } = this.#options;
     try {
       return await this.#migrate(lane, collection, options);
@@ -197,7 +196,7 @@ class Job {
     lane: Lane,
     collection: string,
     { jobId, isLast, signal, indexJobs }: CopyOptions,
-  ): Promise<Summary | null> {
+  ): Promise<Copied> {
     const { config, database, planFile, isTrial, listeners, workforce } = this.#options;
     const table = chooseTable(config.postgresSchema, collection, planFile);
     const source = await database.open(collection, config.filter);
@@ -212,6 +211,12 @@ class Job {
     });
     return await migration.execute();
   }
+}
+
+function toOutcome(copied: Copied): Outcome {
+  return copied.kind === 'now'
+    ? { ...nothing, summaries: [copied.summary] }
+    : { ...nothing, copiedBefore: [copied.account] };
 }
 
 /** It ends because it is to, or there was nothing to do. */

@@ -2,7 +2,7 @@
 
 import { targetOptions } from './config.ts';
 import { DamagedDumpError, MigrationError, withFix } from './errors.ts';
-import type { Summary } from './events.ts';
+import type { CopiedBefore, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
 import type { Listeners, RunObserver } from './listeners.ts';
@@ -14,7 +14,7 @@ import { describePostgres, explainDatabaseError } from './postgres/connection.ts
 import { finishTable } from './postgres/finish-table.ts';
 import { assignRun } from './postgres/jobs.ts';
 import { requireLead } from './postgres/lead.ts';
-import { describeRun } from './postgres/run-decision.ts';
+import { describeDone, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
 import { markFinished, readTotals } from './postgres/runs.ts';
 import { prepareRun, type PreparationOptions } from './preparation.ts';
@@ -31,7 +31,13 @@ export interface MigrationOptions extends PreparationOptions {
   onLoaded(): Promise<void>;
 }
 
+/** By this process, or by one before it. */
+export type Copied =
+  | { readonly kind: 'now'; readonly summary: Summary }
+  | { readonly kind: 'before'; readonly account: CopiedBefore };
+
 interface Opening {
+  readonly kind: 'open';
   readonly run: OpenRun;
   /** The collection's indexes, as far as they are to be carried over. */
   readonly specs: readonly IndexSpec[];
@@ -54,15 +60,14 @@ export class Migration {
   }
 
   /**
-   * @returns null when the collection was copied already, as one of several
    * @throws MigrationError with the exit code of the side that failed
    */
-  async execute(): Promise<Summary | null> {
+  async execute(): Promise<Copied> {
     try {
       const opening = await this.#open();
-      if (opening === null) return null;
+      if (opening.kind === 'before') return opening;
       try {
-        return await this.#complete(opening);
+        return { kind: 'now', summary: await this.#complete(opening) };
       } catch (error) {
         throw await this.#tellHowToContinue(error, opening.run);
       }
@@ -71,15 +76,16 @@ export class Migration {
     }
   }
 
-  async #open(): Promise<Opening | null> {
+  async #open(): Promise<Opening | (Copied & { readonly kind: 'before' })> {
     const { config, session, source, jobId } = this.#options;
     const prepared = await prepareRun(this.#options);
     if (prepared.kind !== 'begin' && jobId !== null) {
       await session.run((client) => assignRun(client, jobId, source.name, prepared.run.runId));
     }
     if (prepared.kind === 'done') {
-      this.#notify(`${source.name} is copied already: ${describeRun(prepared.run)}`);
-      return null;
+      this.#notify(`${source.name} ${describeDone(prepared)}`);
+      const { run, copied, deadLettered } = prepared;
+      return { kind: 'before', account: { source: source.name, runId: run.runId, copied, deadLettered } };
     }
     const { specs, notices } = prepared;
     for (const message of notices) this.#notify(message);
@@ -89,14 +95,14 @@ export class Migration {
         `continuing ${describeRun(prepared.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
           `${formatPlural(run.ranges.length, 'gap')} to read`,
       );
-      return { run, specs };
+      return { kind: 'open', run, specs };
     }
     const { settings, ifExists, removes } = prepared;
     const intervals = await this.#division.intervals(source.documentsPerPage(config.itemsPerPage));
     await reachFailpoint('primary-after-plan');
     const run = await beginRun(session, settings, ifExists, jobId, intervals);
     if (removes !== null) this.#notify(`removed ${removes}`);
-    return { run, specs };
+    return { kind: 'open', run, specs };
   }
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
@@ -137,6 +143,7 @@ export class Migration {
     requireBalance(summary);
     await reachFailpoint('primary-before-finish');
     await session.transaction((client) => markFinished(client, run));
+    await reachFailpoint('primary-after-finish');
     onEvent({ kind: 'summary', ...summary });
     return summary;
   }

@@ -31,8 +31,8 @@ export interface PreparationOptions {
 }
 
 export type Preparation =
-  /** Of several collections, one that is copied already. */
-  | { readonly kind: 'done'; readonly run: Run }
+  /** See `RunDecision`. */
+  | (RunDecision & { readonly kind: 'done' })
   | ({ readonly kind: 'continue'; readonly run: Run } & Outlook)
   | ({
       readonly kind: 'begin';

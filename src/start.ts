@@ -51,7 +51,8 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   const [failure] = [...outcome.failures, ...verified.failures];
   if (failure !== undefined) return failure.exitCode;
   if (!verified.summaries.every(isProven)) return ExitCode.different;
-  const isAllCopied = outcome.summaries.every(({ deadLettered }) => deadLettered === 0);
+  const all = [...outcome.summaries, ...outcome.copiedBefore];
+  const isAllCopied = all.every(({ deadLettered }) => deadLettered === 0);
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
 }
 

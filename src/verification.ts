@@ -16,6 +16,7 @@ import { keyIndex } from './postgres/expected-rows.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { readTotals, type Run } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
+import { maxNamed } from './postgres/shown-values.ts';
 import { Division } from './reading/division.ts';
 import { MemoryRangeQueue } from './reading/range-queue.ts';
 import { readRanges } from './reading/readers.ts';
@@ -35,9 +36,6 @@ export interface VerificationOptions {
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
 }
-
-/** Differences are read again before they are told; more than these at a time are only counted. */
-const maxNamed = 100;
 
 /** Rows in the tables: all of them, and those that other runs, or somebody before them, have put there. */
 interface RowCounts {

@@ -25,7 +25,7 @@ import {
 } from './expected-rows.ts';
 import type { LoadableBatch } from './load.ts';
 import type { Session } from './session.ts';
-import { maxReadCharacters, showValues } from './shown-values.ts';
+import { maxNamed, maxReadCharacters, showValues } from './shown-values.ts';
 import { emptyStages } from './stage.ts';
 
 /** A document whose row is missing, or differs. */
@@ -52,9 +52,6 @@ export interface Comparison {
   /** Details of the first of those that are missing or different. */
   readonly differences: readonly Difference[];
 }
-
-/** So many are told of one batch: whoever has more has seen enough to know what is wrong. */
-const maxDetailed = 20;
 
 interface DifferingRow {
   readonly row: number;
@@ -153,7 +150,7 @@ export class Comparer {
   ): Promise<Comparison> {
     const letters = await this.#findLetters(client, suspects);
     const wrong = suspects.filter((suspect) => !letters.has(suspect));
-    const detailed = wrong.slice(0, maxDetailed);
+    const detailed = wrong.slice(0, maxNamed);
     const values = await readValues(client, this.#plan, detailed);
     const missing = wrong.filter(({ row }) => row?.isMissing !== false).length;
     return {

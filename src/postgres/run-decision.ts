@@ -3,11 +3,11 @@
 import type pg from 'pg';
 import type { IfExists } from '../config.ts';
 import { TargetError, UsageError } from '../errors.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatPlural } from '../format.ts';
 import type { Plan } from '../plan/plan.ts';
 import { hasRows, hasTable, qualifiedName } from './ddl.ts';
 import { hasLedger } from './ledger.ts';
-import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
+import { findRun, readTotals, type Run, type RunSettings, type RunTotals } from './runs.ts';
 
 export interface RunRequest {
   readonly table: Pick<Plan, 'schema' | 'table'>;
@@ -25,8 +25,8 @@ export interface RunRequest {
 
 export type RunDecision =
   | { readonly kind: 'continue'; readonly run: Run }
-  /** Of several collections, one that is copied already. */
-  | { readonly kind: 'done'; readonly run: Run }
+  /** It is copied already, and the same is asked for again: what ended a process may have come after the run's end. */
+  | ({ readonly kind: 'done'; readonly run: Run } & Pick<RunTotals, 'copied' | 'deadLettered'>)
   /** `removes` says what is given up for it, for people; null when nothing is. */
   | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
 
@@ -43,11 +43,15 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
   if (run.isFinished) {
     const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
     const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
-    if (isOfThisJob || (request.jobId !== null && !isReplaced && isSameCollection(run, request)))
-      return { kind: 'done', run };
-    if (isReplaced || isTrial) return await beginAnew(client, request, run);
-    await refuseRepetition(client, request, run);
-    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+    if (isOfThisJob) return await tellDone(client, run);
+    const isGoneOver = request.jobId !== null && isSameCollection(run, request);
+    if (isReplaced || (isTrial && !isGoneOver)) return await beginAnew(client, request, run);
+    if (!(await isRepetition(client, request, run))) {
+      return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+    }
+    const differences = listDifferences(run, request);
+    if (differences.length === 0) return await tellDone(client, run);
+    throw await refuseRepetition(client, request, run, differences);
   }
   const differences = listDifferences(run, request);
   if (differences.length === 0) return { kind: 'continue', run };
@@ -102,22 +106,37 @@ async function requireNoRows(
   });
 }
 
+async function tellDone(client: pg.Client, run: Run): Promise<RunDecision> {
+  const { copied, deadLettered } = await readTotals(client, run.runId);
+  return { kind: 'done', run, copied, deadLettered };
+}
+
 /** A finished run is not run again by accident, neither into a table that refuses doubles nor into one that takes them. */
-async function refuseRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<void> {
-  const { table, ifExists } = request;
-  const isSame = isSameCollection(run, request);
-  if (ifExists === 'append' && !isSame) return;
-  if (ifExists !== 'append' && !(await hasRows(client, table))) return;
+async function isRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<boolean> {
+  return request.ifExists === 'append'
+    ? isSameCollection(run, request)
+    : await hasRows(client, request.table);
+}
+
+async function refuseRepetition(
+  client: pg.Client,
+  request: RunRequest,
+  run: Run,
+  differences: readonly string[],
+): Promise<TargetError> {
+  const name = qualifiedName(request.table);
   const { copied } = await readTotals(client, run.runId);
-  throw new TargetError(
-    `the table ${qualifiedName(table)} already has the ${formatCount(copied)} rows of ${describeRun(run)}`,
-    {
-      code: 'ALREADY_COPIED',
-      fix: isSame
-        ? 'nothing is left to do; to copy the collection anew, say --restart.'
-        : 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
-    },
-  );
+  const has = `the table ${name} already has the ${formatCount(copied)} rows of ${describeRun(run)}`;
+  const code = 'ALREADY_COPIED';
+  return isSameCollection(run, request)
+    ? new TargetError(`${has}, which was begun differently: ${differences.join('; ')}`, {
+        code,
+        fix: 'to copy the collection anew, say --restart.',
+      })
+    : new TargetError(has, {
+        code,
+        fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+      });
 }
 
 /** What an earlier run brought goes; what was there before it does not, unless that is said. */
@@ -145,6 +164,14 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   const what = how === 'drop' ? `the table ${name}` : `all rows of ${name}`;
   const removes = `${what} (${describeRun(run)}: ${formatCount(copied)} rows, ${formatCount(deadLettered)} dead letters)`;
   return { kind: 'begin', ifExists: how, removes };
+}
+
+/** Of a run that is done, for people. */
+export function describeDone({ run, copied, deadLettered }: RunDecision & { readonly kind: 'done' }): string {
+  return (
+    `is copied already: ${describeRun(run)}: ${formatPlural(copied, 'row')}, ${formatPlural(deadLettered, 'dead letter')}; ` +
+    'to copy it anew, say --restart'
+  );
 }
 
 export function describeRun({ runId, settings, startedAt }: Run): string {

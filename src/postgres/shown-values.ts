@@ -1,4 +1,10 @@
-/** What is shown of two values that differ: enough to see where. */
+/** What is shown of differences: how many, and of two values enough to see where they differ. */
+
+/**
+ * So many are named of one collection, and so also of one batch, which may have them all. They are read again before they are
+ * told; more are only counted.
+ */
+export const maxNamed = 100;
 
 /** So much of a value is looked at; whoever needs more looks at the row itself. */
 export const maxReadCharacters = 10_000;

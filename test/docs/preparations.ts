@@ -23,6 +23,7 @@ export const preparations: Readonly<Record<string, Preparation>> = {
   'docs/stopped-runs.md': { prepare: fillUsers },
   'docs/tables.md': { prepare: fillUsers },
   'docs/tuning.md': { prepare: fillUsers },
+  'docs/types.md': { prepare: fillVisits },
   'docs/verify.md': { prepare: copyUsers },
 };
 
@@ -36,6 +37,14 @@ const users = Array.from({ length: 2_000 }, (_, index) => ({
 export async function fillUsers({ servers }: Stage): Promise<void> {
   const collection = servers.mongo.db('school').collection('users');
   await collection.insertMany(users.map((user) => ({ ...user })));
+}
+
+async function fillVisits({ servers }: Stage): Promise<void> {
+  const times = ['2024-02-29T12:00:00Z', '2024-03-01T09:30:00.250Z', '2024-03-01T00:00:00Z'];
+  await servers.mongo
+    .db('school')
+    .collection<{ _id: number }>('visits')
+    .insertMany(times.map((at, index) => ({ _id: index + 1, page: { url: '/', at: new Date(at) } })));
 }
 
 async function copyUsers(stage: Stage): Promise<void> {

@@ -74,9 +74,18 @@ describe('a finished run', () => {
     assertCode(await scene.run(), 0);
     for (const args of [[], ['--if-exists', 'append']]) {
       const again = await scene.run({}, ...args);
-      assertCode(again, ExitCode.target);
-      assert.match(again.stderr, /already has the 100 rows of run 1 .*nothing is left to do.*--restart/);
+      assertCode(again, ExitCode.ok);
+      assert.match(again.notices, /is copied already: run 1 .*: 100 rows, 0 dead letters; .*--restart/);
+      const otherwise = await scene.run({ JSON_STYLE: 'plain' }, ...args);
+      assertCode(otherwise, ExitCode.target);
+      assert.match(
+        otherwise.stderr,
+        /already has the 100 rows of run 1 .*JSON_STYLE was not set and is now plain — .*--restart/,
+      );
     }
+    const compared = await scene.run({}, '--verify');
+    assertCode(compared, ExitCode.ok);
+    assert.match(compared.stdout, /"kind":"verified".*"equal":100/);
     await scene.assertEqual();
     await scene.collection.insertMany(documentsOf(10, 100));
     assertCode(await scene.run({}, '--restart'), 0);

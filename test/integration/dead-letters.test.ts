@@ -98,6 +98,12 @@ describe('rows that Postgres refuses', () => {
       name: 'name 501',
       age: 200,
     });
+    // The same command again has nothing to do, and is of the same opinion.
+    for (const args of [['--dry-run'], []]) {
+      const again = await run(...args);
+      assert.equal(again.code, ExitCode.deadLetters, again.stderr);
+      assert.match(again.stdout + again.stderr, /is copied already: run 1 .*: 997 rows, 3 dead letters/);
+    }
   });
 
   it('NOT NULL names the column', async () => {

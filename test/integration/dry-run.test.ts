@@ -131,7 +131,10 @@ describe('npm start -- --dry-run', () => {
     assert.equal((await run(sandbox, failpoints.env)).signal, 'SIGKILL');
     const says = /(would continue|continuing) run 2 /;
     await assertForetold(sandbox, { code: ExitCode.ok, says }, {});
-    await assertForetold(sandbox, { code: ExitCode.target, says: /already has the 1,000 rows of run 2/ }, {});
+    await assertForetold(sandbox, { code: ExitCode.ok, says: /is copied already: run 2 .*: 1,000 rows/ }, {});
+    const otherwise = { JSON_STYLE: 'plain' };
+    const refused = /already has the 1,000 rows of run 2 .*begun differently: JSON_STYLE was not set/;
+    await assertForetold(sandbox, { code: ExitCode.target, says: refused }, otherwise);
     const { rows } = await sandbox.client.query<{ bytes: number }>(
       `SELECT (pg_relation_size('things') + pg_relation_size('things_pkey'))::int AS bytes`,
     );
@@ -183,7 +186,7 @@ describe('npm start -- --dry-run', () => {
       'drop',
     );
     assert.match(continued.told.stdout, /would continue run \d+/);
-    assert.match(continued.told.stdout, /is copied already: run \d+ \(.*\)\n(?! {2}about)/);
+    assert.match(continued.told.stdout, /is copied already: run \d+ \(.*, say --restart\n(?! {2}about)/);
     assert.match(continued.real.stderr, /continuing run \d+/);
     // The job is finished now, so that the same starts a new one.
     const anew = { code: ExitCode.ok, says: /(remove|removed) the table "public"\."things"/ };
@@ -397,11 +400,10 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await prepare('ALTER ROLE guest SET default_transaction_read_only = on');
     const says = /transactions are read-only here .*RESET default_transaction_read_only/;
     await assertForetold(sandbox, { code: ExitCode.target, says }, asGuest);
-    // Not a real one, which would need a second server: Postgres is made to say that it is one.
+    // Not a real one, which would need a second server: Postgres is made to say that it is one, in this database.
     await prepare(
-      `CREATE SCHEMA double; GRANT USAGE ON SCHEMA double TO guest;
-       CREATE FUNCTION double.pg_is_in_recovery() RETURNS boolean LANGUAGE sql RETURN true;
-       ALTER ROLE guest SET search_path = double, pg_catalog`,
+      `ALTER FUNCTION pg_catalog.pg_is_in_recovery() RENAME TO pg_is_in_recovery_really;
+       CREATE FUNCTION pg_catalog.pg_is_in_recovery() RETURNS boolean LANGUAGE sql RETURN true`,
     );
     const standby = /is a standby, which can only be read — give POSTGRES_URL the primary/;
     await assertForetold(sandbox, { code: ExitCode.target, says: standby }, asGuest);

@@ -142,6 +142,21 @@ describe('npm run verify', () => {
     });
   }
 
+  it('names each of as many as it names, also when they are all in one batch', async () => {
+    await sandbox.client.query(
+      "UPDATE things SET text = 'x' WHERE _id BETWEEN 101 AND 120; DELETE FROM things WHERE _id BETWEEN 121 AND 137",
+    );
+    const { summary } = await verify();
+    assert.deepEqual([summary.different, summary.missing], [20, 17]);
+    assert.deepEqual(
+      summary.differences.map(({ kind, id }) => `${kind} ${id}`),
+      Array.from(
+        { length: 37 },
+        (_, index) => `${index < 20 ? 'different' : 'missing'} {"$numberInt":"${index + 101}"}`,
+      ),
+    );
+  });
+
   it('counts all differences and names the first', async () => {
     await sandbox.client.query(
       "UPDATE things SET text = 'x' WHERE _id < 50000; DELETE FROM things WHERE _id > 90000",
