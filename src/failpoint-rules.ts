@@ -14,7 +14,9 @@ export const failpointNames = [
   'primary-after-plan',
   'primary-after-ack',
   'primary-after-split',
+  'primary-at-range-end',
   'primary-before-load-checkpoint',
+  'primary-before-second-look',
   'primary-in-index-build',
   'primary-before-finish',
 ] as const;

@@ -3,7 +3,13 @@
 import type pg from 'pg';
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError } from './errors.ts';
+import {
+  InterruptedError,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  SourceChangedError,
+} from './errors.ts';
 import type { Failure, Outcome, RunEvent, Summary } from './events.ts';
 import { Migration } from './migration.ts';
 import { chooseTable } from './plan/make-plan.ts';
@@ -11,13 +17,17 @@ import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
-import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { finishJob, listBegun, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { hasLedger } from './postgres/ledger.ts';
+import { describeRun } from './postgres/run-decision.ts';
 import { lockJob, lockTable } from './postgres/run-lock.ts';
+import { findUnfinishedRun } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session, type SessionOptions } from './postgres/session.ts';
 import type { Recorder } from './report/recorder.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
+import type { Source } from './source/source.ts';
 import { bringUpWorkers, chooseSize, dismissWorkers } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -119,8 +129,12 @@ class Job {
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await this.#session.transaction((client) => openJob(client, request));
     await this.#lock((client) => lockJob(client, jobId));
-    const names = chosen.map(({ name }) => name);
-    await this.#session.transaction((client) => planJob(client, jobId, names));
+    const there = chosen.map(({ name }) => name);
+    // What was begun and is gone is not forgotten: it fails.
+    const begun = await this.#session.run((client) => listBegun(client, jobId));
+    const names = [...begun.filter((name) => !there.includes(name)), ...there];
+    const gone = await this.#session.transaction((client) => planJob(client, jobId, names));
+    for (const name of gone) this.#notify(`${database.name}.${name} is left out: it is not there any more`);
     const mark = (name: string, outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
       this.#session.run((client) => markCollection(client, jobId, name, outcome, detail));
 
@@ -176,7 +190,7 @@ class Job {
     isLast: boolean,
   ): Promise<Summary | null> {
     const table = chooseTable(this.#config.postgresSchema, collection, this.#options.planFile);
-    const source = await database.open(collection, this.#config.filter);
+    const source = await this.#open(database, collection);
     await this.#lock((client) => lockTable(client, table));
     const supervisor = this.#supervisor ?? this.#bringUp();
     this.#migration = new Migration({
@@ -193,6 +207,25 @@ class Job {
       },
     });
     return await this.#migration.execute();
+  }
+
+  /** @throws SourceChangedError where a run of it is not finished, and nothing is left to finish it with */
+  async #open(database: Database, collection: string): Promise<Source> {
+    try {
+      return await database.open(collection, this.#config.filter);
+    } catch (error) {
+      if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
+      const name = `${database.name}.${collection}`;
+      const run = await this.#session.run(async (client) =>
+        (await hasLedger(client)) ? await findUnfinishedRun(client, name, this.#config.postgresSchema) : null,
+      );
+      if (run === null) throw error;
+      throw new SourceChangedError(`${error.message}, and ${describeRun(run)} is not finished`, {
+        code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
+        fix: 'with the documents that it was begun with, the same command goes on.',
+        cause: error,
+      });
+    }
   }
 
   #bringUp(): Supervisor {

@@ -81,7 +81,7 @@ export class RunLoad {
 
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
   async execute(): Promise<void> {
-    const { division, meter } = this.#options;
+    const { division, meter, source } = this.#options;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
     let { ranges, isLoaded } = this.#run;
@@ -90,6 +90,7 @@ export class RunLoad {
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
+      await source.requireUnchanged();
       ranges = await this.#closeRanges(ends);
       isLoaded = ranges.length === 0;
     }

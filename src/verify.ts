@@ -2,8 +2,16 @@
 
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, MigrationError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
+import {
+  ExitCode,
+  InterruptedError,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  UsageError,
+} from './errors.ts';
 import type { Failure, RunEvent, VerificationSummary } from './events.ts';
+import { formatPlural } from './format.ts';
 import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
 import type { Supervisor } from './pool/supervisor.ts';
@@ -11,7 +19,7 @@ import { explainDatabaseError } from './postgres/connection.ts';
 import { qualifiedName } from './postgres/ddl.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
+import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, isChosen, namesSeveral } from './source/collection-choice.ts';
@@ -80,7 +88,7 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
           return;
         }
         const { run, otherRuns } = runs;
-        const source = await openAsCopied(database, collection, run);
+        const source = await openAsCopied(database, collection, run, session);
         supervisor ??= bringUp();
         const parts = { config, session, supervisor, source, run, otherRuns, onEvent, signal };
         verification = new Verification(parts);
@@ -117,22 +125,31 @@ async function verifyAll(config: Config, options: VerifyOptions, session: Sessio
 }
 
 async function listWanted(
-  { mongoCollection, excludeCollections, postgresSchema }: Config,
+  { dumpPath, mongoCollection, excludeCollections, postgresSchema }: Config,
   database: Database,
   session: Session,
   notify: (message: string) => void,
 ): Promise<string[]> {
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
-  const there = new Set(infos.map(({ name }) => name));
   const copied = await session.run(async (client) =>
     (await hasLedger(client)) ? await listCopied(client, database.name, postgresSchema) : [],
   );
-  for (const name of copied) {
-    if (there.has(name) || !isChosen(name, mongoCollection, excludeCollections)) continue;
-    notify(`${database.name}.${name} was copied, and is there no more: its table is not compared`);
+  const there = new Set(infos.map(({ name }) => name));
+  const gone = copied.filter(
+    (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
+  );
+  if (dumpPath !== undefined) {
+    // Another dump, or a server, may have had them: this one has not lost them.
+    for (const name of gone)
+      notify(`${database.name}.${name} was copied, and is not in this dump: its table is not compared`);
+    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
   }
-  return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
+  const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
+  const { chosen, left } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
+  // A view may have taken the name of a collection: that its table cannot be compared has to be said.
+  const lost = left.filter(({ name }) => copied.includes(name));
+  return [...chosen, ...lost].map(({ name }) => name);
 }
 
 /** Of several collections, one that has nothing to be copied has no run. */
@@ -151,18 +168,34 @@ async function whyNothingWasCopied(
   }
 }
 
-/** What the run left out is not missing. */
-async function openAsCopied(database: Database, collection: string, run: Run): Promise<Source> {
+/**
+ * What the run left out is not missing.
+ * @throws MigrationError where nothing is left of what was copied
+ */
+async function openAsCopied(
+  database: Database,
+  collection: string,
+  run: Run,
+  session: Session,
+): Promise<Source> {
   const filter = run.settings.choices[optionTable.filter.env];
   try {
     if (filter === undefined) return await database.open(collection);
     return await database.open(collection, parseFilter(filter, 'the filter of the run'));
   } catch (error) {
-    if (!(error instanceof NothingToCopyError)) throw error;
-    throw new SourceError(`${error.message}, and ${describeRun(run)} has copied it`, {
-      fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}.`,
-      cause: error,
-    });
+    if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
+    const { documents } = await session.run((client) => readTotals(client, run.runId));
+    if (documents === 0) throw error;
+    const copied = formatPlural(documents, 'document');
+    throw new MigrationError(
+      ExitCode.different,
+      `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,
+      {
+        code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
+        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it, if that is as it should be.`,
+        cause: error,
+      },
+    );
   }
 }
 

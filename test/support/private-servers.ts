@@ -14,6 +14,8 @@ export interface PrivateServer<StopMode> {
   /** The same over all starts. */
   readonly url: string;
   readonly port: number;
+  /** Where its data is. */
+  readonly dataDir: string;
   /** Fulfilled when the server's process has ended. */
   stop(mode?: StopMode): Promise<void>;
   /** Fulfilled when it takes connections. */
@@ -79,6 +81,7 @@ async function startPrivate<StopMode>(
   return {
     url,
     port,
+    dataDir,
     stop,
     start,
     async restart(mode) {
