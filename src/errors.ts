@@ -63,6 +63,12 @@ export class DamagedDumpError extends SourceError {}
 /** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
 export class NothingToCopyError extends SourceError {}
 
+/** The database has no collection of that name. */
+export class NoCollectionError extends SourceError {}
+
+/** A source that is not there any more, or not what it was when it was opened: what was read of it is not all of it. */
+export class SourceChangedError extends SourceError {}
+
 /** PostgreSQL could not be reached or written. */
 export class TargetError extends MigrationError {
   constructor(message: string, options: ErrorDetails) {
@@ -105,6 +111,8 @@ const classes = {
   SourceError,
   DamagedDumpError,
   NothingToCopyError,
+  NoCollectionError,
+  SourceChangedError,
   TargetError,
   InterruptedError,
 };

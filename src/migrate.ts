@@ -2,7 +2,7 @@
 
 import type { Config } from './config.ts';
 import { openSource } from './connections.ts';
-import { InterruptedError, NothingToCopyError } from './errors.ts';
+import { InterruptedError, NoCollectionError, NothingToCopyError, SourceChangedError } from './errors.ts';
 import type { Outcome } from './events.ts';
 import { describeFailure, isEndOfAll } from './failure.ts';
 import { withLane, type Lane } from './lane.ts';
@@ -12,13 +12,16 @@ import { chooseTable } from './plan/make-plan.ts';
 import type { PlanFile } from './plan/plan-file.ts';
 import type { Pool } from './pool/pool.ts';
 import { explainDatabaseError } from './postgres/connection.ts';
-import { finishJob, markCollection, openJob, planJob } from './postgres/jobs.ts';
-import { upgradeLedger } from './postgres/ledger.ts';
+import { finishJob, listBegun, markCollection, openJob, planJob } from './postgres/jobs.ts';
+import { hasLedger, upgradeLedger } from './postgres/ledger.ts';
+import { describeRun } from './postgres/run-decision.ts';
 import { lockJob, lockTable } from './postgres/run-lock.ts';
+import { findUnfinishedRun } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { countLanes, listSmall, runSideBySide } from './side-by-side.ts';
 import { chooseCollections, describeSelection, namesSeveral } from './source/collection-choice.ts';
 import type { Database } from './source/database.ts';
+import type { Source } from './source/source.ts';
 import { chooseSize, Workforce, type Size } from './workforce.ts';
 
 export interface MigrateOptions {
@@ -121,8 +124,15 @@ class Job {
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
     const jobId = await lane.session.transaction((client) => openJob(client, request));
     await lane.lock((client) => lockJob(client, jobId));
-    const names = chosen.map(({ name }) => name);
-    await lane.session.transaction((client) => planJob(client, jobId, names));
+    const there = chosen.map(({ name }) => name);
+    // What was begun and is gone is not forgotten: it fails.
+    const begun = await lane.session.run((client) => listBegun(client, jobId));
+    const names = [...begun.filter((name) => !there.includes(name)), ...there];
+    const gone = await lane.session.transaction((client) => planJob(client, jobId, names));
+    for (const name of gone) {
+      const reason = 'it is not there any more';
+      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
+    }
 
     const small = listSmall(chosen);
     const large = names.filter((name) => !small.includes(name));
@@ -197,9 +207,9 @@ class Job {
     collection: string,
     { jobId, isLast, signal, indexJobs }: CopyOptions,
   ): Promise<Copied> {
-    const { config, database, planFile, isTrial, listeners, workforce } = this.#options;
+    const { config, planFile, isTrial, listeners, workforce } = this.#options;
     const table = chooseTable(config.postgresSchema, collection, planFile);
-    const source = await database.open(collection, config.filter);
+    const source = await this.#open(lane, collection);
     await lane.lock((client) => lockTable(client, table));
     const migration = new Migration({
       ...{ session: lane.session, supervisor: await workforce.supervise(), source, table },
@@ -210,6 +220,26 @@ class Job {
       },
     });
     return await migration.execute();
+  }
+
+  /** @throws SourceChangedError where a run of it is not finished, and nothing is left to finish it with */
+  async #open(lane: Lane, collection: string): Promise<Source> {
+    const { config, database } = this.#options;
+    try {
+      return await database.open(collection, config.filter);
+    } catch (error) {
+      if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
+      const name = `${database.name}.${collection}`;
+      const run = await lane.session.run(async (client) =>
+        (await hasLedger(client)) ? await findUnfinishedRun(client, name, config.postgresSchema) : null,
+      );
+      if (run === null) throw error;
+      throw new SourceChangedError(`${error.message}, and ${describeRun(run)} is not finished`, {
+        code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
+        fix: 'with the documents that it was begun with, the same command goes on.',
+        cause: error,
+      });
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
 import { targetOptions } from './config.ts';
-import { DamagedDumpError, MigrationError, withFix } from './errors.ts';
+import { DamagedDumpError, MigrationError, SourceChangedError, withFix } from './errors.ts';
 import type { CopiedBefore, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
@@ -21,6 +21,7 @@ import { prepareRun, type PreparationOptions } from './preparation.ts';
 import { Division } from './reading/division.ts';
 import { readRunAccount, requireBalance } from './run-account.ts';
 import { RunLoad } from './run-load.ts';
+import { requireSameSource } from './same-source.ts';
 import type { IndexSpec } from './source/index-spec.ts';
 
 export interface MigrationOptions extends PreparationOptions {
@@ -90,6 +91,7 @@ export class Migration {
     const { specs, notices } = prepared;
     for (const message of notices) this.#notify(message);
     if (prepared.kind === 'continue') {
+      await requireSameSource(source, session, prepared.run.runId);
       const run = await continueRun(session, prepared.run);
       this.#notify(
         `continuing ${describeRun(prepared.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
@@ -100,6 +102,8 @@ export class Migration {
     const { settings, ifExists, removes } = prepared;
     const intervals = await this.#division.intervals(source.documentsPerPage(config.itemsPerPage));
     await reachFailpoint('primary-after-plan');
+    // What is in the way of the run is removed for documents that are there.
+    await source.requireUnchanged();
     const run = await beginRun(session, settings, ifExists, jobId, intervals);
     if (removes !== null) this.#notify(`removed ${removes}`);
     return { kind: 'open', run, specs };
@@ -196,8 +200,9 @@ export class Migration {
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
-    // A dump does not mend by itself.
-    const goesOn = error instanceof DamagedDumpError ? '' : 'the same command goes on from there';
+    // A dump does not mend by itself, and what a changed source takes is in its own words.
+    const isLost = error instanceof DamagedDumpError || error instanceof SourceChangedError;
+    const goesOn = isLost ? '' : 'the same command goes on from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     return withFix(error, fix);

@@ -100,7 +100,7 @@ export class RunLoad implements RunListener {
    * @param expectedDocuments about how many there are, for those who watch
    */
   async execute(expectedDocuments: number): Promise<void> {
-    const { division, meter } = this.#options;
+    const { division, meter, source } = this.#options;
     this.#expectedDocuments = expectedDocuments;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
@@ -110,6 +110,7 @@ export class RunLoad implements RunListener {
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
+      await source.requireUnchanged();
       ranges = await this.#closeRanges();
       isLoaded = ranges.length === 0;
     }

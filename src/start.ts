@@ -113,8 +113,9 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
   options.progress.close();
   reportFailures(config, failures);
   // That something differs is known for certain, whatever else could not be compared.
-  if (!summaries.every(isProven)) return ExitCode.different;
-  return failures[0]?.exitCode ?? ExitCode.ok;
+  const isDifferent =
+    !summaries.every(isProven) || failures.some(({ exitCode }) => exitCode === ExitCode.different);
+  return isDifferent ? ExitCode.different : (failures[0]?.exitCode ?? ExitCode.ok);
 }
 
 /** Tells of each collection as soon as it is compared: what comes after may take hours, or fail. */

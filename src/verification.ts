@@ -2,12 +2,13 @@
 
 import type pg from 'pg';
 import type { Config } from './config.ts';
-import { UsageError } from './errors.ts';
+import { SourceChangedError, UsageError, withFix } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
 import type { RunListener } from './pool/listener.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { nameExtraRows } from './extra-rows.ts';
+import { reachFailpoint } from './failpoints.ts';
 import { formatPlural } from './format.ts';
 import type { Difference } from './postgres/comparison.ts';
 import { requireComparable } from './postgres/comparison-check.ts';
@@ -101,6 +102,15 @@ export class Verification implements RunListener {
 
   /** @throws MigrationError */
   async execute(): Promise<VerificationSummary> {
+    try {
+      return await this.#compare();
+    } catch (error) {
+      if (!(error instanceof SourceChangedError)) throw error;
+      throw withFix(error, 'nothing is proven of its table: verify again once it is there to be compared.');
+    }
+  }
+
+  async #compare(): Promise<VerificationSummary> {
     const { source, run, supervisor, session, onEvent, config } = this.#options;
     const { plan } = run.settings;
     if (keyIndex(plan) < 0) {
@@ -168,6 +178,7 @@ export class Verification implements RunListener {
     try {
       await this.#submitPages(purpose, share, work);
       await work.drain();
+      await this.#options.source.requireUnchanged();
     } finally {
       work.end();
     }
@@ -201,6 +212,7 @@ export class Verification implements RunListener {
   /** A document that is not the same any more was changed under the comparison, and proves nothing. */
   async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
     const { source } = this.#options;
+    await reachFailpoint('primary-before-second-look');
     const changed = { missing: 0, different: 0 };
     const still: Difference[] = [];
     for (const suspect of this.#suspects) {
@@ -212,6 +224,8 @@ export class Verification implements RunListener {
       if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
       else changed[suspect.kind]++;
     }
+    // What is gone is no document that was changed meanwhile.
+    await source.requireUnchanged();
     this.#suspects = still;
     return changed;
   }

@@ -2,9 +2,17 @@
 
 import type { Config } from './config.ts';
 import { openSource, primarySession } from './connections.ts';
-import { InterruptedError, NothingToCopyError, SourceError, UsageError } from './errors.ts';
+import {
+  ExitCode,
+  InterruptedError,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  UsageError,
+} from './errors.ts';
 import type { Failure, RunEvent, VerificationSummary } from './events.ts';
 import { describeFailure, isEndOfAll } from './failure.ts';
+import { formatPlural } from './format.ts';
 import { Listeners, type JobListener } from './listeners.ts';
 import { options as optionTable } from './options.ts';
 import { createPool } from './pool/pool.ts';
@@ -12,7 +20,7 @@ import { explainDatabaseError } from './postgres/connection.ts';
 import { qualifiedName } from './postgres/ddl.ts';
 import { hasLedger, upgradeLedger } from './postgres/ledger.ts';
 import { describeRun } from './postgres/run-decision.ts';
-import { listCopied, listRuns, listRunsOfSource, type Run } from './postgres/runs.ts';
+import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from './postgres/runs.ts';
 import { requireServer } from './postgres/server-check.ts';
 import { withSession, type Session } from './postgres/session.ts';
 import { chooseCollections, isChosen, namesSeveral } from './source/collection-choice.ts';
@@ -109,7 +117,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
     return null;
   }
   const { run, otherRuns } = runs;
-  const source = await openAsCopied(database, collection, run);
+  const source = await openAsCopied(database, collection, run, session);
   const supervisor = await workforce.supervise();
   const verification = new Verification({
     ...{ config, session, supervisor, source, run, otherRuns, onEvent, signal },
@@ -118,20 +126,30 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
 }
 
 async function listWanted({ config, database, session, onEvent }: VerifyJob): Promise<string[]> {
-  const { mongoCollection, excludeCollections, postgresSchema } = config;
+  const { dumpPath, mongoCollection, excludeCollections, postgresSchema } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
-  const there = new Set(infos.map(({ name }) => name));
   const copied = await session.run(async (client) =>
     (await hasLedger(client)) ? await listCopied(client, database.name, postgresSchema) : [],
   );
-  for (const name of copied) {
-    if (there.has(name) || !isChosen(name, mongoCollection, excludeCollections)) continue;
-    const source = `${database.name}.${name}`;
-    const message = `${source} was copied, and is there no more: its table is not compared`;
-    onEvent({ kind: 'notice', source, message });
+  const there = new Set(infos.map(({ name }) => name));
+  const gone = copied.filter(
+    (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
+  );
+  if (dumpPath !== undefined) {
+    // Another dump, or a server, may have had them: this one has not lost them.
+    for (const name of gone) {
+      const source = `${database.name}.${name}`;
+      const message = `${source} was copied, and is not in this dump: its table is not compared`;
+      onEvent({ kind: 'notice', source, message });
+    }
+    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
   }
-  return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
+  const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
+  const { chosen, left } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
+  // A view may have taken the name of a collection: that its table cannot be compared has to be said.
+  const lost = left.filter(({ name }) => copied.includes(name));
+  return [...chosen, ...lost].map(({ name }) => name);
 }
 
 /** Of several collections, one that has nothing to be copied has no run. */
@@ -150,19 +168,34 @@ async function whyNothingWasCopied(
   }
 }
 
-/** What the run left out is not missing. */
-async function openAsCopied(database: Database, collection: string, run: Run): Promise<Source> {
+/**
+ * What the run left out is not missing.
+ * @throws MigrationError where nothing is left of what was copied
+ */
+async function openAsCopied(
+  database: Database,
+  collection: string,
+  run: Run,
+  session: Session,
+): Promise<Source> {
   const filter = run.settings.choices[optionTable.filter.env];
   try {
     if (filter === undefined) return await database.open(collection);
     return await database.open(collection, parseFilter(filter, 'the filter of the run'));
   } catch (error) {
-    if (!(error instanceof NothingToCopyError)) throw error;
-    throw new SourceError(`${error.message}, and ${describeRun(run)} has copied it`, {
-      code: 'SOURCE_EMPTIED',
-      fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}.`,
-      cause: error,
-    });
+    if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
+    const { documents } = await session.run((client) => readTotals(client, run.runId));
+    if (documents === 0) throw error;
+    const copied = formatPlural(documents, 'document');
+    throw new MigrationError(
+      ExitCode.different,
+      `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,
+      {
+        code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
+        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it, if that is as it should be.`,
+        cause: error,
+      },
+    );
   }
 }
 

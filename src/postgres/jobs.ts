@@ -58,18 +58,30 @@ export async function finishJob(client: pg.Client, jobId: string): Promise<void>
   await client.query('UPDATE mongo2pg.jobs SET finished_at = now() WHERE job_id = $1', [jobId]);
 }
 
+/** The collections that the job has begun to copy and has not finished, in their order. */
+export async function listBegun(client: pg.Client, jobId: string): Promise<string[]> {
+  const { rows } = await client.query<{ collection: string }>(
+    `SELECT c.collection FROM mongo2pg.job_collections c JOIN mongo2pg.runs r USING (run_id)
+      WHERE c.job_id = $1 AND r.finished_at IS NULL AND r.replaced_at IS NULL ORDER BY c.place`,
+    [jobId],
+  );
+  return rows.map(({ collection }) => collection);
+}
+
 /**
  * Writes down what is to be copied, in this order. What an earlier process of the job has done of it stays; what it
  * failed at is open again.
+ * @returns what an earlier process was to copy and had not begun with, and is not to be copied any more
  */
 export async function planJob(
   client: pg.Client,
   jobId: string,
   collections: readonly string[],
-): Promise<void> {
-  await client.query(
+): Promise<string[]> {
+  const { rows } = await client.query<{ collection: string }>(
     `UPDATE mongo2pg.job_collections SET outcome = 'left_out', detail = 'MongoDB does not have it any more'
-      WHERE job_id = $1 AND run_id IS NULL AND collection <> ALL ($2)`,
+      WHERE job_id = $1 AND run_id IS NULL AND outcome IS DISTINCT FROM 'left_out' AND collection <> ALL ($2)
+      RETURNING collection`,
     [jobId, collections],
   );
   await client.query(
@@ -78,6 +90,7 @@ export async function planJob(
      ON CONFLICT (job_id, collection) DO UPDATE SET place = excluded.place, outcome = NULL, detail = NULL`,
     [jobId, collections],
   );
+  return rows.map(({ collection }) => collection);
 }
 
 /** Says which run copies a collection of the job. @param source `database.collection` */

@@ -62,11 +62,22 @@ export async function listRunsOfSource(client: pg.Client, source: string): Promi
   return await selectRuns(client, 'source = $1', [source]);
 }
 
-/** The collections of a database that runs have copied into a schema. */
+/** The run that began to copy a collection into a schema, and has not finished; null when there is none. */
+export async function findUnfinishedRun(
+  client: pg.Client,
+  source: string,
+  schema: string,
+): Promise<Run | null> {
+  const runs = await listRunsOfSource(client, source);
+  return runs.find(({ isFinished, settings }) => !isFinished && settings.plan.schema === schema) ?? null;
+}
+
+/** The collections of a database that runs have copied into tables of a schema that are still there. */
 export async function listCopied(client: pg.Client, database: string, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ collection: string }>(
     `SELECT DISTINCT substr(source, length($1) + 2) AS collection FROM mongo2pg.runs
-      WHERE starts_with(source, $1 || '.') AND table_schema = $2 AND replaced_at IS NULL ORDER BY 1`,
+      WHERE starts_with(source, $1 || '.') AND table_schema = $2 AND replaced_at IS NULL
+        AND table_oid = to_regclass(format('%I.%I', table_schema, table_name)) ORDER BY 1`,
     [database, schema],
   );
   return rows.map(({ collection }) => collection);

@@ -10,7 +10,9 @@ import {
 } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { NothingToCopyError } from '../errors.ts';
+import { reachFailpoint } from '../failpoints.ts';
 import { AnswerWatch } from './answer-watch.ts';
+import { CollectionIdentity } from './collection-identity.ts';
 import { listDocuments, readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from './filter.ts';
@@ -24,6 +26,7 @@ import { explainMongoError, explainOptionsError, isPassingMongoError } from './m
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
+import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
 import { UnknownTypes } from './unknown-types.ts';
@@ -115,7 +118,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
 
 class CollectionSource implements Source {
   readonly name: string;
-  readonly collectionId: string | null;
+  readonly #identity: CollectionIdentity;
   readonly #db: Db;
   readonly #collection: Collection;
   readonly #options: CollectionOptions;
@@ -123,6 +126,7 @@ class CollectionSource implements Source {
   readonly #watch: AnswerWatch;
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
+  readonly #recent = new RecentDocuments();
   /** How large documents are is known before the first page where a plan was made. */
   #sampled: Seen | null = null;
 
@@ -134,7 +138,16 @@ class CollectionSource implements Source {
     this.#options = options;
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
-    this.collectionId = collectionId;
+    this.#identity = new CollectionIdentity(db, options.collection, collectionId);
+  }
+
+  get collectionId(): string | null {
+    return this.#identity.id;
+  }
+
+  async requireUnchanged(): Promise<void> {
+    await this.#read(() => this.#identity.requireSameAndFilled());
+    await this.#requireRecent();
   }
 
   /** Whatever the filter says. */
@@ -203,8 +216,21 @@ class CollectionSource implements Source {
       let limit = this.documentsPerPage(itemsPerPage);
       for (;;) {
         const interval = { afterId: lastId, untilId };
-        const page = await this.#read(() => this.#readPage(paging, interval, limit));
+        let attempts = 0;
+        const page = await this.#read(async () => {
+          attempts++;
+          const found = await this.#readPage(paging, interval, limit);
+          if (found === null) await reachFailpoint('primary-at-range-end');
+          // What is gone has no documents either.
+          if (found === null) await this.#identity.requireSame();
+          return found;
+        });
+        // The server may have come back without the collection, and with another of its name.
+        if (page !== null && attempts > 1) await this.#read(() => this.#identity.requireSame());
+        if (page === null || attempts > 1 || this.#options.scansForPages !== true)
+          await this.#requireRecent();
         if (page === null) return;
+        if (this.collectionId === null) this.#recent.add(page);
         yield page;
         lastId = page.lastId;
         limit = chooseLimit({ count: page.count, bytes: page.documents.byteLength }, itemsPerPage);
@@ -213,6 +239,12 @@ class CollectionSource implements Source {
       // The server ends the cursor by itself, if later.
       await paging.close().catch(() => undefined);
     }
+  }
+
+  /** Where nothing else tells the collection from another. */
+  async #requireRecent(): Promise<void> {
+    if (this.collectionId !== null) return;
+    await this.#recent.requireAny(this.name, async (id) => (await this.readByIds([id])).size > 0);
   }
 
   #sample(size: number): Promise<Sample> {

@@ -1,7 +1,7 @@
 /** Finds the collections of a database. */
 
-import { Binary, type CollectionInfo, type Db } from 'mongodb';
-import { SourceError } from '../errors.ts';
+import { Binary, UUID, type CollectionInfo, type Db } from 'mongodb';
+import { NoCollectionError, SourceError } from '../errors.ts';
 import { invoke } from '../invocation.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { whyNot } from './collection-choice.ts';
@@ -15,6 +15,20 @@ export async function findCollection(db: Db, name: string): Promise<Listed | und
     db.listCollections<CollectionInfo>({ name }, options).toArray(),
   );
   return found;
+}
+
+/** The name of the collection with this UUID. */
+export async function findNameOf(db: Db, id: string): Promise<string | undefined> {
+  const [found] = await AnswerWatch.of(db.client).guard((options) =>
+    db.listCollections({ 'info.uuid': new UUID(id) }, options).toArray(),
+  );
+  return found?.name;
+}
+
+/** @returns the collection's UUID, as text; null where the server tells none */
+export function collectionIdOf({ info }: Listed): string | null {
+  const uuid: unknown = info?.uuid;
+  return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
 }
 
 /** Names and types. */
@@ -33,18 +47,17 @@ export async function requireCollection(db: Db, collection: string): Promise<str
       throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',
       });
-    const uuid: unknown = found.info?.uuid;
-    return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
+    return collectionIdOf(found);
   }
   const names = (await listCollections(db)).map(({ name }) => name);
   const missing = `MongoDB has no collection ${db.databaseName}.${collection}`;
   if (names.length > 0) {
-    throw new SourceError(missing, {
+    throw new NoCollectionError(missing, {
       code: 'COLLECTION_MISSING',
       fix: `set MONGO_COLLECTION to one of: ${names.sort().join(', ')}.`,
     });
   }
-  throw new SourceError(missing, {
+  throw new NoCollectionError(missing, {
     code: 'COLLECTION_MISSING',
     fix: `the database ${db.databaseName} is empty or does not exist: correct MONGO_DB, or fill it (${invoke('seed')}).`,
   });

@@ -44,6 +44,11 @@ const passingCodes = new Set([
   13436, // NotPrimaryOrSecondary
 ]);
 
+/** The member of a set that answered has not heard yet of what another one has. */
+export class MemberBehindError extends Error {
+  override readonly name = 'MemberBehindError';
+}
+
 const tlsWords: TlsWords = {
   url: 'MONGO_URL',
   ca: 'tlsCAFile=/path/to/ca.pem',
@@ -61,6 +66,7 @@ export function isPassingMongoError(error: unknown): boolean {
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
     error instanceof NoAnswerError ||
+    error instanceof MemberBehindError ||
     isPassingSocketError(error)
   );
 }

@@ -49,6 +49,11 @@ export interface Source {
   readonly name: string;
   /** Tells a collection from another that has taken its name, and a dump from another; null where the server cannot. */
   readonly collectionId: string | null;
+  /**
+   * To be called when all is read, since what is gone reads like what is at its end. `pages` looks by itself before it ends.
+   * @throws SourceChangedError when it is not what was opened, or has no documents any more
+   */
+  requireUnchanged(): Promise<void>;
   /** About how many documents there are; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */

@@ -177,6 +177,27 @@ describe('the data directory', () => {
     });
   });
 
+  it('keeps a renamed collection under its new name, with its UUID', async () => {
+    const uuidsOf = async (db: Db) =>
+      (await db.listCollections<CollectionInfo>().toArray()).map(({ name, info }) => [
+        name,
+        info?.uuid?.toUUID().toHexString(),
+      ]);
+    const found: unknown[] = [];
+    await withServer(async (db) => {
+      const things = db.collection<NumberedDocument>('things');
+      await things.insertMany(numbered(0, 10));
+      const [[, uuid] = []] = await uuidsOf(db);
+      await things.rename('Others');
+      await db.collection<NumberedDocument>('Others').insertMany(numbered(10, 20));
+      found.push(uuid);
+    });
+    await withServer(async (db) => {
+      assert.deepEqual(await uuidsOf(db), [['Others', found[0]]]);
+      assert.deepEqual(await readIds(db, 'Others'), ids(numbered(0, 20)));
+    });
+  });
+
   it('gives the files of other programs, and those with torn metadata, a UUID', async () => {
     await withServer(async (db) => {
       await db.createCollection('a');

@@ -513,6 +513,22 @@ describe('the catalog', () => {
     await db.dropDatabase();
     assert.deepEqual(await db.listCollections().toArray(), []);
   });
+
+  it('renames, to a name that is free or whose collection is to be dropped', async () => {
+    const idsOf = async (name: string) => (await db.collection(name).find().toArray()).map(({ _id }) => _id);
+    const uuidOf = async (name: string) =>
+      (await db.listCollections<CollectionInfo>({ name }).toArray())[0]?.info?.uuid?.toString('hex');
+    await collection.insertOne({ _id: 1 });
+    await db.collection<{ _id: number }>('others').insertOne({ _id: 2 });
+    const uuid = await uuidOf('things');
+    await assertFails(collection.rename('others'), 48, 'NamespaceExists');
+    await assertFails(collection.rename('bad..'), 73, 'InvalidNamespace');
+    await collection.rename('others', { dropTarget: true });
+    assert.deepEqual([await idsOf('things'), await idsOf('others')], [[], [1]]);
+    assert.deepEqual([await uuidOf('things'), await uuidOf('others')], [undefined, uuid]);
+    await assertFails(collection.rename('things2'), 26, 'NamespaceNotFound');
+    await db.dropDatabase();
+  });
 });
 
 describe('indexes', () => {

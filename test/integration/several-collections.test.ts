@@ -92,6 +92,39 @@ describe('several collections in one run', () => {
     await assertAllEqual();
   });
 
+  it('what a job had begun with and is gone or empty now fails; what it had not begun with is left out, and said', async (t) => {
+    const middle = sandbox.db.collection('middle');
+    const [documents, small] = await Promise.all([
+      middle.find().toArray(),
+      sandbox.db.collection('small').find().toArray(),
+    ]);
+    const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
+    assert.equal((await run(failpoints.env)).signal, 'SIGKILL');
+    try {
+      await middle.deleteMany({});
+      await sandbox.db.collection('small').drop();
+      const emptied = await run({});
+      assert.equal(emptied.code, ExitCode.source, emptied.stderr);
+      assert.match(emptied.stderr, /error: \w+\.middle: .*middle is empty, and run 2 .* is not finished/);
+      assert.match(emptied.stderr, /\.small is left out: it is not there any more/);
+      await middle.drop();
+      const dropped = await run({});
+      assert.equal(dropped.code, ExitCode.source, dropped.stderr);
+      assert.match(
+        dropped.stderr,
+        /error: \w+\.middle: .*has no collection .*, and run 2 .* is not finished/,
+      );
+      const { rows } = await sandbox.client.query(
+        'SELECT FROM mongo2pg.jobs j JOIN mongo2pg.runs r USING (job_id) WHERE run_id = 2 AND (j.finished_at, r.finished_at) IS NULL',
+      );
+      assert.equal(rows.length, 1, 'neither the job nor the run is finished');
+    } finally {
+      await middle.deleteMany({});
+      await middle.insertMany(documents);
+      await sandbox.db.collection('small').insertMany(small);
+    }
+  });
+
   it('an empty collection is left out, and said, also when the others are verified', async () => {
     const empty = sandbox.db.collection('empty');
     await empty.insertOne({ _id: 1 as never });

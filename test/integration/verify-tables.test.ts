@@ -190,11 +190,32 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.equal((await run([], { MONGO_COLLECTION: '*' })).code, ExitCode.ok);
     await sandbox.db.collection('things').deleteMany({});
     const { code, stderr } = await run(['verify']);
-    assert.equal(code, ExitCode.source);
-    assert.match(stderr, /\.things is empty, and run \d .* has copied it — nothing is left to compare/);
+    assert.equal(code, ExitCode.different);
+    assert.match(
+      stderr,
+      /\.things is empty, and run \d .* has copied 1 document of it — nothing is left to compare/,
+    );
     await sandbox.db.collection('things').drop();
-    const several = await run(['verify'], { MONGO_COLLECTION: '*' });
-    assert.equal(several.code, ExitCode.ok, several.stderr);
-    assert.match(several.stderr, /\.things was copied, and is there no more: its table is not compared/);
+    for (const names of ['things', 'things,others', '*']) {
+      const dropped = await run(['verify'], { MONGO_COLLECTION: names });
+      assert.equal(dropped.code, ExitCode.different, dropped.stderr);
+      assert.match(
+        dropped.stderr,
+        /MongoDB has no collection \w+\.things, and run \d .* has copied 1 document of it/,
+      );
+      if (names !== 'things') assert.match(dropped.stdout, /others and "public"\."others" are equal/);
+    }
+    // A view of that name is no collection to compare with, and no reason to say that all is equal.
+    await sandbox.db.createCollection('things', { viewOn: 'others', pipeline: [] });
+    const view = await run(['verify'], { MONGO_COLLECTION: '*' });
+    assert.equal(view.code, ExitCode.source, view.stderr);
+    assert.match(view.stderr, /\.things cannot be copied: it is a view/);
+    await sandbox.db.collection('things').drop();
+    await sandbox.client.query('DROP TABLE things');
+    assert.equal(
+      (await run(['verify'], { MONGO_COLLECTION: '*' })).code,
+      ExitCode.ok,
+      'nothing is left of it',
+    );
   });
 });

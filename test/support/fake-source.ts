@@ -12,6 +12,7 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
   return {
     name: 'school.users',
     collectionId: null,
+    requireUnchanged: () => Promise.resolve(),
     estimateCount: () => Promise.resolve(documents.length),
     sample: (size) => {
       const sampled = documents.slice(0, size).map((document) => serialize(document));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import { MongoClient, type Collection } from 'mongodb';
+import { MongoClient, type Collection, type Db } from 'mongodb';
 import type pg from 'pg';
 import type { ClusterImplementation } from '../../src/config.ts';
 import { describeEvent } from '../../src/describe-event.ts';
@@ -18,6 +18,8 @@ import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 export interface Scene {
   readonly collection: Collection;
+  /** Of the same database. */
+  otherCollection(name: string): Collection;
   readonly client: pg.Client;
   /** For the command: small pages and two workers, so that a fault meets a run in the middle of its work. */
   readonly env: Readonly<Record<string, string>>;
@@ -66,7 +68,7 @@ export async function setScene(t: TestContext, count = 3_000, implementation = p
   cleanUp(t, () => sandbox.remove());
   await fill(sandbox.db.collection(name), count);
   const env = { ...sandbox.env, CLUSTER_IMPLEMENTATION: implementation };
-  return sceneOf(t, sandbox.db.collection(name), sandbox.client, env);
+  return sceneOf(t, sandbox.db, sandbox.client, env);
 }
 
 /** On servers of the test's own, or reached by way of a proxy: the URLs are what the command is given. */
@@ -91,9 +93,8 @@ export async function setSceneOn(
   // The MongoDB may be the one that all tests share.
   const db = mongo.db(`mongo2pg_test_${randomBytes(6).toString('hex')}`);
   cleanUp(t, () => db.dropDatabase());
-  const collection = db.collection(name);
-  await fill(collection, count);
-  return sceneOf(t, collection, client, {
+  await fill(db.collection(name), count);
+  return sceneOf(t, db, client, {
     MONGO_URL: servers.commandMongoUrl ?? servers.mongoUrl,
     MONGO_DB: db.databaseName,
     POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
@@ -111,12 +112,8 @@ export async function setSceneByProxy(t: TestContext): Promise<{ scene: Scene; p
   return { scene: await setSceneOn(t, { mongoUrl, postgresUrl, commandPostgresUrl }), proxy };
 }
 
-function sceneOf(
-  t: TestContext,
-  collection: Collection,
-  client: pg.Client,
-  urls: Readonly<Record<string, string>>,
-): Scene {
+function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Record<string, string>>): Scene {
+  const collection = db.collection(name);
   const env = { ...urls, MONGO_COLLECTION: name, CLUSTER_SIZE: '2', ITEMS_PER_PAGE: '50' };
   const start: Scene['start'] = (more = {}, ...args) => {
     const run = startCli([...args, '--json'], { ...env, ...more });
@@ -125,6 +122,7 @@ function sceneOf(
   };
   return {
     collection,
+    otherCollection: (other) => db.collection(other),
     client,
     env,
     start,

@@ -15,6 +15,8 @@ export interface PrivateServer<StopMode> {
   /** The same over all starts. */
   readonly url: string;
   readonly port: number;
+  /** Where its data is. */
+  readonly dataDir: string;
   /** Fulfilled when the server's process has ended. */
   stop(mode?: StopMode): Promise<void>;
   /** Fulfilled when it takes connections. */
@@ -82,6 +84,7 @@ async function startPrivate<StopMode>(
   return {
     url,
     port,
+    dataDir,
     stop,
     start,
     async restart(mode) {

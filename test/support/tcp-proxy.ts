@@ -39,14 +39,21 @@ export interface ProxyOptions {
   readonly path?: string;
   /** Added to each round trip, half of it each way; bandwidth stays what it is. */
   readonly latencyMs?: number;
+  /** Changes what the server says: each piece by itself, as it arrives. */
+  readonly rewrite?: (piece: Buffer) => Buffer;
 }
 
-export async function startProxy({ port: serverPort, path, latencyMs = 0 }: ProxyOptions): Promise<Proxy> {
+export async function startProxy({
+  port: serverPort,
+  path,
+  latencyMs = 0,
+  rewrite = (piece) => piece,
+}: ProxyOptions): Promise<Proxy> {
   const links = new Set<Link>();
   const bytes = { toServer: 0, toClient: 0 };
   let isSilent = false;
   const accept = (client: Socket): void => {
-    const link = new Link(client, isSilent ? undefined : serverPort, latencyMs / 2, bytes);
+    const link = new Link(client, isSilent ? undefined : serverPort, latencyMs / 2, bytes, rewrite);
     links.add(link);
     void link.ended.then(() => links.delete(link));
   };
@@ -101,6 +108,7 @@ class Link {
   readonly #sockets: readonly Socket[];
   readonly #delayMs: number;
   readonly #bytes: Record<Direction, number>;
+  readonly #rewrite: (piece: Buffer) => Buffer;
   readonly #silent = new Set<Direction>();
 
   /** Without a server's port it is silent from the start. */
@@ -109,8 +117,10 @@ class Link {
     serverPort: number | undefined,
     delayMs: number,
     bytes: Record<Direction, number>,
+    rewrite: (piece: Buffer) => Buffer,
   ) {
     this.#delayMs = delayMs;
+    this.#rewrite = rewrite;
     this.#bytes = bytes;
     if (serverPort === undefined) {
       this.#sockets = [client];
@@ -146,7 +156,8 @@ class Link {
   }
 
   #relay(from: Socket, to: Socket, direction: Direction): void {
-    from.on('data', (chunk) => {
+    from.on('data', (data) => {
+      const chunk = direction === 'toClient' ? this.#rewrite(data) : data;
       this.#pass(direction, () => {
         this.#bytes[direction] += chunk.length;
         if (!to.write(chunk)) from.pause();

@@ -72,6 +72,22 @@ export class Catalog {
     return true;
   }
 
+  /** Within its database. False when there is no such collection; the name must be free. */
+  rename(database: string, name: string, to: string): boolean {
+    const collections = this.#databases.get(database);
+    const stored = collections?.get(name);
+    if (collections === undefined || stored === undefined) {
+      return false;
+    }
+    checkNames(database, to);
+    if (stored.file !== undefined) {
+      this.#directory?.rename(stored.file, database, to, stored.metadata);
+    }
+    collections.delete(name);
+    collections.set(to, stored);
+    return true;
+  }
+
   databaseNames(): string[] {
     return [...this.#databases.keys()].sort();
   }

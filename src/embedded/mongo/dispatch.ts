@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandReader } from './command-reader.ts';
 import { aggregate } from './commands/aggregate.ts';
 import { collStats, drop, dropDatabase, listCollections, listDatabases } from './commands/catalog.ts';
+import { renameCollection } from './commands/rename.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
 import { create } from './commands/create.ts';
 import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
@@ -42,6 +43,7 @@ const commands = new Map<string, CommandHandler>(
     listDatabases,
     listIndexes,
     ping,
+    renameCollection,
     saslStart,
   }),
 );

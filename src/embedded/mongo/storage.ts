@@ -41,9 +41,9 @@ const maxBuffersPerWrite = 1024;
 export class CollectionFile {
   /** What was read or made when it was opened. */
   readonly metadata: Metadata;
-  readonly #name: string;
-  readonly #path: string;
-  readonly #metadataPath: string;
+  #name: string;
+  #path: string;
+  #metadataPath: string;
   #fd: number;
   #size: number;
 
@@ -134,6 +134,18 @@ export class CollectionFile {
     }
   }
 
+  /** Calls it `name`, at `<base>.bson`, where nothing may be; it stays the same collection. */
+  rename(base: string, name: string, metadata: Metadata): void {
+    const [path, metadataPath] = [this.#path, this.#metadataPath];
+    this.#name = name;
+    this.#path = base + suffix;
+    this.#metadataPath = base + metadataSuffix;
+    // In this order no crash leaves documents without what is known of their collection.
+    this.saveMetadata(metadata);
+    renameSync(path, this.#path);
+    rmSync(metadataPath, { force: true });
+  }
+
   remove(): void {
     closeSync(this.#fd);
     unlinkSync(this.#path);
@@ -171,6 +183,15 @@ export class DataDirectory {
 
   /** Creates the collection's file with these settings, or opens it when it is there. */
   open(database: string, collection: string, settings: Partial<Metadata>): CollectionFile {
+    return new CollectionFile(this.#baseOf(database, collection), collection, settings);
+  }
+
+  rename(file: CollectionFile, database: string, collection: string, metadata: Metadata): void {
+    file.rename(this.#baseOf(database, collection), collection, metadata);
+  }
+
+  /** Where a collection's files are, without their suffix. */
+  #baseOf(database: string, collection: string): string {
     const fileName = escapeName(collection);
     if (fileName.length + metadataSuffix.length > maxFileNameBytes) {
       throw new CommandError(
@@ -180,7 +201,7 @@ export class DataDirectory {
     }
     const directory = join(this.#path, escapeName(database));
     mkdirSync(directory, { recursive: true });
-    return new CollectionFile(join(directory, fileName), collection, settings);
+    return join(directory, fileName);
   }
 
   /** Removes the database's directory unless something is left in it. */

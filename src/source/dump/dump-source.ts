@@ -1,7 +1,14 @@
 /** A collection of a dump as a source: pages in the order of its documents in the file. */
 
 import type { Document } from 'bson';
-import { DamagedDumpError, NothingToCopyError, SourceError, UsageError } from '../../errors.ts';
+import { existsSync } from 'node:fs';
+import {
+  DamagedDumpError,
+  NothingToCopyError,
+  SourceChangedError,
+  SourceError,
+  UsageError,
+} from '../../errors.ts';
 import { BsonError } from '../../transcode/bson-types.ts';
 import { copyId } from '../../transcode/document-id.ts';
 import { readOffset } from '../../transcode/position.ts';
@@ -106,6 +113,24 @@ class DumpSource implements Source {
     this.#collection = collection;
   }
 
+  async requireUnchanged(): Promise<void> {
+    const { path } = this.#collection.file;
+    if (!existsSync(path)) {
+      throw new SourceChangedError(`the dump ${path} is not there any more`, {
+        code: 'SOURCE_VANISHED',
+        fix: 'it was moved or deleted while it was read: bring it back, and the same command goes on.',
+      });
+    }
+    if ((await fingerprint(path)) === this.collectionId) return;
+    throw new SourceChangedError(
+      `the dump ${path} was changed while it was read, or another took its place`,
+      {
+        code: 'SOURCE_CHANGED',
+        fix: 'once nothing writes to it any more, begin anew with --restart.',
+      },
+    );
+  }
+
   /** Exactly, as far as the dump is whole. */
   async estimateCount(): Promise<number> {
     return (await this.#surveyed(0)).count;
@@ -165,6 +190,8 @@ class DumpSource implements Source {
     }
     // What came before the damage is whole.
     if (!page.isEmpty) yield page.take();
+    // A file that became shorter under the reader ends, or breaks, before its time.
+    await this.requireUnchanged();
     if (damage !== undefined) throw damage;
   }
 

@@ -1,0 +1,369 @@
+/** A collection that goes away, or becomes another one, reads like one that is at its end: no run may take it for that. */
+
+import assert from 'node:assert/strict';
+import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { MongoClient } from 'mongodb';
+import { ExitCode } from '../../src/errors.ts';
+import type { FailpointName } from '../../src/failpoint-rules.ts';
+import { dumpBson } from '../support/dump.ts';
+import { cleanUp, makeDirectory } from '../support/embedded.ts';
+import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
+import {
+  assertCode,
+  documentsOf,
+  setScene,
+  setSceneOn,
+  type FaultRun,
+  type Scene,
+} from '../support/fault.ts';
+import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../support/private-servers.ts';
+import { createSandbox, mongoUrl } from '../support/servers.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+const count = 1_000;
+
+interface Change {
+  readonly make: (scene: Pick<Scene, 'collection' | 'otherCollection'>) => Promise<unknown>;
+  readonly message: RegExp;
+}
+
+const changes: Readonly<Record<string, Change>> = {
+  dropped: {
+    make: ({ collection }) => collection.drop(),
+    message: /the collection \w+\.things is not there any more/,
+  },
+  renamed: {
+    make: ({ collection }) => collection.rename('elsewhere'),
+    message: /the collection \w+\.things was renamed to elsewhere while it was read —/,
+  },
+  'renamed, and another called as it was': {
+    async make({ collection }) {
+      await collection.rename('elsewhere');
+      await collection.insertMany(documentsOf(count));
+    },
+    message: /the collection \w+\.things was renamed to elsewhere while it was read/,
+  },
+  'made anew, with documents that come after those read': {
+    make: (scene) => makeAnew(scene, 10_000),
+    message: /the collection \w+\.things was dropped and made anew/,
+  },
+  'made anew, with documents that come before those read': {
+    make: (scene) => makeAnew(scene, -10_000),
+    message: /the collection \w+\.things was dropped and made anew/,
+  },
+  emptied: {
+    make: ({ collection }) => collection.deleteMany({}),
+    message: /all documents of the collection \w+\.things were deleted/,
+  },
+};
+
+/** At one stroke, as readers that do not pause would see the moment between. */
+async function makeAnew(
+  { collection, otherCollection }: Pick<Scene, 'collection' | 'otherCollection'>,
+  first: number,
+): Promise<void> {
+  const other = otherCollection('new');
+  await other.insertMany(documentsOf(count, first));
+  await other.rename(collection.collectionName, { dropTarget: true });
+}
+
+/** Where in a run it happens: what pauses there. */
+const moments: Readonly<Record<string, { readonly point: FailpointName; readonly hit: number }>> = {
+  'between pages': { point: 'primary-after-ack', hit: 5 },
+  'when a range has come to its end and others have not': { point: 'primary-at-range-end', hit: 1 },
+  'when the last page was read': { point: 'primary-before-load-checkpoint', hit: 1 },
+};
+
+interface Pause {
+  readonly point: FailpointName;
+  readonly hit: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+/** Does something while the command waits at that point. */
+async function actAt(
+  t: TestContext,
+  scene: Scene,
+  pause: Pause,
+  act: () => Promise<unknown>,
+): Promise<FaultRun> {
+  const { point, hit, env = {}, args = [] } = pause;
+  const rules: FailpointRules = { [point]: `pause@${hit}` };
+  const failpoints = await setFailpoints(t, rules);
+  const running = scene.run({ ...failpoints.env, ...env }, ...args);
+  const isOver = await Promise.race([
+    running.then(() => true),
+    failpoints.waitUntilFired(point).then(() => false),
+  ]);
+  if (isOver) assert.fail(`it ended before ${point}: ${(await running).stderr}`);
+  await act();
+  await failpoints.resume(point);
+  return await running;
+}
+
+/** The run is begun, or was not even that, and neither loaded nor finished. */
+async function assertUnfinished(scene: Scene): Promise<void> {
+  const [{ ledger } = { ledger: null }] = await scene.query<{ ledger: string | null }>(
+    "SELECT to_regclass('mongo2pg.runs') AS ledger",
+  );
+  if (ledger === null) return;
+  const marked = await scene.query(
+    'SELECT FROM mongo2pg.runs WHERE loaded_at IS NOT NULL OR finished_at IS NOT NULL',
+  );
+  assert.equal(marked.length, 0, 'a run is marked as loaded or finished');
+}
+
+async function countRows(scene: Scene, condition: string): Promise<number> {
+  const [row] = await scene.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM things WHERE ${condition}`,
+  );
+  return row?.count ?? 0;
+}
+
+function set(t: TestContext): Promise<Scene> {
+  return setScene(t, count, 'inline');
+}
+
+describe('the collection of a run', () => {
+  for (const [what, { make, message }] of Object.entries(changes)) {
+    for (const [when, pause] of Object.entries(moments)) {
+      it(`${what} ${when}: the run is not finished`, async (t) => {
+        const scene = await set(t);
+        const run = await actAt(t, scene, pause, () => make(scene));
+        assertCode(run, ExitCode.source);
+        assert.match(run.stderr, message);
+        await assertUnfinished(scene);
+      });
+    }
+
+    it(`${what} in a retry: the run is not finished, and nothing of another collection is read`, async (t) => {
+      const scene = await set(t);
+      const appName = `vanishing ${scene.env.MONGO_DB ?? ''}`;
+      const client = await MongoClient.connect(mongoUrl);
+      cleanUp(t, () => client.close());
+      const url = new URL(mongoUrl);
+      url.searchParams.set('appName', appName);
+      const pause = {
+        point: 'primary-after-ack',
+        hit: 5,
+        env: { MONGO_URL: url.href, READ_RANGES: '1' },
+      } as const;
+      const run = await actAt(t, scene, pause, async () => {
+        await client.db('admin').command({
+          configureFailPoint: 'failCommand',
+          mode: { times: 1 },
+          data: { failCommands: ['find'], appName, closeConnection: true },
+        });
+        await make(scene);
+      });
+      assertCode(run, ExitCode.source);
+      assert.match(run.notices, /MongoDB is tried again/);
+      assert.match(run.stderr, message);
+      assert.equal(await countRows(scene, '_id NOT BETWEEN 0 AND 999'), 0);
+      await assertUnfinished(scene);
+    });
+
+    it(`${what} while it is verified: nothing is said to be equal`, async (t) => {
+      const scene = await set(t);
+      assertCode(await scene.run(), 0);
+      const pause = { point: 'worker-before-ack', hit: 3, args: ['verify'] } as const;
+      const run = await actAt(t, scene, pause, () => make(scene));
+      assertCode(run, ExitCode.source);
+      assert.match(run.stderr, message);
+      assert.match(run.stderr, /verify again/);
+    });
+  }
+
+  it('dropped before the run is begun: what is in its way is not removed for it', async (t) => {
+    const scene = await set(t);
+    assertCode(await scene.run(), 0);
+    const pause = { point: 'primary-after-plan', hit: 1, args: ['--if-exists', 'drop'] } as const;
+    const run = await actAt(t, scene, pause, () => scene.collection.drop());
+    assertCode(run, ExitCode.source);
+    assert.match(run.stderr, /is not there any more/);
+    assert.equal(await countRows(scene, 'true'), count);
+  });
+
+  it('dropped when verify has read all of it: nothing is said to be equal', async (t) => {
+    const scene = await set(t);
+    assertCode(await scene.run(), 0);
+    const pause = {
+      point: 'primary-at-range-end',
+      hit: 1,
+      args: ['verify'],
+      env: { READ_RANGES: '1' },
+    } as const;
+    const run = await actAt(t, scene, pause, () => scene.collection.drop());
+    assertCode(run, ExitCode.source);
+  });
+
+  it('dropped before verify looks at differences again: they are not taken for changes meanwhile', async (t) => {
+    const scene = await set(t);
+    assertCode(await scene.run(), 0);
+    await scene.query("UPDATE things SET text = 'other' WHERE _id = 7");
+    const pause = { point: 'primary-before-second-look', hit: 1, args: ['verify'] } as const;
+    const run = await actAt(t, scene, pause, () => scene.collection.drop());
+    assertCode(run, ExitCode.source);
+    assert.match(run.stderr, /is not there any more/);
+  });
+
+  it('renamed and named back: the same command goes on, and finishes', async (t) => {
+    const scene = await set(t);
+    const { collectionName } = scene.collection;
+    const pause = { point: 'primary-after-ack', hit: 5 } as const;
+    const run = await actAt(t, scene, pause, () => scene.collection.rename('elsewhere'));
+    assert.match(run.stderr, /name it things again, and the same command goes on/);
+    const away = await scene.run();
+    assertCode(away, ExitCode.source);
+    assert.match(
+      away.stderr,
+      /has no collection \w+\.things, and run 1 .* is not finished — with the documents/,
+    );
+    await scene.otherCollection('elsewhere').rename(collectionName);
+    assertCode(await scene.run(), 0);
+    await scene.assertEqual();
+  });
+
+  it('most of its documents deleted: these are writes during the copy, and no more', async (t) => {
+    const scene = await set(t);
+    const pause = { point: 'primary-after-ack', hit: 5, env: { READ_RANGES: '1' } } as const;
+    const run = await actAt(t, scene, pause, () =>
+      scene.collection.deleteMany({ _id: { $ne: 999 } } as never),
+    );
+    assertCode(run, 0);
+    assert.equal(await countRows(scene, '_id = 999'), 1);
+  });
+});
+
+describe('the collection of a run on a server that tells no UUID', () => {
+  async function setWithoutUuid(t: TestContext): Promise<Scene> {
+    const sandbox = await createSandbox();
+    cleanUp(t, () => sandbox.remove());
+    const [from, to] = ['\x05uuid\0', '\x05none\0'];
+    const rewrite = (piece: Buffer): Buffer =>
+      Buffer.from(piece.toString('latin1').replaceAll(from, to), 'latin1');
+    const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), rewrite });
+    cleanUp(t, () => proxy.close());
+    const { postgresUrl } = sandbox;
+    return await setSceneOn(t, { mongoUrl, postgresUrl, commandMongoUrl: proxy.url(mongoUrl) }, count);
+  }
+  const pause = { point: 'primary-after-ack', hit: 12, env: { CLUSTER_IMPLEMENTATION: 'inline' } } as const;
+
+  it('dropped: the run is not finished', async (t) => {
+    const scene = await setWithoutUuid(t);
+    const run = await actAt(t, scene, pause, () => scene.collection.drop());
+    assertCode(run, ExitCode.source);
+    assert.match(run.stderr, changes.dropped?.message ?? /^$/);
+    await assertUnfinished(scene);
+  });
+
+  it('made anew: nothing of what was read is there, and the run is neither finished nor continued', async (t) => {
+    const scene = await setWithoutUuid(t);
+    const run = await actAt(t, scene, pause, () => makeAnew(scene, 10_000));
+    assertCode(run, ExitCode.source);
+    assert.match(run.stderr, /none of the documents that were read last of \w+\.things is there any more/);
+    assert.equal(await countRows(scene, '_id >= 10000'), 0);
+    const committed = await countRows(scene, 'true');
+    const again = await scene.run(pause.env);
+    assertCode(again, ExitCode.source);
+    assert.equal(await countRows(scene, 'true'), committed);
+    await assertUnfinished(scene);
+  });
+
+  it('half of its documents deleted: these are writes during the copy, and no more', async (t) => {
+    const scene = await setWithoutUuid(t);
+    const run = await actAt(t, scene, pause, () => scene.collection.deleteMany({ even: true }));
+    assertCode(run, 0);
+  });
+});
+
+describe('the file of a run', () => {
+  const pause = { point: 'primary-after-ack', hit: 5 } as const;
+
+  async function setDump(t: TestContext): Promise<{ scene: Scene; path: string; documents: Buffer[] }> {
+    const scene = await set(t);
+    const found = await scene.collection.find({}, { raw: true }).toArray();
+    const documents = found as unknown as Buffer[];
+    const path = join(await makeDirectory(t), 'things.bson');
+    await writeFile(path, dumpBson(documents));
+    return { scene, path, documents };
+  }
+
+  for (const [what, { change, message }] of Object.entries({
+    'cut off between two documents': {
+      change: (path: string, documents: Buffer[]) => writeFile(path, dumpBson(documents.slice(0, 500))),
+      message: /the dump \S+ was changed while it was read/,
+    },
+    'gone on with by the program that writes it': {
+      change: (path: string) => appendFile(path, dumpBson(documentsOf(10, count))),
+      message: /the dump \S+ was changed while it was read/,
+    },
+    'replaced by another': {
+      change: async (path: string) => {
+        await writeFile(`${path}.new`, dumpBson(documentsOf(count, 1)));
+        await rename(`${path}.new`, path);
+      },
+      message: /the dump \S+ was changed while it was read/,
+    },
+    deleted: {
+      change: (path: string) => rm(path),
+      message: /the dump \S+ is not there any more/,
+    },
+  })) {
+    it(`${what}, between pages, and in verify: nothing is finished or equal`, async (t) => {
+      const { scene, path, documents } = await setDump(t);
+      const whole = dumpBson(documents);
+      const args = ['--source', path];
+      const run = await actAt(t, scene, { ...pause, args }, () => change(path, documents));
+      assertCode(run, ExitCode.source);
+      assert.match(run.stderr, message);
+      await assertUnfinished(scene);
+      await writeFile(path, whole);
+      assertCode(await scene.run({}, ...args), 0);
+      await scene.assertEqual();
+
+      const verify = { point: 'worker-before-ack', hit: 3, args: ['verify', ...args] } as const;
+      const verified = await actAt(t, scene, verify, () => change(path, documents));
+      assertCode(verified, ExitCode.source);
+      assert.match(verified.stderr, message);
+    });
+
+    it(`${what} when the last page was read: the run is not finished`, async (t) => {
+      const { scene, path, documents } = await setDump(t);
+      const last = { point: 'primary-before-load-checkpoint', hit: 1, args: ['--source', path] } as const;
+      const run = await actAt(t, scene, last, () => change(path, documents));
+      assertCode(run, ExitCode.source);
+      assert.match(run.stderr, message);
+      await assertUnfinished(scene);
+    });
+  }
+});
+
+describe('the server of a run', () => {
+  let mongo: PrivateServer<MongoStopMode>;
+  before(async () => {
+    mongo = await startPrivateMongo();
+  });
+  after(async () => {
+    await mongo.remove();
+  });
+
+  it('killed, and started on an empty data folder: the run is not finished', async (t) => {
+    const sandbox = await createSandbox();
+    cleanUp(t, () => sandbox.remove());
+    const scene = await setSceneOn(t, { mongoUrl: mongo.url, postgresUrl: sandbox.postgresUrl }, count);
+    const env = { CLUSTER_IMPLEMENTATION: 'inline' };
+    const run = await actAt(t, scene, { point: 'primary-after-ack', hit: 5, env }, async () => {
+      await mongo.stop('kill');
+      await rm(join(mongo.dataDir, 'mongo', 'data'), { recursive: true });
+      await mongo.start();
+    });
+    assertCode(run, ExitCode.source);
+    assert.match(run.notices, /MongoDB is tried again/);
+    assert.match(run.stderr, /the collection \w+\.things is not there any more/);
+    await assertUnfinished(scene);
+  });
+});
