@@ -24,6 +24,7 @@ import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { RawCommands } from './raw-commands.ts';
+import { decodeErrors, eventOptions } from './raw-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
 import { UnknownTypes } from './unknown-types.ts';
@@ -61,7 +62,8 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
     const unnamed = Object.entries({ ...defaults, ...settings }).filter(
       ([name]) => !named.has(name as keyof MongoClientOptions),
     );
-    const client = new MongoClient(url, Object.fromEntries(unnamed));
+    const client = new MongoClient(url, { ...Object.fromEntries(unnamed), ...eventOptions });
+    decodeErrors(client);
     AnswerWatch.of(client);
     return await client.connect();
   } catch (error) {

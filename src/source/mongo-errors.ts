@@ -4,8 +4,10 @@ import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from '
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError } from '../errors.ts';
 import { NoAnswerError } from './answer-watch.ts';
+import { DriverFaultError } from './raw-errors.ts';
 import { isPassingSocketError } from '../socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
+import { explainWireVersion } from './wire-version.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
@@ -53,6 +55,7 @@ export function isPassingMongoError(error: unknown): boolean {
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
     error instanceof NoAnswerError ||
+    error instanceof DriverFaultError ||
     isPassingSocketError(error)
   );
 }
@@ -77,6 +80,11 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   }
   if (error instanceof MongoServerError && error.code === unauthorized) {
     return explain(`MongoDB at ${where}: ${text}`, 'grant the user the role `read` on the database.');
+  }
+  const versions = explainWireVersion(text, where);
+  if (versions !== null) {
+    const { message, ...details } = versions;
+    return new SourceError(message, { ...details, isServerGone, cause: error });
   }
   const trouble = explainTlsError(text, tlsWords);
   if (trouble !== null) return explain(`MongoDB at ${where} ${trouble.message}`, trouble.fix);
