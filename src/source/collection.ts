@@ -1,15 +1,9 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
-import {
-  MongoClient,
-  MongoServerError,
-  type BSON,
-  type Collection,
-  type Db,
-  type MongoClientOptions,
-} from 'mongodb';
+import { MongoClient, MongoServerError, type Db, type MongoClientOptions } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { NothingToCopyError } from '../errors.ts';
+import { arrayOf, buildDocument, objectOf } from '../transcode/bson-build.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { listDocuments, readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
@@ -23,7 +17,7 @@ import { findCollection, requireCollection } from './list-collections.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
-import { RawCommands } from './raw-commands.ts';
+import { matching, RawCommands } from './raw-commands.ts';
 import { decodeErrors, eventOptions } from './raw-errors.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
@@ -47,8 +41,8 @@ export interface CollectionOptions extends Insistence {
   readonly collection: string;
   /** How long the server may be silent before its connection counts as broken; 0 for ever. */
   readonly answerTimeoutMs: number;
-  /** Only documents that match are read; all when absent. */
-  readonly filter?: BSON.Document | undefined;
+  /** A BSON document; only documents that match are read, all when absent. */
+  readonly filter?: Uint8Array | undefined;
   /** Each page would cost the server a pass over the whole collection: it is read through one cursor instead. */
   readonly scansForPages?: boolean;
 }
@@ -92,11 +86,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
     });
   }
   const { filter, collection } = options;
-  if (filter === undefined) return source;
-  const isAny = await AnswerWatch.of(db.client).guard((answer) =>
-    hasMatch(db.collection(collection), filter, answer),
-  );
-  if (!isAny) {
+  if (filter !== undefined && !(await hasMatch(new RawCommands(db, collection), filter))) {
     throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
       fix: 'correct FILTER.',
     });
@@ -108,10 +98,8 @@ class CollectionSource implements Source {
   readonly name: string;
   readonly collectionId: string | null;
   readonly #db: Db;
-  readonly #collection: Collection;
   readonly #options: CollectionOptions;
-  readonly #filter: BSON.Document | undefined;
-  readonly #watch: AnswerWatch;
+  readonly #filter: Uint8Array | undefined;
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
   /** How large documents are is known before the first page where a plan was made. */
@@ -119,8 +107,6 @@ class CollectionSource implements Source {
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
-    this.#watch = AnswerWatch.of(db.client);
-    this.#collection = db.collection(options.collection);
     this.#commands = new RawCommands(db, options.collection);
     this.#options = options;
     this.#filter = options.filter;
@@ -130,7 +116,7 @@ class CollectionSource implements Source {
 
   /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    const [first] = listDocuments(readBatch(await this.#commands.find({}, 1, 1)));
+    const [first] = listDocuments(readBatch(await this.#commands.find(buildDocument(), 1, 1)));
     // Not later, when a table was made for it: a document without an _id is refused here.
     if (first !== undefined) requireId(first);
     return first !== undefined;
@@ -140,7 +126,7 @@ class CollectionSource implements Source {
     return this.#read(() => {
       return this.#filter === undefined
         ? this.#commands.estimateCount()
-        : this.#watch.guard((options) => this.#collection.countDocuments(this.#filter, options));
+        : this.#commands.countMatching(this.#filter);
     });
   }
 
@@ -158,14 +144,14 @@ class CollectionSource implements Source {
   }
 
   listIndexes(): Promise<IndexSpec[]> {
-    return this.#read(() => readIndexes(this.#db, this.#collection.collectionName));
+    return this.#read(() => readIndexes(this.#db, this.#options.collection));
   }
 
   async readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>();
     // One at a time: documents of 16 MB do not fit into one reply together.
     for (const id of ids) {
-      const cursor = await this.#read(() => this.#commands.find({ _id: readId(id) }, 1, 1));
+      const cursor = await this.#read(() => this.#commands.find(filterById(id), 1, 1));
       const [document] = listDocuments(readBatch(cursor));
       if (document !== undefined) found.set(Buffer.from(id).toString('latin1'), document);
     }
@@ -209,7 +195,7 @@ class CollectionSource implements Source {
   #sample(size: number): Promise<Sample> {
     return this.#read(async () => {
       try {
-        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const match = this.#filter === undefined ? [] : [matching(this.#filter)];
         const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
         return { documents: listDocuments(array), method: 'random' };
       } catch (error) {
@@ -239,7 +225,7 @@ class CollectionSource implements Source {
 
   async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
     if (ids.length === 0) return [];
-    const among = { _id: { $in: ids.map(readId) } };
+    const among = buildDocument(['_id', objectOf(['$in', arrayOf(ids.map(readId))])]);
     return await this.#unknownTypes.avoid(async (unknown) => {
       const found: Uint8Array[] = [];
       for (const part of filtersBetween(afterId, untilId, unknown)) {
@@ -262,7 +248,7 @@ class CollectionSource implements Source {
   }
 
   /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
-  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+  async #find(filter: Uint8Array, direction: 1 | -1, limit: number): Promise<Uint8Array> {
     return readBatch(await this.#commands.find(narrow(filter, this.#filter), direction, limit));
   }
 
@@ -274,6 +260,11 @@ class CollectionSource implements Source {
       throw explainMongoError(error, this.#options.url);
     }
   }
+}
+
+/** By `$eq`: a regular expression by itself would be taken for a pattern, an object of `$names` for operators. */
+function filterById(id: Uint8Array): Uint8Array {
+  return buildDocument(['_id', objectOf(['$eq', readId(id)])]);
 }
 
 /** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */
