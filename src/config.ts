@@ -2,7 +2,6 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Document } from 'bson';
 import { UsageError } from './errors.ts';
 import { checkOption, readVariable, type Environment, type Given } from './option-value.ts';
 import {
@@ -66,7 +65,7 @@ export interface Config {
   readonly workerTimeoutMs: number;
   readonly sampleSize: number;
   /** A MongoDB query; undefined when all documents are read. */
-  readonly filter: Document | undefined;
+  readonly filter: Uint8Array | undefined;
   /** Absolute path of the plan file; undefined when the plan is inferred. */
   readonly planPath: string | undefined;
   readonly layout: Layout;
@@ -209,7 +208,7 @@ export function targetOptions({ postgresUrl, retryLimitMs, answerTimeoutMs }: Co
 }
 
 /** A server says itself what of a filter it does not know. */
-function readFilter({ value, label }: Given, isDump: boolean): Document | undefined {
+function readFilter({ value, label }: Given, isDump: boolean): Uint8Array | undefined {
   if (value === '') return undefined;
   const filter = parseFilter(value, label);
   if (isDump) compileFilter(filter, label);

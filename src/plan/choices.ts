@@ -1,9 +1,9 @@
 /** What the user chose about what is copied and how: a run that is continued must be asked for with the same. */
 
 import { createHash } from 'node:crypto';
-import { EJSON } from 'bson';
 import type { Config } from '../config.ts';
 import { options } from '../options.ts';
+import { describeFilter } from '../source/filter.ts';
 import type { PlanFile } from './plan-file.ts';
 
 /** By the names of the variables; what was left at its default is not in it. */
@@ -15,7 +15,7 @@ export function describeChoices(config: Config, planFile: PlanFile | null): Read
     [options.jsonStyle, jsonStyle],
     [options.nul, nul],
     [options.requiredNotNull, isRequiredNotNull ? 'true' : ''],
-    [options.filter, filter === undefined ? '' : EJSON.stringify(filter, { relaxed: false })],
+    [options.filter, filter === undefined ? '' : describeFilter(filter)],
     [options.plan, planFile === null ? '' : `the plan ${digest(planFile)}`],
   ] as const;
   return Object.fromEntries(

@@ -142,6 +142,9 @@ function describeGin(column: string, plan: Plan): string {
 
 /** A sparse index has the documents with at least one of its fields. */
 function translateCondition(spec: IndexSpec, columns: readonly PlanColumn[], plan: Plan): Condition | null {
+  if (spec.doubledName !== undefined) {
+    throw new Untranslatable(`its filter has the name ${JSON.stringify(spec.doubledName)} twice`);
+  }
   if (spec.partialFilter !== null) return translateFilter(spec.partialFilter, plan);
   if (!spec.isSparse || !columns.every(isNullable)) return null;
   return { sql: columns.map(isNotNull).join(' OR '), columns };

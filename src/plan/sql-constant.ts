@@ -64,7 +64,8 @@ function writeDouble(value: unknown): string | null {
 
 /** Of the years 1 to 9999: Postgres has other words for others than ISO 8601. */
 function writeDate(value: unknown): string | null {
-  if (!(value instanceof Date)) return null;
+  // Of the rest of BSON's dates a Date holds none.
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) return null;
   const text = value.toISOString();
   return /^(?!0000)\d{4}-/.test(text) ? text : null;
 }

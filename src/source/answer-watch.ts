@@ -7,6 +7,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import type { MongoClient } from 'mongodb';
+import { rethrow } from './raw-errors.ts';
 
 /** An answer that is on its way when other connections break is here by then; asking again costs one page. */
 const graceMs = 2_000;
@@ -50,7 +51,7 @@ export class AnswerWatch {
 
   /**
    * @param run to be ended by the signal
-   * @throws NoAnswerError, and what `run` throws
+   * @throws NoAnswerError, DriverFaultError, and what `run` throws
    */
   async guard<T>(run: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
     const command = new Command();
@@ -58,6 +59,8 @@ export class AnswerWatch {
     if (this.#limitMs > 0) command.endAfter(this.#limitMs);
     try {
       return await run({ signal: command.signal });
+    } catch (error) {
+      rethrow(error);
     } finally {
       this.#underWay.delete(command);
       command.settle();

@@ -1,16 +1,10 @@
 /** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
 
-import {
-  MongoClient,
-  MongoServerError,
-  type BSON,
-  type Collection,
-  type Db,
-  type MongoClientOptions,
-} from 'mongodb';
+import { MongoClient, MongoServerError, type Db, type MongoClientOptions } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { NothingToCopyError } from '../errors.ts';
 import { reachFailpoint } from '../failpoints.ts';
+import { arrayOf, buildDocument, objectOf } from '../transcode/bson-build.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { CollectionIdentity } from './collection-identity.ts';
 import { listDocuments, readBatch, requireId } from './documents.ts';
@@ -25,7 +19,8 @@ import { findCollection, requireCollection } from './list-collections.ts';
 import { explainMongoError, explainOptionsError, isPassingMongoError } from './mongo-errors.ts';
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
-import { RawCommands } from './raw-commands.ts';
+import { matching, RawCommands } from './raw-commands.ts';
+import { decodeErrors, eventOptions } from './raw-errors.ts';
 import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
@@ -49,8 +44,8 @@ export interface CollectionOptions extends Insistence {
   readonly collection: string;
   /** How long the server may be silent before its connection counts as broken; 0 for ever. */
   readonly answerTimeoutMs: number;
-  /** Only documents that match are read; all when absent. */
-  readonly filter?: BSON.Document | undefined;
+  /** A BSON document; only documents that match are read, all when absent. */
+  readonly filter?: Uint8Array | undefined;
   /** Each page would cost the server a pass over the whole collection: it is read through one cursor instead. */
   readonly scansForPages?: boolean;
 }
@@ -64,7 +59,8 @@ export async function connectMongo(url: string, settings: MongoClientOptions = {
     const unnamed = Object.entries({ ...defaults, ...settings }).filter(
       ([name]) => !named.has(name as keyof MongoClientOptions),
     );
-    const client = createClient(url, Object.fromEntries(unnamed));
+    const client = createClient(url, { ...Object.fromEntries(unnamed), ...eventOptions });
+    decodeErrors(client);
     AnswerWatch.of(client);
     return await client.connect();
   } catch (error) {
@@ -103,11 +99,7 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
     });
   }
   const { filter, collection } = options;
-  if (filter === undefined) return source;
-  const isAny = await AnswerWatch.of(db.client).guard((answer) =>
-    hasMatch(db.collection(collection), filter, answer),
-  );
-  if (!isAny) {
+  if (filter !== undefined && !(await hasMatch(new RawCommands(db, collection), filter))) {
     throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
       code: 'FILTER_MATCHES_NOTHING',
       fix: 'correct FILTER.',
@@ -120,10 +112,8 @@ class CollectionSource implements Source {
   readonly name: string;
   readonly #identity: CollectionIdentity;
   readonly #db: Db;
-  readonly #collection: Collection;
   readonly #options: CollectionOptions;
-  readonly #filter: BSON.Document | undefined;
-  readonly #watch: AnswerWatch;
+  readonly #filter: Uint8Array | undefined;
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
   readonly #recent = new RecentDocuments();
@@ -132,8 +122,6 @@ class CollectionSource implements Source {
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
-    this.#watch = AnswerWatch.of(db.client);
-    this.#collection = db.collection(options.collection);
     this.#commands = new RawCommands(db, options.collection);
     this.#options = options;
     this.#filter = options.filter;
@@ -152,7 +140,7 @@ class CollectionSource implements Source {
 
   /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    const [first] = listDocuments(readBatch(await this.#commands.find({}, 1, 1)));
+    const [first] = listDocuments(readBatch(await this.#commands.find(buildDocument(), 1, 1)));
     // Not later, when a table was made for it: a document without an _id is refused here.
     if (first !== undefined) requireId(first);
     return first !== undefined;
@@ -162,7 +150,7 @@ class CollectionSource implements Source {
     return this.#read(() => {
       return this.#filter === undefined
         ? this.#commands.estimateCount()
-        : this.#watch.guard((options) => this.#collection.countDocuments(this.#filter, options));
+        : this.#commands.countMatching(this.#filter);
     });
   }
 
@@ -180,14 +168,14 @@ class CollectionSource implements Source {
   }
 
   listIndexes(): Promise<IndexSpec[]> {
-    return this.#read(() => readIndexes(this.#db, this.#collection.collectionName));
+    return this.#read(() => readIndexes(this.#db, this.#options.collection));
   }
 
   async readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>();
     // One at a time: documents of 16 MB do not fit into one reply together.
     for (const id of ids) {
-      const cursor = await this.#read(() => this.#commands.find({ _id: readId(id) }, 1, 1));
+      const cursor = await this.#read(() => this.#commands.find(filterById(id), 1, 1));
       const [document] = listDocuments(readBatch(cursor));
       if (document !== undefined) found.set(Buffer.from(id).toString('latin1'), document);
     }
@@ -250,7 +238,7 @@ class CollectionSource implements Source {
   #sample(size: number): Promise<Sample> {
     return this.#read(async () => {
       try {
-        const match = this.#filter === undefined ? [] : [{ $match: this.#filter }];
+        const match = this.#filter === undefined ? [] : [matching(this.#filter)];
         const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
         return { documents: listDocuments(array), method: 'random' };
       } catch (error) {
@@ -280,7 +268,7 @@ class CollectionSource implements Source {
 
   async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
     if (ids.length === 0) return [];
-    const among = { _id: { $in: ids.map(readId) } };
+    const among = buildDocument(['_id', objectOf(['$in', arrayOf(ids.map(readId))])]);
     return await this.#unknownTypes.avoid(async (unknown) => {
       const found: Uint8Array[] = [];
       for (const part of filtersBetween(afterId, untilId, unknown)) {
@@ -303,7 +291,7 @@ class CollectionSource implements Source {
   }
 
   /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
-  async #find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array> {
+  async #find(filter: Uint8Array, direction: 1 | -1, limit: number): Promise<Uint8Array> {
     return readBatch(await this.#commands.find(narrow(filter, this.#filter), direction, limit));
   }
 
@@ -315,6 +303,11 @@ class CollectionSource implements Source {
       throw explainMongoError(error, this.#options.url);
     }
   }
+}
+
+/** By `$eq`: a regular expression by itself would be taken for a pattern, an object of `$names` for operators. */
+function filterById(id: Uint8Array): Uint8Array {
+  return buildDocument(['_id', objectOf(['$eq', readId(id)])]);
 }
 
 /** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */

@@ -1,6 +1,5 @@
 /** What holds the collections that are copied: a database of a MongoDB server, or a dump of one. */
 
-import type { Document } from 'bson';
 import type { Config } from '../config.ts';
 import type { CollectionInfo } from './collection-choice.ts';
 import type { Source } from './source.ts';
@@ -11,10 +10,10 @@ export interface Database {
   /** @throws SourceError */
   listCollections(): Promise<CollectionInfo[]>;
   /**
-   * @param filter only documents that match are read; all when absent
+   * @param filter a BSON document; only documents that match are read, all when absent
    * @throws SourceError that says what to do
    */
-  open(collection: string, filter?: Document): Promise<Source>;
+  open(collection: string, filter?: Uint8Array): Promise<Source>;
   close(): Promise<void>;
 }
 

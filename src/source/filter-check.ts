@@ -1,20 +1,21 @@
 /** Asks the server about a filter, so that one that cannot work is refused before anything is written. */
 
-import { MongoServerError, type Abortable, type BSON, type Collection } from 'mongodb';
+import { MongoServerError } from 'mongodb';
 import { UsageError } from '../errors.ts';
+import type { RawCommands } from './raw-commands.ts';
 
 /**
+ * @param filter a BSON document
  * @returns whether any document matches
  * @throws UsageError with the server's words
  */
 export async function hasMatch(
-  collection: Collection,
-  filter: BSON.Document,
-  options: Abortable,
+  commands: Pick<RawCommands, 'countMatching'>,
+  filter: Uint8Array,
 ): Promise<boolean> {
   try {
     // Counting, and not finding: sampling and counting use $match, which knows fewer operators than find does.
-    return (await collection.countDocuments(filter, { ...options, limit: 1 })) > 0;
+    return (await commands.countMatching(filter, 1)) > 0;
   } catch (error) {
     if (!(error instanceof MongoServerError) || !isAboutTheFilter(error)) throw error;
     throw new UsageError(`MongoDB refuses the filter: ${error.message}`, {

@@ -8,8 +8,17 @@
  * https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
  */
 
-import { deserialize, Double, serialize, type Document } from 'bson';
-import { SourceError } from '../errors.ts';
+import {
+  arrayOf,
+  buildDocument,
+  doubleOf,
+  objectOf,
+  textOf,
+  type BsonField,
+  type BsonValue,
+} from '../transcode/bson-build.ts';
+import { bsonTypes } from '../transcode/bson-types.ts';
+import { findField } from '../transcode/bson.ts';
 
 interface Bracket {
   /** The `$type` aliases of the bracket's types. */
@@ -40,7 +49,7 @@ const brackets: readonly Bracket[] = [
 const numbers = brackets.findIndex(({ types }) => types.includes('double'));
 
 /** Equal to that of every type of number. */
-const nan = new Double(NaN);
+const nan = doubleOf(Number.NaN);
 
 /** The type byte of an element → its bracket's index. https://bsonspec.org/spec.html */
 const bracketOfTypeByte = new Map<number, number>([
@@ -72,33 +81,34 @@ const bracketOfTypeByte = new Map<number, number>([
  * @param afterId a BSON document `{_id: …}`, or null for the beginning
  * @param untilId likewise, or null for the end
  * @param unknownTypes aliases that the server does not know; it has no values of these types
+ * @returns each a BSON document, in which an `_id` is as it was read, byte for byte
  */
 export function filtersBetween(
   afterId: Uint8Array | null,
   untilId: Uint8Array | null,
   unknownTypes: ReadonlySet<string> = new Set(),
-): Document[] {
-  if (afterId === null && untilId === null) return [{}];
+): Uint8Array[] {
+  if (afterId === null && untilId === null) return [buildDocument()];
   const first = afterId === null ? -1 : bracketIndexOf(afterId);
   const last = untilId === null ? brackets.length : bracketIndexOf(untilId);
-  const filters: Document[] = [];
+  const filters: Uint8Array[] = [];
   if (afterId !== null && first === last && untilId !== null) {
     // A bracket of one value has nothing after it.
     if (brackets[first]?.isSingleValue === true) return [];
-    return [{ _id: { ...afterWithinBracket(afterId), ...untilWithinBracket(untilId, last, unknownTypes) } }];
+    return [filterBy(afterWithinBracket(afterId), untilWithinBracket(untilId, last, unknownTypes))];
   }
   if (afterId !== null && brackets[first]?.isSingleValue !== true) {
-    filters.push({ _id: afterWithinBracket(afterId) });
+    filters.push(filterBy(afterWithinBracket(afterId)));
   }
   const between = brackets
     .slice(first + 1, last)
     .flatMap(({ types }) => types)
     .filter((type) => !unknownTypes.has(type));
-  if (between.length > 0) filters.push({ _id: { $type: between } });
+  if (between.length > 0) filters.push(filterBy(ofTypes(between)));
   if (untilId !== null) {
     // NaN sorts before all numbers, but `$lte` does not find it.
-    if (last === numbers) filters.push({ _id: nan });
-    filters.push({ _id: untilWithinBracket(untilId, last, unknownTypes) });
+    if (last === numbers) filters.push(filterBy(['$eq', nan]));
+    filters.push(filterBy(untilWithinBracket(untilId, last, unknownTypes)));
   }
   return filters;
 }
@@ -116,31 +126,46 @@ function bracketIndexOf(id: Uint8Array): number {
   return index;
 }
 
-function untilWithinBracket(untilId: Uint8Array, index: number, unknownTypes: ReadonlySet<string>): Document {
+function untilWithinBracket(
+  untilId: Uint8Array,
+  index: number,
+  unknownTypes: ReadonlySet<string>,
+): BsonField {
   const bracket = brackets[index];
-  if (bracket?.isSingleValue === true) {
-    return { $type: bracket.types.filter((type) => !unknownTypes.has(type)) };
-  }
-  return { $lte: readId(untilId) };
+  if (bracket?.isSingleValue === true)
+    return ofTypes(bracket.types.filter((type) => !unknownTypes.has(type)));
+  return ['$lte', readId(untilId)];
 }
 
-function afterWithinBracket(afterId: Uint8Array): Document {
-  const _id = readId(afterId);
+function afterWithinBracket(afterId: Uint8Array): BsonField {
+  const id = readId(afterId);
   // NaN sorts before all numbers, but `$gt: NaN` finds nothing.
-  if (String(_id) === 'NaN' && typeof _id !== 'string') return { $gte: new Double(-Infinity) };
-  return { $gt: _id };
+  return isNaNValue(id) ? ['$gte', doubleOf(Number.NEGATIVE_INFINITY)] : ['$gt', id];
 }
 
-/** The value of a BSON document `{_id: …}`. @throws SourceError when it would not come back exactly */
-export function readId(id: Uint8Array): unknown {
-  // Without promotion each number keeps its BSON type and all its digits.
-  const { _id } = deserialize(id, { promoteValues: false, bsonRegExp: true }) as { _id: unknown };
-  // An inexact `_id` (a date beyond what Date holds, say) would skip documents or read some twice.
-  if (Buffer.compare(serialize({ _id }), id) !== 0) {
-    throw new SourceError(
-      `cannot read on after the _id with the BSON bytes ${Buffer.from(id).toString('hex')}`,
-      { code: 'POSITION_UNUSABLE' },
-    );
-  }
-  return _id;
+function filterBy(...operators: readonly BsonField[]): Buffer {
+  return buildDocument(['_id', objectOf(...operators)]);
+}
+
+function ofTypes(aliases: readonly string[]): BsonField {
+  return ['$type', arrayOf(aliases.map(textOf))];
+}
+
+/** In a decimal these five bits say so, whatever the others are: IEEE 754-2008, 3.5.2. */
+const nanBits = 0x7c;
+
+function isNaNValue({ type, bytes }: BsonValue): boolean {
+  if (type === bsonTypes.decimal) return ((bytes[15] ?? 0) & nanBits) === nanBits;
+  return type === bsonTypes.double && Number.isNaN(viewOf(bytes).getFloat64(0, true));
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The value of a BSON document `{_id: …}`, as it is there. */
+export function readId(id: Uint8Array): BsonValue {
+  const field = findField(id, '_id');
+  if (field === null) throw new Error('a position has no _id');
+  return { type: field.type, bytes: id.subarray(field.valueStart, field.valueEnd) };
 }

@@ -4,7 +4,6 @@
  * have no middle.
  */
 
-import { readId } from './id-brackets.ts';
 import type { Interval } from './source.ts';
 
 /** Longer ones could add up to more than one query holds, and each is kept in the ledger. */
@@ -15,22 +14,17 @@ const valueStart = 9;
 
 /**
  * Whether an `_id` can be asked for as one value of many: a regular expression would be taken for a pattern, an object
- * whose first name begins with `$` for an operator.
+ * whose first name begins with `$` for an operator, and undefined is refused.
  * @param id a BSON document `{_id: …}`
  */
 export function canDivide(id: Uint8Array): boolean {
   if (id.byteLength > maxIdBytes) return false;
   const type = id[4];
   const isPattern = type === 0x0b;
+  const isUndefined = type === 0x06;
   // Length and first type byte of the object come before the name.
   const isOperator = type === 0x03 && id[valueStart + 5] === 0x24;
-  if (isPattern || isOperator) return false;
-  try {
-    readId(id);
-    return true;
-  } catch {
-    return false;
-  }
+  return !isPattern && !isUndefined && !isOperator;
 }
 
 /**

@@ -1,7 +1,9 @@
 /** An index of a collection, as its server or a dump tells it. */
 
 import { deserialize } from 'bson';
+import { bsonTypes } from '../transcode/bson-types.ts';
 import { ElementCursor, findField } from '../transcode/bson.ts';
+import { findDoubledName } from './doubled-name.ts';
 
 export interface IndexSpec {
   readonly name: string;
@@ -12,6 +14,8 @@ export interface IndexSpec {
   readonly isSparse: boolean;
   /** Only documents that match are in it; with the types of js-bson. */
   readonly partialFilter: Readonly<Record<string, unknown>> | null;
+  /** A name that an object in the filter has twice: `partialFilter` has the last of the two alone. */
+  readonly doubledName?: string;
   /** The language by which it compares text; null where it compares bytes. */
   readonly locale: string | null;
   /** The server deletes documents so long after the date in the field; NaN is never. Null: it is no such index. */
@@ -40,9 +44,17 @@ export function readIndexSpec(document: Uint8Array): IndexSpec {
     isUnique: isTrue(unique),
     isSparse: isTrue(sparse),
     partialFilter: isObject(partialFilterExpression) ? partialFilterExpression : null,
+    ...readDoubledName(document),
     locale: typeof locale === 'string' && locale !== 'simple' ? locale : null,
     expireAfterSeconds: expireAfterSeconds === undefined ? null : toNumber(expireAfterSeconds),
   };
+}
+
+function readDoubledName(document: Uint8Array): { doubledName?: string } {
+  const filter = findField(document, 'partialFilterExpression');
+  if (filter?.type !== bsonTypes.object) return {};
+  const doubledName = findDoubledName(Buffer.from(document.subarray(filter.valueStart, filter.valueEnd)));
+  return doubledName === null ? {} : { doubledName };
 }
 
 function readKey(document: Uint8Array, values: Readonly<Record<string, unknown>>): IndexKey[] {

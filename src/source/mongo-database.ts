@@ -1,6 +1,6 @@
 /** A MongoDB database: one client for all of its collections that are copied. */
 
-import type { BSON, Db, MongoClient } from 'mongodb';
+import type { Db, MongoClient } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from './collection-choice.ts';
@@ -54,7 +54,7 @@ export class MongoDatabase implements Database {
     }
   }
 
-  async open(collection: string, filter?: BSON.Document): Promise<Source> {
+  async open(collection: string, filter?: Uint8Array): Promise<Source> {
     const { scansForPages } = this.#traits;
     return await openCollection(this.#client, { ...this.#options, collection, filter, scansForPages });
   }

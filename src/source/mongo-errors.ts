@@ -12,8 +12,10 @@ import {
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError, UsageError } from '../errors.ts';
 import { NoAnswerError } from './answer-watch.ts';
+import { DriverFaultError } from './raw-errors.ts';
 import { isPassingSocketError } from '../socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../tls-errors.ts';
+import { explainWireVersion } from './wire-version.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
@@ -67,6 +69,7 @@ export function isPassingMongoError(error: unknown): boolean {
     error instanceof MongoServerSelectionError ||
     error instanceof NoAnswerError ||
     error instanceof MemberBehindError ||
+    error instanceof DriverFaultError ||
     isPassingSocketError(error)
   );
 }
@@ -105,6 +108,11 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
       `MongoDB at ${where}: ${text}`,
       'grant the user the role `read` on the database.',
     );
+  }
+  const versions = explainWireVersion(text, where);
+  if (versions !== null) {
+    const { message, ...details } = versions;
+    return new SourceError(message, { ...details, isServerGone, cause: error });
   }
   const trouble = explainTlsError(text, tlsWords);
   if (trouble !== null) return explain('MONGO_TLS', `MongoDB at ${where} ${trouble.message}`, trouble.fix);

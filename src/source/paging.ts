@@ -1,14 +1,14 @@
 /** Two ways to read the documents of some filters page by page: by a command for each page, or by one cursor. */
 
-import { Long, type BSON } from 'mongodb';
+import { Long } from 'mongodb';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { readBatch, requireId } from './documents.ts';
 import type { Page } from './source.ts';
 
-/** What `RawCommands` has for it; each gives the `cursor` of the reply, as BSON. */
+/** What `RawCommands` has for it; filters are BSON documents, and each gives the `cursor` of the reply, as BSON. */
 export interface CursorCommands {
-  find(filter: BSON.Document, direction: 1 | -1, limit: number): Promise<Uint8Array>;
-  openCursor(filter: BSON.Document, batchSize: number): Promise<Uint8Array>;
+  find(filter: Uint8Array, direction: 1 | -1, limit: number): Promise<Uint8Array>;
+  openCursor(filter: Uint8Array, batchSize: number): Promise<Uint8Array>;
   getMore(cursorId: Long, batchSize: number): Promise<Uint8Array>;
   killCursor(cursorId: Long): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface Paging {
    * The next page; null when there is none.
    * @param filters what is still to be read, as `filtersBetween` gives it for the `_id` of the last page
    */
-  read(filters: readonly BSON.Document[], limit: number): Promise<Page | null>;
+  read(filters: readonly Uint8Array[], limit: number): Promise<Page | null>;
   /** To be called when no more pages are wanted. */
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function pageByFind(commands: CursorCommands): Paging {
  * the session and on the member that opened it, as `command` of the driver does not promise.
  */
 export function pageByCursor(commands: CursorCommands): Paging {
-  let open: { readonly filters: readonly BSON.Document[]; readonly cursorId: Long } | null = null;
+  let open: { readonly filters: readonly Uint8Array[]; readonly cursorId: Long } | null = null;
   return {
     async read(filters, limit) {
       let rest = open?.filters ?? filters;

@@ -3,10 +3,13 @@
  * the driver's own cursors, which build an object for each document.
  */
 
+import { deserialize } from 'bson';
 import type { BSON, Db, Long } from 'mongodb';
+import { asObject } from '../transcode/bson-build.ts';
 import { AnswerWatch } from './answer-watch.ts';
-import { readBatch } from './documents.ts';
+import { listDocuments, readBatch } from './documents.ts';
 import { cursorIdOf } from './paging.ts';
+import { rawField } from './raw-field.ts';
 
 export class RawCommands {
   readonly #db: Db;
@@ -19,9 +22,12 @@ export class RawCommands {
     this.#collection = collection;
   }
 
-  /** @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB */
+  /**
+   * @param filter a BSON document, which is sent as it is
+   * @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB
+   */
   find(
-    filter: BSON.Document,
+    filter: Uint8Array,
     direction: 1 | -1,
     limit: number,
     projection: BSON.Document = {},
@@ -31,7 +37,7 @@ export class RawCommands {
   }
 
   /** Like `find`, and without a limit: the cursor stays open when there is more. */
-  openCursor(filter: BSON.Document, batchSize: number): Promise<Uint8Array> {
+  openCursor(filter: Uint8Array, batchSize: number): Promise<Uint8Array> {
     return this.#read({ ...this.#query(filter, 1), batchSize });
   }
 
@@ -53,13 +59,21 @@ export class RawCommands {
     return readBatch(cursor);
   }
 
+  /** How many documents match, up to a limit. */
+  async countMatching(filter: Uint8Array, limit?: number): Promise<number> {
+    const limited = limit === undefined ? [] : [{ $limit: limit }];
+    const count = { $group: { _id: 1, n: { $sum: 1 } } };
+    const [counted] = listDocuments(await this.aggregate([matching(filter), ...limited, count], 1));
+    return counted === undefined ? 0 : Number(deserialize(counted).n);
+  }
+
   /** Of all documents, by the server's own books. */
   async estimateCount(): Promise<number> {
     return Number((await this.#run(this.#withReadConcern({ count: this.#collection }))).n);
   }
 
-  #query(filter: BSON.Document, direction: 1 | -1): BSON.Document {
-    return { find: this.#collection, filter, sort: { _id: direction } };
+  #query(filter: Uint8Array, direction: 1 | -1): BSON.Document {
+    return { find: this.#collection, ...rawField('filter', asObject(filter)), sort: { _id: direction } };
   }
 
   async #read(command: BSON.Document): Promise<Uint8Array> {
@@ -80,4 +94,9 @@ export class RawCommands {
       this.#db.command(command, { ...options, raw: true, readPreference }),
     );
   }
+}
+
+/** The stage that leaves the documents of a filter, a BSON document. */
+export function matching(filter: Uint8Array): BSON.Document {
+  return rawField('$match', asObject(filter));
 }

@@ -1,39 +1,44 @@
 /** A sample of a collection on a server that cannot choose at random: from all over the `_id` range, or from its ends. */
 
-import type { Document } from 'bson';
+import { buildDocument, objectOf } from '../transcode/bson-build.ts';
 import { requireId, listDocuments } from './documents.ts';
 import type { Sample, SampleMethod } from './source.ts';
 import { spreadIds } from './spread-ids.ts';
 
-/** Reads in the order of `_id`, or its reverse; gives the bytes of a BSON array of documents. */
-export type FindDocuments = (filter: Document, direction: 1 | -1, limit: number) => Promise<Uint8Array>;
+/** Reads by a filter, a BSON document, in the order of `_id` or its reverse; gives the bytes of a BSON array of documents. */
+export type FindDocuments = (filter: Uint8Array, direction: 1 | -1, limit: number) => Promise<Uint8Array>;
 
 /** Enough that no part of a collection is far from one, and few enough queries to be quick. */
 const maxPoints = 20;
 
 interface Part {
-  readonly filter: Document;
+  readonly filter: Uint8Array;
   readonly direction: 1 | -1;
 }
 
 /** What one reply of the server holds at most; a sample is not larger than one of `$sample` would be. */
 const maxSampleBytes = 16_000_000;
 
+const everything = buildDocument();
+
 export async function sampleByFind(find: FindDocuments, size: number): Promise<Sample> {
-  const [first] = listDocuments(await find({}, 1, 1));
-  const [last] = listDocuments(await find({}, -1, 1));
+  const [first] = listDocuments(await find(everything, 1, 1));
+  const [last] = listDocuments(await find(everything, -1, 1));
   if (first === undefined || last === undefined) return { documents: [], method: 'ends' };
   const points = spreadIds(requireId(first), requireId(last), Math.min(maxPoints, size));
   if (points === null) return await sampleEnds(find, size);
-  const parts = points.map((id): Part => ({ filter: { _id: { $gte: id } }, direction: 1 }));
+  const parts = points.map((id): Part => ({
+    filter: buildDocument(['_id', objectOf(['$gte', id])]),
+    direction: 1,
+  }));
   return await takeParts(find, size, parts, 'spread');
 }
 
 /** For itself: where each query takes long. */
 export function sampleEnds(find: FindDocuments, size: number): Promise<Sample> {
   const ends: Part[] = [
-    { filter: {}, direction: 1 },
-    { filter: {}, direction: -1 },
+    { filter: everything, direction: 1 },
+    { filter: everything, direction: -1 },
   ];
   return takeParts(find, size, ends, 'ends');
 }

@@ -1,36 +1,66 @@
 /** Points between the first and the last `_id` of a collection, to read a sample from all over it. */
 
-import { deserialize, Double, ObjectId, type Document } from 'bson';
+import { doubleOf, type BsonValue } from '../transcode/bson-build.ts';
+import { bsonTypes } from '../transcode/bson-types.ts';
+import { readId } from './id-brackets.ts';
 
 /**
  * @param first `{_id: …}` as BSON, as is `last`
  * @returns `count` values from the first `_id` on, evenly apart; null where values of this type have no middle
  */
-export function spreadIds(first: Uint8Array, last: Uint8Array, count: number): unknown[] | null {
+export function spreadIds(first: Uint8Array, last: Uint8Array, count: number): BsonValue[] | null {
   const [from, to] = [readId(first), readId(last)];
   const steps = Array.from({ length: count }, (_, index) => index);
-  if (from instanceof ObjectId && to instanceof ObjectId) {
-    const [low, high] = [BigInt(`0x${from.toHexString()}`), BigInt(`0x${to.toHexString()}`)];
-    return steps.map((step) => {
-      const between = low + ((high - low) * BigInt(step)) / BigInt(count);
-      return new ObjectId(between.toString(16).padStart(24, '0'));
-    });
+  if (from.type === bsonTypes.objectId && to.type === bsonTypes.objectId) {
+    const [low, high] = [readObjectId(from), readObjectId(to)];
+    return steps.map((step) => objectIdOf(low + ((high - low) * BigInt(step)) / BigInt(count)));
   }
-  const isDate = from instanceof Date && to instanceof Date;
-  if (!isDate && !(isNumber(from) && isNumber(to))) return null;
-  const [low, high] = [Number(from), Number(to)];
-  // NaN and infinities have no middle, nor has a date beyond what JavaScript knows.
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return null;
+  if (from.type === bsonTypes.date && to.type === bsonTypes.date) {
+    const [low, high] = [readInt64(from), readInt64(to)];
+    return steps.map((step) => dateOf(low + ((high - low) * BigInt(step)) / BigInt(count)));
+  }
+  const [low, high] = [readNumber(from), readNumber(to)];
+  if (low === null || high === null) return null;
   // Not high - low first: that may be more than a double holds.
-  const between = steps.map((step) => low * (1 - step / count) + high * (step / count));
-  return between.map((value) => (isDate ? new Date(value) : new Double(value)));
+  return steps.map((step) => doubleOf(low * (1 - step / count) + high * (step / count)));
 }
 
-function readId(document: Uint8Array): unknown {
-  return deserialize(document, { promoteLongs: false })._id as unknown;
+/** Of an int32, a double or an int64; NaN and infinities have no middle, nor have decimals, of greater exponents. */
+function readNumber(value: BsonValue): number | null {
+  const view = viewOf(value);
+  switch (value.type) {
+    case bsonTypes.int:
+      return view.getInt32(0, true);
+    case bsonTypes.long:
+      return Number(view.getBigInt64(0, true));
+    case bsonTypes.double: {
+      const double = view.getFloat64(0, true);
+      return Number.isFinite(double) ? double : null;
+    }
+    default:
+      return null;
+  }
 }
 
-/** An int32, a double or an int64; not a decimal, whose exponents go further than a double's. */
-function isNumber(value: unknown): boolean {
-  return typeof value === 'number' || (value as Document | null)?._bsontype === 'Long';
+function readInt64(value: BsonValue): bigint {
+  return viewOf(value).getBigInt64(0, true);
+}
+
+function dateOf(epochMs: bigint): BsonValue {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(epochMs);
+  return { type: bsonTypes.date, bytes };
+}
+
+/** Its twelve bytes as one number, in the order of which ObjectIds are. */
+function readObjectId({ bytes }: BsonValue): bigint {
+  return BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+}
+
+function objectIdOf(number: bigint): BsonValue {
+  return { type: bsonTypes.objectId, bytes: Buffer.from(number.toString(16).padStart(24, '0'), 'hex') };
+}
+
+function viewOf({ bytes }: BsonValue): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

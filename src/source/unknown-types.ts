@@ -13,12 +13,14 @@ export class UnknownTypes {
    */
   async avoid<T>(ask: (unknown: ReadonlySet<string>) => Promise<T>): Promise<T> {
     for (;;) {
+      // As it is now: while the server answers, other readers find out more.
+      const leftOut = new Set(this.#aliases);
       try {
-        return await ask(this.#aliases);
+        return await ask(leftOut);
       } catch (error) {
         const alias = unknownAliasOf(error);
         // The user's own filter may have an unknown type, too.
-        if (alias === null || !isIdType(alias) || this.#aliases.has(alias)) throw error;
+        if (alias === null || !isIdType(alias) || leftOut.has(alias)) throw error;
         this.#aliases.add(alias);
       }
     }

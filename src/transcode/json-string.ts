@@ -20,7 +20,7 @@ export function writeJsonString(
   start: number,
   end: number,
   output: Output,
-  nul: NulPolicy = 'reject',
+  nul: NulPolicy | 'escape' = 'reject',
 ): void {
   const { view } = source;
   // Enough for text without escapes; each escape makes sure of the rest again.
@@ -41,7 +41,7 @@ export function writeJsonString(
       bytes[at++] = byte;
     } else {
       output.position = at;
-      if (byte === 0) {
+      if (byte === 0 && nul !== 'escape') {
         writeNul(nul, i, end, output);
         ({ bytes, position: at } = output);
       } else {

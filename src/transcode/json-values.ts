@@ -73,7 +73,7 @@ export function writeDbPointer(
   start: number,
   end: number,
   output: Output,
-  nul: NulPolicy,
+  nul: NulPolicy | 'escape',
 ): void {
   writeLiteral(text.dbPointer, output);
   writeJsonString(source, start + 4, end - 13, output, nul);

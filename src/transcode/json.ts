@@ -32,7 +32,8 @@ const YEAR_10000_MS = 253_402_300_800_000;
 
 export interface JsonOptions {
   readonly style: JsonStyle;
-  readonly nul: NulPolicy;
+  /** `escape` is for text that does not go to Postgres as a value. */
+  readonly nul: NulPolicy | 'escape';
   /**
    * Documents that are told apart by the order of their keys stay apart in jsonb, which has no order: one with more
    * than one key becomes `{"$document": [[key, value], …]}`, and so does one that this or other Extended JSON could be
@@ -45,7 +46,7 @@ export class JsonWriter {
   private readonly isCanonical: boolean;
   private readonly isPlain: boolean;
   private readonly keepsOrder: boolean;
-  private readonly nul: NulPolicy;
+  private readonly nul: NulPolicy | 'escape';
   /** From when on a date is written as ISO text: the epoch in relaxed Extended JSON. */
   private readonly firstIsoMs: number;
   private readonly decimal = new Decimal();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { deserialize, type Document } from 'bson';
+import { deserialize, serialize, type Document } from 'bson';
 import { MongoClient } from 'mongodb';
 import { openCollection } from '../../src/source/collection.ts';
 import type { Source } from '../../src/source/source.ts';
@@ -26,7 +26,7 @@ describe('a collection read through one cursor', () => {
     await sandbox.remove();
   });
 
-  function open(options: { filter?: Document; onRetry?: (reason: string) => void } = {}): Promise<Source> {
+  function open(options: { filter?: Uint8Array; onRetry?: (reason: string) => void } = {}): Promise<Source> {
     return openCollection(client, {
       url: mongoUrl,
       db: sandbox.mongoDb,
@@ -56,7 +56,7 @@ describe('a collection read through one cursor', () => {
   });
 
   it('has those of a filter', async () => {
-    const read = await readIds(await open({ filter: { even: true } }));
+    const read = await readIds(await open({ filter: serialize({ even: true }) }));
     assert.deepEqual(
       read,
       ids.filter((id) => Number(id) % 2 === 0),

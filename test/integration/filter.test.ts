@@ -53,6 +53,29 @@ describe('a filter', () => {
     assert.match(stdout, /read 50 = copied 50/);
   });
 
+  it('compares a document by the order of its names, also of those that are integers', async () => {
+    const orders = [
+      [
+        ['z', 1],
+        ['7', 1],
+      ],
+      [
+        ['7', 1],
+        ['z', 1],
+      ],
+    ] as const;
+    const documents = Array.from({ length: 100 }, (_, n) => ({ n, d: new Map(orders[n % 2]) }));
+    await sandbox.db.collection('orders').insertMany(documents);
+    const { code, stdout, stderr } = await migrate('{"d": {"$ne": {"z": 1, "7": 1}}}', {
+      MONGO_COLLECTION: 'orders',
+      ITEMS_PER_PAGE: '7',
+    });
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, /read 50 = copied 50/);
+    const { rows } = await sandbox.client.query('SELECT count(*)::int FROM orders WHERE n % 2 = 1');
+    assert.deepEqual(rows, [{ count: 50 }]);
+  });
+
   for (const [what, filter, expected, error] of [
     ['is not JSON', '{age: 1}', ExitCode.usage, /--filter is not JSON: line 1, column 2: names and texts/],
     [

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { serialize } from 'bson';
 import { after, before, describe, it } from 'node:test';
 import { MongoClient, type Collection } from 'mongodb';
 import { startMongoServer, type MongoServer } from '../../src/embedded/mongo/server.ts';
@@ -105,7 +106,7 @@ describe('a collection that is not what was opened', () => {
   }
 
   it('with a filter that matches nothing any more, as documents were changed, is the same', async () => {
-    const source = await open({ filter: { even: true } });
+    const source = await open({ filter: serialize({ even: true }) });
     await things.deleteMany({ even: true });
     assert.equal(await readAll(source), 0);
     await source.requireUnchanged();

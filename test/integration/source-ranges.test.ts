@@ -40,7 +40,7 @@ describe('a collection read in ranges', () => {
   });
 
   function open(collection: string, filter?: Document): Promise<Source> {
-    return database.open(collection, filter);
+    return database.open(collection, filter && serialize(filter));
   }
 
   async function readIds(source: Source, intervals: readonly Interval[], limit: number): Promise<string[]> {

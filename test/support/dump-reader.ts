@@ -1,7 +1,7 @@
 /** Reads a dump as a run does, without a run: what comes of it, and how it ends. */
 
 import assert from 'node:assert/strict';
-import { deserialize, EJSON, type Document } from 'bson';
+import { deserialize, EJSON, serialize, type Document } from 'bson';
 import { openDump } from '../../src/source/dump/dump-database.ts';
 import type { Interval, Source } from '../../src/source/source.ts';
 import { listDocuments } from '../../src/source/documents.ts';
@@ -24,7 +24,7 @@ export async function openSource(
 ): Promise<Source> {
   const database = await openDump({ path, db, collection: collection ?? '*' });
   const [only] = await database.listCollections();
-  return await database.open(collection ?? only?.name ?? '', filter);
+  return await database.open(collection ?? only?.name ?? '', filter && serialize(filter));
 }
 
 export async function readDump(path: string, collection?: string): Promise<Reading> {

@@ -14,6 +14,7 @@ import { insert, remove } from './commands/write.ts';
 import { QueryError, UnsupportedError } from '../../match/errors.ts';
 import { CommandError, ErrorCode, nameCode, notImplemented } from './errors.ts';
 import type { Reply, Request } from './message.ts';
+import { awaitedMs, isStateChange, type TopologyVersion } from './topology-version.ts';
 
 const commands = new Map<string, CommandHandler>(
   Object.entries({
@@ -90,17 +91,21 @@ export async function answer(
         throw action.error;
       }
     }
+    if (handler === hello) {
+      const waitMs = awaitedMs(command, server.topologyVersion);
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal: closing });
+    }
     return handler({ server, connection, database, command, request });
   } catch (error) {
     if (closing.aborted) {
       throw error;
     }
-    return replyError(error);
+    return replyError(error, server.topologyVersion);
   }
 }
 
 /** mongod's form of an error; one that is not mongod's (a full disk, a defect) is an internal error. */
-export function replyError(error: unknown): Reply {
+export function replyError(error: unknown, topologyVersion: TopologyVersion): Reply {
   const { code, message, errorLabels } = toCommandError(error);
   return {
     document: {
@@ -109,6 +114,7 @@ export function replyError(error: unknown): Reply {
       code,
       codeName: nameCode(code),
       ...(errorLabels.length > 0 ? { errorLabels } : {}),
+      ...(isStateChange(code) ? { topologyVersion } : {}),
     },
   };
 }

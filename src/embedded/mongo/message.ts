@@ -19,7 +19,7 @@ const opQuery = 2004;
 const opMsg = 2013;
 
 /** Flag bits of OP_MSG; a set bit among the lower 16 that is not known must be refused. */
-const Flag = { checksumPresent: 1, moreToCome: 2, requiredBits: 0xffff } as const;
+const Flag = { checksumPresent: 1, moreToCome: 2, requiredBits: 0xffff, exhaustAllowed: 0x1_0000 } as const;
 
 /** Documents of one kind 1 section: [start, end) of the message, each checked for its outer length only. */
 export interface DocumentSequence {
@@ -33,6 +33,8 @@ export interface Request {
   readonly isLegacy: boolean;
   /** False when the client wants no reply (moreToCome: an unacknowledged write). */
   readonly isReplyWanted: boolean;
+  /** The client takes several replies to this one request, each of which tells that more are to come. */
+  readonly isExhaustAllowed: boolean;
   readonly bytes: Buffer;
   /** Where the command's document starts in `bytes`; checked to be well-formed. */
   readonly bodyStart: number;
@@ -49,7 +51,13 @@ export interface CursorReply {
   readonly batch: Batch;
 }
 
-export type Reply = { readonly document: Document } | { readonly cursor: CursorReply };
+export type Reply =
+  | {
+      readonly document: Document;
+      /** Another reply follows, to no further request. */
+      readonly isMoreToCome?: boolean;
+    }
+  | { readonly cursor: CursorReply };
 
 /** The request's own number, for the reply to an error found before the request could be taken apart. */
 export function readRequestId(bytes: Buffer): number {
@@ -108,11 +116,13 @@ function parseMsg(bytes: Buffer): Request {
     throw new MalformedMessageError('an OP_MSG has no body');
   }
   const isReplyWanted = (flags & Flag.moreToCome) === 0;
+  const isExhaustAllowed = (flags & Flag.exhaustAllowed) !== 0;
   const requestId = readRequestId(bytes);
   return {
     requestId,
     isLegacy: false,
     isReplyWanted,
+    isExhaustAllowed,
     bytes,
     bodyStart,
     sequences,
@@ -135,6 +145,7 @@ function parseQuery(bytes: Buffer): Request {
     requestId,
     isLegacy: true,
     isReplyWanted: true,
+    isExhaustAllowed: false,
     bytes,
     bodyStart,
     sequences: new Map(),
@@ -173,7 +184,8 @@ export function encodeReply(reply: Reply, responseTo: number, isLegacy: boolean,
     message.set(body, bodyStart);
   }
   writeHeader(message, responseTo, opMsg);
-  message.writeUInt32LE(0, headerBytes);
+  const isMoreToCome = 'document' in reply && reply.isMoreToCome === true;
+  message.writeUInt32LE(isMoreToCome ? Flag.moreToCome : 0, headerBytes);
   message[headerBytes + 4] = 0;
   return message;
 }

@@ -18,6 +18,7 @@ import { MalformedMessageError } from './errors.ts';
 import { FailPoints } from './failpoints.ts';
 import { encodeReply, parseRequest, readRequestId } from './message.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
+import { createTopologyVersion } from './topology-version.ts';
 import { MessageReader } from './message-reader.ts';
 
 const host = '127.0.0.1';
@@ -45,7 +46,13 @@ export interface MongoServer {
 export async function startMongoServer(options: MongoServerOptions = {}): Promise<MongoServer> {
   const catalog = new Catalog(options.dataDir, options.onWarning ?? (() => undefined));
   const { hello = {} } = options;
-  const state: ServerState = { catalog, cursors: new Cursors(), failPoints: new FailPoints(), hello };
+  const state: ServerState = {
+    catalog,
+    cursors: new Cursors(),
+    failPoints: new FailPoints(),
+    topologyVersion: createTopologyVersion(),
+    hello,
+  };
   const closing = new AbortController();
   const connections = new Map<Socket, Promise<void>>();
   let lastConnectionId = 0;
@@ -108,12 +115,15 @@ async function serve(
   try {
     for await (const chunk of socket as AsyncIterable<Buffer>) {
       for (const message of reader.push(chunk)) {
-        const { outcome, isReplyWanted, isLegacy } = await handle(message, state, connection, closing);
-        if (outcome === 'closeConnection') {
-          return;
-        }
-        if (isReplyWanted) {
-          await send(socket, encodeReply(outcome, readRequestId(message), isLegacy, room));
+        for (let isMoreToCome = true; isMoreToCome;) {
+          const { outcome, isReplyWanted, isLegacy } = await handle(message, state, connection, closing);
+          if (outcome === 'closeConnection') {
+            return;
+          }
+          if (isReplyWanted) {
+            await send(socket, encodeReply(outcome, readRequestId(message), isLegacy, room));
+          }
+          isMoreToCome = 'document' in outcome && outcome.isMoreToCome === true;
         }
       }
     }
@@ -137,7 +147,7 @@ async function handle(
     if (error instanceof MalformedMessageError || !(error instanceof QueryError)) {
       throw error;
     }
-    return { outcome: replyError(error), isReplyWanted: true, isLegacy: false };
+    return { outcome: replyError(error, state.topologyVersion), isReplyWanted: true, isLegacy: false };
   }
   const outcome = await answer(request, state, connection, closing);
   return { outcome, isReplyWanted: request.isReplyWanted, isLegacy: request.isLegacy };

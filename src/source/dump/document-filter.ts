@@ -1,6 +1,5 @@
 /** A filter as a test of documents of a dump: what the query of a server would find. */
 
-import { serialize, type Document } from 'bson';
 import { UsageError } from '../../errors.ts';
 import { checkDocument } from '../../match/bson-view.ts';
 import { QueryError } from '../../match/errors.ts';
@@ -13,17 +12,18 @@ import { matchesDocument, parseFilter, type Filter } from '../../match/filter.ts
 export type DocumentFilter = (document: Buffer) => boolean;
 
 /**
+ * @param filter a BSON document
  * @param label what the user calls the filter, for the message
  * @throws UsageError that names what of the filter is not known, and where it stands
  */
-export function compileFilter(filter: Document, label: string): DocumentFilter {
+export function compileFilter(filter: Uint8Array, label: string): DocumentFilter {
   const parsed = parse(filter, label);
   return (document) => !isWhole(document) || matchesDocument(parsed, document, 0);
 }
 
-function parse(filter: Document, label: string): Filter {
+function parse(filter: Uint8Array, label: string): Filter {
   try {
-    return parseFilter(Buffer.from(serialize(filter, { ignoreUndefined: false })), 0);
+    return parseFilter(Buffer.from(filter), 0);
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
     const place = error.path === null ? '' : `, at ${JSON.stringify(error.path)}`;

@@ -2,7 +2,6 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Document } from 'bson';
 import { SourceError } from '../../errors.ts';
 import { namesSeveral, whyNot, type CollectionInfo } from '../collection-choice.ts';
 import type { Database } from '../database.ts';
@@ -58,7 +57,7 @@ class DumpDatabase implements Database {
     return Promise.resolve([...this.#collections]);
   }
 
-  async open(collection: string, filter?: Document): Promise<Source> {
+  async open(collection: string, filter?: Uint8Array): Promise<Source> {
     const found = this.#collections.find(({ name }) => name === collection);
     if (found === undefined) {
       const names = this.#collections.map(({ name }) => name).sort();

@@ -1,6 +1,5 @@
 /** A collection of a dump as a source: pages in the order of its documents in the file. */
 
-import type { Document } from 'bson';
 import { existsSync } from 'node:fs';
 import {
   DamagedDumpError,
@@ -30,7 +29,7 @@ import { Reservoir } from './reservoir.ts';
 export async function openDumpSource(
   db: string,
   collection: DumpedCollection,
-  filter?: Document,
+  filter?: Uint8Array,
 ): Promise<Source> {
   const name = `${db}.${collection.name}`;
   const first = await readFirst(collection);
@@ -57,7 +56,7 @@ export async function openDumpSource(
 async function applyFilter(
   name: string,
   collection: DumpedCollection,
-  filter: Document | undefined,
+  filter: Uint8Array | undefined,
 ): Promise<DumpedCollection> {
   if (filter === undefined) return collection;
   const filtered = filterCollection(collection, compileFilter(filter, 'the filter'));

@@ -1,15 +1,10 @@
 /** The objects that stand for values in Extended JSON, of both versions: `{"$oid": …}` and the like. */
 
 import { Decimal128 } from 'bson';
+import type { BsonValue } from '../../transcode/bson-build.ts';
 import { bsonTypes } from '../../transcode/bson-types.ts';
 import { findField } from '../../transcode/bson.ts';
 import { JsonError } from './json-error.ts';
-
-/** A value's bytes, as they follow its name in BSON. */
-export interface BsonValue {
-  readonly type: number;
-  readonly bytes: Uint8Array;
-}
 
 /** Makes BSON of an object. */
 type Convert = (json: Buffer) => Buffer;
@@ -18,7 +13,9 @@ type Convert = (json: Buffer) => Buffer;
 type Members = Readonly<Record<string, unknown>>;
 
 /** By the names of an object, sorted; any other object stands for itself. */
-const readers: Readonly<Record<string, (members: Members, json: Buffer, convert: Convert) => BsonValue>> = {
+const readers: Readonly<
+  Record<string, (members: Members, json: Buffer, convert: Convert) => BsonValue | null>
+> = {
   $oid: ({ $oid }) => ({ type: bsonTypes.objectId, bytes: readHex($oid, 12) }),
   $numberInt: ({ $numberInt }) => {
     const value = readInteger($numberInt, 32);
@@ -52,7 +49,10 @@ const readers: Readonly<Record<string, (members: Members, json: Buffer, convert:
     const { pattern, options } = requireMembers($regularExpression);
     return regex(pattern, options);
   },
-  '$options,$regex': ({ $regex, $options }) => regex($regex, $options),
+  '$options,$regex': ({ $regex, $options }) => {
+    // Beside a regular expression it is the operator of a query.
+    return typeof $regex === 'object' ? null : regex($regex, $options);
+  },
   $symbol: ({ $symbol }) => ({ type: bsonTypes.symbol, bytes: string($symbol) }),
   $code: ({ $code }) => ({ type: bsonTypes.javascript, bytes: string($code) }),
   '$code,$scope': ({ $code }, json, convert) => {

@@ -287,6 +287,8 @@ describe('a partial filter', () => {
     [{ isNew: 1 }, /which its column cannot have/],
     [{ at: new Date(8.64e15) }, /which its column cannot have/],
     [{ at: new Date(Date.UTC(-1, 0)) }, /which its column cannot have/],
+    // What js-bson makes of a date that a Date does not hold.
+    [{ at: new Date(Number.NaN) }, /which its column cannot have/],
     [{ tags: 'x' }, /which its column cannot have/],
     [{ tags: { $type: 'array' } }, /of another type than the column/],
     [{ age: { $type: 'string' } }, /of another type than the column/],

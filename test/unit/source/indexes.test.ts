@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Decimal128, Double, Int32, Long, serialize } from 'bson';
 import { readIndexSpec } from '../../../src/source/index-spec.ts';
+import { bsonTypes } from '../../../src/transcode/bson-types.ts';
+import { int32, rawDocument } from '../../support/raw-bson.ts';
 
 const plain = {
   name: 'x',
@@ -50,6 +52,16 @@ describe('readIndexSpec', () => {
     assert.deepEqual(readIndexSpec(serialize({ key: { a: 1 }, name: 'x' })), plain);
     const explicit = { unique: false, sparse: false, collation: { locale: 'simple' } };
     assert.deepEqual(readIndexSpec(serialize({ key: { a: 1 }, name: 'x', ...explicit })), plain);
+  });
+
+  it('tells of a name that the filter has twice, of which an object has the last alone', () => {
+    const operators = rawDocument([
+      [bsonTypes.int, '$gt', int32(1)],
+      [bsonTypes.int, '$gt', int32(5)],
+    ]);
+    const filter = rawDocument([[bsonTypes.object, 'a', operators]]);
+    const spec = readIndexSpec(rawDocument([[bsonTypes.object, 'partialFilterExpression', filter]]));
+    assert.equal(spec.doubledName, '$gt');
   });
 
   it('reads options, also as the numbers that old servers kept', () => {

@@ -11,6 +11,7 @@ import {
 } from 'mongodb';
 import { ExitCode, SourceError } from '../../../src/errors.ts';
 import { explainMongoError, isPassingMongoError } from '../../../src/source/mongo-errors.ts';
+import { DriverFaultError } from '../../../src/source/raw-errors.ts';
 
 function serverError(code: number, errorLabels: string[] = []): MongoServerError {
   return new MongoServerError({ message: `code ${code}`, code, errorLabels });
@@ -42,6 +43,10 @@ describe('errors of MongoDB after which a page is read again', () => {
     assert.ok(isPassingMongoError(new MongoNetworkTimeoutError('connection 1 timed out')));
     assert.ok(isPassingMongoError(selectionError));
     assert.ok(isPassingMongoError(Object.assign(new Error('read'), { code: 'ECONNRESET' })));
+  });
+
+  it('what the driver did not mean to throw passes', () => {
+    assert.ok(isPassingMongoError(new DriverFaultError(new TypeError('of undefined'))));
   });
 
   it('a defect of ours does not', () => {

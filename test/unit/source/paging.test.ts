@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { deserialize, serialize, type Document } from 'bson';
+import { deserialize, serialize } from 'bson';
 import { Long } from 'mongodb';
 import { pageByCursor, type CursorCommands, type Paging } from '../../../src/source/paging.ts';
 
-const filters: Document[] = [{ part: 1 }, { part: 2 }];
+const filters = [serialize({ part: 1 }), serialize({ part: 2 })];
 
 /** A server whose filters give these batches, one a command; it notes what it was asked. */
 class FakeServer implements CursorCommands {
@@ -24,9 +24,10 @@ class FakeServer implements CursorCommands {
     throw new Error('not asked for in this test');
   }
 
-  openCursor({ part }: Document): Promise<Uint8Array> {
-    return this.#answer(`open ${String(part)}`, 'firstBatch', () => {
-      return { id: this.#nextId++, rest: this.#batches[part as number] ?? [] };
+  openCursor(filter: Uint8Array): Promise<Uint8Array> {
+    const { part } = deserialize(filter) as { part: number };
+    return this.#answer(`open ${part}`, 'firstBatch', () => {
+      return { id: this.#nextId++, rest: this.#batches[part] ?? [] };
     });
   }
 
@@ -59,7 +60,7 @@ class FakeServer implements CursorCommands {
   }
 }
 
-async function readAll(paging: Paging, from: readonly Document[] = filters): Promise<number[]> {
+async function readAll(paging: Paging, from: readonly Uint8Array[] = filters): Promise<number[]> {
   const ids: number[] = [];
   for (;;) {
     const page = await paging.read(from, 100);
@@ -89,7 +90,7 @@ describe('pageByCursor', () => {
     assert.equal((await paging.read(filters, 100))?.count, 1);
     server.failure = new Error('cursor not found');
     await assert.rejects(paging.read(filters, 100), /cursor not found/);
-    assert.deepEqual(await readAll(paging, [{ part: 3 }]), [2, 3]);
+    assert.deepEqual(await readAll(paging, [serialize({ part: 3 })]), [2, 3]);
     assert.deepEqual(server.asked, ['open 1', 'more 1', 'open 3', 'more 2']);
   });
 

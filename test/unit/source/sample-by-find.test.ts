@@ -11,7 +11,7 @@ interface Stored extends Document {
 /** A collection in `_id` order that understands `{_id: {$gte: …}}`. */
 function find(documents: readonly Stored[]): FindDocuments {
   return (filter, direction, limit) => {
-    const from = (filter._id as { $gte: unknown } | undefined)?.$gte;
+    const from = (deserialize(filter)._id as { $gte: unknown } | undefined)?.$gte;
     const found = documents.filter(({ _id }) => from === undefined || Number(_id) >= Number(from));
     const ordered = direction === 1 ? found : found.toReversed();
     return Promise.resolve(rawArray(ordered.slice(0, limit).map((document) => serialize(document))));

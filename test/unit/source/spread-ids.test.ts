@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
+import { Decimal128, deserialize, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import { spreadIds } from '../../../src/source/spread-ids.ts';
-import { int64, rawDocument } from '../../support/raw-bson.ts';
+import { buildDocument, type BsonValue } from '../../../src/transcode/bson-build.ts';
+import { int64, rawDocument, rawString } from '../../support/raw-bson.ts';
 
 function spread(first: unknown, last: unknown, count = 4): unknown[] | null {
-  return spreadIds(serialize({ _id: first }), serialize({ _id: last }), count);
+  return decode(spreadIds(serialize({ _id: first }), serialize({ _id: last }), count));
+}
+
+function decode(points: BsonValue[] | null): unknown[] | null {
+  if (points === null) return null;
+  return points.map((point): unknown => {
+    return deserialize(buildDocument(['point', point]), { promoteValues: false }).point;
+  });
 }
 
 describe('spreadIds', () => {
@@ -49,8 +57,17 @@ describe('spreadIds', () => {
     });
   }
 
-  it('knows no middle of dates beyond those of JavaScript', () => {
+  it('divides a range of dates beyond those of JavaScript', () => {
     const beyond = rawDocument([[9, '_id', int64(2n ** 62n)]]);
-    assert.equal(spreadIds(serialize({ _id: new Date(0) }), beyond, 4), null);
+    const points = spreadIds(serialize({ _id: new Date(0) }), beyond, 4) ?? [];
+    assert.deepEqual(
+      points.map(({ bytes }) => Buffer.from(bytes).readBigInt64LE()),
+      [0n, 2n ** 60n, 2n ** 61n, 3n * 2n ** 60n],
+    );
+  });
+
+  it('knows no middle of a text that is no UTF-8', () => {
+    const broken = rawDocument([[2, '_id', rawString(Buffer.of(0xff))]]);
+    assert.equal(spreadIds(broken, broken, 4), null);
   });
 });

@@ -24,6 +24,22 @@ describe('UnknownTypes', () => {
     assert.equal(asked, 4);
   });
 
+  it('asks again where another reader has found out about the alias meanwhile', async () => {
+    const types = new UnknownTypes();
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    let asked = 0;
+    // As two readers do at a time: both have asked before either is refused.
+    const ask = async (unknown: ReadonlySet<string>): Promise<string> => {
+      if (++asked === 2) answer();
+      if (unknown.has('symbol')) return 'page';
+      await answered;
+      return refuse('symbol');
+    };
+    assert.deepEqual(await Promise.all([types.avoid(ask), types.avoid(ask)]), ['page', 'page']);
+    assert.equal(asked, 4);
+  });
+
   it('gives up on an alias that is not one of ours, or is asked for nonetheless', async () => {
     const types = new UnknownTypes();
     await assert.rejects(

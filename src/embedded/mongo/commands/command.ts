@@ -6,12 +6,15 @@ import type { BatchSource, Cursors } from '../cursors.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
 import type { Reply, Request } from '../message.ts';
+import type { TopologyVersion } from '../topology-version.ts';
 
 /** What all connections of a server share. */
 export interface ServerState {
   readonly catalog: Catalog;
   readonly cursors: Cursors;
   readonly failPoints: FailPoints;
+  /** Tells one state of the server from another: drivers ask to be told of the next. */
+  readonly topologyVersion: TopologyVersion;
   /** What the reply to hello has otherwise than that of a standalone. */
   readonly hello: Readonly<Record<string, unknown>>;
 }

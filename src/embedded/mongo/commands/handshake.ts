@@ -12,17 +12,17 @@ const maxWireVersion = 21;
 
 /**
  * A standalone that supports sessions, as a real standalone does: drivers then send an `lsid` with each command, and
- * code that opens sessions runs here as it does there. Nothing is kept for them. Without `topologyVersion` a driver
- * polls instead of holding a hello open.
+ * code that opens sessions runs here as it does there. Nothing is kept for them. A hello that names the `topologyVersion`
+ * was held open before (see `dispatch.ts`), and is answered again and again when the client takes that.
  */
 export function hello(context: CommandContext): Reply {
-  const { command, connection, server } = context;
+  const { command, connection, request, server } = context;
   const client = command.document('client');
   if (client !== undefined) {
     connection.appName = client.document('application')?.string('name');
   }
   const isHello = command.name === 'hello';
-  return succeed({
+  const reply = succeed({
     ...(command.boolean('helloOk') === true ? { helloOk: true } : {}),
     [isHello ? 'isWritablePrimary' : 'ismaster']: true,
     maxBsonObjectSize: maxDocumentBytes,
@@ -34,8 +34,11 @@ export function hello(context: CommandContext): Reply {
     minWireVersion: 0,
     maxWireVersion,
     readOnly: false,
+    topologyVersion: server.topologyVersion,
     ...server.hello,
   });
+  const isMoreToCome = request.isExhaustAllowed && command.has('maxAwaitTimeMS');
+  return { ...reply, isMoreToCome };
 }
 
 export function ping({ command }: CommandContext): Reply {

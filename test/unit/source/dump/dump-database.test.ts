@@ -101,9 +101,12 @@ describe('the collections of a dump', () => {
       /work\.measured cannot be copied: it is a time-series collection/,
     );
     await assert.rejects(database.open('none'), /the dump has no collection work\.none/);
-    await assert.rejects(database.open('users', { a: 1 }), /no document of work\.users matches the filter/);
-    await assert.rejects(database.open('users', { a: { $near: [0, 0] } }), UsageError);
-    await assert.rejects(database.open('french', { _id: 1 }), /work\.french has a collation/);
+    await assert.rejects(
+      database.open('users', serialize({ a: 1 })),
+      /no document of work\.users matches the filter/,
+    );
+    await assert.rejects(database.open('users', serialize({ a: { $near: [0, 0] } })), UsageError);
+    await assert.rejects(database.open('french', serialize({ _id: 1 })), /work\.french has a collation/);
     await database.open('french');
   });
 
