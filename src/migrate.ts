@@ -38,6 +38,7 @@ export interface MigrateOptions {
  * @throws MigrationError with the exit code of the side that failed
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
+  const startedMs = performance.now();
   const listeners = new Listeners(options.listeners);
   const { onEvent } = listeners;
   const audience = { onEvent, signal: options.signal };
@@ -48,11 +49,10 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     try {
       const database = await openSource(config, audience);
       try {
-        const outcome = await new Job({ ...options, config, listeners, database, workforce, size }).execute(
-          lane,
-        );
+        const job = new Job({ ...options, config, listeners, database, workforce, size });
+        const result = await job.execute(lane);
         await workforce.dismiss();
-        return outcome;
+        return { ...result, totalMs: performance.now() - startedMs };
       } finally {
         await database.close();
       }
@@ -70,7 +70,7 @@ interface JobOptions extends Omit<MigrateOptions, 'listeners'> {
   readonly size: Size;
 }
 
-/** What became of a collection. */
+/** What became of a collection, or of several. */
 type Result = Pick<Outcome, 'summaries' | 'failures'>;
 
 /** Nothing to tell of: it was copied already, or has nothing to be copied. */
@@ -94,7 +94,7 @@ class Job {
   }
 
   /** @param lane for all that is not done side by side */
-  async execute(lane: Lane): Promise<Outcome> {
+  async execute(lane: Lane): Promise<Result> {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
@@ -107,7 +107,7 @@ class Job {
    * others.
    * @returns an account of each, in the order of their size
    */
-  async #copySeveral(lane: Lane): Promise<Outcome> {
+  async #copySeveral(lane: Lane): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
     const infos = await database.listCollections();

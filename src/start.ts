@@ -238,7 +238,8 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-function reportCopied(config: Config, { summaries, failures }: Outcome): void {
+function reportCopied(config: Config, outcome: Outcome): void {
+  const { summaries, failures } = outcome;
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
@@ -249,7 +250,7 @@ function reportCopied(config: Config, { summaries, failures }: Outcome): void {
   if (config.json) return;
   for (const summary of summaries) process.stdout.write(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
-    process.stdout.write(`\n${describeOutcome(summaries, failures)}\n`);
+    process.stdout.write(`\n${describeOutcome(outcome)}\n`);
   }
 }
 

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Batch } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { byteaLiteral } from './bytea.ts';
+import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { OvertakenError, type Lead } from './lead.ts';
 
 /** How many documents of a batch went where. */
@@ -13,10 +14,45 @@ export interface BatchAccount {
   readonly deadLettered: number;
 }
 
-/** What the ledger's row of a batch tells of it. */
-export interface Claim extends BatchAccount {
+/** What is written down of a batch before its rows. */
+export interface ClaimRow extends BatchAccount {
   readonly extra: readonly ExtraCount[];
   readonly childRows: number;
+}
+
+/** Makes sure that a batch is loaded once, in the transaction in which its rows are loaded. */
+export interface Claim {
+  /** Goes before the rows, in one query with what comes next; fails where the batch is committed already. */
+  statement(batch: Batch, row: ClaimRow): string;
+  /**
+   * @param error that a query with `statement` failed with
+   * @returns whether it says that the batch is committed already
+   * @throws OvertakenError when it says that the batch is not this process's any more
+   */
+  isTaken(error: unknown): boolean;
+  /** What an earlier delivery of the batch has committed. */
+  readAccount(client: pg.Client, batch: Batch): Promise<BatchAccount>;
+  /** Corrects what was written down, once it is known that Postgres refuses some of the rows. */
+  amend(
+    client: pg.Client,
+    batch: Batch,
+    account: BatchAccount & { readonly childRows: number },
+  ): Promise<void>;
+  /** Keeps the documents that have no row. */
+  keepLetters(client: pg.Client, batch: Batch, letters: readonly LedgerLetter[]): Promise<void>;
+}
+
+/** By the batch's row in the ledger. @param run whose batches they are, and by whom they are loaded */
+export function createLedgerClaim(run: Lead, collection: string): Claim {
+  const { runId } = run;
+  return {
+    statement: (batch, row) => claimStatement(run, batch, row),
+    isTaken: isClaimedBefore,
+    readAccount: (client, { number }) => readAccount(client, runId, number),
+    amend: (client, { number }, account) => amendClaim(client, runId, number, account),
+    keepLetters: (client, { number }, letters) =>
+      insertDeadLetters(client, { runId, batch: number, collection }, letters),
+  };
 }
 
 const uniqueViolation = '23505';
@@ -27,7 +63,7 @@ const notNullViolation = '23502';
  * waits for it. The share lock on the run's row makes `takeOverRun` wait for this transaction; without such a row, of
  * this epoch, the insertion fails. A whole statement, without parameters, so that others can go with it in one query.
  */
-export function claimStatement(run: Lead, batch: Batch, claim: Claim): string {
+export function claimStatement(run: Lead, batch: Batch, claim: ClaimRow): string {
   const values = [
     `(SELECT run_id FROM mongo2pg.runs WHERE run_id = ${run.runId} AND epoch = ${run.epoch} FOR SHARE)`,
     batch.number,
