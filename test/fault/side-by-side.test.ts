@@ -7,7 +7,7 @@ import { readEvents, startCli, type CliResult } from '../support/cli.ts';
 import { assertEqualTable } from '../support/compare.ts';
 import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, deadlyAction, documentsOf } from '../support/fault.ts';
+import { assertCode, deadlyAction, documentsOf, killInTime } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 /** In the order of their size, which is that in which they begin. */
@@ -29,6 +29,7 @@ async function setSandbox(t: TestContext): Promise<Sandbox> {
 
 /** @param on acts while it goes; it is given how to end it with a signal */
 async function runJob(
+  t: TestContext,
   sandbox: Sandbox,
   env: Readonly<Record<string, string>> = {},
   on: (event: RunEvent, interrupt: () => void) => void | Promise<void> = () => undefined,
@@ -39,6 +40,7 @@ async function runJob(
     ...{ MONGO_COLLECTION: '*', CLUSTER_SIZE: '2', ITEMS_PER_PAGE: '50' },
     ...env,
   });
+  killInTime(t, running.process);
   const events: RunEvent[] = [];
   for await (const event of readEvents(running.process)) {
     events.push(event);
@@ -73,7 +75,7 @@ describe('small collections side by side', () => {
     const sandbox = await setSandbox(t);
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const finished = new Set<string>();
-    const job = await runJob(sandbox, failpoints.env, async (event) => {
+    const job = await runJob(t, sandbox, failpoints.env, async (event) => {
       if (event.kind !== 'summary') return;
       finished.add(event.source);
       // All others, of as many as go at a time.
@@ -94,7 +96,7 @@ describe('small collections side by side', () => {
     // Each worker waits with a batch until the signal has come.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@6x*' });
     let isSent = false;
-    const job = await runJob(sandbox, failpoints.env, async (event, interrupt) => {
+    const job = await runJob(t, sandbox, failpoints.env, async (event, interrupt) => {
       if (event.kind === 'progress' && !isSent) {
         isSent = true;
         await failpoints.waitUntilFired('worker-before-commit', 2);
@@ -112,7 +114,7 @@ describe('small collections side by side', () => {
       'SELECT count(*) AS left FROM mongo2pg.runs WHERE finished_at IS NULL',
     );
     assert.ok(Number(rows[0]?.left) > 1, 'and none of them came to its end');
-    const second = await runJob(sandbox);
+    const second = await runJob(t, sandbox);
     assertCode(second, ExitCode.ok);
     const told = second.events.map((event) => describeEvent(event) ?? '').join('\n');
     assert.equal(told.match(/continuing run/g)?.length, Number(rows[0]?.left));
@@ -127,7 +129,7 @@ describe('small collections side by side', () => {
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'not for you'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION refuse()`);
-    const job = await runJob(sandbox);
+    const job = await runJob(t, sandbox);
     assertCode(job, ExitCode.target);
     assert.deepEqual(sourcesOf(job.events, 'failed'), ['b']);
     assert.deepEqual(sourcesOf(job.events, 'summary').sort(), ['a', 'c', 'd']);
@@ -136,7 +138,7 @@ describe('small collections side by side', () => {
       [],
     );
     await sandbox.client.query('DROP TRIGGER refuse ON b');
-    const second = await runJob(sandbox);
+    const second = await runJob(t, sandbox);
     assertCode(second, ExitCode.ok);
     assert.deepEqual(sourcesOf(second.events, 'summary'), ['b']);
     await assertAllEqual(sandbox);
@@ -149,7 +151,7 @@ describe('small collections side by side', () => {
     await sandbox.db.collection('c').insertOne({ _id: 77 as never, text: marker, even: false });
     const hex = Buffer.from(marker).toString('hex');
     const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
-    const job = await runJob(sandbox, failpoints.env);
+    const job = await runJob(t, sandbox, failpoints.env);
     assertCode(job, ExitCode.deadLetters);
     const letters = job.events.flatMap((event) =>
       event.kind === 'summary' ? [[event.source.replace(/^.*\./, ''), event.deadLettered]] : [],

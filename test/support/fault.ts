@@ -135,7 +135,7 @@ function sceneOf(
 }
 
 /** A command that hangs ends its test, and none outlives it. */
-function killInTime(t: TestContext, child: ChildProcess): void {
+export function killInTime(t: TestContext, child: ChildProcess): void {
   const kill = (): void => {
     child.kill('SIGKILL');
   };
