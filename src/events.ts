@@ -167,6 +167,8 @@ export interface Outcome {
   readonly copiedBefore: readonly CopiedBefore[];
   /** Of several collections, those that failed; the failure of a single one is thrown. */
   readonly failures: readonly Failure[];
+  /** From the beginning to the end of all: less than the collections took together, where some went side by side. */
+  readonly totalMs: number;
 }
 
 /** What a dry run tells; nothing is written for it. */

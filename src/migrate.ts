@@ -42,6 +42,7 @@ export interface MigrateOptions {
  * @throws MigrationError with the exit code of the side that failed
  */
 export async function migrate(config: Config, options: MigrateOptions): Promise<Outcome> {
+  const startedMs = performance.now();
   const listeners = new Listeners(options.listeners);
   const { onEvent } = listeners;
   const audience = { onEvent, signal: options.signal };
@@ -56,11 +57,10 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
       const database = await openSource(config, audience);
       try {
         await upgrading;
-        const outcome = await new Job({ ...options, config, listeners, database, workforce, size }).execute(
-          lane,
-        );
+        const job = new Job({ ...options, config, listeners, database, workforce, size });
+        const result = await job.execute(lane);
         await workforce.dismiss();
-        return outcome;
+        return { ...result, totalMs: performance.now() - startedMs };
       } finally {
         await database.close();
       }
@@ -78,8 +78,11 @@ interface JobOptions extends Omit<MigrateOptions, 'listeners'> {
   readonly size: Size;
 }
 
+/** What became of a collection, or of several. */
+type Result = Omit<Outcome, 'totalMs'>;
+
 /** Nothing to tell of: it has nothing to be copied. */
-const nothing: Outcome = { summaries: [], copiedBefore: [], failures: [] };
+const nothing: Result = { summaries: [], copiedBefore: [], failures: [] };
 
 interface CopyOptions {
   /** Of the ledger; null for a single collection. */
@@ -99,12 +102,12 @@ class Job {
   }
 
   /** @param lane for all that is not done side by side */
-  async execute(lane: Lane): Promise<Outcome> {
+  async execute(lane: Lane): Promise<Result> {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
     const alone = { jobId: null, isLast: true, signal, indexJobs };
-    return toOutcome(await this.#copy(lane, mongoCollection, alone));
+    return toResult(await this.#copy(lane, mongoCollection, alone));
   }
 
   /**
@@ -112,7 +115,7 @@ class Job {
    * others.
    * @returns an account of each, in the order of their size
    */
-  async #copySeveral(lane: Lane): Promise<Outcome> {
+  async #copySeveral(lane: Lane): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
     const infos = await database.listCollections();
@@ -136,7 +139,7 @@ class Job {
 
     const small = listSmall(chosen);
     const large = names.filter((name) => !small.includes(name));
-    const results = new Map<string, Outcome>();
+    const results = new Map<string, Result>();
     const copyAlone = { jobId, signal, indexJobs };
     for (const name of large) {
       const isLast = small.length === 0 && name === large.at(-1);
@@ -167,13 +170,13 @@ class Job {
     lane: Lane,
     name: string,
     options: CopyOptions & { jobId: string },
-  ): Promise<Outcome> {
+  ): Promise<Result> {
     const { database, listeners } = this.#options;
     const source = `${database.name}.${name}`;
     const mark = (outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
       lane.session.run((client) => markCollection(client, options.jobId, name, outcome, detail));
     try {
-      return toOutcome(await this.#copy(lane, name, options));
+      return toResult(await this.#copy(lane, name, options));
     } catch (error) {
       if (error instanceof NothingToCopyError) {
         listeners.onEvent({ kind: 'left-out', source, reason: error.message });
@@ -243,7 +246,7 @@ class Job {
   }
 }
 
-function toOutcome(copied: Copied): Outcome {
+function toResult(copied: Copied): Result {
   return copied.kind === 'now'
     ? { ...nothing, summaries: [copied.summary] }
     : { ...nothing, copiedBefore: [copied.account] };

@@ -12,7 +12,7 @@ import type { Size } from './workforce.ts';
 /** As much as a reply of MongoDB can hold: read in a page or a few. */
 const smallBytes = 16_000_000;
 
-/** By measurement: more of them wait for the primary's processor. */
+/** By measurement (docs/benchmarks.md): more of them gain little, and each costs connections. */
 const maxLanes = 4;
 
 /** A lane's own, and one for an index that it builds. */

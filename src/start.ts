@@ -245,7 +245,8 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-function reportCopied(config: Config, { summaries, failures }: Outcome): void {
+function reportCopied(config: Config, outcome: Outcome): void {
+  const { summaries, failures } = outcome;
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
@@ -256,7 +257,7 @@ function reportCopied(config: Config, { summaries, failures }: Outcome): void {
   if (config.json) return;
   for (const summary of summaries) print(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
-    print(`\n${describeOutcome(summaries, failures)}\n`);
+    print(`\n${describeOutcome(outcome)}\n`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Puts the account of a finished run into words. */
 
-import type { Failure, IndexAccount, LetterCount, Summary } from './events.ts';
+import type { IndexAccount, LetterCount, Outcome, Summary } from './events.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import { describeMeasurement } from './measure/measurement-text.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from './format.ts';
@@ -35,13 +35,13 @@ export function describeSummary(summary: Summary): string {
 }
 
 /** A line for each of several collections, and one for all of them. */
-export function describeOutcome(summaries: readonly Summary[], failures: readonly Failure[]): string {
-  const rows = summaries.map(({ source, read, copied, deadLettered, totalMs }) => [
+export function describeOutcome({ summaries, failures, totalMs }: Outcome): string {
+  const rows = summaries.map(({ source, read, copied, deadLettered, totalMs: ownMs }) => [
     source,
     formatCount(read),
     formatCount(copied),
     formatCount(deadLettered),
-    formatDuration(totalMs),
+    formatDuration(ownMs),
   ]);
   const sum = (pick: (summary: Summary) => number): number =>
     summaries.reduce((total, summary) => total + pick(summary), 0);
@@ -54,7 +54,7 @@ export function describeOutcome(summaries: readonly Summary[], failures: readonl
       formatCount(sum(({ read }) => read)),
       formatCount(sum(({ copied }) => copied)),
       formatCount(sum(({ deadLettered }) => deadLettered)),
-      formatDuration(sum(({ totalMs }) => totalMs)),
+      formatDuration(totalMs),
     ],
   ]);
   return failures.length === 0 ? table : `${table}\n${formatPlural(failures.length, 'collection')} failed`;

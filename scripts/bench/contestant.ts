@@ -31,14 +31,19 @@ export interface Run extends Effort {
   readonly mongoCpuMs: number | null;
 }
 
-export async function runContestant(contestant: Contestant, place: Place, input: Input): Promise<Run> {
+export function runContestant(contestant: Contestant, place: Place, input: Input): Promise<Run> {
+  return watch(place, () => contestant.run(place, input));
+}
+
+/** Runs it, and takes the processor time that it costs from outside. */
+export async function watch(place: Place, run: () => Promise<Effort>): Promise<Run> {
   const read = (): (number | null)[] => [
     readEndedChildrenCpuMs(),
     readServerCpuMs(place.postmasterPid),
     readServerCpuMs(place.mongoPid),
   ];
   const before = read();
-  const effort = await contestant.run(place, input);
+  const effort = await run();
   const [children = null, postgresCpuMs = null, mongoCpuMs = null] = read().map((now, index) => {
     const then = before[index] ?? null;
     return now === null || then === null ? null : now - then;

@@ -15,6 +15,7 @@ import { runContestant, type Contestant, type Run } from './contestant.ts';
 import { kinds, seedDocuments } from './documents.ts';
 import { prepareInput } from './input.ts';
 import { clearTable, readChecksum, withPlace, type Place } from './place.ts';
+import { compareMany } from './many.ts';
 import { drawResults } from './plot.ts';
 import { describeCase, describeMachine, describeResults } from './report.ts';
 import type { CaseResult, Result, Results } from './results.ts';
@@ -35,6 +36,10 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '2' },
     pools: { type: 'string', default: 'cluster' },
     ranges: { type: 'string', default: options.readRanges.default },
+    /** Many small collections by one command. */
+    many: { type: 'boolean', default: false },
+    /** With that: the built command of another checkout, such as `../before/dist/src/cli.js`, to take turns with. */
+    against: { type: 'string' },
     'items-per-page': { type: 'string', default: options.itemsPerPage.default },
     /** Milliseconds added to each round trip of this tool to the source. */
     'source-latency': { type: 'string', default: '0' },
@@ -48,6 +53,13 @@ const { values } = parseArgs({
 });
 
 if (values.from !== undefined) keep(readResults(values.from.split(',')));
+else if (values.many)
+  await withPlace(Number(values['source-latency']), async (place) => {
+    const others = values.against === undefined ? [] : [values.against];
+    const settings = { rounds: Number(values.rounds ?? 3), workers: Number(values.workers), others };
+    console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
+    console.log(`\n${await compareMany(place, settings)}`);
+  });
 else
   await withPlace(Number(values['source-latency']), async (place) => {
     const machine = await describeMachine(place.client);

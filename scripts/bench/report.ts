@@ -39,18 +39,27 @@ const header = [
 ];
 
 export function describeCase({ kind, amount, bsonBytes, results, verifyMs }: CaseResult): string {
-  const [base] = results;
-  const rows = results.map((result) => describeResult(result, base ?? result, amount, bsonBytes));
   const steps = results
     .filter(({ runs }) => runs.some(({ stepsMs }) => stepsMs !== undefined))
     .map(describeSteps);
   return [
     `**${formatCount(amount)} ${describeKind[kind]}**, ${describeRounds(results)}`,
     '',
-    formatTable([header, ...rows]),
+    describeTable({ results, amount, bsonBytes }),
     ...describeVerify(verifyMs, results.at(-1)),
     ...(steps.length === 0 ? [] : ['', ...steps]),
   ].join('\n');
+}
+
+/** A row for each contestant, beside the first of them. */
+export function describeTable({
+  results,
+  amount,
+  bsonBytes,
+}: Pick<CaseResult, 'results' | 'amount' | 'bsonBytes'>): string {
+  const [base] = results;
+  const rows = results.map((result) => describeResult(result, base ?? result, amount, bsonBytes));
+  return formatTable([header, ...rows]);
 }
 
 /** Beside the copy that went before it in the same round. */

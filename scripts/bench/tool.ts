@@ -69,14 +69,19 @@ export async function runVerify(place: Place, workers: number, amount: number): 
 
 type EventOf<Kind extends RunEvent['kind']> = Extract<RunEvent, { kind: Kind }>;
 
-async function runCommand<Kind extends RunEvent['kind']>(
+/**
+ * @param kind of the event that is returned, the last one of several
+ * @param command the built command of this checkout, or of another one
+ */
+export async function runCommand<Kind extends RunEvent['kind']>(
   { toolMongoUrl, postgresUrl }: Place,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   kind: Kind,
+  command: string = cli,
 ): Promise<{ wallMs: number; primaryCpuMs: number | null; event: EventOf<Kind> }> {
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [cli, ...args, '--json'], {
+  const child = spawn(process.execPath, [command, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,

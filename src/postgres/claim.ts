@@ -4,6 +4,7 @@ import pg from 'pg';
 import { batchKey, type Batch, type BatchPlace } from '../pool/protocol.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { byteaLiteral } from './bytea.ts';
+import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { OvertakenError } from './lead.ts';
 
 /** How many documents of a batch went where. */
@@ -13,10 +14,44 @@ export interface BatchAccount {
   readonly deadLettered: number;
 }
 
-/** What the ledger's row of a batch tells of it. */
-export interface Claim extends BatchAccount {
+/** What is written down of a batch before its rows. */
+export interface ClaimRow extends BatchAccount {
   readonly extra: readonly ExtraCount[];
   readonly childRows: number;
+}
+
+/** Makes sure that a batch is loaded once, in the transaction in which its rows are loaded. */
+export interface Claim {
+  /** Goes before the rows, in one query with what comes next; fails where the batch is committed already. */
+  statement(batch: Batch, row: ClaimRow): string;
+  /**
+   * @param error that a query with `statement` failed with
+   * @returns whether it says that the batch is committed already
+   * @throws OvertakenError when it says that the batch is not this process's any more
+   */
+  isTaken(error: unknown): boolean;
+  /** What an earlier delivery of the batch has committed. */
+  readAccount(client: pg.Client, batch: Batch): Promise<BatchAccount>;
+  /** Corrects what was written down, once it is known that Postgres refuses some of the rows. */
+  amend(
+    client: pg.Client,
+    batch: Batch,
+    account: BatchAccount & { readonly childRows: number },
+  ): Promise<void>;
+  /** Keeps the documents that have no row. */
+  keepLetters(client: pg.Client, batch: Batch, letters: readonly LedgerLetter[]): Promise<void>;
+}
+
+/** By the batch's row in the ledger. @param runId whose batches they are */
+export function createLedgerClaim(runId: string, collection: string): Claim {
+  return {
+    statement: (batch, row) => claimStatement(runId, batch, row),
+    isTaken: isClaimedBefore,
+    readAccount: (client, batch) => readAccount(client, runId, batch),
+    amend: (client, batch, account) => amendClaim(client, runId, batch, account),
+    keepLetters: (client, { rangeNo, number }, letters) =>
+      insertDeadLetters(client, { runId, rangeNo, number, collection }, letters),
+  };
 }
 
 const uniqueViolation = '23505';
@@ -28,7 +63,7 @@ const notNullViolation = '23502';
  * transaction, and lets the range be cut meanwhile; without such a row, of this epoch, the insertion fails. A whole
  * statement, without parameters, so that others can go with it in one query.
  */
-export function claimStatement(runId: string, batch: Batch, claim: Claim): string {
+function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
   const values = [
     `(SELECT run_id FROM mongo2pg.ranges
        WHERE run_id = ${runId} AND range_no = ${batch.rangeNo} AND epoch = ${batch.epoch} FOR KEY SHARE)`,
@@ -53,7 +88,7 @@ export function claimStatement(runId: string, batch: Batch, claim: Claim): strin
  * @returns whether it says that the batch is committed already
  * @throws OvertakenError when it says that another process owns the range now
  */
-export function isClaimedBefore(error: unknown): boolean {
+function isClaimedBefore(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return false;
   if (error.schema !== 'mongo2pg' || error.table !== 'batches') return false;
   if (error.code === notNullViolation && error.column === 'run_id') throw new OvertakenError();
@@ -61,7 +96,7 @@ export function isClaimedBefore(error: unknown): boolean {
 }
 
 /** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */
-export async function amendClaim(
+async function amendClaim(
   client: pg.Client,
   runId: string,
   { rangeNo, number }: BatchPlace,
@@ -75,11 +110,7 @@ export async function amendClaim(
 }
 
 /** The account of a batch that an earlier delivery has committed. */
-export async function readAccount(
-  client: pg.Client,
-  runId: string,
-  place: BatchPlace,
-): Promise<BatchAccount> {
+async function readAccount(client: pg.Client, runId: string, place: BatchPlace): Promise<BatchAccount> {
   const { rows } = await client.query<BatchAccount>(
     `SELECT documents, copied, dead_lettered AS "deadLettered"
        FROM mongo2pg.batches WHERE run_id = $1 AND range_no = $2 AND batch = $3`,

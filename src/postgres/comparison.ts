@@ -23,7 +23,7 @@ import {
   keyIndex,
   type Stretch,
 } from './expected-rows.ts';
-import type { LoadableBatch } from './load.ts';
+import type { LoadableBatch } from './loadable-batch.ts';
 import type { Session } from './session.ts';
 import { maxNamed, maxReadCharacters, showValues } from './shown-values.ts';
 import { emptyStages } from './stage.ts';

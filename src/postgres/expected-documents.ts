@@ -11,7 +11,7 @@ import { fillChildren, listChildStages } from './child-comparison.ts';
 import { isCopiedAsText, stagedValues } from './ddl.ts';
 import { findLetters, nameDocument } from './dead-letters.ts';
 import { expectedTable, fillExpected } from './expected-rows.ts';
-import type { LoadableBatch } from './load.ts';
+import type { LoadableBatch } from './loadable-batch.ts';
 import { isRefusal } from './passing-errors.ts';
 import type { Session } from './session.ts';
 import { emptyStages, ensureStage, type Stage, StagedDocuments } from './stage.ts';

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { ValueKind } from '../plan/column-target.ts';
 import { columnTypes, type Plan } from '../plan/plan.ts';
 import { qualifiedName } from './ddl.ts';
-import type { LoadableBatch } from './load.ts';
+import type { LoadableBatch } from './loadable-batch.ts';
 import { copyToStage, ensureStage, type Stage } from './stage.ts';
 
 export const expectedTable = 'pg_temp.mongo2pg_expected';

@@ -7,7 +7,7 @@ import { createRowEncoder } from '../transcode/row.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { LedgerLetter } from './dead-letters.ts';
 import type { Session } from './session.ts';
-import { countChildRows } from './load.ts';
+import { countChildRows } from './loadable-batch.ts';
 import { loadSettingAside } from './set-aside.ts';
 
 /** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */

@@ -6,20 +6,12 @@ import type { Batch, LoadSteps, WorkerSettings, WorkerTarget } from '../pool/pro
 import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/describe-id.ts';
-import type { EncodedChild } from '../transcode/child-rows.ts';
-import type { ExtraCount } from '../transcode/extra-counter.ts';
-import {
-  amendClaim,
-  claimStatement,
-  isClaimedBefore,
-  readAccount,
-  type BatchAccount,
-  type Claim,
-} from './claim.ts';
+import type { BatchAccount, Claim, ClaimRow } from './claim.ts';
 import { explainDatabaseError } from './connection.ts';
 import type { CopyOptions } from './copy.ts';
 import { tablesOf } from './ddl.ts';
-import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
+import type { LedgerLetter } from './dead-letters.ts';
+import { countChildRows, type LoadableBatch } from './loadable-batch.ts';
 import { isRefusal } from './passing-errors.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { loadSettingAside } from './set-aside.ts';
@@ -48,38 +40,32 @@ export async function openLoadingSession(
   );
 }
 
-/** A batch as a COPY stream, and the documents of it that have no row there. */
-export interface LoadableBatch {
-  readonly copy: Buffer;
-  readonly documents: number;
-  /** How many rows the stream has. */
-  readonly copied: number;
-  readonly deadLetters: readonly LedgerLetter[];
-  readonly extra: readonly ExtraCount[];
-  /** The rows of each child table of the plan, each a stream of its own. */
-  readonly children: readonly EncodedChild[];
-  /** There may be an `_id` that the primary key, which is built after the load, cannot have. */
-  readonly hasLongKey: boolean;
-}
-
 export interface LoadOutcome extends BatchAccount {
   /** An earlier delivery had committed already; the account is that delivery's. */
   readonly isDuplicate: boolean;
   readonly steps: LoadSteps;
 }
 
+/** Which run is loaded, into which tables, and where. */
+export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl'>;
+
 /** COPY took fewer rows than it was given, without an error: a trigger left some out. */
 class MissingRowsError extends Error {}
 
 export class Loader {
   readonly #session: Session;
-  readonly #settings: WorkerSettings;
+  readonly #settings: LoadSettings;
+  readonly #claim: Claim;
   readonly #tables: readonly TableCopy[];
 
-  /** @param session one of `openLoadingSession` */
-  constructor(session: Session, settings: WorkerSettings) {
+  /**
+   * @param session one of `openLoadingSession`
+   * @param claim what makes sure that each batch is loaded once
+   */
+  constructor(session: Session, settings: LoadSettings, claim: Claim) {
     this.#session = session;
     this.#settings = settings;
+    this.#claim = claim;
     this.#tables = tablesOf(settings.plan).map((plan) => new TableCopy(plan));
   }
 
@@ -109,41 +95,38 @@ export class Loader {
 
   /** All rows or none. `BEGIN`, the ledger's row and COPY go as one query: far away, round trips are most of the time. */
   #loadWhole(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    return this.#loadOnce(batch, encoded, watch, async (client, claim) => {
+    return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       const onBegun = (): void => {
         watch.lap('claim');
       };
-      await timed(watch, 'copy', this.#copyAll(client, encoded, { after: claim, onBegun }));
+      await timed(watch, 'copy', this.#copyAll(client, encoded, { after: begin, onBegun }));
       return [];
     });
   }
 
   /** Rows that Postgres refuses become dead letters. */
   #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    return this.#loadOnce(batch, encoded, watch, async (client, claim) => {
-      await timed(watch, 'claim', client.query(claim));
+    return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
+      await timed(watch, 'claim', client.query(begin));
       if (encoded.copied === 0) return [];
       return await timed(watch, 'copy', loadSettingAside(client, this.#settings, encoded));
     });
   }
 
-  /** @param copy begins with the statements of `claim`, and returns the rows that Postgres refused */
+  /** @param copy begins with the statements of `begin`, and returns the rows that Postgres refused */
   #loadOnce(
     batch: Batch,
     encoded: LoadableBatch,
     watch: LoadWatch,
-    copy: (client: pg.Client, claim: string) => Promise<Refusal[]>,
+    copy: (client: pg.Client, begin: string) => Promise<Refusal[]>,
   ): Promise<Account> {
     return this.#session.transactionBegunBy(async (client) => {
       await reachFailpoint('worker-before-claim');
       let refusals: Refusal[];
       try {
-        refusals = await copy(
-          client,
-          `BEGIN; ${claimStatement(this.#settings.runId, batch, claimOf(encoded))}`,
-        );
+        refusals = await copy(client, `BEGIN; ${this.#claim.statement(batch, rowOf(encoded))}`);
       } catch (error) {
-        if (isClaimedBefore(error)) return await this.#findCommitted(client, batch);
+        if (this.#claim.isTaken(error)) return await this.#findCommitted(client, batch);
         throw error;
       }
       return await this.#finish(client, batch, encoded, refusals, watch);
@@ -162,7 +145,7 @@ export class Loader {
   /** The failed INSERT has aborted the transaction, which had nothing else in it. */
   async #findCommitted(client: pg.Client, batch: Batch): Promise<Account> {
     await client.query('ROLLBACK');
-    return { isDuplicate: true, ...(await readAccount(client, this.#settings.runId, batch)) };
+    return { isDuplicate: true, ...(await this.#claim.readAccount(client, batch)) };
   }
 
   async #finish(
@@ -172,7 +155,6 @@ export class Loader {
     refusals: readonly Refusal[],
     watch: LoadWatch,
   ): Promise<Account> {
-    const { runId, plan } = this.#settings;
     const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
     const account: BatchAccount = {
       documents: encoded.documents,
@@ -181,10 +163,9 @@ export class Loader {
     };
     if (refusals.length > 0) {
       const childRows = countChildRows(encoded, letters);
-      await amendClaim(client, runId, batch, { ...account, childRows });
+      await this.#claim.amend(client, batch, { ...account, childRows });
     }
-    const { collection } = plan;
-    await insertDeadLetters(client, { runId, ...batch, collection }, letters);
+    await this.#claim.keepLetters(client, batch, letters);
     watch.lap('copy');
     await reachFailpoint('worker-before-commit');
     return { isDuplicate: false, ...account };
@@ -192,7 +173,7 @@ export class Loader {
 }
 
 /** As if Postgres took all of it. */
-function claimOf(encoded: LoadableBatch): Claim {
+function rowOf(encoded: LoadableBatch): ClaimRow {
   return { ...encoded, deadLettered: encoded.deadLetters.length, childRows: countChildRows(encoded, []) };
 }
 
@@ -206,16 +187,6 @@ async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<
   } finally {
     watch.lap(step);
   }
-}
-
-/** Those of documents that Postgres refused are not there either. */
-export function countChildRows(
-  { children }: Pick<LoadableBatch, 'children'>,
-  letters: readonly Pick<LedgerLetter, 'ordinal'>[],
-): number {
-  const refused = new Set(letters.map(({ ordinal }) => ordinal));
-  const counts = children.map(({ parents }) => parents.filter((parent) => !refused.has(parent)).length);
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function toLetters(batch: Batch, refusals: readonly Refusal[]): LedgerLetter[] {

@@ -1,7 +1,9 @@
 /** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
 
 import type { Ack, Batch, WorkerSettings } from '../pool/protocol.ts';
-import { Loader, type LoadableBatch } from '../postgres/load.ts';
+import { createLedgerClaim } from '../postgres/claim.ts';
+import { Loader } from '../postgres/load.ts';
+import type { LoadableBatch } from '../postgres/loadable-batch.ts';
 import type { Session } from '../postgres/session.ts';
 
 export type TaskResult = Pick<
@@ -18,7 +20,8 @@ export interface Task {
 export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
   switch (settings.purpose) {
     case 'load': {
-      const loader = new Loader(session, settings);
+      const claim = createLedgerClaim(settings.runId, settings.plan.collection);
+      const loader = new Loader(session, settings, claim);
       return { perform: (batch, encoded) => loader.load(batch, encoded) };
     }
     case 'compare': {

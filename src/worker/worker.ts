@@ -21,7 +21,8 @@ import {
   type WorkerSettings,
   type WorkerTarget,
 } from '../pool/protocol.ts';
-import { openLoadingSession, type LoadableBatch } from '../postgres/load.ts';
+import { openLoadingSession } from '../postgres/load.ts';
+import type { LoadableBatch } from '../postgres/loadable-batch.ts';
 import type { Session } from '../postgres/session.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';

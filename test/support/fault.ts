@@ -134,7 +134,7 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
 }
 
 /** A command that hangs ends its test, and none outlives it. */
-function killInTime(t: TestContext, child: ChildProcess): void {
+export function killInTime(t: TestContext, child: ChildProcess): void {
   const kill = (): void => {
     child.kill('SIGKILL');
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import type { Batch } from '../../../src/pool/protocol.ts';
-import { claimStatement, isClaimedBefore } from '../../../src/postgres/claim.ts';
+import { createLedgerClaim } from '../../../src/postgres/claim.ts';
 import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
 import { takeOverRun } from '../../../src/postgres/lead.ts';
 import { finishRange, readGaps, replaceRanges, splitRange, type Gap } from '../../../src/postgres/ranges.ts';
@@ -64,7 +64,10 @@ describe('the ranges of a run', () => {
   /** Commits batches of ten documents each, whose last `_id` is a multiple of ten. */
   async function commit(rangeNo: number, ...links: (readonly [after: Id, last: number])[]) {
     for (const [after, last] of links) {
-      const statement = claimStatement(run.runId, batchOf(rangeNo, after, last), account);
+      const statement = createLedgerClaim(run.runId, 'things').statement(
+        batchOf(rangeNo, after, last),
+        account,
+      );
       await session.run((client) => client.query(statement));
     }
   }
@@ -258,7 +261,10 @@ describe('the ranges of a run', () => {
     await replace([null, 20], [20, null]);
     await sandbox.client.query('UPDATE mongo2pg.ranges SET epoch = 2 WHERE range_no = 2');
     await assert.rejects(commit(2, [null, 10]), (error) => {
-      assert.throws(() => isClaimedBefore(error), /another process has taken this run over/);
+      assert.throws(
+        () => createLedgerClaim(run.runId, 'things').isTaken(error),
+        /another process has taken this run over/,
+      );
       return true;
     });
     const finish = (rangeNo: number) =>
@@ -277,7 +283,9 @@ describe('the ranges of a run', () => {
       await session.transaction(async (client) => {
         await endStrays(client, run.runId);
         await replaceRanges(client, run.runId, []);
-        claiming = worker.client.query(claimStatement(run.runId, batchOf(1, null, 10), account));
+        claiming = worker.client.query(
+          createLedgerClaim(run.runId, 'things').statement(batchOf(1, null, 10), account),
+        );
         claiming.catch(() => undefined);
         await waitUntil('the worker waits', async () => {
           const { rowCount } = await sandbox.client.query(
@@ -288,7 +296,10 @@ describe('the ranges of a run', () => {
         });
       });
       await assert.rejects(claiming, (error) => {
-        assert.throws(() => isClaimedBefore(error), /another process has taken this run over/);
+        assert.throws(
+          () => createLedgerClaim(run.runId, 'things').isTaken(error),
+          /another process has taken this run over/,
+        );
         return true;
       });
     } finally {
@@ -301,7 +312,9 @@ describe('the ranges of a run', () => {
     try {
       await worker.client.query('BEGIN');
       await commit(1, [null, 10]);
-      await worker.client.query(claimStatement(run.runId, batchOf(1, 10, 20), account));
+      await worker.client.query(
+        createLedgerClaim(run.runId, 'things').statement(batchOf(1, 10, 20), account),
+      );
       const cut = toId(30) ?? Buffer.alloc(0);
       await session.transaction((client) =>
         splitRange(client, run, { rangeNo: 1, epoch: 1, untilId: null }, cut),

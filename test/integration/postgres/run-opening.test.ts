@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { serialize } from 'bson';
-import { claimStatement } from '../../../src/postgres/claim.ts';
+import { createLedgerClaim } from '../../../src/postgres/claim.ts';
 import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
 import { beginRun, continueRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
 import { findRun } from '../../../src/postgres/runs.ts';
@@ -57,7 +57,7 @@ describe('continuing a run while a worker of its former primary commits', () => 
       try {
         const begun = await beginRun(session, settings, 'drop', null);
         await worker.client.query('BEGIN');
-        await worker.client.query(claimStatement(begun.runId, batch, account));
+        await worker.client.query(createLedgerClaim(begun.runId, 'things').statement(batch, account));
         const run = await session.run((client) => findRun(client, plan));
         assert.ok(run !== null);
         let continued: OpenRun | undefined;
