@@ -5,6 +5,7 @@ import { DamagedDumpError, MigrationError, withFix } from './errors.ts';
 import type { RunEvent, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
+import { IndexPhase } from './index-phase.ts';
 import { RunMeter } from './measure/run-meter.ts';
 import { readProcessMemory } from './memory.ts';
 import { systemClock } from './pool/clock.ts';
@@ -12,12 +13,10 @@ import type { WorkerObserver } from './pool/observer.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
-import { finishTable } from './postgres/finish-table.ts';
 import { assignRun } from './postgres/jobs.ts';
-import { requireLead } from './postgres/lead.ts';
 import { describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
-import { markFinished, readTotals } from './postgres/runs.ts';
+import { readTotals } from './postgres/runs.ts';
 import { prepareRun, type PreparationOptions } from './preparation.ts';
 import { Division } from './reading/division.ts';
 import type { Recorder } from './report/recorder.ts';
@@ -122,30 +121,24 @@ export class Migration {
       this.#observer,
     );
     await this.#announce(run);
-    this.#load = new RunLoad(run, { ...this.#options, division: this.#division, meter: this.#meter });
-    await this.#load.execute();
+    const copy = new RunLoad(run, { ...this.#options, division: this.#division, meter: this.#meter });
+    this.#load = copy;
+    if (!copy.isDone) await copy.execute();
     await this.#options.onLoaded();
     const loadMs = this.#elapsedMs() - planMs;
 
-    onEvent({ kind: 'finishing', source: settings.source });
-    await reachFailpoint('primary-in-index-build');
-    await session.run((client) => requireLead(client, run));
-    const indexes = await finishTable(session, run, specs, {
+    let summary: Summary | undefined;
+    const index = new IndexPhase(run, {
       ...targetOptions(config),
-      jobs: config.indexJobs,
-      signal,
-      onIndex: (account) => {
-        onEvent({ kind: 'index', source: settings.source, ...account });
+      ...{ session, specs, signal, onEvent, jobs: config.indexJobs },
+      requireBalance: async (indexes) => {
+        const indexMs = this.#elapsedMs() - planMs - loadMs;
+        summary = await this.#summarise(run, { ...copy.account, ...{ planMs, loadMs, indexMs, indexes } });
+        requireBalance(summary);
       },
     });
-    const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const summary = await this.#summarise(run, {
-      ...this.#load.account,
-      ...{ planMs, loadMs, indexMs, indexes },
-    });
-    requireBalance(summary);
-    await reachFailpoint('primary-before-finish');
-    await session.transaction((client) => markFinished(client, run));
+    await index.execute();
+    if (summary === undefined) throw new Error('the run was finished without an account');
     onEvent({ kind: 'summary', ...summary });
     return summary;
   }

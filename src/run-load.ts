@@ -1,4 +1,4 @@
-/** The load of one run: reads its ranges, has the workers commit them, and keeps count of both. */
+/** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
 
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, SourceError } from './errors.ts';
@@ -6,17 +6,20 @@ import type { RunEvent } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatPlural } from './format.ts';
 import type { RunMeter } from './measure/run-meter.ts';
+import type { Phase } from './phase.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { requireLeadAlone } from './postgres/lead.ts';
+import { finishCopy, type CopyAccount } from './postgres/phases.ts';
 import { LedgerRangeQueue } from './postgres/range-queue.ts';
 import { readGaps, replaceRanges } from './postgres/ranges.ts';
 import type { OpenRun } from './postgres/run-opening.ts';
-import { flushCommits, markLoaded, readTotals } from './postgres/runs.ts';
+import { flushCommits, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
 import type { PlacedPage, Range } from './reading/range-reading.ts';
 import { readRanges, type ReadersOptions } from './reading/readers.ts';
+import { requireCopied } from './run-account.ts';
 import type { Source } from './source/source.ts';
 import { reportProgress } from './workforce.ts';
 
@@ -31,7 +34,7 @@ export interface RunLoadOptions {
   readonly signal: AbortSignal;
 }
 
-export class RunLoad {
+export class RunLoad implements Phase<CopyAccount> {
   readonly #options: RunLoadOptions;
   readonly #run: OpenRun;
   #startedMs = 0;
@@ -40,6 +43,7 @@ export class RunLoad {
   #bytes: number;
   #deadLetters: number;
   #duplicates = 0;
+  #copied: CopyAccount | undefined;
 
   constructor(run: OpenRun, options: RunLoadOptions) {
     this.#run = run;
@@ -78,21 +82,25 @@ export class RunLoad {
     if (ack.isDuplicate) this.#duplicates++;
   }
 
+  get isDone(): boolean {
+    return this.#run.isLoaded || this.#copied !== undefined;
+  }
+
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
-  async execute(): Promise<void> {
+  async execute(): Promise<CopyAccount> {
     const { division, meter } = this.#options;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
-    let { ranges, isLoaded } = this.#run;
-    while (!isLoaded) {
+    let { ranges } = this.#run;
+    while (this.#copied === undefined) {
       await this.#readRanges(ranges);
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       ranges = await this.#closeRanges();
-      isLoaded = ranges.length === 0;
     }
     meter.endLoad();
+    return this.#copied;
   }
 
   async #readRanges(ranges: readonly Range[]): Promise<void> {
@@ -147,7 +155,7 @@ export class RunLoad {
       await requireLeadAlone(client, run);
       const gaps = await readGaps(client, run.runId, true);
       if (gaps.length === 0) {
-        await markLoaded(client, run);
+        this.#copied = requireCopied(await finishCopy(client, run, this.#read));
         return [];
       }
       const { documents, deadLettered } = await readTotals(client, run.runId);
