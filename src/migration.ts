@@ -5,18 +5,17 @@ import { DamagedDumpError, MigrationError, SourceChangedError, withFix } from '.
 import type { CopiedBefore, Summary } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatCount, formatPlural } from './format.ts';
+import { IndexPhase } from './index-phase.ts';
 import type { Listeners, RunObserver } from './listeners.ts';
 import { RunMeter } from './measure/run-meter.ts';
 import { readProcessMemory } from './memory.ts';
 import { systemClock } from './pool/clock.ts';
 import type { Supervisor } from './pool/supervisor.ts';
 import { describePostgres, explainDatabaseError } from './postgres/connection.ts';
-import { finishTable } from './postgres/finish-table.ts';
 import { assignRun } from './postgres/jobs.ts';
-import { requireLead } from './postgres/lead.ts';
 import { describeDone, describeRun } from './postgres/run-decision.ts';
 import { beginRun, continueRun, type OpenRun } from './postgres/run-opening.ts';
-import { markFinished, readTotals } from './postgres/runs.ts';
+import { readTotals } from './postgres/runs.ts';
 import { prepareRun, type PreparationOptions } from './preparation.ts';
 import { Division } from './reading/division.ts';
 import { readRunAccount, requireBalance } from './run-account.ts';
@@ -113,41 +112,33 @@ export class Migration {
   async #complete({ run, specs }: Opening): Promise<Summary> {
     const { config, session, listeners, signal } = this.#options;
     const { onEvent } = listeners;
-    const { settings } = run;
     const planMs = this.#elapsedMs();
 
-    const load = new RunLoad(run, {
+    const copy = new RunLoad(run, {
       ...this.#options,
       ...{ onEvent, division: this.#division, meter: this.#meter, observers: this.#observers },
     });
     try {
-      await load.execute(await this.#announce(run));
+      copy.expectedDocuments = await this.#announce(run);
+      if (!copy.isDone) await copy.execute();
     } finally {
-      load.end();
+      copy.end();
     }
     await this.#options.onLoaded();
     const loadMs = this.#elapsedMs() - planMs;
 
-    onEvent({ kind: 'finishing', source: settings.source });
-    await reachFailpoint('primary-in-index-build');
-    await session.run((client) => requireLead(client, run));
-    const indexes = await finishTable(session, run, specs, {
+    let summary: Summary | undefined;
+    const index = new IndexPhase(run, {
       ...targetOptions(config),
-      jobs: config.indexJobs,
-      signal,
-      onIndex: (account) => {
-        onEvent({ kind: 'index', source: settings.source, ...account });
+      ...{ session, specs, signal, onEvent, jobs: config.indexJobs },
+      requireBalance: async (indexes) => {
+        const indexMs = this.#elapsedMs() - planMs - loadMs;
+        summary = await this.#summarise(run, { ...copy.account, ...{ planMs, loadMs, indexMs, indexes } });
+        requireBalance(summary);
       },
     });
-    const indexMs = this.#elapsedMs() - planMs - loadMs;
-    const summary = await this.#summarise(run, {
-      ...load.account,
-      ...{ planMs, loadMs, indexMs, indexes },
-    });
-    requireBalance(summary);
-    await reachFailpoint('primary-before-finish');
-    await session.transaction((client) => markFinished(client, run));
-    await reachFailpoint('primary-after-finish');
+    await index.execute();
+    if (summary === undefined) throw new Error('the run was finished without an account');
     onEvent({ kind: 'summary', ...summary });
     return summary;
   }

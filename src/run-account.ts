@@ -5,6 +5,7 @@ import { TargetError } from './errors.ts';
 import type { Summary } from './events.ts';
 import type { Plan } from './plan/plan.ts';
 import { countRows } from './postgres/ddl.ts';
+import type { CopyAccount } from './postgres/phases.ts';
 import { countDeadLetters } from './postgres/dead-letters.ts';
 import { readExtra, readTotals } from './postgres/runs.ts';
 
@@ -34,6 +35,16 @@ async function countChildren(client: pg.Client, { children = [] }: Plan): Promis
   const counts = [];
   for (const { plan } of children) counts.push({ table: plan.table, rows: await countRows(client, plan) });
   return counts;
+}
+
+/** Of the copy alone: every document that was read is a row or a dead letter. @returns the account */
+export function requireCopied(account: CopyAccount): CopyAccount {
+  const { read, copied, deadLettered } = account;
+  if (read === copied + deadLettered) return account;
+  throw new TargetError(
+    `the account does not balance: read ${read}, copied ${copied}, dead-lettered ${deadLettered}`,
+    { code: 'ACCOUNT_UNBALANCED', fix: 'please report this; then run again with --restart.' },
+  );
 }
 
 /** Nothing is said to be done unless the reader, the ledger and the table tell the same. */

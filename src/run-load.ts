@@ -1,4 +1,4 @@
-/** The load of one run: reads its ranges, has the workers commit them, and keeps count of both. */
+/** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
 
 import type { Config } from './config.ts';
 import { ExitCode, MigrationError, SourceError } from './errors.ts';
@@ -6,18 +6,21 @@ import type { RunEvent } from './events.ts';
 import { reachFailpoint } from './failpoints.ts';
 import { formatPlural } from './format.ts';
 import type { RunMeter } from './measure/run-meter.ts';
+import type { Phase } from './phase.ts';
 import type { RunListener } from './pool/listener.ts';
 import type { Ack, Batch } from './pool/protocol.ts';
 import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { requireLeadAlone } from './postgres/lead.ts';
+import { finishCopy, type CopyAccount } from './postgres/phases.ts';
 import { LedgerRangeQueue } from './postgres/range-queue.ts';
 import { readGaps, replaceRanges } from './postgres/ranges.ts';
 import type { OpenRun } from './postgres/run-opening.ts';
-import { flushCommits, markLoaded, readTotals } from './postgres/runs.ts';
+import { flushCommits, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
 import type { PlacedPage, Range } from './reading/range-reading.ts';
 import { readRanges } from './reading/readers.ts';
+import { requireCopied } from './run-account.ts';
 import type { Source } from './source/source.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
 
@@ -34,18 +37,20 @@ export interface RunLoadOptions {
   readonly signal: AbortSignal;
 }
 
-export class RunLoad implements RunListener {
+export class RunLoad implements RunListener, Phase<CopyAccount> {
   readonly #options: RunLoadOptions;
   readonly #run: OpenRun;
   /** What the workers have of it. */
   readonly #work: RunHandle;
-  #expectedDocuments = 0;
+  /** About how many documents there are, for those who watch. */
+  expectedDocuments = 0;
   #startedMs = 0;
   #read: number;
   #settled: number;
   #bytes: number;
   #deadLetters: number;
   #duplicates = 0;
+  #copied: CopyAccount | undefined;
 
   /** The workers begin with it at once, to be ready when the first page has come. */
   constructor(run: OpenRun, options: RunLoadOptions) {
@@ -78,7 +83,7 @@ export class RunLoad implements RunListener {
       source: source.name,
       documents: this.#settled,
       bytes: this.#bytes,
-      expectedDocuments: this.#expectedDocuments,
+      expectedDocuments: this.expectedDocuments,
       committedBefore: this.#run.committed.documents,
       deadLettered: this.#deadLetters,
       elapsedMs: performance.now() - this.#startedMs,
@@ -95,26 +100,26 @@ export class RunLoad implements RunListener {
     }
   }
 
-  /**
-   * Reads every range and has it loaded; resolves when all is committed and on disk.
-   * @param expectedDocuments about how many there are, for those who watch
-   */
-  async execute(expectedDocuments: number): Promise<void> {
+  get isDone(): boolean {
+    return this.#run.isLoaded || this.#copied !== undefined;
+  }
+
+  /** Reads every range and has it loaded; resolves when all is committed and on disk. */
+  async execute(): Promise<CopyAccount> {
     const { division, meter, source } = this.#options;
-    this.#expectedDocuments = expectedDocuments;
     this.#startedMs = performance.now();
     meter.beginLoad(division.readers);
-    let { ranges, isLoaded } = this.#run;
-    while (!isLoaded) {
+    let { ranges } = this.#run;
+    while (this.#copied === undefined) {
       await this.#readRanges(ranges);
       await this.#drain();
       this.#requireGoOn();
       await reachFailpoint('primary-before-load-checkpoint');
       await source.requireUnchanged();
       ranges = await this.#closeRanges();
-      isLoaded = ranges.length === 0;
     }
     meter.endLoad();
+    return this.#copied;
   }
 
   /** To be called when nothing more is to come, one way or the other. */
@@ -166,7 +171,7 @@ export class RunLoad implements RunListener {
       await requireLeadAlone(client, run);
       const gaps = await readGaps(client, run.runId, true);
       if (gaps.length === 0) {
-        await markLoaded(client, run);
+        this.#copied = requireCopied(await finishCopy(client, run, this.#read));
         return [];
       }
       const { documents, deadLettered } = await readTotals(client, run.runId);

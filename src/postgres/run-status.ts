@@ -5,6 +5,7 @@ import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { qualifiedName } from './ddl.ts';
 import type { LetterCount } from '../events.ts';
 import { countDeadLetters } from './dead-letters.ts';
+import type { PhaseStatus } from './phases.ts';
 import { isTableLocked } from './run-lock.ts';
 import { readExtra } from './runs.ts';
 
@@ -31,6 +32,8 @@ export interface RunStatus {
   readonly copied: number;
   readonly deadLettered: number;
   readonly bytes: number;
+  /** Those that were reached, in their order. */
+  readonly phases: readonly PhaseStatus[];
   /** While a process was at it, until the last batch; of a running one over the last seconds. */
   readonly documentsPerSecond: number | null;
   /** Intervals of `_id` that are not read to their end, as far as the ledger knows. */
@@ -42,35 +45,48 @@ export interface RunStatus {
 /** Long enough to have some batches in it. */
 const recentSeconds = 10;
 
-interface Row extends Omit<RunStatus, 'table' | 'state' | 'deadLetters' | 'extra'> {
+interface Row extends Omit<RunStatus, 'table' | 'state' | 'loadedAt' | 'phases' | 'deadLetters' | 'extra'> {
   readonly schema: string;
   readonly tableName: string;
   readonly isReplaced: boolean;
   readonly recent: number | null;
+  /** With times as text. */
+  readonly phases: readonly (Pick<PhaseStatus, 'phase' | 'account'> & {
+    readonly beganAt: string;
+    readonly doneAt: string | null;
+  })[];
+  readonly unreadRanges: number;
 }
 
 /** The latest first. To be called in one transaction, so that all numbers are of one moment. */
 export async function readRunStatus(client: pg.Client, includesReplaced: boolean): Promise<RunStatus[]> {
   const { rows } = await client.query<Row>(
     `SELECT r.run_id AS "runId", r.job_id AS "jobId", r.source, r.table_schema AS schema,
-            r.table_name AS "tableName", r.started_at AS "startedAt", r.loaded_at AS "loadedAt",
+            r.table_name AS "tableName", r.started_at AS "startedAt", h.phases,
             r.finished_at AS "finishedAt", r.replaced_at IS NOT NULL AS "isReplaced",
             b.documents::float8, b.copied::float8, b.dead_lettered::float8 AS "deadLettered", b.bytes::float8,
             (b.documents / nullif(extract(epoch FROM b.last - r.started_at) - p.seconds, 0))::float8 AS "documentsPerSecond",
             b.recent::float8 / least($2, greatest(1, extract(epoch FROM clock_timestamp() - coalesce(p.last, r.started_at))))::float8
               AS recent,
             t.oid IS NOT NULL AS "isTableThere",
-            (SELECT count(*)::int FROM mongo2pg.ranges g WHERE g.run_id = r.run_id AND g.closed_at IS NULL) AS "openRanges"
+            g.open AS "openRanges", g.unread AS "unreadRanges"
        FROM mongo2pg.runs r
        -- By the catalog: a name is not to be looked up in a schema that one may not use.
        LEFT JOIN pg_namespace n ON n.nspname = r.table_schema
        LEFT JOIN pg_class t ON t.oid = r.table_oid AND t.relname = r.table_name AND t.relnamespace = n.oid
+       CROSS JOIN LATERAL (
+         SELECT json_agg(json_build_object('phase', phase, 'beganAt', began_at, 'doneAt', done_at, 'account', account)
+                         ORDER BY began_at) AS phases
+           FROM mongo2pg.phases WHERE run_id = r.run_id) h
        CROSS JOIN LATERAL (
          SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
                 coalesce(sum(dead_lettered), 0) AS dead_lettered, coalesce(sum(bytes), 0) AS bytes,
                 max(committed_at) AS last,
                 sum(documents) FILTER (WHERE committed_at > clock_timestamp() - make_interval(secs => $2)) AS recent
            FROM mongo2pg.batches WHERE run_id = r.run_id) b
+       CROSS JOIN LATERAL (
+         SELECT count(*)::int AS open, (count(*) FILTER (WHERE read_at IS NULL))::int AS unread
+           FROM mongo2pg.ranges WHERE run_id = r.run_id AND closed_at IS NULL) g
        -- A process that goes on closes the ranges of the one before it: until then, and since its last batch, nobody was at it.
        CROSS JOIN LATERAL (
          SELECT coalesce(sum(extract(epoch FROM c.closed_at - coalesce(
@@ -82,16 +98,22 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
     [includesReplaced, recentSeconds],
   );
   const statuses: RunStatus[] = [];
-  for (const { schema, tableName, isReplaced, recent, ...row } of rows) {
+  for (const { schema, tableName, isReplaced, recent, unreadRanges, ...row } of rows) {
     const table = { schema, table: tableName };
     const isRunning = row.finishedAt === null && !isReplaced && (await isTableLocked(client, table));
-    const state = isReplaced ? 'replaced' : stateOf(row, isRunning);
+    const phases = row.phases.map(readPhase);
+    const loadedAt = phases.find(({ phase }) => phase === 'copy')?.doneAt ?? null;
+    const state = isReplaced ? 'replaced' : stateOf({ ...row, loadedAt }, isRunning);
+    // What an earlier process took for the end of a range is asked for again.
+    const openRanges = isRunning ? unreadRanges : row.openRanges;
     statuses.push({
       ...row,
+      phases,
+      loadedAt,
       table: qualifiedName(table),
       state,
       documentsPerSecond: isRunning ? (recent ?? 0) : row.documentsPerSecond,
-      openRanges: row.loadedAt === null ? row.openRanges : 0,
+      openRanges: loadedAt === null ? openRanges : 0,
       deadLetters: await countDeadLetters(client, row.runId),
       extra: await readExtra(client, row.runId),
     });
@@ -99,8 +121,12 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
   return statuses;
 }
 
+function readPhase({ beganAt, doneAt, ...rest }: Row['phases'][number]): PhaseStatus {
+  return { ...rest, beganAt: new Date(beganAt), doneAt: doneAt === null ? null : new Date(doneAt) };
+}
+
 function stateOf(
-  { finishedAt, loadedAt }: Pick<Row, 'finishedAt' | 'loadedAt'>,
+  { finishedAt, loadedAt }: Pick<RunStatus, 'finishedAt' | 'loadedAt'>,
   isRunning: boolean,
 ): RunState {
   if (finishedAt !== null) return 'finished';

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { OvertakenError, type Lead } from './lead.ts';
+import { isDoneCondition } from './phases.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -91,8 +92,8 @@ async function selectRuns(client: pg.Client, condition: string, values: readonly
     `SELECT run_id AS "runId", job_id AS "jobId", settings, is_own_table AS "isOwnTable",
             table_oid = coalesce(to_regclass(format('%I.%I', table_schema, table_name)), 0) AS "isSameTable",
             rows_before AS "rowsBefore", child_rows_before AS "childRowsBefore", epoch,
-            started_at AS "startedAt", loaded_at IS NOT NULL AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
-       FROM mongo2pg.runs
+            started_at AS "startedAt", ${isDoneCondition('copy')} AS "isLoaded", finished_at IS NOT NULL AS "isFinished"
+       FROM mongo2pg.runs r
       WHERE ${condition} AND replaced_at IS NULL
       ORDER BY finished_at IS NOT NULL, run_id DESC`,
     [...values],
@@ -104,7 +105,7 @@ async function selectRuns(client: pg.Client, condition: string, values: readonly
   }));
 }
 
-/** Writes a new run down, without ranges; returns its id. */
+/** Writes a new run down, in its first phase and without ranges; returns its id. */
 export async function insertRun(
   client: pg.Client,
   settings: RunSettings,
@@ -112,11 +113,13 @@ export async function insertRun(
 ): Promise<string> {
   const { source, plan } = settings;
   const { rows } = await client.query<{ run_id: string }>(
-    `INSERT INTO mongo2pg.runs
-       (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id,
-        child_rows_before)
-     VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8, $9)
-     RETURNING run_id`,
+    `WITH run AS (
+       INSERT INTO mongo2pg.runs
+         (source, table_schema, table_name, table_oid, settings, fingerprint, is_own_table, rows_before, job_id,
+          child_rows_before)
+       VALUES ($1, $2, $3, format('%I.%I', $2::text, $3::text)::regclass, $4, $5, $6, $7, $8, $9)
+       RETURNING run_id)
+     INSERT INTO mongo2pg.phases (run_id, phase) SELECT run_id, 'copy' FROM run RETURNING run_id`,
     [
       source,
       plan.schema,
@@ -172,7 +175,12 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
  * lost before and is missing from the ledger.
  */
 export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
-  await markRun(client, lead, 'epoch = epoch');
+  await client.query('SET LOCAL synchronous_commit = on');
+  const { rowCount } = await client.query(
+    'UPDATE mongo2pg.runs SET epoch = epoch WHERE run_id = $1 AND epoch = $2',
+    [lead.runId, lead.epoch],
+  );
+  if (rowCount === 0) throw new OvertakenError();
 }
 
 /** For the rows to come of a run whose table was changed. */
@@ -181,23 +189,6 @@ export async function replacePlan(client: pg.Client, runId: string, plan: Plan):
     `UPDATE mongo2pg.runs SET settings = jsonb_set(settings, '{plan}', $2) WHERE run_id = $1`,
     [runId, JSON.stringify(plan)],
   );
-}
-
-export async function markLoaded(client: pg.Client, lead: Lead): Promise<void> {
-  await markRun(client, lead, 'loaded_at = now()');
-}
-
-export async function markFinished(client: pg.Client, lead: Lead): Promise<void> {
-  await markRun(client, lead, 'finished_at = now()');
-}
-
-async function markRun(client: pg.Client, { runId, epoch }: Lead, change: string): Promise<void> {
-  await client.query('SET LOCAL synchronous_commit = on');
-  const { rowCount } = await client.query(
-    `UPDATE mongo2pg.runs SET ${change} WHERE run_id = $1 AND epoch = $2`,
-    [runId, epoch],
-  );
-  if (rowCount === 0) throw new OvertakenError();
 }
 
 export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {

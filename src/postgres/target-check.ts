@@ -104,6 +104,7 @@ async function listLackingLedgerRights(
      needed AS (
        SELECT c.oid, privilege
          FROM (VALUES ('runs', 'INSERT'), ('runs', 'UPDATE'), ('runs', 'SELECT'),
+                      ('phases', 'INSERT'), ('phases', 'UPDATE'), ('phases', 'SELECT'),
                       ('ranges', 'INSERT'), ('ranges', 'UPDATE'), ('ranges', 'SELECT'),
                       ('batches', 'INSERT'), ('batches', 'UPDATE'), ('batches', 'SELECT'),
                       ('dead_letters', 'INSERT'), ('dead_letters', 'SELECT'),

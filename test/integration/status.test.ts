@@ -24,6 +24,12 @@ interface Told {
     readonly documents: number;
     readonly copied: number;
     readonly deadLettered: number;
+    readonly bytes: number;
+    readonly phases: readonly {
+      readonly phase: string;
+      readonly doneAt: string | null;
+      readonly account: object | null;
+    }[];
     readonly openRanges: number;
     readonly documentsPerSecond: number | null;
     readonly next: string;
@@ -89,7 +95,14 @@ describe('npm run status', () => {
       ['finished', 2_000, 1_999, 1, 0],
     );
     assert.deepEqual(
-      run?.deadLetters.map(({ reason, count }) => [reason, count]),
+      run?.phases.map(({ phase, doneAt, account }) => [phase, doneAt !== null, account]),
+      [
+        ['copy', true, { read: 2_000, copied: 1_999, deadLettered: 1, bytes: run?.bytes, childRows: 0 }],
+        ['index', true, { built: 0, present: 0, left: 0 }],
+      ],
+    );
+    assert.deepEqual(
+      run.deadLetters.map(({ reason, count }) => [reason, count]),
       [['nul', 1]],
     );
     assert.deepEqual(
@@ -110,6 +123,10 @@ describe('npm run status', () => {
     assert.equal(during?.state, 'running');
     assert.ok(during.documents > 0 && during.documents < 2_000);
     assert.equal(during.openRanges, 1);
+    assert.deepEqual(
+      during.phases.map(({ phase, doneAt, account }) => [phase, doneAt, account]),
+      [['copy', null, null]],
+    );
     // It goes on watching as long as something runs.
     const watching = status(['--watch', '--json']);
     process.kill(pid, 'SIGKILL');

@@ -3,8 +3,9 @@
  * a file of its own here.
  */
 
-import { sql as ranges } from './000006.ts';
 import { sql as first } from './000005.ts';
+import { sql as ranges } from './000006.ts';
+import { sql as phases } from './000007.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -15,6 +16,7 @@ export interface LedgerMigration {
 export const migrations: readonly LedgerMigration[] = [
   { number: 5, name: 'first', sql: first },
   { number: 6, name: 'ranges-own-batches', sql: ranges },
+  { number: 7, name: 'phases', sql: phases },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -120,6 +120,18 @@ describe('a ledger of version 5', () => {
     const { code, stderr } = await run({ MONGO_COLLECTION: 'loaded' });
     assert.equal(code, ExitCode.deadLetters, stderr);
     await assertEqual('loaded');
+    const phases = await query<object>(
+      `SELECT p.phase, p.done_at IS NOT NULL AS done, p.account FROM mongo2pg.phases p JOIN mongo2pg.runs USING (run_id)
+        WHERE table_name = 'loaded' ORDER BY p.phase`,
+    );
+    assert.deepEqual(phases, [
+      {
+        phase: 'copy',
+        done: true,
+        account: { read: 60, copied: 58, deadLettered: 2, bytes: 495 + 3 * 511 + 504, childRows: 0 },
+      },
+      { phase: 'index', done: true, account: { built: 0, present: 0, left: 0 } },
+    ]);
     assert.deepEqual(
       await readVersions(),
       migrations.map(({ number }) => number),
