@@ -1,5 +1,7 @@
 /** What the command says. A reader that has gone ends no run, and no password leaves by a message. */
 
+import { closeSync, openSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import type { ErrorDetails } from './errors.ts';
 import { redact } from './redact.ts';
 
@@ -15,6 +17,18 @@ export function outliveReaders(): void {
     failure ??= error;
   });
   process.stderr.on('error', () => undefined);
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
+  process.on('exit', () => {
+    for (const descriptor of terminals) leaveTerminal(descriptor);
+  });
+}
+
+/** At its end Node gives terminals the mode back that they had, and aborts where one is gone, unless it was closed. */
+function leaveTerminal(descriptor: number): void {
+  if (isatty(descriptor)) return;
+  closeSync(descriptor);
+  // Takes the lowest number, which is that one.
+  openSync('/dev/null', 'r+');
 }
 
 /** What the command was asked for: data, as it is. */
@@ -34,6 +48,11 @@ const worded: ReadonlySet<string> = new Set(['message', 'fix'] satisfies ('messa
 /** A line for people. */
 export function say(line: string): void {
   process.stderr.write(`${redact(line)}\n`);
+}
+
+/** Nobody reads standard output any more: a command that does nothing else than to show can end. */
+export function isUnread(): boolean {
+  return failure !== null;
 }
 
 /**

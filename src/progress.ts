@@ -22,7 +22,9 @@ export interface Progress extends JobListener {
 
 export async function createProgress(isJson: boolean): Promise<Progress> {
   if (isJson) return createJsonProgress();
-  return process.stderr.isTTY ? await createSpinnerProgress() : createPlainProgress();
+  // A terminal that does not know its width says 0, by which the spinner would divide its lines, and clear them for ever.
+  const hasWidth = process.stderr.isTTY && process.stderr.columns > 0;
+  return hasWidth ? await createSpinnerProgress() : createPlainProgress();
 }
 
 /** Every event as one line on standard output, as it is. */

@@ -7,7 +7,7 @@ import { readJobStatus, type JobStatus } from './postgres/job-status.ts';
 import { hasLedger } from './postgres/ledger.ts';
 import { readRunStatus, type RunStatus } from './postgres/run-status.ts';
 import { withSession, type Session } from './postgres/session.ts';
-import { print, printJson } from './output.ts';
+import { isUnread, print, printJson } from './output.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from './status-text.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
@@ -27,7 +27,7 @@ export async function showStatus(config: Config, signal: AbortSignal): Promise<v
       show(status, config);
       if (!config.isWatching || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+      if (signal.aborted || isUnread()) return;
     }
   });
 }

@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { startCli, type CliResult, type RunningCli, type StartOptions } from '../support/cli.ts';
-import { cleanUp } from '../support/embedded.ts';
+import { cliPath, startCli, type CliResult, type RunningCli, type StartOptions } from '../support/cli.ts';
+import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 
 /** Takes every write for one on a full disk. */
 const full = '/dev/full';
 const withoutFull = existsSync(full) ? false : `this system has no ${full}`;
+
+/** `script` of util-linux gives a terminal that can be closed. */
+const withoutTerminal = String(spawnSync('script', ['--version']).stdout).includes('util-linux')
+  ? false
+  : 'this system has no `script` of util-linux';
 
 describe('output that nobody takes any more', () => {
   /** Ends a run whose reader goes after the first that it hears. */
@@ -43,6 +52,48 @@ describe('output that nobody takes any more', () => {
     assertCode(await startInto(scene, ['--json'], { output: [file, file] }).result, 0);
     await scene.assertEqual();
   });
+
+  for (const [size, isWide] of [
+    ['of 80 columns', true],
+    ['that does not know its width', false],
+  ] as const) {
+    it(
+      `a terminal ${size} that is closed: drains as on SIGTERM, with 129`,
+      { skip: withoutTerminal },
+      async (t) => {
+        const scene = await setScene(t, 20_000);
+        const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-terminal-'));
+        cleanUp(t, () => rm(folder, { recursive: true }));
+        const code = join(folder, 'code');
+        // A shell passes on what it gets when its terminal goes.
+        const shell = [
+          isWide ? 'stty cols 80 rows 24' : 'true',
+          `trap 'kill -HUP $pid' HUP`,
+          `"${process.execPath}" "${cliPath}" 2>&1 & pid=$!; echo $pid > "${folder}/pid"`,
+          'wait $pid',
+          `wait $pid; echo $? > "${folder}/code.part"; mv "${folder}/code.part" "${folder}/code"`,
+        ].join('\n');
+        const terminal = spawn('script', ['-q', '-c', shell, '/dev/null'], {
+          env: { PATH: process.env.PATH, SHELL: '/bin/sh', ...scene.env },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        cleanUp(t, async () => {
+          terminal.kill('SIGKILL');
+          // One that spins in place of ending.
+          if (!existsSync(code)) process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGKILL');
+        });
+        let shown = '';
+        for await (const text of terminal.stdout.setEncoding('utf8')) {
+          shown += String(text);
+          if (shown.includes('documents')) terminal.kill('SIGKILL');
+        }
+        await waitUntil('the command has ended', () => Promise.resolve(existsSync(code)));
+        assert.equal((await readFile(code, 'utf8')).trim(), '129', shown);
+        assertCode(await scene.run(), 0);
+        await scene.assertEqual();
+      },
+    );
+  }
 
   it('an error, with standard error closed, keeps its code', async (t) => {
     const scene = await setScene(t, 1);

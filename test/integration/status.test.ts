@@ -178,6 +178,10 @@ describe('npm run status', () => {
     const watching = startCli(['status', '--watch', '--json'], { POSTGRES_URL: sandbox.postgresUrl });
     // It has looked while nothing was being loaded.
     await once(watching.process.stdout ?? assert.fail('no stdout'), 'data');
+    // One that nobody reads ends, although there is still something to watch.
+    const left = startCli(['status', '--watch'], { POSTGRES_URL: sandbox.postgresUrl });
+    left.process.stdout?.once('data', () => left.process.stdout?.destroy());
+    assert.equal((await left.result).code, ExitCode.ok);
     const second = await runCli([], jobEnv);
     assert.equal(second.code, ExitCode.usage);
     assert.match(second.stderr, /another start is copying the same collections .* — let it finish/);

@@ -10,7 +10,8 @@ import type { RunEvent, StartedEvent } from '../../src/events.ts';
 import { clusterImplementations } from '../../src/options.ts';
 import { stepDownDuring } from './step-down.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+/** The program. */
+export const cliPath = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
 export interface CliResult {
   /** As a shell tells it; null when a signal ended the process. */
@@ -48,7 +49,7 @@ export function startCli(
   env: Readonly<Record<string, string>>,
   { isDetached = false, output = ['pipe', 'pipe'], cwd = tmpdir() }: StartOptions = {},
 ): RunningCli {
-  const child = spawn(process.execPath, [cli, ...args], {
+  const child = spawn(process.execPath, [cliPath, ...args], {
     detached: isDetached,
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },
