@@ -129,7 +129,11 @@ describe('small collections side by side', () => {
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'not for you'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION refuse()`);
-    const job = await runJob(t, sandbox);
+    // Another one is in the middle of its load meanwhile.
+    const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause' });
+    const job = await runJob(t, sandbox, failpoints.env, async ({ kind }) => {
+      if (kind === 'failed') await failpoints.resume('worker-before-commit');
+    });
     assertCode(job, ExitCode.target);
     assert.deepEqual(sourcesOf(job.events, 'failed'), ['b']);
     assert.deepEqual(sourcesOf(job.events, 'summary').sort(), ['a', 'c', 'd']);
