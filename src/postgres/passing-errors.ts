@@ -105,7 +105,8 @@ const refusalRoutines = ['ExecWithCheckOptions', 'exec_stmt_raise'];
 /** By its SQLSTATE alone. */
 function isRefusalCode(code: string): boolean {
   const prefix = code.slice(0, 2);
-  return refusalClasses.some((known) => known === prefix) || !postgresClasses.includes(prefix);
+  const isOfSomebody = prefix !== '' && !postgresClasses.includes(prefix);
+  return isOfSomebody || refusalClasses.some((known) => known === prefix);
 }
 
 /** Of no row, or of all: but this one was raised, or checked, at a row. */
