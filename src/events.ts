@@ -5,7 +5,7 @@ import type { ExitCode } from './errors.ts';
 import type { Measurement } from './measure/measurement.ts';
 import type { ExtraCount } from './transcode/extra-counter.ts';
 import type { Plan } from './plan/plan.ts';
-import type { WorkerDeath } from './pool/listener.ts';
+import type { WorkerDeath } from './pool/worker-death.ts';
 
 /** Something to know that stops nothing, and has no event of its own. */
 export interface NoticeEvent {
@@ -142,6 +142,11 @@ export type RunEvent =
   | SummaryEvent
   | VerifyingEvent
   | VerifiedEvent;
+
+export interface EventListener {
+  /** Called for each event, in their order, while the work goes on. What it throws ends the process. */
+  onEvent?(event: RunEvent): void;
+}
 
 /** A collection that could not be copied, or compared, and why: what the error tells. */
 export interface Failure {

@@ -6,7 +6,7 @@
 import { readConfig, type Config } from './config.ts';
 import { embedded } from './server-urls.ts';
 import { MigrationError, UsageError } from './errors.ts';
-import type { Outcome, RunEvent, VerificationSummary } from './events.ts';
+import type { EventListener, Outcome, RunEvent, VerificationSummary } from './events.ts';
 import type { JobListener } from './listeners.ts';
 import { migrate as migrateCollections } from './migrate.ts';
 import { createPool } from './pool/pool.ts';
@@ -22,7 +22,6 @@ export {
 } from './errors.ts';
 export { describeEvent } from './describe-event.ts';
 export type * from './events.ts';
-export type { JobListener } from './listeners.ts';
 export type { Plan, PlanColumn } from './plan/plan.ts';
 
 /** Options that are about a command line, its output and its trial servers. */
@@ -61,7 +60,7 @@ export interface Listener {
   /** Called for each event, in their order, while the work goes on. What it throws ends the process. */
   readonly onEvent?: (event: RunEvent) => void;
   /** Who else hears of it, in this order and before `onEvent`: metrics, a report, or one of your own. */
-  readonly listeners?: readonly JobListener[];
+  readonly listeners?: readonly EventListener[];
   /** Aborting it ends the work in order: a migration commits what is in flight, and can be continued. */
   readonly signal?: AbortSignal;
 }
@@ -100,7 +99,7 @@ export async function verify(
   throw new MigrationError(exitCode, `${source}: ${message}`, { code, fix });
 }
 
-export interface MetricsListener extends JobListener {
+export interface MetricsListener extends EventListener {
   /** The `content-type` of what `read` gives. */
   readonly contentType: string;
   /** All metrics as they are now, as Prometheus reads them. */
@@ -120,7 +119,7 @@ export async function createMetrics(): Promise<MetricsListener> {
   };
 }
 
-export interface ReportListener extends JobListener {
+export interface ReportListener extends EventListener {
   /**
    * The report of the migration that it has listened to, as a page of HTML.
    * @param error what `migrate` has thrown
@@ -136,17 +135,19 @@ export async function createReport(): Promise<ReportListener> {
     import('./report/write-report.ts'),
   ]);
   const recorder = new Recorder();
-  return {
+  // It hears of workers as well, which is nobody else's business.
+  const listener: ReportListener & JobListener = {
     onEvent: (event) => {
       recorder.onEvent(event);
     },
     onRun: (run) => recorder.onRun(run),
     write: (error) => writePage(recorder.report(error === undefined ? null : describeEnd(error))),
   };
+  return listener;
 }
 
 function hear({ onEvent, listeners = [], signal = new AbortController().signal }: Listener): {
-  readonly listeners: readonly JobListener[];
+  readonly listeners: readonly EventListener[];
   readonly signal: AbortSignal;
 } {
   return { listeners: onEvent === undefined ? listeners : [...listeners, { onEvent }], signal };

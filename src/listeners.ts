@@ -1,12 +1,10 @@
 /** Who hears of a job: its events, and the workers of each of its runs. Progress, metrics and the report are such. */
 
-import type { RunEvent } from './events.ts';
+import type { EventListener, RunEvent } from './events.ts';
 import type { RunMeter } from './measure/run-meter.ts';
 import type { RunListener } from './pool/listener.ts';
 
-export interface JobListener {
-  /** Called for each event, in their order, while the work goes on. What it throws ends the process. */
-  onEvent?(event: RunEvent): void;
+export interface JobListener extends EventListener {
   /** A run begins. @returns who hears of its workers and acks */
   onRun?(run: ObservedRun): RunObserver;
 }

@@ -1,6 +1,7 @@
 /** Who hears of workers, by their ids. Nothing of it is needed for the work itself. */
 
 import type { Ack, Batch } from './protocol.ts';
+import type { WorkerDeath } from './worker-death.ts';
 
 /** Hears of one run, from its beginning until it is over. */
 export interface RunListener {
@@ -13,17 +14,6 @@ export interface RunListener {
   /** A worker has done a batch of another run meanwhile. */
   onAckOfOther?(workerId: string, ack: Ack): void;
   onGone?(workerId: string): void;
-}
-
-/** A worker that ended before it was told to. */
-export interface WorkerDeath {
-  readonly id: string;
-  /** How it ended, for people: what follows `worker 4711`. */
-  readonly how: string;
-  /** Another one takes its place, and what it held. */
-  readonly isReplaced: boolean;
-  /** What was made of the batch that it was at, for people; null when it is simply delivered again. */
-  readonly consequence: string | null;
 }
 
 /** Hears of the workers themselves, whatever runs they work for. */

@@ -89,12 +89,21 @@ describe('the package, installed into an empty folder', () => {
 
   it('is a library with types', async () => {
     const program = `
-      import { ExitCode, migrate, MigrationError, verify, type RunEvent } from 'mongo2pg';
+      import { createMetrics, createReport, describeEvent, ExitCode, migrate, MigrationError, verify, type RunEvent } from 'mongo2pg';
       const { MONGO_URL: mongoUrl = '', POSTGRES_URL: postgresUrl = '', MONGO_DB: mongoDb = '' } = process.env;
       const kinds = new Set<RunEvent['kind']>();
       const settings = { mongoUrl, mongoDb, mongoCollection: 'things', postgresUrl, clusterSize: 2 } as const;
-      const onEvent = ({ kind }: RunEvent): void => void kinds.add(kind);
-      const { summaries, failures } = await migrate({ ...settings, ifExists: 'drop', restart: true }, { onEvent });
+      const lines: string[] = [];
+      const onEvent = (event: RunEvent): void => {
+        kinds.add(event.kind);
+        lines.push(describeEvent(event) ?? '');
+      };
+      const [metrics, report] = await Promise.all([createMetrics(), createReport()]);
+      const listeners = [metrics, report];
+      const { summaries, failures } = await migrate({ ...settings, ifExists: 'drop', restart: true }, { onEvent, listeners });
+      if (!lines.join().includes('.things: building the primary key')) throw new Error(lines.join());
+      if (!/documents_total.* 300/.test(await metrics.read())) throw new Error('not measured');
+      if (!report.write().includes('300')) throw new Error('not reported');
       const [compared] = await verify(settings);
       const refused = await migrate({ ...settings, clusterSize: -1 }).catch((error: unknown) => error);
       if (!(refused instanceof MigrationError) || refused.exitCode !== ExitCode.usage) throw refused;
