@@ -127,14 +127,13 @@ async function refuseRepetition(
   const name = qualifiedName(request.table);
   const { copied } = await readTotals(client, run.runId);
   const has = `the table ${name} already has the ${formatCount(copied)} rows of ${describeRun(run)}`;
-  const code = 'ALREADY_COPIED';
   return isSameCollection(run, request)
     ? new TargetError(`${has}, which was begun differently: ${differences.join('; ')}`, {
-        code,
+        code: 'ALREADY_COPIED',
         fix: 'to copy the collection anew, say --restart.',
       })
     : new TargetError(has, {
-        code,
+        code: 'ALREADY_COPIED',
         fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
       });
 }

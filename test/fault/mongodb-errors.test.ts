@@ -45,7 +45,7 @@ describe('MongoDB answers a page with an error', () => {
     const run = await runFailing(t, scene, 1, { errorCode: 13 });
     assertCode(run, ExitCode.source);
     assert.doesNotMatch(run.notices, /tried again/);
-    assert.match(run.stderr, /grant the user the role `read`.*the same command goes on/);
+    assert.match(run.stderr, /the user needs the role `read`.*the same command goes on/);
     const second = await scene.run();
     assertCode(second, 0);
     await scene.assertEqual();
