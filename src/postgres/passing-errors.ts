@@ -109,9 +109,16 @@ function isRefusalCode(code: string): boolean {
   return isOfSomebody || refusalClasses.some((known) => known === prefix);
 }
 
+/**
+ * The server's own trouble: a full disk, memory, an operator's hand, files, a bug. A function that caught it and raises it
+ * again has not made it one about a row.
+ */
+const serverClasses = ['53', '57', '58', 'XX'];
+
 /** Of no row, or of all: but this one was raised, or checked, at a row. */
 export function isRefusalByRoutine({ code = '', routine = '' }: pg.DatabaseError): boolean {
-  return refusalRoutines.includes(routine) && !passingCodes.has(code) && !lostConnectionCodes.has(code);
+  if (passingCodes.has(code) || lostConnectionCodes.has(code)) return false;
+  return refusalRoutines.includes(routine) && !serverClasses.includes(code.slice(0, 2));
 }
 
 export function isRefusal(error: unknown): error is pg.DatabaseError {

@@ -163,8 +163,8 @@ describe('rows that Postgres refuses', () => {
       [14, '42501', /fourteen is not welcome/],
       [15, '42P01', /fifteen is not welcome/],
       [16, '55000', /sixteen is not welcome/],
-      [17, '53100', /seventeen is not welcome/],
-      [18, 'XX000', /eighteen is not welcome/],
+      [17, '2BP01', /seventeen is not welcome/],
+      [18, '26000', /eighteen is not welcome/],
     ];
     const raise = ([_id, code, { source }]: (typeof refused)[number]) =>
       `IF NEW._id = ${_id} THEN RAISE EXCEPTION '${source}' USING ERRCODE = '${code}'; END IF;`;

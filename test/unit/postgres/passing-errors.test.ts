@@ -52,7 +52,8 @@ describe('what becomes of work that failed', () => {
   it('what is raised or checked at a row is about that row, unless it says to try again', () => {
     for (const routine of ['ExecWithCheckOptions', 'exec_stmt_raise']) {
       const fate = (code: string) => fateOf(Object.assign(databaseError(code), { routine }));
-      for (const code of ['42501', '53100', 'XX000']) assert.equal(fate(code), 'set aside');
+      for (const code of ['42501', '55000', '2BP01']) assert.equal(fate(code), 'set aside');
+      for (const code of ['53100', '58030', 'XX000']) assert.equal(fate(code), 'stop');
       assert.equal(fate('40001'), 'repeat');
       assert.equal(fate('57P01'), 'reconnect');
     }
