@@ -59,7 +59,7 @@ export async function prepareRun(options: PreparationOptions): Promise<Preparati
   const { config, session, source, table, planFile, jobId, isTrial } = options;
   const { ifExists, isRestart } = config;
   const choices = describeChoices(config, planFile);
-  const settings = { source: source.name, collectionId: source.collectionId, choices };
+  const settings = { source: source.name, collectionId: source.identity, choices };
   const request = { table, settings, ifExists, isRestart, isTrial, jobId };
   const decision = await session.run((client) => decideRun(client, request));
   if (decision.kind === 'done') return decision;

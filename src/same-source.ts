@@ -12,11 +12,11 @@ const positions = 20;
  * @throws SourceChangedError
  */
 export async function requireSameSource(
-  source: Pick<Source, 'name' | 'collectionId' | 'readByIds'>,
+  source: Pick<Source, 'name' | 'identity' | 'readByIds'>,
   session: Pick<Session, 'run'>,
   runId: string,
 ): Promise<void> {
-  if (source.collectionId !== null) return;
+  if (source.identity !== null) return;
   const last = await session.run((client) => readLastPositions(client, runId, positions));
   await requireAnyOf(last, source.name, async (id) => (await source.readByIds([id]))?.size !== 0);
 }

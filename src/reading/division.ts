@@ -1,7 +1,8 @@
 /** Decides where the reading of a collection is divided: before it begins, and when a reader has nothing left to read. */
 
 import { chooseCuts, intervalsBetween } from '../source/id-cuts.ts';
-import type { IdSample, Interval, Source } from '../source/source.ts';
+import type { Interval } from '../source/page.ts';
+import type { IdSample, Source } from '../source/source.ts';
 
 /** More than one evens out what a sample leaves uneven; each costs a last page that is not full, which halving saves. */
 const rangesPerReader = 2;

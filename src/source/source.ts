@@ -1,28 +1,7 @@
 /** What the pipeline asks of a source of documents; it never decodes them. */
 
 import type { IndexSpec } from './index-spec.ts';
-
-/*
- * A position is where reading goes on: after which document. It is a BSON document, `{_id: …}` of that document for a
- * collection, which is read in the order of `_id`, and `{_id: …, offset: …}` for a dump, which is read as it lies in its
- * file (see `transcode/position.ts`). Nobody but its source looks into a position: for all others it is equal to another
- * or not.
- */
-
-/** One page of documents on its way: raw BSON, never decoded by the primary. */
-export interface Page {
-  /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
-  readonly documents: Uint8Array;
-  readonly count: number;
-  /** The position of the last document: reading goes on after it. */
-  readonly lastId: Uint8Array;
-}
-
-/** (afterId, untilId], each a position; null is the beginning, or the end. */
-export interface Interval {
-  readonly afterId: Uint8Array | null;
-  readonly untilId: Uint8Array | null;
-}
+import type { Interval, Page } from './page.ts';
 
 /**
  * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
@@ -48,7 +27,7 @@ export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
   /** Tells a collection from another that has taken its name, and a dump from another; null where the server cannot. */
-  readonly collectionId: string | null;
+  readonly identity: string | null;
   /**
    * To be called when all is read, since what is gone reads like what is at its end. `pages` looks by itself before it ends.
    * @throws SourceChangedError when it is not what was opened, or has no documents any more

@@ -6,13 +6,14 @@ import { MongoBulkWriteError, type Document } from 'mongodb';
 import type { Database } from '../../src/source/database.ts';
 import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { canDivide, chooseCuts, intervalsBetween } from '../../src/source/id-cuts.ts';
-import type { Interval, Source } from '../../src/source/source.ts';
+import type { Source } from '../../src/source/source.ts';
 import { findField } from '../../src/transcode/bson.ts';
 import { listDocuments, requireId } from '../../src/source/documents.ts';
+import type { Interval } from '../../src/source/page.ts';
 import { everyValue } from '../support/bson-corpus.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-const everything: Interval = { afterId: null, untilId: null };
+const everything: Interval = { after: null, until: null };
 
 describe('a collection read in ranges', () => {
   let sandbox: Sandbox;
@@ -47,7 +48,7 @@ describe('a collection read in ranges', () => {
     const ids: string[] = [];
     for (const interval of intervals) {
       for await (const page of source.pages(interval, limit)) {
-        ids.push(...listDocuments(page.documents).map((document) => show(requireId(document))));
+        ids.push(...listDocuments(page.bytes).map((document) => show(requireId(document))));
       }
     }
     return ids;

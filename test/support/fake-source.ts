@@ -11,7 +11,7 @@ export interface FakeSourceOptions {
 export function createFakeSource(documents: readonly Document[], options: FakeSourceOptions = {}): Source {
   return {
     name: 'school.users',
-    collectionId: null,
+    identity: null,
     requireUnchanged: () => Promise.resolve(),
     estimateCount: () => Promise.resolve(documents.length),
     sample: (size) => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import { Division } from '../../../src/reading/division.ts';
-import type { IdSample, Interval } from '../../../src/source/source.ts';
+import type { Interval } from '../../../src/source/page.ts';
+import type { IdSample } from '../../../src/source/source.ts';
 
 /** A hundred ids for so many documents. */
 function createDivision(documents: number, readers: number) {
@@ -18,7 +19,7 @@ function createDivision(documents: number, readers: number) {
 
 function show(intervals: readonly Interval[]): (number | null)[][] {
   const idOf = (id: Uint8Array | null) => id && (deserialize(id)._id as number);
-  return intervals.map(({ afterId, untilId }) => [idOf(afterId), idOf(untilId)]);
+  return intervals.map(({ after, until }) => [idOf(after), idOf(until)]);
 }
 
 describe('Division', () => {
