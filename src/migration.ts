@@ -99,7 +99,7 @@ export class Migration {
       return { kind: 'open', run, specs };
     }
     const { settings, ifExists, removes } = prepared;
-    const intervals = await this.#division.intervals(source.documentsPerPage(config.itemsPerPage));
+    const intervals = await this.#division.intervals(config.itemsPerPage);
     await reachFailpoint('primary-after-plan');
     // What is in the way of the run is removed for documents that are there.
     await source.requireUnchanged();

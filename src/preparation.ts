@@ -93,7 +93,7 @@ async function lookAhead(
   { config, session, source, jobId }: PreparationOptions,
   use: Pick<TargetUse, 'plan' | 'ifExists' | 'isOwnTable'>,
 ): Promise<Outlook> {
-  const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
+  const specs = config.indexes === 'carry' ? ((await source.hints?.listIndexes()) ?? []) : [];
   const { isVerified } = config;
   return await session.run(async (client) => {
     const { planned: indexes, left } = planIndexes(specs, use.plan, await readMajorVersion(client));

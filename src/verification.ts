@@ -197,7 +197,7 @@ export class Verification implements RunListener {
       if (purpose === 'compare') this.#read += batch.documentCount;
       if (sample.takes(batch)) await submit(batch);
     };
-    const intervals = await this.#division.intervals(source.documentsPerPage(itemsPerPage));
+    const intervals = await this.#division.intervals(itemsPerPage);
     await readRanges(new MemoryRangeQueue(intervals), {
       source,
       division: this.#division,
@@ -213,15 +213,15 @@ export class Verification implements RunListener {
   /** A document that is not the same any more was changed under the comparison, and proves nothing. */
   async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
     const { source } = this.#options;
+    const { lookup } = source;
     await reachFailpoint('primary-before-second-look');
     const changed = { missing: 0, different: 0 };
+    if (lookup === undefined) return changed;
     const still: Difference[] = [];
     for (const suspect of this.#suspects) {
       this.#options.signal.throwIfAborted();
       // One at a time: a hundred of 16 MB are too much to hold.
-      const again = await source.readByIds([suspect.idBson]);
-      if (again === null) return changed;
-      const [document] = again.values();
+      const [document] = (await lookup.readByIds([suspect.idBson])).values();
       if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
       else changed[suspect.kind]++;
     }

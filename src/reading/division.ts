@@ -17,27 +17,28 @@ const minPagesPerRange = 4;
 const minPagesToHalve = 4;
 
 export class Division {
-  readonly #source: Pick<Source, 'sampleIds'>;
+  readonly #divide: Source['divide'];
   /** How many readers there may be. */
   readonly readers: number;
   #sampled: Promise<IdSample | null> | undefined;
 
-  constructor(source: Pick<Source, 'sampleIds'>, readers: number) {
-    this.#source = source;
+  constructor({ divide }: Pick<Source, 'divide'>, readers: number) {
+    this.#divide = divide;
     this.readers = readers;
   }
 
   /** Taken when it is first asked for; null where nothing can or needs to be divided. */
   sample(): Promise<IdSample | null> {
-    if (this.readers === 1) return Promise.resolve(null);
-    this.#sampled ??= this.#source.sampleIds(this.readers * idsPerReader);
+    if (this.readers === 1 || this.#divide === undefined) return Promise.resolve(null);
+    this.#sampled ??= this.#divide.sampleIds(this.readers * idsPerReader);
     return this.#sampled;
   }
 
   /** The intervals in which to read the collection, in order; a single one where it is small or cannot be divided. */
-  async intervals(documentsPerPage: number): Promise<Interval[]> {
+  async intervals(itemsPerPage: number): Promise<Interval[]> {
     const sample = await this.sample();
-    if (sample === null) return intervalsBetween([]);
+    if (sample === null || this.#divide === undefined) return intervalsBetween([]);
+    const documentsPerPage = this.#divide.documentsPerPage(itemsPerPage);
     const { ids, documentsPerId } = sample;
     const parts = Math.floor((ids.length * documentsPerId) / (documentsPerPage * minPagesPerRange));
     return intervalsBetween(chooseCuts(ids, Math.min(parts, this.readers * rangesPerReader)));

@@ -19,7 +19,7 @@ import type { RangeQueue } from './range-queue.ts';
 import { RangeReading } from './range-reading.ts';
 
 export interface ReadersOptions {
-  readonly source: Pick<Source, 'pages' | 'idsWithin'>;
+  readonly source: Pick<Source, 'pages' | 'divide'>;
   readonly division: Division;
   readonly itemsPerPage: number;
   /** Takes a page on; resolves when there was room for it. */
@@ -140,7 +140,7 @@ class Readers {
   async #readIdsLeft(range: RangeReading): Promise<readonly Uint8Array[]> {
     const ids = range.ids ?? (await this.#options.division.sample())?.ids ?? [];
     const { until } = range;
-    const within = await this.#options.source.idsWithin(ids, range.rest);
+    const within = (await this.#options.source.divide?.idsWithin(ids, range.rest)) ?? [];
     const left = until === null ? within : within.filter((id) => Buffer.compare(id, until) !== 0);
     range.ids = left;
     return left;

@@ -25,7 +25,7 @@ import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
 import { UnknownTypes } from './unknown-types.ts';
-import type { IdSample, Sample, Source } from './source.ts';
+import type { Divide, Hints, IdSample, Lookup, Sample, Source } from './source.ts';
 import { invoke } from '../invocation.ts';
 import type { Interval, Page } from './page.ts';
 
@@ -109,8 +109,11 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   return source;
 }
 
-class CollectionSource implements Source {
+class CollectionSource implements Source, Divide, Lookup, Hints {
   readonly name: string;
+  readonly divide?: Divide;
+  readonly lookup: Lookup = this;
+  readonly hints: Hints = this;
   readonly #identity: CollectionIdentity;
   readonly #db: Db;
   readonly #options: CollectionOptions;
@@ -128,6 +131,8 @@ class CollectionSource implements Source {
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
     this.#identity = new CollectionIdentity(db, options.collection, collectionId);
+    // A server that scans for pages would go over the whole collection for each range.
+    if (options.scansForPages !== true) this.divide = this;
   }
 
   get identity(): string | null {
@@ -184,8 +189,6 @@ class CollectionSource implements Source {
   }
 
   sampleIds(wanted: number): Promise<IdSample | null> {
-    // Such a server would go over the whole collection for each range.
-    if (this.#options.scansForPages === true) return Promise.resolve(null);
     return this.#read(() => this.#sampleIds(wanted));
   }
 

@@ -23,6 +23,7 @@ export interface IdSample {
   readonly documentsPerId: number;
 }
 
+/** What every source has, and what only some can do. */
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
@@ -37,21 +38,34 @@ export interface Source {
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /**
-   * Documents by their `_id` (as BSON documents, in latin1), those that are still there. Null for a source that does not
-   * change: what was read of it stands.
-   */
-  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array> | null>;
-  /** Top-level fields that the collection's validator requires; empty where it has none. */
-  requiredFields(): Promise<string[]>;
-  /** All indexes, that of `_id` among them. */
-  listIndexes(): Promise<IndexSpec[]>;
+  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+  /** Absent where it is read from one end to the other. */
+  readonly divide?: Divide;
+  /** Absent for a source that does not change: what was read of it stands. */
+  readonly lookup?: Lookup;
+  /** What is known of the collection beside its documents. */
+  readonly hints?: Hints;
+}
+
+/** A source that several can read at a time. */
+export interface Divide {
   /** About as many as are wanted, fewer of few documents; null where the server cannot choose at random, or has too few. */
   sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
   /** About how many documents a page has when no more than so many are wanted; see `page-size.ts`. */
   documentsPerPage(itemsPerPage: number): number;
-  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
-  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+}
+
+export interface Lookup {
+  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
+}
+
+export interface Hints {
+  /** Top-level fields that the collection's validator requires; empty where it has none. */
+  requiredFields(): Promise<string[]>;
+  /** All indexes, that of `_id` among them. */
+  listIndexes(): Promise<IndexSpec[]>;
 }

@@ -114,8 +114,8 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
           const places = all.map(requireId);
           const cuts = places.filter((place) => canDivide(place) && coin.next().value);
           assert.deepEqual(await read(source, intervalsBetween(cuts), limit), all);
-          assert.deepEqual(await source.idsWithin(cuts.toReversed(), everything), cuts);
-          const found = await source.readByIds(places);
+          assert.deepEqual(await source.divide?.idsWithin(cuts.toReversed(), everything), cuts);
+          const found = await source.lookup?.readByIds(places);
           assert.deepEqual([...(found?.values() ?? [])], all);
         },
       ),

@@ -79,8 +79,10 @@ describe('a collection read in ranges', () => {
     const [cut] = chooseCuts(places, 2);
     assert.ok(cut !== undefined);
     const shuffled = places.toReversed();
+    const { divide } = source;
+    assert.ok(divide !== undefined);
     const [first, second] = await Promise.all(
-      intervalsBetween([cut]).map((interval) => source.idsWithin(shuffled, interval)),
+      intervalsBetween([cut]).map((interval) => divide.idsWithin(shuffled, interval)),
     );
     assert.deepEqual([...(first ?? []), ...(second ?? [])].map(show), places.map(show));
     assert.deepEqual(first?.at(-1), cut);
@@ -88,8 +90,8 @@ describe('a collection read in ranges', () => {
 
   it('a sample is of ids that are there, in order, and says for how many documents each stands', async () => {
     const source = await open('numbers');
-    const sample = await source.sampleIds(1000);
-    assert.ok(sample !== null);
+    const sample = await source.divide?.sampleIds(1000);
+    assert.ok(sample !== null && sample !== undefined);
     const all = await readIds(source, [everything], 1000);
     const positions = sample.ids.map((id) => all.indexOf(show(id)));
     assert.ok(positions.every((position, index) => position > (positions[index - 1] ?? -1)));
@@ -99,8 +101,8 @@ describe('a collection read in ranges', () => {
 
   it('with a filter, a sample is of ids that match', async () => {
     const source = await open('numbers', { even: true });
-    const sample = await source.sampleIds(1000);
-    assert.ok(sample !== null);
+    const sample = await source.divide?.sampleIds(1000);
+    assert.ok(sample !== null && sample !== undefined);
     const matching = new Set(await readIds(source, [everything], 1000));
     assert.equal(matching.size, 1500);
     assert.ok(sample.ids.length > 20);
@@ -110,11 +112,11 @@ describe('a collection read in ranges', () => {
 
   it('takes no sample of few documents, nor of one; and ids that are gone are not found', async () => {
     await sandbox.db.collection('one').insertOne({ _id: 1 as never });
-    assert.equal(await (await open('one')).sampleIds(1000), null);
+    assert.equal(await (await open('one')).divide?.sampleIds(1000), null);
     const source = await open('numbers');
     const gone = serialize({ _id: new ObjectId() });
     assert.ok(canDivide(gone));
-    assert.deepEqual(await source.idsWithin([gone], everything), []);
-    assert.deepEqual(await source.idsWithin([], everything), []);
+    assert.deepEqual(await source.divide?.idsWithin([gone], everything), []);
+    assert.deepEqual(await source.divide?.idsWithin([], everything), []);
   });
 });

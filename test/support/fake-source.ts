@@ -18,12 +18,10 @@ export function createFakeSource(documents: readonly Document[], options: FakeSo
       const sampled = documents.slice(0, size).map((document) => serialize(document));
       return Promise.resolve({ documents: sampled, method: options.method ?? 'random' });
     },
-    requiredFields: () => Promise.resolve(options.requiredFields ?? []),
-    listIndexes: () => Promise.resolve([]),
-    readByIds: () => Promise.resolve(new Map()),
-    sampleIds: () => Promise.resolve(null),
-    idsWithin: () => Promise.resolve([]),
-    documentsPerPage: (itemsPerPage) => itemsPerPage,
+    hints: {
+      requiredFields: () => Promise.resolve(options.requiredFields ?? []),
+      listIndexes: () => Promise.resolve([]),
+    },
     pages: () => {
       throw new Error('a plan reads no pages');
     },

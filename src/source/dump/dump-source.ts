@@ -14,7 +14,7 @@ import { readOffset } from '../../transcode/position.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import type { Interval, Page } from '../page.ts';
 import { readRequiredFields } from '../required-fields.ts';
-import type { Sample, Source } from '../source.ts';
+import type { Hints, Sample, Source } from '../source.ts';
 import { compileFilter } from './document-filter.ts';
 import { filterCollection, type DumpedCollection } from './dumped-collection.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -101,9 +101,10 @@ interface Survey {
   readonly documents: readonly Buffer[];
 }
 
-class DumpSource implements Source {
+class DumpSource implements Source, Hints {
   readonly name: string;
   readonly identity: string;
+  readonly hints: Hints = this;
   readonly #collection: DumpedCollection;
   #survey: Survey | undefined;
 
@@ -151,23 +152,6 @@ class DumpSource implements Source {
 
   listIndexes(): Promise<IndexSpec[]> {
     return Promise.resolve([...this.#collection.metadata.indexes]);
-  }
-
-  readByIds(): Promise<null> {
-    return Promise.resolve(null);
-  }
-
-  /** A dump is read as it lies in its file, from one end to the other. */
-  sampleIds(): Promise<null> {
-    return Promise.resolve(null);
-  }
-
-  idsWithin(): Promise<Uint8Array[]> {
-    return Promise.resolve([]);
-  }
-
-  documentsPerPage(itemsPerPage: number): number {
-    return itemsPerPage;
   }
 
   async *pages({ after, until }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {

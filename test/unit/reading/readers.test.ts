@@ -97,9 +97,14 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
       return range;
     },
   };
+  const divide = {
+    idsWithin: (ids: readonly Uint8Array[], interval: Interval) => source.idsWithin(ids, interval),
+    documentsPerPage: (items: number) => items,
+    sampleIds: () => Promise.resolve(sample),
+  };
   const options: ReadersOptions = {
-    source,
-    division: new Division({ sampleIds: () => Promise.resolve(sample) }, readers),
+    source: { pages: (interval, items) => source.pages(interval, items), divide },
+    division: new Division({ divide }, readers),
     itemsPerPage,
     handOver: async ({ rangeNo, number, after, ...page }) => {
       reading.mostHeld = Math.max(reading.mostHeld, ++waiting + source.reading);

@@ -150,7 +150,15 @@ describe('RowEncoder', () => {
     assert.deepEqual(decodeRows(batch.copy, smallPlan), []);
     assert.deepEqual(
       { ...batch, copy: null },
-      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [], children: [], hasLongKey: false },
+      {
+        copy: null,
+        documentCount: 0,
+        rowCount: 0,
+        deadLetters: [],
+        extra: [],
+        children: [],
+        hasLongKey: false,
+      },
     );
   });
 
