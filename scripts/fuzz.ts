@@ -48,17 +48,18 @@ function tryArray(array: Buffer, plan: Plan, encoder: ReturnType<typeof createRo
     const batch = encoder.encodeBatch(exact);
     // Throws at what Postgres would refuse.
     const rows = decodeRows(batch.copy, plan);
-    if (rows.length !== batch.copied) throw new Error(`${rows.length} rows in a stream of ${batch.copied}`);
-    if (batch.documents !== batch.copied + batch.deadLetters.length)
+    if (rows.length !== batch.rowCount)
+      throw new Error(`${rows.length} rows in a stream of ${batch.rowCount}`);
+    if (batch.documentCount !== batch.rowCount + batch.deadLetters.length)
       throw new Error('documents went missing');
     for (const [index, child] of batch.children.entries()) {
       const { plan: childPlan = plan } = plan.children?.[index] ?? {};
       const elements = decodeRows(child.copy, childPlan).length;
-      if (elements !== child.rows || elements !== child.parents.length)
+      if (elements !== child.rowCount || elements !== child.parents.length)
         throw new Error('elements went missing');
       outcomes.elements += elements;
     }
-    outcomes.rows += batch.copied;
+    outcomes.rows += batch.rowCount;
     outcomes.deadLetters += batch.deadLetters.length;
   } catch (error) {
     if (error instanceof BsonError) {

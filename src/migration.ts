@@ -93,13 +93,13 @@ export class Migration {
       await requireSameSource(source, session, prepared.run.runId);
       const run = await continueRun(session, prepared.run);
       this.#notify(
-        `continuing ${describeRun(prepared.run)}: ${formatPlural(run.committed.documents, 'document')} committed, ` +
+        `continuing ${describeRun(prepared.run)}: ${formatPlural(run.committed.documentCount, 'document')} committed, ` +
           `${formatPlural(run.ranges.length, 'gap')} to read`,
       );
       return { kind: 'open', run, specs };
     }
     const { settings, ifExists, removes } = prepared;
-    const intervals = await this.#division.intervals(source.documentsPerPage(config.itemsPerPage));
+    const intervals = await this.#division.intervals(config.itemsPerPage);
     await reachFailpoint('primary-after-plan');
     // What is in the way of the run is removed for documents that are there.
     await source.requireUnchanged();
@@ -155,7 +155,7 @@ export class Migration {
       workers: supervisor.size,
       workerIds: supervisor.workerIds,
       expectedDocuments,
-      committedDocuments: run.committed.documents,
+      committedDocuments: run.committed.documentCount,
     });
     return expectedDocuments;
   }
@@ -171,7 +171,7 @@ export class Migration {
       target: describePostgres(config.postgresUrl),
       schema: plan.schema,
       table: plan.table,
-      committedBefore: committed.documents,
+      committedBefore: committed.documentCount,
       rowsBefore,
       childRowsBefore,
       ...(await session.run((client) => readRunAccount(client, runId, plan), 'long')),
@@ -190,7 +190,7 @@ export class Migration {
     const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
-    const committed = totals === null ? '' : `${formatCount(totals.documents)} documents are committed`;
+    const committed = totals === null ? '' : `${formatCount(totals.documentCount)} documents are committed`;
     // A dump does not mend by itself, and what a changed source takes is in its own words.
     const isLost = error instanceof DamagedDumpError || error instanceof SourceChangedError;
     const goesOn = isLost ? '' : 'the same command goes on from there';

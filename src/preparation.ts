@@ -59,7 +59,7 @@ export async function prepareRun(options: PreparationOptions): Promise<Preparati
   const { config, session, source, table, planFile, jobId, isTrial } = options;
   const { ifExists, isRestart } = config;
   const choices = describeChoices(config, planFile);
-  const settings = { source: source.name, collectionId: source.collectionId, choices };
+  const settings = { source: source.name, collectionId: source.identity, choices };
   const request = { table, settings, ifExists, isRestart, isTrial, jobId };
   const decision = await session.run((client) => decideRun(client, request));
   if (decision.kind === 'done') return decision;
@@ -93,7 +93,7 @@ async function lookAhead(
   { config, session, source, jobId }: PreparationOptions,
   use: Pick<TargetUse, 'plan' | 'ifExists' | 'isOwnTable'>,
 ): Promise<Outlook> {
-  const specs = config.indexes === 'carry' ? await source.listIndexes() : [];
+  const specs = config.indexes === 'carry' ? ((await source.hints?.listIndexes()) ?? []) : [];
   const { isVerified } = config;
   return await session.run(async (client) => {
     const { planned: indexes, left } = planIndexes(specs, use.plan, await readMajorVersion(client));

@@ -8,7 +8,7 @@ import { formatPlural } from './format.ts';
 import type { RunMeter } from './measure/run-meter.ts';
 import type { Phase } from './phase.ts';
 import type { RunListener } from './pool/listener.ts';
-import type { Ack, Batch } from './pool/protocol.ts';
+import type { Ack } from './pool/protocol.ts';
 import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { requireLeadAlone } from './postgres/lead.ts';
 import { finishCopy, type CopyAccount } from './postgres/phases.ts';
@@ -18,9 +18,9 @@ import type { OpenRun } from './postgres/run-opening.ts';
 import { flushCommits, readTotals } from './postgres/runs.ts';
 import type { Session } from './postgres/session.ts';
 import type { Division } from './reading/division.ts';
-import type { PlacedPage, Range } from './reading/range-reading.ts';
 import { readRanges } from './reading/readers.ts';
 import { requireCopied } from './run-account.ts';
+import type { Batch, Range } from './source/page.ts';
 import type { Source } from './source/source.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
 
@@ -56,9 +56,9 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
   constructor(run: OpenRun, options: RunLoadOptions) {
     this.#run = run;
     this.#options = options;
-    const { documents, bytes, deadLettered } = run.committed;
-    this.#read = documents;
-    this.#settled = documents;
+    const { documentCount, bytes, deadLettered } = run.committed;
+    this.#read = documentCount;
+    this.#settled = documentCount;
     this.#bytes = bytes;
     this.#deadLetters = deadLettered;
     const { config, supervisor, observers } = options;
@@ -77,14 +77,14 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
 
   onSettled(batch: Batch): void {
     const { source, supervisor, onEvent } = this.#options;
-    this.#settled += batch.count;
-    this.#bytes += batch.documents.byteLength;
+    this.#settled += batch.documentCount;
+    this.#bytes += batch.bytes.byteLength;
     const progress = reportProgress(supervisor, {
       source: source.name,
       documents: this.#settled,
       bytes: this.#bytes,
       expectedDocuments: this.expectedDocuments,
-      committedBefore: this.#run.committed.documents,
+      committedBefore: this.#run.committed.documentCount,
       deadLettered: this.#deadLetters,
       elapsedMs: performance.now() - this.#startedMs,
     });
@@ -135,7 +135,7 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
         source,
         division,
         itemsPerPage: config.itemsPerPage,
-        handOver: (page) => this.#handOver(page),
+        handOver: (batch) => this.#handOver(batch),
         isToStop: () => this.#isToStop(),
         timed: (page) => meter.time('read', page),
       });
@@ -152,10 +152,10 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
     return this.#options.meter.time('drain', this.#work.drain());
   }
 
-  async #handOver(page: PlacedPage): Promise<void> {
-    this.#read += page.count;
-    await this.#options.meter.time('room', this.#work.submit(page));
-    if (this.#settled > this.#run.committed.documents) await reachFailpoint('primary-after-ack');
+  async #handOver(batch: Batch): Promise<void> {
+    this.#read += batch.documentCount;
+    await this.#options.meter.time('room', this.#work.submit(batch));
+    if (this.#settled > this.#run.committed.documentCount) await reachFailpoint('primary-after-ack');
   }
 
   /**
@@ -174,15 +174,15 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
         this.#copied = requireCopied(await finishCopy(client, run, this.#read));
         return [];
       }
-      const { documents, deadLettered } = await readTotals(client, run.runId);
-      const lost = formatPlural(this.#read - documents, 'document');
+      const { documentCount, deadLettered } = await readTotals(client, run.runId);
+      const lost = formatPlural(this.#read - documentCount, 'document');
       onEvent({
         kind: 'notice',
         source: run.settings.source,
         message: `a crash of PostgreSQL took back ${lost}, which are read again`,
       });
-      this.#read = documents;
-      this.#settled = documents;
+      this.#read = documentCount;
+      this.#settled = documentCount;
       this.#deadLetters = deadLettered;
       return await replaceRanges(client, run.runId, gaps);
     });

@@ -12,11 +12,11 @@ const positions = 20;
  * @throws SourceChangedError
  */
 export async function requireSameSource(
-  source: Pick<Source, 'name' | 'collectionId' | 'readByIds'>,
+  { name, identity, lookup }: Pick<Source, 'name' | 'identity' | 'lookup'>,
   session: Pick<Session, 'run'>,
   runId: string,
 ): Promise<void> {
-  if (source.collectionId !== null) return;
+  if (identity !== null || lookup === undefined) return;
   const last = await session.run((client) => readLastPositions(client, runId, positions));
-  await requireAnyOf(last, source.name, async (id) => (await source.readByIds([id]))?.size !== 0);
+  await requireAnyOf(last, name, async (id) => (await lookup.readByIds([id])).size > 0);
 }

@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import { SourceChangedError, UsageError, withFix } from './errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from './events.ts';
 import type { RunListener } from './pool/listener.ts';
-import type { Ack, Batch } from './pool/protocol.ts';
+import type { Ack } from './pool/protocol.ts';
 import type { RunHandle, Supervisor } from './pool/supervisor.ts';
 import { nameExtraRows } from './extra-rows.ts';
 import { reachFailpoint } from './failpoints.ts';
@@ -22,6 +22,7 @@ import { Division } from './reading/division.ts';
 import { MemoryRangeQueue } from './reading/range-queue.ts';
 import { readRanges } from './reading/readers.ts';
 import { countChildRows } from './run-account.ts';
+import type { Batch } from './source/page.ts';
 import type { Source } from './source/source.ts';
 import { hashDocument } from './transcode/document-hash.ts';
 import { reportProgress, workerTarget } from './workforce.ts';
@@ -71,8 +72,8 @@ export class Verification implements RunListener {
   onSettled(batch: Batch): void {
     // The second reading is of what was told already.
     if (this.#isNaming) return;
-    this.#settled += batch.count;
-    this.#bytes += batch.documents.byteLength;
+    this.#settled += batch.documentCount;
+    this.#bytes += batch.bytes.byteLength;
     const { onEvent, source, supervisor } = this.#options;
     const progress = reportProgress(supervisor, {
       source: source.name,
@@ -187,16 +188,16 @@ export class Verification implements RunListener {
   async #submitPages(purpose: 'compare' | 'collect-keys', share: number, work: RunHandle): Promise<void> {
     const { config, source, signal } = this.#options;
     const { itemsPerPage } = config;
-    const submit = async (page: Batch): Promise<void> => {
-      if (purpose === 'compare') this.#compared += page.count;
-      await work.submit(page);
+    const submit = async (batch: Batch): Promise<void> => {
+      if (purpose === 'compare') this.#compared += batch.documentCount;
+      await work.submit(batch);
     };
     const sample = new PageSample(share);
-    const handOver = async (page: Batch): Promise<void> => {
-      if (purpose === 'compare') this.#read += page.count;
-      if (sample.takes(page)) await submit(page);
+    const handOver = async (batch: Batch): Promise<void> => {
+      if (purpose === 'compare') this.#read += batch.documentCount;
+      if (sample.takes(batch)) await submit(batch);
     };
-    const intervals = await this.#division.intervals(source.documentsPerPage(itemsPerPage));
+    const intervals = await this.#division.intervals(itemsPerPage);
     await readRanges(new MemoryRangeQueue(intervals), {
       source,
       division: this.#division,
@@ -212,15 +213,15 @@ export class Verification implements RunListener {
   /** A document that is not the same any more was changed under the comparison, and proves nothing. */
   async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
     const { source } = this.#options;
+    const { lookup } = source;
     await reachFailpoint('primary-before-second-look');
     const changed = { missing: 0, different: 0 };
+    if (lookup === undefined) return changed;
     const still: Difference[] = [];
     for (const suspect of this.#suspects) {
       this.#options.signal.throwIfAborted();
       // One at a time: a hundred of 16 MB are too much to hold.
-      const again = await source.readByIds([suspect.idBson]);
-      if (again === null) return changed;
-      const [document] = again.values();
+      const [document] = (await lookup.readByIds([suspect.idBson])).values();
       if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
       else changed[suspect.kind]++;
     }
@@ -283,7 +284,7 @@ class PageSample {
     this.#share = share;
   }
 
-  takes(page: Batch): boolean {
+  takes(batch: Batch): boolean {
     if (this.#share === 1 || Math.random() < this.#share) {
       this.#hasTaken = true;
       this.#reserve = null;
@@ -291,7 +292,7 @@ class PageSample {
     }
     this.#left++;
     // Each of those that were left has the same chance to be the one that is kept.
-    if (!this.#hasTaken && Math.random() * this.#left < 1) this.#reserve = page;
+    if (!this.#hasTaken && Math.random() * this.#left < 1) this.#reserve = batch;
     return false;
   }
 

@@ -184,9 +184,9 @@ async function openAsCopied(
     return await database.open(collection, parseFilter(filter, 'the filter of the run'));
   } catch (error) {
     if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
-    const { documents } = await session.run((client) => readTotals(client, run.runId));
-    if (documents === 0) throw error;
-    const copied = formatPlural(documents, 'document');
+    const { documentCount } = await session.run((client) => readTotals(client, run.runId));
+    if (documentCount === 0) throw error;
+    const copied = formatPlural(documentCount, 'document');
     throw new MigrationError(
       ExitCode.different,
       `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,

@@ -15,7 +15,7 @@ export interface Input {
   readonly amount: number;
 }
 
-const all = { afterId: null, untilId: null };
+const all = { after: null, until: null };
 const headerBytes = 19;
 const trailerBytes = 2;
 
@@ -31,11 +31,11 @@ export async function prepareInput({ mongoUrl }: Place): Promise<Input> {
     const pages: Buffer[] = [];
     let [bsonBytes, amount] = [0, 0];
     for await (const page of source.pages(all, 10_000)) {
-      const { copy, deadLetters } = encoder.encodeBatch(page.documents);
+      const { copy, deadLetters } = encoder.encodeBatch(page.bytes);
       if (deadLetters.length > 0) throw new Error('the documents of the benchmarks have no dead letters');
       pages.push(Buffer.from(copy.subarray(headerBytes, copy.length - trailerBytes)));
-      bsonBytes += page.documents.byteLength;
-      amount += page.count;
+      bsonBytes += page.bytes.byteLength;
+      amount += page.documentCount;
     }
     return { plan, pages, bsonBytes, amount };
   } finally {

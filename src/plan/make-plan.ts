@@ -138,7 +138,7 @@ function requireKey({ schema, table, columns }: Plan): void {
 export async function inferPlan(source: Source, table: PlanTable, config: PlanConfig): Promise<InferredPlan> {
   const { objectId, layout, jsonStyle, nul } = config;
   const sample = await source.sample(config.sampleSize);
-  const requiredFields = config.isRequiredNotNull ? await source.requiredFields() : [];
+  const requiredFields = config.isRequiredNotNull ? ((await source.hints?.requiredFields()) ?? []) : [];
   const inference = await inferColumns(sample.documents, { objectId, layout, requiredFields });
   const { columns, extraColumn, keepsWhole } = inference;
   const plan: Plan = {

@@ -1,9 +1,10 @@
 /** A run as the supervisor keeps it: what workers need for it, who hears of it, and how it stands. */
 
 import type { MigrationError } from '../errors.ts';
+import type { Batch } from '../source/page.ts';
 import { DeathBudget } from './death-budget.ts';
 import type { RunListener } from './listener.ts';
-import type { Ack, Batch, WorkerSettings } from './protocol.ts';
+import type { Ack, WorkerSettings } from './protocol.ts';
 
 export class ActiveRun {
   /** Names it on the way to workers and back. Not the ledger's id: one run may be gone over twice. */

@@ -53,7 +53,7 @@ function spawnProcess(events: WorkerEvents): PoolWorker {
       // The credit bounds what queues up here. An error means that the worker is dying, and `onGone` tells.
       if (!worker.isConnected()) return;
       worker.send(withoutBytes(message), undefined, ignoreError);
-      if (message.kind === 'batch') pipe?.write(message.batch.documents);
+      if (message.kind === 'batch') pipe?.write(message.batch.bytes);
     },
     kill: (): void => {
       // Not worker.kill(), which first waits for the worker to disconnect by itself.
@@ -66,7 +66,7 @@ const noBytes = new Uint8Array();
 
 /** What goes by the channel: the bytes of a batch take the pipe. */
 function withoutBytes(message: ToWorker): ToWorker {
-  return message.kind === 'batch' ? { ...message, batch: { ...message.batch, documents: noBytes } } : message;
+  return message.kind === 'batch' ? { ...message, batch: { ...message.batch, bytes: noBytes } } : message;
 }
 
 function ignoreError(): void {

@@ -1,7 +1,8 @@
 /** A batch on its way, with what was learned while it was delivered. */
 
+import { type Batch, batchKey } from '../source/page.ts';
 import type { ActiveRun } from './active-run.ts';
-import { batchKey, type Ack, type Batch } from './protocol.ts';
+import type { Ack } from './protocol.ts';
 import { splitBatch } from './split.ts';
 
 /** A worker can die for a reason of its own while it holds any batch: one death proves nothing yet. */
@@ -22,15 +23,15 @@ export class InFlight {
   constructor(run: ActiveRun, batch: Batch) {
     this.run = run;
     this.batch = batch;
-    this.bytes = batch.documents.byteLength;
+    this.bytes = batch.bytes.byteLength;
   }
 
   /** A worker died over it. @returns what was made of it, for people; null when it is simply delivered again */
   blame(how: string): string | null {
     this.#deaths++;
-    const { rangeNo, number, count } = this.batch;
+    const { rangeNo, number, documentCount } = this.batch;
     if (this.#deaths < deathsToSplit) return null;
-    if (count === 1) {
+    if (documentCount === 1) {
       this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
       return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;
     }
@@ -38,7 +39,7 @@ export class InFlight {
     this.batch = first;
     this.#rest.unshift(second);
     this.#deaths = deathsInherited;
-    return `batch ${number} of range ${rangeNo} (${count} documents) ends workers and is split`;
+    return `batch ${number} of range ${rangeNo} (${documentCount} documents) ends workers and is split`;
   }
 
   /**
@@ -46,19 +47,19 @@ export class InFlight {
    * committed by a worker that died before its own ack.)
    * @returns the parts that are settled now
    */
-  settle(ack: Pick<Ack, 'documents'>): Batch[] {
+  settle(ack: Pick<Ack, 'documentCount'>): Batch[] {
     const { batch } = this;
     const settled = [batch];
-    let covered = ack.documents - this.batch.count;
+    let covered = ack.documentCount - batch.documentCount;
     let next = this.#rest.shift();
     while (next !== undefined && covered > 0) {
-      covered -= next.count;
+      covered -= next.documentCount;
       settled.push(next);
       next = this.#rest.shift();
     }
     if (covered !== 0) {
       throw new Error(
-        `batch ${batchKey(batch)} was acked with ${ack.documents} documents, which is not what was sent`,
+        `batch ${batchKey(batch)} was acked with ${ack.documentCount} documents, which is not what was sent`,
       );
     }
     this.#deaths = next === undefined ? 0 : deathsInherited;

@@ -1,6 +1,7 @@
 /** Who hears of workers, by their ids. Nothing of it is needed for the work itself. */
 
-import type { Ack, Batch } from './protocol.ts';
+import type { Batch } from '../source/page.ts';
+import type { Ack } from './protocol.ts';
 import type { WorkerDeath } from './worker-death.ts';
 
 /** Hears of one run, from its beginning until it is over. */

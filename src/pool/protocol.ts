@@ -3,6 +3,7 @@
 import type { WireError } from '../errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Comparison } from '../postgres/comparison.ts';
+import type { Batch } from '../source/page.ts';
 
 /** How a worker reaches Postgres. Sent over IPC, so that no password shows in a process's environment. */
 export interface WorkerTarget {
@@ -20,35 +21,6 @@ export interface WorkerSettings extends WorkerTarget {
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
   readonly plan: Plan;
-}
-
-/** What tells a batch from all others of its run. */
-export type BatchPlace = Pick<Batch, 'rangeNo' | 'number'>;
-
-/** For maps and sets of batches. */
-export function batchKey({ rangeNo, number }: BatchPlace): string {
-  return `${rangeNo}/${number}`;
-}
-
-/** One page of documents on its way. */
-export interface Batch {
-  /** The range that it was read from; with `number` the key of the batch's row in the ledger. */
-  readonly rangeNo: number;
-  /** Which of the range's owners has read it; the ledger takes no batch of an earlier one. */
-  readonly epoch: number;
-  /**
-   * The position of its first document among all that were read of its range, from 1. It leaves a number for each
-   * document, so that a batch can be split.
-   */
-  readonly number: number;
-  readonly count: number;
-  /** The bytes of a BSON array of documents. */
-  readonly documents: Uint8Array;
-  /** The batch's interval is (afterId, lastId], each a position (see `source/source.ts`); null: from the beginning. */
-  readonly afterId: Uint8Array | null;
-  readonly lastId: Uint8Array;
-  /** Not to be looked into but to be made a dead letter: why. Its one document ended the workers that tried. */
-  readonly deadly?: string;
 }
 
 export type ToWorker =
@@ -94,7 +66,7 @@ export interface LoadSteps {
 export interface Ack {
   /** True when an earlier delivery of the same batch had committed already. */
   readonly isDuplicate: boolean;
-  readonly documents: number;
+  readonly documentCount: number;
   readonly copied: number;
   readonly deadLettered: number;
   readonly transcodeMs: number;

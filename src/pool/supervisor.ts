@@ -24,6 +24,7 @@
  */
 
 import { ExitCode, fromWireError, MigrationError, stopSignals, toWireError } from '../errors.ts';
+import type { Batch } from '../source/page.ts';
 import { ActiveRun } from './active-run.ts';
 import { Backlog } from './backlog.ts';
 import { Changes } from './changes.ts';
@@ -34,7 +35,7 @@ import { InFlight } from './in-flight.ts';
 import type { PoolListener, RunListener } from './listener.ts';
 import { creditPerWorker, Member } from './member.ts';
 import type { Exit, Pool } from './pool.ts';
-import type { Batch, FromWorker, WorkerSettings, WorkerTarget } from './protocol.ts';
+import type { FromWorker, WorkerSettings, WorkerTarget } from './protocol.ts';
 
 export interface SupervisorOptions {
   readonly pool: Pool;

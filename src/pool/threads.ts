@@ -62,10 +62,8 @@ function sendTo(thread: Thread, message: ToWorker): void {
     thread.postMessage(message);
     return;
   }
-  const documents = new Uint8Array(message.batch.documents);
-  thread.postMessage({ ...message, batch: { ...message.batch, documents } } satisfies ToWorker, [
-    documents.buffer,
-  ]);
+  const bytes = new Uint8Array(message.batch.bytes);
+  thread.postMessage({ ...message, batch: { ...message.batch, bytes } } satisfies ToWorker, [bytes.buffer]);
 }
 
 /** A thread that the system did not give. */

@@ -40,7 +40,7 @@ export async function fillChildren(
 ): Promise<void> {
   for (const [index, stage] of listChildStages(plan).entries()) {
     const rows = encoded[index];
-    await fillTable(client, stage, rows !== undefined && rows.rows > 0 ? rows.copy : null);
+    await fillTable(client, stage, rows !== undefined && rows.rowCount > 0 ? rows.copy : null);
   }
 }
 
@@ -58,7 +58,7 @@ export async function compareChildren(
   const differences = new Map<number, ColumnDifference[]>();
   let rows = 0;
   for (const [index, stage] of listChildStages(plan).entries()) {
-    const wanted = encoded[index]?.rows ?? 0;
+    const wanted = encoded[index]?.rowCount ?? 0;
     if (stretch !== null && (await areEqual(client, plan, stage, stretch, wanted))) {
       rows += wanted;
       continue;

@@ -1,7 +1,7 @@
 /** The ledger's row of a batch, which is inserted before its rows and makes sure that they are loaded once. */
 
 import pg from 'pg';
-import { batchKey, type Batch, type BatchPlace } from '../pool/protocol.ts';
+import { type Batch, batchKey, type BatchPlace } from '../source/page.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import { byteaLiteral } from './bytea.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
@@ -9,7 +9,7 @@ import { OvertakenError } from './lead.ts';
 
 /** How many documents of a batch went where. */
 export interface BatchAccount {
-  readonly documents: number;
+  readonly documentCount: number;
   readonly copied: number;
   readonly deadLettered: number;
 }
@@ -69,12 +69,12 @@ function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
        WHERE run_id = ${runId} AND range_no = ${batch.rangeNo} AND epoch = ${batch.epoch} FOR KEY SHARE)`,
     batch.rangeNo,
     batch.number,
-    batch.afterId === null ? 'NULL' : byteaLiteral(batch.afterId),
-    byteaLiteral(batch.lastId),
-    claim.documents,
+    batch.after === null ? 'NULL' : byteaLiteral(batch.after),
+    byteaLiteral(batch.last),
+    claim.documentCount,
     claim.copied,
     claim.deadLettered,
-    batch.documents.byteLength,
+    batch.bytes.byteLength,
     claim.extra.length === 0 ? 'NULL' : pg.escapeLiteral(JSON.stringify(claim.extra)),
     claim.childRows,
   ];
@@ -112,7 +112,7 @@ async function amendClaim(
 /** The account of a batch that an earlier delivery has committed. */
 async function readAccount(client: pg.Client, runId: string, place: BatchPlace): Promise<BatchAccount> {
   const { rows } = await client.query<BatchAccount>(
-    `SELECT documents, copied, dead_lettered AS "deadLettered"
+    `SELECT documents AS "documentCount", copied, dead_lettered AS "deadLettered"
        FROM mongo2pg.batches WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
     [runId, place.rangeNo, place.number],
   );

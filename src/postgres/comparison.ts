@@ -2,8 +2,9 @@
 
 import pg from 'pg';
 import type { ColumnDifference } from '../events.ts';
-import type { Batch, WorkerSettings } from '../pool/protocol.ts';
+import type { WorkerSettings } from '../pool/protocol.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Batch } from '../source/page.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { copyId } from '../transcode/document-id.ts';
@@ -101,7 +102,7 @@ export class Comparer {
     { unfit, isInOrder }: Staged,
   ): Promise<Comparison> {
     const stretch = await readStretch(client, this.#plan);
-    const isEqual = encoded.copied === 0 || (await this.#isEqual(client, stretch));
+    const isEqual = encoded.rowCount === 0 || (await this.#isEqual(client, stretch));
     let rows = isEqual ? [] : await this.#findDiffering(client);
     const ofChildren = await compareChildren(client, this.#plan, encoded.children, isEqual ? stretch : null);
     let { differences } = ofChildren;
@@ -154,7 +155,7 @@ export class Comparer {
     const values = await readValues(client, this.#plan, detailed);
     const missing = wrong.filter(({ row }) => row?.isMissing !== false).length;
     return {
-      equal: encoded.documents - suspects.length,
+      equal: encoded.documentCount - suspects.length,
       missing,
       different: wrong.length - missing,
       deadLettered: suspects.length - wrong.length,
@@ -194,14 +195,14 @@ function listSuspects(batch: Batch, withoutRow: readonly number[], rows: readonl
   const cannotBe = new Set(withoutRow);
   const suspects: Suspect[] = [];
   if (rows.length === 0 && cannotBe.size === 0) return suspects;
-  const cursor = new DocumentCursor(batch.documents);
+  const cursor = new DocumentCursor(batch.bytes);
   for (let ordinal = 0, next = 0; cursor.next(); ordinal++) {
     const row = cannotBe.has(ordinal) ? null : byRow.get(next++);
     if (row === undefined) continue;
-    const document = batch.documents.subarray(cursor.start, cursor.end);
+    const document = batch.bytes.subarray(cursor.start, cursor.end);
     suspects.push({
-      id: batch.deadly === undefined ? describeId(document) : describeId(batch.lastId),
-      idBson: (batch.deadly === undefined ? copyId(document) : null) ?? batch.lastId,
+      id: batch.deadly === undefined ? describeId(document) : describeId(batch.last),
+      idBson: (batch.deadly === undefined ? copyId(document) : null) ?? batch.last,
       documentHash: hashDocument(document),
       row,
     });

@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import type { LetterCount } from '../events.ts';
-import type { BatchPlace } from '../pool/protocol.ts';
+import type { BatchPlace } from '../source/page.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { hashDocument } from '../transcode/document-hash.ts';
 import type { DeadLetter } from '../transcode/row.ts';

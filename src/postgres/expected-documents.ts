@@ -4,8 +4,8 @@
  */
 
 import type pg from 'pg';
-import type { Batch } from '../pool/protocol.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Batch } from '../source/page.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { fillChildren, listChildStages } from './child-comparison.ts';
 import { isCopiedAsText, stagedValues } from './ddl.ts';
@@ -84,9 +84,9 @@ async function listParts(
   { runId, batch }: ExpectedBatch,
   ordinals: readonly number[],
 ): Promise<[first: number, last: number][]> {
-  const cursor = new DocumentCursor(batch.documents);
+  const cursor = new DocumentCursor(batch.bytes);
   const names = [];
-  while (cursor.next()) names.push(nameDocument(batch.documents.subarray(cursor.start, cursor.end)));
+  while (cursor.next()) names.push(nameDocument(batch.bytes.subarray(cursor.start, cursor.end)));
   const isLetter = await findLetters(client, runId, names);
   const letters = new Set(ordinals.filter((ordinal) => isLetter[ordinal]));
   const alone = ordinals.flatMap((ordinal, index): [number, number][] =>

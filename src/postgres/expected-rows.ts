@@ -11,7 +11,7 @@ export const expectedTable = 'pg_temp.mongo2pg_expected';
 
 /** The rows as they should be, in a temporary table that is empty again after the transaction. */
 export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
-  await fillTable(client, { name: expectedTable, plan }, encoded.copied > 0 ? encoded.copy : null);
+  await fillTable(client, { name: expectedTable, plan }, encoded.rowCount > 0 ? encoded.copy : null);
 }
 
 /** @param copy null where there is no row */

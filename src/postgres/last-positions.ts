@@ -5,9 +5,9 @@ import { asBuffer } from './bytea.ts';
 
 /** @returns those that its latest batches end with, the latest first */
 export async function readLastPositions(client: pg.Client, runId: string, limit: number): Promise<Buffer[]> {
-  const { rows } = await client.query<{ lastId: Uint8Array }>(
-    'SELECT last_id AS "lastId" FROM mongo2pg.batches WHERE run_id = $1 ORDER BY committed_at DESC LIMIT $2',
+  const { rows } = await client.query<{ last: Uint8Array }>(
+    'SELECT last_id AS "last" FROM mongo2pg.batches WHERE run_id = $1 ORDER BY committed_at DESC LIMIT $2',
     [runId, limit],
   );
-  return rows.map(({ lastId }) => asBuffer(lastId));
+  return rows.map(({ last }) => asBuffer(last));
 }

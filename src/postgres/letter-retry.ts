@@ -79,7 +79,7 @@ async function retryPlaces(
   const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
   const refused = new Map<number, Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>>();
   for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
-  const refusals = encoded.copied === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded);
+  const refusals = encoded.rowCount === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded);
   for (const refusal of refusals) refused.set(refusal.ordinal, { ...refusal, reason: 'refused' });
   for (const [index, letter] of refused) {
     const place = places[index];

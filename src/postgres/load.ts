@@ -2,7 +2,8 @@
 
 import type pg from 'pg';
 import { reachFailpoint } from '../failpoints.ts';
-import type { Batch, LoadSteps, WorkerSettings, WorkerTarget } from '../pool/protocol.ts';
+import type { LoadSteps, WorkerSettings, WorkerTarget } from '../pool/protocol.ts';
+import type { Batch } from '../source/page.ts';
 import { Stopwatch } from '../stopwatch.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { describeId } from '../transcode/describe-id.ts';
@@ -83,7 +84,7 @@ export class Loader {
   }
 
   async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    if (encoded.copied === 0 || encoded.hasLongKey)
+    if (encoded.rowCount === 0 || encoded.hasLongKey)
       return await this.#loadSettingAside(batch, encoded, watch);
     try {
       return await this.#loadWhole(batch, encoded, watch);
@@ -108,7 +109,7 @@ export class Loader {
   #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       await timed(watch, 'claim', client.query(begin));
-      if (encoded.copied === 0) return [];
+      if (encoded.rowCount === 0) return [];
       return await timed(watch, 'copy', loadSettingAside(client, this.#settings, encoded));
     });
   }
@@ -134,11 +135,11 @@ export class Loader {
   }
 
   async #copyAll(client: pg.Client, encoded: LoadableBatch, options: CopyOptions): Promise<void> {
-    const parts = [{ copy: encoded.copy, rows: encoded.copied }, ...encoded.children];
+    const parts = [{ copy: encoded.copy, rowCount: encoded.rowCount }, ...encoded.children];
     for (const [index, part] of parts.entries()) {
-      if (part.rows === 0) continue;
+      if (part.rowCount === 0) continue;
       const taken = await this.#tables[index]?.run(client, part.copy, index === 0 ? options : {});
-      if (taken !== part.rows) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rows}`);
+      if (taken !== part.rowCount) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rowCount}`);
     }
   }
 
@@ -157,8 +158,8 @@ export class Loader {
   ): Promise<Account> {
     const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
     const account: BatchAccount = {
-      documents: encoded.documents,
-      copied: encoded.copied - refusals.length,
+      documentCount: encoded.documentCount,
+      copied: encoded.rowCount - refusals.length,
       deadLettered: letters.length,
     };
     if (refusals.length > 0) {
@@ -174,7 +175,9 @@ export class Loader {
 
 /** As if Postgres took all of it. */
 function rowOf(encoded: LoadableBatch): ClaimRow {
-  return { ...encoded, deadLettered: encoded.deadLetters.length, childRows: countChildRows(encoded, []) };
+  const { documentCount, rowCount: copied, deadLetters, extra } = encoded;
+  const childRows = countChildRows(encoded, []);
+  return { documentCount, copied, deadLettered: deadLetters.length, extra, childRows };
 }
 
 type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
@@ -193,11 +196,11 @@ function toLetters(batch: Batch, refusals: readonly Refusal[]): LedgerLetter[] {
   if (refusals.length === 0) return [];
   const byOrdinal = new Map(refusals.map((refusal) => [refusal.ordinal, refusal]));
   const letters: LedgerLetter[] = [];
-  const cursor = new DocumentCursor(batch.documents);
+  const cursor = new DocumentCursor(batch.bytes);
   for (let ordinal = 0; cursor.next(); ordinal++) {
     const refusal = byOrdinal.get(ordinal);
     if (refusal === undefined) continue;
-    const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
+    const document = Buffer.from(batch.bytes.subarray(cursor.start, cursor.end));
     letters.push({ ...refusal, document, id: describeId(document), reason: 'refused' });
   }
   return letters;

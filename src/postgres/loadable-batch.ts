@@ -7,9 +7,9 @@ import type { LedgerLetter } from './dead-letters.ts';
 /** A batch as a COPY stream, and the documents of it that have no row there. */
 export interface LoadableBatch {
   readonly copy: Buffer;
-  readonly documents: number;
+  readonly documentCount: number;
   /** How many rows the stream has. */
-  readonly copied: number;
+  readonly rowCount: number;
   readonly deadLetters: readonly LedgerLetter[];
   readonly extra: readonly ExtraCount[];
   /** The rows of each child table of the plan, each a stream of its own. */

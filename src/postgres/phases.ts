@@ -8,7 +8,7 @@ import type { RunTotals } from './runs.ts';
 export type PhaseName = 'copy' | 'index';
 
 /** Every document that was read is copied or a dead letter. */
-export interface CopyAccount extends Omit<RunTotals, 'documents'> {
+export interface CopyAccount extends Omit<RunTotals, 'documentCount'> {
   readonly read: number;
 }
 

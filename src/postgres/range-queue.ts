@@ -2,7 +2,7 @@
 
 import { reachFailpoint } from '../failpoints.ts';
 import type { RangeQueue } from '../reading/range-queue.ts';
-import type { Range } from '../reading/range-reading.ts';
+import type { Range } from '../source/page.ts';
 import type { Lead } from './lead.ts';
 import { finishRange, splitRange } from './ranges.ts';
 import type { Session } from './session.ts';
@@ -26,18 +26,18 @@ export class LedgerRangeQueue implements RangeQueue {
     return Promise.resolve(this.#ranges.shift() ?? null);
   }
 
-  split(range: Range, cutId: Uint8Array): Promise<Range> {
+  split(range: Range, cut: Uint8Array): Promise<Range> {
     return this.#inTurn(async () => {
-      const rest = await this.#session.transaction((client) => splitRange(client, this.#lead, range, cutId));
+      const rest = await this.#session.transaction((client) => splitRange(client, this.#lead, range, cut));
       await reachFailpoint('primary-after-split');
       return rest;
     });
   }
 
   /** Does not wait: to read on is safe, and with a far server a reader would lose a round trip for each range. */
-  finish(range: Pick<Range, 'rangeNo' | 'epoch'>, lastId: Uint8Array | null): Promise<void> {
+  finish(range: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void> {
     void this.#inTurn(() =>
-      this.#session.run((client) => finishRange(client, this.#lead.runId, range, lastId)),
+      this.#session.run((client) => finishRange(client, this.#lead.runId, range, last)),
     );
     return Promise.resolve();
   }

@@ -1,8 +1,7 @@
 /** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
 
 import type pg from 'pg';
-import type { Range } from '../reading/range-reading.ts';
-import type { Interval } from '../source/source.ts';
+import type { Interval, Range } from '../source/page.ts';
 import { asBuffer } from './bytea.ts';
 import { OvertakenError, requireLead, type Lead } from './lead.ts';
 
@@ -25,7 +24,7 @@ const gapsStatement = `
            row_number() OVER (PARTITION BY r.range_no ORDER BY b.batch DESC) AS from_end
       FROM mongo2pg.ranges r LEFT JOIN mongo2pg.batches b USING (run_id, range_no)
      WHERE r.run_id = $1 AND r.closed_at IS NULL)
-  SELECT range_no AS "rangeNo", expected_after AS "afterId", after_id AS "untilId", batch
+  SELECT range_no AS "rangeNo", expected_after AS "after", after_id AS "until", batch
     FROM chain WHERE batch IS NOT NULL AND after_id IS DISTINCT FROM expected_after
   UNION ALL
   SELECT range_no, chain_end, range_until, NULL
@@ -39,7 +38,7 @@ const gapsStatement = `
  */
 export async function readGaps(client: pg.Client, runId: string, trustsEnds: boolean): Promise<Gap[]> {
   const { rows } = await client.query<Gap>(gapsStatement, [runId, trustsEnds]);
-  return rows.map(({ rangeNo, afterId, untilId }) => ({ rangeNo, afterId, untilId }));
+  return rows.map(({ rangeNo, after, until }) => ({ rangeNo, after, until }));
 }
 
 /**
@@ -69,11 +68,11 @@ export async function openRanges(
     [runId],
   );
   const last = rows[0]?.last ?? 0;
-  const ranges = intervals.map(({ afterId, untilId }, index) => ({
+  const ranges = intervals.map(({ after, until }, index) => ({
     rangeNo: last + index + 1,
     epoch: 1,
-    afterId,
-    untilId,
+    after,
+    until,
   }));
   await client.query(
     `INSERT INTO mongo2pg.ranges (run_id, range_no, epoch, after_id, until_id)
@@ -82,15 +81,15 @@ export async function openRanges(
       runId,
       ranges.map(({ rangeNo }) => rangeNo),
       ranges.map(({ epoch }) => epoch),
-      ranges.map(({ afterId }) => asBuffer(afterId)),
-      ranges.map(({ untilId }) => asBuffer(untilId)),
+      ranges.map(({ after }) => asBuffer(after)),
+      ranges.map(({ until }) => asBuffer(until)),
     ],
   );
   return ranges;
 }
 
 /**
- * Ends a range at `cutId`, which must lie behind all that its reader has read or asked for, and opens another for the
+ * Ends a range at `cut`, which must lie behind all that its reader has read or asked for, and opens another for the
  * rest. To be called in a transaction; when it is called again because nobody knows whether that was committed, it finds
  * what it did.
  * @throws OvertakenError
@@ -98,15 +97,15 @@ export async function openRanges(
 export async function splitRange(
   client: pg.Client,
   lead: Lead,
-  { rangeNo, epoch, untilId }: Omit<Range, 'afterId'>,
-  cutId: Uint8Array,
+  { rangeNo, epoch, until }: Omit<Range, 'after'>,
+  cut: Uint8Array,
 ): Promise<Range> {
   await requireLead(client, lead);
-  const rest: Interval = { afterId: cutId, untilId };
+  const rest: Interval = { after: cut, until };
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.ranges SET until_id = $3
       WHERE run_id = $1 AND range_no = $2 AND epoch = $4 AND until_id IS DISTINCT FROM $3`,
-    [lead.runId, rangeNo, asBuffer(cutId), epoch],
+    [lead.runId, rangeNo, asBuffer(cut), epoch],
   );
   if (rowCount === 1) {
     const [range] = await openRanges(client, lead.runId, [rest]);
@@ -115,7 +114,7 @@ export async function splitRange(
   const { rows } = await client.query<Pick<Range, 'rangeNo' | 'epoch'>>(
     `SELECT range_no AS "rangeNo", epoch FROM mongo2pg.ranges
       WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL`,
-    [lead.runId, asBuffer(cutId)],
+    [lead.runId, asBuffer(cut)],
   );
   const found = rows[0];
   if (found === undefined)
@@ -125,20 +124,20 @@ export async function splitRange(
 
 /**
  * Writes down that a range was read to its end. Does not wait for the disk: if that is lost, its end is read again.
- * @param lastId the last position that its reader has found; null if it found nothing
+ * @param last the last position that its reader has found; null if it found nothing
  * @throws OvertakenError
  */
 export async function finishRange(
   client: pg.Client,
   runId: string,
   { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
-  lastId: Uint8Array | null,
+  last: Uint8Array | null,
 ): Promise<void> {
   const { rowCount } = await client.query(
     `WITH hasty AS (SELECT set_config('synchronous_commit', 'off', true))
      UPDATE mongo2pg.ranges SET last_id = $4, read_at = now() FROM hasty
       WHERE run_id = $1 AND range_no = $2 AND epoch = $3`,
-    [runId, rangeNo, epoch, asBuffer(lastId)],
+    [runId, rangeNo, epoch, asBuffer(last)],
   );
   if (rowCount === 0) throw new OvertakenError();
 }

@@ -1,8 +1,7 @@
 /** Opens a run in the ledger: begins a new one with its table, or takes over one that was left unfinished. */
 
 import type { IfExists } from '../config.ts';
-import type { Range } from '../reading/range-reading.ts';
-import type { Interval } from '../source/source.ts';
+import type { Interval, Range } from '../source/page.ts';
 import { countRows } from './ddl.ts';
 import { assignRun } from './jobs.ts';
 import { createLedger } from './ledger.ts';
@@ -35,7 +34,7 @@ export interface OpenRun extends Lead {
   readonly committed: RunTotals;
 }
 
-const nothing: RunTotals = { documents: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
+const nothing: RunTotals = { documentCount: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
 
 /**
  * In one transaction, so that there is never a table of ours of which the ledger does not know.
@@ -46,7 +45,7 @@ export async function beginRun(
   settings: RunSettings,
   ifExists: IfExists,
   jobId: string | null,
-  intervals: readonly Interval[] = [{ afterId: null, untilId: null }],
+  intervals: readonly Interval[] = [{ after: null, until: null }],
 ): Promise<OpenRun> {
   return await session.transaction(async (client) => {
     const { plan } = settings;

@@ -38,7 +38,7 @@ export interface Run {
 
 /** What a run has committed, as the ledger tells it. */
 export interface RunTotals {
-  readonly documents: number;
+  readonly documentCount: number;
   readonly copied: number;
   readonly deadLettered: number;
   readonly bytes: number;
@@ -193,7 +193,7 @@ export async function replacePlan(client: pg.Client, runId: string, plan: Plan):
 
 export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
   const { rows } = await client.query<Record<keyof RunTotals, string>>(
-    `SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
+    `SELECT coalesce(sum(documents), 0) AS "documentCount", coalesce(sum(copied), 0) AS copied,
             coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes,
             coalesce(sum(child_rows), 0) AS "childRows"
        FROM mongo2pg.batches WHERE run_id = $1`,
@@ -201,7 +201,7 @@ export async function readTotals(client: pg.Client, runId: string): Promise<RunT
   );
   const row = rows[0];
   return {
-    documents: Number(row?.documents),
+    documentCount: Number(row?.documentCount),
     copied: Number(row?.copied),
     deadLettered: Number(row?.deadLettered),
     bytes: Number(row?.bytes),

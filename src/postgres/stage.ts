@@ -28,7 +28,10 @@ export interface Stage {
 }
 
 /** What is staged of a batch. */
-export interface StageableBatch extends Pick<EncodedBatch, 'copy' | 'copied' | 'documents' | 'children'> {
+export interface StageableBatch extends Pick<
+  EncodedBatch,
+  'copy' | 'rowCount' | 'documentCount' | 'children'
+> {
   readonly deadLetters: readonly { readonly ordinal: number }[];
 }
 
@@ -74,12 +77,12 @@ export class StagedDocuments {
     const [own, ...ofChildren] = stages;
     if (own === undefined) throw new RangeError('a plan has a table of its own');
     this.#tables = [
-      { stage: own, rows: new CopyRows(batch.copy, batch.copied), begins: null },
+      { stage: own, rows: new CopyRows(batch.copy, batch.rowCount), begins: null },
       ...ofChildren.map((stage, index) => {
         const child = batch.children[index];
         if (child === undefined) throw new RangeError(`no rows were encoded for ${stage.plan.table}`);
         const begins = findBegins(child.parents, this.ordinals);
-        return { stage, rows: new CopyRows(child.copy, child.rows), begins };
+        return { stage, rows: new CopyRows(child.copy, child.rowCount), begins };
       }),
     ];
   }
@@ -120,9 +123,9 @@ interface StagedTable {
   readonly begins: readonly number[] | null;
 }
 
-function listOrdinals({ documents, deadLetters }: StageableBatch): number[] {
+function listOrdinals({ documentCount, deadLetters }: StageableBatch): number[] {
   const without = new Set(deadLetters.map(({ ordinal }) => ordinal));
-  return Array.from({ length: documents }, (_, ordinal) => ordinal).filter(
+  return Array.from({ length: documentCount }, (_, ordinal) => ordinal).filter(
     (ordinal) => !without.has(ordinal),
   );
 }

@@ -1,7 +1,8 @@
 /** Decides where the reading of a collection is divided: before it begins, and when a reader has nothing left to read. */
 
 import { chooseCuts, intervalsBetween } from '../source/id-cuts.ts';
-import type { IdSample, Interval, Source } from '../source/source.ts';
+import type { Interval } from '../source/page.ts';
+import type { IdSample, Source } from '../source/source.ts';
 
 /** More than one evens out what a sample leaves uneven; each costs a last page that is not full, which halving saves. */
 const rangesPerReader = 2;
@@ -16,27 +17,28 @@ const minPagesPerRange = 4;
 const minPagesToHalve = 4;
 
 export class Division {
-  readonly #source: Pick<Source, 'sampleIds'>;
+  readonly #divide: Source['divide'];
   /** How many readers there may be. */
   readonly readers: number;
   #sampled: Promise<IdSample | null> | undefined;
 
-  constructor(source: Pick<Source, 'sampleIds'>, readers: number) {
-    this.#source = source;
+  constructor({ divide }: Pick<Source, 'divide'>, readers: number) {
+    this.#divide = divide;
     this.readers = readers;
   }
 
   /** Taken when it is first asked for; null where nothing can or needs to be divided. */
   sample(): Promise<IdSample | null> {
-    if (this.readers === 1) return Promise.resolve(null);
-    this.#sampled ??= this.#source.sampleIds(this.readers * idsPerReader);
+    if (this.readers === 1 || this.#divide === undefined) return Promise.resolve(null);
+    this.#sampled ??= this.#divide.sampleIds(this.readers * idsPerReader);
     return this.#sampled;
   }
 
   /** The intervals in which to read the collection, in order; a single one where it is small or cannot be divided. */
-  async intervals(documentsPerPage: number): Promise<Interval[]> {
+  async intervals(itemsPerPage: number): Promise<Interval[]> {
     const sample = await this.sample();
-    if (sample === null) return intervalsBetween([]);
+    if (sample === null || this.#divide === undefined) return intervalsBetween([]);
+    const documentsPerPage = this.#divide.documentsPerPage(itemsPerPage);
     const { ids, documentsPerId } = sample;
     const parts = Math.floor((ids.length * documentsPerId) / (documentsPerPage * minPagesPerRange));
     return intervalsBetween(chooseCuts(ids, Math.min(parts, this.readers * rangesPerReader)));

@@ -1,31 +1,16 @@
 /** A range of `_id`, and its state while it is read: how far its reader is, and who may touch it now. */
 
-import type { Interval, Page, Source } from '../source/source.ts';
-
-/** What one reader reads in order. */
-export interface Range extends Interval {
-  readonly rangeNo: number;
-  /** Counts those who have owned it: what an earlier one has read of it is loaded no more. */
-  readonly epoch: number;
-}
-
-/** Where a page of a range comes: what makes a batch of it. */
-export interface PagePlace extends Pick<Range, 'rangeNo' | 'epoch' | 'afterId'> {
-  /** The position of its first document among all that were read of the range, from 1. */
-  readonly number: number;
-}
-
-/** A page with its place in its range. */
-export type PlacedPage = Page & PagePlace;
+import type { Batch, Interval, Page, Position, Range } from '../source/page.ts';
+import type { Source } from '../source/source.ts';
 
 export class RangeReading implements Range {
   readonly rangeNo: number;
   readonly epoch: number;
-  readonly afterId: Uint8Array | null;
+  readonly after: Position | null;
   /** Moves down when the range is split. */
-  untilId: Uint8Array | null;
+  until: Position | null;
   /** The `_id` of the last document read; null before the first. */
-  lastId: Uint8Array | null = null;
+  last: Position | null = null;
   isAtEnd = false;
   #nextNumber = 1;
   /** Sampled ids among which are all that are left to be read; undefined as long as they may be anywhere. */
@@ -33,21 +18,21 @@ export class RangeReading implements Range {
   #pages: AsyncGenerator<Page, void, undefined> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor({ rangeNo, epoch, afterId, untilId }: Range, ids?: readonly Uint8Array[]) {
+  constructor({ rangeNo, epoch, after, until }: Range, ids?: readonly Uint8Array[]) {
     this.rangeNo = rangeNo;
     this.epoch = epoch;
-    this.afterId = afterId;
-    this.untilId = untilId;
+    this.after = after;
+    this.until = until;
     this.ids = ids;
   }
 
   /** What is left to be read. */
   get rest(): Interval {
-    return { afterId: this.lastId ?? this.afterId, untilId: this.untilId };
+    return { after: this.last ?? this.after, until: this.until };
   }
 
   /** @returns null at the end of the range */
-  async readPage(source: Pick<Source, 'pages'>, itemsPerPage: number): Promise<PlacedPage | null> {
+  async readPage(source: Pick<Source, 'pages'>, itemsPerPage: number): Promise<Batch | null> {
     this.#pages ??= source.pages(this.rest, itemsPerPage);
     const { value: page } = await this.#pages.next();
     if (page === undefined) {
@@ -57,20 +42,20 @@ export class RangeReading implements Range {
     const place = {
       rangeNo: this.rangeNo,
       epoch: this.epoch,
-      afterId: this.rest.afterId,
+      after: this.rest.after,
       number: this.#nextNumber,
     };
-    this.#nextNumber += page.count;
-    this.lastId = page.lastId;
+    this.#nextNumber += page.documentCount;
+    this.last = page.last;
     // Saves asking for a page that must be empty.
-    this.isAtEnd = this.untilId !== null && Buffer.compare(page.lastId, this.untilId) === 0;
+    this.isAtEnd = this.until !== null && Buffer.compare(page.last, this.until) === 0;
     return { ...page, ...place };
   }
 
-  /** Ends the range before its end; what comes after `cutId` is not read here any more. */
-  async cut(cutId: Uint8Array): Promise<void> {
+  /** Ends the range before its end; what comes after `cut` is not read here any more. */
+  async cut(cut: Uint8Array): Promise<void> {
     await this.close();
-    this.untilId = cutId;
+    this.until = cut;
   }
 
   /** To be called when no more pages are wanted. */

@@ -12,20 +12,21 @@
  * - after a failure, or when told to stop, no further page is asked for.
  */
 
+import type { Batch } from '../source/page.ts';
 import type { Source } from '../source/source.ts';
 import type { Division } from './division.ts';
 import type { RangeQueue } from './range-queue.ts';
-import { RangeReading, type PlacedPage } from './range-reading.ts';
+import { RangeReading } from './range-reading.ts';
 
 export interface ReadersOptions {
-  readonly source: Pick<Source, 'pages' | 'idsWithin'>;
+  readonly source: Pick<Source, 'pages' | 'divide'>;
   readonly division: Division;
   readonly itemsPerPage: number;
   /** Takes a page on; resolves when there was room for it. */
-  handOver(page: PlacedPage): Promise<void>;
+  handOver(batch: Batch): Promise<void>;
   isToStop(): boolean;
   /** Measures how long a page is waited for; what it waits for is the result. */
-  timed?(page: Promise<PlacedPage | null>): Promise<PlacedPage | null>;
+  timed?(page: Promise<Batch | null>): Promise<Batch | null>;
 }
 
 /** Resolves when every range of the queue is read, or all readers have stopped. */
@@ -80,7 +81,7 @@ class Readers {
       await range.inTurn(() => range.close());
     }
     // When told to stop, the last page may not have been handed over.
-    if (range.isAtEnd && !this.#isToStop()) await this.#queue.finish(range, range.lastId);
+    if (range.isAtEnd && !this.#isToStop()) await this.#queue.finish(range, range.last);
   }
 
   async #readPage(range: RangeReading): Promise<void> {
@@ -90,7 +91,7 @@ class Readers {
       return this.#options.timed?.(asked) ?? asked;
     });
     if (page === null || this.#isToStop()) return;
-    this.#documents += page.count;
+    this.#documents += page.documentCount;
     this.#pages++;
     await this.#options.handOver(page);
   }
@@ -126,11 +127,11 @@ class Readers {
   async #split(range: RangeReading): Promise<RangeReading | undefined> {
     if (range.isAtEnd || this.#isToStop()) return undefined;
     const ids = await this.#readIdsLeft(range);
-    const cutId = await this.#cutIn(ids);
-    if (cutId === null) return undefined;
-    const rest = await this.#queue.split(range, cutId);
-    const index = ids.indexOf(cutId);
-    await range.cut(cutId);
+    const cut = await this.#cutIn(ids);
+    if (cut === null) return undefined;
+    const rest = await this.#queue.split(range, cut);
+    const index = ids.indexOf(cut);
+    await range.cut(cut);
     range.ids = ids.slice(0, index);
     return new RangeReading(rest, ids.slice(index + 1));
   }
@@ -138,9 +139,9 @@ class Readers {
   /** The sampled ids that lie between where the range's reader is and its end; that itself is no place to cut. */
   async #readIdsLeft(range: RangeReading): Promise<readonly Uint8Array[]> {
     const ids = range.ids ?? (await this.#options.division.sample())?.ids ?? [];
-    const { untilId } = range;
-    const within = await this.#options.source.idsWithin(ids, range.rest);
-    const left = untilId === null ? within : within.filter((id) => Buffer.compare(id, untilId) !== 0);
+    const { until } = range;
+    const within = (await this.#options.source.divide?.idsWithin(ids, range.rest)) ?? [];
+    const left = until === null ? within : within.filter((id) => Buffer.compare(id, until) !== 0);
     range.ids = left;
     return left;
   }

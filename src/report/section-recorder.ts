@@ -4,7 +4,8 @@ import type { ProgressEvent, StartedEvent, Summary } from '../events.ts';
 import type { ObservedRun, RunObserver } from '../listeners.ts';
 import { readProcessMemory } from '../memory.ts';
 import type { Clock } from '../pool/clock.ts';
-import type { Ack, Batch } from '../pool/protocol.ts';
+import type { Ack } from '../pool/protocol.ts';
+import type { Batch } from '../source/page.ts';
 import type { Section, Series } from './report.ts';
 import { TimeSeries } from './time-series.ts';
 
@@ -48,9 +49,9 @@ export class SectionRecorder implements RunObserver {
     const endMs = transcodedMs + loadMs;
     this.#series.add(`transcode ${id}`, beganMs, transcodedMs, transcodeMs);
     this.#series.add(`load ${id}`, transcodedMs, endMs, loadMs);
-    for (const { count, documents } of settled) {
-      this.#series.add('documents', beganMs, endMs, count);
-      this.#series.add('bytes', beganMs, endMs, documents.byteLength);
+    for (const { documentCount, bytes } of settled) {
+      this.#series.add('documents', beganMs, endMs, documentCount);
+      this.#series.add('bytes', beganMs, endMs, bytes.byteLength);
     }
     this.#series.raise(`memory ${id}`, endMs, memoryBytes);
   }

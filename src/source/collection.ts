@@ -25,8 +25,9 @@ import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
 import { sampleByFind, sampleEnds } from './sample-by-find.ts';
 import { UnknownTypes } from './unknown-types.ts';
-import type { IdSample, Interval, Page, Sample, Source } from './source.ts';
+import type { Divide, Hints, IdSample, Lookup, Sample, Source } from './source.ts';
 import { invoke } from '../invocation.ts';
+import type { Interval, Page } from './page.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -36,7 +37,7 @@ const sampledIdsForFilter = 1000;
 /** With 5% or more mongod reads the whole collection to choose. */
 const maxSampledShare = 0.04;
 
-const everything: Interval = { afterId: null, untilId: null };
+const everything: Interval = { after: null, until: null };
 
 export interface CollectionOptions extends Insistence {
   readonly url: string;
@@ -108,8 +109,11 @@ async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   return source;
 }
 
-class CollectionSource implements Source {
+class CollectionSource implements Source, Divide, Lookup, Hints {
   readonly name: string;
+  readonly divide?: Divide;
+  readonly lookup: Lookup = this;
+  readonly hints: Hints = this;
   readonly #identity: CollectionIdentity;
   readonly #db: Db;
   readonly #options: CollectionOptions;
@@ -127,9 +131,11 @@ class CollectionSource implements Source {
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
     this.#identity = new CollectionIdentity(db, options.collection, collectionId);
+    // A server that scans for pages would go over the whole collection for each range.
+    if (options.scansForPages !== true) this.divide = this;
   }
 
-  get collectionId(): string | null {
+  get identity(): string | null {
     return this.#identity.id;
   }
 
@@ -163,7 +169,7 @@ class CollectionSource implements Source {
   async sample(size: number): Promise<Sample> {
     const sample = await this.#sample(size);
     const bytes = sample.documents.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    this.#sampled = { count: sample.documents.length, bytes };
+    this.#sampled = { documentCount: sample.documents.length, bytes };
     return sample;
   }
 
@@ -183,8 +189,6 @@ class CollectionSource implements Source {
   }
 
   sampleIds(wanted: number): Promise<IdSample | null> {
-    // Such a server would go over the whole collection for each range.
-    if (this.#options.scansForPages === true) return Promise.resolve(null);
     return this.#read(() => this.#sampleIds(wanted));
   }
 
@@ -196,14 +200,14 @@ class CollectionSource implements Source {
     return chooseLimit(this.#sampled, itemsPerPage);
   }
 
-  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+  async *pages({ after, until }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     const pageBy = this.#options.scansForPages === true ? pageByCursor : pageByFind;
     const paging = pageBy(this.#commands);
     try {
-      let lastId = afterId;
+      let last = after;
       let limit = this.documentsPerPage(itemsPerPage);
       for (;;) {
-        const interval = { afterId: lastId, untilId };
+        const interval = { after: last, until };
         let attempts = 0;
         const page = await this.#read(async () => {
           attempts++;
@@ -218,10 +222,13 @@ class CollectionSource implements Source {
         if (page === null || attempts > 1 || this.#options.scansForPages !== true)
           await this.#requireRecent();
         if (page === null) return;
-        if (this.collectionId === null) this.#recent.add(page);
+        if (this.identity === null) this.#recent.add(page);
         yield page;
-        lastId = page.lastId;
-        limit = chooseLimit({ count: page.count, bytes: page.documents.byteLength }, itemsPerPage);
+        last = page.last;
+        limit = chooseLimit(
+          { documentCount: page.documentCount, bytes: page.bytes.byteLength },
+          itemsPerPage,
+        );
       }
     } finally {
       // The server ends the cursor by itself, if later.
@@ -231,7 +238,7 @@ class CollectionSource implements Source {
 
   /** Where nothing else tells the collection from another. */
   async #requireRecent(): Promise<void> {
-    if (this.collectionId !== null) return;
+    if (this.identity !== null) return;
     await this.#recent.requireAny(this.name, async (id) => (await this.readByIds([id])).size > 0);
   }
 
@@ -266,12 +273,12 @@ class CollectionSource implements Source {
     }
   }
 
-  async #findIds(ids: readonly Uint8Array[], { afterId, untilId }: Interval): Promise<Uint8Array[]> {
+  async #findIds(ids: readonly Uint8Array[], { after, until }: Interval): Promise<Uint8Array[]> {
     if (ids.length === 0) return [];
     const among = buildDocument(['_id', objectOf(['$in', arrayOf(ids.map(readId))])]);
     return await this.#unknownTypes.avoid(async (unknown) => {
       const found: Uint8Array[] = [];
-      for (const part of filtersBetween(afterId, untilId, unknown)) {
+      for (const part of filtersBetween(after, until, unknown)) {
         const filter = narrow(narrow(part, among), this.#filter);
         const cursor = await this.#commands.find(filter, 1, ids.length, { _id: 1 });
         found.push(...listDocuments(readBatch(cursor)).map(requireId));
@@ -280,9 +287,9 @@ class CollectionSource implements Source {
     });
   }
 
-  #readPage(paging: Paging, { afterId, untilId }: Interval, limit: number): Promise<Page | null> {
+  #readPage(paging: Paging, { after, until }: Interval, limit: number): Promise<Page | null> {
     return this.#unknownTypes.avoid((unknown) => {
-      const filters = filtersBetween(afterId, untilId, unknown);
+      const filters = filtersBetween(after, until, unknown);
       return paging.read(
         filters.map((filter) => narrow(filter, this.#filter)),
         limit,

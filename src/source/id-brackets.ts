@@ -76,39 +76,39 @@ const bracketOfTypeByte = new Map<number, number>([
 ]);
 
 /**
- * The filters that together read all of (afterId, untilId], in the order in which they must be used: each until it
+ * The filters that together read all of (after, until], in the order in which they must be used: each until it
  * gives an empty page. (A short page says nothing: a reply is cut at 16 MB.)
- * @param afterId a BSON document `{_id: …}`, or null for the beginning
- * @param untilId likewise, or null for the end
+ * @param after a BSON document `{_id: …}`, or null for the beginning
+ * @param until likewise, or null for the end
  * @param unknownTypes aliases that the server does not know; it has no values of these types
  * @returns each a BSON document, in which an `_id` is as it was read, byte for byte
  */
 export function filtersBetween(
-  afterId: Uint8Array | null,
-  untilId: Uint8Array | null,
+  after: Uint8Array | null,
+  until: Uint8Array | null,
   unknownTypes: ReadonlySet<string> = new Set(),
 ): Uint8Array[] {
-  if (afterId === null && untilId === null) return [buildDocument()];
-  const first = afterId === null ? -1 : bracketIndexOf(afterId);
-  const last = untilId === null ? brackets.length : bracketIndexOf(untilId);
+  if (after === null && until === null) return [buildDocument()];
+  const first = after === null ? -1 : bracketIndexOf(after);
+  const last = until === null ? brackets.length : bracketIndexOf(until);
   const filters: Uint8Array[] = [];
-  if (afterId !== null && first === last && untilId !== null) {
+  if (after !== null && first === last && until !== null) {
     // A bracket of one value has nothing after it.
     if (brackets[first]?.isSingleValue === true) return [];
-    return [filterBy(afterWithinBracket(afterId), untilWithinBracket(untilId, last, unknownTypes))];
+    return [filterBy(afterWithinBracket(after), untilWithinBracket(until, last, unknownTypes))];
   }
-  if (afterId !== null && brackets[first]?.isSingleValue !== true) {
-    filters.push(filterBy(afterWithinBracket(afterId)));
+  if (after !== null && brackets[first]?.isSingleValue !== true) {
+    filters.push(filterBy(afterWithinBracket(after)));
   }
   const between = brackets
     .slice(first + 1, last)
     .flatMap(({ types }) => types)
     .filter((type) => !unknownTypes.has(type));
   if (between.length > 0) filters.push(filterBy(ofTypes(between)));
-  if (untilId !== null) {
+  if (until !== null) {
     // NaN sorts before all numbers, but `$lte` does not find it.
     if (last === numbers) filters.push(filterBy(['$eq', nan]));
-    filters.push(filterBy(untilWithinBracket(untilId, last, unknownTypes)));
+    filters.push(filterBy(untilWithinBracket(until, last, unknownTypes)));
   }
   return filters;
 }
@@ -126,19 +126,15 @@ function bracketIndexOf(id: Uint8Array): number {
   return index;
 }
 
-function untilWithinBracket(
-  untilId: Uint8Array,
-  index: number,
-  unknownTypes: ReadonlySet<string>,
-): BsonField {
+function untilWithinBracket(until: Uint8Array, index: number, unknownTypes: ReadonlySet<string>): BsonField {
   const bracket = brackets[index];
   if (bracket?.isSingleValue === true)
     return ofTypes(bracket.types.filter((type) => !unknownTypes.has(type)));
-  return ['$lte', readId(untilId)];
+  return ['$lte', readId(until)];
 }
 
-function afterWithinBracket(afterId: Uint8Array): BsonField {
-  const id = readId(afterId);
+function afterWithinBracket(after: Uint8Array): BsonField {
+  const id = readId(after);
   // NaN sorts before all numbers, but `$gt: NaN` finds nothing.
   return isNaNValue(id) ? ['$gte', doubleOf(Number.NEGATIVE_INFINITY)] : ['$gt', id];
 }

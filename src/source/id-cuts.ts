@@ -4,7 +4,7 @@
  * have no middle.
  */
 
-import type { Interval } from './source.ts';
+import type { Interval } from './page.ts';
 
 /** Longer ones could add up to more than one query holds, and each is kept in the ledger. */
 const maxIdBytes = 1000;
@@ -41,5 +41,5 @@ export function chooseCuts<T>(ids: readonly T[], parts: number): T[] {
 
 /** One interval more than there are cuts; the first begins, and the last ends, where the collection does. */
 export function intervalsBetween(cuts: readonly Uint8Array[]): Interval[] {
-  return [null, ...cuts].map((afterId, index) => ({ afterId, untilId: cuts[index] ?? null }));
+  return [null, ...cuts].map((after, index) => ({ after, until: cuts[index] ?? null }));
 }

@@ -11,13 +11,13 @@ const limitAtFirstSight = 1000;
 
 /** Documents that were seen. */
 export interface Seen {
-  readonly count: number;
+  readonly documentCount: number;
   readonly bytes: number;
 }
 
 /** How many documents to ask for, judged by those that were seen before; at least one. */
 export function chooseLimit(seen: Seen | null, itemsPerPage: number): number {
-  if (seen === null || seen.count === 0) return Math.min(itemsPerPage, limitAtFirstSight);
-  const fitting = Math.floor((wantedPageBytes * seen.count) / seen.bytes);
+  if (seen === null || seen.documentCount === 0) return Math.min(itemsPerPage, limitAtFirstSight);
+  const fitting = Math.floor((wantedPageBytes * seen.documentCount) / seen.bytes);
   return Math.max(1, Math.min(itemsPerPage, fitting));
 }

@@ -3,7 +3,7 @@
 import { Long } from 'mongodb';
 import { DocumentCursor, findField } from '../transcode/bson.ts';
 import { readBatch, requireId } from './documents.ts';
-import type { Page } from './source.ts';
+import type { Page } from './page.ts';
 
 /** What `RawCommands` has for it; filters are BSON documents, and each gives the `cursor` of the reply, as BSON. */
 export interface CursorCommands {
@@ -80,10 +80,10 @@ export function cursorIdOf(cursor: Uint8Array): Long {
 }
 
 function pageOf(cursor: Uint8Array): Page | null {
-  const documents = readBatch(cursor);
-  const document = new DocumentCursor(documents);
-  let count = 0;
-  while (document.next()) count++;
-  if (count === 0) return null;
-  return { documents, count, lastId: requireId(documents.subarray(document.start, document.end)) };
+  const bytes = readBatch(cursor);
+  const document = new DocumentCursor(bytes);
+  let documentCount = 0;
+  while (document.next()) documentCount++;
+  if (documentCount === 0) return null;
+  return { bytes, documentCount, last: requireId(bytes.subarray(document.start, document.end)) };
 }

@@ -5,7 +5,7 @@
 
 import { SourceChangedError } from '../errors.ts';
 import { listDocuments, requireId } from './documents.ts';
-import type { Page } from './source.ts';
+import type { Page } from './page.ts';
 
 const keptIds = 10;
 const idsOfPage = 5;
@@ -16,9 +16,9 @@ export class RecentDocuments {
   #ids: readonly Uint8Array[] = [];
 
   /** Whichever reader has read it. */
-  add({ documents, count }: Page): void {
-    const all = listDocuments(documents);
-    const step = Math.max(1, (count - 1) / (idsOfPage - 1));
+  add({ bytes, documentCount }: Page): void {
+    const all = listDocuments(bytes);
+    const step = Math.max(1, (documentCount - 1) / (idsOfPage - 1));
     const chosen = all.filter(
       (_, index) => index === 0 || Math.floor(index / step) > Math.floor((index - 1) / step),
     );

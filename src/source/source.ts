@@ -1,28 +1,7 @@
 /** What the pipeline asks of a source of documents; it never decodes them. */
 
 import type { IndexSpec } from './index-spec.ts';
-
-/*
- * A position is where reading goes on: after which document. It is a BSON document, `{_id: …}` of that document for a
- * collection, which is read in the order of `_id`, and `{_id: …, offset: …}` for a dump, which is read as it lies in its
- * file (see `transcode/position.ts`). Nobody but its source looks into a position: for all others it is equal to another
- * or not.
- */
-
-/** One page of documents on its way: raw BSON, never decoded by the primary. */
-export interface Page {
-  /** The bytes of a BSON array of documents, as MongoDB's reply carried them. */
-  readonly documents: Uint8Array;
-  readonly count: number;
-  /** The position of the last document: reading goes on after it. */
-  readonly lastId: Uint8Array;
-}
-
-/** (afterId, untilId], each a position; null is the beginning, or the end. */
-export interface Interval {
-  readonly afterId: Uint8Array | null;
-  readonly untilId: Uint8Array | null;
-}
+import type { Interval, Page } from './page.ts';
 
 /**
  * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
@@ -44,11 +23,12 @@ export interface IdSample {
   readonly documentsPerId: number;
 }
 
+/** What every source has, and what only some can do. */
 export interface Source {
   /** Says what is read, for messages; holds no secret. */
   readonly name: string;
   /** Tells a collection from another that has taken its name, and a dump from another; null where the server cannot. */
-  readonly collectionId: string | null;
+  readonly identity: string | null;
   /**
    * To be called when all is read, since what is gone reads like what is at its end. `pages` looks by itself before it ends.
    * @throws SourceChangedError when it is not what was opened, or has no documents any more
@@ -58,21 +38,34 @@ export interface Source {
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /**
-   * Documents by their `_id` (as BSON documents, in latin1), those that are still there. Null for a source that does not
-   * change: what was read of it stands.
-   */
-  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array> | null>;
-  /** Top-level fields that the collection's validator requires; empty where it has none. */
-  requiredFields(): Promise<string[]>;
-  /** All indexes, that of `_id` among them. */
-  listIndexes(): Promise<IndexSpec[]>;
+  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
+  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+  /** Absent where it is read from one end to the other. */
+  readonly divide?: Divide;
+  /** Absent for a source that does not change: what was read of it stands. */
+  readonly lookup?: Lookup;
+  /** What is known of the collection beside its documents. */
+  readonly hints?: Hints;
+}
+
+/** A source that several can read at a time. */
+export interface Divide {
   /** About as many as are wanted, fewer of few documents; null where the server cannot choose at random, or has too few. */
   sampleIds(wanted: number): Promise<IdSample | null>;
   /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
   /** About how many documents a page has when no more than so many are wanted; see `page-size.ts`. */
   documentsPerPage(itemsPerPage: number): number;
-  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
-  pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
+}
+
+export interface Lookup {
+  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
+  readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
+}
+
+export interface Hints {
+  /** Top-level fields that the collection's validator requires; empty where it has none. */
+  requiredFields(): Promise<string[]>;
+  /** All indexes, that of `_id` among them. */
+  listIndexes(): Promise<IndexSpec[]>;
 }

@@ -16,7 +16,7 @@ export interface EncodedChild {
   /** A complete binary COPY stream. Valid until the next batch is encoded. */
   readonly copy: Buffer;
   /** How many rows it has. */
-  readonly rows: number;
+  readonly rowCount: number;
   /** Of each row the document it is of: its position in the batch, from 0. */
   readonly parents: readonly number[];
 }
@@ -106,7 +106,7 @@ export class ChildRows {
     const { output, parents } = this;
     output.limit = Number.MAX_SAFE_INTEGER;
     output.writeInt16(COPY_TRAILER);
-    return { copy: output.bytes.subarray(0, output.position), rows: parents.length, parents };
+    return { copy: output.bytes.subarray(0, output.position), rowCount: parents.length, parents };
   }
 
   /** Named as people write it: `orders[].note`. */

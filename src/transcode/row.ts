@@ -36,9 +36,9 @@ export interface EncodedBatch {
    */
   readonly copy: Buffer;
   /** How many documents the batch has: one row or one dead letter for each. */
-  readonly documents: number;
+  readonly documentCount: number;
   /** How many rows the stream has. */
-  readonly copied: number;
+  readonly rowCount: number;
   readonly deadLetters: DeadLetter[];
   /** What went into the extra column, or was dropped. */
   readonly extra: ExtraCount[];
@@ -107,20 +107,20 @@ class PlanRowEncoder implements RowEncoder {
     for (const child of this.children) child.startBatch();
     output.reset();
     output.writeBytes(COPY_HEADER);
-    let documents = 0;
-    for (; cursor.next(); documents++) {
+    let documentCount = 0;
+    for (; cursor.next(); documentCount++) {
       const rowStart = output.position;
       output.limit = rowStart + this.maxRowBytes;
       writer.currentColumn = null;
       writer.counter.begin();
       for (const child of this.children) child.begin();
       try {
-        this.writeRow(source, cursor.start, cursor.end, documents);
+        this.writeRow(source, cursor.start, cursor.end, documentCount);
       } catch (error) {
         output.position = rowStart;
         writer.counter.forget();
-        for (const child of this.children) child.forget(documents);
-        deadLetters.push(this.toDeadLetter(error, documents, source, cursor.start, cursor.end));
+        for (const child of this.children) child.forget(documentCount);
+        deadLetters.push(this.toDeadLetter(error, documentCount, source, cursor.start, cursor.end));
       }
     }
     output.limit = Number.MAX_SAFE_INTEGER;
@@ -128,8 +128,8 @@ class PlanRowEncoder implements RowEncoder {
     const copy = output.bytes.subarray(0, output.position);
     return {
       copy,
-      documents,
-      copied: documents - deadLetters.length,
+      documentCount,
+      rowCount: documentCount - deadLetters.length,
       deadLetters,
       extra: [...writer.counter.toCounts(), ...this.children.flatMap((child) => child.toCounts())],
       children: this.children.map((child) => child.finish()),

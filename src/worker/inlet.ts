@@ -27,9 +27,9 @@ export class Inlet {
   #deliverWhole(): void {
     for (let [next] = this.#messages; next !== undefined; [next] = this.#messages) {
       if (next.kind === 'batch') {
-        const documents = this.#bytes.shift();
-        if (documents === undefined) return;
-        next = { ...next, batch: { ...next.batch, documents } };
+        const bytes = this.#bytes.shift();
+        if (bytes === undefined) return;
+        next = { ...next, batch: { ...next.batch, bytes } };
       }
       this.#messages.shift();
       this.#deliver(next);

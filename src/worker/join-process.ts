@@ -35,8 +35,8 @@ export function joinProcess(createWorker: CreateWorker): void {
     crash: (lastWords: FromWorker): void => {
       process.send?.(lastWords, undefined, undefined, () => process.exit(1));
     },
-    release: (documents): void => {
-      pipe.release(documents);
+    release: (bytes): void => {
+      pipe.release(bytes);
     },
     readMemory: readProcessMemory,
   });

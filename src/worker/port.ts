@@ -10,7 +10,7 @@ export interface WorkerPort {
   /** Ends the worker in the middle of its work, after these words. */
   crash(lastWords: FromWorker): void;
   /** The bytes of a batch are not looked at any more. */
-  release?(documents: Uint8Array): void;
+  release?(bytes: Uint8Array): void;
   /** What the worker has for itself. */
   readMemory(): Memory;
 }

@@ -1,14 +1,15 @@
 /** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
 
-import type { Ack, Batch, WorkerSettings } from '../pool/protocol.ts';
+import type { Ack, WorkerSettings } from '../pool/protocol.ts';
 import { createLedgerClaim } from '../postgres/claim.ts';
 import { Loader } from '../postgres/load.ts';
 import type { LoadableBatch } from '../postgres/loadable-batch.ts';
 import type { Session } from '../postgres/session.ts';
+import type { Batch } from '../source/page.ts';
 
 export type TaskResult = Pick<
   Ack,
-  'isDuplicate' | 'documents' | 'copied' | 'deadLettered' | 'steps' | 'comparison'
+  'isDuplicate' | 'documentCount' | 'copied' | 'deadLettered' | 'steps' | 'comparison'
 >;
 
 export interface Task {
@@ -48,6 +49,6 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
 }
 
 /** Nothing is written to the table, so that nothing can be there already. */
-function accountOf({ documents, copied, deadLetters }: LoadableBatch): TaskResult {
-  return { isDuplicate: false, documents, copied, deadLettered: deadLetters.length };
+function accountOf({ documentCount, rowCount: copied, deadLetters }: LoadableBatch): TaskResult {
+  return { isDuplicate: false, documentCount, copied, deadLettered: deadLetters.length };
 }

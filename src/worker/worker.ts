@@ -14,9 +14,7 @@ import { reachFailpoint } from '../failpoints.ts';
 import { readMachineMs } from '../pool/clock.ts';
 import {
   aliveEveryMs,
-  batchKey,
   type Ack,
-  type Batch,
   type ToWorker,
   type WorkerSettings,
   type WorkerTarget,
@@ -24,6 +22,7 @@ import {
 import { openLoadingSession } from '../postgres/load.ts';
 import type { LoadableBatch } from '../postgres/loadable-batch.ts';
 import type { Session } from '../postgres/session.ts';
+import { batchKey, type Batch } from '../source/page.ts';
 import { describeId } from '../transcode/describe-id.ts';
 import { DocumentCursor } from '../transcode/bson.ts';
 import { createRowEncoder, type RowEncoder } from '../transcode/row.ts';
@@ -176,7 +175,7 @@ export class Worker implements HostedWorker {
       ...(this.#retries > 0 ? { retries: this.#retries } : {}),
       ...this.#port.readMemory(),
     });
-    this.#port.release?.(batch.documents);
+    this.#port.release?.(batch.bytes);
     this.#retries = 0;
     this.#idleSinceMs = readMachineMs();
   }
@@ -188,11 +187,13 @@ export class Worker implements HostedWorker {
   }
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
-    await reachFailpoint('worker-transcode', batch.documents);
-    const encoded = encoder.encodeBatch(batch.documents);
-    const { documents, deadLetters } = encoded;
-    if (documents !== batch.count) {
-      throw new Error(`batch ${batchKey(batch)} holds ${documents} documents, not ${batch.count} as read`);
+    await reachFailpoint('worker-transcode', batch.bytes);
+    const encoded = encoder.encodeBatch(batch.bytes);
+    const { documentCount, deadLetters } = encoded;
+    if (documentCount !== batch.documentCount) {
+      throw new Error(
+        `batch ${batchKey(batch)} holds ${documentCount} documents, not ${batch.documentCount} as read`,
+      );
     }
     const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
     return { ...encoded, deadLetters: letters };
@@ -210,14 +211,14 @@ export class Worker implements HostedWorker {
 
 /** A dead letter made without a look into the document, which has ended those that looked. */
 function refuseUnread(batch: Batch, why: string): LoadableBatch {
-  const cursor = new DocumentCursor(batch.documents);
+  const cursor = new DocumentCursor(batch.bytes);
   cursor.next();
-  const document = Buffer.from(batch.documents.subarray(cursor.start, cursor.end));
+  const document = Buffer.from(batch.bytes.subarray(cursor.start, cursor.end));
   const letter = {
     ordinal: 0,
     document,
     // The reader has found the _id already; it is all of the document that is safe to look at.
-    id: describeId(batch.lastId),
+    id: describeId(batch.last),
     reason: 'worker_died',
     code: null,
     column: null,
@@ -225,8 +226,8 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
   } as const;
   return {
     copy: Buffer.alloc(0),
-    documents: 1,
-    copied: 0,
+    documentCount: 1,
+    rowCount: 0,
     deadLetters: [letter],
     extra: [],
     children: [],

@@ -4,12 +4,12 @@ import { Duplex } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { MongoClient, MongoNetworkError, type MongoClientOptions } from 'mongodb';
 import { connectMongo, openCollection } from '../../src/source/collection.ts';
-import type { Page } from '../../src/source/source.ts';
+import type { Page } from '../../src/source/page.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 import { startProxy, type Proxy } from '../support/tcp-proxy.ts';
 
-const everything = { afterId: null, untilId: null };
+const everything = { after: null, until: null };
 
 /**
  * The driver waits for a socket to drain that was closed before it wrote to it and has not said so yet, and that never
@@ -57,8 +57,8 @@ describe('a command to MongoDB that is never answered', () => {
     pages: AsyncGenerator<Page, void>,
     ...begun: IteratorResult<Page, void>[]
   ): Promise<void> {
-    const counts = begun.map(({ value }) => value?.count);
-    for await (const { count } of pages) counts.push(count);
+    const counts = begun.map(({ value }) => value?.documentCount);
+    for await (const { documentCount } of pages) counts.push(documentCount);
     assert.deepEqual(counts, [10, 10, 10, 10]);
   }
 

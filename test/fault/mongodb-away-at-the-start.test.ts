@@ -38,8 +38,8 @@ describe('MongoDB goes away while a plan is made', () => {
     ['the first document is read', 'find', () => database.open('things')],
     ['the documents are counted', 'count', () => source.estimateCount()],
     ['a sample is taken', 'aggregate', () => source.sample(2)],
-    ['the validator is read', 'listCollections', () => source.requiredFields()],
-    ['indexes are listed', 'listIndexes', () => source.listIndexes()],
+    ['the validator is read', 'listCollections', () => source.hints?.requiredFields()],
+    ['indexes are listed', 'listIndexes', () => source.hints?.listIndexes()],
   ] as const) {
     it(`${what}: asked again, and told`, async (t) => {
       retried.length = 0;

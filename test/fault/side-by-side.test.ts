@@ -123,11 +123,11 @@ describe('small collections side by side', () => {
 
   it('one that PostgreSQL does not let in fails alone, and no worker dies of it', async (t) => {
     const sandbox = await setSandbox(t);
-    // About the table and not about a row: the worker that meets it tells, and goes on with the others.
+    // About the server and not about a row: the worker that meets it tells, and goes on with the others.
     await sandbox.client.query(`
       CREATE TABLE b (_id int, text text, even boolean);
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
-        AS $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'not for you'; END $$;
+        AS $$ BEGIN RAISE disk_full USING MESSAGE = 'no room for you'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION refuse()`);
     // Another one is in the middle of its load meanwhile.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause' });

@@ -111,7 +111,8 @@ async function assertUnfinished(scene: Scene): Promise<void> {
   );
   if (ledger === null) return;
   const marked = await scene.query(
-    'SELECT FROM mongo2pg.runs WHERE loaded_at IS NOT NULL OR finished_at IS NOT NULL',
+    `SELECT FROM mongo2pg.phases WHERE done_at IS NOT NULL
+      UNION ALL SELECT FROM mongo2pg.runs WHERE finished_at IS NOT NULL`,
   );
   assert.equal(marked.length, 0, 'a run is marked as loaded or finished');
 }

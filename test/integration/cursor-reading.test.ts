@@ -8,7 +8,7 @@ import { takeFailCommand } from '../support/fail-command.ts';
 import { lacking } from '../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-const everything = { afterId: null, untilId: null };
+const everything = { after: null, until: null };
 
 /** As a FerretDB 1 is read, on whichever server the tests have. */
 describe('a collection read through one cursor', () => {
@@ -40,15 +40,15 @@ describe('a collection read through one cursor', () => {
 
   async function readIds(source: Source, onPage?: () => Promise<void>): Promise<unknown[]> {
     const read: unknown[] = [];
-    for await (const { documents } of source.pages(everything, 100)) {
-      read.push(...Object.values(deserialize(documents)).map((document: Document): unknown => document._id));
+    for await (const { bytes } of source.pages(everything, 100)) {
+      read.push(...Object.values(deserialize(bytes)).map((document: Document): unknown => document._id));
       await onPage?.();
     }
     return read;
   }
 
   it('is not divided among several readers, each of which would go over all of it', async () => {
-    assert.equal(await (await open()).sampleIds(100), null);
+    assert.equal((await open()).divide, undefined);
   });
 
   it('has every document once, in the order of _id, whatever the types', async () => {
@@ -83,7 +83,7 @@ describe('a collection read through one cursor', () => {
       if ('killCursors' in command) killed.push(command.killCursors);
     });
     for await (const page of (await open()).pages(everything, 100)) {
-      assert.equal(page.count, 100);
+      assert.equal(page.documentCount, 100);
       break;
     }
     assert.deepEqual(killed, ['things']);

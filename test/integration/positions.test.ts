@@ -5,7 +5,8 @@ import { migrate, verify } from '../../src/index.ts';
 import { listDocuments, requireId } from '../../src/source/documents.ts';
 import { canDivide, intervalsBetween } from '../../src/source/id-cuts.ts';
 import { MongoDatabase } from '../../src/source/mongo-database.ts';
-import type { Interval, Source } from '../../src/source/source.ts';
+import type { Interval } from '../../src/source/page.ts';
+import type { Source } from '../../src/source/source.ts';
 import type { BsonValue } from '../../src/transcode/bson-build.ts';
 import { bsonTypes } from '../../src/transcode/bson-types.ts';
 import { findField } from '../../src/transcode/bson.ts';
@@ -16,7 +17,7 @@ import { int32, int64, rawDocument, rawString } from '../support/raw-bson.ts';
 import { lacking } from '../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-const everything: Interval = { afterId: null, untilId: null };
+const everything: Interval = { after: null, until: null };
 
 const object = (...elements: Parameters<typeof rawDocument>[0]): BsonValue => ({
   type: bsonTypes.object,
@@ -62,8 +63,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
   async function read(source: Source, intervals: readonly Interval[], limit: number): Promise<Uint8Array[]> {
     const documents: Uint8Array[] = [];
     for (const interval of intervals) {
-      for await (const page of source.pages(interval, limit))
-        documents.push(...listDocuments(page.documents));
+      for await (const page of source.pages(interval, limit)) documents.push(...listDocuments(page.bytes));
     }
     return documents;
   }
@@ -114,8 +114,8 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
           const places = all.map(requireId);
           const cuts = places.filter((place) => canDivide(place) && coin.next().value);
           assert.deepEqual(await read(source, intervalsBetween(cuts), limit), all);
-          assert.deepEqual(await source.idsWithin(cuts.toReversed(), everything), cuts);
-          const found = await source.readByIds(places);
+          assert.deepEqual(await source.divide?.idsWithin(cuts.toReversed(), everything), cuts);
+          const found = await source.lookup?.readByIds(places);
           assert.deepEqual([...(found?.values() ?? [])], all);
         },
       ),

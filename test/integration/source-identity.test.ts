@@ -15,11 +15,11 @@ import { cleanUp, makeDirectory } from '../support/embedded.ts';
 import { documentsOf } from '../support/fault.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-const everything = { afterId: null, untilId: null };
+const everything = { after: null, until: null };
 
 async function readAll(source: Source): Promise<number> {
   let count = 0;
-  for await (const page of source.pages(everything, 10)) count += page.count;
+  for await (const page of source.pages(everything, 10)) count += page.documentCount;
   return count;
 }
 

@@ -6,13 +6,14 @@ import { MongoBulkWriteError, type Document } from 'mongodb';
 import type { Database } from '../../src/source/database.ts';
 import { MongoDatabase } from '../../src/source/mongo-database.ts';
 import { canDivide, chooseCuts, intervalsBetween } from '../../src/source/id-cuts.ts';
-import type { Interval, Source } from '../../src/source/source.ts';
+import type { Source } from '../../src/source/source.ts';
 import { findField } from '../../src/transcode/bson.ts';
 import { listDocuments, requireId } from '../../src/source/documents.ts';
+import type { Interval } from '../../src/source/page.ts';
 import { everyValue } from '../support/bson-corpus.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-const everything: Interval = { afterId: null, untilId: null };
+const everything: Interval = { after: null, until: null };
 
 describe('a collection read in ranges', () => {
   let sandbox: Sandbox;
@@ -47,7 +48,7 @@ describe('a collection read in ranges', () => {
     const ids: string[] = [];
     for (const interval of intervals) {
       for await (const page of source.pages(interval, limit)) {
-        ids.push(...listDocuments(page.documents).map((document) => show(requireId(document))));
+        ids.push(...listDocuments(page.bytes).map((document) => show(requireId(document))));
       }
     }
     return ids;
@@ -78,8 +79,10 @@ describe('a collection read in ranges', () => {
     const [cut] = chooseCuts(places, 2);
     assert.ok(cut !== undefined);
     const shuffled = places.toReversed();
+    const { divide } = source;
+    assert.ok(divide !== undefined);
     const [first, second] = await Promise.all(
-      intervalsBetween([cut]).map((interval) => source.idsWithin(shuffled, interval)),
+      intervalsBetween([cut]).map((interval) => divide.idsWithin(shuffled, interval)),
     );
     assert.deepEqual([...(first ?? []), ...(second ?? [])].map(show), places.map(show));
     assert.deepEqual(first?.at(-1), cut);
@@ -87,8 +90,8 @@ describe('a collection read in ranges', () => {
 
   it('a sample is of ids that are there, in order, and says for how many documents each stands', async () => {
     const source = await open('numbers');
-    const sample = await source.sampleIds(1000);
-    assert.ok(sample !== null);
+    const sample = await source.divide?.sampleIds(1000);
+    assert.ok(sample !== null && sample !== undefined);
     const all = await readIds(source, [everything], 1000);
     const positions = sample.ids.map((id) => all.indexOf(show(id)));
     assert.ok(positions.every((position, index) => position > (positions[index - 1] ?? -1)));
@@ -98,8 +101,8 @@ describe('a collection read in ranges', () => {
 
   it('with a filter, a sample is of ids that match', async () => {
     const source = await open('numbers', { even: true });
-    const sample = await source.sampleIds(1000);
-    assert.ok(sample !== null);
+    const sample = await source.divide?.sampleIds(1000);
+    assert.ok(sample !== null && sample !== undefined);
     const matching = new Set(await readIds(source, [everything], 1000));
     assert.equal(matching.size, 1500);
     assert.ok(sample.ids.length > 20);
@@ -109,11 +112,11 @@ describe('a collection read in ranges', () => {
 
   it('takes no sample of few documents, nor of one; and ids that are gone are not found', async () => {
     await sandbox.db.collection('one').insertOne({ _id: 1 as never });
-    assert.equal(await (await open('one')).sampleIds(1000), null);
+    assert.equal(await (await open('one')).divide?.sampleIds(1000), null);
     const source = await open('numbers');
     const gone = serialize({ _id: new ObjectId() });
     assert.ok(canDivide(gone));
-    assert.deepEqual(await source.idsWithin([gone], everything), []);
-    assert.deepEqual(await source.idsWithin([], everything), []);
+    assert.deepEqual(await source.divide?.idsWithin([gone], everything), []);
+    assert.deepEqual(await source.divide?.idsWithin([], everything), []);
   });
 });

@@ -63,8 +63,8 @@ describe('a primary that steps down under several readers', () => {
     await Promise.all(
       Array.from({ length: readers }, async (_, reader) => {
         const id = (n: number): Uint8Array => serialize({ _id: n });
-        const interval = { afterId: id(reader * part - 1), untilId: id((reader + 1) * part - 1) };
-        for await (const page of source.pages(interval, 10)) read += page.count;
+        const interval = { after: id(reader * part - 1), until: id((reader + 1) * part - 1) };
+        for await (const page of source.pages(interval, 10)) read += page.documentCount;
       }),
     );
     return read;

@@ -89,7 +89,7 @@ describe('MongoDB as it is deployed', () => {
       const place = { url, db: 'school', collection: 'things', retryLimitMs: 0, answerTimeoutMs: 0 };
       const source = await openCollection(client, place);
       let count = 0;
-      for await (const page of source.pages({ afterId: null, untilId: null }, 10)) count += page.count;
+      for await (const page of source.pages({ after: null, until: null }, 10)) count += page.documentCount;
       assert.equal(count, 40);
       // One to see if there are any; four pages, and an empty one in each step of the last.
       assert.equal(asked.length, 7);

@@ -6,7 +6,7 @@ import type { Ack } from '../../src/pool/protocol.ts';
 export function createAck(changes: Partial<Ack> = {}): Ack {
   return {
     isDuplicate: false,
-    documents: 1,
+    documentCount: 1,
     copied: 1,
     deadLettered: 0,
     transcodeMs: 0,

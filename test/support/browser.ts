@@ -96,11 +96,11 @@ async function startBrowser(t: TestContext): Promise<{
       else listeners.get(message.method ?? '')?.(message.params ?? {});
     }
   });
-  let lastId = 0;
+  let last = 0;
   /** Empty until there is a session. */
   const route: { sessionId?: unknown } = {};
   const send = async (method: string, params: Params): Promise<Params> => {
-    const id = ++lastId;
+    const id = ++last;
     const answer = new Promise<Message>((resolve) => answers.set(id, resolve));
     input.write(`${JSON.stringify({ id, method, params, ...route })}\0`);
     const { result, error } = await answer;

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { deserialize, EJSON, serialize, type Document } from 'bson';
 import { openDump } from '../../src/source/dump/dump-database.ts';
-import type { Interval, Source } from '../../src/source/source.ts';
+import type { Source } from '../../src/source/source.ts';
 import { listDocuments } from '../../src/source/documents.ts';
+import type { Interval } from '../../src/source/page.ts';
 
 export interface Reading {
   /** In canonical Extended JSON, in their order. */
@@ -14,7 +15,7 @@ export interface Reading {
   readonly error: Error | null;
 }
 
-const everything: Interval = { afterId: null, untilId: null };
+const everything: Interval = { after: null, until: null };
 
 /** Of the dump's one collection, or the one that is named. */
 export async function openSource(
@@ -42,14 +43,14 @@ export async function readSource(source: Source, interval = everything, itemsPer
   let error: Error | null = null;
   try {
     for await (const page of source.pages(interval, itemsPerPage)) {
-      const found = listDocuments(page.documents);
-      assert.equal(found.length, page.count);
+      const found = listDocuments(page.bytes);
+      assert.equal(found.length, page.documentCount);
       documents.push(
         ...found.map((document) =>
           EJSON.stringify(deserialize(document, { promoteValues: false }), { relaxed: false }),
         ),
       );
-      positions.push(page.lastId);
+      positions.push(page.last);
     }
   } catch (thrown) {
     assert.ok(thrown instanceof Error);

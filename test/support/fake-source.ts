@@ -11,19 +11,17 @@ export interface FakeSourceOptions {
 export function createFakeSource(documents: readonly Document[], options: FakeSourceOptions = {}): Source {
   return {
     name: 'school.users',
-    collectionId: null,
+    identity: null,
     requireUnchanged: () => Promise.resolve(),
     estimateCount: () => Promise.resolve(documents.length),
     sample: (size) => {
       const sampled = documents.slice(0, size).map((document) => serialize(document));
       return Promise.resolve({ documents: sampled, method: options.method ?? 'random' });
     },
-    requiredFields: () => Promise.resolve(options.requiredFields ?? []),
-    listIndexes: () => Promise.resolve([]),
-    readByIds: () => Promise.resolve(new Map()),
-    sampleIds: () => Promise.resolve(null),
-    idsWithin: () => Promise.resolve([]),
-    documentsPerPage: (itemsPerPage) => itemsPerPage,
+    hints: {
+      requiredFields: () => Promise.resolve(options.requiredFields ?? []),
+      listIndexes: () => Promise.resolve([]),
+    },
     pages: () => {
       throw new Error('a plan reads no pages');
     },

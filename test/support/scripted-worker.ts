@@ -38,13 +38,13 @@ export class ScriptedWorker implements HostedWorker {
       this.#port.leave();
       return;
     }
-    const { documents, deadly, number } = message.batch;
+    const { bytes, deadly, number } = message.batch;
     switch (deadly as Order) {
       case 'echo':
         this.#say(
           number,
-          documents.byteLength,
-          documents.reduce((sum, byte) => sum + byte, 0),
+          bytes.byteLength,
+          bytes.reduce((sum, byte) => sum + byte, 0),
         );
         return;
       case 'talk-and-leave':

@@ -12,8 +12,9 @@ import { BsonError } from '../../transcode/bson-types.ts';
 import { copyId } from '../../transcode/document-id.ts';
 import { readOffset } from '../../transcode/position.ts';
 import type { IndexSpec } from '../index-spec.ts';
+import type { Interval, Page } from '../page.ts';
 import { readRequiredFields } from '../required-fields.ts';
-import type { Interval, Page, Sample, Source } from '../source.ts';
+import type { Hints, Sample, Source } from '../source.ts';
 import { compileFilter } from './document-filter.ts';
 import { filterCollection, type DumpedCollection } from './dumped-collection.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -96,19 +97,20 @@ function mayHaveId(document: Uint8Array): boolean {
 /** What one pass over all documents tells. */
 interface Survey {
   readonly size: number;
-  readonly count: number;
+  readonly documentCount: number;
   readonly documents: readonly Buffer[];
 }
 
-class DumpSource implements Source {
+class DumpSource implements Source, Hints {
   readonly name: string;
-  readonly collectionId: string;
+  readonly identity: string;
+  readonly hints: Hints = this;
   readonly #collection: DumpedCollection;
   #survey: Survey | undefined;
 
-  constructor(name: string, collection: DumpedCollection, collectionId: string) {
+  constructor(name: string, collection: DumpedCollection, identity: string) {
     this.name = name;
-    this.collectionId = collectionId;
+    this.identity = identity;
     this.#collection = collection;
   }
 
@@ -120,7 +122,7 @@ class DumpSource implements Source {
         fix: 'it was moved or deleted while it was read: bring it back, and the same command goes on.',
       });
     }
-    if ((await fingerprint(path)) === this.collectionId) return;
+    if ((await fingerprint(path)) === this.identity) return;
     throw new SourceChangedError(
       `the dump ${path} was changed while it was read, or another took its place`,
       {
@@ -132,7 +134,7 @@ class DumpSource implements Source {
 
   /** Exactly, as far as the dump is whole. */
   async estimateCount(): Promise<number> {
-    return (await this.#surveyed(0)).count;
+    return (await this.#surveyed(0)).documentCount;
   }
 
   async sample(size: number): Promise<Sample> {
@@ -152,36 +154,19 @@ class DumpSource implements Source {
     return Promise.resolve([...this.#collection.metadata.indexes]);
   }
 
-  readByIds(): Promise<null> {
-    return Promise.resolve(null);
-  }
-
-  /** A dump is read as it lies in its file, from one end to the other. */
-  sampleIds(): Promise<null> {
-    return Promise.resolve(null);
-  }
-
-  idsWithin(): Promise<Uint8Array[]> {
-    return Promise.resolve([]);
-  }
-
-  documentsPerPage(itemsPerPage: number): number {
-    return itemsPerPage;
-  }
-
-  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
-    const after = afterId === null ? 0 : this.#requireOffset(afterId);
-    const until = untilId === null ? Number.POSITIVE_INFINITY : this.#requireOffset(untilId);
+  async *pages({ after, until }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+    const begin = after === null ? 0 : this.#requireOffset(after);
+    const end = until === null ? Number.POSITIVE_INFINITY : this.#requireOffset(until);
     const page = new PageBuilder(itemsPerPage);
     let damage: DamagedDumpError | undefined;
     try {
-      for await (const records of this.#collection.documents(after)) {
+      for await (const records of this.#collection.documents(begin)) {
         for (const record of records) {
-          if (record.end > until) break;
+          if (record.end > end) break;
           if (!page.hasRoomFor(record)) yield page.take();
           page.add(record);
         }
-        if ((records.at(-1)?.end ?? 0) >= until) break;
+        if ((records.at(-1)?.end ?? 0) >= end) break;
       }
     } catch (error) {
       if (!(error instanceof DamagedDumpError)) throw error;
@@ -207,7 +192,7 @@ class DumpSource implements Source {
         if (!(error instanceof DamagedDumpError)) throw error;
       }
       const documents = reservoir.items.flatMap((record) => this.#tryConvert(record));
-      this.#survey = { size, count: reservoir.seen, documents };
+      this.#survey = { size, documentCount: reservoir.seen, documents };
     }
     return this.#survey;
   }

@@ -4,7 +4,7 @@ import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../transcode/bson
 import { bsonTypes } from '../../transcode/bson-types.ts';
 import { offsetPosition } from '../../transcode/position.ts';
 import { wantedPageBytes } from '../page-size.ts';
-import type { Page } from '../source.ts';
+import type { Page } from '../page.ts';
 import type { DumpRecord } from './record.ts';
 
 export class PageBuilder {
@@ -40,18 +40,18 @@ export class PageBuilder {
     if (last === undefined) throw new Error('a page without documents');
     const names = records.map(({ end }) => String(end));
     const elementBytes = names.reduce((sum, name) => sum + name.length + 2, this.#bytes);
-    const documents = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + elementBytes + ARRAY_TERMINATOR_BYTES);
-    let at = documents.writeInt32LE(documents.byteLength);
+    const page = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + elementBytes + ARRAY_TERMINATOR_BYTES);
+    let at = page.writeInt32LE(page.byteLength);
     for (const [index, { bytes }] of records.entries()) {
-      documents[at++] = bsonTypes.object;
-      at += documents.write(names[index] ?? '', at, 'latin1');
-      documents[at++] = 0;
-      documents.set(bytes, at);
+      page[at++] = bsonTypes.object;
+      at += page.write(names[index] ?? '', at, 'latin1');
+      page[at++] = 0;
+      page.set(bytes, at);
       at += bytes.byteLength;
     }
-    documents[at] = 0;
+    page[at] = 0;
     this.#records = [];
     this.#bytes = 0;
-    return { documents, count: records.length, lastId: offsetPosition(last.bytes, last.end) };
+    return { bytes: page, documentCount: records.length, last: offsetPosition(last.bytes, last.end) };
   }
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { serialize } from 'bson';
-import type { Batch } from '../../../src/pool/protocol.ts';
 import { Comparer } from '../../../src/postgres/comparison.ts';
 import { copyRows } from '../../../src/postgres/copy.ts';
 import { copyStatement, createTableStatement } from '../../../src/postgres/ddl.ts';
 import { createLedger } from '../../../src/postgres/ledger.ts';
 import { openLoadingSession } from '../../../src/postgres/load.ts';
 import type { Session } from '../../../src/postgres/session.ts';
+import type { Batch } from '../../../src/source/page.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { noise } from '../../support/noise.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
@@ -34,8 +34,8 @@ describe('Comparer', () => {
     await createLedger(client);
     await client.query(createTableStatement(plan));
     const batches = [0, 1, 2].map(makeBatch);
-    for (const { documents } of batches) {
-      await copyRows(client, copyStatement(plan), createRowEncoder(plan).encodeBatch(documents).copy);
+    for (const { bytes } of batches) {
+      await copyRows(client, copyStatement(plan), createRowEncoder(plan).encodeBatch(bytes).copy);
     }
     const { table } = plan;
     await client.query(`DELETE FROM ${table} WHERE _id = 12500`);
@@ -43,7 +43,7 @@ describe('Comparer', () => {
     const comparer = new Comparer(session, { plan, runId: '1', postgresUrl: sandbox.postgresUrl });
     const found = [];
     for (const batch of batches) {
-      const encoded = createRowEncoder(plan).encodeBatch(batch.documents);
+      const encoded = createRowEncoder(plan).encodeBatch(batch.bytes);
       const letters = encoded.deadLetters.map((letter) => ({ ...letter, code: null }));
       const { differences } = await comparer.compare(batch, { ...encoded, deadLetters: letters });
       found.push(...differences);
@@ -69,9 +69,9 @@ function makeBatch(index: number): Batch {
     number: first + 1,
     rangeNo: 1,
     epoch: 1,
-    count: perBatch,
-    documents: rawArray(documents),
-    afterId: null,
-    lastId: serialize({ _id: first + perBatch - 1 }),
+    documentCount: perBatch,
+    bytes: rawArray(documents),
+    after: null,
+    last: serialize({ _id: first + perBatch - 1 }),
   };
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import type { Batch } from '../../../src/pool/protocol.ts';
 import { createLedgerClaim } from '../../../src/postgres/claim.ts';
 import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
 import { takeOverRun } from '../../../src/postgres/lead.ts';
@@ -9,6 +8,7 @@ import { finishRange, readGaps, replaceRanges, splitRange, type Gap } from '../.
 import { beginRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
 import { Session } from '../../../src/postgres/session.ts';
 import { endStrays } from '../../../src/postgres/strays.ts';
+import type { Batch } from '../../../src/source/page.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
@@ -27,17 +27,17 @@ function fromId(id: Uint8Array | null): Id {
   return id === null ? null : (deserialize(id)._id as number);
 }
 
-/** `[rangeNo, afterId, untilId]` of each. */
+/** `[rangeNo, after, until]` of each. */
 function show(ranges: readonly Gap[]): [number, Id, Id][] {
-  return ranges.map(({ rangeNo, afterId, untilId }) => [rangeNo, fromId(afterId), fromId(untilId)]);
+  return ranges.map(({ rangeNo, after, until }) => [rangeNo, fromId(after), fromId(until)]);
 }
 
-const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+const account = { documentCount: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
 
-function batchOf(rangeNo: number, after: Id, last: number): Batch {
-  const lastId = Buffer.from(serialize({ _id: last }));
-  const place = { rangeNo, epoch: 1, number: last - 9, afterId: toId(after), lastId };
-  return { ...place, count: 10, documents: Buffer.alloc(1) };
+function batchOf(rangeNo: number, after: Id, lastId: number): Batch {
+  const last = Buffer.from(serialize({ _id: lastId }));
+  const place = { rangeNo, epoch: 1, number: lastId - 9, after: toId(after), last };
+  return { ...place, documentCount: 10, bytes: Buffer.alloc(1) };
 }
 
 describe('the ranges of a run', () => {
@@ -86,7 +86,7 @@ describe('the ranges of a run', () => {
   }
 
   async function replace(...ranges: [after: Id, until: Id][]): Promise<[number, Id, Id][]> {
-    const wanted = ranges.map(([after, until]) => ({ afterId: toId(after), untilId: toId(until) }));
+    const wanted = ranges.map(([after, until]) => ({ after: toId(after), until: toId(until) }));
     return show(await session.transaction((client) => replaceRanges(client, run.runId, wanted)));
   }
 
@@ -190,7 +190,7 @@ describe('the ranges of a run', () => {
     await commit(1, [null, 10]);
     const split = (rangeNo: number, until: Id, cut: number) =>
       session.transaction((client) =>
-        splitRange(client, run, { rangeNo, epoch: 1, untilId: toId(until) }, toId(cut) ?? Buffer.alloc(0)),
+        splitRange(client, run, { rangeNo, epoch: 1, until: toId(until) }, toId(cut) ?? Buffer.alloc(0)),
       );
     assert.deepEqual(show([await split(1, null, 30)]), [[2, 30, null]]);
     assert.deepEqual(show([await split(1, 30, 20)]), [[3, 20, 30]]);
@@ -214,7 +214,7 @@ describe('the ranges of a run', () => {
     const cut = toId(10) ?? Buffer.alloc(0);
     await assert.rejects(
       session.transaction((client) =>
-        splitRange(client, overtaken, { rangeNo: 1, epoch: 1, untilId: null }, cut),
+        splitRange(client, overtaken, { rangeNo: 1, epoch: 1, until: null }, cut),
       ),
       /another process has taken this run over/,
     );
@@ -223,8 +223,8 @@ describe('the ranges of a run', () => {
 
   it('a run begins with a range for each interval', async () => {
     const intervals = [
-      { afterId: null, untilId: toId(10) },
-      { afterId: toId(10), untilId: null },
+      { after: null, until: toId(10) },
+      { after: toId(10), until: null },
     ];
     run = await beginRun(session, settings, 'drop', null, intervals);
     assert.deepEqual(show(run.ranges), [
@@ -317,7 +317,7 @@ describe('the ranges of a run', () => {
       );
       const cut = toId(30) ?? Buffer.alloc(0);
       await session.transaction((client) =>
-        splitRange(client, run, { rangeNo: 1, epoch: 1, untilId: null }, cut),
+        splitRange(client, run, { rangeNo: 1, epoch: 1, until: null }, cut),
       );
       await worker.client.query('COMMIT');
     } finally {

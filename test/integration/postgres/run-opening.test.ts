@@ -12,17 +12,17 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const plan = makePlan({ _id: 'int32', text: 'string' });
 const settings = { source: plan.collection, collectionId: null, choices: {}, plan };
-const lastId = Buffer.from(serialize({ _id: 10 }));
+const last = Buffer.from(serialize({ _id: 10 }));
 const batch = {
   rangeNo: 1,
   epoch: 1,
   number: 1,
-  count: 10,
-  documents: Buffer.alloc(100),
-  afterId: null,
-  lastId,
+  documentCount: 10,
+  bytes: Buffer.alloc(100),
+  after: null,
+  last,
 };
-const account = { documents: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+const account = { documentCount: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
 
 describe('continuing a run while a worker of its former primary commits', () => {
   let sandbox: Sandbox;
@@ -66,8 +66,8 @@ describe('continuing a run while a worker of its former primary commits', () => 
         assert.equal(continued, undefined, 'it waits for the worker');
         await worker.client.query('COMMIT');
         const { ranges, committed, epoch } = await continuing;
-        assert.deepEqual(ranges, [{ rangeNo: 2, epoch: 1, afterId: lastId, untilId: null }]);
-        assert.equal(committed.documents, 10);
+        assert.deepEqual(ranges, [{ rangeNo: 2, epoch: 1, after: last, until: null }]);
+        assert.equal(committed.documentCount, 10);
         assert.equal(epoch, begun.epoch + 1);
       } finally {
         await closePostgres(worker);

@@ -52,8 +52,8 @@ class Spawned {
   }
 
   order(order: Order, documents: Uint8Array = new Uint8Array(), number = 1): void {
-    const place = { rangeNo: 1, epoch: 1, number, afterId: null, lastId: new Uint8Array(5) };
-    const batch = { ...place, count: 1, documents };
+    const place = { rangeNo: 1, epoch: 1, number, after: null, last: new Uint8Array(5) };
+    const batch = { ...place, documentCount: 1, bytes: documents };
     this.worker.send({ kind: 'batch', run: 1, delivery: 1, batch: { ...batch, deadly: order }, sentAtMs: 0 });
   }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import type { Batch } from '../../../src/pool/protocol.ts';
 import { splitBatch } from '../../../src/pool/split.ts';
+import type { Batch } from '../../../src/source/page.ts';
 import { rawArray } from '../../support/raw-bson.ts';
 
 const idOf = (id: unknown): Uint8Array => serialize({ _id: id });
@@ -12,16 +12,16 @@ function batchOf(ids: readonly unknown[]): Batch {
     number: 101,
     rangeNo: 3,
     epoch: 1,
-    count: ids.length,
+    documentCount: ids.length,
     // Of different lengths, so that a wrong boundary is seen.
-    documents: rawArray(ids.map((id, index) => serialize({ _id: id, text: 'x'.repeat(index * 7) }))),
-    afterId: idOf('before'),
-    lastId: idOf(ids.at(-1)),
+    bytes: rawArray(ids.map((id, index) => serialize({ _id: id, text: 'x'.repeat(index * 7) }))),
+    after: idOf('before'),
+    last: idOf(ids.at(-1)),
   };
 }
 
-function idsOf({ documents }: Batch): unknown[] {
-  return readElements(documents).map((document) => deserialize(document)._id as unknown);
+function idsOf({ bytes }: Batch): unknown[] {
+  return readElements(bytes).map((document) => deserialize(document)._id as unknown);
 }
 
 /** By nothing that splits: type, empty or short name, document. */
@@ -51,20 +51,20 @@ describe('splitting a batch', () => {
       const middle = count >> 1;
       assert.deepEqual(idsOf(first), ids.slice(0, middle));
       assert.deepEqual(idsOf(second), ids.slice(middle));
-      assert.deepEqual([first.count, second.count], [middle, count - middle]);
+      assert.deepEqual([first.documentCount, second.documentCount], [middle, count - middle]);
       assert.deepEqual([first.number, second.number], [101, 101 + middle]);
       assert.deepEqual([first.rangeNo, second.rangeNo], [3, 3]);
-      assert.deepEqual(first.afterId, batch.afterId);
-      assert.deepEqual(Buffer.from(first.lastId), Buffer.from(idOf(ids[middle - 1])));
-      assert.deepEqual(second.afterId, first.lastId);
-      assert.deepEqual(second.lastId, batch.lastId);
+      assert.deepEqual(first.after, batch.after);
+      assert.deepEqual(Buffer.from(first.last), Buffer.from(idOf(ids[middle - 1])));
+      assert.deepEqual(second.after, first.last);
+      assert.deepEqual(second.last, batch.last);
     });
   }
 
   it('halves can be split again, down to one document each', () => {
     const parts: Batch[] = [];
     const split = (batch: Batch): void => {
-      if (batch.count === 1) parts.push(batch);
+      if (batch.documentCount === 1) parts.push(batch);
       else for (const half of splitBatch(batch)) split(half);
     };
     const ids = Array.from({ length: 13 }, (_, index) => `id ${index}`);

@@ -6,8 +6,9 @@ import { describeEvent } from '../../../src/describe-event.ts';
 import type { RunListener } from '../../../src/pool/listener.ts';
 import type { Clock } from '../../../src/pool/clock.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../src/pool/pool.ts';
-import type { Batch, ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
+import type { ToWorker, WorkerSettings } from '../../../src/pool/protocol.ts';
 import { Supervisor, type RunHandle, type SupervisorOptions } from '../../../src/pool/supervisor.ts';
+import type { Batch } from '../../../src/source/page.ts';
 import { createAck } from '../../support/acks.ts';
 import { rawArray } from '../../support/raw-bson.ts';
 
@@ -84,7 +85,7 @@ class ScriptedWorker implements PoolWorker {
 
   /** @param number of the batch, as it came last */
   acks(number: number, documents = 1): void {
-    const ack = createAck({ documents, copied: documents });
+    const ack = createAck({ documentCount: documents, copied: documents });
     this.#events.onMessage({ kind: 'ack', ...this.#find(number), ...ack });
   }
 
@@ -168,22 +169,22 @@ class ScriptedClock implements Clock {
 }
 
 function batchOf(number: number, bytes = 10): Batch {
-  const place = { rangeNo: 1, epoch: 1, number, afterId: null, lastId: new Uint8Array() };
-  return { ...place, count: 1, documents: new Uint8Array(bytes) };
+  const place = { rangeNo: 1, epoch: 1, number, after: null, last: new Uint8Array() };
+  return { ...place, documentCount: 1, bytes: new Uint8Array(bytes) };
 }
 
 /** Real documents, since they are looked at when the batch is split. */
 function batchOfDocuments(number: number, count: number): Batch {
   const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
-  const lastId = serialize({ _id: number + count - 1 });
+  const last = serialize({ _id: number + count - 1 });
   return {
     rangeNo: 1,
     epoch: 1,
     number,
-    afterId: null,
-    lastId,
-    count,
-    documents: rawArray(documents.map((document) => serialize(document))),
+    after: null,
+    last,
+    documentCount: count,
+    bytes: rawArray(documents.map((document) => serialize(document))),
   };
 }
 
@@ -388,10 +389,10 @@ describe('Supervisor', () => {
       for (;;) {
         const batch = worker.last;
         assert.ok(batch !== undefined);
-        const isDeadly = batch.number <= poison && poison < batch.number + batch.count;
+        const isDeadly = batch.number <= poison && poison < batch.number + batch.documentCount;
         if (isDeadly && batch.deadly === undefined) break;
-        if (isDeadly) assert.equal(batch.count, 1, 'only the one document is put aside');
-        worker.acks(batch.number, batch.count);
+        if (isDeadly) assert.equal(batch.documentCount, 1, 'only the one document is put aside');
+        worker.acks(batch.number, batch.documentCount);
         if (acked.at(-1) === 7) break;
       }
       if (acked.at(-1) === 7) break;
@@ -415,7 +416,7 @@ describe('Supervisor', () => {
       clock.jump(1000);
     }
     pool.worker(2).isReady();
-    assert.equal(pool.worker(2).last?.count, 2);
+    assert.equal(pool.worker(2).last?.documentCount, 2);
     pool.worker(2).acks(1, 4);
     await run.drain();
     assert.deepEqual(acked, [1, 3], 'both parts are settled');
@@ -747,7 +748,7 @@ describe('Supervisor', () => {
       assert.equal(notices.filter((notice) => notice.includes('is split')).length, 1, 'after two of its own');
       assert.deepEqual(supervisor.inFlight, {
         batches: 1,
-        bytes: batchOfDocuments(11, 2).documents.byteLength,
+        bytes: batchOfDocuments(11, 2).bytes.byteLength,
       });
     });
 

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import { Division } from '../../../src/reading/division.ts';
-import type { IdSample, Interval } from '../../../src/source/source.ts';
+import type { Interval } from '../../../src/source/page.ts';
+import type { Divide, IdSample } from '../../../src/source/source.ts';
+
+function divideOf(sampleIds: Divide['sampleIds']): Divide {
+  return { sampleIds, idsWithin: (ids) => Promise.resolve([...ids]), documentsPerPage: (items) => items };
+}
 
 /** A hundred ids for so many documents. */
 function createDivision(documents: number, readers: number) {
@@ -13,12 +18,12 @@ function createDivision(documents: number, readers: number) {
     asked.times++;
     return Promise.resolve(sample);
   };
-  return { division: new Division({ sampleIds }, readers), ids, asked };
+  return { division: new Division({ divide: divideOf(sampleIds) }, readers), ids, asked };
 }
 
 function show(intervals: readonly Interval[]): (number | null)[][] {
   const idOf = (id: Uint8Array | null) => id && (deserialize(id)._id as number);
-  return intervals.map(({ afterId, untilId }) => [idOf(afterId), idOf(untilId)]);
+  return intervals.map(({ after, until }) => [idOf(after), idOf(until)]);
 }
 
 describe('Division', () => {
@@ -45,9 +50,11 @@ describe('Division', () => {
     const { division, asked } = createDivision(1_000_000, 1);
     assert.equal((await division.intervals(1000)).length, 1);
     assert.equal(asked.times, 0);
-    const without = new Division({ sampleIds: () => Promise.resolve(null) }, 4);
-    assert.equal((await without.intervals(1)).length, 1);
-    assert.equal(await without.cutIn([], 1), null);
+    for (const source of [{ divide: divideOf(() => Promise.resolve(null)) }, {}]) {
+      const without = new Division(source, 4);
+      assert.equal((await without.intervals(1)).length, 1);
+      assert.equal(await without.cutIn([], 1), null);
+    }
   });
 
   it('halves what is left, if that is at least two pages for each half', async () => {

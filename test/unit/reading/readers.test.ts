@@ -4,9 +4,9 @@ import { deserialize, serialize } from 'bson';
 import fc from 'fast-check';
 import { Division } from '../../../src/reading/division.ts';
 import type { RangeQueue } from '../../../src/reading/range-queue.ts';
-import type { Range } from '../../../src/reading/range-reading.ts';
 import { readRanges, type ReadersOptions } from '../../../src/reading/readers.ts';
-import type { IdSample, Interval, Page } from '../../../src/source/source.ts';
+import type { Interval, Page, Range } from '../../../src/source/page.ts';
+import type { IdSample } from '../../../src/source/source.ts';
 
 const idOf = (id: Uint8Array): number => deserialize(id)._id as number;
 const toId = (id: number): Uint8Array => serialize({ _id: id });
@@ -28,13 +28,13 @@ class NumberSource {
     this.#delays = delays;
   }
 
-  async *pages({ afterId, untilId }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
+  async *pages({ after, until }: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined> {
     this.open++;
     try {
-      let page = await this.readPage({ afterId, untilId }, itemsPerPage);
+      let page = await this.readPage({ after, until }, itemsPerPage);
       while (page !== null) {
         yield page;
-        page = await this.readPage({ afterId: page.lastId, untilId }, itemsPerPage);
+        page = await this.readPage({ after: page.last, until }, itemsPerPage);
       }
     } finally {
       this.open--;
@@ -50,7 +50,7 @@ class NumberSource {
     const found = this.#within(interval).slice(0, limit);
     const last = found.at(-1);
     if (last === undefined) return null;
-    return { documents: Buffer.from(JSON.stringify(found)), count: found.length, lastId: toId(last) };
+    return { bytes: Buffer.from(JSON.stringify(found)), documentCount: found.length, last: toId(last) };
   }
 
   async idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
@@ -64,12 +64,9 @@ class NumberSource {
     for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
   }
 
-  #within({ afterId, untilId }: Interval): number[] {
-    const [after, until] = [
-      afterId === null ? -Infinity : idOf(afterId),
-      untilId === null ? Infinity : idOf(untilId),
-    ];
-    return [...this.ids].filter((id) => id > after && id <= until).sort((a, b) => a - b);
+  #within({ after, until }: Interval): number[] {
+    const [low, high] = [after === null ? -Infinity : idOf(after), until === null ? Infinity : idOf(until)];
+    return [...this.ids].filter((id) => id > low && id <= high).sort((a, b) => a - b);
   }
 }
 
@@ -78,9 +75,9 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
   const read: number[] = [];
   const books: {
     rangeNo: number;
-    afterId: Uint8Array | null;
-    untilId: Uint8Array | null;
-    lastId: Uint8Array | null;
+    after: Uint8Array | null;
+    until: Uint8Array | null;
+    last: Uint8Array | null;
     documents: number;
   }[] = [];
   const ends = new Map<number, Uint8Array | null>();
@@ -94,25 +91,30 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
     isToStop: false,
     onHandOver: (): Promise<void> => Promise.resolve(),
     mostHeld: 0,
-    open({ afterId, untilId }: Interval): Range {
-      const range = { rangeNo: books.length + 1, epoch: 1, afterId, untilId };
-      books.push({ ...range, lastId: null, documents: 0 });
+    open({ after, until }: Interval): Range {
+      const range = { rangeNo: books.length + 1, epoch: 1, after, until };
+      books.push({ ...range, last: null, documents: 0 });
       return range;
     },
   };
+  const divide = {
+    idsWithin: (ids: readonly Uint8Array[], interval: Interval) => source.idsWithin(ids, interval),
+    documentsPerPage: (items: number) => items,
+    sampleIds: () => Promise.resolve(sample),
+  };
   const options: ReadersOptions = {
-    source,
-    division: new Division({ sampleIds: () => Promise.resolve(sample) }, readers),
+    source: { pages: (interval, items) => source.pages(interval, items), divide },
+    division: new Division({ divide }, readers),
     itemsPerPage,
-    handOver: async ({ rangeNo, number, afterId, ...page }) => {
+    handOver: async ({ rangeNo, number, after, ...page }) => {
       reading.mostHeld = Math.max(reading.mostHeld, ++waiting + source.reading);
       const range = books[rangeNo - 1];
       assert.ok(range !== undefined);
-      assert.deepEqual(afterId, range.lastId ?? range.afterId, 'the pages of a range are a chain');
+      assert.deepEqual(after, range.last ?? range.after, 'the pages of a range are a chain');
       assert.equal(number, range.documents + 1, 'batches are numbered within their range');
-      range.documents += page.count;
-      range.lastId = page.lastId;
-      read.push(...(JSON.parse(Buffer.from(page.documents).toString()) as number[]));
+      range.documents += page.documentCount;
+      range.last = page.last;
+      read.push(...(JSON.parse(Buffer.from(page.bytes).toString()) as number[]));
       await reading.onHandOver();
       waiting--;
     },
@@ -120,27 +122,24 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
   };
   const queueOf = (ranges: readonly Range[], waiting = [...ranges]): RangeQueue => ({
     take: () => Promise.resolve(waiting.shift() ?? null),
-    finish: ({ rangeNo }, lastId) => {
+    finish: ({ rangeNo }, last) => {
       assert.ok(!ends.has(rangeNo), 'a range comes to its end once');
-      ends.set(rangeNo, lastId);
+      ends.set(rangeNo, last);
       return Promise.resolve();
     },
-    split: async ({ rangeNo, untilId }, cutId) => {
+    split: async ({ rangeNo, until }, cut) => {
       assert.equal(isSplitting, false, 'the books are written by one at a time');
       isSplitting = true;
       for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
       isSplitting = false;
-      assert.ok(untilId === null || idOf(cutId) < idOf(untilId), 'there may be something behind the cut');
+      assert.ok(until === null || idOf(cut) < idOf(until), 'there may be something behind the cut');
       const range = books[rangeNo - 1];
       assert.ok(range !== undefined);
-      assert.deepEqual(range.untilId, untilId);
-      assert.ok(
-        range.lastId === null || idOf(range.lastId) < idOf(cutId),
-        'a range is cut behind its reader',
-      );
-      range.untilId = cutId;
+      assert.deepEqual(range.until, until);
+      assert.ok(range.last === null || idOf(range.last) < idOf(cut), 'a range is cut behind its reader');
+      range.until = cut;
       reading.splits++;
-      return reading.open({ afterId: cutId, untilId });
+      return reading.open({ after: cut, until });
     },
   });
   return { reading, options, queueOf };
@@ -148,7 +147,7 @@ function createReading(source: NumberSource, readers: number, sample: IdSample |
 
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-const everything = { afterId: null, untilId: null };
+const everything = { after: null, until: null };
 
 describe('readRanges', () => {
   it('whatever is inserted and deleted, what stays is read once, and nothing twice', async () => {
@@ -175,8 +174,8 @@ describe('readRanges', () => {
           const sample = { ids: sampled.map(toId), documentsPerId };
           const { reading, options, queueOf } = createReading(source, readers, sample, itemsPerPage);
           const bounds = [null, ...cuts.map(toId)];
-          const ranges = bounds.map((afterId, index) =>
-            reading.open({ afterId, untilId: bounds[index + 1] ?? null }),
+          const ranges = bounds.map((after, index) =>
+            reading.open({ after, until: bounds[index + 1] ?? null }),
           );
           await readRanges(queueOf(ranges), options);
           const written = new Set(writes.map((write) => write.id));
@@ -192,7 +191,7 @@ describe('readRanges', () => {
           );
           assert.deepEqual(
             [...reading.ends].sort(([a], [b]) => a - b),
-            reading.books.map(({ rangeNo, lastId }) => [rangeNo, lastId]),
+            reading.books.map(({ rangeNo, last }) => [rangeNo, last]),
           );
           assert.equal(source.open, 0);
           assert.ok(reading.mostHeld <= readers, `${reading.mostHeld} pages held by ${readers} readers`);
@@ -222,13 +221,13 @@ describe('readRanges', () => {
     });
     const halved: number[] = [];
     const bounds = [null, ...[89, 197, 198].map(toId), null];
-    const ranges = bounds.slice(0, 4).map((afterId, index) => {
-      return reading.open({ afterId, untilId: bounds[index + 1] ?? null });
+    const ranges = bounds.slice(0, 4).map((after, index) => {
+      return reading.open({ after, until: bounds[index + 1] ?? null });
     });
     const queue = queueOf(ranges);
-    const split: RangeQueue['split'] = (range, cutId) => {
+    const split: RangeQueue['split'] = (range, cut) => {
       halved.push(range.rangeNo);
-      return queue.split(range, cutId);
+      return queue.split(range, cut);
     };
     await readRanges({ ...queue, split }, options);
     assert.deepEqual(sorted(reading.read), upTo(200));
@@ -238,7 +237,7 @@ describe('readRanges', () => {
   it('does not cut where a range ends anyway', async () => {
     const source = new NumberSource(upTo(100));
     const { reading, options, queueOf } = createReading(source, 2, { ids: [toId(99)], documentsPerId: 100 });
-    await readRanges(queueOf([reading.open({ afterId: null, untilId: toId(99) })]), options);
+    await readRanges(queueOf([reading.open({ after: null, until: toId(99) })]), options);
     assert.deepEqual(reading.read, upTo(100));
     assert.equal(reading.splits, 0);
   });
@@ -256,10 +255,7 @@ describe('readRanges', () => {
     source.readPage = (interval) => ask(interval, 2);
     // The first to look for a range to split does so when a page has come.
     await readRanges(
-      queueOf([
-        reading.open({ afterId: null, untilId: toId(1) }),
-        reading.open({ afterId: toId(1), untilId: null }),
-      ]),
+      queueOf([reading.open({ after: null, until: toId(1) }), reading.open({ after: toId(1), until: null })]),
       options,
     );
     assert.deepEqual(sorted(reading.read), upTo(100));
@@ -281,9 +277,7 @@ describe('readRanges', () => {
       reading.isToStop = reading.read.length >= 6;
       return Promise.resolve();
     };
-    const ranges = [0, 30, 60].map((after) =>
-      reading.open({ afterId: toId(after), untilId: toId(after + 30) }),
-    );
+    const ranges = [0, 30, 60].map((after) => reading.open({ after: toId(after), until: toId(after + 30) }));
     await readRanges(queueOf(ranges), options);
     assert.deepEqual(reading.ends, new Map());
     assert.equal(reading.read.length, 6);
@@ -296,9 +290,7 @@ describe('readRanges', () => {
     source.onPage = (asked) => {
       if (asked === 5) throw new Error('the server is on fire');
     };
-    const ranges = [0, 30, 60].map((after) =>
-      reading.open({ afterId: toId(after), untilId: toId(after + 30) }),
-    );
+    const ranges = [0, 30, 60].map((after) => reading.open({ after: toId(after), until: toId(after + 30) }));
     await assert.rejects(readRanges(queueOf(ranges), options), /on fire/);
     // The page that failed was never taken off.
     assert.equal(source.reading, 1);

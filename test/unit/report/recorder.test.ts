@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { StartedEvent } from '../../../src/events.ts';
 import { RunMeter } from '../../../src/measure/run-meter.ts';
 import type { Clock } from '../../../src/pool/clock.ts';
-import type { Batch } from '../../../src/pool/protocol.ts';
 import { Recorder } from '../../../src/report/recorder.ts';
+import type { Batch } from '../../../src/source/page.ts';
 import { createAck } from '../../support/acks.ts';
 
 /** Time passes when a test says so; what is due is done once, at the end of the step. */
@@ -57,10 +57,10 @@ const batch: Batch = {
   number: 1,
   rangeNo: 1,
   epoch: 1,
-  count: 100,
-  documents: new Uint8Array(2000),
-  afterId: null,
-  lastId: new Uint8Array(),
+  documentCount: 100,
+  bytes: new Uint8Array(2000),
+  after: null,
+  last: new Uint8Array(),
 };
 
 describe('Recorder', () => {

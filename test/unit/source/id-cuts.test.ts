@@ -31,11 +31,11 @@ describe('chooseCuts', () => {
 describe('intervalsBetween', () => {
   it('covers everything, whatever the cuts', () => {
     const [a, b] = [serialize({ _id: 1 }), serialize({ _id: 2 })];
-    assert.deepEqual(intervalsBetween([]), [{ afterId: null, untilId: null }]);
+    assert.deepEqual(intervalsBetween([]), [{ after: null, until: null }]);
     assert.deepEqual(intervalsBetween([a, b]), [
-      { afterId: null, untilId: a },
-      { afterId: a, untilId: b },
-      { afterId: b, untilId: null },
+      { after: null, until: a },
+      { after: a, until: b },
+      { after: b, until: null },
     ]);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { chooseLimit, wantedPageBytes } from '../../../src/source/page-size.ts';
 
-const seen = (count: number, bytes: number) => ({ count, bytes });
+const seen = (documentCount: number, bytes: number) => ({ documentCount, bytes });
 
 describe('chooseLimit', () => {
   it('asks for as many as are asked for where they are small', () => {

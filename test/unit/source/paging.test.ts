@@ -65,9 +65,9 @@ async function readAll(paging: Paging, from: readonly Uint8Array[] = filters): P
   for (;;) {
     const page = await paging.read(from, 100);
     if (page === null) return ids;
-    const documents = Object.values(deserialize(page.documents)) as { _id: number }[];
-    assert.equal(page.count, documents.length);
-    assert.deepEqual(deserialize(page.lastId), { _id: documents.at(-1)?._id });
+    const documents = Object.values(deserialize(page.bytes)) as { _id: number }[];
+    assert.equal(page.documentCount, documents.length);
+    assert.deepEqual(deserialize(page.last), { _id: documents.at(-1)?._id });
     ids.push(...documents.map(({ _id }) => _id));
   }
 }
@@ -87,7 +87,7 @@ describe('pageByCursor', () => {
   it('begins anew after an error, with the filters of that moment', async () => {
     const server = new FakeServer({ 1: [[1], [2], [3]], 2: [[4]], 3: [[2], [3]] });
     const paging = pageByCursor(server);
-    assert.equal((await paging.read(filters, 100))?.count, 1);
+    assert.equal((await paging.read(filters, 100))?.documentCount, 1);
     server.failure = new Error('cursor not found');
     await assert.rejects(paging.read(filters, 100), /cursor not found/);
     assert.deepEqual(await readAll(paging, [serialize({ part: 3 })]), [2, 3]);

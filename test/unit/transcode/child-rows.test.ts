@@ -28,7 +28,7 @@ function encode(...documents: RawElement[][]) {
   const [child] = children;
   assert.ok(child !== undefined);
   const elements = decodeRows(child.copy, itemPlan);
-  assert.equal(elements.length, child.rows);
+  assert.equal(elements.length, child.rowCount);
   return {
     rows: decodeRows(copy, plan),
     elements,

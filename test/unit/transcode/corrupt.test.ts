@@ -65,7 +65,7 @@ function encodeWithin(filling: string, array: Buffer, encoder: ReturnType<typeof
   let outcome: Outcome;
   try {
     const { copy, ...rest } = encoder.encodeBatch(surroundings.subarray(100, 100 + array.length));
-    assert.equal(rest.documents, rest.copied + rest.deadLetters.length);
+    assert.equal(rest.documentCount, rest.rowCount + rest.deadLetters.length);
     outcome = { ...rest, rows: decodeRows(copy, plan) };
   } catch (error) {
     assert.ok(error instanceof BsonError, String(error));
@@ -88,7 +88,7 @@ describe('a corrupt document', () => {
   it('is a row before it is corrupted', () => {
     const outcome = encodeAnywhere(rawArray(documents));
     assert.ok(typeof outcome !== 'string');
-    assert.equal(outcome.copied, documents.length);
+    assert.equal(outcome.rowCount, documents.length);
   });
 
   it('fails the batch when it is cut and the array cannot tell where it ends', () => {
@@ -112,7 +112,7 @@ describe('a corrupt document', () => {
           cut[length - 1] = last;
           const outcome = encodeAnywhere(rawArray([document, cut, document]));
           assert.ok(typeof outcome !== 'string');
-          if (outcome.copied === 3) {
+          if (outcome.rowCount === 3) {
             deserialize(cut);
             continue;
           }
@@ -138,9 +138,9 @@ describe('a corrupt document', () => {
           if (typeof outcome === 'string') {
             seen.errors++;
           } else {
-            seen.rows += outcome.copied;
+            seen.rows += outcome.rowCount;
             seen.deadLetters += outcome.deadLetters.length;
-            if (outcome.copied === outcome.documents)
+            if (outcome.rowCount === outcome.documentCount)
               deserialize(mutated, { promoteValues: false, bsonRegExp: true });
           }
         }

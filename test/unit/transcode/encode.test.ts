@@ -13,8 +13,8 @@ function load(columnType: ColumnType, type: number, bytes: Buffer): Field | { ex
     [0x10, '_id', int32(1)],
     [type, 'v', bytes],
   ]);
-  const { copy, copied, extra } = createRowEncoder(plan).encodeBatch(rawArray([document]));
-  assert.equal(copied, 1);
+  const { copy, rowCount, extra } = createRowEncoder(plan).encodeBatch(rawArray([document]));
+  assert.equal(rowCount, 1);
   const [row] = decodeRows(copy, plan);
   assert.ok(row !== undefined);
   const { v = null, _extra } = row;

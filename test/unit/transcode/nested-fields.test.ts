@@ -130,8 +130,8 @@ describe('columns that are required', () => {
     ['does not fit its column', { _id: 1, name: 7 }],
   ] as const) {
     it(`make a dead letter of a document whose value ${what}`, () => {
-      const { deadLetters, copied } = encode([document, { _id: 2, name: 'x' }], [id, name]);
-      assert.equal(copied, 1);
+      const { deadLetters, rowCount } = encode([document, { _id: 2, name: 'x' }], [id, name]);
+      assert.equal(rowCount, 1);
       assert.deepEqual(
         deadLetters.map(({ ordinal, reason, column, detail }) => [ordinal, reason, column, detail]),
         [[0, 'required', 'name', `the required value of "name" ${what}`]],

@@ -114,7 +114,7 @@ describe('RowEncoder', () => {
       fc.property(fc.array(document, { maxLength: 5 }), (documents) => {
         const batch = encoder.encodeBatch(rawArray(documents.map((document) => serialize(document))));
         assert.deepEqual(batch.deadLetters, []);
-        assert.equal(batch.copied, documents.length);
+        assert.equal(batch.rowCount, documents.length);
         const rows = decodeRows(batch.copy, plan);
         assert.equal(rows.length, documents.length);
         let extraCount = 0;
@@ -150,7 +150,15 @@ describe('RowEncoder', () => {
     assert.deepEqual(decodeRows(batch.copy, smallPlan), []);
     assert.deepEqual(
       { ...batch, copy: null },
-      { copy: null, documents: 0, copied: 0, deadLetters: [], extra: [], children: [], hasLongKey: false },
+      {
+        copy: null,
+        documentCount: 0,
+        rowCount: 0,
+        deadLetters: [],
+        extra: [],
+        children: [],
+        hasLongKey: false,
+      },
     );
   });
 
@@ -267,11 +275,11 @@ describe('RowEncoder', () => {
     const {
       copy,
       deadLetters,
-      copied,
-      documents: count,
+      rowCount,
+      documentCount: count,
     } = createRowEncoder(smallPlan).encodeBatch(rawArray(documents));
     assert.equal(count, 20);
-    assert.equal(copied, 10);
+    assert.equal(rowCount, 10);
     const canonical = (n: number): string => `{"$numberInt":"${n}"}`;
     assert.deepEqual(describeDeadLetters(deadLetters), [
       [0, canonical(1), 'nul', 'b'],
@@ -320,8 +328,8 @@ describe('RowEncoder', () => {
       rawDocument([id(4), [2, 'b', rawString('x'.repeat(3_000_000))]]),
       rawDocument([id(5)]),
     ];
-    const { deadLetters, copied } = encoder.encodeBatch(rawArray(documents));
-    assert.equal(copied, 3);
+    const { deadLetters, rowCount } = encoder.encodeBatch(rawArray(documents));
+    assert.equal(rowCount, 3);
     assert.deepEqual(
       deadLetters.map(({ ordinal, reason, column }) => [ordinal, reason, column]),
       [

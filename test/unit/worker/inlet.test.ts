@@ -6,8 +6,8 @@ import type { ToWorker } from '../../../src/pool/protocol.ts';
 import { Inlet } from '../../../src/worker/inlet.ts';
 
 function batchOf(number: number, documents: Uint8Array): ToWorker {
-  const place = { number, rangeNo: 1, epoch: 1, afterId: null, lastId: new Uint8Array() };
-  const batch = { ...place, count: 1, documents };
+  const place = { number, rangeNo: 1, epoch: 1, after: null, last: new Uint8Array() };
+  const batch = { ...place, documentCount: 1, bytes: documents };
   return { kind: 'batch', run: 1, delivery: number, batch, sentAtMs: number };
 }
 
@@ -22,7 +22,7 @@ describe('Inlet', () => {
         const messages = whole.map((message, number) =>
           message.kind === 'batch' ? batchOf(number, new Uint8Array()) : message,
         );
-        const bytes = whole.flatMap((message) => (message.kind === 'batch' ? [message.batch.documents] : []));
+        const bytes = whole.flatMap((message) => (message.kind === 'batch' ? [message.batch.bytes] : []));
         const heard: ToWorker[] = [];
         const inlet = new Inlet((message) => {
           heard.push(message);

@@ -153,7 +153,7 @@ describe('the collections of a dump', () => {
     });
     const database = await openDump({ path: join(root, 'db'), db: '', collection: '*' });
     for (const name of ['canonical', 'old']) {
-      const [first, second] = await (await database.open(name)).listIndexes();
+      const [first, second] = await ((await database.open(name)).hints?.listIndexes() ?? []);
       const paths = first?.key.map(({ path, kind }) => `${path} ${kind}`).sort();
       assert.deepEqual(paths, ['1 1', '2 -1', 'number 1'], name);
       assert.deepEqual([first?.isUnique, second?.isUnique, second?.key[0]?.kind], [true, false, '2dsphere']);

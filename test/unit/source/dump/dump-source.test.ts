@@ -6,10 +6,10 @@ import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { deserialize, EJSON, Int32, ObjectId, serialize, type Document } from 'bson';
 import { DamagedDumpError, NothingToCopyError, SourceError } from '../../../../src/errors.ts';
-import type { Batch } from '../../../../src/pool/protocol.ts';
 import { splitBatch } from '../../../../src/pool/split.ts';
 import { Crc64 } from '../../../../src/source/dump/crc64.ts';
 import { listDocuments } from '../../../../src/source/documents.ts';
+import type { Batch } from '../../../../src/source/page.ts';
 import { describeId } from '../../../../src/transcode/describe-id.ts';
 import { crc64, dumpArchive, dumpBson } from '../../../support/dump.ts';
 import { openSource, readDump, readSource } from '../../../support/dump-reader.ts';
@@ -105,8 +105,8 @@ describe('a dump as a source', () => {
         );
         for (const [index, position] of positions.entries()) {
           const at = (index + 1) * 4;
-          const tail = await readSource(source, { afterId: position, untilId: null }, 100);
-          const head = await readSource(source, { afterId: null, untilId: position }, 100);
+          const tail = await readSource(source, { after: position, until: null }, 100);
+          const head = await readSource(source, { after: null, until: position }, 100);
           assert.deepEqual([tail.error, tail.documents], [null, expected.slice(at)]);
           assert.deepEqual([head.error, head.documents], [null, expected.slice(0, at)]);
         }
@@ -114,13 +114,13 @@ describe('a dump as a source', () => {
 
       it('goes on where a page was split', async () => {
         const source = await openSource(await write(form, content), collectionOf(form));
-        for await (const page of source.pages({ afterId: null, untilId: null }, 20)) {
-          const whole: Batch = { number: 1, rangeNo: 1, epoch: 1, afterId: null, ...page };
+        for await (const page of source.pages({ after: null, until: null }, 20)) {
+          const whole: Batch = { number: 1, rangeNo: 1, epoch: 1, after: null, ...page };
           const [first, second] = splitBatch(splitBatch(whole)[1]);
           assert.deepEqual([first.number, second.number], [11, 16]);
-          const part = await readSource(source, { afterId: first.afterId, untilId: first.lastId });
+          const part = await readSource(source, { after: first.after, until: first.last });
           assert.deepEqual(part.documents, expected.slice(10, 15));
-          const rest = await readSource(source, { afterId: second.afterId, untilId: second.lastId });
+          const rest = await readSource(source, { after: second.after, until: second.last });
           assert.deepEqual(rest.documents, expected.slice(15));
         }
       });
@@ -140,8 +140,8 @@ describe('a dump as a source', () => {
           chosen,
         );
         for (const [index, position] of positions.entries()) {
-          const tail = await readSource(source, { afterId: position, untilId: null }, 100);
-          const head = await readSource(source, { afterId: null, untilId: position }, 100);
+          const tail = await readSource(source, { after: position, until: null }, 100);
+          const head = await readSource(source, { after: null, until: position }, 100);
           assert.deepEqual(tail.documents, chosen.slice(2 * (index + 1)));
           assert.deepEqual(head.documents, chosen.slice(0, 2 * (index + 1)));
         }
@@ -221,7 +221,8 @@ describe('a dump as a source', () => {
     const path = await write('large.bson', dumpBson([documents[0] ?? {}, huge, documents[2] ?? {}]));
     const source = await openSource(path);
     const sizes: number[] = [];
-    for await (const { count } of source.pages({ afterId: null, untilId: null }, 100)) sizes.push(count);
+    for await (const { documentCount } of source.pages({ after: null, until: null }, 100))
+      sizes.push(documentCount);
     assert.deepEqual(sizes, [1, 1, 1]);
   });
 
@@ -315,7 +316,7 @@ describe('a dump as a source', () => {
 
   it('is known by its content, and not by its name or place', async () => {
     const id = async (name: string, content: Buffer): Promise<string | null> =>
-      (await openSource(await write(name, content))).collectionId;
+      (await openSource(await write(name, content))).identity;
     const one = await id('one.bson', dumpBson(documents));
     assert.equal(await id('two.bson', dumpBson(documents)), one);
     assert.notEqual(await id('one.bson', dumpBson([...documents.slice(1), documents[0] ?? {}])), one);
@@ -331,11 +332,11 @@ describe('a dump as a source', () => {
     );
     const source = await openSource(path);
     const counts: number[] = [];
-    for await (const { documents: array, lastId } of source.pages({ afterId: null, untilId: null }, 1)) {
+    for await (const { bytes: array, last } of source.pages({ after: null, until: null }, 1)) {
       counts.push(listDocuments(array).length);
-      const rest = source.pages({ afterId: lastId, untilId: null }, 10);
+      const rest = source.pages({ after: last, until: null }, 10);
       let left = 0;
-      for await (const { count } of rest) left += count;
+      for await (const { documentCount } of rest) left += documentCount;
       assert.equal(left, 4 - counts.length);
     }
     assert.deepEqual(counts, [1, 1, 1, 1]);
@@ -347,7 +348,8 @@ describe('a dump as a source', () => {
     const path = await write('odd.bson', Buffer.concat([dumpBson([{ _id: 0 }, { _id: 2, b: 1 }]), corrupt]));
     const source = await openSource(path, undefined, { filter: { b: { $gt: 0 } } });
     const counts: number[] = [];
-    for await (const { count } of source.pages({ afterId: null, untilId: null }, 1)) counts.push(count);
+    for await (const { documentCount } of source.pages({ after: null, until: null }, 1))
+      counts.push(documentCount);
     assert.deepEqual(counts, [1, 1]);
     assert.equal(await source.estimateCount(), 2);
   });
