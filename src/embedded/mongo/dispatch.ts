@@ -1,24 +1,32 @@
 /** Finds the command a request names, applies the fail point, runs it, and turns errors into replies. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Document } from 'bson';
 import { CommandReader } from './command-reader.ts';
 import { aggregate } from './commands/aggregate.ts';
 import { collStats, drop, dropDatabase, listCollections, listDatabases } from './commands/catalog.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
 import { create } from './commands/create.ts';
 import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
-import { getParameter, hello, ping, saslStart } from './commands/handshake.ts';
+import { getParameter, hello, ping, replSetFreeze, replSetStepDown } from './commands/handshake.ts';
+import { saslStart } from './commands/handshake.ts';
 import { createIndexes, dropIndexes, listIndexes } from './commands/indexes.ts';
+import { collMod, renameCollection } from './commands/modify.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';
+import { findAndModify, update } from './commands/update.ts';
 import { insert, remove } from './commands/write.ts';
 import { QueryError, UnsupportedError } from '../../match/errors.ts';
 import { CommandError, ErrorCode, nameCode, notImplemented } from './errors.ts';
 import type { Reply, Request } from './message.ts';
+import { readReadConcern } from './read-concern.ts';
+import { checkRole } from './role.ts';
+import { beginStatements, isRetryable } from './sessions.ts';
 
 const commands = new Map<string, CommandHandler>(
   Object.entries({
     aggregate,
     buildInfo,
     buildinfo: buildInfo,
+    collMod,
     collStats,
     configureFailPoint,
     connectionStatus,
@@ -31,6 +39,8 @@ const commands = new Map<string, CommandHandler>(
     dropIndexes,
     endSessions,
     find,
+    findAndModify,
+    findandmodify: findAndModify,
     getMore,
     getParameter,
     hello,
@@ -42,7 +52,11 @@ const commands = new Map<string, CommandHandler>(
     listDatabases,
     listIndexes,
     ping,
+    renameCollection,
+    replSetFreeze,
+    replSetStepDown,
     saslStart,
+    update,
   }),
 );
 
@@ -56,8 +70,8 @@ export async function answer(
   connection: ConnectionState,
   closing: AbortSignal,
 ): Promise<Outcome> {
+  const command = new CommandReader(request.bytes, request.bodyStart);
   try {
-    const command = new CommandReader(request.bytes, request.bodyStart);
     const database = request.legacyDatabase ?? command.string('$db');
     if (database === undefined) {
       throw new CommandError(40571, 'OP_MSG requests require a $db argument');
@@ -69,12 +83,9 @@ export async function answer(
     if (request.isLegacy && handler !== hello) {
       throw new CommandError(352, `Unsupported OP_QUERY command: ${command.name}`);
     }
-    if (['txnNumber', 'startTransaction', 'autocommit'].some((name) => command.has(name))) {
-      throw new CommandError(
-        ErrorCode.illegalOperation,
-        'Transaction numbers are only allowed on a replica set member or mongos',
-      );
-    }
+    const { replicaSet, retryableWrites } = server;
+    checkRole(command, replicaSet);
+    const readConcern = readReadConcern(command, replicaSet?.oplog);
     const action =
       handler === configureFailPoint ? undefined : server.failPoints.hit(command.name, connection.appName);
     if (action !== undefined) {
@@ -88,25 +99,34 @@ export async function answer(
         throw action.error;
       }
     }
-    return handler({ server, connection, database, command, request });
+    const statements = beginStatements(command, retryableWrites, replicaSet !== undefined);
+    return await handler({ server, connection, database, command, request, readConcern, statements });
   } catch (error) {
     if (closing.aborted) {
       throw error;
     }
-    return replyError(error);
+    return replyError(error, command, server.replicaSet?.topologyVersion);
   }
 }
 
+/** Codes that tell of another role or an end: the client is to ask anew who the server is. */
+const stateChangeCodes = new Set([91, 189, 10107, 11600, 11602, 13435, 13436]);
+
 /** mongod's form of an error; one that is not mongod's (a full disk, a defect) is an internal error. */
-export function replyError(error: unknown): Reply {
+export function replyError(error: unknown, command?: CommandReader, topologyVersion?: Document): Reply {
   const { code, message, errorLabels } = toCommandError(error);
+  const labels =
+    errorLabels.length === 0 && command !== undefined && isRetryable(command, code)
+      ? ['RetryableWriteError']
+      : errorLabels;
   return {
     document: {
       ok: 0,
       errmsg: message,
       code,
       codeName: nameCode(code),
-      ...(errorLabels.length > 0 ? { errorLabels } : {}),
+      ...(labels.length > 0 ? { errorLabels: labels } : {}),
+      ...(topologyVersion !== undefined && stateChangeCodes.has(code) ? { topologyVersion } : {}),
     },
   };
 }

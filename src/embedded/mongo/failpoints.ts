@@ -1,10 +1,14 @@
 /**
- * The fail point `failCommand`, as mongod has it for tests of drivers and applications.
+ * Fail points: `failCommand` and `failGetMoreAfterCursorCheckout` as mongod has them for tests of drivers and
+ * applications, and others of our own, for what a real server does only now and then.
  *
  * https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-fail-point
  */
-import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import type { CommandReader } from './command-reader.ts';
+import { CommandError, ErrorCode } from './errors.ts';
+import { FailPointMode } from './fail-point-mode.ts';
+import type { Lies } from './lies.ts';
+import type { Oplog } from './oplog/oplog.ts';
 
 /** What a command that hits the fail point does: wait, then close the connection or fail, or neither. */
 export interface FailAction {
@@ -13,32 +17,69 @@ export interface FailAction {
   readonly error: CommandError | undefined;
 }
 
-type Mode =
-  { kind: 'off' } | { kind: 'alwaysOn' } | { kind: 'times'; left: number } | { kind: 'skip'; left: number };
-
 interface FailCommand extends FailAction {
   readonly commands: ReadonlySet<string>;
   readonly appName: string | undefined;
 }
 
-export class FailPoints {
-  #mode: Mode = { kind: 'off' };
-  #failCommand: FailCommand | undefined;
-  #hitCount = 0;
+/** A fail point that other parts of the server ask about. */
+interface OtherPoint {
+  readonly mode: FailPointMode;
+  readonly errorCode: number;
+}
 
-  /** Sets the fail point from a `configureFailPoint` command; returns how often it was hit before. */
-  configure(command: CommandReader): number {
-    const name = command.string('configureFailPoint');
-    if (name !== 'failCommand') {
-      throw new CommandError(51006, `${name ?? ''} not found`);
+/** `failCommand`, and those of change streams. Each returns how often it was hit before it was set. */
+export class FailPoints {
+  #mode = new FailPointMode();
+  #failCommand: FailCommand | undefined;
+  readonly #others = new Map<string, OtherPoint>();
+
+  /** Sets the fail point from a `configureFailPoint` command. */
+  configure(command: CommandReader, lies: Lies | undefined, oplog: Oplog | undefined): number {
+    const name = command.string('configureFailPoint') ?? '';
+    const mode = FailPointMode.read(command);
+    const data = command.document('data');
+    switch (name) {
+      case 'failCommand': {
+        const failCommand = mode.isOff ? undefined : parseData(data);
+        const before = this.#mode.hitCount;
+        this.#mode = mode;
+        this.#failCommand = failCommand;
+        return before;
+      }
+      case 'failGetMoreAfterCursorCheckout':
+      case 'silentChangeStreams': {
+        data?.refuseUnknown(['errorCode', 'closeConnection'], 'data');
+        const before = this.#others.get(name)?.mode.hitCount ?? 0;
+        const errorCode = data?.count('errorCode') ?? ErrorCode.internalError;
+        this.#others.set(name, { mode, errorCode });
+        return before;
+      }
+      case 'loseOplogHistory':
+        if (!mode.isOff) oplog?.forget();
+        return 0;
+      case 'staleReads':
+        lies?.configureStaleReads(mode, data);
+        return 0;
+      case 'rolledBackWrites':
+        lies?.configureRolledBackWrites(mode, data);
+        return 0;
+      default:
+        throw new CommandError(51006, `${name} not found`);
     }
-    const mode = parseMode(command);
-    const failCommand = mode.kind === 'off' ? undefined : parseData(command.document('data'));
-    const before = this.#hitCount;
-    this.#mode = mode;
-    this.#failCommand = failCommand;
-    this.#hitCount = 0;
-    return before;
+  }
+
+  /** Whether change streams are to tell nothing, as one whose server hangs. */
+  get isSilent(): boolean {
+    return this.#others.get('silentChangeStreams')?.mode.hit() ?? false;
+  }
+
+  /** mongod's own: a getMore that fails once it has its cursor. */
+  failGetMore(): void {
+    const point = this.#others.get('failGetMoreAfterCursorCheckout');
+    if (point?.mode.hit() === true) {
+      throw new CommandError(point.errorCode, 'Hit the fail point failGetMoreAfterCursorCheckout');
+    }
   }
 
   /** What the command that is about to run is to do instead; undefined when nothing. */
@@ -50,47 +91,8 @@ export class FailPoints {
     if (failCommand.appName !== undefined && failCommand.appName !== appName) {
       return undefined;
     }
-    const mode = this.#mode;
-    if (mode.kind === 'off' || (mode.kind === 'times' && mode.left === 0)) {
-      return undefined;
-    }
-    if (mode.kind === 'skip' && mode.left > 0) {
-      mode.left--;
-      return undefined;
-    }
-    if (mode.kind === 'times') {
-      mode.left--;
-    }
-    this.#hitCount++;
-    return failCommand;
+    return this.#mode.hit() ? failCommand : undefined;
   }
-}
-
-function parseMode(command: CommandReader): Mode {
-  if (command.isString('mode')) {
-    const kind = command.string('mode');
-    if (kind === 'off' || kind === 'alwaysOn') {
-      return { kind };
-    }
-    throw new CommandError(ErrorCode.badValue, `unknown mode: ${kind ?? ''}`);
-  }
-  const mode = command.document('mode');
-  if (mode === undefined) {
-    throw new CommandError(ErrorCode.badValue, 'configureFailPoint needs a mode');
-  }
-  if (mode.has('activationProbability')) {
-    throw notImplemented('the mode activationProbability of a fail point');
-  }
-  mode.refuseUnknown(['times', 'skip']);
-  const times = mode.count('times');
-  if (times !== undefined) {
-    return { kind: 'times', left: times };
-  }
-  const skip = mode.count('skip');
-  if (skip !== undefined) {
-    return { kind: 'skip', left: skip };
-  }
-  throw new CommandError(ErrorCode.badValue, 'the mode of a fail point is neither times nor skip');
 }
 
 const dataFields = [

@@ -30,6 +30,7 @@ import { maxDocumentBytes } from './stored-document.ts';
 const suffix = '.bson';
 const metadataSuffix = '.metadata.json';
 const lockName = 'embedded-mongo.lock';
+const journalName = 'embedded-mongo.oplog';
 /** The longest file name on the usual file systems. */
 const maxFileNameBytes = 255;
 /** Large enough for few system calls, small enough to be no burden; a larger document gets a larger buffer. */
@@ -41,9 +42,11 @@ const maxBuffersPerWrite = 1024;
 export class CollectionFile {
   /** What was read or made when it was opened. */
   readonly metadata: Metadata;
-  readonly #name: string;
-  readonly #path: string;
-  readonly #metadataPath: string;
+  #name: string;
+  #path: string;
+  #metadataPath: string;
+  /** Whether the file lacks changes that the journal has: then documents are added by writing it anew only. */
+  isBehind = false;
   #fd: number;
   #size: number;
 
@@ -69,7 +72,7 @@ export class CollectionFile {
   /** Adds documents at the end: all of them, or, when that fails, none. */
   append(documents: RunList): void {
     try {
-      writeAll(this.#fd, documents.runs);
+      writeAll(this.#fd, buffersOf(documents.runs));
       this.#size += documents.totalBytes;
     } catch (error) {
       ftruncateSync(this.#fd, this.#size);
@@ -82,7 +85,7 @@ export class CollectionFile {
     const temporaryPath = `${this.#path}.tmp`;
     const fd = openSync(temporaryPath, 'w');
     try {
-      writeAll(fd, documents.runs);
+      writeAll(fd, buffersOf(documents.runs));
     } finally {
       closeSync(fd);
     }
@@ -90,6 +93,19 @@ export class CollectionFile {
     closeSync(this.#fd);
     this.#fd = openSync(this.#path, 'a+');
     this.#size = documents.totalBytes;
+    this.isBehind = false;
+  }
+
+  /** Gives the file another name. */
+  rename(base: string, name: string, metadata: Metadata): void {
+    closeSync(this.#fd);
+    renameSync(this.#path, base + suffix);
+    rmSync(this.#metadataPath, { force: true });
+    this.#name = name;
+    this.#path = base + suffix;
+    this.#metadataPath = base + metadataSuffix;
+    this.#fd = openSync(this.#path, 'a+');
+    this.saveMetadata(metadata);
   }
 
   /**
@@ -168,8 +184,18 @@ export class DataDirectory {
     rmSync(this.#lockPath, { force: true });
   }
 
+  /** Where the journal is kept: no database has such a name. */
+  get journalPath(): string {
+    return join(this.#path, journalName);
+  }
+
   /** Creates the collection's file with these settings, or opens it when it is there. */
   open(database: string, collection: string, settings: Partial<Metadata>): CollectionFile {
+    return new CollectionFile(this.baseOf(database, collection), collection, settings);
+  }
+
+  /** The path of a collection's files, without their suffixes; the directory is made. */
+  baseOf(database: string, collection: string): string {
     const fileName = escapeName(collection);
     if (fileName.length + metadataSuffix.length > maxFileNameBytes) {
       throw new CommandError(
@@ -179,7 +205,7 @@ export class DataDirectory {
     }
     const directory = join(this.#path, escapeName(database));
     mkdirSync(directory, { recursive: true });
-    return new CollectionFile(join(directory, fileName), collection, settings);
+    return join(directory, fileName);
   }
 
   /** Removes the database's directory unless something is left in it. */
@@ -197,7 +223,7 @@ export class DataDirectory {
   /** Which collections there are. */
   list(): { database: string; collection: string }[] {
     return readdirSync(this.#path, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
+      .filter((entry) => entry.isDirectory() && entry.name !== journalName)
       .flatMap((directory) =>
         readdirSync(join(this.#path, directory.name))
           .filter((name) => name.endsWith(suffix))
@@ -253,11 +279,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function writeAll(fd: number, runs: readonly Run[]): void {
-  for (let first = 0; first < runs.length; first += maxBuffersPerWrite) {
-    let buffers = runs
-      .slice(first, first + maxBuffersPerWrite)
-      .map(({ bytes, start, length }) => bytes.subarray(start, start + length));
+function buffersOf(runs: readonly Run[]): Buffer[] {
+  return runs.map(({ bytes, start, length }) => bytes.subarray(start, start + length));
+}
+
+export function writeAll(fd: number, pieces: readonly Buffer[]): void {
+  for (let first = 0; first < pieces.length; first += maxBuffersPerWrite) {
+    let buffers = pieces.slice(first, first + maxBuffersPerWrite);
     while (buffers.length > 0) {
       buffers = dropWritten(buffers, writevSync(fd, buffers));
     }

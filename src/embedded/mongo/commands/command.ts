@@ -1,17 +1,28 @@
 /** What a command gets and gives. */
 import { Batch } from '../batch.ts';
 import type { Catalog, StoredCollection } from '../catalog.ts';
+import type { Collection } from '../collection.ts';
 import type { CommandReader } from '../command-reader.ts';
 import type { BatchSource, Cursors } from '../cursors.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
+import type { Lies } from '../lies.ts';
 import type { Reply, Request } from '../message.ts';
+import type { ReadConcern } from '../read-concern.ts';
+import type { ReplicaSet } from '../replica-set.ts';
+import type { RetryableWrites, StatementLog } from '../retryable-writes.ts';
+import type { WriteLog } from '../write-log.ts';
 
 /** What all connections of a server share. */
 export interface ServerState {
   readonly catalog: Catalog;
   readonly cursors: Cursors;
   readonly failPoints: FailPoints;
+  readonly retryableWrites: RetryableWrites;
+  readonly writes: WriteLog;
+  readonly lies: Lies;
+  /** Undefined for a standalone, which has no oplog and no change streams. */
+  readonly replicaSet: ReplicaSet | undefined;
   /** What the reply to hello has otherwise than that of a standalone. */
   readonly hello: Readonly<Record<string, unknown>>;
 }
@@ -20,6 +31,10 @@ export interface ConnectionState {
   readonly id: number;
   /** The name the client gave with its hello. */
   appName: string | undefined;
+  /** Of a hello that goes on: the state of the topology that it told last. */
+  toldTopology: number | undefined;
+  /** Aborted when the connection ends, or the server does: nothing is to be waited for any more. */
+  readonly ended: AbortSignal;
 }
 
 export interface CommandContext {
@@ -28,9 +43,12 @@ export interface CommandContext {
   readonly database: string;
   readonly command: CommandReader;
   readonly request: Request;
+  readonly readConcern: ReadConcern;
+  /** Of a retryable write: what of it was done before. */
+  readonly statements: StatementLog | undefined;
 }
 
-export type CommandHandler = (context: CommandContext) => Reply;
+export type CommandHandler = (context: CommandContext) => Reply | Promise<Reply>;
 
 /** `{...fields, ok: 1}`. */
 export function succeed(fields: Record<string, unknown> = {}): Reply {
@@ -60,13 +78,14 @@ export function refuseView(context: CommandContext, { metadata }: StoredCollecti
   }
 }
 
-/** The collection that a command reads; undefined when there is none, and so nothing to be read. */
-export function findReadable({ server, database, command }: CommandContext): StoredCollection | undefined {
+/** The documents that a command reads; undefined when there are none, and so nothing to be read. */
+export function findReadable(context: CommandContext): Collection | undefined {
+  const { server, database, command, readConcern } = context;
   const stored = server.catalog.get(database, command.collection());
   if (stored?.metadata.type === 'view') {
     throw notImplemented('reading views');
   }
-  return stored;
+  return stored && server.lies.read(stored, readConcern);
 }
 
 /** Starts a cursor: its first batch, and, unless that is all, its id. */

@@ -1,30 +1,35 @@
 /** Commands about the server and the connection: what drivers ask before they ask for data. */
+import { decodeDocument } from '../../../match/bson-view.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { maxMessageBytes } from '../message.ts';
 import { maxDocumentBytes } from '../stored-document.ts';
+import { CommandReader } from '../command-reader.ts';
+import { readSessionId } from '../sessions.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 import type { Reply } from '../message.ts';
+import { waitFor } from '../wait.ts';
 
 /** MongoDB 7.0: the version whose commands, as far as they go, are followed here. */
 const version = '7.0.0';
 const maxWireVersion = 21;
 
 /**
- * A standalone that supports sessions, as a real standalone does: drivers then send an `lsid` with each command, and
- * code that opens sessions runs here as it does there. Nothing is kept for them. Without `topologyVersion` a driver
- * polls instead of holding a hello open.
+ * Sessions are supported as a real server does: drivers send an `lsid` with each command. A member of a replica set
+ * also says which state of the topology this is, and a client that knows it already may ask to be told of the next.
  */
-export function hello(context: CommandContext): Reply {
+export async function hello(context: CommandContext): Promise<Reply> {
   const { command, connection, server } = context;
   const client = command.document('client');
   if (client !== undefined) {
     connection.appName = client.document('application')?.string('name');
   }
+  await awaitChange(context);
   const isHello = command.name === 'hello';
   return succeed({
     ...(command.boolean('helloOk') === true ? { helloOk: true } : {}),
-    [isHello ? 'isWritablePrimary' : 'ismaster']: true,
+    [isHello ? 'isWritablePrimary' : 'ismaster']: server.replicaSet?.isPrimary ?? true,
+    ...server.replicaSet?.describe(),
     maxBsonObjectSize: maxDocumentBytes,
     maxMessageSizeBytes: maxMessageBytes,
     maxWriteBatchSize: 100_000,
@@ -36,6 +41,21 @@ export function hello(context: CommandContext): Reply {
     readOnly: false,
     ...server.hello,
   });
+}
+
+/** As long as the client waits at most, or until the state is another than the one it knows. */
+async function awaitChange({ command, connection, server }: CommandContext): Promise<void> {
+  const { replicaSet } = server;
+  const known = command.rawDocument('topologyVersion');
+  const maxAwaitMs = command.count('maxAwaitTimeMS');
+  if (known === undefined || maxAwaitMs === undefined || replicaSet === undefined) {
+    return;
+  }
+  const { processId, counter } = decodeDocument(known);
+  if (replicaSet.isCurrent(processId, connection.toldTopology ?? Number(counter))) {
+    await waitFor((wake) => replicaSet.onChange(wake), maxAwaitMs, connection.ended);
+  }
+  connection.toldTopology = replicaSet.topologyCounter;
 }
 
 export function ping({ command }: CommandContext): Reply {
@@ -71,10 +91,12 @@ export function saslStart(): Reply {
   throw new CommandError(ErrorCode.authenticationFailed, 'Authentication failed.');
 }
 
-/** Sessions are accepted and not kept: there is nothing to end. */
-export function endSessions({ command }: CommandContext): Reply {
+/** Of a session only its last retryable write is kept. */
+export function endSessions({ command, server }: CommandContext): Reply {
   command.refuseUnknown([]);
-  command.required('endSessions', command.array('endSessions'));
+  for (const { bytes, start } of command.required('endSessions', command.array('endSessions'))) {
+    server.retryableWrites.end(readSessionId(new CommandReader(bytes, start, 'endSessions')));
+  }
   return succeed();
 }
 
@@ -82,5 +104,41 @@ export function configureFailPoint(context: CommandContext): Reply {
   const { command, server } = context;
   requireAdmin(context);
   command.refuseUnknown(['mode', 'data']);
-  return succeed({ count: server.failPoints.configure(command) });
+  const { failPoints, lies, replicaSet } = server;
+  return succeed({ count: failPoints.configure(command, lies, replicaSet?.oplog) });
+}
+
+/** A member of a set of one steps down only by force: no other can take over, until it is elected again. */
+export function replSetStepDown(context: CommandContext): Reply {
+  const { command, server } = context;
+  requireAdmin(context);
+  command.refuseUnknown(['secondaryCatchUpPeriodSecs', 'force']);
+  const { replicaSet } = server;
+  if (replicaSet === undefined) {
+    throw new CommandError(ErrorCode.noReplicationEnabled, 'not running with --replSet');
+  }
+  if (!replicaSet.isPrimary) {
+    throw new CommandError(ErrorCode.notWritablePrimary, "not primary so can't step down");
+  }
+  if (command.boolean('force') !== true) {
+    throw new CommandError(
+      ErrorCode.exceededTimeLimit,
+      'No electable secondaries caught up. Please use the replSetStepDown command with the argument {force: true} to force node to step down.',
+    );
+  }
+  const seconds = command.count('replSetStepDown') ?? 60;
+  server.lies.rollBack();
+  replicaSet.stepDown(seconds * 1000);
+  return succeed();
+}
+
+/** Of 0 seconds: it may be elected again, and at once is, as the only member. */
+export function replSetFreeze(context: CommandContext): Reply {
+  const { command, server } = context;
+  requireAdmin(context);
+  command.refuseUnknown([]);
+  if (command.count('replSetFreeze') === 0) {
+    server.replicaSet?.becomePrimary();
+  }
+  return succeed();
 }
