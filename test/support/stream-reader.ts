@@ -1,9 +1,28 @@
 /** A change stream by bare commands, so that a test sees each reply as the server gives it. */
 import type { Db, Document, Long, Timestamp } from 'mongodb';
 
+export interface Token {
+  readonly _data: string;
+}
+
+/** An event, as far as tests look at it. */
+export interface StreamEvent {
+  readonly _id: Token;
+  readonly operationType: string;
+  readonly clusterTime: Timestamp;
+  readonly wallTime: Date;
+  readonly documentKey?: { readonly _id: unknown };
+  readonly updateDescription?: { readonly disambiguatedPaths?: unknown };
+  readonly fullDocument?: unknown;
+  readonly fullDocumentBeforeChange?: unknown;
+  readonly operationDescription?: unknown;
+  readonly nsType?: string;
+  readonly collectionUUID?: unknown;
+}
+
 export interface StreamReply {
-  readonly events: readonly Document[];
-  readonly token: Document;
+  readonly events: readonly StreamEvent[];
+  readonly token: Token;
   readonly cursorId: Long;
   readonly operationTime: Timestamp;
 }
@@ -59,8 +78,8 @@ export class StreamReader {
   }
 
   /** As many events as there are to come, in as many replies as it takes. */
-  async take(count: number): Promise<Document[]> {
-    const events: Document[] = [];
+  async take(count: number): Promise<StreamEvent[]> {
+    const events: StreamEvent[] = [];
     while (events.length < count) {
       const reply = await this.next({ maxTimeMS: 10_000 });
       if (reply.events.length === 0) throw new Error(`only ${events.length} of ${count} events came`);
@@ -77,15 +96,22 @@ export class StreamReader {
 function readReply(reply: Document, batchName: 'firstBatch' | 'nextBatch'): StreamReply {
   const { cursor, operationTime } = reply as { cursor: Document; operationTime: Timestamp };
   return {
-    events: cursor[batchName] as Document[],
-    token: cursor.postBatchResumeToken as Document,
+    events: cursor[batchName] as StreamEvent[],
+    token: cursor.postBatchResumeToken as Token,
     cursorId: cursor.id as Long,
     operationTime,
   };
 }
 
 /** The seconds and the increment in a token. */
-export function timeOfToken(token: Document): { t: number; i: number } {
-  const data = String(token._data);
-  return { t: Number.parseInt(data.slice(2, 10), 16), i: Number.parseInt(data.slice(10, 18), 16) };
+export function timeOfToken({ _data }: Token): { t: number; i: number } {
+  return { t: Number.parseInt(_data.slice(2, 10), 16), i: Number.parseInt(_data.slice(10, 18), 16) };
+}
+
+export function keysOf(events: readonly StreamEvent[]): unknown[] {
+  return events.map(({ documentKey }) => documentKey?._id);
+}
+
+export function kindsOf(events: readonly StreamEvent[]): string[] {
+  return events.map(({ operationType }) => operationType);
 }

@@ -1,5 +1,5 @@
 /** Which state of the data a command asks to read: `readConcern` and the times that clients pass on. */
-import { BsonType } from '../../match/bson-view.ts';
+import { BsonType, findField } from '../../match/bson-view.ts';
 import type { CommandReader } from './command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import { describeTime, readTimestamp } from './oplog/cluster-time.ts';
@@ -67,9 +67,13 @@ export function readReadConcern(command: CommandReader, oplog: Oplog | undefined
 
 /** A client passes on the greatest time that it has seen. */
 function takeClusterTime(command: CommandReader, oplog: Oplog | undefined): void {
-  const time = command.has('$clusterTime') ? command.document('$clusterTime') : undefined;
-  const seen = time === undefined ? undefined : readTime(time, 'clusterTime');
-  if (oplog === undefined || seen === undefined || seen <= oplog.clock.last) {
+  const document = command.value('$clusterTime');
+  if (oplog === undefined || document?.type !== BsonType.object) {
+    return;
+  }
+  const time = findField(document.bytes, document.start, clusterTimeName);
+  const seen = time?.type === BsonType.timestamp ? readTimestamp(time.bytes, time.start) : 0;
+  if (seen <= oplog.clock.last) {
     return;
   }
   if (seen > oplog.clock.ahead(maxDriftSeconds)) {
@@ -80,6 +84,8 @@ function takeClusterTime(command: CommandReader, oplog: Oplog | undefined): void
   }
   oplog.clock.advance(seen);
 }
+
+const clusterTimeName = Buffer.from('clusterTime');
 
 function readTime(document: CommandReader, name: string): ClusterTime | undefined {
   const field = document.value(name);

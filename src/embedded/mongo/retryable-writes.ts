@@ -13,6 +13,11 @@ export class StatementLog {
   readonly #singles: { from: number; to: number }[] = [];
   readonly #outcomes = new Map<number, Document>();
 
+  /** Whether nothing of the write was done before. */
+  get isEmpty(): boolean {
+    return this.#singles.length === 0 && this.#outcomes.size === 0;
+  }
+
   /** The outcome of a statement that was done before; undefined when it was not. */
   find(statement: number): Document | undefined {
     const outcome = this.#outcomes.get(statement);
@@ -22,13 +27,13 @@ export class StatementLog {
     return this.#singles.some(({ from, to }) => statement >= from && statement < to) ? { n: 1 } : undefined;
   }
 
-  /** A statement that changed one document. */
-  addSingle(statement: number): void {
+  /** Statements [from, to) that changed one document each. */
+  addSingles(from: number, to: number): void {
     const last = this.#singles.at(-1);
-    if (last?.to === statement) {
-      last.to++;
-    } else {
-      this.#singles.push({ from: statement, to: statement + 1 });
+    if (last?.to === from) {
+      last.to = to;
+    } else if (to > from) {
+      this.#singles.push({ from, to });
     }
   }
 
@@ -54,7 +59,7 @@ export class RetryableWrites {
     if (session !== undefined && txnNumber < session.txnNumber) {
       throw new CommandError(
         ErrorCode.transactionTooOld,
-        `Retryable write with txnNumber ${txnNumber.toString()} is prohibited on session ${sessionId} because a newer ` +
+        `Retryable write with txnNumber ${txnNumber.toString()} is prohibited on session ${Buffer.from(sessionId, 'latin1').toString('hex')} because a newer ` +
           `retryable write with txnNumber ${session.txnNumber.toString()} has already started on this session.`,
       );
     }

@@ -1,5 +1,6 @@
 /** What a command says about its session, and about being a write that may be sent again. */
-import { BsonType } from '../../match/bson-view.ts';
+import { BsonType, findField } from '../../match/bson-view.ts';
+import type { RawValue } from '../../match/bson-view.ts';
 import type { CommandReader } from './command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import type { RetryableWrites, StatementLog } from './retryable-writes.ts';
@@ -11,13 +12,15 @@ const retryableCommands = new Set(['insert', 'update', 'delete', 'findAndModify'
 const retryableCodes = new Set([6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 
 /** The session's id, such as `lsid` and the elements of endSessions have it. */
-export function readSessionId(session: CommandReader): string {
-  const id = session.value('id');
+export function readSessionId({ type, bytes, start }: RawValue): string {
+  const id = type === BsonType.object ? findField(bytes, start, idName) : undefined;
   if (id?.type !== BsonType.binData) {
     throw new CommandError(ErrorCode.typeMismatch, 'the id of a session must be a UUID');
   }
-  return id.bytes.toString('hex', id.start + 5, id.end);
+  return bytes.toString('latin1', id.start + 5, id.end);
 }
+
+const idName = Buffer.from('id');
 
 /** @returns undefined for a command that is no retryable write */
 export function beginStatements(
@@ -39,7 +42,7 @@ export function beginStatements(
   if (isTransaction) {
     throw notImplemented('transactions');
   }
-  const session = command.document('lsid');
+  const session = command.value('lsid');
   if (session === undefined || txnNumber === undefined) {
     throw new CommandError(
       ErrorCode.invalidOptions,

@@ -3,7 +3,6 @@ import { decodeDocument } from '../../../match/bson-view.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { maxMessageBytes } from '../message.ts';
 import { maxDocumentBytes } from '../stored-document.ts';
-import { CommandReader } from '../command-reader.ts';
 import { readSessionId } from '../sessions.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
@@ -94,8 +93,8 @@ export function saslStart(): Reply {
 /** Of a session only its last retryable write is kept. */
 export function endSessions({ command, server }: CommandContext): Reply {
   command.refuseUnknown([]);
-  for (const { bytes, start } of command.required('endSessions', command.array('endSessions'))) {
-    server.retryableWrites.end(readSessionId(new CommandReader(bytes, start, 'endSessions')));
+  for (const session of command.required('endSessions', command.array('endSessions'))) {
+    server.retryableWrites.end(readSessionId(session));
   }
   return succeed();
 }

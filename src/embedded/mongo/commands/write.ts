@@ -7,6 +7,7 @@ import { QueryError } from '../../../match/errors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { splitSequence } from '../message.ts';
 import type { Reply } from '../message.ts';
+import type { StatementLog } from '../retryable-writes.ts';
 import { findMatches } from '../matches.ts';
 import { RunList } from '../runs.ts';
 import { prepareDocument } from '../stored-document.ts';
@@ -40,12 +41,12 @@ export function insert(context: CommandContext): Reply {
   const writeErrors: WriteError[] = [];
   const retriedStmtIds: number[] = [];
   const inserted = new RunList();
-  const done: number[] = [];
+  const isRetry = statements?.isEmpty === false;
+  let index = -1;
   server.lies.write(stored, () => {
-    let index = -1;
     for (const start of listDocuments(context, 'documents')) {
       index++;
-      if (statements?.find(index) !== undefined) {
+      if (isRetry && statements.find(index) !== undefined) {
         retriedStmtIds.push(index);
         continue;
       }
@@ -55,7 +56,6 @@ export function insert(context: CommandContext): Reply {
           writeErrors.push(duplicateKey(index, namespace, prepared));
         } else {
           inserted.add(prepared.bytes, prepared.start, prepared.end - prepared.start);
-          if (statements !== undefined) done.push(index);
         }
       } catch (error) {
         writeErrors.push(toWriteError(index, error));
@@ -66,14 +66,24 @@ export function insert(context: CommandContext): Reply {
     }
     server.writes.insert(stored, inserted);
   });
-  for (const index of done) {
-    statements?.addSingle(index);
+  if (statements !== undefined) {
+    tellDone(statements, index + 1, [...retriedStmtIds, ...writeErrors.map((error) => error.index)]);
   }
   return succeed({
     n: inserted.count + retriedStmtIds.length,
     ...(retriedStmtIds.length > 0 ? { retriedStmtIds } : {}),
     ...(writeErrors.length > 0 ? { writeErrors } : {}),
   });
+}
+
+/** All statements below `end` were done now, except these. */
+function tellDone(statements: StatementLog, end: number, exceptions: readonly number[]): void {
+  let from = 0;
+  for (const exception of exceptions.toSorted((a, b) => a - b)) {
+    statements.addSingles(from, exception);
+    from = exception + 1;
+  }
+  statements.addSingles(from, end);
 }
 
 /** The command `delete`. */
@@ -122,7 +132,7 @@ export function remove(context: CommandContext): Reply {
       });
       n += removed;
       if (removed > 0) {
-        statements?.addSingle(index);
+        statements?.addSingles(index, index + 1);
       }
     }
   }

@@ -8,6 +8,8 @@ import { Timestamp } from 'bson';
 export type ClusterTime = number;
 
 const incrementSpan = 2 ** 21;
+/** More than a server does in a millisecond. */
+const incrementsPerMs = 2000;
 
 /** An increment beyond the span stands for the last one. */
 export function toClusterTime(seconds: number, increment: number): ClusterTime {
@@ -46,11 +48,12 @@ export function writeTimestamp(bytes: Buffer, start: number, time: ClusterTime):
 export class ClusterClock {
   #last: ClusterTime;
 
-  /** `last` is a time that no time given out may reach: the last one of a server before. */
+  /** `last` is a time that no time given out may reach: the last one of a server before, as far as it is known. */
   constructor(last: ClusterTime = 0) {
-    this.#last = last;
-    // A cluster time exists from the start on, as in a replica set that has just been initiated.
-    this.tick(1);
+    // A server before of which nothing was kept may have ended in this second: each millisecond has increments of its own.
+    const nowMs = Date.now();
+    const start = toClusterTime(Math.floor(nowMs / 1000), 1 + (nowMs % 1000) * incrementsPerMs);
+    this.#last = Math.max(last + 1, start);
   }
 
   /** The greatest time known. */
