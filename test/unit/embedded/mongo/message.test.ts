@@ -162,8 +162,7 @@ describe('Batch', () => {
       }
       const reply = encodeReply(
         { cursor: { namespace: 'a.b', cursorId: 5n, batchName: 'nextBatch', batch } },
-        1,
-        false,
+        { responseTo: 1, isLegacy: false },
         new ReplyBuffer(),
       );
       const expected = serialize({ cursor: { nextBatch: documents, id: 5n, ns: 'a.b' }, ok: 1 });
