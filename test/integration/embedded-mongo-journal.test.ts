@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { MongoClient } from 'mongodb';
+import { Binary, Long, MongoClient, Timestamp } from 'mongodb';
 import type { Db, Document } from 'mongodb';
 import { startMongoServer, type MongoServerOptions } from '../../src/embedded/mongo/server.ts';
 import { kindsOf, StreamReader, type Token } from '../support/stream-reader.ts';
@@ -28,13 +28,16 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true });
 });
 
-async function withServer(run: (db: Db) => Promise<void>, options: MongoServerOptions = {}): Promise<void> {
+async function withServer(
+  run: (db: Db, client: MongoClient) => Promise<void>,
+  options: MongoServerOptions = {},
+): Promise<void> {
   const warnings: string[] = [];
   const onWarning = (message: string): unknown => warnings.push(message);
   const server = await startMongoServer({ dataDir, onWarning, ...options });
   const client = await MongoClient.connect(server.url);
   try {
-    await run(client.db('shop'));
+    await run(client.db('shop'), client);
   } finally {
     await client.close();
     await server.close();
@@ -60,8 +63,7 @@ async function withKilledServer(run: (db: Db) => Promise<void>): Promise<Token> 
       await run(client.db('shop'));
       return first.token;
     } finally {
-      child.kill('SIGKILL');
-      await exited;
+      // First, or the driver may look for the server to end its sessions.
       await client.close();
     }
   } finally {
@@ -108,6 +110,24 @@ describe('the journal', () => {
         ]);
       });
     }
+  });
+
+  it('has the history of a server from its start on, also when the first write came later', async () => {
+    let token: Token | undefined;
+    await withServer(async (db, client) => {
+      token = (await StreamReader.open(db)).first.token;
+      // Times go on by more than one from here, as they do when a second has gone by.
+      const session = client.startSession();
+      const clusterTime = new Timestamp({ t: Math.floor(Date.now() / 1000) + 100, i: 1 });
+      const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO };
+      session.advanceClusterTime({ clusterTime, signature });
+      await db.collection<Thing>('things').insertOne({ _id: 1 }, { session });
+      await session.endSession();
+    });
+    await withServer(async (db) => {
+      const stream = await StreamReader.open(db, { spec: { resumeAfter: token } });
+      assert.deepEqual(kindsOf(await stream.take(1)), ['insert']);
+    });
   });
 
   it('leaves the files as those of a dump, after a clean end', async () => {

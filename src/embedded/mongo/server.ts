@@ -95,10 +95,14 @@ export async function startMongoServer(options: MongoServerOptions = {}): Promis
     });
     connections.set(socket, served);
   });
-  const port = await listen(server, options.port ?? 0).catch((error: unknown) => {
+  let port: number;
+  try {
+    if (history.length === 0) state.writes.begin();
+    port = await listen(server, options.port ?? 0);
+  } catch (error) {
     catalog.close();
     throw error;
-  });
+  }
   if (replicaSet !== undefined) {
     replicaSet.host = `${host}:${port}`;
     replicaSet.oplog.startNoops();

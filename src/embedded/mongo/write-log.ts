@@ -9,6 +9,7 @@ import type { Address } from './document-heap.ts';
 import { idTypeOffset, idValueOffset } from './id-index.ts';
 import type { Images, Place } from './oplog/entry.ts';
 import type { Journal } from './oplog/journal.ts';
+import { noop } from './oplog/oplog.ts';
 import type { NewEntry, Oplog } from './oplog/oplog.ts';
 import type { RunList } from './runs.ts';
 import type { Updated } from './update/update.ts';
@@ -29,6 +30,11 @@ export class WriteLog {
   constructor(oplog: Oplog, journal: Journal | undefined) {
     this.oplog = oplog;
     this.#journal = journal;
+  }
+
+  /** Tells a new journal when history begins: who opened a stream before the first write has lost nothing since. */
+  begin(): void {
+    this.#journal?.append([noop], [], this.oplog.lastTime);
   }
 
   /** Documents that are in memory already, and are taken out again when they cannot be kept. */

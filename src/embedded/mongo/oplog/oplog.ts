@@ -192,7 +192,8 @@ export class Oplog {
   }
 }
 
-const noop: NewEntry = {
+/** An operation that does nothing, for its time. */
+export const noop: NewEntry = {
   count: 1,
   kind: 'noop',
   place: noPlace,
