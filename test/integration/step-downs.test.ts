@@ -105,53 +105,58 @@ describe('a primary that steps down under several readers', () => {
   });
 });
 
-describe('the embedded server tells its state as mongod does', () => {
-  let server: MongoServer;
-  before(async () => {
-    server = await startMongoServer();
-  });
-  after(() => server.close());
+for (const [what, options] of [
+  ['a replica set', {}],
+  ['a standalone', { replicaSet: null }],
+] as const) {
+  describe(`the embedded server tells its state as mongod does, as ${what}`, () => {
+    let server: MongoServer;
+    before(async () => {
+      server = await startMongoServer(options);
+    });
+    after(() => server.close());
 
-  it('a driver holds a hello open, and is answered again and again on one connection', async () => {
-    const client = new MongoClient(server.url, { heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 });
-    const failures: unknown[] = [];
-    client.on('serverHeartbeatFailed', (event) => failures.push(event));
-    await client.connect();
-    try {
-      for (let awaited = 0; awaited < 2;) {
-        const [{ awaited: isAwaited, reply }] = (await once(client, 'serverHeartbeatSucceeded')) as [
-          { awaited: boolean; reply: { topologyVersion?: unknown } },
-        ];
-        if (isAwaited) awaited++;
-        assert.ok(reply.topologyVersion !== undefined);
+    it('a driver holds a hello open, and is answered again and again on one connection', async () => {
+      const client = new MongoClient(server.url, { heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 });
+      const failures: unknown[] = [];
+      client.on('serverHeartbeatFailed', (event) => failures.push(event));
+      await client.connect();
+      try {
+        for (let awaited = 0; awaited < 2;) {
+          const [{ awaited: isAwaited, reply }] = (await once(client, 'serverHeartbeatSucceeded')) as [
+            { awaited: boolean; reply: { topologyVersion?: unknown } },
+          ];
+          if (isAwaited) awaited++;
+          assert.ok(reply.topologyVersion !== undefined);
+        }
+        assert.deepEqual(failures, []);
+      } finally {
+        await client.close();
       }
-      assert.deepEqual(failures, []);
-    } finally {
-      await client.close();
-    }
-  });
+    });
 
-  it('only errors of its state have it', async () => {
-    const client = await MongoClient.connect(server.url);
-    try {
-      const versions: boolean[] = [];
-      for (const errorCode of [10107, 189, 11600, 91, 50, 13]) {
-        const data = { failCommands: ['ping'], errorCode };
-        const command = { configureFailPoint: 'failCommand', mode: { times: 1 }, data };
-        await client.db('admin').command(command);
-        const failure: unknown = await client
-          .db('admin')
-          .command({ ping: 1 })
-          .catch((error: unknown) => error);
-        assert.ok(failure instanceof MongoServerError);
-        versions.push('topologyVersion' in failure);
+    it('only errors of its state have it', async () => {
+      const client = await MongoClient.connect(server.url);
+      try {
+        const versions: boolean[] = [];
+        for (const errorCode of [10107, 189, 11600, 91, 50, 13]) {
+          const data = { failCommands: ['ping'], errorCode };
+          const command = { configureFailPoint: 'failCommand', mode: { times: 1 }, data };
+          await client.db('admin').command(command);
+          const failure: unknown = await client
+            .db('admin')
+            .command({ ping: 1 })
+            .catch((error: unknown) => error);
+          assert.ok(failure instanceof MongoServerError);
+          versions.push('topologyVersion' in failure);
+        }
+        assert.deepEqual(versions, [true, true, true, true, false, false]);
+      } finally {
+        await client.close();
       }
-      assert.deepEqual(versions, [true, true, true, true, false, false]);
-    } finally {
-      await client.close();
-    }
+    });
   });
-});
+}
 
 describe('a server of a version that the driver cannot speak to', () => {
   for (const [what, hello, code, message] of [

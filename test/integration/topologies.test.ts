@@ -76,7 +76,7 @@ describe('MongoDB as it is deployed', () => {
   }
 
   it('every page says by which read preference it is read, also to a mongos', async () => {
-    const mongos = await startMongoServer({ hello: { msg: 'isdbgrid' } });
+    const mongos = await startMongoServer({ replicaSet: null, hello: { msg: 'isdbgrid' } });
     await fill(mongos.port, 40);
     const url = `mongodb://127.0.0.1:${mongos.port}/?readPreference=secondary&readPreferenceTags=use:reports`;
     const client = await connectMongo(url, { monitorCommands: true });
@@ -145,7 +145,8 @@ describe('MongoDB as it is deployed', () => {
 
     it('speaks TLS unless told otherwise, to the name that DNS gave', { skip: lacksOpenssl() }, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-tls-'));
-      const standalone = await startMongoServer();
+      // The hosts that a member of a set tells would lead past what speaks TLS for it.
+      const standalone = await startMongoServer({ replicaSet: null });
       await fill(standalone.port, 40);
       const authority = new Authority(folder, 'authority');
       const front = await startTlsFront(standalone.port, authority.issue('server', 'DNS:*.mongo2pg.test'));

@@ -1,10 +1,15 @@
 /** Which databases and collections there are, in memory and, with a data directory, in files. */
+import type { UUID } from 'bson';
 import { readInt32 } from '../../match/bson-view.ts';
 import { Collection } from './collection.ts';
-import type { Address } from './document-heap.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import { createMetadata } from './metadata.ts';
+import { createMetadata, isDocument } from './metadata.ts';
 import type { KeptDocument, Metadata } from './metadata.ts';
+import type { Place } from './oplog/entry.ts';
+import { Journal } from './oplog/journal.ts';
+import type { JournalContents } from './oplog/journal.ts';
+import type { JournaledEntry } from './oplog/record.ts';
+import { replay } from './oplog/replay.ts';
 import { RunList } from './runs.ts';
 import { DataDirectory } from './storage.ts';
 import type { CollectionFile } from './storage.ts';
@@ -13,24 +18,41 @@ import { prepareDocument } from './stored-document.ts';
 /** A collection and its file; the file is undefined when nothing is to be kept. */
 export interface StoredCollection {
   metadata: Metadata;
-  readonly documents: Collection;
+  documents: Collection;
   readonly file: CollectionFile | undefined;
+  /** Its name now, as the oplog tells it. */
+  place: Place;
+  /** Whether documents before and after changes are kept for change streams. */
+  keepsImages: boolean;
+  /** What will be left of the documents once writes are rolled back; undefined when none is to be. */
+  majority: Collection | undefined;
+  /** Whether the write that is being done is one that will be rolled back. */
+  isRolledBack: boolean;
 }
 
 export class Catalog {
   readonly #databases = new Map<string, Map<string, StoredCollection>>();
+  readonly #byUuid = new Map<string, StoredCollection>();
   readonly #directory: DataDirectory | undefined;
+  /** Of all writes; undefined when nothing is to be kept. */
+  readonly journal: Journal | undefined;
+  /** What the journal knows of the operations of servers before. */
+  readonly history: Pick<JournalContents, 'history' | 'last'>;
 
   /** Loads what the data directory holds; `warn` is told what a crash cut off. */
-  constructor(dataDir: string | undefined, warn: (message: string) => void) {
+  constructor(dataDir: string | undefined, warn: (message: string) => void, journalBytes: number) {
     if (dataDir === undefined) {
+      this.history = { history: [], last: 0 };
       return;
     }
     this.#directory = new DataDirectory(dataDir);
     try {
-      this.#load(this.#directory, warn);
+      this.journal = new Journal(this.#directory.journalPath, journalBytes);
+      const contents = this.journal.read();
+      this.history = contents;
+      this.#load(this.#directory, contents.pending, warn);
     } catch (error) {
-      this.close();
+      this.#closeFiles();
       throw error;
     }
   }
@@ -48,10 +70,19 @@ export class Catalog {
     checkNames(database, name);
     const file = this.#directory?.open(database, name, settings);
     const metadata = file?.metadata ?? createMetadata(settings);
-    const stored = { metadata, documents: new Collection(), file };
+    const stored = {
+      metadata,
+      documents: new Collection(),
+      file,
+      place: { database, collection: name, uuid: uuidOf(metadata) },
+      keepsImages: areImagesKept(metadata),
+      majority: undefined,
+      isRolledBack: false,
+    };
     const collections = this.#databases.get(database) ?? new Map<string, StoredCollection>();
     collections.set(name, stored);
     this.#databases.set(database, collections);
+    this.#byUuid.set(keyOf(metadata.uuid), stored);
     return stored;
   }
 
@@ -62,9 +93,11 @@ export class Catalog {
     if (collections === undefined || stored === undefined) {
       return false;
     }
+    this.journal?.forget(stored);
     stored.file?.remove();
     stored.documents.isDropped = true;
     collections.delete(name);
+    this.#byUuid.delete(keyOf(stored.metadata.uuid));
     if (collections.size === 0) {
       this.#databases.delete(database);
       this.#directory?.removeDatabase(database);
@@ -72,20 +105,28 @@ export class Catalog {
     return true;
   }
 
-  /** Within its database. False when there is no such collection; the name must be free. */
-  rename(database: string, name: string, to: string): boolean {
+  /** Gives it another name in the same database, which no other has. */
+  rename(stored: StoredCollection, name: string): void {
+    const { database, collection } = stored.place;
+    checkNames(database, name);
     const collections = this.#databases.get(database);
-    const stored = collections?.get(name);
-    if (collections === undefined || stored === undefined) {
-      return false;
-    }
-    checkNames(database, to);
     if (stored.file !== undefined) {
-      this.#directory?.rename(stored.file, database, to, stored.metadata);
+      this.#directory?.rename(stored.file, database, name, stored.metadata);
     }
-    collections.delete(name);
-    collections.set(to, stored);
-    return true;
+    collections?.delete(collection);
+    collections?.set(name, stored);
+    stored.place = { ...stored.place, collection: name };
+  }
+
+  /** The collection with this UUID. */
+  findByUuid(uuid: Buffer | undefined): StoredCollection | undefined {
+    return uuid && this.#byUuid.get(uuid.toString('hex'));
+  }
+
+  *all(): Generator<StoredCollection, void, undefined> {
+    for (const collections of this.#databases.values()) {
+      yield* collections.values();
+    }
   }
 
   databaseNames(): string[] {
@@ -113,7 +154,17 @@ export class Catalog {
     return total;
   }
 
+  /** Brings the files up to date, so that they are what a dump would be, and closes them. */
   close(): void {
+    try {
+      this.journal?.checkpoint();
+    } finally {
+      this.#closeFiles();
+    }
+  }
+
+  #closeFiles(): void {
+    this.journal?.close();
     for (const collections of this.#databases.values()) {
       for (const { file } of collections.values()) {
         file?.close();
@@ -123,7 +174,7 @@ export class Catalog {
     this.#directory?.close();
   }
 
-  #load(directory: DataDirectory, warn: (message: string) => void): void {
+  #load(directory: DataDirectory, pending: readonly JournaledEntry[], warn: (message: string) => void): void {
     for (const { database, collection } of directory.list()) {
       const { documents, file } = this.create(database, collection);
       const tornBytes = file?.load((bytes, start, end) => {
@@ -139,6 +190,9 @@ export class Catalog {
         );
       }
     }
+    for (const stored of replay(this, pending)) {
+      this.journal?.fallBehind(stored);
+    }
   }
 }
 
@@ -149,22 +203,34 @@ export function changeIndexes(stored: StoredCollection, indexes: readonly KeptDo
   stored.metadata = metadata;
 }
 
-/** Removes documents from the file first, then from memory, so that a full disk leaves both as they were. */
-export function removeDocuments(stored: StoredCollection, addresses: readonly Address[]): void {
-  const { documents, file } = stored;
-  if (file !== undefined) {
-    const removed = new Set(addresses);
-    const kept = new RunList();
-    for (const address of documents.scanAddresses()) {
-      if (!removed.has(address)) {
-        const chunk = documents.chunkOf(address);
-        const offset = documents.offsetOf(address);
-        kept.add(chunk, offset, readInt32(chunk, offset));
-      }
-    }
-    file.rewrite(kept);
+export function changeOptions(stored: StoredCollection, options: KeptDocument): void {
+  const metadata = { ...stored.metadata, options };
+  stored.file?.saveMetadata(metadata);
+  stored.metadata = metadata;
+  stored.keepsImages = areImagesKept(metadata);
+}
+
+/** Has the file hold what the collection does. */
+export function rewriteFile({ documents, majority, file }: StoredCollection): void {
+  const all = new RunList();
+  for (const { bytes, start } of (majority ?? documents).scan()) {
+    all.add(bytes, start, readInt32(bytes, start));
   }
-  documents.remove(addresses);
+  file?.rewrite(all);
+}
+
+function keyOf(uuid: UUID): string {
+  return uuid.toHexString(false);
+}
+
+/** Views and time series have none, as far as a client is told. */
+function uuidOf({ type, uuid }: Metadata): Buffer | undefined {
+  return type === 'collection' ? Buffer.from(uuid.buffer) : undefined;
+}
+
+function areImagesKept({ options }: Metadata): boolean {
+  const { changeStreamPreAndPostImages: images } = options;
+  return isDocument(images) && images.enabled === true;
 }
 
 /** https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions */

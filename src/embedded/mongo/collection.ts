@@ -52,10 +52,30 @@ export class Collection {
       this.#index.remove(bytes[start + idTypeOffset] ?? 0, bytes, start + idValueOffset);
       this.dataBytes -= readInt32(bytes, start);
     }
-    const deadBytes = this.#heap.appendedBytes - this.dataBytes;
-    if (deadBytes > minReclaimedBytes && deadBytes > this.dataBytes) {
-      this.#compact();
+    this.#reclaim();
+  }
+
+  /** Stores documents in place of those with the same `_id`, which are there. */
+  replace(documents: readonly Buffer[]): void {
+    for (const document of documents) {
+      const type = document[idTypeOffset] ?? 0;
+      const old = this.find(type, document, idValueOffset);
+      if (old === undefined) {
+        continue;
+      }
+      this.dataBytes += document.length - readInt32(this.#heap.chunkOf(old), this.#heap.offsetOf(old));
+      this.#index.replace(type, document, idValueOffset, this.#heap.append(document, 0, document.length));
     }
+    this.#reclaim();
+  }
+
+  /** Another collection with the same documents. */
+  copy(): Collection {
+    const copy = new Collection();
+    for (const { bytes, start } of this.scan()) {
+      copy.insert(bytes, start, start + readInt32(bytes, start));
+    }
+    return copy;
   }
 
   count(intervals: readonly Interval[]): number {
@@ -99,6 +119,14 @@ export class Collection {
     const picked = Array.from(this.#index.pick(ranks), (address) => this.refOf(address));
     shuffle(picked);
     return picked;
+  }
+
+  /** Addresses that were handed out before are valid no more. */
+  #reclaim(): void {
+    const deadBytes = this.#heap.appendedBytes - this.dataBytes;
+    if (deadBytes > minReclaimedBytes && deadBytes > this.dataBytes) {
+      this.#compact();
+    }
   }
 
   #compact(): void {

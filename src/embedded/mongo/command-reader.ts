@@ -6,11 +6,11 @@ import { readAsDouble } from '../../match/numbers.ts';
 import { isTruthy } from '../../match/operators.ts';
 import { nameType } from '../../match/type-names.ts';
 
-/** Arguments that every command takes; none of them changes what a server of one node and no sessions does. */
+/** Arguments that every command takes. Those that matter to a replica set are read before the command runs. */
 const genericArguments = new Set(
   (
     '$db $readPreference $clusterTime $configServerTime $queryOptions lsid readConcern writeConcern comment ' +
-    'maxTimeMS apiVersion apiStrict apiDeprecationErrors rawData'
+    'maxTimeMS apiVersion apiStrict apiDeprecationErrors rawData txnNumber'
   ).split(' '),
 );
 

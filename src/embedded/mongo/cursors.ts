@@ -14,6 +14,11 @@ export interface Cursor {
   readonly namespace: string;
   readonly source: BatchSource;
   lastUsedMs: number;
+  /** Whether a command waits on it: it must be alone. */
+  isInUse: boolean;
+  isKilled: boolean;
+  /** Called when it is killed. */
+  onKilled: (() => void) | undefined;
 }
 
 /** As mongod's cursorTimeoutMillis: a client that went away leaves no cursor for ever. */
@@ -25,11 +30,19 @@ export class Cursors {
   open(namespace: string, source: BatchSource): Cursor {
     const now = Date.now();
     for (const [id, cursor] of this.#open) {
-      if (now - cursor.lastUsedMs > idleTimeoutMs) {
+      if (!cursor.isInUse && now - cursor.lastUsedMs > idleTimeoutMs) {
         this.#open.delete(id);
       }
     }
-    const cursor: Cursor = { id: createId(), namespace, source, lastUsedMs: now };
+    const cursor: Cursor = {
+      id: createId(),
+      namespace,
+      source,
+      lastUsedMs: now,
+      isInUse: false,
+      isKilled: false,
+      onKilled: undefined,
+    };
     this.#open.set(cursor.id, cursor);
     return cursor;
   }
@@ -49,8 +62,25 @@ export class Cursors {
     return cursor;
   }
 
+  /** Holds the cursor for a command that waits; returns how to let go of it. */
+  use(cursor: Cursor): () => void {
+    if (cursor.isInUse) {
+      throw new CommandError(ErrorCode.cursorInUse, `cursor id ${cursor.id.toString()} is already in use`);
+    }
+    cursor.isInUse = true;
+    return () => {
+      cursor.isInUse = false;
+      cursor.lastUsedMs = Date.now();
+    };
+  }
+
   /** False when there is no such cursor. */
   close(id: bigint): boolean {
+    const cursor = this.#open.get(id);
+    if (cursor !== undefined) {
+      cursor.isKilled = true;
+      cursor.onKilled?.();
+    }
     return this.#open.delete(id);
   }
 }

@@ -3,24 +3,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandReader } from './command-reader.ts';
 import { aggregate } from './commands/aggregate.ts';
 import { collStats, drop, dropDatabase, listCollections, listDatabases } from './commands/catalog.ts';
-import { renameCollection } from './commands/rename.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
 import { create } from './commands/create.ts';
 import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
-import { getParameter, hello, ping, saslStart } from './commands/handshake.ts';
+import { getParameter, hello, ping, replSetFreeze, replSetStepDown } from './commands/handshake.ts';
+import { saslStart } from './commands/handshake.ts';
 import { createIndexes, dropIndexes, listIndexes } from './commands/indexes.ts';
+import { collMod } from './commands/modify.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';
+import { renameCollection } from './commands/rename.ts';
+import { findAndModify, update } from './commands/update.ts';
 import { insert, remove } from './commands/write.ts';
 import { QueryError, UnsupportedError } from '../../match/errors.ts';
 import { CommandError, ErrorCode, nameCode, notImplemented } from './errors.ts';
 import type { Reply, Request } from './message.ts';
-import { awaitedMs, isStateChange, type TopologyVersion } from './topology-version.ts';
+import { readReadConcern } from './read-concern.ts';
+import { checkRole } from './role.ts';
+import { beginStatements, isRetryable } from './sessions.ts';
+import { isStateChange } from './topology-version.ts';
+import type { TopologyVersion } from './topology-version.ts';
 
 const commands = new Map<string, CommandHandler>(
   Object.entries({
     aggregate,
     buildInfo,
     buildinfo: buildInfo,
+    collMod,
     collStats,
     configureFailPoint,
     connectionStatus,
@@ -33,6 +41,8 @@ const commands = new Map<string, CommandHandler>(
     dropIndexes,
     endSessions,
     find,
+    findAndModify,
+    findandmodify: findAndModify,
     getMore,
     getParameter,
     hello,
@@ -45,7 +55,10 @@ const commands = new Map<string, CommandHandler>(
     listIndexes,
     ping,
     renameCollection,
+    replSetFreeze,
+    replSetStepDown,
     saslStart,
+    update,
   }),
 );
 
@@ -59,8 +72,8 @@ export async function answer(
   connection: ConnectionState,
   closing: AbortSignal,
 ): Promise<Outcome> {
+  const command = new CommandReader(request.bytes, request.bodyStart);
   try {
-    const command = new CommandReader(request.bytes, request.bodyStart);
     const database = request.legacyDatabase ?? command.string('$db');
     if (database === undefined) {
       throw new CommandError(40571, 'OP_MSG requests require a $db argument');
@@ -72,12 +85,9 @@ export async function answer(
     if (request.isLegacy && handler !== hello) {
       throw new CommandError(352, `Unsupported OP_QUERY command: ${command.name}`);
     }
-    if (['txnNumber', 'startTransaction', 'autocommit'].some((name) => command.has(name))) {
-      throw new CommandError(
-        ErrorCode.illegalOperation,
-        'Transaction numbers are only allowed on a replica set member or mongos',
-      );
-    }
+    const { replicaSet, retryableWrites } = server;
+    checkRole(command, replicaSet);
+    const readConcern = readReadConcern(command, replicaSet?.oplog);
     const action =
       handler === configureFailPoint ? undefined : server.failPoints.hit(command.name, connection.appName);
     if (action !== undefined) {
@@ -91,30 +101,31 @@ export async function answer(
         throw action.error;
       }
     }
-    if (handler === hello) {
-      const waitMs = awaitedMs(command, server.topologyVersion);
-      if (waitMs > 0) await sleep(waitMs, undefined, { signal: closing });
-    }
-    return handler({ server, connection, database, command, request });
+    const statements = beginStatements(command, retryableWrites, replicaSet !== undefined);
+    return await handler({ server, connection, database, command, request, readConcern, statements });
   } catch (error) {
     if (closing.aborted) {
       throw error;
     }
-    return replyError(error, server.topologyVersion);
+    return replyError(error, server.topologyVersion, command);
   }
 }
 
 /** mongod's form of an error; one that is not mongod's (a full disk, a defect) is an internal error. */
-export function replyError(error: unknown, topologyVersion: TopologyVersion): Reply {
+export function replyError(error: unknown, topologyVersion: TopologyVersion, command?: CommandReader): Reply {
   const { code, message, errorLabels } = toCommandError(error);
+  const labels =
+    errorLabels.length === 0 && command !== undefined && isRetryable(command, code)
+      ? ['RetryableWriteError']
+      : errorLabels;
   return {
     document: {
       ok: 0,
       errmsg: message,
       code,
       codeName: nameCode(code),
-      ...(errorLabels.length > 0 ? { errorLabels } : {}),
-      ...(isStateChange(code) ? { topologyVersion } : {}),
+      ...(labels.length > 0 ? { errorLabels: labels } : {}),
+      ...(isStateChange(code) ? { topologyVersion: topologyVersion.describe() } : {}),
     },
   };
 }

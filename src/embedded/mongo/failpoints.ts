@@ -1,10 +1,24 @@
 /**
- * The fail point `failCommand`, as mongod has it for tests of drivers and applications.
+ * Fail points: `failCommand` and `failGetMoreAfterCursorCheckout` as mongod has them for tests of drivers and
+ * applications, and others of our own, for what a real server does only now and then.
  *
  * https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-fail-point
  */
-import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import type { CommandReader } from './command-reader.ts';
+import { CommandError, ErrorCode } from './errors.ts';
+import { FailPointMode } from './fail-point-mode.ts';
+import type { Lies } from './lies.ts';
+import type { Oplog } from './oplog/oplog.ts';
+
+const names = [
+  'failCommand',
+  'failGetMoreAfterCursorCheckout',
+  'silentChangeStreams',
+  'loseOplogHistory',
+  'staleReads',
+  'rolledBackWrites',
+] as const;
+type Name = (typeof names)[number];
 
 /** What a command that hits the fail point does: wait, then close the connection or fail, or neither. */
 export interface FailAction {
@@ -13,30 +27,62 @@ export interface FailAction {
   readonly error: CommandError | undefined;
 }
 
-type Mode =
-  { kind: 'off' } | { kind: 'alwaysOn' } | { kind: 'times'; left: number } | { kind: 'skip'; left: number };
-
 interface FailCommand extends FailAction {
   readonly commands: ReadonlySet<string>;
   readonly appName: string | undefined;
 }
 
+/** `failCommand`, those of change streams, and those that lie. */
 export class FailPoints {
-  #mode: Mode = { kind: 'off' };
+  readonly #modes = new Map<string, FailPointMode>(names.map((name) => [name, new FailPointMode()]));
   #failCommand: FailCommand | undefined;
-  #hitCount = 0;
+  #getMoreErrorCode: number = ErrorCode.internalError;
 
   /** Sets the fail point from a `configureFailPoint` command; returns how often it was hit since the server started. */
-  configure(command: CommandReader): number {
-    const name = command.string('configureFailPoint');
-    if (name !== 'failCommand') {
-      throw new CommandError(ErrorCode.failPointSetFailed, `${name ?? ''} not found`);
+  configure(command: CommandReader, lies: Lies, oplog: Oplog | undefined): number {
+    const name = command.string('configureFailPoint') ?? '';
+    const before = this.#modes.get(name);
+    if (before === undefined) {
+      throw new CommandError(ErrorCode.failPointSetFailed, `${name} not found`);
     }
-    const mode = parseMode(command);
-    const failCommand = mode.kind === 'off' ? undefined : parseData(command.document('data'));
-    this.#mode = mode;
-    this.#failCommand = failCommand;
-    return this.#hitCount;
+    const mode = FailPointMode.read(command, before.hitCount);
+    const data = command.document('data');
+    switch (name) {
+      case 'failCommand':
+        this.#failCommand = mode.isOff ? undefined : parseData(data);
+        break;
+      case 'failGetMoreAfterCursorCheckout':
+        data?.refuseUnknown(['errorCode', 'closeConnection'], 'data');
+        this.#getMoreErrorCode = data?.count('errorCode') ?? ErrorCode.internalError;
+        break;
+      case 'silentChangeStreams':
+        data?.refuseUnknown([], 'data');
+        break;
+      case 'loseOplogHistory':
+        if (!mode.isOff) oplog?.forget();
+        break;
+      case 'staleReads':
+        lies.configureStaleReads(mode, data);
+        break;
+      case 'rolledBackWrites':
+        lies.configureRolledBackWrites(mode, data);
+        break;
+      default:
+    }
+    this.#modes.set(name, mode);
+    return mode.hitCount;
+  }
+
+  /** Whether change streams are to tell nothing, as one whose server hangs. */
+  get isSilent(): boolean {
+    return this.#isHit('silentChangeStreams');
+  }
+
+  /** mongod's own: a getMore that fails once it has its cursor. */
+  failGetMore(): void {
+    if (this.#isHit('failGetMoreAfterCursorCheckout')) {
+      throw new CommandError(this.#getMoreErrorCode, 'Hit the fail point failGetMoreAfterCursorCheckout');
+    }
   }
 
   /** What the command that is about to run is to do instead; undefined when nothing. */
@@ -48,49 +94,12 @@ export class FailPoints {
     if (failCommand.appName !== undefined && failCommand.appName !== appName) {
       return undefined;
     }
-    const mode = this.#mode;
-    if (mode.kind === 'off' || (mode.kind === 'times' && mode.left === 0)) {
-      return undefined;
-    }
-    if (mode.kind === 'skip' && mode.left > 0) {
-      mode.left--;
-      return undefined;
-    }
-    if (mode.kind === 'times') {
-      mode.left--;
-    }
-    this.#hitCount++;
-    return failCommand;
+    return this.#isHit('failCommand') ? failCommand : undefined;
   }
-}
 
-function parseMode(command: CommandReader): Mode {
-  if (command.isString('mode')) {
-    const kind = command.string('mode');
-    if (kind === 'off' || kind === 'alwaysOn') {
-      return { kind };
-    }
-    throw new CommandError(ErrorCode.badValue, `unknown mode: ${kind ?? ''}`);
+  #isHit(name: Name): boolean {
+    return this.#modes.get(name)?.hit() === true;
   }
-  const mode = command.document('mode');
-  if (mode === undefined) {
-    throw new CommandError(ErrorCode.illegalOperation, "When setting a failpoint, you must supply a 'mode'");
-  }
-  if (mode.has('activationProbability')) {
-    throw notImplemented('the mode activationProbability of a fail point');
-  }
-  const times = mode.count('times');
-  if (times !== undefined) {
-    return { kind: 'times', left: times };
-  }
-  const skip = mode.count('skip');
-  if (skip !== undefined) {
-    return { kind: 'skip', left: skip };
-  }
-  throw new CommandError(
-    ErrorCode.badValue,
-    "'mode' must be one of 'off', 'alwaysOn', '{times:n}', '{skip:n}' or '{activationProbability:p}'",
-  );
 }
 
 const dataFields = [

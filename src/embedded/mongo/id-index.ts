@@ -116,6 +116,17 @@ export class IdIndex {
     return true;
   }
 
+  /** Has the entry of this `_id` lead to another document of the same `_id`. */
+  replace(type: number, bytes: Buffer, start: number, address: Address): void {
+    const { block: number, slot } = this.#findFirst(
+      (block, slot) => this.#compareEntry(block, slot, type, bytes, start) >= 0,
+    );
+    const block = this.#blocks[number];
+    if (block !== undefined && slot < block.count) {
+      block.addresses[slot] = address;
+    }
+  }
+
   /** How many documents lie in the intervals. */
   count(intervals: readonly Interval[]): number {
     let total = 0;

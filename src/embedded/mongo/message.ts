@@ -19,7 +19,7 @@ const opQuery = 2004;
 const opMsg = 2013;
 
 /** Flag bits of OP_MSG; a set bit among the lower 16 that is not known must be refused. */
-const Flag = { checksumPresent: 1, moreToCome: 2, requiredBits: 0xffff, exhaustAllowed: 0x1_0000 } as const;
+const Flag = { checksumPresent: 1, moreToCome: 2, exhaustAllowed: 0x1_0000, requiredBits: 0xffff } as const;
 
 /** Documents of one kind 1 section: [start, end) of the message, each checked for its outer length only. */
 export interface DocumentSequence {
@@ -33,7 +33,7 @@ export interface Request {
   readonly isLegacy: boolean;
   /** False when the client wants no reply (moreToCome: an unacknowledged write). */
   readonly isReplyWanted: boolean;
-  /** The client takes several replies to this one request, each of which tells that more are to come. */
+  /** Whether the client takes further replies without asking for them: a hello that goes on. */
   readonly isExhaustAllowed: boolean;
   readonly bytes: Buffer;
   /** Where the command's document starts in `bytes`; checked to be well-formed. */
@@ -49,15 +49,22 @@ export interface CursorReply {
   readonly cursorId: bigint;
   readonly batchName: 'firstBatch' | 'nextBatch';
   readonly batch: Batch;
+  /** Of a change stream: the token after which a stream goes on when nothing more is read of this one. */
+  readonly resumeToken?: Document | undefined;
 }
 
-export type Reply =
-  | {
-      readonly document: Document;
-      /** Another reply follows, to no further request. */
-      readonly isMoreToCome?: boolean;
-    }
-  | { readonly cursor: CursorReply };
+export type Reply = { readonly document: Document } | { readonly cursor: CursorReply };
+
+/** What the message around a reply is to be. */
+export interface ReplyOptions {
+  readonly responseTo: number;
+  /** In answer to an OP_QUERY. */
+  readonly isLegacy: boolean;
+  /** Another reply follows without a request. */
+  readonly isMoreToCome?: boolean;
+  /** Elements that the reply's document ends with: its times. */
+  readonly times?: Buffer | undefined;
+}
 
 /** The request's own number, for the reply to an error found before the request could be taken apart. */
 export function readRequestId(bytes: Buffer): number {
@@ -169,22 +176,27 @@ export function* splitSequence(
   }
 }
 
+const noTimes = Buffer.alloc(0);
+
 /** The whole message that answers a request, in memory of `room`. */
-export function encodeReply(reply: Reply, responseTo: number, isLegacy: boolean, room: ReplyBuffer): Buffer {
+export function encodeReply(reply: Reply, options: ReplyOptions, room: ReplyBuffer): Buffer {
+  const { responseTo, isLegacy, isMoreToCome = false, times = noTimes } = options;
   if (isLegacy) {
     return encodeLegacyReply('document' in reply ? reply.document : {}, responseTo);
   }
   const bodyStart = headerBytes + 5;
   let message: Buffer;
   if ('cursor' in reply) {
-    message = encodeCursor(reply.cursor, bodyStart, room);
+    message = encodeCursor(reply.cursor, bodyStart, times, room);
   } else {
     const body = serialize(reply.document, { ignoreUndefined: true });
-    message = room.take(bodyStart + body.length);
+    message = room.take(bodyStart + body.length + times.length);
     message.set(body, bodyStart);
+    times.copy(message, bodyStart + body.length - 1);
+    message[message.length - 1] = 0;
+    message.writeInt32LE(body.length + times.length, bodyStart);
   }
   writeHeader(message, responseTo, opMsg);
-  const isMoreToCome = 'document' in reply && reply.isMoreToCome === true;
   message.writeUInt32LE(isMoreToCome ? Flag.moreToCome : 0, headerBytes);
   message[headerBytes + 4] = 0;
   return message;
@@ -200,14 +212,20 @@ function encodeLegacyReply(document: Document, responseTo: number): Buffer {
   return message;
 }
 
-/** `{cursor: {<batchName>: [...], id: <int64>, ns: <string>}, ok: 1}`, after `prefixBytes` of room. */
-function encodeCursor(reply: CursorReply, prefixBytes: number, room: ReplyBuffer): Buffer {
-  const { batch, batchName, cursorId, namespace } = reply;
-  const rest = Buffer.from(serialize({ id: Long.fromBigInt(cursorId), ns: namespace }));
+/** `{cursor: {<batchName>: [...], id: <int64>, ns: <string>}, ok: 1, <times>}`, after `prefixBytes` of room. */
+function encodeCursor(reply: CursorReply, prefixBytes: number, times: Buffer, room: ReplyBuffer): Buffer {
+  const { batch, batchName, cursorId, namespace, resumeToken } = reply;
+  const rest = Buffer.from(
+    serialize({
+      ...(resumeToken === undefined ? {} : { postBatchResumeToken: resumeToken }),
+      id: Long.fromBigInt(cursorId),
+      ns: namespace,
+    }),
+  );
   // The fields of `rest` and its final zero, without its length.
   const restBytes = rest.length - 4;
   const cursorBytes = 4 + 1 + batchName.length + 1 + batch.arrayBytes + restBytes;
-  const bodyBytes = 4 + cursorField.length + cursorBytes + okField.length + 1;
+  const bodyBytes = 4 + cursorField.length + cursorBytes + okField.length + times.length + 1;
   const message = room.take(prefixBytes + bodyBytes);
   let offset = message.writeInt32LE(bodyBytes, prefixBytes);
   offset += cursorField.copy(message, offset);
@@ -218,6 +236,7 @@ function encodeCursor(reply: CursorReply, prefixBytes: number, room: ReplyBuffer
   offset = batch.write(message, offset);
   offset += rest.copy(message, offset, 4);
   offset += okField.copy(message, offset);
+  offset += times.copy(message, offset);
   message[offset] = 0;
   return message;
 }

@@ -62,6 +62,8 @@ export function parseStage(stage: RawField, index: number, namespace: string): S
       return project(operator);
     case '$collStats':
       return collStats(operator, index, namespace);
+    case '$changeStream':
+      throw new CommandError(40602, '$changeStream is only valid as the first stage in a pipeline');
     default:
       throw unsupportedStages.has(operator.name)
         ? notImplemented(`the stage ${operator.name}`)
@@ -70,9 +72,9 @@ export function parseStage(stage: RawField, index: number, namespace: string): S
 }
 
 /** Stages that mongod has and this server has not. */
-const unsupportedStages = new Set(
+export const unsupportedStages = new Set(
   (
-    '$addFields $bucket $bucketAuto $changeStream $changeStreamSplitLargeEvent $currentOp $densify $documents $facet ' +
+    '$addFields $bucket $bucketAuto $changeStreamSplitLargeEvent $currentOp $densify $documents $facet ' +
     '$fill $geoNear $graphLookup $indexStats $listLocalSessions $listSampledQueries $listSearchIndexes $listSessions ' +
     '$lookup $merge $out $planCacheStats $queryStats $redact $replaceRoot $replaceWith $search $searchMeta $set ' +
     '$setWindowFields $shardedDataDistribution $sortByCount $unionWith $unset $unwind $vectorSearch'

@@ -16,18 +16,32 @@ import type { Outcome } from './dispatch.ts';
 import { QueryError } from '../../match/errors.ts';
 import { MalformedMessageError } from './errors.ts';
 import { FailPoints } from './failpoints.ts';
+import { Lies } from './lies.ts';
 import { encodeReply, parseRequest, readRequestId } from './message.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
-import { createTopologyVersion } from './topology-version.ts';
 import { MessageReader } from './message-reader.ts';
+import { defaultOplogBytes, Oplog } from './oplog/oplog.ts';
+import { ReplicaSet, ReplyTimes } from './replica-set.ts';
+import { RetryableWrites } from './retryable-writes.ts';
+import { TopologyVersion } from './topology-version.ts';
+import { WriteLog } from './write-log.ts';
 
 const host = '127.0.0.1';
+const defaultSetName = 'embedded';
+const replyTimes = new ReplyTimes();
 
 export interface MongoServerOptions {
   /** Where collections are kept, as mongodump-style files; without it they are in memory only. */
   readonly dataDir?: string;
   /** 0, the default, takes any free port. */
   readonly port?: number;
+  /**
+   * The name of the replica set whose only member this is, which has an oplog and change streams; null for a standalone,
+   * which has neither. The default is a set.
+   */
+  readonly replicaSet?: string | null;
+  /** How much history change streams find, at most; the default is 256 MB. */
+  readonly oplogBytes?: number;
   /** Added to each reply to hello, or in place of what is there: a server of a replica set, or a mongos, for tests. */
   readonly hello?: Readonly<Record<string, unknown>>;
   /** Told what had to be repaired in the data directory at the start. */
@@ -44,29 +58,55 @@ export interface MongoServer {
 
 /** Starts a server on loopback; fails with a SourceError when the port is taken or the data directory damaged. */
 export async function startMongoServer(options: MongoServerOptions = {}): Promise<MongoServer> {
-  const catalog = new Catalog(options.dataDir, options.onWarning ?? (() => undefined));
-  const { hello = {} } = options;
+  const { hello = {}, replicaSet: setName = defaultSetName, oplogBytes = defaultOplogBytes } = options;
+  const catalog = new Catalog(options.dataDir, options.onWarning ?? (() => undefined), oplogBytes);
+  const { history, last } = catalog.history;
+  // A standalone keeps the journal, and no history for others to read.
+  const oplog = setName === null ? new Oplog(0, [], last) : new Oplog(oplogBytes, history, last);
+  const topologyVersion = new TopologyVersion();
+  const replicaSet = setName === null ? undefined : new ReplicaSet(setName, oplog, topologyVersion);
   const state: ServerState = {
     catalog,
     cursors: new Cursors(),
     failPoints: new FailPoints(),
-    topologyVersion: createTopologyVersion(),
+    retryableWrites: new RetryableWrites(),
+    writes: new WriteLog(oplog, catalog.journal),
+    lies: new Lies(catalog, oplog),
+    topologyVersion,
+    replicaSet,
     hello,
   };
   const closing = new AbortController();
   const connections = new Map<Socket, Promise<void>>();
   let lastConnectionId = 0;
   const server = createServer({ noDelay: true }, (socket) => {
-    const connection: ConnectionState = { id: ++lastConnectionId, appName: undefined };
+    const ended = new AbortController();
+    socket.once('close', () => {
+      ended.abort();
+    });
+    const connection: ConnectionState = {
+      id: ++lastConnectionId,
+      appName: undefined,
+      toldTopology: undefined,
+      ended: ended.signal,
+    };
     const served = serve(socket, state, connection, closing.signal).finally(() => {
       connections.delete(socket);
     });
     connections.set(socket, served);
   });
-  const port = await listen(server, options.port ?? 0).catch((error: unknown) => {
+  let port: number;
+  try {
+    if (history.length === 0) state.writes.begin();
+    port = await listen(server, options.port ?? 0);
+  } catch (error) {
     catalog.close();
     throw error;
-  });
+  }
+  if (replicaSet !== undefined) {
+    replicaSet.host = `${host}:${port}`;
+    replicaSet.oplog.startNoops();
+  }
   let closed: Promise<void> | undefined;
   return {
     port,
@@ -81,6 +121,7 @@ export async function startMongoServer(options: MongoServerOptions = {}): Promis
         }
         await Promise.all(connections.values());
         await isClosed;
+        replicaSet?.stop();
         catalog.close();
       })();
       return closed;
@@ -111,20 +152,33 @@ async function serve(
   closing: AbortSignal,
 ): Promise<void> {
   const reader = new MessageReader();
+  const { replicaSet } = state;
   const room = new ReplyBuffer();
   try {
     for await (const chunk of socket as AsyncIterable<Buffer>) {
       for (const message of reader.push(chunk)) {
-        for (let isMoreToCome = true; isMoreToCome;) {
-          const { outcome, isReplyWanted, isLegacy } = await handle(message, state, connection, closing);
+        let responseTo = readRequestId(message);
+        connection.toldTopology = undefined;
+        let isMoreToCome;
+        do {
+          const { outcome, isReplyWanted, isLegacy, isExhaust } = await handle(
+            message,
+            state,
+            connection,
+            closing,
+          );
           if (outcome === 'closeConnection') {
             return;
           }
+          isMoreToCome = isExhaust && !connection.ended.aborted;
           if (isReplyWanted) {
-            await send(socket, encodeReply(outcome, readRequestId(message), isLegacy, room));
+            const times =
+              replicaSet && replyTimes.encode(replicaSet.oplog.clock.last, replicaSet.oplog.lastTime);
+            const reply = encodeReply(outcome, { responseTo, isLegacy, isMoreToCome, times }, room);
+            responseTo = readRequestId(reply);
+            await send(socket, reply);
           }
-          isMoreToCome = 'document' in outcome && outcome.isMoreToCome === true;
-        }
+        } while (isMoreToCome);
       }
     }
   } catch {
@@ -134,12 +188,20 @@ async function serve(
   }
 }
 
+interface Handled {
+  readonly outcome: Outcome;
+  readonly isReplyWanted: boolean;
+  readonly isLegacy: boolean;
+  /** The request is to be answered again, when there is something new to say: a hello that goes on. */
+  readonly isExhaust: boolean;
+}
+
 async function handle(
   message: Buffer,
   state: ServerState,
   connection: ConnectionState,
   closing: AbortSignal,
-): Promise<{ outcome: Outcome; isReplyWanted: boolean; isLegacy: boolean }> {
+): Promise<Handled> {
   let request;
   try {
     request = parseRequest(message);
@@ -147,10 +209,14 @@ async function handle(
     if (error instanceof MalformedMessageError || !(error instanceof QueryError)) {
       throw error;
     }
-    return { outcome: replyError(error, state.topologyVersion), isReplyWanted: true, isLegacy: false };
+    const outcome = replyError(error, state.topologyVersion);
+    return { outcome, isReplyWanted: true, isLegacy: false, isExhaust: false };
   }
   const outcome = await answer(request, state, connection, closing);
-  return { outcome, isReplyWanted: request.isReplyWanted, isLegacy: request.isLegacy };
+  const { isReplyWanted, isLegacy, isExhaustAllowed } = request;
+  const isTold = outcome !== 'closeConnection' && 'document' in outcome && outcome.document.ok === 1;
+  const isExhaust = isExhaustAllowed && isTold && connection.toldTopology !== undefined;
+  return { outcome, isReplyWanted, isLegacy, isExhaust };
 }
 
 /** Resolves when the reply is handed to the operating system, so that a slow client holds one reply at most. */

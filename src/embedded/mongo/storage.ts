@@ -30,6 +30,7 @@ import { maxDocumentBytes } from './stored-document.ts';
 const suffix = '.bson';
 const metadataSuffix = '.metadata.json';
 const lockName = 'embedded-mongo.lock';
+const journalName = 'embedded-mongo.oplog';
 /** The longest file name on the usual file systems. */
 const maxFileNameBytes = 255;
 /** Large enough for few system calls, small enough to be no burden; a larger document gets a larger buffer. */
@@ -44,6 +45,8 @@ export class CollectionFile {
   #name: string;
   #path: string;
   #metadataPath: string;
+  /** Whether the file lacks changes that the journal has: then documents are added by writing it anew only. */
+  isBehind = false;
   #fd: number;
   #size: number;
 
@@ -69,7 +72,7 @@ export class CollectionFile {
   /** Adds documents at the end: all of them, or, when that fails, none. */
   append(documents: RunList): void {
     try {
-      writeAll(this.#fd, documents.runs);
+      writeAll(this.#fd, buffersOf(documents.runs));
       this.#size += documents.totalBytes;
     } catch (error) {
       ftruncateSync(this.#fd, this.#size);
@@ -82,7 +85,7 @@ export class CollectionFile {
     const temporaryPath = `${this.#path}.tmp`;
     const fd = openSync(temporaryPath, 'w');
     try {
-      writeAll(fd, documents.runs);
+      writeAll(fd, buffersOf(documents.runs));
     } finally {
       closeSync(fd);
     }
@@ -90,6 +93,7 @@ export class CollectionFile {
     closeSync(this.#fd);
     this.#fd = openSync(this.#path, 'a+');
     this.#size = documents.totalBytes;
+    this.isBehind = false;
   }
 
   /**
@@ -181,6 +185,11 @@ export class DataDirectory {
     rmSync(this.#lockPath, { force: true });
   }
 
+  /** Where the journal is kept: no database has such a name. */
+  get journalPath(): string {
+    return join(this.#path, journalName);
+  }
+
   /** Creates the collection's file with these settings, or opens it when it is there. */
   open(database: string, collection: string, settings: Partial<Metadata>): CollectionFile {
     return new CollectionFile(this.#baseOf(database, collection), collection, settings);
@@ -190,7 +199,7 @@ export class DataDirectory {
     file.rename(this.#baseOf(database, collection), collection, metadata);
   }
 
-  /** Where a collection's files are, without their suffix. */
+  /** The path of a collection's files, without their suffixes; the directory is made. */
   #baseOf(database: string, collection: string): string {
     const fileName = escapeName(collection);
     if (fileName.length + metadataSuffix.length > maxFileNameBytes) {
@@ -219,7 +228,7 @@ export class DataDirectory {
   /** Which collections there are. */
   list(): { database: string; collection: string }[] {
     return readdirSync(this.#path, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
+      .filter((entry) => entry.isDirectory() && entry.name !== journalName)
       .flatMap((directory) =>
         readdirSync(join(this.#path, directory.name))
           .filter((name) => name.endsWith(suffix))
@@ -276,11 +285,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function writeAll(fd: number, runs: readonly Run[]): void {
-  for (let first = 0; first < runs.length; first += maxBuffersPerWrite) {
-    let buffers = runs
-      .slice(first, first + maxBuffersPerWrite)
-      .map(({ bytes, start, length }) => bytes.subarray(start, start + length));
+function buffersOf(runs: readonly Run[]): Buffer[] {
+  return runs.map(({ bytes, start, length }) => bytes.subarray(start, start + length));
+}
+
+export function writeAll(fd: number, pieces: readonly Buffer[]): void {
+  for (let first = 0; first < pieces.length; first += maxBuffersPerWrite) {
+    let buffers = pieces.slice(first, first + maxBuffersPerWrite);
     while (buffers.length > 0) {
       buffers = dropWritten(buffers, writevSync(fd, buffers));
     }

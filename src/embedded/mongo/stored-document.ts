@@ -21,6 +21,11 @@ const maxStoredDepth = 180;
 /** `_id` and its zero, as a little-endian word. */
 const idNameWord = 0x00_64_69_5f;
 
+/** Whether the document's first field is its `_id`. */
+export function isIdFirst(bytes: Buffer, start: number): boolean {
+  return readInt32(bytes, start) > 9 && readInt32(bytes, start + 5) === idNameWord;
+}
+
 /** A document in [start, end) of `bytes`. */
 export interface PreparedDocument {
   readonly bytes: Buffer;

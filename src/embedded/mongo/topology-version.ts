@@ -1,19 +1,48 @@
 /**
- * By what a driver tells news of a server from what it knew: which process it is, and how often its state has changed. That
- * of this server never does.
+ * By what a driver tells news of a server from what it knew: which process it is, and how often its state has changed.
+ * That of a standalone never does.
  * https://github.com/mongodb/specifications/blob/master/source/server-discovery-and-monitoring/server-monitoring.md
  */
 import { Long, ObjectId } from 'bson';
-import { findField } from '../../match/bson-view.ts';
-import type { CommandReader } from './command-reader.ts';
+import type { Document } from 'bson';
 
-export interface TopologyVersion {
-  readonly processId: ObjectId;
-  readonly counter: Long;
-}
+export class TopologyVersion {
+  readonly #processId = new ObjectId();
+  #counter = 0;
+  readonly #waiters = new Set<() => void>();
 
-export function createTopologyVersion(): TopologyVersion {
-  return { processId: new ObjectId(), counter: Long.ZERO };
+  /** How often the state has changed. */
+  get counter(): number {
+    return this.#counter;
+  }
+
+  /** As replies to hello and errors tell it. */
+  describe(): Document {
+    return { processId: this.#processId, counter: Long.fromNumber(this.#counter) };
+  }
+
+  /** Whether a client that saw this version has to be told of nothing new, and may wait. */
+  isCurrent(processId: unknown, counter: number): boolean {
+    return processId instanceof ObjectId && processId.equals(this.#processId) && counter === this.#counter;
+  }
+
+  /** Calls `wake` once, when the state has changed; returns how to stop listening. */
+  onChange(wake: () => void): () => void {
+    this.#waiters.add(wake);
+    return () => {
+      this.#waiters.delete(wake);
+    };
+  }
+
+  /** The state is another now. */
+  advance(): void {
+    this.#counter++;
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiters) {
+      wake();
+    }
+  }
 }
 
 /** Errors that tell a change of a server's state carry its version: that it is no primary, or is shutting down. */
@@ -21,17 +50,4 @@ const stateChangeCodes = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13
 
 export function isStateChange(code: number): boolean {
   return stateChangeCodes.has(code);
-}
-
-const processIdName = Buffer.from('processId');
-
-/** How long a hello is to wait for news; 0 when it asks for none, or there are some: it knows another process. */
-export function awaitedMs(command: CommandReader, { processId }: TopologyVersion): number {
-  const known = command.rawDocument('topologyVersion');
-  const maxAwaitMs = command.count('maxAwaitTimeMS');
-  if (known === undefined || maxAwaitMs === undefined) return 0;
-  const id = findField(known.bytes, known.start, processIdName);
-  const isKnown =
-    id !== undefined && Buffer.compare(known.bytes.subarray(id.start, id.end), processId.id) === 0;
-  return isKnown ? maxAwaitMs : 0;
 }

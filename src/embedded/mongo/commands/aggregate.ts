@@ -1,11 +1,13 @@
-/** The command aggregate, as far as counting and sampling need it. */
+/** The command aggregate, as far as counting, sampling and change streams need it. */
 import { copyDocument, ListSource } from '../batch-sources.ts';
 import { BsonType } from '../../../match/bson-view.ts';
+import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { Reply } from '../message.ts';
 import { parseStage, readAll } from '../pipeline.ts';
 import type { Rows } from '../pipeline.ts';
 import { checkCollation, checkHint, defaultFirstBatchDocuments, readBatchSize } from './arguments.ts';
+import { isChangeStream, openChangeStream } from './change-stream.ts';
 import { findReadable, namespaceOf, replyFirstBatch } from './command.ts';
 import type { CommandContext } from './command.ts';
 
@@ -22,20 +24,18 @@ export function aggregate(context: CommandContext): Reply {
   }
   checkHint(command);
   checkCollation(command);
+  const pipeline = command.required('pipeline', command.array('pipeline'));
+  if (isChangeStream(pipeline)) {
+    requireCursor(command);
+    return openChangeStream(context, pipeline);
+  }
   if (command.value('aggregate')?.type !== BsonType.string) {
     throw notImplemented('aggregation without a collection');
   }
-  if (command.document('cursor') === undefined) {
-    throw new CommandError(
-      ErrorCode.failedToParse,
-      "The 'cursor' option is required, except for aggregate with the explain argument",
-    );
-  }
-  const stages = command
-    .required('pipeline', command.array('pipeline'))
-    .map((stage, index) => parseStage(stage, index, namespaceOf(context)));
-  const stored = findReadable(context);
-  let rows: Rows = stored === undefined ? [] : readAll(stored.documents);
+  requireCursor(command);
+  const stages = pipeline.map((stage, index) => parseStage(stage, index, namespaceOf(context)));
+  const collection = findReadable(context);
+  let rows: Rows = collection === undefined ? [] : readAll(collection.documents);
   for (const stage of stages) {
     rows = stage(rows);
   }
@@ -46,4 +46,13 @@ export function aggregate(context: CommandContext): Reply {
     readBatchSize(command, defaultFirstBatchDocuments),
     false,
   );
+}
+
+function requireCursor(command: CommandReader): void {
+  if (command.document('cursor') === undefined) {
+    throw new CommandError(
+      ErrorCode.failedToParse,
+      "The 'cursor' option is required, except for aggregate with the explain argument",
+    );
+  }
 }

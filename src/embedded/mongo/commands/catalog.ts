@@ -1,5 +1,7 @@
 /** Commands about databases and collections: listing, measuring, dropping. */
+import { serialize } from 'bson';
 import { encodeDocument, ListSource } from '../batch-sources.ts';
+import type { StoredCollection } from '../catalog.ts';
 import { matchesDocument } from '../../../match/filter.ts';
 import type { Filter } from '../../../match/filter.ts';
 import { idIndex } from '../metadata.ts';
@@ -7,7 +9,7 @@ import type { Metadata } from '../metadata.ts';
 import type { Reply } from '../message.ts';
 import { readBatchSize, readFilter } from './arguments.ts';
 import { namespaceOf, refuseView, replyFirstBatch, requireAdmin, succeed } from './command.ts';
-import type { CommandContext } from './command.ts';
+import type { CommandContext, ServerState } from './command.ts';
 
 export function listDatabases(context: CommandContext): Reply {
   const { command, server } = context;
@@ -71,20 +73,41 @@ export function collStats(context: CommandContext): Reply {
 export function drop(context: CommandContext): Reply {
   const { command, server, database } = context;
   command.refuseUnknown([]);
-  const ns = namespaceOf(context);
+  const stored = server.catalog.get(database, command.collection());
   // Since 7.0, dropping what is not there succeeds.
-  const nIndexesWas = server.catalog.get(database, command.collection())?.metadata.indexes.length;
-  return server.catalog.drop(database, command.collection()) ? succeed({ nIndexesWas, ns }) : succeed();
+  if (stored === undefined) {
+    return succeed();
+  }
+  const ns = namespaceOf(context);
+  const nIndexesWas = stored.metadata.indexes.length;
+  dropCollection(server, stored);
+  return succeed({ nIndexesWas, ns });
 }
 
 export function dropDatabase({ command, server, database }: CommandContext): Reply {
   command.refuseUnknown([]);
   const names = server.catalog.collectionNames(database);
   for (const name of names) {
-    server.catalog.drop(database, name);
+    const stored = server.catalog.get(database, name);
+    if (stored !== undefined) {
+      dropCollection(server, stored);
+    }
   }
-  return succeed(names.length > 0 ? { dropped: database } : {});
+  if (names.length === 0) {
+    return succeed();
+  }
+  const place = { database, collection: '', uuid: undefined };
+  server.writes.changeCatalog('dropDatabase', place, emptyDocument);
+  return succeed({ dropped: database });
 }
+
+function dropCollection(server: ServerState, { place }: StoredCollection): void {
+  server.writes.changeCatalog('drop', place, emptyDocument, () => {
+    server.catalog.drop(place.database, place.collection);
+  });
+}
+
+const emptyDocument = Buffer.from(serialize({}));
 
 /** Views and time series have no UUID and no index of `_id`, as far as a client is told. */
 function describeCollection({ name, metadata }: { name: string; metadata: Metadata }) {

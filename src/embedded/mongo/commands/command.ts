@@ -5,16 +5,26 @@ import type { CommandReader } from '../command-reader.ts';
 import type { BatchSource, Cursors } from '../cursors.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
+import type { Lies } from '../lies.ts';
 import type { Reply, Request } from '../message.ts';
+import type { ReadConcern } from '../read-concern.ts';
+import type { ReplicaSet } from '../replica-set.ts';
+import type { RetryableWrites, StatementLog } from '../retryable-writes.ts';
 import type { TopologyVersion } from '../topology-version.ts';
+import type { WriteLog } from '../write-log.ts';
 
 /** What all connections of a server share. */
 export interface ServerState {
   readonly catalog: Catalog;
   readonly cursors: Cursors;
   readonly failPoints: FailPoints;
+  readonly retryableWrites: RetryableWrites;
+  readonly writes: WriteLog;
+  readonly lies: Lies;
   /** Tells one state of the server from another: drivers ask to be told of the next. */
   readonly topologyVersion: TopologyVersion;
+  /** Undefined for a standalone, which has no oplog and no change streams. */
+  readonly replicaSet: ReplicaSet | undefined;
   /** What the reply to hello has otherwise than that of a standalone. */
   readonly hello: Readonly<Record<string, unknown>>;
 }
@@ -23,6 +33,10 @@ export interface ConnectionState {
   readonly id: number;
   /** The name the client gave with its hello. */
   appName: string | undefined;
+  /** Of a hello that goes on: the state of the topology that it told last. */
+  toldTopology: number | undefined;
+  /** Aborted when the connection ends, or the server does: nothing is to be waited for any more. */
+  readonly ended: AbortSignal;
 }
 
 export interface CommandContext {
@@ -31,9 +45,12 @@ export interface CommandContext {
   readonly database: string;
   readonly command: CommandReader;
   readonly request: Request;
+  readonly readConcern: ReadConcern;
+  /** Of a retryable write: what of it was done before. */
+  readonly statements: StatementLog | undefined;
 }
 
-export type CommandHandler = (context: CommandContext) => Reply;
+export type CommandHandler = (context: CommandContext) => Reply | Promise<Reply>;
 
 /** `{...fields, ok: 1}`. */
 export function succeed(fields: Record<string, unknown> = {}): Reply {
@@ -63,13 +80,17 @@ export function refuseView(context: CommandContext, { metadata }: StoredCollecti
   }
 }
 
-/** The collection that a command reads; undefined when there is none, and so nothing to be read. */
-export function findReadable({ server, database, command }: CommandContext): StoredCollection | undefined {
+/** A collection as a command reads it, which may be an older state of it. */
+export type Readable = Pick<StoredCollection, 'documents' | 'metadata'>;
+
+/** What a command reads; undefined when there is no such collection, and so nothing to be read. */
+export function findReadable(context: CommandContext): Readable | undefined {
+  const { server, database, command, readConcern } = context;
   const stored = server.catalog.get(database, command.collection());
   if (stored?.metadata.type === 'view') {
     throw notImplemented('reading views');
   }
-  return stored;
+  return stored && { documents: server.lies.read(stored, readConcern), metadata: stored.metadata };
 }
 
 /** Starts a cursor: its first batch, and, unless that is all, its id. */

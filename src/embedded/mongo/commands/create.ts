@@ -1,5 +1,7 @@
 /** The command create: collections, and, as far as they are told, views and time series. */
+import { serialize } from 'bson';
 import { decodeDocument } from '../../../match/bson-view.ts';
+import type { StoredCollection } from '../catalog.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { hasSameKey, parseIndexSpec } from '../index-spec.ts';
@@ -7,12 +9,15 @@ import { idIndex } from '../metadata.ts';
 import type { KeptDocument, Metadata } from '../metadata.ts';
 import type { Reply } from '../message.ts';
 import { namespaceOf, succeed } from './command.ts';
-import type { CommandContext } from './command.ts';
+import type { CommandContext, ServerState } from './command.ts';
 
 /** Kept and told; a validator refuses nothing. */
-const keptOptions = ['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'];
+const keptOptions = [
+  ...['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'],
+  'changeStreamPreAndPostImages',
+];
 const unsupportedOptions = (
-  'capped autoIndexId size max storageEngine indexOptionDefaults collation changeStreamPreAndPostImages ' +
+  'capped autoIndexId size max storageEngine indexOptionDefaults collation ' +
   'clusteredIndex expireAfterSeconds encryptedFields'
 ).split(' ');
 
@@ -31,7 +36,7 @@ export function create(context: CommandContext): Reply {
   if (server.catalog.get(database, name) !== undefined) {
     throw new CommandError(ErrorCode.namespaceExists, `Collection ${namespaceOf(context)} already exists.`);
   }
-  server.catalog.create(database, name, readSettings(command));
+  createCollection(server, database, name, readSettings(command));
   return succeed();
 }
 
@@ -48,6 +53,21 @@ function checkIdIndex(command: CommandReader): void {
   }
 }
 
+/** Makes the collection, and tells the oplog of it. */
+export function createCollection(
+  server: ServerState,
+  database: string,
+  name: string,
+  settings: Partial<Metadata> = {},
+): StoredCollection {
+  const stored = server.catalog.create(database, name, settings);
+  const { type, options } = stored.metadata;
+  const details = { ...(type === 'collection' ? { idIndex } : {}), ...options };
+  const described = serialize({ operationDescription: details, nsType: type }, { ignoreUndefined: true });
+  server.writes.changeCatalog('create', stored.place, Buffer.from(described));
+  return stored;
+}
+
 function readSettings(command: CommandReader): Partial<Metadata> {
   const viewOn = command.string('viewOn');
   if (viewOn !== undefined) {
@@ -61,8 +81,10 @@ function readSettings(command: CommandReader): Partial<Metadata> {
     return readTimeseries(timeseries);
   }
   const validator = command.rawDocument('validator');
+  const images = command.document('changeStreamPreAndPostImages')?.boolean('enabled');
   return {
     options: {
+      ...(images === undefined ? {} : { changeStreamPreAndPostImages: { enabled: images } }),
       ...(validator === undefined ? {} : { validator: decodeDocument(validator) }),
       ...readStrings(command, ['validationLevel', 'validationAction']),
     },

@@ -1,30 +1,34 @@
 /** Commands about the server and the connection: what drivers ask before they ask for data. */
+import { decodeDocument } from '../../../match/bson-view.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { maxMessageBytes } from '../message.ts';
 import { maxDocumentBytes } from '../stored-document.ts';
+import { readSessionId } from '../sessions.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 import type { Reply } from '../message.ts';
+import { waitFor } from '../wait.ts';
 
 /** MongoDB 7.0: the version whose commands, as far as they go, are followed here. */
 const version = '7.0.0';
 const maxWireVersion = 21;
 
 /**
- * A standalone that supports sessions, as a real standalone does: drivers then send an `lsid` with each command, and
- * code that opens sessions runs here as it does there. Nothing is kept for them. A hello that names the `topologyVersion`
- * was held open before (see `dispatch.ts`), and is answered again and again when the client takes that.
+ * Sessions are supported as a real server does: drivers send an `lsid` with each command. The reply also says which
+ * state of the server this is, and a client that knows it already may ask to be told of the next, again and again.
  */
-export function hello(context: CommandContext): Reply {
-  const { command, connection, request, server } = context;
+export async function hello(context: CommandContext): Promise<Reply> {
+  const { command, connection, server } = context;
   const client = command.document('client');
   if (client !== undefined) {
     connection.appName = client.document('application')?.string('name');
   }
+  await awaitChange(context);
   const isHello = command.name === 'hello';
-  const reply = succeed({
+  return succeed({
     ...(command.boolean('helloOk') === true ? { helloOk: true } : {}),
-    [isHello ? 'isWritablePrimary' : 'ismaster']: true,
+    [isHello ? 'isWritablePrimary' : 'ismaster']: server.replicaSet?.isPrimary ?? true,
+    ...server.replicaSet?.describe(),
     maxBsonObjectSize: maxDocumentBytes,
     maxMessageSizeBytes: maxMessageBytes,
     maxWriteBatchSize: 100_000,
@@ -34,11 +38,24 @@ export function hello(context: CommandContext): Reply {
     minWireVersion: 0,
     maxWireVersion,
     readOnly: false,
-    topologyVersion: server.topologyVersion,
+    topologyVersion: server.topologyVersion.describe(),
     ...server.hello,
   });
-  const isMoreToCome = request.isExhaustAllowed && command.has('maxAwaitTimeMS');
-  return { ...reply, isMoreToCome };
+}
+
+/** As long as the client waits at most, or until the state is another than the one it knows. */
+async function awaitChange({ command, connection, server }: CommandContext): Promise<void> {
+  const { topologyVersion } = server;
+  const known = command.rawDocument('topologyVersion');
+  const maxAwaitMs = command.count('maxAwaitTimeMS');
+  if (known === undefined || maxAwaitMs === undefined) {
+    return;
+  }
+  const { processId, counter } = decodeDocument(known);
+  if (topologyVersion.isCurrent(processId, connection.toldTopology ?? Number(counter))) {
+    await waitFor((wake) => topologyVersion.onChange(wake), maxAwaitMs, connection.ended);
+  }
+  connection.toldTopology = topologyVersion.counter;
 }
 
 export function ping({ command }: CommandContext): Reply {
@@ -74,10 +91,12 @@ export function saslStart(): Reply {
   throw new CommandError(ErrorCode.authenticationFailed, 'Authentication failed.');
 }
 
-/** Sessions are accepted and not kept: there is nothing to end. */
-export function endSessions({ command }: CommandContext): Reply {
+/** Of a session only its last retryable write is kept. */
+export function endSessions({ command, server }: CommandContext): Reply {
   command.refuseUnknown([]);
-  command.required('endSessions', command.array('endSessions'));
+  for (const session of command.required('endSessions', command.array('endSessions'))) {
+    server.retryableWrites.end(readSessionId(session));
+  }
   return succeed();
 }
 
@@ -85,5 +104,41 @@ export function configureFailPoint(context: CommandContext): Reply {
   const { command, server } = context;
   requireAdmin(context);
   command.refuseUnknown(['mode', 'data']);
-  return succeed({ count: server.failPoints.configure(command) });
+  const { failPoints, lies, replicaSet } = server;
+  return succeed({ count: failPoints.configure(command, lies, replicaSet?.oplog) });
+}
+
+/** A member of a set of one steps down only by force: no other can take over, until it is elected again. */
+export function replSetStepDown(context: CommandContext): Reply {
+  const { command, server } = context;
+  requireAdmin(context);
+  command.refuseUnknown(['secondaryCatchUpPeriodSecs', 'force']);
+  const { replicaSet } = server;
+  if (replicaSet === undefined) {
+    throw new CommandError(ErrorCode.noReplicationEnabled, 'not running with --replSet');
+  }
+  if (!replicaSet.isPrimary) {
+    throw new CommandError(ErrorCode.notWritablePrimary, "not primary so can't step down");
+  }
+  if (command.boolean('force') !== true) {
+    throw new CommandError(
+      ErrorCode.exceededTimeLimit,
+      'No electable secondaries caught up. Please use the replSetStepDown command with the argument {force: true} to force node to step down.',
+    );
+  }
+  const seconds = command.count('replSetStepDown') ?? 60;
+  server.lies.rollBack();
+  replicaSet.stepDown(seconds * 1000);
+  return succeed();
+}
+
+/** Of 0 seconds: it may be elected again, and at once is, as the only member. */
+export function replSetFreeze(context: CommandContext): Reply {
+  const { command, server } = context;
+  requireAdmin(context);
+  command.refuseUnknown([]);
+  if (command.count('replSetFreeze') === 0) {
+    server.replicaSet?.becomePrimary();
+  }
+  return succeed();
 }

@@ -1,4 +1,5 @@
 /** Commands about indexes. They are kept and told, and not used: only `_id` is found by an index, and is unique. */
+import { serialize } from 'bson';
 import { encodeDocument, ListSource } from '../batch-sources.ts';
 import { BsonType, decodeDocument, readString } from '../../../match/bson-view.ts';
 import type { RawField } from '../../../match/bson-view.ts';
@@ -12,6 +13,7 @@ import type { Reply } from '../message.ts';
 import { readBatchSize } from './arguments.ts';
 import { namespaceOf, refuseView, replyFirstBatch, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
+import { createCollection } from './create.ts';
 
 /** https://www.mongodb.com/docs/manual/reference/limits/#indexes */
 const maxIndexes = 64;
@@ -33,9 +35,10 @@ export function createIndexes(context: CommandContext): Reply {
   for (const spec of specs) {
     after = addIndex(after, spec, namespaceOf(context));
   }
-  const stored = existing ?? server.catalog.create(database, command.collection());
+  const stored = existing ?? createCollection(server, database, command.collection());
   if (after.length > before.length) {
     changeIndexes(stored, after);
+    tell(context, 'createIndexes', stored, after.slice(before.length));
   }
   return succeed({
     numIndexesBefore: before.length,
@@ -64,7 +67,20 @@ export function dropIndexes(context: CommandContext): Reply {
     stored,
     indexes.filter((index) => !dropped.has(index)),
   );
+  if (dropped.size > 0) {
+    tell(context, 'dropIndexes', stored, [...dropped]);
+  }
   return succeed({ nIndexesWas: indexes.length });
+}
+
+function tell(
+  { server }: CommandContext,
+  kind: 'createIndexes' | 'dropIndexes',
+  { place }: StoredCollection,
+  indexes: readonly KeptDocument[],
+): void {
+  const details = serialize({ operationDescription: { indexes } }, { ignoreUndefined: true });
+  server.writes.changeCatalog(kind, place, Buffer.from(details));
 }
 
 function requireCollection(context: CommandContext): StoredCollection {

@@ -1,7 +1,7 @@
 /** Commands that read documents: find, getMore, killCursors, count. */
 import { Batch } from '../batch.ts';
+import { ChangeStream } from '../change-stream/change-stream.ts';
 import { copyDocument, IndexSource, ListSource } from '../batch-sources.ts';
-import type { StoredCollection } from '../catalog.ts';
 import type { BatchSource } from '../cursors.ts';
 import { notImplemented } from '../errors.ts';
 import type { Filter } from '../../../match/filter.ts';
@@ -12,8 +12,9 @@ import { idOrder, parseSort } from '../sort.ts';
 import type { Sort } from '../sort.ts';
 import { countMatches, scanMatches } from '../matches.ts';
 import { checkCollation, checkHint, defaultFirstBatchDocuments, readFilter } from './arguments.ts';
+import { getMoreOfStream } from './change-stream.ts';
 import { findReadable, replyFirstBatch, succeed } from './command.ts';
-import type { CommandContext } from './command.ts';
+import type { CommandContext, Readable } from './command.ts';
 
 const findArguments = [
   ...['filter', 'sort', 'projection', 'hint', 'skip', 'limit', 'batchSize', 'singleBatch', 'collation'],
@@ -47,13 +48,15 @@ export function find(context: CommandContext): Reply {
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
   const maxDocuments = command.count('batchSize') ?? defaultFirstBatchDocuments;
-  const stored = findReadable(context);
+  const collection = findReadable(context);
   const source =
-    stored === undefined ? new ListSource([]) : createSource(stored, filter, sort, project, skip, limit);
+    collection === undefined
+      ? new ListSource([])
+      : createSource(collection, filter, sort, project, skip, limit);
   return replyFirstBatch(context, source, maxDocuments, command.boolean('singleBatch') ?? false);
 }
 
-export function getMore(context: CommandContext): Reply {
+export function getMore(context: CommandContext): Reply | Promise<Reply> {
   const { command, server, database } = context;
   command.refuseUnknown(['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime']);
   const id = command.int64(command.required('getMore', command.value('getMore')));
@@ -62,8 +65,13 @@ export function getMore(context: CommandContext): Reply {
   const cursor = server.cursors.get(id, namespace);
   // A batch size of 0 stands for none.
   const maxDocuments = command.count('batchSize') ?? 0;
+  const wanted = maxDocuments === 0 ? Infinity : maxDocuments;
+  if (cursor.source instanceof ChangeStream) {
+    return getMoreOfStream(context, cursor, cursor.source, wanted);
+  }
+  server.failPoints.failGetMore();
   const batch = new Batch();
-  const isExhausted = cursor.source.fill(batch, maxDocuments === 0 ? Infinity : maxDocuments);
+  const isExhausted = cursor.source.fill(batch, wanted);
   if (isExhausted) {
     server.cursors.close(id);
   }
@@ -90,14 +98,14 @@ export function count(context: CommandContext): Reply {
   const filter = readFilter(command, 'query');
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
-  const stored = findReadable(context);
-  const found = stored === undefined ? 0 : countMatches(stored.documents, filter);
+  const collection = findReadable(context);
+  const found = collection === undefined ? 0 : countMatches(collection.documents, filter);
   const rest = Math.max(0, found - skip);
   return succeed({ n: limit === 0 ? rest : Math.min(rest, limit) });
 }
 
 function createSource(
-  { documents, metadata }: StoredCollection,
+  { documents, metadata }: Readable,
   filter: Filter,
   sort: Sort,
   project: Projection | undefined,

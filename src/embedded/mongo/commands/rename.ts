@@ -1,6 +1,8 @@
 /** The command renameCollection, within one database. */
+import { Binary, serialize } from 'bson';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { Reply } from '../message.ts';
+import type { Place } from '../oplog/entry.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 
@@ -9,33 +11,56 @@ export function renameCollection(context: CommandContext): Reply {
   const { command, server } = context;
   requireAdmin(context);
   command.refuseUnknown(['to', 'dropTarget']);
-  const source = command.required('renameCollection', command.string('renameCollection'));
-  const target = command.required('to', command.string('to'));
-  const [from, to] = [splitNamespace(source), splitNamespace(target)];
-  if (from.database !== to.database) {
-    throw notImplemented('renaming to another database');
+  const from = splitNamespace(command.required('renameCollection', command.string('renameCollection')));
+  const to = splitNamespace(command.required('to', command.string('to')));
+  const stored = server.catalog.get(from.database, from.collection);
+  if (stored === undefined) {
+    throw new CommandError(
+      ErrorCode.namespaceNotFound,
+      `Source collection ${from.database}.${from.collection} does not exist`,
+    );
   }
-  const { catalog } = server;
-  if (catalog.get(from.database, from.collection) === undefined) {
-    throw new CommandError(ErrorCode.namespaceNotFound, `Source collection ${source} does not exist`);
-  }
-  if (source === target) {
+  if (from.database === to.database && from.collection === to.collection) {
     throw new CommandError(ErrorCode.illegalOperation, "Can't rename a collection to itself");
   }
-  if (catalog.get(to.database, to.collection) !== undefined) {
-    if (command.boolean('dropTarget') !== true) {
-      throw new CommandError(ErrorCode.namespaceExists, 'target namespace exists');
-    }
-    catalog.drop(to.database, to.collection);
+  if (from.database !== to.database) {
+    throw notImplemented('renaming a collection into another database');
   }
-  catalog.rename(from.database, from.collection, to.collection);
+  if (stored.metadata.type !== 'collection') {
+    throw new CommandError(
+      ErrorCode.commandNotSupportedOnView,
+      `cannot rename view: ${from.database}.${from.collection}`,
+    );
+  }
+  const target = server.catalog.get(to.database, to.collection);
+  if (target !== undefined && command.boolean('dropTarget') !== true) {
+    throw new CommandError(ErrorCode.namespaceExists, 'target namespace exists');
+  }
+  const dropped = target?.place.uuid;
+  const details = {
+    operationDescription: {
+      to: { db: to.database, coll: to.collection },
+      ...(dropped === undefined ? {} : { dropTarget: new Binary(dropped, Binary.SUBTYPE_UUID) }),
+    },
+  };
+  const place = { ...to, uuid: stored.place.uuid };
+  server.writes.changeCatalog(
+    'rename',
+    stored.place,
+    Buffer.from(serialize(details)),
+    () => {
+      server.catalog.drop(to.database, to.collection);
+      server.catalog.rename(stored, to.collection);
+    },
+    place,
+  );
   return succeed();
 }
 
-function splitNamespace(namespace: string): { readonly database: string; readonly collection: string } {
+function splitNamespace(namespace: string): Omit<Place, 'uuid'> {
   const dot = namespace.indexOf('.');
-  if (dot < 1) {
-    throw new CommandError(ErrorCode.invalidNamespace, `Invalid namespace specified: ${namespace}`);
+  if (dot <= 0) {
+    throw new CommandError(ErrorCode.invalidNamespace, `Invalid namespace specified '${namespace}'`);
   }
   return { database: namespace.slice(0, dot), collection: namespace.slice(dot + 1) };
 }

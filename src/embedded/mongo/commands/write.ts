@@ -1,24 +1,24 @@
-/** Commands that write documents: insert, delete. */
+/** The commands insert and delete, and what they share with update. */
 import { deserialize, EJSON } from 'bson';
 import { BsonType, checkDocument, wrapValue, readInt32, findField } from '../../../match/bson-view.ts';
-import type { Address } from '../document-heap.ts';
-import { removeDocuments } from '../catalog.ts';
 import type { StoredCollection } from '../catalog.ts';
 import { CommandReader } from '../command-reader.ts';
 import { QueryError } from '../../../match/errors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
-import { idTypeOffset, idValueOffset } from '../id-index.ts';
 import { splitSequence } from '../message.ts';
 import type { Reply } from '../message.ts';
+import { toTimestamp } from '../oplog/cluster-time.ts';
+import type { StatementLog } from '../retryable-writes.ts';
 import { findMatches } from '../matches.ts';
 import { RunList } from '../runs.ts';
 import { prepareDocument } from '../stored-document.ts';
 import type { PreparedDocument } from '../stored-document.ts';
 import { checkCollation, checkHint, readFilter } from './arguments.ts';
 import { namespaceOf, refuseView, succeed } from './command.ts';
+import { createCollection } from './create.ts';
 import type { CommandContext } from './command.ts';
 
-interface WriteError {
+export interface WriteError {
   readonly index: number;
   readonly code: number;
   readonly errmsg: string;
@@ -27,69 +27,86 @@ interface WriteError {
 }
 
 export function insert(context: CommandContext): Reply {
-  const { command, server, database, request } = context;
+  const { command, server, request } = context;
   command.refuseUnknown(['documents', 'ordered', 'bypassDocumentValidation', 'bypassEmptyTsReplacement']);
   const isOrdered = command.boolean('ordered') ?? true;
   const isEmptyTsKept = command.boolean('bypassEmptyTsReplacement') ?? false;
   const namespace = namespaceOf(context);
-  const stored = server.catalog.create(database, command.collection());
-  refuseView(context, stored);
-  const writeErrors: WriteError[] = [];
-  const inserted = new RunList();
-  let index = -1;
-  for (const start of listDocuments(context, 'documents')) {
-    index++;
-    try {
-      const prepared = prepareDocument(
-        request.bytes,
-        start,
-        start + readInt32(request.bytes, start),
-        isEmptyTsKept ? undefined : nextTimestamp,
-      );
-      if (!stored.documents.insert(prepared.bytes, prepared.start, prepared.end)) {
-        writeErrors.push(duplicateKey(index, namespace, prepared));
-      } else {
-        inserted.add(prepared.bytes, prepared.start, prepared.end - prepared.start);
-      }
-    } catch (error) {
-      if (!(error instanceof QueryError)) {
-        throw error;
-      }
-      writeErrors.push({ index, code: error.code, errmsg: error.message });
-    }
-    if (isOrdered && writeErrors.length > 0) {
-      break;
-    }
-  }
-  if (index === -1) {
+  if (isEmptyList(context, 'documents')) {
     throw new CommandError(
       ErrorCode.invalidLength,
       'Write batch sizes must be between 1 and 100000. Got 0 operations.',
     );
   }
-  saveInserted(stored, inserted);
-  return succeed({ n: inserted.count, ...(writeErrors.length > 0 ? { writeErrors } : {}) });
+  const stored = openCollection(context);
+  const { statements } = context;
+  const writeErrors: WriteError[] = [];
+  const retriedStmtIds: number[] = [];
+  const inserted = new RunList();
+  const isRetry = statements?.isEmpty === false;
+  const now = (): bigint => toTimestamp(server.writes.oplog.clock.tick(1)).toBigInt();
+  let index = -1;
+  server.lies.write(stored, () => {
+    for (const start of listDocuments(context, 'documents')) {
+      index++;
+      if (isRetry && statements.find(index) !== undefined) {
+        retriedStmtIds.push(index);
+        continue;
+      }
+      try {
+        const prepared = prepareDocument(
+          request.bytes,
+          start,
+          start + readInt32(request.bytes, start),
+          isEmptyTsKept ? undefined : now,
+        );
+        if (!stored.documents.insert(prepared.bytes, prepared.start, prepared.end)) {
+          writeErrors.push(duplicateKey(index, namespace, prepared));
+        } else {
+          inserted.add(prepared.bytes, prepared.start, prepared.end - prepared.start);
+        }
+      } catch (error) {
+        writeErrors.push(toWriteError(index, error));
+      }
+      if (isOrdered && writeErrors.length > 0) {
+        break;
+      }
+    }
+    server.writes.insert(stored, inserted);
+  });
+  if (statements !== undefined) {
+    tellDone(statements, index + 1, [...retriedStmtIds, ...writeErrors.map((error) => error.index)]);
+  }
+  return succeed({
+    n: inserted.count + retriedStmtIds.length,
+    ...(retriedStmtIds.length > 0 ? { retriedStmtIds } : {}),
+    ...(writeErrors.length > 0 ? { writeErrors } : {}),
+  });
 }
 
-let lastTimestamp = 0n;
-
-/** Seconds and a counter within them; each is later than the one before. */
-function nextTimestamp(): bigint {
-  const now = BigInt(Math.floor(Date.now() / 1000)) << 32n;
-  lastTimestamp = lastTimestamp >= now ? lastTimestamp + 1n : now + 1n;
-  return lastTimestamp;
+/** All statements below `end` were done now, except these. */
+function tellDone(statements: StatementLog, end: number, exceptions: readonly number[]): void {
+  let from = 0;
+  for (const exception of exceptions.toSorted((a, b) => a - b)) {
+    statements.addSingles(from, exception);
+    from = exception + 1;
+  }
+  statements.addSingles(from, end);
 }
 
 /** The command `delete`. */
 export function remove(context: CommandContext): Reply {
-  const { command, server, database, request } = context;
+  const { command, server, database, request, statements } = context;
   command.refuseUnknown(['deletes', 'ordered']);
   const stored = server.catalog.get(database, command.collection());
   if (stored !== undefined) {
     refuseView(context, stored);
   }
   let n = 0;
+  let index = -1;
+  const retriedStmtIds: number[] = [];
   for (const start of listDocuments(context, 'deletes')) {
+    index++;
     checkDocument(request.bytes, start, start + readInt32(request.bytes, start));
     const statement = new CommandReader(request.bytes, start, 'delete.deletes');
     statement.refuseUnknown(['q', 'limit', 'hint', 'collation']);
@@ -103,21 +120,35 @@ export function remove(context: CommandContext): Reply {
         `The limit field in delete objects must be 0 or 1. Got ${limit}`,
       );
     }
-    const filter = readFilter(statement, 'q');
-    if (stored === undefined) {
-      continue;
+    if (statements !== undefined && limit === 0) {
+      throw new CommandError(
+        ErrorCode.invalidOptions,
+        'Cannot use (or request) retryable writes with limit=0',
+      );
     }
-    const addresses = findMatches(stored.documents, filter, limit === 1 ? 1 : Infinity);
-    if (addresses.length > 0) {
-      removeDocuments(stored, addresses);
-      n += addresses.length;
+    const filter = readFilter(statement, 'q');
+    if (statements?.find(index) !== undefined) {
+      retriedStmtIds.push(index);
+      n++;
+    } else if (stored !== undefined) {
+      const removed = server.lies.write(stored, () => {
+        const addresses = findMatches(stored.documents, filter, limit === 1 ? 1 : Infinity);
+        if (addresses.length > 0) {
+          server.writes.remove(stored, addresses);
+        }
+        return addresses.length;
+      });
+      n += removed;
+      if (removed > 0) {
+        statements?.addSingles(index, index + 1);
+      }
     }
   }
-  return succeed({ n });
+  return succeed({ n, ...(retriedStmtIds.length > 0 ? { retriedStmtIds } : {}) });
 }
 
 /** Where the documents start, which come as a sequence of their own or as an array in the command. */
-function* listDocuments(context: CommandContext, name: string): Generator<number, void, undefined> {
+export function* listDocuments(context: CommandContext, name: string): Generator<number, void, undefined> {
   const { command, request } = context;
   const sequence = request.sequences.get(name);
   if (sequence !== undefined) {
@@ -135,30 +166,32 @@ function* listDocuments(context: CommandContext, name: string): Generator<number
   }
 }
 
-/** Writes the new documents to the file; when that fails, takes them out of memory again. */
-function saveInserted(stored: StoredCollection, inserted: RunList): void {
-  try {
-    stored.file?.append(inserted);
-  } catch (error) {
-    const addresses: Address[] = [];
-    for (const { bytes, start, length } of inserted.runs) {
-      for (let offset = start; offset < start + length; offset += readInt32(bytes, offset)) {
-        const address = stored.documents.find(
-          bytes[offset + idTypeOffset] ?? 0,
-          bytes,
-          offset + idValueOffset,
-        );
-        if (address !== undefined) {
-          addresses.push(address);
-        }
-      }
-    }
-    stored.documents.remove(addresses);
-    throw error;
-  }
+function isEmptyList(context: CommandContext, name: string): boolean {
+  return listDocuments(context, name).next().done === true;
 }
 
-function duplicateKey(index: number, namespace: string, { bytes, start }: PreparedDocument): WriteError {
+/** The collection that the command writes to, made when it is not there. */
+export function openCollection(context: CommandContext): StoredCollection {
+  const { command, server, database } = context;
+  const name = command.collection();
+  const stored = server.catalog.get(database, name) ?? createCollection(server, database, name);
+  refuseView(context, stored);
+  return stored;
+}
+
+/** What a statement that failed is told by; other errors than mongod's end the command. */
+export function toWriteError(index: number, error: unknown): WriteError {
+  if (!(error instanceof QueryError)) {
+    throw error;
+  }
+  return { index, code: error.code, errmsg: error.message };
+}
+
+export function duplicateKey(
+  index: number,
+  namespace: string,
+  { bytes, start }: Pick<PreparedDocument, 'bytes' | 'start'>,
+): WriteError {
   const id = findField(bytes, start, idName);
   const wrapped = id === undefined ? {} : deserialize(wrapValue(id), { promoteValues: false });
   const value: unknown = wrapped[''];

@@ -107,7 +107,8 @@ describe('parseRequest', () => {
         try {
           const request = parseRequest(damaged);
           for (const found of request.sequences.values()) {
-            assert.ok([...splitSequence(request.bytes, found)].length > 0);
+            // None is one of them, if the damage is to the length.
+            for (const start of splitSequence(request.bytes, found)) assert.ok(start < found.end);
           }
         } catch (error) {
           assert.ok(error instanceof MalformedMessageError || error instanceof QueryError, String(error));
@@ -162,8 +163,7 @@ describe('Batch', () => {
       }
       const reply = encodeReply(
         { cursor: { namespace: 'a.b', cursorId: 5n, batchName: 'nextBatch', batch } },
-        1,
-        false,
+        { responseTo: 1, isLegacy: false },
         new ReplyBuffer(),
       );
       const expected = serialize({ cursor: { nextBatch: documents, id: 5n, ns: 'a.b' }, ok: 1 });

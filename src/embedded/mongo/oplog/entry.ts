@@ -1,0 +1,50 @@
+/** What the oplog holds: operations in the order in which they were done. */
+import type { ClusterTime } from './cluster-time.ts';
+
+/** A collection's name at the time of an operation, and its identity. */
+export interface Place {
+  readonly database: string;
+  readonly collection: string;
+  /** The sixteen bytes of its UUID; undefined where there is none: a database, a view. */
+  readonly uuid: Buffer | undefined;
+}
+
+export type DocumentOperation = 'insert' | 'update' | 'replace' | 'delete';
+export type CatalogOperation =
+  'create' | 'createIndexes' | 'dropIndexes' | 'modify' | 'rename' | 'drop' | 'dropDatabase';
+export type OperationKind = DocumentOperation | CatalogOperation | 'noop';
+
+/** Documents before and after a change, of a collection that keeps them (`changeStreamPreAndPostImages`). */
+export interface Images {
+  readonly before: Buffer;
+  readonly after: Buffer | undefined;
+}
+
+/**
+ * One operation, or, of inserts, as many as `count`, at `count` times in a row: the documents of an insert command lie
+ * side by side where the message has them, so that they cost no object each.
+ *
+ * `bytes` from `start` on, `length` bytes: the documents of an insert, the document of a replace, `{_id}` of a delete,
+ * `{documentKey, updateDescription}` of an update, and of the others what an event tells of them.
+ */
+export interface OplogEntry {
+  /** Of the first operation. */
+  readonly time: ClusterTime;
+  readonly count: number;
+  readonly wallMs: number;
+  readonly kind: OperationKind;
+  readonly place: Place;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly length: number;
+  readonly images?: Images | undefined;
+  /** Of a rename: where it went. */
+  readonly to?: Place | undefined;
+}
+
+export const noPlace: Place = { database: '', collection: '', uuid: undefined };
+
+/** Of the last operation of the entry. */
+export function lastTimeOf({ time, count }: OplogEntry): ClusterTime {
+  return time + count - 1;
+}
