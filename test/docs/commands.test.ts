@@ -27,6 +27,7 @@ const notRun: Readonly<Record<string, string>> = {
   'docker compose up': 'needs Docker, and images of servers',
   mongodump: 'needs a MongoDB and its tools; test/support/dump.ts writes dumps by their format',
   mongoexport: 'needs a MongoDB and its tools',
+  mongorestore: 'needs a MongoDB and its tools',
   "db.getSiblingDB('admin').createUser": 'needs a MongoDB with users: the embedded one has none',
 };
 
