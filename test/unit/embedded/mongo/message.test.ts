@@ -107,7 +107,8 @@ describe('parseRequest', () => {
         try {
           const request = parseRequest(damaged);
           for (const found of request.sequences.values()) {
-            assert.ok([...splitSequence(request.bytes, found)].length > 0);
+            // None is one of them, if the damage is to the length.
+            for (const start of splitSequence(request.bytes, found)) assert.ok(start < found.end);
           }
         } catch (error) {
           assert.ok(error instanceof MalformedMessageError || error instanceof QueryError, String(error));
