@@ -66,6 +66,8 @@ export async function startProxy({
     url(direct) {
       const url = new URL(direct);
       url.host = `${host}:${port}`;
+      // A driver that is told the hosts of a replica set would go to them, past the proxy.
+      if (url.protocol === 'mongodb:') url.searchParams.set('directConnection', 'true');
       return url.href;
     },
     get connections() {

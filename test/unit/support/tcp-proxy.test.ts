@@ -91,7 +91,7 @@ describe('startProxy', limit, () => {
       `postgres://user:secret@127.0.0.1:${proxy.port}/school?sslmode=disable`,
     );
     assert.equal(
-      proxy.url('mongodb://127.0.0.1:27017/?directConnection=true'),
+      proxy.url('mongodb://127.0.0.1:27017/'),
       `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
     );
   });
