@@ -26,12 +26,18 @@ describe('several collections in one run', () => {
   });
   afterEach(async () => {
     await sandbox.client.query(
-      'DROP TABLE IF EXISTS large, middle, small; DROP SCHEMA IF EXISTS mongo2pg CASCADE',
+      `DROP TABLE IF EXISTS large, middle, small; DROP SCHEMA IF EXISTS mongo2pg CASCADE;
+       ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT -1`,
     );
   });
 
   function run(env: Record<string, string>, ...args: string[]) {
     return runCli(args, { ...sandbox.env, MONGO_COLLECTION: '*', CLUSTER_SIZE: '2', ...env });
+  }
+
+  /** Of which there are no connections for more than one at a time: in the order of their size, the largest first. */
+  async function takeOneByOne(): Promise<void> {
+    await sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT 6`);
   }
 
   async function assertAllEqual(): Promise<void> {
@@ -80,6 +86,7 @@ describe('several collections in one run', () => {
   });
 
   it('a run that was killed goes on where it was, also with --if-exists drop', async (t) => {
+    await takeOneByOne();
     const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
     const killed = await run(failpoints.env, '--if-exists', 'drop');
     assert.equal(killed.signal, 'SIGKILL');
@@ -98,6 +105,7 @@ describe('several collections in one run', () => {
       middle.find().toArray(),
       sandbox.db.collection('small').find().toArray(),
     ]);
+    await takeOneByOne();
     const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
     assert.equal((await run(failpoints.env)).signal, 'SIGKILL');
     try {
