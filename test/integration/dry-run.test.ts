@@ -240,9 +240,9 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     const { told, real } = await assertForetold(sandbox, foretold, env, ...args);
     for (const [name, { says }] of Object.entries(cases)) {
       const place = `${sandbox.mongoDb}.${name}: `;
-      const [before, after] = [told.stdout, real.stderr].map((text) =>
-        text.split('\n').find((line) => line.replace('error: ', '').startsWith(place)),
-      );
+      const find = (text: string, start: string) => text.split('\n').find((line) => line.startsWith(start));
+      const before = find(told.stdout, place);
+      const after = find(real.stderr, `error: ${place}`);
       if (says === null) {
         assert.equal(before, `${place}would begin a new run`);
         assert.equal(after, undefined);
