@@ -171,6 +171,9 @@ describe('npm run status', () => {
   });
 
   it('tells of a job, and watches it between two of its collections', async (t) => {
+    // No connections for two collections side by side: they are copied in the order of their size.
+    await sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT 6`);
+    t.after(() => sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT -1`));
     const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause@2' });
     const jobEnv = { ...env(), MONGO_COLLECTION: 'few,things' };
     const running = runCli([], { ...jobEnv, ...failpoints.env });
