@@ -1,8 +1,8 @@
 /**
  * A small MongoDB server for trying mongo2pg out, for its tests and its benchmarks. It is not a database for
  * production: it binds to loopback only, checks no password, knows the few commands that are needed for this, and
- * keeps all documents in memory (and, with a data directory, in files that it appends to). Indexes, views, time series
- * and validators are kept and told; only the index of `_id` is used and enforced.
+ * keeps all documents in memory (and, with a data directory, in files). It is a replica set of one, with change streams.
+ * Indexes, views, time series and validators are kept and told; only the index of `_id` is used and enforced.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
