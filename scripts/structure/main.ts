@@ -33,7 +33,7 @@ for (const [what, found] of Object.entries(broken)) {
   if (values.check === true || values.list === true) for (const each of found) console.log(`  ${each}`);
 }
 if (values.check === true && Object.values(broken).some((found) => found.length > 0)) {
-  console.error('src breaks the rules of its structure: see DEVELOPMENT.md');
+  console.error('src breaks the rules of its structure: see scripts/structure/rules.ts');
   process.exitCode = 1;
 }
 

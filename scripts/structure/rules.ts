@@ -4,7 +4,7 @@ import { dirname } from 'node:path/posix';
 import { findComponents, groupBy } from './graph.ts';
 import type { ImportGraph } from './imports.ts';
 
-/** From the top to the bottom: each imports only what stands below it. DEVELOPMENT.md says what each is for. */
+/** From the top to the bottom, as src is to become: each imports only what stands below it. */
 export const entries = [
   'index.ts',
   'cli',
