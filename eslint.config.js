@@ -19,7 +19,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'packages/*/test/**/*.ts'],
     rules: {
       // node:test's describe and it return promises that the runner itself follows.
       '@typescript-eslint/no-floating-promises': [

@@ -2,8 +2,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { flagOf, optionNames, options, type Option } from '../src/options.ts';
-import { createPlanFileSchema } from '../src/plan/plan-file.ts';
+import { flagOf, optionNames, options, type Option } from '../src/config/options.ts';
+import { createPlanFileSchema } from '../src/plan/file/plan-schema.ts';
 
 const isCheck = process.argv.includes('--check');
 let differing = 0;

@@ -6,14 +6,17 @@
  */
 
 import { parseArgs } from 'node:util';
-import { columnTypes, jsonStyles, nulPolicies, type ColumnType, type Plan } from '../src/plan/plan.ts';
-import { arrayOfDocuments } from '../src/transcode/bson-array.ts';
-import { BsonError, bsonTypes } from '../src/transcode/bson-types.ts';
+import { type Plan } from '../src/transcode/plan.ts';
+import { arrayOfDocuments } from '../src/bson/array.ts';
+import { BsonError, bsonTypes } from '../src/bson/types.ts';
 import { createRowEncoder } from '../src/transcode/row.ts';
 import { decodeRows } from '../test/support/copy-decoder.ts';
 import { corpus } from '../test/support/raw-corpus.ts';
 import { rawDocument, rawString } from '../test/support/raw-bson.ts';
 import { createRandom } from './random.ts';
+import { jsonStyles } from '../src/bson/json/json-style.ts';
+import { nulPolicies } from '../src/bson/nul-policy.ts';
+import { columnTypes, type ColumnType } from '../src/transcode/column-types.ts';
 
 const { values } = parseArgs({
   options: {

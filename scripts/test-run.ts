@@ -12,17 +12,22 @@ export interface TestServers {
   readonly postgresUrl: string;
 }
 
-const unitFolder = join('dist', 'test', 'unit', '/');
+/** Of the tool, and of the servers to try it out with. */
+const testFolders = ['test', join('packages', 'trial-servers', 'test')];
+const unitFolders = testFolders.map((folder) => join('dist', folder, 'unit', '/'));
 /** Runs them in one process. */
 const unitEntry = join('dist', 'test', 'support', 'unit-files.js');
 
 /** Built test files whose path has one of the words; all without words. */
 export function listTestFiles(words: readonly string[]): string[] {
   // Taken from the sources, as dist may hold tests that are gone.
-  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+  const files = testFolders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  );
+  return files
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-    .map((file) => join('dist', 'test', file.replace(/\.ts$/, '.js')))
+    .map((file) => join('dist', file.replace(/\.ts$/, '.js')))
     .sort();
 }
 
@@ -41,8 +46,9 @@ export async function runTestFiles(
     // Node would leave a core out, which of two is half of them; and many tests wait more than they compute.
     `--test-concurrency=${availableParallelism()}`,
   ];
-  const units = files.filter((file) => file.startsWith(unitFolder));
-  const others = files.filter((file) => !file.startsWith(unitFolder));
+  const isUnit = (file: string): boolean => unitFolders.some((folder) => file.startsWith(folder));
+  const units = files.filter(isUnit);
+  const others = files.filter((file) => !isUnit(file));
   const started = units.length > 1 ? [unitEntry, ...others] : files;
   const runner = spawn(process.execPath, ['--test', ...always, ...flags, ...started], {
     stdio: 'inherit',

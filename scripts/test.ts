@@ -2,8 +2,12 @@
 
 import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { clusterImplementations } from '../src/options.ts';
-import { startEmbeddedMongo, startEmbeddedPostgres, type EmbeddedServer } from '../src/embedded/servers.ts';
+import { clusterImplementations } from '../src/config/options.ts';
+import {
+  startEmbeddedMongo,
+  startEmbeddedPostgres,
+  type EmbeddedServer,
+} from '../packages/trial-servers/src/servers.ts';
 import { makeServerFolder } from '../test/support/server-folder.ts';
 import { dateStyleVariable, setDateStyle } from '../test/support/date-style.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';

@@ -3,14 +3,14 @@
  * printed; what a command line would show comes as events.
  */
 
-import { readConfig, type Config } from './config.ts';
-import { embedded } from './server-urls.ts';
-import { MigrationError, UsageError } from './errors.ts';
-import type { EventListener, Outcome, RunEvent, VerificationSummary } from './events.ts';
-import type { JobListener } from './listeners.ts';
-import { migrate as migrateCollections } from './migrate.ts';
-import { createPool } from './pool/pool.ts';
-import { options, optionNames, type CommandName, type Option, type OptionName } from './options.ts';
+import { readConfig, type Config } from './config/config.ts';
+import { embedded } from './config/server-urls.ts';
+import { MigrationError, UsageError } from './common/errors.ts';
+import type { EventListener, Outcome, RunEvent, VerificationSummary } from './observe/events.ts';
+import type { JobListener } from './observe/listeners.ts';
+import { migrate as migrateCollections } from './run/job.ts';
+import { options, optionNames, type CommandName, type Option, type OptionName } from './config/options.ts';
+import { createPool } from './workers/pool/create-pool.ts';
 
 export {
   ExitCode,
@@ -19,10 +19,10 @@ export {
   SourceError,
   TargetError,
   UsageError,
-} from './errors.ts';
-export { describeEvent } from './describe-event.ts';
-export type * from './events.ts';
-export type { Plan, PlanColumn } from './plan/plan.ts';
+} from './common/errors.ts';
+export { describeEvent } from './observe/describe-event.ts';
+export type * from './observe/events.ts';
+export type { Plan, PlanColumn } from './transcode/plan.ts';
 
 /** Options that are about a command line, its output and its trial servers. */
 type ForCommandLine =
@@ -48,7 +48,7 @@ type OptionsOf<Command extends CommandName> = {
   [Name in OptionName]: Command extends (typeof options)[Name]['commands'][number] ? Name : never;
 }[OptionName];
 
-/** The options of a command by their names in `src/options.ts`, such as `mongoUrl` for MONGO_URL. */
+/** The options of a command by their names in `src/config/options.ts`, such as `mongoUrl` for MONGO_URL. */
 type SettingsOf<Command extends CommandName> = {
   readonly [Name in Exclude<OptionsOf<Command>, ForCommandLine>]?: ValueOf<(typeof options)[Name]>;
 } & { readonly postgresUrl: string } & ({ readonly mongoUrl: string } | { readonly source: string });
@@ -75,7 +75,7 @@ export async function migrate(settings: MigrateSettings, listener: Listener = {}
   const planFile =
     config.planPath === undefined
       ? null
-      : await (await import('./plan/plan-file.ts')).readPlanFile(config.planPath);
+      : await (await import('./plan/file/plan-file.ts')).readPlanFile(config.planPath);
   const pool = await createPool(config.clusterImplementation);
   return await migrateCollections(config, { ...hear(listener), isTrial: false, planFile, pool });
 }
@@ -91,7 +91,7 @@ export async function verify(
   listener: Listener = {},
 ): Promise<VerificationSummary[]> {
   const config = readSettings('verify', settings);
-  const { verify: compare } = await import('./verify.ts');
+  const { verify: compare } = await import('./cli/commands/verify.ts');
   const { summaries, failures } = await compare(config, hear(listener));
   const [failure] = failures;
   if (failure === undefined) return [...summaries];
@@ -108,7 +108,7 @@ export interface MetricsListener extends EventListener {
 
 /** What METRICS_PORT serves, for a program that has a server of its own. */
 export async function createMetrics(): Promise<MetricsListener> {
-  const { CollectedMetrics } = await import('./metrics.ts');
+  const { CollectedMetrics } = await import('./observe/metrics.ts');
   const metrics = new CollectedMetrics();
   return {
     onEvent: (event) => {
@@ -130,9 +130,9 @@ export interface ReportListener extends EventListener {
 /** What REPORT writes. */
 export async function createReport(): Promise<ReportListener> {
   const [{ Recorder }, { writePage }, { describeEnd }] = await Promise.all([
-    import('./report/recorder.ts'),
-    import('./report/page.ts'),
-    import('./report/write-report.ts'),
+    import('./observe/report/recorder.ts'),
+    import('./observe/report/page.ts'),
+    import('./observe/report/write-report.ts'),
   ]);
   const recorder = new Recorder();
   // It hears of workers as well, which is nobody else's business.

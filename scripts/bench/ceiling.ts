@@ -3,9 +3,9 @@
 import { once } from 'node:events';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { copyStatement, createTableStatement } from '../../src/postgres/ddl.ts';
-import { addPrimaryKey, analyzeTable } from '../../src/postgres/target.ts';
-import { COPY_HEADER } from '../../src/transcode/copy-format.ts';
+import { copyStatement, createTableStatement } from '../../src/postgres/table/ddl.ts';
+import { addPrimaryKey, analyzeTable } from '../../src/postgres/table/target.ts';
+import { COPY_HEADER } from '../../src/transcode/copy/copy-format.ts';
 import type { Contestant } from './contestant.ts';
 import { connectBench } from './place.ts';
 

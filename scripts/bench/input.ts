@@ -1,8 +1,8 @@
 /** The collection as ready-made rows: what the contestants that only load are given, outside of what is timed. */
 
-import { inferColumns } from '../../src/plan/infer.ts';
-import type { Plan } from '../../src/plan/plan.ts';
-import { MongoDatabase } from '../../src/source/mongo-database.ts';
+import { inferColumns } from '../../src/plan/infer/infer.ts';
+import type { Plan } from '../../src/transcode/plan.ts';
+import { MongoDatabase } from '../../src/source/mongo/mongo-database.ts';
 import { createRowEncoder } from '../../src/transcode/row.ts';
 import { databaseName, tableName } from './names.ts';
 import type { Place } from './place.ts';

@@ -8,7 +8,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { options } from '../../src/options.ts';
+import { options } from '../../src/config/options.ts';
 import { allCases, growthCases, longCases, quickCases, type Case } from './cases.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
@@ -38,7 +38,7 @@ const { values } = parseArgs({
     ranges: { type: 'string', default: options.readRanges.default },
     /** Many small collections by one command. */
     many: { type: 'boolean', default: false },
-    /** With that: the built command of another checkout, such as `../before/dist/src/cli.js`, to take turns with. */
+    /** With that: the built command of another checkout, such as `../before/dist/src/cli/main.js`, to take turns with. */
     against: { type: 'string' },
     'items-per-page': { type: 'string', default: options.itemsPerPage.default },
     /** Milliseconds added to each round trip of this tool to the source. */

@@ -2,7 +2,7 @@
 
 import { MongoClient, type Document } from 'mongodb';
 import { calculateObjectSize } from 'bson';
-import { formatCount } from '../../src/format.ts';
+import { formatCount } from '../../src/common/format.ts';
 import { watch, type Run } from './contestant.ts';
 import { idOf } from './documents.ts';
 import { databaseName } from './names.ts';

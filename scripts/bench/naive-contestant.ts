@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createTableStatement } from '../../src/postgres/ddl.ts';
+import { createTableStatement } from '../../src/postgres/table/ddl.ts';
 import type { Contestant } from './contestant.ts';
 import type { ways } from './naive.ts';
 

@@ -10,8 +10,8 @@ import { once } from 'node:events';
 import { MongoClient, type Collection, type WithId } from 'mongodb';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { readProcessMemory } from '../../src/memory.ts';
-import type { User } from '../../src/seed.ts';
+import { readProcessMemory } from '../../src/common/memory.ts';
+import type { User } from '../../src/cli/commands/seed.ts';
 import { databaseName, tableName } from './names.ts';
 
 const pageSize = 10_000;

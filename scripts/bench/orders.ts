@@ -1,8 +1,8 @@
 /** Orders as shops have them: nested documents, arrays, decimals, dates, fields that vary. */
 
 import { Decimal128, Double, Int32, ObjectId, type Document } from 'mongodb';
-import type { ColumnType } from '../../src/plan/plan.ts';
 import { childTableName } from './names.ts';
+import type { ColumnType } from '../../src/transcode/column-types.ts';
 
 const cities = ['Rome', 'Lagos', 'Osaka', 'Lima', 'Tromsø', 'Łódź'];
 

@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import pg from 'pg';
-import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../packages/trial-servers/src/servers.ts';
 import { makeServerFolder } from '../../test/support/server-folder.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { childTableName, tableName } from './names.ts';

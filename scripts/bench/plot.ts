@@ -1,6 +1,6 @@
 /** Draws the results as one SVG: bars of documents per second, and how time and memory grow. */
 
-import { formatCount } from '../../src/format.ts';
+import { formatCount } from '../../src/common/format.ts';
 import { describeKind } from './documents.ts';
 import { isGrowth, median, medianOf, wallMsOf, type CaseResult, type Results } from './results.ts';
 

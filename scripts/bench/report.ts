@@ -2,7 +2,7 @@
 
 import { cpus, totalmem } from 'node:os';
 import type pg from 'pg';
-import { formatCount } from '../../src/format.ts';
+import { formatCount } from '../../src/common/format.ts';
 import type { Run } from './contestant.ts';
 import { describeKind } from './documents.ts';
 import {

@@ -6,14 +6,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { RunEvent } from '../../src/events.ts';
+import type { RunEvent } from '../../src/observe/events.ts';
 import type { Contestant } from './contestant.ts';
 import { databaseName, tableName } from './names.ts';
 import { lineTablePlan } from './orders.ts';
 import type { Place } from './place.ts';
 import { readOwnCpuMs } from './usage.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 export interface ToolSettings {
   readonly pool: 'cluster' | 'threads' | 'inline';

@@ -5,7 +5,7 @@
 
 import { rmSync } from 'node:fs';
 import pg from 'pg';
-import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../packages/trial-servers/src/servers.ts';
 import { identifyMongo } from '../../test/support/mongod.ts';
 import { findLacking, type Feature } from '../../test/support/server-features.ts';
 import { makeServerFolder } from '../../test/support/server-folder.ts';

@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { clusterImplementations } from '../../src/options.ts';
+import { clusterImplementations } from '../../src/config/options.ts';
 import { readEvents, startCli } from '../../test/support/cli.ts';
 import { assertEqualTable } from '../../test/support/compare.ts';
 import { startPrivateMongo, startPrivatePostgres } from '../../test/support/private-servers.ts';

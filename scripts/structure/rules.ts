@@ -12,11 +12,11 @@ export const entries = [
   'workers',
   'postgres',
   'observe',
-  'transcode',
   'plan',
+  'transcode',
   'source',
-  'bson',
   'config',
+  'bson',
   'common',
 ] as const;
 
@@ -44,12 +44,13 @@ export function findCircles(graph: ImportGraph): string[][] {
   return findComponents(graph).filter((component) => component.length > 1);
 }
 
-/** Pairs of folders that import each other. */
+/** Pairs of folders that import each other, a folder and one inside of it excepted. */
 export function findMutualFolders(graph: ImportGraph): [string, string][] {
   const folders = groupBy(graph, dirname);
   return [...folders].flatMap(([folder, targets]) =>
     targets
-      .filter((target) => target > folder && folders.get(target)?.includes(folder) === true)
+      .filter((target) => target > folder && !target.startsWith(`${folder}/`))
+      .filter((target) => folders.get(target)?.includes(folder) === true)
       .map((target): [string, string] => [folder, target]),
   );
 }

@@ -1,10 +1,10 @@
 /** What the user chose about what is copied and how: a run that is continued must be asked for with the same. */
 
 import { createHash } from 'node:crypto';
-import type { Config } from '../config.ts';
-import { options } from '../options.ts';
-import { describeFilter } from '../source/filter.ts';
-import type { PlanFile } from './plan-file.ts';
+import type { Config } from '../config/config.ts';
+import { options } from '../config/options.ts';
+import { describeFilter } from '../bson/filter.ts';
+import type { PlanFile } from './file/plan-schema.ts';
 
 /** By the names of the variables; what was left at its default is not in it. */
 export function describeChoices(config: Config, planFile: PlanFile | null): Readonly<Record<string, string>> {

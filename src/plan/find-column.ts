@@ -1,6 +1,6 @@
 /** Finds the column of a field, by the path that MongoDB has for it. */
 
-import type { Plan, PlanColumn } from './plan.ts';
+import type { Plan, PlanColumn } from '../transcode/plan.ts';
 
 /**
  * The column that has exactly the values at `path`, whose names have dots between them. A field whose own name has a

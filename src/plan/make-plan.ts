@@ -1,21 +1,21 @@
 /** Makes the plan of a run: from a plan file, or inferred from a sample. */
 
-import type { Config } from '../config.ts';
-import { TargetError, UsageError } from '../errors.ts';
-import { formatCount } from '../format.ts';
-import { options } from '../options.ts';
+import type { Config } from '../config/config.ts';
+import { TargetError, UsageError } from '../common/errors.ts';
+import { formatCount } from '../common/format.ts';
+import { options } from '../config/options.ts';
 import type { Sample, Source } from '../source/source.ts';
-import type { ExistingTable } from './column-target.ts';
-import { gatherStats } from './field-stats.ts';
-import { fitWithChildren } from './fit-children.ts';
-import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit-plan.ts';
-import { inferColumns, type Inference } from './infer.ts';
-import { toIdentifier } from './names.ts';
-import { defaultExtraColumn } from './plan-checks.ts';
-import type { PlanFile } from './plan-file.ts';
-import { isIdColumn, type Plan } from './plan.ts';
-import { resolvePlan } from './resolve-plan.ts';
-import { invoke } from '../invocation.ts';
+import type { ExistingTable } from '../transcode/column-target.ts';
+import { gatherStats } from './infer/field-stats.ts';
+import { fitWithChildren } from './fit/fit-children.ts';
+import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit/fit-plan.ts';
+import { inferColumns, type Inference } from './infer/infer.ts';
+import { toIdentifier } from '../common/identifiers.ts';
+import { defaultExtraColumn } from './file/plan-checks.ts';
+import { isIdColumn, type Plan } from '../transcode/plan.ts';
+import { resolvePlan } from './file/resolve-plan.ts';
+import { invoke } from '../config/invocation.ts';
+import type { PlanFile } from './file/plan-schema.ts';
 
 export type PlanConfig = Pick<
   Config,

@@ -1,7 +1,6 @@
 /** What holds the collections that are copied: a database of a MongoDB server, or a dump of one. */
 
-import type { Config } from '../config.ts';
-import type { CollectionInfo } from './collection-choice.ts';
+import type { CollectionInfo } from '../config/collection-choice.ts';
 import type { Source } from './source.ts';
 
 export interface Database {
@@ -24,31 +23,4 @@ export interface DatabaseOptions {
   readonly onRetry?: (reason: string) => void;
   /** Ends the trying to reach a server that is gone, with its reason. */
   readonly signal?: AbortSignal;
-}
-
-type SourceConfig = Pick<
-  Config,
-  'dumpPath' | 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'retryLimitMs' | 'answerTimeoutMs'
->;
-
-/** Opens what the config says is read. Loads only what that needs. @throws SourceError that says what to do */
-export async function openDatabase(config: SourceConfig, options: DatabaseOptions = {}): Promise<Database> {
-  const { dumpPath, mongoUrl, mongoDb, mongoCollection, retryLimitMs, answerTimeoutMs } = config;
-  if (dumpPath !== undefined) {
-    const { openDump } = await import('./dump/dump-database.ts');
-    return await openDump({
-      path: dumpPath,
-      db: mongoDb,
-      collection: mongoCollection,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-  }
-  const { MongoDatabase } = await import('./mongo-database.ts');
-  return await MongoDatabase.connect({
-    url: mongoUrl.reveal(),
-    db: mongoDb,
-    retryLimitMs,
-    answerTimeoutMs,
-    ...options,
-  });
 }

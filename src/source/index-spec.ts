@@ -1,9 +1,9 @@
 /** An index of a collection, as its server or a dump tells it. */
 
 import { deserialize } from 'bson';
-import { bsonTypes } from '../transcode/bson-types.ts';
-import { ElementCursor, findField } from '../transcode/bson.ts';
-import { findDoubledName } from './doubled-name.ts';
+import { bsonTypes } from '../bson/types.ts';
+import { ElementCursor, findField } from '../bson/cursor.ts';
+import { findDoubledName } from '../bson/json/doubled-name.ts';
 
 export interface IndexSpec {
   readonly name: string;

@@ -1,15 +1,15 @@
 /** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
 
-import type { ChildTable } from '../plan/plan.ts';
-import { bsonTypes, nameOfType } from './bson-types.ts';
-import { type BsonBytes, ElementCursor } from './bson.ts';
+import type { ChildTable } from './plan.ts';
+import { bsonTypes, nameOfType } from '../bson/types.ts';
+import { type BsonBytes, ElementCursor } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
-import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
-import { DocumentError } from './document-error.ts';
+import { COPY_HEADER, COPY_TRAILER } from './copy/copy-format.ts';
+import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
 import type { ExtraCount } from './extra-counter.ts';
 import { beginField, beginJson, COPY_NULL, endJson } from './field.ts';
-import { Output } from './output.ts';
+import { Output } from '../bson/output.ts';
 import { type RowColumn, type RowLimits, RowWriter } from './row-writer.ts';
 
 export interface EncodedChild {

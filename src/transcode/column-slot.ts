@@ -1,7 +1,7 @@
 /** A column of the plan, and where the current document has its value. */
 
-import type { PlanColumn } from '../plan/plan.ts';
-import type { ElementPosition } from './bson.ts';
+import type { PlanColumn } from './plan.ts';
+import type { ElementPosition } from '../bson/cursor.ts';
 
 /** The number of a document that no batch has: documents are counted from 1. */
 const NO_DOCUMENT = 0;

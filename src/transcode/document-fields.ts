@@ -2,10 +2,10 @@
  * Finds out, in one walk over a document, where the value of each column is and which fields have no column.
  */
 
-import type { Plan } from '../plan/plan.ts';
-import { type BsonBytes, ElementCursor, type ElementPosition } from './bson.ts';
+import type { Plan } from './plan.ts';
+import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
 import { ColumnSlot } from './column-slot.ts';
-import { DocumentError } from './document-error.ts';
+import { DocumentError } from '../bson/document-error.ts';
 import type { ExtraReason } from './extra-counter.ts';
 import { type FieldName, FieldNames } from './field-names.ts';
 import { NestedFields } from './nested-fields.ts';

@@ -1,13 +1,13 @@
 /** Writes the extra column: what has no column or does not fit its own, or the whole document if the plan wants that. */
 
-import { bsonTypes } from './bson-types.ts';
-import { type BsonBytes, ElementCursor, type ElementPosition } from './bson.ts';
-import { DocumentError } from './document-error.ts';
+import { bsonTypes } from '../bson/types.ts';
+import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
+import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
 import { beginJson, COPY_NULL, endJson } from './field.ts';
-import type { JsonWriter } from './json.ts';
-import { writeJsonString } from './json-string.ts';
-import type { Output } from './output.ts';
+import type { JsonWriter } from '../bson/json/json-writer.ts';
+import { writeJsonString } from '../bson/json/json-string.ts';
+import type { Output } from '../bson/output.ts';
 
 export class ExtraColumn {
   private readonly json: JsonWriter;

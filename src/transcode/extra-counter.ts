@@ -1,6 +1,6 @@
 /** Counts what went into the extra column, or was dropped, by field, type and reason. */
 
-import { type BsonTypeName, nameOfType } from './bson-types.ts';
+import { type BsonTypeName, nameOfType } from '../bson/types.ts';
 
 /**
  * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one

@@ -1,6 +1,6 @@
 /** Finds what is known of a field by the bytes of its name, without making a string of them. */
 
-import { terminateName, type NameGuess } from './bson.ts';
+import { terminateName, type NameGuess } from '../bson/cursor.ts';
 
 /** A field name that was met, and what is known of it. `T` is what the caller keeps with each name. */
 export interface FieldName<T> extends NameGuess {

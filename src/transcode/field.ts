@@ -3,9 +3,9 @@
  * https://www.postgresql.org/docs/current/sql-copy.html (Binary Format).
  */
 
-import type { BsonBytes } from './bson.ts';
-import { DocumentError } from './document-error.ts';
-import type { Output } from './output.ts';
+import type { BsonBytes } from '../bson/cursor.ts';
+import { DocumentError } from '../bson/document-error.ts';
+import type { Output } from '../bson/output.ts';
 
 /**
  * Writes the value from `start` to before `end` as a field; or writes nothing and returns false when the value

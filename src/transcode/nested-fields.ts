@@ -1,7 +1,7 @@
 /** Finds the values inside of a field that have columns of their own, in one walk over each document on the way. */
 
-import { bsonTypes } from './bson-types.ts';
-import { type BsonBytes, ElementCursor } from './bson.ts';
+import { bsonTypes } from '../bson/types.ts';
+import { type BsonBytes, ElementCursor } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
 import { type FieldName, FieldNames } from './field-names.ts';
 

@@ -1,6 +1,6 @@
 /** Makes a row fit a page of Postgres, by leaving out the values of its last columns, which are the rarest. */
 
-import type { PlanColumn } from '../plan/plan.ts';
+import type { PlanColumn } from './plan.ts';
 import {
   addWidth,
   maxRowWidth,
@@ -10,9 +10,9 @@ import {
   type Width,
   widthOfExtra,
   widthOfHeader,
-} from '../plan/row-width.ts';
+} from './row-width.ts';
 import { COPY_NULL } from './field.ts';
-import type { Output } from './output.ts';
+import type { Output } from '../bson/output.ts';
 
 const nothing: Width = [0, 1];
 

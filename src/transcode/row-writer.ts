@@ -1,18 +1,18 @@
 /** Writes the fields of one row after the other: those of the plan's columns, and the extra column. */
 
-import { isIdColumn, type Plan, type PlanColumn } from '../plan/plan.ts';
-import { bsonTypes, nameOfType } from './bson-types.ts';
-import type { BsonBytes } from './bson.ts';
+import { isIdColumn, type Plan, type PlanColumn } from './plan.ts';
+import { bsonTypes, nameOfType } from '../bson/types.ts';
+import type { BsonBytes } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
-import { DocumentError } from './document-error.ts';
+import { DocumentError } from '../bson/document-error.ts';
 import { DocumentFields } from './document-fields.ts';
-import { isRagged } from './encode-array.ts';
-import { createFieldEncoders } from './encode.ts';
+import { isRagged } from './encode/encode-array.ts';
+import { createFieldEncoders } from './encode/encode.ts';
 import { ExtraColumn, requireNoExtra } from './extra-column.ts';
 import { ExtraCounter } from './extra-counter.ts';
 import { COPY_NULL, type EncodeField } from './field.ts';
-import { JsonWriter } from './json.ts';
-import type { Output } from './output.ts';
+import { JsonWriter } from '../bson/json/json-writer.ts';
+import type { Output } from '../bson/output.ts';
 import { PageFit } from './page-fit.ts';
 
 export interface RowLimits {

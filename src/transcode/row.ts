@@ -3,15 +3,15 @@
  * field.
  */
 
-import type { Plan } from '../plan/plan.ts';
-import { BsonError } from './bson-types.ts';
-import { type BsonBytes, DocumentCursor, wrapBytes } from './bson.ts';
-import { type DeadLetterReason, DocumentError } from './document-error.ts';
-import { describeId } from './describe-id.ts';
+import type { Plan } from './plan.ts';
+import { BsonError } from '../bson/types.ts';
+import { type BsonBytes, DocumentCursor, wrapBytes } from '../bson/cursor.ts';
+import { type DeadLetterReason, DocumentError } from '../bson/document-error.ts';
+import { describeId } from '../bson/json/describe-id.ts';
 import type { ExtraCount } from './extra-counter.ts';
 import { ChildRows, type EncodedChild } from './child-rows.ts';
-import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
-import { Output } from './output.ts';
+import { COPY_HEADER, COPY_TRAILER } from './copy/copy-format.ts';
+import { Output } from '../bson/output.ts';
 import { RowWriter } from './row-writer.ts';
 
 /** A document that could not become a row. */

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { ExitCode, UsageError } from '../../src/errors.ts';
-import { checkPlanFile } from '../../src/plan/plan-file.ts';
+import { ExitCode, UsageError } from '../../src/common/errors.ts';
+import { checkPlanFile } from '../../src/plan/file/plan-file.ts';
 import { listCommands, readDocuments, splitCommand, type Block, type Command } from '../support/documents.ts';
 import { assertPsqlOutput } from '../support/psql-output.ts';
 import { Stage, startStageServers, type StageServers } from '../support/stage.ts';
@@ -18,10 +18,11 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
-    'takes minutes, and wants a quiet machine; test/integration/measurement.test.ts is about what it measures with',
+    'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
   'npm run soak': 'takes minutes, or hours',
   'npm run fuzz': 'takes minutes, or hours',
-  'npm run servers': 'waits for Ctrl-C, or needs a psql; see test/integration/embedded-serve.test.ts',
+  'npm run servers':
+    'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',

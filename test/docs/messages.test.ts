@@ -11,9 +11,10 @@ const pages = [
   ['docs/tuning.md', 'the last line'],
 ] as const;
 
-const source = readdirSync('src', { recursive: true, encoding: 'utf8' })
+const source = ['src', 'packages/trial-servers/src']
+  .flatMap((root) => readdirSync(root, { recursive: true, encoding: 'utf8' }).map((file) => join(root, file)))
   .filter((file) => file.endsWith('.ts'))
-  .map((file) => blurHoles(readFileSync(join('src', file), 'utf8')))
+  .map((file) => blurHoles(readFileSync(file, 'utf8')))
   .join('\n');
 
 describe('messages in the documents', () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { dumpBson } from '../support/dump.ts';
 import { packInto } from '../support/package.ts';
 import type { Stage, StageKind } from '../support/stage.ts';

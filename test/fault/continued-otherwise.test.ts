@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, setScene, type Scene } from '../support/fault.ts';
 

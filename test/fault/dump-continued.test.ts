@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { dumpArchive, dumpBson } from '../support/dump.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';

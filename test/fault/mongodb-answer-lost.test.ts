@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { MongoClient, MongoNetworkError, type MongoClientOptions } from 'mongodb';
-import { connectMongo, openCollection } from '../../src/source/collection.ts';
+import { connectMongo, openCollection } from '../../src/source/mongo/collection.ts';
 import type { Page } from '../../src/source/page.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { MongoDatabase } from '../../src/source/mongo-database.ts';
-import { SourceError } from '../../src/errors.ts';
+import { MongoDatabase } from '../../src/source/mongo/mongo-database.ts';
+import { SourceError } from '../../src/common/errors.ts';
 import type { Source } from '../../src/source/source.ts';
 import { takeFailCommand } from '../support/fail-command.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { takeFailCommand } from '../support/fail-command.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';

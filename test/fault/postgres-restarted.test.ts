@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn } from '../support/fault.ts';
 import {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, setSceneByProxy, type Scene } from '../support/fault.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { it, type TestContext } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { cleanUp } from '../support/embedded.ts';
 import { assertCode, setSceneOn } from '../support/fault.ts';
 import { createSandbox, mongoUrl } from '../support/servers.ts';

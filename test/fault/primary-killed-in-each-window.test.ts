@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { FailpointName } from '../../src/failpoint-rules.ts';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { everyPool, pool, processesOf } from '../support/cli.ts';
 import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';

@@ -1,8 +1,8 @@
 /** A primary that stood still for so long that another has led its run to the end: it may not change anything any more. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
-import type { FailpointName } from '../../src/failpoint-rules.ts';
+import { ExitCode } from '../../src/common/errors.ts';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';

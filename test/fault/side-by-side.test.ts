@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
-import { describeEvent } from '../../src/describe-event.ts';
-import type { RunEvent } from '../../src/events.ts';
+import { ExitCode } from '../../src/common/errors.ts';
+import { describeEvent } from '../../src/observe/describe-event.ts';
+import type { RunEvent } from '../../src/observe/events.ts';
 import { readEvents, startCli, type CliResult } from '../support/cli.ts';
 import { assertEqualTable } from '../support/compare.ts';
 import { cleanUp } from '../support/embedded.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { describeEvent } from '../../src/describe-event.ts';
+import { describeEvent } from '../../src/observe/describe-event.ts';
 import { processesOf, readEvents, startCli } from '../support/cli.ts';
 import { withoutProcess } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 import { pool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, killed, setScene, withoutLife } from '../support/fault.ts';

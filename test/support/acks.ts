@@ -1,6 +1,6 @@
 /** Acks as a worker sends them, for tests of what hears them. */
 
-import type { Ack } from '../../src/pool/protocol.ts';
+import type { Ack } from '../../src/observe/ack.ts';
 
 /** An ack of a single document that took no time. */
 export function createAck(changes: Partial<Ack> = {}): Ack {

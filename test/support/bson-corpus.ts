@@ -15,7 +15,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'mongodb';
-import type { ColumnType } from '../../src/plan/plan.ts';
+import type { ColumnType } from '../../src/transcode/column-types.ts';
 
 export interface Edge {
   readonly what: string;

@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { ClusterImplementation } from '../../src/config.ts';
-import type { RunEvent, StartedEvent } from '../../src/events.ts';
-import { clusterImplementations } from '../../src/options.ts';
+import type { ClusterImplementation } from '../../src/config/config.ts';
+import type { RunEvent, StartedEvent } from '../../src/observe/events.ts';
+import { clusterImplementations } from '../../src/config/options.ts';
 import { stepDownDuring } from './step-down.ts';
 
 /** The program. */
-export const cliPath = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+export const cliPath = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 export interface CliResult {
   /** As a shell tells it; null when a signal ended the process. */

@@ -4,7 +4,8 @@
  */
 
 import assert from 'node:assert/strict';
-import type { ColumnType, Plan } from '../../src/plan/plan.ts';
+import type { Plan } from '../../src/transcode/plan.ts';
+import type { ColumnType } from '../../src/transcode/column-types.ts';
 
 const SIGNATURE = Buffer.from('5047434f50590aff0d0a00', 'hex');
 

@@ -3,9 +3,9 @@
 import { accessSync } from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { resolveAccount, runProgram } from '../../src/embedded/postgres/account.ts';
-import { startPostmaster } from '../../src/embedded/postgres/postmaster.ts';
-import { findFreePort } from '../../src/embedded/port.ts';
+import { resolveAccount, runProgram } from '../../packages/trial-servers/src/postgres/account.ts';
+import { startPostmaster } from '../../packages/trial-servers/src/postgres/postmaster.ts';
+import { findFreePort } from '../../packages/trial-servers/src/port.ts';
 import { startInFolder, type RunningServer } from './child-server.ts';
 
 const programOf = (version: number, name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`;

@@ -3,8 +3,8 @@
  * or `{"error":…,"fix":…}`, and stops it when its stdin ends. Arguments: the data folder and the role.
  */
 import { once } from 'node:events';
-import { MigrationError } from '../../src/errors.ts';
-import { startEmbeddedPostgres } from '../../src/embedded/servers.ts';
+import { MigrationError } from '../../src/common/errors.ts';
+import { startEmbeddedPostgres } from '../../packages/trial-servers/src/servers.ts';
 
 const [dataDir = '', role] = process.argv.slice(2);
 const notices: string[] = [];

@@ -9,9 +9,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 
-import { unlessCode } from '../../src/embedded/fs-errors.ts';
-import { pollUntil } from '../../src/embedded/poll.ts';
-import { identifyProcess } from '../../src/embedded/process-identity.ts';
+import { unlessCode } from '../../src/common/fs-errors.ts';
+import { pollUntil } from '../../src/common/poll.ts';
+import { identifyProcess } from '../../packages/trial-servers/src/process-identity.ts';
 import { createClient } from './date-style.ts';
 import { makeServerFolder } from './server-folder.ts';
 
@@ -154,7 +154,7 @@ export async function spawnHold(
   t: TestContext,
   dataDir: string,
 ): Promise<{ child: ChildProcess; lines: readonly string[]; exited: Promise<number | null> }> {
-  const module = new URL('../../src/embedded/serve.js', import.meta.url).href;
+  const module = new URL('../../packages/trial-servers/src/serve.js', import.meta.url).href;
   const code = `import { holdServers } from ${JSON.stringify(module)};
     process.exitCode = await holdServers({ dataDir: ${JSON.stringify(dataDir)}, command: [] });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {

@@ -3,8 +3,8 @@
  * with the outcome. Ends with stdin.
  */
 import { createInterface } from 'node:readline';
-import type { FailpointName } from '../../src/failpoint-rules.ts';
-import { isFailpointActive, reachFailpoint } from '../../src/failpoints.ts';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { isFailpointActive, reachFailpoint } from '../../src/common/failpoints/failpoints.ts';
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, hex] = line.split(' ') as [FailpointName, string?];

@@ -3,8 +3,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { unlessCode } from '../../src/embedded/fs-errors.ts';
-import type { FailpointAction, FailpointName } from '../../src/failpoint-rules.ts';
+import { unlessCode } from '../../src/common/fs-errors.ts';
+import type { FailpointAction, FailpointName } from '../../src/common/failpoints/rules.ts';
 import { makeDirectory, waitUntil } from './embedded.ts';
 
 export interface Failpoints {
@@ -17,7 +17,7 @@ export interface Failpoints {
   resume(name: FailpointName): Promise<void>;
 }
 
-/** An action with modifiers, such as `kill@3x2`; see `src/failpoint-rules.ts`. */
+/** An action with modifiers, such as `kill@3x2`; see `src/common/failpoints/rules.ts`. */
 export type FailpointRules = Readonly<Partial<Record<FailpointName, `${FailpointAction}${string}`>>>;
 
 /** Set for this test alone. What still pauses or hangs at its end is let go or killed then. */

@@ -3,10 +3,10 @@
 import { serialize } from 'bson';
 import fc from 'fast-check';
 import type { Collection } from 'mongodb';
-import { rawField } from '../../src/source/raw-field.ts';
-import { arrayOf, asObject, buildDocument, type BsonValue } from '../../src/transcode/bson-build.ts';
-import { bsonTypes } from '../../src/transcode/bson-types.ts';
-import { findField } from '../../src/transcode/bson.ts';
+import { rawField } from '../../src/source/mongo/raw-field.ts';
+import { arrayOf, asObject, buildDocument, type BsonValue } from '../../src/bson/build.ts';
+import { bsonTypes } from '../../src/bson/types.ts';
+import { findField } from '../../src/bson/cursor.ts';
 import { value } from './arbitrary-bson.ts';
 import { double, int32, int64, rawDocument, rawString, type RawElement } from './raw-bson.ts';
 import { corpus } from './raw-corpus.ts';

@@ -5,8 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { startEmbeddedMongo, startEmbeddedPostgres } from '../../src/embedded/servers.ts';
-import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/embedded/servers.ts';
+import { startEmbeddedMongo, startEmbeddedPostgres } from '../../packages/trial-servers/src/servers.ts';
+import type { EmbeddedServer, EmbeddedServerOptions } from '../../packages/trial-servers/src/servers.ts';
 import { setDateStyle } from './date-style.ts';
 import { hold, readPostmasterPid } from './embedded.ts';
 import { makeServerFolder } from './server-folder.ts';

@@ -4,9 +4,10 @@
  */
 
 import { Decimal128 } from 'bson';
-import type { ColumnType, JsonStyle } from '../../src/plan/plan.ts';
-import { bsonTypes, type BsonTypeName } from '../../src/transcode/bson-types.ts';
+import { bsonTypes, type BsonTypeName } from '../../src/bson/types.ts';
 import { double, int32, int64, rawDocument, rawString } from './raw-bson.ts';
+import type { JsonStyle } from '../../src/bson/json/json-style.ts';
+import type { ColumnType } from '../../src/transcode/column-types.ts';
 
 export interface CorpusValue {
   readonly name: string;

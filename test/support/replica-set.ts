@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient, MongoServerError } from 'mongodb';
-import { findFreePort } from '../../src/embedded/port.ts';
+import { findFreePort } from '../../packages/trial-servers/src/port.ts';
 import { startChildServer, type ChildServer, type RunningServer } from './child-server.ts';
 import { waitUntil } from './embedded.ts';
 import type { Mongod } from './mongod.ts';

@@ -1,8 +1,8 @@
-/** A worker that does what the test's batches say, to try out what runs it: see `test/unit/pool/pools.test.ts`. */
+/** A worker that does what the test's batches say, to try out what runs it: see `test/unit/workers/supervisor/pools.test.ts`. */
 
-import { toWireError } from '../../src/errors.ts';
-import type { ToWorker } from '../../src/pool/protocol.ts';
-import type { HostedWorker, WorkerPort } from '../../src/worker/port.ts';
+import { toWireError } from '../../src/common/errors.ts';
+import type { ToWorker } from '../../src/workers/protocol.ts';
+import type { HostedWorker, WorkerPort } from '../../src/workers/worker/port.ts';
 
 /** What a batch asks for, in `Batch.deadly`. */
 export type Order =

@@ -11,7 +11,7 @@ import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import type pg from 'pg';
-import { pollUntil } from '../../src/embedded/poll.ts';
+import { pollUntil } from '../../src/common/poll.ts';
 import { createClient } from './date-style.ts';
 import { startPrivateMongo, startPrivatePostgres } from './private-servers.ts';
 

@@ -1,6 +1,6 @@
 /** What people give the command by mistake: each input with the error that it ends in. */
 
-import { ExitCode } from '../../src/errors.ts';
+import { ExitCode } from '../../src/common/errors.ts';
 
 /** Whatever is printed, this is not in it. */
 export const password = 'hunt3r-2';

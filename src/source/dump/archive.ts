@@ -10,8 +10,8 @@
  */
 
 import { BSONError, deserialize, type Document } from 'bson';
-import { DamagedDumpError } from '../../errors.ts';
-import { formatCount } from '../../format.ts';
+import { DamagedDumpError } from '../../common/errors.ts';
+import { formatCount } from '../../common/format.ts';
 import { awaitDocument, describeDamage, fillOrEnd, skipWhole, takeWhole } from './bson-records.ts';
 import { ByteWindow } from './byte-window.ts';
 import { makeAnew, readChunks, type DumpFile } from './bytes.ts';

@@ -1,7 +1,7 @@
 /** BSON documents one after another, as mongodump writes them: each length is checked before it is trusted. */
 
-import { DamagedDumpError } from '../../errors.ts';
-import { formatCount } from '../../format.ts';
+import { DamagedDumpError } from '../../common/errors.ts';
+import { formatCount } from '../../common/format.ts';
 import { ByteWindow } from './byte-window.ts';
 import { makeAnew, readChunks, type DumpFile } from './bytes.ts';
 import type { DumpRecord, DumpRecords } from './record.ts';

@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
-import { DamagedDumpError, SourceError } from '../../errors.ts';
+import { DamagedDumpError, SourceError } from '../../common/errors.ts';
 
 /** Few events, and few documents that lie across two chunks. */
 const chunkBytes = 1 << 20;

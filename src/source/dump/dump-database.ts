@@ -2,8 +2,8 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { SourceError } from '../../errors.ts';
-import { namesSeveral, whyNot, type CollectionInfo } from '../collection-choice.ts';
+import { SourceError } from '../../common/errors.ts';
+import { namesSeveral, whyNot, type CollectionInfo } from '../../config/collection-choice.ts';
 import type { Database } from '../database.ts';
 import type { Source } from '../source.ts';
 import { archiveMagic, listArchive } from './archive.ts';
@@ -11,7 +11,7 @@ import { explainFileError, readStart, type DumpFile } from './bytes.ts';
 import { listDatabaseFolders, listDirectory, openFile } from './dump-directory.ts';
 import { openDumpSource } from './dump-source.ts';
 import { archivedCollection, type DumpedCollection } from './dumped-collection.ts';
-import { readFileName } from './file-name.ts';
+import { readFileName } from '../../config/dump-file-name.ts';
 import { noMetadata, parseMetadata } from './metadata.ts';
 
 export interface DumpOptions {

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { SourceError } from '../../errors.ts';
+import { SourceError } from '../../common/errors.ts';
 import { explainFileError, readStart, readWhole } from './bytes.ts';
 import type { DumpFile } from './bytes.ts';
 import { bsonCollection, jsonCollection, type DumpedCollection } from './dumped-collection.ts';
-import { readFileName, unescapeName, type DumpFileName } from './file-name.ts';
+import { readFileName, unescapeName, type DumpFileName } from '../../config/dump-file-name.ts';
 import { noMetadata, parseMetadata, type DumpMetadata } from './metadata.ts';
 
 const metadataSuffix = /\.metadata\.json(\.gz)?$/;

@@ -7,18 +7,18 @@ import {
   SourceChangedError,
   SourceError,
   UsageError,
-} from '../../errors.ts';
-import { BsonError } from '../../transcode/bson-types.ts';
-import { copyId } from '../../transcode/document-id.ts';
-import { readOffset } from '../../transcode/position.ts';
+} from '../../common/errors.ts';
+import { BsonError } from '../../bson/types.ts';
+import { copyId } from '../../bson/document-id.ts';
+import { readOffset } from '../../bson/position.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import type { Interval, Page } from '../page.ts';
-import { readRequiredFields } from '../required-fields.ts';
+import { readRequiredFields } from '../mongo/required-fields.ts';
 import type { Hints, Sample, Source } from '../source.ts';
-import { compileFilter } from './document-filter.ts';
+import { compileFilter } from '../../bson/match/document-filter.ts';
 import { filterCollection, type DumpedCollection } from './dumped-collection.ts';
 import { fingerprint } from './fingerprint.ts';
-import { JsonError } from './json-error.ts';
+import { JsonError } from '../../bson/json/json-error.ts';
 import { hasCollation } from './metadata.ts';
 import { PageBuilder } from './page-builder.ts';
 import { Reservoir } from './reservoir.ts';

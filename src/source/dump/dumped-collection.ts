@@ -1,12 +1,12 @@
 /** One collection in a dump, in whichever format. */
 
-import type { CollectionInfo } from '../collection-choice.ts';
+import type { CollectionInfo } from '../../config/collection-choice.ts';
 import { readBsonRecords } from './bson-records.ts';
 import type { DumpFile } from './bytes.ts';
 import { readArchiveRecords } from './archive.ts';
 import { readJsonDocuments, readJsonRecords } from './json-records.ts';
-import { JsonToBson } from './json-to-bson.ts';
-import type { DocumentFilter } from './document-filter.ts';
+import { JsonToBson } from '../../bson/json/json-to-bson.ts';
+import type { DocumentFilter } from '../../bson/match/document-filter.ts';
 import type { DumpMetadata } from './metadata.ts';
 import type { DumpRecords } from './record.ts';
 

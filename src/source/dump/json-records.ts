@@ -1,12 +1,12 @@
 /** Documents as JSON, as mongoexport writes them: one after another, on a line each or on several, or in one array. */
 
-import { DamagedDumpError } from '../../errors.ts';
-import { formatCount } from '../../format.ts';
+import { DamagedDumpError } from '../../common/errors.ts';
+import { formatCount } from '../../common/format.ts';
 import { ByteWindow } from './byte-window.ts';
 import { makeAnew, readChunks, readStart, type DumpFile } from './bytes.ts';
-import { JsonError } from './json-error.ts';
-import { ObjectScanner, skipSpace } from './json-scan.ts';
-import { JsonToBson } from './json-to-bson.ts';
+import { JsonError } from '../../bson/json/json-error.ts';
+import { ObjectScanner, skipSpace } from '../../bson/json/json-scan.ts';
+import { JsonToBson } from '../../bson/json/json-to-bson.ts';
 import type { DumpRecord, DumpRecords } from './record.ts';
 
 /** Far more than a document of 16 MB has in any JSON, so that a text without an end does not fill the memory. */

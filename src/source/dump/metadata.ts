@@ -1,13 +1,13 @@
 /** What mongodump keeps of a collection beside its documents: `*.metadata.json`, in Extended JSON of either version. */
 
 import { deserialize, type Document } from 'bson';
-import { SourceError } from '../../errors.ts';
-import { bsonTypes } from '../../transcode/bson-types.ts';
-import { findField } from '../../transcode/bson.ts';
-import { listDocuments } from '../documents.ts';
+import { SourceError } from '../../common/errors.ts';
+import { bsonTypes } from '../../bson/types.ts';
+import { findField } from '../../bson/cursor.ts';
+import { listDocuments } from '../mongo/documents.ts';
 import { readIndexSpec, type IndexSpec } from '../index-spec.ts';
-import { JsonError } from './json-error.ts';
-import { JsonToBson } from './json-to-bson.ts';
+import { JsonError } from '../../bson/json/json-error.ts';
+import { JsonToBson } from '../../bson/json/json-to-bson.ts';
 
 export interface DumpMetadata {
   /** Null where an old mongodump did not tell. */

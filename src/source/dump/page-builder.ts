@@ -1,9 +1,9 @@
 /** Puts documents of a dump together into a page: a BSON array, in which each is named by the offset at which it ends. */
 
-import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../transcode/bson-array.ts';
-import { bsonTypes } from '../../transcode/bson-types.ts';
-import { offsetPosition } from '../../transcode/position.ts';
-import { wantedPageBytes } from '../page-size.ts';
+import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../bson/array.ts';
+import { bsonTypes } from '../../bson/types.ts';
+import { offsetPosition } from '../../bson/position.ts';
+import { wantedPageBytes } from '../mongo/page-size.ts';
 import type { Page } from '../page.ts';
 import type { DumpRecord } from './record.ts';
 

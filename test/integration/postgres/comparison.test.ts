@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { serialize } from 'bson';
-import { Comparer } from '../../../src/postgres/comparison.ts';
-import { copyRows } from '../../../src/postgres/copy.ts';
-import { copyStatement, createTableStatement } from '../../../src/postgres/ddl.ts';
-import { createLedger } from '../../../src/postgres/ledger.ts';
-import { openLoadingSession } from '../../../src/postgres/load.ts';
-import type { Session } from '../../../src/postgres/session.ts';
+import { Comparer } from '../../../src/postgres/compare/comparison.ts';
+import { copyRows } from '../../../src/postgres/load/copy.ts';
+import { copyStatement, createTableStatement } from '../../../src/postgres/table/ddl.ts';
+import { createLedger } from '../../../src/postgres/ledger/ledger.ts';
+import { openLoadingSession } from '../../../src/postgres/load/load.ts';
+import type { Session } from '../../../src/postgres/connection/session.ts';
 import type { Batch } from '../../../src/source/page.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { noise } from '../../support/noise.ts';

@@ -1,13 +1,13 @@
 /** A ledger that version 5 has made, with a run half done, under this version. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { ExitCode } from '../../../src/errors.ts';
-import type { Summary } from '../../../src/events.ts';
-import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
-import { createLedger, hasLedger, upgradeLedger } from '../../../src/postgres/ledger.ts';
-import { currentVersion, migrations } from '../../../src/postgres/migrations/list.ts';
-import { lockJob, lockTable, unlockJob, unlockTable } from '../../../src/postgres/run-lock.ts';
-import { Session } from '../../../src/postgres/session.ts';
+import { ExitCode } from '../../../src/common/errors.ts';
+import type { Summary } from '../../../src/observe/events.ts';
+import { closePostgres, connectPostgres } from '../../../src/postgres/connection/connection.ts';
+import { createLedger, hasLedger, upgradeLedger } from '../../../src/postgres/ledger/ledger.ts';
+import { currentVersion, migrations } from '../../../src/postgres/ledger/migrations/list.ts';
+import { lockJob, lockTable, unlockJob, unlockTable } from '../../../src/postgres/ledger/run-lock.ts';
+import { Session } from '../../../src/postgres/connection/session.ts';
 import { runCli } from '../../support/cli.ts';
 import { assertEqualTable } from '../../support/compare.ts';
 import { waitUntil } from '../../support/embedded.ts';

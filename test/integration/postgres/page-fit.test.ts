@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Decimal128, Double, Int32, Long, serialize, UUID, type Document } from 'bson';
-import type { ColumnType } from '../../../src/plan/plan.ts';
-import { copyRows } from '../../../src/postgres/copy.ts';
-import { copyStatement, createTableStatement } from '../../../src/postgres/ddl.ts';
+import { copyRows } from '../../../src/postgres/load/copy.ts';
+import { copyStatement, createTableStatement } from '../../../src/postgres/table/ddl.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { noise } from '../../support/noise.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import type { ColumnType } from '../../../src/transcode/column-types.ts';
 
 const columnCount = 1_200;
 const textLengths = [0, 1, 20, 21, 31, 32, 60, 126, 127, 1_000];

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import { createLedgerClaim } from '../../../src/postgres/claim.ts';
-import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
-import { takeOverRun } from '../../../src/postgres/lead.ts';
-import { finishRange, readGaps, replaceRanges, splitRange, type Gap } from '../../../src/postgres/ranges.ts';
-import { beginRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
-import { Session } from '../../../src/postgres/session.ts';
-import { endStrays } from '../../../src/postgres/strays.ts';
+import { createLedgerClaim } from '../../../src/postgres/ledger/claim.ts';
+import { closePostgres, connectPostgres } from '../../../src/postgres/connection/connection.ts';
+import { takeOverRun } from '../../../src/postgres/ledger/lead.ts';
+import {
+  finishRange,
+  readGaps,
+  replaceRanges,
+  splitRange,
+  type Gap,
+} from '../../../src/postgres/ledger/ranges.ts';
+import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
+import { Session } from '../../../src/postgres/connection/session.ts';
+import { endStrays } from '../../../src/postgres/connection/strays.ts';
 import type { Batch } from '../../../src/source/page.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';

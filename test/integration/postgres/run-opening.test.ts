@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { serialize } from 'bson';
-import { createLedgerClaim } from '../../../src/postgres/claim.ts';
-import { closePostgres, connectPostgres } from '../../../src/postgres/connection.ts';
-import { beginRun, continueRun, type OpenRun } from '../../../src/postgres/run-opening.ts';
-import { findRun } from '../../../src/postgres/runs.ts';
-import { Session } from '../../../src/postgres/session.ts';
+import { createLedgerClaim } from '../../../src/postgres/ledger/claim.ts';
+import { closePostgres, connectPostgres } from '../../../src/postgres/connection/connection.ts';
+import { beginRun, continueRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
+import { findRun } from '../../../src/postgres/ledger/runs.ts';
+import { Session } from '../../../src/postgres/connection/session.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
-import { TargetError } from '../../../src/errors.ts';
-import { Session, type SessionOptions } from '../../../src/postgres/session.ts';
+import { TargetError } from '../../../src/common/errors.ts';
+import { Session, type SessionOptions } from '../../../src/postgres/connection/session.ts';
 import { cleanUp, waitUntil } from '../../support/embedded.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 import { startProxy, type Proxy } from '../../support/tcp-proxy.ts';

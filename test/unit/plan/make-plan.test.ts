@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ObjectId } from 'bson';
 import { chooseTable, makePlan, type PlanConfig } from '../../../src/plan/make-plan.ts';
-import type { PlanFile } from '../../../src/plan/plan-file.ts';
 import { createFakeSource } from '../../support/fake-source.ts';
+import type { PlanFile } from '../../../src/plan/file/plan-schema.ts';
 
 const config: PlanConfig = {
   postgresSchema: 'public',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Plan } from '../../../src/plan/plan.ts';
+import type { Plan } from '../../../src/transcode/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import {

@@ -12,7 +12,7 @@ import {
   serialize,
   Timestamp,
 } from 'bson';
-import { BsonError } from '../../../src/transcode/bson-types.ts';
+import { BsonError } from '../../../src/bson/types.ts';
 import { createRowEncoder, type EncodedBatch } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize, type Document } from 'bson';
-import type { Plan, PlanColumn } from '../../../src/plan/plan.ts';
-import { arrayOfDocuments } from '../../../src/transcode/bson-array.ts';
+import type { Plan, PlanColumn } from '../../../src/transcode/plan.ts';
+import { arrayOfDocuments } from '../../../src/bson/array.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 

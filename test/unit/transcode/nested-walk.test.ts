@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Int32, serialize } from 'bson';
 import fc from 'fast-check';
-import type { Plan, PlanColumn } from '../../../src/plan/plan.ts';
+import type { Plan, PlanColumn } from '../../../src/transcode/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import { int32, makePlan, rawArray, rawDocument, type RawElement } from '../../support/raw-bson.ts';

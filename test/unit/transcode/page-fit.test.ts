@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize, type Document } from 'bson';
-import type { ColumnType, Plan } from '../../../src/plan/plan.ts';
+import type { Plan } from '../../../src/transcode/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
+import type { ColumnType } from '../../../src/transcode/column-types.ts';
 
 const names = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
-import { columnTypes, type ColumnType, type Plan } from '../../../src/plan/plan.ts';
+import { type Plan } from '../../../src/transcode/plan.ts';
 import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
@@ -16,6 +16,7 @@ import {
   type RawElement,
   rawString,
 } from '../../support/raw-bson.ts';
+import { columnTypes, type ColumnType } from '../../../src/transcode/column-types.ts';
 
 const id = (n: number): RawElement => [0x10, '_id', int32(n)];
 const smallPlan = makePlan({ _id: 'int32', a: 'int32', b: 'string' });

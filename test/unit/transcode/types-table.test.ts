@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { inferColumns } from '../../../src/plan/infer.ts';
-import {
-  columnTypes,
-  jsonStyles,
-  nulPolicies,
-  type ColumnType,
-  type JsonStyle,
-  type Plan,
-} from '../../../src/plan/plan.ts';
-import { bsonTypes } from '../../../src/transcode/bson-types.ts';
-import { deadLetterReasons } from '../../../src/transcode/document-error.ts';
+import { inferColumns } from '../../../src/plan/infer/infer.ts';
+import { type Plan } from '../../../src/transcode/plan.ts';
+import { bsonTypes } from '../../../src/bson/types.ts';
+import { deadLetterReasons } from '../../../src/bson/document-error.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { corpus, EXTRA, type CorpusValue } from '../../support/raw-corpus.ts';
 import { decodeRows, type Field } from '../../support/copy-decoder.ts';
 import { int32, makePlan, rawArray, rawDocument, type RawElement } from '../../support/raw-bson.ts';
+import { jsonStyles, type JsonStyle } from '../../../src/bson/json/json-style.ts';
+import { nulPolicies } from '../../../src/bson/nul-policy.ts';
+import { columnTypes, type ColumnType } from '../../../src/transcode/column-types.ts';
 
 const id: RawElement = [bsonTypes.int, '_id', int32(1)];
 

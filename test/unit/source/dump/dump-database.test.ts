@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { serialize } from 'bson';
-import { UsageError } from '../../../../src/errors.ts';
+import { UsageError } from '../../../../src/common/errors.ts';
 import { openDump } from '../../../../src/source/dump/dump-database.ts';
-import { collectionOfDump } from '../../../../src/source/dump/file-name.ts';
+import { collectionOfDump } from '../../../../src/config/dump-file-name.ts';
 import { dumpArchive, dumpBson, dumpMetadata, prelude } from '../../../support/dump.ts';
 import { makeDirectory } from '../../../support/embedded.ts';
 

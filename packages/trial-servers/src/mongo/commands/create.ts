@@ -1,0 +1,125 @@
+/** The command create: collections, and, as far as they are told, views and time series. */
+import { serialize } from 'bson';
+import { decodeDocument } from '../../../../../src/bson/match/bson-view.ts';
+import type { StoredCollection } from '../catalog.ts';
+import type { CommandReader } from '../command-reader.ts';
+import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
+import { hasSameKey, parseIndexSpec } from '../index-spec.ts';
+import { idIndex } from '../metadata.ts';
+import type { KeptDocument, Metadata } from '../metadata.ts';
+import type { Reply } from '../message.ts';
+import { namespaceOf, succeed } from './command.ts';
+import type { CommandContext, ServerState } from './command.ts';
+
+/** Kept and told; a validator refuses nothing. */
+const keptOptions = [
+  ...['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'],
+  'changeStreamPreAndPostImages',
+];
+const unsupportedOptions = (
+  'capped autoIndexId size max storageEngine indexOptionDefaults collation ' +
+  'clusteredIndex expireAfterSeconds encryptedFields'
+).split(' ');
+
+/** `bucketMaxSpanSeconds` for each granularity: https://www.mongodb.com/docs/manual/core/timeseries/timeseries-granularity/ */
+const bucketSpans: Readonly<Record<string, number>> = { seconds: 3600, minutes: 86_400, hours: 2_592_000 };
+
+export function create(context: CommandContext): Reply {
+  const { command, server, database } = context;
+  command.refuseUnknown([...keptOptions, ...unsupportedOptions, 'idIndex']);
+  const unsupported = unsupportedOptions.find((option) => command.has(option));
+  if (unsupported !== undefined) {
+    throw notImplemented(`the option ${unsupported} of create`);
+  }
+  checkIdIndex(command);
+  const name = command.collection();
+  if (server.catalog.get(database, name) !== undefined) {
+    throw new CommandError(ErrorCode.namespaceExists, `Collection ${namespaceOf(context)} already exists.`);
+  }
+  createCollection(server, database, name, readSettings(command));
+  return succeed();
+}
+
+/** mongorestore says it, with the one specification that this server has. */
+function checkIdIndex(command: CommandReader): void {
+  const field = command.rawDocument('idIndex');
+  if (field === undefined) return;
+  const { name } = parseIndexSpec(field);
+  if (name !== idIndex.name || !hasSameKey(idIndex, decodeDocument(field))) {
+    throw new CommandError(
+      ErrorCode.badValue,
+      "The field 'idIndex' must have the name _id_ and the key {_id: 1}",
+    );
+  }
+}
+
+/** Makes the collection, and tells the oplog of it. */
+export function createCollection(
+  server: ServerState,
+  database: string,
+  name: string,
+  settings: Partial<Metadata> = {},
+): StoredCollection {
+  const stored = server.catalog.create(database, name, settings);
+  const { type, options } = stored.metadata;
+  const details = { ...(type === 'collection' ? { idIndex } : {}), ...options };
+  const described = serialize({ operationDescription: details, nsType: type }, { ignoreUndefined: true });
+  server.writes.changeCatalog('create', stored.place, Buffer.from(described));
+  return stored;
+}
+
+function readSettings(command: CommandReader): Partial<Metadata> {
+  const viewOn = command.string('viewOn');
+  if (viewOn !== undefined) {
+    return { type: 'view', options: { viewOn, pipeline: readPipeline(command) }, indexes: [] };
+  }
+  if (command.has('pipeline')) {
+    throw new CommandError(ErrorCode.invalidOptions, "'pipeline' requires 'viewOn' to also be specified");
+  }
+  const timeseries = command.document('timeseries');
+  if (timeseries !== undefined) {
+    return readTimeseries(timeseries);
+  }
+  const validator = command.rawDocument('validator');
+  const images = command.document('changeStreamPreAndPostImages')?.boolean('enabled');
+  return {
+    options: {
+      ...(images === undefined ? {} : { changeStreamPreAndPostImages: { enabled: images } }),
+      ...(validator === undefined ? {} : { validator: decodeDocument(validator) }),
+      ...readStrings(command, ['validationLevel', 'validationAction']),
+    },
+  };
+}
+
+function readPipeline(command: CommandReader): unknown[] {
+  command.array('pipeline');
+  const pipeline = command.value('pipeline');
+  return pipeline === undefined ? [] : Object.values(decodeDocument(pipeline));
+}
+
+function readTimeseries(timeseries: CommandReader): Partial<Metadata> {
+  timeseries.refuseUnknown(['timeField', 'metaField', 'granularity']);
+  const timeField = timeseries.required('timeField', timeseries.string('timeField'));
+  const { granularity = 'seconds', ...named } = readStrings(timeseries, ['metaField', 'granularity']);
+  const bucketMaxSpanSeconds = bucketSpans[granularity];
+  if (bucketMaxSpanSeconds === undefined) {
+    throw new CommandError(
+      ErrorCode.badValue,
+      `Enumeration value '${granularity}' for field 'create.timeseries.granularity' is not a valid value.`,
+    );
+  }
+  const { metaField } = named;
+  const key: KeptDocument = metaField === undefined ? {} : { [metaField]: 1, [timeField]: 1 };
+  const indexes = metaField === undefined ? [] : [{ ...idIndex, key, name: `${metaField}_1_${timeField}_1` }];
+  return {
+    type: 'timeseries',
+    options: { timeseries: { timeField, ...named, granularity, bucketMaxSpanSeconds } },
+    indexes,
+  };
+}
+
+/** Those of the arguments that are there. */
+function readStrings(command: CommandReader, names: readonly string[]): Record<string, string> {
+  const entries = names.map((name) => [name, command.string(name)] as const);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

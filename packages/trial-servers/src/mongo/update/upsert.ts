@@ -1,0 +1,33 @@
+/** What a filter says of a document that is to be inserted because none matches: the fields that it asks to be equal. */
+import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
+import type { RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import { isOperatorDocument } from '../../../../../src/bson/match/operators.ts';
+import { assignAt } from '../expressions.ts';
+import { Tree } from './document-tree.ts';
+
+export function readEqualities(filter: RawValue, into = new Tree(false)): Tree {
+  for (const field of readFields(filter.bytes, filter.start)) {
+    if (field.name === '$and') {
+      for (const child of readFields(field.bytes, field.start)) {
+        readEqualities(child, into);
+      }
+    } else if (!field.name.startsWith('$')) {
+      const value = readEqual(field);
+      if (value !== undefined) {
+        const { type, bytes, start, end } = value;
+        assignAt(into, field.name.split('.'), { type, bytes, start, end });
+      }
+    }
+  }
+  return into;
+}
+
+function readEqual(value: RawValue): RawValue | undefined {
+  if (value.type === BsonType.regex) {
+    return undefined;
+  }
+  if (!isOperatorDocument(value)) {
+    return value;
+  }
+  return [...readFields(value.bytes, value.start)].find(({ name }) => name === '$eq');
+}

@@ -1,0 +1,17 @@
+/** The messages between a command and the host process of an embedded server. */
+import type { WireError } from '../../../src/common/errors.ts';
+import type { HostRole } from './host-lock.ts';
+
+export type ServerKind = 'postgres' | 'mongo';
+
+export type MessageToHost =
+  | { readonly kind: 'start'; readonly server: ServerKind; readonly home: string; readonly role: HostRole }
+  | { readonly kind: 'stop' };
+
+export type MessageFromHost =
+  /** Something the user should know, such as where the data is kept. */
+  | { readonly kind: 'notice'; readonly message: string }
+  /** Another live host has the directory; look at its lock. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'started'; readonly port: number }
+  | { readonly kind: 'failed'; readonly error: WireError };

@@ -1,0 +1,109 @@
+/** `npm run plan`: infers a plan, writes it as a file to read and change, and shows the table and the risks. */
+
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../../config/config.ts';
+import { embedded } from '../../config/server-urls.ts';
+import { ExitCode, UsageError } from '../../common/errors.ts';
+import { chooseTable, inferPlan } from '../../plan/make-plan.ts';
+import { formatPlanFile, writePlanFile } from '../../plan/file/plan-text.ts';
+import { findRisks } from '../../plan/infer/risks.ts';
+import { addPrimaryKeyStatement, createTableStatement } from '../../postgres/table/ddl.ts';
+import { openSource } from '../../run/connections.ts';
+import type { Source } from '../../source/source.ts';
+import { noUrl } from '../../config/secret-url.ts';
+import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
+import { findLoss, print, say } from '../output.ts';
+import { invoke } from '../../config/invocation.ts';
+
+/** @throws MigrationError */
+export async function plan(config: Config, options: CommandOptions): Promise<ExitCode> {
+  const { outPath, isOverwriteAllowed } = config;
+  // Before a server is started for nothing; when it is written, once more.
+  if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
+  await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
+    if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
+    const audience = { onEvent: options.progress.onEvent, signal: options.signal };
+    const database = await openSource({ ...config, mongoUrl }, audience);
+    try {
+      await planCollection(await database.open(config.mongoCollection, config.filter), config, options);
+    } finally {
+      await database.close();
+    }
+  });
+  return ExitCode.ok;
+}
+
+async function planCollection(
+  source: Source,
+  config: Config,
+  { progress, signal }: CommandOptions,
+): Promise<void> {
+  const table = chooseTable(config.postgresSchema, config.mongoCollection, null);
+  const made = await inferPlan(source, table, config);
+  const total = await source.estimateCount();
+  signal.throwIfAborted();
+  const file = writePlanFile(made, {
+    objectId: config.objectId,
+    schemaReference: referToSchema(config.outPath),
+    total,
+  });
+  const risks = findRisks(made);
+  progress.close();
+  const describeRisks =
+    risks.length === 0 ? 'no risks found' : `risks:\n${risks.map((risk) => `- ${risk}\n`).join('')}`;
+  say(
+    [
+      `${source.name}: a plan from ${file.sampled ?? ''}`,
+      '',
+      `${createTableStatement(made.plan)};`,
+      `${addPrimaryKeyStatement(made.plan)};`,
+      '',
+      describeRisks,
+    ].join('\n'),
+  );
+  await write(formatPlanFile(file), config);
+}
+
+async function write(text: string, { outPath, isOverwriteAllowed }: Config): Promise<void> {
+  if (outPath === undefined) {
+    print(text);
+    const loss = await findLoss();
+    if (loss === null) return;
+    // Half of a plan would be taken for a plan.
+    throw new UsageError(`the plan could not be written to standard output (${loss})`, {
+      code: 'PLAN_NOT_WRITTEN',
+      fix: 'choose a file with --out.',
+    });
+  }
+  try {
+    await writeFile(outPath, text, { flag: isOverwriteAllowed ? 'w' : 'wx' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw refuseToOverwrite(outPath);
+    throw new UsageError(`${outPath} cannot be written (${code ?? String(error)})`, {
+      code: 'PLAN_NOT_WRITTEN',
+      fix: 'choose another --out.',
+      cause: error,
+    });
+  }
+  const shown = relative('', outPath);
+  say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
+}
+
+function refuseToOverwrite(path: string): UsageError {
+  return new UsageError(`${path} already exists`, {
+    code: 'FILE_EXISTS',
+    fix: 'choose another --out, or overwrite it with --force.',
+  });
+}
+
+/** Where an editor finds the schema, seen from the plan. */
+function referToSchema(outPath: string | undefined): string {
+  const schema = fileURLToPath(new URL('../../../../docs/plan.schema.json', import.meta.url));
+  const folder = outPath === undefined ? resolve() : dirname(outPath);
+  const reference = relative(folder, schema).replaceAll('\\', '/');
+  return reference.startsWith('.') ? reference : `./${reference}`;
+}

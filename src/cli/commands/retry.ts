@@ -1,0 +1,61 @@
+/** `npm run retry`: loads the dead letters of a table again, and says what is left of them. */
+
+import { targetOptions, type Config } from '../../config/config.ts';
+import { ExitCode, UsageError } from '../../common/errors.ts';
+import { formatPlural } from '../../common/format.ts';
+import { toIdentifier } from '../../common/identifiers.ts';
+import { countDeadLetters } from '../../postgres/ledger/dead-letters.ts';
+import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
+import { retryLetters } from '../../postgres/load/letter-retry.ts';
+import { refitRun } from '../../postgres/table/refit.ts';
+import { describeRun, type RunRequest } from '../../postgres/ledger/run-decision.ts';
+import { lockTable } from '../../postgres/ledger/run-lock.ts';
+import { listRuns } from '../../postgres/ledger/runs.ts';
+import { withSession, type Session, type SessionOptions } from '../../postgres/connection/session.ts';
+import { describeLetters } from '../text/summary.ts';
+
+export interface RetryOptions {
+  /** Takes a line for people. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MigrationError */
+export async function retryDeadLetters(config: Config, { say, signal }: RetryOptions): Promise<ExitCode> {
+  const table = { schema: config.postgresSchema, table: toIdentifier(config.mongoCollection) };
+  const options: SessionOptions = {
+    ...targetOptions(config),
+    applicationName: 'mongo2pg retry',
+    // A run that loads the table at the same time would count rows that are not its own.
+    onConnect: (client) => lockTable(client, table),
+    signal,
+  };
+  return await withSession(options, (session) => retryAllRuns(session, table, { say, signal }));
+}
+
+async function retryAllRuns(
+  session: Session,
+  table: RunRequest['table'],
+  { say, signal }: RetryOptions,
+): Promise<ExitCode> {
+  await upgradeLedger(session);
+  const runs = await session.run(async (client) =>
+    (await hasLedger(client)) ? listRuns(client, table) : [],
+  );
+  if (runs.length === 0) {
+    throw new UsageError(`the ledger knows no run into ${table.schema}.${table.table}`, {
+      code: 'RUN_UNKNOWN',
+      fix: 'set MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
+    });
+  }
+  let isAnyLeft = false;
+  for (const run of runs) {
+    const plan = await session.transaction((client) => refitRun(client, run));
+    const { loaded, left } = await retryLetters(session, run.runId, plan, signal);
+    say(`${describeRun(run)}: ${formatPlural(loaded, 'dead letter')} loaded, ${left} left`);
+    const reasons = await session.run((client) => countDeadLetters(client, run.runId));
+    for (const line of describeLetters(reasons, run.runId)) say(line);
+    isAnyLeft ||= left > 0;
+  }
+  return isAnyLeft ? ExitCode.deadLetters : ExitCode.ok;
+}

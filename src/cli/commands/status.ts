@@ -1,0 +1,76 @@
+/** `npm run status`: tells of jobs and runs from the ledger alone, once or again and again. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { targetOptions, type Config } from '../../config/config.ts';
+import { UsageError } from '../../common/errors.ts';
+import { readJobStatus, type JobStatus } from '../../postgres/ledger/job-status.ts';
+import { hasLedger } from '../../postgres/ledger/ledger.ts';
+import { readRunStatus, type RunStatus } from '../../postgres/ledger/run-status.ts';
+import { withSession, type Session } from '../../postgres/connection/session.ts';
+import { isUnread, print, printJson } from '../output.ts';
+import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
+
+/** Often enough to see it move, seldom enough to cost nothing. */
+const watchEveryMs = 2_000;
+
+/** Puts the cursor in the upper left corner and clears what is below. */
+const clearScreen = '\u001b[H\u001b[J';
+
+/** @throws MigrationError */
+export async function showStatus(config: Config, signal: AbortSignal): Promise<void> {
+  const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
+  await withSession(options, async (session) => {
+    for (;;) {
+      let status = await readStatus(session, config.showsAll);
+      // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
+      if (!isAtWork(status)) status = await readStatus(session, config.showsAll);
+      show(status, config);
+      if (!config.isWatching || !isAtWork(status)) return;
+      await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted || isUnread()) return;
+    }
+  });
+}
+
+interface Status {
+  readonly jobs: readonly JobStatus[];
+  readonly runs: readonly RunStatus[];
+}
+
+/** All of one moment. */
+async function readStatus(session: Session, includesReplaced: boolean): Promise<Status> {
+  return await session.run(async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    try {
+      if (!(await hasLedger(client))) {
+        throw new UsageError('this database has no ledger: nothing was copied into it', {
+          code: 'LEDGER_MISSING',
+          fix: 'give POSTGRES_URL the database that the run has loaded.',
+        });
+      }
+      const runs = await readRunStatus(client, includesReplaced);
+      return { jobs: await readJobStatus(client, runs, includesReplaced), runs };
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+}
+
+function isAtWork({ jobs, runs }: Status): boolean {
+  return [...jobs, ...runs].some(({ state }) => state === 'running');
+}
+
+function show({ jobs, runs }: Status, { json, isWatching }: Config): void {
+  if (json) {
+    const told = {
+      jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
+      runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
+    };
+    printJson(told);
+    return;
+  }
+  const isRedrawn = isWatching && process.stdout.isTTY;
+  const parts = [...jobs.map(describeJob), ...runs.map(describeStatus)];
+  const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
+  print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
+}

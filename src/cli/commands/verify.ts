@@ -1,0 +1,235 @@
+/** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
+
+import type { Config } from '../../config/config.ts';
+import { openSource, primarySession } from '../../run/connections.ts';
+import {
+  ExitCode,
+  InterruptedError,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  UsageError,
+} from '../../common/errors.ts';
+import type { Failure, RunEvent, VerificationSummary } from '../../observe/events.ts';
+import { describeFailure, isEndOfAll } from '../../run/failure.ts';
+import { formatPlural } from '../../common/format.ts';
+import { Listeners, type JobListener } from '../../observe/listeners.ts';
+import { options as optionTable } from '../../config/options.ts';
+import { explainDatabaseError } from '../../postgres/connection/connection.ts';
+import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
+import { describeRun } from '../../postgres/ledger/run-decision.ts';
+import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from '../../postgres/ledger/runs.ts';
+import { requireServer } from '../../postgres/connection/server-check.ts';
+import { withSession, type Session } from '../../postgres/connection/session.ts';
+import { chooseCollections, isChosen, namesSeveral } from '../../config/collection-choice.ts';
+import type { Database } from '../../source/database.ts';
+import { parseFilter } from '../../bson/filter.ts';
+import type { Source } from '../../source/source.ts';
+import { Verification } from '../../run/verify/verification.ts';
+import { chooseSize, Workforce } from '../../run/workforce.ts';
+import { createPool } from '../../workers/pool/create-pool.ts';
+import { qualifiedName } from '../../postgres/connection/relations.ts';
+
+export interface VerifyOptions {
+  /** Each is told in this order. */
+  readonly listeners: readonly JobListener[];
+  readonly signal: AbortSignal;
+  /** Not to be compared: `database.collection`. */
+  readonly leftOut?: ReadonlySet<string>;
+}
+
+/** What became of each collection. */
+export interface Verified {
+  readonly summaries: readonly VerificationSummary[];
+  /** Of several collections, those that could not be compared; why a single one could not is thrown. */
+  readonly failures: readonly Failure[];
+}
+
+/** @throws MigrationError */
+export async function verify(config: Config, options: VerifyOptions): Promise<Verified> {
+  const { onEvent } = new Listeners(options.listeners);
+  const audience = { onEvent, signal: options.signal };
+  return await withSession(primarySession(config, audience), async (session) => {
+    await session.run(requireServer);
+    await upgradeLedger(session);
+    const { workers } = await chooseSize(config, session, onEvent);
+    const pool = await createPool(config.clusterImplementation);
+    const workforce = new Workforce(config, pool, workers, audience);
+    try {
+      const database = await openSource(config, audience);
+      try {
+        const job = { config, session, workforce, database, leftOut: options.leftOut, ...audience };
+        const verified = await verifyAll(job);
+        await workforce.dismiss();
+        return verified;
+      } finally {
+        await database.close();
+      }
+    } finally {
+      await workforce.kill();
+    }
+  });
+}
+
+interface VerifyJob {
+  readonly config: Config;
+  readonly session: Session;
+  readonly workforce: Workforce;
+  readonly database: Database;
+  readonly leftOut: ReadonlySet<string> | undefined;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+async function verifyAll(job: VerifyJob): Promise<Verified> {
+  const { config, database, onEvent, signal } = job;
+  const summaries: VerificationSummary[] = [];
+  const failures: Failure[] = [];
+  for (const collection of await listWanted(job)) {
+    signal.throwIfAborted();
+    const source = `${database.name}.${collection}`;
+    if (job.leftOut?.has(source) === true) continue;
+    try {
+      const summary = await verifyCollection(job, collection);
+      if (summary !== null) summaries.push(summary);
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown, config.postgresUrl);
+      if (error instanceof InterruptedError) throw error;
+      const isAlone = namesSeveral(config.mongoCollection) && !isEndOfAll(error, signal);
+      const failure = describeFailure(source, error);
+      onEvent({ kind: 'failed', work: 'compare', ...failure, isAlone });
+      if (!isAlone) throw error;
+      failures.push(failure);
+    }
+  }
+  return { summaries, failures };
+}
+
+/** @returns null for one that has nothing to be compared, as one of several */
+async function verifyCollection(job: VerifyJob, collection: string): Promise<VerificationSummary | null> {
+  const { config, session, workforce, database, onEvent, signal } = job;
+  const name = `${database.name}.${collection}`;
+  const runs = await findRunOf(config, session, name);
+  if (runs instanceof UsageError) {
+    const reason = await whyNothingWasCopied(config, database, collection);
+    if (reason === null) throw runs;
+    onEvent({ kind: 'left-out', source: name, reason });
+    return null;
+  }
+  const { run, otherRuns } = runs;
+  const source = await openAsCopied(database, collection, run, session);
+  const supervisor = await workforce.supervise();
+  const verification = new Verification({
+    ...{ config, session, supervisor, source, run, otherRuns, onEvent, signal },
+  });
+  return await verification.execute();
+}
+
+async function listWanted({ config, database, session, onEvent }: VerifyJob): Promise<string[]> {
+  const { dumpPath, mongoCollection, excludeCollections, postgresSchema } = config;
+  if (!namesSeveral(mongoCollection)) return [mongoCollection];
+  const infos = await database.listCollections();
+  const copied = await session.run(async (client) =>
+    (await hasLedger(client)) ? await listCopied(client, database.name, postgresSchema) : [],
+  );
+  const there = new Set(infos.map(({ name }) => name));
+  const gone = copied.filter(
+    (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
+  );
+  if (dumpPath !== undefined) {
+    // Another dump, or a server, may have had them: this one has not lost them.
+    for (const name of gone) {
+      const source = `${database.name}.${name}`;
+      const message = `${source} was copied, and is not in this dump: its table is not compared`;
+      onEvent({ kind: 'notice', source, message });
+    }
+    return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
+  }
+  const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
+  const { chosen, left } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
+  // A view may have taken the name of a collection: that its table cannot be compared has to be said.
+  const lost = left.filter(({ name }) => copied.includes(name));
+  return [...chosen, ...lost].map(({ name }) => name);
+}
+
+/** Of several collections, one that has nothing to be copied has no run. */
+async function whyNothingWasCopied(
+  { mongoCollection, filter }: Config,
+  database: Database,
+  collection: string,
+): Promise<string | null> {
+  if (!namesSeveral(mongoCollection)) return null;
+  try {
+    await database.open(collection, filter);
+    return null;
+  } catch (error) {
+    if (error instanceof NothingToCopyError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * What the run left out is not missing.
+ * @throws MigrationError where nothing is left of what was copied
+ */
+async function openAsCopied(
+  database: Database,
+  collection: string,
+  run: Run,
+  session: Session,
+): Promise<Source> {
+  const filter = run.settings.choices[optionTable.filter.env];
+  try {
+    if (filter === undefined) return await database.open(collection);
+    return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+  } catch (error) {
+    if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
+    const { documentCount } = await session.run((client) => readTotals(client, run.runId));
+    if (documentCount === 0) throw error;
+    const copied = formatPlural(documentCount, 'document');
+    throw new MigrationError(
+      ExitCode.different,
+      `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,
+      {
+        code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
+        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it, if that is as it should be.`,
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
+async function findRunOf(
+  config: Config,
+  session: Session,
+  source: string,
+): Promise<{ run: Run; otherRuns: Run[] } | UsageError> {
+  const runs = await session.run(async (client) =>
+    (await hasLedger(client)) ? await listRunsOfSource(client, source) : [],
+  );
+  const schema = config.postgresSchema;
+  const [run, unfinished] = [true, false].map((isFinished) =>
+    runs.find((other) => other.isFinished === isFinished && other.settings.plan.schema === schema),
+  );
+  if (run === undefined) {
+    if (unfinished !== undefined) {
+      throw new UsageError(`${describeRun(unfinished)} is not finished`, {
+        code: 'RUN_UNFINISHED',
+        fix: 'finish it: the command that began it goes on where it stopped.',
+      });
+    }
+    return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
+      code: 'RUN_UNKNOWN',
+      fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
+    });
+  }
+  if (!run.isSameTable) {
+    throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
+      code: 'TABLE_DROPPED',
+      fix: 'copy the collection anew.',
+    });
+  }
+  const inTable = await session.run((client) => listRuns(client, run.settings.plan));
+  return { run, otherRuns: inTable.filter(({ runId }) => runId !== run.runId) };
+}

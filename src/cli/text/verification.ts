@@ -1,0 +1,73 @@
+/** Puts the account of a comparison into words. */
+
+import type { NamedDifference, VerificationSummary } from '../../observe/events.ts';
+import { formatCount, formatDuration, formatPlural } from '../../common/format.ts';
+
+/** How many differences are shown; JSON has more. */
+const maxShown = 20;
+
+/** An `_id` can be a document of megabytes; JSON has all of it. */
+const maxIdCharacters = 200;
+
+export function isProven(summary: VerificationSummary): boolean {
+  return countWrong(summary) === 0 && !summary.isCountOff;
+}
+
+function countWrong({ missing, different, extra, extraChildRows }: VerificationSummary): number {
+  return missing + different + extra + extraChildRows;
+}
+
+export function describeVerification(summary: VerificationSummary): string {
+  const { source, table, read, compared, equal, deadLettered, missing, different, extra, changed } = summary;
+  const { rows, rowsOfOthers, extraChildRows, isCountOff, differences, totalMs } = summary;
+  const sample = summary.isSample ? ` of ${formatCount(read)} (a sample)` : '';
+  const others = rowsOfOthers > 0 ? ` (${formatCount(rowsOfOthers)} of them not of this run)` : '';
+  const perSecond = formatCount((compared * 1000) / totalMs);
+  const inFlux =
+    changed > 0 ? [`  ${formatPlural(changed, 'document')} changed while they were compared`] : [];
+  const strays =
+    extraChildRows > 0 ? [`  ${formatPlural(extraChildRows, 'row')} of child tables without a document`] : [];
+  const off = isCountOff ? [describeCount(summary.isSample)] : [];
+  const shown = differences.slice(0, maxShown);
+  const left = countWrong(summary) - shown.length;
+  return [
+    `${source} and ${table} ${isProven(summary) ? 'are equal' : 'DIFFER'}`,
+    `  compared ${formatCount(compared)}${sample} = equal ${formatCount(equal)} + dead-lettered ${formatCount(deadLettered)}` +
+      ` + missing ${formatCount(missing)} + different ${formatCount(different)} + changed ${formatCount(changed)}`,
+    `  ${formatPlural(rows, 'row')}${others}, ${formatCount(extra)} of them too many`,
+    ...strays,
+    ...inFlux,
+    ...off,
+    ...shown.map(describeDifference),
+    ...(left > 0 && !isProven(summary) ? [`  … and ${formatCount(left)} more`] : []),
+    `  ${formatDuration(totalMs)} · ${perSecond} docs/s`,
+  ].join('\n');
+}
+
+function describeCount(isSample: boolean): string {
+  return isSample
+    ? '  the table, or a child table, does not have as many rows as there should be'
+    : '  rows are gone: some that other runs, or somebody before them, had put there, or since they were compared';
+}
+
+function describeDifference({ kind, id: whole, place, columns }: NamedDifference): string {
+  const id = whole.length > maxIdCharacters ? `${whole.slice(0, maxIdCharacters)}…` : whole;
+  switch (kind) {
+    case 'missing':
+      return `  missing: no row for _id ${id}`;
+    case 'extra':
+      return `  extra: no document for the row ${place === undefined ? '' : `${place} `}with the key ${id}`;
+    case 'doubled':
+      return `  doubled: more than one row with the key ${id}`;
+    case 'different':
+      return columns
+        .map(({ column, expected, actual }) => {
+          return `  different: _id ${id}, column "${column}": ${quote(expected)} in the document, ${quote(actual)} in PostgreSQL`;
+        })
+        .join('\n');
+  }
+}
+
+function quote(value: string | null): string {
+  return value === null ? 'NULL' : JSON.stringify(value);
+}

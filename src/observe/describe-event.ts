@@ -1,0 +1,68 @@
+/** Puts what a run tells into words: the one place for all that show it. */
+
+import type { ProgressEvent, RunEvent, StartedEvent, VerifyingEvent } from './events.ts';
+import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../common/format.ts';
+import { describeIndex } from './describe-index.ts';
+
+/** @returns one line; null for what is told otherwise: by an account at the end, or by the error of the command */
+export function describeEvent(event: RunEvent): string | null {
+  switch (event.kind) {
+    case 'notice':
+      return event.message;
+    case 'left-out':
+      return `${event.source} is left out: ${event.reason}`;
+    case 'started':
+      return describeStart(event);
+    case 'progress':
+      return describeProgress(event);
+    case 'worker-died': {
+      const what = `worker ${event.id} ${event.how}`;
+      const told = event.isReplaced ? `${what}; another is started and takes over its batches` : what;
+      return event.consequence === null ? told : `${told}; ${event.consequence}`;
+    }
+    case 'retried':
+      if (event.reason === null) return null;
+      return event.server === 'mongodb'
+        ? `MongoDB is tried again (${event.reason})`
+        : `the connection to PostgreSQL is made anew (${event.reason})`;
+    case 'failed':
+      if (!event.isAlone) return null;
+      return `${event.source} ${event.work === 'copy' ? 'failed' : 'could not be compared'}: ${event.message}`;
+    case 'finishing':
+      return `${event.source}: building the primary key`;
+    case 'index':
+      return `${event.source}: ${describeIndex(event)}`;
+    case 'verifying':
+      return describeVerifying(event);
+    case 'summary':
+    case 'verified':
+      return null;
+  }
+}
+
+function describeStart({ source, plan, expectedDocuments, workers }: StartedEvent): string {
+  const documents = formatPlural(expectedDocuments, 'document');
+  return `${source} → ${plan.schema}.${plan.table}: ${documents}, ${formatPlural(workers, 'worker')}`;
+}
+
+function describeVerifying({ source, table, run, workers }: VerifyingEvent): string {
+  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
+}
+
+function describeProgress(event: ProgressEvent): string {
+  const { documents, expectedDocuments: total, committedBefore, bytes, elapsedMs, workers } = event;
+  // What an earlier process has done says nothing of the speed of this one.
+  const done = documents - committedBefore;
+  const bytesDone = documents === 0 ? 0 : (bytes * done) / documents;
+  const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;
+  const share = total > 0 ? ` (${Math.min(100, Math.floor((documents * 100) / total))}%)` : '';
+  const left = total - documents;
+  const eta = left > 0 && done > 0 ? `ETA ${formatDuration((left * elapsedMs) / done)}` : 'ETA 0 s';
+  return [
+    `${formatCount(documents)} / ${formatCount(total)} documents${share}`,
+    `${formatCount(perSecond(done))} docs/s`,
+    `${formatMegabytes(perSecond(bytesDone))}/s`,
+    eta,
+    formatPlural(workers, 'worker'),
+  ].join(' · ');
+}

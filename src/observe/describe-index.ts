@@ -1,0 +1,19 @@
+/** Puts into words what became of an index. */
+
+import { formatDuration } from '../common/format.ts';
+import type { IndexAccount } from './events.ts';
+
+export function describeIndex(account: IndexAccount): string {
+  switch (account.outcome) {
+    case 'built':
+      return `index ${account.name}: built in ${formatDuration(account.durationMs)}${describeNotices(account.notices)}`;
+    case 'present':
+      return `index ${account.name}: was there already${describeNotices(account.notices)}`;
+    case 'left':
+      return `index ${account.index}: not carried over: ${account.reason}`;
+  }
+}
+
+function describeNotices(notices: readonly string[]): string {
+  return notices.length === 0 ? '' : `; ${notices.join('; ')}`;
+}

@@ -1,0 +1,67 @@
+/** Puts into words where the time of a run went, and what it was short of. */
+
+import { findBottleneck } from './bottleneck.ts';
+import type { Summary } from './events.ts';
+import { formatDuration, formatMegabytes, formatPercent } from '../common/format.ts';
+import { addUpWorkers, busyShare, type Measurement } from './measurement.ts';
+
+/** More workers than this are told by the least and the most busy one. */
+const maxWorkersListed = 12;
+
+export type MeasuredSummary = Pick<
+  Summary,
+  'planMs' | 'loadMs' | 'indexMs' | 'primaryPeakRssBytes' | 'measurement'
+>;
+
+/** Lines of the summary; none of the workers when they had nothing to load. */
+export function describeMeasurement(summary: MeasuredSummary): string[] {
+  const { planMs, loadMs, indexMs, primaryPeakRssBytes, measurement } = summary;
+  const { readMs, roomMs, workers } = measurement;
+  const waits = `${formatDuration(readMs)} waiting for the source, ${formatDuration(roomMs)} for a free worker`;
+  const steps = `  plan ${formatDuration(planMs)} · load ${formatDuration(loadMs)} (${waits}) · indexes ${formatDuration(indexMs)}`;
+  const bottleneck = findBottleneck(measurement);
+  if (bottleneck === null) return [steps];
+  return [
+    steps,
+    `  workers: ${describeWork(measurement)}`,
+    `  busy: ${describeBusy(workers.map(busyShare))}`,
+    `  peak memory: ${describeMemory(primaryPeakRssBytes, measurement)}`,
+    `  ${bottleneck.text}`,
+  ];
+}
+
+function describeWork({ workers }: Measurement): string {
+  const totals = addUpWorkers(workers);
+  const share = (ms: number): string => formatPercent(ms / totals.readyMs);
+  const { transcodeMs, loadMs, claimMs, copyMs, commitMs, idleMs, handOverMs } = totals;
+  return (
+    `${share(transcodeMs)} transcoding · ` +
+    `${share(loadMs)} Postgres (ledger ${share(claimMs)}, COPY ${share(copyMs)}, COMMIT ${share(commitMs)}) · ` +
+    `${share(idleMs)} without a batch (${share(handOverMs)} while one was on its way)`
+  );
+}
+
+function describeBusy(shares: readonly number[]): string {
+  if (shares.length > maxWorkersListed) return `each worker ${formatSpan(shares, formatPercent)}`;
+  return shares.map(formatPercent).join(' · ');
+}
+
+/** Threads and inline workers are in the primary's process, whose memory is all that the system tells of. */
+function describeMemory(primaryBytes: number, { implementation, workers }: Measurement): string {
+  const primary = formatMegabytes(primaryBytes);
+  const peaks = workers.filter(({ batches }) => batches > 0).map(({ peakMemoryBytes }) => peakMemoryBytes);
+  switch (implementation) {
+    case 'cluster':
+      return `primary ${primary} · workers ${formatSpan(peaks, formatMegabytes)}`;
+    case 'threads':
+      return `${primary} in one process, heaps of workers ${formatSpan(peaks, formatMegabytes)}`;
+    case 'inline':
+      return `${primary} in one process`;
+  }
+}
+
+/** 97–102 MB, or one of them where they read the same. */
+function formatSpan(amounts: readonly number[], format: (amount: number) => string): string {
+  const [low, high] = [format(Math.min(...amounts)), format(Math.max(...amounts))];
+  return low === high ? low : `${low} – ${high}`;
+}

@@ -1,0 +1,85 @@
+/** The report as one HTML page that needs nothing else: no other file, no network. */
+
+import { createHash } from 'node:crypto';
+import { formatCount, formatPlural } from '../../common/format.ts';
+import { Html, html, scriptElement, styleElement } from './html.ts';
+import type { Report, Section } from './report.ts';
+import { script } from './script.ts';
+import { drawSection, drawState, type State } from './section-page.ts';
+import { style } from './style.ts';
+
+/** What every report begins with, so that one can be told from a file that is something else. */
+export const opening = '<!doctype html>\n<!-- a report of mongo2pg -->\n';
+
+export function writePage(report: Report): string {
+  const title = `mongo2pg: ${describeSources(report.sections)}`;
+  const page = html`<html lang="en">
+    <head>
+      <meta charset="utf-8" />
+      <meta http-equiv="Content-Security-Policy" content="${policy}" />
+      <meta name="viewport" content="width=device-width, initial-scale=1" />
+      <link rel="icon" href="data:," />
+      <title>${title}</title>
+      ${styleElement(style)}
+    </head>
+    <body>
+      <header>
+        <h1>mongo2pg report ${drawState(describeState(report))}</h1>
+        <p class="soft">
+          ${describeCount(report.sections)} · written
+          ${report.writtenAt.toISOString().slice(0, 19).replace('T', ' ')} UTC
+        </p>
+        ${report.failure === null ? html`` : html`<p class="failure">${report.failure}</p>`}
+      </header>
+      <main>${report.sections.map((section) => drawSection(section))} ${drawNotices(report.notices)}</main>
+      ${scriptElement(script)}
+    </body>
+  </html> `;
+  return opening + page.text;
+}
+
+/** Nothing may be loaded, and no script run but ours: whatever a name might smuggle in stays text. */
+const policy = [
+  "default-src 'none'",
+  'img-src data:',
+  "style-src 'unsafe-inline'",
+  `script-src ${hashOf(script)}`,
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+function hashOf(code: string): string {
+  return `'sha256-${createHash('sha256').update(code).digest('base64')}'`;
+}
+
+function describeSources(sections: readonly Section[]): string {
+  const [first, ...others] = sections;
+  if (first === undefined) return 'nothing copied';
+  return others.length === 0 ? first.source : `${first.source} and ${formatCount(others.length)} more`;
+}
+
+function describeCount(sections: readonly Section[]): string {
+  const documents = sections.reduce((total, section) => total + section.documents, 0);
+  return `${formatPlural(sections.length, 'collection')} · ${formatPlural(documents, 'document')}`;
+}
+
+/** As the exit code tells it. */
+function describeState({ failure, sections }: Report): State {
+  if (failure !== null) return { word: 'stopped', isGood: false };
+  const failed = sections.filter(({ summary }) => summary === null).length;
+  if (failed > 0) return { word: `${formatCount(failed)} failed`, isGood: false };
+  const hasDeadLetters = sections.some(({ summary }) => summary !== null && summary.deadLettered > 0);
+  return hasDeadLetters
+    ? { word: 'complete, with dead letters', isGood: false }
+    : { word: 'complete', isGood: true };
+}
+
+function drawNotices(notices: readonly string[]): Html {
+  if (notices.length === 0) return html``;
+  return html`<section>
+    <h2>Notices</h2>
+    <ul>
+      ${notices.map((notice) => html`<li>${notice}</li>`)}
+    </ul>
+  </section>`;
+}

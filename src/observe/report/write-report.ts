@@ -1,0 +1,42 @@
+/** Writes the report of a job, whichever way it ends. */
+
+import { writeFile } from 'node:fs/promises';
+import { MigrationError } from '../../common/errors.ts';
+import type { Outcome } from '../events.ts';
+import { redact } from '../../common/redact.ts';
+import { writePage } from './page.ts';
+import { describeFailure, Recorder } from './recorder.ts';
+
+/**
+ * Has `copy` recorded. A report that cannot be written is told, and changes nothing about the outcome: the data is more.
+ * @throws what `copy` throws
+ */
+export async function withReport(
+  path: string,
+  say: (message: string) => void,
+  copy: (recorder: Recorder) => Promise<Outcome>,
+): Promise<Outcome> {
+  const recorder = new Recorder();
+  const write = async (failure: string | null): Promise<void> => {
+    try {
+      await writeFile(path, writePage(recorder.report(failure)));
+      say(`report: ${path}`);
+    } catch (error) {
+      say(`the report could not be written to ${path} (${String(error)})`);
+    }
+  };
+  let outcome: Outcome;
+  try {
+    outcome = await copy(recorder);
+  } catch (error) {
+    await write(describeEnd(error));
+    throw error;
+  }
+  await write(null);
+  return outcome;
+}
+
+/** Why a job ended early. @param error what it has thrown */
+export function describeEnd(error: unknown): string {
+  return error instanceof MigrationError ? describeFailure(error) : redact(String(error));
+}

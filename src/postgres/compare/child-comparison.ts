@@ -1,0 +1,178 @@
+/** Compares the rows of child tables with those that the documents of a batch should have there. */
+
+import pg from 'pg';
+import type { Plan } from '../../transcode/plan.ts';
+import type { EncodedChild } from '../../transcode/child-rows.ts';
+import type { ColumnDifference } from '../../observe/events.ts';
+import { copyColumns, stagedValues } from '../table/ddl.ts';
+import {
+  expectedTable,
+  fillTable,
+  hasIndexOn,
+  isComparedAsText,
+  isDistinct,
+  keyColumn,
+  keyIndex,
+  type Stretch,
+} from './expected-rows.ts';
+import { maxReadCharacters, showValues } from './shown-values.ts';
+import type { Stage } from '../load/stage.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+/** The `_id` and the place come before the fields of the element. */
+const leadingColumns = 2;
+
+export interface ChildComparison {
+  /** What differs, by the row of the document. */
+  readonly differences: ReadonlyMap<number, readonly ColumnDifference[]>;
+  /** How many rows of the documents that have a row of their own are in the child tables. */
+  readonly rows: number;
+}
+
+/** Temporary tables for the rows as they should be. */
+export function listChildStages({ children = [] }: Plan): Stage[] {
+  return children.map(({ plan }, index) => ({ name: `${expectedTable}_child_${index}`, plan }));
+}
+
+export async function fillChildren(
+  client: pg.Client,
+  plan: Plan,
+  encoded: readonly EncodedChild[],
+): Promise<void> {
+  for (const [index, stage] of listChildStages(plan).entries()) {
+    const rows = encoded[index];
+    await fillTable(client, stage, rows !== undefined && rows.rowCount > 0 ? rows.copy : null);
+  }
+}
+
+/**
+ * The tables of what should be there must have been filled.
+ * @param stretch that of the keys, where the documents' own rows are as they should be: then a look at that stretch of
+ *   the child table tells whether all is. Null where it has to be found out what is not.
+ */
+export async function compareChildren(
+  client: pg.Client,
+  plan: Plan,
+  encoded: readonly EncodedChild[],
+  stretch: Stretch | null,
+): Promise<ChildComparison> {
+  const differences = new Map<number, ColumnDifference[]>();
+  let rows = 0;
+  for (const [index, stage] of listChildStages(plan).entries()) {
+    const wanted = encoded[index]?.rowCount ?? 0;
+    if (stretch !== null && (await areEqual(client, plan, stage, stretch, wanted))) {
+      rows += wanted;
+      continue;
+    }
+    const tables = await sides(client, plan, stage);
+    const counted = await client.query<{ count: number }>(
+      `${tables} SELECT count(*)::int AS count FROM actual`,
+    );
+    rows += counted.rows[0]?.count ?? 0;
+    const { rows: found } = await client.query<{
+      row: number;
+      place: number | null;
+      expected: string | null;
+      actual: string | null;
+    }>(`${tables} ${differencesStatement(stage)}`);
+    for (const { row, place, expected, actual } of found) {
+      const known = differences.get(row) ?? [];
+      const column = `${stage.plan.table}[${place ?? 'NULL'}]`;
+      differences.set(row, [...known, { column, ...showValues({ expected, actual }) }]);
+    }
+  }
+  return { differences, rows };
+}
+
+/** Whether the rows of the documents are those that should be there, and no more; also false if it cannot be told so. */
+async function areEqual(
+  client: pg.Client,
+  parent: Plan,
+  { name, plan: child }: Stage,
+  { first, last }: Stretch,
+  wanted: number,
+): Promise<boolean> {
+  const [id = '', ordinal = ''] = stagedValues(child, 'w.');
+  const columns = columnsOf(child, 't.');
+  const key = stagedValues(parent, 'e.')[keyIndex(parent)] ?? '';
+  const { rows } = await client.query<{ actual: number; wrong: number }>(
+    `WITH actual AS (
+       SELECT ${named(columns)} FROM ${qualifiedName(child)} t
+        WHERE ${columns[0] ?? ''} BETWEEN $1 AND $2 AND ${columns[0] ?? ''} IN (SELECT ${key} FROM ${expectedTable} e))
+     SELECT count(a.c0)::int AS actual, count(*) FILTER (WHERE ${isWrong(child)})::int AS wrong
+       FROM ${name} w FULL JOIN actual a ON a.c0 = ${id} AND a.c1 = ${ordinal}`,
+    [first, last],
+  );
+  // A row that is there twice is right both times.
+  return rows[0]?.wrong === 0 && rows[0].actual === wanted;
+}
+
+/** Of each document the first place at which the two differ; a row too many or too few differs as well. */
+function differencesStatement({ plan: child }: Stage): string {
+  return `,
+    numbered_actual AS (SELECT *, row_number() OVER (PARTITION BY row_no, c1) AS copy_no FROM actual)
+    SELECT DISTINCT ON (1) coalesce(w.row_no, a.row_no)::int AS row, coalesce(w.c1, a.c1) AS place,
+           CASE WHEN w.c1 IS NOT NULL AND coalesce(a.copy_no, 1) = 1 THEN ${shown(child, stagedValues(child, 'w.'))} END AS expected,
+           CASE WHEN a.row_no IS NOT NULL THEN ${shown(child, actualValues(child))} END AS actual
+      FROM wanted w FULL JOIN numbered_actual a ON a.row_no = w.row_no AND a.c1 = w.c1
+     WHERE ${isWrong(child)} OR a.copy_no > 1
+     ORDER BY 1, 2`;
+}
+
+/**
+ * `wanted`: the rows that should be there; `actual`: those that are. Each with the number of its document's row. Rows are
+ * looked up where that is possible: a batch is small beside its tables, which the planner does not know.
+ */
+async function sides(client: pg.Client, parent: Plan, { name, plan: child }: Stage): Promise<string> {
+  const columns = columnsOf(child, 't.');
+  const [id = ''] = columns;
+  const parentKey = `t.${pg.escapeIdentifier(keyColumn(parent))}`;
+  const hasKey = (await hasIndexOn(client, parent, keyColumn(parent)))
+    ? `(SELECT true FROM ${qualifiedName(parent)} t WHERE ${parentKey} = n.key LIMIT 1)`
+    : `EXISTS (SELECT FROM ${qualifiedName(parent)} t WHERE ${parentKey} = n.key)`;
+  const rowsOf = `SELECT ${named(columns)} FROM ${qualifiedName(child)} t`;
+  const actual = (await hasIndexOn(client, child, copyColumns(child)[0] ?? ''))
+    ? // What has an offset is not made a part of the query around it.
+      `SELECT p.row_no, r.* FROM present p CROSS JOIN LATERAL (${rowsOf} WHERE ${id} = p.key OFFSET 0) r`
+    : `SELECT p.row_no, r.* FROM present p JOIN (${rowsOf}) r ON r.c0 = p.key`;
+  return `
+    WITH numbered AS MATERIALIZED (
+      SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, ${stagedValues(parent)[keyIndex(parent)] ?? ''} AS key FROM ${expectedTable}),
+    -- Whose document is not there at all is told by that.
+    present AS MATERIALIZED (SELECT n.row_no, n.key FROM numbered n WHERE ${hasKey}),
+    wanted AS (SELECT p.row_no, x.* FROM ${name} x JOIN present p ON p.key = ${stagedValues(child, 'x.')[0] ?? ''}),
+    actual AS (${actual})`;
+}
+
+/** Of a row `w` that should be there and a row `a` that is; each may be missing. */
+function isWrong(child: Plan): string {
+  const wanted = stagedValues(child, 'w.');
+  const asked = actualValues(child).flatMap((value, index) =>
+    // The rows were joined by document and place, which says all of it unless the document's key is text.
+    index >= leadingColumns || (index === 0 && isComparedAsText(child, index))
+      ? [isDistinct(child, index, wanted[index] ?? '', value)]
+      : [],
+  );
+  return ['w.c1 IS NULL', 'a.c1 IS NULL', ...asked].join(' OR ');
+}
+
+function columnsOf(child: Plan, prefix: string): string[] {
+  return copyColumns(child).map((column) => `${prefix}${pg.escapeIdentifier(column)}`);
+}
+
+/** Like the columns of a stage, so that no name of a column can be in the way. */
+function named(columns: readonly string[]): string {
+  return columns.map((column, index) => `${column} AS c${index}`).join(', ');
+}
+
+/** The fields of an element, by the names of their columns. */
+function shown(child: Plan, values: readonly string[]): string {
+  const fields = copyColumns(child)
+    .map((column, index) => `${values[index] ?? ''} AS ${pg.escapeIdentifier(column)}`)
+    .slice(leadingColumns);
+  return `left((SELECT to_jsonb(r) FROM (SELECT ${fields.join(', ')}) r)::text, ${maxReadCharacters})`;
+}
+
+function actualValues(child: Plan): string[] {
+  return copyColumns(child).map((_, index) => `a.c${index}`);
+}

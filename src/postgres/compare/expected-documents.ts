@@ -1,0 +1,158 @@
+/**
+ * Stages what the documents of a batch should be in Postgres, without those that cannot be that: a value may be no value
+ * of its column's type, as of a document that was refused when it was loaded.
+ */
+
+import type pg from 'pg';
+import type { Plan } from '../../transcode/plan.ts';
+import type { Batch } from '../../source/page.ts';
+import { DocumentCursor } from '../../bson/cursor.ts';
+import { fillChildren, listChildStages } from './child-comparison.ts';
+import { isCopiedAsText, stagedValues } from '../table/ddl.ts';
+import { findLetters, nameDocument } from '../ledger/dead-letters.ts';
+import { expectedTable, fillExpected } from './expected-rows.ts';
+import type { LoadableBatch } from '../load/loadable-batch.ts';
+import { isRefusal } from '../connection/transient-errors.ts';
+import type { Session } from '../connection/session.ts';
+import { emptyStages, ensureStage, type Stage, StagedDocuments } from '../load/stage.ts';
+
+export interface ExpectedBatch {
+  readonly runId: string;
+  readonly plan: Plan;
+  readonly batch: Batch;
+  readonly encoded: LoadableBatch;
+}
+
+export interface Staged {
+  /** Documents that cannot be rows, by their positions in the batch; the others are staged. */
+  readonly unfit: readonly number[];
+  /** The rows stand in the order of their documents for certain. */
+  readonly isInOrder: boolean;
+}
+
+/**
+ * Does `work` in one transaction on what should be there; once more without the documents that cannot be rows, where
+ * Postgres refuses some value of the batch.
+ * @throws the error of Postgres as it is, when it is not about single documents
+ */
+export async function withExpected<T>(
+  session: Session,
+  expected: ExpectedBatch,
+  work: (client: pg.Client, staged: Staged) => Promise<T>,
+): Promise<T> {
+  const { plan, encoded } = expected;
+  try {
+    return await session.transaction(async (client) => {
+      await fillExpected(client, plan, encoded);
+      await fillChildren(client, plan, encoded.children);
+      return await work(client, { unfit: [], isInOrder: false });
+    });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
+  return await session.transaction(async (client) => {
+    const unfit = await stageFit(client, expected);
+    return await work(client, { unfit, isInOrder: true });
+  }, 'long');
+}
+
+/** Temporary tables for the rows as they should be. */
+export function listStages(plan: Plan): Stage[] {
+  return [{ name: expectedTable, plan }, ...listChildStages(plan)];
+}
+
+async function stageFit(client: pg.Client, expected: ExpectedBatch): Promise<number[]> {
+  const { plan, encoded } = expected;
+  const stages = listStages(plan);
+  for (const stage of stages) await ensureStage(client, stage);
+  const documents = new StagedDocuments(client, stages, encoded);
+  const unfit: number[] = [];
+  for (const [first, last] of await listParts(client, expected, documents.ordinals)) {
+    unfit.push(...(await findUnfit(client, documents, stages, first, last)));
+  }
+  await emptyStages(client, stages);
+  const isUnfit = new Set(unfit);
+  for (const [first, last] of partsWithout(documents.ordinals, isUnfit)) {
+    if (first < last) await documents.stage(first, last);
+  }
+  return unfit;
+}
+
+/** Dead letters are most likely what is refused, and each is tried alone; between them there is seldom another. */
+async function listParts(
+  client: pg.Client,
+  { runId, batch }: ExpectedBatch,
+  ordinals: readonly number[],
+): Promise<[first: number, last: number][]> {
+  const cursor = new DocumentCursor(batch.bytes);
+  const names = [];
+  while (cursor.next()) names.push(nameDocument(batch.bytes.subarray(cursor.start, cursor.end)));
+  const isLetter = await findLetters(client, runId, names);
+  const letters = new Set(ordinals.filter((ordinal) => isLetter[ordinal]));
+  const alone = ordinals.flatMap((ordinal, index): [number, number][] =>
+    letters.has(ordinal) ? [[index, index + 1]] : [],
+  );
+  return [...alone, ...partsWithout(ordinals, letters).filter(([first, last]) => first < last)];
+}
+
+/** The stretches of places whose ordinals are not among `left`; some are empty. */
+function partsWithout(
+  ordinals: readonly number[],
+  left: ReadonlySet<number>,
+): [first: number, last: number][] {
+  const parts: [number, number][] = [];
+  let first = 0;
+  for (const [index, ordinal] of ordinals.entries()) {
+    if (!left.has(ordinal)) continue;
+    parts.push([first, index]);
+    first = index + 1;
+  }
+  return [...parts, [first, ordinals.length]];
+}
+
+async function findUnfit(
+  client: pg.Client,
+  documents: StagedDocuments,
+  stages: readonly Stage[],
+  first: number,
+  last: number,
+): Promise<number[]> {
+  if (await isFit(client, documents, stages, first, last)) return [];
+  if (last - first === 1) return [documents.ordinals[first] ?? -1];
+  const middle = (first + last) >> 1;
+  return [
+    ...(await findUnfit(client, documents, stages, first, middle)),
+    ...(await findUnfit(client, documents, stages, middle, last)),
+  ];
+}
+
+/** @throws the error of Postgres where a staged value is none of its column's type */
+export async function requireFit(client: pg.Client, stages: readonly Stage[]): Promise<void> {
+  for (const { name, plan } of stages) {
+    if (!isCopiedAsText(plan)) continue;
+    const counts = stagedValues(plan).map((value) => `count(${value})`);
+    await client.query(`SELECT ${counts.join(', ')} FROM ${name}`);
+  }
+}
+
+/** Leaves nothing behind. */
+async function isFit(
+  client: pg.Client,
+  documents: StagedDocuments,
+  stages: readonly Stage[],
+  first: number,
+  last: number,
+): Promise<boolean> {
+  await client.query('SAVEPOINT try_part');
+  try {
+    await emptyStages(client, stages);
+    if ((await documents.stage(first, last)).length > 0) return false;
+    await requireFit(client, stages);
+    return true;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return false;
+  } finally {
+    await client.query('ROLLBACK TO SAVEPOINT try_part; RELEASE SAVEPOINT try_part');
+  }
+}

@@ -1,0 +1,69 @@
+/** The rows that a batch should have become, in a temporary table beside the target; and the key by which they are found. */
+
+import type pg from 'pg';
+import type { ValueKind } from '../../transcode/column-target.ts';
+import { type Plan } from '../../transcode/plan.ts';
+import type { LoadableBatch } from '../load/loadable-batch.ts';
+import { copyToStage, ensureStage, type Stage } from '../load/stage.ts';
+import { columnTypes } from '../../transcode/column-types.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+export const expectedTable = 'pg_temp.mongo2pg_expected';
+
+/** The rows as they should be, in a temporary table that is empty again after the transaction. */
+export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
+  await fillTable(client, { name: expectedTable, plan }, encoded.rowCount > 0 ? encoded.copy : null);
+}
+
+/** @param copy null where there is no row */
+export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | null): Promise<void> {
+  await ensureStage(client, stage);
+  if (copy !== null) await copyToStage(client, stage, copy);
+}
+
+/** The least and the greatest key of the rows that should be there, as text. */
+export interface Stretch {
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
+/** The place of the key among `copyColumns`. */
+export function keyIndex(plan: Plan): number {
+  return plan.columns.findIndex(({ field, path }) => field === '_id' && path === undefined);
+}
+
+export function keyColumn(plan: Plan): string {
+  return plan.columns[keyIndex(plan)]?.column ?? '_id';
+}
+
+/** Whether rows can be looked up by the column. */
+export async function hasIndexOn(client: pg.Client, plan: Plan, column: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = $2 LIMIT 1`,
+    [qualifiedName(plan), column],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+/** Types that have no operator `=`, or one that takes values for equal which are not the same. */
+const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
+
+export function isComparedAsText({ columns }: Plan, index: number): boolean {
+  const column = columns[index];
+  if (column === undefined) return false;
+  const { type, target } = column;
+  if (target === undefined) return columnTypes[type] === 'text';
+  return kindsComparedAsText.includes(target.element?.kind ?? target.kind);
+}
+
+/**
+ * Whether the values of a column, each given in SQL, are not the same. Text is compared by its bytes: a collation may take
+ * `a` and `A` for the same.
+ * @param index the place of the column among `copyColumns`
+ */
+export function isDistinct(plan: Plan, index: number, expected: string, actual: string): string {
+  return [expected, actual]
+    .map((value) => (isComparedAsText(plan, index) ? `(${value})::text COLLATE "C"` : value))
+    .join(' IS DISTINCT FROM ');
+}

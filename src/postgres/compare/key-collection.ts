@@ -1,0 +1,124 @@
+/** Finds rows of the tables that no document stands for, by collecting the keys of all documents beside them. */
+
+import pg from 'pg';
+import type { Plan } from '../../transcode/plan.ts';
+import { explainDatabaseError } from '../connection/connection.ts';
+import { copyColumns, stagedValues, stageTypes } from '../table/ddl.ts';
+import { type ExpectedBatch, listStages, requireFit, withExpected } from './expected-documents.ts';
+import { expectedTable, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
+import type { Session } from '../connection/session.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+/** A row too many: its key is of no document, or stands there more than once. */
+export interface ExtraRow {
+  readonly kind: 'extra' | 'doubled';
+  /** Null for NULL. */
+  readonly key: string | null;
+}
+
+/** A row of a child table whose document is not there. */
+export interface StrayRow {
+  readonly table: string;
+  readonly key: string | null;
+  readonly place: number | null;
+}
+
+const keysTable = (runId: string): string => `mongo2pg.verify_keys_${runId}`;
+
+/** @returns whether nobody else collects the keys of the run; so it stays for as long as the session's connection */
+export async function claimKeys(client: pg.Client, runId: string): Promise<boolean> {
+  const { rows } = await client.query<{ isOurs: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "isOurs"',
+    [keysTable(runId)],
+  );
+  return rows[0]?.isOurs === true;
+}
+
+export async function releaseKeys(client: pg.Client, runId: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [keysTable(runId)]);
+}
+
+/** To be called before the keys are collected; what an earlier verification left is removed. */
+export async function createKeys(client: pg.Client, plan: Plan, runId: string): Promise<void> {
+  await dropKeys(client, runId);
+  const index = keyIndex(plan);
+  const type = plan.columns[index]?.target?.cast ?? stageTypes(plan)[index] ?? 'text';
+  await client.query(`CREATE UNLOGGED TABLE ${keysTable(runId)} (key ${type})`);
+}
+
+/** May be done again: a key that is there twice stands for its document as well. @throws TargetError */
+export async function collectKeys(session: Session, expected: ExpectedBatch, url: string): Promise<void> {
+  const { plan, runId } = expected;
+  try {
+    await withExpected(session, expected, async (client, { unfit }) => {
+      // A document that cannot be a row stands for none.
+      if (unfit.length === 0) await requireFit(client, listStages(plan));
+      const key = stagedValues(plan)[keyIndex(plan)] ?? '';
+      await client.query(`INSERT INTO ${keysTable(runId)} SELECT ${key} FROM ${expectedTable}`);
+    });
+  } catch (error) {
+    throw explainDatabaseError(error, url);
+  }
+}
+
+export async function findExtraRows(
+  client: pg.Client,
+  plan: Plan,
+  runId: string,
+  limit: number,
+): Promise<ExtraRow[]> {
+  await client.query(`ANALYZE ${keysTable(runId)}`);
+  const key = `t.${pg.escapeIdentifier(keyColumn(plan))}`;
+  const { rows } = await client.query<ExtraRow>(
+    `SELECT 'extra' AS kind, ${key}::text AS key FROM ${qualifiedName(plan)} t
+      WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Needs no keys. */
+export async function findDoubledRows(client: pg.Client, plan: Plan, limit: number): Promise<ExtraRow[]> {
+  const key = pg.escapeIdentifier(keyColumn(plan));
+  const { rows } = await client.query<ExtraRow>(
+    `SELECT 'doubled' AS kind, ${key}::text AS key FROM ${qualifiedName(plan)}
+      GROUP BY ${key} HAVING count(*) > 1 LIMIT $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Rows of child tables whose document is not there, or has no row. */
+export async function findStrayRows(
+  client: pg.Client,
+  plan: Plan,
+  runId: string,
+  limit: number,
+): Promise<StrayRow[]> {
+  const found: StrayRow[] = [];
+  const parentKey = `p.${pg.escapeIdentifier(keyColumn(plan))}`;
+  for (const { plan: child } of plan.children ?? []) {
+    const [key = '', place = ''] = copyColumns(child).map((column) => `t.${pg.escapeIdentifier(column)}`);
+    const stray = `SELECT $2 AS "table", ${key}::text AS key, ${place} AS place FROM ${qualifiedName(child)} t`;
+    // Two, so that each can be a join of its own: together they would look up one row after the other.
+    const { rows } = await client.query<StrayRow>(
+      `(${stray} WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1)
+        UNION
+       (${stray} WHERE NOT EXISTS (SELECT FROM ${qualifiedName(plan)} p WHERE ${parentKey} = ${key}) LIMIT $1)
+        ORDER BY 2, 3 LIMIT $1`,
+      [limit - found.length, child.table],
+    );
+    found.push(...rows);
+  }
+  return found;
+}
+
+export async function dropKeys(client: pg.Client, runId: string): Promise<void> {
+  await client.query(`DROP TABLE IF EXISTS ${keysTable(runId)}`);
+}
+
+/** Text by its bytes, as it is compared. */
+function isSameKey(plan: Plan, key: string): string {
+  const isText = isComparedAsText(plan, keyIndex(plan));
+  return `k.key = ${key}${isText ? ` AND k.key::text COLLATE "C" = ${key}::text COLLATE "C"` : ''}`;
+}

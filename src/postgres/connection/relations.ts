@@ -1,0 +1,41 @@
+/** Schemas and tables by name: made, looked for, counted. */
+
+import pg from 'pg';
+
+const quote = pg.escapeIdentifier;
+
+export function qualifiedName(plan: { schema: string; table: string }): string {
+  return `${quote(plan.schema)}.${quote(plan.table)}`;
+}
+
+/** Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there. */
+export async function createSchema(client: pg.Client, schema: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);
+}
+
+export async function hasTable(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
+    [table.schema, table.table],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+export async function countRows(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `SELECT count(*) AS count FROM ${qualifiedName(table)}`,
+  );
+  return Number(rows[0]?.count);
+}
+
+export async function hasRows(client: pg.Client, table: { schema: string; table: string }): Promise<boolean> {
+  const { rowCount } = await client.query(`SELECT FROM ${qualifiedName(table)} LIMIT 1`);
+  return (rowCount ?? 0) > 0;
+}

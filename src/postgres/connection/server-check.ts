@@ -1,0 +1,62 @@
+/** What a server must be and allow for a run to work on it: looked at before anything is done. */
+
+import type pg from 'pg';
+import { TargetError } from '../../common/errors.ts';
+
+/** numeric has infinities, and sessions can see that their client is gone, from here on. */
+const oldestVersion = 14;
+
+/** @returns the server's version, such as 18 @throws TargetError that says what to do */
+export async function requireServer(client: pg.Client): Promise<number> {
+  const version = await readMajorVersion(client);
+  if (version < oldestVersion) {
+    throw new TargetError(`this is PostgreSQL ${version}`, {
+      code: 'POSTGRES_VERSION',
+      fix: `PostgreSQL ${oldestVersion} or newer is needed.`,
+    });
+  }
+  const { rows } = await client.query<{ encoding: string; isStandby: boolean; isReadOnly: boolean }>(
+    `SELECT current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS "isStandby",
+            -- What the session began with, whatever it has been set to since.
+            (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only') = 'on' AS "isReadOnly"`,
+  );
+  const { encoding = '', isStandby, isReadOnly } = rows[0] ?? {};
+  if (encoding !== 'UTF8') {
+    throw new TargetError(
+      `the database has the encoding ${encoding}, which cannot hold all that MongoDB can`,
+      {
+        code: 'POSTGRES_ENCODING',
+        fix: "create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
+      },
+    );
+  }
+  if (isStandby === true) {
+    throw new TargetError('this PostgreSQL is a standby, which can only be read', {
+      code: 'POSTGRES_READ_ONLY',
+      fix: 'give POSTGRES_URL the primary.',
+    });
+  }
+  if (isReadOnly === true) {
+    throw new TargetError('transactions are read-only here (default_transaction_read_only is on)', {
+      code: 'POSTGRES_READ_ONLY',
+      fix: 'use another user, or take the setting back: ALTER ROLE … (or ALTER DATABASE …) RESET default_transaction_read_only.',
+    });
+  }
+  return version;
+}
+
+/** @returns the server's version, such as 18 */
+export async function readMajorVersion(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ version: number }>(
+    "SELECT current_setting('server_version_num')::int / 10000 AS version",
+  );
+  return rows[0]?.version ?? 0;
+}
+
+/** As people say it: `18.4`, without what the makers of a package add. */
+export async function readVersion(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ version: string }>(
+    "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
+  );
+  return rows[0]?.version ?? '';
+}

@@ -1,0 +1,123 @@
+/** The ledger's row of a batch, which is inserted before its rows and makes sure that they are loaded once. */
+
+import pg from 'pg';
+import { type Batch, batchKey, type BatchPlace } from '../../source/page.ts';
+import type { ExtraCount } from '../../transcode/extra-counter.ts';
+import { byteaLiteral } from '../connection/bytea.ts';
+import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
+import { OvertakenError } from './lead.ts';
+
+/** How many documents of a batch went where. */
+export interface BatchAccount {
+  readonly documentCount: number;
+  readonly copied: number;
+  readonly deadLettered: number;
+}
+
+/** What is written down of a batch before its rows. */
+export interface ClaimRow extends BatchAccount {
+  readonly extra: readonly ExtraCount[];
+  readonly childRows: number;
+}
+
+/** Makes sure that a batch is loaded once, in the transaction in which its rows are loaded. */
+export interface Claim {
+  /** Goes before the rows, in one query with what comes next; fails where the batch is committed already. */
+  statement(batch: Batch, row: ClaimRow): string;
+  /**
+   * @param error that a query with `statement` failed with
+   * @returns whether it says that the batch is committed already
+   * @throws OvertakenError when it says that the batch is not this process's any more
+   */
+  isTaken(error: unknown): boolean;
+  /** What an earlier delivery of the batch has committed. */
+  readAccount(client: pg.Client, batch: Batch): Promise<BatchAccount>;
+  /** Corrects what was written down, once it is known that Postgres refuses some of the rows. */
+  amend(
+    client: pg.Client,
+    batch: Batch,
+    account: BatchAccount & { readonly childRows: number },
+  ): Promise<void>;
+  /** Keeps the documents that have no row. */
+  keepLetters(client: pg.Client, batch: Batch, letters: readonly LedgerLetter[]): Promise<void>;
+}
+
+/** By the batch's row in the ledger. @param runId whose batches they are */
+export function createLedgerClaim(runId: string, collection: string): Claim {
+  return {
+    statement: (batch, row) => claimStatement(runId, batch, row),
+    isTaken: isClaimedBefore,
+    readAccount: (client, batch) => readAccount(client, runId, batch),
+    amend: (client, batch, account) => amendClaim(client, runId, batch, account),
+    keepLetters: (client, { rangeNo, number }, letters) =>
+      insertDeadLetters(client, { runId, rangeNo, number, collection }, letters),
+  };
+}
+
+const uniqueViolation = '23505';
+const notNullViolation = '23502';
+
+/**
+ * Inserts the batch's row. If another transaction has inserted it and not ended yet (of a worker that died, say), this
+ * waits for it. The lock on the range's row, which the foreign key takes as well, makes whoever takes the range over wait for this
+ * transaction, and lets the range be cut meanwhile; without such a row, of this epoch, the insertion fails. A whole
+ * statement, without parameters, so that others can go with it in one query.
+ */
+function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
+  const values = [
+    `(SELECT run_id FROM mongo2pg.ranges
+       WHERE run_id = ${runId} AND range_no = ${batch.rangeNo} AND epoch = ${batch.epoch} FOR KEY SHARE)`,
+    batch.rangeNo,
+    batch.number,
+    batch.after === null ? 'NULL' : byteaLiteral(batch.after),
+    byteaLiteral(batch.last),
+    claim.documentCount,
+    claim.copied,
+    claim.deadLettered,
+    batch.bytes.byteLength,
+    claim.extra.length === 0 ? 'NULL' : pg.escapeLiteral(JSON.stringify(claim.extra)),
+    claim.childRows,
+  ];
+  return `INSERT INTO mongo2pg.batches
+      (run_id, range_no, batch, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
+    VALUES (${values.join(', ')})`;
+}
+
+/**
+ * @param error that a query with `claimStatement` failed with
+ * @returns whether it says that the batch is committed already
+ * @throws OvertakenError when it says that another process owns the range now
+ */
+function isClaimedBefore(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false;
+  if (error.schema !== 'mongo2pg' || error.table !== 'batches') return false;
+  if (error.code === notNullViolation && error.column === 'run_id') throw new OvertakenError();
+  return error.code === uniqueViolation;
+}
+
+/** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */
+async function amendClaim(
+  client: pg.Client,
+  runId: string,
+  { rangeNo, number }: BatchPlace,
+  { copied, deadLettered, childRows }: BatchAccount & { readonly childRows: number },
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.batches SET copied = $4, dead_lettered = $5, child_rows = $6
+      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+    [runId, rangeNo, number, copied, deadLettered, childRows],
+  );
+}
+
+/** The account of a batch that an earlier delivery has committed. */
+async function readAccount(client: pg.Client, runId: string, place: BatchPlace): Promise<BatchAccount> {
+  const { rows } = await client.query<BatchAccount>(
+    `SELECT documents AS "documentCount", copied, dead_lettered AS "deadLettered"
+       FROM mongo2pg.batches WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+    [runId, place.rangeNo, place.number],
+  );
+  const row = rows[0];
+  if (row === undefined)
+    throw new Error(`the ledger refused batch ${batchKey(place)} as a duplicate, and does not have it`);
+  return row;
+}

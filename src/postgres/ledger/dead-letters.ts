@@ -1,0 +1,84 @@
+/** The ledger's dead letters: documents that could not become rows, kept whole. */
+
+import type pg from 'pg';
+import type { LetterCount } from '../../observe/events.ts';
+import type { BatchPlace } from '../../source/page.ts';
+import { describeId } from '../../bson/json/describe-id.ts';
+import { hashDocument } from '../../bson/document-hash.ts';
+import type { DeadLetter } from '../../transcode/row.ts';
+
+/** A dead letter of the transcoder, or one that only came to light while loading. */
+export interface LedgerLetter extends Omit<DeadLetter, 'reason'> {
+  readonly reason: DeadLetter['reason'] | 'refused' | 'worker_died';
+  /** Postgres's SQLSTATE, where it refused the row. */
+  readonly code: string | null;
+}
+
+export async function insertDeadLetters(
+  client: pg.Client,
+  place: BatchPlace & { readonly runId: string; readonly collection: string },
+  letters: readonly LedgerLetter[],
+): Promise<void> {
+  if (letters.length === 0) return;
+  await client.query(
+    `INSERT INTO mongo2pg.dead_letters
+            (run_id, range_no, batch, collection, ordinal, document_id, reason, code, column_name, detail, document)
+     SELECT $1, $2, $3, $4, * FROM unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])`,
+    [
+      place.runId,
+      place.rangeNo,
+      place.number,
+      place.collection,
+      letters.map(({ ordinal }) => ordinal),
+      letters.map(({ id }) => id),
+      letters.map(({ reason }) => reason),
+      letters.map(({ code }) => code),
+      letters.map(({ column }) => column),
+      letters.map(({ detail }) => detail),
+      letters.map(({ document }) => document),
+    ],
+  );
+}
+
+/** What the ledger knows a dead letter by: its `_id` as text, or its hash where that cannot be written. */
+export interface DocumentName {
+  readonly id: string | null;
+  readonly documentHash: string | null;
+}
+
+export function nameDocument(document: Uint8Array): DocumentName {
+  const id = describeId(document);
+  return { id, documentHash: id === null ? hashDocument(document) : null };
+}
+
+/** For each document whether it is among the run's dead letters. */
+export async function findLetters(
+  client: pg.Client,
+  runId: string,
+  names: readonly DocumentName[],
+): Promise<boolean[]> {
+  if (names.length === 0) return [];
+  const ids = names.flatMap(({ id }) => id ?? []);
+  const hashes = names.flatMap(({ id, documentHash }) => (id === null ? (documentHash ?? []) : []));
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT 'id ' || document_id AS name FROM mongo2pg.dead_letters WHERE run_id = $1 AND document_id = ANY ($2)
+      UNION ALL
+     SELECT 'hash ' || encode(sha256(document), 'base64') FROM mongo2pg.dead_letters
+      WHERE run_id = $1 AND document_id IS NULL AND $4 AND encode(sha256(document), 'base64') = ANY ($3)`,
+    [runId, ids, hashes, hashes.length > 0],
+  );
+  const letters = new Set(rows.map(({ name }) => name));
+  return names.map(({ id, documentHash }) =>
+    letters.has(id === null ? `hash ${documentHash ?? ''}` : `id ${id}`),
+  );
+}
+
+/** Reasons of a run's dead letters, the most frequent first. */
+export async function countDeadLetters(client: pg.Client, runId: string): Promise<LetterCount[]> {
+  const { rows } = await client.query<Omit<LetterCount, 'count'> & { count: string }>(
+    `SELECT reason, code, count(*) AS count, min(detail) AS example FROM mongo2pg.dead_letters
+      WHERE run_id = $1 GROUP BY reason, code ORDER BY count(*) DESC, reason, code`,
+    [runId],
+  );
+  return rows.map((row) => ({ ...row, count: Number(row.count) }));
+}

@@ -1,0 +1,13 @@
+/** Positions of documents that a run has read last, by which to tell its source again where that has no identity. */
+
+import type pg from 'pg';
+import { asBuffer } from '../connection/bytea.ts';
+
+/** @returns those that its latest batches end with, the latest first */
+export async function readLastPositions(client: pg.Client, runId: string, limit: number): Promise<Buffer[]> {
+  const { rows } = await client.query<{ last: Uint8Array }>(
+    'SELECT last_id AS "last" FROM mongo2pg.batches WHERE run_id = $1 ORDER BY committed_at DESC LIMIT $2',
+    [runId, limit],
+  );
+  return rows.map(({ last }) => asBuffer(last));
+}

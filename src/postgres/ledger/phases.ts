@@ -1,0 +1,85 @@
+/** The ledger's rows about the phases of a run: which it has reached, and the account of each that is done. */
+
+import type pg from 'pg';
+import { OvertakenError, type Lead } from './lead.ts';
+import type { RunTotals } from './run-totals.ts';
+
+/** In their order. */
+export type PhaseName = 'copy' | 'index';
+
+/** Every document that was read is copied or a dead letter. */
+export interface CopyAccount extends Omit<RunTotals, 'documentCount'> {
+  readonly read: number;
+}
+
+/** What became of the collection's indexes: how many were built, were there already, or were left out. */
+export interface IndexPhaseAccount {
+  readonly built: number;
+  readonly present: number;
+  readonly left: number;
+}
+
+/** A phase as the ledger has it. */
+export interface PhaseStatus {
+  readonly phase: PhaseName;
+  readonly beganAt: Date;
+  readonly doneAt: Date | null;
+  readonly account: CopyAccount | IndexPhaseAccount | null;
+}
+
+/** Of a row `r` of `runs`, as a condition. */
+export function isDoneCondition(phase: PhaseName): string {
+  return `EXISTS (SELECT FROM mongo2pg.phases p
+                   WHERE p.run_id = r.run_id AND p.phase = '${phase}' AND p.done_at IS NOT NULL)`;
+}
+
+/**
+ * Every document is committed: what comes next is the index phase. To be called in a transaction, and again when nobody
+ * knows whether that was committed.
+ * @param read how many documents were read, by earlier processes as well
+ * @returns the account, of which `read` is this, and all else is what the ledger has
+ * @throws OvertakenError
+ */
+export async function finishCopy(
+  client: pg.Client,
+  { runId, epoch }: Lead,
+  read: number,
+): Promise<CopyAccount> {
+  await client.query('SET LOCAL synchronous_commit = on');
+  const { rows } = await client.query<{ account: CopyAccount }>(
+    `WITH led AS (SELECT run_id FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR UPDATE),
+     next AS (
+       INSERT INTO mongo2pg.phases (run_id, phase) SELECT run_id, 'index' FROM led ON CONFLICT DO NOTHING),
+     total AS (
+       SELECT coalesce(sum(copied), 0) AS copied, coalesce(sum(dead_lettered), 0) AS dead_lettered,
+              coalesce(sum(bytes), 0) AS bytes, coalesce(sum(child_rows), 0) AS child_rows
+         FROM mongo2pg.batches WHERE run_id = $1)
+     UPDATE mongo2pg.phases p
+        SET done_at = now(),
+            account = jsonb_build_object('read', $3::bigint, 'copied', copied, 'deadLettered', dead_lettered,
+                                         'bytes', bytes, 'childRows', child_rows)
+       FROM led, total WHERE p.run_id = led.run_id AND p.phase = 'copy'
+     RETURNING p.account`,
+    [runId, epoch, read],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new OvertakenError();
+  return row.account;
+}
+
+/** Nothing is left to be done of the run. To be called in a transaction. @throws OvertakenError */
+export async function finishIndexes(
+  client: pg.Client,
+  { runId, epoch }: Lead,
+  account: IndexPhaseAccount,
+): Promise<void> {
+  await client.query('SET LOCAL synchronous_commit = on');
+  const { rowCount } = await client.query(
+    `WITH led AS (
+       UPDATE mongo2pg.runs SET finished_at = now() WHERE run_id = $1 AND epoch = $2 RETURNING run_id)
+     UPDATE mongo2pg.phases p SET done_at = now(), account = $3
+       FROM led WHERE p.run_id = led.run_id AND p.phase = 'index'`,
+    [runId, epoch, JSON.stringify(account)],
+  );
+  if (rowCount === 0) throw new OvertakenError();
+}

@@ -1,0 +1,143 @@
+/** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
+
+import type pg from 'pg';
+import type { Interval, Range } from '../../source/page.ts';
+import { asBuffer } from '../connection/bytea.ts';
+import { OvertakenError, requireLead, type Lead } from './lead.ts';
+
+/** A part of a range that no committed batch covers. */
+export interface Gap extends Interval {
+  readonly rangeNo: number;
+}
+
+/**
+ * The batches of a range form a chain: each begins where the one before it ends. Where a link is missing, its
+ * documents are not committed. After the last batch comes what was never read, unless the range ends there, or its reader
+ * found nothing more.
+ */
+const gapsStatement = `
+  WITH chain AS (
+    SELECT r.range_no, r.after_id AS range_after, r.until_id AS range_until, b.batch, b.after_id,
+           coalesce(b.last_id, r.after_id) AS chain_end,
+           $2 AND r.read_at IS NOT NULL AS is_read, r.last_id AS read_to,
+           lag(b.last_id, 1, r.after_id) OVER (PARTITION BY r.range_no ORDER BY b.batch) AS expected_after,
+           row_number() OVER (PARTITION BY r.range_no ORDER BY b.batch DESC) AS from_end
+      FROM mongo2pg.ranges r LEFT JOIN mongo2pg.batches b USING (run_id, range_no)
+     WHERE r.run_id = $1 AND r.closed_at IS NULL)
+  SELECT range_no AS "rangeNo", expected_after AS "after", after_id AS "until", batch
+    FROM chain WHERE batch IS NOT NULL AND after_id IS DISTINCT FROM expected_after
+  UNION ALL
+  SELECT range_no, chain_end, range_until, NULL
+    FROM chain WHERE from_end = 1 AND (range_until IS NULL OR chain_end IS DISTINCT FROM range_until)
+                 AND NOT (is_read AND (read_to IS NULL OR chain_end IS NOT DISTINCT FROM read_to))
+  ORDER BY 1, 4 NULLS LAST`;
+
+/**
+ * @param trustsEnds whether a range that was read to its end has nothing more. Not of another process: what it took for the
+ *   end may have been a source on its way out; asking again costs one page a range.
+ */
+export async function readGaps(client: pg.Client, runId: string, trustsEnds: boolean): Promise<Gap[]> {
+  const { rows } = await client.query<Gap>(gapsStatement, [runId, trustsEnds]);
+  return rows.map(({ rangeNo, after, until }) => ({ rangeNo, after, until }));
+}
+
+/**
+ * Closes the run's open ranges, whose batches are refused from then on, and opens one for each gap, in their order. To be
+ * called in a transaction that has locked them (see `endStrays`, `requireLeadAlone`).
+ */
+export async function replaceRanges(
+  client: pg.Client,
+  runId: string,
+  gaps: readonly Interval[],
+): Promise<Range[]> {
+  await client.query(
+    `UPDATE mongo2pg.ranges SET closed_at = now(), epoch = epoch + 1 WHERE run_id = $1 AND closed_at IS NULL`,
+    [runId],
+  );
+  return await openRanges(client, runId, gaps);
+}
+
+/** Opens a range for each interval, in their order. To be called in a transaction. */
+export async function openRanges(
+  client: pg.Client,
+  runId: string,
+  intervals: readonly Interval[],
+): Promise<Range[]> {
+  const { rows } = await client.query<{ last: number | null }>(
+    'SELECT max(range_no) AS last FROM mongo2pg.ranges WHERE run_id = $1',
+    [runId],
+  );
+  const last = rows[0]?.last ?? 0;
+  const ranges = intervals.map(({ after, until }, index) => ({
+    rangeNo: last + index + 1,
+    epoch: 1,
+    after,
+    until,
+  }));
+  await client.query(
+    `INSERT INTO mongo2pg.ranges (run_id, range_no, epoch, after_id, until_id)
+     SELECT $1, * FROM unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[])`,
+    [
+      runId,
+      ranges.map(({ rangeNo }) => rangeNo),
+      ranges.map(({ epoch }) => epoch),
+      ranges.map(({ after }) => asBuffer(after)),
+      ranges.map(({ until }) => asBuffer(until)),
+    ],
+  );
+  return ranges;
+}
+
+/**
+ * Ends a range at `cut`, which must lie behind all that its reader has read or asked for, and opens another for the
+ * rest. To be called in a transaction; when it is called again because nobody knows whether that was committed, it finds
+ * what it did.
+ * @throws OvertakenError
+ */
+export async function splitRange(
+  client: pg.Client,
+  lead: Lead,
+  { rangeNo, epoch, until }: Omit<Range, 'after'>,
+  cut: Uint8Array,
+): Promise<Range> {
+  await requireLead(client, lead);
+  const rest: Interval = { after: cut, until };
+  const { rowCount } = await client.query(
+    `UPDATE mongo2pg.ranges SET until_id = $3
+      WHERE run_id = $1 AND range_no = $2 AND epoch = $4 AND until_id IS DISTINCT FROM $3`,
+    [lead.runId, rangeNo, asBuffer(cut), epoch],
+  );
+  if (rowCount === 1) {
+    const [range] = await openRanges(client, lead.runId, [rest]);
+    if (range !== undefined) return range;
+  }
+  const { rows } = await client.query<Pick<Range, 'rangeNo' | 'epoch'>>(
+    `SELECT range_no AS "rangeNo", epoch FROM mongo2pg.ranges
+      WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL`,
+    [lead.runId, asBuffer(cut)],
+  );
+  const found = rows[0];
+  if (found === undefined)
+    throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
+  return { ...found, ...rest };
+}
+
+/**
+ * Writes down that a range was read to its end. Does not wait for the disk: if that is lost, its end is read again.
+ * @param last the last position that its reader has found; null if it found nothing
+ * @throws OvertakenError
+ */
+export async function finishRange(
+  client: pg.Client,
+  runId: string,
+  { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
+  last: Uint8Array | null,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `WITH hasty AS (SELECT set_config('synchronous_commit', 'off', true))
+     UPDATE mongo2pg.ranges SET last_id = $4, read_at = now() FROM hasty
+      WHERE run_id = $1 AND range_no = $2 AND epoch = $3`,
+    [runId, rangeNo, epoch, asBuffer(last)],
+  );
+  if (rowCount === 0) throw new OvertakenError();
+}

@@ -1,0 +1,179 @@
+/** Decides what a start means, from what the ledger and the table tell: a new run, an unfinished one, or a refusal. */
+
+import type pg from 'pg';
+import type { IfExists } from '../../config/config.ts';
+import { TargetError, UsageError } from '../../common/errors.ts';
+import { formatCount, formatPlural } from '../../common/format.ts';
+import type { Plan } from '../../transcode/plan.ts';
+import { hasLedger } from './ledger.ts';
+import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
+import type { RunTotals } from './run-totals.ts';
+import { hasRows, hasTable, qualifiedName } from '../connection/relations.ts';
+
+export interface RunRequest {
+  readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** What the run must have been begun with if it is to be continued; its plan is taken as it was. */
+  readonly settings: Omit<RunSettings, 'plan'>;
+  /** Undefined when nobody said. */
+  readonly ifExists: IfExists | undefined;
+  /** Begin anew whatever is there of an earlier run. */
+  readonly isRestart: boolean;
+  /** The job that the run is part of when several collections are copied; null for a single one. */
+  readonly jobId: string | null;
+  /** On trial servers a run in the way is replaced without being asked. */
+  readonly isTrial: boolean;
+}
+
+export type RunDecision =
+  | { readonly kind: 'continue'; readonly run: Run }
+  /** It is copied already, and the same is asked for again: what ended a process may have come after the run's end. */
+  | ({ readonly kind: 'done'; readonly run: Run } & Pick<RunTotals, 'copied' | 'deadLettered'>)
+  /** `removes` says what is given up for it, for people; null when nothing is. */
+  | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
+
+/** @throws UsageError or TargetError telling the choices */
+export async function decideRun(client: pg.Client, request: RunRequest): Promise<RunDecision> {
+  const { table, ifExists, isRestart, isTrial } = request;
+  const run = (await hasLedger(client)) ? await findRun(client, table) : null;
+  const isTableThere = await hasTable(client, table);
+  if (run === null || (run.isFinished && !run.isSameTable)) {
+    await requireNoRows(client, request, isTableThere);
+    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+  }
+  if (isRestart) return await beginAnew(client, request, run);
+  if (run.isFinished) {
+    const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
+    const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
+    if (isOfThisJob) return await tellDone(client, run);
+    const isGoneOver = request.jobId !== null && isSameCollection(run, request);
+    if (isReplaced || (isTrial && !isGoneOver)) return await beginAnew(client, request, run);
+    if (!(await isRepetition(client, request, run))) {
+      return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+    }
+    const differences = listDifferences(run, request);
+    if (differences.length === 0) return await tellDone(client, run);
+    throw await refuseRepetition(client, request, run, differences);
+  }
+  const differences = listDifferences(run, request);
+  if (differences.length === 0) return { kind: 'continue', run };
+  if (isTrial) return await beginAnew(client, request, run);
+  throw new UsageError(
+    `${describeRun(run)} is not finished, and was begun differently: ${differences.join('; ')}`,
+    {
+      code: 'RUN_BEGUN_DIFFERENTLY',
+      fix: 'continue it with the settings it was begun with, or begin anew with --restart.',
+    },
+  );
+}
+
+function listDifferences({ settings, isSameTable }: Run, request: RunRequest): string[] {
+  const differences: string[] = [];
+  const { source, collectionId, choices } = request.settings;
+  if (source !== settings.source) differences.push(`its source was ${settings.source} and is now ${source}`);
+  else if (collectionId !== settings.collectionId)
+    differences.push(describeOther(source, settings.collectionId, collectionId));
+  for (const name of new Set([...Object.keys(settings.choices), ...Object.keys(choices)])) {
+    const [before, now] = [settings.choices[name], choices[name]];
+    if (before !== now) differences.push(`${name} was ${before ?? 'not set'} and is now ${now ?? 'not set'}`);
+  }
+  if (!isSameTable) differences.push('its table was dropped since');
+  return differences;
+}
+
+function describeOther(source: string, before: string | null, now: string | null): string {
+  const [wasDump, isDump] = [before, now].map((id) => id?.startsWith('dump ') === true);
+  if (wasDump === true && isDump === true)
+    return `the dump of ${source} is another one than it was read from`;
+  if (wasDump === true) return `${source} was read from a dump`;
+  if (isDump === true) return `${source} was read from a server`;
+  return `the collection ${source} was dropped and made anew since`;
+}
+
+function isSameCollection({ settings }: Run, request: RunRequest): boolean {
+  const { source, collectionId } = request.settings;
+  return settings.source === source && settings.collectionId === collectionId;
+}
+
+async function requireNoRows(
+  client: pg.Client,
+  { table, ifExists }: RunRequest,
+  isTableThere: boolean,
+): Promise<void> {
+  if (ifExists !== undefined && ifExists !== 'fail') return;
+  if (!isTableThere || !(await hasRows(client, table))) return;
+  throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
+    code: 'TABLE_HAS_ROWS',
+    fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+  });
+}
+
+async function tellDone(client: pg.Client, run: Run): Promise<RunDecision> {
+  const { copied, deadLettered } = await readTotals(client, run.runId);
+  return { kind: 'done', run, copied, deadLettered };
+}
+
+/** A finished run is not run again by accident, neither into a table that refuses doubles nor into one that takes them. */
+async function isRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<boolean> {
+  return request.ifExists === 'append'
+    ? isSameCollection(run, request)
+    : await hasRows(client, request.table);
+}
+
+async function refuseRepetition(
+  client: pg.Client,
+  request: RunRequest,
+  run: Run,
+  differences: readonly string[],
+): Promise<TargetError> {
+  const name = qualifiedName(request.table);
+  const { copied } = await readTotals(client, run.runId);
+  const has = `the table ${name} already has the ${formatCount(copied)} rows of ${describeRun(run)}`;
+  return isSameCollection(run, request)
+    ? new TargetError(`${has}, which was begun differently: ${differences.join('; ')}`, {
+        code: 'ALREADY_COPIED',
+        fix: 'to copy the collection anew, say --restart.',
+      })
+    : new TargetError(has, {
+        code: 'ALREADY_COPIED',
+        fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+      });
+}
+
+/** What an earlier run brought goes; what was there before it does not, unless that is said. */
+async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
+  const { table, ifExists } = request;
+  const name = qualifiedName(table);
+  const { copied, deadLettered } = await readTotals(client, run.runId);
+  const isSaid = ifExists === 'drop' || ifExists === 'truncate';
+  const rowsBefore = run.rowsBefore + run.childRowsBefore;
+  if (rowsBefore > 0 && !isSaid) {
+    throw new UsageError(
+      `${describeRun(run)} added its rows to ${formatCount(rowsBefore)} that were there before, and cannot tell them apart`,
+      {
+        code: 'ROWS_NOT_TOLD_APART',
+        fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.`,
+      },
+    );
+  }
+  // What stands there under the name of a table that is gone is somebody else's.
+  if (!run.isSameTable) {
+    await requireNoRows(client, request, await hasTable(client, table));
+    return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
+  }
+  const how = isSaid ? ifExists : run.isOwnTable ? 'drop' : 'truncate';
+  const what = how === 'drop' ? `the table ${name}` : `all rows of ${name}`;
+  const removes = `${what} (${describeRun(run)}: ${formatCount(copied)} rows, ${formatCount(deadLettered)} dead letters)`;
+  return { kind: 'begin', ifExists: how, removes };
+}
+
+/** Of a run that is done, for people. */
+export function describeDone({ run, copied, deadLettered }: RunDecision & { readonly kind: 'done' }): string {
+  return (
+    `is copied already: ${describeRun(run)}: ${formatPlural(copied, 'row')}, ${formatPlural(deadLettered, 'dead letter')}; ` +
+    'to copy it anew, say --restart'
+  );
+}
+
+export function describeRun({ runId, settings, startedAt }: Run): string {
+  return `run ${runId} (${settings.source}, begun ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
+}

@@ -1,0 +1,133 @@
+/** The locks that keep two runs out of one table, and two starts out of one job; they last as long as their session. */
+
+import pg from 'pg';
+import { UsageError } from '../../common/errors.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+/** Keeps our advisory locks from those of other programs. */
+const lockSpace = 6_464_703;
+
+/** Postgres notices within 2 s that the client of a session is gone (see `connectPostgres`); then its lock is free. */
+const waitForDead = '5s';
+
+const lockNotAvailable = '55P03';
+
+/** Of a row `l` of pg_locks; $1 is the name of the lock, $2 our space. */
+const isHeld = `
+  l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1, $2)`;
+
+/** @throws UsageError when another session holds the lock */
+export async function lockTable(client: pg.Client, table: { schema: string; table: string }): Promise<void> {
+  const name = qualifiedName(table);
+  if (await waitForLock(client, name)) return;
+  throw new UsageError(`another run is loading the table ${name}${await describeHolder(client, name)}`, {
+    code: 'TABLE_BUSY',
+    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+  });
+}
+
+/** @throws UsageError when another session holds the lock */
+export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
+  const name = jobLock(jobId);
+  if (await waitForLock(client, name)) return;
+  throw new UsageError(`another start is copying the same collections${await describeHolder(client, name)}`, {
+    code: 'JOB_BUSY',
+    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+  });
+}
+
+/**
+ * Keeps every other session from loading these tables, and from these jobs, until the end of the transaction.
+ * @returns who is at work on them, for people; empty when nobody is, and all locks are taken
+ */
+export async function reserve(
+  client: pg.Client,
+  tables: readonly { schema: string; table: string }[],
+  jobIds: readonly string[],
+): Promise<string[]> {
+  const holders: string[] = [];
+  for (const name of [...tables.map(qualifiedName), ...jobIds.map(jobLock)]) {
+    // One that is dead by then holds none any more, and the others need no waiting for.
+    const hasLock = await waitInTransaction(client, name, holders.length === 0 ? waitForDead : '1ms');
+    if (!hasLock) holders.push(`${name}${await describeHolder(client, name)}`);
+  }
+  return holders;
+}
+
+async function waitInTransaction(client: pg.Client, name: string, timeout: string): Promise<boolean> {
+  await client.query(`SAVEPOINT reservation; SET LOCAL lock_timeout = '${timeout}'`);
+  try {
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [name, lockSpace]);
+    await client.query('SET LOCAL lock_timeout = 0');
+    return true;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
+    await client.query('ROLLBACK TO SAVEPOINT reservation');
+    return false;
+  }
+}
+
+export async function unlockTable(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<void> {
+  await unlock(client, qualifiedName(table));
+}
+
+export async function unlockJob(client: pg.Client, jobId: string): Promise<void> {
+  await unlock(client, jobLock(jobId));
+}
+
+async function unlock(client: pg.Client, name: string): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [name, lockSpace]);
+}
+
+/** Whether some session holds the lock; takes none itself. */
+export async function isTableLocked(
+  client: pg.Client,
+  table: { schema: string; table: string },
+): Promise<boolean> {
+  return await isLocked(client, qualifiedName(table));
+}
+
+/** Whether some session holds the lock; takes none itself. */
+export async function isJobLocked(client: pg.Client, jobId: string): Promise<boolean> {
+  return await isLocked(client, jobLock(jobId));
+}
+
+/** Unlike any qualified name, which is quoted. */
+function jobLock(jobId: string): string {
+  return `job ${jobId}`;
+}
+
+async function isLocked(client: pg.Client, name: string): Promise<boolean> {
+  const { rowCount } = await client.query(`SELECT FROM pg_locks l WHERE ${isHeld}`, [name, lockSpace]);
+  return (rowCount ?? 0) > 0;
+}
+
+/** One statement that waits, and not many that try: whoever looks sees Postgres at work. @returns whether it has it */
+async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
+  await client.query(`SET lock_timeout = '${waitForDead}'`);
+  let isLocked = true;
+  try {
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [name, lockSpace]);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
+    isLocked = false;
+  }
+  await client.query('SET lock_timeout = 0');
+  return isLocked;
+}
+
+async function describeHolder(client: pg.Client, name: string): Promise<string> {
+  const { rows } = await client.query<{ host: string | null; since: string; pid: number }>(
+    `SELECT a.client_addr::text AS host, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, a.pid
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE ${isHeld}`,
+    [name, lockSpace],
+  );
+  const holder = rows[0];
+  if (holder === undefined) return '';
+  return ` (from ${holder.host ?? 'the same machine'}, since ${holder.since}; Postgres process ${holder.pid})`;
+}

@@ -1,0 +1,208 @@
+/** Loads one batch in one transaction: its row in the ledger first, then its rows, then its dead letters. */
+
+import type pg from 'pg';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import type { Batch } from '../../source/page.ts';
+import { Stopwatch } from '../../common/stopwatch.ts';
+import { DocumentCursor } from '../../bson/cursor.ts';
+import { describeId } from '../../bson/json/describe-id.ts';
+import type { BatchAccount, Claim, ClaimRow } from '../ledger/claim.ts';
+import { explainDatabaseError } from '../connection/connection.ts';
+import type { CopyOptions } from './copy.ts';
+import { tablesOf } from '../table/ddl.ts';
+import type { LedgerLetter } from '../ledger/dead-letters.ts';
+import { countChildRows, type LoadableBatch } from './loadable-batch.ts';
+import { isRefusal } from '../connection/transient-errors.ts';
+import { Session, type SessionOptions } from '../connection/session.ts';
+import { loadSettingAside } from './set-aside.ts';
+import type { Refusal } from './stage.ts';
+import { TableCopy } from './table-copy.ts';
+import type { LoadSteps } from '../../observe/ack.ts';
+import type { WorkerSettings, WorkerTarget } from '../worker-settings.ts';
+
+/** @throws TargetError that says what to do */
+export async function openLoadingSession(
+  target: WorkerTarget,
+  options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
+): Promise<Session> {
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = target;
+  return await Session.open(
+    {
+      url,
+      applicationName: 'mongo2pg worker',
+      retryLimitMs,
+      answerTimeoutMs,
+      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
+      onConnect: async (client) => {
+        await client.query('SET synchronous_commit = off');
+      },
+      ...options,
+    },
+    'retry',
+  );
+}
+
+export interface LoadOutcome extends BatchAccount {
+  /** An earlier delivery had committed already; the account is that delivery's. */
+  readonly isDuplicate: boolean;
+  readonly steps: LoadSteps;
+}
+
+/** Which run is loaded, into which tables, and where. */
+export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl'>;
+
+/** COPY took fewer rows than it was given, without an error: a trigger left some out. */
+class MissingRowsError extends Error {}
+
+export class Loader {
+  readonly #session: Session;
+  readonly #settings: LoadSettings;
+  readonly #claim: Claim;
+  readonly #tables: readonly TableCopy[];
+
+  /**
+   * @param session one of `openLoadingSession`
+   * @param claim what makes sure that each batch is loaded once
+   */
+  constructor(session: Session, settings: LoadSettings, claim: Claim) {
+    this.#session = session;
+    this.#settings = settings;
+    this.#claim = claim;
+    this.#tables = tablesOf(settings.plan).map((plan) => new TableCopy(plan));
+  }
+
+  /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
+  async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
+    const watch: LoadWatch = new Stopwatch();
+    try {
+      const outcome = await this.#loadOrSetAside(batch, encoded, watch);
+      watch.lap('commit');
+      const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
+      return { ...outcome, steps };
+    } catch (error) {
+      throw explainDatabaseError(error, this.#settings.postgresUrl);
+    }
+  }
+
+  async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    if (encoded.rowCount === 0 || encoded.hasLongKey)
+      return await this.#loadSettingAside(batch, encoded, watch);
+    try {
+      return await this.#loadWhole(batch, encoded, watch);
+    } catch (error) {
+      if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
+      return await this.#loadSettingAside(batch, encoded, watch);
+    }
+  }
+
+  /** All rows or none. `BEGIN`, the ledger's row and COPY go as one query: far away, round trips are most of the time. */
+  #loadWhole(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
+      const onBegun = (): void => {
+        watch.lap('claim');
+      };
+      await timed(watch, 'copy', this.#copyAll(client, encoded, { after: begin, onBegun }));
+      return [];
+    });
+  }
+
+  /** Rows that Postgres refuses become dead letters. */
+  #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
+      await timed(watch, 'claim', client.query(begin));
+      if (encoded.rowCount === 0) return [];
+      return await timed(watch, 'copy', loadSettingAside(client, this.#settings, encoded));
+    });
+  }
+
+  /** @param copy begins with the statements of `begin`, and returns the rows that Postgres refused */
+  #loadOnce(
+    batch: Batch,
+    encoded: LoadableBatch,
+    watch: LoadWatch,
+    copy: (client: pg.Client, begin: string) => Promise<Refusal[]>,
+  ): Promise<Account> {
+    return this.#session.transactionBegunBy(async (client) => {
+      await reachFailpoint('worker-before-claim');
+      let refusals: Refusal[];
+      try {
+        refusals = await copy(client, `BEGIN; ${this.#claim.statement(batch, rowOf(encoded))}`);
+      } catch (error) {
+        if (this.#claim.isTaken(error)) return await this.#findCommitted(client, batch);
+        throw error;
+      }
+      return await this.#finish(client, batch, encoded, refusals, watch);
+    });
+  }
+
+  async #copyAll(client: pg.Client, encoded: LoadableBatch, options: CopyOptions): Promise<void> {
+    const parts = [{ copy: encoded.copy, rowCount: encoded.rowCount }, ...encoded.children];
+    for (const [index, part] of parts.entries()) {
+      if (part.rowCount === 0) continue;
+      const taken = await this.#tables[index]?.run(client, part.copy, index === 0 ? options : {});
+      if (taken !== part.rowCount) throw new MissingRowsError(`COPY took ${taken} rows of ${part.rowCount}`);
+    }
+  }
+
+  /** The failed INSERT has aborted the transaction, which had nothing else in it. */
+  async #findCommitted(client: pg.Client, batch: Batch): Promise<Account> {
+    await client.query('ROLLBACK');
+    return { isDuplicate: true, ...(await this.#claim.readAccount(client, batch)) };
+  }
+
+  async #finish(
+    client: pg.Client,
+    batch: Batch,
+    encoded: LoadableBatch,
+    refusals: readonly Refusal[],
+    watch: LoadWatch,
+  ): Promise<Account> {
+    const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
+    const account: BatchAccount = {
+      documentCount: encoded.documentCount,
+      copied: encoded.rowCount - refusals.length,
+      deadLettered: letters.length,
+    };
+    if (refusals.length > 0) {
+      const childRows = countChildRows(encoded, letters);
+      await this.#claim.amend(client, batch, { ...account, childRows });
+    }
+    await this.#claim.keepLetters(client, batch, letters);
+    watch.lap('copy');
+    await reachFailpoint('worker-before-commit');
+    return { isDuplicate: false, ...account };
+  }
+}
+
+/** As if Postgres took all of it. */
+function rowOf(encoded: LoadableBatch): ClaimRow {
+  const { documentCount, rowCount: copied, deadLetters, extra } = encoded;
+  const childRows = countChildRows(encoded, []);
+  return { documentCount, copied, deadLettered: deadLetters.length, extra, childRows };
+}
+
+type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
+type Account = Omit<LoadOutcome, 'steps'>;
+
+/** What fails has taken its time as well. */
+async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    watch.lap(step);
+  }
+}
+
+function toLetters(batch: Batch, refusals: readonly Refusal[]): LedgerLetter[] {
+  if (refusals.length === 0) return [];
+  const byOrdinal = new Map(refusals.map((refusal) => [refusal.ordinal, refusal]));
+  const letters: LedgerLetter[] = [];
+  const cursor = new DocumentCursor(batch.bytes);
+  for (let ordinal = 0; cursor.next(); ordinal++) {
+    const refusal = byOrdinal.get(ordinal);
+    if (refusal === undefined) continue;
+    const document = Buffer.from(batch.bytes.subarray(cursor.start, cursor.end));
+    letters.push({ ...refusal, document, id: describeId(document), reason: 'refused' });
+  }
+  return letters;
+}

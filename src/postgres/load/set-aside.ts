@@ -1,0 +1,197 @@
+/**
+ * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Values of
+ * a type without a binary form of ours are staged as text and cast.
+ *
+ * COPY is all or nothing, so the rows go into a stage without the target's constraints, from where a function inserts
+ * them: block by block, and row by row only in the blocks that fail.
+ */
+
+import pg from 'pg';
+import { isIdColumn, type ChildTable, type Plan } from '../../transcode/plan.ts';
+import { copyColumns, stagedValues } from '../table/ddl.ts';
+import { isRefusalByRoutine, isRefusalSql } from '../connection/transient-errors.ts';
+import {
+  emptyStages,
+  ensureStage,
+  type Refusal,
+  type Stage,
+  type StageableBatch,
+  StagedDocuments,
+} from './stage.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+/** Each run has a plan of its own, and so a stage of its own. */
+interface StagedRun {
+  readonly runId: string;
+  readonly plan: Plan;
+}
+
+const stageOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_stage_${runId}`;
+const childStageOf = (run: StagedRun, index: number): string => `${stageOf(run)}_child_${index}`;
+const functionOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_insert_staged_${runId}`;
+
+/** A block that fails costs a subtransaction for each of its rows, and each block one more scan. */
+const rowsPerBlock = 250;
+
+/**
+ * To be called in a transaction, in which the rows that are not refused are inserted then.
+ * @throws the error of Postgres when it is about more than single rows
+ */
+export async function loadSettingAside(
+  client: pg.Client,
+  run: StagedRun,
+  batch: StageableBatch,
+): Promise<Refusal[]> {
+  const documents = new StagedDocuments(client, await prepareStages(client, run), batch);
+  const unfit = await documents.stage();
+  const rows = await insertStaged(client, run);
+  // The function counts without those that are not staged.
+  const unstaged = new Set(unfit.map(({ ordinal }) => ordinal));
+  const staged = documents.ordinals.filter((ordinal) => !unstaged.has(ordinal));
+  const refused = rows.map(({ row, ...refusal }) => ({ ...refusal, ordinal: staged[row] ?? -1 }));
+  return [...unfit, ...refused].sort((a, b) => a.ordinal - b.ordinal);
+}
+
+type RowRefusal = Omit<Refusal, 'ordinal'> & { readonly row: number };
+
+/**
+ * The function knows an error by its SQLSTATE, and ends at one that may be about all rows. Where it shows here that it is
+ * about a row, the function begins again, and is told to take others of this SQLSTATE for such as well: in this batch, so
+ * that a right that is taken away later is found out.
+ */
+async function insertStaged(client: pg.Client, run: StagedRun): Promise<RowRefusal[]> {
+  const ofRows: string[] = [];
+  for (;;) {
+    await client.query('SAVEPOINT insert_staged');
+    try {
+      const { rows } = await client.query<RowRefusal>(
+        `SELECT row_no AS row, code, column_name AS "column", message AS detail
+           FROM ${functionOf(run)}(${rowsPerBlock}, $1)`,
+        [ofRows],
+      );
+      await client.query('RELEASE SAVEPOINT insert_staged');
+      return rows;
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || !isRefusalByRoutine(error)) throw error;
+      const { code = '' } = error;
+      if (ofRows.includes(code)) throw error;
+      ofRows.push(code);
+      await client.query('ROLLBACK TO SAVEPOINT insert_staged');
+    }
+  }
+}
+
+function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
+  return plan.children ?? [];
+}
+
+/** Temporary tables live as long as the session, so that they are made once in most. */
+async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]> {
+  const stages = [
+    { name: stageOf(run), plan: run.plan },
+    ...childrenOf(run).map(({ plan }, index) => ({ name: childStageOf(run, index), plan })),
+  ];
+  let isNew = false;
+  for (const stage of stages) isNew = (await ensureStage(client, stage)) || isNew;
+  if (isNew) {
+    await client.query(insertFunction(run));
+    const key = stageKeyStatement(run);
+    if (key !== null) await client.query(key);
+  }
+  await emptyStages(client, stages);
+  return stages;
+}
+
+/**
+ * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for that is
+ * refused now. A child table's key has the place beside the `_id`.
+ */
+function stageKeyStatement({ runId, plan }: StagedRun): string | null {
+  const place = plan.columns.findIndex(isIdColumn);
+  const column = plan.columns[place];
+  if (column === undefined || column.target !== undefined) return null;
+  const keys = plan.children === undefined ? [`c${place}`] : [`c${place}`, '(0)'];
+  return `CREATE INDEX IF NOT EXISTS mongo2pg_key_${runId} ON ${stageOf({ runId, plan })} (${keys.join(', ')})`;
+}
+
+/**
+ * The function. Most errors of single values do not name their column; assigning each value to a variable of its
+ * column's type finds it.
+ */
+function insertFunction(run: StagedRun): string {
+  const { plan } = run;
+  const stage = stageOf(run);
+  const target = qualifiedName(plan);
+  const columns = copyColumns(plan);
+  const quoted = columns.map((column) => pg.escapeIdentifier(column)).join(', ');
+  const values = stagedValues(plan);
+  const insert = `INSERT INTO ${target} (${quoted}) SELECT ${values.join(', ')} FROM ${stage} WHERE ctid`;
+  // A document goes in with all of its child rows, or not at all.
+  const insertChildren = (which: string): string =>
+    childrenOf(run)
+      .map(({ plan: child }, index) => {
+        const names = copyColumns(child).map((column) => pg.escapeIdentifier(column));
+        return `INSERT INTO ${qualifiedName(child)} (${names.join(', ')})
+            SELECT ${stagedValues(child).join(', ')} FROM ${childStageOf(run, index)}
+             WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which});`;
+      })
+      .join('\n          ');
+  // In a block of its own with a value from the start: a domain that is NOT NULL has no variables without one.
+  const probes = columns.map((column, index) => {
+    const value = `(SELECT ${values[index] ?? ''} FROM ${stage} WHERE ctid = places[i])`;
+    return `BEGIN
+            DECLARE value ${target}.${pg.escapeIdentifier(column)}%TYPE := ${value};
+            BEGIN END;
+          EXCEPTION WHEN OTHERS THEN column_name := ${pg.escapeLiteral(column)};
+          END;`;
+  });
+  return `CREATE OR REPLACE FUNCTION ${functionOf(run)}(block integer, of_rows text[])
+    RETURNS TABLE (row_no integer, code text, column_name text, message text)
+    LANGUAGE plpgsql AS $function$
+    #variable_conflict use_column
+    DECLARE
+      places tid[];
+      place_count integer;
+      first integer := 1;
+      last integer;
+      inserted bigint;
+      extra_detail text;
+    BEGIN
+      -- A deferred constraint would tell at COMMIT, when it is too late to know the row.
+      SET CONSTRAINTS ALL IMMEDIATE;
+      SELECT array_agg(ctid ORDER BY ctid) INTO places FROM ${stage};
+      place_count := coalesce(array_length(places, 1), 0);
+      WHILE first <= place_count LOOP
+        last := least(first + block - 1, place_count);
+        BEGIN
+          ${insert} = ANY (places[first:last]);
+          GET DIAGNOSTICS inserted = ROW_COUNT;
+          IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger left rows out'; END IF;
+          ${insertChildren('= ANY (places[first:last])')}
+        EXCEPTION WHEN OTHERS THEN
+          IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;
+          FOR i IN first..last LOOP
+            BEGIN
+              ${insert} = places[i];
+              GET DIAGNOSTICS inserted = ROW_COUNT;
+              IF inserted <> 1 THEN RAISE EXCEPTION 'a trigger of the table left the row out'; END IF;
+              ${insertChildren('= places[i]')}
+            EXCEPTION WHEN OTHERS THEN
+              IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;
+              GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+                column_name = COLUMN_NAME, extra_detail = PG_EXCEPTION_DETAIL;
+              IF extra_detail <> '' THEN message := message || ' (' || extra_detail || ')'; END IF;
+              column_name := nullif(column_name, '');
+              IF column_name IS NULL THEN
+                ${probes.join('\n                ')}
+              END IF;
+              row_no := i - 1;
+              RETURN NEXT;
+            END;
+          END LOOP;
+        END;
+        first := last + 1;
+      END LOOP;
+    END
+    $function$`;
+}

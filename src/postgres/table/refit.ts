@@ -1,0 +1,60 @@
+/** Fits the plan of an earlier run to its table as it is now, which may have been mended since. */
+
+import { isDeepStrictEqual } from 'node:util';
+import type pg from 'pg';
+import { TargetError } from '../../common/errors.ts';
+import { options } from '../../config/options.ts';
+import type { ExistingTable } from '../../transcode/column-target.ts';
+import { fitWithChildren } from '../../plan/fit/fit-children.ts';
+import { fitPlan } from '../../plan/fit/fit-plan.ts';
+import type { Plan } from '../../transcode/plan.ts';
+import { tablesOf } from './ddl.ts';
+import { replacePlan, type Run } from '../ledger/runs.ts';
+import { readChildTables, readTable } from './table.ts';
+import { qualifiedName } from '../connection/relations.ts';
+
+/**
+ * To be called in a transaction. The plan that comes of it is the run's from now on.
+ * @throws TargetError when the table takes none of the run's documents any more
+ */
+export async function refitRun(client: pg.Client, { runId, settings, isOwnTable }: Run): Promise<Plan> {
+  const { plan: before, choices } = settings;
+  const table = await readTable(client, before);
+  // Postgres has the words for that.
+  if (table === null) return before;
+  const children = await readChildTables(client, before.schema, tablesOf(before).slice(1));
+  const wanted = isOwnTable ? relaxWithChildren(before, table, children) : before;
+  const isInferred = choices[options.plan.env] === undefined;
+  const { plan, mistakes } = isInferred
+    ? fitPlan(wanted, table, true)
+    : fitWithChildren(wanted, table, children);
+  if (mistakes.length > 0) {
+    throw new TargetError(
+      `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
+      { code: 'TABLE_DOES_NOT_FIT', fix: 'change the table back, or copy the collection anew.' },
+    );
+  }
+  if (!isDeepStrictEqual(plan, before)) await replacePlan(client, runId, plan);
+  return plan;
+}
+
+/** In a table of the run's making NOT NULL is the plan's: who takes it from the table takes it from the plan. */
+function relaxWithChildren(
+  plan: Plan,
+  table: ExistingTable,
+  childTables: readonly (ExistingTable | null)[],
+): Plan {
+  const children = plan.children?.map((child, index) => ({
+    ...child,
+    plan: relax(child.plan, childTables[index] ?? null),
+  }));
+  return { ...relax(plan, table), ...(children === undefined ? {} : { children }) };
+}
+
+function relax(plan: Plan, table: ExistingTable | null): Plan {
+  const nullable = new Set(table?.columns.filter(({ isNotNull }) => !isNotNull).map(({ column }) => column));
+  const columns = plan.columns.map(({ isRequired, ...column }) =>
+    isRequired === true && !nullable.has(column.column) ? { ...column, isRequired } : column,
+  );
+  return { ...plan, columns };
+}

@@ -1,0 +1,21 @@
+/** What a worker is told of the target, and of the run that it works for. Plain data: it crosses IPC. */
+
+import type { Plan } from '../transcode/plan.ts';
+
+/** How a worker reaches Postgres. Sent over IPC, so that no password shows in a process's environment. */
+export interface WorkerTarget {
+  readonly postgresUrl: string;
+  /** How long to keep trying to reach Postgres once it is gone. */
+  readonly retryLimitMs: number;
+  /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
+  readonly answerTimeoutMs: number;
+}
+
+/** What a worker needs before its first batch. */
+export interface WorkerSettings extends WorkerTarget {
+  /** What is done with each batch. */
+  readonly purpose: 'load' | 'compare' | 'collect-keys';
+  /** The run's id in the ledger. A string: the ledger's ids are bigint. */
+  readonly runId: string;
+  readonly plan: Plan;
+}

@@ -1,0 +1,38 @@
+/** How a command with workers reaches both sides, and what it tells when one of them went away for a while. */
+
+import { targetOptions, type Config } from '../config/config.ts';
+import type { RunEvent } from '../observe/events.ts';
+import type { SessionOptions } from '../postgres/connection/session.ts';
+import { type Database } from '../source/database.ts';
+import { openDatabase } from '../source/open-database.ts';
+
+export interface Audience {
+  readonly onEvent: (event: RunEvent) => void;
+  /** Ends the trying to reach a server that is gone, with its reason. */
+  readonly signal: AbortSignal;
+}
+
+/** Of the primary; workers have sessions of their own. */
+export function primarySession(config: Config, { onEvent, signal }: Audience): SessionOptions {
+  return {
+    ...targetOptions(config),
+    applicationName: 'mongo2pg primary',
+    onLost: (reason) => {
+      onEvent({ kind: 'retried', server: 'postgres', times: 1, reason });
+    },
+    signal,
+  };
+}
+
+/** @throws SourceError that says what to do */
+export function openSource(config: Config, { onEvent, signal }: Audience): Promise<Database> {
+  return openDatabase(config, {
+    onNotice: (message) => {
+      onEvent({ kind: 'notice', message });
+    },
+    onRetry: (reason) => {
+      onEvent({ kind: 'retried', server: 'mongodb', times: 1, reason });
+    },
+    signal,
+  });
+}

@@ -1,0 +1,223 @@
+/** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
+
+import { targetOptions, type Config } from '../config/config.ts';
+import { ExitCode, MigrationError, NothingToCopyError } from '../common/errors.ts';
+import type { DryRunEvent } from '../observe/events.ts';
+import { formatPlural } from '../common/format.ts';
+import { createIndexStatement } from '../plan/indexes/index-plan.ts';
+import { chooseTable } from '../plan/make-plan.ts';
+import { readConnectionsLeft } from '../postgres/connection/capacity.ts';
+import { describePostgres, explainDatabaseError } from '../postgres/connection/connection.ts';
+import {
+  addChildKeyStatements,
+  addPrimaryKeyStatement,
+  createTableStatement,
+  listKeyedChildren,
+  tablesOf,
+} from '../postgres/table/ddl.ts';
+import { findJob } from '../postgres/ledger/jobs.ts';
+import { describeDone, describeRun } from '../postgres/ledger/run-decision.ts';
+import { lockJob, lockTable, unlockJob, unlockTable } from '../postgres/ledger/run-lock.ts';
+import { readVersion, requireServer } from '../postgres/connection/server-check.ts';
+import { withSession, type Session, type SessionOptions } from '../postgres/connection/session.ts';
+import { estimateBytes } from '../postgres/table/size-estimate.ts';
+import { prepareRun, type Preparation } from './prepare.ts';
+import { chooseCollections, describeSelection, namesSeveral } from '../config/collection-choice.ts';
+import { type Database } from '../source/database.ts';
+import type { Source } from '../source/source.ts';
+import { arrayOfDocuments } from '../bson/array.ts';
+import { createRowEncoder } from '../transcode/row.ts';
+import { isCollectionEmpty } from '../source/mongo/is-collection-empty.ts';
+import type { PlanFile } from '../plan/file/plan-schema.ts';
+import { openDatabase } from '../source/open-database.ts';
+import { qualifiedName } from '../postgres/connection/relations.ts';
+
+export interface DryRunOptions {
+  readonly planFile: PlanFile | null;
+  readonly isTrial: boolean;
+  /** A start fills a single collection that is empty with users first. */
+  readonly isSeeded: boolean;
+  readonly onEvent: (event: DryRunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Of the job that a start would open: no run has it. */
+const newJob = '0';
+
+/** Enough for an average. */
+const estimateSize = 1_000;
+
+/** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
+export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
+  const sessionOptions: SessionOptions = {
+    ...targetOptions(config),
+    applicationName: 'mongo2pg dry run',
+    // The promise of the option, kept by Postgres itself.
+    onConnect: async (client) => {
+      await client.query('SET default_transaction_read_only = on');
+    },
+    signal: options.signal,
+  };
+  return await withSession(sessionOptions, async (session) => {
+    const server = await session.run(async (client) => ({
+      version: await requireServer(client).then(() => readVersion(client)),
+      connectionsLeft: await readConnectionsLeft(client),
+    }));
+    options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
+    const database = await openDatabase(config, { signal: options.signal });
+    try {
+      return await lookAtAll(config, options, session, database);
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+type Why = Pick<Extract<DryRunEvent, { kind: 'dry-run-failure' }>, 'code' | 'fix'>;
+
+async function lookAtAll(
+  config: Config,
+  options: DryRunOptions,
+  session: Session,
+  database: Database,
+): Promise<ExitCode> {
+  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const leaveOut = (name: string, message: string, { code, fix }: Why = { code: null, fix: '' }): void => {
+    options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, code, message, fix });
+  };
+  if (!namesSeveral(mongoCollection)) {
+    if (
+      options.isSeeded &&
+      (await isCollectionEmpty({ url: mongoUrl.reveal(), db: database.name, collection: mongoCollection }))
+    ) {
+      leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
+      return ExitCode.ok;
+    }
+    return await lookAt(config, options, session, database, mongoCollection, null);
+  }
+  const infos = await database.listCollections();
+  const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+  for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
+  const selection = describeSelection(config);
+  const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
+  const unfinished = await session.run((client) => findJob(client, request));
+  if (unfinished !== null) {
+    await session.run(async (client) => {
+      await lockJob(client, unfinished);
+      await unlockJob(client, unfinished);
+    }, 'long');
+  }
+  const jobId = unfinished ?? newJob;
+  let exitCode: ExitCode = ExitCode.ok;
+  let failure: ExitCode | null = null;
+  for (const { name } of chosen) {
+    options.signal.throwIfAborted();
+    try {
+      const code = await lookAt(config, options, session, database, name, jobId);
+      if (code !== ExitCode.ok) exitCode = code;
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown, config.postgresUrl);
+      if (!(error instanceof MigrationError) || error.isServerGone) throw error;
+      if (error instanceof NothingToCopyError) {
+        leaveOut(name, `left out: ${error.message}`, { code: error.code, fix: '' });
+        continue;
+      }
+      leaveOut(name, error.message, error);
+      failure ??= error.exitCode;
+    }
+  }
+  return failure ?? exitCode;
+}
+
+async function lookAt(
+  config: Config,
+  { planFile, isTrial, onEvent }: DryRunOptions,
+  session: Session,
+  database: Database,
+  collection: string,
+  jobId: string | null,
+): Promise<ExitCode> {
+  const table = chooseTable(config.postgresSchema, collection, planFile);
+  const source = await database.open(collection, config.filter);
+  await session.run(async (client) => {
+    // As a start would. Not kept: a start has not to wait for one that only looks.
+    await lockTable(client, table);
+    await unlockTable(client, table);
+  }, 'long');
+  const prepared = await prepareRun({ config, session, source, table, planFile, jobId, isTrial });
+  const documents = await source.estimateCount();
+  const estimate =
+    prepared.kind === 'done' ? { bytes: null, notices: [] } : await estimateRows(source, prepared, documents);
+  onEvent({
+    kind: 'dry-run-collection',
+    source: source.name,
+    decision: describePreparation(prepared),
+    statements: prepared.kind === 'begin' ? listStatements(prepared) : [],
+    notices: [...listNotices(prepared), ...estimate.notices],
+    documents,
+    estimatedBytes: estimate.bytes === null ? null : Math.round(estimate.bytes),
+  });
+  return prepared.kind === 'done' && prepared.deadLettered > 0 ? ExitCode.deadLetters : ExitCode.ok;
+}
+
+function describePreparation(prepared: Preparation): string {
+  switch (prepared.kind) {
+    case 'continue':
+      return `would continue ${describeRun(prepared.run)}`;
+    case 'done':
+      return describeDone(prepared);
+    case 'begin':
+      return prepared.removes === null
+        ? 'would begin a new run'
+        : `would begin anew, and remove ${prepared.removes}`;
+  }
+}
+
+/** What a start would have Postgres do, besides loading. */
+function listStatements({ settings: { plan }, work }: Preparation & { kind: 'begin' }): string[] {
+  const { dropped, isTruncated, isNew, needsKey, indexes } = work;
+  return [
+    ...(dropped.length > 0 ? [`DROP TABLE ${dropped.map(qualifiedName).join(', ')}`] : []),
+    ...(isTruncated ? [`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`] : []),
+    ...(isNew ? tablesOf(plan).map(createTableStatement) : []),
+    ...(needsKey
+      ? [
+          addPrimaryKeyStatement(plan),
+          ...listKeyedChildren(plan).flatMap((child) => addChildKeyStatements(plan, child)),
+        ]
+      : []),
+    ...indexes.map((index) => createIndexStatement(index, index.name)),
+  ];
+}
+
+function listNotices(prepared: Preparation): string[] {
+  if (prepared.kind === 'done') return [];
+  const { notices, leftIndexes } = prepared;
+  return [
+    ...notices,
+    ...leftIndexes.map(({ index, reason }) => `index ${index} is not carried over: ${reason}`),
+  ];
+}
+
+/** @returns what all documents cost in Postgres, in bytes, and how many of the sample would be dead letters */
+async function estimateRows(
+  source: Source,
+  prepared: Exclude<Preparation, { kind: 'done' }>,
+  total: number,
+): Promise<{ bytes: number; notices: string[] }> {
+  const { plan } = prepared.kind === 'begin' ? prepared.settings : prepared.run.settings;
+  const sample = prepared.kind === 'begin' ? prepared.sample : null;
+  const documents = (sample ?? (await source.sample(estimateSize))).documents.slice(0, estimateSize);
+  if (documents.length === 0) return { bytes: 0, notices: [] };
+  const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
+  const letters = encoded.deadLetters;
+  const [first] = letters;
+  const sampled = formatPlural(documents.length, 'sampled document');
+  return {
+    bytes: estimateBytes(plan, encoded, total / documents.length),
+    notices:
+      first === undefined
+        ? []
+        : [`of ${sampled}, ${letters.length} would become dead letters: ${first.detail}`],
+  };
+}

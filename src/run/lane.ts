@@ -1,0 +1,44 @@
+/** What one collection after the other is copied by: a connection to PostgreSQL, and the locks that it holds. */
+
+import type pg from 'pg';
+import type { Config } from '../config/config.ts';
+import { primarySession, type Audience } from './connections.ts';
+import { withSession, type Session } from '../postgres/connection/session.ts';
+
+/** Takes a lock on a connection. */
+type Lock = (client: pg.Client) => Promise<void>;
+
+export interface Lane {
+  readonly session: Session;
+  /** Takes a lock, and again whenever the connection is made anew: it ends with that. */
+  lock(take: Lock): Promise<void>;
+}
+
+/**
+ * Opens a lane for `work`, and closes it whichever way that went.
+ * @param patience see `Session.open`
+ * @throws TargetError that says what to do, else what `work` throws
+ */
+export async function withLane<T>(
+  config: Config,
+  audience: Audience,
+  work: (lane: Lane) => Promise<T>,
+  patience: 'none' | 'retry' = 'none',
+): Promise<T> {
+  const locks: Lock[] = [];
+  const options = {
+    ...primarySession(config, audience),
+    onConnect: async (client: pg.Client) => {
+      for (const take of locks) await take(client);
+    },
+  };
+  const useSession = async (session: Session): Promise<T> =>
+    await work({
+      session,
+      lock: async (take) => {
+        await session.run(take, 'long');
+        locks.push(take);
+      },
+    });
+  return await withSession(options, useSession, patience);
+}

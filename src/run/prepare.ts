@@ -1,0 +1,103 @@
+/**
+ * All that a run decides before it writes anything: what the start means, the plan, and that nothing is in the way. A dry
+ * run goes as far as this.
+ */
+
+import type { Config, IfExists } from '../config/config.ts';
+import { describeChoices } from '../plan/choices.ts';
+import { planIndexes, type LeftIndex } from '../plan/indexes/index-plan.ts';
+import { makePlan } from '../plan/make-plan.ts';
+import type { Plan } from '../transcode/plan.ts';
+import { decideRun, type RunDecision } from '../postgres/ledger/run-decision.ts';
+import type { Run, RunSettings } from '../postgres/ledger/runs.ts';
+import { readMajorVersion } from '../postgres/connection/server-check.ts';
+import type { Session } from '../postgres/connection/session.ts';
+import { readChildTables, readTable } from '../postgres/table/table.ts';
+import { requireTarget, type TargetUse, type TargetWork } from '../postgres/table/target-check.ts';
+import type { IndexSpec } from '../source/index-spec.ts';
+import type { Sample, Source } from '../source/source.ts';
+import type { PlanFile } from '../plan/file/plan-schema.ts';
+
+export interface PreparationOptions {
+  readonly config: Config;
+  readonly session: Session;
+  readonly source: Source;
+  readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** The plan to follow, or null to infer one. */
+  readonly planFile: PlanFile | null;
+  /** See `RunRequest`. */
+  readonly jobId: string | null;
+  readonly isTrial: boolean;
+}
+
+export type Preparation =
+  /** See `RunDecision`. */
+  | (RunDecision & { readonly kind: 'done' })
+  | ({ readonly kind: 'continue'; readonly run: Run } & Outlook)
+  | ({
+      readonly kind: 'begin';
+      readonly settings: RunSettings;
+      readonly ifExists: IfExists;
+      /** See `RunDecision`. */
+      readonly removes: string | null;
+      /** What the plan was made from; null where it needed none. */
+      readonly sample: Sample | null;
+    } & Outlook);
+
+interface Outlook {
+  readonly work: TargetWork;
+  /** The collection's indexes, as far as they are to be carried over. */
+  readonly specs: readonly IndexSpec[];
+  /** Those of which Postgres has not the like. */
+  readonly leftIndexes: readonly LeftIndex[];
+  /** What a person should know. */
+  readonly notices: readonly string[];
+}
+
+/** @throws MigrationError, or the error of Postgres as it is */
+export async function prepareRun(options: PreparationOptions): Promise<Preparation> {
+  const { config, session, source, table, planFile, jobId, isTrial } = options;
+  const { ifExists, isRestart } = config;
+  const choices = describeChoices(config, planFile);
+  const settings = { source: source.name, collectionId: source.identity, choices };
+  const request = { table, settings, ifExists, isRestart, isTrial, jobId };
+  const decision = await session.run((client) => decideRun(client, request));
+  if (decision.kind === 'done') return decision;
+  if (decision.kind === 'begin') return await prepareBeginning(options, settings, decision);
+  const { run } = decision;
+  const { isOwnTable } = run;
+  const outlook = await lookAhead(options, { plan: run.settings.plan, ifExists: 'continue', isOwnTable });
+  return { kind: 'continue', run, ...outlook };
+}
+
+async function prepareBeginning(
+  options: PreparationOptions,
+  settings: Omit<RunSettings, 'plan'>,
+  decision: RunDecision & { readonly kind: 'begin' },
+): Promise<Preparation> {
+  const { config, session, source, table, planFile } = options;
+  const { ifExists } = decision;
+  const existing = ifExists === 'drop' ? null : await session.run((client) => readTable(client, table));
+  const children =
+    existing === null
+      ? []
+      : await session.run((client) => readChildTables(client, table.schema, planFile?.children));
+  const made = await makePlan(source, table, config, planFile, existing, children);
+  const { plan, notices, sample } = made;
+  const outlook = await lookAhead(options, { plan, ifExists, isOwnTable: existing?.isOwn ?? true });
+  const allNotices = [...notices, ...outlook.notices];
+  return { ...decision, ...outlook, settings: { ...settings, plan }, sample, notices: allNotices };
+}
+
+async function lookAhead(
+  { config, session, source, jobId }: PreparationOptions,
+  use: Pick<TargetUse, 'plan' | 'ifExists' | 'isOwnTable'>,
+): Promise<Outlook> {
+  const specs = config.indexes === 'carry' ? ((await source.hints?.listIndexes()) ?? []) : [];
+  const { isVerified } = config;
+  return await session.run(async (client) => {
+    const { planned: indexes, left } = planIndexes(specs, use.plan, await readMajorVersion(client));
+    const work = await requireTarget(client, { ...use, indexes, isVerified, isOfAJob: jobId !== null });
+    return { work, specs, leftIndexes: left, notices: work.notices };
+  });
+}

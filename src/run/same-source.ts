@@ -1,0 +1,22 @@
+/** Makes sure that a run goes on with the source that it was begun with. */
+
+import { readLastPositions } from '../postgres/ledger/last-positions.ts';
+import type { Session } from '../postgres/connection/session.ts';
+import { requireAnyOf } from '../source/mongo/recent-documents.ts';
+import type { Source } from '../source/source.ts';
+
+const positions = 20;
+
+/**
+ * The ledger has compared its identity; where a server tells none, what the run has read last tells it.
+ * @throws SourceChangedError
+ */
+export async function requireSameSource(
+  { name, identity, lookup }: Pick<Source, 'name' | 'identity' | 'lookup'>,
+  session: Pick<Session, 'run'>,
+  runId: string,
+): Promise<void> {
+  if (identity !== null || lookup === undefined) return;
+  const last = await session.run((client) => readLastPositions(client, runId, positions));
+  await requireAnyOf(last, name, async (id) => (await lookup.readByIds([id])).size > 0);
+}

@@ -1,0 +1,78 @@
+/** Names rows of which there is no document: the keys of all documents are collected beside the tables, and joined with them. */
+
+import type { NamedDifference } from '../../observe/events.ts';
+import { codeOf } from '../../postgres/connection/connection.ts';
+import {
+  claimKeys,
+  createKeys,
+  dropKeys,
+  findDoubledRows,
+  findExtraRows,
+  findStrayRows,
+  releaseKeys,
+} from '../../postgres/compare/key-collection.ts';
+import type { Run } from '../../postgres/ledger/runs.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+
+export interface ExtraRowsOptions {
+  readonly session: Session;
+  readonly run: Run;
+  /** No rows of others are in the tables, whose keys nobody knows. */
+  readonly isAlone: boolean;
+  readonly limit: number;
+  /** Reads the source once more, and has the workers collect the keys. */
+  readonly collectKeys: () => Promise<void>;
+  readonly notify: (message: string) => void;
+}
+
+const insufficientPrivilege = '42501';
+
+/** @returns those that can be named; a notice says why others cannot */
+export async function nameExtraRows(options: ExtraRowsOptions): Promise<NamedDifference[]> {
+  const { session, run, isAlone, limit, notify } = options;
+  const { plan } = run.settings;
+  const doubled = await session.run((client) => findDoubledRows(client, plan, limit), 'long');
+  const named = doubled.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] }));
+  if (isAlone) return [...named, ...(await nameByKeys(options, limit - named.length))];
+  notify('rows that are not of this run are in the table, so that nobody can tell which are too many');
+  return named;
+}
+
+async function nameByKeys(
+  { session, run, collectKeys, notify }: ExtraRowsOptions,
+  limit: number,
+): Promise<NamedDifference[]> {
+  const { runId, settings } = run;
+  const { plan } = settings;
+  if (!(await session.run((client) => claimKeys(client, runId)))) {
+    notify('rows too many are only counted: another verification names them at the moment');
+    return [];
+  }
+  try {
+    await session.run((client) => createKeys(client, plan, runId));
+  } catch (error) {
+    await session.run((client) => releaseKeys(client, runId));
+    if (codeOf(error) !== insufficientPrivilege) throw error;
+    notify('rows too many are only counted: to name them, the user needs CREATE on the schema mongo2pg');
+    return [];
+  }
+  try {
+    await collectKeys();
+    return await session.run(async (client) => {
+      const extra = await findExtraRows(client, plan, runId, limit);
+      const strays = await findStrayRows(client, plan, runId, limit - extra.length);
+      return [
+        ...extra.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] })),
+        ...strays.map(({ table, key, place }) => ({
+          ...{ kind: 'extra' as const, id: key ?? 'NULL', columns: [] },
+          place: `${table}[${place ?? 'NULL'}]`,
+        })),
+      ];
+    }, 'long');
+  } finally {
+    await session.run(async (client) => {
+      await dropKeys(client, runId);
+      await releaseKeys(client, runId);
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Tells whether a collection is still the one that was opened. One that was dropped, renamed or emptied reads like one that
+ * is at its end, and one that took its name like its continuation.
+ */
+
+import type { Db } from 'mongodb';
+import { SourceChangedError } from '../../common/errors.ts';
+import { listDocuments } from './documents.ts';
+import { collectionIdOf, findCollection, findNameOf } from './list-collections.ts';
+import { MemberBehindError } from './mongo-errors.ts';
+import { RawCommands } from './raw-commands.ts';
+
+export class CollectionIdentity {
+  /** The collection's UUID, as text; null where the server tells none: then any of its name is taken for it. */
+  readonly id: string | null;
+  readonly #db: Db;
+  readonly #collection: string;
+
+  constructor(db: Db, collection: string, id: string | null) {
+    this.#db = db;
+    this.#collection = collection;
+    this.id = id;
+  }
+
+  /** @throws SourceChangedError when the name is gone, or is that of another collection */
+  requireSame(): Promise<void> {
+    return this.#require((db) => this.#findOther(db));
+  }
+
+  /** @throws SourceChangedError also when it has no documents any more: one without any is not opened */
+  requireSameAndFilled(): Promise<void> {
+    return this.#require(async (db) => (await this.#findOther(db)) ?? (await this.#findEmpty(db)));
+  }
+
+  /** @param find what has become of the collection, as one member of the set knows it; null when nothing has */
+  async #require(find: (db: Db) => Promise<SourceChangedError | null>): Promise<void> {
+    const change = await find(this.#db);
+    if (change === null) return;
+    const { client, databaseName, readPreference } = this.#db;
+    if (readPreference.mode === 'primary') throw change;
+    // A secondary may know less than the one that answered before.
+    const knowing = client.db(databaseName, { readPreference: 'primaryPreferred' });
+    throw (await find(knowing)) ?? new MemberBehindError(`a secondary is behind: ${change.message}`);
+  }
+
+  async #findOther(db: Db): Promise<SourceChangedError | null> {
+    const found = await findCollection(db, this.#collection);
+    const isSame = found !== undefined && collectionIdOf(found) === this.id;
+    if (isSame && (found.type ?? 'collection') === 'collection') return null;
+    const name = `${db.databaseName}.${this.#collection}`;
+    const newName = this.id === null ? undefined : await findNameOf(db, this.id);
+    if (newName !== undefined) {
+      const another = found === undefined ? '' : ', and another one has its name';
+      return new SourceChangedError(
+        `the collection ${name} was renamed to ${newName} while it was read${another}`,
+        {
+          code: 'SOURCE_RENAMED',
+          fix: `name it ${this.#collection} again, and the same command goes on; or copy it from its beginning by its new name.`,
+        },
+      );
+    }
+    if (found !== undefined) {
+      return new SourceChangedError(`the collection ${name} was dropped and made anew while it was read`, {
+        code: 'SOURCE_REPLACED',
+        fix: 'begin anew with --restart: that reads the one that is there now.',
+      });
+    }
+    return new SourceChangedError(`the collection ${name} is not there any more`, {
+      code: 'SOURCE_VANISHED',
+      fix:
+        'it was dropped, or its server was started on other data: with the data that it had, the same command goes on; ' +
+        'once it is made anew, begin anew with --restart.',
+    });
+  }
+
+  async #findEmpty(db: Db): Promise<SourceChangedError | null> {
+    // Without an order, which some servers would go over all documents for.
+    const pipeline = [{ $limit: 1 }, { $project: { _id: 1 } }];
+    const [first] = listDocuments(await new RawCommands(db, this.#collection).aggregate(pipeline, 1));
+    if (first !== undefined) return null;
+    const name = `${db.databaseName}.${this.#collection}`;
+    return new SourceChangedError(`all documents of the collection ${name} were deleted while it was read`, {
+      code: 'SOURCE_EMPTIED',
+      fix: 'whether all had been read by then is not known: with its documents brought back, the same command goes on.',
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/** A MongoDB database: one client for all of its collections that are copied. */
+
+import type { Db, MongoClient } from 'mongodb';
+import { AnswerWatch } from './answer-watch.ts';
+import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
+import type { CollectionInfo } from '../../config/collection-choice.ts';
+import type { Database } from '../database.ts';
+import { insist } from './insist.ts';
+import { listCollections } from './list-collections.ts';
+import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { RawCommands } from './raw-commands.ts';
+import { readServerTraits, type ServerTraits } from './server-traits.ts';
+import type { Source } from '../source.ts';
+
+export interface MongoDatabaseOptions extends Omit<
+  CollectionOptions,
+  'collection' | 'filter' | 'scansForPages'
+> {
+  /** Something about the server that a person should know. */
+  readonly onNotice?: (message: string) => void;
+}
+
+export class MongoDatabase implements Database {
+  readonly name: string;
+  readonly #client: MongoClient;
+  readonly #options: MongoDatabaseOptions;
+  readonly #traits: ServerTraits;
+
+  private constructor(client: MongoClient, options: MongoDatabaseOptions, traits: ServerTraits) {
+    this.#traits = traits;
+    this.name = options.db;
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** @throws SourceError that says what to do */
+  static async connect(options: MongoDatabaseOptions): Promise<MongoDatabase> {
+    const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
+    try {
+      const traits = await insist(() => readServerTraits(client), options);
+      if (traits.notice !== null) options.onNotice?.(traits.notice);
+      return new MongoDatabase(client, options, traits);
+    } catch (error) {
+      await client.close();
+      throw explainMongoError(error, options.url);
+    }
+  }
+
+  async listCollections(): Promise<CollectionInfo[]> {
+    try {
+      return await insist(() => listInfos(this.#client.db(this.#options.db)), this.#options);
+    } catch (error) {
+      throw explainMongoError(error, this.#options.url);
+    }
+  }
+
+  async open(collection: string, filter?: Uint8Array): Promise<Source> {
+    const { scansForPages } = this.#traits;
+    return await openCollection(this.#client, { ...this.#options, collection, filter, scansForPages });
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+}
+
+async function listInfos(db: Db): Promise<CollectionInfo[]> {
+  const found = await listCollections(db);
+  return await Promise.all(
+    found.map(async ({ name, type = 'collection' }) => {
+      const bytes = type === 'collection' ? await readSize(db, name) : 0;
+      return { name, type, bytes };
+    }),
+  );
+}
+
+/** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
+async function readSize(db: Db, collection: string): Promise<number> {
+  try {
+    const { readPreference } = db;
+    const { size } = await AnswerWatch.of(db.client).guard((options) =>
+      db.command({ collStats: collection }, { ...options, readPreference }),
+    );
+    return Number(size);
+  } catch (error) {
+    if (isPassingMongoError(error)) throw error;
+    return await new RawCommands(db, collection).estimateCount();
+  }
+}

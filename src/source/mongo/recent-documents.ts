@@ -1,0 +1,51 @@
+/**
+ * The documents that were read last, by which a collection is told from another of its name where the server gives it no
+ * UUID. Some may be deleted at any time; that all of them are, so soon after they were read, is another collection.
+ */
+
+import { SourceChangedError } from '../../common/errors.ts';
+import { listDocuments, requireId } from './documents.ts';
+import type { Page } from '../page.ts';
+
+const keptIds = 10;
+const idsOfPage = 5;
+/** Of fewer, all may have been deleted one by one. */
+const minIds = 5;
+
+export class RecentDocuments {
+  #ids: readonly Uint8Array[] = [];
+
+  /** Whichever reader has read it. */
+  add({ bytes, documentCount }: Page): void {
+    const all = listDocuments(bytes);
+    const step = Math.max(1, (documentCount - 1) / (idsOfPage - 1));
+    const chosen = all.filter(
+      (_, index) => index === 0 || Math.floor(index / step) > Math.floor((index - 1) / step),
+    );
+    this.#ids = [...this.#ids, ...chosen.map(requireId)].slice(-keptIds);
+  }
+
+  /** @throws SourceChangedError when none is there any more */
+  requireAny(name: string, isThere: (id: Uint8Array) => Promise<boolean>): Promise<void> {
+    return requireAnyOf(this.#ids, name, isThere);
+  }
+}
+
+/**
+ * @param ids of documents that were read; of too few nothing is concluded
+ * @throws SourceChangedError when none is there any more
+ */
+export async function requireAnyOf(
+  ids: readonly Uint8Array[],
+  name: string,
+  isThere: (id: Uint8Array) => Promise<boolean>,
+): Promise<void> {
+  if (ids.length < minIds) return;
+  for (const id of ids) {
+    if (await isThere(id)) return;
+  }
+  throw new SourceChangedError(`none of the documents that were read last of ${name} is there any more`, {
+    code: 'SOURCE_REPLACED',
+    fix: 'if the collection was dropped and made anew, begin anew with --restart.',
+  });
+}

@@ -1,0 +1,282 @@
+/**
+ * The text form of values, made of their binary form: the same value when the type's input function reads it, whatever
+ * the session's settings are. So what a value must be to fit its column is decided once, where the binary form is written.
+ */
+
+import type { ValueKind, ValueType } from '../column-target.ts';
+import type { BsonBytes } from '../../bson/cursor.ts';
+import { TWO_32, writeDay, writeInteger, writeNumber, writePadded, writeSeconds } from '../../bson/digits.ts';
+import { COPY_NULL } from '../field.ts';
+import { writeHex, writeUuid } from '../../bson/hex.ts';
+import { numericSigns } from '../encode/numeric.ts';
+import type { Output } from '../../bson/output.ts';
+import type { ColumnType } from '../column-types.ts';
+
+/** Writes the text of the value whose binary form lies between these offsets. */
+export type WriteText = (source: BsonBytes, start: number, end: number, output: Output) => void;
+
+/** Of a type of our own, in which a table that we make has its columns. */
+export const kindOfColumnType: Readonly<Record<ColumnType, ValueKind>> = {
+  objectId: 'text',
+  objectIdBytes: 'bytea',
+  string: 'text',
+  symbol: 'text',
+  int32: 'int4',
+  int64: 'int8',
+  double: 'float8',
+  decimal: 'numeric',
+  boolean: 'bool',
+  date: 'timestamp',
+  uuid: 'uuid',
+  binary: 'bytea',
+  json: 'jsonb',
+};
+
+export function createTextForm(type: ValueType): WriteText {
+  return tabulate[type.kind](type);
+}
+
+/** More bytes are copied faster natively. */
+const LOOP_BYTES = 64;
+
+/** Its binary form is its text. */
+const writeAsItIs: WriteText = ({ bytes, view }, start, end, output) => {
+  const length = end - start;
+  output.reserve(length);
+  const { position } = output;
+  if (length >= LOOP_BYTES) bytes.copy(output.bytes, position, start, end);
+  else for (let i = 0; i < length; i++) output.bytes[position + i] = view.getUint8(start + i);
+  output.position = position + length;
+};
+
+const tabulate: Readonly<Record<ValueKind, (type: ValueType) => WriteText>> = {
+  int2: () => (source, start, _end, output) => {
+    writeInteger(source.view.getInt16(start), output);
+  },
+  int4: () => (source, start, _end, output) => {
+    writeInteger(source.view.getInt32(start), output);
+  },
+  int8: () => (source, start, _end, output) => {
+    const value = readInt64(source.view, start);
+    if (Number.isSafeInteger(value)) writeInteger(value, output);
+    else output.writeAscii(String(source.view.getBigInt64(start)));
+  },
+  // The shortest digits that are this double are those of a float as well.
+  float4: () => (source, start, _end, output) => {
+    writeDouble(source.view.getFloat32(start), output);
+  },
+  float8: () => (source, start, _end, output) => {
+    writeDouble(source.view.getFloat64(start), output);
+  },
+  numeric: () => writeNumeric,
+  money: ({ scale = 0, decimalPoint = '' }) => {
+    return (source, start, _end, output) => {
+      output.writeAscii(showMoney(source.view.getBigInt64(start), scale, decimalPoint));
+    };
+  },
+  bool: () => (source, start, _end, output) => {
+    output.writeByte(source.view.getUint8(start) === 0 ? 0x66 : 0x74);
+  },
+  text: () => writeAsItIs,
+  enum: () => writeAsItIs,
+  form: () => writeAsItIs,
+  json: () => writeAsItIs,
+  // Without the version, which is its first byte.
+  jsonb: () => (source, start, end, output) => {
+    writeAsItIs(source, start + 1, end, output);
+  },
+  uuid: () => (source, start, _end, output) => {
+    writeUuid(source.view, start, output);
+  },
+  bytea: () => (source, start, end, output) => {
+    output.writeAscii(String.raw`\x`);
+    writeHex(source.view, start, end, output);
+  },
+  date: () => (source, start, _end, output) => {
+    if (writeAnyDay(source.view.getInt32(start), output)) output.writeAscii(BC);
+  },
+  timestamp: () => writeTimestamp,
+  time: () => (source, start, _end, output) => {
+    writeMicros(readInt64(source.view, start), output);
+  },
+  array: ({ element }) => {
+    if (element === undefined) throw new RangeError('an array without a type of its elements');
+    return createArrayForm(createTextForm(element), element.delimiter);
+  },
+};
+
+/** As a number: exact if the number is a safe integer, and only then. */
+function readInt64(view: DataView, start: number): number {
+  return view.getInt32(start) * TWO_32 + view.getUint32(start + 4);
+}
+
+function writeDouble(value: number, output: Output): void {
+  if (Number.isFinite(value) && !Object.is(value, -0)) writeNumber(value, output);
+  else output.writeAscii(value === 0 ? '-0' : String(value));
+}
+
+const POINT = 0x2e;
+const MINUS = 0x2d;
+
+/** The binary form is described in `numeric.ts`. */
+function writeNumeric({ view }: BsonBytes, at: number, _end: number, output: Output): void {
+  const count = view.getInt16(at);
+  const weight = view.getInt16(at + 2);
+  const sign = view.getUint16(at + 4);
+  let places = view.getUint16(at + 6);
+  if (sign !== numericSigns.positive && sign !== numericSigns.negative) {
+    output.writeAscii(specialNumerics[sign] ?? '');
+    return;
+  }
+  if (sign === numericSigns.negative) output.writeByte(MINUS);
+  // Of groups of four digits; those that are zeros may be left out at both ends.
+  const groupAt = (index: number): number =>
+    index >= 0 && index < count ? view.getUint16(at + 8 + index * 2) : 0;
+  writeInteger(weight >= 0 ? groupAt(0) : 0, output);
+  for (let index = 1; index <= weight; index++) writePadded(groupAt(index), 4, output);
+  if (places > 0) output.writeByte(POINT);
+  for (let index = weight + 1; places > 0; index++, places -= 4) writePadded(groupAt(index), 4, output);
+  // The last group had more places than are shown.
+  output.position += places;
+}
+
+const specialNumerics: Partial<Record<number, string>> = {
+  [numericSigns.nan]: 'NaN',
+  [numericSigns.infinity]: 'Infinity',
+  [numericSigns.minusInfinity]: '-Infinity',
+};
+
+/** In parentheses a negative amount is read by every locale. */
+function showMoney(units: bigint, scale: number, decimalPoint: string): string {
+  const digits = String(units < 0n ? -units : units).padStart(scale + 1, '0');
+  const point = digits.length - scale;
+  const text = scale === 0 ? digits : digits.slice(0, point) + decimalPoint + digits.slice(point);
+  return units < 0n ? `(${text})` : text;
+}
+
+const MS_PER_DAY = 86_400_000;
+const MICROS_PER_DAY = 86_400_000_000;
+/** Postgres counts from 2000-01-01. */
+const EPOCH_DAYS = Date.UTC(2000, 0, 1) / MS_PER_DAY;
+const FIRST_PLAIN_DAY = Date.UTC(1000, 0, 1) / MS_PER_DAY - EPOCH_DAYS;
+const END_PLAIN_DAY = Date.UTC(10_000, 0, 1) / MS_PER_DAY - EPOCH_DAYS;
+/** After so many the calendar begins anew. */
+const YEARS_OF_CYCLE = 400;
+const DAYS_OF_CYCLE = 146_097;
+const BC = ' BC';
+
+/**
+ * With four digits or more, a year cannot be taken for a day or a month.
+ *
+ * @param days since 2000-01-01; far more than a Date of JavaScript has
+ * @returns whether the year is one before Christ, which stands after the time
+ */
+function writeAnyDay(days: number, output: Output): boolean {
+  if (days >= FIRST_PLAIN_DAY && days < END_PLAIN_DAY) {
+    writeDay(days + EPOCH_DAYS, output);
+    return false;
+  }
+  const cycle = Math.floor(days / DAYS_OF_CYCLE);
+  const date = new Date((days - cycle * DAYS_OF_CYCLE + EPOCH_DAYS) * MS_PER_DAY);
+  const year = date.getUTCFullYear() + cycle * YEARS_OF_CYCLE;
+  const isBc = year <= 0;
+  output.writeAscii(String(isBc ? 1 - year : year).padStart(4, '0') + date.toISOString().slice(4, 10));
+  return isBc;
+}
+
+/** The zone is of no account to a `timestamp` without one. */
+function writeTimestamp({ view }: BsonBytes, start: number, _end: number, output: Output): void {
+  const micros = readInt64(view, start);
+  const isSafe = Number.isSafeInteger(micros);
+  const days = isSafe ? Math.floor(micros / MICROS_PER_DAY) : floorDays(view.getBigInt64(start));
+  const isBc = writeAnyDay(days, output);
+  output.writeByte(SPACE);
+  const ofDay = isSafe
+    ? micros - days * MICROS_PER_DAY
+    : Number(view.getBigInt64(start) - BigInt(days) * BigInt(MICROS_PER_DAY));
+  writeMicros(ofDay, output);
+  output.writeAscii(isBc ? `+00${BC}` : '+00');
+}
+
+function floorDays(micros: bigint): number {
+  const days = micros / BigInt(MICROS_PER_DAY);
+  return Number(micros < days * BigInt(MICROS_PER_DAY) ? days - 1n : days);
+}
+
+const SPACE = 0x20;
+
+/** @param micros since midnight */
+function writeMicros(micros: number, output: Output): void {
+  const seconds = Math.floor(micros / 1_000_000);
+  writeSeconds(seconds, output);
+  output.writeByte(POINT);
+  writePadded(micros - seconds * 1_000_000, 6, output);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const escapesInQuotes = escapes({ '"': '"', '\\': '\\' });
+
+/** The binary form is described in `encode-array.ts`. */
+function createArrayForm(writeElement: WriteText, delimiter: string): WriteText {
+  return (source, start, _end, output) => {
+    const { view } = source;
+    const dimensions = view.getInt32(start);
+    const lengths = Array.from({ length: dimensions }, (_, index) => view.getInt32(start + 12 + index * 8));
+    let at = start + 12 + dimensions * 8;
+    const writeLevel = (level: number): void => {
+      output.writeAscii('{');
+      for (let index = 0; index < (lengths[level] ?? 0); index++) {
+        if (index > 0) output.writeAscii(delimiter);
+        if (level + 1 < dimensions) writeLevel(level + 1);
+        else at = writeQuoted(source, at, output);
+      }
+      output.writeAscii('}');
+    };
+    writeLevel(0);
+  };
+
+  /** @returns where the next begins */
+  function writeQuoted(source: BsonBytes, at: number, output: Output): number {
+    const length = source.view.getInt32(at);
+    if (length === COPY_NULL) {
+      output.writeAscii('NULL');
+      return at + 4;
+    }
+    output.writeByte(QUOTE);
+    const textStart = output.position;
+    writeElement(source, at + 4, at + 4 + length, output);
+    escapeWritten(output, textStart, escapesInQuotes);
+    output.writeByte(QUOTE);
+    return at + 4 + length;
+  }
+}
+
+/** By each byte the letter that stands for it after a backslash, or 0 if it stands for itself. */
+export type Escapes = Uint8Array;
+
+export function escapes(letters: Readonly<Record<string, string>>): Escapes {
+  const table = new Uint8Array(256);
+  for (const [character, letter] of Object.entries(letters)) {
+    table[character.charCodeAt(0)] = letter.charCodeAt(0);
+  }
+  return table;
+}
+
+/** Escapes what was written from `start` on. Bytes of longer characters in UTF-8 are never those of ASCII. */
+export function escapeWritten(output: Output, start: number, letters: Escapes): void {
+  const { view, position: end } = output;
+  let count = 0;
+  for (let at = start; at < end; at++) if (letters[view.getUint8(at)] !== 0) count++;
+  if (count === 0) return;
+  output.reserve(count);
+  const { bytes } = output;
+  output.position = end + count;
+  // From the end on, so that nothing is overwritten before it was moved.
+  for (let left = count, from = end - 1; left > 0; from--) {
+    const byte = bytes[from] ?? 0;
+    const letter = letters[byte] ?? 0;
+    bytes[from + left] = letter === 0 ? byte : letter;
+    if (letter !== 0) bytes[from + --left] = BACKSLASH;
+  }
+}

@@ -1,0 +1,54 @@
+/** Turns a binary COPY stream into one in text format: https://www.postgresql.org/docs/current/sql-copy.html */
+
+import type { Plan } from '../plan.ts';
+import { wrapBytes } from '../../bson/cursor.ts';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
+import { COPY_NULL } from '../field.ts';
+import { Output } from '../../bson/output.ts';
+import { createTextForm, escapes, escapeWritten, kindOfColumnType, type WriteText } from './text-form.ts';
+
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+
+const NULL = Buffer.from(String.raw`\N`);
+
+const escapesInRow = escapes({ '\\': '\\', '\t': 't', '\n': 'n', '\r': 'r' });
+
+export class TextRows {
+  /** In the order of a row's fields. */
+  private readonly forms: readonly WriteText[];
+  private readonly output = new Output();
+
+  constructor({ columns, extraColumn }: Plan) {
+    const types = columns.map(({ type, target }) => target ?? { kind: kindOfColumnType[type] });
+    const all = extraColumn === null ? types : [...types, { kind: 'jsonb' } as const];
+    this.forms = all.map(createTextForm);
+  }
+
+  /** @returns the same rows; valid until the next call, which uses the memory again */
+  convert(copy: Buffer): Buffer {
+    const { forms, output } = this;
+    const source = wrapBytes(copy);
+    const { view } = source;
+    output.reset();
+    let at = COPY_HEADER.length;
+    while (view.getInt16(at) !== COPY_TRAILER) {
+      at += 2;
+      for (let index = 0; index < forms.length; index++) {
+        if (index > 0) output.writeByte(TAB);
+        const length = view.getInt32(at);
+        at += 4;
+        if (length === COPY_NULL) {
+          output.writeBytes(NULL);
+          continue;
+        }
+        const start = output.position;
+        forms[index]?.(source, at, at + length, output);
+        escapeWritten(output, start, escapesInRow);
+        at += length;
+      }
+      output.writeByte(NEWLINE);
+    }
+    return output.bytes.subarray(0, output.position);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Workers in the primary's own thread: several connections, and nothing that is handed over. They take turns with the
+ * reader, and none can be told apart from the primary by the system: what crashes or blocks one does so to all.
+ */
+
+import process from 'node:process';
+import { noMemoryOfItsOwn } from '../../common/memory.ts';
+import type { CreateWorker, HostedWorker } from '../worker/port.ts';
+import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
+import type { FromWorker, ToWorker } from '../protocol.ts';
+
+export function createInlinePool(createWorker: CreateWorker): Pool {
+  let spawned = 0;
+  return {
+    isBeside: false,
+    spawn: (events) => new InlineWorker(`${process.pid}/inline-${++spawned}`, events, createWorker),
+  };
+}
+
+/**
+ * Every message goes by way of `setImmediate`, which keeps their order: neither side is called while it calls, and
+ * before a worker begins to transcode, the reader has asked for its next page and sockets have been served.
+ */
+class InlineWorker implements PoolWorker {
+  readonly id: string;
+  readonly #events: WorkerEvents;
+  readonly #worker: HostedWorker;
+  #isGone = false;
+
+  constructor(id: string, events: WorkerEvents, createWorker: CreateWorker) {
+    this.id = id;
+    this.#events = events;
+    this.#worker = createWorker({
+      send: (message) => {
+        this.#tell(message);
+      },
+      leave: () => {
+        this.#end({ code: 0, signal: null });
+      },
+      crash: (lastWords) => {
+        this.#tell(lastWords);
+        this.#end({ code: 1, signal: null });
+      },
+      readMemory: () => noMemoryOfItsOwn,
+    });
+    setImmediate(() => {
+      if (!this.#isGone) this.#worker.listen();
+    });
+  }
+
+  send(message: ToWorker): void {
+    setImmediate(() => {
+      if (!this.#isGone) this.#worker.receive(message);
+    });
+  }
+
+  kill(): void {
+    this.#end({ code: null, signal: 'kill' });
+  }
+
+  /** What it says once it is gone is not heard; what it said before is, as it comes before "gone". */
+  #tell(message: FromWorker): void {
+    if (this.#isGone) return;
+    setImmediate(() => {
+      this.#events.onMessage(message);
+    });
+  }
+
+  #end(exit: Exit): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    // Breaks its connection, so that Postgres rolls back what it has under way.
+    this.#worker.kill();
+    setImmediate(() => {
+      this.#events.onGone(exit);
+    });
+  }
+}

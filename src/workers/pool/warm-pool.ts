@@ -1,0 +1,77 @@
+/**
+ * A pool whose first workers come up before it is known what they are for: a process takes as long to start as the
+ * primary takes to load what it needs and to reach both sides, and meanwhile a core would have nothing to do.
+ */
+
+import { availableParallelism } from 'node:os';
+import type { Config } from '../../config/config.ts';
+import { type Pool, type PoolWorker, type WorkerEvents } from './pool.ts';
+import { createPool } from './create-pool.ts';
+
+export class WarmPool implements Pool {
+  readonly isBeside: boolean;
+  readonly #pool: Pool;
+  readonly #waiting: WaitingWorker[];
+
+  /** @param count how many workers come up at once */
+  constructor(pool: Pool, count: number) {
+    this.#pool = pool;
+    this.isBeside = pool.isBeside;
+    this.#waiting = Array.from({ length: count }, () => new WaitingWorker(pool));
+  }
+
+  spawn(events: WorkerEvents): PoolWorker {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) return this.#pool.spawn(events);
+    waiting.tell(events);
+    return waiting.worker;
+  }
+
+  /** Ends the workers that nobody has asked for; resolves when they are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#waiting.splice(0).map((waiting) => waiting.end()));
+  }
+}
+
+/** What it says is kept until somebody asks for it. */
+class WaitingWorker {
+  readonly worker: PoolWorker;
+  tell!: (events: WorkerEvents) => void;
+  readonly #isGone: Promise<void>;
+
+  constructor(pool: Pool) {
+    const asked = new Promise<WorkerEvents>((resolve) => (this.tell = resolve));
+    let goes: () => void = () => undefined;
+    this.#isGone = new Promise((resolve) => (goes = resolve));
+    this.worker = pool.spawn({
+      // In the order in which they came, as all wait for the same.
+      onMessage: (message) => {
+        void asked.then((events) => {
+          events.onMessage(message);
+        });
+      },
+      onGone: (exit) => {
+        goes();
+        void asked.then((events) => {
+          events.onGone(exit);
+        });
+      },
+    });
+  }
+
+  async end(): Promise<void> {
+    this.worker.kill();
+    await this.#isGone;
+  }
+}
+
+/** As many workers as are wanted; where they run beside the primary, up to one for each core comes up now. */
+export async function warmUp(config: Config): Promise<WarmPool> {
+  const pool = await createPool(config.clusterImplementation);
+  return new WarmPool(pool, pool.isBeside ? Math.min(countWanted(config), availableParallelism()) : 0);
+}
+
+/** How many workers the settings ask for. */
+export function countWanted({ clusterSize, clusterSizeMultiplier }: Config): number {
+  return clusterSize ?? availableParallelism() * clusterSizeMultiplier;
+}

@@ -1,0 +1,53 @@
+/** The messages between the primary and its workers: two unions on `kind`, and nothing else crosses. */
+
+import type { WireError } from '../common/errors.ts';
+import type { WorkerSettings, WorkerTarget } from '../postgres/worker-settings.ts';
+import type { Batch } from '../source/page.ts';
+import type { Ack } from '../observe/ack.ts';
+
+export type ToWorker =
+  /** Connect already: what is to be done is still being found out. */
+  | { readonly kind: 'connect'; readonly target: WorkerTarget }
+  /** A run begins, beside those that have begun and not ended. Its number names it from here on. */
+  | { readonly kind: 'start'; readonly run: number; readonly settings: WorkerSettings }
+  /** `delivery` counts the batches that were sent to this worker, from 1: its answer names it. */
+  | {
+      readonly kind: 'batch';
+      readonly run: number;
+      readonly delivery: number;
+      readonly batch: Batch;
+      readonly sentAtMs: number;
+    }
+  /** No batch of the run comes after this. */
+  | { readonly kind: 'end'; readonly run: number }
+  /** Finish what you hold, close your connection, leave. */
+  | { readonly kind: 'drain' };
+
+export type FromWorker =
+  /** The first message: what is sent to a process of node:cluster before it listens is lost. */
+  | { readonly kind: 'listening' }
+  /** Connected, and waiting for batches of the run. */
+  | { readonly kind: 'ready'; readonly run: number }
+  /** A batch is committed. */
+  | ({ readonly kind: 'ack'; readonly run: number; readonly delivery: number } & Ack)
+  /**
+   * A sign of life. Of the first `received` batches that were sent to this worker it still holds the deliveries in
+   * `holding`: it has answered all others.
+   */
+  | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
+  /** In place of an ack: the run cannot go on, here or elsewhere. The worker can, with other runs. */
+  | {
+      readonly kind: 'run-failed';
+      readonly run: number;
+      readonly delivery: number;
+      readonly error: WireError;
+    }
+  /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
+  | { readonly kind: 'failed'; readonly error: WireError }
+  /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */
+  | { readonly kind: 'crashing'; readonly error: WireError }
+  /** The last message: the connection is closed. */
+  | { readonly kind: 'drained' };
+
+/** How often a worker gives a sign of life. */
+export const aliveEveryMs = 1_000;

@@ -1,0 +1,48 @@
+/** A run as the supervisor keeps it: what workers need for it, who hears of it, and how it stands. */
+
+import type { MigrationError } from '../../common/errors.ts';
+import type { Batch } from '../../source/page.ts';
+import { DeathBudget } from './death-budget.ts';
+import type { RunListener } from '../../observe/run-listener.ts';
+import type { Ack } from '../../observe/ack.ts';
+import type { WorkerSettings } from '../../postgres/worker-settings.ts';
+
+export class ActiveRun {
+  /** Names it on the way to workers and back. Not the ledger's id: one run may be gone over twice. */
+  readonly id: number;
+  readonly settings: WorkerSettings;
+  readonly #listeners: readonly RunListener[];
+  /** Workers that died over its batches. */
+  readonly deaths = new DeathBudget();
+  /** Batches that are taken on and not settled. */
+  unsettled = 0;
+  /** Acks that came from a worker that did not hold the batch. */
+  strayAcks = 0;
+  /** It has failed, or its owner has ended it: its batches are not handed out any more, and nobody hears of them. */
+  isOver = false;
+  /** Why its calls are rejected. */
+  failure: MigrationError | undefined;
+
+  constructor(id: number, settings: WorkerSettings, listeners: readonly RunListener[]) {
+    this.id = id;
+    this.settings = settings;
+    this.#listeners = listeners;
+  }
+
+  tellReady(workerId: string): void {
+    for (const listener of this.#listeners) listener.onReady?.(workerId);
+  }
+
+  tellAck(workerId: string, ack: Ack, settled: readonly Batch[]): void {
+    for (const listener of this.#listeners) listener.onAck?.(workerId, ack, settled);
+    for (const batch of settled) for (const listener of this.#listeners) listener.onSettled?.(batch);
+  }
+
+  tellAckOfOther(workerId: string, ack: Ack): void {
+    for (const listener of this.#listeners) listener.onAckOfOther?.(workerId, ack);
+  }
+
+  tellGone(workerId: string): void {
+    for (const listener of this.#listeners) listener.onGone?.(workerId);
+  }
+}

@@ -1,0 +1,45 @@
+/** Finds workers that give no sign of life any more. */
+
+import type { Clock } from '../../common/clock.ts';
+import type { Member } from './member.ts';
+import { aliveEveryMs } from '../protocol.ts';
+
+export interface HangWatchOptions {
+  readonly clock: Clock;
+  /** A worker that is not heard for so long hangs. */
+  readonly timeoutMs: number;
+  members(): Iterable<Member>;
+  /** Called once for each worker that hangs. */
+  onHung(member: Member): void;
+}
+
+export class HangWatch {
+  readonly #options: HangWatchOptions;
+  #callOff: () => void = () => undefined;
+
+  constructor(options: HangWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Looks again and again, until it is told to end. */
+  begin(): void {
+    const { clock, timeoutMs } = this.#options;
+    const dueMs = clock.nowMs() + aliveEveryMs;
+    this.#callOff = clock.after(aliveEveryMs, () => {
+      const nowMs = clock.nowMs();
+      // Then it was this process that stood still, and what the workers said meanwhile is still to be heard.
+      const wasAway = nowMs - dueMs > timeoutMs / 2;
+      for (const member of this.#options.members()) {
+        if (wasAway) member.lastHeardMs = nowMs;
+        if (member.isHung || nowMs - member.lastHeardMs < timeoutMs) continue;
+        member.isHung = true;
+        this.#options.onHung(member);
+      }
+      this.begin();
+    });
+  }
+
+  end(): void {
+    this.#callOff();
+  }
+}

@@ -1,0 +1,102 @@
+/** One worker as the supervisor knows it: its state, what it holds, and when it was last heard. */
+
+import { creditPerWorker } from '../../observe/ack.ts';
+import type { ActiveRun } from './active-run.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Exit, PoolWorker } from '../pool/pool.ts';
+import type { WireError } from '../../common/errors.ts';
+
+export class Member {
+  worker!: PoolWorker;
+  state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone' = 'spawned';
+  /** By the number of the delivery, in their order, which is the order in which the worker takes them. */
+  readonly held = new Map<number, InFlight>();
+  lastHeardMs: number;
+  /** How often it was told to start and has not answered yet. */
+  startsDue = 0;
+  /** What it said before it ended itself. */
+  lastWords: WireError | undefined;
+  /** It was not heard for too long, and was killed for it. */
+  isHung = false;
+  /** Why it was killed otherwise, for people. */
+  killedFor: string | undefined;
+  #deliveries = 0;
+
+  constructor(nowMs: number) {
+    this.lastHeardMs = nowMs;
+  }
+
+  get hasCredit(): boolean {
+    return this.state === 'ready' && this.held.size < creditPerWorker;
+  }
+
+  /** It listens, and has not been told to leave. */
+  get canBeTold(): boolean {
+    return this.state === 'listening' || this.state === 'starting' || this.state === 'ready';
+  }
+
+  /** Takes no batch until it has answered. */
+  start({ id: run, settings }: ActiveRun): void {
+    this.state = 'starting';
+    this.startsDue++;
+    this.worker.send({ kind: 'start', run, settings });
+  }
+
+  /** It has answered a start; it may have others to answer. */
+  hasStarted(): void {
+    this.startsDue--;
+    if (this.startsDue === 0 && this.state === 'starting') this.state = 'ready';
+  }
+
+  drain(): void {
+    this.state = 'draining';
+    this.worker.send({ kind: 'drain' });
+  }
+
+  holdsBatchOf(run: ActiveRun): boolean {
+    return [...this.held.values()].some((entry) => entry.run === run);
+  }
+
+  deliver(entry: InFlight, sentAtMs: number): void {
+    const delivery = ++this.#deliveries;
+    this.held.set(delivery, entry);
+    this.worker.send({ kind: 'batch', run: entry.run.id, delivery, batch: entry.batch, sentAtMs });
+  }
+
+  /** Takes back what the worker has answered for; undefined when it does not hold it. */
+  take(delivery: number): InFlight | undefined {
+    const entry = this.held.get(delivery);
+    this.held.delete(delivery);
+    return entry;
+  }
+
+  /**
+   * Takes back what the worker does not hold although it was sent: its ack was lost on the way.
+   * @param received how many batches had come to it when it told what it holds
+   */
+  takeLost(received: number, holding: readonly number[]): InFlight[] {
+    const lost: InFlight[] = [];
+    for (const [delivery, entry] of this.held) {
+      if (delivery > received || holding.includes(delivery)) continue;
+      this.held.delete(delivery);
+      lost.push(entry);
+    }
+    return lost;
+  }
+
+  /** For people. */
+  describeEnd({ code, signal, reason }: Exit): string {
+    if (this.isHung) return 'gave no sign of life and was killed';
+    if (this.killedFor !== undefined) return this.killedFor;
+    const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
+    const why = this.lastWords?.message ?? reason;
+    return why === undefined ? how : `${how} (${why})`;
+  }
+
+  /** Takes back all, the oldest first. */
+  takeAll(): InFlight[] {
+    const entries = [...this.held.values()];
+    this.held.clear();
+    return entries;
+  }
+}

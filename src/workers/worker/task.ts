@@ -1,0 +1,55 @@
+/** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
+
+import { createLedgerClaim } from '../../postgres/ledger/claim.ts';
+import { Loader } from '../../postgres/load/load.ts';
+import type { LoadableBatch } from '../../postgres/load/loadable-batch.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import type { Batch } from '../../source/page.ts';
+import type { Ack } from '../../observe/ack.ts';
+import type { WorkerSettings } from '../../postgres/worker-settings.ts';
+
+export type TaskResult = Pick<
+  Ack,
+  'isDuplicate' | 'documentCount' | 'copied' | 'deadLettered' | 'steps' | 'comparison'
+>;
+
+export interface Task {
+  /** May be told of the same batch again, by a worker that does not know whether another has done it. */
+  perform(batch: Batch, encoded: LoadableBatch): Promise<TaskResult>;
+}
+
+/** Loads only what the purpose needs: every worker of a load waits for it. */
+export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
+  switch (settings.purpose) {
+    case 'load': {
+      const claim = createLedgerClaim(settings.runId, settings.plan.collection);
+      const loader = new Loader(session, settings, claim);
+      return { perform: (batch, encoded) => loader.load(batch, encoded) };
+    }
+    case 'compare': {
+      const { Comparer } = await import('../../postgres/compare/comparison.ts');
+      const comparer = new Comparer(session, settings);
+      return {
+        perform: async (batch, encoded) => ({
+          ...accountOf(encoded),
+          comparison: await comparer.compare(batch, encoded),
+        }),
+      };
+    }
+    case 'collect-keys': {
+      const { collectKeys } = await import('../../postgres/compare/key-collection.ts');
+      const { plan, runId, postgresUrl } = settings;
+      return {
+        perform: async (batch, encoded) => {
+          await collectKeys(session, { plan, runId, batch, encoded }, postgresUrl);
+          return accountOf(encoded);
+        },
+      };
+    }
+  }
+}
+
+/** Nothing is written to the table, so that nothing can be there already. */
+function accountOf({ documentCount, rowCount: copied, deadLetters }: LoadableBatch): TaskResult {
+  return { isDuplicate: false, documentCount, copied, deadLettered: deadLetters.length };
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { noBrowser, openInBrowser } from '../../support/browser.ts';
+import { readEvents, runCli, startCli } from '../../support/cli.ts';
+import { makeDirectory } from '../../support/embedded.ts';
+import { createSandbox, type Sandbox } from '../../support/servers.ts';
+
+/** Closes the page's elements and opens its own, if anything lets it. */
+const hostileName = `</script><img src=x onerror="document.title='owned'">"'&amp;`;
+
+describe('--report', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    const documents = Array.from({ length: 5_000 }, (_, index) => ({ _id: index as never, index }));
+    await sandbox.db.collection('numbers').insertMany(documents);
+    await sandbox.db.collection(hostileName).insertMany(documents.slice(0, 100));
+  });
+  after(async () => {
+    await sandbox.remove();
+  });
+
+  const env = (): Record<string, string> => ({
+    ...sandbox.env,
+    MONGO_COLLECTION: 'numbers',
+    CLUSTER_SIZE: '2',
+    ITEMS_PER_PAGE: '100',
+    IF_EXISTS: 'drop',
+    RESTART: 'true',
+  });
+
+  it('writes a page with the numbers of the summary', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    const { code, stdout, stderr } = await runCli(['--report', file], env());
+    assert.equal(code, 0, stderr);
+    const page = await readFile(file, 'utf8');
+    assert.match(stdout, /read 5,000 = copied 5,000/);
+    assert.match(page, /Rows copied<\/dt>\s*<dd>\s*5,000/);
+    const [speed = ''] = /[\d,]+(?= docs\/s)/.exec(stdout) ?? [];
+    assert.ok(page.includes(`${speed} <small>`), `the page has the speed of the summary, ${speed}`);
+    const [, bottleneck = ''] = /^ {2}(.*bottleneck.*|Too small.*)$/m.exec(stdout) ?? [];
+    assert.ok(bottleneck !== '', stdout);
+    assert.ok(page.includes(bottleneck.replaceAll("'", '&#39;')), `the page has "${bottleneck}"`);
+  });
+
+  it('says where documents became dead letters, as the exit code does', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    await sandbox.db.collection('nul').insertMany([{ text: 'fine' }, { text: 'a\0b' }]);
+    const { code } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: 'nul' });
+    assert.equal(code, 5);
+    const states = (await readFile(file, 'utf8')).matchAll(/class="state bad">([^<]*)</g);
+    assert.deepEqual(
+      Array.from(states, ([, word]) => word),
+      ['complete, with dead letters', 'copied, with dead letters'],
+    );
+  });
+
+  it('writes it for a run that is interrupted, with what there is', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    const run = startCli(['--json', '--report', file], { ...env(), ITEMS_PER_PAGE: '1' });
+    let documents = 0;
+    for await (const event of readEvents(run.process)) {
+      if (event.kind !== 'progress') continue;
+      if (documents === 0) run.process.kill('SIGINT');
+      documents = event.documents;
+    }
+    assert.equal((await run.result).code, 130);
+    const page = await readFile(file, 'utf8');
+    assert.match(page, /stopped by SIGINT/);
+    const shown = documents.toLocaleString('en-US');
+    assert.match(page, new RegExp(`Documents committed</dt>\\s*<dd>\\s*${shown} <small>of about 5,000`));
+  });
+
+  it('writes it for a run that fails before anything is copied', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    const { code } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: 'nothing' });
+    assert.equal(code, 3);
+    assert.match(await readFile(file, 'utf8'), /class="failure">\s*MongoDB has no collection/);
+  });
+
+  it('writes over an earlier report, and over nothing else', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    assert.equal((await runCli(['--report', file], env())).code, 0);
+    assert.equal((await runCli(['--report', file], env())).code, 0);
+    await writeFile(file, 'a letter to a friend');
+    const { code, stderr } = await runCli(['--report', file], env());
+    assert.equal(code, 2);
+    assert.match(stderr, /is there, and is not a report/);
+    assert.equal(await readFile(file, 'utf8'), 'a letter to a friend');
+  });
+
+  it('refuses a folder that is not there before it copies anything', async (t) => {
+    const file = join(await makeDirectory(t), 'missing', 'report.html');
+    const { code, stderr } = await runCli(['--json', '--report', file], env());
+    assert.equal(code, 2);
+    assert.match(stderr, /a report cannot be written to .*missing/);
+  });
+
+  it(
+    'is a page that a browser shows: plots, numbers at a moment, and nothing from outside',
+    {
+      skip: noBrowser,
+      timeout: 120_000,
+    },
+    async (t) => {
+      const file = join(await makeDirectory(t), 'report.html');
+      const collections = `numbers,${hostileName.slice(0, 9)}*`;
+      const { code, stderr } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: collections });
+      assert.equal(code, 0, stderr);
+      const page = await openInBrowser(t, file);
+
+      const sections = await page.evaluate<string[]>(
+        `Array.from(document.querySelectorAll('section[data-interval] h2'), (heading) => heading.firstChild.textContent.trim())`,
+      );
+      assert.equal(sections.length, 2);
+      assert.match(sections[0] ?? '', /\.numbers → public\.numbers$/);
+      assert.ok(sections[1]?.includes(hostileName), `the name stays text: ${sections[1] ?? ''}`);
+      assert.match(await page.evaluate('document.title'), /^mongo2pg: .*\.numbers and 1 more$/);
+
+      const plots = await page.evaluate<{ title: string; points: number; height: number }[]>(
+        `Array.from(document.querySelector('section').querySelectorAll('figure.plot'), (figure) => ({
+        title: figure.querySelector('b').textContent,
+        points: Math.max(...Array.from(figure.querySelectorAll('path'), (path) => path.getAttribute('d').split(/[LH]/).length)),
+        height: figure.querySelector('svg').getBoundingClientRect().height,
+      }))`,
+      );
+      assert.deepEqual(
+        plots.map(({ title }) => title),
+        [
+          'Documents a second',
+          'MB a second',
+          'Batches in flight',
+          'MB in flight',
+          'Workers at work',
+          'Memory',
+          'What each worker did',
+        ],
+      );
+      for (const { title, points, height } of plots) {
+        assert.ok(points > 2, `${title} has ${points} points`);
+        assert.ok(height > 30, `${title} is ${height} pixels high`);
+      }
+
+      const readout = `document.querySelector('figure.plot .readout').textContent`;
+      assert.match(await page.evaluate(readout), /^at most [\d,]+$/);
+      await page.pointAt('figure.plot svg');
+      assert.match(await page.evaluate(readout), /^[\d,.]+ documents\/s$/);
+      assert.match(
+        await page.evaluate(`document.querySelector('.moment output').textContent`),
+        /^at [\d.]+ s$/,
+      );
+      const memory = await page.evaluate<string>(
+        `(() => {
+        const slider = document.querySelector('.moment input');
+        slider.value = slider.max;
+        slider.dispatchEvent(new Event('input'));
+        return document.querySelectorAll('figure.plot .readout')[5].textContent;
+      })()`,
+      );
+      assert.match(memory, /^primary [\d,.]+ MB/);
+
+      assert.deepEqual(page.complaints, []);
+      const asked = page.requests.filter((url) => !url.startsWith('data:'));
+      assert.deepEqual(
+        asked.map((url) => new URL(url).protocol),
+        ['file:'],
+        'the page alone',
+      );
+    },
+  );
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import * as errors from '../../../src/common/errors.ts';
+
+const { ExitCode, InterruptedError, MigrationError, fromWireError, stopSignals, toWireError, withFix } =
+  errors;
+
+describe('exit codes', () => {
+  it('are those of the docs', async () => {
+    const docs = await readFile('docs/exit-codes.md', 'utf8');
+    const told = [...docs.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = '']) => codes.split(', '));
+    assert.deepEqual(told.map(Number), Object.values(ExitCode));
+  });
+});
+
+describe('an error', () => {
+  const details = { code: 'SOME_CODE', fix: 'do this.', isServerGone: true };
+  /** One of each class that this file of errors exports, so that none can be forgotten here. */
+  const all = Object.values(errors).flatMap((Class): errors.MigrationError[] => {
+    if (typeof Class !== 'function' || !(Class.prototype instanceof Error)) return [];
+    if (Class === InterruptedError)
+      return stopSignals.map((signal) => new InterruptedError(signal, details.fix));
+    if (Class === MigrationError) return [new MigrationError(ExitCode.different, 'of its own', details)];
+    return [new (Class as typeof errors.UsageError)('of its own', details)];
+  });
+
+  for (const error of all) {
+    it(`${error.name} (${error.exitCode}) is the same at the other end of a channel`, () => {
+      const arrived = fromWireError(structuredClone(toWireError(error)));
+      assert.equal(arrived.constructor, error.constructor);
+      const told = ({ name, message, code, fix, exitCode, isServerGone }: errors.MigrationError) => ({
+        ...{ name, message, code, fix, exitCode, isServerGone },
+      });
+      assert.deepEqual(told(arrived), told(error));
+    });
+  }
+
+  it('keeps its class and code when its way out is told otherwise', () => {
+    const error = new errors.DamagedDumpError('cut off', { code: 'DUMP_CUT_OFF', fix: 'one.' });
+    const other = withFix(error, 'two.');
+    assert.ok(other instanceof errors.DamagedDumpError);
+    assert.deepEqual([other.code, other.fix, other.cause], ['DUMP_CUT_OFF', 'two.', error]);
+  });
+
+  it('of a class that its file keeps to itself arrives as one of the side that failed', () => {
+    class OwnError extends errors.TargetError {}
+    const arrived = fromWireError(structuredClone(toWireError(new OwnError('of its own', details))));
+    assert.ok(arrived instanceof errors.TargetError);
+    assert.deepEqual([arrived.code, arrived.fix], ['SOME_CODE', 'do this.']);
+  });
+
+  it('that nobody expected crosses with its stack', () => {
+    const { message, exitCode, code } = toWireError(new TypeError('oops'));
+    assert.match(message, /TypeError: oops\n\s+at /);
+    assert.deepEqual([exitCode, code], [ExitCode.internal, 'INTERNAL']);
+  });
+});

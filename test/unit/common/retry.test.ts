@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pauseMs, retry, type RetryOptions } from '../../../src/common/retry.ts';
+
+/** Fails so many times, each time with an error that tells which. */
+function failing(times: number): { work: () => Promise<string>; calls: () => number } {
+  let calls = 0;
+  return {
+    calls: () => calls,
+    work: () => {
+      calls++;
+      return calls <= times ? Promise.reject(new Error(`failure ${calls}`)) : Promise.resolve('done');
+    },
+  };
+}
+
+const patient: RetryOptions = { limitMs: 60_000, isPassing: () => true };
+
+describe('retry', () => {
+  it('gives what the work gives, and tells of no retry when there is none', async () => {
+    const told: unknown[] = [];
+    const { work, calls } = failing(0);
+    assert.equal(await retry(work, { ...patient, onRetry: (error) => told.push(error) }), 'done');
+    assert.equal(calls(), 1);
+    assert.deepEqual(told, []);
+  });
+
+  it('tries again what passes, and tells of each failure', async () => {
+    const told: [string, number][] = [];
+    const { work } = failing(2);
+    const onRetry = (error: unknown, attempt: number): void => {
+      told.push([error instanceof Error ? error.message : '', attempt]);
+    };
+    assert.equal(await retry(work, { ...patient, onRetry }), 'done');
+    assert.deepEqual(told, [
+      ['failure 1', 1],
+      ['failure 2', 2],
+    ]);
+  });
+
+  it('throws at once what does not pass, also after failures that did', async () => {
+    const { work, calls } = failing(5);
+    const isPassing = (error: unknown): boolean => error instanceof Error && error.message !== 'failure 2';
+    await assert.rejects(retry(work, { ...patient, isPassing }), { message: 'failure 2' });
+    assert.equal(calls(), 2);
+  });
+
+  it('does not try again when the limit is 0', async () => {
+    const { work, calls } = failing(5);
+    await assert.rejects(retry(work, { ...patient, limitMs: 0 }), { message: 'failure 1' });
+    assert.equal(calls(), 1);
+  });
+
+  it('gives up with the last error once the limit has gone by since the first failure', async () => {
+    const { work, calls } = failing(Infinity);
+    const startedMs = performance.now();
+    await assert.rejects(retry(work, { ...patient, limitMs: 100 }), (error: Error) => {
+      assert.equal(error.message, `failure ${calls()}`);
+      return true;
+    });
+    assert.ok(performance.now() - startedMs >= 100);
+    assert.ok(calls() > 1);
+  });
+
+  it('counts from the first failure, however long the work took before it', async () => {
+    let calls = 0;
+    const work = async (): Promise<string> => {
+      calls++;
+      // Longer than the limit, by a wait that ends by itself.
+      if (calls === 1) await retry(failing(Infinity).work, { ...patient, limitMs: 100 });
+      return 'done';
+    };
+    assert.equal(await retry(work, { ...patient, limitMs: 90 }), 'done');
+    assert.equal(calls, 2);
+  });
+
+  it('ends its waiting with the reason of the signal', async () => {
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const { work, calls } = failing(Infinity);
+    const onRetry = (_error: unknown, attempt: number): void => {
+      if (attempt === 2) stop.abort(reason);
+    };
+    await assert.rejects(retry(work, { ...patient, signal: stop.signal, onRetry }), reason);
+    assert.equal(calls(), 2);
+  });
+});
+
+describe('the pause before another attempt', () => {
+  it('doubles from 50 ms to 2 s, and stays there', () => {
+    const pauses = [1, 2, 3, 6, 7, 8, 100, 5_000].map((attempt) => pauseMs(attempt, 1));
+    assert.deepEqual(pauses, [50, 100, 200, 1_600, 2_000, 2_000, 2_000, 2_000]);
+  });
+
+  it('is up to a quarter shorter by chance', () => {
+    assert.equal(pauseMs(1, 0), 37.5);
+    assert.equal(pauseMs(7, 0), 1_500);
+  });
+});

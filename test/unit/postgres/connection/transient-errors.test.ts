@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import pg from 'pg';
+import {
+  isConnectionLost,
+  isPassing,
+  isRefusal,
+  isRefusalSql,
+  isRestarting,
+} from '../../../../src/postgres/connection/transient-errors.ts';
+
+function databaseError(code: string): pg.DatabaseError {
+  const error = new pg.DatabaseError('as Postgres says it', 0, 'error');
+  error.code = code;
+  return error;
+}
+
+function socketError(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** What becomes of work that failed with an error. */
+function fateOf(error: unknown): 'reconnect' | 'repeat' | 'set aside' | 'stop' {
+  if (isConnectionLost(error)) {
+    assert.ok(isPassing(error), 'a lost connection passes');
+    assert.ok(!isRefusal(error), 'a lost connection is not about a row');
+    return 'reconnect';
+  }
+  if (isPassing(error)) return 'repeat';
+  return isRefusal(error) ? 'set aside' : 'stop';
+}
+
+describe('what becomes of work that failed', () => {
+  for (const [fate, codes] of Object.entries({
+    reconnect: ['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '53300', '08000', '08006', '08P01'],
+    repeat: ['40001', '40P01', '55P03', '57014'],
+    'set aside': [
+      ...['0A000', '21000', '22003', '22P02', '23502', '23505', '44000', '54000', 'P0001', '38000'],
+      // Classes that Postgres has not.
+      ...['45000', 'AB123', 'UE001'],
+    ],
+    // A full disk, no memory, a limit of the configuration, a right, a password, a database that is gone, a bug.
+    stop: ['53100', '53200', '53400', '42501', '42P01', '28P01', '3D000', '57P04', '58030', 'XX000'],
+  })) {
+    for (const code of codes) {
+      it(`${code}: ${fate}`, () => {
+        assert.equal(fateOf(databaseError(code)), fate);
+      });
+    }
+  }
+
+  it('what is raised or checked at a row is about that row, unless it says to try again', () => {
+    for (const routine of ['ExecWithCheckOptions', 'exec_stmt_raise']) {
+      const fate = (code: string) => fateOf(Object.assign(databaseError(code), { routine }));
+      for (const code of ['42501', '55000', '2BP01']) assert.equal(fate(code), 'set aside');
+      for (const code of ['53100', '58030', 'XX000']) assert.equal(fate(code), 'stop');
+      assert.equal(fate('40001'), 'repeat');
+      assert.equal(fate('57P01'), 'reconnect');
+    }
+    assert.equal(fateOf(Object.assign(databaseError('42501'), { routine: 'aclcheck_error' })), 'stop');
+  });
+
+  it('an error of Postgres without a code: stop', () => {
+    assert.equal(fateOf(new pg.DatabaseError('?', 0, 'error')), 'stop');
+  });
+
+  for (const code of [
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'EAI_AGAIN',
+    'ENOTFOUND',
+  ]) {
+    it(`${code} of a socket: reconnect`, () => {
+      assert.equal(fateOf(socketError(code)), 'reconnect');
+    });
+  }
+
+  it('ENOENT of a Unix socket: reconnect; of any other file: stop', () => {
+    const missing = socketError('ENOENT');
+    assert.equal(fateOf(Object.assign(missing, { syscall: 'connect' })), 'reconnect');
+    assert.equal(fateOf(Object.assign(missing, { syscall: 'open' })), 'stop');
+    assert.equal(fateOf(socketError('ENOENT')), 'stop');
+  });
+
+  it('a server that is there, and restarts, is waited for by the first connection as well', () => {
+    for (const code of ['57P01', '57P02', '57P03']) assert.ok(isRestarting(databaseError(code)));
+    // More likely a wrong URL, or a limit that stays.
+    for (const code of ['28P01', '3D000', '53300']) assert.ok(!isRestarting(databaseError(code)));
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])
+      assert.ok(!isRestarting(socketError(code)));
+  });
+
+  it('a name of several addresses, none of which answers: reconnect', () => {
+    const refused = [socketError('ECONNREFUSED'), socketError('EHOSTUNREACH')];
+    assert.equal(fateOf(new AggregateError(refused)), 'reconnect');
+    assert.equal(fateOf(new AggregateError([...refused, socketError('EACCES')])), 'stop');
+  });
+
+  for (const message of [
+    'Connection terminated',
+    'Connection terminated unexpectedly',
+    'Client has encountered a connection error and is not queryable',
+    'Client was closed and is not queryable',
+    'timeout expired',
+  ]) {
+    it(`pg says “${message}”: reconnect`, () => {
+      assert.equal(fateOf(new Error(message)), 'reconnect');
+    });
+  }
+
+  it('anything else, such as a defect of ours: stop', () => {
+    for (const error of [new TypeError('x is not a function'), socketError('EACCES'), 'text', undefined]) {
+      assert.equal(fateOf(error), 'stop');
+    }
+  });
+
+  it('the condition for plpgsql names the classes that are set aside', () => {
+    const [aside = [], known = []] = isRefusalSql
+      .split(' OR ')
+      .map((part) => [...part.matchAll(/'(..)'/g)].map(([, name]) => name ?? ''));
+    for (const name of aside) assert.equal(fateOf(databaseError(`${name}999`)), 'set aside');
+    assert.ok(aside.includes('23') && !aside.includes('53') && !aside.includes('40'));
+    // Those that Postgres has and that are not set aside; 08 is about connections.
+    for (const name of known.filter((other) => !aside.includes(other) && other !== '08')) {
+      assert.equal(fateOf(databaseError(`${name}999`)), 'stop');
+    }
+    assert.ok(['23', '40', '42', '53', 'XX'].every((name) => known.includes(name)));
+  });
+});

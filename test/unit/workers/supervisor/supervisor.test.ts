@@ -1,0 +1,816 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { serialize } from 'bson';
+import { ExitCode, MigrationError, TargetError, toWireError } from '../../../../src/common/errors.ts';
+import { describeEvent } from '../../../../src/observe/describe-event.ts';
+import type { RunListener } from '../../../../src/observe/run-listener.ts';
+import type { Clock } from '../../../../src/common/clock.ts';
+import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../../src/workers/pool/pool.ts';
+import type { ToWorker } from '../../../../src/workers/protocol.ts';
+import {
+  Supervisor,
+  type RunHandle,
+  type SupervisorOptions,
+} from '../../../../src/workers/supervisor/supervisor.ts';
+import type { Batch } from '../../../../src/source/page.ts';
+import { createAck } from '../../../support/acks.ts';
+import { rawArray } from '../../../support/raw-bson.ts';
+import type { WorkerSettings } from '../../../../src/postgres/worker-settings.ts';
+
+/** A pool without processes: the test says what its workers do. */
+class ScriptedPool implements Pool {
+  readonly isBeside: boolean;
+  readonly workers: ScriptedWorker[] = [];
+
+  constructor(isBeside = true) {
+    this.isBeside = isBeside;
+  }
+
+  spawn(events: WorkerEvents): PoolWorker {
+    const worker = new ScriptedWorker(String(this.workers.length + 1), events);
+    this.workers.push(worker);
+    return worker;
+  }
+
+  worker(index: number): ScriptedWorker {
+    const worker = this.workers[index];
+    assert.ok(worker !== undefined, `worker ${index} was spawned`);
+    return worker;
+  }
+}
+
+class ScriptedWorker implements PoolWorker {
+  readonly id: string;
+  readonly received: ToWorker[] = [];
+  #started = 0;
+  readonly #events: WorkerEvents;
+
+  constructor(id: string, events: WorkerEvents) {
+    this.id = id;
+    this.#events = events;
+  }
+
+  send(message: ToWorker): void {
+    this.received.push(message);
+  }
+
+  kill(): void {
+    this.goes({ code: null, signal: 'SIGKILL' });
+  }
+
+  goes(exit: Exit): void {
+    this.#events.onGone(exit);
+  }
+
+  listens(): void {
+    this.#events.onMessage({ kind: 'listening' });
+  }
+
+  /** Listens, and has what it was told to start. */
+  isReady(): void {
+    this.listens();
+    this.starts();
+  }
+
+  /** Answers the starts that it has not answered. */
+  starts(): void {
+    const due = this.received.flatMap((message) => (message.kind === 'start' ? [message.run] : []));
+    for (const run of due.slice(this.#started)) {
+      this.#started++;
+      this.#events.onMessage({ kind: 'ready', run });
+    }
+  }
+
+  fails(message: string): void {
+    this.#events.onMessage({
+      kind: 'failed',
+      error: toWireError(new TargetError(message, { code: 'SOME_CODE' })),
+    });
+  }
+
+  /** @param number of the batch, as it came last */
+  acks(number: number, documents = 1): void {
+    const ack = createAck({ documentCount: documents, copied: documents });
+    this.#events.onMessage({ kind: 'ack', ...this.#find(number), ...ack });
+  }
+
+  /** @param delivery the number of the delivery, of whatever batch */
+  answers(delivery: number): void {
+    const sent = this.received.find((message) => message.kind === 'batch' && message.delivery === delivery);
+    const run = sent?.kind === 'batch' ? sent.run : 0;
+    this.#events.onMessage({ kind: 'ack', run, delivery, ...createAck() });
+  }
+
+  /** In place of an ack. */
+  failsAt(number: number, message: string): void {
+    const error = toWireError(new TargetError(message, { code: 'SOME_CODE' }));
+    this.#events.onMessage({ kind: 'run-failed', ...this.#find(number), error });
+  }
+
+  #find(number: number): { run: number; delivery: number } {
+    const sent = this.received.findLast(
+      (message) => message.kind === 'batch' && message.batch.number === number,
+    );
+    if (sent?.kind !== 'batch') return { run: 1, delivery: 0 };
+    const { run, delivery } = sent;
+    return { run, delivery };
+  }
+
+  isAlive(received: number, holding: number[]): void {
+    this.#events.onMessage({ kind: 'alive', received, holding });
+  }
+
+  crashes(message: string): void {
+    const error = toWireError(new MigrationError(ExitCode.internal, message, { code: 'SOME_CODE' }));
+    this.#events.onMessage({ kind: 'crashing', error });
+    this.goes({ code: 1, signal: null });
+  }
+
+  leaves(): void {
+    this.#events.onMessage({ kind: 'drained' });
+    this.goes({ code: 0, signal: null });
+  }
+
+  /** The last batch that came. */
+  get last(): Batch | undefined {
+    return this.received.flatMap((message) => (message.kind === 'batch' ? [message.batch] : [])).at(-1);
+  }
+
+  get batches(): number[] {
+    return this.received.flatMap((message) => (message.kind === 'batch' ? [message.batch.number] : []));
+  }
+}
+
+/** Time that passes when the test says so. */
+class ScriptedClock implements Clock {
+  #nowMs = 0;
+  #due: { atMs: number; action: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    const entry = { atMs: this.#nowMs + delayMs, action };
+    this.#due.push(entry);
+    return () => (this.#due = this.#due.filter((other) => other !== entry));
+  }
+
+  /** Passes time in steps of a second, in which whatever is due is done. */
+  pass(ms: number, eachStep: () => void = () => undefined): void {
+    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;) {
+      this.jump(Math.min(1000, endMs - this.#nowMs));
+      eachStep();
+    }
+  }
+
+  /** Passes time at once, as when the process was stopped. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#due.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#due = this.#due.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const { action } of due) action();
+  }
+}
+
+function batchOf(number: number, bytes = 10): Batch {
+  const place = { rangeNo: 1, epoch: 1, number, after: null, last: new Uint8Array() };
+  return { ...place, documentCount: 1, bytes: new Uint8Array(bytes) };
+}
+
+/** Real documents, since they are looked at when the batch is split. */
+function batchOfDocuments(number: number, count: number): Batch {
+  const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
+  const last = serialize({ _id: number + count - 1 });
+  return {
+    rangeNo: 1,
+    epoch: 1,
+    number,
+    after: null,
+    last,
+    documentCount: count,
+    bytes: rawArray(documents.map((document) => serialize(document))),
+  };
+}
+
+interface Sizes extends Partial<Pick<SupervisorOptions, 'size' | 'maxInFlightBytes' | 'target' | 'signal'>> {
+  readonly isBeside?: boolean;
+}
+
+function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true, ...more }: Sizes = {}) {
+  const pool = new ScriptedPool(isBeside);
+  const clock = new ScriptedClock();
+  const acked: number[] = [];
+  const notices: string[] = [];
+  const supervisor = new Supervisor({
+    pool,
+    clock,
+    size,
+    maxInFlightBytes,
+    hangTimeoutMs: 10_000,
+    ...more,
+    listener: {
+      onDeath: (death) => notices.push(describeEvent({ kind: 'worker-died', ...death }) ?? ''),
+    },
+  });
+  const begin = (listener: RunListener = {}): RunHandle =>
+    supervisor.begin(settings, { onSettled: (batch) => acked.push(batch.number) }, listener);
+  return { pool, clock, supervisor, begin, acked, notices };
+}
+
+const settings: WorkerSettings = {
+  postgresUrl: '',
+  purpose: 'load',
+  runId: '1',
+  retryLimitMs: 0,
+  answerTimeoutMs: 0,
+  plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
+};
+
+function startSupervisor(options: Parameters<typeof createSupervisor>[0] = {}) {
+  const created = createSupervisor(options);
+  created.supervisor.spawn();
+  const run = created.begin();
+  for (const worker of created.pool.workers) worker.isReady();
+  return { ...created, run };
+}
+
+/** Tells whether a promise is still pending once all that can go on without outside help has gone on. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const settled = promise.then(
+    () => false,
+    () => false,
+  );
+  await new Promise(setImmediate);
+  return Promise.race([settled, Promise.resolve(true)]);
+}
+
+describe('Supervisor', () => {
+  it('hands batches out round-robin', async () => {
+    const { pool, run } = startSupervisor({ size: 3 });
+    for (let number = 1; number <= 6; number++) await run.submit(batchOf(number));
+    assert.deepEqual(
+      pool.workers.map((worker) => worker.batches),
+      [
+        [1, 4],
+        [2, 5],
+        [3, 6],
+      ],
+    );
+  });
+
+  it('takes no batch on beyond the credit of its workers', async () => {
+    const { pool, run } = startSupervisor({ size: 2 });
+    for (let number = 1; number <= 4; number++) await run.submit(batchOf(number));
+    const fifth = run.submit(batchOf(5));
+    assert.equal(await isPending(fifth), true);
+    pool.worker(1).acks(2);
+    await fifth;
+    assert.deepEqual(pool.worker(1).batches, [2, 4, 5]);
+  });
+
+  it('takes no batch on beyond the bytes in flight', async () => {
+    const { pool, run } = startSupervisor({ maxInFlightBytes: 100 });
+    await run.submit(batchOf(1, 60));
+    const second = run.submit(batchOf(2, 60));
+    assert.equal(await isPending(second), true);
+    pool.worker(0).acks(1);
+    await second;
+    assert.deepEqual(pool.worker(1).batches, [2]);
+  });
+
+  it('takes a single batch on however large it is', async () => {
+    const { run } = startSupervisor({ maxInFlightBytes: 100 });
+    await run.submit(batchOf(1, 5000));
+  });
+
+  it('takes batches of several callers on in their order, and never two where there is room for one', async () => {
+    const { pool, supervisor, run } = startSupervisor({ size: 2, maxInFlightBytes: 100 });
+    await run.submit(batchOf(1, 50));
+    await run.submit(batchOf(2, 50));
+    // A large one is not overtaken by small ones for which there would be room.
+    const sizes = [60, 40, 50, 10];
+    const taken: number[] = [];
+    const waiting = sizes.map((bytes, index) =>
+      run.submit(batchOf(3 + index, bytes)).then(() => taken.push(3 + index)),
+    );
+    const takenAfter = async (worker: number, ack: number): Promise<number[]> => {
+      pool.worker(worker).acks(ack);
+      await new Promise(setImmediate);
+      assert.ok(supervisor.inFlight.bytes <= 100, `${supervisor.inFlight.bytes} bytes in flight`);
+      return [...taken];
+    };
+    assert.deepEqual(await takenAfter(0, 1), []);
+    assert.deepEqual(await takenAfter(1, 2), [3, 4]);
+    assert.deepEqual(await takenAfter(0, 3), [3, 4, 5, 6]);
+    await Promise.all(waiting);
+    assert.deepEqual(supervisor.inFlight, { batches: 3, bytes: 100 });
+  });
+
+  it('drains only when every batch is acked', async () => {
+    const { pool, acked, run } = startSupervisor();
+    await run.submit(batchOf(1));
+    await run.submit(batchOf(2));
+    const drained = run.drain();
+    pool.worker(0).acks(1);
+    assert.equal(await isPending(drained), true);
+    pool.worker(1).acks(2);
+    await drained;
+    assert.deepEqual(acked, [1, 2]);
+  });
+
+  it('delivers the batches of a dead worker again, before newer ones', async () => {
+    const { pool, acked, notices, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOf(1));
+    await run.submit(batchOf(2));
+    pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
+    assert.match(notices.join(), /worker 1 ended by SIGKILL/);
+    pool.worker(1).isReady();
+    assert.deepEqual(pool.worker(1).batches, [1, 2]);
+    pool.worker(1).acks(1);
+    pool.worker(1).acks(2);
+    await run.drain();
+    assert.deepEqual(acked, [1, 2]);
+  });
+
+  it('gives the batches of a worker that ends with code 0 to another as well', async () => {
+    const { pool, run } = startSupervisor({ size: 2 });
+    await run.submit(batchOf(1));
+    pool.worker(0).goes({ code: 0, signal: null });
+    assert.deepEqual(pool.worker(1).batches, [1]);
+  });
+
+  it('does not apply an ack of a worker that is gone, nor a second ack', async () => {
+    const { pool, acked, run } = startSupervisor({ size: 2 });
+    await run.submit(batchOf(1));
+    const [dead, other] = [pool.worker(0), pool.worker(1)];
+    dead.goes({ code: 1, signal: null });
+    dead.acks(1);
+    assert.deepEqual(acked, []);
+    other.acks(1);
+    other.acks(1);
+    assert.deepEqual(acked, [1]);
+    assert.equal(run.strayAcks, 1);
+    await run.drain();
+  });
+
+  it('gives up when workers die before they are ready, after pauses that grow', async () => {
+    const { pool, clock, supervisor, begin } = createSupervisor({ size: 1 });
+    supervisor.spawn();
+    const run = begin();
+    await run.submit(batchOf(1));
+    const drained = assert.rejects(run.drain(), /5 workers in a row died before they were ready/);
+    for (const [death, pauseMs] of [0, 50, 100, 200].entries()) {
+      pool.worker(death).goes({ code: 1, signal: null });
+      assert.equal(pool.workers.length, death + (pauseMs === 0 ? 2 : 1), 'none is started before its time');
+      clock.jump(pauseMs);
+      assert.equal(pool.workers.length, death + 2);
+    }
+    pool.worker(4).goes({ code: 1, signal: null });
+    await drained;
+    assert.equal(pool.workers.length, 5);
+  });
+
+  it('gives up when workers that were ready keep dying without an ack', async () => {
+    const { pool, clock, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOfDocuments(1, 1));
+    const drained = assert.rejects(run.drain(), /30 workers in a row died without finishing a batch/);
+    for (let death = 0; death < 30; death++) {
+      pool.worker(death).isReady();
+      pool.worker(death).goes({ code: null, signal: 'SIGSEGV' });
+      clock.jump(1000);
+    }
+    await drained;
+  });
+
+  it('splits a batch that ends two workers, down to the document that does, and has that put aside', async () => {
+    const { pool, clock, acked, notices, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOfDocuments(1, 8));
+    const poison = 6;
+    let deaths = 0;
+    for (let index = 0; acked.length === 0 || acked.at(-1) !== 7; index++) {
+      const worker = pool.worker(index);
+      if (index > 0) worker.isReady();
+      for (;;) {
+        const batch = worker.last;
+        assert.ok(batch !== undefined);
+        const isDeadly = batch.number <= poison && poison < batch.number + batch.documentCount;
+        if (isDeadly && batch.deadly === undefined) break;
+        if (isDeadly) assert.equal(batch.documentCount, 1, 'only the one document is put aside');
+        worker.acks(batch.number, batch.documentCount);
+        if (acked.at(-1) === 7) break;
+      }
+      if (acked.at(-1) === 7) break;
+      worker.goes({ code: null, signal: 'SIGSEGV' });
+      deaths++;
+      clock.jump(1000);
+    }
+    assert.deepEqual(acked, [1, 5, 6, 7]);
+    assert.equal(deaths, 5, 'two for the whole, and one for each halving');
+    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) ends workers and is split/);
+    assert.match(notices.join('\n'), /document 6 of range 1 ends workers and becomes a dead letter/);
+    await run.drain();
+  });
+
+  it('does not deliver the second half when the whole turns out to be committed', async () => {
+    const { pool, clock, acked, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOfDocuments(1, 4));
+    for (const index of [0, 1]) {
+      if (index > 0) pool.worker(index).isReady();
+      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
+      clock.jump(1000);
+    }
+    pool.worker(2).isReady();
+    assert.equal(pool.worker(2).last?.documentCount, 2);
+    pool.worker(2).acks(1, 4);
+    await run.drain();
+    assert.deepEqual(acked, [1, 3], 'both parts are settled');
+    assert.deepEqual(pool.worker(2).batches, [1], 'and only one was sent');
+  });
+
+  it('fails when an ack does not tell of what was sent', async () => {
+    const { pool, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOf(1));
+    pool.worker(0).acks(1, 7);
+    await assert.rejects(run.drain(), /acked with 7 documents/);
+  });
+
+  it('blames the batch that a dead worker was at, and not the one that waited', async () => {
+    const { pool, clock, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOfDocuments(1, 4));
+    await run.submit(batchOfDocuments(5, 4));
+    for (const index of [0, 1]) {
+      if (index > 0) pool.worker(index).isReady();
+      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
+      clock.jump(1000);
+    }
+    pool.worker(2).isReady();
+    pool.worker(2).acks(1, 2);
+    pool.worker(2).acks(3, 2);
+    pool.worker(2).acks(5, 4);
+    await run.drain();
+  });
+
+  it('tells the last words of a worker that ended itself', async () => {
+    const { pool, notices, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOf(1));
+    pool.worker(0).crashes('TypeError: x is not a function');
+    assert.match(notices.join(), /ended with exit code 1 \(TypeError: x is not a function\)/);
+  });
+
+  it('tells the listener of a run which workers are ready, acked and gone, each once', async () => {
+    const { pool, supervisor, begin } = createSupervisor({ size: 1 });
+    const heard: string[] = [];
+    supervisor.spawn();
+    const run = begin({
+      onReady: (id) => heard.push(`${id} ready`),
+      onAck: (id, _ack, settled) => heard.push(`${id} acked ${settled.map(({ number }) => number).join()}`),
+      onGone: (id) => heard.push(`${id} gone`),
+    });
+    pool.worker(0).isReady();
+    await run.submit(batchOf(1));
+    assert.deepEqual(supervisor.inFlight, { batches: 1, bytes: 10 });
+    pool.worker(0).acks(1);
+    pool.worker(0).acks(1);
+    assert.deepEqual(supervisor.inFlight, { batches: 0, bytes: 0 });
+    pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
+    assert.deepEqual(heard, ['1 ready', '1 acked 1', '1 gone']);
+  });
+
+  it('tells a batch when it was sent', async () => {
+    const { pool, clock, run } = startSupervisor({ size: 1 });
+    clock.jump(1234);
+    await run.submit(batchOf(1));
+    const message = pool.worker(0).received.at(-1);
+    assert.equal(message?.kind === 'batch' ? message.sentAtMs : undefined, clock.nowMs());
+  });
+
+  it('delivers a batch again whose ack was lost', async () => {
+    const { pool, acked, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOf(1));
+    await run.submit(batchOf(2));
+    const worker = pool.worker(0);
+    worker.isAlive(0, []);
+    assert.deepEqual(worker.batches, [1, 2], 'neither has come to the worker yet');
+    worker.isAlive(2, [2]);
+    assert.deepEqual(worker.batches, [1, 2, 1]);
+    worker.acks(2);
+    worker.acks(1);
+    await run.drain();
+    assert.deepEqual(acked, [2, 1]);
+  });
+
+  it('kills a worker that gives no sign of life, and leaves those alone that do', async () => {
+    const { pool, clock, notices, run } = startSupervisor({ size: 2 });
+    await run.submit(batchOf(1));
+    clock.pass(12_000, () => {
+      pool.worker(1).isAlive(0, []);
+    });
+    assert.match(notices.join(), /worker 1 gave no sign of life and was killed/);
+    assert.equal(notices.length, 1);
+    assert.deepEqual(pool.worker(1).batches, [1]);
+  });
+
+  it('does not take its own absence for the silence of its workers', () => {
+    const { pool, clock, notices } = startSupervisor({ size: 2 });
+    clock.jump(3_600_000);
+    assert.deepEqual(notices, []);
+    assert.equal(pool.workers.length, 2);
+  });
+
+  it('takes no worker for hung that has no thread of its own: then all that is busy is its own', () => {
+    const { pool, clock, notices } = startSupervisor({ size: 2, isBeside: false });
+    clock.pass(60_000);
+    assert.deepEqual(notices, []);
+    assert.equal(pool.workers.length, 2);
+  });
+
+  it('rejects every waiting call with the first failure, and hands nothing out after it', async () => {
+    const { pool, run } = startSupervisor({ size: 1 });
+    await run.submit(batchOf(1));
+    await run.submit(batchOf(2));
+    const third = assert.rejects(run.submit(batchOf(3)), {
+      message: 'disk full',
+      exitCode: ExitCode.target,
+    });
+    pool.worker(0).fails('disk full');
+    pool.worker(0).fails('something later');
+    await third;
+    await assert.rejects(run.drain(), MigrationError);
+    pool.worker(0).acks(1);
+    assert.deepEqual(pool.worker(0).batches, [1, 2]);
+  });
+
+  it('sends the settings to a worker once it listens and they are known, whichever comes last', () => {
+    const { pool, supervisor, begin } = createSupervisor({ size: 2 });
+    supervisor.spawn();
+    const [early, late] = [pool.worker(0), pool.worker(1)];
+    early.listens();
+    assert.deepEqual(early.received, []);
+    begin();
+    assert.deepEqual(early.received, [{ kind: 'start', run: 1, settings }]);
+    assert.deepEqual(late.received, [], 'nothing is sent before the worker listens');
+    late.listens();
+    assert.deepEqual(late.received, [{ kind: 'start', run: 1, settings }]);
+  });
+
+  it('has a worker connect that listens before there are settings, and sends them later', () => {
+    const target = { postgresUrl: 'postgres://host/db', retryLimitMs: 1, answerTimeoutMs: 2 };
+    const { pool, supervisor, begin } = createSupervisor({ target });
+    supervisor.spawn();
+    pool.worker(0).listens();
+    begin();
+    pool.worker(1).listens();
+    const start = { kind: 'start', run: 1, settings };
+    assert.deepEqual(pool.worker(0).received, [{ kind: 'connect', target }, start]);
+    assert.deepEqual(pool.worker(1).received, [start]);
+  });
+
+  it('does not wait for the last worker to be ready', async () => {
+    const { pool, supervisor, begin } = createSupervisor({ size: 2 });
+    supervisor.spawn();
+    const run = begin();
+    pool.worker(1).isReady();
+    await run.submit(batchOf(1));
+    assert.deepEqual(pool.worker(1).batches, [1]);
+  });
+
+  it('fails when a worker cannot come up', async () => {
+    const { pool, run } = startSupervisor({ size: 2 });
+    pool.worker(1).fails('too many connections');
+    await assert.rejects(run.submit(batchOf(1)), /too many connections/);
+  });
+
+  it('replaces no worker that a signal to all processes ended before it was up, unless it is the last', async () => {
+    const interrupt = new AbortController();
+    const { pool, clock, supervisor, notices, begin } = createSupervisor({ signal: interrupt.signal });
+    supervisor.spawn();
+    const run = begin();
+    void run.submit(batchOf(1));
+    interrupt.abort();
+    pool.worker(0).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    assert.equal(pool.workers.length, 2);
+    pool.worker(1).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    // What is on its way still needs one.
+    assert.equal(pool.workers.length, 3);
+    pool.worker(2).isReady();
+    assert.deepEqual(pool.worker(2).batches, [1]);
+    pool.worker(2).acks(1);
+    await run.drain();
+    assert.deepEqual(notices, []);
+  });
+
+  it('replaces a worker that a signal ended when nobody had asked to stop', () => {
+    const { pool, clock, supervisor } = createSupervisor();
+    supervisor.spawn();
+    pool.worker(0).goes({ code: null, signal: 'SIGTERM' });
+    clock.pass(1000);
+    assert.equal(pool.workers.length, 3);
+  });
+
+  it('stops a worker that was not listening yet', async () => {
+    const { pool, supervisor } = createSupervisor({ size: 1 });
+    supervisor.spawn();
+    const stopped = supervisor.stop();
+    assert.deepEqual(pool.worker(0).received, []);
+    pool.worker(0).listens();
+    assert.deepEqual(pool.worker(0).received, [{ kind: 'drain' }]);
+    pool.worker(0).leaves();
+    await stopped;
+  });
+
+  it('stops when every worker has drained and gone', async () => {
+    const { pool, supervisor } = startSupervisor({ size: 2 });
+    const stopped = supervisor.stop();
+    assert.deepEqual(
+      pool.workers.map((worker) => worker.received.at(-1)?.kind),
+      ['drain', 'drain'],
+    );
+    pool.worker(0).leaves();
+    assert.equal(await isPending(stopped), true);
+    pool.worker(1).leaves();
+    await stopped;
+    assert.equal(pool.workers.length, 2, 'none was replaced');
+  });
+
+  describe('with several runs', () => {
+    const heardBy = (heard: string[], name: string): RunListener => ({
+      onReady: (id) => heard.push(`${name}: ${id} ready`),
+      onSettled: (batch) => heard.push(`${name}: ${batch.number} settled`),
+      onAckOfOther: (id) => heard.push(`${name}: ${id} at another`),
+    });
+
+    it('hands out the batches of all in turn, names the run of each, and tells each of its own', async () => {
+      const { pool, begin, supervisor } = createSupervisor({ size: 1 });
+      const heard: string[] = [];
+      supervisor.spawn();
+      const [first, second] = [begin(heardBy(heard, 'first')), begin(heardBy(heard, 'second'))];
+      const worker = pool.worker(0);
+      worker.isReady();
+      await first.submit(batchOf(1));
+      await second.submit(batchOf(1));
+      const sent = worker.received.flatMap((message) => (message.kind === 'batch' ? [message] : []));
+      assert.deepEqual(
+        sent.map(({ run, delivery, batch }) => [run, delivery, batch.number]),
+        [
+          [1, 1, 1],
+          [2, 2, 1],
+        ],
+      );
+      // Batches of the same number: it is the delivery that is answered.
+      worker.answers(2);
+      await second.drain();
+      assert.equal(await isPending(first.drain()), true);
+      worker.answers(1);
+      await first.drain();
+      assert.deepEqual(heard, [
+        'first: 1 ready',
+        'second: 1 ready',
+        'second: 1 settled',
+        'first: 1 at another',
+        'first: 1 settled',
+        'second: 1 at another',
+      ]);
+    });
+
+    it('bounds what is in flight of all together', async () => {
+      const { run, begin, supervisor, pool } = startSupervisor({ size: 1 });
+      const other = begin();
+      pool.worker(0).starts();
+      await run.submit(batchOf(1));
+      await other.submit(batchOf(2));
+      const third = other.submit(batchOf(3));
+      assert.equal(await isPending(third), true);
+      assert.deepEqual(supervisor.inFlight, { batches: 2, bytes: 20 });
+      pool.worker(0).acks(1);
+      await third;
+    });
+
+    it('gives no batch to a worker that has not answered the start of each', async () => {
+      const { pool, run, begin } = startSupervisor({ size: 1 });
+      const worker = pool.worker(0);
+      const other = begin();
+      await run.submit(batchOf(1));
+      assert.deepEqual(worker.batches, [], 'what ends it now is the start, and no batch');
+      worker.starts();
+      await other.submit(batchOf(2));
+      assert.deepEqual(worker.batches, [1, 2]);
+    });
+
+    it('has a worker that takes the place of another start all that have not ended', () => {
+      const { pool, run, begin } = startSupervisor({ size: 1 });
+      begin();
+      run.end();
+      assert.deepEqual(pool.worker(0).received.at(-1), { kind: 'end', run: 1 });
+      pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
+      pool.worker(1).listens();
+      assert.deepEqual(pool.worker(1).received, [{ kind: 'start', run: 2, settings }]);
+    });
+
+    it('lets one fail alone: its calls are rejected, its batches forgotten, and the other goes on', async () => {
+      const { pool, run, begin, supervisor, acked } = startSupervisor({ size: 1 });
+      const worker = pool.worker(0);
+      const other = begin();
+      worker.starts();
+      await run.submit(batchOf(1));
+      await run.submit(batchOf(2));
+      const third = assert.rejects(run.submit(batchOf(3)), {
+        message: 'disk full',
+        exitCode: ExitCode.target,
+      });
+      const fourth = other.submit(batchOf(4));
+      worker.failsAt(1, 'disk full');
+      await third;
+      await fourth;
+      await assert.rejects(run.drain(), /disk full/);
+      assert.deepEqual(worker.batches, [1, 2, 4], 'the third is not handed out');
+      // It was committed nevertheless, which the ledger knows.
+      worker.acks(2);
+      worker.acks(4);
+      await other.drain();
+      assert.deepEqual(acked, [4]);
+      assert.deepEqual(supervisor.inFlight, { batches: 0, bytes: 0 });
+      assert.equal(supervisor.hasFailed, false);
+    });
+
+    it('forgets the batches of one that has ended where their worker dies, and blames none for it', async () => {
+      const { pool, clock, run, begin, notices, supervisor } = startSupervisor({ size: 1 });
+      const other = begin();
+      pool.worker(0).starts();
+      await run.submit(batchOfDocuments(1, 2));
+      await other.submit(batchOfDocuments(11, 2));
+      run.end();
+      await assert.rejects(run.drain(), /the run has ended/);
+      for (const index of [0, 1, 2]) {
+        if (index > 0) pool.worker(index).isReady();
+        if (index === 0) assert.deepEqual(pool.worker(0).batches, [1, 11]);
+        else assert.deepEqual(pool.worker(index).batches, [11]);
+        pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
+        clock.jump(1000);
+      }
+      assert.equal(notices.filter((notice) => notice.includes('is split')).length, 1, 'after two of its own');
+      assert.deepEqual(supervisor.inFlight, {
+        batches: 1,
+        bytes: batchOfDocuments(11, 2).bytes.byteLength,
+      });
+    });
+
+    it('kills a worker that does not come back from a batch of one that is over', async () => {
+      const { pool, clock, run, begin, notices } = startSupervisor({ size: 2 });
+      const other = begin();
+      for (const worker of pool.workers) worker.starts();
+      await run.submit(batchOf(1));
+      await other.submit(batchOf(2));
+      run.end();
+      clock.pass(9_000, () => {
+        for (const worker of pool.workers) worker.isAlive(1, [1]);
+      });
+      assert.deepEqual(notices, []);
+      clock.pass(2_000, () => {
+        for (const worker of pool.workers) worker.isAlive(1, [1]);
+      });
+      assert.equal(notices.length, 1);
+      assert.match(
+        notices.join(),
+        /^worker 1 held a batch of a run that is over for too long and was killed/,
+      );
+    });
+
+    it('ends one over whose batches too many workers die, and leaves the other', async () => {
+      const { pool, clock, run, begin, supervisor, acked } = startSupervisor({ size: 1 });
+      const other = begin();
+      pool.worker(0).starts();
+      await run.submit(batchOfDocuments(1, 1));
+      const drained = assert.rejects(run.drain(), /30 workers in a row died without finishing a batch/);
+      for (let death = 0; death < 30; death++) {
+        if (death > 0) pool.worker(death).isReady();
+        // The other goes on all the while.
+        const number = 100 + death;
+        await other.submit(batchOf(number));
+        pool.worker(death).acks(number);
+        pool.worker(death).goes({ code: null, signal: 'SIGSEGV' });
+        clock.jump(1000);
+      }
+      await drained;
+      assert.equal(supervisor.hasFailed, false);
+      pool.worker(30).isReady();
+      await other.submit(batchOf(200));
+      pool.worker(30).acks(200);
+      await other.drain();
+      assert.equal(acked.length, 31);
+    });
+  });
+
+  it('tells of no death of a worker that it kills itself, unless there is a reason to', async () => {
+    for (const [why, told] of [
+      [undefined, []],
+      ['did not leave', ['worker 1 did not leave']],
+    ] as const) {
+      const { supervisor, notices } = startSupervisor({ size: 1 });
+      await supervisor.kill(why);
+      assert.deepEqual(notices, told);
+    }
+  });
+});
