@@ -91,7 +91,7 @@ export async function verify(
   listener: Listener = {},
 ): Promise<VerificationSummary[]> {
   const config = readSettings('verify', settings);
-  const { verify: compare } = await import('./cli/commands/verify.ts');
+  const { verify: compare } = await import('./run/verify/verify.ts');
   const { summaries, failures } = await compare(config, hear(listener));
   const [failure] = failures;
   if (failure === undefined) return [...summaries];

@@ -122,6 +122,15 @@ export class DocumentCursor {
   }
 }
 
+/** @param array the bytes of a BSON array of documents */
+export function listDocuments(array: Uint8Array): Uint8Array[] {
+  const documents: Uint8Array[] = [];
+  for (const cursor = new DocumentCursor(array); cursor.next();) {
+    documents.push(array.subarray(cursor.start, cursor.end));
+  }
+  return documents;
+}
+
 /** How many documents an array holds. Throws a BsonError. */
 export function countDocuments(array: Uint8Array): number {
   const cursor = new DocumentCursor(array);

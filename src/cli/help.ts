@@ -35,6 +35,7 @@ export const optionGroups: Readonly<Record<OptionName, string>> = {
   retrySeconds: 'Limits',
   answerTimeoutSeconds: 'Limits',
   workerTimeoutSeconds: 'Limits',
+  follow: 'Following',
   dryRun: 'Proof',
   verify: 'Proof',
   sample: 'Proof',
@@ -60,6 +61,7 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
       invoke('start', "--mongo-collection 'log_*,users' --verify"),
       'copy several, and compare them with their tables',
     ],
+    [invoke('start', '--follow'), 'copy, and keep the table in step until the cut-over'],
     [invoke('start', '--dry-run'), 'look at both sides, and write to neither'],
     [invoke('start', '--plan plan.json --if-exists append'), 'fill a table of your own by a plan'],
     [invoke('start', `--filter '{"age":{"$gte":18}}'`), 'copy a part'],
@@ -76,5 +78,10 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
   status: [[invoke('status', '--watch'), 'follow a run that goes on elsewhere']],
   seed: [[invoke('seed', '--amount-users-seed 1000000'), 'make a million users']],
   retry: [[invoke('retry'), 'load the dead letters of the table again']],
+  cutover: [
+    [invoke('cutover', '--check'), 'say whether one could cut over, and change nothing'],
+    [invoke('cutover'), 'after writes have stopped: wait for the last change, compare, and end following'],
+  ],
+  repair: [[invoke('repair'), 'take a new start, and copy what differs']],
   servers: [[invoke('servers', 'psql'), 'look into the embedded PostgreSQL']],
 };

@@ -113,6 +113,14 @@ async function createSpinnerProgress(): Promise<Progress> {
           line = told ?? '';
           spinner.text = line;
           return;
+        case 'following':
+          if (!spinner.isSpinning) spinner.start(told ?? '');
+          line = told ?? '';
+          return;
+        case 'cut-over':
+          spinner.stop();
+          if (told !== null) say(told);
+          return;
         case 'summary':
         case 'verified':
           end(event.source);
@@ -138,8 +146,13 @@ async function createSpinnerProgress(): Promise<Progress> {
 
 function createPlainProgress(): Progress {
   const underway = new Underway();
+  /** How following stands, and what was said of it last: a log of days is not filled with what does not change. */
+  let following: string | null = null;
+  let said: string | null = null;
   const timer = setInterval(() => {
     for (const line of underway.describe()) say(line);
+    if (following !== null && following !== said) say(following);
+    said = following;
   }, plainLineEveryMs);
   /** All of it was told, and how it stands now is the last of it. */
   const tellLast = (source: string): void => {
@@ -151,6 +164,10 @@ function createPlainProgress(): Progress {
     onEvent: (event) => {
       if (event.kind === 'progress') {
         underway.update(event);
+        return;
+      }
+      if (event.kind === 'following') {
+        following = describeEvent(event);
         return;
       }
       if (event.kind === 'started' || event.kind === 'verifying') underway.begin(event.source);

@@ -9,6 +9,7 @@ export const ExitCode = {
   target: 4,
   deadLetters: 5,
   different: 6,
+  historyLost: 7,
   sighup: 129,
   sigint: 130,
   sigterm: 143,
@@ -69,6 +70,13 @@ export class NoCollectionError extends SourceError {}
 /** A source that is not there any more, or not what it was when it was opened: what was read of it is not all of it. */
 export class SourceChangedError extends SourceError {}
 
+/** The server does not know any more what changed since the stream was read last. */
+export class HistoryLostError extends MigrationError {
+  constructor(message: string, options: ErrorDetails) {
+    super(ExitCode.historyLost, message, options);
+  }
+}
+
 /** PostgreSQL could not be reached or written. */
 export class TargetError extends MigrationError {
   constructor(message: string, options: ErrorDetails) {
@@ -113,6 +121,7 @@ const classes = {
   NothingToCopyError,
   NoCollectionError,
   SourceChangedError,
+  HistoryLostError,
   TargetError,
   InterruptedError,
 };
@@ -142,6 +151,7 @@ export function fromWireError({ name, exitCode, message, ...details }: WireError
 function classOf(exitCode: ExitCode): typeof MigrationError | typeof UsageError {
   if (exitCode === ExitCode.usage) return UsageError;
   if (exitCode === ExitCode.source) return SourceError;
+  if (exitCode === ExitCode.historyLost) return HistoryLostError;
   return exitCode === ExitCode.target ? TargetError : MigrationError;
 }
 

@@ -89,6 +89,11 @@ export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): s
   return null;
 }
 
+/** The names as they are, and a pattern as an expression. */
+export function patternsOf(wanted: string): (string | RegExp)[] {
+  return splitPatterns(wanted).map((pattern) => (pattern.includes('*') ? expressionOf(pattern) : pattern));
+}
+
 function splitPatterns(text: string): string[] {
   return text
     .split(',')
@@ -97,9 +102,11 @@ function splitPatterns(text: string): string[] {
 }
 
 function matcherOf(patterns: readonly string[]): (name: string) => boolean {
-  const expressions = patterns.map((pattern) => {
-    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*');
-    return new RegExp(`^${escaped}$`, 's');
-  });
+  const expressions = patterns.map(expressionOf);
   return (name) => expressions.some((expression) => expression.test(name));
+}
+
+function expressionOf(pattern: string): RegExp {
+  const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*');
+  return new RegExp(`^${escaped}$`, 's');
 }

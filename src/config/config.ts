@@ -58,6 +58,8 @@ export interface Config {
   /** Of `status`: runs that were replaced as well. */
   readonly showsAll: boolean;
   readonly isVerified: boolean;
+  /** Changes are followed until the cut-over. */
+  readonly isFollowed: boolean;
   /** Above 0, up to 1. */
   readonly sampleShare: number;
   /** Undefined: no limit. */
@@ -175,6 +177,7 @@ export function readConfig(
     isWatching: text('watch') === 'true',
     showsAll: text('all') === 'true',
     isVerified: text('verify') === 'true',
+    isFollowed: text('follow') === 'true',
     sampleShare: given('sample').label === '' ? 1 : Number(text('sample')),
     maxDeadLetters: count('maxDeadLetters'),
     retryLimitMs: (count('retrySeconds') ?? 1) * 1000,

@@ -8,7 +8,8 @@ export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
 export const indexChoices = ['carry', 'none'] as const;
 
-export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers';
+export type CommandName =
+  'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers' | 'cutover' | 'repair';
 
 export interface Option {
   readonly env: string;
@@ -153,6 +154,14 @@ export const options = {
     default: '64',
     describe: 'Megabytes read and not yet committed, at most; one batch always goes.',
     commands: startAndVerify,
+  },
+  follow: {
+    env: 'FOLLOW',
+    kind: 'switch',
+    default: '',
+    describe:
+      'Keep the tables in step with what is written to the collections, during the copy and after it, until the cut-over.',
+    commands: startOnly,
   },
   dryRun: {
     env: 'DRY_RUN',

@@ -26,6 +26,18 @@ export interface LoadSteps {
   readonly commitMs: number;
 }
 
+/** What became of a drain. */
+export interface MergeOutcome {
+  /** Its slot has gone on, or back: nothing was done, and what waits in it is to be looked at again. */
+  readonly isStale: boolean;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /** Documents whose rows Postgres refuses for now. */
+  readonly refused: number;
+  readonly deadLettered: number;
+}
+
 /** How a batch ended; the numbers are those of its row in the ledger. */
 export interface Ack {
   /** True when an earlier delivery of the same batch had committed already. */
@@ -46,6 +58,8 @@ export interface Ack {
    */
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;
+  /** What became of documents that changed. */
+  readonly merge?: MergeOutcome | undefined;
   /** What a comparison found. */
   readonly comparison?: Comparison | undefined;
 }

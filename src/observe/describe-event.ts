@@ -1,5 +1,6 @@
 /** Puts what a run tells into words: the one place for all that show it. */
 
+import type { FollowingEvent } from './follow-events.ts';
 import type { ProgressEvent, RunEvent, StartedEvent, VerifyingEvent } from './events.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../common/format.ts';
 import { describeIndex } from './describe-index.ts';
@@ -34,10 +35,27 @@ export function describeEvent(event: RunEvent): string | null {
       return `${event.source}: ${describeIndex(event)}`;
     case 'verifying':
       return describeVerifying(event);
+    case 'following':
+      return describeFollowing(event);
+    case 'cut-over':
+      return `${event.source} is cut over: the rows are the documents, and nothing is followed any more`;
     case 'summary':
     case 'verified':
       return null;
   }
+}
+
+function describeFollowing(event: FollowingEvent): string {
+  const { source, lagMs, waiting, changesPerSecond, refused, obstacles } = event;
+  const parts = [
+    `following ${source}`,
+    lagMs === 0 ? 'caught up' : `${formatDuration(lagMs)} behind`,
+    `${formatPlural(waiting, 'change')} waiting`,
+    `${formatCount(changesPerSecond)} changes/s`,
+    ...(refused > 0 ? [`${formatPlural(refused, 'row')} refused for now`] : []),
+    `can cut over: ${obstacles.length === 0 ? 'yes' : `no (${obstacles.join('; ')})`}`,
+  ];
+  return parts.join(' · ');
 }
 
 function describeStart({ source, plan, expectedDocuments, workers }: StartedEvent): string {

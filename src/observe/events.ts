@@ -5,6 +5,7 @@ import type { ExitCode } from '../common/errors.ts';
 import type { Measurement } from './measurement.ts';
 import type { ExtraCount } from '../transcode/extra-counter.ts';
 import type { Plan } from '../transcode/plan.ts';
+import type { CutOverEvent, FollowingEvent } from './follow-events.ts';
 import type { WorkerDeath } from './worker-death.ts';
 
 /** Something to know that stops nothing, and has no event of its own. */
@@ -141,7 +142,9 @@ export type RunEvent =
   | IndexEvent
   | SummaryEvent
   | VerifyingEvent
-  | VerifiedEvent;
+  | VerifiedEvent
+  | FollowingEvent
+  | CutOverEvent;
 
 export interface EventListener {
   /** Called for each event, in their order, while the work goes on. What it throws ends the process. */

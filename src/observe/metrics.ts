@@ -144,6 +144,9 @@ export class CollectedMetrics implements JobListener {
         this.#setState(event.source, 'verifying');
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
         return;
+      case 'following':
+      case 'cut-over':
+        return;
       case 'verified':
         this.#setState(event.source, 'verified');
         this.#differences.set({ collection: event.source }, countDifferences(event));

@@ -11,10 +11,20 @@ export interface WorkerTarget {
   readonly answerTimeoutMs: number;
 }
 
+/** A collection of a stream, for the process that follows it by now. */
+export interface FollowedCollection {
+  readonly streamId: string;
+  readonly collectionNo: number;
+  /** See `streams.epoch` of the ledger. */
+  readonly epoch: number;
+}
+
 /** What a worker needs before its first batch. */
 export interface WorkerSettings extends WorkerTarget {
   /** What is done with each batch. */
-  readonly purpose: 'load' | 'compare' | 'collect-keys';
+  readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge';
+  /** Of a merge: whose changes are merged. */
+  readonly stream?: FollowedCollection;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;
   readonly plan: Plan;

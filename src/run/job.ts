@@ -10,10 +10,12 @@ import {
 } from '../common/errors.ts';
 import type { Outcome } from '../observe/events.ts';
 import { describeFailure, isEndOfAll } from './failure.ts';
+import { Follower } from './follow/follower.ts';
 import { withLane, type Lane } from './lane.ts';
 import { Listeners, type JobListener } from '../observe/listeners.ts';
 import { Migration, type Copied } from './run.ts';
 import { chooseTable } from '../plan/make-plan.ts';
+import type { RunStream } from './prepare.ts';
 import type { Pool } from '../workers/pool/pool.ts';
 import { explainDatabaseError } from '../postgres/connection/connection.ts';
 import { finishJob, listBegun, markCollection, openJob, planJob } from '../postgres/ledger/jobs.ts';
@@ -76,6 +78,8 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
 }
 
 interface JobOptions extends Omit<MigrateOptions, 'listeners'> {
+  /** Set where changes are followed. */
+  readonly follower?: Follower;
   readonly config: Config;
   readonly listeners: Listeners;
   readonly database: Database;
@@ -108,6 +112,48 @@ class Job {
 
   /** @param lane for all that is not done side by side */
   async execute(lane: Lane): Promise<Result> {
+    if (!this.#options.config.isFollowed) return await this.#copyAll(lane);
+    const { config, database, listeners, signal } = this.#options;
+    const { onEvent } = listeners;
+    const follower = await Follower.open({ config, database, lane, onEvent, signal });
+    try {
+      // What is copied beside changes that are lost is of no use.
+      const both = AbortSignal.any([signal, follower.failure]);
+      const job = new Job({ ...this.#options, signal: both, follower, isTrial: false });
+      return await job.#copyAndFollow(lane, follower);
+    } catch (error) {
+      throw follower.failure.aborted && !signal.aborted ? follower.failure.reason : error;
+    } finally {
+      await follower.close();
+    }
+  }
+
+  async #copyAndFollow(lane: Lane, follower: Follower): Promise<Result> {
+    const { config, database, listeners, workforce } = this.#options;
+    const { mongoCollection } = config;
+    let result = await this.#copyAll(lane);
+    const leftOut = new Set<string>();
+    while (result.failures.length === 0) {
+      const end = await follower.follow(await workforce.supervise(), leftOut);
+      switch (end.kind) {
+        case 'cut-over':
+          listeners.onEvent({ kind: 'cut-over', source: `${database.name}.${describeSelection(config)}` });
+          return result;
+        case 'new':
+          for (const name of end.collections) leftOut.add(name);
+          if (!namesSeveral(mongoCollection)) break;
+          result = await this.#copyAll(lane);
+          for (const name of end.collections)
+            if ((await follower.findRun(name)) !== null) leftOut.delete(name);
+          break;
+        case 'ended':
+          return { ...result, failures: end.errors.map((error) => describeFailure(error.message, error)) };
+      }
+    }
+    return result;
+  }
+
+  async #copyAll(lane: Lane): Promise<Result> {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
@@ -162,7 +208,9 @@ class Job {
     });
     const all = names.map((name) => results.get(name) ?? nothing);
     const failures = all.flatMap((result) => result.failures);
-    if (failures.length === 0) await lane.session.transaction((client) => finishJob(client, jobId));
+    // What is followed goes on as the same job, until it is cut over.
+    if (failures.length === 0 && !config.isFollowed)
+      await lane.session.transaction((client) => finishJob(client, jobId));
     return {
       summaries: all.flatMap(({ summaries }) => summaries),
       copiedBefore: all.flatMap(({ copiedBefore }) => copiedBefore),
@@ -218,23 +266,34 @@ class Job {
     const { config, planFile, isTrial, listeners, workforce } = this.#options;
     const table = chooseTable(config.postgresSchema, collection, planFile);
     const source = await this.#open(lane, collection);
+    const stream = await this.#streamOf(collection);
+    if (stream?.runId === null && (await source.sample(1)).documents.length === 0)
+      throw nothingYet(source.name);
     await lane.lock((client) => lockTable(client, table));
     const migration = new Migration({
       ...{ session: lane.session, supervisor: await workforce.supervise(), source, table },
       ...{ config: { ...config, indexJobs }, jobId, planFile, isTrial, listeners, signal },
+      ...(stream === null ? {} : { stream }),
       onLoaded: async () => {
         // The memory and the connections of workers serve the indexes better.
-        if (isLast) await workforce.dismiss();
+        if (isLast && stream === null) await workforce.dismiss();
       },
     });
     return await migration.execute();
   }
 
+  async #streamOf(collection: string): Promise<RunStream | null> {
+    const { follower } = this.#options;
+    if (follower === undefined) return null;
+    const run = await follower.findRun(collection);
+    return { streamId: follower.streamId, runId: run?.runId ?? null };
+  }
+
   /** @throws SourceChangedError where a run of it is not finished, and nothing is left to finish it with */
   async #open(lane: Lane, collection: string): Promise<Source> {
-    const { config, database } = this.#options;
+    const { config, database, follower } = this.#options;
     try {
-      return await database.open(collection, config.filter);
+      return await database.open(collection, config.filter, follower?.time);
     } catch (error) {
       if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
       const name = `${database.name}.${collection}`;
@@ -249,6 +308,14 @@ class Job {
       });
     }
   }
+}
+
+/** Columns are inferred from documents: what is written later begins a run of its own then. */
+function nothingYet(source: string): NothingToCopyError {
+  return new NothingToCopyError(`the collection ${source} has no documents to be copied yet`, {
+    code: 'COLLECTION_EMPTY',
+    fix: 'start again once there are some.',
+  });
 }
 
 function toResult(copied: Copied): Result {

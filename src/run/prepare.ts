@@ -3,12 +3,14 @@
  * run goes as far as this.
  */
 
+import { UsageError } from '../common/errors.ts';
+import { invoke } from '../config/invocation.ts';
 import type { Config, IfExists } from '../config/config.ts';
 import { describeChoices } from '../plan/choices.ts';
 import { planIndexes, type LeftIndex } from '../plan/indexes/index-plan.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import type { Plan } from '../transcode/plan.ts';
-import { decideRun, type RunDecision } from '../postgres/ledger/run-decision.ts';
+import { decideRun, describeRun, type RunDecision } from '../postgres/ledger/run-decision.ts';
 import type { Run, RunSettings } from '../postgres/ledger/runs.ts';
 import { readMajorVersion } from '../postgres/connection/server-check.ts';
 import type { Session } from '../postgres/connection/session.ts';
@@ -28,6 +30,15 @@ export interface PreparationOptions {
   /** See `RunRequest`. */
   readonly jobId: string | null;
   readonly isTrial: boolean;
+  /** Whose changes are followed; absent for a copy alone. */
+  readonly stream?: RunStream;
+}
+
+/** The stream that a run is copied for. */
+export interface RunStream {
+  readonly streamId: string;
+  /** The run that has copied the collection for it, or is at it; null where none is. */
+  readonly runId: string | null;
 }
 
 export type Preparation =
@@ -56,12 +67,22 @@ interface Outlook {
 
 /** @throws MigrationError, or the error of Postgres as it is */
 export async function prepareRun(options: PreparationOptions): Promise<Preparation> {
-  const { config, session, source, table, planFile, jobId, isTrial } = options;
+  const { config, session, source, table, planFile, jobId, isTrial, stream } = options;
   const { ifExists, isRestart } = config;
+  const followedRun = stream?.runId ?? null;
   const choices = describeChoices(config, planFile);
   const settings = { source: source.name, collectionId: source.identity, choices };
-  const request = { table, settings, ifExists, isRestart, isTrial, jobId };
+  const request = { table, settings, ifExists, isRestart, isTrial, jobId, followedRun };
   const decision = await session.run((client) => decideRun(client, request));
+  if (decision.kind !== 'begin' && stream !== undefined && decision.run.runId !== followedRun) {
+    throw new UsageError(
+      `${describeRun(decision.run)} was begun without --follow: what changed since then is not known`,
+      {
+        code: 'RUN_NOT_FOLLOWED',
+        fix: `begin from scratch with --restart; or ${invoke('repair')} compares, and copies what differs.`,
+      },
+    );
+  }
   if (decision.kind === 'done') return decision;
   if (decision.kind === 'begin') return await prepareBeginning(options, settings, decision);
   const { run } = decision;

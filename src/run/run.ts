@@ -14,6 +14,7 @@ import type { Supervisor } from '../workers/supervisor/supervisor.ts';
 import { describePostgres, explainDatabaseError } from '../postgres/connection/connection.ts';
 import { assignRun } from '../postgres/ledger/jobs.ts';
 import { describeDone, describeRun } from '../postgres/ledger/run-decision.ts';
+import { requireUniqueKey } from '../postgres/follow/key-check.ts';
 import { beginRun, continueRun, type OpenRun } from '../postgres/table/run-opening.ts';
 import { readTotals } from '../postgres/ledger/runs.ts';
 import { prepareRun, type PreparationOptions } from './prepare.ts';
@@ -103,7 +104,10 @@ export class Migration {
     await reachFailpoint('primary-after-plan');
     // What is in the way of the run is removed for documents that are there.
     await source.requireUnchanged();
-    const run = await beginRun(session, settings, ifExists, jobId, intervals);
+    const streamId = this.#options.stream?.streamId ?? null;
+    if (streamId !== null && ifExists !== 'drop')
+      await session.run((client) => requireUniqueKey(client, settings.plan));
+    const run = await beginRun(session, settings, ifExists, jobId, intervals, streamId);
     if (removes !== null) this.#notify(`removed ${removes}`);
     return { kind: 'open', run, specs };
   }

@@ -36,8 +36,23 @@ export interface Batch extends Page, Pick<Range, 'rangeNo' | 'epoch' | 'after'> 
    * batch's row in the ledger. It leaves a number for each document, so that a batch can be split.
    */
   readonly number: number;
+  /** Of documents that changed and are read again; absent for those of a copy. */
+  readonly drain?: Drain;
   /** Not to be looked into but to be made a dead letter: why. Its one document ended the workers that tried. */
   readonly deadly?: string;
+}
+
+/** What comes with documents that changed: which were asked for, some of which are not there any more. */
+export interface Drain {
+  readonly slot: number;
+  /** Counts the drains of the slot, from 0: one that is late, or comes twice, is refused by it. */
+  readonly drainNo: number;
+  /** A BSON array of `{_id: …}`, each once. */
+  readonly ids: Uint8Array;
+  /** For each of them its rows in the journal. */
+  readonly seqs: readonly (readonly number[])[];
+  /** It has ended the workers that tried: nothing is to be done for it, and its documents come again one by one. */
+  readonly isGivenUp?: boolean;
 }
 
 /** What tells a batch from all others of its run. */

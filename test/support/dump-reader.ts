@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { deserialize, EJSON, serialize, type Document } from 'bson';
 import { openDump } from '../../src/source/dump/dump-database.ts';
 import type { Source } from '../../src/source/source.ts';
-import { listDocuments } from '../../src/source/mongo/documents.ts';
 import type { Interval } from '../../src/source/page.ts';
+import { listDocuments } from '../../src/bson/cursor.ts';
 
 export interface Reading {
   /** In canonical Extended JSON, in their order. */

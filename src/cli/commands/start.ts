@@ -15,7 +15,7 @@ import { print, printJson, say } from '../output.ts';
 import { namesSeveral } from '../../config/collection-choice.ts';
 import { noUrl, SecretUrl } from '../../config/secret-url.ts';
 import { describeVerification, isProven } from '../text/verification.ts';
-import type { Verified } from './verify.ts';
+import type { Verified } from '../../run/verify/verify.ts';
 import { invoke } from '../../config/invocation.ts';
 import type { PlanFile } from '../../plan/file/plan-schema.ts';
 
@@ -125,7 +125,7 @@ async function compareAll(
   leftOut: ReadonlySet<string> = new Set(),
 ): Promise<Verified> {
   // Loads the driver, which `start` loads only once its workers come up.
-  const { verify: compare } = await import('./verify.ts');
+  const { verify: compare } = await import('../../run/verify/verify.ts');
   const printer: JobListener = {
     onEvent: (event) => {
       if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);

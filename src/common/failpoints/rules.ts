@@ -20,6 +20,12 @@ export const failpointNames = [
   'primary-in-index-build',
   'primary-before-finish',
   'primary-after-finish',
+  'primary-reads-changes',
+  'primary-before-journal',
+  'primary-before-drain',
+  'worker-in-merge',
+  'worker-before-merge-commit',
+  'primary-after-drain',
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 

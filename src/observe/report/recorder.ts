@@ -56,6 +56,8 @@ export class Recorder implements JobListener {
       case 'index':
       case 'verifying':
       case 'verified':
+      case 'following':
+      case 'cut-over':
         return;
     }
   }

@@ -20,6 +20,8 @@ export interface RunRequest {
   readonly isRestart: boolean;
   /** The job that the run is part of when several collections are copied; null for a single one. */
   readonly jobId: string | null;
+  /** The run that has copied the collection for the stream that is followed; null where there is none. */
+  readonly followedRun: string | null;
   /** On trial servers a run in the way is replaced without being asked. */
   readonly isTrial: boolean;
 }
@@ -41,6 +43,8 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
   if (isRestart) return await beginAnew(client, request, run);
+  // Its table may have become empty since, or hold what the ledger of the copy does not know.
+  if (run.isFinished && run.runId === request.followedRun) return await tellDone(client, run);
   if (run.isFinished) {
     const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
     const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;

@@ -38,6 +38,21 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   });
 }
 
+/** @throws UsageError when another session holds the lock */
+export async function lockStream(client: pg.Client, streamId: string): Promise<void> {
+  const name = streamLock(streamId);
+  if (await waitForLock(client, name)) return;
+  throw new UsageError(`another process follows the same collections${await describeHolder(client, name)}`, {
+    code: 'STREAM_BUSY',
+    fix: 'let it follow, or stop it: the same command then goes on where it stopped.',
+  });
+}
+
+/** Whether some session holds the lock; takes none itself. */
+export async function isStreamLocked(client: pg.Client, streamId: string): Promise<boolean> {
+  return await isLocked(client, streamLock(streamId));
+}
+
 /**
  * Keeps every other session from loading these tables, and from these jobs, until the end of the transaction.
  * @returns who is at work on them, for people; empty when nobody is, and all locks are taken
@@ -100,6 +115,10 @@ export async function isJobLocked(client: pg.Client, jobId: string): Promise<boo
 /** Unlike any qualified name, which is quoted. */
 function jobLock(jobId: string): string {
   return `job ${jobId}`;
+}
+
+function streamLock(streamId: string): string {
+  return `stream ${streamId}`;
 }
 
 async function isLocked(client: pg.Client, name: string): Promise<boolean> {

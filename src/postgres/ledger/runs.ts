@@ -49,6 +49,11 @@ export async function listRuns(client: pg.Client, { schema, table }: TableName):
   return await selectRuns(client, 'table_schema = $1 AND table_name = $2', [schema, table]);
 }
 
+/** @returns null for one that was replaced */
+export async function findRunById(client: pg.Client, runId: string): Promise<Run | null> {
+  return (await selectRuns(client, 'run_id = $1', [runId]))[0] ?? null;
+}
+
 /** The runs that copied a collection, into whichever table, the latest first. */
 export async function listRunsOfSource(client: pg.Client, source: string): Promise<Run[]> {
   return await selectRuns(client, 'source = $1', [source]);

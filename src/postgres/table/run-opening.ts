@@ -8,6 +8,7 @@ import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
 import { findRun, insertRun, readTotals, replaceRuns, type Run, type RunSettings } from '../ledger/runs.ts';
 import type { Session } from '../connection/session.ts';
+import { assignStreamRun } from '../ledger/streams.ts';
 import { endStrays } from '../connection/strays.ts';
 import { prepareTarget } from './target.ts';
 import type { RunTotals } from '../ledger/run-totals.ts';
@@ -39,6 +40,7 @@ export async function beginRun(
   ifExists: IfExists,
   jobId: string | null,
   intervals: readonly Interval[] = [{ after: null, until: null }],
+  streamId: string | null = null,
 ): Promise<OpenRun> {
   return await session.transaction(async (client) => {
     const { plan } = settings;
@@ -55,6 +57,7 @@ export async function beginRun(
     const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
+    if (streamId !== null) await assignStreamRun(client, streamId, collectionOf(settings.source), runId);
     const start = { epoch: 1, isLoaded: false, committed: nothing };
     return { runId, settings, ...before, ranges, ...start };
   }, 'long');
@@ -70,4 +73,9 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
     const committed = await readTotals(client, runId);
     return { runId, epoch, settings, ...before, isLoaded, ranges, committed };
   }, 'long');
+}
+
+/** @param source `database.collection`; a database has no dot in its name */
+function collectionOf(source: string): string {
+  return source.slice(source.indexOf('.') + 1);
 }

@@ -3,11 +3,10 @@
 import { deserialize, type Document } from 'bson';
 import { SourceError } from '../../common/errors.ts';
 import { bsonTypes } from '../../bson/types.ts';
-import { findField } from '../../bson/cursor.ts';
-import { listDocuments } from '../mongo/documents.ts';
 import { readIndexSpec, type IndexSpec } from '../index-spec.ts';
 import { JsonError } from '../../bson/json/json-error.ts';
 import { JsonToBson } from '../../bson/json/json-to-bson.ts';
+import { findField, listDocuments } from '../../bson/cursor.ts';
 
 export interface DumpMetadata {
   /** Null where an old mongodump did not tell. */

@@ -5,10 +5,10 @@
 
 import type { Db } from 'mongodb';
 import { SourceChangedError } from '../../common/errors.ts';
-import { listDocuments } from './documents.ts';
 import { collectionIdOf, findCollection, findNameOf } from './list-collections.ts';
 import { MemberBehindError } from './mongo-errors.ts';
 import { RawCommands } from './raw-commands.ts';
+import { listDocuments } from '../../bson/cursor.ts';
 
 export class CollectionIdentity {
   /** The collection's UUID, as text; null where the server tells none: then any of its name is taken for it. */

@@ -7,7 +7,7 @@ import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { arrayOf, buildDocument, objectOf } from '../../bson/build.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { CollectionIdentity } from './collection-identity.ts';
-import { listDocuments, readBatch, requireId } from './documents.ts';
+import { readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from '../../bson/filter.ts';
 import { filtersBetween, readId } from './id-brackets.ts';
@@ -23,11 +23,13 @@ import { matching, RawCommands } from './raw-commands.ts';
 import { decodeErrors, eventOptions } from './raw-errors.ts';
 import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
-import { sampleByFind, sampleEnds } from './sample-by-find.ts';
+import { sampleByFind, sampleEnds } from './sampling/sample-by-find.ts';
+import { isRefusedConcern, noGuarantee, type ReadGuarantee } from './read-guarantee.ts';
 import { UnknownTypes } from './unknown-types.ts';
 import type { Divide, Hints, IdSample, Lookup, Sample, Source } from '../source.ts';
 import { invoke } from '../../config/invocation.ts';
 import type { Interval, Page } from '../page.ts';
+import { listDocuments } from '../../bson/cursor.ts';
 
 /** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
 const serverSelectionTimeoutMs = 10_000;
@@ -47,6 +49,10 @@ export interface CollectionOptions extends Insistence {
   readonly answerTimeoutMs: number;
   /** A BSON document; only documents that match are read, all when absent. */
   readonly filter?: Uint8Array | undefined;
+  /** How fresh documents are, and whether they stay. */
+  readonly guarantee?: ReadGuarantee;
+  /** One without documents is opened as well: they are to come. */
+  readonly mayBeEmpty?: boolean;
   /** Each page would cost the server a pass over the whole collection: it is read through one cursor instead. */
   readonly scansForPages?: boolean;
 }
@@ -93,14 +99,15 @@ export async function openCollection(client: MongoClient, options: CollectionOpt
 async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
   const collectionId = await requireCollection(db, options.collection);
   const source = new CollectionSource(db, options, collectionId);
-  if (!(await source.hasDocuments())) {
+  if (!(await source.hasDocuments()) && options.mayBeEmpty !== true) {
     throw new NothingToCopyError(`the collection ${source.name} is empty`, {
       code: 'COLLECTION_EMPTY',
       fix: `correct MONGO_DB and MONGO_COLLECTION, or fill it (${invoke('seed')}).`,
     });
   }
   const { filter, collection } = options;
-  if (filter !== undefined && !(await hasMatch(new RawCommands(db, collection), filter))) {
+  if (filter === undefined || options.mayBeEmpty === true) return source;
+  if (!(await hasMatch(new RawCommands(db, collection), filter))) {
     throw new NothingToCopyError(`no document of ${source.name} matches the filter`, {
       code: 'FILTER_MATCHES_NOTHING',
       fix: 'correct FILTER.',
@@ -126,7 +133,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
     this.#db = db;
-    this.#commands = new RawCommands(db, options.collection);
+    this.#commands = new RawCommands(db, options.collection, options.guarantee);
     this.#options = options;
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
@@ -140,16 +147,32 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   }
 
   async requireUnchanged(): Promise<void> {
-    await this.#read(() => this.#identity.requireSameAndFilled());
+    await this.#read(() =>
+      this.#options.mayBeEmpty === true
+        ? this.#identity.requireSame()
+        : this.#identity.requireSameAndFilled(),
+    );
     await this.#requireRecent();
   }
 
   /** Whatever the filter says. */
   async hasDocuments(): Promise<boolean> {
-    const [first] = listDocuments(readBatch(await this.#commands.find(buildDocument(), 1, 1)));
+    const [first] = listDocuments(readBatch(await this.#findFirst()));
     // Not later, when a table was made for it: a document without an _id is refused here.
     if (first !== undefined) requireId(first);
     return first !== undefined;
+  }
+
+  /** The first question to the collection, which shows whether the server can promise what is asked of it. */
+  async #findFirst(): Promise<Uint8Array> {
+    const { guarantee = noGuarantee, mayBeEmpty = false } = this.#options;
+    try {
+      return await this.#commands.find(buildDocument(), 1, 1);
+    } catch (error) {
+      if (mayBeEmpty || !guarantee.isGiven || !isRefusedConcern(error)) throw error;
+      guarantee.giveUp();
+      return await this.#commands.find(buildDocument(), 1, 1);
+    }
   }
 
   estimateCount(): Promise<number> {

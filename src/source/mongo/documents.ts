@@ -1,7 +1,7 @@
 /** Raw documents of a reply: listed, and told by their `_id`. */
 
 import { SourceError } from '../../common/errors.ts';
-import { DocumentCursor, findField } from '../../bson/cursor.ts';
+import { findField } from '../../bson/cursor.ts';
 import { copyId } from '../../bson/document-id.ts';
 
 /** The array of documents in a reply's `cursor`, as BSON bytes. */
@@ -10,15 +10,6 @@ export function readBatch(cursor: Uint8Array): Uint8Array {
   if (batch === null)
     throw new SourceError('the server answered without a batch of documents', { code: 'MONGO_REPLY' });
   return cursor.subarray(batch.valueStart, batch.valueEnd);
-}
-
-/** @param array the bytes of a BSON array of documents */
-export function listDocuments(array: Uint8Array): Uint8Array[] {
-  const documents: Uint8Array[] = [];
-  for (const cursor = new DocumentCursor(array); cursor.next();) {
-    documents.push(array.subarray(cursor.start, cursor.end));
-  }
-  return documents;
 }
 
 /** `{_id: …}` of a document, as BSON. @throws SourceError when it has none */

@@ -2,8 +2,9 @@
 
 import { MongoServerError, type Db } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
-import { listDocuments, readBatch } from './documents.ts';
+import { readBatch } from './documents.ts';
 import { readIndexSpec, type IndexSpec } from '../index-spec.ts';
+import { listDocuments } from '../../bson/cursor.ts';
 
 /** More than the 64 that a collection can have, so that one reply has them all. */
 const batchSize = 1000;

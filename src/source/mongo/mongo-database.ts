@@ -9,7 +9,11 @@ import { insist } from './insist.ts';
 import { listCollections } from './list-collections.ts';
 import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
 import { RawCommands } from './raw-commands.ts';
-import { readServerTraits, type ServerTraits } from './server-traits.ts';
+import { MongoChanges } from './changes/mongo-changes.ts';
+import { ReadGuarantee } from './read-guarantee.ts';
+import { readServerTraits, readSetTime, type ServerTraits } from './server-traits.ts';
+import type { Changes } from '../changes.ts';
+import type { ClusterTime } from '../cluster-time.ts';
 import type { Source } from '../source.ts';
 
 export interface MongoDatabaseOptions extends Omit<
@@ -26,8 +30,18 @@ export class MongoDatabase implements Database {
   readonly #options: MongoDatabaseOptions;
   readonly #traits: ServerTraits;
 
-  private constructor(client: MongoClient, options: MongoDatabaseOptions, traits: ServerTraits) {
+  readonly #time: ClusterTime | null;
+  readonly changes: Changes;
+
+  private constructor(
+    client: MongoClient,
+    options: MongoDatabaseOptions,
+    traits: ServerTraits,
+    time: ClusterTime | null,
+  ) {
     this.#traits = traits;
+    this.#time = time;
+    this.changes = new MongoChanges(client, options);
     this.name = options.db;
     this.#client = client;
     this.#options = options;
@@ -39,7 +53,8 @@ export class MongoDatabase implements Database {
     try {
       const traits = await insist(() => readServerTraits(client), options);
       if (traits.notice !== null) options.onNotice?.(traits.notice);
-      return new MongoDatabase(client, options, traits);
+      const time = await insist(() => readSetTime(client), options);
+      return new MongoDatabase(client, options, traits, time);
     } catch (error) {
       await client.close();
       throw explainMongoError(error, options.url);
@@ -54,9 +69,14 @@ export class MongoDatabase implements Database {
     }
   }
 
-  async open(collection: string, filter?: Uint8Array): Promise<Source> {
+  async open(collection: string, filter?: Uint8Array, after?: ClusterTime): Promise<Source> {
     const { scansForPages } = this.#traits;
-    return await openCollection(this.#client, { ...this.#options, collection, filter, scansForPages });
+    return await openCollection(this.#client, {
+      ...this.#options,
+      ...{ collection, filter, scansForPages },
+      guarantee: new ReadGuarantee(after ?? this.#time),
+      mayBeEmpty: after !== undefined,
+    });
   }
 
   close(): Promise<void> {

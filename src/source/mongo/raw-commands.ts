@@ -7,16 +7,20 @@ import { deserialize } from 'bson';
 import type { BSON, Db, Long } from 'mongodb';
 import { asObject } from '../../bson/build.ts';
 import { AnswerWatch } from './answer-watch.ts';
-import { listDocuments, readBatch } from './documents.ts';
+import { readBatch } from './documents.ts';
 import { cursorIdOf } from './paging.ts';
+import { noGuarantee, type ReadGuarantee } from './read-guarantee.ts';
 import { rawField } from './raw-field.ts';
+import { listDocuments } from '../../bson/cursor.ts';
 
 export class RawCommands {
   readonly #db: Db;
   readonly #collection: string;
   readonly #watch: AnswerWatch;
+  readonly #guarantee: ReadGuarantee;
 
-  constructor(db: Db, collection: string) {
+  constructor(db: Db, collection: string, guarantee = noGuarantee) {
+    this.#guarantee = guarantee;
     this.#db = db;
     this.#watch = AnswerWatch.of(db.client);
     this.#collection = collection;
@@ -83,8 +87,8 @@ export class RawCommands {
 
   /** `command` does not take it from the URL by itself. */
   #withReadConcern(command: BSON.Document): BSON.Document {
-    const { readConcern } = this.#db;
-    return readConcern === undefined ? command : { ...command, readConcern: readConcern.toJSON() };
+    const readConcern = this.#guarantee.readConcernOf(this.#db);
+    return readConcern === undefined ? command : { ...command, readConcern };
   }
 
   async #run(command: BSON.Document): Promise<BSON.Document> {

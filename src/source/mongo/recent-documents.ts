@@ -4,8 +4,9 @@
  */
 
 import { SourceChangedError } from '../../common/errors.ts';
-import { listDocuments, requireId } from './documents.ts';
+import { requireId } from './documents.ts';
 import type { Page } from '../page.ts';
+import { listDocuments } from '../../bson/cursor.ts';
 
 const keptIds = 10;
 const idsOfPage = 5;

@@ -1,8 +1,10 @@
 /** What a server is that speaks MongoDB's protocol, as far as the way of reading depends on it. */
 
-import type { MongoClient } from 'mongodb';
+import { Timestamp, type MongoClient } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
 import { isPassingMongoError } from './mongo-errors.ts';
+import { fromTimestamp } from './read-guarantee.ts';
+import type { ClusterTime } from '../cluster-time.ts';
 
 export interface ServerTraits {
   /** Has no index to read a page by: each costs a pass over the whole collection. */
@@ -28,6 +30,24 @@ export async function readServerTraits(client: MongoClient): Promise<ServerTrait
   } catch (error) {
     if (isPassingMongoError(error)) throw error;
     return ordinary;
+  }
+}
+
+/**
+ * What a replica set, or a cluster of shards, has for its time now; null for a server that has none.
+ * @throws only what passes
+ */
+export async function readSetTime(client: MongoClient): Promise<ClusterTime | null> {
+  try {
+    const { readPreference } = client;
+    const hello = await AnswerWatch.of(client).guard((options) =>
+      client.db('admin').command({ hello: 1 }, { ...options, readPreference }),
+    );
+    const isSet = typeof hello.setName === 'string' || hello.msg === 'isdbgrid';
+    return isSet && hello.operationTime instanceof Timestamp ? fromTimestamp(hello.operationTime) : null;
+  } catch (error) {
+    if (isPassingMongoError(error)) throw error;
+    return null;
   }
 }
 

@@ -31,6 +31,11 @@ export class InFlight {
     this.#deaths++;
     const { rangeNo, number, documentCount } = this.batch;
     if (this.#deaths < deathsToSplit) return null;
+    const { drain } = this.batch;
+    if (drain !== undefined && drain.seqs.length > 1) {
+      this.batch = { ...this.batch, drain: { ...drain, isGivenUp: true } };
+      return `the changed documents of slot ${drain.slot} end workers and are read again one by one`;
+    }
     if (documentCount === 1) {
       this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
       return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;

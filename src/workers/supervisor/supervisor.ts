@@ -27,7 +27,7 @@ import { ExitCode, fromWireError, MigrationError, stopSignals, toWireError } fro
 import type { Batch } from '../../source/page.ts';
 import { ActiveRun } from './active-run.ts';
 import { Backlog } from './backlog.ts';
-import { Changes } from './changes.ts';
+import { Announcements } from '../../common/announcements.ts';
 import type { Clock } from '../../common/clock.ts';
 import { DeathBudget, type DeathVerdict } from './death-budget.ts';
 import { HangWatch } from './hang-watch.ts';
@@ -82,7 +82,7 @@ export class Supervisor {
   #isStopping = false;
   #isKilling = false;
   #failure: MigrationError | undefined;
-  readonly #changes = new Changes();
+  readonly #changes = new Announcements();
   readonly #peakMemoryById = new Map<string, number>();
 
   constructor(options: SupervisorOptions) {

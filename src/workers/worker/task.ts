@@ -10,7 +10,7 @@ import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
 export type TaskResult = Pick<
   Ack,
-  'isDuplicate' | 'documentCount' | 'copied' | 'deadLettered' | 'steps' | 'comparison'
+  'isDuplicate' | 'documentCount' | 'copied' | 'deadLettered' | 'steps' | 'comparison' | 'merge'
 >;
 
 export interface Task {
@@ -34,6 +34,18 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
           ...accountOf(encoded),
           comparison: await comparer.compare(batch, encoded),
         }),
+      };
+    }
+    case 'merge': {
+      const { Merger } = await import('../../postgres/follow/merge.ts');
+      const merger = new Merger(session, settings);
+      return {
+        perform: async (batch, encoded) => {
+          const merge = await merger.merge(batch, encoded);
+          const { inserted, updated, deadLettered, isStale } = merge;
+          const { documentCount } = batch;
+          return { isDuplicate: isStale, documentCount, copied: inserted + updated, deadLettered, merge };
+        },
       };
     }
     case 'collect-keys': {

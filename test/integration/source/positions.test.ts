@@ -2,20 +2,20 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { migrate, verify } from '../../../src/index.ts';
-import { listDocuments, requireId } from '../../../src/source/mongo/documents.ts';
+import { requireId } from '../../../src/source/mongo/documents.ts';
 import { canDivide, intervalsBetween } from '../../../src/source/mongo/id-cuts.ts';
 import { MongoDatabase } from '../../../src/source/mongo/mongo-database.ts';
 import type { Interval } from '../../../src/source/page.ts';
 import type { Source } from '../../../src/source/source.ts';
 import type { BsonValue } from '../../../src/bson/build.ts';
 import { bsonTypes } from '../../../src/bson/types.ts';
-import { findField } from '../../../src/bson/cursor.ts';
 import { runCli } from '../../support/cli.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { hostileId, insertIds } from '../../support/hostile-ids.ts';
 import { int32, int64, rawDocument, rawString } from '../../support/raw-bson.ts';
 import { lacking } from '../../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
+import { findField, listDocuments } from '../../../src/bson/cursor.ts';
 
 const everything: Interval = { after: null, until: null };
 

@@ -7,11 +7,11 @@ import type { Database } from '../../../src/source/database.ts';
 import { MongoDatabase } from '../../../src/source/mongo/mongo-database.ts';
 import { canDivide, chooseCuts, intervalsBetween } from '../../../src/source/mongo/id-cuts.ts';
 import type { Source } from '../../../src/source/source.ts';
-import { findField } from '../../../src/bson/cursor.ts';
-import { listDocuments, requireId } from '../../../src/source/mongo/documents.ts';
+import { requireId } from '../../../src/source/mongo/documents.ts';
 import type { Interval } from '../../../src/source/page.ts';
 import { everyValue } from '../../support/bson-corpus.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
+import { findField, listDocuments } from '../../../src/bson/cursor.ts';
 
 const everything: Interval = { after: null, until: null };
 

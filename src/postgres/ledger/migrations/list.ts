@@ -6,6 +6,7 @@
 import { sql as first } from './000005.ts';
 import { sql as ranges } from './000006.ts';
 import { sql as phases } from './000007.ts';
+import { sql as follow } from './000008.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -17,6 +18,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 5, name: 'first', sql: first },
   { number: 6, name: 'ranges-own-batches', sql: ranges },
   { number: 7, name: 'phases', sql: phases },
+  { number: 8, name: 'follow', sql: follow },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -8,12 +8,12 @@ import { deserialize, EJSON, Int32, ObjectId, serialize, type Document } from 'b
 import { DamagedDumpError, NothingToCopyError, SourceError } from '../../../../src/common/errors.ts';
 import { splitBatch } from '../../../../src/workers/supervisor/split.ts';
 import { Crc64 } from '../../../../src/source/dump/crc64.ts';
-import { listDocuments } from '../../../../src/source/mongo/documents.ts';
 import type { Batch } from '../../../../src/source/page.ts';
 import { describeId } from '../../../../src/bson/json/describe-id.ts';
 import { crc64, dumpArchive, dumpBson } from '../../../support/dump.ts';
 import { openSource, readDump, readSource } from '../../../support/dump-reader.ts';
 import { int32 } from '../../../support/raw-bson.ts';
+import { listDocuments } from '../../../../src/bson/cursor.ts';
 
 const documents: Document[] = Array.from({ length: 20 }, (_, index) => ({
   _id: new Int32(index),

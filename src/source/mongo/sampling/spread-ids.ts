@@ -1,8 +1,8 @@
 /** Points between the first and the last `_id` of a collection, to read a sample from all over it. */
 
-import { doubleOf, type BsonValue } from '../../bson/build.ts';
-import { bsonTypes } from '../../bson/types.ts';
-import { readId } from './id-brackets.ts';
+import { doubleOf, type BsonValue } from '../../../bson/build.ts';
+import { bsonTypes } from '../../../bson/types.ts';
+import { readId } from '../id-brackets.ts';
 
 /**
  * @param first `{_id: …}` as BSON, as is `last`

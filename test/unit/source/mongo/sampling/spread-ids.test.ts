@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Decimal128, deserialize, Double, Int32, Long, ObjectId, serialize } from 'bson';
-import { spreadIds } from '../../../../src/source/mongo/spread-ids.ts';
-import { buildDocument, type BsonValue } from '../../../../src/bson/build.ts';
-import { int64, rawDocument, rawString } from '../../../support/raw-bson.ts';
+import { spreadIds } from '../../../../../src/source/mongo/sampling/spread-ids.ts';
+import { buildDocument, type BsonValue } from '../../../../../src/bson/build.ts';
+import { int64, rawDocument, rawString } from '../../../../support/raw-bson.ts';
 
 function spread(first: unknown, last: unknown, count = 4): unknown[] | null {
   return decode(spreadIds(serialize({ _id: first }), serialize({ _id: last }), count));

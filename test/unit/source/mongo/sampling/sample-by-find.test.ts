@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize, type Document } from 'bson';
-import { sampleByFind, type FindDocuments } from '../../../../src/source/mongo/sample-by-find.ts';
-import { rawArray } from '../../../support/raw-bson.ts';
+import { sampleByFind, type FindDocuments } from '../../../../../src/source/mongo/sampling/sample-by-find.ts';
+import { rawArray } from '../../../../support/raw-bson.ts';
 
 interface Stored extends Document {
   _id: number | string;

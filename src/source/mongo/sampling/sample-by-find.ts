@@ -1,9 +1,10 @@
 /** A sample of a collection on a server that cannot choose at random: from all over the `_id` range, or from its ends. */
 
-import { buildDocument, objectOf } from '../../bson/build.ts';
-import { requireId, listDocuments } from './documents.ts';
-import type { Sample, SampleMethod } from '../source.ts';
+import { buildDocument, objectOf } from '../../../bson/build.ts';
+import { requireId } from '../documents.ts';
+import type { Sample, SampleMethod } from '../../source.ts';
 import { spreadIds } from './spread-ids.ts';
+import { listDocuments } from '../../../bson/cursor.ts';
 
 /** Reads by a filter, a BSON document, in the order of `_id` or its reverse; gives the bytes of a BSON array of documents. */
 export type FindDocuments = (filter: Uint8Array, direction: 1 | -1, limit: number) => Promise<Uint8Array>;

@@ -1,7 +1,7 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
 import type { Config } from '../../config/config.ts';
-import { openSource, primarySession } from '../../run/connections.ts';
+import { openSource, primarySession } from '../connections.ts';
 import {
   ExitCode,
   InterruptedError,
@@ -11,7 +11,7 @@ import {
   UsageError,
 } from '../../common/errors.ts';
 import type { Failure, RunEvent, VerificationSummary } from '../../observe/events.ts';
-import { describeFailure, isEndOfAll } from '../../run/failure.ts';
+import { describeFailure, isEndOfAll } from '../failure.ts';
 import { formatPlural } from '../../common/format.ts';
 import { Listeners, type JobListener } from '../../observe/listeners.ts';
 import { options as optionTable } from '../../config/options.ts';
@@ -25,8 +25,8 @@ import { chooseCollections, isChosen, namesSeveral } from '../../config/collecti
 import type { Database } from '../../source/database.ts';
 import { parseFilter } from '../../bson/filter.ts';
 import type { Source } from '../../source/source.ts';
-import { Verification } from '../../run/verify/verification.ts';
-import { chooseSize, Workforce } from '../../run/workforce.ts';
+import { Verification } from './verification.ts';
+import { chooseSize, Workforce } from '../workforce.ts';
 import { createPool } from '../../workers/pool/create-pool.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 

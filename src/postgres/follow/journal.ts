@@ -1,0 +1,160 @@
+/** The journal: ids of documents that were written, until they have been read again and merged. */
+
+import type pg from 'pg';
+import { keyOfId, slotCount, slotOfKey } from '../../bson/id-key.ts';
+import { Output } from '../../bson/output.ts';
+import type { DocumentChange } from '../../source/changes.ts';
+import type { ClusterTime } from '../../source/cluster-time.ts';
+import { COPY_HEADER, COPY_TRAILER } from '../../transcode/copy/copy-format.ts';
+import { copyRows } from '../load/copy.ts';
+import type { FollowedCollection } from '../worker-settings.ts';
+
+const columns = 'stream_id, collection_no, slot, id, changed';
+
+/** A document that was written several times in one reply is written down once. */
+export async function appendChanges(
+  client: pg.Client,
+  streamId: string,
+  changes: readonly DocumentChange[],
+  numberOf: (collection: string) => number,
+): Promise<void> {
+  if (changes.length === 0) return;
+  await copyRows(
+    client,
+    `COPY mongo2pg.changes (${columns}) FROM STDIN (FORMAT binary)`,
+    encodeChanges(streamId, changes, numberOf),
+  );
+}
+
+/** Numeric is told as text elsewhere; in binary it takes digits of base 10,000. */
+function writeNumeric(value: bigint, output: Output): void {
+  const digits: number[] = [];
+  for (let rest = value; rest > 0n; rest /= 10_000n) digits.unshift(Number(rest % 10_000n));
+  output.writeInt32(8 + 2 * digits.length);
+  output.writeInt16(digits.length);
+  output.writeInt16(digits.length - 1);
+  output.writeInt16(0);
+  output.writeInt16(0);
+  for (const digit of digits) output.writeInt16(digit);
+}
+
+function encodeChanges(
+  streamId: string,
+  changes: readonly DocumentChange[],
+  numberOf: (collection: string) => number,
+): Buffer {
+  const output = new Output(changes.length * 96 + 64);
+  output.writeBytes(COPY_HEADER);
+  const seen = new Set<string>();
+  const stream = BigInt(streamId);
+  // The last one of a document counts: it has the latest time.
+  for (let index = changes.length - 1; index >= 0; index--) {
+    const change = changes[index];
+    if (change === undefined) continue;
+    const { collection, id, time } = change;
+    const number = numberOf(collection);
+    const name = `${number} ${Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1')}`;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    output.writeInt16(5);
+    output.writeInt32(8);
+    output.writeInt32(Number(stream >> 32n));
+    output.writeInt32(Number(BigInt.asIntN(32, stream)));
+    output.writeInt32(4);
+    output.writeInt32(number);
+    output.writeInt32(2);
+    output.writeInt16(slotOfKey(keyOfId(id)));
+    output.writeInt32(id.byteLength);
+    output.writeBytes(id);
+    writeNumeric(time, output);
+  }
+  output.writeInt16(COPY_TRAILER);
+  return output.bytes.subarray(0, output.position);
+}
+
+/** Makes the slots of a collection that is about to be followed. To be called in a transaction. */
+export async function prepareSlots(
+  client: pg.Client,
+  { streamId, collectionNo, epoch }: FollowedCollection,
+): Promise<void> {
+  await client.query(
+    `INSERT INTO mongo2pg.slots (stream_id, collection_no, slot, epoch)
+     SELECT $1, $2, slot, $3 FROM generate_series(0, $4 - 1) AS slot
+     ON CONFLICT (stream_id, collection_no, slot) DO UPDATE SET epoch = excluded.epoch`,
+    [streamId, collectionNo, epoch, slotCount],
+  );
+  await client.query(
+    `UPDATE mongo2pg.stream_collections SET followed_at = coalesce(followed_at, now())
+      WHERE stream_id = $1 AND collection_no = $2`,
+    [streamId, collectionNo],
+  );
+}
+
+/** What waits in a slot. */
+export interface SlotWork {
+  readonly collectionNo: number;
+  readonly slot: number;
+  readonly waiting: number;
+  /** Of these, those whose rows Postgres has refused. */
+  readonly refused: number;
+}
+
+/** What waits of a stream, and when the oldest of it was written; null where nothing waits. */
+export async function listSlotWork(
+  client: pg.Client,
+  streamId: string,
+): Promise<{ readonly work: SlotWork[]; readonly oldest: ClusterTime | null }> {
+  const { rows } = await client.query<SlotWork & { oldest: string }>(
+    `SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
+            (count(*) FILTER (WHERE is_refused))::int AS refused, min(changed) AS oldest
+       FROM mongo2pg.changes c WHERE stream_id = $1 GROUP BY 1, 2 ORDER BY 1, 2`,
+    [streamId],
+  );
+  let oldest: ClusterTime | null = null;
+  for (const row of rows) {
+    const time = BigInt(row.oldest);
+    if (oldest === null || time < oldest) oldest = time;
+  }
+  return { work: rows, oldest };
+}
+
+/** What is taken of a slot to be drained. */
+export interface TakenChanges {
+  readonly drainNo: number;
+  /** Every change that was taken was made at this time or before. */
+  readonly time: ClusterTime;
+  readonly rows: readonly { readonly seq: number; readonly id: Buffer }[];
+}
+
+/**
+ * @param includesRefused also those whose rows Postgres has refused before
+ * @returns in one statement, so that the time is that of the rows or later; null for a slot that another process has
+ */
+export async function takeChanges(
+  client: pg.Client,
+  { streamId, collectionNo, epoch }: FollowedCollection,
+  slot: number,
+  { limit, includesRefused }: { readonly limit: number; readonly includesRefused: boolean },
+): Promise<TakenChanges | null> {
+  const { rows } = await client.query<{
+    drainNo: string;
+    time: string;
+    seq: string | null;
+    id: Buffer;
+  }>({
+    name: 'take-changes',
+    text: `SELECT s.drain_no AS "drainNo", t.token_time AS time, c.seq, c.id
+       FROM mongo2pg.slots s JOIN mongo2pg.streams t USING (stream_id)
+       LEFT JOIN LATERAL (
+         SELECT seq, id FROM mongo2pg.changes c
+          WHERE c.stream_id = s.stream_id AND c.collection_no = s.collection_no AND c.slot = s.slot
+            AND ($6 OR NOT c.is_refused)
+          ORDER BY seq LIMIT $5) c ON true
+      WHERE s.stream_id = $1 AND s.collection_no = $2 AND s.slot = $3 AND s.epoch = $4`,
+    values: [streamId, collectionNo, slot, epoch, limit, includesRefused],
+  });
+  const [first] = rows;
+  if (first === undefined) return null;
+  const taken = rows.flatMap(({ seq, id }) => (seq === null ? [] : [{ seq: Number(seq), id }]));
+  return { drainNo: Number(first.drainNo), time: BigInt(first.time), rows: taken };
+}

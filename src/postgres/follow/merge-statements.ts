@@ -1,0 +1,169 @@
+/** The statements of a merge. What is merged stands in temporary tables: the keys asked for, the rows, and their child rows. */
+
+import pg from 'pg';
+import type { Drain } from '../../source/page.ts';
+import type { Plan } from '../../transcode/plan.ts';
+import { isDistinct, keyColumn, keyIndex } from '../compare/expected-rows.ts';
+import { qualifiedName } from '../connection/relations.ts';
+import type { Stage } from '../load/stage.ts';
+import { copyColumns, stagedValues } from '../table/ddl.ts';
+import type { FollowedCollection } from '../worker-settings.ts';
+
+const quote = pg.escapeIdentifier;
+
+/** How the rows of the tables have changed. */
+export interface MergeCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /** Rows of child tables, more or fewer than before. */
+  readonly childRows: number;
+}
+
+export class MergeStatements {
+  readonly #stream: FollowedCollection;
+  readonly #deleteChildren: readonly string[];
+  readonly #merge: string;
+  readonly #insertChildren: readonly string[];
+  readonly #deleteOwn: string;
+
+  /** @param stages for the plan's own table, and those for its children */
+  constructor(plan: Plan, keys: Stage, stages: readonly Stage[], stream: FollowedCollection) {
+    this.#stream = stream;
+    const sql = writeStatements(plan, keys, stages);
+    this.#deleteChildren = sql.deleteChildren;
+    this.#merge = sql.merge;
+    this.#insertChildren = sql.insertChildren;
+    this.#deleteOwn = sql.deleteOwn;
+  }
+
+  /** Keeps other drains of the slot waiting until the end of the transaction. */
+  async lockSlot(
+    client: pg.Client,
+    { slot, drainNo }: Drain,
+    runId: string,
+  ): Promise<{ readonly isCurrent: boolean; readonly hasLetters: boolean }> {
+    const { streamId, collectionNo, epoch } = this.#stream;
+    const { rows } = await client.query<{ hasLetters: boolean }>({
+      name: 'lock-slot',
+      text: `SELECT EXISTS (SELECT FROM mongo2pg.dead_letters WHERE run_id = $6) AS "hasLetters"
+               FROM mongo2pg.slots
+              WHERE stream_id = $1 AND collection_no = $2 AND slot = $3 AND epoch = $4 AND drain_no = $5 FOR UPDATE`,
+      values: [streamId, collectionNo, slot, epoch, drainNo, runId],
+    });
+    return { isCurrent: rows.length > 0, hasLetters: rows[0]?.hasLetters === true };
+  }
+
+  /** @returns `inserted` below 0 where a trigger left rows out */
+  async merge(client: pg.Client): Promise<MergeCounts> {
+    const results = await runAll(client, [...this.#deleteChildren, this.#merge, ...this.#insertChildren]);
+    const { inserted = -1, updated = 0, deleted = 0 } = results[this.#deleteChildren.length]?.counts ?? {};
+    const inChildren = results.slice(this.#deleteChildren.length + 1);
+    const childRows = sumRows(inChildren) - sumRows(results.slice(0, this.#deleteChildren.length));
+    return { inserted, updated, deleted, childRows };
+  }
+
+  async deleteAll(client: pg.Client): Promise<Pick<MergeCounts, 'deleted' | 'childRows'>> {
+    const results = await runAll(client, [...this.#deleteChildren, this.#deleteOwn]);
+    const own = results.at(-1)?.rowCount ?? 0;
+    return { deleted: own, childRows: own - sumRows(results) };
+  }
+
+  /** Takes the changes out of the journal, those excepted whose rows were refused, and counts the slot on. */
+  async finish(
+    client: pg.Client,
+    { slot, seqs }: Drain,
+    { inserted, updated, deleted, childRows }: MergeCounts,
+    refused: readonly number[],
+  ): Promise<void> {
+    const { streamId, collectionNo } = this.#stream;
+    const place = `stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot}`;
+    const left = new Set(refused);
+    const done = seqs.flat().filter((seq) => !left.has(seq));
+    const marks =
+      refused.length === 0
+        ? ''
+        : `UPDATE mongo2pg.changes SET is_refused = true WHERE ${place} AND seq IN (${refused.join(', ')});`;
+    await client.query(
+      `${done.length === 0 ? '' : `DELETE FROM mongo2pg.changes WHERE ${place} AND seq = ANY ('{${done.join(',')}}');`}
+       ${marks}
+       UPDATE mongo2pg.slots
+          SET drain_no = drain_no + 1, inserted = inserted + ${inserted}, updated = updated + ${updated},
+              deleted = deleted + ${deleted}, child_rows = child_rows + ${childRows}
+        WHERE ${place}`,
+    );
+  }
+}
+
+interface StatementResult {
+  readonly rowCount: number;
+  readonly counts: Partial<Record<'inserted' | 'updated' | 'deleted', number>>;
+}
+
+/** In one round trip. */
+async function runAll(client: pg.Client, statements: readonly string[]): Promise<StatementResult[]> {
+  // pg gives the results of several statements as a list, and that of one alone.
+  const results = (await client.query(statements.join(';\n'))) as unknown as
+    pg.QueryResult<Record<string, string>> | pg.QueryResult<Record<string, string>>[];
+  return [results].flat().map(({ rowCount, rows }) => ({
+    rowCount: rowCount ?? 0,
+    counts: Object.fromEntries(Object.entries(rows[0] ?? {}).map(([name, count]) => [name, Number(count)])),
+  }));
+}
+
+function sumRows(results: readonly StatementResult[]): number {
+  return results.reduce((sum, { rowCount }) => sum + rowCount, 0);
+}
+
+interface Written {
+  readonly deleteChildren: readonly string[];
+  readonly merge: string;
+  readonly insertChildren: readonly string[];
+  readonly deleteOwn: string;
+}
+
+/**
+ * The parts of `merge` see the table as it was before: a row is deleted, inserted or replaced by one of them alone.
+ */
+function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly Stage[]): Written {
+  if (own === undefined) throw new RangeError('a plan has a table of its own');
+  const table = qualifiedName(plan);
+  const columns = copyColumns(plan);
+  const values = stagedValues(plan, 's.');
+  const keyPlace = keyIndex(plan);
+  const key = quote(keyColumn(plan));
+  const stagedKey = values[keyPlace] ?? '';
+  const askedKey = stagedValues(keys.plan, 'k.')[0] ?? '';
+  const isOther = (_: string, index: number): boolean => index !== keyPlace;
+  const assignments = columns.filter(isOther).map((column) => `${quote(column)} = excluded.${quote(column)}`);
+  const distinct = columns
+    .map((column, index) => isDistinct(plan, index, `excluded.${quote(column)}`, `t.${quote(column)}`))
+    .filter(isOther);
+  const action =
+    assignments.length === 0
+      ? 'DO NOTHING'
+      : `DO UPDATE SET ${assignments.join(', ')} WHERE ${distinct.join(' OR ')}`;
+  return {
+    deleteChildren: (plan.children ?? []).map(({ plan: child }) => {
+      const parent = quote(child.columns[0]?.column ?? '');
+      return `DELETE FROM ${qualifiedName(child)} c USING ${keys.name} k WHERE c.${parent} = ${askedKey}`;
+    }),
+    merge: `WITH before AS (
+        SELECT count(*) - count(t.${key}) AS missing FROM ${own.name} s LEFT JOIN ${table} t ON t.${key} = ${stagedKey}),
+      gone AS (
+        DELETE FROM ${table} t USING ${keys.name} k
+         WHERE t.${key} = ${askedKey} AND NOT EXISTS (SELECT FROM ${own.name} s WHERE ${stagedKey} = t.${key})
+        RETURNING 1),
+      merged AS (
+        INSERT INTO ${table} AS t (${columns.map(quote).join(', ')}) SELECT ${values.join(', ')} FROM ${own.name} s
+        ON CONFLICT (${key}) ${action} RETURNING 1)
+      SELECT CASE WHEN m.count < b.missing THEN -1 ELSE b.missing END AS inserted,
+             m.count - b.missing AS updated, (SELECT count(*) FROM gone) AS deleted
+        FROM before b, (SELECT count(*) FROM merged) m`,
+    insertChildren: ofChildren.map(({ name, plan: child }) => {
+      const names = copyColumns(child).map(quote).join(', ');
+      return `INSERT INTO ${qualifiedName(child)} (${names}) SELECT ${stagedValues(child).join(', ')} FROM ${name}`;
+    }),
+    deleteOwn: `DELETE FROM ${table} t USING ${keys.name} k WHERE t.${key} = ${askedKey}`,
+  };
+}

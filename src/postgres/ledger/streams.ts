@@ -1,0 +1,245 @@
+/** The ledger's rows about streams: where the reading of changes stands, and which collections are followed by it. */
+
+import type pg from 'pg';
+import { TargetError } from '../../common/errors.ts';
+import type { CollectionChange, StreamPosition } from '../../source/changes.ts';
+import type { ClusterTime } from '../../source/cluster-time.ts';
+import { asBuffer } from '../connection/bytea.ts';
+import { createLedger } from './ledger.ts';
+
+/** What is followed: one stream may be open for it. */
+export interface StreamRequest {
+  readonly sourceDb: string;
+  readonly schema: string;
+  /** The names and patterns of the collections, as given. */
+  readonly selection: string;
+}
+
+/** How many changes of each kind were read. */
+export type EventCounts = Readonly<Record<string, number>>;
+
+export interface StreamRow {
+  readonly streamId: string;
+  readonly epoch: number;
+  readonly position: StreamPosition;
+  readonly events: EventCounts;
+  readonly openedAt: Date;
+}
+
+/** Another process follows, or the stream has ended: by a cut-over, or because a later one was opened. */
+export class StreamEndedError extends TargetError {
+  constructor() {
+    super('another process has taken over the stream, or it has ended', {
+      code: 'STREAM_TAKEN_OVER',
+      fix: 'npm run status tells how it stands; nothing of it is lost or doubled.',
+    });
+  }
+}
+
+interface Row {
+  readonly streamId: string;
+  readonly epoch: number;
+  readonly token: Buffer;
+  readonly time: string;
+  readonly events: EventCounts;
+  readonly openedAt: Date;
+}
+
+const columns = `stream_id AS "streamId", epoch, token, token_time AS time, events, opened_at AS "openedAt"`;
+
+/** The stream that goes on; null where there is none. */
+export async function findStream(client: pg.Client, request: StreamRequest): Promise<StreamRow | null> {
+  const { rows } = await client.query<Row>(
+    `SELECT ${columns} FROM mongo2pg.streams
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND ended_at IS NULL`,
+    keyOf(request),
+  );
+  return rows[0] === undefined ? null : readRow(rows[0]);
+}
+
+/** To be called in a transaction, before the first page of what it is for is read. */
+export async function openStream(
+  client: pg.Client,
+  request: StreamRequest,
+  position: StreamPosition,
+): Promise<StreamRow> {
+  await createLedger(client);
+  const { rows } = await client.query<Row>(
+    `INSERT INTO mongo2pg.streams
+       (source_db, table_schema, selection, start_time, token, token_time, server_time)
+     VALUES ($1, $2, $3, $4, $5, $4, $4) RETURNING ${columns}`,
+    [...keyOf(request), String(position.time), asBuffer(position.token)],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error('INSERT … RETURNING gave no row');
+  return readRow(row);
+}
+
+/** Gives it up: what it has not told is copied by whatever comes after it. */
+export async function endStream(client: pg.Client, streamId: string): Promise<void> {
+  await client.query(
+    'UPDATE mongo2pg.streams SET ended_at = now(), epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL',
+    [streamId],
+  );
+  await client.query('DELETE FROM mongo2pg.changes WHERE stream_id = $1', [streamId]);
+}
+
+/** Makes this process the one that follows: whatever an earlier one still wants to write is refused. @returns the epoch */
+export async function takeOverStream(client: pg.Client, streamId: string): Promise<number> {
+  const { rows } = await client.query<{ epoch: number }>(
+    'UPDATE mongo2pg.streams SET epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL RETURNING epoch',
+    [streamId],
+  );
+  const epoch = rows[0]?.epoch;
+  if (epoch === undefined) throw new StreamEndedError();
+  // Waits for drains that an earlier process has under way.
+  await client.query('UPDATE mongo2pg.slots SET epoch = $2 WHERE stream_id = $1', [streamId, epoch]);
+  return epoch;
+}
+
+/** What is asked of the one who follows. */
+export interface StreamState {
+  /** A cut-over waits for all changes up to this time. */
+  readonly endTime: ClusterTime | null;
+  readonly isCutOver: boolean;
+}
+
+export interface StreamAdvance {
+  readonly position: StreamPosition;
+  readonly serverTime: ClusterTime;
+  readonly oldestTime: ClusterTime | null;
+  readonly events: EventCounts;
+}
+
+/** To be called in the transaction that keeps what was read up to the position. @throws StreamEndedError */
+export async function advanceStream(
+  client: pg.Client,
+  { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
+  { position, serverTime, oldestTime, events }: StreamAdvance,
+): Promise<StreamState> {
+  const { rows } = await client.query<{ endTime: string | null; isCutOver: boolean }>(
+    `UPDATE mongo2pg.streams
+        SET token = $3, token_time = $4, server_time = $5, oldest_time = coalesce($6, oldest_time), events = $7,
+            read_at = clock_timestamp()
+      WHERE stream_id = $1 AND epoch = $2
+      RETURNING end_time AS "endTime", cut_over_at IS NOT NULL AS "isCutOver"`,
+    [
+      streamId,
+      epoch,
+      asBuffer(position.token),
+      String(position.time),
+      String(serverTime),
+      oldestTime === null ? null : String(oldestTime),
+      JSON.stringify(events),
+    ],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new StreamEndedError();
+  return { endTime: row.endTime === null ? null : BigInt(row.endTime), isCutOver: row.isCutOver };
+}
+
+/** A collection of a stream. */
+export interface StreamCollection {
+  readonly collectionNo: number;
+  readonly collection: string;
+  /** Null as long as nothing is copied of it. */
+  readonly runId: string | null;
+  /** Why there is no more of it to follow, for people; null while there is. */
+  readonly endedBy: string | null;
+}
+
+export async function listStreamCollections(
+  client: pg.Client,
+  streamId: string,
+): Promise<StreamCollection[]> {
+  const { rows } = await client.query<StreamCollection>(
+    `SELECT collection_no AS "collectionNo", collection, run_id AS "runId", ended_by AS "endedBy"
+       FROM mongo2pg.stream_collections WHERE stream_id = $1 ORDER BY collection_no`,
+    [streamId],
+  );
+  return rows;
+}
+
+/** Gives a number to each collection of these that has none. */
+export async function addStreamCollections(
+  client: pg.Client,
+  streamId: string,
+  collections: readonly string[],
+): Promise<void> {
+  // One statement at a time numbers: the row of the stream is locked by whoever adds.
+  await client.query('SELECT FROM mongo2pg.streams WHERE stream_id = $1 FOR UPDATE', [streamId]);
+  await client.query(
+    `INSERT INTO mongo2pg.stream_collections (stream_id, collection_no, collection)
+     SELECT $1, (SELECT coalesce(max(collection_no), 0) FROM mongo2pg.stream_collections WHERE stream_id = $1) + place, name
+       FROM (SELECT name, row_number() OVER () AS place FROM unnest($2::text[]) AS new (name)
+              WHERE name NOT IN (SELECT collection FROM mongo2pg.stream_collections WHERE stream_id = $1)) n`,
+    [streamId, [...new Set(collections)]],
+  );
+}
+
+/** Says which run copies a collection. To be called in the transaction that begins the run. */
+export async function assignStreamRun(
+  client: pg.Client,
+  streamId: string,
+  collection: string,
+  runId: string,
+): Promise<void> {
+  await addStreamCollections(client, streamId, [collection]);
+  await client.query(
+    `UPDATE mongo2pg.stream_collections SET run_id = $3, followed_at = NULL, ended_time = NULL, ended_by = NULL
+      WHERE stream_id = $1 AND collection = $2`,
+    [streamId, collection, runId],
+  );
+}
+
+/** Writes down that a followed collection is no more what was copied. To be called in the transaction of the position. */
+export async function endStreamCollections(
+  client: pg.Client,
+  streamId: string,
+  changes: readonly CollectionChange[],
+): Promise<void> {
+  for (const change of changes) {
+    const names = [change.collection, change.newName].filter((name) => name !== null);
+    await client.query(
+      `UPDATE mongo2pg.stream_collections SET ended_time = $3, ended_by = $4
+        WHERE stream_id = $1 AND ended_by IS NULL AND run_id IS NOT NULL
+          AND (collection = ANY ($2) OR $5)`,
+      [streamId, names, String(change.time), describeEnd(change), change.kind === 'dropDatabase'],
+    );
+  }
+}
+
+/** Adds to what was written after the time that a cut-over has set. To be called in the transaction of the position. */
+export async function countLate(
+  client: pg.Client,
+  streamId: string,
+  late: ReadonlyMap<string, number>,
+): Promise<void> {
+  for (const [collection, count] of late) {
+    await client.query(
+      `UPDATE mongo2pg.streams
+          SET late = jsonb_set(coalesce(late, '{}'), ARRAY[$2::text], to_jsonb(coalesce((late ->> $2)::bigint, 0) + $3::bigint))
+        WHERE stream_id = $1`,
+      [streamId, collection, count],
+    );
+  }
+}
+
+function describeEnd({ kind, collection, newName }: CollectionChange): string {
+  switch (kind) {
+    case 'drop':
+      return `the collection ${collection ?? ''} was dropped`;
+    case 'rename':
+      return `the collection ${collection ?? ''} was renamed to ${newName ?? ''}`;
+    case 'dropDatabase':
+      return 'the database was dropped';
+  }
+}
+
+function readRow({ token, time, ...row }: Row): StreamRow {
+  return { ...row, position: { token, time: BigInt(time) } };
+}
+
+function keyOf({ sourceDb, schema, selection }: StreamRequest): string[] {
+  return [sourceDb, schema, selection];
+}

@@ -1,0 +1,195 @@
+/**
+ * Reads the change stream, and keeps the ids of what changed together with the position after them: from before the first
+ * page of the copy, until the stream is cut over or the process ends.
+ *
+ * Whatever fails in between, reading goes on at the position that was kept last: what was told after it is told again.
+ */
+
+import { Announcements } from '../../common/announcements.ts';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { appendChanges } from '../../postgres/follow/journal.ts';
+import {
+  addStreamCollections,
+  advanceStream,
+  countLate,
+  endStreamCollections,
+  listStreamCollections,
+  type StreamCollection,
+  type StreamRow,
+} from '../../postgres/ledger/streams.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import type { ChangeReply, Changes, ChangeStream, DocumentChange } from '../../source/changes.ts';
+import type { ClusterTime } from '../../source/cluster-time.ts';
+
+export interface ChangeReaderOptions {
+  /** Of its own, and with commits that wait for the disk. */
+  readonly session: Session;
+  readonly stream: ChangeStream;
+  readonly changes: Changes;
+  readonly row: StreamRow;
+}
+
+/** How often the server is asked since when it keeps its history. */
+const askOldestEveryMs = 30_000;
+
+export class ChangeReader {
+  readonly #pauses = new Announcements();
+  /** Called after every reply that was kept, and when the reading has ended. */
+  listener: () => void = () => undefined;
+  readonly #options: ChangeReaderOptions;
+  readonly #numbers = new Map<string, number>();
+  readonly #events: Record<string, number>;
+  #collections: readonly StreamCollection[] = [];
+  #isStopping = false;
+  #position: ClusterTime;
+  #serverTime: ClusterTime;
+  #oldestTime: ClusterTime | null = null;
+  #askedOldestMs = -Infinity;
+  #endTime: ClusterTime | null = null;
+  #isCutOver = false;
+  #changesRead = 0;
+  #failure: unknown;
+  #hasFailed = false;
+  /** The journal is as long as it may be: the server keeps the rest. */
+  #isPaused = false;
+
+  constructor(options: ChangeReaderOptions) {
+    this.#options = options;
+    this.#events = { ...options.row.events };
+    this.#position = options.row.position.time;
+    this.#serverTime = this.#position;
+  }
+
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused;
+    this.#pauses.announce();
+  }
+
+  /** All changes up to here are kept. */
+  get position(): ClusterTime {
+    return this.#position;
+  }
+
+  get serverTime(): ClusterTime {
+    return this.#serverTime;
+  }
+
+  get oldestTime(): ClusterTime | null {
+    return this.#oldestTime;
+  }
+
+  get changesRead(): number {
+    return this.#changesRead;
+  }
+
+  get events(): Readonly<Record<string, number>> {
+    return this.#events;
+  }
+
+  get isCutOver(): boolean {
+    return this.#isCutOver;
+  }
+
+  /** All that changes have been told of, and those that are copied. */
+  get collections(): readonly StreamCollection[] {
+    return this.#collections;
+  }
+
+  /** @throws why the reading ended, if it did not end because it was to */
+  check(): void {
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** To be called when a run was assigned. */
+  async refresh(): Promise<void> {
+    const { session, row } = this.#options;
+    this.#collections = await session.run((client) => listStreamCollections(client, row.streamId));
+    this.#numbers.clear();
+    for (const { collection, collectionNo } of this.#collections) this.#numbers.set(collection, collectionNo);
+  }
+
+  /** Fulfilled when the reading ends, whichever way: `check` tells. */
+  async run(): Promise<void> {
+    try {
+      await this.refresh();
+      while (!this.#isStopping && !this.#isCutOver) {
+        await this.#pauses.until(() => !this.#isPaused || this.#isStopping);
+        // Read again afterwards: it may have been told to stop meanwhile.
+        if (this.#mustStop()) return;
+        await this.#keep(await this.#options.stream.next());
+      }
+    } catch (error) {
+      this.#failure = error;
+      this.#hasFailed = true;
+    } finally {
+      this.listener();
+    }
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    this.#pauses.announce();
+  }
+
+  #mustStop(): boolean {
+    return this.#isStopping;
+  }
+
+  async #keep(reply: ChangeReply): Promise<void> {
+    const { session, row } = this.#options;
+    await this.#askOldest();
+    const events = { ...this.#events };
+    for (const { kind } of reply.documents) events[kind] = (events[kind] ?? 0) + 1;
+    for (const { kind } of reply.collections) events[kind] = (events[kind] ?? 0) + 1;
+    await reachFailpoint('primary-before-journal');
+    const { position, serverTime } = reply;
+    const advance = { position, serverTime, oldestTime: this.#oldestTime, events };
+    const hasNew = await session.transaction(async (client) => {
+      // First, as it locks the stream: what is written after it is of the process that has it.
+      const state = await advanceStream(client, row, advance);
+      this.#endTime = state.endTime;
+      this.#isCutOver = state.isCutOver;
+      const unknown = reply.documents
+        .map(({ collection }) => collection)
+        .filter((name) => !this.#numbers.has(name));
+      if (unknown.length > 0) {
+        await addStreamCollections(client, row.streamId, unknown);
+        for (const known of await listStreamCollections(client, row.streamId))
+          this.#numbers.set(known.collection, known.collectionNo);
+      }
+      await appendChanges(client, row.streamId, reply.documents, (name) => this.#numberOf(name));
+      await endStreamCollections(client, row.streamId, reply.collections);
+      await countLate(client, row.streamId, this.#late(reply.documents));
+      return unknown.length > 0 || reply.collections.length > 0;
+    });
+    Object.assign(this.#events, events);
+    this.#position = position.time;
+    this.#serverTime = serverTime;
+    this.#changesRead += reply.documents.length;
+    if (hasNew) await this.refresh();
+    this.listener();
+  }
+
+  #numberOf(collection: string): number {
+    const number = this.#numbers.get(collection);
+    if (number === undefined) throw new Error(`the stream has no collection ${collection}`);
+    return number;
+  }
+
+  /** What was written after the time that was to be the end. */
+  #late(documents: readonly DocumentChange[]): ReadonlyMap<string, number> {
+    const late = new Map<string, number>();
+    const end = this.#endTime;
+    if (end === null) return late;
+    for (const { collection, time } of documents)
+      if (time > end) late.set(collection, (late.get(collection) ?? 0) + 1);
+    return late;
+  }
+
+  async #askOldest(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#askedOldestMs < askOldestEveryMs) return;
+    this.#askedOldestMs = nowMs;
+    this.#oldestTime = await this.#options.changes.readOldestTime();
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Has the changes in the journal read again and merged: slot by slot, several at a time, each slot by one drain after the
+ * other. The ledger is what knows: whatever is remembered here is only where to look first.
+ */
+
+import type { Announcements } from '../../common/announcements.ts';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import type { Changes } from '../../source/changes.ts';
+import type { ClusterTime } from '../../source/cluster-time.ts';
+import { keepAsked, listAsked, type AskedId, type Followed } from './followed.ts';
+
+export interface DrainsOptions {
+  readonly session: Session;
+  readonly changes: Changes;
+  readonly streamId: string;
+  readonly filter: Uint8Array | undefined;
+  /** How many drains are under way at a time. */
+  readonly parallel: number;
+  /** Announced when a drain has ended. */
+  readonly news: Announcements;
+}
+
+/** A row that was refused is tried again when its slot is drained, and otherwise after this; twice as long each time. */
+const firstRetryMs = 1_000;
+const longestRetryMs = 30_000;
+
+/** Counting what waits costs as long as there is of it: for no more than this share of the time. */
+const countShare = 0.1;
+const countEveryMs = 200;
+
+export class Drains {
+  readonly #options: DrainsOptions;
+  readonly #followed = new Map<number, Followed>();
+  /** By collection and slot, as counted last. */
+  #work: readonly SlotWork[] = [];
+  #oldest: ClusterTime | null = null;
+  #countedAtMs = -Infinity;
+  #countTookMs = 0;
+  #isDirty = true;
+  readonly #underWay = new Set<Promise<void>>();
+  #retryDueMs = 0;
+  #retryPauseMs = firstRetryMs;
+  #merged = 0;
+  #failure: unknown;
+  #hasFailed = false;
+  #next = 0;
+
+  constructor(options: DrainsOptions) {
+    this.#options = options;
+  }
+
+  add(followed: Followed): void {
+    this.#followed.set(followed.place.collectionNo, followed);
+    this.#isDirty = true;
+  }
+
+  get followed(): readonly Followed[] {
+    return [...this.#followed.values()];
+  }
+
+  /** Documents that were merged. */
+  get merged(): number {
+    return this.#merged;
+  }
+
+  /** As counted last. */
+  get waiting(): { readonly changes: number; readonly refused: number; readonly oldest: ClusterTime | null } {
+    const changes = this.#work.reduce((sum, { waiting }) => sum + waiting, 0);
+    const refused = this.#work.reduce((sum, slot) => sum + slot.refused, 0);
+    return { changes, refused, oldest: this.#oldest };
+  }
+
+  waitingOf(collectionNo: number): number {
+    return this.#work
+      .filter((slot) => slot.collectionNo === collectionNo)
+      .reduce((sum, { waiting }) => sum + waiting, 0);
+  }
+
+  /** There are new changes. */
+  notice(): void {
+    this.#isDirty = true;
+  }
+
+  /** What was refused is tried again at once: something may have changed. */
+  retryNow(): void {
+    this.#retryDueMs = 0;
+    this.#isDirty = true;
+  }
+
+  /** Begins what can be begun. @returns whether anything is under way @throws what a drain failed with */
+  async pump(): Promise<boolean> {
+    this.#check();
+    await this.#count();
+    this.#begin();
+    return this.#underWay.size > 0;
+  }
+
+  /** Lets drains end that are under way. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+
+  #check(): void {
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  #hasRoom(): boolean {
+    return this.#underWay.size < this.#options.parallel;
+  }
+
+  async #count(): Promise<void> {
+    const nowMs = performance.now();
+    const isDue = nowMs - this.#countedAtMs >= Math.max(countEveryMs, this.#countTookMs / countShare);
+    if (!isDue || (!this.#isDirty && this.#underWay.size > 0)) return;
+    this.#isDirty = false;
+    const { session, streamId } = this.#options;
+    const { work, oldest } = await session.run((client) => listSlotWork(client, streamId));
+    this.#work = work;
+    this.#oldest = oldest;
+    this.#countedAtMs = performance.now();
+    this.#countTookMs = this.#countedAtMs - nowMs;
+  }
+
+  /** Slots in turn, so that none waits for ever. */
+  #begin(): void {
+    const isRetryDue = performance.now() >= this.#retryDueMs;
+    const total = this.#work.length;
+    for (let step = 0; step < total && this.#hasRoom(); step++) {
+      const slot = this.#work[(this.#next + step) % total];
+      const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
+      if (slot === undefined || followed?.endedBy !== null) continue;
+      if (followed.busy.has(slot.slot)) continue;
+      if (slot.waiting === 0 || (slot.waiting === slot.refused && !isRetryDue)) continue;
+      this.#start(followed, slot);
+      this.#next = (this.#next + step + 1) % total;
+    }
+    if (isRetryDue && this.#work.some(({ refused }) => refused > 0)) {
+      this.#retryDueMs = performance.now() + this.#retryPauseMs;
+      this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
+    } else if (this.#work.every(({ refused }) => refused === 0)) {
+      this.#retryPauseMs = firstRetryMs;
+    }
+  }
+
+  #start(followed: Followed, { slot }: SlotWork): void {
+    followed.busy.add(slot);
+    const drain = this.#drainSlot(followed, slot)
+      .catch((error: unknown) => {
+        if (!this.#hasFailed) this.#failure = error;
+        this.#hasFailed = true;
+      })
+      .finally(() => {
+        followed.busy.delete(slot);
+        this.#underWay.delete(drain);
+        this.#options.news.announce();
+      });
+    this.#underWay.add(drain);
+  }
+
+  /** As long as there is much to be done in it: a look at the ledger for each is saved. */
+  async #drainSlot(followed: Followed, slot: number): Promise<void> {
+    const { session } = this.#options;
+    const limit = followed.limitOf(slot);
+    const taken = await session.run((client) =>
+      takeChanges(client, followed.place, slot, { limit, includesRefused: true }),
+    );
+    await reachFailpoint('primary-before-drain');
+    if (taken === null || taken.rows.length === 0) {
+      this.#forget(followed, slot, 0);
+      followed.singly.delete(slot);
+      return;
+    }
+    const asked = listAsked(taken);
+    const { ids, bytes } = await this.#readDocuments(followed, asked, taken.time);
+    const outcome = await followed.merge(slot, taken, ids, bytes);
+    await reachFailpoint('primary-after-drain');
+    this.#merged += outcome.isStale ? 0 : ids.length;
+    const done = ids.reduce((sum, { seqs }) => sum + seqs.length, 0);
+    // What a crash took back, or another process has done, is counted again.
+    if (outcome.isStale) this.#isDirty = true;
+    else this.#forget(followed, slot, done - outcome.refused, outcome.refused);
+    this.#options.news.announce();
+  }
+
+  /** Those of the ids that fit into one answer, with their documents. */
+  async #readDocuments(
+    { collection }: Followed,
+    asked: readonly AskedId[],
+    time: ClusterTime,
+  ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array }> {
+    const { changes, filter } = this.#options;
+    for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
+      const array = await changes.readCurrent(
+        collection,
+        ids.map(({ id }) => id),
+        time,
+        filter,
+      );
+      if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+    }
+  }
+
+  #forget(followed: Followed, slot: number, done: number, refused?: number): void {
+    this.#work = this.#work.map((each) => {
+      if (each.slot !== slot || each.collectionNo !== followed.place.collectionNo) return each;
+      if (done === 0 && refused === undefined) return { ...each, waiting: 0, refused: 0 };
+      return { ...each, waiting: Math.max(0, each.waiting - done), refused: refused ?? each.refused };
+    });
+    this.#isDirty ||= this.#work.every(({ waiting }) => waiting === 0);
+  }
+}

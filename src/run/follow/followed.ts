@@ -1,0 +1,140 @@
+/** One collection that is followed: what its workers merge, and which of its slots are being drained. */
+
+import { arrayOfDocuments } from '../../bson/array.ts';
+import { countDocuments, listDocuments } from '../../bson/cursor.ts';
+import { copyId } from '../../bson/document-id.ts';
+import { keyOfId } from '../../bson/id-key.ts';
+import type { Ack, MergeOutcome } from '../../observe/ack.ts';
+import type { RunListener } from '../../observe/run-listener.ts';
+import type { TakenChanges } from '../../postgres/follow/journal.ts';
+import type { FollowedCollection } from '../../postgres/worker-settings.ts';
+import type { Batch } from '../../source/page.ts';
+import type { RunHandle } from '../../workers/supervisor/supervisor.ts';
+
+/** About what a drain brings at most, so that many fit into what may be in flight. */
+const wantedBytes = 4_000_000;
+const maxIds = 1_000;
+
+export class Followed implements RunListener {
+  /** `database.collection`, and the name alone. */
+  readonly source: string;
+  readonly collection: string;
+  readonly table: string;
+  readonly runId: string;
+  readonly place: FollowedCollection;
+  /** Set once its workers are told. */
+  handle!: RunHandle;
+  endedBy: string | null = null;
+  readonly busy = new Set<number>();
+  /** Slots whose documents are read one by one, since together they have ended workers. */
+  readonly singly = new Set<number>();
+  inserted = 0;
+  updated = 0;
+  deleted = 0;
+  deadLettered = 0;
+  readonly #acks = new Map<number, (outcome: MergeOutcome) => void>();
+  #lastNumber = 0;
+  /** Of a document, as far as it is known. */
+  #bytesPerDocument = 0;
+
+  constructor(options: Pick<Followed, 'source' | 'collection' | 'table' | 'runId' | 'place'>) {
+    this.source = options.source;
+    this.collection = options.collection;
+    this.table = options.table;
+    this.runId = options.runId;
+    this.place = options.place;
+  }
+
+  /** How many changes of a slot are taken at a time. */
+  limitOf(slot: number): number {
+    if (this.singly.has(slot)) return 1;
+    if (this.#bytesPerDocument === 0) return maxIds;
+    return Math.max(1, Math.min(maxIds, Math.floor(wantedBytes / this.#bytesPerDocument)));
+  }
+
+  /** Hands a drain to the workers. @returns what became of it */
+  async merge(
+    slot: number,
+    taken: TakenChanges,
+    ids: readonly AskedId[],
+    bytes: Uint8Array,
+  ): Promise<MergeOutcome> {
+    const documentCount = countDocuments(bytes);
+    if (documentCount > 0) this.#bytesPerDocument = Math.ceil(bytes.byteLength / documentCount);
+    const [first] = ids;
+    if (first === undefined) throw new RangeError('a drain of nothing');
+    const number = ++this.#lastNumber;
+    const batch: Batch = {
+      ...{ bytes, documentCount, rangeNo: slot, epoch: this.place.epoch, number },
+      ...{ after: null, last: first.id },
+      drain: {
+        slot,
+        drainNo: taken.drainNo,
+        ids: arrayOfDocuments(ids.map(({ id }) => id)),
+        seqs: ids.map(({ seqs }) => seqs),
+      },
+    };
+    const acked = new Promise<MergeOutcome>((resolve) => {
+      this.#acks.set(number, resolve);
+    });
+    await this.handle.submit(batch);
+    // Of a run that fails no ack comes any more.
+    const outcome = await Promise.race([acked, this.handle.drain().then(() => acked)]);
+    this.inserted += outcome.inserted;
+    this.updated += outcome.updated;
+    this.deleted += outcome.deleted;
+    return outcome;
+  }
+
+  onAck(_workerId: string, { merge }: Ack, settled: readonly Batch[]): void {
+    for (const { number, drain } of settled) {
+      // What has ended workers is not tried again together.
+      if (drain?.isGivenUp === true) this.singly.add(drain.slot);
+      if (merge !== undefined) this.#acks.get(number)?.(merge);
+      this.#acks.delete(number);
+    }
+  }
+}
+
+/** A document that is asked for, and its rows in the journal. */
+export interface AskedId {
+  readonly id: Uint8Array;
+  readonly seqs: readonly number[];
+}
+
+/** Each `_id` once. */
+export function listAsked({ rows }: Pick<TakenChanges, 'rows'>): AskedId[] {
+  const asked = new Map<string, { readonly id: Uint8Array; readonly seqs: number[] }>();
+  for (const { seq, id } of rows) {
+    const name = id.toString('latin1');
+    const known = asked.get(name);
+    if (known === undefined) asked.set(name, { id, seqs: [seq] });
+    else known.seqs.push(seq);
+  }
+  return [...asked.values()];
+}
+
+/**
+ * Of the documents that came those that were asked for. A collection's order may take others for the same; they have changes
+ * of their own, in slots of their own.
+ * @param array of documents, as BSON
+ */
+export function keepAsked(array: Uint8Array, asked: readonly AskedId[]): Uint8Array {
+  const names = new Set(asked.map(({ id }) => nameOf(id)));
+  let keys: Set<string> | null = null;
+  const isAsked = (id: Uint8Array): boolean => {
+    if (names.has(nameOf(id))) return true;
+    keys ??= new Set(asked.map((each) => keyOfId(each.id)));
+    return keys.has(keyOfId(id));
+  };
+  const documents = listDocuments(array);
+  const kept = documents.filter((document) => {
+    const id = copyId(document);
+    return id !== null && isAsked(id);
+  });
+  return kept.length === documents.length ? array : arrayOfDocuments(kept);
+}
+
+function nameOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
+}

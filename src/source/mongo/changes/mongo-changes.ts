@@ -1,0 +1,116 @@
+/** What changes in a MongoDB database: its stream, and the documents as they are after a moment of it. */
+
+import { Timestamp, type BSON, type Db, type Long, type MongoClient } from 'mongodb';
+import { arrayOf, asObject, buildDocument, objectOf } from '../../../bson/build.ts';
+import { narrow } from '../../../bson/filter.ts';
+import type { Changes, ChangeStream, StreamPosition } from '../../changes.ts';
+import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
+import { AnswerWatch } from '../answer-watch.ts';
+import { readBatch } from '../documents.ts';
+import { readId } from '../id-brackets.ts';
+import { insist, type Insistence } from '../insist.ts';
+import { MongoChangeStream } from './mongo-change-stream.ts';
+import { explainMongoError } from '../mongo-errors.ts';
+import { cursorIdOf } from '../paging.ts';
+import { rawField } from '../raw-field.ts';
+import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
+
+export interface MongoChangesOptions extends Insistence {
+  readonly url: string;
+  readonly db: string;
+}
+
+export class MongoChanges implements Changes {
+  readonly #client: MongoClient;
+  readonly #db: Db;
+  readonly #options: MongoChangesOptions;
+  readonly #watch: AnswerWatch;
+
+  constructor(client: MongoClient, options: MongoChangesOptions) {
+    this.#client = client;
+    this.#db = client.db(options.db);
+    this.#options = options;
+    this.#watch = AnswerWatch.of(client);
+  }
+
+  async openStream(
+    collections: { readonly wanted: string; readonly excluded: string },
+    from: StreamPosition | null,
+  ): Promise<ChangeStream> {
+    const stream = new MongoChangeStream(this.#db, { ...this.#options, ...collections }, from);
+    await stream.open();
+    return stream;
+  }
+
+  readCurrent(
+    collection: string,
+    ids: readonly Uint8Array[],
+    after: ClusterTime,
+    filter?: Uint8Array,
+  ): Promise<Uint8Array | null> {
+    return this.#insist(async () => {
+      const query = narrow(buildDocument(['_id', objectOf(['$in', arrayOf(ids.map(readId))])]), filter);
+      const find = {
+        find: collection,
+        ...rawField('filter', asObject(query)),
+        batchSize: ids.length + 1,
+        readConcern: { level: 'majority', afterClusterTime: toTimestamp(after) },
+      };
+      // The cursor of many small documents is at its end with the first answer, and needs no session of its own.
+      const { cursor } = (await this.#command(find)) as { cursor: Uint8Array };
+      const cursorId = cursorIdOf(cursor);
+      if (cursorId.isZero()) return readBatch(cursor);
+      // An answer ends at 16 MB, and what is not in it would look deleted.
+      await this.#kill(collection, cursorId);
+      return ids.length > 1 ? null : readBatch(cursor);
+    });
+  }
+
+  readTime(): Promise<ClusterTime> {
+    return this.#insist(async () => {
+      // A majority read of nothing: its answer has the time of what a majority has.
+      const reply = await this.#command({
+        find: '$cmd.mongo2pg',
+        limit: 1,
+        singleBatch: true,
+        readConcern: { level: 'majority' },
+      });
+      return fromTimestamp(reply.operationTime as Timestamp);
+    });
+  }
+
+  async readOldestTime(): Promise<ClusterTime | null> {
+    try {
+      const oplog = this.#client.db('local').collection('oplog.rs');
+      const [oldest] = await oplog
+        .find({}, { projection: { ts: 1 } })
+        .sort({ $natural: 1 })
+        .limit(1)
+        .toArray();
+      const ts: unknown = oldest?.ts;
+      return ts instanceof Timestamp ? clusterTimeOf(ts.t, ts.i) : null;
+    } catch {
+      // It takes a right that following does not need, and a cluster of shards has one for each.
+      return null;
+    }
+  }
+
+  async #kill(collection: string, cursorId: Long): Promise<void> {
+    // It is of no use to anybody, and ends by itself where this fails.
+    await this.#command({ killCursors: collection, cursors: [cursorId] }).catch(() => undefined);
+  }
+
+  #command(command: BSON.Document): Promise<BSON.Document> {
+    return this.#watch.guard((options) =>
+      this.#db.command(command, { ...options, raw: true, readPreference: 'primary' }),
+    );
+  }
+
+  async #insist<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await insist(read, this.#options);
+    } catch (error) {
+      throw explainMongoError(error, this.#options.url);
+    }
+  }
+}
