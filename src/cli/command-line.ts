@@ -75,6 +75,22 @@ export async function runCommandLine(
       run('retry', retry),
     )
     .command(
+      'cutover',
+      'end following once writes have stopped: wait for the last change, and compare',
+      (command) => addOptions(command, 'cutover'),
+      run('cutover', async (config, options) =>
+        (await import('./commands/cutover.ts')).cutover(config, options),
+      ),
+    )
+    .command(
+      'repair',
+      'take a new start of following, and copy what differs',
+      (command) => addOptions(command, 'repair'),
+      run('repair', async (config, options) =>
+        (await import('./commands/repair.ts')).repair(config, options),
+      ),
+    )
+    .command(
       'servers',
       'hold the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
       (parser) => addOptions(parser, 'servers'),
@@ -91,7 +107,7 @@ export async function runCommandLine(
     )
     .epilogue(
       'Each option can be set in the environment, or in a file .env, under the name in brackets.\n' +
-        'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 129, 130, 143 stopped.',
+        'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 7 history lost · 8 not ready to cut over · 129, 130, 143 stopped.',
     )
     .parserConfiguration({
       // Our flags come here once each, and `--no-` is for those alone that are on or off.

@@ -36,6 +36,8 @@ export const optionGroups: Readonly<Record<OptionName, string>> = {
   answerTimeoutSeconds: 'Limits',
   workerTimeoutSeconds: 'Limits',
   follow: 'Following',
+  check: 'Following',
+  waitSeconds: 'Following',
   dryRun: 'Proof',
   verify: 'Proof',
   sample: 'Proof',

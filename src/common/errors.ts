@@ -10,6 +10,7 @@ export const ExitCode = {
   deadLetters: 5,
   different: 6,
   historyLost: 7,
+  notReady: 8,
   sighup: 129,
   sigint: 130,
   sigterm: 143,

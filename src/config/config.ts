@@ -58,6 +58,10 @@ export interface Config {
   /** Of `status`: runs that were replaced as well. */
   readonly showsAll: boolean;
   readonly isVerified: boolean;
+  /** Of `cutover`: say whether one could, and change nothing. */
+  readonly isCheck: boolean;
+  /** Of `cutover`: how long to wait for the last changes. */
+  readonly cutoverWaitMs: number;
   /** Changes are followed until the cut-over. */
   readonly isFollowed: boolean;
   /** Above 0, up to 1. */
@@ -146,7 +150,7 @@ export function readConfig(
   const dumpPath = isDump ? path('source') : undefined;
   const mongoUrl = isDump ? '' : checkMongoUrl(given('mongoUrl'));
   const postgresUrl = checkPostgresUrl(given('postgresUrl'));
-  const hasTwoSides = command === 'start' || command === 'verify';
+  const hasTwoSides = ['start', 'verify', 'cutover', 'repair'].includes(command);
   if (hasTwoSides) refuseHalfEmbedded(isDump ? 'SOURCE' : mongoUrl && 'MONGO_URL', postgresUrl);
   const isCollectionSet = given('mongoCollection').label !== '';
   const mongoCollection =
@@ -178,6 +182,8 @@ export function readConfig(
     showsAll: text('all') === 'true',
     isVerified: text('verify') === 'true',
     isFollowed: text('follow') === 'true',
+    isCheck: text('check') === 'true',
+    cutoverWaitMs: (count('waitSeconds') ?? 1) * 1000,
     sampleShare: given('sample').label === '' ? 1 : Number(text('sample')),
     maxDeadLetters: count('maxDeadLetters'),
     retryLimitMs: (count('retrySeconds') ?? 1) * 1000,
@@ -223,7 +229,7 @@ function readFilter({ value, label }: Given, isDump: boolean): Uint8Array | unde
 /** A plan is about one collection, and so is each command but `start`. */
 function refuseSeveral(command: CommandName, collections: string, plan: string): void {
   if (!namesSeveral(collections)) return;
-  if (command === 'verify' || (command === 'start' && plan === '')) return;
+  if (['verify', 'cutover', 'repair'].includes(command) || (command === 'start' && plan === '')) return;
   const what = command === 'start' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
     code: 'ONE_COLLECTION_ONLY',

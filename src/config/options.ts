@@ -28,10 +28,10 @@ export interface Option {
 
 const startOnly = ['start'] as const;
 const startAndSeed = ['start', 'seed'] as const;
-const startAndVerify = ['start', 'verify'] as const;
+const allThatWork = ['start', 'verify', 'cutover', 'repair'] as const;
 const startAndPlan = ['start', 'plan'] as const;
-const allThatRead = ['start', 'plan', 'verify', 'seed'] as const;
-const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers'] as const;
+const allThatRead = ['start', 'plan', 'verify', 'seed', 'cutover', 'repair'] as const;
+const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers', 'cutover', 'repair'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
@@ -63,28 +63,28 @@ export const options = {
     default: 'users',
     describe:
       'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all, which is the default for a dump.',
-    commands: ['start', 'plan', 'verify', 'seed', 'retry'],
+    commands: ['start', 'plan', 'verify', 'seed', 'retry', 'cutover', 'repair'],
   },
   excludeCollections: {
     env: 'EXCLUDE_COLLECTIONS',
     kind: 'text',
     default: '',
     describe: 'Names and patterns of collections to leave out, when several are copied.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
     kind: 'url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
-    commands: ['start', 'verify', 'status', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry', 'cutover', 'repair'],
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'schema',
     default: 'public',
     describe: 'Schema of the table; created when missing.',
-    commands: ['start', 'plan', 'verify', 'retry'],
+    commands: ['start', 'plan', 'verify', 'retry', 'cutover', 'repair'],
   },
   ifExists: {
     env: 'IF_EXISTS',
@@ -109,7 +109,7 @@ export const options = {
     default: 'cluster',
     describe:
       'How workers run: cluster (processes), threads (of one process), or inline (connections of the primary itself).',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   clusterSizeMultiplier: {
     env: 'CLUSTER_SIZE_MULTIPLIER',
@@ -117,7 +117,7 @@ export const options = {
     range: [1, 100],
     default: '3',
     describe: 'Workers per core, when CLUSTER_SIZE is not set.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   clusterSize: {
     env: 'CLUSTER_SIZE',
@@ -126,7 +126,7 @@ export const options = {
     default: '',
     describe:
       'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   itemsPerPage: {
     env: 'ITEMS_PER_PAGE',
@@ -136,7 +136,7 @@ export const options = {
     default: '20000',
     describe:
       'Documents per batch, at most (a page read, a COPY, a transaction); fewer where 4 MB are fewer.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   readRanges: {
     env: 'READ_RANGES',
@@ -145,7 +145,7 @@ export const options = {
     default: '4',
     describe:
       'Ranges of _id that are read at the same time, each with a page of up to 16 MB in memory; fewer where the collection is small or cannot be sampled.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
@@ -153,7 +153,7 @@ export const options = {
     range: [1, 65_536],
     default: '64',
     describe: 'Megabytes read and not yet committed, at most; one batch always goes.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   follow: {
     env: 'FOLLOW',
@@ -162,6 +162,22 @@ export const options = {
     describe:
       'Keep the tables in step with what is written to the collections, during the copy and after it, until the cut-over.',
     commands: startOnly,
+  },
+  check: {
+    env: 'CHECK',
+    kind: 'switch',
+    default: '',
+    describe: 'Say whether one could cut over, and change nothing.',
+    commands: ['cutover'],
+  },
+  waitSeconds: {
+    env: 'WAIT_SECONDS',
+    flag: 'wait',
+    kind: 'count',
+    range: [1, 86_400],
+    default: '600',
+    describe: 'How long to wait for the last changes to be merged, in seconds.',
+    commands: ['cutover'],
   },
   dryRun: {
     env: 'DRY_RUN',
@@ -191,8 +207,9 @@ export const options = {
     kind: 'count',
     range: [0, Number.MAX_SAFE_INTEGER],
     default: '',
-    describe: 'Stop the run once more documents than this have become dead letters (default: never).',
-    commands: startOnly,
+    describe:
+      'Stop the run once more documents than this have become dead letters (default: never); for `cutover`, allow for so many (default: none).',
+    commands: ['start', 'cutover'],
   },
   retrySeconds: {
     env: 'RETRY_SECONDS',
@@ -200,7 +217,7 @@ export const options = {
     range: [0, 86_400],
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
-    commands: ['start', 'verify', 'status', 'retry'],
+    commands: ['start', 'verify', 'status', 'retry', 'cutover', 'repair'],
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -208,7 +225,7 @@ export const options = {
     range: [1, 86_400],
     default: '120',
     describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
-    commands: ['start', 'verify', 'status'],
+    commands: ['start', 'verify', 'status', 'cutover', 'repair'],
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
@@ -216,7 +233,7 @@ export const options = {
     range: [2, 86_400],
     default: '60',
     describe: 'How long a worker may give no sign of life before it is killed and replaced.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   sampleSize: {
     env: 'SAMPLE_SIZE',
@@ -315,14 +332,14 @@ export const options = {
     range: [0, 65_535],
     default: '',
     describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   metricsHost: {
     env: 'METRICS_HOST',
     kind: 'text',
     default: '127.0.0.1',
     describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
-    commands: startAndVerify,
+    commands: allThatWork,
   },
   indexes: {
     env: 'INDEXES',
@@ -386,7 +403,7 @@ export const options = {
     kind: 'switch',
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
-    commands: ['start', 'verify', 'status', 'seed', 'retry'],
+    commands: ['start', 'verify', 'status', 'seed', 'retry', 'cutover', 'repair'],
   },
 } as const satisfies Record<string, Option>;
 

@@ -22,8 +22,8 @@ export interface FollowedCollection {
 /** What a worker needs before its first batch. */
 export interface WorkerSettings extends WorkerTarget {
   /** What is done with each batch. */
-  readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge';
-  /** Of a merge: whose changes are merged. */
+  readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge' | 'repair';
+  /** Of a merge or a repair: whose changes they are. */
   readonly stream?: FollowedCollection;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;

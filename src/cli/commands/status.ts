@@ -6,9 +6,11 @@ import { UsageError } from '../../common/errors.ts';
 import { readJobStatus, type JobStatus } from '../../postgres/ledger/job-status.ts';
 import { hasLedger } from '../../postgres/ledger/ledger.ts';
 import { readRunStatus, type RunStatus } from '../../postgres/ledger/run-status.ts';
+import { readStreamStatus, type StreamStatus } from '../../postgres/ledger/stream-status.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import { isUnread, print, printJson } from '../output.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
+import { describeStream, nextStepOfStream } from '../text/stream-status.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
 const watchEveryMs = 2_000;
@@ -35,6 +37,7 @@ export async function showStatus(config: Config, signal: AbortSignal): Promise<v
 interface Status {
   readonly jobs: readonly JobStatus[];
   readonly runs: readonly RunStatus[];
+  readonly streams: readonly StreamStatus[];
 }
 
 /** All of one moment. */
@@ -49,28 +52,33 @@ async function readStatus(session: Session, includesReplaced: boolean): Promise<
         });
       }
       const runs = await readRunStatus(client, includesReplaced);
-      return { jobs: await readJobStatus(client, runs, includesReplaced), runs };
+      const jobs = await readJobStatus(client, runs, includesReplaced);
+      return { jobs, runs, streams: await readStreamStatus(client, includesReplaced) };
     } finally {
       await client.query('ROLLBACK');
     }
   });
 }
 
-function isAtWork({ jobs, runs }: Status): boolean {
-  return [...jobs, ...runs].some(({ state }) => state === 'running');
+function isAtWork({ jobs, runs, streams }: Status): boolean {
+  return (
+    [...jobs, ...runs].some(({ state }) => state === 'running') ||
+    streams.some(({ state }) => state === 'following')
+  );
 }
 
-function show({ jobs, runs }: Status, { json, isWatching }: Config): void {
+function show({ jobs, runs, streams }: Status, { json, isWatching }: Config): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
       runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
+      streams: streams.map((stream) => ({ ...stream, next: nextStepOfStream(stream) })),
     };
     printJson(told);
     return;
   }
   const isRedrawn = isWatching && process.stdout.isTTY;
-  const parts = [...jobs.map(describeJob), ...runs.map(describeStatus)];
+  const parts = [...streams.map(describeStream), ...jobs.map(describeJob), ...runs.map(describeStatus)];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
   print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
 }

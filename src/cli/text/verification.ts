@@ -1,6 +1,7 @@
 /** Puts the account of a comparison into words. */
 
 import type { NamedDifference, VerificationSummary } from '../../observe/events.ts';
+import { countWrong, isProven } from '../../observe/proof.ts';
 import { formatCount, formatDuration, formatPlural } from '../../common/format.ts';
 
 /** How many differences are shown; JSON has more. */
@@ -8,14 +9,6 @@ const maxShown = 20;
 
 /** An `_id` can be a document of megabytes; JSON has all of it. */
 const maxIdCharacters = 200;
-
-export function isProven(summary: VerificationSummary): boolean {
-  return countWrong(summary) === 0 && !summary.isCountOff;
-}
-
-function countWrong({ missing, different, extra, extraChildRows }: VerificationSummary): number {
-  return missing + different + extra + extraChildRows;
-}
 
 export function describeVerification(summary: VerificationSummary): string {
   const { source, table, read, compared, equal, deadLettered, missing, different, extra, changed } = summary;

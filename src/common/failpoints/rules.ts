@@ -26,6 +26,9 @@ export const failpointNames = [
   'worker-in-merge',
   'worker-before-merge-commit',
   'primary-after-drain',
+  'cutover-before-verify',
+  'cutover-before-mark',
+  'cutover-after-mark',
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 

@@ -31,6 +31,9 @@ import { emptyStages } from '../load/stage.ts';
 import type { WorkerSettings } from '../worker-settings.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
+/** Hears of the `_id`s, as BSON documents, of all documents whose rows are missing or differ. */
+export type WrongListener = (client: pg.Client, ids: readonly Uint8Array[]) => Promise<void>;
+
 interface DifferingRow {
   readonly row: number;
   readonly isMissing: boolean;
@@ -48,10 +51,17 @@ export class Comparer {
   readonly #session: Session;
   readonly #settings: Pick<WorkerSettings, 'plan' | 'runId' | 'postgresUrl'>;
   readonly #plan: Plan;
+  readonly #onWrong: WrongListener;
   readonly #countStatement: string;
   readonly #statement: string;
 
-  constructor(session: Session, settings: Pick<WorkerSettings, 'plan' | 'runId' | 'postgresUrl'>) {
+  /** @param onWrong called in the transaction that compares */
+  constructor(
+    session: Session,
+    settings: Pick<WorkerSettings, 'plan' | 'runId' | 'postgresUrl'>,
+    onWrong: WrongListener = () => Promise.resolve(),
+  ) {
+    this.#onWrong = onWrong;
     this.#session = session;
     this.#settings = settings;
     this.#plan = settings.plan;
@@ -128,6 +138,11 @@ export class Comparer {
   ): Promise<Comparison> {
     const letters = await this.#findLetters(client, suspects);
     const wrong = suspects.filter((suspect) => !letters.has(suspect));
+    if (wrong.length > 0)
+      await this.#onWrong(
+        client,
+        wrong.map(({ idBson }) => idBson),
+      );
     const detailed = wrong.slice(0, maxNamed);
     const values = await readValues(client, this.#plan, detailed);
     const missing = wrong.filter(({ row }) => row?.isMissing !== false).length;

@@ -77,6 +77,32 @@ export async function findExtraRows(
   return rows;
 }
 
+/**
+ * Deletes the rows that no document stands for, with those of child tables. To be called in a transaction.
+ * @returns how many there were
+ */
+export async function deleteExtraRows(
+  client: pg.Client,
+  plan: Plan,
+  runId: string,
+): Promise<{ readonly rows: number; readonly childRows: number }> {
+  let childRows = 0;
+  for (const { plan: child } of plan.children ?? []) {
+    const key = `t.${pg.escapeIdentifier(copyColumns(child)[0] ?? '')}`;
+    const { rowCount } = await client.query(
+      `DELETE FROM ${qualifiedName(child)} t
+        WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)})`,
+    );
+    childRows += rowCount ?? 0;
+  }
+  const key = `t.${pg.escapeIdentifier(keyColumn(plan))}`;
+  const { rowCount } = await client.query(
+    `DELETE FROM ${qualifiedName(plan)} t
+      WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)})`,
+  );
+  return { rows: rowCount ?? 0, childRows };
+}
+
 /** Needs no keys. */
 export async function findDoubledRows(client: pg.Client, plan: Plan, limit: number): Promise<ExtraRow[]> {
   const key = pg.escapeIdentifier(keyColumn(plan));

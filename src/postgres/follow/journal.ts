@@ -6,6 +6,7 @@ import { Output } from '../../bson/output.ts';
 import type { DocumentChange } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
 import { COPY_HEADER, COPY_TRAILER } from '../../transcode/copy/copy-format.ts';
+import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
@@ -70,6 +71,20 @@ function encodeChanges(
   }
   output.writeInt16(COPY_TRAILER);
   return output.bytes.subarray(0, output.position);
+}
+
+/** Has documents read again whose rows are not as they should be. */
+export async function appendIds(
+  client: pg.Client,
+  { streamId, collectionNo }: FollowedCollection,
+  ids: readonly Uint8Array[],
+): Promise<void> {
+  await client.query(
+    `INSERT INTO mongo2pg.changes (stream_id, collection_no, slot, id, changed)
+     SELECT $1, $2, slot, id, (SELECT token_time FROM mongo2pg.streams WHERE stream_id = $1)
+       FROM unnest($3::smallint[], $4::bytea[]) AS wrong (slot, id)`,
+    [streamId, collectionNo, ids.map((id) => slotOfKey(keyOfId(id))), ids.map(asBuffer)],
+  );
 }
 
 /** Makes the slots of a collection that is about to be followed. To be called in a transaction. */
@@ -143,7 +158,7 @@ export async function takeChanges(
     id: Buffer;
   }>({
     name: 'take-changes',
-    text: `SELECT s.drain_no AS "drainNo", t.token_time AS time, c.seq, c.id
+    text: `SELECT s.drain_no AS "drainNo", least(t.token_time, t.server_time) AS time, c.seq, c.id
        FROM mongo2pg.slots s JOIN mongo2pg.streams t USING (stream_id)
        LEFT JOIN LATERAL (
          SELECT seq, id FROM mongo2pg.changes c

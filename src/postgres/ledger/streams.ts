@@ -24,6 +24,8 @@ export interface StreamRow {
   readonly position: StreamPosition;
   readonly events: EventCounts;
   readonly openedAt: Date;
+  /** A repair has begun it, and is not done. */
+  readonly isRepair: boolean;
 }
 
 /** Another process follows, or the stream has ended: by a cut-over, or because a later one was opened. */
@@ -43,9 +45,11 @@ interface Row {
   readonly time: string;
   readonly events: EventCounts;
   readonly openedAt: Date;
+  readonly isRepair: boolean;
 }
 
-const columns = `stream_id AS "streamId", epoch, token, token_time AS time, events, opened_at AS "openedAt"`;
+const columns = `stream_id AS "streamId", epoch, token, least(token_time, server_time) AS time, events, opened_at AS "openedAt",
+  is_repair AS "isRepair"`;
 
 /** The stream that goes on; null where there is none. */
 export async function findStream(client: pg.Client, request: StreamRequest): Promise<StreamRow | null> {
@@ -62,13 +66,14 @@ export async function openStream(
   client: pg.Client,
   request: StreamRequest,
   position: StreamPosition,
+  isRepair: boolean,
 ): Promise<StreamRow> {
   await createLedger(client);
   const { rows } = await client.query<Row>(
     `INSERT INTO mongo2pg.streams
-       (source_db, table_schema, selection, start_time, token, token_time, server_time)
-     VALUES ($1, $2, $3, $4, $5, $4, $4) RETURNING ${columns}`,
-    [...keyOf(request), String(position.time), asBuffer(position.token)],
+       (source_db, table_schema, selection, start_time, token, token_time, server_time, is_repair)
+     VALUES ($1, $2, $3, $4, $5, $4, $4, $6) RETURNING ${columns}`,
+    [...keyOf(request), String(position.time), asBuffer(position.token), isRepair],
   );
   const row = rows[0];
   if (row === undefined) throw new Error('INSERT … RETURNING gave no row');
@@ -82,6 +87,11 @@ export async function endStream(client: pg.Client, streamId: string): Promise<vo
     [streamId],
   );
   await client.query('DELETE FROM mongo2pg.changes WHERE stream_id = $1', [streamId]);
+}
+
+/** All that differs is in the journal: the stream can be followed. */
+export async function finishRepair(client: pg.Client, streamId: string): Promise<void> {
+  await client.query('UPDATE mongo2pg.streams SET is_repair = false WHERE stream_id = $1', [streamId]);
 }
 
 /** Makes this process the one that follows: whatever an earlier one still wants to write is refused. @returns the epoch */
@@ -242,4 +252,95 @@ function readRow({ token, time, ...row }: Row): StreamRow {
 
 function keyOf({ sourceDb, schema, selection }: StreamRequest): string[] {
   return [sourceDb, schema, selection];
+}
+
+/** How far the one who follows has come with what a cut-over waits for. */
+export interface CutoverProgress {
+  readonly tokenTime: ClusterTime;
+  readonly waiting: number;
+  readonly refused: number;
+  /** Written after the end, by collection. */
+  readonly late: Readonly<Record<string, number>>;
+  readonly deadLettered: number;
+}
+
+/** No change is to come after this. What an earlier cut-over has found late is forgotten. */
+export async function setEndTime(client: pg.Client, streamId: string, endTime: ClusterTime): Promise<void> {
+  const { rowCount } = await client.query(
+    'UPDATE mongo2pg.streams SET end_time = $2, late = NULL WHERE stream_id = $1 AND ended_at IS NULL',
+    [streamId, String(endTime)],
+  );
+  if (rowCount === 0) throw new StreamEndedError();
+}
+
+/** Following goes on as before. */
+export async function clearEndTime(client: pg.Client, streamId: string): Promise<void> {
+  await client.query(
+    'UPDATE mongo2pg.streams SET end_time = NULL WHERE stream_id = $1 AND ended_at IS NULL',
+    [streamId],
+  );
+}
+
+export async function readCutoverProgress(client: pg.Client, streamId: string): Promise<CutoverProgress> {
+  const { rows } = await client.query<Omit<CutoverProgress, 'tokenTime'> & { tokenTime: string }>(
+    `SELECT token_time AS "tokenTime", coalesce(late, '{}') AS late, j.waiting, j.refused,
+            (SELECT count(*)::int FROM mongo2pg.dead_letters d JOIN mongo2pg.stream_collections c USING (run_id)
+              WHERE c.stream_id = s.stream_id) AS "deadLettered"
+       FROM mongo2pg.streams s, LATERAL (
+         SELECT count(*)::int AS waiting, (count(*) FILTER (WHERE is_refused))::int AS refused
+           FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id) j
+      WHERE stream_id = $1 AND ended_at IS NULL`,
+    [streamId],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new StreamEndedError();
+  return { ...row, tokenTime: BigInt(row.tokenTime) };
+}
+
+/**
+ * The stream ends here: all up to its position is merged, compared and found equal. Whoever follows hears of it with its next
+ * reply. To be called in a transaction. @param account what is kept of it, for later
+ * @returns whether this did it
+ */
+export async function finishCutover(
+  client: pg.Client,
+  streamId: string,
+  account: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  await client.query('SET LOCAL synchronous_commit = on');
+  // The lock keeps changes out that are on their way into the journal.
+  const { rowCount } = await client.query(
+    `UPDATE mongo2pg.streams s SET cut_over_at = now(), ended_at = now(), end_time = NULL, cut_over = $2
+      WHERE stream_id = $1 AND ended_at IS NULL AND late IS NULL
+        AND NOT EXISTS (SELECT FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id AND NOT is_refused)`,
+    [streamId, JSON.stringify(account)],
+  );
+  if (rowCount === 0) return false;
+  await client.query('DELETE FROM mongo2pg.changes WHERE stream_id = $1', [streamId]);
+  await client.query(
+    `UPDATE mongo2pg.jobs j SET finished_at = now() FROM mongo2pg.streams s
+      WHERE s.stream_id = $1 AND j.source_db = s.source_db AND j.table_schema = s.table_schema
+        AND j.selection = s.selection AND j.finished_at IS NULL`,
+    [streamId],
+  );
+  return true;
+}
+
+/** When the last stream of these was cut over; null where none was, or one goes on. */
+export async function findCutover(client: pg.Client, request: StreamRequest): Promise<Date | null> {
+  const { rows } = await client.query<{ cutOverAt: Date | null }>(
+    `SELECT cut_over_at AS "cutOverAt" FROM mongo2pg.streams
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 ORDER BY stream_id DESC LIMIT 1`,
+    keyOf(request),
+  );
+  return rows[0]?.cutOverAt ?? null;
+}
+
+/** Whether a run is one of a stream, so that its collection may have become empty since. */
+export async function isOfStream(client: pg.Client, runId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT FROM mongo2pg.stream_collections WHERE run_id = $1 LIMIT 1',
+    [runId],
+  );
+  return (rowCount ?? 0) > 0;
 }

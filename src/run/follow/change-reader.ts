@@ -19,7 +19,7 @@ import {
 } from '../../postgres/ledger/streams.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { ChangeReply, Changes, ChangeStream, DocumentChange } from '../../source/changes.ts';
-import type { ClusterTime } from '../../source/cluster-time.ts';
+import { earlier, type ClusterTime } from '../../source/cluster-time.ts';
 
 export interface ChangeReaderOptions {
   /** Of its own, and with commits that wait for the disk. */
@@ -65,9 +65,9 @@ export class ChangeReader {
     this.#pauses.announce();
   }
 
-  /** All changes up to here are kept. */
+  /** All changes up to here are kept, and the server has come to it: a position may be one ahead of its clock. */
   get position(): ClusterTime {
-    return this.#position;
+    return earlier(this.#position, this.#serverTime);
   }
 
   get serverTime(): ClusterTime {

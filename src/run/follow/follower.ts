@@ -7,6 +7,7 @@ import { Announcements } from '../../common/announcements.ts';
 import { SourceChangedError, UsageError } from '../../common/errors.ts';
 import { describeSelection } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
+import { invoke } from '../../config/invocation.ts';
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { prepareSlots } from '../../postgres/follow/journal.ts';
 import {
@@ -14,7 +15,6 @@ import {
   findStream,
   openStream,
   takeOverStream,
-  type StreamRequest,
   type StreamRow,
 } from '../../postgres/ledger/streams.ts';
 import { hasLedger } from '../../postgres/ledger/ledger.ts';
@@ -22,6 +22,7 @@ import { lockStream } from '../../postgres/ledger/run-lock.ts';
 import { findRunById, type Run } from '../../postgres/ledger/runs.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 import { Session } from '../../postgres/connection/session.ts';
+import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import type { Changes, ChangeStream } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
 import type { Database } from '../../source/database.ts';
@@ -31,6 +32,7 @@ import type { Lane } from '../lane.ts';
 import { workerTarget } from '../workforce.ts';
 import { ChangeReader } from './change-reader.ts';
 import { Drains } from './drains.ts';
+import { requestOf } from './stream-request.ts';
 import { FollowStatus } from './follow-status.ts';
 import { Followed } from './followed.ts';
 
@@ -38,6 +40,8 @@ export interface FollowerOptions extends Audience {
   readonly config: Config;
   readonly database: Database;
   readonly lane: Lane;
+  /** An earlier stream is given up for one from now on, which is not followed until all that differs is found. */
+  readonly isRepair?: boolean;
 }
 
 /** Why following ended. */
@@ -95,7 +99,7 @@ export class Follower {
    * @throws MigrationError
    */
   static async open(options: FollowerOptions): Promise<Follower> {
-    const { config, database, lane } = options;
+    const { config, database, lane, isRepair = false } = options;
     const { changes } = database;
     if (changes === undefined) {
       throw new UsageError('a dump does not change, and cannot be followed', {
@@ -111,9 +115,14 @@ export class Follower {
     if (existing !== null) {
       const { streamId } = existing;
       await lane.lock((client) => lockStream(client, streamId));
-      if (config.isRestart) {
+      if (config.isRestart || isRepair) {
         await lane.session.transaction((client) => endStream(client, streamId));
         existing = null;
+      } else if (existing.isRepair) {
+        throw new UsageError('a repair has begun, and is not finished', {
+          code: 'REPAIR_UNFINISHED',
+          fix: `finish it: ${invoke('repair')}`,
+        });
       }
     }
     const selection = { wanted: config.mongoCollection, excluded: config.excludeCollections };
@@ -122,7 +131,7 @@ export class Follower {
     try {
       const row =
         existing ??
-        (await lane.session.transaction((client) => openStream(client, request, stream.position)));
+        (await lane.session.transaction((client) => openStream(client, request, stream.position, isRepair)));
       if (existing === null) await lane.lock((client) => lockStream(client, row.streamId));
       const epoch = await lane.session.transaction((client) => takeOverStream(client, row.streamId));
       session = await Session.open({
@@ -150,6 +159,14 @@ export class Follower {
 
   get streamId(): string {
     return this.#row.streamId;
+  }
+
+  /** For what is written into the journal beside the changes. */
+  async placeOf(collection: string): Promise<FollowedCollection> {
+    await this.#reader.refresh();
+    const known = this.#reader.collections.find((each) => each.collection === collection);
+    if (known === undefined) throw new Error(`the stream has no collection ${collection}`);
+    return { streamId: this.#row.streamId, collectionNo: known.collectionNo, epoch: this.#row.epoch };
   }
 
   /** The run that has copied a collection for this stream, or is at it; null where none is. */
@@ -284,14 +301,6 @@ export class Follower {
     }
     return drains.followed.length > 0 && errors.length === drains.followed.length ? errors : null;
   }
-}
-
-export function requestOf(config: Config, database: Pick<Database, 'name'>): StreamRequest {
-  return {
-    sourceDb: database.name,
-    schema: config.postgresSchema,
-    selection: describeSelection(config),
-  };
 }
 
 /** A document that leaves such a filter as time goes by makes no event. @throws UsageError */

@@ -1,5 +1,6 @@
 /** Names rows of which there is no document: the keys of all documents are collected beside the tables, and joined with them. */
 
+import type pg from 'pg';
 import type { NamedDifference } from '../../observe/events.ts';
 import { codeOf } from '../../postgres/connection/connection.ts';
 import {
@@ -23,6 +24,8 @@ export interface ExtraRowsOptions {
   /** Reads the source once more, and has the workers collect the keys. */
   readonly collectKeys: () => Promise<void>;
   readonly notify: (message: string) => void;
+  /** Takes them out once they are named; absent where they are only to be named. */
+  readonly remove?: (client: pg.Client) => Promise<void>;
 }
 
 const insufficientPrivilege = '42501';
@@ -39,7 +42,7 @@ export async function nameExtraRows(options: ExtraRowsOptions): Promise<NamedDif
 }
 
 async function nameByKeys(
-  { session, run, collectKeys, notify }: ExtraRowsOptions,
+  { session, run, collectKeys, notify, remove }: ExtraRowsOptions,
   limit: number,
 ): Promise<NamedDifference[]> {
   const { runId, settings } = run;
@@ -58,7 +61,7 @@ async function nameByKeys(
   }
   try {
     await collectKeys();
-    return await session.run(async (client) => {
+    const named = await session.run(async (client) => {
       const extra = await findExtraRows(client, plan, runId, limit);
       const strays = await findStrayRows(client, plan, runId, limit - extra.length);
       return [
@@ -69,6 +72,8 @@ async function nameByKeys(
         })),
       ];
     }, 'long');
+    if (remove !== undefined) await session.transaction(remove, 'long');
+    return named;
   } finally {
     await session.run(async (client) => {
       await dropKeys(client, runId);

@@ -6,6 +6,8 @@ import { SourceChangedError, UsageError, withFix } from '../../common/errors.ts'
 import type { NamedDifference, RunEvent, VerificationSummary } from '../../observe/events.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
 import type { RunHandle, Supervisor } from '../../workers/supervisor/supervisor.ts';
+import { removeSurplus } from '../../postgres/follow/surplus.ts';
+import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import { nameExtraRows } from './surplus-rows.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { formatPlural } from '../../common/format.ts';
@@ -37,6 +39,8 @@ export interface VerificationOptions {
   readonly otherRuns: readonly Run[];
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  /** What differs is written into the journal of this collection's stream, and rows too many are deleted. */
+  readonly repair?: FollowedCollection;
 }
 
 /** Rows in the tables: all of them, and those that other runs, or somebody before them, have put there. */
@@ -172,10 +176,14 @@ export class Verification implements RunListener {
 
   /** Hands every page, or a random share of them, to the workers; resolves when all are settled. */
   async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
-    const { config, supervisor, run } = this.#options;
+    const { config, supervisor, run, repair } = this.#options;
     const { runId, settings } = run;
     const { plan } = settings;
-    const work = supervisor.begin({ ...workerTarget(config), purpose, runId, plan }, this);
+    const told = { ...workerTarget(config), runId, plan };
+    const work =
+      repair !== undefined && purpose === 'compare'
+        ? supervisor.begin({ ...told, purpose: 'repair', stream: repair }, this)
+        : supervisor.begin({ ...told, purpose }, this);
     try {
       await this.#submitPages(purpose, share, work);
       await work.drain();
@@ -262,7 +270,12 @@ export class Verification implements RunListener {
       onEvent({ kind: 'notice', source: source.name, message: `${source.name}: ${message}` });
     };
     this.#isNaming = true;
+    const { repair } = this.#options;
+    const { plan } = run.settings;
     return await nameExtraRows({
+      ...(repair === undefined
+        ? {}
+        : { remove: (client: pg.Client) => removeSurplus(client, repair, plan, run.runId) }),
       ...{ session, run, limit: maxNamed, notify },
       isAlone: counts.rowsOfOthers + counts.childRowsOfOthers === 0,
       collectKeys: async () => {

@@ -1,7 +1,7 @@
 /** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
 
 import type { Config } from '../../config/config.ts';
-import { openSource, primarySession } from '../connections.ts';
+import { openSource, primarySession, type Audience } from '../connections.ts';
 import {
   ExitCode,
   InterruptedError,
@@ -19,6 +19,8 @@ import { explainDatabaseError } from '../../postgres/connection/connection.ts';
 import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from '../../postgres/ledger/runs.ts';
+import { isOfStream } from '../../postgres/ledger/streams.ts';
+import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import { chooseCollections, isChosen, namesSeveral } from '../../config/collection-choice.ts';
@@ -49,29 +51,49 @@ export interface Verified {
 export async function verify(config: Config, options: VerifyOptions): Promise<Verified> {
   const { onEvent } = new Listeners(options.listeners);
   const audience = { onEvent, signal: options.signal };
+  return await withBothSides(config, audience, async ({ session, database }) => {
+    return await verifyWith(config, { ...audience, session, database, leftOut: options.leftOut });
+  });
+}
+
+/** For a command that looks at both sides, and whose ledger may be of an earlier version. */
+export async function withBothSides<T>(
+  config: Config,
+  audience: Audience,
+  work: (sides: { readonly session: Session; readonly database: Database }) => Promise<T>,
+): Promise<T> {
   return await withSession(primarySession(config, audience), async (session) => {
     await session.run(requireServer);
     await upgradeLedger(session);
-    const { workers } = await chooseSize(config, session, onEvent);
-    const pool = await createPool(config.clusterImplementation);
-    const workforce = new Workforce(config, pool, workers, audience);
+    const database = await openSource(config, audience);
     try {
-      const database = await openSource(config, audience);
-      try {
-        const job = { config, session, workforce, database, leftOut: options.leftOut, ...audience };
-        const verified = await verifyAll(job);
-        await workforce.dismiss();
-        return verified;
-      } finally {
-        await database.close();
-      }
+      return await work({ session, database });
     } finally {
-      await workforce.kill();
+      await database.close();
     }
   });
 }
 
+/** With workers of its own, which are gone when it is done. */
+export async function verifyWith(
+  config: Config,
+  job: Omit<VerifyJob, 'config' | 'workforce'>,
+): Promise<Verified> {
+  const { workers } = await chooseSize(config, job.session, job.onEvent);
+  const pool = await createPool(config.clusterImplementation);
+  const workforce = new Workforce(config, pool, workers, job);
+  try {
+    const verified = await verifyAll({ ...job, config, workforce });
+    await workforce.dismiss();
+    return verified;
+  } finally {
+    await workforce.kill();
+  }
+}
+
 interface VerifyJob {
+  /** Given where what differs is to be copied again. @throws MigrationError where it cannot be */
+  readonly repairOf?: (run: Run) => Promise<FollowedCollection>;
   readonly config: Config;
   readonly session: Session;
   readonly workforce: Workforce;
@@ -119,8 +141,10 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
   const { run, otherRuns } = runs;
   const source = await openAsCopied(database, collection, run, session);
   const supervisor = await workforce.supervise();
+  const repair = await job.repairOf?.(run);
   const verification = new Verification({
     ...{ config, session, supervisor, source, run, otherRuns, onEvent, signal },
+    ...(repair === undefined ? {} : { repair }),
   });
   return await verification.execute();
 }
@@ -179,9 +203,15 @@ async function openAsCopied(
   session: Session,
 ): Promise<Source> {
   const filter = run.settings.choices[optionTable.filter.env];
+  // One that is followed may have become empty, and is read as it is now.
+  const isFollowed = await session.run((client) => isOfStream(client, run.runId));
+  const time = isFollowed ? await database.changes?.readTime() : undefined;
   try {
-    if (filter === undefined) return await database.open(collection);
-    return await database.open(collection, parseFilter(filter, 'the filter of the run'));
+    return await database.open(
+      collection,
+      filter === undefined ? undefined : parseFilter(filter, 'the filter of the run'),
+      time,
+    );
   } catch (error) {
     if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
     const { documentCount } = await session.run((client) => readTotals(client, run.runId));

@@ -26,6 +26,19 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
       const loader = new Loader(session, settings, claim);
       return { perform: (batch, encoded) => loader.load(batch, encoded) };
     }
+    case 'repair': {
+      const { Comparer } = await import('../../postgres/compare/comparison.ts');
+      const { appendIds } = await import('../../postgres/follow/journal.ts');
+      const { stream } = settings;
+      if (stream === undefined) throw new RangeError('a repair is of a stream');
+      const comparer = new Comparer(session, settings, (client, ids) => appendIds(client, stream, ids));
+      return {
+        perform: async (batch, encoded) => ({
+          ...accountOf(encoded),
+          comparison: await comparer.compare(batch, encoded),
+        }),
+      };
+    }
     case 'compare': {
       const { Comparer } = await import('../../postgres/compare/comparison.ts');
       const comparer = new Comparer(session, settings);

@@ -20,6 +20,7 @@ export const sql = `
     events         jsonb NOT NULL DEFAULT '{}',
     end_time       numeric(20),
     late           jsonb,
+    is_repair      boolean NOT NULL DEFAULT false,
     cut_over_at    timestamptz,
     cut_over       jsonb,
     ended_at       timestamptz
@@ -32,6 +33,7 @@ export const sql = `
   COMMENT ON COLUMN mongo2pg.streams.server_time IS 'That of the server when the token was read.';
   COMMENT ON COLUMN mongo2pg.streams.end_time IS 'While a cut-over is under way: no change is to come after it.';
   COMMENT ON COLUMN mongo2pg.streams.late IS 'Changes after end_time, by collection.';
+  COMMENT ON COLUMN mongo2pg.streams.is_repair IS 'What differs is not all found yet: until then nothing is followed.';
   COMMENT ON COLUMN mongo2pg.streams.ended_at IS 'Cut over, or given up for a later stream.';
   CREATE UNIQUE INDEX streams_one_open ON mongo2pg.streams (source_db, table_schema, selection)
     WHERE ended_at IS NULL;
