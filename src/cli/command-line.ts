@@ -6,14 +6,21 @@ import { complete, completionFlag } from './completion.ts';
 import { loadDotEnv, readConfig, type Config } from '../config/config.ts';
 import { ExitCode, InterruptedError, stopSignals, UsageError, type StopSignal } from '../common/errors.ts';
 import { settleFlags } from './flags.ts';
-import { flagOf, optionNames, options, type CommandName, type Option } from '../config/options.ts';
+import {
+  flagOf,
+  optionNames,
+  options,
+  shownDefault,
+  type CommandName,
+  type Option,
+} from '../config/options.ts';
 import { collectGarbageLess } from '../common/memory.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Interrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { holdsUrl } from '../common/redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './commands/start.ts';
-import { examples, optionGroups } from './help.ts';
+import { examples } from './help.ts';
 import { invoke } from '../config/invocation.ts';
 import { trialServers } from './trial-servers.ts';
 
@@ -134,12 +141,13 @@ function addOptions<T>(command: Argv<T>, name: CommandName): Argv<T> {
   for (const key of optionNames) {
     const option: Option = options[key];
     if (!option.commands.includes(name)) continue;
-    const shown = option.default === '' ? '' : ` (default: ${option.default})`;
+    const standard = shownDefault(key);
+    const shown = standard === '' ? '' : ` (default: ${standard})`;
     command.option(flagOf(key), {
       type: option.kind === 'switch' ? 'boolean' : 'string',
       requiresArg: option.kind !== 'switch',
       describe: `${option.describe} [${option.env}]${shown}`,
-      group: `${optionGroups[key]}:`,
+      group: `${option.group}:`,
     });
   }
   for (const [line, what] of examples[name]) command.example(line, what);
@@ -175,7 +183,7 @@ async function runCommand(
 
 /** Loaded only where they are asked for. */
 async function openMetrics(
-  { metricsPort, metricsHost }: Config,
+  { metricsPort, metricsHost }: Pick<Config, 'metricsPort' | 'metricsHost'>,
   { say, close }: Progress,
 ): Promise<Metrics | null> {
   if (metricsPort === undefined) return null;

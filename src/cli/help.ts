@@ -1,53 +1,7 @@
-/** What `--help` shows beside the options: their groups, and examples. */
+/** What `--help` shows beside the options: examples. */
 
 import { invoke } from '../config/invocation.ts';
-import type { CommandName, OptionName } from '../config/options.ts';
-
-export const optionGroups: Readonly<Record<OptionName, string>> = {
-  mongoUrl: 'Source',
-  source: 'Source',
-  mongoDb: 'Source',
-  mongoCollection: 'Source',
-  excludeCollections: 'Source',
-  filter: 'Source',
-  readRanges: 'Source',
-  postgresUrl: 'Target',
-  postgresSchema: 'Target',
-  ifExists: 'Target',
-  restart: 'Target',
-  indexes: 'Target',
-  indexJobs: 'Target',
-  plan: 'Plan',
-  out: 'Plan',
-  force: 'Plan',
-  sampleSize: 'Plan',
-  schema: 'Plan',
-  objectId: 'Plan',
-  requiredNotNull: 'Plan',
-  jsonStyle: 'Plan',
-  nul: 'Plan',
-  clusterImplementation: 'Workers',
-  clusterSizeMultiplier: 'Workers',
-  clusterSize: 'Workers',
-  itemsPerPage: 'Workers',
-  maxInFlightMb: 'Workers',
-  maxDeadLetters: 'Limits',
-  retrySeconds: 'Limits',
-  answerTimeoutSeconds: 'Limits',
-  workerTimeoutSeconds: 'Limits',
-  dryRun: 'Proof',
-  verify: 'Proof',
-  sample: 'Proof',
-  json: 'Output',
-  report: 'Output',
-  metricsPort: 'Output',
-  metricsHost: 'Output',
-  watch: 'Output',
-  all: 'Output',
-  amountUsers: 'Output',
-  amountUsersSeed: 'Trial servers',
-  dataDir: 'Trial servers',
-};
+import type { CommandName } from '../config/options.ts';
 
 /** By command: command line and what it does. */
 export const examples: Readonly<Record<CommandName, readonly (readonly [line: string, what: string])[]>> = {

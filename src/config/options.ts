@@ -1,8 +1,12 @@
-/** The table of settings: the one place that names each option, its variable, its default and its sentence. */
+/**
+ * The table of settings, and the one place that says anything about one: its key is the name in `Config`, in the library
+ * and in the code; from its entry follow the variable, the flag, the type, `--help`, `.env.example` and the README's table.
+ */
 
 import { jsonStyles } from '../bson/json/json-style.ts';
 import { layouts, objectIdStyles } from './plan-choices.ts';
 import { nulPolicies } from '../bson/nul-policy.ts';
+import type { Kind, Rules } from './kinds.ts';
 
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
@@ -10,19 +14,23 @@ export const indexChoices = ['carry', 'none'] as const;
 
 export type CommandName = 'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers';
 
-export interface Option {
+/** The groups of `--help`. */
+export type OptionGroup =
+  'Source' | 'Target' | 'Plan' | 'Workers' | 'Limits' | 'Proof' | 'Output' | 'Trial servers';
+
+export interface Option extends Rules {
   readonly env: string;
-  /** `schema`: a name that one in Postgres can have. `switch`: on or off. */
-  readonly kind: 'text' | 'schema' | 'json' | 'url' | 'count' | 'share' | 'choice' | 'switch';
-  /** As written in `.env.example` and `--help`; empty means not set. */
+  /** How its text is read, and what type it has in `Config`. */
+  readonly kind: Kind;
+  /** The text that holds where nobody gives another; empty means not set. */
   readonly default: string;
+  /** What `.env.example` and `--help` show as its default, where that is not `default`. */
+  readonly shown?: string;
   readonly describe: string;
   /** Where it is not the variable's name. */
   readonly flag?: string;
   readonly commands: readonly CommandName[];
-  readonly choices?: readonly string[];
-  /** Whole numbers only, both ends included. */
-  readonly range?: readonly [min: number, max: number];
+  readonly group: OptionGroup;
 }
 
 const startOnly = ['start'] as const;
@@ -36,18 +44,20 @@ const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers'] as
 export const options = {
   mongoUrl: {
     env: 'MONGO_URL',
-    kind: 'url',
+    kind: 'mongo-url',
     default: '',
     describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
     commands: allThatRead,
+    group: 'Source',
   },
   source: {
     env: 'SOURCE',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe:
       'A dump to read in place of MONGO_URL: a .bson file, a folder or an archive of mongodump, or JSON of mongoexport; each of them may be gzip.',
     commands: ['start', 'plan', 'verify', 'retry'],
+    group: 'Source',
   },
   mongoDb: {
     env: 'MONGO_DB',
@@ -55,6 +65,7 @@ export const options = {
     default: 'school',
     describe: 'Database to read; without it, the one in MONGO_URL or in the dump counts before the default.',
     commands: allThatRead,
+    group: 'Source',
   },
   mongoCollection: {
     env: 'MONGO_COLLECTION',
@@ -63,6 +74,7 @@ export const options = {
     describe:
       'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all, which is the default for a dump.',
     commands: ['start', 'plan', 'verify', 'seed', 'retry'],
+    group: 'Source',
   },
   excludeCollections: {
     env: 'EXCLUDE_COLLECTIONS',
@@ -70,13 +82,15 @@ export const options = {
     default: '',
     describe: 'Names and patterns of collections to leave out, when several are copied.',
     commands: startAndVerify,
+    group: 'Source',
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
-    kind: 'url',
+    kind: 'postgres-url',
     default: '',
     describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
     commands: ['start', 'verify', 'status', 'retry'],
+    group: 'Target',
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
@@ -84,15 +98,19 @@ export const options = {
     default: 'public',
     describe: 'Schema of the table; created when missing.',
     commands: ['start', 'plan', 'verify', 'retry'],
+    group: 'Target',
   },
   ifExists: {
     env: 'IF_EXISTS',
     kind: 'choice',
     choices: ifExistsChoices,
-    default: 'fail',
+    default: '',
+    // What the commands take by themselves: `seed` replaces the users of an earlier one on the trial server.
+    shown: 'fail',
     describe:
       'What to do with data that is already there (the table, for `seed` the collection): fail, drop, truncate or append.',
     commands: startAndSeed,
+    group: 'Target',
   },
   restart: {
     env: 'RESTART',
@@ -100,6 +118,7 @@ export const options = {
     default: '',
     describe: 'Begin anew: give up what an earlier run of the same table has committed, finished or not.',
     commands: startOnly,
+    group: 'Target',
   },
   clusterImplementation: {
     env: 'CLUSTER_IMPLEMENTATION',
@@ -109,6 +128,7 @@ export const options = {
     describe:
       'How workers run: cluster (processes), threads (of one process), or inline (connections of the primary itself).',
     commands: startAndVerify,
+    group: 'Workers',
   },
   clusterSizeMultiplier: {
     env: 'CLUSTER_SIZE_MULTIPLIER',
@@ -117,6 +137,7 @@ export const options = {
     default: '3',
     describe: 'Workers per core, when CLUSTER_SIZE is not set.',
     commands: startAndVerify,
+    group: 'Workers',
   },
   clusterSize: {
     env: 'CLUSTER_SIZE',
@@ -126,6 +147,7 @@ export const options = {
     describe:
       'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
     commands: startAndVerify,
+    group: 'Workers',
   },
   itemsPerPage: {
     env: 'ITEMS_PER_PAGE',
@@ -136,6 +158,7 @@ export const options = {
     describe:
       'Documents per batch, at most (a page read, a COPY, a transaction); fewer where 4 MB are fewer.',
     commands: startAndVerify,
+    group: 'Workers',
   },
   readRanges: {
     env: 'READ_RANGES',
@@ -145,6 +168,7 @@ export const options = {
     describe:
       'Ranges of _id that are read at the same time, each with a page of up to 16 MB in memory; fewer where the collection is small or cannot be sampled.',
     commands: startAndVerify,
+    group: 'Source',
   },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
@@ -153,6 +177,7 @@ export const options = {
     default: '64',
     describe: 'Megabytes read and not yet committed, at most; one batch always goes.',
     commands: startAndVerify,
+    group: 'Workers',
   },
   dryRun: {
     env: 'DRY_RUN',
@@ -161,6 +186,7 @@ export const options = {
     default: '',
     describe: 'Look at both sides and say what a start would do, without writing anything to either.',
     commands: startOnly,
+    group: 'Proof',
   },
   verify: {
     env: 'VERIFY',
@@ -168,6 +194,7 @@ export const options = {
     default: '',
     describe: 'Compare every document with its row once all is copied, as the command `verify` does.',
     commands: startOnly,
+    group: 'Proof',
   },
   sample: {
     env: 'VERIFY_SAMPLE',
@@ -176,6 +203,7 @@ export const options = {
     default: '100%',
     describe: 'How much `verify` compares: a share such as 1%, in random pages. All is read and counted.',
     commands: ['start', 'verify'],
+    group: 'Proof',
   },
   maxDeadLetters: {
     env: 'MAX_DEAD_LETTERS',
@@ -184,6 +212,7 @@ export const options = {
     default: '',
     describe: 'Stop the run once more documents than this have become dead letters (default: never).',
     commands: startOnly,
+    group: 'Limits',
   },
   retrySeconds: {
     env: 'RETRY_SECONDS',
@@ -192,6 +221,7 @@ export const options = {
     default: '60',
     describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
     commands: ['start', 'verify', 'status', 'retry'],
+    group: 'Limits',
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
@@ -200,6 +230,7 @@ export const options = {
     default: '120',
     describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
     commands: ['start', 'verify', 'status'],
+    group: 'Limits',
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
@@ -208,6 +239,7 @@ export const options = {
     default: '60',
     describe: 'How long a worker may give no sign of life before it is killed and replaced.',
     commands: startAndVerify,
+    group: 'Limits',
   },
   sampleSize: {
     env: 'SAMPLE_SIZE',
@@ -216,20 +248,23 @@ export const options = {
     default: '10000',
     describe: 'Documents looked at to infer the columns and their types.',
     commands: startAndPlan,
+    group: 'Plan',
   },
   filter: {
     env: 'FILTER',
-    kind: 'json',
+    kind: 'filter',
     default: '',
     describe: 'Which documents are read: a MongoDB filter in Extended JSON; all when not set.',
     commands: startAndPlan,
+    group: 'Source',
   },
   plan: {
     env: 'PLAN',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe: 'Plan file that says which field goes to which column; without one, this is inferred.',
     commands: startOnly,
+    group: 'Plan',
   },
   schema: {
     env: 'PLAN_SCHEMA',
@@ -240,6 +275,7 @@ export const options = {
     describe:
       'What is inferred: columns (one for each field), or document (_id, and the whole document as jsonb).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   objectId: {
     env: 'OBJECT_ID',
@@ -248,6 +284,7 @@ export const options = {
     default: 'text',
     describe: 'What an ObjectId becomes when columns are inferred: text (24 hex digits) or bytea (12 bytes).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   requiredNotNull: {
     env: 'REQUIRED_NOT_NULL',
@@ -257,6 +294,7 @@ export const options = {
     describe:
       "Infer NOT NULL for the fields that the collection's validator requires; a document without a value becomes a dead letter.",
     commands: startAndPlan,
+    group: 'Plan',
   },
   jsonStyle: {
     env: 'JSON_STYLE',
@@ -266,6 +304,7 @@ export const options = {
     describe:
       'How jsonb is written: relaxed or canonical Extended JSON, or plain (dates and ids as text; types are lost).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   nul: {
     env: 'NUL',
@@ -275,14 +314,16 @@ export const options = {
     describe:
       'What becomes of U+0000 in a text, which Postgres cannot store: reject (the document becomes a dead letter), strip or replace (by U+FFFD).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   out: {
     env: 'PLAN_OUT',
     flag: 'out',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe: 'File that `plan` writes; standard output when not set.',
     commands: ['plan'],
+    group: 'Plan',
   },
   force: {
     env: 'PLAN_FORCE',
@@ -291,14 +332,16 @@ export const options = {
     default: '',
     describe: 'Let `plan` overwrite a file that is there.',
     commands: ['plan'],
+    group: 'Plan',
   },
   report: {
     env: 'REPORT',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe:
       'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
     commands: startOnly,
+    group: 'Output',
   },
   metricsPort: {
     env: 'METRICS_PORT',
@@ -307,6 +350,7 @@ export const options = {
     default: '',
     describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
     commands: startAndVerify,
+    group: 'Output',
   },
   metricsHost: {
     env: 'METRICS_HOST',
@@ -314,6 +358,7 @@ export const options = {
     default: '127.0.0.1',
     describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
     commands: startAndVerify,
+    group: 'Output',
   },
   indexes: {
     env: 'INDEXES',
@@ -323,6 +368,7 @@ export const options = {
     describe:
       "What becomes of the collection's indexes after the load: carry (built where Postgres has the like), none.",
     commands: startOnly,
+    group: 'Target',
   },
   indexJobs: {
     env: 'INDEX_JOBS',
@@ -331,6 +377,7 @@ export const options = {
     default: '2',
     describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
     commands: startOnly,
+    group: 'Target',
   },
   watch: {
     env: 'STATUS_WATCH',
@@ -339,6 +386,7 @@ export const options = {
     default: '',
     describe: 'Show the status again every two seconds, until nothing runs any more.',
     commands: ['status'],
+    group: 'Output',
   },
   all: {
     env: 'STATUS_ALL',
@@ -347,6 +395,7 @@ export const options = {
     default: '',
     describe: 'Show runs, too, whose rows were given up for those of a later one.',
     commands: ['status'],
+    group: 'Output',
   },
   amountUsers: {
     env: 'AMOUNT_USERS',
@@ -356,6 +405,7 @@ export const options = {
     describe:
       "Documents expected: the progress bar's total, and a warning at the end when the count differs.",
     commands: startOnly,
+    group: 'Output',
   },
   amountUsersSeed: {
     env: 'AMOUNT_USERS_SEED',
@@ -364,13 +414,15 @@ export const options = {
     default: '100000',
     describe: 'Users that `seed` (or a first start on the embedded source) makes.',
     commands: allThatRead,
+    group: 'Trial servers',
   },
   dataDir: {
     env: 'DATA_DIR',
-    kind: 'text',
+    kind: 'path',
     default: '.data',
     describe: 'Folder in which the embedded servers keep their data.',
     commands: all,
+    group: 'Trial servers',
   },
   json: {
     env: 'JSON_LINES',
@@ -378,6 +430,7 @@ export const options = {
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
     commands: ['start', 'verify', 'status', 'seed', 'retry'],
+    group: 'Output',
   },
 } as const satisfies Record<string, Option>;
 
@@ -390,4 +443,10 @@ export function flagOf(name: OptionName): string {
   const option: Option = options[name];
   if (option.flag !== undefined) return option.flag;
   return option.kind === 'switch' ? name : option.env.toLowerCase().replaceAll('_', '-');
+}
+
+/** What people are told is the default; empty where there is none. */
+export function shownDefault(name: OptionName): string {
+  const option: Option = options[name];
+  return option.shown ?? option.default;
 }

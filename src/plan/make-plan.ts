@@ -19,7 +19,7 @@ import type { PlanFile } from './file/plan-schema.ts';
 
 export type PlanConfig = Pick<
   Config,
-  'postgresSchema' | 'sampleSize' | 'objectId' | 'layout' | 'isRequiredNotNull' | 'jsonStyle' | 'nul'
+  'postgresSchema' | 'sampleSize' | 'objectId' | 'schema' | 'requiredNotNull' | 'jsonStyle' | 'nul'
 >;
 
 type PlanTable = Pick<Plan, 'schema' | 'table'>;
@@ -136,9 +136,9 @@ function requireKey({ schema, table, columns }: Plan): void {
 }
 
 export async function inferPlan(source: Source, table: PlanTable, config: PlanConfig): Promise<InferredPlan> {
-  const { objectId, layout, jsonStyle, nul } = config;
+  const { objectId, schema: layout, jsonStyle, nul } = config;
   const sample = await source.sample(config.sampleSize);
-  const requiredFields = config.isRequiredNotNull ? ((await source.hints?.requiredFields()) ?? []) : [];
+  const requiredFields = config.requiredNotNull ? ((await source.hints?.requiredFields()) ?? []) : [];
   const inference = await inferColumns(sample.documents, { objectId, layout, requiredFields });
   const { columns, extraColumn, keepsWhole } = inference;
   const plan: Plan = {

@@ -81,7 +81,7 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, restart: isRestart } = config;
   const leaveOut = (name: string, message: string, { code, fix }: Why = { code: null, fix: '' }): void => {
     options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, code, message, fix });
   };

@@ -122,7 +122,7 @@ class Job {
    */
   async #copySeveral(lane: Lane): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
-    const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
+    const { mongoCollection, excludeCollections, postgresSchema, restart: isRestart, indexJobs } = config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) {

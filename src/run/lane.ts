@@ -1,7 +1,7 @@
 /** What one collection after the other is copied by: a connection to PostgreSQL, and the locks that it holds. */
 
 import type pg from 'pg';
-import type { Config } from '../config/config.ts';
+import type { TargetConfig } from '../config/config.ts';
 import { primarySession, type Audience } from './connections.ts';
 import { withSession, type Session } from '../postgres/connection/session.ts';
 
@@ -20,7 +20,7 @@ export interface Lane {
  * @throws TargetError that says what to do, else what `work` throws
  */
 export async function withLane<T>(
-  config: Config,
+  config: TargetConfig,
   audience: Audience,
   work: (lane: Lane) => Promise<T>,
   patience: 'none' | 'retry' = 'none',

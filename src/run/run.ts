@@ -1,6 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
-import { targetOptions } from '../config/config.ts';
+import { targetOptions, type Config } from '../config/config.ts';
 import { DamagedDumpError, MigrationError, SourceChangedError, withFix } from '../common/errors.ts';
 import type { CopiedBefore, Summary } from '../observe/events.ts';
 import { reachFailpoint } from '../common/failpoints/failpoints.ts';
@@ -24,6 +24,7 @@ import { requireSameSource } from './same-source.ts';
 import type { IndexSpec } from '../source/index-spec.ts';
 
 export interface MigrationOptions extends PreparationOptions {
+  readonly config: Config;
   readonly supervisor: Supervisor;
   readonly listeners: Listeners;
   readonly signal: AbortSignal;

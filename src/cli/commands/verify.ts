@@ -126,7 +126,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
 }
 
 async function listWanted({ config, database, session, onEvent }: VerifyJob): Promise<string[]> {
-  const { dumpPath, mongoCollection, excludeCollections, postgresSchema } = config;
+  const { source: dump, mongoCollection, excludeCollections, postgresSchema } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
   const copied = await session.run(async (client) =>
@@ -136,7 +136,7 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
   const gone = copied.filter(
     (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
   );
-  if (dumpPath !== undefined) {
+  if (dump !== undefined) {
     // Another dump, or a server, may have had them: this one has not lost them.
     for (const name of gone) {
       const source = `${database.name}.${name}`;
@@ -154,7 +154,7 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
 
 /** Of several collections, one that has nothing to be copied has no run. */
 async function whyNothingWasCopied(
-  { mongoCollection, filter }: Config,
+  { mongoCollection, filter }: Pick<Config, 'mongoCollection' | 'filter'>,
   database: Database,
   collection: string,
 ): Promise<string | null> {
@@ -201,14 +201,13 @@ async function openAsCopied(
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
 async function findRunOf(
-  config: Config,
+  { postgresSchema: schema }: Pick<Config, 'postgresSchema'>,
   session: Session,
   source: string,
 ): Promise<{ run: Run; otherRuns: Run[] } | UsageError> {
   const runs = await session.run(async (client) =>
     (await hasLedger(client)) ? await listRunsOfSource(client, source) : [],
   );
-  const schema = config.postgresSchema;
   const [run, unfinished] = [true, false].map((isFinished) =>
     runs.find((other) => other.isFinished === isFinished && other.settings.plan.schema === schema),
   );

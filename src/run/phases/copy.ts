@@ -1,6 +1,6 @@
 /** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
 
-import type { Config } from '../../config/config.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
 import { ExitCode, MigrationError, SourceError } from '../../common/errors.ts';
 import type { RunEvent } from '../../observe/events.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
@@ -25,7 +25,7 @@ import { reportProgress, workerTarget } from '../workforce.ts';
 import type { Ack } from '../../observe/ack.ts';
 
 export interface RunLoadOptions {
-  readonly config: Config;
+  readonly config: TargetConfig & Pick<Config, 'itemsPerPage' | 'maxDeadLetters'>;
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;

@@ -1,7 +1,7 @@
 /** Compares one collection with its table: every document with its row, and every row with its document. */
 
 import type pg from 'pg';
-import type { Config } from '../../config/config.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
 import { SourceChangedError, UsageError, withFix } from '../../common/errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from '../../observe/events.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
@@ -28,7 +28,7 @@ import type { Ack } from '../../observe/ack.ts';
 import { countRows, qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerificationOptions {
-  readonly config: Config;
+  readonly config: TargetConfig & Pick<Config, 'sample' | 'itemsPerPage' | 'readRanges'>;
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
@@ -121,7 +121,7 @@ export class Verification implements RunListener {
       });
     }
     await session.run((client) => requireComparable(client, plan));
-    const { sampleShare } = config;
+    const { sample: sampleShare } = config;
     this.#expectedDocuments = Math.round((await source.estimateCount()) * sampleShare);
     onEvent({
       kind: 'verifying',
