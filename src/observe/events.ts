@@ -298,7 +298,7 @@ export interface Summary {
   /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
   readonly duplicates: number;
   /** Acks that came from a worker that did not hold the batch, and were not applied. */
-  readonly strayAcks: number;
+  readonly unmatchedAcks: number;
   /** What became of each of the collection's indexes, other than that of `_id`. */
   readonly indexes: readonly IndexAccount[];
   readonly bytes: number;

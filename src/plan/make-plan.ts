@@ -8,7 +8,7 @@ import type { Sample, Source } from '../source/source.ts';
 import type { ExistingTable } from '../transcode/column-target.ts';
 import { gatherStats } from './infer/field-stats.ts';
 import { fitWithChildren } from './fit/fit-children.ts';
-import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit/fit-plan.ts';
+import { findUnmappedFields, fitPlan, type FittedPlan, listFields } from './fit/fit-plan.ts';
 import { inferColumns, type Inference } from './infer/infer.ts';
 import { toIdentifier } from '../common/identifiers.ts';
 import { defaultExtraColumn } from './file/plan-checks.ts';
@@ -85,7 +85,7 @@ export async function makePlan(
 /** What the sample made of the types does not matter, so that nothing is said of it. */
 function fitInferred({ plan, sample, inference }: InferredPlan, existing: ExistingTable): MadePlan {
   const fitted = fitPlan(plan, existing, true);
-  requireFit(fitted, findHomelessFields(fitted.plan, inference.stats), existing);
+  requireFit(fitted, findUnmappedFields(fitted.plan, inference.stats), existing);
   return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices], sample };
 }
 
@@ -101,23 +101,23 @@ async function fitWritten(
   requireFit(fitted, [], existing);
   const sample = fitted.plan.extraColumn === null ? await source.sample(sampleSize) : null;
   if (sample !== null) {
-    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(sample.documents)), existing);
+    requireFit(fitted, findUnmappedFields(fitted.plan, gatherStats(sample.documents)), existing);
   }
   return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices], sample };
 }
 
 function requireFit(
   { plan, mistakes }: FittedPlan,
-  homeless: readonly string[],
+  unmapped: readonly string[],
   { isOwn }: ExistingTable,
 ): void {
   const reasons =
-    homeless.length === 0 ? mistakes : [...mistakes, `there is no column for ${listFields(homeless)}`];
+    unmapped.length === 0 ? mistakes : [...mistakes, `there is no column for ${listFields(unmapped)}`];
   if (reasons.length === 0) return;
   const name = `"${plan.schema}"."${plan.table}"`;
   const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
   const fixes = [
-    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
+    `${unmapped.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
     ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {

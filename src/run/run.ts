@@ -163,7 +163,10 @@ export class Migration {
 
   async #summarise(
     { runId, settings: { plan }, rowsBefore, childRowsBefore, committed }: OpenRun,
-    known: Pick<Summary, 'read' | 'duplicates' | 'strayAcks' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
+    known: Pick<
+      Summary,
+      'read' | 'duplicates' | 'unmatchedAcks' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'
+    >,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
     return {

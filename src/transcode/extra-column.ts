@@ -89,11 +89,11 @@ export class ExtraColumn {
 /** Where the table has no extra column. Throws a DocumentError if something would have to go there. */
 export function requireNoExtra({ extras, extraCount, droppedCount }: DocumentFields): void {
   if (extraCount === droppedCount) return;
-  const homeless = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
-  if (homeless === undefined) return;
-  const name = homeless.name === null ? 'one of its fields' : `the field ${JSON.stringify(homeless.name)}`;
-  if (homeless.reason === 'no_column') {
-    throw new DocumentError('no_column', `there is no column for ${name}`, homeless.nameStart);
+  const unmapped = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
+  if (unmapped === undefined) return;
+  const name = unmapped.name === null ? 'one of its fields' : `the field ${JSON.stringify(unmapped.name)}`;
+  if (unmapped.reason === 'no_column') {
+    throw new DocumentError('no_column', `there is no column for ${name}`, unmapped.nameStart);
   }
-  throw new DocumentError('duplicate_field', `${name} is there twice`, homeless.nameStart);
+  throw new DocumentError('duplicate_field', `${name} is there twice`, unmapped.nameStart);
 }

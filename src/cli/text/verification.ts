@@ -25,7 +25,7 @@ export function describeVerification(summary: VerificationSummary): string {
   const perSecond = formatCount((compared * 1000) / totalMs);
   const inFlux =
     changed > 0 ? [`  ${formatPlural(changed, 'document')} changed while they were compared`] : [];
-  const strays =
+  const orphans =
     extraChildRows > 0 ? [`  ${formatPlural(extraChildRows, 'row')} of child tables without a document`] : [];
   const off = isCountOff ? [describeCount(summary.isSample)] : [];
   const shown = differences.slice(0, maxShown);
@@ -35,7 +35,7 @@ export function describeVerification(summary: VerificationSummary): string {
     `  compared ${formatCount(compared)}${sample} = equal ${formatCount(equal)} + dead-lettered ${formatCount(deadLettered)}` +
       ` + missing ${formatCount(missing)} + different ${formatCount(different)} + changed ${formatCount(changed)}`,
     `  ${formatPlural(rows, 'row')}${others}, ${formatCount(extra)} of them too many`,
-    ...strays,
+    ...orphans,
     ...inFlux,
     ...off,
     ...shown.map(describeDifference),

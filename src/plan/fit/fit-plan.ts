@@ -56,7 +56,7 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
 }
 
 /** Top-level fields that would have no place: neither a column nor the extra column, and are not dropped either. */
-export function findHomelessFields(plan: Plan, { fields }: SampleStats): string[] {
+export function findUnmappedFields(plan: Plan, { fields }: SampleStats): string[] {
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
   for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])])

@@ -40,13 +40,13 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
     await requireNoRows(client, request, isTableThere);
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
-  if (isRestart) return await beginAnew(client, request, run);
+  if (isRestart) return await beginFromScratch(client, request, run);
   if (run.isFinished) {
     const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
     const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
     if (isOfThisJob) return await tellDone(client, run);
     const isGoneOver = request.jobId !== null && isSameCollection(run, request);
-    if (isReplaced || (isTrial && !isGoneOver)) return await beginAnew(client, request, run);
+    if (isReplaced || (isTrial && !isGoneOver)) return await beginFromScratch(client, request, run);
     if (!(await isRepetition(client, request, run))) {
       return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
     }
@@ -56,7 +56,7 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
   }
   const differences = listDifferences(run, request);
   if (differences.length === 0) return { kind: 'continue', run };
-  if (isTrial) return await beginAnew(client, request, run);
+  if (isTrial) return await beginFromScratch(client, request, run);
   throw new UsageError(
     `${describeRun(run)} is not finished, and was begun differently: ${differences.join('; ')}`,
     {
@@ -140,7 +140,7 @@ async function refuseRepetition(
 }
 
 /** What an earlier run brought goes; what was there before it does not, unless that is said. */
-async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
+async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
   const { table, ifExists } = request;
   const name = qualifiedName(table);
   const { copied, deadLettered } = await readTotals(client, run.runId);

@@ -71,8 +71,8 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
   }
 
   /** What was read, by earlier processes as well, and the acks that told of batches committed before, or were not due. */
-  get account(): { readonly read: number; readonly duplicates: number; readonly strayAcks: number } {
-    return { read: this.#read, duplicates: this.#duplicates, strayAcks: this.#work.strayAcks };
+  get account(): { readonly read: number; readonly duplicates: number; readonly unmatchedAcks: number } {
+    return { read: this.#read, duplicates: this.#duplicates, unmatchedAcks: this.#work.unmatchedAcks };
   }
 
   onSettled(batch: Batch): void {

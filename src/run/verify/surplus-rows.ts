@@ -8,7 +8,7 @@ import {
   dropKeys,
   findDoubledRows,
   findExtraRows,
-  findStrayRows,
+  findOrphanedRows,
   releaseKeys,
 } from '../../postgres/compare/key-collection.ts';
 import type { Run } from '../../postgres/ledger/runs.ts';
@@ -60,10 +60,10 @@ async function nameByKeys(
     await collectKeys();
     return await session.run(async (client) => {
       const extra = await findExtraRows(client, plan, runId, limit);
-      const strays = await findStrayRows(client, plan, runId, limit - extra.length);
+      const orphans = await findOrphanedRows(client, plan, runId, limit - extra.length);
       return [
         ...extra.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] })),
-        ...strays.map(({ table, key, place }) => ({
+        ...orphans.map(({ table, key, place }) => ({
           ...{ kind: 'extra' as const, id: key ?? 'NULL', columns: [] },
           place: `${table}[${place ?? 'NULL'}]`,
         })),

@@ -14,7 +14,7 @@ import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
 import { awaitDocument, describeDamage, fillOrEnd, skipWhole, takeWhole } from './bson-records.ts';
 import { ByteWindow } from './byte-window.ts';
-import { makeAnew, readChunks, type DumpFile } from './bytes.ts';
+import { makeAgain, readChunks, type DumpFile } from './bytes.ts';
 import { Crc64 } from './crc64.ts';
 import type { DumpRecords } from './record.ts';
 
@@ -146,7 +146,7 @@ async function readDocument(window: ByteWindow, path: string): Promise<Document>
 function cutOff(window: ByteWindow, path: string, where: string): DamagedDumpError {
   return new DamagedDumpError(`${path} is cut off at byte ${formatCount(window.offset)}, ${where}`, {
     code: 'DUMP_CUT_OFF',
-    fix: makeAnew,
+    fix: makeAgain,
   });
 }
 

@@ -5,9 +5,9 @@ import { AnswerWatch } from './answer-watch.ts';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from '../../config/collection-choice.ts';
 import type { Database } from '../database.ts';
-import { insist } from './insist.ts';
+import { retryRead } from './retry-read.ts';
 import { listCollections } from './list-collections.ts';
-import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { explainMongoError, isTransientMongoError } from './mongo-errors.ts';
 import { RawCommands } from './raw-commands.ts';
 import { readServerTraits, type ServerTraits } from './server-traits.ts';
 import type { Source } from '../source.ts';
@@ -37,7 +37,7 @@ export class MongoDatabase implements Database {
   static async connect(options: MongoDatabaseOptions): Promise<MongoDatabase> {
     const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
     try {
-      const traits = await insist(() => readServerTraits(client), options);
+      const traits = await retryRead(() => readServerTraits(client), options);
       if (traits.notice !== null) options.onNotice?.(traits.notice);
       return new MongoDatabase(client, options, traits);
     } catch (error) {
@@ -48,7 +48,7 @@ export class MongoDatabase implements Database {
 
   async listCollections(): Promise<CollectionInfo[]> {
     try {
-      return await insist(() => listInfos(this.#client.db(this.#options.db)), this.#options);
+      return await retryRead(() => listInfos(this.#client.db(this.#options.db)), this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }
@@ -83,7 +83,7 @@ async function readSize(db: Db, collection: string): Promise<number> {
     );
     return Number(size);
   } catch (error) {
-    if (isPassingMongoError(error)) throw error;
+    if (isTransientMongoError(error)) throw error;
     return await new RawCommands(db, collection).estimateCount();
   }
 }

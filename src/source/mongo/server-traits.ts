@@ -2,7 +2,7 @@
 
 import type { MongoClient } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
-import { isPassingMongoError } from './mongo-errors.ts';
+import { isTransientMongoError } from './mongo-errors.ts';
 
 export interface ServerTraits {
   /** Has no index to read a page by: each costs a pass over the whole collection. */
@@ -26,7 +26,7 @@ export async function readServerTraits(client: MongoClient): Promise<ServerTrait
     );
     return traitsOf(buildInfo);
   } catch (error) {
-    if (isPassingMongoError(error)) throw error;
+    if (isTransientMongoError(error)) throw error;
     return ordinary;
   }
 }

@@ -457,7 +457,7 @@ describe('the types of a table that is there already', () => {
     check(binary, await load('single', binary, false, '--items-per-page', '1'));
   });
 
-  it('and in one batch, of which the refused are set aside', async () => {
+  it('and in one batch, of which the refused are loaded row by row', async () => {
     check(binary, await load('batch', binary, false));
   });
 

@@ -182,7 +182,7 @@ describe('a session', () => {
     await assert.rejects(session.run(readPid), reason);
   });
 
-  it('is opened at once or not at all; with patience, it waits for the server', async (t) => {
+  it('is opened at once or not at all; with retries, it waits for the server', async (t) => {
     const { proxy, options } = await open(t);
     proxy.refuse();
     const lost: string[] = [];

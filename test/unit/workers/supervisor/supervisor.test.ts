@@ -350,7 +350,7 @@ describe('Supervisor', () => {
     other.acks(1);
     other.acks(1);
     assert.deepEqual(acked, [1]);
-    assert.equal(run.strayAcks, 1);
+    assert.equal(run.unmatchedAcks, 1);
     await run.drain();
   });
 
