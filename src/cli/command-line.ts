@@ -47,13 +47,11 @@ export async function runCommandLine(
   const { own, command } = splitCommand(args);
   await yargs(args[0] === completionFlag ? own : settleFlags(own))
     .scriptName('mongo2pg')
-    .usage(
-      'Moves a MongoDB collection into PostgreSQL: in parallel, through COPY, every document exactly once.',
-    )
-    .command('$0', 'migrate a collection', (command) => addOptions(command, 'start'), run('start', start))
+    .usage('Copies MongoDB collections into PostgreSQL: in parallel, with COPY, every document exactly once.')
+    .command('$0', 'copy collections', (command) => addOptions(command, 'start'), run('start', start))
     .command(
       'plan',
-      'infer a plan, to read, to change, and to start with',
+      'infer a plan: which field goes to which column',
       (command) => addOptions(command, 'plan'),
       run('plan', async (config, options) => (await import('./commands/plan.ts')).plan(config, options)),
     )
@@ -65,25 +63,25 @@ export async function runCommandLine(
     )
     .command(
       'status',
-      'tell of runs from the ledger, while they go and afterwards',
+      'show runs, from the ledger',
       (command) => addOptions(command, 'status'),
       run('status', status),
     )
     .command(
       'seed',
-      'fill MongoDB with users to try the tool out on',
+      'fill MongoDB with sample users',
       (command) => addOptions(command, 'seed'),
       run('seed', seed),
     )
     .command(
       'retry',
-      'load the dead letters of a table again, once the table is mended',
+      'load the dead letters of a table again, after fixing the table',
       (command) => addOptions(command, 'retry'),
       run('retry', retry),
     )
     .command(
       'servers',
-      'hold the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
+      'run the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
       (parser) => addOptions(parser, 'servers'),
       async (flags: object) => {
         const { dataDir } = readConfig('servers', flags, process.env);
@@ -91,13 +89,11 @@ export async function runCommandLine(
         exitCode = await holdServers({ dataDir, command });
       },
     )
-    .completion(
-      'completion',
-      'print a script that completes commands and options in bash and zsh',
-      (current: string) => complete(args.slice(2, -1), current),
+    .completion('completion', 'print a completion script for bash and zsh', (current: string) =>
+      complete(args.slice(2, -1), current),
     )
     .epilogue(
-      'Each option can be set in the environment, or in a file .env, under the name in brackets.\n' +
+      'Each option can also be set in the environment or in a .env file, under the name in brackets.\n' +
         'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 129, 130, 143 stopped.',
     )
     .parserConfiguration({
@@ -167,7 +163,7 @@ async function runCommand(
     // Workers and servers see their channel close, and end as well.
     if (meaning === 'again') process.exit(new InterruptedError(signal).exitCode);
     if (meaning === 'first') {
-      progress.say(`${signal}: finishing what is in flight; once more ends at once`);
+      progress.say(`${signal}: committing the batches in flight; repeat it to stop at once`);
     }
   };
 
@@ -190,7 +186,7 @@ async function openMetrics(
   const { serveMetrics } = await import('../observe/metrics.ts');
   try {
     const metrics = await serveMetrics(metricsHost, metricsPort);
-    say(`metrics are at ${metrics.url}`);
+    say(`metrics: ${metrics.url}`);
     return metrics;
   } catch (error) {
     close();

@@ -16,8 +16,8 @@ export interface NoticeEvent {
 }
 
 /** Of several collections, one that is not copied, or not compared. */
-export interface LeftOutEvent {
-  readonly kind: 'left-out';
+export interface SkippedEvent {
+  readonly kind: 'skipped';
   readonly source: string;
   readonly reason: string;
 }
@@ -131,7 +131,7 @@ export interface VerifiedEvent extends VerificationSummary {
 
 export type RunEvent =
   | NoticeEvent
-  | LeftOutEvent
+  | SkippedEvent
   | StartedEvent
   | ProgressEvent
   | WorkerDiedEvent

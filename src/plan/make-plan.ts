@@ -118,7 +118,7 @@ function requireFit(
   const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
   const fixes = [
     `${unmapped.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
-    ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
+    ...(isOwn ? ['or use --if-exists drop to recreate the table'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
     code: 'TABLE_DOES_NOT_FIT',
@@ -129,9 +129,9 @@ function requireFit(
 /** A table that this tool makes has `_id` for its primary key. */
 function requireKey({ schema, table, columns }: Plan): void {
   if (columns.some(isIdColumn)) return;
-  throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" is still to be made`, {
+  throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" does not exist yet`, {
     code: 'ID_HAS_NO_COLUMN',
-    fix: 'make the table first, with a key of its own; or give _id a column.',
+    fix: 'create the table first, with its own key; or give _id a column.',
   });
 }
 

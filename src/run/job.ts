@@ -126,7 +126,7 @@ class Job {
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) {
-      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
+      listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
     const selection = describeSelection(config);
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
@@ -139,7 +139,7 @@ class Job {
     const gone = await lane.session.transaction((client) => planJob(client, jobId, names));
     for (const name of gone) {
       const reason = 'it is not there any more';
-      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
+      listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
 
     const small = listSmall(chosen);
@@ -184,7 +184,7 @@ class Job {
       return toResult(await this.#copy(lane, name, options));
     } catch (error) {
       if (error instanceof NothingToCopyError) {
-        listeners.onEvent({ kind: 'left-out', source, reason: error.message });
+        listeners.onEvent({ kind: 'skipped', source, reason: error.message });
         await mark('left_out', error.message);
         return nothing;
       }
@@ -244,7 +244,7 @@ class Job {
       if (run === null) throw error;
       throw new SourceChangedError(`${error.message}, and ${describeRun(run)} is not finished`, {
         code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
-        fix: 'with the documents that it was begun with, the same command goes on.',
+        fix: 'with its original documents restored, the same command resumes.',
         cause: error,
       });
     }

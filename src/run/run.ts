@@ -197,7 +197,7 @@ export class Migration {
     const committed = totals === null ? '' : `${formatCount(totals.documentCount)} documents are committed`;
     // A dump does not mend by itself, and what a changed source takes is in its own words.
     const isLost = error instanceof DamagedDumpError || error instanceof SourceChangedError;
-    const goesOn = isLost ? '' : 'the same command goes on from there';
+    const goesOn = isLost ? '' : 'the same command resumes from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     return withFix(error, fix);

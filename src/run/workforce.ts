@@ -83,7 +83,7 @@ export class Workforce {
     });
     try {
       if ((await Promise.race([this.#supervisor.stop(), isLate])) !== true) return;
-      await this.#supervisor.kill(`did not leave within ${shutdownGraceMs / 1000} s and is killed`);
+      await this.#supervisor.kill(`did not exit within ${shutdownGraceMs / 1000} s and is killed`);
     } finally {
       clearTimeout(timer);
     }

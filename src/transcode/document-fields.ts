@@ -143,7 +143,7 @@ export class DocumentFields {
 
   /**
    * Sends a value that its column does not take, or its row, to the extra column. Throws a DocumentError if the field
-   * is there already.
+   * already exists.
    */
   moveToExtra(slot: ColumnSlot, reason: ExtraReason = 'does_not_fit'): void {
     const state = this.planned.get(slot.name);

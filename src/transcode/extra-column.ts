@@ -95,5 +95,5 @@ export function requireNoExtra({ extras, extraCount, droppedCount }: DocumentFie
   if (unmapped.reason === 'no_column') {
     throw new DocumentError('no_column', `there is no column for ${name}`, unmapped.nameStart);
   }
-  throw new DocumentError('duplicate_field', `${name} is there twice`, unmapped.nameStart);
+  throw new DocumentError('duplicate_field', `${name} occurs twice`, unmapped.nameStart);
 }

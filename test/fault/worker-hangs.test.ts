@@ -21,7 +21,7 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
         const run = await scene.run({ ...failpoints.env, ...timeout });
         assertCode(run, 0);
         assert.equal(await failpoints.countFirings('worker-transcode'), 1);
-        assert.match(run.notices, /worker [\d/]+ gave no sign of life and was killed/);
+        assert.match(run.notices, /worker [\d/]+ sent no heartbeat and was killed/);
         await scene.assertEqual();
       },
     );
@@ -35,7 +35,7 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
     process.kill(victim, 'SIGSTOP');
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, new RegExp(`worker ${victim} gave no sign of life and was killed`));
+    assert.match(run.notices, new RegExp(`worker ${victim} sent no heartbeat and was killed`));
     await waitForProcessEnd(victim);
     await scene.assertEqual();
   });
@@ -55,7 +55,7 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
       await failpoints.resume('primary-before-load-checkpoint');
       const run = await running;
       assertCode(run, 0);
-      assert.match(run.notices, new RegExp(`worker ${victim} did not leave within 10 s and is killed`));
+      assert.match(run.notices, new RegExp(`worker ${victim} did not exit within 10 s and is killed`));
       await waitForProcessEnd(victim);
       await scene.assertEqual();
     },

@@ -113,7 +113,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
   if (runs instanceof UsageError) {
     const reason = await whyNothingWasCopied(config, database, collection);
     if (reason === null) throw runs;
-    onEvent({ kind: 'left-out', source: name, reason });
+    onEvent({ kind: 'skipped', source: name, reason });
     return null;
   }
   const { run, otherRuns } = runs;
@@ -192,7 +192,7 @@ async function openAsCopied(
       `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,
       {
         code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
-        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it, if that is as it should be.`,
+        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it if that is intended.`,
         cause: error,
       },
     );
@@ -215,7 +215,7 @@ async function findRunOf(
     if (unfinished !== undefined) {
       throw new UsageError(`${describeRun(unfinished)} is not finished`, {
         code: 'RUN_UNFINISHED',
-        fix: 'finish it: the command that began it goes on where it stopped.',
+        fix: 'finish it: the command that started it resumes where it stopped.',
       });
     }
     return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
@@ -226,7 +226,7 @@ async function findRunOf(
   if (!run.isSameTable) {
     throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
       code: 'TABLE_DROPPED',
-      fix: 'copy the collection anew.',
+      fix: 'copy the collection again.',
     });
   }
   const inTable = await session.run((client) => listRuns(client, run.settings.plan));

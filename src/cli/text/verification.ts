@@ -46,8 +46,8 @@ export function describeVerification(summary: VerificationSummary): string {
 
 function describeCount(isSample: boolean): string {
   return isSample
-    ? '  the table, or a child table, does not have as many rows as there should be'
-    : '  rows are gone: some that other runs, or somebody before them, had put there, or since they were compared';
+    ? '  the table or a child table has a different number of rows than expected'
+    : '  rows are missing: of other runs, from before them, or deleted since they were compared';
 }
 
 function describeDifference({ kind, id: whole, place, columns }: NamedDifference): string {

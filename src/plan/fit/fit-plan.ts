@@ -1,4 +1,4 @@
-/** Fits a plan to a table that is there already: what goes to which column follows the table and not the sample. */
+/** Fits a plan to a table that already exists: what goes to which column follows the table and not the sample. */
 
 import { formatCount } from '../../common/format.ts';
 import {

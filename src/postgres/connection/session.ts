@@ -92,10 +92,10 @@ export class Session {
       if (!isTransient(error)) throw error;
       const seconds = Math.round(limitMs / 1000);
       throw new TargetError(
-        `PostgreSQL at ${describePostgres(url)} did not do the work for ${seconds} s: ${explainPostgresError(error, url).message}`,
+        `PostgreSQL at ${describePostgres(url)} kept failing for ${seconds} s: ${explainPostgresError(error, url).message}`,
         {
           code: 'POSTGRES_GIVEN_UP',
-          fix: 'see to the server, and raise RETRY_SECONDS if it only needs longer.',
+          fix: 'check the server; raise RETRY_SECONDS if it needs more time.',
           isServerGone: true,
           cause: error,
         },

@@ -70,7 +70,7 @@ async function readVersion(client: pg.Client): Promise<number | null> {
     );
   }
   if (version !== null && version >= oldestVersion) return version;
-  throw new TargetError('the ledger in the schema mongo2pg was made by another version of this tool', {
+  throw new TargetError('the ledger in the schema mongo2pg was created by another version of this tool', {
     code: 'LEDGER_UNKNOWN',
     fix: 'finish its runs with that version; then DROP SCHEMA mongo2pg CASCADE, which leaves the copied tables alone.',
   });

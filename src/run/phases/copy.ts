@@ -179,7 +179,7 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
       onEvent({
         kind: 'notice',
         source: run.settings.source,
-        message: `a crash of PostgreSQL took back ${lost}, which are read again`,
+        message: `a crash of PostgreSQL lost ${lost}; they are read again`,
       });
       this.#read = documentCount;
       this.#settled = documentCount;
@@ -207,7 +207,7 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
       `${count} became dead letters, more than MAX_DEAD_LETTERS`,
       {
         code: 'TOO_MANY_DEAD_LETTERS',
-        fix: 'look at mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if that is as it should be.',
+        fix: 'see mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if they are expected.',
       },
     );
   }

@@ -34,7 +34,7 @@ export async function nameExtraRows(options: ExtraRowsOptions): Promise<NamedDif
   const doubled = await session.run((client) => findDoubledRows(client, plan, limit), 'long');
   const named = doubled.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] }));
   if (isAlone) return [...named, ...(await nameByKeys(options, limit - named.length))];
-  notify('rows that are not of this run are in the table, so that nobody can tell which are too many');
+  notify('the table has rows of other runs: which rows are surplus cannot be determined');
   return named;
 }
 

@@ -107,7 +107,7 @@ export class Verification implements RunListener {
       return await this.#compare();
     } catch (error) {
       if (!(error instanceof SourceChangedError)) throw error;
-      throw withFix(error, 'nothing is proven of its table: verify again once it is there to be compared.');
+      throw withFix(error, 'its table was not verified: verify again when the collection is available.');
     }
   }
 
@@ -266,7 +266,7 @@ export class Verification implements RunListener {
       ...{ session, run, limit: maxNamed, notify },
       isAlone: counts.rowsOfOthers + counts.childRowsOfOthers === 0,
       collectKeys: async () => {
-        notify(`${formatPlural(amount, 'row')} too many: all is read once more to tell which`);
+        notify(`${formatPlural(amount, 'surplus row')}: reading all documents again to identify them`);
         await this.#pass('collect-keys', 1);
       },
     });

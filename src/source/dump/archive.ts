@@ -85,7 +85,7 @@ export async function* readArchiveRecords(
 async function readPrelude(window: ByteWindow, path: string): Promise<ArchivedCollection[]> {
   const hasMagic = await window.fill(archiveMagic.byteLength);
   if (!hasMagic || !window.bytes.subarray(0, archiveMagic.byteLength).equals(archiveMagic)) {
-    throw describeDamage(path, 0, 'it does not begin as an archive of mongodump does');
+    throw describeDamage(path, 0, 'it does not start like a mongodump archive');
   }
   window.start += archiveMagic.byteLength;
   const { version } = await readDocument(window, path);
@@ -93,7 +93,7 @@ async function readPrelude(window: ByteWindow, path: string): Promise<ArchivedCo
     throw describeDamage(
       path,
       archiveMagic.byteLength,
-      `an archive of version ${String(version)} is not known`,
+      `archive version ${String(version)} is not supported`,
     );
   }
   const collections: ArchivedCollection[] = [];

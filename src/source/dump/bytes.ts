@@ -15,7 +15,7 @@ export interface DumpFile {
   readonly signal?: AbortSignal | undefined;
 }
 
-export const makeAgain = 'make or copy the dump again, and begin anew with --restart.';
+export const makeAgain = 'create or copy the dump again, then start from scratch with --restart.';
 
 /**
  * Chunks of the file from the byte `from` of its uncompressed content on. Nobody changes a chunk afterwards.

@@ -119,7 +119,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
     return explain(
       'MONGO_HOST_UNKNOWN',
-      `the host of MONGO_URL (${where}) is not known`,
+      `the host of MONGO_URL (${where}) cannot be resolved`,
       'correct the host in MONGO_URL.',
     );
   }

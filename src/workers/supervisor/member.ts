@@ -86,7 +86,7 @@ export class Member {
 
   /** For people. */
   describeEnd({ code, signal, reason }: Exit): string {
-    if (this.isHung) return 'gave no sign of life and was killed';
+    if (this.isHung) return 'sent no heartbeat and was killed';
     if (this.killedFor !== undefined) return this.killedFor;
     const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
     const why = this.crashReport?.message ?? reason;

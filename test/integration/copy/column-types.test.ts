@@ -373,7 +373,7 @@ const textForm: Readonly<Record<string, Cases>> = {
   'box[]': [[['(1,1),(0,0)', null, '(2,2),(1,1)'], '{(1,1),(0,0);NULL;(2,2),(1,1)}']],
 };
 
-describe('the types of a table that is there already', () => {
+describe('the types of a table that already exists', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
