@@ -4,7 +4,7 @@ import { bsonTypes } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
-import { beginJson, COPY_NULL, endJson } from './field.ts';
+import { beginJson, copyNull, endJson } from './field.ts';
 import type { JsonWriter } from '../bson/json/json-writer.ts';
 import { writeJsonString } from '../bson/json/json-string.ts';
 import type { Output } from '../bson/output.ts';
@@ -24,7 +24,7 @@ export class ExtraColumn {
   /** Throws a DocumentError if the text would be too long, or could not be stored. */
   write(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
     if (!this.keepsWhole && fields.extraCount === fields.droppedCount) {
-      output.writeInt32(COPY_NULL);
+      output.writeInt32(copyNull);
       return;
     }
     const lengthAt = beginJson(output);
