@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { flagOf, optionNames, options, type Option } from '../src/config/options.ts';
+import { flagOf, optionNames, options, shownDefault, type Option } from '../src/config/options.ts';
 import { createPlanFileSchema } from '../src/plan/file/plan-schema.ts';
 
 const isCheck = process.argv.includes('--check');
@@ -33,7 +33,7 @@ function put(file: string, wanted: string): void {
 function envExample(): string {
   const entries = optionNames.map((name) => {
     const option: Option = options[name];
-    return `# ${option.describe}\n# ${option.env}=${option.default}\n`;
+    return `# ${option.describe}\n# ${option.env}=${shownDefault(name)}\n`;
   });
   return `# Copy to .env and change what you need. The environment and flags go before this file.\n\n${entries.join('\n')}`;
 }
@@ -41,7 +41,8 @@ function envExample(): string {
 function optionTable(): string {
   const rows = optionNames.map((name) => {
     const option: Option = options[name];
-    const shown = option.default === '' ? '' : `\`${option.default}\``;
+    const standard = shownDefault(name);
+    const shown = standard === '' ? '' : `\`${standard}\``;
     return `| \`${option.env}\` | \`--${flagOf(name)}\` | ${shown} | ${option.describe} |`;
   });
   return ['| variable | flag | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');

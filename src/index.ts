@@ -73,9 +73,9 @@ export interface Listener {
 export async function migrate(settings: MigrateSettings, listener: Listener = {}): Promise<Outcome> {
   const config = readSettings('start', settings);
   const planFile =
-    config.planPath === undefined
+    config.plan === undefined
       ? null
-      : await (await import('./plan/file/plan-file.ts')).readPlanFile(config.planPath);
+      : await (await import('./plan/file/plan-file.ts')).readPlanFile(config.plan);
   const pool = await createPool(config.clusterImplementation);
   return await migrateCollections(config, { ...hear(listener), isTrial: false, planFile, pool });
 }

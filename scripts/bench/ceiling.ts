@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { copyStatement, createTableStatement } from '../../src/postgres/table/ddl.ts';
 import { addPrimaryKey, analyzeTable } from '../../src/postgres/table/target.ts';
-import { COPY_HEADER } from '../../src/transcode/copy/copy-format.ts';
+import { copyHeader } from '../../src/transcode/copy/copy-format.ts';
 import type { Contestant } from './contestant.ts';
 import { connectBench } from './place.ts';
 
@@ -25,7 +25,7 @@ export function createCeiling(streams: number): Contestant {
         await Promise.all(
           connections.map((connection, stream) => {
             const own = pages.filter((_, page) => page % streams === stream);
-            return copyAll(connection, copyStatement(plan), [Buffer.from(COPY_HEADER), ...own, trailer]);
+            return copyAll(connection, copyStatement(plan), [Buffer.from(copyHeader), ...own, trailer]);
           }),
         );
         await addPrimaryKey(client, plan);

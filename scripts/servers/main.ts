@@ -23,7 +23,7 @@ for (const lineup of lineups) {
   const isWanted = words.length === 0 || words.some((word) => lineup.name.toLowerCase().includes(word));
   if (!isWanted) continue;
   const missing = await lineup.missing();
-  const result = missing === false ? await run(lineup) : `left out: ${missing}`;
+  const result = missing === false ? await run(lineup) : `skipped: ${missing}`;
   results.push(`${lineup.name}: ${result}`);
 }
 console.log(['', ...results].join('\n'));

@@ -52,7 +52,7 @@ export class ElementCursor implements ElementPosition {
   valueEnd = 0;
   /** Whether the element has the name that was guessed. */
   isGuessed = false;
-  private view: DataView = EMPTY_VIEW;
+  private view: DataView = emptyView;
   private terminator = 0;
 
   /** Starts at the document at `start`, which must end at or before `limit`. Throws a BsonError. */
@@ -160,7 +160,7 @@ export function terminateName(name: string): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-const EMPTY_VIEW = new DataView(new ArrayBuffer(0));
+const emptyView = new DataView(new ArrayBuffer(0));
 
 /** Compares four bytes at a time: names are most of what is read of a small document. */
 function isNameAt(view: DataView, start: number, limit: number, name: DataView): boolean {

@@ -7,10 +7,10 @@ import { writeInteger } from './digits.ts';
 import type { Output } from './output.ts';
 import { Uint128 } from './uint128.ts';
 
-const EXPONENT_BIAS = 6176;
+const exponentBias = 6176;
 
 /** The words of 10^34, the first significand that has too many digits. */
-const TOO_LARGE = [0x0001ed09, 0xbead87c0, 0x378d8e64] as const;
+const tooLarge = [0x0001ed09, 0xbead87c0, 0x378d8e64] as const;
 
 /** A decimal number that was read, to be used again for the next: `significand` × 10^`exponent`. */
 export class Decimal {
@@ -32,11 +32,11 @@ export class Decimal {
     if (((high >>> 29) & 3) === 3) {
       if (((high >>> 27) & 15) === 15) this.kind = ((high >>> 26) & 1) === 1 ? 'nan' : 'infinity';
       // This form is for significands of more than 34 digits, all of which the standard takes for zero.
-      this.exponent = ((high >>> 15) & 0x3fff) - EXPONENT_BIAS;
+      this.exponent = ((high >>> 15) & 0x3fff) - exponentBias;
       significand.set(0, 0, 0, 0);
       return;
     }
-    this.exponent = ((high >>> 17) & 0x3fff) - EXPONENT_BIAS;
+    this.exponent = ((high >>> 17) & 0x3fff) - exponentBias;
     const word3 = high & 0x1ffff;
     const word2 = view.getUint32(start + 8, true);
     const word1 = view.getUint32(start + 4, true);
@@ -46,16 +46,16 @@ export class Decimal {
 }
 
 function isTooLarge(word3: number, word2: number, word1: number): boolean {
-  if (word3 !== TOO_LARGE[0]) return word3 > TOO_LARGE[0];
-  if (word2 !== TOO_LARGE[1]) return word2 > TOO_LARGE[1];
-  return word1 >= TOO_LARGE[2];
+  if (word3 !== tooLarge[0]) return word3 > tooLarge[0];
+  if (word2 !== tooLarge[1]) return word2 > tooLarge[1];
+  return word1 >= tooLarge[2];
 }
 
 /** 34 digits, and those that make up whole groups. */
-const MAX_DIGITS = 36;
+const maxDigits = 36;
 
 /** The digits of the number being written, as characters that end where the buffer does. */
-const digits = new Uint8Array(MAX_DIGITS);
+const digits = new Uint8Array(maxDigits);
 
 /**
  * Writes the number as the specification's to-string conversion has it, which is a JSON number if it is finite. Uses up
@@ -73,31 +73,31 @@ export function writeDecimal(decimal: Decimal, output: Output): void {
     return;
   }
   const first = spellSignificand(decimal.significand);
-  const count = MAX_DIGITS - first;
+  const count = maxDigits - first;
   const scientific = exponent + count - 1;
   if (exponent > 0 || scientific < -6) {
     writeDigits(first, first + 1, output);
     if (count > 1) output.writeByte(0x2e);
-    writeDigits(first + 1, MAX_DIGITS, output);
+    writeDigits(first + 1, maxDigits, output);
     output.writeByte(0x45);
     if (scientific > 0) output.writeByte(0x2b);
     writeInteger(scientific, output);
   } else if (exponent === 0) {
-    writeDigits(first, MAX_DIGITS, output);
+    writeDigits(first, maxDigits, output);
   } else {
     // As many zeros are put before the digits as it takes to have one before the point.
-    const point = Math.max(MAX_DIGITS + exponent, first);
+    const point = Math.max(maxDigits + exponent, first);
     writeDigits(first, point, output);
     if (point === first) output.writeByte(0x30);
     output.writeByte(0x2e);
-    for (let zeros = first - (MAX_DIGITS + exponent); zeros > 0; zeros--) output.writeByte(0x30);
-    writeDigits(point, MAX_DIGITS, output);
+    for (let zeros = first - (maxDigits + exponent); zeros > 0; zeros--) output.writeByte(0x30);
+    writeDigits(point, maxDigits, output);
   }
 }
 
 /** Returns where the first digit is; of zero there is one. */
 function spellSignificand(significand: Uint128): number {
-  let at = MAX_DIGITS;
+  let at = maxDigits;
   do {
     let group = significand.divide(10_000);
     for (let i = 0; i < 4; i++) {
@@ -106,7 +106,7 @@ function spellSignificand(significand: Uint128): number {
       group = tenth;
     }
   } while (!significand.isZero());
-  while (at < MAX_DIGITS - 1 && digits[at] === 0x30) at++;
+  while (at < maxDigits - 1 && digits[at] === 0x30) at++;
   return at;
 }
 

@@ -2,11 +2,11 @@
 
 import type { Output } from './output.ts';
 
-export const TWO_32 = 2 ** 32;
+export const two32 = 2 ** 32;
 
 /** The int64 at `start` as a number: exact if the number is a safe integer, and only then. */
 export function readInt64(view: DataView, start: number): number {
-  return view.getInt32(start + 4, true) * TWO_32 + view.getUint32(start, true);
+  return view.getInt32(start + 4, true) * two32 + view.getUint32(start, true);
 }
 
 /** Writes the int64 at `start` with all its digits. */
@@ -19,7 +19,7 @@ export function writeInt64(view: DataView, start: number, output: Output): void 
   }
 }
 
-const NINE_DIGITS = 1e9;
+const nineDigits = 1e9;
 
 /** Writes a safe integer. */
 export function writeInteger(value: number, output: Output): void {
@@ -27,26 +27,26 @@ export function writeInteger(value: number, output: Output): void {
     output.writeByte(0x2d);
     value = -value;
   }
-  if (value < TWO_32) {
+  if (value < two32) {
     writePadded(value, countDigits(value), output);
   } else {
     // Uint32 arithmetic is what makes this fast, so a longer number is written in two parts.
-    const high = Math.floor(value / NINE_DIGITS);
+    const high = Math.floor(value / nineDigits);
     writePadded(high, countDigits(high), output);
-    writePadded(value - high * NINE_DIGITS, 9, output);
+    writePadded(value - high * nineDigits, 9, output);
   }
 }
 
 /**
  * Decimal places that prices and coordinates have; of a number with more, its digits are found by `toString`.
  */
-const MAX_PLACES = 6;
+const maxPlaces = 6;
 
 /**
  * Any two decimals of up to 15 digits are two different doubles, so that the one which gives a double is its
  * shortest text. Below this number, there are no more than that, with all decimal places.
  */
-const MAX_SHORT_NUMBER = 10 ** (15 - MAX_PLACES);
+const maxShortNumber = 10 ** (15 - maxPlaces);
 
 /**
  * Writes a finite double other than -0 as `toString` does, and faster where it has few decimal
@@ -63,7 +63,7 @@ export function writeNumber(value: number, output: Output): void {
     output.writeAscii(value.toString());
     return;
   }
-  const scale = POWERS[places] ?? 1;
+  const scale = powersOfTen[places] ?? 1;
   const scaled = Math.round(magnitude * scale);
   const whole = Math.floor(scaled / scale);
   if (value < 0) output.writeByte(0x2d);
@@ -72,16 +72,16 @@ export function writeNumber(value: number, output: Output): void {
   writePadded(scaled - whole * scale, places, output);
 }
 
-const POWERS = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const;
+const powersOfTen = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const;
 
 /**
  * How many decimal places the shortest text of a positive number has that is no integer; 0 if they are many, or the
  * number is large. With its places, the number is `Math.round(magnitude * 10 ** places)`.
  */
 export function countPlaces(magnitude: number): number {
-  if (magnitude >= MAX_SHORT_NUMBER) return 0;
+  if (magnitude >= maxShortNumber) return 0;
   let scale = 10;
-  for (let places = 1; places <= MAX_PLACES; places++, scale *= 10) {
+  for (let places = 1; places <= maxPlaces; places++, scale *= 10) {
     // Both are integers that a double has exactly, so the division rounds once, as reading the text would.
     if (Math.round(magnitude * scale) / scale === magnitude) return places;
   }
@@ -106,18 +106,18 @@ function countDigits(value: number): number {
   return digits;
 }
 
-const MS_PER_DAY = 86_400_000;
-const DAYS_PER_400_YEARS = 146_097;
+const msPerDay = 86_400_000;
+const daysPer400Years = 146_097;
 /** From 0000-03-01, where the leap day is the last of its year, to 1970-01-01. */
-const DAYS_TO_1970 = 719_468;
+const daysTo1970 = 719_468;
 
 /**
  * Writes an instant of the years 0 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if there
  * are any.
  */
 export function writeIsoDate(epochMs: number, output: Output): void {
-  const days = Math.floor(epochMs / MS_PER_DAY);
-  const ms = epochMs - days * MS_PER_DAY;
+  const days = Math.floor(epochMs / msPerDay);
+  const ms = epochMs - days * msPerDay;
   writeDay(days, output);
   output.writeByte(0x54);
   writeSeconds(Math.floor(ms / 1000), output);
@@ -131,9 +131,9 @@ export function writeIsoDate(epochMs: number, output: Output): void {
 /** Writes `2024-02-29`, of the years 0 to 9999, by the number of days since 1970. */
 export function writeDay(days: number, output: Output): void {
   // http://howardhinnant.github.io/date_algorithms.html#civil_from_days
-  const shifted = days + DAYS_TO_1970;
-  const era = Math.floor(shifted / DAYS_PER_400_YEARS);
-  const dayOfEra = shifted - era * DAYS_PER_400_YEARS;
+  const shifted = days + daysTo1970;
+  const era = Math.floor(shifted / daysPer400Years);
+  const dayOfEra = shifted - era * daysPer400Years;
   const yearOfEra = Math.floor(
     (dayOfEra -
       Math.floor(dayOfEra / 1460) +

@@ -3,13 +3,13 @@
 import { DocumentError } from './document-error.ts';
 
 /** Rows of one page of small documents fit, so that most runs never grow it. */
-const INITIAL_BYTES = 1024 * 1024;
+const defaultBytes = 1024 * 1024;
 
 /**
  * A buffer up to this size is kept whatever was used of it: pages are cut at 16 MB, and rows are about as
  * long.
  */
-const KEPT_BYTES = 32 * 1024 * 1024;
+const keptBytes = 32 * 1024 * 1024;
 
 export class Output {
   bytes: Buffer;
@@ -18,7 +18,7 @@ export class Output {
   /** No row may reach beyond this offset; see `checkLimit`. */
   limit = Number.MAX_SAFE_INTEGER;
 
-  constructor(initialBytes = INITIAL_BYTES) {
+  constructor(initialBytes = defaultBytes) {
     this.bytes = Buffer.allocUnsafeSlow(initialBytes);
     this.view = viewOf(this.bytes);
   }
@@ -28,7 +28,7 @@ export class Output {
    * it.
    */
   reset(): void {
-    if (this.bytes.length > KEPT_BYTES && this.position < this.bytes.length / 4) this.replace(KEPT_BYTES);
+    if (this.bytes.length > keptBytes && this.position < this.bytes.length / 4) this.replace(keptBytes);
     this.position = 0;
     this.limit = Number.MAX_SAFE_INTEGER;
   }

@@ -1,6 +1,6 @@
 /** An unsigned integer of 128 bits, as a Decimal128 has inside: changed in place, without a bigint. */
 
-import { TWO_32 } from './digits.ts';
+import { two32 } from './digits.ts';
 
 export class Uint128 {
   /** Four words of 32 bits, the most significant first. */
@@ -16,8 +16,8 @@ export class Uint128 {
 
   /** @param value an integer from 0 to below 2^64 */
   setNumber(value: number): void {
-    const high = Math.floor(value / TWO_32);
-    this.set(0, 0, high, value - high * TWO_32);
+    const high = Math.floor(value / two32);
+    this.set(0, 0, high, value - high * two32);
   }
 
   isZero(): boolean {
@@ -31,8 +31,8 @@ export class Uint128 {
     let carried = addend;
     for (let at = 12; at >= 0; at -= 4) {
       const product = words.getUint32(at) * factor + carried;
-      carried = Math.floor(product / TWO_32);
-      words.setUint32(at, product - carried * TWO_32);
+      carried = Math.floor(product / two32);
+      words.setUint32(at, product - carried * two32);
     }
   }
 
@@ -45,7 +45,7 @@ export class Uint128 {
     const { words } = this;
     let remainder = 0;
     for (let at = 0; at < 16; at += 4) {
-      const dividend = remainder * TWO_32 + words.getUint32(at);
+      const dividend = remainder * two32 + words.getUint32(at);
       if (dividend === 0) continue;
       const quotient = Math.floor(dividend / divisor);
       words.setUint32(at, quotient);

@@ -10,7 +10,7 @@ import type { NulPolicy } from './nul-policy.ts';
  * From about this many bytes on, checking and copying natively is faster than a loop here (measured on Node
  * 20).
  */
-const NATIVE_BYTES = 64;
+const nativeBytes = 64;
 
 /**
  * Copies text as it is, U+0000 excepted, of which `nul` says what becomes. Throws a DocumentError if it has one where
@@ -24,7 +24,7 @@ export function copyText(
   nul: NulPolicy,
 ): void {
   output.reserve(end - start);
-  if (end - start >= NATIVE_BYTES) {
+  if (end - start >= nativeBytes) {
     const text = source.bytes.subarray(start, end);
     if (isUtf8(text) && !text.includes(0)) {
       output.bytes.set(text, output.position);
@@ -62,7 +62,7 @@ function isPlain(four: number): boolean {
 }
 
 /** What stands for a character that cannot be there: https://www.unicode.org/glossary/#replacement_character */
-const REPLACEMENT = [0xef, 0xbf, 0xbd] as const;
+const replacement = [0xef, 0xbf, 0xbd] as const;
 
 /**
  * Writes what becomes of the NUL at `offset`, and keeps room for the rest of the text up to `end` and one byte more.
@@ -71,8 +71,8 @@ const REPLACEMENT = [0xef, 0xbf, 0xbd] as const;
 export function writeNul(nul: NulPolicy, offset: number, end: number, output: Output): void {
   if (nul === 'reject') throw nulError(offset);
   if (nul === 'strip') return;
-  output.reserve(REPLACEMENT.length + end - offset);
-  for (const byte of REPLACEMENT) output.bytes[output.position++] = byte;
+  output.reserve(replacement.length + end - offset);
+  for (const byte of replacement) output.bytes[output.position++] = byte;
 }
 
 function nulError(offset: number): DocumentError {

@@ -3,7 +3,7 @@
 import { BsonError, bsonTypes } from './types.ts';
 
 /** An int32 length, a byte of content or none, and the NUL that ends a document. */
-const MIN_DOCUMENT_BYTES = 5;
+const minDocumentBytes = 5;
 
 /**
  * The offset of the NUL that ends the text at `start`. Throws a BsonError if there is none before `limit`.
@@ -29,7 +29,7 @@ function readLength(view: DataView, start: number, limit: number, what: string):
 /** The length of a document that stays within its parent; its last byte is not looked at. */
 export function measureDocument(view: DataView, start: number, limit: number): number {
   const length = readLength(view, start, limit, 'a document');
-  if (length < MIN_DOCUMENT_BYTES) throw new BsonError(`a document of ${length} bytes`, start);
+  if (length < minDocumentBytes) throw new BsonError(`a document of ${length} bytes`, start);
   checkFits(length, start, limit, 'a document');
   return length;
 }
@@ -115,7 +115,7 @@ function checkBinary(view: DataView, start: number, limit: number): number {
   const length = readLength(view, start, limit, 'a binary value');
   if (length < 0) throw new BsonError(`a binary value of ${length} bytes`, start);
   checkFits(1 + length, start + 4, limit, 'a binary value');
-  if (view.getUint8(start + 4) === OLD_BINARY_SUBTYPE) {
+  if (view.getUint8(start + 4) === oldBinarySubtype) {
     // This subtype repeats its length inside.
     const inner = readLength(view, start + 5, start + 5 + length, 'an old binary value');
     if (inner !== length - 4) throw new BsonError(`an old binary value of ${inner} bytes`, start + 5);
@@ -123,7 +123,7 @@ function checkBinary(view: DataView, start: number, limit: number): number {
   return 5 + length;
 }
 
-export const OLD_BINARY_SUBTYPE = 2;
+export const oldBinarySubtype = 2;
 
 function checkCodeWithScope(view: DataView, start: number, limit: number): number {
   const length = readLength(view, start, limit, 'code with scope');

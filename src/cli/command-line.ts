@@ -6,14 +6,21 @@ import { complete, completionFlag } from './completion.ts';
 import { loadDotEnv, readConfig, type Config } from '../config/config.ts';
 import { ExitCode, InterruptedError, stopSignals, UsageError, type StopSignal } from '../common/errors.ts';
 import { settleFlags } from './flags.ts';
-import { flagOf, optionNames, options, type CommandName, type Option } from '../config/options.ts';
+import {
+  flagOf,
+  optionNames,
+  options,
+  shownDefault,
+  type CommandName,
+  type Option,
+} from '../config/options.ts';
 import { collectGarbageLess } from '../common/memory.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Interrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { holdsUrl } from '../common/redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './commands/start.ts';
-import { examples, optionGroups } from './help.ts';
+import { examples } from './help.ts';
 import { invoke } from '../config/invocation.ts';
 import { trialServers } from './trial-servers.ts';
 
@@ -40,13 +47,11 @@ export async function runCommandLine(
   const { own, command } = splitCommand(args);
   await yargs(args[0] === completionFlag ? own : settleFlags(own))
     .scriptName('mongo2pg')
-    .usage(
-      'Moves a MongoDB collection into PostgreSQL: in parallel, through COPY, every document exactly once.',
-    )
-    .command('$0', 'migrate a collection', (command) => addOptions(command, 'start'), run('start', start))
+    .usage('Copies MongoDB collections into PostgreSQL: in parallel, with COPY, every document exactly once.')
+    .command('$0', 'copy collections', (command) => addOptions(command, 'start'), run('start', start))
     .command(
       'plan',
-      'infer a plan, to read, to change, and to start with',
+      'infer a plan: which field goes to which column',
       (command) => addOptions(command, 'plan'),
       run('plan', async (config, options) => (await import('./commands/plan.ts')).plan(config, options)),
     )
@@ -58,19 +63,19 @@ export async function runCommandLine(
     )
     .command(
       'status',
-      'tell of runs from the ledger, while they go and afterwards',
+      'show runs, from the ledger',
       (command) => addOptions(command, 'status'),
       run('status', status),
     )
     .command(
       'seed',
-      'fill MongoDB with users to try the tool out on',
+      'fill MongoDB with sample users',
       (command) => addOptions(command, 'seed'),
       run('seed', seed),
     )
     .command(
       'retry',
-      'load the dead letters of a table again, once the table is mended',
+      'load the dead letters of a table again, after fixing the table',
       (command) => addOptions(command, 'retry'),
       run('retry', retry),
     )
@@ -92,7 +97,7 @@ export async function runCommandLine(
     )
     .command(
       'servers',
-      'hold the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
+      'run the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
       (parser) => addOptions(parser, 'servers'),
       async (flags: object) => {
         const { dataDir } = readConfig('servers', flags, process.env);
@@ -100,13 +105,11 @@ export async function runCommandLine(
         exitCode = await holdServers({ dataDir, command });
       },
     )
-    .completion(
-      'completion',
-      'print a script that completes commands and options in bash and zsh',
-      (current: string) => complete(args.slice(2, -1), current),
+    .completion('completion', 'print a completion script for bash and zsh', (current: string) =>
+      complete(args.slice(2, -1), current),
     )
     .epilogue(
-      'Each option can be set in the environment, or in a file .env, under the name in brackets.\n' +
+      'Each option can also be set in the environment or in a .env file, under the name in brackets.\n' +
         'Exit codes: 0 all copied (or equal) · 1 defect · 2 usage · 3 MongoDB · 4 PostgreSQL · 5 dead letters · 6 different · 7 history lost · 8 not ready to cut over · 129, 130, 143 stopped.',
     )
     .parserConfiguration({
@@ -150,12 +153,13 @@ function addOptions<T>(command: Argv<T>, name: CommandName): Argv<T> {
   for (const key of optionNames) {
     const option: Option = options[key];
     if (!option.commands.includes(name)) continue;
-    const shown = option.default === '' ? '' : ` (default: ${option.default})`;
+    const standard = shownDefault(key);
+    const shown = standard === '' ? '' : ` (default: ${standard})`;
     command.option(flagOf(key), {
       type: option.kind === 'switch' ? 'boolean' : 'string',
       requiresArg: option.kind !== 'switch',
       describe: `${option.describe} [${option.env}]${shown}`,
-      group: `${optionGroups[key]}:`,
+      group: `${option.group}:`,
     });
   }
   for (const [line, what] of examples[name]) command.example(line, what);
@@ -175,7 +179,7 @@ async function runCommand(
     // Workers and servers see their channel close, and end as well.
     if (meaning === 'again') process.exit(new InterruptedError(signal).exitCode);
     if (meaning === 'first') {
-      progress.say(`${signal}: finishing what is in flight; once more ends at once`);
+      progress.say(`${signal}: committing the batches in flight; repeat it to stop at once`);
     }
   };
 
@@ -191,14 +195,14 @@ async function runCommand(
 
 /** Loaded only where they are asked for. */
 async function openMetrics(
-  { metricsPort, metricsHost }: Config,
+  { metricsPort, metricsHost }: Pick<Config, 'metricsPort' | 'metricsHost'>,
   { say, close }: Progress,
 ): Promise<Metrics | null> {
   if (metricsPort === undefined) return null;
   const { serveMetrics } = await import('../observe/metrics.ts');
   try {
     const metrics = await serveMetrics(metricsHost, metricsPort);
-    say(`metrics are at ${metrics.url}`);
+    say(`metrics: ${metrics.url}`);
     return metrics;
   } catch (error) {
     close();

@@ -130,7 +130,7 @@ async function createSpinnerProgress(): Promise<Progress> {
           if (told !== null) say(told);
           return;
         case 'notice':
-        case 'left-out':
+        case 'skipped':
         case 'worker-died':
         case 'retried':
           if (told !== null) say(told);

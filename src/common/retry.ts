@@ -10,7 +10,7 @@ const longestPauseMs = 2_000;
 export interface RetryOptions {
   /** From the first failure on; a failure after that is final. */
   readonly limitMs: number;
-  isPassing(error: unknown): boolean;
+  isTransient(error: unknown): boolean;
   /** Called before each pause. */
   onRetry?(error: unknown, attempt: number): void;
   /** Ends the waiting with the signal's reason. */
@@ -24,7 +24,7 @@ export async function retry<T>(work: () => Promise<T>, options: RetryOptions): P
     try {
       return await work();
     } catch (error) {
-      if (!options.isPassing(error)) throw error;
+      if (!options.isTransient(error)) throw error;
       const nowMs = performance.now();
       firstFailureMs ??= nowMs;
       if (nowMs - firstFailureMs >= options.limitMs) throw error;

@@ -1,6 +1,6 @@
 /** Errors of Node's sockets after which a new connection may work, where there was one before. */
 
-const passingCodes = new Set([
+const transientCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -13,11 +13,11 @@ const passingCodes = new Set([
   'ENOTFOUND',
 ]);
 
-export function isPassingSocketError(error: unknown): boolean {
+export function isTransientSocketError(error: unknown): boolean {
   // Where a name has several addresses, one error for each.
-  if (error instanceof AggregateError) return error.errors.every(isPassingSocketError);
+  if (error instanceof AggregateError) return error.errors.every(isTransientSocketError);
   if (!(error instanceof Error && 'code' in error)) return false;
   // Of a Unix socket: its server takes it away when it ends. Any other file that is missing stays so.
   if (error.code === 'ENOENT') return 'syscall' in error && error.syscall === 'connect';
-  return passingCodes.has(String(error.code));
+  return transientCodes.has(String(error.code));
 }

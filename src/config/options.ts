@@ -1,8 +1,12 @@
-/** The table of settings: the one place that names each option, its variable, its default and its sentence. */
+/**
+ * The table of settings, and the one place that says anything about one: its key is the name in `Config`, in the library
+ * and in the code; from its entry follow the variable, the flag, the type, `--help`, `.env.example` and the README's table.
+ */
 
 import { jsonStyles } from '../bson/json/json-style.ts';
 import { layouts, objectIdStyles } from './plan-choices.ts';
 import { nulPolicies } from '../bson/nul-policy.ts';
+import type { Kind, Rules } from './kinds.ts';
 
 export const clusterImplementations = ['cluster', 'threads', 'inline'] as const;
 export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
@@ -11,19 +15,23 @@ export const indexChoices = ['carry', 'none'] as const;
 export type CommandName =
   'start' | 'plan' | 'verify' | 'status' | 'seed' | 'retry' | 'servers' | 'cutover' | 'repair';
 
-export interface Option {
+/** The groups of `--help`. */
+export type OptionGroup =
+  'Source' | 'Target' | 'Plan' | 'Workers' | 'Limits' | 'Following' | 'Proof' | 'Output' | 'Trial servers';
+
+export interface Option extends Rules {
   readonly env: string;
-  /** `schema`: a name that one in Postgres can have. `switch`: on or off. */
-  readonly kind: 'text' | 'schema' | 'json' | 'url' | 'count' | 'share' | 'choice' | 'switch';
-  /** As written in `.env.example` and `--help`; empty means not set. */
+  /** How its text is read, and what type it has in `Config`. */
+  readonly kind: Kind;
+  /** The text that holds where nobody gives another; empty means not set. */
   readonly default: string;
+  /** What `.env.example` and `--help` show as its default, where that is not `default`. */
+  readonly shown?: string;
   readonly describe: string;
   /** Where it is not the variable's name. */
   readonly flag?: string;
   readonly commands: readonly CommandName[];
-  readonly choices?: readonly string[];
-  /** Whole numbers only, both ends included. */
-  readonly range?: readonly [min: number, max: number];
+  readonly group: OptionGroup;
 }
 
 const startOnly = ['start'] as const;
@@ -31,76 +39,87 @@ const startAndSeed = ['start', 'seed'] as const;
 const allThatWork = ['start', 'verify', 'cutover', 'repair'] as const;
 const startAndPlan = ['start', 'plan'] as const;
 const allThatRead = ['start', 'plan', 'verify', 'seed', 'cutover', 'repair'] as const;
-const all = ['start', 'plan', 'verify', 'status', 'seed', 'retry', 'servers', 'cutover', 'repair'] as const;
+const all = [...allThatRead, 'status', 'retry', 'servers'] as const;
 
 /** In the order in which they are shown. The flag of `MONGO_URL` is `--mongo-url`, and so on. */
 export const options = {
   mongoUrl: {
     env: 'MONGO_URL',
-    kind: 'url',
+    kind: 'mongo-url',
     default: '',
-    describe: 'Where to read: mongodb://… or mongodb+srv://…; `embedded` asks for the embedded trial server.',
+    describe: 'Source: mongodb://… or mongodb+srv://…; `embedded` starts the built-in trial server.',
     commands: allThatRead,
+    group: 'Source',
   },
   source: {
     env: 'SOURCE',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe:
-      'A dump to read in place of MONGO_URL: a .bson file, a folder or an archive of mongodump, or JSON of mongoexport; each of them may be gzip.',
+      'Dump to read instead of MONGO_URL: a .bson file, a mongodump folder or archive, or mongoexport JSON; gzip is allowed.',
     commands: ['start', 'plan', 'verify', 'retry'],
+    group: 'Source',
   },
   mongoDb: {
     env: 'MONGO_DB',
     kind: 'text',
     default: 'school',
-    describe: 'Database to read; without it, the one in MONGO_URL or in the dump counts before the default.',
+    describe: 'Source database. Without it, the one in MONGO_URL or in the dump is used, then the default.',
     commands: allThatRead,
+    group: 'Source',
   },
   mongoCollection: {
     env: 'MONGO_COLLECTION',
     kind: 'text',
     default: 'users',
     describe:
-      'Collection to read; the table takes its name. Several by names and patterns: `users,courses`, `log_*`, or `*` for all, which is the default for a dump.',
+      'Source collection; the table gets its name. Names and patterns copy several: `users,courses`, `log_*`, `*` for all (the default for a dump).',
     commands: ['start', 'plan', 'verify', 'seed', 'retry', 'cutover', 'repair'],
+    group: 'Source',
   },
   excludeCollections: {
     env: 'EXCLUDE_COLLECTIONS',
     kind: 'text',
     default: '',
-    describe: 'Names and patterns of collections to leave out, when several are copied.',
+    describe: 'Names and patterns of collections to skip when several are copied.',
     commands: allThatWork,
+    group: 'Source',
   },
   postgresUrl: {
     env: 'POSTGRES_URL',
-    kind: 'url',
+    kind: 'postgres-url',
     default: '',
-    describe: 'Where to write: postgres://…; `embedded` asks for the embedded trial server.',
+    describe: 'Target: postgres://…; `embedded` starts the built-in trial server.',
     commands: ['start', 'verify', 'status', 'retry', 'cutover', 'repair'],
+    group: 'Target',
   },
   postgresSchema: {
     env: 'POSTGRES_SCHEMA',
     kind: 'schema',
     default: 'public',
-    describe: 'Schema of the table; created when missing.',
+    describe: 'Target schema; created if it does not exist.',
     commands: ['start', 'plan', 'verify', 'retry', 'cutover', 'repair'],
+    group: 'Target',
   },
   ifExists: {
     env: 'IF_EXISTS',
     kind: 'choice',
     choices: ifExistsChoices,
-    default: 'fail',
+    default: '',
+    // What the commands take by themselves: `seed` replaces the users of an earlier one on the trial server.
+    shown: 'fail',
     describe:
-      'What to do with data that is already there (the table, for `seed` the collection): fail, drop, truncate or append.',
+      'What to do with existing data (in the table; for `seed`, in the collection): fail, drop, truncate or append.',
     commands: startAndSeed,
+    group: 'Target',
   },
   restart: {
     env: 'RESTART',
     kind: 'switch',
     default: '',
-    describe: 'Begin anew: give up what an earlier run of the same table has committed, finished or not.',
+    describe: 'Start from scratch: discard the rows of an earlier run of the same table, finished or not.',
     commands: startOnly,
+    group: 'Target',
   },
   clusterImplementation: {
     env: 'CLUSTER_IMPLEMENTATION',
@@ -108,16 +127,18 @@ export const options = {
     choices: clusterImplementations,
     default: 'cluster',
     describe:
-      'How workers run: cluster (processes), threads (of one process), or inline (connections of the primary itself).',
+      'How workers run: cluster (processes), threads (in one process), or inline (connections of the primary process).',
     commands: allThatWork,
+    group: 'Workers',
   },
   clusterSizeMultiplier: {
     env: 'CLUSTER_SIZE_MULTIPLIER',
     kind: 'count',
     range: [1, 100],
     default: '3',
-    describe: 'Workers per core, when CLUSTER_SIZE is not set.',
+    describe: 'Workers per core, if CLUSTER_SIZE is not set.',
     commands: allThatWork,
+    group: 'Workers',
   },
   clusterSize: {
     env: 'CLUSTER_SIZE',
@@ -125,8 +146,9 @@ export const options = {
     range: [1, 1000],
     default: '',
     describe:
-      'Workers, each with a connection to Postgres (default: cores × CLUSTER_SIZE_MULTIPLIER); capped by the connections that Postgres has left.',
+      'Number of workers; each opens one PostgreSQL connection (default: cores × CLUSTER_SIZE_MULTIPLIER). Limited by the connections that PostgreSQL has free.',
     commands: allThatWork,
+    group: 'Workers',
   },
   itemsPerPage: {
     env: 'ITEMS_PER_PAGE',
@@ -135,8 +157,9 @@ export const options = {
     range: [1, 1_000_000],
     default: '20000',
     describe:
-      'Documents per batch, at most (a page read, a COPY, a transaction); fewer where 4 MB are fewer.',
+      'Maximum documents per batch (one page, one COPY, one transaction). A batch also ends at about 4 MB.',
     commands: allThatWork,
+    group: 'Workers',
   },
   readRanges: {
     env: 'READ_RANGES',
@@ -144,31 +167,34 @@ export const options = {
     range: [1, 64],
     default: '4',
     describe:
-      'Ranges of _id that are read at the same time, each with a page of up to 16 MB in memory; fewer where the collection is small or cannot be sampled.',
+      'Maximum _id ranges to read in parallel; each holds a page of up to 16 MB in memory. Small collections use fewer.',
     commands: allThatWork,
+    group: 'Source',
   },
   maxInFlightMb: {
     env: 'MAX_IN_FLIGHT_MB',
     kind: 'count',
     range: [1, 65_536],
     default: '64',
-    describe: 'Megabytes read and not yet committed, at most; one batch always goes.',
+    describe: 'Maximum megabytes read but not yet committed; a single batch is always allowed.',
     commands: allThatWork,
+    group: 'Workers',
   },
   follow: {
     env: 'FOLLOW',
     kind: 'switch',
     default: '',
-    describe:
-      'Keep the tables in step with what is written to the collections, during the copy and after it, until the cut-over.',
+    describe: 'Keep the tables in step with the collections, during the copy and after it, until cutover.',
     commands: startOnly,
+    group: 'Following',
   },
   check: {
     env: 'CHECK',
     kind: 'switch',
     default: '',
-    describe: 'Say whether one could cut over, and change nothing.',
+    describe: 'Report whether cutover is possible, without changing anything.',
     commands: ['cutover'],
+    group: 'Following',
   },
   waitSeconds: {
     env: 'WAIT_SECONDS',
@@ -176,31 +202,36 @@ export const options = {
     kind: 'count',
     range: [1, 86_400],
     default: '600',
-    describe: 'How long to wait for the last changes to be merged, in seconds.',
+    describe: 'Seconds to wait until the last changes are merged.',
     commands: ['cutover'],
+    group: 'Following',
   },
   dryRun: {
     env: 'DRY_RUN',
     flag: 'dry-run',
     kind: 'switch',
     default: '',
-    describe: 'Look at both sides and say what a start would do, without writing anything to either.',
+    describe: 'Inspect both sides and report what a start would do, without writing to either.',
     commands: startOnly,
+    group: 'Proof',
   },
   verify: {
     env: 'VERIFY',
     kind: 'switch',
     default: '',
-    describe: 'Compare every document with its row once all is copied, as the command `verify` does.',
+    describe: 'After the copy, compare every document with its row, as the command `verify` does.',
     commands: startOnly,
+    group: 'Proof',
   },
   sample: {
     env: 'VERIFY_SAMPLE',
     flag: 'sample',
     kind: 'share',
     default: '100%',
-    describe: 'How much `verify` compares: a share such as 1%, in random pages. All is read and counted.',
+    describe:
+      'Share of the documents to compare, such as 1%, in random pages. All documents are still read and counted.',
     commands: ['start', 'verify'],
+    group: 'Proof',
   },
   maxDeadLetters: {
     env: 'MAX_DEAD_LETTERS',
@@ -208,54 +239,61 @@ export const options = {
     range: [0, Number.MAX_SAFE_INTEGER],
     default: '',
     describe:
-      'Stop the run once more documents than this have become dead letters (default: never); for `cutover`, allow for so many (default: none).',
+      'Stop the run after more than this many dead letters (default: never). For `cutover`: how many to accept (default: none).',
     commands: ['start', 'cutover'],
+    group: 'Limits',
   },
   retrySeconds: {
     env: 'RETRY_SECONDS',
     kind: 'count',
     range: [0, 86_400],
     default: '60',
-    describe: 'How long to keep trying when a server goes away in the middle of a run, before the run stops.',
+    describe: 'How long transient errors are retried before the run stops.',
     commands: ['start', 'verify', 'status', 'retry', 'cutover', 'repair'],
+    group: 'Limits',
   },
   answerTimeoutSeconds: {
     env: 'ANSWER_TIMEOUT_SECONDS',
     kind: 'count',
     range: [1, 86_400],
     default: '120',
-    describe: 'How long a server may be silent over one batch or page before its connection is made anew.',
+    describe: 'How long to wait for an answer from a server before reconnecting.',
     commands: ['start', 'verify', 'status', 'cutover', 'repair'],
+    group: 'Limits',
   },
   workerTimeoutSeconds: {
     env: 'WORKER_TIMEOUT_SECONDS',
     kind: 'count',
     range: [2, 86_400],
     default: '60',
-    describe: 'How long a worker may give no sign of life before it is killed and replaced.',
+    describe: 'How long a worker may send no heartbeat before it is killed and replaced.',
     commands: allThatWork,
+    group: 'Limits',
   },
   sampleSize: {
     env: 'SAMPLE_SIZE',
     kind: 'count',
     range: [1, 1_000_000],
     default: '10000',
-    describe: 'Documents looked at to infer the columns and their types.',
+    describe: 'Documents to sample when columns and types are inferred.',
     commands: startAndPlan,
+    group: 'Plan',
   },
   filter: {
     env: 'FILTER',
-    kind: 'json',
+    kind: 'filter',
     default: '',
-    describe: 'Which documents are read: a MongoDB filter in Extended JSON; all when not set.',
+    describe: 'MongoDB filter in Extended JSON; only matching documents are copied (default: all).',
     commands: startAndPlan,
+    group: 'Source',
   },
   plan: {
     env: 'PLAN',
-    kind: 'text',
+    kind: 'path',
     default: '',
-    describe: 'Plan file that says which field goes to which column; without one, this is inferred.',
+    describe: 'Plan file that maps fields to columns. Without it, the plan is inferred.',
     commands: startOnly,
+    group: 'Plan',
   },
   schema: {
     env: 'PLAN_SCHEMA',
@@ -264,16 +302,18 @@ export const options = {
     choices: layouts,
     default: 'columns',
     describe:
-      'What is inferred: columns (one for each field), or document (_id, and the whole document as jsonb).',
+      'Layout of an inferred plan: columns (one per field) or document (_id, and the whole document as jsonb).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   objectId: {
     env: 'OBJECT_ID',
     kind: 'choice',
     choices: objectIdStyles,
     default: 'text',
-    describe: 'What an ObjectId becomes when columns are inferred: text (24 hex digits) or bytea (12 bytes).',
+    describe: 'Type of ObjectIds in an inferred plan: text (24 hex digits) or bytea (12 bytes).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   requiredNotNull: {
     env: 'REQUIRED_NOT_NULL',
@@ -281,8 +321,9 @@ export const options = {
     kind: 'switch',
     default: '',
     describe:
-      "Infer NOT NULL for the fields that the collection's validator requires; a document without a value becomes a dead letter.",
+      "Infer NOT NULL for fields that the collection's validator requires; a document without the value becomes a dead letter.",
     commands: startAndPlan,
+    group: 'Plan',
   },
   jsonStyle: {
     env: 'JSON_STYLE',
@@ -290,8 +331,9 @@ export const options = {
     choices: jsonStyles,
     default: 'relaxed',
     describe:
-      'How jsonb is written: relaxed or canonical Extended JSON, or plain (dates and ids as text; types are lost).',
+      'Format of jsonb: relaxed or canonical Extended JSON, or plain (dates and ids as text; types are lost).',
     commands: startAndPlan,
+    group: 'Plan',
   },
   nul: {
     env: 'NUL',
@@ -299,47 +341,54 @@ export const options = {
     choices: nulPolicies,
     default: 'reject',
     describe:
-      'What becomes of U+0000 in a text, which Postgres cannot store: reject (the document becomes a dead letter), strip or replace (by U+FFFD).',
+      'How to handle U+0000 in text, which PostgreSQL cannot store: reject (the document becomes a dead letter), strip, or replace with U+FFFD.',
     commands: startAndPlan,
+    group: 'Plan',
   },
   out: {
     env: 'PLAN_OUT',
     flag: 'out',
-    kind: 'text',
+    kind: 'path',
     default: '',
-    describe: 'File that `plan` writes; standard output when not set.',
+    describe: 'File for the plan (default: standard output).',
     commands: ['plan'],
+    group: 'Plan',
   },
   force: {
     env: 'PLAN_FORCE',
     flag: 'force',
     kind: 'switch',
     default: '',
-    describe: 'Let `plan` overwrite a file that is there.',
+    describe: 'Allow `plan` to overwrite an existing file.',
     commands: ['plan'],
+    group: 'Plan',
   },
   report: {
     env: 'REPORT',
-    kind: 'text',
+    kind: 'path',
     default: '',
     describe:
-      'File for a report of the run: one HTML page with the summary, and with speed, memory and workers over time.',
+      'File for a report of the run: one HTML page with the summary, speed, memory and workers over time.',
     commands: startOnly,
+    group: 'Output',
   },
   metricsPort: {
     env: 'METRICS_PORT',
     kind: 'count',
     range: [0, 65_535],
     default: '',
-    describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
+    describe:
+      'Serve Prometheus metrics at /metrics and a health check at /healthz on this port; 0 picks a free port.',
     commands: allThatWork,
+    group: 'Output',
   },
   metricsHost: {
     env: 'METRICS_HOST',
     kind: 'text',
     default: '127.0.0.1',
-    describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
+    describe: 'Address to serve metrics on; the default is reachable from this machine only.',
     commands: allThatWork,
+    group: 'Output',
   },
   indexes: {
     env: 'INDEXES',
@@ -347,32 +396,37 @@ export const options = {
     choices: indexChoices,
     default: 'carry',
     describe:
-      "What becomes of the collection's indexes after the load: carry (built where Postgres has the like), none.",
+      "Indexes after the load: carry creates equivalents of the collection's indexes, none skips them.",
     commands: startOnly,
+    group: 'Target',
   },
   indexJobs: {
     env: 'INDEX_JOBS',
     kind: 'count',
     range: [1, 64],
     default: '2',
-    describe: 'Indexes built at a time, each on a connection of its own and in 256 MB of memory of Postgres.',
+    describe:
+      'Number of indexes to build in parallel; each uses one connection and 256 MB of PostgreSQL memory.',
     commands: startOnly,
+    group: 'Target',
   },
   watch: {
     env: 'STATUS_WATCH',
     flag: 'watch',
     kind: 'switch',
     default: '',
-    describe: 'Show the status again every two seconds, until nothing runs any more.',
+    describe: 'Repeat the status every two seconds until no run is active.',
     commands: ['status'],
+    group: 'Output',
   },
   all: {
     env: 'STATUS_ALL',
     flag: 'all',
     kind: 'switch',
     default: '',
-    describe: 'Show runs, too, whose rows were given up for those of a later one.',
+    describe: 'Also show runs whose rows a later run has replaced.',
     commands: ['status'],
+    group: 'Output',
   },
   amountUsers: {
     env: 'AMOUNT_USERS',
@@ -380,23 +434,26 @@ export const options = {
     range: [0, Number.MAX_SAFE_INTEGER],
     default: '',
     describe:
-      "Documents expected: the progress bar's total, and a warning at the end when the count differs.",
+      'Expected number of documents: the total of the progress bar, and a warning at the end if the count differs.',
     commands: startOnly,
+    group: 'Output',
   },
   amountUsersSeed: {
     env: 'AMOUNT_USERS_SEED',
     kind: 'count',
     range: [1, 1_000_000_000],
     default: '100000',
-    describe: 'Users that `seed` (or a first start on the embedded source) makes.',
+    describe: 'Number of users that `seed`, or a first start on the embedded source, inserts.',
     commands: allThatRead,
+    group: 'Trial servers',
   },
   dataDir: {
     env: 'DATA_DIR',
-    kind: 'text',
+    kind: 'path',
     default: '.data',
-    describe: 'Folder in which the embedded servers keep their data.',
+    describe: 'Folder for the data of the embedded servers.',
     commands: all,
+    group: 'Trial servers',
   },
   json: {
     env: 'JSON_LINES',
@@ -404,6 +461,7 @@ export const options = {
     default: '',
     describe: 'Print progress and summary as JSON lines on standard output.',
     commands: ['start', 'verify', 'status', 'seed', 'retry', 'cutover', 'repair'],
+    group: 'Output',
   },
 } as const satisfies Record<string, Option>;
 
@@ -416,4 +474,10 @@ export function flagOf(name: OptionName): string {
   const option: Option = options[name];
   if (option.flag !== undefined) return option.flag;
   return option.kind === 'switch' ? name : option.env.toLowerCase().replaceAll('_', '-');
+}
+
+/** What people are told is the default; empty where there is none. */
+export function shownDefault(name: OptionName): string {
+  const option: Option = options[name];
+  return option.shown ?? option.default;
 }

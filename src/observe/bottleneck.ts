@@ -65,7 +65,7 @@ function explain(
     case 'postgres':
       return `Postgres was the bottleneck ${percent} of the workers' time; more workers will not help, unless its server has processors and disks to spare.`;
     case 'hand-over':
-      return `Handing batches over was the bottleneck: the workers waited ${percent} of their time for a batch on its way; more workers will not help.`;
+      return `Dispatching batches was the bottleneck: the workers waited ${percent} of their time for a batch in transit; more workers will not help.`;
   }
 }
 

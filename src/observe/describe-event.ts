@@ -10,22 +10,24 @@ export function describeEvent(event: RunEvent): string | null {
   switch (event.kind) {
     case 'notice':
       return event.message;
-    case 'left-out':
-      return `${event.source} is left out: ${event.reason}`;
+    case 'skipped':
+      return `${event.source} is skipped: ${event.reason}`;
     case 'started':
       return describeStart(event);
     case 'progress':
       return describeProgress(event);
     case 'worker-died': {
       const what = `worker ${event.id} ${event.how}`;
-      const told = event.isReplaced ? `${what}; another is started and takes over its batches` : what;
+      const told = event.isReplaced
+        ? `${what}; a replacement is started and its batches are redelivered`
+        : what;
       return event.consequence === null ? told : `${told}; ${event.consequence}`;
     }
     case 'retried':
       if (event.reason === null) return null;
       return event.server === 'mongodb'
-        ? `MongoDB is tried again (${event.reason})`
-        : `the connection to PostgreSQL is made anew (${event.reason})`;
+        ? `retrying MongoDB (${event.reason})`
+        : `reconnecting to PostgreSQL (${event.reason})`;
     case 'failed':
       if (!event.isAlone) return null;
       return `${event.source} ${event.work === 'copy' ? 'failed' : 'could not be compared'}: ${event.message}`;
@@ -64,7 +66,7 @@ function describeStart({ source, plan, expectedDocuments, workers }: StartedEven
 }
 
 function describeVerifying({ source, table, run, workers }: VerifyingEvent): string {
-  return `comparing ${source} with ${table}, as ${run} has copied it; ${formatPlural(workers, 'worker')}`;
+  return `comparing ${source} with ${table}, copied by ${run}; ${formatPlural(workers, 'worker')}`;
 }
 
 function describeProgress(event: ProgressEvent): string {

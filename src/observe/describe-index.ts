@@ -8,7 +8,7 @@ export function describeIndex(account: IndexAccount): string {
     case 'built':
       return `index ${account.name}: built in ${formatDuration(account.durationMs)}${describeNotices(account.notices)}`;
     case 'present':
-      return `index ${account.name}: was there already${describeNotices(account.notices)}`;
+      return `index ${account.name}: already exists${describeNotices(account.notices)}`;
     case 'left':
       return `index ${account.index}: not carried over: ${account.reason}`;
   }

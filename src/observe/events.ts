@@ -17,8 +17,8 @@ export interface NoticeEvent {
 }
 
 /** Of several collections, one that is not copied, or not compared. */
-export interface LeftOutEvent {
-  readonly kind: 'left-out';
+export interface SkippedEvent {
+  readonly kind: 'skipped';
   readonly source: string;
   readonly reason: string;
 }
@@ -132,7 +132,7 @@ export interface VerifiedEvent extends VerificationSummary {
 
 export type RunEvent =
   | NoticeEvent
-  | LeftOutEvent
+  | SkippedEvent
   | StartedEvent
   | ProgressEvent
   | WorkerDiedEvent
@@ -301,7 +301,7 @@ export interface Summary {
   /** Batches that were delivered again after they had been committed, and were not loaded a second time. */
   readonly duplicates: number;
   /** Acks that came from a worker that did not hold the batch, and were not applied. */
-  readonly strayAcks: number;
+  readonly unmatchedAcks: number;
   /** What became of each of the collection's indexes, other than that of `_id`. */
   readonly indexes: readonly IndexAccount[];
   readonly bytes: number;

@@ -37,7 +37,7 @@ function describeWork({ workers }: Measurement): string {
   return (
     `${share(transcodeMs)} transcoding · ` +
     `${share(loadMs)} Postgres (ledger ${share(claimMs)}, COPY ${share(copyMs)}, COMMIT ${share(commitMs)}) · ` +
-    `${share(idleMs)} without a batch (${share(handOverMs)} while one was on its way)`
+    `${share(idleMs)} without a batch (${share(handOverMs)} while one was in transit)`
   );
 }
 

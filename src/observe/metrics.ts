@@ -98,12 +98,12 @@ export class CollectedMetrics implements JobListener {
   });
   readonly #deaths = new Counter({
     name: 'mongo2pg_worker_deaths_total',
-    help: 'Workers that ended before they were told to.',
+    help: 'Workers that exited unexpectedly.',
     registers: [this.registry],
   });
   readonly #notices = new Counter({
     name: 'mongo2pg_notices_total',
-    help: 'Notices of the run: connections made anew, workers replaced, collections that failed or were left out, and the like.',
+    help: 'Notices of the run, such as reconnects, replaced workers, and collections that failed or were skipped.',
     registers: [this.registry],
   });
   readonly #verifying = new Set<string>();
@@ -152,7 +152,7 @@ export class CollectedMetrics implements JobListener {
         this.#differences.set({ collection: event.source }, countDifferences(event));
         return;
       case 'notice':
-      case 'left-out':
+      case 'skipped':
       case 'index':
         return;
     }
@@ -202,7 +202,7 @@ export class CollectedMetrics implements JobListener {
 function isOfNotice(event: RunEvent): boolean {
   const { kind } = event;
   if (kind === 'retried') return event.reason !== null;
-  return kind === 'notice' || kind === 'left-out' || kind === 'worker-died' || kind === 'failed';
+  return kind === 'notice' || kind === 'skipped' || kind === 'worker-died' || kind === 'failed';
 }
 
 function countDifferences(event: VerifiedEvent): number {

@@ -6,15 +6,23 @@ import { options } from '../config/options.ts';
 import { describeFilter } from '../bson/filter.ts';
 import type { PlanFile } from './file/plan-schema.ts';
 
+export type ChoiceConfig = Pick<
+  Config,
+  'objectId' | 'schema' | 'jsonStyle' | 'nul' | 'requiredNotNull' | 'filter'
+>;
+
 /** By the names of the variables; what was left at its default is not in it. */
-export function describeChoices(config: Config, planFile: PlanFile | null): Readonly<Record<string, string>> {
-  const { objectId, layout, jsonStyle, nul, isRequiredNotNull, filter } = config;
+export function describeChoices(
+  config: ChoiceConfig,
+  planFile: PlanFile | null,
+): Readonly<Record<string, string>> {
+  const { objectId, schema, jsonStyle, nul, requiredNotNull, filter } = config;
   const chosen = [
     [options.objectId, objectId],
-    [options.schema, layout],
+    [options.schema, schema],
     [options.jsonStyle, jsonStyle],
     [options.nul, nul],
-    [options.requiredNotNull, isRequiredNotNull ? 'true' : ''],
+    [options.requiredNotNull, requiredNotNull ? 'true' : ''],
     [options.filter, filter === undefined ? '' : describeFilter(filter)],
     [options.plan, planFile === null ? '' : `the plan ${digest(planFile)}`],
   ] as const;

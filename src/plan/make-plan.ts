@@ -8,7 +8,7 @@ import type { Sample, Source } from '../source/source.ts';
 import type { ExistingTable } from '../transcode/column-target.ts';
 import { gatherStats } from './infer/field-stats.ts';
 import { fitWithChildren } from './fit/fit-children.ts';
-import { findHomelessFields, fitPlan, type FittedPlan, listFields } from './fit/fit-plan.ts';
+import { findUnmappedFields, fitPlan, type FittedPlan, listFields } from './fit/fit-plan.ts';
 import { inferColumns, type Inference } from './infer/infer.ts';
 import { toIdentifier } from '../common/identifiers.ts';
 import { defaultExtraColumn } from './file/plan-checks.ts';
@@ -19,7 +19,7 @@ import type { PlanFile } from './file/plan-schema.ts';
 
 export type PlanConfig = Pick<
   Config,
-  'postgresSchema' | 'sampleSize' | 'objectId' | 'layout' | 'isRequiredNotNull' | 'jsonStyle' | 'nul'
+  'postgresSchema' | 'sampleSize' | 'objectId' | 'schema' | 'requiredNotNull' | 'jsonStyle' | 'nul'
 >;
 
 type PlanTable = Pick<Plan, 'schema' | 'table'>;
@@ -85,7 +85,7 @@ export async function makePlan(
 /** What the sample made of the types does not matter, so that nothing is said of it. */
 function fitInferred({ plan, sample, inference }: InferredPlan, existing: ExistingTable): MadePlan {
   const fitted = fitPlan(plan, existing, true);
-  requireFit(fitted, findHomelessFields(fitted.plan, inference.stats), existing);
+  requireFit(fitted, findUnmappedFields(fitted.plan, inference.stats), existing);
   return { plan: fitted.plan, notices: [...describeSample(sample), ...fitted.notices], sample };
 }
 
@@ -101,24 +101,24 @@ async function fitWritten(
   requireFit(fitted, [], existing);
   const sample = fitted.plan.extraColumn === null ? await source.sample(sampleSize) : null;
   if (sample !== null) {
-    requireFit(fitted, findHomelessFields(fitted.plan, gatherStats(sample.documents)), existing);
+    requireFit(fitted, findUnmappedFields(fitted.plan, gatherStats(sample.documents)), existing);
   }
   return { plan: fitted.plan, notices: [...made.notices, ...fitted.notices], sample };
 }
 
 function requireFit(
   { plan, mistakes }: FittedPlan,
-  homeless: readonly string[],
+  unmapped: readonly string[],
   { isOwn }: ExistingTable,
 ): void {
   const reasons =
-    homeless.length === 0 ? mistakes : [...mistakes, `there is no column for ${listFields(homeless)}`];
+    unmapped.length === 0 ? mistakes : [...mistakes, `there is no column for ${listFields(unmapped)}`];
   if (reasons.length === 0) return;
   const name = `"${plan.schema}"."${plan.table}"`;
   const keep = `add a column "${defaultExtraColumn}" jsonb to the table, which keeps what has no other; or say`;
   const fixes = [
-    `${homeless.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
-    ...(isOwn ? ['or use --if-exists drop to make the table anew'] : []),
+    `${unmapped.length === 0 ? 'say' : keep} in a plan what goes where, and what is dropped: ${invoke('plan', '--out plan.json')}`,
+    ...(isOwn ? ['or use --if-exists drop to recreate the table'] : []),
   ];
   throw new TargetError(`the table ${name} does not fit the collection: ${reasons.join('; ')}`, {
     code: 'TABLE_DOES_NOT_FIT',
@@ -129,16 +129,16 @@ function requireFit(
 /** A table that this tool makes has `_id` for its primary key. */
 function requireKey({ schema, table, columns }: Plan): void {
   if (columns.some(isIdColumn)) return;
-  throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" is still to be made`, {
+  throw new TargetError(`the plan drops _id, and the table "${schema}"."${table}" does not exist yet`, {
     code: 'ID_HAS_NO_COLUMN',
-    fix: 'make the table first, with a key of its own; or give _id a column.',
+    fix: 'create the table first, with its own key; or give _id a column.',
   });
 }
 
 export async function inferPlan(source: Source, table: PlanTable, config: PlanConfig): Promise<InferredPlan> {
-  const { objectId, layout, jsonStyle, nul } = config;
+  const { objectId, schema: layout, jsonStyle, nul } = config;
   const sample = await source.sample(config.sampleSize);
-  const requiredFields = config.isRequiredNotNull ? ((await source.hints?.requiredFields()) ?? []) : [];
+  const requiredFields = config.requiredNotNull ? ((await source.hints?.requiredFields()) ?? []) : [];
   const inference = await inferColumns(sample.documents, { objectId, layout, requiredFields });
   const { columns, extraColumn, keepsWhole } = inference;
   const plan: Plan = {

@@ -1,10 +1,10 @@
 /** How a command with workers reaches both sides, and what it tells when one of them went away for a while. */
 
-import { targetOptions, type Config } from '../config/config.ts';
+import { targetOptions, type TargetConfig } from '../config/config.ts';
 import type { RunEvent } from '../observe/events.ts';
 import type { SessionOptions } from '../postgres/connection/session.ts';
 import { type Database } from '../source/database.ts';
-import { openDatabase } from '../source/open-database.ts';
+import { openDatabase, type SourceConfig } from '../source/open-database.ts';
 
 export interface Audience {
   readonly onEvent: (event: RunEvent) => void;
@@ -13,7 +13,7 @@ export interface Audience {
 }
 
 /** Of the primary; workers have sessions of their own. */
-export function primarySession(config: Config, { onEvent, signal }: Audience): SessionOptions {
+export function primarySession(config: TargetConfig, { onEvent, signal }: Audience): SessionOptions {
   return {
     ...targetOptions(config),
     applicationName: 'mongo2pg primary',
@@ -25,7 +25,7 @@ export function primarySession(config: Config, { onEvent, signal }: Audience): S
 }
 
 /** @throws SourceError that says what to do */
-export function openSource(config: Config, { onEvent, signal }: Audience): Promise<Database> {
+export function openSource(config: SourceConfig, { onEvent, signal }: Audience): Promise<Database> {
   return openDatabase(config, {
     onNotice: (message) => {
       onEvent({ kind: 'notice', message });

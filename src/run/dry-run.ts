@@ -81,7 +81,7 @@ async function lookAtAll(
   session: Session,
   database: Database,
 ): Promise<ExitCode> {
-  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, isRestart } = config;
+  const { mongoUrl, mongoCollection, excludeCollections, postgresSchema, restart: isRestart } = config;
   const leaveOut = (name: string, message: string, { code, fix }: Why = { code: null, fix: '' }): void => {
     options.onEvent({ kind: 'dry-run-failure', source: `${database.name}.${name}`, code, message, fix });
   };
@@ -97,7 +97,7 @@ async function lookAtAll(
   }
   const infos = await database.listCollections();
   const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-  for (const { name, reason } of left) leaveOut(name, `left out: ${reason}`);
+  for (const { name, reason } of left) leaveOut(name, `skipped: ${reason}`);
   const selection = describeSelection(config);
   const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
   const unfinished = await session.run((client) => findJob(client, request));
@@ -119,7 +119,7 @@ async function lookAtAll(
       const error = explainDatabaseError(thrown, config.postgresUrl);
       if (!(error instanceof MigrationError) || error.isServerGone) throw error;
       if (error instanceof NothingToCopyError) {
-        leaveOut(name, `left out: ${error.message}`, { code: error.code, fix: '' });
+        leaveOut(name, `skipped: ${error.message}`, { code: error.code, fix: '' });
         continue;
       }
       leaveOut(name, error.message, error);
@@ -169,7 +169,7 @@ function describePreparation(prepared: Preparation): string {
     case 'begin':
       return prepared.removes === null
         ? 'would begin a new run'
-        : `would begin anew, and remove ${prepared.removes}`;
+        : `would start from scratch and remove ${prepared.removes}`;
   }
 }
 

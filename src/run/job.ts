@@ -112,7 +112,7 @@ class Job {
 
   /** @param lane for all that is not done side by side */
   async execute(lane: Lane): Promise<Result> {
-    if (!this.#options.config.isFollowed) return await this.#copyAll(lane);
+    if (!this.#options.config.follow) return await this.#copyAll(lane);
     const { config, database, listeners, signal } = this.#options;
     const { onEvent } = listeners;
     const follower = await Follower.open({ config, database, lane, onEvent, signal });
@@ -168,11 +168,11 @@ class Job {
    */
   async #copySeveral(lane: Lane): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
-    const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
+    const { mongoCollection, excludeCollections, postgresSchema, restart: isRestart, indexJobs } = config;
     const infos = await database.listCollections();
     const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     for (const { name, reason } of left) {
-      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
+      listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
     const selection = describeSelection(config);
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
@@ -185,7 +185,7 @@ class Job {
     const gone = await lane.session.transaction((client) => planJob(client, jobId, names));
     for (const name of gone) {
       const reason = 'it is not there any more';
-      listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
+      listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
 
     const small = listSmall(chosen);
@@ -209,7 +209,7 @@ class Job {
     const all = names.map((name) => results.get(name) ?? nothing);
     const failures = all.flatMap((result) => result.failures);
     // What is followed goes on as the same job, until it is cut over.
-    if (failures.length === 0 && !config.isFollowed)
+    if (failures.length === 0 && !config.follow)
       await lane.session.transaction((client) => finishJob(client, jobId));
     return {
       summaries: all.flatMap(({ summaries }) => summaries),
@@ -232,7 +232,7 @@ class Job {
       return toResult(await this.#copy(lane, name, options));
     } catch (error) {
       if (error instanceof NothingToCopyError) {
-        listeners.onEvent({ kind: 'left-out', source, reason: error.message });
+        listeners.onEvent({ kind: 'skipped', source, reason: error.message });
         await mark('left_out', error.message);
         return nothing;
       }
@@ -303,7 +303,7 @@ class Job {
       if (run === null) throw error;
       throw new SourceChangedError(`${error.message}, and ${describeRun(run)} is not finished`, {
         code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
-        fix: 'with the documents that it was begun with, the same command goes on.',
+        fix: 'with its original documents restored, the same command resumes.',
         cause: error,
       });
     }

@@ -1,7 +1,7 @@
 /** What one collection after the other is copied by: a connection to PostgreSQL, and the locks that it holds. */
 
 import type pg from 'pg';
-import type { Config } from '../config/config.ts';
+import type { TargetConfig } from '../config/config.ts';
 import { primarySession, type Audience } from './connections.ts';
 import { withSession, type Session } from '../postgres/connection/session.ts';
 
@@ -16,14 +16,14 @@ export interface Lane {
 
 /**
  * Opens a lane for `work`, and closes it whichever way that went.
- * @param patience see `Session.open`
+ * @param firstConnection see `Session.open`
  * @throws TargetError that says what to do, else what `work` throws
  */
 export async function withLane<T>(
-  config: Config,
+  config: TargetConfig,
   audience: Audience,
   work: (lane: Lane) => Promise<T>,
-  patience: 'none' | 'retry' = 'none',
+  firstConnection: 'once' | 'retry' = 'once',
 ): Promise<T> {
   const locks: Lock[] = [];
   const options = {
@@ -40,5 +40,5 @@ export async function withLane<T>(
         locks.push(take);
       },
     });
-  return await withSession(options, useSession, patience);
+  return await withSession(options, useSession, firstConnection);
 }

@@ -6,9 +6,9 @@
 import { UsageError } from '../common/errors.ts';
 import { invoke } from '../config/invocation.ts';
 import type { Config, IfExists } from '../config/config.ts';
-import { describeChoices } from '../plan/choices.ts';
+import { describeChoices, type ChoiceConfig } from '../plan/choices.ts';
 import { planIndexes, type LeftIndex } from '../plan/indexes/index-plan.ts';
-import { makePlan } from '../plan/make-plan.ts';
+import { makePlan, type PlanConfig } from '../plan/make-plan.ts';
 import type { Plan } from '../transcode/plan.ts';
 import { decideRun, describeRun, type RunDecision } from '../postgres/ledger/run-decision.ts';
 import type { Run, RunSettings } from '../postgres/ledger/runs.ts';
@@ -21,7 +21,7 @@ import type { Sample, Source } from '../source/source.ts';
 import type { PlanFile } from '../plan/file/plan-schema.ts';
 
 export interface PreparationOptions {
-  readonly config: Config;
+  readonly config: ChoiceConfig & PlanConfig & Pick<Config, 'ifExists' | 'restart' | 'indexes' | 'verify'>;
   readonly session: Session;
   readonly source: Source;
   readonly table: Pick<Plan, 'schema' | 'table'>;
@@ -68,7 +68,7 @@ interface Outlook {
 /** @throws MigrationError, or the error of Postgres as it is */
 export async function prepareRun(options: PreparationOptions): Promise<Preparation> {
   const { config, session, source, table, planFile, jobId, isTrial, stream } = options;
-  const { ifExists, isRestart } = config;
+  const { ifExists, restart: isRestart } = config;
   const followedRun = stream?.runId ?? null;
   const choices = describeChoices(config, planFile);
   const settings = { source: source.name, collectionId: source.identity, choices };
@@ -115,7 +115,7 @@ async function lookAhead(
   use: Pick<TargetUse, 'plan' | 'ifExists' | 'isOwnTable'>,
 ): Promise<Outlook> {
   const specs = config.indexes === 'carry' ? ((await source.hints?.listIndexes()) ?? []) : [];
-  const { isVerified } = config;
+  const { verify: isVerified } = config;
   return await session.run(async (client) => {
     const { planned: indexes, left } = planIndexes(specs, use.plan, await readMajorVersion(client));
     const work = await requireTarget(client, { ...use, indexes, isVerified, isOfAJob: jobId !== null });

@@ -1,6 +1,6 @@
 /** One run: a collection into a table, and the account that must balance at its end. */
 
-import { targetOptions } from '../config/config.ts';
+import { targetOptions, type Config } from '../config/config.ts';
 import { DamagedDumpError, MigrationError, SourceChangedError, withFix } from '../common/errors.ts';
 import type { CopiedBefore, Summary } from '../observe/events.ts';
 import { reachFailpoint } from '../common/failpoints/failpoints.ts';
@@ -25,6 +25,7 @@ import { requireSameSource } from './same-source.ts';
 import type { IndexSpec } from '../source/index-spec.ts';
 
 export interface MigrationOptions extends PreparationOptions {
+  readonly config: Config;
   readonly supervisor: Supervisor;
   readonly listeners: Listeners;
   readonly signal: AbortSignal;
@@ -166,7 +167,10 @@ export class Migration {
 
   async #summarise(
     { runId, settings: { plan }, rowsBefore, childRowsBefore, committed }: OpenRun,
-    known: Pick<Summary, 'read' | 'duplicates' | 'strayAcks' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'>,
+    known: Pick<
+      Summary,
+      'read' | 'duplicates' | 'unmatchedAcks' | 'planMs' | 'loadMs' | 'indexMs' | 'indexes'
+    >,
   ): Promise<Summary> {
     const { config, session, supervisor } = this.#options;
     return {
@@ -197,7 +201,7 @@ export class Migration {
     const committed = totals === null ? '' : `${formatCount(totals.documentCount)} documents are committed`;
     // A dump does not mend by itself, and what a changed source takes is in its own words.
     const isLost = error instanceof DamagedDumpError || error instanceof SourceChangedError;
-    const goesOn = isLost ? '' : 'the same command goes on from there';
+    const goesOn = isLost ? '' : 'the same command resumes from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');
     const fix = [error.fix, tail === '' ? '' : `${tail}.`].filter((part) => part !== '').join(' ');
     return withFix(error, fix);

@@ -1,12 +1,12 @@
 /** The workers of a command: how many there are, and the supervisor over them. */
 
 import type { Audience } from './connections.ts';
-import type { Config } from '../config/config.ts';
+import { targetOptions, type Config, type TargetConfig } from '../config/config.ts';
 import type { ProgressEvent, RunEvent } from '../observe/events.ts';
 import { systemClock } from '../common/clock.ts';
 import type { Pool } from '../workers/pool/pool.ts';
 import { Supervisor } from '../workers/supervisor/supervisor.ts';
-import { countWanted } from '../workers/pool/warm-pool.ts';
+import { countWanted, type SizeConfig } from '../workers/pool/warm-pool.ts';
 import { readConnectionsLeft } from '../postgres/connection/capacity.ts';
 import type { Session } from '../postgres/connection/session.ts';
 import type { WorkerTarget } from '../postgres/worker-settings.ts';
@@ -23,7 +23,7 @@ export interface Size {
 
 /** As many as are asked for, or as Postgres has connections left. */
 export async function chooseSize(
-  config: Config,
+  config: SizeConfig,
   session: Session,
   onEvent: (event: RunEvent) => void,
 ): Promise<Size> {
@@ -38,13 +38,16 @@ export async function chooseSize(
 }
 
 /** How the workers reach Postgres, before a run and in it. */
-export function workerTarget({ postgresUrl, retryLimitMs, answerTimeoutMs }: Config): WorkerTarget {
-  return { postgresUrl: postgresUrl.reveal(), retryLimitMs, answerTimeoutMs };
+export function workerTarget(config: TargetConfig): WorkerTarget {
+  const { url: postgresUrl, ...limits } = targetOptions(config);
+  return { postgresUrl, ...limits };
 }
+
+type WorkforceConfig = TargetConfig & Pick<Config, 'maxInFlightMb' | 'workerTimeoutSeconds'>;
 
 /** The workers of a command, whoever needs them: brought up anew where they have failed. */
 export class Workforce {
-  readonly #config: Config;
+  readonly #config: WorkforceConfig;
   readonly #pool: Pool;
   readonly #workers: number;
   readonly #audience: Audience;
@@ -52,7 +55,7 @@ export class Workforce {
   #replacing: Promise<void> = Promise.resolve();
 
   /** They come up at once: processes take longer to than both sides take to be reached. */
-  constructor(config: Config, pool: Pool, workers: number, audience: Audience) {
+  constructor(config: WorkforceConfig, pool: Pool, workers: number, audience: Audience) {
     this.#config = config;
     this.#pool = pool;
     this.#workers = workers;
@@ -80,7 +83,7 @@ export class Workforce {
     });
     try {
       if ((await Promise.race([this.#supervisor.stop(), isLate])) !== true) return;
-      await this.#supervisor.kill(`did not leave within ${shutdownGraceMs / 1000} s and is killed`);
+      await this.#supervisor.kill(`did not exit within ${shutdownGraceMs / 1000} s and is killed`);
     } finally {
       clearTimeout(timer);
     }
@@ -97,8 +100,8 @@ export class Workforce {
       clock: systemClock,
       target: workerTarget(this.#config),
       size: this.#workers,
-      maxInFlightBytes: this.#config.maxInFlightBytes,
-      hangTimeoutMs: this.#config.workerTimeoutMs,
+      maxInFlightBytes: this.#config.maxInFlightMb * 1_000_000,
+      hangTimeoutMs: this.#config.workerTimeoutSeconds * 1000,
       listener: {
         onDeath: (death) => {
           this.#audience.onEvent({ kind: 'worker-died', ...death });

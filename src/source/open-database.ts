@@ -3,18 +3,18 @@
 import type { Config } from '../config/config.ts';
 import type { Database, DatabaseOptions } from './database.ts';
 
-type SourceConfig = Pick<
+export type SourceConfig = Pick<
   Config,
-  'dumpPath' | 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'retryLimitMs' | 'answerTimeoutMs'
+  'source' | 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'retrySeconds' | 'answerTimeoutSeconds'
 >;
 
 /** Opens what the config says is read. Loads only what that needs. @throws SourceError that says what to do */
 export async function openDatabase(config: SourceConfig, options: DatabaseOptions = {}): Promise<Database> {
-  const { dumpPath, mongoUrl, mongoDb, mongoCollection, retryLimitMs, answerTimeoutMs } = config;
-  if (dumpPath !== undefined) {
+  const { source: dump, mongoUrl, mongoDb, mongoCollection, retrySeconds, answerTimeoutSeconds } = config;
+  if (dump !== undefined) {
     const { openDump } = await import('./dump/dump-database.ts');
     return await openDump({
-      path: dumpPath,
+      path: dump,
       db: mongoDb,
       collection: mongoCollection,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -24,8 +24,8 @@ export async function openDatabase(config: SourceConfig, options: DatabaseOption
   return await MongoDatabase.connect({
     url: mongoUrl.reveal(),
     db: mongoDb,
-    retryLimitMs,
-    answerTimeoutMs,
+    retryLimitMs: retrySeconds * 1000,
+    answerTimeoutMs: answerTimeoutSeconds * 1000,
     ...options,
   });
 }

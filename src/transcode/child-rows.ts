@@ -4,11 +4,11 @@ import type { ChildTable } from './plan.ts';
 import { bsonTypes, nameOfType } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
-import { COPY_HEADER, COPY_TRAILER } from './copy/copy-format.ts';
+import { copyHeader, copyTrailer } from './copy/copy-format.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
 import type { ExtraCount } from './extra-counter.ts';
-import { beginField, beginJson, COPY_NULL, endJson } from './field.ts';
+import { beginField, beginJson, copyNull, endJson } from './field.ts';
 import { Output } from '../bson/output.ts';
 import { type RowColumn, type RowLimits, RowWriter } from './row-writer.ts';
 
@@ -22,7 +22,7 @@ export interface EncodedChild {
 }
 
 /** The document's `_id` and the place come before the fields of the element. */
-const LEADING_COLUMNS = 2;
+const leadingColumns = 2;
 
 export class ChildRows {
   readonly name: string;
@@ -47,13 +47,13 @@ export class ChildRows {
     this.slot = slot;
     this.id = id;
     this.limits = limits;
-    this.writer = new RowWriter(plan, this.output, limits, LEADING_COLUMNS);
+    this.writer = new RowWriter(plan, this.output, limits, leadingColumns);
   }
 
   startBatch(): void {
     this.writer.startBatch();
     this.output.reset();
-    this.output.writeBytes(COPY_HEADER);
+    this.output.writeBytes(copyHeader);
     this.parents = [];
   }
 
@@ -105,7 +105,7 @@ export class ChildRows {
   finish(): EncodedChild {
     const { output, parents } = this;
     output.limit = Number.MAX_SAFE_INTEGER;
-    output.writeInt16(COPY_TRAILER);
+    output.writeInt16(copyTrailer);
     return { copy: output.bytes.subarray(0, output.position), rowCount: parents.length, parents };
   }
 
@@ -142,7 +142,7 @@ export class ChildRows {
       const problem = `an element of ${this.slot.name} of type ${nameOfType(type)}, for which there is no column`;
       throw new DocumentError('no_column', problem, valueStart);
     }
-    for (let left = writer.columns.length; left > 0; left--) output.writeInt32(COPY_NULL);
+    for (let left = writer.columns.length; left > 0; left--) output.writeInt32(copyNull);
     if (!this.hasExtra) return;
     const lengthAt = beginJson(output);
     writer.json.writeValue(source, type, valueStart, valueEnd, output);

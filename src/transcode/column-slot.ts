@@ -4,7 +4,7 @@ import type { PlanColumn } from './plan.ts';
 import type { ElementPosition } from '../bson/cursor.ts';
 
 /** The number of a document that no batch has: documents are counted from 1. */
-const NO_DOCUMENT = 0;
+const noDocument = 0;
 
 export class ColumnSlot implements ElementPosition {
   readonly plan: PlanColumn;
@@ -15,7 +15,7 @@ export class ColumnSlot implements ElementPosition {
   /** The key of a nested value in the extra column, as JSON; the others have their names in the document. */
   readonly key: Uint8Array | null;
   /** The document that has the field; another number than the current one's means that it lacks the field. */
-  document = NO_DOCUMENT;
+  document = noDocument;
   type = 0;
   nameStart = 0;
   nameEnd = 0;

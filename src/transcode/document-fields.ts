@@ -47,13 +47,13 @@ function createState(): NameState {
  * So many names that the plan does not know are told apart; where a collection has more, they are data rather
  * than a schema.
  */
-const MAX_UNPLANNED_NAMES = 1024;
+const maxUnplannedNames = 1024;
 
 /** A longer name is not remembered: MongoDB allows names of megabytes. */
-const MAX_UNPLANNED_NAME_BYTES = 255;
+const maxUnplannedNameBytes = 255;
 
 /** A document with more extra fields is an outlier, whose memory is given back. */
-const MAX_KEPT_EXTRAS = 4096;
+const maxKeptExtras = 4096;
 
 export type FieldsOfPlan = Pick<Plan, 'columns' | 'dropped' | 'keepsWhole' | 'children'>;
 
@@ -89,14 +89,14 @@ export class DocumentFields {
       ({ field, path = [], plan }) => new ColumnSlot({ field, path, column: plan.table, type: 'json' }),
     );
     this.planned = planNames([...this.slots, ...this.childSlots], dropped);
-    this.names = new FieldNames(this.planned.size + MAX_UNPLANNED_NAMES);
+    this.names = new FieldNames(this.planned.size + maxUnplannedNames);
     this.head = new FieldNames<NameState>(1).add('', createState());
     this.addPlannedNames();
   }
 
   /** Keeps names of earlier batches from taking the place of names to come, once there is no place left. */
   startBatch(): void {
-    if (this.unplannedNames < MAX_UNPLANNED_NAMES) return;
+    if (this.unplannedNames < maxUnplannedNames) return;
     this.names.clear();
     this.unplannedNames = 0;
     this.addPlannedNames();
@@ -112,7 +112,7 @@ export class DocumentFields {
     this.extraCount = 0;
     this.droppedCount = 0;
     if (this.otherNames.size > 0) this.otherNames.clear();
-    if (this.extras.length > MAX_KEPT_EXTRAS) this.extras = [];
+    if (this.extras.length > maxKeptExtras) this.extras = [];
     let previous = this.head;
     cursor.open(source.view, start, end);
     while (cursor.next(previous.next)) {
@@ -143,7 +143,7 @@ export class DocumentFields {
 
   /**
    * Sends a value that its column does not take, or its row, to the extra column. Throws a DocumentError if the field
-   * is there already.
+   * already exists.
    */
   moveToExtra(slot: ColumnSlot, reason: ExtraReason = 'does_not_fit'): void {
     const state = this.planned.get(slot.name);
@@ -167,8 +167,7 @@ export class DocumentFields {
     const { nameStart, nameEnd } = this.cursor;
     const known = this.names.find(view, nameStart, nameEnd);
     if (known !== null) return known;
-    if (this.unplannedNames >= MAX_UNPLANNED_NAMES || nameEnd - nameStart > MAX_UNPLANNED_NAME_BYTES)
-      return null;
+    if (this.unplannedNames >= maxUnplannedNames || nameEnd - nameStart > maxUnplannedNameBytes) return null;
     const text = bytes.toString('utf8', nameStart, nameEnd);
     // A name that is not UTF-8 would be remembered as another one than it is; its document becomes a dead
     // letter anyway.
@@ -247,10 +246,10 @@ function planNames(slots: readonly ColumnSlot[], dropped: readonly string[]): Ma
 }
 
 /** Names can be megabytes long; what people are told of one is not. */
-const MAX_SHOWN_NAME = 100;
+const maxShownName = 100;
 
 function duplicateError(name: string): DocumentError {
-  const shown = name.length > MAX_SHOWN_NAME ? `${name.slice(0, MAX_SHOWN_NAME)}…` : name;
+  const shown = name.length > maxShownName ? `${name.slice(0, maxShownName)}…` : name;
   return new DocumentError(
     'duplicate_extra',
     `the field ${JSON.stringify(shown)} would be twice in the extra column`,

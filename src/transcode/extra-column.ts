@@ -4,7 +4,7 @@ import { bsonTypes } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
-import { beginJson, COPY_NULL, endJson } from './field.ts';
+import { beginJson, copyNull, endJson } from './field.ts';
 import type { JsonWriter } from '../bson/json/json-writer.ts';
 import { writeJsonString } from '../bson/json/json-string.ts';
 import type { Output } from '../bson/output.ts';
@@ -24,7 +24,7 @@ export class ExtraColumn {
   /** Throws a DocumentError if the text would be too long, or could not be stored. */
   write(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
     if (!this.keepsWhole && fields.extraCount === fields.droppedCount) {
-      output.writeInt32(COPY_NULL);
+      output.writeInt32(copyNull);
       return;
     }
     const lengthAt = beginJson(output);
@@ -89,11 +89,11 @@ export class ExtraColumn {
 /** Where the table has no extra column. Throws a DocumentError if something would have to go there. */
 export function requireNoExtra({ extras, extraCount, droppedCount }: DocumentFields): void {
   if (extraCount === droppedCount) return;
-  const homeless = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
-  if (homeless === undefined) return;
-  const name = homeless.name === null ? 'one of its fields' : `the field ${JSON.stringify(homeless.name)}`;
-  if (homeless.reason === 'no_column') {
-    throw new DocumentError('no_column', `there is no column for ${name}`, homeless.nameStart);
+  const unmapped = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
+  if (unmapped === undefined) return;
+  const name = unmapped.name === null ? 'one of its fields' : `the field ${JSON.stringify(unmapped.name)}`;
+  if (unmapped.reason === 'no_column') {
+    throw new DocumentError('no_column', `there is no column for ${name}`, unmapped.nameStart);
   }
-  throw new DocumentError('duplicate_field', `${name} is there twice`, homeless.nameStart);
+  throw new DocumentError('duplicate_field', `${name} occurs twice`, unmapped.nameStart);
 }

@@ -19,7 +19,7 @@ export interface ExtraCount {
 }
 
 /** Stands for the fields that are too many, or have too long names, to be counted one by one. */
-export const OTHER_FIELDS = '(other fields)';
+export const otherFields = '(other fields)';
 
 interface Entry {
   readonly reason: ExtraReason;
@@ -27,7 +27,7 @@ interface Entry {
 }
 
 /** A document that has more is an outlier, whose memory is given back. */
-const MAX_KEPT_RECENT = 4096;
+const maxKeptRecent = 4096;
 
 export class ExtraCounter {
   private readonly counts = new Map<string, Map<number, Entry>>();
@@ -43,7 +43,7 @@ export class ExtraCounter {
   /** To be called before each document. */
   begin(): void {
     this.recentCount = 0;
-    if (this.recent.length > MAX_KEPT_RECENT) this.recent = [];
+    if (this.recent.length > maxKeptRecent) this.recent = [];
   }
 
   /** Takes back what was counted since `begin`: the document became a dead letter. */
@@ -56,7 +56,7 @@ export class ExtraCounter {
   }
 
   add(field: string | null, type: number, reason: ExtraReason): void {
-    const name = field ?? OTHER_FIELDS;
+    const name = field ?? otherFields;
     let ofField = this.counts.get(name);
     if (ofField === undefined) {
       ofField = new Map();

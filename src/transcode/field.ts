@@ -14,7 +14,7 @@ import type { Output } from '../bson/output.ts';
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
 /** Stands where a field has its length. */
-export const COPY_NULL = -1;
+export const copyNull = -1;
 
 /** Reserves and begins a field of a known length. Returns where its bytes go. */
 export function beginField(output: Output, length: number): number {
@@ -26,13 +26,13 @@ export function beginField(output: Output, length: number): number {
 }
 
 /** The only version of jsonb's binary form there is: a byte, then the JSON text. */
-const JSONB_VERSION = 1;
+const jsonbVersion = 1;
 
 /** Begins a jsonb field, the text of which the caller writes. Returns what `endJson` needs. */
 export function beginJson(output: Output): number {
   const lengthAt = output.position;
   output.writeInt32(0);
-  output.writeByte(JSONB_VERSION);
+  output.writeByte(jsonbVersion);
   return lengthAt;
 }
 

@@ -11,7 +11,7 @@ import {
   widthOfExtra,
   widthOfHeader,
 } from './row-width.ts';
-import { COPY_NULL } from './field.ts';
+import { copyNull } from './field.ts';
 import type { Output } from '../bson/output.ts';
 
 const nothing: Width = [0, 1];
@@ -70,7 +70,7 @@ export class PageFit {
     let at = start;
     for (const [place, measure] of this.measures.entries()) {
       const length = view.getInt32(at);
-      this.widths[place] = length === COPY_NULL ? nothing : measure(length);
+      this.widths[place] = length === copyNull ? nothing : measure(length);
       at += 4 + Math.max(0, length);
     }
   }
@@ -86,7 +86,7 @@ function leaveOut(output: Output, start: number, places: ReadonlySet<number>): v
   for (let at = start, place = 0; at < end; place++) {
     const next = at + 4 + Math.max(0, view.getInt32(at));
     if (places.has(place)) {
-      output.writeInt32(COPY_NULL);
+      output.writeInt32(copyNull);
     } else {
       bytes.copyWithin(output.position, at, next);
       output.position += next - at;

@@ -10,7 +10,7 @@ import { isRagged } from './encode/encode-array.ts';
 import { createFieldEncoders } from './encode/encode.ts';
 import { ExtraColumn, requireNoExtra } from './extra-column.ts';
 import { ExtraCounter } from './extra-counter.ts';
-import { COPY_NULL, type EncodeField } from './field.ts';
+import { copyNull, type EncodeField } from './field.ts';
 import { JsonWriter } from '../bson/json/json-writer.ts';
 import type { Output } from '../bson/output.ts';
 import { PageFit } from './page-fit.ts';
@@ -156,7 +156,7 @@ export class RowWriter {
       const field = JSON.stringify(slot.name);
       throw new DocumentError('required', `the required value of ${field} ${what}`);
     }
-    this.output.writeInt32(COPY_NULL);
+    this.output.writeInt32(copyNull);
   }
 }
 

@@ -10,7 +10,7 @@ import { type DeadLetterReason, DocumentError } from '../bson/document-error.ts'
 import { describeId } from '../bson/json/describe-id.ts';
 import type { ExtraCount } from './extra-counter.ts';
 import { ChildRows, type EncodedChild } from './child-rows.ts';
-import { COPY_HEADER, COPY_TRAILER } from './copy/copy-format.ts';
+import { copyHeader, copyTrailer } from './copy/copy-format.ts';
 import { Output } from '../bson/output.ts';
 import { RowWriter } from './row-writer.ts';
 
@@ -66,10 +66,10 @@ export interface RowEncoderOptions {
 /**
  * Postgres counts the bytes inside a jsonb value in 28 bits (JENTRY_OFFLENMASK in src/include/utils/jsonb.h).
  */
-const MAX_JSON_BYTES = 2 ** 28 - 1;
+const largestJsonBytes = 2 ** 28 - 1;
 
 /** What Postgres allocates for one row at most (MaxAllocSize in src/include/utils/memutils.h). */
-const MAX_ROW_BYTES = 2 ** 30 - 1;
+const largestRowBytes = 2 ** 30 - 1;
 
 export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): RowEncoder {
   return new PlanRowEncoder(plan, options);
@@ -84,8 +84,8 @@ class PlanRowEncoder implements RowEncoder {
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     const limits = {
-      maxJsonBytes: options.maxJsonBytes ?? MAX_JSON_BYTES,
-      maxRowBytes: options.maxRowBytes ?? MAX_ROW_BYTES,
+      maxJsonBytes: options.maxJsonBytes ?? largestJsonBytes,
+      maxRowBytes: options.maxRowBytes ?? largestRowBytes,
     };
     this.extraColumn = plan.extraColumn;
     this.maxRowBytes = limits.maxRowBytes;
@@ -106,7 +106,7 @@ class PlanRowEncoder implements RowEncoder {
     writer.startBatch();
     for (const child of this.children) child.startBatch();
     output.reset();
-    output.writeBytes(COPY_HEADER);
+    output.writeBytes(copyHeader);
     let documentCount = 0;
     for (; cursor.next(); documentCount++) {
       const rowStart = output.position;
@@ -124,7 +124,7 @@ class PlanRowEncoder implements RowEncoder {
       }
     }
     output.limit = Number.MAX_SAFE_INTEGER;
-    output.writeInt16(COPY_TRAILER);
+    output.writeInt16(copyTrailer);
     const copy = output.bytes.subarray(0, output.position);
     return {
       copy,

@@ -19,6 +19,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
     'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
+  'npm run structure': 'reads the sources, which are not on the stage; .ci/run does it',
   'npm run soak': 'takes minutes, or hours',
   'npm run fuzz': 'takes minutes, or hours',
   'npm run servers':

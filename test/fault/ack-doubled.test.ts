@@ -8,7 +8,7 @@ it('an ack that comes twice: it is counted and not applied', async (t) => {
   const failpoints = await setFailpoints(t, { 'worker-before-ack': 'double@5x3' });
   const run = await scene.run(failpoints.env);
   assertCode(run, 0);
-  assert.equal(run.summary?.strayAcks, 3);
+  assert.equal(run.summary?.unmatchedAcks, 3);
   assert.equal(run.summary.read, 3_000);
   await scene.assertEqual();
 });

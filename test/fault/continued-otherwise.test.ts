@@ -28,7 +28,7 @@ describe('an unfinished run', () => {
     assertCode(refused, ExitCode.usage);
     assert.match(
       refused.stderr,
-      /run 1 .* was begun differently: the collection .* was dropped and made anew/,
+      /run 1 .* was started with other settings: the collection .* was dropped and recreated/,
     );
     assert.equal(await countCommitted(scene), committed, 'and nothing was touched');
     const restarted = await scene.run({}, '--restart');

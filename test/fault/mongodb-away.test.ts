@@ -52,7 +52,7 @@ describe('MongoDB', () => {
     await failpoints.resume('primary-after-ack');
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, /MongoDB is tried again \(.*timed out/);
+    assert.match(run.notices, /retrying MongoDB \(.*timed out/);
     await scene.assertEqual();
   });
 
@@ -70,7 +70,7 @@ describe('MongoDB', () => {
     });
   }
 
-  it('gone for longer than RETRY_SECONDS: the run stops, and the same command goes on', async (t) => {
+  it('gone for longer than RETRY_SECONDS: the run stops, and the same command resumes', async (t) => {
     const { scene } = await setSceneBehindProxy(t);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const url = new URL(scene.env.MONGO_URL ?? '');
@@ -83,7 +83,7 @@ describe('MongoDB', () => {
     assertCode(run, ExitCode.source);
     assert.match(
       run.stderr,
-      /MongoDB at 127\.0\.0\.1:\d+.*documents are committed; the same command goes on/,
+      /MongoDB at 127\.0\.0\.1:\d+.*documents are committed; the same command resumes/,
     );
     await mongo.start();
     const second = await scene.run();

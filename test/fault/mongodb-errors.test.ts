@@ -35,17 +35,17 @@ describe('MongoDB answers a page with an error', () => {
       const scene = await setScene(t);
       const run = await runFailing(t, scene, 3, data);
       assertCode(run, 0);
-      assert.match(run.notices, /MongoDB is tried again/);
+      assert.match(run.notices, /retrying MongoDB/);
       await scene.assertEqual();
     });
   }
 
-  it('that does not pass (not authorised): the run stops at once, and the same command goes on', async (t) => {
+  it('that does not pass (not authorised): the run stops at once, and the same command resumes', async (t) => {
     const scene = await setScene(t);
     const run = await runFailing(t, scene, 1, { errorCode: 13 });
     assertCode(run, ExitCode.source);
     assert.doesNotMatch(run.notices, /tried again/);
-    assert.match(run.stderr, /the user needs the role `read`.*the same command goes on/);
+    assert.match(run.stderr, /the user needs the role `read`.*the same command resumes/);
     const second = await scene.run();
     assertCode(second, 0);
     await scene.assertEqual();

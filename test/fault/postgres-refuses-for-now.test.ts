@@ -26,12 +26,12 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     ['a full disk', '53100'],
     ['no memory', '53200'],
   ] as const) {
-    it(`${what} (${code}): the run stops with the reason; once it is mended the same command goes on`, async (t) => {
+    it(`${what} (${code}): the run stops with the reason; once it is mended the same command resumes`, async (t) => {
       const scene = await setScene(t);
       await raise(scene, code, 1_000);
       const stopped = await scene.run();
       assertCode(stopped, ExitCode.target);
-      assert.match(stopped.stderr, new RegExp(`raised by the test \\(${code}.*the same command goes on`));
+      assert.match(stopped.stderr, new RegExp(`raised by the test \\(${code}.*the same command resumes`));
       await scene.query('DROP TRIGGER raises ON things');
       const run = await scene.run();
       assertCode(run, 0);

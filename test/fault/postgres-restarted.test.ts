@@ -50,7 +50,7 @@ describe('PostgreSQL', () => {
     await failpoints.resume('primary-before-load-checkpoint');
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, /a crash of PostgreSQL took back [\d,]+ documents, which are read again/);
+    assert.match(run.notices, /a crash of PostgreSQL lost [\d,]+ documents; they are read again/);
     assert.equal(run.summary?.read, 3_000);
     const fresh = await setFreshEyes(postgres.url);
     await fresh.assertEqual(scene.collection);
@@ -68,13 +68,13 @@ describe('PostgreSQL', () => {
     await failpoints.resume('primary-in-index-build');
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, /the connection to PostgreSQL is made anew/);
+    assert.match(run.notices, /reconnecting to PostgreSQL/);
     const fresh = await setFreshEyes(postgres.url);
     await fresh.assertEqual(scene.collection);
     await fresh.end();
   });
 
-  it('stopped for longer than RETRY_SECONDS: the run stops, and the same command goes on', async (t) => {
+  it('stopped for longer than RETRY_SECONDS: the run stops, and the same command resumes', async (t) => {
     const scene = await setSceneOn(t, servers());
     const failpoints = await setFailpoints(t, { 'worker-in-copy': 'pause@8' });
     const running = scene.run({ ...failpoints.env, RETRY_SECONDS: '1' });
@@ -85,7 +85,7 @@ describe('PostgreSQL', () => {
     assertCode(run, ExitCode.target);
     // It may have given up before the server was quite gone.
     const why = '(no PostgreSQL answers|.*the database system is shutting down)';
-    assert.match(run.stderr, new RegExp(`did not do the work for 1 s: ${why}.*the same command goes on`));
+    assert.match(run.stderr, new RegExp(`kept failing for 1 s: ${why}.*the same command resumes`));
     await postgres.start();
     const second = await scene.run();
     assertCode(second, 0);

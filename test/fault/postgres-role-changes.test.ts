@@ -112,7 +112,7 @@ it('the password is changed in mid-run and connections break: the run stops at o
   await failpoints.resume('worker-before-commit');
   const stopped = await running;
   assertCode(stopped, ExitCode.target);
-  assert.match(stopped.stderr, /refused the password of user.*the same command goes on/);
+  assert.match(stopped.stderr, /refused the password of user.*the same command resumes/);
   const run = await scene.run({ POSTGRES_URL: role.url('second') });
   assertCode(run, 0);
   assert.match(run.notices, /continuing run 1/);

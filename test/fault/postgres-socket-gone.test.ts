@@ -39,6 +39,6 @@ it('the Unix socket of PostgreSQL is gone for a while, as when the server restar
   await failpoints.resume('primary-in-index-build');
   const run = await running;
   assertCode(run, 0);
-  assert.match(run.notices, /the connection to PostgreSQL is made anew/);
+  assert.match(run.notices, /reconnecting to PostgreSQL/);
   await scene.assertEqual();
 });

@@ -54,7 +54,7 @@ it('PostgreSQL is starting up when the command starts: it is waited for', async 
   });
   const run = await scene.run();
   assertCode(run, 0);
-  assert.match(run.notices, /made anew \(the database system is starting up\)/);
+  assert.match(run.notices, /reconnecting to PostgreSQL \(the database system is starting up\)/);
   await scene.assertEqual();
 });
 

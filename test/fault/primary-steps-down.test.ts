@@ -71,7 +71,7 @@ describe('a replica set of three', { skip: lacksMongod() }, () => {
     };
     const run = await runWith(t, scene, [kill, async () => start?.(), set.stepDown]);
     assertCode(run, 0);
-    assert.match(run.notices, /MongoDB is tried again/);
+    assert.match(run.notices, /retrying MongoDB/);
     await scene.assertEqual();
   });
 

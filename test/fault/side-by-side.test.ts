@@ -91,7 +91,7 @@ describe('small collections side by side', () => {
     assert.deepEqual(lines, names);
   });
 
-  it('Ctrl-C: all commit what they have in flight, and the same command goes on with all', async (t) => {
+  it('Ctrl-C: all commit what they have in flight, and the same command resumes with all', async (t) => {
     const sandbox = await setSandbox(t);
     // Each worker waits with a batch until the signal has come.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@6x*' });
@@ -107,7 +107,7 @@ describe('small collections side by side', () => {
       }
     });
     assertCode(job, 130);
-    assert.match(job.stderr, /stopped by SIGINT — \d+ documents are committed; the same command goes on/);
+    assert.match(job.stderr, /stopped by SIGINT — \d+ documents are committed; the same command resumes/);
     const begun = sourcesOf(job.events, 'started');
     assert.ok(begun.length > 1, 'several were under way');
     const { rows } = await sandbox.client.query<{ left: string }>(

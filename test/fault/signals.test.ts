@@ -11,7 +11,7 @@ describe('a signal', () => {
     ['SIGTERM', 143, pool] as const,
     ['SIGHUP', 129, pool] as const,
   ]) {
-    it(`${signal} (${implementation}): what is in flight is committed, and the same command goes on`, async (t) => {
+    it(`${signal} (${implementation}): what is in flight is committed, and the same command resumes`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
       const running = scene.start();
       let isSent = false;
@@ -47,7 +47,7 @@ describe('a signal', () => {
     await scene.assertEqual();
   });
 
-  it('a second one ends at once, and the same command goes on', async (t) => {
+  it('a second one ends at once, and the same command resumes', async (t) => {
     const scene = await setScene(t);
     // A worker that holds a batch and does not finish it keeps the first signal from ending the run.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });

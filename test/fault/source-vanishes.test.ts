@@ -47,11 +47,11 @@ const changes: Readonly<Record<string, Change>> = {
   },
   'made anew, with documents that come after those read': {
     make: (scene) => makeAnew(scene, 10_000),
-    message: /the collection \w+\.things was dropped and made anew/,
+    message: /the collection \w+\.things was dropped and recreated/,
   },
   'made anew, with documents that come before those read': {
     make: (scene) => makeAnew(scene, -10_000),
-    message: /the collection \w+\.things was dropped and made anew/,
+    message: /the collection \w+\.things was dropped and recreated/,
   },
   emptied: {
     make: ({ collection }) => collection.deleteMany({}),
@@ -161,7 +161,7 @@ describe('the collection of a run', () => {
         await make(scene);
       });
       assertCode(run, ExitCode.source);
-      assert.match(run.notices, /MongoDB is tried again/);
+      assert.match(run.notices, /retrying MongoDB/);
       assert.match(run.stderr, message);
       assert.equal(await countRows(scene, '_id NOT BETWEEN 0 AND 999'), 0);
       await assertUnfinished(scene);
@@ -211,12 +211,12 @@ describe('the collection of a run', () => {
     assert.match(run.stderr, /is not there any more/);
   });
 
-  it('renamed and named back: the same command goes on, and finishes', async (t) => {
+  it('renamed and named back: the same command resumes, and finishes', async (t) => {
     const scene = await set(t);
     const { collectionName } = scene.collection;
     const pause = { point: 'primary-after-ack', hit: 5 } as const;
     const run = await actAt(t, scene, pause, () => scene.collection.rename('elsewhere'));
-    assert.match(run.stderr, /name it things again, and the same command goes on/);
+    assert.match(run.stderr, /name it things again, and the same command resumes/);
     const away = await scene.run();
     assertCode(away, ExitCode.source);
     assert.match(
@@ -363,7 +363,7 @@ describe('the server of a run', () => {
       await mongo.start();
     });
     assertCode(run, ExitCode.source);
-    assert.match(run.notices, /MongoDB is tried again/);
+    assert.match(run.notices, /retrying MongoDB/);
     assert.match(run.stderr, /the collection \w+\.things is not there any more/);
     await assertUnfinished(scene);
   });

@@ -6,7 +6,7 @@ import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
 
 // Long enough for a worker to come up on a busy machine.
-const patience = { WORKER_TIMEOUT_SECONDS: '3' };
+const timeout = { WORKER_TIMEOUT_SECONDS: '3' };
 
 // They wait for a timeout, which they can do together.
 describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
@@ -18,10 +18,10 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
       async (t) => {
         const scene = await setScene(t, 3_000, implementation);
         const failpoints = await setFailpoints(t, { 'worker-transcode': 'hang@5' });
-        const run = await scene.run({ ...failpoints.env, ...patience });
+        const run = await scene.run({ ...failpoints.env, ...timeout });
         assertCode(run, 0);
         assert.equal(await failpoints.countFirings('worker-transcode'), 1);
-        assert.match(run.notices, /worker [\d/]+ gave no sign of life and was killed/);
+        assert.match(run.notices, /worker [\d/]+ sent no heartbeat and was killed/);
         await scene.assertEqual();
       },
     );
@@ -30,12 +30,12 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
   it('because it is stopped: likewise', { skip: withoutProcess }, async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
-    const running = scene.run({ ...failpoints.env, ...patience });
+    const running = scene.run({ ...failpoints.env, ...timeout });
     const victim = await failpoints.waitUntilFired('worker-before-commit');
     process.kill(victim, 'SIGSTOP');
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, new RegExp(`worker ${victim} gave no sign of life and was killed`));
+    assert.match(run.notices, new RegExp(`worker ${victim} sent no heartbeat and was killed`));
     await waitForProcessEnd(victim);
     await scene.assertEqual();
   });
@@ -55,7 +55,7 @@ describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
       await failpoints.resume('primary-before-load-checkpoint');
       const run = await running;
       assertCode(run, 0);
-      assert.match(run.notices, new RegExp(`worker ${victim} did not leave within 10 s and is killed`));
+      assert.match(run.notices, new RegExp(`worker ${victim} did not exit within 10 s and is killed`));
       await waitForProcessEnd(victim);
       await scene.assertEqual();
     },

@@ -38,7 +38,7 @@ describe('a worker killed', () => {
   }
 
   for (const [implementation, window] of cases.filter(([other]) => other === 'inline')) {
-    it(`at ${window} (inline): the primary dies with it, and the same command goes on`, async (t) => {
+    it(`at ${window} (inline): the primary dies with it, and the same command resumes`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
       const failpoints = await setFailpoints(t, { [window]: 'kill@5' });
       assert.equal((await scene.run(failpoints.env)).signal, 'SIGKILL');

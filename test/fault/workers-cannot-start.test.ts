@@ -16,7 +16,7 @@ it(
     const run = await scene.run(failpoints.env);
     assertCode(run, ExitCode.internal);
     assert.match(run.stderr, new RegExp(`${killed[pool]}; 5 workers in a row died before they were ready`));
-    assert.match(run.stderr, /the same command goes on from there/);
+    assert.match(run.stderr, /the same command resumes from there/);
     assertCode(await scene.run(), 0);
     await scene.assertEqual();
   },

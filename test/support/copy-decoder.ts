@@ -7,14 +7,14 @@ import assert from 'node:assert/strict';
 import type { Plan } from '../../src/transcode/plan.ts';
 import type { ColumnType } from '../../src/transcode/column-types.ts';
 
-const SIGNATURE = Buffer.from('5047434f50590aff0d0a00', 'hex');
+const signature = Buffer.from('5047434f50590aff0d0a00', 'hex');
 
 /**
  * The fields of each row; null is SQL NULL. https://www.postgresql.org/docs/current/sql-copy.html (Binary
  * Format)
  */
 export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
-  assert.deepEqual(stream.subarray(0, 11), SIGNATURE);
+  assert.deepEqual(stream.subarray(0, 11), signature);
   assert.equal(stream.readInt32BE(11), 0, 'flags');
   assert.equal(stream.readInt32BE(15), 0, 'header extension');
   const rows: (Buffer | null)[][] = [];

@@ -25,7 +25,7 @@ export interface CorpusValue {
 }
 
 /** Stands in `shown` for a value that its column does not take. */
-export const EXTRA = 'extra';
+export const extra = 'extra';
 
 interface Details {
   readonly column?: ColumnType;
@@ -176,7 +176,7 @@ export const corpus: readonly CorpusValue[] = [
   decimal('NaN', 'NaN'),
   decimal('Infinity', 'Infinity'),
   decimal('-Infinity', '-Infinity'),
-  decimal('-0.00', EXTRA),
+  decimal('-0.00', extra),
   value('a decimal of 35 digits', 'decimal', tooManyDigits, '0', '{"$numberDecimal":"0"}', { plain: '0' }),
 
   value('true', 'bool', Buffer.of(1), 'true', 'true'),
@@ -193,11 +193,11 @@ export const corpus: readonly CorpusValue[] = [
   date('a date before 1970', -1n, '1969-12-31 23:59:59.999+00', { plain: '"1969-12-31T23:59:59.999Z"' }),
   date('a date of the year 10000', 253_402_300_800_000n, '10000-01-01 00:00:00+00'),
   date('the first date of Postgres', -210_866_803_200_000n, '4714-11-24 00:00:00+00 BC'),
-  date('a date before that', -210_866_803_200_001n, EXTRA),
+  date('a date before that', -210_866_803_200_001n, extra),
   date('the last date of Postgres', 9_224_318_015_999_999n, '294276-12-31 23:59:59.999+00'),
-  date('a date after that', 9_224_318_016_000_000n, EXTRA),
-  date('the greatest date', 2n ** 63n - 1n, EXTRA),
-  date('the least date', -(2n ** 63n), EXTRA),
+  date('a date after that', 9_224_318_016_000_000n, extra),
+  date('the greatest date', 2n ** 63n - 1n, extra),
+  date('the least date', -(2n ** 63n), extra),
 
   binary('no bytes', 0, Buffer.of(), ''),
   binary('bytes', 0, Buffer.of(0, 255, 128), 'AP+A'),

@@ -372,7 +372,7 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
       MONGO_URL: `mongodb://user:${password}@127.0.0.1:1/db?${soon}&tlsCertificateKeyFilePassword=${password}`,
     },
   );
-  add(source, 'MONGO_HOST_UNKNOWN', /is not known — correct the host in MONGO_URL/, {
+  add(source, 'MONGO_HOST_UNKNOWN', /cannot be resolved — correct the host in MONGO_URL/, {
     MONGO_URL: `mongodb://user:${password}@no-such-host.invalid/?${soon}`,
   });
   const withUser = new URL(mongoUrl);
@@ -390,7 +390,7 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
   add(
     target,
     'POSTGRES_HOST_UNKNOWN',
-    /host of POSTGRES_URL \(no-such-host\.invalid:5432\/db\) is not known — correct the host/,
+    /host of POSTGRES_URL \(no-such-host\.invalid:5432\/db\) cannot be resolved — correct the host/,
     {
       POSTGRES_URL: `postgres://user:${password}@no-such-host.invalid/db`,
     },
@@ -521,17 +521,24 @@ function addDumps(add: Add, { folder }: Place): void {
   add(
     source,
     'DUMP_FORMAT_UNKNOWN',
-    /is not an archive of mongodump.* — call BSON \.bson, and JSON \.json/,
+    /is not a mongodump archive.* — call BSON \.bson, and JSON \.json/,
     dump('notes'),
   );
   add(
     source,
     'DUMP_GZIP_UNNAMED',
-    /is gzip, which its name does not tell — let its name end with \.gz/,
+    /is gzip, but its name does not end in .gz — let its name end with \.gz/,
     dump('zipped.json'),
   );
-  add(source, 'DUMP_CUT_OFF', /is cut off at byte \d+.* — .*anew/, dump('cut.bson'));
-  add(source, 'DUMP_CORRUPT', /— .*anew/, dump('corrupt.bson'), dump('wrong.json'), dump('latin1.json'));
+  add(source, 'DUMP_CUT_OFF', /is cut off at byte \d+.* — .*from scratch/, dump('cut.bson'));
+  add(
+    source,
+    'DUMP_CORRUPT',
+    /— .*from scratch/,
+    dump('corrupt.bson'),
+    dump('wrong.json'),
+    dump('latin1.json'),
+  );
   add(
     source,
     'DUMP_METADATA',
@@ -597,7 +604,7 @@ function addOutputs(add: Add, { folder, takenPort }: Place): void {
   add(
     usage,
     'FILE_EXISTS',
-    /is there, and is not a report — choose another --report/,
+    /exists and is not a report — choose another --report/,
     { REPORT: `${folder}/few.bson` },
     { REPORT: folder },
   );
@@ -643,7 +650,7 @@ function addServers(add: Add, { folder }: Place): void {
     MONGO_COLLECTION: 'seen',
     IF_EXISTS: 'drop',
   });
-  add(target, 'ID_HAS_NO_COLUMN', /the plan drops _id.* — make the table first/, {
+  add(target, 'ID_HAS_NO_COLUMN', /the plan drops _id.* — create the table first/, {
     MONGO_COLLECTION: 'others',
     PLAN: `${folder}/plan_without_id.json`,
   });

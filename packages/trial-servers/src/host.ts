@@ -157,7 +157,7 @@ function describeFailure(failure: unknown, kind: ServerKind, home: string): Migr
   const reason = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
   return new Side(`the embedded ${name} failed: ${reason}`, {
     code: 'EMBEDDED_SERVER_FAILED',
-    fix: `Set ${kind === 'postgres' ? 'POSTGRES_URL' : 'MONGO_URL'} to a server of your own.`,
+    fix: `Set ${kind === 'postgres' ? 'POSTGRES_URL' : 'MONGO_URL'} to your own server.`,
     cause: failure,
   });
 }

@@ -7,13 +7,13 @@ import { JsonWriter } from './json-writer.ts';
 import { Output } from '../output.ts';
 
 /** Most ids are shorter than this as text; the buffer grows for others. */
-const ID_BYTES = 256;
+const idBytes = 256;
 
 const json = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
 
 /** Null where the document has no `_id` that can be read and stored. */
 export function describeId(document: Uint8Array): string | null {
-  const output = new Output(ID_BYTES);
+  const output = new Output(idBytes);
   try {
     const id = findField(document, '_id');
     if (id === null) return null;

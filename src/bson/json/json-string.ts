@@ -6,10 +6,10 @@ import type { Output } from '../output.ts';
 import { measureSequence, writeNul } from '../utf8.ts';
 import type { NulPolicy } from '../nul-policy.ts';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+const quoteByte = 0x22;
+const backslashByte = 0x5c;
 /** A backslash, `u` and four digits are what one byte becomes at most. */
-const MAX_ESCAPE_BYTES = 6;
+const maxEscapeBytes = 6;
 
 /**
  * Throws a DocumentError if the text is not UTF-8, or has a NUL where there must be none. The default is for names and
@@ -26,7 +26,7 @@ export function writeJsonString(
   // Enough for text without escapes; each escape makes sure of the rest again.
   output.reserve(end - start + 2);
   let { bytes, position: at } = output;
-  bytes[at++] = QUOTE;
+  bytes[at++] = quoteByte;
   let i = start;
   // Most text begins with what stands for itself: four characters at a time, until one of them does not.
   for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4)
@@ -37,7 +37,7 @@ export function writeJsonString(
       const last = i + measureSequence(view, i, end) - 1;
       for (; i < last; i++) bytes[at++] = view.getUint8(i);
       bytes[at++] = view.getUint8(i);
-    } else if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) {
+    } else if (byte >= 0x20 && byte !== quoteByte && byte !== backslashByte) {
       bytes[at++] = byte;
     } else {
       output.position = at;
@@ -45,13 +45,13 @@ export function writeJsonString(
         writeNul(nul, i, end, output);
         ({ bytes, position: at } = output);
       } else {
-        output.reserve(MAX_ESCAPE_BYTES + end - i + 1);
+        output.reserve(maxEscapeBytes + end - i + 1);
         bytes = output.bytes;
         at = writeEscape(byte, bytes, at);
       }
     }
   }
-  bytes[at++] = QUOTE;
+  bytes[at++] = quoteByte;
   output.position = at;
 }
 
@@ -70,12 +70,12 @@ const shortEscapes = new Map([
   [0x0a, 0x6e],
   [0x0c, 0x66],
   [0x0d, 0x72],
-  [QUOTE, QUOTE],
-  [BACKSLASH, BACKSLASH],
+  [quoteByte, quoteByte],
+  [backslashByte, backslashByte],
 ]);
 
 function writeEscape(byte: number, bytes: Uint8Array, at: number): number {
-  bytes[at++] = BACKSLASH;
+  bytes[at++] = backslashByte;
   const letter = shortEscapes.get(byte);
   if (letter !== undefined) {
     bytes[at++] = letter;

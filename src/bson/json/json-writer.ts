@@ -24,12 +24,12 @@ import { isUuid } from '../binary.ts';
  * MongoDB itself stops at 100 levels; a hostile document must not exhaust the stack here, nor that of
  * Postgres.
  */
-export const MAX_JSON_DEPTH = 200;
+export const maxJsonDepth = 200;
 
 /** 0001-01-01T00:00:00Z: Postgres knows no year 0. */
-const YEAR_1_MS = -62_135_596_800_000;
+const year1Ms = -62_135_596_800_000;
 /** 10000-01-01T00:00:00Z: from here on a date has no ISO text of a four-digit year. */
-const YEAR_10000_MS = 253_402_300_800_000;
+const year10000Ms = 253_402_300_800_000;
 
 export interface JsonOptions {
   readonly style: JsonStyle;
@@ -57,7 +57,7 @@ export class JsonWriter {
   constructor({ style, nul, keepsOrder }: JsonOptions) {
     this.isCanonical = style === 'canonical';
     this.isPlain = style === 'plain';
-    this.firstIsoMs = style === 'plain' ? YEAR_1_MS : 0;
+    this.firstIsoMs = style === 'plain' ? year1Ms : 0;
     this.nul = nul;
     this.keepsOrder = keepsOrder;
   }
@@ -200,12 +200,8 @@ export class JsonWriter {
   private cursorAt(depth: number, start: number): ElementCursor {
     const known = this.cursors[depth];
     if (known !== undefined) return known;
-    if (depth >= MAX_JSON_DEPTH) {
-      throw new DocumentError(
-        'too_deep',
-        `more than ${MAX_JSON_DEPTH} levels of documents and arrays`,
-        start,
-      );
+    if (depth >= maxJsonDepth) {
+      throw new DocumentError('too_deep', `more than ${maxJsonDepth} levels of documents and arrays`, start);
     }
     const cursor = new ElementCursor();
     this.cursors[depth] = cursor;
@@ -249,7 +245,7 @@ export class JsonWriter {
 
   private writeDate(view: DataView, start: number, output: Output): void {
     const epochMs = readInt64(view, start);
-    const hasIsoText = !this.isCanonical && epochMs >= this.firstIsoMs && epochMs < YEAR_10000_MS;
+    const hasIsoText = !this.isCanonical && epochMs >= this.firstIsoMs && epochMs < year10000Ms;
     if (!this.isPlain || !hasIsoText) writeLiteral(text.date, output);
     if (hasIsoText) {
       output.writeByte(0x22);

@@ -50,7 +50,7 @@ async function cutOverWith(config: Config, options: CommandOptions): Promise<Exi
       },
     };
     const name = `${database.name}.${config.mongoCollection}`;
-    if (config.isCheck) {
+    if (config.check) {
       const outcome = await checkCutover(how);
       progress.say(outcome === 'before' ? `${name} was cut over before` : `${name} can be cut over`);
       return ExitCode.ok;

@@ -20,9 +20,9 @@ import { invoke } from '../../config/invocation.ts';
 
 /** @throws MigrationError */
 export async function plan(config: Config, options: CommandOptions): Promise<ExitCode> {
-  const { outPath, isOverwriteAllowed } = config;
+  const { out, force } = config;
   // Before a server is started for nothing; when it is written, once more.
-  if (outPath !== undefined && !isOverwriteAllowed && existsSync(outPath)) throw refuseToOverwrite(outPath);
+  if (out !== undefined && !force && existsSync(out)) throw refuseToOverwrite(out);
   await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
     const audience = { onEvent: options.progress.onEvent, signal: options.signal };
@@ -47,7 +47,7 @@ async function planCollection(
   signal.throwIfAborted();
   const file = writePlanFile(made, {
     objectId: config.objectId,
-    schemaReference: referToSchema(config.outPath),
+    schemaReference: referToSchema(config.out),
     total,
   });
   const risks = findRisks(made);
@@ -67,8 +67,8 @@ async function planCollection(
   await write(formatPlanFile(file), config);
 }
 
-async function write(text: string, { outPath, isOverwriteAllowed }: Config): Promise<void> {
-  if (outPath === undefined) {
+async function write(text: string, { out, force }: Pick<Config, 'out' | 'force'>): Promise<void> {
+  if (out === undefined) {
     print(text);
     const loss = await findLoss();
     if (loss === null) return;
@@ -79,17 +79,17 @@ async function write(text: string, { outPath, isOverwriteAllowed }: Config): Pro
     });
   }
   try {
-    await writeFile(outPath, text, { flag: isOverwriteAllowed ? 'w' : 'wx' });
+    await writeFile(out, text, { flag: force ? 'w' : 'wx' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw refuseToOverwrite(outPath);
-    throw new UsageError(`${outPath} cannot be written (${code ?? String(error)})`, {
+    if (code === 'EEXIST') throw refuseToOverwrite(out);
+    throw new UsageError(`${out} cannot be written (${code ?? String(error)})`, {
       code: 'PLAN_NOT_WRITTEN',
       fix: 'choose another --out.',
       cause: error,
     });
   }
-  const shown = relative('', outPath);
+  const shown = relative('', out);
   say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
 }
 

@@ -1,6 +1,6 @@
 /** `npm run retry`: loads the dead letters of a table again, and says what is left of them. */
 
-import { targetOptions, type Config } from '../../config/config.ts';
+import { targetOptions, type Config, type TargetConfig } from '../../config/config.ts';
 import { ExitCode, UsageError } from '../../common/errors.ts';
 import { formatPlural } from '../../common/format.ts';
 import { toIdentifier } from '../../common/identifiers.ts';
@@ -20,8 +20,13 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
 }
 
+type RetryConfig = TargetConfig & Pick<Config, 'postgresSchema' | 'mongoCollection'>;
+
 /** @throws MigrationError */
-export async function retryDeadLetters(config: Config, { say, signal }: RetryOptions): Promise<ExitCode> {
+export async function retryDeadLetters(
+  config: RetryConfig,
+  { say, signal }: RetryOptions,
+): Promise<ExitCode> {
   const table = { schema: config.postgresSchema, table: toIdentifier(config.mongoCollection) };
   const options: SessionOptions = {
     ...targetOptions(config),

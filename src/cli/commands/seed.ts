@@ -69,7 +69,7 @@ async function prepareCollection(collection: Collection<User>, { ifExists }: See
     case 'fail':
       throw new SourceError(`the collection ${collection.namespace} already has documents`, {
         code: 'COLLECTION_HAS_DOCUMENTS',
-        fix: 'say what to do with them: --if-exists drop (they are removed) or append; or choose another MONGO_COLLECTION.',
+        fix: 'choose what to do with them: --if-exists drop (they are removed) or append; or choose another MONGO_COLLECTION.',
       });
     case 'drop':
     case 'truncate':

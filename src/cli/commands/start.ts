@@ -34,7 +34,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   const planFile = await openPlanFile(config);
   await checkReportPlace(config);
   const isTrial = config.mongoUrl.is(embedded) && config.postgresUrl.is(embedded);
-  if (config.isDryRun) return await lookOnly(config, options, { planFile, isTrial });
+  if (config.dryRun) return await lookOnly(config, options, { planFile, isTrial });
   const { outcome, verified } = await withServers(config, options, async (urls) => {
     if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection))
       await seedIfEmpty({ ...config, ...urls }, options);
@@ -43,7 +43,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
     reportCopied(config, copied);
     return {
       outcome: copied,
-      verified: config.isVerified ? await compareCopied({ ...config, ...urls }, options, copied) : nothing,
+      verified: config.verify ? await compareCopied({ ...config, ...urls }, options, copied) : nothing,
     };
   });
   options.progress.close();
@@ -135,7 +135,7 @@ async function compareAll(
   return await compare(config, { listeners: [...listeners, printer], signal, leftOut });
 }
 
-function reportFailures({ json }: Config, failures: readonly Failure[]): void {
+function reportFailures({ json }: Pick<Config, 'json'>, failures: readonly Failure[]): void {
   for (const failure of failures) {
     const { source, message, fix } = failure;
     if (json) printJson({ kind: 'error', ...failure } satisfies ErrorEvent);
@@ -143,21 +143,21 @@ function reportFailures({ json }: Config, failures: readonly Failure[]): void {
   }
 }
 
-async function checkReportPlace({ reportPath }: Config): Promise<void> {
-  if (reportPath === undefined) return;
+async function checkReportPlace({ report }: Pick<Config, 'report'>): Promise<void> {
+  if (report === undefined) return;
   const { requireReportPlace } = await import('../../observe/report/report-place.ts');
-  await requireReportPlace(reportPath);
+  await requireReportPlace(report);
 }
 
 /** With a report at its end where one is asked for; what makes it is not loaded otherwise. */
 async function recorded(
-  { reportPath }: Config,
+  { report }: Pick<Config, 'report'>,
   { progress }: CommandOptions,
   work: (recorders: readonly JobListener[]) => Promise<Outcome>,
 ): Promise<Outcome> {
-  if (reportPath === undefined) return await work([]);
+  if (report === undefined) return await work([]);
   const { withReport } = await import('../../observe/report/write-report.ts');
-  return await withReport(reportPath, progress.say, (recorder) => work([recorder]));
+  return await withReport(report, progress.say, (recorder) => work([recorder]));
 }
 
 /** `npm run seed`. @throws MigrationError */
@@ -188,10 +188,10 @@ export async function retry(config: Config, options: CommandOptions): Promise<Ex
 }
 
 /** Loaded only where there is a plan: what checks it takes as long to load as a worker takes to start. */
-async function openPlanFile({ planPath }: Config): Promise<PlanFile | null> {
-  if (planPath === undefined) return null;
+async function openPlanFile({ plan }: Pick<Config, 'plan'>): Promise<PlanFile | null> {
+  if (plan === undefined) return null;
   const { readPlanFile } = await import('../../plan/file/plan-file.ts');
-  return await readPlanFile(planPath);
+  return await readPlanFile(plan);
 }
 
 export type Urls = Pick<Config, 'mongoUrl' | 'postgresUrl'>;
@@ -225,7 +225,9 @@ export async function withServers<T>(
   }
 }
 
-export async function seedIfEmpty(config: Config, options: CommandOptions): Promise<void> {
+type SeedConfig = Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'amountUsersSeed'>;
+
+export async function seedIfEmpty(config: SeedConfig, options: CommandOptions): Promise<void> {
   const { mongoUrl, mongoDb: db, mongoCollection: collection } = config;
   const url = mongoUrl.reveal();
   const { isCollectionEmpty } = await import('../../source/mongo/is-collection-empty.ts');
@@ -233,7 +235,7 @@ export async function seedIfEmpty(config: Config, options: CommandOptions): Prom
 }
 
 async function fill(
-  { mongoUrl, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: Config,
+  { mongoUrl, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: SeedConfig,
   ifExists: NonNullable<Config['ifExists']>,
   { progress }: CommandOptions,
 ): Promise<void> {
@@ -246,7 +248,10 @@ async function fill(
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
 }
 
-function reportCopied(config: Config, outcome: Outcome): void {
+function reportCopied(
+  config: Pick<Config, 'json' | 'amountUsers' | 'mongoCollection'>,
+  outcome: Outcome,
+): void {
   const { summaries, failures } = outcome;
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
@@ -262,7 +267,10 @@ function reportCopied(config: Config, outcome: Outcome): void {
   }
 }
 
-async function tellOfEmbedded(config: Config, { summaries: [first] }: Outcome): Promise<void> {
+async function tellOfEmbedded(
+  config: Pick<Config, 'json' | 'postgresUrl' | 'dataDir'>,
+  { summaries: [first] }: Outcome,
+): Promise<void> {
   if (config.json || !config.postgresUrl.is(embedded) || first === undefined) return;
   const { qualifiedName } = await import('../../postgres/connection/relations.ts');
   print(

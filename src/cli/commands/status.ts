@@ -1,7 +1,7 @@
 /** `npm run status`: tells of jobs and runs from the ledger alone, once or again and again. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { targetOptions, type Config } from '../../config/config.ts';
+import { targetOptions, type Config, type TargetConfig } from '../../config/config.ts';
 import { UsageError } from '../../common/errors.ts';
 import { readJobStatus, type JobStatus } from '../../postgres/ledger/job-status.ts';
 import { hasLedger } from '../../postgres/ledger/ledger.ts';
@@ -18,16 +18,18 @@ const watchEveryMs = 2_000;
 /** Puts the cursor in the upper left corner and clears what is below. */
 const clearScreen = '\u001b[H\u001b[J';
 
+type StatusConfig = TargetConfig & Pick<Config, 'all' | 'json' | 'watch'>;
+
 /** @throws MigrationError */
-export async function showStatus(config: Config, signal: AbortSignal): Promise<void> {
+export async function showStatus(config: StatusConfig, signal: AbortSignal): Promise<void> {
   const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
   await withSession(options, async (session) => {
     for (;;) {
-      let status = await readStatus(session, config.showsAll);
+      let status = await readStatus(session, config.all);
       // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
-      if (!isAtWork(status)) status = await readStatus(session, config.showsAll);
+      if (!isAtWork(status)) status = await readStatus(session, config.all);
       show(status, config);
-      if (!config.isWatching || !isAtWork(status)) return;
+      if (!config.watch || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted || isUnread()) return;
     }
@@ -67,7 +69,7 @@ function isAtWork({ jobs, runs, streams }: Status): boolean {
   );
 }
 
-function show({ jobs, runs, streams }: Status, { json, isWatching }: Config): void {
+function show({ jobs, runs, streams }: Status, { json, watch }: Pick<Config, 'json' | 'watch'>): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
@@ -77,8 +79,8 @@ function show({ jobs, runs, streams }: Status, { json, isWatching }: Config): vo
     printJson(told);
     return;
   }
-  const isRedrawn = isWatching && process.stdout.isTTY;
+  const isRedrawn = watch && process.stdout.isTTY;
   const parts = [...streams.map(describeStream), ...jobs.map(describeJob), ...runs.map(describeStatus)];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
-  print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
+  print(`${isRedrawn ? clearScreen : ''}${text}\n${watch && !isRedrawn ? '\n' : ''}`);
 }

@@ -14,7 +14,7 @@ export function describeStatus(status: RunStatus): string {
   const ranges = openRanges === 0 ? '' : ` · ${formatPlural(openRanges, 'range')} of _id open`;
   return [
     `run ${runId}: ${source} → ${table}: ${state}${job}`,
-    `  begun ${formatTime(startedAt)}${describeEnds(status)}`,
+    `  started ${formatTime(startedAt)}${describeEnds(status)}`,
     `  read ${formatCount(documents)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}` +
       ` · ${formatMegabytes(bytes)}${rate}${ranges}`,
     ...describeLetters(deadLetters, runId),
@@ -31,7 +31,7 @@ export function describeJob(job: JobStatus): string {
   const width = Math.max(0, ...collections.map(({ collection }) => collection.length));
   return [
     `job ${jobId}: ${sourceDb} (${selection}) → schema ${schema}: ${state}`,
-    `  begun ${formatTime(startedAt)}${end} · ${finished} of ${formatPlural(collections.length, 'collection')} finished`,
+    `  started ${formatTime(startedAt)}${end} · ${finished} of ${formatPlural(collections.length, 'collection')} finished`,
     ...collections.map(({ collection, state: its, runId, detail }) => {
       const run = runId === null ? '' : ` (run ${runId})`;
       const why = detail === null ? '' : `: ${detail}`;
@@ -46,7 +46,7 @@ export function nextStepOfJob(state: JobState): string {
     case 'running':
       return 'nothing, it is at work';
     case 'stopped':
-      return 'the command that began it goes on with what is not finished';
+      return 'the command that started it resumes with what is not finished';
     case 'finished':
       return `nothing; ${invoke('verify')} compares all of it with MongoDB`;
   }
@@ -58,21 +58,21 @@ export function nextStep({
   isTableThere,
 }: Pick<RunStatus, 'state' | 'deadLettered' | 'isTableThere'>): string {
   if (!isTableThere && state === 'finished')
-    return 'its table was dropped since; the command that began it copies all anew';
+    return 'its table was dropped since; the command that started it copies everything again';
   if (!isTableThere && (state === 'stopped' || state === 'loaded'))
-    return 'its table was dropped since; the command that began it copies all anew with --restart';
+    return 'its table was dropped since; the command that started it copies everything again with --restart';
   switch (state) {
     case 'running':
       return 'nothing, it is at work';
     case 'stopped':
-      return 'the command that began it goes on where it stopped';
+      return 'the command that started it resumes where it stopped';
     case 'loaded':
-      return 'the command that began it builds the keys and indexes that are missing';
+      return 'the command that started it builds the missing keys and indexes';
     case 'replaced':
       return 'nothing, a later run has taken its place';
     case 'finished':
       return deadLettered > 0
-        ? `mend the table, then ${invoke('retry')}; or change the plan, and copy all anew with --restart`
+        ? `fix the table, then ${invoke('retry')}; or change the plan, and copy everything again with --restart`
         : `nothing; ${invoke('verify')} compares it with MongoDB`;
   }
 }

@@ -18,7 +18,7 @@ export function describeVerification(summary: VerificationSummary): string {
   const perSecond = formatCount((compared * 1000) / totalMs);
   const inFlux =
     changed > 0 ? [`  ${formatPlural(changed, 'document')} changed while they were compared`] : [];
-  const strays =
+  const orphans =
     extraChildRows > 0 ? [`  ${formatPlural(extraChildRows, 'row')} of child tables without a document`] : [];
   const off = isCountOff ? [describeCount(summary.isSample)] : [];
   const shown = differences.slice(0, maxShown);
@@ -28,7 +28,7 @@ export function describeVerification(summary: VerificationSummary): string {
     `  compared ${formatCount(compared)}${sample} = equal ${formatCount(equal)} + dead-lettered ${formatCount(deadLettered)}` +
       ` + missing ${formatCount(missing)} + different ${formatCount(different)} + changed ${formatCount(changed)}`,
     `  ${formatPlural(rows, 'row')}${others}, ${formatCount(extra)} of them too many`,
-    ...strays,
+    ...orphans,
     ...inFlux,
     ...off,
     ...shown.map(describeDifference),
@@ -39,8 +39,8 @@ export function describeVerification(summary: VerificationSummary): string {
 
 function describeCount(isSample: boolean): string {
   return isSample
-    ? '  the table, or a child table, does not have as many rows as there should be'
-    : '  rows are gone: some that other runs, or somebody before them, had put there, or since they were compared';
+    ? '  the table or a child table has a different number of rows than expected'
+    : '  rows are missing: of other runs, from before them, or deleted since they were compared';
 }
 
 function describeDifference({ kind, id: whole, place, columns }: NamedDifference): string {

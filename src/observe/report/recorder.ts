@@ -30,7 +30,7 @@ export class Recorder implements JobListener {
   onEvent(event: RunEvent): void {
     switch (event.kind) {
       case 'notice':
-      case 'left-out':
+      case 'skipped':
       case 'worker-died':
       case 'retried':
         this.#note(event);

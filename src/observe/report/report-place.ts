@@ -23,7 +23,7 @@ export async function requireReportPlace(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found === null) return;
   if (!found.isFile() || !(await readOpening(path)).startsWith(opening)) {
-    throw new UsageError(`${path} is there, and is not a report`, { code: 'FILE_EXISTS', fix });
+    throw new UsageError(`${path} exists and is not a report`, { code: 'FILE_EXISTS', fix });
   }
 }
 

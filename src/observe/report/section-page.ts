@@ -121,7 +121,7 @@ function workerShares({ measurement }: Section): Share[] {
     ['ledger', 'ledger', claimMs],
     ['COPY', 'load', copyMs],
     ['COMMIT', 'commit', commitMs],
-    ['batch on its way', 'hand-over', handOverMs],
+    ['batch in transit', 'hand-over', handOverMs],
     ['no batch', 'idle', idleMs - handOverMs],
   ] as const;
   return shares.map(([name, kind, ms]) => ({

@@ -19,7 +19,7 @@ export function drawWorkers({ measurement, series }: Section): Html {
     'ledger',
     'COPY',
     'COMMIT',
-    'batch on its way',
+    'batch in transit',
     'no batch',
     'send to receipt, mean',
     'peak memory',

@@ -85,7 +85,7 @@ function checkKey({ columns, drop = [] }: PlanFile): string[] {
   const isId = (path: WrittenPath): boolean => JSON.stringify(parsePath(path)) === idPath;
   if (columns.some(({ path }) => isId(path)) || drop.some(isId)) return [];
   return [
-    'columns: one must have the path "_id", for the primary key; for a table that is there with a key of its own, "_id" may be in drop',
+    'columns: one must have the path "_id", for the primary key; for an existing table with its own key, "_id" may be in drop',
   ];
 }
 

@@ -58,7 +58,7 @@ function explainIssue(issue: z.core.$ZodRawIssue): string {
   if (code === 'unrecognized_keys') {
     const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
     const meant = issue.keys.map((key) => {
-      return `${JSON.stringify(key)} is not known here; did you mean ${JSON.stringify(closest(key, known))}?`;
+      return `${JSON.stringify(key)} is not a known key; did you mean ${JSON.stringify(closest(key, known))}?`;
     });
     return meant.join(' ');
   }
@@ -69,7 +69,7 @@ function explainIssue(issue: z.core.$ZodRawIssue): string {
     return `must be ${kindNames[issue.expected] ?? issue.expected}, not ${show(input)}`;
   if (code === 'too_small' && issue.origin === 'array') return 'must not be empty';
   if (code === 'too_small' || code === 'too_big') return `must be a number from 0 to 255, not ${show(input)}`;
-  return `is not as it should be: ${show(input)}`;
+  return `is not valid: ${show(input)}`;
 }
 
 const kindNames: Partial<Record<string, string>> = {

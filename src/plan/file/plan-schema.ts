@@ -63,7 +63,10 @@ const nested = z.strictObject({ path, type, seen });
 
 export const planFileSchema = z.strictObject({
   $schema: z.string().describe('For editors; not read.').optional(),
-  collection: z.string().describe('What the plan was made for. For people; not read.').optional(),
+  collection: z
+    .string()
+    .describe('The collection that the plan was made for. Informational only.')
+    .optional(),
   sampled: z.string().describe('What the plan was inferred from. For people; not read.').optional(),
   schema: z.string().describe('Schema of the table (default: POSTGRES_SCHEMA).').optional(),
   table: z.string().describe("The table's name (default: the collection's).").optional(),
@@ -73,7 +76,7 @@ export const planFileSchema = z.strictObject({
     .optional(),
   nul: z
     .enum(nulPolicies)
-    .describe('What becomes of a document with U+0000 in a text (default: NUL).')
+    .describe('How to handle a document with U+0000 in a text (default: NUL).')
     .optional(),
   columns: z
     .array(column)
@@ -98,8 +101,8 @@ export const planFileSchema = z.strictObject({
   drop: z
     .array(names.describe('The field. Where its name is empty or has a dot, in a list: ["a.b"].'))
     .describe(
-      'Top-level fields that are left out on purpose; each value is counted in the summary. ' +
-        '"_id" only for a table that is there already, with a key of its own.',
+      'Top-level fields to skip on purpose; each value is counted in the summary. ' +
+        '"_id" only for a table that already exists, with a key of its own.',
     )
     .optional(),
   nested: z

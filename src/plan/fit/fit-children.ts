@@ -22,7 +22,7 @@ export function fitWithChildren(
     const about = (text: string): string => `the child table "${child.plan.table}": ${text}`;
     const table = tables[index] ?? null;
     if (table === null) {
-      mistakes.push(about('is missing, while that of the documents is there'));
+      mistakes.push(about('is missing, while the table of the documents exists'));
       return child;
     }
     const fitted = fitPlan(child.plan, table, false);

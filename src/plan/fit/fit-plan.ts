@@ -1,4 +1,4 @@
-/** Fits a plan to a table that is there already: what goes to which column follows the table and not the sample. */
+/** Fits a plan to a table that already exists: what goes to which column follows the table and not the sample. */
 
 import { formatCount } from '../../common/format.ts';
 import {
@@ -56,7 +56,7 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
 }
 
 /** Top-level fields that would have no place: neither a column nor the extra column, and are not dropped either. */
-export function findHomelessFields(plan: Plan, { fields }: SampleStats): string[] {
+export function findUnmappedFields(plan: Plan, { fields }: SampleStats): string[] {
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
   for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])])

@@ -111,14 +111,14 @@ function requireKind(path: string, kind: IndexKey['kind'], plan: Plan): void {
   );
 }
 
-const geospatial = 'a geospatial index; PostGIS has the like: a geometry column with a GiST index';
+const geospatial = 'a geospatial index; the equivalent in PostGIS is a GiST index on a geometry column';
 const otherKinds = new Map([
   ['text', 'a text index; Postgres has full text search instead: a GIN index on to_tsvector(…)'],
   ['2d', geospatial],
   ['2dsphere', geospatial],
   ['2dsphere_bucket', geospatial],
   ['geoHaystack', geospatial],
-  ['columnstore', 'a column store index, of which Postgres has not the like'],
+  ['columnstore', 'a column store index, which has no equivalent in Postgres'],
 ]);
 
 function requireColumn(path: string, plan: Plan): PlanColumn {

@@ -100,9 +100,9 @@ async function chooseFields(
   });
   if (widestRow(columns) > maxRowWidth) {
     // It takes the transcoder, which the primary has no other use for.
-    const { findCrowdedOut } = await import('./crowded-out.ts');
-    const crowdedOut = findCrowdedOut(sample, columns);
-    return frequent.filter(({ path, count }) => (crowdedOut.get(nameOf(path)) ?? 0) * 2 <= count);
+    const { findUnmapped } = await import('./unmapped.ts');
+    const unmapped = findUnmapped(sample, columns);
+    return frequent.filter(({ path, count }) => (unmapped.get(nameOf(path)) ?? 0) * 2 <= count);
   }
   const chosen = new Set(frequent);
   return [...fields.values()].filter((field) => chosen.has(field));

@@ -30,7 +30,7 @@ export async function requireComparable(client: pg.Client, plan: Plan): Promise<
     const lacks = gone.map(({ name, columns }) => `${name} has no column ${columns.join(', ')}`);
     throw new TargetError(`the table was altered since it was copied: ${lacks.join('; ')}`, {
       code: 'TABLE_ALTERED',
-      fix: 'there is nothing to compare these values with: bring the columns back, or copy the collection anew.',
+      fix: 'these values have no column to compare with: restore the columns, or copy the collection again.',
     });
   }
   const hidden = rows.map(

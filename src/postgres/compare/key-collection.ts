@@ -17,7 +17,7 @@ export interface ExtraRow {
 }
 
 /** A row of a child table whose document is not there. */
-export interface StrayRow {
+export interface OrphanedRow {
   readonly table: string;
   readonly key: string | null;
   readonly place: number | null;
@@ -115,22 +115,22 @@ export async function findDoubledRows(client: pg.Client, plan: Plan, limit: numb
 }
 
 /** Rows of child tables whose document is not there, or has no row. */
-export async function findStrayRows(
+export async function findOrphanedRows(
   client: pg.Client,
   plan: Plan,
   runId: string,
   limit: number,
-): Promise<StrayRow[]> {
-  const found: StrayRow[] = [];
+): Promise<OrphanedRow[]> {
+  const found: OrphanedRow[] = [];
   const parentKey = `p.${pg.escapeIdentifier(keyColumn(plan))}`;
   for (const { plan: child } of plan.children ?? []) {
     const [key = '', place = ''] = copyColumns(child).map((column) => `t.${pg.escapeIdentifier(column)}`);
-    const stray = `SELECT $2 AS "table", ${key}::text AS key, ${place} AS place FROM ${qualifiedName(child)} t`;
+    const orphaned = `SELECT $2 AS "table", ${key}::text AS key, ${place} AS place FROM ${qualifiedName(child)} t`;
     // Two, so that each can be a join of its own: together they would look up one row after the other.
-    const { rows } = await client.query<StrayRow>(
-      `(${stray} WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1)
+    const { rows } = await client.query<OrphanedRow>(
+      `(${orphaned} WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1)
         UNION
-       (${stray} WHERE NOT EXISTS (SELECT FROM ${qualifiedName(plan)} p WHERE ${parentKey} = ${key}) LIMIT $1)
+       (${orphaned} WHERE NOT EXISTS (SELECT FROM ${qualifiedName(plan)} p WHERE ${parentKey} = ${key}) LIMIT $1)
         ORDER BY 2, 3 LIMIT $1`,
       [limit - found.length, child.table],
     );

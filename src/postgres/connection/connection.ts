@@ -135,7 +135,7 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
     case 'EAI_AGAIN':
       return explain(
         'POSTGRES_HOST_UNKNOWN',
-        `the host of POSTGRES_URL (${where}) is not known`,
+        `the host of POSTGRES_URL (${where}) cannot be resolved`,
         'correct the host in POSTGRES_URL.',
       );
     case '28P01':

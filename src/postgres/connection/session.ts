@@ -11,7 +11,7 @@ import {
   explainPostgresError,
   type Connection,
 } from './connection.ts';
-import { isConnectionLost, isPassing, isRestarting } from './transient-errors.ts';
+import { isConnectionLost, isTransient, isRestarting } from './transient-errors.ts';
 
 export interface SessionOptions {
   readonly url: string;
@@ -32,15 +32,15 @@ export interface SessionOptions {
 
 /**
  * Opens a session for `work`, and closes it whichever way that went.
- * @param patience see `Session.open`
+ * @param firstConnection see `Session.open`
  * @throws TargetError that says what to do, else what `work` throws
  */
 export async function withSession<T>(
   options: SessionOptions,
   work: (session: Session) => Promise<T>,
-  patience: 'none' | 'retry' = 'none',
+  firstConnection: 'once' | 'retry' = 'once',
 ): Promise<T> {
-  const session = await Session.open(options, patience);
+  const session = await Session.open(options, firstConnection);
   try {
     return await work(session);
   } catch (error) {
@@ -62,14 +62,14 @@ export class Session {
 
   /**
    * Connects: what is wrong with the URL shows here.
-   * @param patience `none` for the first connection of a command, where a server that does not answer is more likely a
-   *   wrong URL: only one that says that it ends or starts is waited for; `retry` where a server is known to be there
+   * @param firstConnection `once` where a server that does not answer is more likely a wrong URL: only one that says
+   *   that it ends or starts is waited for; `retry` where a server is known to be there
    * @throws TargetError that says what to do
    */
-  static async open(options: SessionOptions, patience: 'none' | 'retry' = 'none'): Promise<Session> {
+  static async open(options: SessionOptions, firstConnection: 'once' | 'retry' = 'once'): Promise<Session> {
     const session = new Session(options);
     try {
-      if (patience === 'none') await session.#connectFirst();
+      if (firstConnection === 'once') await session.#connectFirst();
       else await session.run(() => Promise.resolve());
     } catch (error) {
       throw explainPostgresError(error, options.url);
@@ -87,15 +87,15 @@ export class Session {
   async run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
     const { url, retryLimitMs: limitMs } = this.#options;
     try {
-      return await this.#retry(() => this.#attempt(work, duration), isPassing);
+      return await this.#retry(() => this.#attempt(work, duration), isTransient);
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (!isTransient(error)) throw error;
       const seconds = Math.round(limitMs / 1000);
       throw new TargetError(
-        `PostgreSQL at ${describePostgres(url)} did not do the work for ${seconds} s: ${explainPostgresError(error, url).message}`,
+        `PostgreSQL at ${describePostgres(url)} kept failing for ${seconds} s: ${explainPostgresError(error, url).message}`,
         {
           code: 'POSTGRES_GIVEN_UP',
-          fix: 'see to the server, and raise RETRY_SECONDS if it only needs longer.',
+          fix: 'check the server; raise RETRY_SECONDS if it needs more time.',
           isServerGone: true,
           cause: error,
         },
@@ -137,7 +137,7 @@ export class Session {
       () => this.#connect(),
       (error) => {
         isThere ||= isRestarting(error);
-        return isThere && isPassing(error);
+        return isThere && isTransient(error);
       },
     );
   }
@@ -146,7 +146,7 @@ export class Session {
     const { retryLimitMs: limitMs, killSignal, signal = killSignal } = this.#options;
     return retry(work, {
       limitMs,
-      isPassing: passes,
+      isTransient: passes,
       onRetry: (error, attempt) => {
         if (attempt === 1) this.#options.onLost?.(error instanceof Error ? error.message : String(error));
       },

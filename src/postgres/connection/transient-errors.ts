@@ -1,7 +1,7 @@
 /** Tells which errors of Postgres and its connections pass by themselves, and which are about one row. */
 
 import pg from 'pg';
-import { isPassingSocketError } from '../../common/socket-errors.ts';
+import { isTransientSocketError } from '../../common/socket-errors.ts';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const lostConnectionCodes = new Set([
@@ -17,7 +17,7 @@ const lostConnectionCodes = new Set([
 /** A server that answers so is there, and between its end and its start. */
 const restartCodes = ['57P01', '57P02', '57P03'];
 
-const passingCodes = new Set([
+const transientCodes = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   '55P03', // lock_not_available
@@ -29,7 +29,7 @@ export function isConnectionLost(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) {
     return lostConnectionCodes.has(error.code ?? '') || error.code?.startsWith('08') === true;
   }
-  if (isPassingSocketError(error)) return true;
+  if (isTransientSocketError(error)) return true;
   // pg itself has no codes for these.
   return error instanceof Error && /Connection terminated|not queryable|timeout expired/.test(error.message);
 }
@@ -40,8 +40,10 @@ export function isRestarting(error: unknown): boolean {
 }
 
 /** The same work may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
-  return isConnectionLost(error) || (error instanceof pg.DatabaseError && passingCodes.has(error.code ?? ''));
+export function isTransient(error: unknown): boolean {
+  return (
+    isConnectionLost(error) || (error instanceof pg.DatabaseError && transientCodes.has(error.code ?? ''))
+  );
 }
 
 /**
@@ -117,7 +119,7 @@ const serverClasses = ['53', '57', '58', 'XX'];
 
 /** Of no row, or of all: but this one was raised, or checked, at a row. */
 export function isRefusalByRoutine({ code = '', routine = '' }: pg.DatabaseError): boolean {
-  if (passingCodes.has(code) || lostConnectionCodes.has(code)) return false;
+  if (transientCodes.has(code) || lostConnectionCodes.has(code)) return false;
   return refusalRoutines.includes(routine) && !serverClasses.includes(code.slice(0, 2));
 }
 

@@ -5,7 +5,7 @@ import { keyOfId, slotCount, slotOfKey } from '../../bson/id-key.ts';
 import { Output } from '../../bson/output.ts';
 import type { DocumentChange } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
-import { COPY_HEADER, COPY_TRAILER } from '../../transcode/copy/copy-format.ts';
+import { copyHeader, copyTrailer } from '../../transcode/copy/copy-format.ts';
 import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
@@ -45,7 +45,7 @@ function encodeChanges(
   numberOf: (collection: string) => number,
 ): Buffer {
   const output = new Output(changes.length * 96 + 64);
-  output.writeBytes(COPY_HEADER);
+  output.writeBytes(copyHeader);
   const seen = new Set<string>();
   const stream = BigInt(streamId);
   // The last one of a document counts: it has the latest time.
@@ -69,7 +69,7 @@ function encodeChanges(
     output.writeBytes(id);
     writeNumeric(time, output);
   }
-  output.writeInt16(COPY_TRAILER);
+  output.writeInt16(copyTrailer);
   return output.bytes.subarray(0, output.position);
 }
 

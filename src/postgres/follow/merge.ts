@@ -26,7 +26,7 @@ import type { Session } from '../connection/session.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
 import type { LoadableBatch } from '../load/loadable-batch.ts';
-import { loadSettingAside } from '../load/set-aside.ts';
+import { loadRowByRow } from '../load/row-by-row.ts';
 import { copyToStage, ensureStage, type Refusal, type Stage } from '../load/stage.ts';
 import type { WorkerSettings } from '../worker-settings.ts';
 import { keepLetters, removeLetters } from './letters.ts';
@@ -127,7 +127,7 @@ export class Merger {
     const { runId } = this.#settings;
     const { deleted, childRows } = await this.#statements.deleteAll(client);
     const refusals =
-      encoded.rowCount === 0 ? [] : await loadSettingAside(client, { runId, plan: this.#plan }, encoded);
+      encoded.rowCount === 0 ? [] : await loadRowByRow(client, { runId, plan: this.#plan }, encoded);
     const inserted = encoded.rowCount - refusals.length;
     const refused = new Set(refusals.map(({ ordinal }) => ordinal));
     const children = encoded.children.flatMap(({ parents }) => parents.filter((at) => !refused.has(at)));

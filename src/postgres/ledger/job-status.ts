@@ -8,17 +8,17 @@ import type { RunState, RunStatus } from './run-status.ts';
 export type JobState = 'running' | 'stopped' | 'finished';
 
 /**
- * `waiting`: not begun; `left_out`: there was nothing to copy; `failed`: the job went on without it; else the state of
+ * `waiting`: not begun; `skipped`: there was nothing to copy; `failed`: the job went on without it; else the state of
  * its run.
  */
-export type CollectionState = 'waiting' | 'left_out' | 'failed' | RunState;
+export type CollectionState = 'waiting' | 'skipped' | 'failed' | RunState;
 
 export interface JobCollection {
   readonly collection: string;
   readonly state: CollectionState;
   /** Null before it is begun. */
   readonly runId: string | null;
-  /** Why it failed or was left out, for people; else null. */
+  /** Why it failed or was skipped, for people; else null. */
   readonly detail: string | null;
 }
 
@@ -73,7 +73,9 @@ export async function readJobStatus(
       collections: collections.map(({ collection, runId, outcome, detail }) => ({
         collection,
         // A run that is not told of was replaced.
-        state: outcome ?? (runId === null ? 'waiting' : (stateByRun.get(runId) ?? 'replaced')),
+        state:
+          (outcome === 'left_out' ? 'skipped' : outcome) ??
+          (runId === null ? 'waiting' : (stateByRun.get(runId) ?? 'replaced')),
         runId,
         detail,
       })),

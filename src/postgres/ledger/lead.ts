@@ -20,7 +20,7 @@ export class OvertakenError extends TargetError {
 
 /**
  * Makes this process the one that leads the run. What workers of an earlier one have under way is another matter: see
- * `endStrays`.
+ * `endOrphanedSessions`.
  * @returns the run's new epoch
  */
 export async function takeOverRun(client: pg.Client, runId: string): Promise<number> {

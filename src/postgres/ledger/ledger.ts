@@ -8,7 +8,7 @@ import { TargetError } from '../../common/errors.ts';
 import { currentVersion, describeVersion, oldestVersion, upgradeStatements } from './migrations/list.ts';
 import { reserve } from './run-lock.ts';
 import type { Session } from '../connection/session.ts';
-import { endStraysDuring } from '../connection/strays.ts';
+import { endOrphanedSessionsDuring } from '../connection/orphaned-sessions.ts';
 import { createSchema } from '../connection/relations.ts';
 
 /** Any fixed number does: it keeps two starts from making or upgrading the ledger at the same time. */
@@ -70,7 +70,7 @@ async function readVersion(client: pg.Client): Promise<number | null> {
     );
   }
   if (version !== null && version >= oldestVersion) return version;
-  throw new TargetError('the ledger in the schema mongo2pg was made by another version of this tool', {
+  throw new TargetError('the ledger in the schema mongo2pg was created by another version of this tool', {
     code: 'LEDGER_UNKNOWN',
     fix: 'finish its runs with that version; then DROP SCHEMA mongo2pg CASCADE, which leaves the copied tables alone.',
   });
@@ -110,7 +110,7 @@ async function requireUnused(client: pg.Client, version: number): Promise<void> 
 
 /** Against workers that outlive their primary, whose transactions would keep the upgrade waiting. */
 async function lockLedger(client: pg.Client): Promise<void> {
-  await endStraysDuring(client, 'the tables of the schema mongo2pg', async () => {
+  await endOrphanedSessionsDuring(client, 'the tables of the schema mongo2pg', async () => {
     await client.query(
       'LOCK TABLE mongo2pg.runs, mongo2pg.ranges, mongo2pg.batches, mongo2pg.dead_letters IN ACCESS EXCLUSIVE MODE',
     );

@@ -43,7 +43,7 @@ export async function readGaps(client: pg.Client, runId: string, trustsEnds: boo
 
 /**
  * Closes the run's open ranges, whose batches are refused from then on, and opens one for each gap, in their order. To be
- * called in a transaction that has locked them (see `endStrays`, `requireLeadAlone`).
+ * called in a transaction that has locked them (see `endOrphanedSessions`, `requireLeadAlone`).
  */
 export async function replaceRanges(
   client: pg.Client,

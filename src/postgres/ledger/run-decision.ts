@@ -42,7 +42,7 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
     await requireNoRows(client, request, isTableThere);
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
-  if (isRestart) return await beginAnew(client, request, run);
+  if (isRestart) return await beginFromScratch(client, request, run);
   // Its table may have become empty since, or hold what the ledger of the copy does not know.
   if (run.isFinished && run.runId === request.followedRun) return await tellDone(client, run);
   if (run.isFinished) {
@@ -50,7 +50,7 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
     const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
     if (isOfThisJob) return await tellDone(client, run);
     const isGoneOver = request.jobId !== null && isSameCollection(run, request);
-    if (isReplaced || (isTrial && !isGoneOver)) return await beginAnew(client, request, run);
+    if (isReplaced || (isTrial && !isGoneOver)) return await beginFromScratch(client, request, run);
     if (!(await isRepetition(client, request, run))) {
       return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
     }
@@ -60,12 +60,12 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
   }
   const differences = listDifferences(run, request);
   if (differences.length === 0) return { kind: 'continue', run };
-  if (isTrial) return await beginAnew(client, request, run);
+  if (isTrial) return await beginFromScratch(client, request, run);
   throw new UsageError(
-    `${describeRun(run)} is not finished, and was begun differently: ${differences.join('; ')}`,
+    `${describeRun(run)} is not finished, and was started with other settings: ${differences.join('; ')}`,
     {
       code: 'RUN_BEGUN_DIFFERENTLY',
-      fix: 'continue it with the settings it was begun with, or begin anew with --restart.',
+      fix: 'continue it with its original settings, or start from scratch with --restart.',
     },
   );
 }
@@ -90,7 +90,7 @@ function describeOther(source: string, before: string | null, now: string | null
     return `the dump of ${source} is another one than it was read from`;
   if (wasDump === true) return `${source} was read from a dump`;
   if (isDump === true) return `${source} was read from a server`;
-  return `the collection ${source} was dropped and made anew since`;
+  return `the collection ${source} was dropped and recreated since`;
 }
 
 function isSameCollection({ settings }: Run, request: RunRequest): boolean {
@@ -107,7 +107,7 @@ async function requireNoRows(
   if (!isTableThere || !(await hasRows(client, table))) return;
   throw new TargetError(`the table ${qualifiedName(table)} already exists and has rows`, {
     code: 'TABLE_HAS_ROWS',
-    fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+    fix: 'choose what to do with them: --if-exists drop (the table is recreated), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
   });
 }
 
@@ -133,18 +133,18 @@ async function refuseRepetition(
   const { copied } = await readTotals(client, run.runId);
   const has = `the table ${name} already has the ${formatCount(copied)} rows of ${describeRun(run)}`;
   return isSameCollection(run, request)
-    ? new TargetError(`${has}, which was begun differently: ${differences.join('; ')}`, {
+    ? new TargetError(`${has}, which was started with other settings: ${differences.join('; ')}`, {
         code: 'ALREADY_COPIED',
-        fix: 'to copy the collection anew, say --restart.',
+        fix: 'to copy the collection again, use --restart.',
       })
     : new TargetError(has, {
         code: 'ALREADY_COPIED',
-        fix: 'say what to do with them: --if-exists drop (the table is made anew), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
+        fix: 'choose what to do with them: --if-exists drop (the table is recreated), truncate (its rows are removed) or append; or choose another POSTGRES_SCHEMA.',
       });
 }
 
 /** What an earlier run brought goes; what was there before it does not, unless that is said. */
-async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
+async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
   const { table, ifExists } = request;
   const name = qualifiedName(table);
   const { copied, deadLettered } = await readTotals(client, run.runId);
@@ -152,10 +152,10 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
   const rowsBefore = run.rowsBefore + run.childRowsBefore;
   if (rowsBefore > 0 && !isSaid) {
     throw new UsageError(
-      `${describeRun(run)} added its rows to ${formatCount(rowsBefore)} that were there before, and cannot tell them apart`,
+      `${describeRun(run)} added its rows to ${formatCount(rowsBefore)} existing rows, which cannot be told apart`,
       {
         code: 'ROWS_NOT_TOLD_APART',
-        fix: `to begin with an empty table, say --if-exists truncate or drop with --restart.`,
+        fix: `to start with an empty table, use --if-exists truncate or drop with --restart.`,
       },
     );
   }
@@ -174,10 +174,10 @@ async function beginAnew(client: pg.Client, request: RunRequest, run: Run): Prom
 export function describeDone({ run, copied, deadLettered }: RunDecision & { readonly kind: 'done' }): string {
   return (
     `is copied already: ${describeRun(run)}: ${formatPlural(copied, 'row')}, ${formatPlural(deadLettered, 'dead letter')}; ` +
-    'to copy it anew, say --restart'
+    'to copy it again, use --restart'
   );
 }
 
 export function describeRun({ runId, settings, startedAt }: Run): string {
-  return `run ${runId} (${settings.source}, begun ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
+  return `run ${runId} (${settings.source}, started ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
 }

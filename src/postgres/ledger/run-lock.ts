@@ -24,7 +24,7 @@ export async function lockTable(client: pg.Client, table: { schema: string; tabl
   if (await waitForLock(client, name)) return;
   throw new UsageError(`another run is loading the table ${name}${await describeHolder(client, name)}`, {
     code: 'TABLE_BUSY',
-    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+    fix: 'let it finish, or stop it; then the same command resumes where it stopped.',
   });
 }
 
@@ -34,7 +34,7 @@ export async function lockJob(client: pg.Client, jobId: string): Promise<void> {
   if (await waitForLock(client, name)) return;
   throw new UsageError(`another start is copying the same collections${await describeHolder(client, name)}`, {
     code: 'JOB_BUSY',
-    fix: 'let it finish, or stop it; the same command then goes on where it stopped.',
+    fix: 'let it finish, or stop it; then the same command resumes where it stopped.',
   });
 }
 

@@ -8,7 +8,7 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
 import type { Session } from '../connection/session.ts';
 import { countChildRows } from './loadable-batch.ts';
-import { loadSettingAside } from './set-aside.ts';
+import { loadRowByRow } from './row-by-row.ts';
 
 /** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */
 const maxLetters = 1_000;
@@ -79,7 +79,7 @@ async function retryPlaces(
   const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
   const refused = new Map<number, Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>>();
   for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
-  const refusals = encoded.rowCount === 0 ? [] : await loadSettingAside(client, { runId, plan }, encoded);
+  const refusals = encoded.rowCount === 0 ? [] : await loadRowByRow(client, { runId, plan }, encoded);
   for (const refusal of refusals) refused.set(refusal.ordinal, { ...refusal, reason: 'refused' });
   for (const [index, letter] of refused) {
     const place = places[index];

@@ -14,7 +14,7 @@ import type { LedgerLetter } from '../ledger/dead-letters.ts';
 import { countChildRows, type LoadableBatch } from './loadable-batch.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import { Session, type SessionOptions } from '../connection/session.ts';
-import { loadSettingAside } from './set-aside.ts';
+import { loadRowByRow } from './row-by-row.ts';
 import type { Refusal } from './stage.ts';
 import { TableCopy } from './table-copy.ts';
 import type { LoadSteps } from '../../observe/ack.ts';
@@ -75,7 +75,7 @@ export class Loader {
   async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
     const watch: LoadWatch = new Stopwatch();
     try {
-      const outcome = await this.#loadOrSetAside(batch, encoded, watch);
+      const outcome = await this.#loadOrFallBack(batch, encoded, watch);
       watch.lap('commit');
       const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
       return { ...outcome, steps };
@@ -84,14 +84,13 @@ export class Loader {
     }
   }
 
-  async #loadOrSetAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    if (encoded.rowCount === 0 || encoded.hasLongKey)
-      return await this.#loadSettingAside(batch, encoded, watch);
+  async #loadOrFallBack(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    if (encoded.rowCount === 0 || encoded.hasLongKey) return await this.#loadRowByRow(batch, encoded, watch);
     try {
       return await this.#loadWhole(batch, encoded, watch);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
-      return await this.#loadSettingAside(batch, encoded, watch);
+      return await this.#loadRowByRow(batch, encoded, watch);
     }
   }
 
@@ -107,11 +106,11 @@ export class Loader {
   }
 
   /** Rows that Postgres refuses become dead letters. */
-  #loadSettingAside(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+  #loadRowByRow(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       await timed(watch, 'claim', client.query(begin));
       if (encoded.rowCount === 0) return [];
-      return await timed(watch, 'copy', loadSettingAside(client, this.#settings, encoded));
+      return await timed(watch, 'copy', loadRowByRow(client, this.#settings, encoded));
     });
   }
 

@@ -41,5 +41,5 @@ export async function finishTable(
 }
 
 function leaveAll(indexes: readonly Pick<LeftIndex, 'index'>[]): LeftIndex[] {
-  return indexes.map(({ index }) => ({ index, reason: 'the table is not one that mongo2pg made' }));
+  return indexes.map(({ index }) => ({ index, reason: 'mongo2pg did not create the table' }));
 }

@@ -31,7 +31,7 @@ export async function refitRun(client: pg.Client, { runId, settings, isOwnTable 
   if (mistakes.length > 0) {
     throw new TargetError(
       `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
-      { code: 'TABLE_DOES_NOT_FIT', fix: 'change the table back, or copy the collection anew.' },
+      { code: 'TABLE_DOES_NOT_FIT', fix: 'revert the change of the table, or copy the collection again.' },
     );
   }
   if (!isDeepStrictEqual(plan, before)) await replacePlan(client, runId, plan);

@@ -9,7 +9,7 @@ import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
 import { findRun, insertRun, readTotals, replaceRuns, type Run, type RunSettings } from '../ledger/runs.ts';
 import type { Session } from '../connection/session.ts';
 import { assignStreamRun } from '../ledger/streams.ts';
-import { endStrays } from '../connection/strays.ts';
+import { endOrphanedSessions } from '../connection/orphaned-sessions.ts';
 import { prepareTarget } from './target.ts';
 import type { RunTotals } from '../ledger/run-totals.ts';
 import { countRows } from '../connection/relations.ts';
@@ -47,7 +47,7 @@ export async function beginRun(
     await createLedger(client);
     // Before the table: workers of such a run lock first its range and then the table, as this does.
     const former = await findRun(client, plan);
-    if (former !== null) await endStrays(client, former.runId);
+    if (former !== null) await endOrphanedSessions(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
     const isOwnTable = await prepareTarget(client, plan, ifExists);
     const rowsBefore = await countRows(client, plan);
@@ -67,7 +67,7 @@ export async function continueRun(session: Session, run: Run): Promise<OpenRun> 
   const { runId, settings, isOwnTable, rowsBefore, childRowsBefore, isLoaded } = run;
   const before = { isOwnTable, rowsBefore, childRowsBefore };
   return await session.transaction(async (client) => {
-    await endStrays(client, runId);
+    await endOrphanedSessions(client, runId);
     const epoch = await takeOverRun(client, runId);
     const ranges = isLoaded ? [] : await replaceRanges(client, runId, await readGaps(client, runId, false));
     const committed = await readTotals(client, runId);

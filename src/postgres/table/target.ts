@@ -177,7 +177,7 @@ async function listFormerChildren(client: pg.Client, { schema, table }: Plan): P
 }
 
 function refuseChild(child: Plan): TargetError {
-  return new TargetError(`the child table ${qualifiedName(child)} is there already`, {
+  return new TargetError(`the child table ${qualifiedName(child)} already exists`, {
     code: 'CHILD_TABLE_EXISTS',
     fix: 'say --if-exists, drop it, or give the child table another name in the plan.',
   });
@@ -234,8 +234,8 @@ function requireSame(plan: Plan, { columns }: ExistingTable): void {
     ({ column, target }) => column === plan.extraColumn && target?.kind === 'jsonb',
   );
   if (isSame && (hasExtra || plan.extraColumn === null)) return;
-  throw new TargetError(`the table ${qualifiedName(plan)} was changed while the run began`, {
+  throw new TargetError(`the table ${qualifiedName(plan)} was changed while the run started`, {
     code: 'TABLE_CHANGED',
-    fix: 'start again, when nobody works on it.',
+    fix: 'start again when nothing else changes it.',
   });
 }

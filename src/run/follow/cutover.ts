@@ -166,7 +166,7 @@ async function untilMerged(
   endTime: ClusterTime,
 ): Promise<CutoverProgress> {
   const { session, signal, config } = options;
-  const deadlineMs = performance.now() + config.cutoverWaitMs;
+  const deadlineMs = performance.now() + config.waitSeconds * 1000;
   for (;;) {
     signal.throwIfAborted();
     const progress = await requireQuiet(options, streamId, endTime);
@@ -181,7 +181,7 @@ async function untilMerged(
     if (performance.now() > deadlineMs) {
       if (isRead && waiting === refused) requireNoLetters(config, refused, deadLettered);
       throw notReady(
-        `after ${Math.round(config.cutoverWaitMs / 1000)} s ${formatPlural(waiting, 'change')} still waited`,
+        `after ${config.waitSeconds} s ${formatPlural(waiting, 'change')} still waited`,
         'wait for longer with --wait, or cut over at a quieter hour.',
       );
     }

@@ -115,7 +115,7 @@ export class Follower {
     if (existing !== null) {
       const { streamId } = existing;
       await lane.lock((client) => lockStream(client, streamId));
-      if (config.isRestart || isRepair) {
+      if (config.restart || isRepair) {
         await lane.session.transaction((client) => endStream(client, streamId));
         existing = null;
       } else if (existing.isRepair) {

@@ -1,6 +1,6 @@
 /** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
 
-import type { Config } from '../../config/config.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
 import { ExitCode, MigrationError, SourceError } from '../../common/errors.ts';
 import type { RunEvent } from '../../observe/events.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
@@ -25,7 +25,7 @@ import { reportProgress, workerTarget } from '../workforce.ts';
 import type { Ack } from '../../observe/ack.ts';
 
 export interface RunLoadOptions {
-  readonly config: Config;
+  readonly config: TargetConfig & Pick<Config, 'itemsPerPage' | 'maxDeadLetters'>;
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
@@ -71,8 +71,8 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
   }
 
   /** What was read, by earlier processes as well, and the acks that told of batches committed before, or were not due. */
-  get account(): { readonly read: number; readonly duplicates: number; readonly strayAcks: number } {
-    return { read: this.#read, duplicates: this.#duplicates, strayAcks: this.#work.strayAcks };
+  get account(): { readonly read: number; readonly duplicates: number; readonly unmatchedAcks: number } {
+    return { read: this.#read, duplicates: this.#duplicates, unmatchedAcks: this.#work.unmatchedAcks };
   }
 
   onSettled(batch: Batch): void {
@@ -179,7 +179,7 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
       onEvent({
         kind: 'notice',
         source: run.settings.source,
-        message: `a crash of PostgreSQL took back ${lost}, which are read again`,
+        message: `a crash of PostgreSQL lost ${lost}; they are read again`,
       });
       this.#read = documentCount;
       this.#settled = documentCount;
@@ -207,7 +207,7 @@ export class RunLoad implements RunListener, Phase<CopyAccount> {
       `${count} became dead letters, more than MAX_DEAD_LETTERS`,
       {
         code: 'TOO_MANY_DEAD_LETTERS',
-        fix: 'look at mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if that is as it should be.',
+        fix: 'see mongo2pg.dead_letters for the reasons; raise MAX_DEAD_LETTERS if they are expected.',
       },
     );
   }

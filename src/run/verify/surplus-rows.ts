@@ -9,7 +9,7 @@ import {
   dropKeys,
   findDoubledRows,
   findExtraRows,
-  findStrayRows,
+  findOrphanedRows,
   releaseKeys,
 } from '../../postgres/compare/key-collection.ts';
 import type { Run } from '../../postgres/ledger/runs.ts';
@@ -37,7 +37,7 @@ export async function nameExtraRows(options: ExtraRowsOptions): Promise<NamedDif
   const doubled = await session.run((client) => findDoubledRows(client, plan, limit), 'long');
   const named = doubled.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] }));
   if (isAlone) return [...named, ...(await nameByKeys(options, limit - named.length))];
-  notify('rows that are not of this run are in the table, so that nobody can tell which are too many');
+  notify('the table has rows of other runs: which rows are surplus cannot be determined');
   return named;
 }
 
@@ -63,10 +63,10 @@ async function nameByKeys(
     await collectKeys();
     const named = await session.run(async (client) => {
       const extra = await findExtraRows(client, plan, runId, limit);
-      const strays = await findStrayRows(client, plan, runId, limit - extra.length);
+      const orphans = await findOrphanedRows(client, plan, runId, limit - extra.length);
       return [
         ...extra.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] })),
-        ...strays.map(({ table, key, place }) => ({
+        ...orphans.map(({ table, key, place }) => ({
           ...{ kind: 'extra' as const, id: key ?? 'NULL', columns: [] },
           place: `${table}[${place ?? 'NULL'}]`,
         })),

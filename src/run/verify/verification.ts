@@ -1,7 +1,7 @@
 /** Compares one collection with its table: every document with its row, and every row with its document. */
 
 import type pg from 'pg';
-import type { Config } from '../../config/config.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
 import { SourceChangedError, UsageError, withFix } from '../../common/errors.ts';
 import type { NamedDifference, RunEvent, VerificationSummary } from '../../observe/events.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
@@ -30,7 +30,7 @@ import type { Ack } from '../../observe/ack.ts';
 import { countRows, qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerificationOptions {
-  readonly config: Config;
+  readonly config: TargetConfig & Pick<Config, 'sample' | 'itemsPerPage' | 'readRanges'>;
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
@@ -111,7 +111,7 @@ export class Verification implements RunListener {
       return await this.#compare();
     } catch (error) {
       if (!(error instanceof SourceChangedError)) throw error;
-      throw withFix(error, 'nothing is proven of its table: verify again once it is there to be compared.');
+      throw withFix(error, 'its table was not verified: verify again when the collection is available.');
     }
   }
 
@@ -125,7 +125,7 @@ export class Verification implements RunListener {
       });
     }
     await session.run((client) => requireComparable(client, plan));
-    const { sampleShare } = config;
+    const { sample: sampleShare } = config;
     this.#expectedDocuments = Math.round((await source.estimateCount()) * sampleShare);
     onEvent({
       kind: 'verifying',
@@ -279,7 +279,7 @@ export class Verification implements RunListener {
       ...{ session, run, limit: maxNamed, notify },
       isAlone: counts.rowsOfOthers + counts.childRowsOfOthers === 0,
       collectKeys: async () => {
-        notify(`${formatPlural(amount, 'row')} too many: all is read once more to tell which`);
+        notify(`${formatPlural(amount, 'surplus row')}: reading all documents again to identify them`);
         await this.#pass('collect-keys', 1);
       },
     });

@@ -135,7 +135,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
   if (runs instanceof UsageError) {
     const reason = await whyNothingWasCopied(config, database, collection);
     if (reason === null) throw runs;
-    onEvent({ kind: 'left-out', source: name, reason });
+    onEvent({ kind: 'skipped', source: name, reason });
     return null;
   }
   const { run, otherRuns } = runs;
@@ -150,7 +150,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
 }
 
 async function listWanted({ config, database, session, onEvent }: VerifyJob): Promise<string[]> {
-  const { dumpPath, mongoCollection, excludeCollections, postgresSchema } = config;
+  const { source: dump, mongoCollection, excludeCollections, postgresSchema } = config;
   if (!namesSeveral(mongoCollection)) return [mongoCollection];
   const infos = await database.listCollections();
   const copied = await session.run(async (client) =>
@@ -160,7 +160,7 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
   const gone = copied.filter(
     (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
   );
-  if (dumpPath !== undefined) {
+  if (dump !== undefined) {
     // Another dump, or a server, may have had them: this one has not lost them.
     for (const name of gone) {
       const source = `${database.name}.${name}`;
@@ -178,7 +178,7 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
 
 /** Of several collections, one that has nothing to be copied has no run. */
 async function whyNothingWasCopied(
-  { mongoCollection, filter }: Config,
+  { mongoCollection, filter }: Pick<Config, 'mongoCollection' | 'filter'>,
   database: Database,
   collection: string,
 ): Promise<string | null> {
@@ -222,7 +222,7 @@ async function openAsCopied(
       `${error.message}, and ${describeRun(run)} has copied ${copied} of it`,
       {
         code: error instanceof NothingToCopyError ? 'SOURCE_EMPTIED' : 'SOURCE_VANISHED',
-        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it, if that is as it should be.`,
+        fix: `nothing is left to compare with the table ${qualifiedName(run.settings.plan)}: drop it if that is intended.`,
         cause: error,
       },
     );
@@ -231,14 +231,13 @@ async function openAsCopied(
 
 /** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
 async function findRunOf(
-  config: Config,
+  { postgresSchema: schema }: Pick<Config, 'postgresSchema'>,
   session: Session,
   source: string,
 ): Promise<{ run: Run; otherRuns: Run[] } | UsageError> {
   const runs = await session.run(async (client) =>
     (await hasLedger(client)) ? await listRunsOfSource(client, source) : [],
   );
-  const schema = config.postgresSchema;
   const [run, unfinished] = [true, false].map((isFinished) =>
     runs.find((other) => other.isFinished === isFinished && other.settings.plan.schema === schema),
   );
@@ -246,7 +245,7 @@ async function findRunOf(
     if (unfinished !== undefined) {
       throw new UsageError(`${describeRun(unfinished)} is not finished`, {
         code: 'RUN_UNFINISHED',
-        fix: 'finish it: the command that began it goes on where it stopped.',
+        fix: 'finish it: the command that started it resumes where it stopped.',
       });
     }
     return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
@@ -257,7 +256,7 @@ async function findRunOf(
   if (!run.isSameTable) {
     throw new UsageError(`the table of ${describeRun(run)} was dropped since`, {
       code: 'TABLE_DROPPED',
-      fix: 'copy the collection anew.',
+      fix: 'copy the collection again.',
     });
   }
   const inTable = await session.run((client) => listRuns(client, run.settings.plan));

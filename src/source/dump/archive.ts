@@ -14,7 +14,7 @@ import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
 import { awaitDocument, describeDamage, fillOrEnd, skipWhole, takeWhole } from './bson-records.ts';
 import { ByteWindow } from './byte-window.ts';
-import { makeAnew, readChunks, type DumpFile } from './bytes.ts';
+import { makeAgain, readChunks, type DumpFile } from './bytes.ts';
 import { Crc64 } from './crc64.ts';
 import type { DumpRecords } from './record.ts';
 
@@ -85,7 +85,7 @@ export async function* readArchiveRecords(
 async function readPrelude(window: ByteWindow, path: string): Promise<ArchivedCollection[]> {
   const hasMagic = await window.fill(archiveMagic.byteLength);
   if (!hasMagic || !window.bytes.subarray(0, archiveMagic.byteLength).equals(archiveMagic)) {
-    throw describeDamage(path, 0, 'it does not begin as an archive of mongodump does');
+    throw describeDamage(path, 0, 'it does not start like a mongodump archive');
   }
   window.start += archiveMagic.byteLength;
   const { version } = await readDocument(window, path);
@@ -93,7 +93,7 @@ async function readPrelude(window: ByteWindow, path: string): Promise<ArchivedCo
     throw describeDamage(
       path,
       archiveMagic.byteLength,
-      `an archive of version ${String(version)} is not known`,
+      `archive version ${String(version)} is not supported`,
     );
   }
   const collections: ArchivedCollection[] = [];
@@ -146,7 +146,7 @@ async function readDocument(window: ByteWindow, path: string): Promise<Document>
 function cutOff(window: ByteWindow, path: string, where: string): DamagedDumpError {
   return new DamagedDumpError(`${path} is cut off at byte ${formatCount(window.offset)}, ${where}`, {
     code: 'DUMP_CUT_OFF',
-    fix: makeAnew,
+    fix: makeAgain,
   });
 }
 

@@ -3,7 +3,7 @@
 import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
 import { ByteWindow } from './byte-window.ts';
-import { makeAnew, readChunks, type DumpFile } from './bytes.ts';
+import { makeAgain, readChunks, type DumpFile } from './bytes.ts';
 import type { DumpRecord, DumpRecords } from './record.ts';
 
 const minDocumentBytes = 5;
@@ -72,13 +72,13 @@ export async function fillOrEnd(window: ByteWindow, count: number, path: string)
   const { offset, available } = window;
   throw new DamagedDumpError(
     `${path} is cut off at byte ${formatCount(offset + available)}, within the document that begins at byte ${formatCount(offset)}`,
-    { code: 'DUMP_CUT_OFF', fix: makeAnew },
+    { code: 'DUMP_CUT_OFF', fix: makeAgain },
   );
 }
 
 export function describeDamage(path: string, offset: number, problem: string): DamagedDumpError {
   return new DamagedDumpError(`${path} is corrupt at byte ${formatCount(offset)}: ${problem}`, {
     code: 'DUMP_CORRUPT',
-    fix: makeAnew,
+    fix: makeAgain,
   });
 }

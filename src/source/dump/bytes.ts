@@ -15,7 +15,7 @@ export interface DumpFile {
   readonly signal?: AbortSignal | undefined;
 }
 
-export const makeAnew = 'make or copy the dump again, and begin anew with --restart.';
+export const makeAgain = 'create or copy the dump again, then start from scratch with --restart.';
 
 /**
  * Chunks of the file from the byte `from` of its uncompressed content on. Nobody changes a chunk afterwards.
@@ -51,7 +51,7 @@ export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<
     const problem = error.code === 'Z_BUF_ERROR' ? 'gzip is cut off' : `gzip is corrupt (${error.message})`;
     throw new DamagedDumpError(
       `${file.path}: ${problem} after byte ${Math.max(given, position)} of its content`,
-      { code: 'DUMP_CORRUPT', fix: makeAnew, cause: error },
+      { code: 'DUMP_CORRUPT', fix: makeAgain, cause: error },
     );
   }
 }

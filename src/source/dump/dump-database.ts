@@ -119,7 +119,7 @@ async function recogniseArchive(path: string, signal?: AbortSignal): Promise<Dum
     if (start.equals(archiveMagic)) return file;
   }
   throw new SourceError(
-    `the dump ${path} is not an archive of mongodump, and has no name that tells what it is`,
+    `the dump ${path} is not a mongodump archive, and its name does not tell its format`,
     {
       code: 'DUMP_FORMAT_UNKNOWN',
       fix: 'call BSON .bson, and JSON .json (with .gz behind it where it is gzip).',

@@ -76,7 +76,7 @@ async function refuseGzip(path: string, format: DumpFileName['format'], size: nu
   const start = await readStart({ path, isGzip: false }, 4);
   if (!start.subarray(0, 3).equals(gzipMagic)) return;
   if (format === 'bson' && start.byteLength === 4 && start.readUInt32LE() <= size) return;
-  throw new SourceError(`the dump ${path} is gzip, which its name does not tell`, {
+  throw new SourceError(`the dump ${path} is gzip, but its name does not end in .gz`, {
     code: 'DUMP_GZIP_UNNAMED',
     fix: 'let its name end with .gz.',
   });

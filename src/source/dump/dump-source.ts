@@ -119,7 +119,7 @@ class DumpSource implements Source, Hints {
     if (!existsSync(path)) {
       throw new SourceChangedError(`the dump ${path} is not there any more`, {
         code: 'SOURCE_VANISHED',
-        fix: 'it was moved or deleted while it was read: bring it back, and the same command goes on.',
+        fix: 'it was moved or deleted while it was read; restore it, and the same command resumes.',
       });
     }
     if ((await fingerprint(path)) === this.identity) return;
@@ -127,7 +127,7 @@ class DumpSource implements Source, Hints {
       `the dump ${path} was changed while it was read, or another took its place`,
       {
         code: 'SOURCE_CHANGED',
-        fix: 'once nothing writes to it any more, begin anew with --restart.',
+        fix: 'when nothing writes to it any more, start from scratch with --restart.',
       },
     );
   }

@@ -3,7 +3,7 @@
 import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
 import { ByteWindow } from './byte-window.ts';
-import { makeAnew, readChunks, readStart, type DumpFile } from './bytes.ts';
+import { makeAgain, readChunks, readStart, type DumpFile } from './bytes.ts';
 import { JsonError } from '../../bson/json/json-error.ts';
 import { ObjectScanner, skipSpace } from '../../bson/json/json-scan.ts';
 import { JsonToBson } from '../../bson/json/json-to-bson.ts';
@@ -37,7 +37,7 @@ export async function* readJsonRecords(file: DumpFile, from: number): DumpRecord
       if (cut === null) return;
       throw new DamagedDumpError(
         `${file.path} is cut off at byte ${formatCount(window.offset + available)}, ${cut} (line ${formatCount(await countLines(file, window.offset))})`,
-        { code: 'DUMP_CUT_OFF', fix: makeAnew },
+        { code: 'DUMP_CUT_OFF', fix: makeAgain },
       );
     }
   } finally {
@@ -147,7 +147,7 @@ async function describeJsonDamage(
   const line = formatCount(await countLines(file, offset));
   return new DamagedDumpError(`${file.path}, line ${line} (byte ${formatCount(offset)}): ${problem}`, {
     code: 'DUMP_CORRUPT',
-    fix: makeAnew,
+    fix: makeAgain,
   });
 }
 

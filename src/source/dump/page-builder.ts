@@ -1,6 +1,6 @@
 /** Puts documents of a dump together into a page: a BSON array, in which each is named by the offset at which it ends. */
 
-import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES } from '../../bson/array.ts';
+import { arrayHeaderBytes, arrayTerminatorBytes } from '../../bson/array.ts';
 import { bsonTypes } from '../../bson/types.ts';
 import { offsetPosition } from '../../bson/position.ts';
 import { wantedPageBytes } from '../mongo/page-size.ts';
@@ -40,7 +40,7 @@ export class PageBuilder {
     if (last === undefined) throw new Error('a page without documents');
     const names = records.map(({ end }) => String(end));
     const elementBytes = names.reduce((sum, name) => sum + name.length + 2, this.#bytes);
-    const page = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + elementBytes + ARRAY_TERMINATOR_BYTES);
+    const page = Buffer.allocUnsafe(arrayHeaderBytes + elementBytes + arrayTerminatorBytes);
     let at = page.writeInt32LE(page.byteLength);
     for (const [index, { bytes }] of records.entries()) {
       page[at++] = bsonTypes.object;

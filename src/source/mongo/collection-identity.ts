@@ -55,21 +55,21 @@ export class CollectionIdentity {
         `the collection ${name} was renamed to ${newName} while it was read${another}`,
         {
           code: 'SOURCE_RENAMED',
-          fix: `name it ${this.#collection} again, and the same command goes on; or copy it from its beginning by its new name.`,
+          fix: `name it ${this.#collection} again, and the same command resumes; or copy it under its new name.`,
         },
       );
     }
     if (found !== undefined) {
-      return new SourceChangedError(`the collection ${name} was dropped and made anew while it was read`, {
+      return new SourceChangedError(`the collection ${name} was dropped and recreated while it was read`, {
         code: 'SOURCE_REPLACED',
-        fix: 'begin anew with --restart: that reads the one that is there now.',
+        fix: 'start from scratch with --restart to read the new one.',
       });
     }
     return new SourceChangedError(`the collection ${name} is not there any more`, {
       code: 'SOURCE_VANISHED',
       fix:
-        'it was dropped, or its server was started on other data: with the data that it had, the same command goes on; ' +
-        'once it is made anew, begin anew with --restart.',
+        'it was dropped, or its server was started with other data; with the former data, the same command resumes; ' +
+        'if the collection was recreated, start from scratch with --restart.',
     });
   }
 
@@ -81,7 +81,7 @@ export class CollectionIdentity {
     const name = `${db.databaseName}.${this.#collection}`;
     return new SourceChangedError(`all documents of the collection ${name} were deleted while it was read`, {
       code: 'SOURCE_EMPTIED',
-      fix: 'whether all had been read by then is not known: with its documents brought back, the same command goes on.',
+      fix: 'it is unknown whether all of it was read before; with its documents restored, the same command resumes.',
     });
   }
 }

@@ -14,9 +14,9 @@ import { filtersBetween, readId } from './id-brackets.ts';
 import { canDivide } from './id-cuts.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import { readIndexes } from './indexes.ts';
-import { insist, type Insistence } from './insist.ts';
+import { retryRead, type ReadRetry } from './retry-read.ts';
 import { findCollection, requireCollection } from './list-collections.ts';
-import { explainMongoError, explainOptionsError, isPassingMongoError } from './mongo-errors.ts';
+import { explainMongoError, explainOptionsError, isTransientMongoError } from './mongo-errors.ts';
 import { chooseLimit, type Seen } from './page-size.ts';
 import { pageByCursor, pageByFind, type Paging } from './paging.ts';
 import { matching, RawCommands } from './raw-commands.ts';
@@ -41,7 +41,7 @@ const maxSampledShare = 0.04;
 
 const everything: Interval = { after: null, until: null };
 
-export interface CollectionOptions extends Insistence {
+export interface CollectionOptions extends ReadRetry {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
@@ -90,7 +90,7 @@ function createClient(url: string, settings: MongoClientOptions): MongoClient {
  */
 export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
   try {
-    return await insist(() => lookInto(client.db(options.db), options), options);
+    return await retryRead(() => lookInto(client.db(options.db), options), options);
   } catch (error) {
     throw explainMongoError(error, options.url);
   }
@@ -291,7 +291,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
       return { ids, documentsPerId: count / size };
     } catch (error) {
       // Whatever it has against sampling: the collection can be read without it.
-      if (!(error instanceof MongoServerError) || isPassingMongoError(error)) throw error;
+      if (!(error instanceof MongoServerError) || isTransientMongoError(error)) throw error;
       return null;
     }
   }
@@ -328,7 +328,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
   async #read<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await insist(read, this.#options);
+      return await retryRead(read, this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }

@@ -5,9 +5,9 @@ import { AnswerWatch } from './answer-watch.ts';
 import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from '../../config/collection-choice.ts';
 import type { Database } from '../database.ts';
-import { insist } from './insist.ts';
+import { retryRead } from './retry-read.ts';
 import { listCollections } from './list-collections.ts';
-import { explainMongoError, isPassingMongoError } from './mongo-errors.ts';
+import { explainMongoError, isTransientMongoError } from './mongo-errors.ts';
 import { RawCommands } from './raw-commands.ts';
 import { MongoChanges } from './changes/mongo-changes.ts';
 import { ReadGuarantee } from './read-guarantee.ts';
@@ -51,9 +51,9 @@ export class MongoDatabase implements Database {
   static async connect(options: MongoDatabaseOptions): Promise<MongoDatabase> {
     const client = await connectMongo(options.url, { socketTimeoutMS: options.answerTimeoutMs });
     try {
-      const traits = await insist(() => readServerTraits(client), options);
+      const traits = await retryRead(() => readServerTraits(client), options);
       if (traits.notice !== null) options.onNotice?.(traits.notice);
-      const time = await insist(() => readSetTime(client), options);
+      const time = await retryRead(() => readSetTime(client), options);
       return new MongoDatabase(client, options, traits, time);
     } catch (error) {
       await client.close();
@@ -63,7 +63,7 @@ export class MongoDatabase implements Database {
 
   async listCollections(): Promise<CollectionInfo[]> {
     try {
-      return await insist(() => listInfos(this.#client.db(this.#options.db)), this.#options);
+      return await retryRead(() => listInfos(this.#client.db(this.#options.db)), this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }
@@ -103,7 +103,7 @@ async function readSize(db: Db, collection: string): Promise<number> {
     );
     return Number(size);
   } catch (error) {
-    if (isPassingMongoError(error)) throw error;
+    if (isTransientMongoError(error)) throw error;
     return await new RawCommands(db, collection).estimateCount();
   }
 }

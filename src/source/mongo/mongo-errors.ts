@@ -13,7 +13,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 import { MigrationError, SourceError, UsageError } from '../../common/errors.ts';
 import { NoAnswerError } from './answer-watch.ts';
 import { DriverFaultError } from './raw-errors.ts';
-import { isPassingSocketError } from '../../common/socket-errors.ts';
+import { isTransientSocketError } from '../../common/socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../../common/tls-errors.ts';
 import { explainWireVersion } from './wire-version.ts';
 
@@ -21,7 +21,7 @@ const authenticationFailed = 18;
 const unauthorized = 13;
 
 /** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
-const passingCodes = new Set([
+const transientCodes = new Set([
   6, // HostUnreachable
   7, // HostNotFound
   43, // CursorNotFound
@@ -59,9 +59,9 @@ const tlsWords: TlsWords = {
 };
 
 /** The same command may succeed a moment later: the server restarts, or another one takes over. */
-export function isPassingMongoError(error: unknown): boolean {
+export function isTransientMongoError(error: unknown): boolean {
   if (error instanceof MongoServerError) {
-    return passingCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
+    return transientCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
   }
   // The driver hands some errors of its sockets on as they are.
   return (
@@ -70,7 +70,7 @@ export function isPassingMongoError(error: unknown): boolean {
     error instanceof NoAnswerError ||
     error instanceof MemberBehindError ||
     error instanceof DriverFaultError ||
-    isPassingSocketError(error)
+    isTransientSocketError(error)
   );
 }
 
@@ -83,7 +83,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (error instanceof MigrationError) return error;
   const where = describeMongo(url);
   const text = error instanceof Error ? error.message : String(error);
-  const isServerGone = isPassingMongoError(error);
+  const isServerGone = isTransientMongoError(error);
   const explain = (code: string, message: string, fix: string): SourceError =>
     new SourceError(message, { code, fix, isServerGone, cause: error });
   if (error instanceof MongoServerError && error.code === authenticationFailed) {
@@ -119,7 +119,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (/ENOTFOUND|EAI_AGAIN|querySrv/.test(text)) {
     return explain(
       'MONGO_HOST_UNKNOWN',
-      `the host of MONGO_URL (${where}) is not known`,
+      `the host of MONGO_URL (${where}) cannot be resolved`,
       'correct the host in MONGO_URL.',
     );
   }

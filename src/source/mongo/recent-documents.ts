@@ -47,6 +47,6 @@ export async function requireAnyOf(
   }
   throw new SourceChangedError(`none of the documents that were read last of ${name} is there any more`, {
     code: 'SOURCE_REPLACED',
-    fix: 'if the collection was dropped and made anew, begin anew with --restart.',
+    fix: 'if the collection was dropped and recreated, start from scratch with --restart.',
   });
 }

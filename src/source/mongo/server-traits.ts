@@ -2,7 +2,7 @@
 
 import { Timestamp, type MongoClient } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
-import { isPassingMongoError } from './mongo-errors.ts';
+import { isTransientMongoError } from './mongo-errors.ts';
 import { fromTimestamp } from './read-guarantee.ts';
 import type { ClusterTime } from '../cluster-time.ts';
 
@@ -28,7 +28,7 @@ export async function readServerTraits(client: MongoClient): Promise<ServerTrait
     );
     return traitsOf(buildInfo);
   } catch (error) {
-    if (isPassingMongoError(error)) throw error;
+    if (isTransientMongoError(error)) throw error;
     return ordinary;
   }
 }
@@ -46,7 +46,7 @@ export async function readSetTime(client: MongoClient): Promise<ClusterTime | nu
     const isSet = typeof hello.setName === 'string' || hello.msg === 'isdbgrid';
     return isSet && hello.operationTime instanceof Timestamp ? fromTimestamp(hello.operationTime) : null;
   } catch (error) {
-    if (isPassingMongoError(error)) throw error;
+    if (isTransientMongoError(error)) throw error;
     return null;
   }
 }

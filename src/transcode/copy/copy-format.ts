@@ -4,6 +4,6 @@
  * The signature, no flags, no extension: https://www.postgresql.org/docs/current/sql-copy.html (Binary
  * Format).
  */
-export const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+export const copyHeader = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Stands where a row has its number of fields. */
-export const COPY_TRAILER = -1;
+export const copyTrailer = -1;

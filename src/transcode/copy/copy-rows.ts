@@ -1,8 +1,8 @@
 /** Looks at the rows of a binary COPY stream, and takes some out: https://www.postgresql.org/docs/current/sql-copy.html */
 
-import { COPY_HEADER } from './copy-format.ts';
+import { copyHeader } from './copy-format.ts';
 
-const TRAILER_BYTES = 2;
+const trailerBytes = 2;
 
 export class CopyRows {
   readonly count: number;
@@ -21,23 +21,23 @@ export class CopyRows {
     if (first === 0 && last === this.count) return this.#copy;
     this.#offsets ??= findRows(this.#copy);
     return Buffer.concat([
-      COPY_HEADER,
+      copyHeader,
       this.#copy.subarray(this.#offsets[first], this.#offsets[last]),
-      this.#copy.subarray(-TRAILER_BYTES),
+      this.#copy.subarray(-trailerBytes),
     ]);
   }
 }
 
 /** For each row the length of each of its fields in bytes; -1 for NULL. */
 export function* rowLengths(copy: Buffer): Generator<number[], void, undefined> {
-  const end = copy.length - TRAILER_BYTES;
-  for (let at = COPY_HEADER.length; at < end; at = skipRow(copy, at)) yield fieldLengths(copy, at);
+  const end = copy.length - trailerBytes;
+  for (let at = copyHeader.length; at < end; at = skipRow(copy, at)) yield fieldLengths(copy, at);
 }
 
 function findRows(copy: Buffer): number[] {
-  const end = copy.length - TRAILER_BYTES;
-  const offsets = [COPY_HEADER.length];
-  for (let at = COPY_HEADER.length; at < end;) {
+  const end = copy.length - trailerBytes;
+  const offsets = [copyHeader.length];
+  for (let at = copyHeader.length; at < end;) {
     at = skipRow(copy, at);
     offsets.push(at);
   }

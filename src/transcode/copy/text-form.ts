@@ -5,8 +5,8 @@
 
 import type { ValueKind, ValueType } from '../column-target.ts';
 import type { BsonBytes } from '../../bson/cursor.ts';
-import { TWO_32, writeDay, writeInteger, writeNumber, writePadded, writeSeconds } from '../../bson/digits.ts';
-import { COPY_NULL } from '../field.ts';
+import { two32, writeDay, writeInteger, writeNumber, writePadded, writeSeconds } from '../../bson/digits.ts';
+import { copyNull } from '../field.ts';
 import { writeHex, writeUuid } from '../../bson/hex.ts';
 import { numericSigns } from '../encode/numeric.ts';
 import type { Output } from '../../bson/output.ts';
@@ -37,14 +37,14 @@ export function createTextForm(type: ValueType): WriteText {
 }
 
 /** More bytes are copied faster natively. */
-const LOOP_BYTES = 64;
+const loopBytes = 64;
 
 /** Its binary form is its text. */
 const writeAsItIs: WriteText = ({ bytes, view }, start, end, output) => {
   const length = end - start;
   output.reserve(length);
   const { position } = output;
-  if (length >= LOOP_BYTES) bytes.copy(output.bytes, position, start, end);
+  if (length >= loopBytes) bytes.copy(output.bytes, position, start, end);
   else for (let i = 0; i < length; i++) output.bytes[position + i] = view.getUint8(start + i);
   output.position = position + length;
 };
@@ -93,7 +93,7 @@ const tabulate: Readonly<Record<ValueKind, (type: ValueType) => WriteText>> = {
     writeHex(source.view, start, end, output);
   },
   date: () => (source, start, _end, output) => {
-    if (writeAnyDay(source.view.getInt32(start), output)) output.writeAscii(BC);
+    if (writeAnyDay(source.view.getInt32(start), output)) output.writeAscii(bc);
   },
   timestamp: () => writeTimestamp,
   time: () => (source, start, _end, output) => {
@@ -107,7 +107,7 @@ const tabulate: Readonly<Record<ValueKind, (type: ValueType) => WriteText>> = {
 
 /** As a number: exact if the number is a safe integer, and only then. */
 function readInt64(view: DataView, start: number): number {
-  return view.getInt32(start) * TWO_32 + view.getUint32(start + 4);
+  return view.getInt32(start) * two32 + view.getUint32(start + 4);
 }
 
 function writeDouble(value: number, output: Output): void {
@@ -115,8 +115,8 @@ function writeDouble(value: number, output: Output): void {
   else output.writeAscii(value === 0 ? '-0' : String(value));
 }
 
-const POINT = 0x2e;
-const MINUS = 0x2d;
+const pointByte = 0x2e;
+const minus = 0x2d;
 
 /** The binary form is described in `numeric.ts`. */
 function writeNumeric({ view }: BsonBytes, at: number, _end: number, output: Output): void {
@@ -128,13 +128,13 @@ function writeNumeric({ view }: BsonBytes, at: number, _end: number, output: Out
     output.writeAscii(specialNumerics[sign] ?? '');
     return;
   }
-  if (sign === numericSigns.negative) output.writeByte(MINUS);
+  if (sign === numericSigns.negative) output.writeByte(minus);
   // Of groups of four digits; those that are zeros may be left out at both ends.
   const groupAt = (index: number): number =>
     index >= 0 && index < count ? view.getUint16(at + 8 + index * 2) : 0;
   writeInteger(weight >= 0 ? groupAt(0) : 0, output);
   for (let index = 1; index <= weight; index++) writePadded(groupAt(index), 4, output);
-  if (places > 0) output.writeByte(POINT);
+  if (places > 0) output.writeByte(pointByte);
   for (let index = weight + 1; places > 0; index++, places -= 4) writePadded(groupAt(index), 4, output);
   // The last group had more places than are shown.
   output.position += places;
@@ -154,16 +154,16 @@ function showMoney(units: bigint, scale: number, decimalPoint: string): string {
   return units < 0n ? `(${text})` : text;
 }
 
-const MS_PER_DAY = 86_400_000;
-const MICROS_PER_DAY = 86_400_000_000;
+const msPerDay = 86_400_000;
+const microsPerDay = 86_400_000_000;
 /** Postgres counts from 2000-01-01. */
-const EPOCH_DAYS = Date.UTC(2000, 0, 1) / MS_PER_DAY;
-const FIRST_PLAIN_DAY = Date.UTC(1000, 0, 1) / MS_PER_DAY - EPOCH_DAYS;
-const END_PLAIN_DAY = Date.UTC(10_000, 0, 1) / MS_PER_DAY - EPOCH_DAYS;
+const epochDays = Date.UTC(2000, 0, 1) / msPerDay;
+const firstPlainDay = Date.UTC(1000, 0, 1) / msPerDay - epochDays;
+const endPlainDay = Date.UTC(10_000, 0, 1) / msPerDay - epochDays;
 /** After so many the calendar begins anew. */
-const YEARS_OF_CYCLE = 400;
-const DAYS_OF_CYCLE = 146_097;
-const BC = ' BC';
+const yearsOfCycle = 400;
+const daysOfCycle = 146_097;
+const bc = ' BC';
 
 /**
  * With four digits or more, a year cannot be taken for a day or a month.
@@ -172,13 +172,13 @@ const BC = ' BC';
  * @returns whether the year is one before Christ, which stands after the time
  */
 function writeAnyDay(days: number, output: Output): boolean {
-  if (days >= FIRST_PLAIN_DAY && days < END_PLAIN_DAY) {
-    writeDay(days + EPOCH_DAYS, output);
+  if (days >= firstPlainDay && days < endPlainDay) {
+    writeDay(days + epochDays, output);
     return false;
   }
-  const cycle = Math.floor(days / DAYS_OF_CYCLE);
-  const date = new Date((days - cycle * DAYS_OF_CYCLE + EPOCH_DAYS) * MS_PER_DAY);
-  const year = date.getUTCFullYear() + cycle * YEARS_OF_CYCLE;
+  const cycle = Math.floor(days / daysOfCycle);
+  const date = new Date((days - cycle * daysOfCycle + epochDays) * msPerDay);
+  const year = date.getUTCFullYear() + cycle * yearsOfCycle;
   const isBc = year <= 0;
   output.writeAscii(String(isBc ? 1 - year : year).padStart(4, '0') + date.toISOString().slice(4, 10));
   return isBc;
@@ -188,33 +188,33 @@ function writeAnyDay(days: number, output: Output): boolean {
 function writeTimestamp({ view }: BsonBytes, start: number, _end: number, output: Output): void {
   const micros = readInt64(view, start);
   const isSafe = Number.isSafeInteger(micros);
-  const days = isSafe ? Math.floor(micros / MICROS_PER_DAY) : floorDays(view.getBigInt64(start));
+  const days = isSafe ? Math.floor(micros / microsPerDay) : floorDays(view.getBigInt64(start));
   const isBc = writeAnyDay(days, output);
-  output.writeByte(SPACE);
+  output.writeByte(space);
   const ofDay = isSafe
-    ? micros - days * MICROS_PER_DAY
-    : Number(view.getBigInt64(start) - BigInt(days) * BigInt(MICROS_PER_DAY));
+    ? micros - days * microsPerDay
+    : Number(view.getBigInt64(start) - BigInt(days) * BigInt(microsPerDay));
   writeMicros(ofDay, output);
-  output.writeAscii(isBc ? `+00${BC}` : '+00');
+  output.writeAscii(isBc ? `+00${bc}` : '+00');
 }
 
 function floorDays(micros: bigint): number {
-  const days = micros / BigInt(MICROS_PER_DAY);
-  return Number(micros < days * BigInt(MICROS_PER_DAY) ? days - 1n : days);
+  const days = micros / BigInt(microsPerDay);
+  return Number(micros < days * BigInt(microsPerDay) ? days - 1n : days);
 }
 
-const SPACE = 0x20;
+const space = 0x20;
 
 /** @param micros since midnight */
 function writeMicros(micros: number, output: Output): void {
   const seconds = Math.floor(micros / 1_000_000);
   writeSeconds(seconds, output);
-  output.writeByte(POINT);
+  output.writeByte(pointByte);
   writePadded(micros - seconds * 1_000_000, 6, output);
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+const quoteByte = 0x22;
+const backslashByte = 0x5c;
 const escapesInQuotes = escapes({ '"': '"', '\\': '\\' });
 
 /** The binary form is described in `encode-array.ts`. */
@@ -239,15 +239,15 @@ function createArrayForm(writeElement: WriteText, delimiter: string): WriteText 
   /** @returns where the next begins */
   function writeQuoted(source: BsonBytes, at: number, output: Output): number {
     const length = source.view.getInt32(at);
-    if (length === COPY_NULL) {
+    if (length === copyNull) {
       output.writeAscii('NULL');
       return at + 4;
     }
-    output.writeByte(QUOTE);
+    output.writeByte(quoteByte);
     const textStart = output.position;
     writeElement(source, at + 4, at + 4 + length, output);
     escapeWritten(output, textStart, escapesInQuotes);
-    output.writeByte(QUOTE);
+    output.writeByte(quoteByte);
     return at + 4 + length;
   }
 }
@@ -277,6 +277,6 @@ export function escapeWritten(output: Output, start: number, letters: Escapes): 
     const byte = bytes[from] ?? 0;
     const letter = letters[byte] ?? 0;
     bytes[from + left] = letter === 0 ? byte : letter;
-    if (letter !== 0) bytes[from + --left] = BACKSLASH;
+    if (letter !== 0) bytes[from + --left] = backslashByte;
   }
 }

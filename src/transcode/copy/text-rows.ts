@@ -2,15 +2,15 @@
 
 import type { Plan } from '../plan.ts';
 import { wrapBytes } from '../../bson/cursor.ts';
-import { COPY_HEADER, COPY_TRAILER } from './copy-format.ts';
-import { COPY_NULL } from '../field.ts';
+import { copyHeader, copyTrailer } from './copy-format.ts';
+import { copyNull } from '../field.ts';
 import { Output } from '../../bson/output.ts';
 import { createTextForm, escapes, escapeWritten, kindOfColumnType, type WriteText } from './text-form.ts';
 
-const TAB = 0x09;
-const NEWLINE = 0x0a;
+const tab = 0x09;
+const newline = 0x0a;
 
-const NULL = Buffer.from(String.raw`\N`);
+const nullText = Buffer.from(String.raw`\N`);
 
 const escapesInRow = escapes({ '\\': '\\', '\t': 't', '\n': 'n', '\r': 'r' });
 
@@ -31,15 +31,15 @@ export class TextRows {
     const source = wrapBytes(copy);
     const { view } = source;
     output.reset();
-    let at = COPY_HEADER.length;
-    while (view.getInt16(at) !== COPY_TRAILER) {
+    let at = copyHeader.length;
+    while (view.getInt16(at) !== copyTrailer) {
       at += 2;
       for (let index = 0; index < forms.length; index++) {
-        if (index > 0) output.writeByte(TAB);
+        if (index > 0) output.writeByte(tab);
         const length = view.getInt32(at);
         at += 4;
-        if (length === COPY_NULL) {
-          output.writeBytes(NULL);
+        if (length === copyNull) {
+          output.writeBytes(nullText);
           continue;
         }
         const start = output.position;
@@ -47,7 +47,7 @@ export class TextRows {
         escapeWritten(output, start, escapesInRow);
         at += length;
       }
-      output.writeByte(NEWLINE);
+      output.writeByte(newline);
     }
     return output.bytes.subarray(0, output.position);
   }

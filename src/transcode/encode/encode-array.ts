@@ -5,12 +5,12 @@
 
 import { bsonTypes } from '../../bson/types.ts';
 import { type BsonBytes, ElementCursor } from '../../bson/cursor.ts';
-import { COPY_NULL, type EncodeField } from '../field.ts';
+import { copyNull, type EncodeField } from '../field.ts';
 import { Output } from '../../bson/output.ts';
 
 /** The number of dimensions, a flag, the elements' type; then, of each dimension, its length and its first index. */
-const HEADER_BYTES = 12;
-const DIMENSION_BYTES = 8;
+const fixedHeaderBytes = 12;
+const dimensionBytes = 8;
 
 /**
  * An array fits if each of its elements does; null is an element like any other. Of more than one dimension, it is arrays
@@ -22,8 +22,8 @@ export function createArrayEncoder(
   elementOid: number,
   dimensions: number,
 ): EncodeField {
-  const levels = Array.from({ length: dimensions }, () => ({ cursor: new ElementCursor(), length: UNKNOWN }));
-  const headerBytes = HEADER_BYTES + dimensions * DIMENSION_BYTES;
+  const levels = Array.from({ length: dimensions }, () => ({ cursor: new ElementCursor(), length: unknown }));
+  const headerBytes = fixedHeaderBytes + dimensions * dimensionBytes;
   let hasNull = 0;
 
   return (source, start, end, output) => {
@@ -32,25 +32,25 @@ export function createArrayEncoder(
     output.reserve(4 + headerBytes);
     output.position = headerAt + headerBytes;
     hasNull = 0;
-    for (const level of levels) level.length = UNKNOWN;
+    for (const level of levels) level.length = unknown;
     if (!writeLevel(0, source, start, end, output)) {
       output.position = lengthAt;
       return false;
     }
     // Without elements there is no dimension.
     const isEmpty = levels[0]?.length === 0;
-    if (isEmpty) output.position = headerAt + HEADER_BYTES;
+    if (isEmpty) output.position = headerAt + fixedHeaderBytes;
     const { view } = output;
     view.setInt32(lengthAt, output.position - headerAt);
     view.setInt32(headerAt, isEmpty ? 0 : dimensions);
     view.setInt32(headerAt + 4, hasNull);
     view.setUint32(headerAt + 8, elementOid);
     if (isEmpty) return true;
-    let at = headerAt + HEADER_BYTES;
+    let at = headerAt + fixedHeaderBytes;
     for (const { length } of levels) {
       view.setInt32(at, length);
       view.setInt32(at + 4, 1);
-      at += DIMENSION_BYTES;
+      at += dimensionBytes;
     }
     return true;
   };
@@ -68,25 +68,25 @@ export function createArrayEncoder(
         if (type !== bsonTypes.array || !writeLevel(depth + 1, source, valueStart, valueEnd, output))
           return false;
       } else if (type === bsonTypes.null) {
-        output.writeInt32(COPY_NULL);
+        output.writeInt32(copyNull);
         hasNull = 1;
       } else if (elements[type]?.(source, valueStart, valueEnd, output) !== true) {
         return false;
       }
     }
-    if (level.length === UNKNOWN) level.length = count;
+    if (level.length === unknown) level.length = count;
     return level.length === count && (count > 0 || depth === 0);
   }
 }
 
 /** The length of a level that no array was met of. */
-const UNKNOWN = -1;
+const unknown = -1;
 
 /** For what is written only to be thrown away. */
-const SCRATCH_BYTES = 64;
+const scratchBytes = 64;
 
 /** Whether an array has no such shape as one of so many dimensions in Postgres, whatever its elements are. */
 export function isRagged(source: BsonBytes, start: number, end: number, dimensions: number): boolean {
   const anything = Array.from({ length: 256 }, (): EncodeField => () => true);
-  return !createArrayEncoder(anything, 0, dimensions)(source, start, end, new Output(SCRATCH_BYTES));
+  return !createArrayEncoder(anything, 0, dimensions)(source, start, end, new Output(scratchBytes));
 }

@@ -32,20 +32,20 @@ export function encodeUuid(source: BsonBytes, start: number, end: number, output
   return true;
 }
 
-const UUID_TEXT = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const uuidText = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** A string in the one form that RFC 9562 has for a UUID. */
 export function encodeUuidText({ bytes }: BsonBytes, start: number, end: number, output: Output): boolean {
   if (end - start !== 5 + 36) return false;
   const text = bytes.toString('latin1', start + 4, end - 1);
-  if (!UUID_TEXT.test(text)) return false;
+  if (!uuidText.test(text)) return false;
   const at = beginField(output, 16);
   output.bytes.write(text.replaceAll('-', ''), at, 'hex');
   return true;
 }
 
 /** Fewer bytes are copied faster by a loop, which makes no object of them. */
-const NATIVE_BYTES = 64;
+const nativeBytes = 64;
 
 /** A bytea column takes the values of one subtype, or it would be lost which one each had. */
 export function createBinaryEncoder(subtype: number): EncodeField {
@@ -54,7 +54,7 @@ export function createBinaryEncoder(subtype: number): EncodeField {
     const contentStart = findBinaryContent(view, start);
     const length = end - contentStart;
     const at = beginField(output, length);
-    if (length >= NATIVE_BYTES) output.bytes.set(bytes.subarray(contentStart, end), at);
+    if (length >= nativeBytes) output.bytes.set(bytes.subarray(contentStart, end), at);
     else for (let i = 0; i < length; i++) output.bytes[at + i] = view.getUint8(contentStart + i);
     return true;
   };

@@ -1,7 +1,7 @@
 /** Encodes dates as timestamp with time zone. */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
-import { TWO_32 } from '../../bson/digits.ts';
+import { two32 } from '../../bson/digits.ts';
 import { beginField } from '../field.ts';
 import type { Output } from '../../bson/output.ts';
 
@@ -29,11 +29,11 @@ export function encodeDate({ view }: BsonBytes, start: number, _end: number, out
   if (high < firstDateMs.high || (high === firstDateMs.high && low < firstDateMs.low)) return false;
   if (high > endDateMs.high || (high === endDateMs.high && low >= endDateMs.low)) return false;
   const lowMicros = low * 1000;
-  const carried = Math.floor(lowMicros / TWO_32);
-  const lowDifference = lowMicros - carried * TWO_32 - postgresEpochMicros.low;
+  const carried = Math.floor(lowMicros / two32);
+  const lowDifference = lowMicros - carried * two32 - postgresEpochMicros.low;
   const borrowed = lowDifference < 0 ? 1 : 0;
   const at = beginField(output, 8);
   output.view.setInt32(at, high * 1000 + carried - postgresEpochMicros.high - borrowed);
-  output.view.setUint32(at + 4, lowDifference + borrowed * TWO_32);
+  output.view.setUint32(at + 4, lowDifference + borrowed * two32);
   return true;
 }

@@ -5,14 +5,14 @@ import { limitNumeric } from './limit-numeric.ts';
 import { readUnits } from './numeric.ts';
 
 /** All digits of an int64. */
-const MAX_DIGITS = 19;
+const maxDigits = 19;
 
 /**
  * @param encode writes a field of type numeric, which is taken back
  * @param scale the decimal places of money
  */
 export function createMoneyEncoder(encode: EncodeField, scale: number): EncodeField {
-  const encodeLimited = limitNumeric(encode, { precision: MAX_DIGITS, scale });
+  const encodeLimited = limitNumeric(encode, { precision: maxDigits, scale });
   return (source, start, end, output) => {
     const lengthAt = output.position;
     if (!encodeLimited(source, start, end, output)) return false;

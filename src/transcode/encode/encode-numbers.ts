@@ -1,7 +1,7 @@
 /** Encodes values as integers and floating-point numbers of Postgres, where they are exactly numbers of that type. */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
-import { readInt64, TWO_32 } from '../../bson/digits.ts';
+import { readInt64, two32 } from '../../bson/digits.ts';
 import { beginField } from '../field.ts';
 import type { Output } from '../../bson/output.ts';
 
@@ -68,10 +68,10 @@ export function encodeDoubleAsInt64(
   if (!Number.isInteger(value) || Object.is(value, -0) || value < -(2 ** 63) || value >= 2 ** 63)
     return false;
   // Both halves are exact: a division by a power of two only changes the exponent.
-  const high = Math.floor(value / TWO_32);
+  const high = Math.floor(value / two32);
   const at = beginField(output, 8);
   output.view.setInt32(at, high);
-  output.view.setUint32(at + 4, value - high * TWO_32);
+  output.view.setUint32(at + 4, value - high * two32);
   return true;
 }
 
@@ -95,8 +95,8 @@ export function encodeInt64AsDouble(
 ): boolean {
   const value = readInt64(view, start);
   // The sum in readInt64 was rounded at most once; it was exact if the halves come back.
-  const high = Math.floor(value / TWO_32);
-  if (high !== view.getInt32(start + 4, true) || value - high * TWO_32 !== view.getUint32(start, true))
+  const high = Math.floor(value / two32);
+  if (high !== view.getInt32(start + 4, true) || value - high * two32 !== view.getUint32(start, true))
     return false;
   const at = beginField(output, 8);
   output.view.setFloat64(at, value);

@@ -5,43 +5,43 @@ import { encodeDate } from './encode-date.ts';
 import { beginField, type EncodeField } from '../field.ts';
 import type { Output } from '../../bson/output.ts';
 
-const MS_PER_DAY = 86_400_000n;
+const msPerDay = 86_400_000n;
 /** Postgres counts days from 2000-01-01. */
-const EPOCH_DAYS = BigInt(Date.UTC(2000, 0, 1)) / MS_PER_DAY;
+const epochDays = BigInt(Date.UTC(2000, 0, 1)) / msPerDay;
 /** From 4713-01-01 BC (Julian) to 5874897-12-31: see IS_VALID_DATE in src/include/datatype/timestamp.h. */
-const FIRST_DAY = -2_451_545n;
-const END_DAY = 2_147_483_494n - 2_451_545n;
+const firstDay = -2_451_545n;
+const endDay = 2_147_483_494n - 2_451_545n;
 
 /** A Date is a day if it is midnight in UTC. */
 export function encodeDay({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
   const ms = view.getBigInt64(start, true);
-  if (ms % MS_PER_DAY !== 0n) return false;
-  const days = ms / MS_PER_DAY - EPOCH_DAYS;
-  if (days < FIRST_DAY || days >= END_DAY) return false;
+  if (ms % msPerDay !== 0n) return false;
+  const days = ms / msPerDay - epochDays;
+  if (days < firstDay || days >= endDay) return false;
   const at = beginField(output, 4);
   output.view.setInt32(at, Number(days));
   return true;
 }
 
 /** A Date has milliseconds. */
-const DATE_PLACES = 3;
+const datePlaces = 3;
 
 /** The wall clock of a `timestamp` is that of UTC, so that both kinds of timestamp have the same bytes. */
-export function createSecondsEncoder(secondPlaces = DATE_PLACES): EncodeField {
-  if (secondPlaces >= DATE_PLACES) return encodeDate;
-  const unitMs = 10n ** BigInt(DATE_PLACES - secondPlaces);
+export function createSecondsEncoder(secondPlaces = datePlaces): EncodeField {
+  if (secondPlaces >= datePlaces) return encodeDate;
+  const unitMs = 10n ** BigInt(datePlaces - secondPlaces);
   return (source, start, end, output) =>
     source.view.getBigInt64(start, true) % unitMs === 0n && encodeDate(source, start, end, output);
 }
 
-const TIME = /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?$/;
-const LONGEST_TIME = '23:59:59.123456'.length;
+const timePattern = /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?$/;
+const longestTime = '23:59:59.123456'.length;
 
 /** A time of day, for which BSON has no type: a string such as `23:59` or `23:59:59.123`. */
 export function encodeTime(secondPlaces: number): EncodeField {
   return ({ bytes }, start, end, output) => {
-    if (end - start - 5 > LONGEST_TIME) return false;
-    const match = TIME.exec(bytes.toString('latin1', start + 4, end - 1));
+    if (end - start - 5 > longestTime) return false;
+    const match = timePattern.exec(bytes.toString('latin1', start + 4, end - 1));
     if (match === null) return false;
     const [, hours, minutes, seconds = '0', fraction = ''] = match;
     if (/[1-9]/.test(fraction.slice(secondPlaces))) return false;

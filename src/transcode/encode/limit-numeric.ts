@@ -5,7 +5,7 @@ import { readInfinity } from './numeric.ts';
 import type { EncodeField } from '../field.ts';
 
 /** Decimal digits of one digit of a numeric. */
-const PLACES = 4;
+const places = 4;
 
 /** `encode` writes a field of type numeric, which is looked at and taken back if it does not fit. */
 export function limitNumeric(
@@ -30,9 +30,9 @@ function fits(view: DataView, at: number, precision: number, scale: number): boo
   // Zero, and NaN.
   if (last < 0) return true;
   const weight = view.getInt16(at + 2);
-  const highest = weight * PLACES + String(digitAt(0)).length - 1;
+  const highest = weight * places + String(digitAt(0)).length - 1;
   while (last > 0 && digitAt(last) === 0) last--;
   const trailing = /0*$/.exec(String(digitAt(last)))?.[0].length ?? 0;
-  const lowest = (weight - last) * PLACES + trailing;
+  const lowest = (weight - last) * places + trailing;
   return highest < precision - scale && lowest >= -scale;
 }

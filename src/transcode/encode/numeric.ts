@@ -20,14 +20,14 @@ export const numericSigns = {
 };
 
 /** A digit of a numeric has the base 10,000, and is one of the places that the decimal point divides in fours. */
-const BASE = 10_000;
-const POWERS = [1, 10, 100, 1000] as const;
+const numericBase = 10_000;
+const powersOfTen = [1, 10, 100, 1000] as const;
 
 /** 34 decimal digits, moved by up to three places. */
-const MAX_DIGITS = 10;
+const maxDigits = 10;
 
 /** The digits of the number being written; they end where the buffer does. */
-const digits = new DataView(new ArrayBuffer(MAX_DIGITS * 2));
+const digits = new DataView(new ArrayBuffer(maxDigits * 2));
 
 const decimal = new Decimal();
 const magnitude = new Uint128();
@@ -68,7 +68,7 @@ export function encodeInt64AsNumeric(
 }
 
 /** Below it, whole numbers are written with all their digits: there an int64 may be equal to them. */
-const END_OF_WHOLE = 2 ** 64;
+const endOfWhole = 2 ** 64;
 
 /** A whole number exactly, as far as an int64 reaches; any other by the fewest digits that read back as the same double. */
 export function encodeDoubleAsNumeric(
@@ -83,7 +83,7 @@ export function encodeDoubleAsNumeric(
   if (value === -Infinity) return writeSpecial(numericSigns.minusInfinity, output);
   if (Object.is(value, -0)) return false;
   const absolute = Math.abs(value);
-  if (Number.isInteger(value) && absolute < END_OF_WHOLE) {
+  if (Number.isInteger(value) && absolute < endOfWhole) {
     magnitude.setNumber(absolute);
     return writeNumeric(magnitude, 0, value < 0, output);
   }
@@ -118,17 +118,17 @@ export function encodeWholeDoubleAsNumeric(
   output: Output,
 ): boolean {
   const value = source.view.getFloat64(start, true);
-  const isExact = !Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < END_OF_WHOLE);
+  const isExact = !Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < endOfWhole);
   return isExact && encodeDoubleAsNumeric(source, start, end, output);
 }
 
 /** Writes `significand` × 10^`exponent`, and uses the significand up. */
 function writeNumeric(significand: Uint128, exponent: number, isNegative: boolean, output: Output): boolean {
   const shift = exponent & 3;
-  if (shift !== 0) significand.multiplyAdd(POWERS[shift] ?? 1, 0);
+  if (shift !== 0) significand.multiplyAdd(powersOfTen[shift] ?? 1, 0);
   let count = 0;
   for (; !significand.isZero(); count++) {
-    digits.setUint16((MAX_DIGITS - 1 - count) * 2, significand.divide(BASE));
+    digits.setUint16((maxDigits - 1 - count) * 2, significand.divide(numericBase));
   }
   const at = beginField(output, 8 + count * 2);
   const { view } = output;
@@ -139,7 +139,7 @@ function writeNumeric(significand: Uint128, exponent: number, isNegative: boolea
   // How many decimal places are shown: those the number came with.
   view.setUint16(at + 6, Math.max(-exponent, 0));
   for (let i = 0; i < count; i++) {
-    view.setUint16(at + 8 + i * 2, digits.getUint16((MAX_DIGITS - count + i) * 2));
+    view.setUint16(at + 8 + i * 2, digits.getUint16((maxDigits - count + i) * 2));
   }
   return true;
 }

@@ -37,8 +37,8 @@ class InlineWorker implements PoolWorker {
       leave: () => {
         this.#end({ code: 0, signal: null });
       },
-      crash: (lastWords) => {
-        this.#tell(lastWords);
+      crash: (crashReport) => {
+        this.#tell(crashReport);
         this.#end({ code: 1, signal: null });
       },
       readMemory: () => noMemoryOfItsOwn,

@@ -65,13 +65,15 @@ class WaitingWorker {
   }
 }
 
+export type SizeConfig = Pick<Config, 'clusterSize' | 'clusterSizeMultiplier'>;
+
 /** As many workers as are wanted; where they run beside the primary, up to one for each core comes up now. */
-export async function warmUp(config: Config): Promise<WarmPool> {
+export async function warmUp(config: SizeConfig & Pick<Config, 'clusterImplementation'>): Promise<WarmPool> {
   const pool = await createPool(config.clusterImplementation);
   return new WarmPool(pool, pool.isBeside ? Math.min(countWanted(config), availableParallelism()) : 0);
 }
 
 /** How many workers the settings ask for. */
-export function countWanted({ clusterSize, clusterSizeMultiplier }: Config): number {
+export function countWanted({ clusterSize, clusterSizeMultiplier }: SizeConfig): number {
   return clusterSize ?? availableParallelism() * clusterSizeMultiplier;
 }

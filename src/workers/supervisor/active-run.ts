@@ -17,7 +17,7 @@ export class ActiveRun {
   /** Batches that are taken on and not settled. */
   unsettled = 0;
   /** Acks that came from a worker that did not hold the batch. */
-  strayAcks = 0;
+  unmatchedAcks = 0;
   /** It has failed, or its owner has ended it: its batches are not handed out any more, and nobody hears of them. */
   isOver = false;
   /** Why its calls are rejected. */

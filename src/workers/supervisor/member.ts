@@ -15,7 +15,7 @@ export class Member {
   /** How often it was told to start and has not answered yet. */
   startsDue = 0;
   /** What it said before it ended itself. */
-  lastWords: WireError | undefined;
+  crashReport: WireError | undefined;
   /** It was not heard for too long, and was killed for it. */
   isHung = false;
   /** Why it was killed otherwise, for people. */
@@ -86,10 +86,10 @@ export class Member {
 
   /** For people. */
   describeEnd({ code, signal, reason }: Exit): string {
-    if (this.isHung) return 'gave no sign of life and was killed';
+    if (this.isHung) return 'sent no heartbeat and was killed';
     if (this.killedFor !== undefined) return this.killedFor;
     const how = signal === null ? `ended with exit code ${code ?? '?'}` : `ended by ${signal}`;
-    const why = this.lastWords?.message ?? reason;
+    const why = this.crashReport?.message ?? reason;
     return why === undefined ? how : `${how} (${why})`;
   }
 

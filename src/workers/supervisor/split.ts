@@ -1,7 +1,7 @@
 /** Splits a batch in halves, to find the document in it that ends workers. */
 
 import { type Batch, batchKey } from '../../source/page.ts';
-import { ARRAY_HEADER_BYTES, ARRAY_TERMINATOR_BYTES, arrayOfElements } from '../../bson/array.ts';
+import { arrayHeaderBytes, arrayTerminatorBytes, arrayOfElements } from '../../bson/array.ts';
 import { DocumentCursor } from '../../bson/cursor.ts';
 import { copyId } from '../../bson/document-id.ts';
 import { offsetPosition, readOffset } from '../../bson/position.ts';
@@ -25,14 +25,14 @@ export function splitBatch(batch: Batch): [Batch, Batch] {
     {
       ...batch,
       documentCount: firstCount,
-      bytes: arrayOfElements(bytes.subarray(ARRAY_HEADER_BYTES, cursor.end)),
+      bytes: arrayOfElements(bytes.subarray(arrayHeaderBytes, cursor.end)),
       last: middle,
     },
     {
       ...batch,
       number: number + firstCount,
       documentCount: documentCount - firstCount,
-      bytes: arrayOfElements(bytes.subarray(cursor.end, bytes.byteLength - ARRAY_TERMINATOR_BYTES)),
+      bytes: arrayOfElements(bytes.subarray(cursor.end, bytes.byteLength - arrayTerminatorBytes)),
       after: middle,
     },
   ];

@@ -10,7 +10,7 @@
  *                           ↑___________ worker gone, ack lost __|
  * Invariants
  * - an un-acked batch is in exactly one place: the queue, or the `held` map of exactly one worker that is not gone;
- * - a batch is settled once: an ack for a delivery that its sender does not hold is counted as stray and not applied;
+ * - a batch is settled once: an ack for a delivery that its sender does not hold is counted as unmatched and not applied;
  * - batches of all runs are taken on in the order of their submit calls, however many wait: none overtakes one that is
  *   larger;
  * - a worker holds at most two batches, and together the un-acked batches of all runs have at most `maxInFlightBytes`
@@ -62,7 +62,7 @@ export interface RunHandle {
   /** Nothing more comes of it: what is not settled is forgotten, and so is the run. */
   end(): void;
   /** Acks that came from a worker that did not hold the batch. */
-  readonly strayAcks: number;
+  readonly unmatchedAcks: number;
 }
 
 /** A batch of a run that is over has no right to keep a worker from the others for longer. */
@@ -147,8 +147,8 @@ export class Supervisor {
       end: () => {
         this.#end(run);
       },
-      get strayAcks() {
-        return run.strayAcks;
+      get unmatchedAcks() {
+        return run.unmatchedAcks;
       },
     };
   }
@@ -231,7 +231,7 @@ export class Supervisor {
         this.#fail(fromWireError(message.error));
         return;
       case 'crashing':
-        member.lastWords = message.error;
+        member.crashReport = message.error;
         return;
       case 'drained':
         return;
@@ -253,7 +253,7 @@ export class Supervisor {
     const entry = member.take(ack.delivery);
     if (entry === undefined) {
       const run = this.#runs.get(ack.run);
-      if (run !== undefined) run.strayAcks++;
+      if (run !== undefined) run.unmatchedAcks++;
       return;
     }
     this.#peakMemoryById.set(member.worker.id, ack.peakMemoryBytes);

@@ -32,8 +32,8 @@ export function joinProcess(createWorker: CreateWorker): void {
       pipe.close();
       disconnectOnceSent();
     },
-    crash: (lastWords: FromWorker): void => {
-      process.send?.(lastWords, undefined, undefined, () => process.exit(1));
+    crash: (crashReport: FromWorker): void => {
+      process.send?.(crashReport, undefined, undefined, () => process.exit(1));
     },
     release: (bytes): void => {
       pipe.release(bytes);

@@ -17,8 +17,8 @@ export function joinThread(createWorker: CreateWorker): void {
       // With no port and no connection the thread ends itself; what was posted is in the primary's queue already.
       port.close();
     },
-    crash: (lastWords: FromWorker): void => {
-      port.postMessage(lastWords);
+    crash: (crashReport: FromWorker): void => {
+      port.postMessage(crashReport);
       // Of the thread alone.
       process.exit(1);
     },

@@ -8,7 +8,7 @@ export interface WorkerPort {
   /** Ends the worker after its last message. */
   leave(): void;
   /** Ends the worker in the middle of its work, after these words. */
-  crash(lastWords: FromWorker): void;
+  crash(crashReport: FromWorker): void;
   /** The bytes of a batch are not looked at any more. */
   release?(bytes: Uint8Array): void;
   /** What the worker has for itself. */

@@ -72,12 +72,12 @@ describe('what cannot work is refused with the way out', () => {
   it('a host that is not known', async () => {
     const target = await refusal({ POSTGRES_URL: 'postgres://user:s3cret@no-such-host.invalid/db' });
     assert.equal(target.code, ExitCode.target);
-    assert.match(target.error, /host of POSTGRES_URL .* is not known/);
+    assert.match(target.error, /host of POSTGRES_URL .* cannot be resolved/);
     const source = await refusal({
       MONGO_URL: `mongodb://user:s3cret@no-such-host.invalid/?${givenUpSoon}`,
     });
     assert.equal(source.code, ExitCode.source);
-    assert.match(source.error, /host of MONGO_URL .* is not known/);
+    assert.match(source.error, /host of MONGO_URL .* cannot be resolved/);
   });
 
   it('a wrong password for PostgreSQL', async () => {

@@ -510,7 +510,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
       }
       await sandbox.client.query('DROP TABLE order_lines');
       const missing = await run(fitting, {}, '--if-exists', 'append');
-      assert.match(missing.stderr, /"order_lines": is missing, while that of the documents is there/);
+      assert.match(missing.stderr, /"order_lines": is missing, while the table of the documents exists/);
     });
 
     it('of an earlier run are added to, and emptied', async () => {

@@ -373,7 +373,7 @@ const textForm: Readonly<Record<string, Cases>> = {
   'box[]': [[['(1,1),(0,0)', null, '(2,2),(1,1)'], '{(1,1),(0,0);NULL;(2,2),(1,1)}']],
 };
 
-describe('the types of a table that is there already', () => {
+describe('the types of a table that already exists', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -457,7 +457,7 @@ describe('the types of a table that is there already', () => {
     check(binary, await load('single', binary, false, '--items-per-page', '1'));
   });
 
-  it('and in one batch, of which the refused are set aside', async () => {
+  it('and in one batch, of which the refused are loaded row by row', async () => {
     check(binary, await load('batch', binary, false));
   });
 

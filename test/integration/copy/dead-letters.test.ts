@@ -267,7 +267,7 @@ describe('rows that Postgres refuses', () => {
         assert.equal(code, ExitCode.target);
         assert.match(
           stderr,
-          /permission denied for table audit — grant user "\w+" that right, .*the same command goes on/,
+          /permission denied for table audit — grant user "\w+" that right, .*the same command resumes/,
         );
         assert.deepEqual([await readIds(), await readLetters()], [[], []]);
         await sandbox.client.query(`GRANT INSERT ON audit TO ${role}`);
@@ -395,7 +395,7 @@ describe('rows that Postgres refuses', () => {
     const bounds = ['--items-per-page', '10', '--max-dead-letters'];
     const { code, stderr } = await migrate(all, ', CHECK (age < 150)', ...bounds, '50');
     assert.equal(code, ExitCode.deadLetters);
-    assert.match(stderr, /more than MAX_DEAD_LETTERS.*the same command goes on from there/);
+    assert.match(stderr, /more than MAX_DEAD_LETTERS.*the same command resumes from there/);
     assert.ok((await readIds()).length < 1_900, 'it did not just run to its end');
     const { code: second, stdout } = await run(...bounds, '100');
     assert.equal(second, ExitCode.deadLetters);

@@ -41,7 +41,7 @@ function user(number: number, change: Document = {}): Document {
   return { ...base, ...change };
 }
 
-describe('a table that is there already', () => {
+describe('a table that already exists', () => {
   let sandbox: Sandbox;
   let folder: string;
   before(async () => {
@@ -147,7 +147,7 @@ describe('a table that is there already', () => {
     const bounds = ['--items-per-page', '1', '--max-dead-letters'];
     const first = await migrate([user(1, { age: 'old' }), user(2)], usersPlan, ...bounds, '0');
     assert.equal(first.code, ExitCode.deadLetters);
-    assert.match(first.stderr, /the same command goes on from there/);
+    assert.match(first.stderr, /the same command resumes from there/);
     const second = await migrate([user(3, { late: 1 }), user(4)], usersPlan, ...bounds, '2');
     assert.equal(second.code, ExitCode.deadLetters);
     assert.deepEqual(await readLetters(), [
@@ -310,7 +310,7 @@ describe('a table that is there already', () => {
     assert.match((await run('--if-exists', 'append')).stderr, /"public"\."users" is a view, and no table/);
     await sandbox.client.query('DROP VIEW users');
     const made = await migrate([], usersPlan);
-    assert.match(made.stderr, /the plan drops _id, and the table "public"\."users" is still to be made/);
+    assert.match(made.stderr, /the plan drops _id, and the table "public"\."users" does not exist yet/);
   });
 
   it('append and truncate', async () => {

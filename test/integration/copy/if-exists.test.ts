@@ -88,7 +88,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.equal(rowCount, 0);
   });
 
-  it('append makes a dead letter of a row that is there already, and says so', async () => {
+  it('append makes a dead letter of a row that already exists, and says so', async () => {
     await setDocuments([3, 4]);
     const { code, stdout } = await migrate('--if-exists', 'append');
     assert.equal(code, ExitCode.deadLetters);

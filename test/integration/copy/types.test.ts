@@ -140,7 +140,7 @@ describe('every type of BSON, with its edge values', () => {
         await collection.insertOne({ _id: _id as never, index });
         kept.push(_id);
       } catch (error) {
-        // An equal number is there already, or it is a document that MongoDB has in no _id.
+        // An equal number already exists, or it is a document that MongoDB has in no _id.
         const duplicateKey = 11000;
         const dollarPrefixedFieldName = 52;
         assert.ok(error instanceof MongoServerError, String(error));

@@ -133,7 +133,8 @@ describe('npm start -- --dry-run', () => {
     await assertForetold(sandbox, { code: ExitCode.ok, says }, {});
     await assertForetold(sandbox, { code: ExitCode.ok, says: /is copied already: run 2 .*: 1,000 rows/ }, {});
     const otherwise = { JSON_STYLE: 'plain' };
-    const refused = /already has the 1,000 rows of run 2 .*begun differently: JSON_STYLE was not set/;
+    const refused =
+      /already has the 1,000 rows of run 2 .*started with other settings: JSON_STYLE was not set/;
     await assertForetold(sandbox, { code: ExitCode.target, says: refused }, otherwise);
     const { rows } = await sandbox.client.query<{ bytes: number }>(
       `SELECT (pg_relation_size('things') + pg_relation_size('things_pkey'))::int AS bytes`,
@@ -171,7 +172,7 @@ describe('npm start -- --dry-run', () => {
     const says = /\.others.*: the table "public"\."others" already exists and has rows/;
     const { told } = await assertForetold(sandbox, { code: ExitCode.target, says }, several);
     assert.match(told.stdout, /\.things: would begin a new run/);
-    assert.match(told.stdout, /\.empty: left out: the collection \w+\.empty is empty/);
+    assert.match(told.stdout, /\.empty: skipped: the collection \w+\.empty is empty/);
 
     await sandbox.client.query('DROP TABLE things, others');
     // No connections for two collections side by side: one is finished before the other is begun.

@@ -87,7 +87,7 @@ describe('--report', () => {
     await writeFile(file, 'a letter to a friend');
     const { code, stderr } = await runCli(['--report', file], env());
     assert.equal(code, 2);
-    assert.match(stderr, /is there, and is not a report/);
+    assert.match(stderr, /exists and is not a report/);
     assert.equal(await readFile(file, 'utf8'), 'a letter to a friend');
   });
 

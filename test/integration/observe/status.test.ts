@@ -112,7 +112,7 @@ describe('npm run status', () => {
     const { stdout } = await status();
     assert.match(stdout, /run 1: \w+\.things → "public"\."things": finished/);
     assert.match(stdout, /read 2,000 = copied 1,999 \+ dead-lettered 1/);
-    assert.match(stdout, /next: mend the table, then npm run retry; or change the plan/);
+    assert.match(stdout, /next: fix the table, then npm run retry; or change the plan/);
   });
 
   it('tells of a run while it goes, and after it was killed', async (t) => {
@@ -136,7 +136,7 @@ describe('npm run status', () => {
     const last = stdout.trim().split('\n').at(-1) ?? '';
     assert.equal((JSON.parse(last) as Told).runs[0]?.state, 'stopped');
     const [after] = await readStatus();
-    assert.match(after?.next ?? '', /goes on where it stopped/);
+    assert.match(after?.next ?? '', /resumes where it stopped/);
     // Nobody was at it for a night, which says nothing of its speed.
     await sandbox.client.query(
       `UPDATE mongo2pg.runs SET started_at = started_at - interval '9 hours';
@@ -228,8 +228,8 @@ describe('npm run status', () => {
     const { stdout } = await status();
     assert.match(stdout, /job 1: \w+ \(\*\) → schema public: stopped/);
     assert.match(stdout, /\n {2}few {6}failed: the table "public"\."few" already exists and has rows\n/);
-    assert.match(stdout, /\n {2}nothing {2}left out: the collection \w+\.nothing is empty\n/);
-    assert.match(stdout, /next: the command that began it goes on with what is not finished/);
+    assert.match(stdout, /\n {2}nothing {2}skipped: the collection \w+\.nothing is empty\n/);
+    assert.match(stdout, /next: the command that started it resumes with what is not finished/);
   });
 
   it('leaves replaced runs out, unless they are asked for', async () => {

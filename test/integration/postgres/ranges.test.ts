@@ -13,7 +13,7 @@ import {
 } from '../../../src/postgres/ledger/ranges.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
 import { Session } from '../../../src/postgres/connection/session.ts';
-import { endStrays } from '../../../src/postgres/connection/strays.ts';
+import { endOrphanedSessions } from '../../../src/postgres/connection/orphaned-sessions.ts';
 import type { Batch } from '../../../src/source/page.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';
@@ -287,7 +287,7 @@ describe('the ranges of a run', () => {
     try {
       let claiming: Promise<unknown> = Promise.resolve();
       await session.transaction(async (client) => {
-        await endStrays(client, run.runId);
+        await endOrphanedSessions(client, run.runId);
         await replaceRanges(client, run.runId, []);
         claiming = worker.client.query(
           createLedgerClaim(run.runId, 'things').statement(batchOf(1, null, 10), account),

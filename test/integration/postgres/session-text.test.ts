@@ -242,8 +242,11 @@ describe('all commands do the same, whatever settings there are of', () => {
       const failpoints = await setFailpoints(t, { 'worker-before-commit': 'kill@3' });
       assert.equal((await run(sandbox, url, [], failpoints.env)).signal, 'SIGKILL');
       assert.match((await does(['status'], ExitCode.ok)).stdout, /: stopped\n(.*\n)* +next: /);
-      assert.match((await does(['--dry-run'], ExitCode.ok)).stdout, /would continue run 1 \(.*begun 2\d{3}-/);
-      assert.match((await does([], ExitCode.deadLetters)).stderr, /continuing run 1 .*begun 2\d{3}-/);
+      assert.match(
+        (await does(['--dry-run'], ExitCode.ok)).stdout,
+        /would continue run 1 \(.*started 2\d{3}-/,
+      );
+      assert.match((await does([], ExitCode.deadLetters)).stderr, /continuing run 1 .*started 2\d{3}-/);
       assert.deepEqual(await readTables(sandbox), wanted);
       assert.equal((await does(['verify'], ExitCode.ok)).stdout.match(/are equal/g)?.length, 2);
 

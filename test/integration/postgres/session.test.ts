@@ -162,7 +162,7 @@ describe('a session', () => {
     await assert.rejects(session.run(readPid), (error: unknown) => {
       assert.ok(error instanceof TargetError);
       assert.ok(error.isServerGone);
-      assert.match(error.message, /did not do the work for 0 s: no PostgreSQL answers/);
+      assert.match(error.message, /kept failing for 0 s: no PostgreSQL answers/);
       return true;
     });
     assert.ok(performance.now() - startedMs >= 300);
@@ -182,7 +182,7 @@ describe('a session', () => {
     await assert.rejects(session.run(readPid), reason);
   });
 
-  it('is opened at once or not at all; with patience, it waits for the server', async (t) => {
+  it('is opened at once or not at all; with retries, it waits for the server', async (t) => {
     const { proxy, options } = await open(t);
     proxy.refuse();
     const lost: string[] = [];

@@ -123,7 +123,7 @@ describe('dumps', () => {
       await writeFile(join(place, name), dumpBson(raw.slice(0, 3)));
     const { code, stderr } = await run({ SOURCE: place, POSTGRES_SCHEMA: 'nul' });
     assert.equal(code, ExitCode.ok, stderr);
-    assert.match(stderr, /nul\.a\0b is left out: one whose name has U\+0000/);
+    assert.match(stderr, /nul\.a\0b is skipped: one whose name has U\+0000/);
     assert.equal((await readRows('nul', 'few')).length, 3);
   });
 
@@ -138,9 +138,9 @@ describe('dumps', () => {
     }
     assert.equal((await readIndexes('folder', 'old')).length, 2);
     assert.match(stdout, /place: .*a geospatial index|a geospatial index/);
-    assert.match(stderr, /school\.seen is left out: a view/);
-    assert.match(stderr, /school\.measured is left out: a time-series collection/);
-    assert.match(stderr, /left out: the dump has no documents of school\.empty/);
+    assert.match(stderr, /school\.seen is skipped: a view/);
+    assert.match(stderr, /school\.measured is skipped: a time-series collection/);
+    assert.match(stderr, /skipped: the dump has no documents of school\.empty/);
     const { rows } = await sandbox.client.query("SELECT FROM pg_tables WHERE schemaname = 'folder'");
     assert.equal(rows.length, 3);
   });
@@ -258,7 +258,7 @@ describe('dumps', () => {
         stderr,
         /cut\.bson is cut off at byte [\d,]+, within the document that begins at byte [\d,]+/,
       );
-      assert.match(stderr, /begin anew with --restart\. 299 documents are committed\./);
+      assert.match(stderr, /start from scratch with --restart\. 299 documents are committed\./);
       assert.doesNotMatch(stderr, /the same command/);
     }
     assert.equal((await readRows('cut', 'cut')).length, count - 1);

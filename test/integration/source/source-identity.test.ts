@@ -96,7 +96,7 @@ describe('a collection that is not what was opened', () => {
         await things.drop();
         await sandbox.db.createCollection('others');
         await sandbox.db.createCollection('things', { viewOn: 'others', pipeline: [] });
-        await assertChanged(source.requireUnchanged(), 'SOURCE_REPLACED', /dropped and made anew/);
+        await assertChanged(source.requireUnchanged(), 'SOURCE_REPLACED', /dropped and recreated/);
       });
 
       it('emptied, whatever the filter finds', async () => {

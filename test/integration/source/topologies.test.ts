@@ -170,7 +170,7 @@ describe('MongoDB as it is deployed', () => {
       assert.equal(code, ExitCode.source);
       assert.match(
         stderr,
-        /the host of MONGO_URL \(nowhere\.mongo2pg\.test\) is not known — correct the host/,
+        /the host of MONGO_URL \(nowhere\.mongo2pg\.test\) cannot be resolved — correct the host/,
       );
       assert.doesNotMatch(stderr, /s3cret/);
     });

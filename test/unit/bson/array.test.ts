@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
 import {
-  ARRAY_HEADER_BYTES,
-  ARRAY_TERMINATOR_BYTES,
+  arrayHeaderBytes,
+  arrayTerminatorBytes,
   arrayOfDocuments,
   arrayOfElements,
 } from '../../../src/bson/array.ts';
@@ -31,7 +31,7 @@ describe('a BSON array made of documents', () => {
 
   it('made of the elements of another is that other', () => {
     const whole = rawArray([serialize({ _id: 1 }), serialize({ _id: 2 })]);
-    const elements = whole.subarray(ARRAY_HEADER_BYTES, whole.length - ARRAY_TERMINATOR_BYTES);
+    const elements = whole.subarray(arrayHeaderBytes, whole.length - arrayTerminatorBytes);
     assert.deepEqual(arrayOfElements(elements), whole);
   });
 });

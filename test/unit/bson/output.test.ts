@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { DocumentError } from '../../../src/bson/document-error.ts';
 import { Output } from '../../../src/bson/output.ts';
 
-const MIB = 1024 * 1024;
+const mib = 1024 * 1024;
 
 describe('Output', () => {
   it('keeps what was written while it grows', () => {
@@ -30,13 +30,13 @@ describe('Output', () => {
 
   it('gives back a large buffer after a batch that hardly used it, and not before', () => {
     const output = new Output();
-    output.writeBytes(Buffer.alloc(100 * MIB));
+    output.writeBytes(Buffer.alloc(100 * mib));
     const large = output.bytes.length;
     output.reset();
     assert.equal(output.bytes.length, large);
     output.writeInt16(1);
     output.reset();
-    assert.equal(output.bytes.length, 32 * MIB);
+    assert.equal(output.bytes.length, 32 * mib);
     output.writeInt16(1);
     const { bytes } = output;
     output.reset();

@@ -14,7 +14,7 @@ function failing(times: number): { work: () => Promise<string>; calls: () => num
   };
 }
 
-const patient: RetryOptions = { limitMs: 60_000, isPassing: () => true };
+const patient: RetryOptions = { limitMs: 60_000, isTransient: () => true };
 
 describe('retry', () => {
   it('gives what the work gives, and tells of no retry when there is none', async () => {
@@ -40,8 +40,8 @@ describe('retry', () => {
 
   it('throws at once what does not pass, also after failures that did', async () => {
     const { work, calls } = failing(5);
-    const isPassing = (error: unknown): boolean => error instanceof Error && error.message !== 'failure 2';
-    await assert.rejects(retry(work, { ...patient, isPassing }), { message: 'failure 2' });
+    const isTransient = (error: unknown): boolean => error instanceof Error && error.message !== 'failure 2';
+    await assert.rejects(retry(work, { ...patient, isTransient }), { message: 'failure 2' });
     assert.equal(calls(), 2);
   });
 

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { Long, serialize } from 'bson';
 import { loadDotEnv, readConfig, type Flags } from '../../../src/config/config.ts';
 import type { Environment } from '../../../src/config/option-value.ts';
+import { optionNames, options, type Option } from '../../../src/config/options.ts';
 import { ExitCode, UsageError } from '../../../src/common/errors.ts';
 
 const bothUrls = { MONGO_URL: 'mongodb://localhost:27017', POSTGRES_URL: 'postgres://localhost/db' };
@@ -85,6 +86,19 @@ describe('readConfig', () => {
     assert.equal(config.ifExists, undefined);
   });
 
+  it('has each setting under its name in the table, and no other', () => {
+    assert.deepEqual(Object.keys(read({})).sort(), [...optionNames].sort());
+  });
+
+  it('reads each default as it reads what is given', () => {
+    for (const name of optionNames) {
+      const option: Option = options[name];
+      if (option.default === '' || option.kind === 'switch') continue;
+      const config = readConfig(option.commands[0] ?? 'start', { [name]: option.default }, {});
+      assert.deepEqual(config[name], read({})[name], name);
+    }
+  });
+
   it('lets a flag win over the environment', () => {
     assert.equal(read({ CLUSTER_SIZE: '4' }, { clusterSize: '2' }).clusterSize, 2);
   });
@@ -160,15 +174,15 @@ describe('readConfig', () => {
   });
 
   it('has plan settings that change nothing unless they are set', () => {
-    const { filter, planPath, layout, objectId, isRequiredNotNull, jsonStyle, nul } = read({});
+    const { filter, plan, schema, objectId, requiredNotNull, jsonStyle, nul } = read({});
     assert.deepEqual(
-      { filter, planPath, layout, objectId, isRequiredNotNull, jsonStyle, nul },
+      { filter, plan, schema, objectId, requiredNotNull, jsonStyle, nul },
       {
         filter: undefined,
-        planPath: undefined,
-        layout: 'columns',
+        plan: undefined,
+        schema: 'columns',
         objectId: 'text',
-        isRequiredNotNull: false,
+        requiredNotNull: false,
         jsonStyle: 'relaxed',
         nul: 'reject',
       },
@@ -185,8 +199,8 @@ describe('readConfig', () => {
   });
 
   it('finds plan files from the current folder', () => {
-    assert.equal(read({ PLAN: 'plans/users.json' }).planPath, resolve('plans/users.json'));
-    assert.equal(readConfig('plan', { out: 'plan.json' }, {}).outPath, resolve('plan.json'));
+    assert.equal(read({ PLAN: 'plans/users.json' }).plan, resolve('plans/users.json'));
+    assert.equal(readConfig('plan', { out: 'plan.json' }, {}).out, resolve('plan.json'));
   });
 
   for (const [flag, variable, value] of [
@@ -216,7 +230,7 @@ describe('readConfig', () => {
 
     it('needs no URL of MongoDB, and takes the collection from the file', () => {
       const config = read(env);
-      assert.equal(config.dumpPath, resolve(env.SOURCE));
+      assert.equal(config.source, resolve(env.SOURCE));
       assert.deepEqual(
         [config.mongoUrl.reveal(), config.mongoDb, config.mongoCollection],
         ['', '', 'users/old'],
@@ -253,7 +267,7 @@ describe('readConfig', () => {
         /--source and --mongo-url/,
       );
       assert.ok(read(both, { source: 'a.bson' }).mongoUrl.is(''));
-      assert.equal(read(both, { mongoUrl: bothUrls.MONGO_URL }).dumpPath, undefined);
+      assert.equal(read(both, { mongoUrl: bothUrls.MONGO_URL }).source, undefined);
     });
 
     it('refuses to be loaded into a trial server by accident', () => {
@@ -285,7 +299,7 @@ describe('readConfig', () => {
 });
 
 describe('a share', () => {
-  const share = (value: string) => read({ ...bothUrls, VERIFY_SAMPLE: value }).sampleShare;
+  const share = (value: string) => read({ ...bothUrls, VERIFY_SAMPLE: value }).sample;
 
   it('is a percentage above none and up to all', () => {
     for (const [value, expected] of [
@@ -296,7 +310,7 @@ describe('a share', () => {
     ] as const) {
       assert.equal(share(value), expected, value);
     }
-    assert.equal(read(bothUrls).sampleShare, 1);
+    assert.equal(read(bothUrls).sample, 1);
   });
 
   it('is nothing else', () => {

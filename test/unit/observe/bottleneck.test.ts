@@ -82,7 +82,7 @@ describe('findBottleneck', () => {
       'the hand-over, where workers wait for batches that are on their way',
       { loadMs: 200, transcodeMs: 100, handOverMs: 600 },
       { readMs: 900 },
-      'Handing batches over was the bottleneck: the workers waited 60% of their time for a batch on its way; more workers will not help.',
+      'Dispatching batches was the bottleneck: the workers waited 60% of their time for a batch in transit; more workers will not help.',
     ],
     [
       'the processors, where they are full, whatever waits for them',

@@ -45,7 +45,7 @@ describe('describeMeasurement', () => {
     const busier = { ...worker, loadMs: 700, copyMs: 600, idleMs: 100, peakMemoryBytes: 102_000_000 };
     assert.deepEqual(describeMeasurement(summaryOf([worker, busier])), [
       '  plan 0.4 s · load 1.9 s (0.3 s waiting for the source, 1.3 s for a free worker) · indexes 0.6 s',
-      '  workers: 20% transcoding · 65% Postgres (ledger 5%, COPY 55%, COMMIT 5%) · 15% without a batch (10% while one was on its way)',
+      '  workers: 20% transcoding · 65% Postgres (ledger 5%, COPY 55%, COMMIT 5%) · 15% without a batch (10% while one was in transit)',
       '  busy: 80% · 90%',
       '  peak memory: primary 176 MB · workers 97.0 MB – 102 MB',
       "  Postgres was the bottleneck 65% of the workers' time; more workers will not help, unless its server has processors and disks to spare.",

@@ -9,8 +9,8 @@ const config: PlanConfig = {
   postgresSchema: 'public',
   sampleSize: 100,
   objectId: 'text',
-  layout: 'columns',
-  isRequiredNotNull: false,
+  schema: 'columns',
+  requiredNotNull: false,
   jsonStyle: 'relaxed',
   nul: 'reject',
 };
@@ -41,7 +41,7 @@ describe('makePlan', () => {
 
   it('infers as the settings say', async () => {
     const source = createFakeSource([{ _id: new ObjectId(), a: 'x', b: 1 }], { requiredFields: ['a'] });
-    const changed = { objectId: 'bytea', isRequiredNotNull: true, jsonStyle: 'plain', nul: 'strip' } as const;
+    const changed = { objectId: 'bytea', requiredNotNull: true, jsonStyle: 'plain', nul: 'strip' } as const;
     const { plan } = await makePlan(source, table, { ...config, ...changed }, null, null);
     assert.deepEqual(
       plan.columns.map(({ column, type, isRequired }) => [column, type, isRequired ?? false]),
@@ -64,7 +64,7 @@ describe('makePlan', () => {
     const { plan } = await makePlan(
       createFakeSource([{ _id: 1, a: 'x' }]),
       table,
-      { ...config, layout: 'document' },
+      { ...config, schema: 'document' },
       null,
       null,
     );

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
 import { type Plan } from '../../../src/transcode/plan.ts';
-import { OTHER_FIELDS } from '../../../src/transcode/extra-counter.ts';
+import { otherFields } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';
 import { decodeRows, type Field } from '../../support/copy-decoder.ts';
@@ -200,7 +200,7 @@ describe('RowEncoder', () => {
     for (let batch = 0; batch < 2; batch++) {
       const { copy, extra } = encoder.encodeBatch(rawArray([rawDocument([id(1), ...members])]));
       assert.equal(extra.length, 1025);
-      assert.equal(extra.find(({ field }) => field === OTHER_FIELDS)?.count, 3001 - 1024);
+      assert.equal(extra.find(({ field }) => field === otherFields)?.count, 3001 - 1024);
       const [row] = decodeRows(copy, smallPlan);
       assert.ok(typeof row?._extra === 'string');
       assert.equal(Object.keys(JSON.parse(row._extra) as object).length, 3001);

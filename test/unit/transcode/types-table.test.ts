@@ -6,7 +6,7 @@ import { type Plan } from '../../../src/transcode/plan.ts';
 import { bsonTypes } from '../../../src/bson/types.ts';
 import { deadLetterReasons } from '../../../src/bson/document-error.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
-import { corpus, EXTRA, type CorpusValue } from '../../support/raw-corpus.ts';
+import { corpus, extra, type CorpusValue } from '../../support/raw-corpus.ts';
 import { decodeRows, type Field } from '../../support/copy-decoder.ts';
 import { int32, makePlan, rawArray, rawDocument, type RawElement } from '../../support/raw-bson.ts';
 import { jsonStyles, type JsonStyle } from '../../../src/bson/json/json-style.ts';
@@ -131,9 +131,9 @@ describe('a value of the corpus', () => {
       );
     });
 
-    it(`goes to ${shown === EXTRA ? 'the extra column' : 'its column'}: ${name}`, () => {
+    it(`goes to ${shown === extra ? 'the extra column' : 'its column'}: ${name}`, () => {
       const row = encodeRow(makePlan({ _id: 'int32', v: column }), [id, element(value)]);
-      if (shown === EXTRA) {
+      if (shown === extra) {
         assert.deepEqual([row.v, row._extra], [null, `{"v":${json.relaxed}}`]);
       } else {
         assert.equal(row._extra, null);

@@ -27,7 +27,7 @@ export class Collection {
     return this.#index.size;
   }
 
-  /** Stores a copy of [start, end), which must begin with its `_id`; false when that `_id` is there already. */
+  /** Stores a copy of [start, end), which must begin with its `_id`; false when that `_id` already exists. */
   insert(bytes: Buffer, start: number, end: number): boolean {
     const position = this.#index.locate(bytes[start + idTypeOffset] ?? 0, bytes, start + idValueOffset);
     if (typeof position === 'number') {

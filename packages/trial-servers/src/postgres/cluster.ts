@@ -119,7 +119,7 @@ export async function createCluster(
     if (!isOk) {
       throw new TargetError(`initdb could not make ${clusterDir}: ${output}`, {
         code: 'EMBEDDED_INITDB_FAILED',
-        fix: 'See to what it says, or set POSTGRES_URL to a server of your own.',
+        fix: 'Fix what it reports, or set POSTGRES_URL to your own server.',
       });
     }
     await rename(join(temporary, 'cluster'), clusterDir);

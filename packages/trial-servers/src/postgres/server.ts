@@ -66,7 +66,7 @@ export async function startPostgresServer(options: {
       } else {
         throw new TargetError(`the embedded Postgres did not start: ${error.message}\n${error.log}`, {
           code: 'EMBEDDED_NOT_STARTED',
-          fix: `Its whole log is ${logFile}. Give DATA_DIR another folder, or set POSTGRES_URL to a server of your own.`,
+          fix: `Its whole log is ${logFile}. Give DATA_DIR another folder, or set POSTGRES_URL to your own server.`,
           cause: error,
         });
       }

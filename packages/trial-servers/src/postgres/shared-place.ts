@@ -34,7 +34,7 @@ export async function openSharedPlace(account: Account): Promise<string> {
   }
   throw new TargetError(`no directory was found that the user postgres can enter: ${refusals.join('; ')}`, {
     code: 'EMBEDDED_NO_PLACE',
-    fix: 'Run as an ordinary user, or set POSTGRES_URL to a server of your own.',
+    fix: 'Run as an ordinary user, or set POSTGRES_URL to your own server.',
   });
 }
 

@@ -328,7 +328,7 @@ describe('_id', () => {
     }
   });
 
-  it('that is there already is a write error: the first ends an ordered insert only', async () => {
+  it('that already exists is a write error: the first ends an ordered insert only', async () => {
     await collection.insertOne({ _id: 2 });
     const ids = [1, 2, 3, 2, 4].map((_id) => ({ _id }));
     await assert.rejects(collection.insertMany(ids), (error) => {

@@ -17,7 +17,7 @@ import type { ChangeReply, ChangeStream, CollectionChange, StreamPosition } from
 import { dateOf, earlier, secondsOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
 import { readChanges, strangeStream, type RawChanges } from './change-reply.ts';
-import { insist, type Insistence } from '../insist.ts';
+import { retryRead, type ReadRetry } from '../retry-read.ts';
 import { explainMongoError } from '../mongo-errors.ts';
 import { rawField } from '../raw-field.ts';
 import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
@@ -28,7 +28,7 @@ const awaitMs = 1_000;
 /** An idle set writes a no-op every 10 s; a position that is older than this belongs to a stream that has gone silent. */
 const silentAfterSeconds = 30;
 
-export interface MongoChangeStreamOptions extends Insistence {
+export interface MongoChangeStreamOptions extends ReadRetry {
   readonly url: string;
   readonly wanted: string;
   readonly excluded: string;
@@ -180,7 +180,7 @@ export class MongoChangeStream implements ChangeStream {
   /** A failure that passes has the stream opened again at the last position. */
   async #insist<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await insist(async () => {
+      return await retryRead(async () => {
         try {
           return await read();
         } catch (error) {

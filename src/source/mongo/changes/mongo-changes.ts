@@ -8,14 +8,14 @@ import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
 import { readBatch } from '../documents.ts';
 import { readId } from '../id-brackets.ts';
-import { insist, type Insistence } from '../insist.ts';
+import { retryRead, type ReadRetry } from '../retry-read.ts';
 import { MongoChangeStream } from './mongo-change-stream.ts';
 import { explainMongoError } from '../mongo-errors.ts';
 import { cursorIdOf } from '../paging.ts';
 import { rawField } from '../raw-field.ts';
 import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
 
-export interface MongoChangesOptions extends Insistence {
+export interface MongoChangesOptions extends ReadRetry {
   readonly url: string;
   readonly db: string;
 }
@@ -108,7 +108,7 @@ export class MongoChanges implements Changes {
 
   async #insist<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await insist(read, this.#options);
+      return await retryRead(read, this.#options);
     } catch (error) {
       throw explainMongoError(error, this.#options.url);
     }

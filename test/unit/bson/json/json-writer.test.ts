@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { BsonError } from '../../../../src/bson/types.ts';
 import { findField, wrapBytes } from '../../../../src/bson/cursor.ts';
 import { DocumentError } from '../../../../src/bson/document-error.ts';
-import { JsonWriter, MAX_JSON_DEPTH } from '../../../../src/bson/json/json-writer.ts';
+import { JsonWriter, maxJsonDepth } from '../../../../src/bson/json/json-writer.ts';
 import { Output } from '../../../../src/bson/output.ts';
 import { toExtendedJson, value, type Value } from '../../../support/arbitrary-bson.ts';
 import { double, int32, int64, rawDocument, type RawElement, rawString } from '../../../support/raw-bson.ts';
@@ -273,15 +273,15 @@ describe('JsonWriter', () => {
     assert.equal(writeRaw(3, twice), '{"a":null,"a":true}');
   });
 
-  it(`follows ${MAX_JSON_DEPTH} levels and no more`, () => {
-    assert.equal(writeRaw(4, nest(MAX_JSON_DEPTH)), '['.repeat(MAX_JSON_DEPTH) + ']'.repeat(MAX_JSON_DEPTH));
-    assert.throws(() => writeRaw(4, nest(MAX_JSON_DEPTH + 1)), isDocumentError('too_deep'));
+  it(`follows ${maxJsonDepth} levels and no more`, () => {
+    assert.equal(writeRaw(4, nest(maxJsonDepth)), '['.repeat(maxJsonDepth) + ']'.repeat(maxJsonDepth));
+    assert.throws(() => writeRaw(4, nest(maxJsonDepth + 1)), isDocumentError('too_deep'));
     assert.throws(() => writeRaw(4, nest(5000)), isDocumentError('too_deep'));
   });
 
   it('counts a scope as a level', () => {
     let value = rawDocument([]);
-    for (let i = 0; i < MAX_JSON_DEPTH; i++) value = rawDocument([[15, '', codeWithScope('', value)]]);
+    for (let i = 0; i < maxJsonDepth; i++) value = rawDocument([[15, '', codeWithScope('', value)]]);
     assert.throws(() => writeRaw(3, value), isDocumentError('too_deep'));
   });
 

@@ -126,7 +126,7 @@ describe('writePage', () => {
     assert.match(page, /Postgres was the bottleneck 65% of the workers&#39; time/);
     assert.match(
       page,
-      /Workers: transcoding 15%, ledger 5%, COPY 50%, COMMIT 10%, batch on its way 5%, no batch 15%/,
+      /Workers: transcoding 15%, ledger 5%, COPY 50%, COMMIT 10%, batch in transit 5%, no batch 15%/,
     );
   });
 });

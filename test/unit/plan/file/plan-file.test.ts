@@ -66,12 +66,12 @@ describe('checkPlanFile', () => {
     [
       'an unknown key',
       () => refusalOf({ ...email, notnull: true }),
-      /^columns\[1\]: "notnull" is not known here; did you mean "notNull"\?$/,
+      /^columns\[1\]: "notnull" is not a known key; did you mean "notNull"\?$/,
     ],
     [
       'an unknown key at the top',
       () => refusal({ columns: [id], dropped: [] }),
-      /^the plan: "dropped" is not known here; did you mean "drop"\?$/,
+      /^the plan: "dropped" is not a known key; did you mean "drop"\?$/,
     ],
     [
       'a column without a type',

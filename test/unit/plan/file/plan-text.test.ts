@@ -11,8 +11,8 @@ const config: PlanConfig = {
   postgresSchema: 'public',
   sampleSize: 1000,
   objectId: 'text',
-  layout: 'columns',
-  isRequiredNotNull: true,
+  schema: 'columns',
+  requiredNotNull: true,
   jsonStyle: 'relaxed',
   nul: 'reject',
 };
@@ -63,7 +63,7 @@ describe('a plan as a file', () => {
   for (const layout of ['columns', 'document'] as const) {
     it(`gives the same plan when it is read again (${layout})`, async () => {
       const documents = [{ _id: new ObjectId(), name: 'x', '': 1, 'a.b': 'x', ['y'.repeat(70)]: 1, ctid: 1 }];
-      const { made, text } = await write(documents, { layout, objectId: 'bytea' });
+      const { made, text } = await write(documents, { schema: layout, objectId: 'bytea' });
       const read = checkPlanFile(JSON.parse(text), 'plan.json');
       const { collection, schema, table } = made.plan;
       assert.deepEqual(resolvePlan(read, { collection, schema, table }), made.plan);

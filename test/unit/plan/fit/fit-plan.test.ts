@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { serialize } from 'bson';
 import type { ColumnTarget, ExistingTable, TableColumn } from '../../../../src/transcode/column-target.ts';
 import { gatherStats } from '../../../../src/plan/infer/field-stats.ts';
-import { findHomelessFields, fitPlan, listFields } from '../../../../src/plan/fit/fit-plan.ts';
+import { findUnmappedFields, fitPlan, listFields } from '../../../../src/plan/fit/fit-plan.ts';
 import type { Plan } from '../../../../src/transcode/plan.ts';
 import { makePlan } from '../../../support/raw-bson.ts';
 
@@ -129,7 +129,7 @@ describe('fitPlan', () => {
   }
 });
 
-describe('findHomelessFields', () => {
+describe('findUnmappedFields', () => {
   const stats = gatherStats([serialize({ _id: 1, name: 'x', address: { city: 'y' }, nick: 'z' })]);
 
   it('lists what has neither a column nor an extra column, and is not dropped', () => {
@@ -139,8 +139,8 @@ describe('findHomelessFields', () => {
       extraColumn: null,
       dropped: ['nick'],
     };
-    assert.deepEqual(findHomelessFields(bare, stats), ['address']);
-    assert.deepEqual(findHomelessFields({ ...bare, extraColumn: '_extra' }, stats), []);
+    assert.deepEqual(findUnmappedFields(bare, stats), ['address']);
+    assert.deepEqual(findUnmappedFields({ ...bare, extraColumn: '_extra' }, stats), []);
   });
 
   it('are named up to a length that people read', () => {

@@ -9,8 +9,8 @@ const config: PlanConfig = {
   postgresSchema: 'public',
   sampleSize: 1000,
   objectId: 'text',
-  layout: 'columns',
-  isRequiredNotNull: false,
+  schema: 'columns',
+  requiredNotNull: false,
   jsonStyle: 'relaxed',
   nul: 'reject',
 };
@@ -54,7 +54,7 @@ describe('findRisks', () => {
       'the field "a" has U+0000 in 10% of the documents, which Postgres cannot store: such a document becomes a dead letter; --nul strip or replace keeps it',
     ]);
     assert.match((await risksOf(documents, { nul: 'strip' })).join(), /cannot store: --nul strip$/);
-    assert.match((await risksOf(documents, { layout: 'document' })).join(), /^the field "a" has U\+0000/);
+    assert.match((await risksOf(documents, { schema: 'document' })).join(), /^the field "a" has U\+0000/);
   });
 
   it('tells an _id that no index holds', async () => {
@@ -74,7 +74,7 @@ describe('findRisks', () => {
       'seen in one document only: "rare0", "rare1", "rare2", "rare3", "rare4" and 2 more; without an entry in the plan such a field goes to the extra column',
     ]);
     assert.deepEqual(await risksOf(documents.slice(0, 19)), []);
-    assert.deepEqual(await risksOf(documents, { layout: 'document' }), []);
+    assert.deepEqual(await risksOf(documents, { schema: 'document' }), []);
   });
 
   it('tells names that only case tells apart', async () => {

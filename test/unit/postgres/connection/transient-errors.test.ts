@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import pg from 'pg';
 import {
   isConnectionLost,
-  isPassing,
+  isTransient,
   isRefusal,
   isRefusalSql,
   isRestarting,
@@ -20,21 +20,21 @@ function socketError(code: string): Error {
 }
 
 /** What becomes of work that failed with an error. */
-function fateOf(error: unknown): 'reconnect' | 'repeat' | 'set aside' | 'stop' {
+function fateOf(error: unknown): 'reconnect' | 'repeat' | 'row by row' | 'stop' {
   if (isConnectionLost(error)) {
-    assert.ok(isPassing(error), 'a lost connection passes');
+    assert.ok(isTransient(error), 'a lost connection passes');
     assert.ok(!isRefusal(error), 'a lost connection is not about a row');
     return 'reconnect';
   }
-  if (isPassing(error)) return 'repeat';
-  return isRefusal(error) ? 'set aside' : 'stop';
+  if (isTransient(error)) return 'repeat';
+  return isRefusal(error) ? 'row by row' : 'stop';
 }
 
 describe('what becomes of work that failed', () => {
   for (const [fate, codes] of Object.entries({
     reconnect: ['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '53300', '08000', '08006', '08P01'],
     repeat: ['40001', '40P01', '55P03', '57014'],
-    'set aside': [
+    'row by row': [
       ...['0A000', '21000', '22003', '22P02', '23502', '23505', '44000', '54000', 'P0001', '38000'],
       // Classes that Postgres has not.
       ...['45000', 'AB123', 'UE001'],
@@ -52,7 +52,7 @@ describe('what becomes of work that failed', () => {
   it('what is raised or checked at a row is about that row, unless it says to try again', () => {
     for (const routine of ['ExecWithCheckOptions', 'exec_stmt_raise']) {
       const fate = (code: string) => fateOf(Object.assign(databaseError(code), { routine }));
-      for (const code of ['42501', '55000', '2BP01']) assert.equal(fate(code), 'set aside');
+      for (const code of ['42501', '55000', '2BP01']) assert.equal(fate(code), 'row by row');
       for (const code of ['53100', '58030', 'XX000']) assert.equal(fate(code), 'stop');
       assert.equal(fate('40001'), 'repeat');
       assert.equal(fate('57P01'), 'reconnect');
@@ -117,13 +117,13 @@ describe('what becomes of work that failed', () => {
     }
   });
 
-  it('the condition for plpgsql names the classes that are set aside', () => {
+  it('the condition for plpgsql names the classes that are loaded row by row', () => {
     const [aside = [], known = []] = isRefusalSql
       .split(' OR ')
       .map((part) => [...part.matchAll(/'(..)'/g)].map(([, name]) => name ?? ''));
-    for (const name of aside) assert.equal(fateOf(databaseError(`${name}999`)), 'set aside');
+    for (const name of aside) assert.equal(fateOf(databaseError(`${name}999`)), 'row by row');
     assert.ok(aside.includes('23') && !aside.includes('53') && !aside.includes('40'));
-    // Those that Postgres has and that are not set aside; 08 is about connections.
+    // Those that Postgres has and that are not loaded row by row; 08 is about connections.
     for (const name of known.filter((other) => !aside.includes(other) && other !== '08')) {
       assert.equal(fateOf(databaseError(`${name}999`)), 'stop');
     }

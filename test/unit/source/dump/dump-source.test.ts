@@ -212,7 +212,7 @@ describe('a dump as a source', () => {
       assert.deepEqual(read, expected);
       assert.ok(error instanceof DamagedDumpError);
       assert.match(error.message, problem);
-      assert.match(error.fix, /begin anew with --restart/);
+      assert.match(error.fix, /start from scratch with --restart/);
     });
   }
 
@@ -364,11 +364,11 @@ describe('a dump as a source', () => {
   it('is refused when it is no dump, or not there', async () => {
     await assert.rejects(
       openSource(await write('notes.txt', 'hello')),
-      /is not an archive of mongodump, and has no name/,
+      /is not a mongodump archive, and its name/,
     );
     await assert.rejects(
       openSource(await write('zipped.bson', forms['users.bson.gz'] ?? '')),
-      /zipped\.bson is gzip, which its name does not tell/,
+      /zipped\.bson is gzip, but its name does not end in .gz/,
     );
     await assert.rejects(openSource(join(folder, 'none.bson')), /there is no such file or folder/);
     await assert.rejects(openSource(await write('empty.bson', '')), NothingToCopyError);

@@ -10,7 +10,7 @@ import {
   MongoServerSelectionError,
 } from 'mongodb';
 import { ExitCode, SourceError } from '../../../../src/common/errors.ts';
-import { explainMongoError, isPassingMongoError } from '../../../../src/source/mongo/mongo-errors.ts';
+import { explainMongoError, isTransientMongoError } from '../../../../src/source/mongo/mongo-errors.ts';
 import { DriverFaultError } from '../../../../src/source/mongo/raw-errors.ts';
 
 function serverError(code: number, errorLabels: string[] = []): MongoServerError {
@@ -23,36 +23,36 @@ describe('errors of MongoDB after which a page is read again', () => {
   // A step-down, exceeded time, a killed cursor, a shutdown, an interruption, a network between shards.
   for (const code of [10107, 13435, 50, 237, 43, 91, 11600, 11602, 189, 6, 89]) {
     it(`code ${code} passes`, () => {
-      assert.ok(isPassingMongoError(serverError(code)));
+      assert.ok(isTransientMongoError(serverError(code)));
     });
   }
 
   // Not authorised, authentication failed, bad value, no such collection, a failed parse.
   for (const code of [13, 18, 2, 26, 9]) {
     it(`code ${code} does not pass`, () => {
-      assert.ok(!isPassingMongoError(serverError(code)));
+      assert.ok(!isTransientMongoError(serverError(code)));
     });
   }
 
   it('a label of the server counts, whatever the code', () => {
-    assert.ok(isPassingMongoError(serverError(2, ['RetryableError'])));
+    assert.ok(isTransientMongoError(serverError(2, ['RetryableError'])));
   });
 
   it('the network passes', () => {
-    assert.ok(isPassingMongoError(new MongoNetworkError('connection 1 closed')));
-    assert.ok(isPassingMongoError(new MongoNetworkTimeoutError('connection 1 timed out')));
-    assert.ok(isPassingMongoError(selectionError));
-    assert.ok(isPassingMongoError(Object.assign(new Error('read'), { code: 'ECONNRESET' })));
+    assert.ok(isTransientMongoError(new MongoNetworkError('connection 1 closed')));
+    assert.ok(isTransientMongoError(new MongoNetworkTimeoutError('connection 1 timed out')));
+    assert.ok(isTransientMongoError(selectionError));
+    assert.ok(isTransientMongoError(Object.assign(new Error('read'), { code: 'ECONNRESET' })));
   });
 
   it('what the driver did not mean to throw passes', () => {
-    assert.ok(isPassingMongoError(new DriverFaultError(new TypeError('of undefined'))));
+    assert.ok(isTransientMongoError(new DriverFaultError(new TypeError('of undefined'))));
   });
 
   it('a defect of ours does not', () => {
-    assert.ok(!isPassingMongoError(new MongoAPIError('wrong use')));
-    assert.ok(!isPassingMongoError(new TypeError('x is not a function')));
-    assert.ok(!isPassingMongoError(undefined));
+    assert.ok(!isTransientMongoError(new MongoAPIError('wrong use')));
+    assert.ok(!isTransientMongoError(new TypeError('x is not a function')));
+    assert.ok(!isTransientMongoError(undefined));
   });
 });
 

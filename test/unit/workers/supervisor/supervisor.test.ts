@@ -350,7 +350,7 @@ describe('Supervisor', () => {
     other.acks(1);
     other.acks(1);
     assert.deepEqual(acked, [1]);
-    assert.equal(run.strayAcks, 1);
+    assert.equal(run.unmatchedAcks, 1);
     await run.drain();
   });
 
@@ -506,7 +506,7 @@ describe('Supervisor', () => {
     clock.pass(12_000, () => {
       pool.worker(1).isAlive(0, []);
     });
-    assert.match(notices.join(), /worker 1 gave no sign of life and was killed/);
+    assert.match(notices.join(), /worker 1 sent no heartbeat and was killed/);
     assert.equal(notices.length, 1);
     assert.deepEqual(pool.worker(1).batches, [1]);
   });

@@ -1,4 +1,4 @@
-/** Workers that outlive their primary: what they have under way is waited for, and ended when it takes too long. */
+/** Sessions of workers that outlive their primary: their transactions are waited for, and ended if they take too long. */
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -16,8 +16,8 @@ const lockNotAvailable = '55P03';
  * it any more. Each holds a lock on its range while it loads one. (Before ledger version 6 it was one on the run.)
  * @throws TargetError when somebody else holds a lock
  */
-export async function endStrays(client: pg.Client, runId: string): Promise<void> {
-  await endStraysDuring(client, `rows of run ${runId} in the schema mongo2pg`, async () => {
+export async function endOrphanedSessions(client: pg.Client, runId: string): Promise<void> {
+  await endOrphanedSessionsDuring(client, `rows of run ${runId} in the schema mongo2pg`, async () => {
     // The run first, or its primary could open another range in between.
     await client.query(
       `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} FOR UPDATE;
@@ -33,7 +33,7 @@ export async function endStrays(client: pg.Client, runId: string): Promise<void>
  * @param what is locked, for people
  * @throws TargetError when somebody else holds a lock
  */
-export async function endStraysDuring(
+export async function endOrphanedSessionsDuring(
   client: pg.Client,
   what: string,
   takeLocks: () => Promise<void>,
@@ -59,13 +59,13 @@ export async function endStraysDuring(
 }
 
 async function tryLock(client: pg.Client, takeLocks: () => Promise<void>): Promise<boolean> {
-  await client.query('SAVEPOINT strays');
+  await client.query('SAVEPOINT orphaned_sessions');
   try {
     await takeLocks();
     return true;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT strays');
+    await client.query('ROLLBACK TO SAVEPOINT orphaned_sessions');
     return false;
   }
 }

@@ -1,4 +1,4 @@
-/** Counts, by the rows that a sample becomes, which fields' values find no room in their rows. */
+/** Counts the fields whose values would not fit into their rows, by encoding a sample. */
 
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { BsonError } from '../../bson/types.ts';
@@ -6,8 +6,8 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import { createRowEncoder, type RowEncoder } from '../../transcode/row.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
 
-/** @returns by the field, in how many documents of the sample; a field that always finds room is not there */
-export function findCrowdedOut(
+/** @returns by field, in how many documents of the sample; a field that always fits is not there */
+export function findUnmapped(
   sample: readonly Uint8Array[],
   columns: readonly PlanColumn[],
 ): ReadonlyMap<string, number> {

@@ -1,25 +1,25 @@
-/** Reads again what could not be read because the server went away. */
+/** Retries a read that failed with a transient error, with backoff. */
 
 import { retry } from '../../common/retry.ts';
-import { isPassingMongoError } from './mongo-errors.ts';
+import { isTransientMongoError } from './mongo-errors.ts';
 
-export interface Insistence {
-  /** How long to keep trying once the server is gone. */
+export interface ReadRetry {
+  /** How long to retry, from the first failure on. */
   readonly retryLimitMs: number;
   /** The read failed, and is done again. */
   readonly onRetry?: (reason: string) => void;
-  /** Ends the trying with its reason. */
+  /** Ends the retries with its reason. */
   readonly signal?: AbortSignal;
 }
 
 /** @param read leaves nothing half done when it fails. @throws the last error of `read`, or the signal's reason */
-export function insist<T>(
+export function retryRead<T>(
   read: () => Promise<T>,
-  { retryLimitMs: limitMs, onRetry, signal }: Insistence,
+  { retryLimitMs: limitMs, onRetry, signal }: ReadRetry,
 ): Promise<T> {
   return retry(read, {
     limitMs,
-    isPassing: isPassingMongoError,
+    isTransient: isTransientMongoError,
     onRetry: (error, attempt) => {
       if (attempt === 1) onRetry?.(error instanceof Error ? error.message : String(error));
     },

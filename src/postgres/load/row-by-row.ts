@@ -1,5 +1,5 @@
 /**
- * Loads a batch of which Postgres refuses some rows, and finds out which and why, without a round trip for each. Values of
+ * The fallback for a batch of which Postgres refuses some rows: finds out which and why, without a round trip for each. Values of
  * a type without a binary form of ours are staged as text and cast.
  *
  * COPY is all or nothing, so the rows go into a stage without the target's constraints, from where a function inserts
@@ -37,7 +37,7 @@ const rowsPerBlock = 250;
  * To be called in a transaction, in which the rows that are not refused are inserted then.
  * @throws the error of Postgres when it is about more than single rows
  */
-export async function loadSettingAside(
+export async function loadRowByRow(
   client: pg.Client,
   run: StagedRun,
   batch: StageableBatch,
