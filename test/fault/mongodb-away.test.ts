@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool } from '../support/cli.ts';
 import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn } from '../support/fault.ts';
@@ -22,11 +23,12 @@ describe('MongoDB', () => {
     cleanUp(t, () => sandbox.remove());
     const proxy = await startProxy({ port: mongo.port });
     cleanUp(t, () => proxy.close());
-    const scene = await setSceneOn(t, {
+    const servers = {
       mongoUrl: mongo.url,
       postgresUrl: sandbox.postgresUrl,
       commandMongoUrl: proxy.url(mongo.url),
-    });
+    };
+    const scene = await setSceneOn(t, servers, undefined, plainPool);
     return { scene, proxy };
   }
 

@@ -7,7 +7,7 @@ import { readJobStatus, type JobStatus } from '../../postgres/ledger/job-status.
 import { hasLedger } from '../../postgres/ledger/ledger.ts';
 import { readRunStatus, type RunStatus } from '../../postgres/ledger/run-status.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
-import { isUnread, print, printJson } from '../output.ts';
+import type { Output } from '../output.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
 
 /** Often enough to see it move, seldom enough to cost nothing. */
@@ -17,17 +17,17 @@ const watchEveryMs = 2_000;
 const clearScreen = '\u001b[H\u001b[J';
 
 /** @throws MigrationError */
-export async function showStatus(config: Config, signal: AbortSignal): Promise<void> {
+export async function showStatus(config: Config, output: Output, signal: AbortSignal): Promise<void> {
   const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
   await withSession(options, async (session) => {
     for (;;) {
       let status = await readStatus(session, config.showsAll);
       // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
       if (!isAtWork(status)) status = await readStatus(session, config.showsAll);
-      show(status, config);
+      show(status, config, output);
       if (!config.isWatching || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || isUnread()) return;
+      if (signal.aborted || output.isUnread()) return;
     }
   });
 }
@@ -60,17 +60,17 @@ function isAtWork({ jobs, runs }: Status): boolean {
   return [...jobs, ...runs].some(({ state }) => state === 'running');
 }
 
-function show({ jobs, runs }: Status, { json, isWatching }: Config): void {
+function show({ jobs, runs }: Status, { json, isWatching }: Config, output: Output): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
       runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
     };
-    printJson(told);
+    output.printJson(told);
     return;
   }
-  const isRedrawn = isWatching && process.stdout.isTTY;
+  const isRedrawn = isWatching && output.stdout.isTTY === true;
   const parts = [...jobs.map(describeJob), ...runs.map(describeStatus)];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
-  print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
+  output.print(`${isRedrawn ? clearScreen : ''}${text}\n${isWatching && !isRedrawn ? '\n' : ''}`);
 }
