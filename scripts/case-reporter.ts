@@ -35,5 +35,9 @@ export default async function* reportCases(events: AsyncIterable<TestEvent>): As
 }
 
 function sourceOf(file: string): string {
-  return relative(process.cwd(), file).split(sep).join('/').replace(/^dist\//, '').replace(/\.js$/, '.ts');
+  return relative(process.cwd(), file)
+    .split(sep)
+    .join('/')
+    .replace(/^dist\//, '')
+    .replace(/\.js$/, '.ts');
 }

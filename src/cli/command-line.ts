@@ -47,6 +47,7 @@ export async function runCommandLine(
       exitCode = await runCommand(config, output, execute);
     };
   const { own, command } = splitCommand(args);
+  const { columns = 0 } = output.stdout;
   await yargs(args[0] === completionFlag ? own : settleFlags(own))
     .scriptName('mongo2pg')
     .usage(
@@ -116,7 +117,7 @@ export async function runCommandLine(
       'dot-notation': false,
     })
     .strict()
-    .wrap(Math.min(110, output.stdout.columns || 110))
+    .wrap(Math.min(maxColumns, columns > 0 ? columns : maxColumns))
     // Only what prints a completion is to end there, and yargs goes on unless it may end the process.
     .exitProcess(args[0] === 'completion' || args[0] === completionFlag)
     .fail((message: string | null, thrown) => {
@@ -131,6 +132,9 @@ export async function runCommandLine(
     .parseAsync();
   return exitCode;
 }
+
+/** Wider lines of help are hard to read. */
+const maxColumns = 110;
 
 /** What yargs does not know it repeats, and a password may have any character. */
 function hideUrls(message: string, args: readonly string[]): string {

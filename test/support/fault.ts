@@ -15,6 +15,7 @@ import { createClient } from './date-style.ts';
 import { cleanUp } from './embedded.ts';
 import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
+import { giveSandboxBack, takeSandbox } from './used-sandboxes.ts';
 
 export interface Scene {
   readonly collection: Collection;
@@ -64,8 +65,8 @@ export const killed = {
  * @param implementation how the workers of its runs run
  */
 export async function setScene(t: TestContext, count = 3_000, implementation = pool): Promise<Scene> {
-  const sandbox = await createSandbox();
-  cleanUp(t, () => sandbox.remove());
+  const sandbox = await takeSandbox();
+  cleanUp(t, () => giveSandboxBack(sandbox));
   await fill(sandbox.db.collection(name), count);
   const env = { ...sandbox.env, CLUSTER_IMPLEMENTATION: implementation };
   return sceneOf(t, sandbox.db, sandbox.client, env);
