@@ -7,10 +7,9 @@ import ts from 'typescript';
 const entry = resolve('dist', 'src', 'index.d.ts');
 const ownFolder = resolve('dist') + sep;
 
-const flags =
-  ts.TypeFormatFlags.NoTruncation |
+const flags = (ts.TypeFormatFlags.NoTruncation |
   ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope |
-  ts.TypeFormatFlags.WriteArrowStyleSignature;
+  ts.TypeFormatFlags.WriteArrowStyleSignature) as ts.TypeFormatFlags;
 
 /** What is exported comes first, and then what is not, and is named by what is. */
 export function describePublicApi(): string {
@@ -73,7 +72,7 @@ class Printer {
       const type = this.#checker.getDeclaredTypeOfSymbol(symbol);
       const members = isUnionOfNames(symbol) ? null : this.#members(type);
       if (members === null) {
-        const inside = ts.TypeFormatFlags.InTypeAlias | flags;
+        const inside = (flags | ts.TypeFormatFlags.InTypeAlias) as ts.TypeFormatFlags;
         lines.push(`type ${symbol.name} = ${this.#checker.typeToString(type, undefined, inside)}`);
         this.#reachParts(type);
       } else lines.push(`type ${symbol.name}`, ...members.map((member) => `  ${member}`));
