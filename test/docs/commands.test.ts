@@ -17,6 +17,8 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run test:pools': 'takes minutes: tests of faults, three times',
   'npm run test:cases':
     'reads what a run of all tests has written; test/unit/scripts/test-case-list.test.ts is about it',
+  'npm run structure':
+    'reads the sources, which are not on the stage; test/unit/scripts/structure is about it',
   'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
