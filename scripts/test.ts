@@ -1,38 +1,30 @@
 /** Runs the tests: starts one MongoDB and one PostgreSQL for all of them, unless their URLs are given. */
 
 import { rmSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { clusterImplementations } from '../src/config/options.ts';
 import {
   startEmbeddedMongo,
   startEmbeddedPostgres,
   type EmbeddedServer,
 } from '../packages/trial-servers/src/servers.ts';
 import { makeServerFolder } from '../test/support/server-folder.ts';
-import { dateStyleVariable, setDateStyle } from '../test/support/date-style.ts';
+import { createClient, dateStyleVariable, setDateStyle } from '../test/support/date-style.ts';
+import { readTestArguments, type TestArguments } from './test-arguments.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';
 
 /**
  * `npm test -- supervisor` runs the files whose path contains the word; `--pool threads` has every run of the command
  * that a test starts use this CLUSTER_IMPLEMENTATION; with `--datestyle German`, the PostgreSQL servers that the tests start give
- * every session this DateStyle. Other flags are those of Node's own runner.
+ * every session this DateStyle; `--cases after.jsonl` writes down all tests that ran, for `npm run test:cases`. Other flags are
+ * those of Node's own runner.
  */
-const {
-  values: { pool, datestyle },
-  positionals: words,
-} = parseArgs({ options: { pool: { type: 'string' }, datestyle: { type: 'string' } }, strict: false });
-const flags = process.argv
-  .slice(2)
-  .filter((argument) => argument.startsWith('-') && !/^--(pool|datestyle)\b/.test(argument));
-if (pool !== undefined) process.env.TEST_CLUSTER_IMPLEMENTATION = String(pool);
-if (datestyle !== undefined) process.env[dateStyleVariable] = String(datestyle);
-const files = listTestFiles(words);
-
-const mistake = findMistake();
+const given = readTestArguments(process.argv.slice(2));
+const mistake = typeof given === 'string' ? given : findUnknown(given);
 if (mistake !== null) console.error(mistake);
-process.exitCode = mistake === null ? await runTests() : 1;
+process.exitCode = typeof given === 'string' || mistake !== null ? 1 : await runTests(given);
 
-async function runTests(): Promise<number> {
+async function runTests({ words, pool, datestyle, cases, flags }: TestArguments): Promise<number> {
+  if (pool !== undefined) process.env.TEST_CLUSTER_IMPLEMENTATION = pool;
+  if (datestyle !== undefined) process.env[dateStyleVariable] = datestyle;
   const dataDir = await makeServerFolder();
   const servers: EmbeddedServer[] = [];
   const startServer = async (start: typeof startEmbeddedMongo): Promise<string> => {
@@ -43,16 +35,41 @@ async function runTests(): Promise<number> {
   try {
     const mongoUrl = process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo));
     const postgresUrl = process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres));
-    if (process.env.TEST_POSTGRES_URL === undefined) await setDateStyle(postgresUrl);
-    return await runTestFiles(files, { mongoUrl, postgresUrl }, flags);
+    if (process.env.TEST_POSTGRES_URL === undefined) await prepare(postgresUrl);
+    return await runTestFiles(listTestFiles(words), { mongoUrl, postgresUrl }, [
+      ...(cases === undefined ? [] : reportCases(cases)),
+      ...flags,
+    ]);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
-function findMistake(): string | null {
-  if (files.length === 0) return `no test file has ${words.join(' or ')} in its path`;
-  if (pool === undefined || clusterImplementations.some((name) => name === pool)) return null;
-  return `--pool must be one of ${clusterImplementations.join(', ')}`;
+/** Of this server nothing has to outlive a crash, and to make and drop databases waits for the disk most of all. */
+async function prepare(postgresUrl: string): Promise<void> {
+  await setDateStyle(postgresUrl);
+  const client = createClient(postgresUrl);
+  await client.connect();
+  try {
+    await client.query('ALTER SYSTEM SET fsync = off');
+    await client.query('SELECT pg_reload_conf()');
+  } finally {
+    await client.end();
+  }
+}
+
+/** A word that chooses nothing is mistyped, or was meant for something else. */
+function findUnknown({ words }: TestArguments): string | null {
+  const unknown = words.find((word) => listTestFiles([word]).length === 0);
+  return unknown === undefined ? null : `no test file has ${unknown} in its path`;
+}
+
+function reportCases(path: string): string[] {
+  const reporter = new URL('./case-reporter.js', import.meta.url).href;
+  return [
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${reporter}`,
+    `--test-reporter-destination=${path}`,
+  ];
 }

@@ -3,7 +3,8 @@
 import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { complete, completionFlag } from './completion.ts';
-import { loadDotEnv, readConfig, type Config } from '../config/config.ts';
+import { readConfig, type Config } from '../config/config.ts';
+import type { Environment } from '../config/option-value.ts';
 import { ExitCode, InterruptedError, stopSignals, UsageError, type StopSignal } from '../common/errors.ts';
 import { settleFlags } from './flags.ts';
 import {
@@ -14,7 +15,6 @@ import {
   type CommandName,
   type Option,
 } from '../config/options.ts';
-import { collectGarbageLess } from '../common/memory.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Interrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -22,7 +22,16 @@ import { holdsUrl } from '../common/redact.ts';
 import { retry, seed, start, status, verify, type CommandOptions } from './commands/start.ts';
 import { examples } from './help.ts';
 import { invoke } from '../config/invocation.ts';
+import type { Output } from './output.ts';
 import { trialServers } from './trial-servers.ts';
+
+/** What a command has around it: of the process, or of who runs it as a function. */
+export interface Surroundings {
+  readonly env: Environment;
+  /** Adds to `env` what is found elsewhere. @throws UsageError */
+  readonly loadEnv?: () => void;
+  readonly output: Output;
+}
 
 /**
  * Parses a command line, and runs the command.
@@ -32,19 +41,20 @@ import { trialServers } from './trial-servers.ts';
  */
 export async function runCommandLine(
   args: readonly string[],
+  { env, loadEnv, output }: Surroundings,
   onSettings: (config: Config) => void = () => undefined,
 ): Promise<number> {
   let exitCode: number = ExitCode.ok;
-  loadDotEnv();
-  collectGarbageLess();
+  loadEnv?.();
   const run =
     (command: CommandName, execute: (config: Config, options: CommandOptions) => Promise<number>) =>
     async (flags: object): Promise<void> => {
-      const config = readConfig(command, flags, process.env);
+      const config = readConfig(command, flags, env);
       onSettings(config);
-      exitCode = await runCommand(config, execute);
+      exitCode = await runCommand(config, output, execute);
     };
   const { own, command } = splitCommand(args);
+  const { columns = 0 } = output.stdout;
   await yargs(args[0] === completionFlag ? own : settleFlags(own))
     .scriptName('mongo2pg')
     .usage('Copies MongoDB collections into PostgreSQL: in parallel, with COPY, every document exactly once.')
@@ -100,9 +110,16 @@ export async function runCommandLine(
       'run the embedded servers until Ctrl-C; `servers psql …` runs a program with them',
       (parser) => addOptions(parser, 'servers'),
       async (flags: object) => {
-        const { dataDir } = readConfig('servers', flags, process.env);
+        const { dataDir } = readConfig('servers', flags, env);
         const { holdServers } = await trialServers.serve();
-        exitCode = await holdServers({ dataDir, command });
+        exitCode = await holdServers(
+          { dataDir, command },
+          {
+            writeLine: (line) => {
+              output.say(line);
+            },
+          },
+        );
       },
     )
     .completion('completion', 'print a completion script for bash and zsh', (current: string) =>
@@ -119,7 +136,7 @@ export async function runCommandLine(
       'dot-notation': false,
     })
     .strict()
-    .wrap(Math.min(110, process.stdout.columns || 110))
+    .wrap(Math.min(maxColumns, columns > 0 ? columns : maxColumns))
     // Only what prints a completion is to end there, and yargs goes on unless it may end the process.
     .exitProcess(args[0] === 'completion' || args[0] === completionFlag)
     .fail((message: string | null, thrown) => {
@@ -134,6 +151,9 @@ export async function runCommandLine(
     .parseAsync();
   return exitCode;
 }
+
+/** Wider lines of help are hard to read. */
+const maxColumns = 110;
 
 /** What yargs does not know it repeats, and a password may have any character. */
 function hideUrls(message: string, args: readonly string[]): string {
@@ -168,9 +188,10 @@ function addOptions<T>(command: Argv<T>, name: CommandName): Argv<T> {
 
 async function runCommand(
   config: Config,
+  output: Output,
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
-  const progress = await createProgress(config.json);
+  const progress = await createProgress(config.json, output);
   const metrics = await openMetrics(config, progress);
   const listeners = metrics === null ? [progress] : [metrics, progress];
   const interrupt = new Interrupt();
@@ -185,7 +206,7 @@ async function runCommand(
 
   for (const signal of stopSignals) process.on(signal, onSignal);
   try {
-    return await execute(config, { progress, listeners, signal: interrupt.signal });
+    return await execute(config, { output, progress, listeners, signal: interrupt.signal });
   } finally {
     progress.close();
     for (const signal of stopSignals) process.off(signal, onSignal);

@@ -1,31 +1,18 @@
 #!/usr/bin/env node
-/** The program: runs the command line, and ends with the exit code that tells the truth. */
+/** The program, as a process. */
 
 import process from 'node:process';
 import { hideBin } from 'yargs/helpers';
-import { runCommandLine } from './command-line.ts';
-import { MigrationError, toWireError } from '../common/errors.ts';
-import type { ErrorEvent } from '../observe/events.ts';
-import { isOn } from '../config/option-value.ts';
-import { flagOf, options } from '../config/options.ts';
-import { outliveReaders, printJson, say } from './output.ts';
+import { collectGarbageLess } from '../common/memory.ts';
+import { loadDotEnv } from '../config/config.ts';
+import { Output } from './output.ts';
+import { runProgram } from './program.ts';
+import { outliveTerminals } from './terminals.ts';
 
-outliveReaders();
-/** Until the settings are read, as the environment and the flags say it. */
-let isJson = isOn(process.env[options.json.env] ?? '') || process.argv.includes(`--${flagOf('json')}`);
-try {
-  process.exitCode = await runCommandLine(hideBin(process.argv), ({ json }) => {
-    isJson = json;
-  });
-} catch (error) {
-  process.exitCode = complain(error);
-}
-
-/** One line: what is wrong, and the way out. A defect of ours shows its stack. */
-function complain(error: unknown): number {
-  const { code, message, fix, exitCode } = toWireError(error);
-  const text = fix === '' ? message : `${message} — ${fix}`;
-  say(error instanceof MigrationError ? `error: ${text}` : text);
-  if (isJson) printJson({ kind: 'error', code, message, fix, exitCode } satisfies ErrorEvent);
-  return exitCode;
-}
+outliveTerminals();
+collectGarbageLess();
+process.exitCode = await runProgram(hideBin(process.argv), {
+  env: process.env,
+  loadEnv: loadDotEnv,
+  output: new Output(process.stdout, process.stderr),
+});

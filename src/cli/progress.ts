@@ -3,7 +3,7 @@
 import { describeEvent } from '../observe/describe-event.ts';
 import type { ProgressEvent, RunEvent } from '../observe/events.ts';
 import type { JobListener } from '../observe/listeners.ts';
-import { printJson, say } from './output.ts';
+import type { Output } from './output.ts';
 import { redact } from '../common/redact.ts';
 
 /** Often enough to see that it lives, seldom enough for a log file. */
@@ -20,19 +20,21 @@ export interface Progress extends JobListener {
   readonly close: () => void;
 }
 
-export async function createProgress(isJson: boolean): Promise<Progress> {
-  if (isJson) return createJsonProgress();
+export async function createProgress(isJson: boolean, output: Output): Promise<Progress> {
+  if (isJson) return createJsonProgress(output);
   // A terminal that does not know its width says 0, by which the spinner would divide its lines, and clear them for ever.
-  const hasWidth = process.stderr.isTTY && process.stderr.columns > 0;
-  return hasWidth ? await createSpinnerProgress() : createPlainProgress();
+  const hasWidth = output.stderr.isTTY === true && (output.stderr.columns ?? 0) > 0;
+  return hasWidth ? await createSpinnerProgress(output) : createPlainProgress(output);
 }
 
 /** Every event as one line on standard output, as it is. */
-function createJsonProgress(): Progress {
+function createJsonProgress(output: Output): Progress {
   return {
-    onEvent: printJson,
+    onEvent: (event) => {
+      output.printJson(event);
+    },
     say: (message) => {
-      printJson({ kind: 'notice', message });
+      output.printJson({ kind: 'notice', message });
     },
     close: () => undefined,
   };
@@ -74,10 +76,10 @@ class Underway {
   }
 }
 
-async function createSpinnerProgress(): Promise<Progress> {
+async function createSpinnerProgress(output: Output): Promise<Progress> {
   const { default: ora } = await import('ora');
   // The run decides what Ctrl-C does, so that stdin stays as it is.
-  const spinner = ora({ stream: process.stderr, discardStdin: false });
+  const spinner = ora({ stream: output.stderr, discardStdin: false });
   const underway = new Underway();
   let line = '';
   const timer = setInterval(() => {
@@ -119,7 +121,7 @@ async function createSpinnerProgress(): Promise<Progress> {
           return;
         case 'cut-over':
           spinner.stop();
-          if (told !== null) say(told);
+          if (told !== null) output.say(told);
           return;
         case 'summary':
         case 'verified':
@@ -127,13 +129,13 @@ async function createSpinnerProgress(): Promise<Progress> {
           return;
         case 'failed':
           end(event.source);
-          if (told !== null) say(told);
+          if (told !== null) output.say(told);
           return;
         case 'notice':
         case 'skipped':
         case 'worker-died':
         case 'retried':
-          if (told !== null) say(told);
+          if (told !== null) output.say(told);
           return;
       }
     },
@@ -144,23 +146,25 @@ async function createSpinnerProgress(): Promise<Progress> {
   };
 }
 
-function createPlainProgress(): Progress {
+function createPlainProgress(output: Output): Progress {
   const underway = new Underway();
   /** How following stands, and what was said of it last: a log of days is not filled with what does not change. */
   let following: string | null = null;
   let said: string | null = null;
   const timer = setInterval(() => {
-    for (const line of underway.describe()) say(line);
-    if (following !== null && following !== said) say(following);
+    for (const line of underway.describe()) output.say(line);
+    if (following !== null && following !== said) output.say(following);
     said = following;
   }, plainLineEveryMs);
   /** All of it was told, and how it stands now is the last of it. */
   const tellLast = (source: string): void => {
-    for (const line of underway.describeOne(source)) say(line);
+    for (const line of underway.describeOne(source)) output.say(line);
     underway.end(source);
   };
   return {
-    say,
+    say: (message) => {
+      output.say(message);
+    },
     onEvent: (event) => {
       if (event.kind === 'progress') {
         underway.update(event);
@@ -174,7 +178,7 @@ function createPlainProgress(): Progress {
       if (event.kind === 'finishing' || event.kind === 'verified') tellLast(event.source);
       if (event.kind === 'failed') underway.end(event.source);
       const told = describeEvent(event);
-      if (told !== null) say(told);
+      if (told !== null) output.say(told);
     },
     close: () => {
       clearInterval(timer);

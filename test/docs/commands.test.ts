@@ -14,12 +14,15 @@ import { fillUsers, preparations, requireCode, type Preparation } from './prepar
 const notRun: Readonly<Record<string, string>> = {
   'npm ci': 'installs what the tests run from; .ci/run begins with it',
   'npm test': 'runs this test',
-  'npm run test:pools': 'takes minutes: tests of faults, twice',
+  'npm run test:pools': 'takes minutes: tests of faults, three times',
+  'npm run test:cases':
+    'reads what a run of all tests has written; test/unit/scripts/test-case-list.test.ts is about it',
+  'npm run structure':
+    'reads the sources, which are not on the stage; test/unit/scripts/structure is about it',
   'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
     'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
-  'npm run structure': 'reads the sources, which are not on the stage; .ci/run does it',
   'npm run soak': 'takes minutes, or hours',
   'npm run fuzz': 'takes minutes, or hours',
   'npm run servers':

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, setScene, type Scene } from '../support/fault.ts';
 
 async function setUnfinished(t: TestContext): Promise<Scene> {
-  const scene = await setScene(t);
+  const scene = await setScene(t, undefined, plainPool);
   const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@20' });
   assert.equal((await scene.run(failpoints.env)).signal, 'SIGKILL');
   return scene;
@@ -59,7 +60,7 @@ describe('an unfinished run', () => {
 
   it('is not continued from another source', async (t) => {
     const scene = await setUnfinished(t);
-    const other = await setScene(t, 10);
+    const other = await setScene(t, 10, plainPool);
     const refused = await scene.run({ MONGO_DB: other.env.MONGO_DB ?? '' });
     assertCode(refused, ExitCode.usage);
     assert.match(refused.stderr, /its source was \w+\.things and is now \w+\.things/);
@@ -70,7 +71,7 @@ describe('an unfinished run', () => {
 
 describe('a finished run', () => {
   it('is not run again by accident, and is with --restart', async (t) => {
-    const scene = await setScene(t, 100);
+    const scene = await setScene(t, 100, plainPool);
     assertCode(await scene.run(), 0);
     for (const args of [[], ['--if-exists', 'append']]) {
       const again = await scene.run({}, ...args);
@@ -93,7 +94,7 @@ describe('a finished run', () => {
   });
 
   it('that appended to rows that were there cannot be begun anew without them', async (t) => {
-    const scene = await setScene(t, 100);
+    const scene = await setScene(t, 100, plainPool);
     await scene.query(
       `CREATE TABLE things (_id integer, text text, even boolean, _extra jsonb); INSERT INTO things VALUES (-1, 'mine')`,
     );

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool } from '../support/cli.ts';
 import { dumpArchive, dumpBson } from '../support/dump.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
@@ -33,7 +34,7 @@ const filter = '{"text": {"$type": "string"}, "number": {"$exists": false}}';
 describe('a dump as the source', () => {
   for (const name of ['things.bson', 'things-by-a-filter.bson', 'all.archive.gz']) {
     it(`${name}: the primary killed in the middle, the same command finishes`, async (t) => {
-      const scene = await setScene(t, 2_000);
+      const scene = await setScene(t, 2_000, plainPool);
       const raw = await readRaw(scene);
       const isArchive = name === 'all.archive.gz';
       const isFiltered = name === 'things-by-a-filter.bson';

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
-import { cleanUp } from '../support/embedded.ts';
+import { plainPool } from '../support/cli.ts';
+import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setSceneOn } from '../support/fault.ts';
+import { act, assertCode, setSceneOn } from '../support/fault.ts';
 import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../support/private-servers.ts';
 import { createSandbox } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
+
+/** The driver waits for a server only so long, and then tells the tool. */
+function impatient(mongoUrl = ''): string {
+  const url = new URL(mongoUrl);
+  url.searchParams.set('serverSelectionTimeoutMS', '500');
+  return url.href;
+}
 
 describe('MongoDB', () => {
   let mongo: PrivateServer<MongoStopMode>;
@@ -22,11 +30,12 @@ describe('MongoDB', () => {
     cleanUp(t, () => sandbox.remove());
     const proxy = await startProxy({ port: mongo.port });
     cleanUp(t, () => proxy.close());
-    const scene = await setSceneOn(t, {
+    const servers = {
       mongoUrl: mongo.url,
       postgresUrl: sandbox.postgresUrl,
       commandMongoUrl: proxy.url(mongo.url),
-    });
+    };
+    const scene = await setSceneOn(t, servers, undefined, plainPool);
     return { scene, proxy };
   }
 
@@ -35,10 +44,12 @@ describe('MongoDB', () => {
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const running = scene.run(failpoints.env);
     await failpoints.waitUntilFired('primary-after-ack');
-    assert.ok(proxy.connections > 0);
-    proxy.cut();
+    const isCut = proxy.cutAt('singleBatch');
     await failpoints.resume('primary-after-ack');
-    assertCode(await running, 0);
+    await isCut;
+    const run = await running;
+    assertCode(run, 0);
+    assert.match(run.notices, /MongoDB is tried again/);
     await scene.assertEqual();
   });
 
@@ -60,10 +71,16 @@ describe('MongoDB', () => {
     it(`stopped (${mode}) and started again in mid-run: the page is read again`, async (t) => {
       const { scene } = await setSceneBehindProxy(t);
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
-      const running = scene.run(failpoints.env);
+      let isTriedAgain = false;
+      const started = scene.start({ ...failpoints.env, MONGO_URL: impatient(scene.env.MONGO_URL) });
+      const running = act(started, (event) => {
+        isTriedAgain ||= event.kind === 'retried' && event.server === 'mongodb';
+      });
       await failpoints.waitUntilFired('primary-after-ack');
       await mongo.stop(mode);
       await failpoints.resume('primary-after-ack');
+      // It is away until a page was asked for.
+      await waitUntil('a page is tried again', () => Promise.resolve(isTriedAgain));
       await mongo.start();
       assertCode(await running, 0);
       await scene.assertEqual();
@@ -73,9 +90,8 @@ describe('MongoDB', () => {
   it('gone for longer than RETRY_SECONDS: the run stops, and the same command resumes', async (t) => {
     const { scene } = await setSceneBehindProxy(t);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
-    const url = new URL(scene.env.MONGO_URL ?? '');
-    url.searchParams.set('serverSelectionTimeoutMS', '500');
-    const running = scene.run({ ...failpoints.env, MONGO_URL: url.href, RETRY_SECONDS: '1' });
+    const env = { ...failpoints.env, MONGO_URL: impatient(scene.env.MONGO_URL), RETRY_SECONDS: '1' };
+    const running = scene.run(env);
     await failpoints.waitUntilFired('primary-after-ack');
     await mongo.stop();
     await failpoints.resume('primary-after-ack');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool } from '../support/cli.ts';
 import { takeFailCommand } from '../support/fail-command.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
@@ -32,7 +33,7 @@ describe('MongoDB answers a page with an error', () => {
     ['the connection is closed', { closeConnection: true }],
   ] as const) {
     it(`${what}: the page is read again`, async (t) => {
-      const scene = await setScene(t);
+      const scene = await setScene(t, undefined, plainPool);
       const run = await runFailing(t, scene, 3, data);
       assertCode(run, 0);
       assert.match(run.notices, /retrying MongoDB/);
@@ -41,7 +42,7 @@ describe('MongoDB answers a page with an error', () => {
   }
 
   it('that does not pass (not authorised): the run stops at once, and the same command resumes', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     const run = await runFailing(t, scene, 1, { errorCode: 13 });
     assertCode(run, ExitCode.source);
     assert.doesNotMatch(run.notices, /tried again/);

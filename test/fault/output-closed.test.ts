@@ -5,7 +5,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { cliPath, startCli, type CliResult, type RunningCli, type StartOptions } from '../support/cli.ts';
+import {
+  cliPath,
+  plainPool,
+  pool,
+  startCli,
+  type CliResult,
+  type RunningCli,
+  type StartOptions,
+} from '../support/cli.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 
@@ -27,7 +35,7 @@ describe('output that nobody takes any more', () => {
   }
 
   function startInto(scene: Scene, args: string[], options: StartOptions): RunningCli {
-    return startCli(args, { ...scene.env, CLUSTER_IMPLEMENTATION: 'inline' }, options);
+    return startCli(args, { ...scene.env, CLUSTER_IMPLEMENTATION: plainPool }, options);
   }
 
   for (const [name, args] of [
@@ -35,7 +43,7 @@ describe('output that nobody takes any more', () => {
     ['stderr', []],
   ] as const) {
     it(`${name} closed by its reader: the run goes on quietly, and its code tells how it went`, async (t) => {
-      const scene = await setScene(t);
+      const scene = await setScene(t, undefined, plainPool);
       const run = await leave(scene, name, [...args]);
       assertCode(run, 0);
       assert.doesNotMatch(run.stderr, /EPIPE|\n\s+at /);
@@ -53,15 +61,15 @@ describe('output that nobody takes any more', () => {
     await scene.assertEqual();
   });
 
-  for (const [size, isWide] of [
-    ['of 80 columns', true],
-    ['that does not know its width', false],
+  for (const [size, isWide, implementation] of [
+    ['of 80 columns', true, pool],
+    ['that does not know its width', false, plainPool],
   ] as const) {
     it(
       `a terminal ${size} that is closed: drains as on SIGTERM, with 129`,
       { skip: withoutTerminal },
       async (t) => {
-        const scene = await setScene(t, 20_000);
+        const scene = await setScene(t, 20_000, implementation);
         const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-terminal-'));
         cleanUp(t, () => rm(folder, { recursive: true }));
         const code = join(folder, 'code');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool, pool } from '../support/cli.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
@@ -22,12 +23,12 @@ async function raise(scene: Scene, code: string, times: number): Promise<void> {
 }
 
 describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
-  for (const [what, code] of [
-    ['a full disk', '53100'],
-    ['no memory', '53200'],
+  for (const [what, code, implementation] of [
+    ['a full disk', '53100', pool],
+    ['no memory', '53200', plainPool],
   ] as const) {
     it(`${what} (${code}): the run stops with the reason; once it is mended the same command resumes`, async (t) => {
-      const scene = await setScene(t);
+      const scene = await setScene(t, undefined, implementation);
       await raise(scene, code, 1_000);
       const stopped = await scene.run();
       assertCode(stopped, ExitCode.target);
@@ -40,13 +41,13 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     });
   }
 
-  for (const [what, code] of [
-    ['a deadlock', '40P01'],
-    ['a statement that was cancelled', '57014'],
-    ['a lock not to be had', '55P03'],
+  for (const [what, code, implementation] of [
+    ['a deadlock', '40P01', pool],
+    ['a statement that was cancelled', '57014', plainPool],
+    ['a lock not to be had', '55P03', plainPool],
   ] as const) {
     it(`${what} (${code}): the batch is done again`, async (t) => {
-      const scene = await setScene(t);
+      const scene = await setScene(t, undefined, implementation);
       await raise(scene, code, 3);
       assertCode(await scene.run(), 0);
       const [row] = await scene.query<{ last: string }>('SELECT last_value AS last FROM raised');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
+import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn } from '../support/fault.ts';
 import {
@@ -38,7 +39,7 @@ describe('PostgreSQL', () => {
   }
 
   it('that crashes and takes back what was acked: it is read again', async (t) => {
-    const scene = await setSceneOn(t, servers());
+    const scene = await setSceneOn(t, servers(), undefined, plainPool);
     // Nothing goes to disk by itself for a while, so that asynchronous commits are lost for certain.
     await scene.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
     await scene.query("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
@@ -60,7 +61,7 @@ describe('PostgreSQL', () => {
   });
 
   it('restarted while the primary key is built: it is built again', async (t) => {
-    const scene = await setSceneOn(t, servers());
+    const scene = await setSceneOn(t, servers(), undefined, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
     const running = scene.run(failpoints.env);
     await failpoints.waitUntilFired('primary-in-index-build');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { it } from 'node:test';
+import { plainPool } from '../support/cli.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
@@ -16,7 +17,7 @@ async function countSessions(scene: Scene, condition: string): Promise<number> {
 }
 
 it('the primary killed while Postgres builds the key for it: Postgres gives it up, and the next one builds it', async (t) => {
-  const scene = await setScene(t);
+  const scene = await setScene(t, undefined, plainPool);
   const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
   const running = scene.start(failpoints.env);
   await failpoints.waitUntilFired('primary-in-index-build');

@@ -8,15 +8,25 @@ import { assertCode, setScene, withoutProcess } from '../support/fault.ts';
 // Each waits for the ten seconds that such a worker is given, which they can do together.
 describe(
   'the primary killed while a worker is stopped in the middle of a batch',
-  { concurrency: 2, skip: withoutProcess },
+  { concurrency: 3, skip: withoutProcess },
   () => {
     const ways = [
       { name: 'the same command', args: [], said: /continuing run 1/ },
       { name: 'a new beginning', args: ['--restart'], said: /removed the table/ },
+      // What is not tracked is told as the state `disabled`, and of no age.
+      {
+        name: 'the same command, without track_activities,',
+        args: [],
+        said: /continuing run 1/,
+        track: 'off',
+      },
     ] as const;
-    for (const { name, args, said } of ways) {
+    for (const { name, args, said, ...settings } of ways) {
       it(`${name} ends the session of that worker, and copies its batch`, async (t) => {
         const scene = await setScene(t);
+        const { track = 'on' } = { ...settings };
+        const database = new URL(scene.env.POSTGRES_URL ?? '').pathname.slice(1);
+        await scene.query(`ALTER DATABASE ${database} SET track_activities = ${track}`);
         const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
         const first = scene.start(failpoints.env);
         const stopped = await failpoints.waitUntilFired('worker-before-commit');
@@ -30,7 +40,8 @@ describe(
         await exited;
         const open = await scene.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database()
-            AND application_name = 'mongo2pg worker' AND state = 'idle in transaction'`,
+            AND application_name = 'mongo2pg worker' AND state = $1`,
+          [track === 'on' ? 'idle in transaction' : 'disabled'],
         );
         assert.ok(open.length > 0, 'it has left a batch open');
 

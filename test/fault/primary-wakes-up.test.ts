@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { plainPool, pool } from '../support/cli.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
@@ -49,7 +50,8 @@ describe('a primary that wakes up after another has taken its run over', () => {
   ] as const;
   for (const [failpoint, hit] of places) {
     it(`at ${failpoint}: ends with an error and doubles nothing`, async (t) => {
-      const scene = await setScene(t);
+      // Later on workers have nothing to do with it.
+      const scene = await setScene(t, undefined, failpoint === 'primary-after-ack' ? pool : plainPool);
       const { first, second } = await overtake(t, scene, failpoint, hit);
       assert.match(second.notices, /continuing run 1/);
       assertCode(first, ExitCode.target);
@@ -69,7 +71,7 @@ describe('a primary that wakes up after another has taken its run over', () => {
   });
 
   it('leaves the ledger as it is', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const running = scene.start(failpoints.env);
     const first = act(running, () => undefined);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, documentsOf, setScene, type Scene } from '../support/fault.ts';
 
@@ -32,7 +33,7 @@ async function assertLeftAlone(scene: Scene, committed: readonly string[]): Prom
 
 describe('a run in several ranges', () => {
   it('killed with several half read: goes on within each, with other numbers of readers', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@12' });
     const killed = await scene.run({ ...failpoints.env, READ_RANGES: '3' });
     assert.equal(killed.signal, 'SIGKILL');
@@ -48,7 +49,7 @@ describe('a run in several ranges', () => {
   });
 
   it('what one reader has left is split among several; killed in between, each part is finished', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     assert.equal((await scene.run({ ...first.env, READ_RANGES: '1' })).signal, 'SIGKILL');
     assert.equal((await readRanges(scene)).length, 1);
@@ -68,7 +69,7 @@ describe('a run in several ranges', () => {
   });
 
   it('overtaken while it splits: ends, and changes no range of the other', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     assert.equal((await scene.run({ ...first.env, READ_RANGES: '1' })).signal, 'SIGKILL');
     const paused = await setFailpoints(t, { 'primary-after-split': 'pause' });
@@ -82,7 +83,7 @@ describe('a run in several ranges', () => {
   });
 
   it('documents inserted and deleted in every range meanwhile: those that stay arrive once', async (t) => {
-    const scene = await setScene(t);
+    const scene = await setScene(t, undefined, plainPool);
     await scene.collection.deleteMany({ even: false });
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@3' });
     const running = scene.run({ ...failpoints.env, READ_RANGES: '3' });

@@ -7,6 +7,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { plainPool } from '../support/cli.ts';
 import { dumpBson } from '../support/dump.ts';
 import { cleanUp, makeDirectory } from '../support/embedded.ts';
 import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
@@ -125,7 +126,7 @@ async function countRows(scene: Scene, condition: string): Promise<number> {
 }
 
 function set(t: TestContext): Promise<Scene> {
-  return setScene(t, count, 'inline');
+  return setScene(t, count, plainPool);
 }
 
 describe('the collection of a run', () => {
@@ -249,9 +250,10 @@ describe('the collection of a run on a server that tells no UUID', () => {
     const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), rewrite });
     cleanUp(t, () => proxy.close());
     const { postgresUrl } = sandbox;
-    return await setSceneOn(t, { mongoUrl, postgresUrl, commandMongoUrl: proxy.url(mongoUrl) }, count);
+    const servers = { mongoUrl, postgresUrl, commandMongoUrl: proxy.url(mongoUrl) };
+    return await setSceneOn(t, servers, count, plainPool);
   }
-  const pause = { point: 'primary-after-ack', hit: 12, env: { CLUSTER_IMPLEMENTATION: 'inline' } } as const;
+  const pause = { point: 'primary-after-ack', hit: 12 } as const;
 
   it('dropped: the run is not finished', async (t) => {
     const scene = await setWithoutUuid(t);
@@ -268,7 +270,7 @@ describe('the collection of a run on a server that tells no UUID', () => {
     assert.match(run.stderr, /none of the documents that were read last of \w+\.things is there any more/);
     assert.equal(await countRows(scene, '_id >= 10000'), 0);
     const committed = await countRows(scene, 'true');
-    const again = await scene.run(pause.env);
+    const again = await scene.run();
     assertCode(again, ExitCode.source);
     assert.equal(await countRows(scene, 'true'), committed);
     await assertUnfinished(scene);
@@ -355,9 +357,9 @@ describe('the server of a run', () => {
   it('killed, and started on an empty data folder: the run is not finished', async (t) => {
     const sandbox = await createSandbox();
     cleanUp(t, () => sandbox.remove());
-    const scene = await setSceneOn(t, { mongoUrl: mongo.url, postgresUrl: sandbox.postgresUrl }, count);
-    const env = { CLUSTER_IMPLEMENTATION: 'inline' };
-    const run = await actAt(t, scene, { point: 'primary-after-ack', hit: 5, env }, async () => {
+    const servers = { mongoUrl: mongo.url, postgresUrl: sandbox.postgresUrl };
+    const scene = await setSceneOn(t, servers, count, plainPool);
+    const run = await actAt(t, scene, { point: 'primary-after-ack', hit: 5 }, async () => {
       await mongo.stop('kill');
       await rm(join(mongo.dataDir, 'mongo', 'data'), { recursive: true });
       await mongo.start();

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, setScene } from '../support/fault.ts';
 
 it('documents inserted and deleted during the run: those that were there all the time arrive once', async (t) => {
-  const scene = await setScene(t);
+  const scene = await setScene(t, undefined, plainPool);
   const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
   const running = scene.run(failpoints.env);
   await failpoints.waitUntilFired('primary-after-ack');

@@ -1,14 +1,17 @@
-/** Runs the built command line as a user does, in a process of its own. */
+/** Runs the built command line: as a user does, in a process of its own, or as a function in the test's. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { runProgram } from '../../src/cli/program.ts';
+import { activateFailpoints } from '../../src/common/failpoints/failpoints.ts';
 import type { ClusterImplementation } from '../../src/config/config.ts';
 import type { RunEvent, StartedEvent } from '../../src/observe/events.ts';
-import { clusterImplementations } from '../../src/config/options.ts';
-import { stepDownDuring } from './step-down.ts';
+import { clusterImplementations, optionNames, options } from '../../src/config/options.ts';
+import { HeardOutput } from './heard-output.ts';
+import { stepDownDuring, stepDownVariable } from './step-down.ts';
 
 /** The program. */
 export const cliPath = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -30,6 +33,12 @@ const named = process.env.TEST_CLUSTER_IMPLEMENTATION as ClusterImplementation |
 
 /** How workers run where a test does not say it: what `npm test -- --pool` names. */
 export const pool: ClusterImplementation = named ?? 'cluster';
+
+/**
+ * How they run where that is not the subject: as connections of the command's own process. With `--pool cluster` such a
+ * test too tries processes out.
+ */
+export const plainPool: ClusterImplementation = named ?? 'inline';
 
 /** For the quick choice of tests that goes over all ways to run workers, unless one is named. */
 export const everyPool: readonly ClusterImplementation[] =
@@ -67,11 +76,89 @@ export function startCli(
   return { process: child, result };
 }
 
-export async function runCli(
+/** In a process: for what is about processes, such as the pool, signals, a sudden end, or the files of a folder. */
+export async function runProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<CliResult> {
   return await startCli(args, env).result;
+}
+
+/**
+ * Where processes are not the subject: inline, and as a function of this process where it can be one, as it takes most of
+ * a small run's time to start a process and its workers.
+ */
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> {
+  const whole = { CLUSTER_IMPLEMENTATION: plainPool, ...env };
+  // Failpoints are those of a whole process.
+  const isAlone = functions === 0 || (!hasFailpoints && env.MONGO2PG_FAILPOINTS === undefined);
+  return isAlone && canBeFunction(args, whole)
+    ? await runFunction(args, whole)
+    : await runProcess(args, whole);
+}
+
+/** How many commands run as functions of this process. */
+let functions = 0;
+let hasFailpoints = false;
+
+async function runFunction(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> {
+  const heard = new HeardOutput();
+  functions++;
+  const deactivate = env.MONGO2PG_FAILPOINTS === undefined ? null : activateFailpoints(env);
+  hasFailpoints ||= deactivate !== null;
+  try {
+    const code = await inTime(args, runProgram(args, { env, output: heard.output }));
+    return { code, signal: null, ...heard.texts };
+  } finally {
+    functions--;
+    hasFailpoints &&= deactivate === null;
+    deactivate?.();
+  }
+}
+
+const knownVariables: ReadonlySet<string> = new Set([
+  ...optionNames.map((name) => options[name].env),
+  'MONGO2PG_FAILPOINTS',
+  'MONGO2PG_FAILPOINTS_DIR',
+]);
+
+/** What a failpoint does to the process in which it is reached. */
+const deadly = /=(kill|exit|hang)/;
+
+/** Commands and flags that end the process, or have the standard output to themselves. */
+const processWords = ['servers', 'completion', '--help', '--version'];
+
+/** Other variables are read as a process begins, by Node or by a driver. */
+export function canBeFunction(args: readonly string[], env: Readonly<Record<string, string>>): boolean {
+  return (
+    env.CLUSTER_IMPLEMENTATION === 'inline' &&
+    process.env[stepDownVariable] === undefined &&
+    Object.keys(env).every((name) => knownVariables.has(name)) &&
+    !deadly.test(env.MONGO2PG_FAILPOINTS ?? '') &&
+    !args.some((word) => processWords.includes(word))
+  );
+}
+
+/** Far longer than any command of a test takes. */
+const limitMs = 120_000;
+
+/** What hangs in this process nobody can kill but with it, and then the runner tells of the file. */
+async function inTime<T>(args: readonly string[], work: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => {
+    console.error(`mongo2pg ${args.join(' ')} has not ended within ${limitMs} ms`);
+    process.exit(1);
+  }, limitMs);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The processes in which the workers are: where they are not of their own, that of the primary. */

@@ -156,7 +156,7 @@ export async function spawnHold(
 ): Promise<{ child: ChildProcess; lines: readonly string[]; exited: Promise<number | null> }> {
   const module = new URL('../../packages/trial-servers/src/serve.js', import.meta.url).href;
   const code = `import { holdServers } from ${JSON.stringify(module)};
-    process.exitCode = await holdServers({ dataDir: ${JSON.stringify(dataDir)}, command: [] });`;
+    process.exitCode = await holdServers({ dataDir: ${JSON.stringify(dataDir)}, command: [] }, { writeLine: (line) => console.error(line) });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     stdio: ['ignore', 'inherit', 'pipe'],
   });

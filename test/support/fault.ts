@@ -9,12 +9,13 @@ import type pg from 'pg';
 import type { ClusterImplementation } from '../../src/config/config.ts';
 import { describeEvent } from '../../src/observe/describe-event.ts';
 import type { RunEvent, Summary } from '../../src/observe/events.ts';
-import { pool, readEvents, startCli, type CliResult, type RunningCli } from './cli.ts';
+import { canBeFunction, pool, readEvents, runCli, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { createClient } from './date-style.ts';
 import { cleanUp } from './embedded.ts';
 import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
+import { giveSandboxBack, takeSandbox } from './used-sandboxes.ts';
 
 export interface Scene {
   readonly collection: Collection;
@@ -64,8 +65,8 @@ export const killed = {
  * @param implementation how the workers of its runs run
  */
 export async function setScene(t: TestContext, count = 3_000, implementation = pool): Promise<Scene> {
-  const sandbox = await createSandbox();
-  cleanUp(t, () => sandbox.remove());
+  const sandbox = await takeSandbox();
+  cleanUp(t, () => giveSandboxBack(sandbox));
   await fill(sandbox.db.collection(name), count);
   const env = { ...sandbox.env, CLUSTER_IMPLEMENTATION: implementation };
   return sceneOf(t, sandbox.db, sandbox.client, env);
@@ -81,6 +82,7 @@ export async function setSceneOn(
     readonly commandPostgresUrl?: string;
   },
   count = 3_000,
+  implementation = pool,
 ): Promise<Scene> {
   const mongo = await MongoClient.connect(servers.mongoUrl);
   cleanUp(t, () => mongo.close());
@@ -98,6 +100,7 @@ export async function setSceneOn(
     MONGO_URL: servers.commandMongoUrl ?? servers.mongoUrl,
     MONGO_DB: db.databaseName,
     POSTGRES_URL: servers.commandPostgresUrl ?? servers.postgresUrl,
+    CLUSTER_IMPLEMENTATION: implementation,
   });
 }
 
@@ -126,7 +129,11 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
     client,
     env,
     start,
-    run: async (more, ...args) => read(await start(more, ...args).result),
+    run: async (more = {}, ...args) => {
+      const whole = { CLUSTER_IMPLEMENTATION: pool, ...env, ...more };
+      const isFunction = canBeFunction(args, whole);
+      return read(await (isFunction ? runCli([...args, '--json'], whole) : start(more, ...args).result));
+    },
     assertEqual: (options) => assertEqualTable(collection, client, name, options),
     query: async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []) =>
       (await client.query<Row>(sql, values)).rows,

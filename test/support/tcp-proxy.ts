@@ -23,6 +23,8 @@ export interface Proxy {
   goSilent(direction?: Direction): void;
   /** Resets all connections. */
   cut(): void;
+  /** Resets all connections in place of passing on the next that a client says with these words. @returns when that was so */
+  cutAt(words: string): Promise<void>;
   /** From now on a new connection is refused; those that are there stay. */
   refuse(): void;
   /** Lets new connections pass again. */
@@ -52,8 +54,14 @@ export async function startProxy({
   const links = new Set<Link>();
   const bytes = { toServer: 0, toClient: 0 };
   let isSilent = false;
+  let trap: { readonly words: string; readonly spring: () => void } | undefined;
+  const hear = (piece: Buffer): boolean => {
+    if (trap === undefined || !piece.includes(trap.words)) return true;
+    trap.spring();
+    return false;
+  };
   const accept = (client: Socket): void => {
-    const link = new Link(client, isSilent ? undefined : serverPort, latencyMs / 2, bytes, rewrite);
+    const link = new Link(client, isSilent ? undefined : serverPort, latencyMs / 2, bytes, rewrite, hear);
     links.add(link);
     void link.ended.then(() => links.delete(link));
   };
@@ -79,6 +87,16 @@ export async function startProxy({
     },
     cut() {
       for (const link of links) link.cut();
+    },
+    cutAt(words) {
+      return new Promise((resolve) => {
+        const spring = (): void => {
+          trap = undefined;
+          for (const link of links) link.cut();
+          resolve();
+        };
+        trap = { words, spring };
+      });
     },
     refuse() {
       server.close();
@@ -111,6 +129,8 @@ class Link {
   readonly #delayMs: number;
   readonly #bytes: Record<Direction, number>;
   readonly #rewrite: (piece: Buffer) => Buffer;
+  /** False for what is not passed on. */
+  readonly #hear: (piece: Buffer) => boolean;
   readonly #silent = new Set<Direction>();
 
   /** Without a server's port it is silent from the start. */
@@ -120,9 +140,11 @@ class Link {
     delayMs: number,
     bytes: Record<Direction, number>,
     rewrite: (piece: Buffer) => Buffer,
+    hear: (piece: Buffer) => boolean,
   ) {
     this.#delayMs = delayMs;
     this.#rewrite = rewrite;
+    this.#hear = hear;
     this.#bytes = bytes;
     if (serverPort === undefined) {
       this.#sockets = [client];
@@ -159,6 +181,7 @@ class Link {
 
   #relay(from: Socket, to: Socket, direction: Direction): void {
     from.on('data', (data) => {
+      if (direction === 'toServer' && !this.#hear(data)) return;
       const chunk = direction === 'toClient' ? this.#rewrite(data) : data;
       this.#pass(direction, () => {
         this.#bytes[direction] += chunk.length;

@@ -3,14 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { ExitCode, stopSignals, UsageError } from '../../../src/common/errors.ts';
-import { say } from '../../../src/cli/output.ts';
 import { hasCode } from '../../../src/common/fs-errors.ts';
 import { startEmbeddedMongo, startEmbeddedPostgres } from './servers.ts';
 import type { EmbeddedPostgres, EmbeddedServer } from './servers.ts';
 
 export interface HoldOptions {
-  /** Takes a line for the user; stderr unless told otherwise, since stdout is the command's. */
-  readonly writeLine?: (line: string) => void;
+  /** Takes a line for the user; not by standard output, which is the command's. */
+  readonly writeLine: (line: string) => void;
 }
 
 interface Servers {
@@ -24,7 +23,7 @@ interface Servers {
  */
 export async function holdServers(
   config: { readonly dataDir: string; readonly command: readonly string[] },
-  { writeLine = say }: HoldOptions = {},
+  { writeLine }: HoldOptions,
 ): Promise<number> {
   const servers = await startBoth(config.dataDir, writeLine);
   try {

@@ -8,7 +8,6 @@ import { finishTable } from '../../postgres/table/finish-table.ts';
 import { findRunById } from '../../postgres/ledger/runs.ts';
 import { checkCutover, cutOver, type CutoverOptions } from '../../run/follow/cutover.ts';
 import { verifyWith, withBothSides } from '../../run/verify/verify.ts';
-import { print } from '../output.ts';
 import { describeVerification } from '../text/verification.ts';
 import { type CommandOptions, withServers } from './start.ts';
 
@@ -21,7 +20,8 @@ async function cutOverWith(config: Config, options: CommandOptions): Promise<Exi
   const { signal, progress } = options;
   const printer: JobListener = {
     onEvent: (event) => {
-      if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
+      if (event.kind === 'verified' && !config.json)
+        options.output.print(`\n${describeVerification(event)}\n`);
     },
   };
   const { onEvent } = new Listeners([...options.listeners, printer]);

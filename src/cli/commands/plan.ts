@@ -15,7 +15,7 @@ import { openSource } from '../../run/connections.ts';
 import type { Source } from '../../source/source.ts';
 import { noUrl } from '../../config/secret-url.ts';
 import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
-import { findLoss, print, say } from '../output.ts';
+import type { Output } from '../output.ts';
 import { invoke } from '../../config/invocation.ts';
 
 /** @throws MigrationError */
@@ -39,7 +39,7 @@ export async function plan(config: Config, options: CommandOptions): Promise<Exi
 async function planCollection(
   source: Source,
   config: Config,
-  { progress, signal }: CommandOptions,
+  { output, progress, signal }: CommandOptions,
 ): Promise<void> {
   const table = chooseTable(config.postgresSchema, config.mongoCollection, null);
   const made = await inferPlan(source, table, config);
@@ -54,7 +54,7 @@ async function planCollection(
   progress.close();
   const describeRisks =
     risks.length === 0 ? 'no risks found' : `risks:\n${risks.map((risk) => `- ${risk}\n`).join('')}`;
-  say(
+  output.say(
     [
       `${source.name}: a plan from ${file.sampled ?? ''}`,
       '',
@@ -64,13 +64,17 @@ async function planCollection(
       describeRisks,
     ].join('\n'),
   );
-  await write(formatPlanFile(file), config);
+  await write(formatPlanFile(file), config, output);
 }
 
-async function write(text: string, { out, force }: Pick<Config, 'out' | 'force'>): Promise<void> {
+async function write(
+  text: string,
+  { out, force }: Pick<Config, 'out' | 'force'>,
+  output: Output,
+): Promise<void> {
   if (out === undefined) {
-    print(text);
-    const loss = await findLoss();
+    output.print(text);
+    const loss = await output.findLoss();
     if (loss === null) return;
     // Half of a plan would be taken for a plan.
     throw new UsageError(`the plan could not be written to standard output (${loss})`, {
@@ -90,7 +94,7 @@ async function write(text: string, { out, force }: Pick<Config, 'out' | 'force'>
     });
   }
   const shown = relative('', out);
-  say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
+  output.say(`wrote ${shown}; read it, change it, and use it: ${invoke('start', `--plan ${shown}`)}`);
 }
 
 function refuseToOverwrite(path: string): UsageError {

@@ -11,7 +11,7 @@ import { warmUp } from '../../workers/pool/warm-pool.ts';
 import type { Progress } from '../progress.ts';
 import { describeOutcome, describeSummary, describeUnexpectedAmount } from '../text/summary.ts';
 import { formatCount } from '../../common/format.ts';
-import { print, printJson, say } from '../output.ts';
+import type { Output } from '../output.ts';
 import { namesSeveral } from '../../config/collection-choice.ts';
 import { noUrl, SecretUrl } from '../../config/secret-url.ts';
 import { describeVerification } from '../text/verification.ts';
@@ -21,6 +21,7 @@ import { invoke } from '../../config/invocation.ts';
 import type { PlanFile } from '../../plan/file/plan-schema.ts';
 
 export interface CommandOptions {
+  readonly output: Output;
   readonly progress: Progress;
   /** Whoever hears of the work: `progress` is one of them. */
   readonly listeners: readonly JobListener[];
@@ -40,15 +41,15 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
       await seedIfEmpty({ ...config, ...urls }, options);
     const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
     // At once: whatever the comparison meets, what was copied is told.
-    reportCopied(config, copied);
+    reportCopied(config, options.output, copied);
     return {
       outcome: copied,
       verified: config.verify ? await compareCopied({ ...config, ...urls }, options, copied) : nothing,
     };
   });
   options.progress.close();
-  reportFailures(config, verified.failures);
-  await tellOfEmbedded(config, outcome);
+  reportFailures(config, options.output, verified.failures);
+  await tellOfEmbedded(config, options.output, outcome);
   const [failure] = [...outcome.failures, ...verified.failures];
   if (failure !== undefined) return failure.exitCode;
   if (!verified.summaries.every(isProven)) return ExitCode.different;
@@ -98,8 +99,8 @@ async function lookOnly(
   const { dryRun } = await import('../../run/dry-run.ts');
   const isSeeded = config.mongoUrl.is(embedded);
   const onEvent = (event: DryRunEvent): void => {
-    if (config.json) printJson(event);
-    else print(`${describeDryRun(event)}\n`);
+    if (config.json) options.output.printJson(event);
+    else options.output.print(`${describeDryRun(event)}\n`);
   };
   return await withServers(config, options, (urls) =>
     dryRun({ ...config, ...urls }, { ...more, isSeeded, onEvent, signal: options.signal }),
@@ -112,7 +113,7 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
     compareAll({ ...config, ...urls }, options),
   );
   options.progress.close();
-  reportFailures(config, failures);
+  reportFailures(config, options.output, failures);
   // That something differs is known for certain, whatever else could not be compared.
   const isDifferent =
     !summaries.every(isProven) || failures.some(({ exitCode }) => exitCode === ExitCode.different);
@@ -122,24 +123,24 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
 /** Tells of each collection as soon as it is compared: what comes after may take hours, or fail. */
 async function compareAll(
   config: Config,
-  { listeners, signal }: CommandOptions,
+  { output, listeners, signal }: CommandOptions,
   leftOut: ReadonlySet<string> = new Set(),
 ): Promise<Verified> {
   // Loads the driver, which `start` loads only once its workers come up.
   const { verify: compare } = await import('../../run/verify/verify.ts');
   const printer: JobListener = {
     onEvent: (event) => {
-      if (event.kind === 'verified' && !config.json) print(`\n${describeVerification(event)}\n`);
+      if (event.kind === 'verified' && !config.json) output.print(`\n${describeVerification(event)}\n`);
     },
   };
   return await compare(config, { listeners: [...listeners, printer], signal, leftOut });
 }
 
-function reportFailures({ json }: Pick<Config, 'json'>, failures: readonly Failure[]): void {
+function reportFailures({ json }: Pick<Config, 'json'>, output: Output, failures: readonly Failure[]): void {
   for (const failure of failures) {
     const { source, message, fix } = failure;
-    if (json) printJson({ kind: 'error', ...failure } satisfies ErrorEvent);
-    say(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}`);
+    if (json) output.printJson({ kind: 'error', ...failure } satisfies ErrorEvent);
+    output.say(`error: ${source}: ${message}${fix === '' ? '' : ` — ${fix}`}`);
   }
 }
 
@@ -174,7 +175,7 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
 export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { showStatus } = await import('./status.ts');
   await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
-    showStatus({ ...config, postgresUrl }, options.signal),
+    showStatus({ ...config, postgresUrl }, options.output, options.signal),
   );
   return ExitCode.ok;
 }
@@ -250,30 +251,32 @@ async function fill(
 
 function reportCopied(
   config: Pick<Config, 'json' | 'amountUsers' | 'mongoCollection'>,
+  output: Output,
   outcome: Outcome,
 ): void {
   const { summaries, failures } = outcome;
   const [first] = summaries;
   if (summaries.length === 1 && first !== undefined) {
     const warning = describeUnexpectedAmount(config.amountUsers, first.read);
-    if (warning !== null) say(`warning: ${warning}`);
+    if (warning !== null) output.say(`warning: ${warning}`);
   }
-  reportFailures(config, failures);
+  reportFailures(config, output, failures);
   // The JSON lines end with the same account.
   if (config.json) return;
-  for (const summary of summaries) print(`\n${describeSummary(summary)}\n`);
+  for (const summary of summaries) output.print(`\n${describeSummary(summary)}\n`);
   if (namesSeveral(config.mongoCollection)) {
-    print(`\n${describeOutcome(outcome)}\n`);
+    output.print(`\n${describeOutcome(outcome)}\n`);
   }
 }
 
 async function tellOfEmbedded(
   config: Pick<Config, 'json' | 'postgresUrl' | 'dataDir'>,
+  output: Output,
   { summaries: [first] }: Outcome,
 ): Promise<void> {
   if (config.json || !config.postgresUrl.is(embedded) || first === undefined) return;
   const { qualifiedName } = await import('../../postgres/connection/relations.ts');
-  print(
+  output.print(
     [
       '',
       `The embedded servers are stopped; their data is in ${config.dataDir}`,

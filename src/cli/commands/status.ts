@@ -8,7 +8,7 @@ import { hasLedger } from '../../postgres/ledger/ledger.ts';
 import { readRunStatus, type RunStatus } from '../../postgres/ledger/run-status.ts';
 import { readStreamStatus, type StreamStatus } from '../../postgres/ledger/stream-status.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
-import { isUnread, print, printJson } from '../output.ts';
+import type { Output } from '../output.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
 import { describeStream, nextStepOfStream } from '../text/stream-status.ts';
 
@@ -21,17 +21,17 @@ const clearScreen = '\u001b[H\u001b[J';
 type StatusConfig = TargetConfig & Pick<Config, 'all' | 'json' | 'watch'>;
 
 /** @throws MigrationError */
-export async function showStatus(config: StatusConfig, signal: AbortSignal): Promise<void> {
+export async function showStatus(config: StatusConfig, output: Output, signal: AbortSignal): Promise<void> {
   const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
   await withSession(options, async (session) => {
     for (;;) {
       let status = await readStatus(session, config.all);
       // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
       if (!isAtWork(status)) status = await readStatus(session, config.all);
-      show(status, config);
+      show(status, config, output);
       if (!config.watch || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || isUnread()) return;
+      if (signal.aborted || output.isUnread()) return;
     }
   });
 }
@@ -69,18 +69,22 @@ function isAtWork({ jobs, runs, streams }: Status): boolean {
   );
 }
 
-function show({ jobs, runs, streams }: Status, { json, watch }: Pick<Config, 'json' | 'watch'>): void {
+function show(
+  { jobs, runs, streams }: Status,
+  { json, watch }: Pick<Config, 'json' | 'watch'>,
+  output: Output,
+): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
       runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
       streams: streams.map((stream) => ({ ...stream, next: nextStepOfStream(stream) })),
     };
-    printJson(told);
+    output.printJson(told);
     return;
   }
-  const isRedrawn = watch && process.stdout.isTTY;
+  const isRedrawn = watch && output.stdout.isTTY === true;
   const parts = [...streams.map(describeStream), ...jobs.map(describeJob), ...runs.map(describeStatus)];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
-  print(`${isRedrawn ? clearScreen : ''}${text}\n${watch && !isRedrawn ? '\n' : ''}`);
+  output.print(`${isRedrawn ? clearScreen : ''}${text}\n${watch && !isRedrawn ? '\n' : ''}`);
 }

@@ -1,6 +1,6 @@
 /**
  * Named places where tests stop, kill or fail a process or a thread: MONGO2PG_FAILPOINTS says what happens where (the
- * grammar is in `failpoint-rules.ts`), and in the folder MONGO2PG_FAILPOINTS_DIR the processes of a run count together.
+ * grammar is in `rules.ts`), and in the folder MONGO2PG_FAILPOINTS_DIR the processes of a run count together.
  *
  * A place `NAME.N.hit` or `NAME.N.fired` in the folder belongs to the process that creates the file, so that a point
  * which is to fire once does so in one process only, and tests can wait for it. The file holds that process's id.
@@ -18,8 +18,32 @@ import type { FailpointName, FailpointRule } from './rules.ts';
 /** What the caller is to do with what it was about to send. */
 export type Verdict = 'drop' | 'double';
 
-const { MONGO2PG_FAILPOINTS: rulesText = '', MONGO2PG_FAILPOINTS_DIR: folder = '' } = process.env;
-const isAnyActive = rulesText !== '';
+/** `taken` are places known to be so, that not all are tried again each time. */
+interface Active {
+  readonly rulesText: string;
+  readonly folder: string;
+  readonly taken: Map<string, number>;
+  rules?: ReturnType<typeof parseFailpointRules>;
+}
+
+let active = readActive(process.env);
+
+function readActive(env: Readonly<Record<string, string | undefined>>): Active | null {
+  const { MONGO2PG_FAILPOINTS: rulesText = '', MONGO2PG_FAILPOINTS_DIR: folder = '' } = env;
+  return rulesText === '' ? null : { rulesText, folder, taken: new Map() };
+}
+
+/**
+ * For a test that runs the command as a function, one at a time with failpoints; what ends the process ends the test's.
+ * @returns takes them away again
+ */
+export function activateFailpoints(env: Readonly<Record<string, string | undefined>>): () => void {
+  if (active !== null) throw new Error('another run of this process has failpoints');
+  active = readActive(env);
+  return () => {
+    active = null;
+  };
+}
 
 /**
  * To be awaited at the place of this name; `bytes` is what is being worked on there. Without failpoints it costs one
@@ -29,26 +53,34 @@ export function reachFailpoint(
   name: FailpointName,
   bytes?: Uint8Array,
 ): Promise<Verdict | undefined> | undefined {
-  return isAnyActive ? reach(name, bytes) : undefined;
+  return active === null ? undefined : reach(active, name, bytes);
 }
 
 /** Whether anything may happen there; for code that would have to prepare the bytes, or is not asynchronous. */
 export function isFailpointActive(name: FailpointName): boolean {
-  return isAnyActive && findRule(name) !== undefined;
+  return active !== null && findRule(active, name) !== undefined;
 }
 
-async function reach(name: FailpointName, bytes: Uint8Array | undefined): Promise<Verdict | undefined> {
-  const rule = findRule(name);
-  if (rule === undefined || !isHit(rule, bytes) || !claimFiring(rule)) return undefined;
+async function reach(
+  points: Active,
+  name: FailpointName,
+  bytes: Uint8Array | undefined,
+): Promise<Verdict | undefined> {
+  const rule = findRule(points, name);
+  if (rule === undefined || !isHit(points, rule, bytes) || !claimFiring(points, rule)) return undefined;
+  const { folder } = points;
   switch (rule.action) {
     case 'kill':
       return killSelf();
     case 'exit':
       return process.exit(0);
     case 'hang':
-      return hang();
+      return hang(folder);
     case 'pause':
-      await pollUntil(() => (existsSync(resumePath(name)) || isTestOver() ? true : undefined), Infinity);
+      await pollUntil(
+        () => (existsSync(join(folder, `${name}.resume`)) || isTestOver(folder) ? true : undefined),
+        Infinity,
+      );
       return undefined;
     case 'error':
       throw new Error(`failpoint ${name}`);
@@ -58,38 +90,42 @@ async function reach(name: FailpointName, bytes: Uint8Array | undefined): Promis
   }
 }
 
-let rules: ReturnType<typeof parseFailpointRules> | undefined;
-
-function findRule(name: FailpointName): FailpointRule | undefined {
-  if (folder === '') {
+function findRule(points: Active, name: FailpointName): FailpointRule | undefined {
+  if (points.folder === '') {
     throw new UsageError('MONGO2PG_FAILPOINTS is set and MONGO2PG_FAILPOINTS_DIR is not', {
       code: 'FAILPOINTS_DIR_MISSING',
       fix: 'Set it to an empty folder.',
     });
   }
   // Not at the module's start, whose errors nobody could catch.
-  rules ??= parseFailpointRules(rulesText);
-  return rules.get(name);
+  points.rules ??= parseFailpointRules(points.rulesText);
+  return points.rules.get(name);
 }
 
-function isHit({ name, bytes: wanted, firstHit }: FailpointRule, bytes: Uint8Array | undefined): boolean {
+function isHit(
+  points: Active,
+  { name, bytes: wanted, firstHit }: FailpointRule,
+  bytes: Uint8Array | undefined,
+): boolean {
   if (wanted !== undefined) {
     if (bytes === undefined) return false;
     if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(wanted)) return false;
   }
   // Once so many places are taken, every later hit counts.
-  return firstHit === 1 || claimPlace(name, 'hit', firstHit - 1) === undefined;
+  return firstHit === 1 || claimPlace(points, name, 'hit', firstHit - 1) === undefined;
 }
 
-function claimFiring({ name, maxFirings }: FailpointRule): boolean {
-  return claimPlace(name, 'fired', maxFirings) !== undefined;
+function claimFiring(points: Active, { name, maxFirings }: FailpointRule): boolean {
+  return claimPlace(points, name, 'fired', maxFirings) !== undefined;
 }
-
-/** How many places are known to be taken, so that not all are tried again each time. */
-const taken = new Map<string, number>();
 
 /** The number of the first free place, which is now this process's; undefined when all up to `limit` are taken. */
-function claimPlace(name: FailpointName, kind: 'hit' | 'fired', limit: number): number | undefined {
+function claimPlace(
+  { folder, taken }: Active,
+  name: FailpointName,
+  kind: 'hit' | 'fired',
+  limit: number,
+): number | undefined {
   const key = `${name}.${kind}`;
   for (let n = (taken.get(key) ?? 0) + 1; n <= limit; n += 1) {
     taken.set(key, n);
@@ -105,12 +141,8 @@ function claimPlace(name: FailpointName, kind: 'hit' | 'fired', limit: number): 
   return undefined;
 }
 
-function resumePath(name: FailpointName): string {
-  return join(folder, `${name}.resume`);
-}
-
 /** Whoever still waits then would wait for ever. */
-function isTestOver(): boolean {
+function isTestOver(folder: string): boolean {
   return !existsSync(folder);
 }
 
@@ -125,8 +157,8 @@ function killSelf(): never {
   for (;;) sleep(1000);
 }
 
-function hang(): never {
-  while (!isTestOver()) sleep(1000);
+function hang(folder: string): never {
+  while (!isTestOver(folder)) sleep(1000);
   return killSelf();
 }
 

@@ -46,13 +46,14 @@ export async function endOrphanedSessionsDuring(
         fix: 'it is not one of this tool, or one of another user: find it in pg_locks, and end it.',
       });
     }
-    // Not now(), which is when this transaction began.
+    // Not now(), which is when this transaction began. Where track_activities is off, nobody knows how old one is, nor
+    // whether it is idle: whoever holds the lock is ended, which does no harm to one that is at work.
     await client.query(
       `SELECT pg_terminate_backend(a.pid)
          FROM pg_stat_activity a JOIN pg_locks l USING (pid)
         WHERE a.application_name = 'mongo2pg worker' AND a.state <> 'idle' AND a.datname = current_database()
           AND l.relation = 'mongo2pg.ranges'::regclass AND l.mode = 'RowShareLock'
-          AND a.xact_start < clock_timestamp() - interval '${grace}'`,
+          AND coalesce(a.xact_start < clock_timestamp() - interval '${grace}', true)`,
     );
   }
   await client.query('SET LOCAL lock_timeout = 0');

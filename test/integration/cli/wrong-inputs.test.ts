@@ -11,6 +11,7 @@ import { serialize } from 'bson';
 import { runCommandLine } from '../../../src/cli/command-line.ts';
 import { MigrationError } from '../../../src/common/errors.ts';
 import { runCli, startCli } from '../../support/cli.ts';
+import { HeardOutput } from '../../support/heard-output.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 import {
   listWrongInputs,
@@ -34,7 +35,6 @@ describe('a wrong input', () => {
   let inputs: WrongInput[];
   let folder: string;
   let listener: Server;
-  const saved = { ...process.env };
 
   before(async () => {
     sandbox = await createSandbox();
@@ -52,7 +52,6 @@ describe('a wrong input', () => {
     });
   });
   after(async () => {
-    process.env = saved;
     listener.close();
     await rm(folder, { recursive: true });
     await sandbox.remove();
@@ -60,9 +59,11 @@ describe('a wrong input', () => {
 
   /** In this process, as the program runs it. */
   async function refusal({ args, env }: WrongInput): Promise<MigrationError> {
-    process.env = { ...saved, CLUSTER_IMPLEMENTATION: 'inline', ...sandbox.env, ...env };
     try {
-      const exitCode = await runCommandLine(args);
+      const exitCode = await runCommandLine(args, {
+        env: { CLUSTER_IMPLEMENTATION: 'inline', ...sandbox.env, ...env },
+        output: new HeardOutput().output,
+      });
       assert.fail(`was not refused: exit code ${exitCode}`);
     } catch (error) {
       if (error instanceof MigrationError) return error;

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { noBrowser, openInBrowser } from '../../support/browser.ts';
-import { readEvents, runCli, startCli } from '../../support/cli.ts';
+import { pool, readEvents, runCli, startCli } from '../../support/cli.ts';
 import { makeDirectory } from '../../support/embedded.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -107,7 +107,9 @@ describe('--report', () => {
     async (t) => {
       const file = join(await makeDirectory(t), 'report.html');
       const collections = `numbers,${hostileName.slice(0, 9)}*`;
-      const { code, stderr } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: collections });
+      // Workers with memory of their own.
+      const settings = { CLUSTER_IMPLEMENTATION: pool, MONGO_COLLECTION: collections };
+      const { code, stderr } = await runCli(['--report', file], { ...env(), ...settings });
       assert.equal(code, 0, stderr);
       const page = await openInBrowser(t, file);
 

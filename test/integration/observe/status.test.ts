@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { ExitCode } from '../../../src/common/errors.ts';
-import { runCli, startCli } from '../../support/cli.ts';
+import { runCli, runProcess, startCli } from '../../support/cli.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -117,7 +117,7 @@ describe('npm run status', () => {
 
   it('tells of a run while it goes, and after it was killed', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
-    const running = runCli([], { ...env(), ...failpoints.env });
+    const running = runProcess([], { ...env(), ...failpoints.env });
     const pid = await failpoints.waitUntilFired('primary-after-ack');
     const [during] = await readStatus();
     assert.equal(during?.state, 'running');

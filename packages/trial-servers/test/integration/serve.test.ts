@@ -13,6 +13,9 @@ import {
   waitForProcessEnd,
 } from '../../../../test/support/embedded.ts';
 
+/** No test reads what is told to a user. */
+const unheard = { writeLine: (): void => undefined };
+
 describe('holding embedded servers', { timeout: 120_000 }, () => {
   it("gives a command their addresses, and its caller the command's exit code", async (t) => {
     const dataDir = await makeDirectory(t);
@@ -22,7 +25,7 @@ describe('holding embedded servers', { timeout: 120_000 }, () => {
       const env = Object.fromEntries(names.map((name) => [name, process.env[name]]));
       fs.writeFileSync(process.argv[1], JSON.stringify(env));
       process.exit(9);`;
-    assert.equal(await holdServers({ dataDir, command: [process.execPath, '-e', script, out] }), 9);
+    assert.equal(await holdServers({ dataDir, command: [process.execPath, '-e', script, out] }, unheard), 9);
 
     const env = JSON.parse(await readFile(out, 'utf8')) as Record<string, string>;
     const url = new URL(env.POSTGRES_URL ?? '');
@@ -37,7 +40,7 @@ describe('holding embedded servers', { timeout: 120_000 }, () => {
 
   it('says that there is no such command, and stops the servers', async (t) => {
     const dataDir = await makeDirectory(t);
-    await assert.rejects(holdServers({ dataDir, command: ['no-such-program-here'] }), (error) => {
+    await assert.rejects(holdServers({ dataDir, command: ['no-such-program-here'] }, unheard), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, /no-such-program-here/);
       return true;

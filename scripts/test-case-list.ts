@@ -1,0 +1,58 @@
+/** Lists of tests, and what one of them has less than another. */
+
+import type { TestCase } from './case-reporter.ts';
+
+/** Sorted by file and name, each file once. */
+export function listCases(cases: readonly TestCase[]): string[] {
+  const lines: string[] = [];
+  let last = '';
+  for (const { file, name, outcome } of [...cases].sort(byPlace)) {
+    if (file !== last) lines.push(file);
+    last = file;
+    lines.push(`  ${name}${outcome === 'passed' ? '' : ` (${outcome})`}`);
+  }
+  return lines;
+}
+
+/** The files with the sum of the times of their tests, the longest first. */
+export function listSlowest(cases: readonly TestCase[]): string[] {
+  const times = new Map<string, number>();
+  for (const { file, ms } of cases) times.set(file, (times.get(file) ?? 0) + ms);
+  return [...times]
+    .sort(([, one], [, other]) => other - one)
+    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
+}
+
+/** Whatever ran before, and is gone, skipped or failed now; and what is new. */
+export function compareCases(
+  before: readonly TestCase[],
+  after: readonly TestCase[],
+): { lines: string[]; isLess: boolean } {
+  const left = new Map<string, TestCase[]>();
+  for (const test of after) left.set(keyOf(test), [...(left.get(keyOf(test)) ?? []), test]);
+  const lost: string[] = [];
+  for (const test of [...before].sort(byPlace)) {
+    const now = left.get(keyOf(test))?.shift();
+    const what = now === undefined ? 'gone' : now.outcome;
+    if (what !== test.outcome && what !== 'passed') lost.push(`${what}: ${test.file}: ${test.name}`);
+  }
+  const added = [...left.values()].flat().sort(byPlace);
+  return {
+    lines: [
+      ...lost,
+      ...added.map(({ file, name }) => `new: ${file}: ${name}`),
+      `${before.length} tests before, ${after.length} after: ${lost.length} are gone, skipped or failed now, and ${added.length} are new`,
+    ],
+    isLess: lost.length > 0,
+  };
+}
+
+function keyOf({ file, name }: TestCase): string {
+  return `${file}\n${name}`;
+}
+
+function byPlace(one: TestCase, other: TestCase): number {
+  const [a, b] = [keyOf(one), keyOf(other)];
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

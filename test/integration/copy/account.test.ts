@@ -1,0 +1,67 @@
+/** What the reader, the ledger and the tables tell must agree before a run counts as done. */
+
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { ExitCode } from '../../../src/common/errors.ts';
+import type { FailpointName } from '../../../src/common/failpoints/rules.ts';
+import { plainPool } from '../../support/cli.ts';
+import { setFailpoints } from '../../support/failpoints.ts';
+import { assertCode, setScene, type FaultRun, type Scene } from '../../support/fault.ts';
+
+/** While a run waits there, somebody else writes. */
+async function runWithWrite(
+  t: TestContext,
+  scene: Scene,
+  point: FailpointName,
+  sql: string,
+): Promise<FaultRun> {
+  const failpoints = await setFailpoints(t, { [point]: 'pause' });
+  const running = scene.run(failpoints.env);
+  await failpoints.waitUntilFired(point);
+  await scene.query(sql);
+  await failpoints.resume(point);
+  return await running;
+}
+
+describe('a run whose account does not balance', () => {
+  for (const [what, point, sql, said, donePhases] of [
+    [
+      'the ledger has a row less than was read',
+      'primary-before-load-checkpoint',
+      `UPDATE mongo2pg.batches SET documents = documents - 1, copied = copied - 1
+        WHERE (range_no, batch) = (SELECT range_no, batch FROM mongo2pg.batches WHERE copied > 0 LIMIT 1)`,
+      /the account does not balance: read 300, copied 299, dead-lettered 0/,
+      [],
+    ],
+    [
+      'the table has a row less than the ledger',
+      'primary-in-index-build',
+      'DELETE FROM things WHERE _id = 7',
+      /copied 300, .*; rows in the table before 0, after 299;/,
+      ['copy'],
+    ],
+    [
+      'the table has a row more than the ledger',
+      'primary-in-index-build',
+      'INSERT INTO things (_id) VALUES (-1)',
+      /copied 300, .*; rows in the table before 0, after 301;/,
+      ['copy'],
+    ],
+  ] as const) {
+    it(`${what}: ends with ACCOUNT_UNBALANCED, and the phase is not done`, async (t) => {
+      const scene = await setScene(t, 300, plainPool);
+      const run = await runWithWrite(t, scene, point, sql);
+      assertCode(run, ExitCode.target);
+      assert.match(run.stderr, said);
+      assert.match(run.stdout, /"kind":"error","code":"ACCOUNT_UNBALANCED"/);
+      assert.equal(run.summary, undefined);
+      const done = await scene.query<{ phase: string }>(
+        'SELECT phase FROM mongo2pg.phases WHERE done_at IS NOT NULL',
+      );
+      assert.deepEqual(
+        done.map(({ phase }) => phase),
+        donePhases,
+      );
+    });
+  }
+});
