@@ -132,6 +132,6 @@ function checkCodeWithScope(view: DataView, start: number, limit: number): numbe
   const codeLength = checkString(view, start + 4, end);
   const scopeLength = checkDocument(view, start + 4 + codeLength, end);
   if (4 + codeLength + scopeLength !== length)
-    throw new BsonError(`code with scope of ${length} bytes`, start);
+    {throw new BsonError(`code with scope of ${length} bytes`, start);}
   return length;
 }

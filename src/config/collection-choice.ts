@@ -85,7 +85,7 @@ export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): s
   if (name.startsWith('system.')) return "one of MongoDB's own";
   if (type === 'view') return 'a view: it has no documents of its own; write it to a collection with $out';
   if (type === 'timeseries')
-    return 'a time-series collection: it has no index on _id to read by; write it to a collection with $out';
+    {return 'a time-series collection: it has no index on _id to read by; write it to a collection with $out';}
   return null;
 }
 

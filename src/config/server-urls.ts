@@ -40,7 +40,7 @@ export function checkPostgresUrl({ value, label }: Given): string {
     const { database, port } = parsePostgresUrl(value);
     if (/^postgres(ql)?:\/\//.test(value) && !cutsPassword(value) && (!port || Number(port) <= 65_535)) {
       if (!database)
-        throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });
+        {throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });}
       return value;
     }
   } catch (error) {

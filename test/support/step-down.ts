@@ -30,9 +30,9 @@ export async function stepDownDuring(child: ChildProcess): Promise<void> {
   if (stdout === null || stderr === null) throw new Error('stdout or stderr is not a pipe');
   const isSpeaking = await new Promise<boolean>((resolve) => {
     for (const stream of [stdout, stderr])
-      stream.once('data', () => {
+      {stream.once('data', () => {
         resolve(true);
-      });
+      });}
     child.once('close', () => {
       resolve(false);
     });

@@ -72,7 +72,7 @@ async function removeStale(path: string, staleText: string): Promise<boolean> {
       'ENOENT',
     )) === undefined
   )
-    return true;
+    {return true;}
   try {
     if ((await readLock(aside)) === staleText) return true;
     await createPrivateFile(path, (await readLock(aside)) ?? '');

@@ -131,15 +131,15 @@ async function startMongo(home: string, onWarning: (message: string) => void): P
 
 async function untilStopping(): Promise<void> {
   await new Promise<void>((resolve) => {
-    if (stopping.signal.aborted) resolve();
+    if (stopping.signal.aborted) {resolve();}
     else
-      stopping.signal.addEventListener(
+      {stopping.signal.addEventListener(
         'abort',
         () => {
           resolve();
         },
         { once: true },
-      );
+      );}
   });
 }
 

@@ -72,7 +72,7 @@ async function runPs(pid: number, column: string): Promise<string> {
     // ps ends with 1 when there is no such process.
     if (error instanceof Error && 'code' in error && error.code === 1) return '';
     if (hasCode(error, 'ENOENT'))
-      throw new Error('the program `ps` is needed to look after embedded servers', { cause: error });
+      {throw new Error('the program `ps` is needed to look after embedded servers', { cause: error });}
     throw error;
   }
 }

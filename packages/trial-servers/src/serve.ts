@@ -121,10 +121,10 @@ async function runCommand(
       });
     }
     if (hasCode(error, 'EACCES'))
-      throw new UsageError(`${file} is not a program that can be run`, {
+      {throw new UsageError(`${file} is not a program that can be run`, {
         code: 'PROGRAM_NOT_EXECUTABLE',
         cause: error,
-      });
+      });}
     throw error;
   } finally {
     process.off('SIGINT', ignore);

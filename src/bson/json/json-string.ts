@@ -30,7 +30,7 @@ export function writeJsonString(
   let i = start;
   // Most text begins with what stands for itself: four characters at a time, until one of them does not.
   for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4)
-    output.view.setInt32(at, view.getInt32(i));
+    {output.view.setInt32(at, view.getInt32(i));}
   for (; i < end; i++) {
     const byte = view.getUint8(i);
     if (byte >= 0x80) {

@@ -133,7 +133,7 @@ function readDouble(value: unknown): number {
   const text = typeof value === 'number' ? String(value) : requireText(value);
   const number = Number(text);
   if (text.trim() === '' || (Number.isNaN(number) && text !== 'NaN'))
-    throw new TypeError('a number is needed');
+    {throw new TypeError('a number is needed');}
   return number;
 }
 

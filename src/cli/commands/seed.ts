@@ -54,7 +54,7 @@ export async function seedUsers(options: SeedOptions): Promise<number> {
     return inserted;
   } catch (error) {
     if (error instanceof MongoBulkWriteError)
-      throw new SourceError(`seeding failed: ${error.message}`, { code: 'SEED_FAILED' });
+      {throw new SourceError(`seeding failed: ${error.message}`, { code: 'SEED_FAILED' });}
     throw explainMongoError(error, options.url);
   } finally {
     await client.close();

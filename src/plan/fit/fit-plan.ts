@@ -10,7 +10,7 @@ import {
 } from '../../transcode/column-target.ts';
 import type { SampleStats } from '../infer/field-stats.ts';
 import { defaultExtraColumn } from '../file/plan-checks.ts';
-import { type Plan, type PlanColumn } from '../../transcode/plan.ts';
+import type { Plan, PlanColumn } from '../../transcode/plan.ts';
 import { columnTypes } from '../../transcode/column-types.ts';
 
 export interface FittedPlan {
@@ -60,7 +60,7 @@ export function findUnmappedFields(plan: Plan, { fields }: SampleStats): string[
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
   for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])])
-    if (path.length === 0) housed.add(field);
+    {if (path.length === 0) housed.add(field);}
   return [...fields.keys()].filter((field) => !housed.has(field));
 }
 
@@ -84,7 +84,7 @@ function findExtraColumn(
     keepsWhole === true || (!isInferred && (extraColumn ?? defaultExtraColumn) !== defaultExtraColumn);
   const name = `"${extraColumn ?? defaultExtraColumn}"`;
   if (found === undefined)
-    return { column: null, mistakes: isDemanded ? [`${name} (jsonb) is missing`] : [] };
+    {return { column: null, mistakes: isDemanded ? [`${name} (jsonb) is missing`] : [] };}
   // A column of that name that takes a field of that name is like any other.
   return { column: null, mistakes: isDemanded ? [`${name} is ${found.typeName}, not jsonb`] : [] };
 }

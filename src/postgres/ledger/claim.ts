@@ -118,6 +118,6 @@ async function readAccount(client: pg.Client, runId: string, place: BatchPlace):
   );
   const row = rows[0];
   if (row === undefined)
-    throw new Error(`the ledger refused batch ${batchKey(place)} as a duplicate, and does not have it`);
+    {throw new Error(`the ledger refused batch ${batchKey(place)} as a duplicate, and does not have it`);}
   return row;
 }

@@ -118,7 +118,7 @@ export async function splitRange(
   );
   const found = rows[0];
   if (found === undefined)
-    throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
+    {throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);}
   return { ...found, ...rest };
 }
 

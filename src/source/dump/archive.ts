@@ -68,7 +68,7 @@ export async function* readArchiveRecords(
       }
       do {
         const { bytes, start } = window;
-        if (!isWanted) skipWhole(window);
+        if (!isWanted) {skipWhole(window);}
         else {
           const records = takeWhole(window);
           checksum.update(bytes.subarray(start, window.start));

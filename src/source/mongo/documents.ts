@@ -8,7 +8,7 @@ import { copyId } from '../../bson/document-id.ts';
 export function readBatch(cursor: Uint8Array): Uint8Array {
   const batch = findField(cursor, 'firstBatch') ?? findField(cursor, 'nextBatch');
   if (batch === null)
-    throw new SourceError('the server answered without a batch of documents', { code: 'MONGO_REPLY' });
+    {throw new SourceError('the server answered without a batch of documents', { code: 'MONGO_REPLY' });}
   return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 

@@ -44,9 +44,9 @@ export async function requireCollection(db: Db, collection: string): Promise<str
   if (found !== undefined) {
     const reason = whyNot({ name: collection, type: found.type ?? 'collection' });
     if (reason !== null)
-      throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
+      {throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',
-      });
+      });}
     return collectionIdOf(found);
   }
   const names = (await listCollections(db)).map(({ name }) => name);

@@ -66,7 +66,7 @@ export function createArrayEncoder(
       const { type, valueStart, valueEnd } = cursor;
       if (isInner) {
         if (type !== bsonTypes.array || !writeLevel(depth + 1, source, valueStart, valueEnd, output))
-          return false;
+          {return false;}
       } else if (type === bsonTypes.null) {
         output.writeInt32(copyNull);
         hasNull = 1;

@@ -159,7 +159,7 @@ async function writeFiles(folder: string): Promise<void> {
   // No document is so short.
   corrupt[0] = 3;
   for (const name of ['empty', 'school', 'dumps/school'])
-    await mkdir(join(folder, name), { recursive: true });
+    {await mkdir(join(folder, name), { recursive: true });}
   const files: Record<string, string | Uint8Array> = {
     'few.bson': few,
     'school/few.bson': few,

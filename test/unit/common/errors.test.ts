@@ -20,7 +20,7 @@ describe('an error', () => {
   const all = Object.values(errors).flatMap((Class): errors.MigrationError[] => {
     if (typeof Class !== 'function' || !(Class.prototype instanceof Error)) return [];
     if (Class === InterruptedError)
-      return stopSignals.map((signal) => new InterruptedError(signal, details.fix));
+      {return stopSignals.map((signal) => new InterruptedError(signal, details.fix));}
     if (Class === MigrationError) return [new MigrationError(ExitCode.different, 'of its own', details)];
     return [new (Class as typeof errors.UsageError)('of its own', details)];
   });

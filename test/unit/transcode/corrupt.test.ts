@@ -141,7 +141,7 @@ describe('a corrupt document', () => {
             seen.rows += outcome.rowCount;
             seen.deadLetters += outcome.deadLetters.length;
             if (outcome.rowCount === outcome.documentCount)
-              deserialize(mutated, { promoteValues: false, bsonRegExp: true });
+              {deserialize(mutated, { promoteValues: false, bsonRegExp: true });}
           }
         }
       }

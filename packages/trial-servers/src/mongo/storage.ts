@@ -23,7 +23,7 @@ import { QueryError } from '../../../../src/bson/match/errors.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { createMetadata, readMetadata, writeMetadata } from './metadata.ts';
 import type { Metadata } from './metadata.ts';
-import { RunList } from './runs.ts';
+import type { RunList } from './runs.ts';
 import type { Run } from './runs.ts';
 import { maxDocumentBytes } from './stored-document.ts';
 

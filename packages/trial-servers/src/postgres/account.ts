@@ -127,6 +127,6 @@ async function createUser(): Promise<Account> {
   }
   const account = await findUser();
   if (account === undefined)
-    throw new TargetError('the new user postgres cannot be found', { code: 'EMBEDDED_NO_ACCOUNT', fix });
+    {throw new TargetError('the new user postgres cannot be found', { code: 'EMBEDDED_NO_ACCOUNT', fix });}
   return account;
 }

@@ -193,7 +193,7 @@ describe('an update', () => {
       db.command({ update: 'things', updates: [{ q: {}, u, ...options }] }).then((reply) => {
         const [error] = (reply.writeErrors ?? []) as { code: number }[];
         if (error !== undefined)
-          throw new MongoServerError({ code: error.code, message: 'of the statement' });
+          {throw new MongoServerError({ code: error.code, message: 'of the statement' });}
       });
     for (const [code, update, options] of [
       [66, { $set: { _id: 2 } }],

@@ -159,10 +159,10 @@ describe('the collections of a dump', () => {
       assert.deepEqual([first?.isUnique, second?.isUnique, second?.key[0]?.kind], [true, false, '2dsphere']);
       assert.equal(second?.expireAfterSeconds, 60);
       if (name === 'old')
-        assert.deepEqual(
+        {assert.deepEqual(
           first?.key.map(({ path }) => path),
           ['number', '2', '1'],
-        );
+        );}
     }
   });
 

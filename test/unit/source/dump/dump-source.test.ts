@@ -165,8 +165,8 @@ describe('a dump as a source', () => {
           if (form === 'archive.gz' && whole - length < 12 && error === null) {
             assert.equal(read.length, expected.length);
           } else if (endsWhole)
-            assert.ok(error === null || error instanceof NothingToCopyError, `cut to ${length}`);
-          else assert.ok(error instanceof SourceError, `cut to ${length} of ${content.length}`);
+            {assert.ok(error === null || error instanceof NothingToCopyError, `cut to ${length}`);}
+          else {assert.ok(error instanceof SourceError, `cut to ${length} of ${content.length}`);}
         }
       });
     });
@@ -222,7 +222,7 @@ describe('a dump as a source', () => {
     const source = await openSource(path);
     const sizes: number[] = [];
     for await (const { documentCount } of source.pages({ after: null, until: null }, 100))
-      sizes.push(documentCount);
+      {sizes.push(documentCount);}
     assert.deepEqual(sizes, [1, 1, 1]);
   });
 
@@ -349,7 +349,7 @@ describe('a dump as a source', () => {
     const source = await openSource(path, undefined, { filter: { b: { $gt: 0 } } });
     const counts: number[] = [];
     for await (const { documentCount } of source.pages({ after: null, until: null }, 1))
-      counts.push(documentCount);
+      {counts.push(documentCount);}
     assert.deepEqual(counts, [1, 1]);
     assert.equal(await source.estimateCount(), 2);
   });

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { clusterImplementations } from '../../../../src/config/options.ts';
 import type { WorkerCode } from '../../../../src/workers/pool/worker-code.ts';
-import {
-  type Exit,
-  type Pool,
-  type PoolWorker,
-  type WorkerEvents,
+import type {
+  Exit,
+  Pool,
+  PoolWorker,
+  WorkerEvents,
 } from '../../../../src/workers/pool/pool.ts';
 import type { FromWorker } from '../../../../src/workers/protocol.ts';
 import { createThreadPool } from '../../../../src/workers/pool/threads.ts';
