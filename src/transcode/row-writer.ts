@@ -135,8 +135,9 @@ export class RowWriter {
     const encode = column.encoders[slot.type];
     const fieldStart = output.position;
     if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) {
-      if (isId && slot.plan.target === undefined)
-        {this.hasLongKey ||= output.position - fieldStart > maxSureKeyBytes;}
+      if (isId && slot.plan.target === undefined) {
+        this.hasLongKey ||= output.position - fieldStart > maxSureKeyBytes;
+      }
       return;
     }
     if (isId) {

@@ -131,15 +131,17 @@ async function startMongo(home: string, onWarning: (message: string) => void): P
 
 async function untilStopping(): Promise<void> {
   await new Promise<void>((resolve) => {
-    if (stopping.signal.aborted) {resolve();}
-    else
-      {stopping.signal.addEventListener(
+    if (stopping.signal.aborted) {
+      resolve();
+    } else {
+      stopping.signal.addEventListener(
         'abort',
         () => {
           resolve();
         },
         { once: true },
-      );}
+      );
+    }
   });
 }
 
