@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { type Plan } from '../src/transcode/plan.ts';
+import type { Plan } from '../src/transcode/plan.ts';
 import { arrayOfDocuments } from '../src/bson/array.ts';
 import { BsonError, bsonTypes } from '../src/bson/types.ts';
 import { createRowEncoder } from '../src/transcode/row.ts';
@@ -51,15 +51,18 @@ function tryArray(array: Buffer, plan: Plan, encoder: ReturnType<typeof createRo
     const batch = encoder.encodeBatch(exact);
     // Throws at what Postgres would refuse.
     const rows = decodeRows(batch.copy, plan);
-    if (rows.length !== batch.rowCount)
+    if (rows.length !== batch.rowCount) {
       throw new Error(`${rows.length} rows in a stream of ${batch.rowCount}`);
-    if (batch.documentCount !== batch.rowCount + batch.deadLetters.length)
+    }
+    if (batch.documentCount !== batch.rowCount + batch.deadLetters.length) {
       throw new Error('documents went missing');
+    }
     for (const [index, child] of batch.children.entries()) {
       const { plan: childPlan = plan } = plan.children?.[index] ?? {};
       const elements = decodeRows(child.copy, childPlan).length;
-      if (elements !== child.rowCount || elements !== child.parents.length)
+      if (elements !== child.rowCount || elements !== child.parents.length) {
         throw new Error('elements went missing');
+      }
       outcomes.elements += elements;
     }
     outcomes.rows += batch.rowCount;
@@ -160,8 +163,9 @@ function mutate(original: Buffer): Buffer {
         bytes[at] = random.pick([0, 1, 2, 3, 4, 5, 0x10, 0x7f, 0x80, 0xff]);
         break;
       case 2:
-        if (at + 4 <= bytes.length)
+        if (at + 4 <= bytes.length) {
           bytes.writeInt32LE(random.pick([-1, 0, 1, 4, 5, 0x7fffffff, -0x80000000, random.below(200)]), at);
+        }
         break;
       case 3:
         bytes = bytes.subarray(0, at);

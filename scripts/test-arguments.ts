@@ -54,13 +54,15 @@ export function readTestArguments(args: readonly string[]): TestArguments | stri
     if (token.kind !== 'option') continue;
     const { name, rawName, value } = token;
     // It may be one that was meant to be something else.
-    if (names.includes(name) && (value === undefined || (!token.inlineValue && value.startsWith('-'))))
+    if (names.includes(name) && (value === undefined || (!token.inlineValue && value.startsWith('-')))) {
       return `--${name} needs a value`;
+    }
     if (own.some((other) => other === name)) given.set(name, value ?? '');
     else flags.push(value === undefined ? rawName : `${rawName}=${value}`);
   }
   const pool = given.get('pool');
-  if (pool !== undefined && !clusterImplementations.some((name) => name === pool))
+  if (pool !== undefined && !clusterImplementations.some((name) => name === pool)) {
     return `--pool must be one of ${clusterImplementations.join(', ')}`;
+  }
   return { words, pool, datestyle: given.get('datestyle'), cases: given.get('cases'), flags };
 }

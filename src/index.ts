@@ -159,18 +159,21 @@ function readSettings(command: CommandName, settings: Readonly<Record<string, un
     const option: Option | undefined = optionNames.includes(name as OptionName)
       ? options[name as OptionName]
       : undefined;
-    if (option?.commands.includes(command) !== true)
+    if (option?.commands.includes(command) !== true) {
       throw new UsageError(`there is no setting ${name}`, { code: 'SETTING_UNKNOWN' });
+    }
   }
   const source = settings.source === undefined ? 'mongoUrl' : 'source';
   for (const name of [source, 'postgresUrl'] as const) {
     const url = settings[name];
-    if (typeof url !== 'string' || url === '')
+    if (typeof url !== 'string' || url === '') {
       throw new UsageError(`${name} is missing`, { code: 'URL_MISSING' });
-    if (url === embedded)
+    }
+    if (url === embedded) {
       throw new UsageError(`${name} must be a URL: only commands have embedded servers`, {
         code: 'EMBEDDED_IN_LIBRARY',
       });
+    }
   }
   return readConfig(command, settings, {}, (name) => name);
 }

@@ -52,15 +52,16 @@ const { values } = parseArgs({
   },
 });
 
-if (values.from !== undefined) keep(readResults(values.from.split(',')));
-else if (values.many)
+if (values.from !== undefined) {
+  keep(readResults(values.from.split(',')));
+} else if (values.many) {
   await withPlace(Number(values['source-latency']), async (place) => {
     const others = values.against === undefined ? [] : [values.against];
     const settings = { rounds: Number(values.rounds ?? 3), workers: Number(values.workers), others };
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
     console.log(`\n${await compareMany(place, settings)}`);
   });
-else
+} else {
   await withPlace(Number(values['source-latency']), async (place) => {
     const machine = await describeMachine(place.client);
     console.log(`${machine.join('\n')}\n`);
@@ -77,6 +78,7 @@ else
     }
     keep({ machine, date: new Date().toISOString().slice(0, 10), cases });
   });
+}
 
 /** The cases of several runs, on the machine and the day of the first. */
 function readResults(files: readonly string[]): Results {
@@ -134,8 +136,9 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
       const run = await runContestant(contestant, place, input);
       const actual = await readChecksum(place);
       wanted ??= actual;
-      if (actual !== wanted)
+      if (actual !== wanted) {
         throw new Error(`${contestant.name}: the table has ${actual} instead of ${wanted}`);
+      }
       const which = round === 0 ? 'warm-up' : `round ${round}`;
       console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);
       if (round > 0) runs.get(contestant.name)?.push(run);

@@ -104,7 +104,8 @@ export async function runCommand<Kind extends RunEvent['kind']>(
   }
   const [code] = (await exited) as [number | null];
   const wallMs = performance.now() - startedMs;
-  if (code !== 0 || found === undefined)
+  if (code !== 0 || found === undefined) {
     throw new Error(`mongo2pg ${args.join(' ')} ended with code ${String(code)}`);
+  }
   return { wallMs, primaryCpuMs, event: found };
 }

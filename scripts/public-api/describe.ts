@@ -62,11 +62,14 @@ class Printer {
     if (symbol.flags & ts.SymbolFlags.Value) {
       const type = this.#checker.getTypeOfSymbol(symbol);
       if (symbol.flags & ts.SymbolFlags.Class) {
-        for (const { parameters } of type.getConstructSignatures())
+        for (const { parameters } of type.getConstructSignatures()) {
           lines.push(`new ${symbol.name}(${parameters.map((each) => this.#member(each)).join(', ')})`);
+        }
       } else if (symbol.flags & ts.SymbolFlags.Function) {
         lines.push(`function ${symbol.name}: ${this.#text(type)}`);
-      } else lines.push(`const ${symbol.name}: ${this.#text(type)}`);
+      } else {
+        lines.push(`const ${symbol.name}: ${this.#text(type)}`);
+      }
     }
     if (symbol.flags & ts.SymbolFlags.Type) {
       const type = this.#checker.getDeclaredTypeOfSymbol(symbol);
@@ -75,7 +78,9 @@ class Printer {
         const inside = (flags | ts.TypeFormatFlags.InTypeAlias) as ts.TypeFormatFlags;
         lines.push(`type ${symbol.name} = ${this.#checker.typeToString(type, undefined, inside)}`);
         this.#reachParts(type);
-      } else lines.push(`type ${symbol.name}`, ...members.map((member) => `  ${member}`));
+      } else {
+        lines.push(`type ${symbol.name}`, ...members.map((member) => `  ${member}`));
+      }
     }
     return lines;
   }
@@ -123,8 +128,9 @@ class Printer {
   }
 
   #reachParts(type: ts.Type): void {
-    if (type.isUnionOrIntersection()) for (const part of type.types) this.#reach(part);
-    else if (type.flags & ts.TypeFlags.Object) {
+    if (type.isUnionOrIntersection()) {
+      for (const part of type.types) this.#reach(part);
+    } else if (type.flags & ts.TypeFlags.Object) {
       for (const argument of this.#checker.getTypeArguments(type as ts.TypeReference)) this.#reach(argument);
       if (type.symbol.declarations?.every((each) => !isOurs(each)) === true) return;
       for (const property of type.getProperties()) this.#reach(this.#checker.getTypeOfSymbol(property));

@@ -45,8 +45,9 @@ async function run(lineup: Lineup): Promise<string> {
       console.error(`error: it lacks ${feature}, which scripts/servers/lineups.ts does not expect`);
     }
     for (const feature of Object.keys(lineup.lacks) as Feature[]) {
-      if (!lacks.includes(feature))
+      if (!lacks.includes(feature)) {
         console.log(`it has ${feature}, which scripts/servers/lineups.ts does not expect`);
+      }
     }
     const env = { ...lineup.env, ...(lineup.stepsDown === true ? { [stepDownVariable]: mongoUrl } : {}) };
     const flags = lineup.stepsDown === true ? ['--test-concurrency=1'] : [];

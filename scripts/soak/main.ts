@@ -172,8 +172,9 @@ async function runOnce(
   const timer = random.chance(0.5) ? setTimeout(hurtNext, random.below(longestDelayMs)) : undefined;
   let untilHurt = 1 + random.below(40);
   for await (const event of readEvents(run.process, output.signal)) {
-    if (event.kind === 'started' && env.CLUSTER_IMPLEMENTATION === 'cluster')
+    if (event.kind === 'started' && env.CLUSTER_IMPLEMENTATION === 'cluster') {
       workerPids = event.workerIds.map(Number);
+    }
     if (event.kind !== 'progress' || --untilHurt > 0) continue;
     untilHurt = 1 + random.below(40);
     hurtNext();

@@ -52,13 +52,13 @@ export class ElementCursor implements ElementPosition {
   valueEnd = 0;
   /** Whether the element has the name that was guessed. */
   isGuessed = false;
-  private view: DataView = emptyView;
-  private terminator = 0;
+  #view: DataView = emptyView;
+  #terminator = 0;
 
   /** Starts at the document at `start`, which must end at or before `limit`. Throws a BsonError. */
   open(view: DataView, start: number, limit: number): void {
-    this.terminator = start + checkDocument(view, start, limit) - 1;
-    this.view = view;
+    this.#terminator = start + checkDocument(view, start, limit) - 1;
+    this.#view = view;
     this.valueEnd = start + 4;
   }
 
@@ -68,20 +68,20 @@ export class ElementCursor implements ElementPosition {
    */
   next(guess: NameGuess | null): boolean {
     const start = this.valueEnd;
-    const terminator = this.terminator;
+    const terminator = this.#terminator;
     if (start === terminator) return false;
-    const type = this.view.getUint8(start);
+    const type = this.#view.getUint8(start);
     const nameStart = start + 1;
-    this.isGuessed = guess !== null && isNameAt(this.view, nameStart, terminator, guess.terminated);
+    this.isGuessed = guess !== null && isNameAt(this.#view, nameStart, terminator, guess.terminated);
     const nameEnd =
       guess !== null && this.isGuessed
         ? nameStart + guess.terminated.byteLength - 1
-        : findNul(this.view, nameStart, terminator, 'a field name');
+        : findNul(this.#view, nameStart, terminator, 'a field name');
     this.type = type;
     this.nameStart = nameStart;
     this.nameEnd = nameEnd;
     this.valueStart = nameEnd + 1;
-    this.valueEnd = nameEnd + 1 + measureValue(this.view, type, nameEnd + 1, terminator);
+    this.valueEnd = nameEnd + 1 + measureValue(this.#view, type, nameEnd + 1, terminator);
     return true;
   }
 }
@@ -93,15 +93,15 @@ export class DocumentCursor {
   /** The current document: from `start` to before `end`. */
   start = 0;
   end = 0;
-  private readonly view: DataView;
-  private readonly terminator: number;
+  readonly #view: DataView;
+  readonly #terminator: number;
 
   /** `array` is the array's bytes and nothing else. Throws a BsonError. */
   constructor(array: Uint8Array) {
-    this.view = new DataView(array.buffer, array.byteOffset, array.byteLength);
-    this.terminator = checkDocument(this.view, 0, array.byteLength) - 1;
-    if (this.terminator !== array.byteLength - 1) {
-      throw new BsonError(`an array of ${this.terminator + 1} bytes in ${array.byteLength}`, 0);
+    this.#view = new DataView(array.buffer, array.byteOffset, array.byteLength);
+    this.#terminator = checkDocument(this.#view, 0, array.byteLength) - 1;
+    if (this.#terminator !== array.byteLength - 1) {
+      throw new BsonError(`an array of ${this.#terminator + 1} bytes in ${array.byteLength}`, 0);
     }
     this.end = 4;
   }
@@ -109,14 +109,14 @@ export class DocumentCursor {
   /** Goes to the next document; false at the end. Looks at its length, and not inside. Throws a BsonError. */
   next(): boolean {
     const element = this.end;
-    const terminator = this.terminator;
+    const terminator = this.#terminator;
     if (element === terminator) return false;
-    const type = this.view.getUint8(element);
+    const type = this.#view.getUint8(element);
     if (type !== bsonTypes.object) {
       throw new BsonError(`type 0x${type.toString(16)} where the array should hold a document`, element);
     }
-    const start = findNul(this.view, element + 1, terminator, 'an array index') + 1;
-    this.end = start + measureDocument(this.view, start, terminator);
+    const start = findNul(this.#view, element + 1, terminator, 'an array index') + 1;
+    this.end = start + measureDocument(this.#view, start, terminator);
     this.start = start;
     return true;
   }

@@ -28,7 +28,7 @@ export class Output {
    * it.
    */
   reset(): void {
-    if (this.bytes.length > keptBytes && this.position < this.bytes.length / 4) this.replace(keptBytes);
+    if (this.bytes.length > keptBytes && this.position < this.bytes.length / 4) this.#replace(keptBytes);
     this.position = 0;
     this.limit = Number.MAX_SAFE_INTEGER;
   }
@@ -38,7 +38,7 @@ export class Output {
    * before.
    */
   reserve(size: number): void {
-    if (size > this.bytes.length - this.position) this.grow(size);
+    if (size > this.bytes.length - this.position) this.#grow(size);
   }
 
   /** Throws a DocumentError if more was written than the limit allows. */
@@ -75,18 +75,18 @@ export class Output {
     this.position += 4;
   }
 
-  private grow(size: number): void {
+  #grow(size: number): void {
     const needed = this.position + size;
     // Before the memory is taken that such a row would need.
     if (needed > this.limit) throw tooLargeError();
     let length = this.bytes.length;
     while (length < needed) length *= 2;
     const written = this.bytes.subarray(0, this.position);
-    this.replace(length);
+    this.#replace(length);
     this.bytes.set(written);
   }
 
-  private replace(length: number): void {
+  #replace(length: number): void {
     this.bytes = Buffer.allocUnsafeSlow(length);
     this.view = viewOf(this.bytes);
   }

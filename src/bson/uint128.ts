@@ -4,10 +4,10 @@ import { two32 } from './digits.ts';
 
 export class Uint128 {
   /** Four words of 32 bits, the most significant first. */
-  private readonly words = new DataView(new ArrayBuffer(16));
+  readonly #words = new DataView(new ArrayBuffer(16));
 
   set(word3: number, word2: number, word1: number, word0: number): void {
-    const { words } = this;
+    const words = this.#words;
     words.setUint32(0, word3);
     words.setUint32(4, word2);
     words.setUint32(8, word1);
@@ -21,13 +21,13 @@ export class Uint128 {
   }
 
   isZero(): boolean {
-    const { words } = this;
+    const words = this.#words;
     return (words.getUint32(0) | words.getUint32(4) | words.getUint32(8) | words.getUint32(12)) === 0;
   }
 
   /** Both numbers stay below 2^20, so that no product leaves the integers that a number holds exactly. */
   multiplyAdd(factor: number, addend: number): void {
-    const { words } = this;
+    const words = this.#words;
     let carried = addend;
     for (let at = 12; at >= 0; at -= 4) {
       const product = words.getUint32(at) * factor + carried;
@@ -42,7 +42,7 @@ export class Uint128 {
    * @param divisor below 2^20: the quotient of a step, rounded as a double, is then never rounded up to the next integer
    */
   divide(divisor: number): number {
-    const { words } = this;
+    const words = this.#words;
     let remainder = 0;
     for (let at = 0; at < 16; at += 4) {
       const dividend = remainder * two32 + words.getUint32(at);

@@ -37,8 +37,9 @@ export function copyText(
   let { bytes, position: at } = output;
   let i = start;
   // Most text begins with ASCII: four characters at a time, until one of them is something else, or NUL.
-  for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4)
+  for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4) {
     output.view.setInt32(at, view.getInt32(i));
+  }
   for (; i < end; i++) {
     const byte = view.getUint8(i);
     if (byte >= 0x80) {

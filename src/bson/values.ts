@@ -131,7 +131,8 @@ function checkCodeWithScope(view: DataView, start: number, limit: number): numbe
   const end = start + length;
   const codeLength = checkString(view, start + 4, end);
   const scopeLength = checkDocument(view, start + 4 + codeLength, end);
-  if (4 + codeLength + scopeLength !== length)
+  if (4 + codeLength + scopeLength !== length) {
     throw new BsonError(`code with scope of ${length} bytes`, start);
+  }
   return length;
 }

@@ -33,8 +33,9 @@ export function settleFlags(args: readonly string[]): string[] {
   const settle = ({ name, isSwitch }: Flag, value: string): void => {
     const meant = isSwitch ? readSwitch({ value, label: `--${name}` }) : value;
     const before = seen.get(name);
-    if (before === undefined) settled.push(`--${name}=${meant}`);
-    else if (before !== meant) {
+    if (before === undefined) {
+      settled.push(`--${name}=${meant}`);
+    } else if (before !== meant) {
       // Without the values: one may hold a password.
       throw new UsageError(`--${name} is given twice, with different values`, {
         code: 'OPTION_TWICE',

@@ -24,8 +24,9 @@ export function readProcessMemory(): Memory {
   try {
     // ru_maxrss, the portable way, also counts the memory of the process that forked this one.
     const match = /^VmHWM:\s+(\d+) kB\nVmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-    if (match !== null)
+    if (match !== null) {
       return { peakMemoryBytes: Number(match[1]) * 1024, memoryBytes: Number(match[2]) * 1024 };
+    }
   } catch {
     // Not Linux.
   }

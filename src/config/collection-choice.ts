@@ -84,8 +84,9 @@ export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): s
   if (name.includes('\0')) return 'one whose name has U+0000, which no name in PostgreSQL can have';
   if (name.startsWith('system.')) return "one of MongoDB's own";
   if (type === 'view') return 'a view: it has no documents of its own; write it to a collection with $out';
-  if (type === 'timeseries')
+  if (type === 'timeseries') {
     return 'a time-series collection: it has no index on _id to read by; write it to a collection with $out';
+  }
   return null;
 }
 

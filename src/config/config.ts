@@ -138,8 +138,9 @@ export function targetOptions({ postgresUrl, retrySeconds, answerTimeoutSeconds 
 /** A plan is about one collection, and so is each command but `start`. */
 function refuseSeveral(command: CommandName, { mongoCollection: collections, plan }: Config): void {
   if (!namesSeveral(collections)) return;
-  if (['verify', 'cutover', 'repair'].includes(command) || (command === 'start' && plan === undefined))
+  if (['verify', 'cutover', 'repair'].includes(command) || (command === 'start' && plan === undefined)) {
     return;
+  }
   const what = command === 'start' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
     code: 'ONE_COLLECTION_ONLY',

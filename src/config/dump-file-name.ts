@@ -20,8 +20,9 @@ export interface DumpFileName {
 export function readFileName(path: string): DumpFileName | null {
   const name = basename(path);
   const match = suffix.exec(name);
-  if (match === null || /\.metadata\.json(\.gz)?$/.test(name) || /^prelude\.json(\.gz)?$/.test(name))
+  if (match === null || /\.metadata\.json(\.gz)?$/.test(name) || /^prelude\.json(\.gz)?$/.test(name)) {
     return null;
+  }
   const stem = name.slice(0, match.index);
   if (stem === '') return null;
   return {

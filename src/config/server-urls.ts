@@ -39,8 +39,9 @@ export function checkPostgresUrl({ value, label }: Given): string {
     for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
     if (/^postgres(ql)?:\/\//.test(value) && !cutsPassword(value) && (!port || Number(port) <= 65_535)) {
-      if (!database)
+      if (!database) {
         throw new UsageError(`${label} names no database`, { code: 'POSTGRES_URL_INVALID', fix });
+      }
       return value;
     }
   } catch (error) {

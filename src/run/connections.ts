@@ -3,7 +3,7 @@
 import { targetOptions, type TargetConfig } from '../config/config.ts';
 import type { RunEvent } from '../observe/events.ts';
 import type { SessionOptions } from '../postgres/connection/session.ts';
-import { type Database } from '../source/database.ts';
+import type { Database } from '../source/database.ts';
 import { openDatabase, type SourceConfig } from '../source/open-database.ts';
 
 export interface Audience {

@@ -23,7 +23,7 @@ import { withSession, type Session, type SessionOptions } from '../postgres/conn
 import { estimateBytes } from '../postgres/table/size-estimate.ts';
 import { prepareRun, type Preparation } from './prepare.ts';
 import { chooseCollections, describeSelection, namesSeveral } from '../config/collection-choice.ts';
-import { type Database } from '../source/database.ts';
+import type { Database } from '../source/database.ts';
 import type { Source } from '../source/source.ts';
 import { arrayOfDocuments } from '../bson/array.ts';
 import { createRowEncoder } from '../transcode/row.ts';

@@ -143,8 +143,9 @@ class Job {
           for (const name of end.collections) leftOut.add(name);
           if (!namesSeveral(mongoCollection)) break;
           result = await this.#copyAll(lane);
-          for (const name of end.collections)
+          for (const name of end.collections) {
             if ((await follower.findRun(name)) !== null) leftOut.delete(name);
+          }
           break;
         case 'ended':
           return { ...result, failures: end.errors.map((error) => describeFailure(error.message, error)) };
@@ -209,8 +210,9 @@ class Job {
     const all = names.map((name) => results.get(name) ?? nothing);
     const failures = all.flatMap((result) => result.failures);
     // What is followed goes on as the same job, until it is cut over.
-    if (failures.length === 0 && !config.follow)
+    if (failures.length === 0 && !config.follow) {
       await lane.session.transaction((client) => finishJob(client, jobId));
+    }
     return {
       summaries: all.flatMap(({ summaries }) => summaries),
       copiedBefore: all.flatMap(({ copiedBefore }) => copiedBefore),
@@ -267,8 +269,9 @@ class Job {
     const table = chooseTable(config.postgresSchema, collection, planFile);
     const source = await this.#open(lane, collection);
     const stream = await this.#streamOf(collection);
-    if (stream?.runId === null && (await source.sample(1)).documents.length === 0)
+    if (stream?.runId === null && (await source.sample(1)).documents.length === 0) {
       throw nothingYet(source.name);
+    }
     await lane.lock((client) => lockTable(client, table));
     const migration = new Migration({
       ...{ session: lane.session, supervisor: await workforce.supervise(), source, table },

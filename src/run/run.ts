@@ -106,8 +106,9 @@ export class Migration {
     // What is in the way of the run is removed for documents that are there.
     await source.requireUnchanged();
     const streamId = this.#options.stream?.streamId ?? null;
-    if (streamId !== null && ifExists !== 'drop')
+    if (streamId !== null && ifExists !== 'drop') {
       await session.run((client) => requireUniqueKey(client, settings.plan));
+    }
     const run = await beginRun(session, settings, ifExists, jobId, intervals, streamId);
     if (removes !== null) this.#notify(`removed ${removes}`);
     return { kind: 'open', run, specs };

@@ -26,41 +26,41 @@ const leadingColumns = 2;
 
 export class ChildRows {
   readonly name: string;
-  private readonly hasExtra: boolean;
-  private readonly slot: ColumnSlot;
-  private readonly id: RowColumn;
-  private readonly limits: RowLimits;
-  private readonly output = new Output();
-  private readonly writer: RowWriter;
-  private readonly cursor = new ElementCursor();
-  private parents: number[] = [];
+  readonly #hasExtra: boolean;
+  readonly #slot: ColumnSlot;
+  readonly #id: RowColumn;
+  readonly #limits: RowLimits;
+  readonly #output = new Output();
+  readonly #writer: RowWriter;
+  readonly #cursor = new ElementCursor();
+  #parents: number[] = [];
   /** Where the rows of the current document begin. */
-  private start = 0;
+  #start = 0;
 
   /**
    * @param slot where the document has the array
    * @param id the document's own column for its `_id`
    */
   constructor({ plan }: ChildTable, slot: ColumnSlot, id: RowColumn, limits: RowLimits) {
-    this.hasExtra = plan.extraColumn !== null;
+    this.#hasExtra = plan.extraColumn !== null;
     this.name = plan.table;
-    this.slot = slot;
-    this.id = id;
-    this.limits = limits;
-    this.writer = new RowWriter(plan, this.output, limits, leadingColumns);
+    this.#slot = slot;
+    this.#id = id;
+    this.#limits = limits;
+    this.#writer = new RowWriter(plan, this.#output, limits, leadingColumns);
   }
 
   startBatch(): void {
-    this.writer.startBatch();
-    this.output.reset();
-    this.output.writeBytes(copyHeader);
-    this.parents = [];
+    this.#writer.startBatch();
+    this.#output.reset();
+    this.#output.writeBytes(copyHeader);
+    this.#parents = [];
   }
 
   /** To be called before each document. */
   begin(): void {
-    this.start = this.output.position;
-    this.writer.counter.begin();
+    this.#start = this.#output.position;
+    this.#writer.counter.begin();
   }
 
   /**
@@ -68,7 +68,7 @@ export class ChildRows {
    * has no extra column.
    */
   sendOtherToExtra(fields: DocumentFields, hasExtra: boolean): void {
-    const { slot } = this;
+    const slot = this.#slot;
     if (slot.document !== fields.document) return;
     if (slot.type === bsonTypes.array || slot.type === bsonTypes.null) return;
     if (!hasExtra) {
@@ -85,25 +85,28 @@ export class ChildRows {
    * @param parent its position in the batch
    */
   write(source: BsonBytes, current: number, parent: number): void {
-    const { slot, cursor, output } = this;
+    const slot = this.#slot;
+    const cursor = this.#cursor;
+    const output = this.#output;
     if (slot.document !== current || slot.type !== bsonTypes.array) return;
     cursor.open(source.view, slot.valueStart, slot.valueEnd);
     for (let place = 0; cursor.next(null); place++) {
-      output.limit = output.position + this.limits.maxRowBytes;
-      this.writeElement(source, place);
-      this.parents.push(parent);
+      output.limit = output.position + this.#limits.maxRowBytes;
+      this.#writeElement(source, place);
+      this.#parents.push(parent);
     }
   }
 
   /** Takes back the rows of a document that becomes a dead letter. */
   forget(parent: number): void {
-    while (this.parents.at(-1) === parent) this.parents.pop();
-    this.output.position = this.start;
-    this.writer.counter.forget();
+    while (this.#parents.at(-1) === parent) this.#parents.pop();
+    this.#output.position = this.#start;
+    this.#writer.counter.forget();
   }
 
   finish(): EncodedChild {
-    const { output, parents } = this;
+    const output = this.#output;
+    const parents = this.#parents;
     output.limit = Number.MAX_SAFE_INTEGER;
     output.writeInt16(copyTrailer);
     return { copy: output.bytes.subarray(0, output.position), rowCount: parents.length, parents };
@@ -111,13 +114,16 @@ export class ChildRows {
 
   /** Named as people write it: `orders[].note`. */
   toCounts(): ExtraCount[] {
-    return this.writer.counter
+    return this.#writer.counter
       .toCounts()
-      .map((count) => ({ ...count, field: `${this.slot.name}[].${count.field}` }));
+      .map((count) => ({ ...count, field: `${this.#slot.name}[].${count.field}` }));
   }
 
-  private writeElement(source: BsonBytes, place: number): void {
-    const { cursor, output, writer, id } = this;
+  #writeElement(source: BsonBytes, place: number): void {
+    const cursor = this.#cursor;
+    const output = this.#output;
+    const writer = this.#writer;
+    const id = this.#id;
     output.writeInt16(writer.fieldCount);
     // It has been written once already, so that it fits.
     id.encoders[id.slot.type]?.(source, id.slot.valueStart, id.slot.valueEnd, output);
@@ -134,19 +140,19 @@ export class ChildRows {
     if (required !== undefined) {
       throw new DocumentError(
         'required',
-        `an element of ${this.slot.name} has no ${required.slot.name}`,
+        `an element of ${this.#slot.name} has no ${required.slot.name}`,
         valueStart,
       );
     }
-    if (!this.hasExtra && type !== bsonTypes.null) {
-      const problem = `an element of ${this.slot.name} of type ${nameOfType(type)}, for which there is no column`;
+    if (!this.#hasExtra && type !== bsonTypes.null) {
+      const problem = `an element of ${this.#slot.name} of type ${nameOfType(type)}, for which there is no column`;
       throw new DocumentError('no_column', problem, valueStart);
     }
     for (let left = writer.columns.length; left > 0; left--) output.writeInt32(copyNull);
-    if (!this.hasExtra) return;
+    if (!this.#hasExtra) return;
     const lengthAt = beginJson(output);
     writer.json.writeValue(source, type, valueStart, valueEnd, output);
-    endJson(output, lengthAt, this.limits.maxJsonBytes);
+    endJson(output, lengthAt, this.#limits.maxJsonBytes);
     output.checkLimit();
   }
 }

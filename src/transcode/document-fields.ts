@@ -70,36 +70,36 @@ export class DocumentFields {
   /** The current document's number, counted from 1. */
   document = 0;
 
-  private readonly names: FieldNames<NameState>;
+  readonly #names: FieldNames<NameState>;
   /** By the names that the plan gives, and those under which nested values go to the extra column. */
-  private readonly planned: ReadonlyMap<string, NameState>;
-  private readonly cursor = new ElementCursor();
+  readonly #planned: ReadonlyMap<string, NameState>;
+  readonly #cursor = new ElementCursor();
   /** Comes before the first field of each document. */
-  private readonly head: FieldName<NameState>;
+  readonly #head: FieldName<NameState>;
   /** What has no column is in the extra column anyway, and is neither listed nor counted. */
-  private readonly keepsWhole: boolean;
-  private unplannedNames = 0;
+  readonly #keepsWhole: boolean;
+  #unplannedNames = 0;
   /** The names in the current document's extra column that are not remembered. */
-  private readonly otherNames = new Set<string>();
+  readonly #otherNames = new Set<string>();
 
   constructor({ columns, dropped = [], keepsWhole, children = [] }: FieldsOfPlan) {
-    this.keepsWhole = keepsWhole === true;
+    this.#keepsWhole = keepsWhole === true;
     this.slots = columns.map((column) => new ColumnSlot(column));
     this.childSlots = children.map(
       ({ field, path = [], plan }) => new ColumnSlot({ field, path, column: plan.table, type: 'json' }),
     );
-    this.planned = planNames([...this.slots, ...this.childSlots], dropped);
-    this.names = new FieldNames(this.planned.size + maxUnplannedNames);
-    this.head = new FieldNames<NameState>(1).add('', createState());
-    this.addPlannedNames();
+    this.#planned = planNames([...this.slots, ...this.childSlots], dropped);
+    this.#names = new FieldNames(this.#planned.size + maxUnplannedNames);
+    this.#head = new FieldNames<NameState>(1).add('', createState());
+    this.#addPlannedNames();
   }
 
   /** Keeps names of earlier batches from taking the place of names to come, once there is no place left. */
   startBatch(): void {
-    if (this.unplannedNames < maxUnplannedNames) return;
-    this.names.clear();
-    this.unplannedNames = 0;
-    this.addPlannedNames();
+    if (this.#unplannedNames < maxUnplannedNames) return;
+    this.#names.clear();
+    this.#unplannedNames = 0;
+    this.#addPlannedNames();
   }
 
   /**
@@ -107,18 +107,18 @@ export class DocumentFields {
    * is corrupt, and a DocumentError if its extra column would have a field twice.
    */
   locate(source: BsonBytes, start: number, end: number): void {
-    const { cursor } = this;
+    const cursor = this.#cursor;
     const document = ++this.document;
     this.extraCount = 0;
     this.droppedCount = 0;
-    if (this.otherNames.size > 0) this.otherNames.clear();
+    if (this.#otherNames.size > 0) this.#otherNames.clear();
     if (this.extras.length > maxKeptExtras) this.extras = [];
-    let previous = this.head;
+    let previous = this.#head;
     cursor.open(source.view, start, end);
     while (cursor.next(previous.next)) {
-      const name = cursor.isGuessed ? previous.next : this.identify(source);
+      const name = cursor.isGuessed ? previous.next : this.#identify(source);
       if (name === null) {
-        this.addOther(source);
+        this.#addOther(source);
         continue;
       }
       previous.next = name;
@@ -130,13 +130,13 @@ export class DocumentFields {
       if (slot !== null && slot.document !== document) {
         slot.place(cursor, document);
       } else if (name.value.isDropped) {
-        this.addExtra(name.text, 'dropped', cursor);
+        this.#addExtra(name.text, 'dropped', cursor);
         this.droppedCount++;
       } else {
         // jsonb would keep one of the two, and say nothing.
-        if (this.keepsWhole && slot !== null) throw duplicateError(name.text);
-        this.markExtra(name.value, name.text);
-        this.addExtra(name.text, slot === null ? 'no_column' : 'duplicate_field', cursor);
+        if (this.#keepsWhole && slot !== null) throw duplicateError(name.text);
+        this.#markExtra(name.value, name.text);
+        this.#addExtra(name.text, slot === null ? 'no_column' : 'duplicate_field', cursor);
       }
     }
   }
@@ -146,14 +146,14 @@ export class DocumentFields {
    * already exists.
    */
   moveToExtra(slot: ColumnSlot, reason: ExtraReason = 'does_not_fit'): void {
-    const state = this.planned.get(slot.name);
-    if (state !== undefined) this.markExtra(state, slot.name);
-    this.addExtra(slot.name, reason, slot, slot.key);
+    const state = this.#planned.get(slot.name);
+    if (state !== undefined) this.#markExtra(state, slot.name);
+    this.#addExtra(slot.name, reason, slot, slot.key);
   }
 
-  private addPlannedNames(): void {
-    const added = new Map(Array.from(this.planned, ([text, state]) => [text, this.names.add(text, state)]));
-    let previous = this.head;
+  #addPlannedNames(): void {
+    const added = new Map(Array.from(this.#planned, ([text, state]) => [text, this.#names.add(text, state)]));
+    let previous = this.#head;
     for (const slot of [...this.slots, ...this.childSlots]) {
       const name = added.get(slot.name);
       if (name === undefined || slot.path.length > 0) continue;
@@ -163,40 +163,40 @@ export class DocumentFields {
   }
 
   /** The name at the cursor, which is remembered from now on if there is room. */
-  private identify({ bytes, view }: BsonBytes): FieldName<NameState> | null {
-    const { nameStart, nameEnd } = this.cursor;
-    const known = this.names.find(view, nameStart, nameEnd);
+  #identify({ bytes, view }: BsonBytes): FieldName<NameState> | null {
+    const { nameStart, nameEnd } = this.#cursor;
+    const known = this.#names.find(view, nameStart, nameEnd);
     if (known !== null) return known;
-    if (this.unplannedNames >= maxUnplannedNames || nameEnd - nameStart > maxUnplannedNameBytes) return null;
+    if (this.#unplannedNames >= maxUnplannedNames || nameEnd - nameStart > maxUnplannedNameBytes) return null;
     const text = bytes.toString('utf8', nameStart, nameEnd);
     // A name that is not UTF-8 would be remembered as another one than it is; its document becomes a dead
     // letter anyway.
     if (text.includes('\ufffd')) return null;
-    this.unplannedNames++;
-    return this.names.add(text, createState());
+    this.#unplannedNames++;
+    return this.#names.add(text, createState());
   }
 
-  private addOther({ bytes }: BsonBytes): void {
-    const { nameStart, nameEnd } = this.cursor;
+  #addOther({ bytes }: BsonBytes): void {
+    const { nameStart, nameEnd } = this.#cursor;
     // Latin-1 tells any two names apart, even such as are not UTF-8.
     const name = bytes.toString('latin1', nameStart, nameEnd);
-    if (this.otherNames.has(name)) throw duplicateError(bytes.toString('utf8', nameStart, nameEnd));
-    this.otherNames.add(name);
-    this.addExtra(null, 'no_column', this.cursor);
+    if (this.#otherNames.has(name)) throw duplicateError(bytes.toString('utf8', nameStart, nameEnd));
+    this.#otherNames.add(name);
+    this.#addExtra(null, 'no_column', this.#cursor);
   }
 
-  private markExtra(state: NameState, text: string): void {
+  #markExtra(state: NameState, text: string): void {
     if (state.extraDocument === this.document) throw duplicateError(text);
     state.extraDocument = this.document;
   }
 
-  private addExtra(
+  #addExtra(
     name: string | null,
     reason: ExtraReason,
     at: ElementPosition,
     key: Uint8Array | null = null,
   ): void {
-    if (this.keepsWhole && reason === 'no_column') return;
+    if (this.#keepsWhole && reason === 'no_column') return;
     const { type, nameStart, nameEnd, valueStart, valueEnd } = at;
     const extra = this.extras[this.extraCount];
     if (extra === undefined) {

@@ -10,31 +10,31 @@ import { writeJsonString } from '../bson/json/json-string.ts';
 import type { Output } from '../bson/output.ts';
 
 export class ExtraColumn {
-  private readonly json: JsonWriter;
-  private readonly maxJsonBytes: number;
-  private readonly keepsWhole: boolean;
-  private readonly cursor = new ElementCursor();
+  readonly #json: JsonWriter;
+  readonly #maxJsonBytes: number;
+  readonly #keepsWhole: boolean;
+  readonly #cursor = new ElementCursor();
 
   constructor(json: JsonWriter, maxJsonBytes: number, keepsWhole: boolean) {
-    this.json = json;
-    this.maxJsonBytes = maxJsonBytes;
-    this.keepsWhole = keepsWhole;
+    this.#json = json;
+    this.#maxJsonBytes = maxJsonBytes;
+    this.#keepsWhole = keepsWhole;
   }
 
   /** Throws a DocumentError if the text would be too long, or could not be stored. */
   write(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
-    if (!this.keepsWhole && fields.extraCount === fields.droppedCount) {
+    if (!this.#keepsWhole && fields.extraCount === fields.droppedCount) {
       output.writeInt32(copyNull);
       return;
     }
     const lengthAt = beginJson(output);
-    if (!this.keepsWhole) this.writeExtras(source, fields, output);
-    else if (fields.droppedCount > 0) this.writeRest(source, fields, start, end, output);
-    else this.json.writeValue(source, bsonTypes.object, start, end, output);
-    endJson(output, lengthAt, this.maxJsonBytes);
+    if (!this.#keepsWhole) this.#writeExtras(source, fields, output);
+    else if (fields.droppedCount > 0) this.#writeRest(source, fields, start, end, output);
+    else this.#json.writeValue(source, bsonTypes.object, start, end, output);
+    endJson(output, lengthAt, this.#maxJsonBytes);
   }
 
-  private writeExtras(source: BsonBytes, fields: DocumentFields, output: Output): void {
+  #writeExtras(source: BsonBytes, fields: DocumentFields, output: Output): void {
     let separator = 0x7b;
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -42,47 +42,36 @@ export class ExtraColumn {
       if (extra.reason === 'dropped') continue;
       output.writeByte(separator);
       separator = 0x2c;
-      this.writeMember(source, extra, extra.key, output);
+      this.#writeMember(source, extra, extra.key, output);
     }
     output.writeByte(0x7d);
   }
 
   /** Writes the document without its dropped fields. */
-  private writeRest(
-    source: BsonBytes,
-    fields: DocumentFields,
-    start: number,
-    end: number,
-    output: Output,
-  ): void {
+  #writeRest(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
     const extras = fields.extras.slice(0, fields.extraCount);
     const dropped = new Set(
       extras.filter(({ reason }) => reason === 'dropped').map(({ nameStart }) => nameStart),
     );
-    const { cursor } = this;
+    const cursor = this.#cursor;
     cursor.open(source.view, start, end);
     let separator = 0x7b;
     while (cursor.next(null)) {
       if (dropped.has(cursor.nameStart)) continue;
       output.writeByte(separator);
       separator = 0x2c;
-      this.writeMember(source, cursor, null, output);
+      this.#writeMember(source, cursor, null, output);
     }
     if (separator === 0x7b) output.writeByte(separator);
     output.writeByte(0x7d);
   }
 
   /** @param key as JSON; null if it is the element's name */
-  private writeMember(
-    source: BsonBytes,
-    element: ElementPosition,
-    key: Uint8Array | null,
-    output: Output,
-  ): void {
+  #writeMember(source: BsonBytes, element: ElementPosition, key: Uint8Array | null, output: Output): void {
     if (key === null) writeJsonString(source, element.nameStart, element.nameEnd, output);
     else output.writeBytes(key);
     output.writeByte(0x3a);
-    this.json.writeValue(source, element.type, element.valueStart, element.valueEnd, output);
+    this.#json.writeValue(source, element.type, element.valueStart, element.valueEnd, output);
   }
 }
 

@@ -30,37 +30,37 @@ interface Entry {
 const maxKeptRecent = 4096;
 
 export class ExtraCounter {
-  private readonly counts = new Map<string, Map<number, Entry>>();
+  readonly #counts = new Map<string, Map<number, Entry>>();
   /** The first `recentCount` of these were added to since `begin`, each by one. */
-  private recent: Entry[] = [];
-  private recentCount = 0;
+  #recent: Entry[] = [];
+  #recentCount = 0;
 
   reset(): void {
-    this.counts.clear();
+    this.#counts.clear();
     this.begin();
   }
 
   /** To be called before each document. */
   begin(): void {
-    this.recentCount = 0;
-    if (this.recent.length > maxKeptRecent) this.recent = [];
+    this.#recentCount = 0;
+    if (this.#recent.length > maxKeptRecent) this.#recent = [];
   }
 
   /** Takes back what was counted since `begin`: the document became a dead letter. */
   forget(): void {
-    for (let i = 0; i < this.recentCount; i++) {
-      const entry = this.recent[i];
+    for (let i = 0; i < this.#recentCount; i++) {
+      const entry = this.#recent[i];
       if (entry !== undefined) entry.count--;
     }
-    this.recentCount = 0;
+    this.#recentCount = 0;
   }
 
   add(field: string | null, type: number, reason: ExtraReason): void {
     const name = field ?? otherFields;
-    let ofField = this.counts.get(name);
+    let ofField = this.#counts.get(name);
     if (ofField === undefined) {
       ofField = new Map();
-      this.counts.set(name, ofField);
+      this.#counts.set(name, ofField);
     }
     const key = type * reasons.length + reasons.indexOf(reason);
     let entry = ofField.get(key);
@@ -69,12 +69,12 @@ export class ExtraCounter {
       ofField.set(key, entry);
     }
     entry.count++;
-    this.recent[this.recentCount++] = entry;
+    this.#recent[this.#recentCount++] = entry;
   }
 
   toCounts(): ExtraCount[] {
     const list: ExtraCount[] = [];
-    for (const [field, ofField] of this.counts) {
+    for (const [field, ofField] of this.#counts) {
       for (const [key, { reason, count }] of ofField) {
         if (count === 0) continue;
         list.push({ field, type: nameOfType(Math.floor(key / reasons.length)), reason, count });

@@ -15,48 +15,48 @@ export interface FieldName<T> extends NameGuess {
 
 /** A hash table with open addressing; its names are never removed one by one. */
 export class FieldNames<T> {
-  private readonly slots: (FieldName<T> | null)[];
-  private readonly mask: number;
+  readonly #slots: (FieldName<T> | null)[];
+  readonly #mask: number;
   /** Differs per process, so that no collection can be made of names that all fall into one slot. */
-  private readonly seed = Math.floor(Math.random() * 2 ** 32);
+  readonly #seed = Math.floor(Math.random() * 2 ** 32);
 
   /** Holds up to `capacity` names; half of the slots stay free. */
   constructor(capacity: number) {
     const slotCount = 2 ** Math.ceil(Math.log2(capacity * 2 + 2));
-    this.slots = Array.from({ length: slotCount }, () => null);
-    this.mask = slotCount - 1;
+    this.#slots = Array.from({ length: slotCount }, () => null);
+    this.#mask = slotCount - 1;
   }
 
   /** Adds a name that is not there yet. */
   add(text: string, value: T): FieldName<T> {
     const terminated = terminateName(text);
     const name: FieldName<T> = { text, terminated, next: null, value };
-    this.slots[this.locate(terminated, 0, terminated.byteLength - 1)] = name;
+    this.#slots[this.#locate(terminated, 0, terminated.byteLength - 1)] = name;
     return name;
   }
 
   /** The name from `start` to before `end`, or null. */
   find(view: DataView, start: number, end: number): FieldName<T> | null {
-    return this.slots[this.locate(view, start, end)] ?? null;
+    return this.#slots[this.#locate(view, start, end)] ?? null;
   }
 
   clear(): void {
-    this.slots.fill(null);
+    this.#slots.fill(null);
   }
 
   /** The slot that holds the name, or the free one where it belongs. */
-  private locate(view: DataView, start: number, end: number): number {
-    let slot = this.hash(view, start, end) & this.mask;
+  #locate(view: DataView, start: number, end: number): number {
+    let slot = this.#hash(view, start, end) & this.#mask;
     for (;;) {
-      const name = this.slots[slot] ?? null;
+      const name = this.#slots[slot] ?? null;
       if (name === null || isSameName(name.terminated, view, start, end)) return slot;
-      slot = (slot + 1) & this.mask;
+      slot = (slot + 1) & this.#mask;
     }
   }
 
   /** FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
-  private hash(view: DataView, start: number, end: number): number {
-    let hash = this.seed;
+  #hash(view: DataView, start: number, end: number): number {
+    let hash = this.#seed;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ view.getUint8(i), 0x01000193);
     return hash ^ (hash >>> 15);
   }

@@ -12,21 +12,21 @@ interface NestedState {
 }
 
 export class NestedFields {
-  private readonly names: FieldNames<NestedState>;
+  readonly #names: FieldNames<NestedState>;
   /** Comes before the first field. */
-  private readonly head = new FieldNames<NestedState>(1).add('', { slot: null, nested: null });
-  private readonly cursor = new ElementCursor();
+  readonly #head = new FieldNames<NestedState>(1).add('', { slot: null, nested: null });
+  readonly #cursor = new ElementCursor();
   /** The last document that was walked over. */
-  private document = 0;
+  #document = 0;
 
   /** @param slots columns whose paths are longer than `depth`, and begin with the names that lead here */
   constructor(slots: readonly ColumnSlot[], depth: number) {
     const names = new Set(slots.map(({ path }) => path[depth] ?? ''));
-    this.names = new FieldNames(names.size);
+    this.#names = new FieldNames(names.size);
     for (const name of names) {
       const group = slots.filter(({ path }) => path[depth] === name);
       const inside = group.filter(({ path }) => path.length > depth + 1);
-      this.names.add(name, {
+      this.#names.add(name, {
         slot: group.find(({ path }) => path.length === depth + 1) ?? null,
         nested: inside.length > 0 ? new NestedFields(inside, depth + 1) : null,
       });
@@ -40,15 +40,15 @@ export class NestedFields {
    * @param document the number of the document around it
    */
   locate(source: BsonBytes, type: number, start: number, end: number, document: number): void {
-    if (type !== bsonTypes.object || this.document === document) return;
-    this.document = document;
-    const { cursor } = this;
-    let previous = this.head;
+    if (type !== bsonTypes.object || this.#document === document) return;
+    this.#document = document;
+    const cursor = this.#cursor;
+    let previous = this.#head;
     cursor.open(source.view, start, end);
     while (cursor.next(previous.next)) {
       const name: FieldName<NestedState> | null = cursor.isGuessed
         ? previous.next
-        : this.names.find(source.view, cursor.nameStart, cursor.nameEnd);
+        : this.#names.find(source.view, cursor.nameStart, cursor.nameEnd);
       if (name === null) continue;
       previous.next = name;
       previous = name;

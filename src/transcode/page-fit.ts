@@ -17,24 +17,24 @@ import type { Output } from '../bson/output.ts';
 const nothing: Width = [0, 1];
 
 export class PageFit {
-  private readonly measures: readonly MeasureValue[];
+  readonly #measures: readonly MeasureValue[];
   /** Whether a column's value may be left out. */
-  private readonly isMovable: readonly boolean[];
+  readonly #isMovable: readonly boolean[];
   /** Where the first column's value begins at most. */
-  private readonly begin: number;
+  readonly #begin: number;
   /** Of the current row. */
-  private readonly widths: Width[];
+  readonly #widths: Width[];
 
   /**
    * @param leading columns that come before and always have a value
    * @param isMovable of each of the columns after these
    */
   constructor(leading: readonly PlanColumn[], columns: readonly PlanColumn[], isMovable: readonly boolean[]) {
-    this.measures = columns.map(measureOf);
-    this.isMovable = isMovable;
-    this.widths = columns.map(() => nothing);
+    this.#measures = columns.map(measureOf);
+    this.#isMovable = isMovable;
+    this.#widths = columns.map(() => nothing);
     const header = widthOfHeader(leading.length + columns.length + 1);
-    this.begin = leading.reduce((offset, column) => addWidth(offset, measureOf(column)(Infinity)), header);
+    this.#begin = leading.reduce((offset, column) => addWidth(offset, measureOf(column)(Infinity)), header);
   }
 
   /** Null where every row fits. */
@@ -50,15 +50,15 @@ export class PageFit {
    * @returns the places of their columns, the last one first
    */
   fit(output: Output, start: number): readonly number[] {
-    this.measure(output, start);
+    this.#measure(output, start);
     const left: number[] = [];
-    let place = this.widths.length - 1;
-    for (let excess = this.findExcess(); excess > 0 && place >= 0; excess = this.findExcess()) {
+    let place = this.#widths.length - 1;
+    for (let excess = this.#findExcess(); excess > 0 && place >= 0; excess = this.#findExcess()) {
       for (; excess > 0 && place >= 0; place--) {
-        const width = this.widths[place] ?? nothing;
-        if (width === nothing || this.isMovable[place] !== true) continue;
+        const width = this.#widths[place] ?? nothing;
+        if (width === nothing || this.#isMovable[place] !== true) continue;
         excess -= width[0];
-        this.widths[place] = nothing;
+        this.#widths[place] = nothing;
         left.push(place);
       }
     }
@@ -66,17 +66,17 @@ export class PageFit {
     return left;
   }
 
-  private measure({ view }: Output, start: number): void {
+  #measure({ view }: Output, start: number): void {
     let at = start;
-    for (const [place, measure] of this.measures.entries()) {
+    for (const [place, measure] of this.#measures.entries()) {
       const length = view.getInt32(at);
-      this.widths[place] = length === copyNull ? nothing : measure(length);
+      this.#widths[place] = length === copyNull ? nothing : measure(length);
       at += 4 + Math.max(0, length);
     }
   }
 
-  private findExcess(): number {
-    return addWidth(this.widths.reduce(addWidth, this.begin), widthOfExtra) - maxRowWidth;
+  #findExcess(): number {
+    return addWidth(this.#widths.reduce(addWidth, this.#begin), widthOfExtra) - maxRowWidth;
   }
 }
 

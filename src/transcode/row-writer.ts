@@ -46,24 +46,24 @@ export class RowWriter {
   readonly json: JsonWriter;
 
   /** Null where the table has none. */
-  private readonly extraColumn: string | null;
-  private readonly extra: ExtraColumn;
+  readonly #extraColumn: string | null;
+  readonly #extra: ExtraColumn;
   /** Null where every row fits, or there is no place for what does not. */
-  private readonly pageFit: PageFit | null;
-  private readonly output: Output;
+  readonly #pageFit: PageFit | null;
+  readonly #output: Output;
 
   /** @param leading how many of the plan's columns come before and are not of the document: none if it has an `_id` */
   constructor(plan: Plan, output: Output, { maxJsonBytes }: RowLimits, leading = 0) {
-    this.output = output;
+    this.#output = output;
     const columns = plan.columns.slice(leading);
     const hasId = leading === 0;
-    this.extraColumn = plan.extraColumn;
+    this.#extraColumn = plan.extraColumn;
     const hasExtra = plan.extraColumn !== null;
     this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
     const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
     this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
     this.fields = new DocumentFields({ ...plan, columns });
-    this.extra = new ExtraColumn(this.json, maxJsonBytes, plan.keepsWhole === true);
+    this.#extra = new ExtraColumn(this.json, maxJsonBytes, plan.keepsWhole === true);
     const idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
     this.columns = this.fields.slots.map((slot) => {
       const isId = hasId && isIdColumn(slot.plan);
@@ -76,7 +76,7 @@ export class RowWriter {
     const isMovable = this.columns.map(({ slot, isId, isRequired }) => {
       return !isId && !isRequired && slot.plan.target?.isNotNull !== true;
     });
-    this.pageFit = hasExtra ? PageFit.create(plan.columns.slice(0, leading), columns, isMovable) : null;
+    this.#pageFit = hasExtra ? PageFit.create(plan.columns.slice(0, leading), columns, isMovable) : null;
   }
 
   startBatch(): void {
@@ -88,20 +88,21 @@ export class RowWriter {
   /** Finds the document's fields, and writes those that have columns. */
   writeColumns(source: BsonBytes, start: number, end: number): void {
     this.fields.locate(source, start, end);
-    const rowStart = this.output.position;
+    const rowStart = this.#output.position;
     for (const column of this.columns) {
-      this.writeColumn(source, column);
-      this.output.checkLimit();
+      this.#writeColumn(source, column);
+      this.#output.checkLimit();
     }
-    if (this.pageFit !== null) this.moveRarest(this.pageFit.fit(this.output, rowStart));
+    if (this.#pageFit !== null) this.#moveRarest(this.#pageFit.fit(this.#output, rowStart));
   }
 
   /** Writes what is left of the document that `writeColumns` was given. */
   writeExtra(source: BsonBytes, start: number, end: number): void {
-    const { fields, output } = this;
-    this.currentColumn = this.extraColumn;
-    if (this.extraColumn === null) requireNoExtra(fields);
-    else this.extra.write(source, fields, start, end, output);
+    const { fields } = this;
+    const output = this.#output;
+    this.currentColumn = this.#extraColumn;
+    if (this.#extraColumn === null) requireNoExtra(fields);
+    else this.#extra.write(source, fields, start, end, output);
     output.checkLimit();
     for (let i = 0; i < fields.extraCount; i++) {
       const extra = fields.extras[i];
@@ -109,32 +110,34 @@ export class RowWriter {
     }
   }
 
-  private moveRarest(places: readonly number[]): void {
+  #moveRarest(places: readonly number[]): void {
     for (const place of places) {
       const column = this.columns[place];
       if (column !== undefined) this.fields.moveToExtra(column.slot, 'row_too_wide');
     }
   }
 
-  private writeColumn(source: BsonBytes, column: RowColumn): void {
-    const { fields, output } = this;
+  #writeColumn(source: BsonBytes, column: RowColumn): void {
+    const { fields } = this;
+    const output = this.#output;
     const { slot, isId } = column;
     this.currentColumn = slot.plan.column;
     if (slot.document !== fields.document) {
       if (isId) throw new DocumentError('missing_id', 'the document has no _id');
-      this.writeNull(column, 'is missing');
+      this.#writeNull(column, 'is missing');
       return;
     }
     // In an `_id` null is a value, or does not fit.
     if (slot.type === bsonTypes.null && !isId) {
-      this.writeNull(column, 'is null');
+      this.#writeNull(column, 'is null');
       return;
     }
     const encode = column.encoders[slot.type];
     const fieldStart = output.position;
     if (encode?.(source, slot.valueStart, slot.valueEnd, output) === true) {
-      if (isId && slot.plan.target === undefined)
+      if (isId && slot.plan.target === undefined) {
         this.hasLongKey ||= output.position - fieldStart > maxSureKeyBytes;
+      }
       return;
     }
     if (isId) {
@@ -142,21 +145,21 @@ export class RowWriter {
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
     // Nowhere to move it to, or nothing to leave behind.
-    if (this.extraColumn === null || slot.plan.target?.isNotNull === true) {
+    if (this.#extraColumn === null || slot.plan.target?.isNotNull === true) {
       const problem = `${describeValue(source, slot)} that does not fit ${describeType(slot.plan)}`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
-    this.writeNull(column, 'does not fit its column');
+    this.#writeNull(column, 'does not fit its column');
     fields.moveToExtra(slot);
   }
 
   /** @param what what is wrong with the value if there must be one */
-  private writeNull({ slot, isRequired }: RowColumn, what: string): void {
+  #writeNull({ slot, isRequired }: RowColumn, what: string): void {
     if (isRequired) {
       const field = JSON.stringify(slot.name);
       throw new DocumentError('required', `the required value of ${field} ${what}`);
     }
-    this.output.writeInt32(copyNull);
+    this.#output.writeInt32(copyNull);
   }
 }
 

@@ -76,23 +76,23 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
 }
 
 class PlanRowEncoder implements RowEncoder {
-  private readonly extraColumn: string | null;
-  private readonly maxRowBytes: number;
-  private readonly output = new Output();
-  private readonly writer: RowWriter;
-  private readonly children: readonly ChildRows[];
+  readonly #extraColumn: string | null;
+  readonly #maxRowBytes: number;
+  readonly #output = new Output();
+  readonly #writer: RowWriter;
+  readonly #children: readonly ChildRows[];
 
   constructor(plan: Plan, options: RowEncoderOptions) {
     const limits = {
       maxJsonBytes: options.maxJsonBytes ?? largestJsonBytes,
       maxRowBytes: options.maxRowBytes ?? largestRowBytes,
     };
-    this.extraColumn = plan.extraColumn;
-    this.maxRowBytes = limits.maxRowBytes;
-    this.writer = new RowWriter(plan, this.output, limits);
-    const id = this.writer.columns.find(({ isId }) => isId);
-    this.children = (plan.children ?? []).map((child, index) => {
-      const slot = this.writer.fields.childSlots[index];
+    this.#extraColumn = plan.extraColumn;
+    this.#maxRowBytes = limits.maxRowBytes;
+    this.#writer = new RowWriter(plan, this.#output, limits);
+    const id = this.#writer.columns.find(({ isId }) => isId);
+    this.#children = (plan.children ?? []).map((child, index) => {
+      const slot = this.#writer.fields.childSlots[index];
       if (id === undefined || slot === undefined) throw new RangeError(`${child.field} has no parent's _id`);
       return new ChildRows(child, slot, id, limits);
     });
@@ -102,25 +102,26 @@ class PlanRowEncoder implements RowEncoder {
     const source = wrapBytes(array);
     const cursor = new DocumentCursor(array);
     const deadLetters: DeadLetter[] = [];
-    const { output, writer } = this;
+    const output = this.#output;
+    const writer = this.#writer;
     writer.startBatch();
-    for (const child of this.children) child.startBatch();
+    for (const child of this.#children) child.startBatch();
     output.reset();
     output.writeBytes(copyHeader);
     let documentCount = 0;
     for (; cursor.next(); documentCount++) {
       const rowStart = output.position;
-      output.limit = rowStart + this.maxRowBytes;
+      output.limit = rowStart + this.#maxRowBytes;
       writer.currentColumn = null;
       writer.counter.begin();
-      for (const child of this.children) child.begin();
+      for (const child of this.#children) child.begin();
       try {
-        this.writeRow(source, cursor.start, cursor.end, documentCount);
+        this.#writeRow(source, cursor.start, cursor.end, documentCount);
       } catch (error) {
         output.position = rowStart;
         writer.counter.forget();
-        for (const child of this.children) child.forget(documentCount);
-        deadLetters.push(this.toDeadLetter(error, documentCount, source, cursor.start, cursor.end));
+        for (const child of this.#children) child.forget(documentCount);
+        deadLetters.push(this.#toDeadLetter(error, documentCount, source, cursor.start, cursor.end));
       }
     }
     output.limit = Number.MAX_SAFE_INTEGER;
@@ -131,19 +132,21 @@ class PlanRowEncoder implements RowEncoder {
       documentCount,
       rowCount: documentCount - deadLetters.length,
       deadLetters,
-      extra: [...writer.counter.toCounts(), ...this.children.flatMap((child) => child.toCounts())],
-      children: this.children.map((child) => child.finish()),
+      extra: [...writer.counter.toCounts(), ...this.#children.flatMap((child) => child.toCounts())],
+      children: this.#children.map((child) => child.finish()),
       hasLongKey: writer.hasLongKey,
     };
   }
 
-  private writeRow(source: BsonBytes, start: number, end: number, document: number): void {
-    const { writer, output, children } = this;
+  #writeRow(source: BsonBytes, start: number, end: number, document: number): void {
+    const writer = this.#writer;
+    const output = this.#output;
+    const children = this.#children;
     output.writeInt16(writer.fieldCount);
     writer.writeColumns(source, start, end);
     for (const child of children) {
       writer.currentColumn = child.name;
-      child.sendOtherToExtra(writer.fields, this.extraColumn !== null);
+      child.sendOtherToExtra(writer.fields, this.#extraColumn !== null);
     }
     writer.writeExtra(source, start, end);
     for (const child of children) {
@@ -153,17 +156,11 @@ class PlanRowEncoder implements RowEncoder {
     }
   }
 
-  private toDeadLetter(
-    error: unknown,
-    ordinal: number,
-    source: BsonBytes,
-    start: number,
-    end: number,
-  ): DeadLetter {
+  #toDeadLetter(error: unknown, ordinal: number, source: BsonBytes, start: number, end: number): DeadLetter {
     if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
     const document = Buffer.from(source.bytes.subarray(start, end));
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
-    const column = reason === 'duplicate_extra' ? this.extraColumn : this.writer.currentColumn;
+    const column = reason === 'duplicate_extra' ? this.#extraColumn : this.#writer.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
     return { ordinal, document, id: describeId(document), reason, column, detail };
   }

@@ -102,8 +102,9 @@ function listQuoted(): string[] {
 
 async function runBlock(stage: Stage, block: Block): Promise<void> {
   const { code, path, end } = readNotes(block);
-  if (path !== null) await stage.write(path, `${block.text}\n`);
-  else if (block.language === 'js') {
+  if (path !== null) {
+    await stage.write(path, `${block.text}\n`);
+  } else if (block.language === 'js') {
     assert.ok(findReason(block.text) !== null, `${placeOf(block)}: neither a file, nor listed as not run`);
   }
   const commands = listCommands(block);
@@ -112,8 +113,9 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
     `${placeOf(block)}: of several commands, which exits ${code}?`,
   );
   for (const command of commands) {
-    if (command.prompt === 'sql') assertPsqlOutput(await stage.servers.query(command.text), command.output);
-    else if (splitCommand(command.text).every((part) => findReason(part) === null)) {
+    if (command.prompt === 'sql') {
+      assertPsqlOutput(await stage.servers.query(command.text), command.output);
+    } else if (splitCommand(command.text).every((part) => findReason(part) === null)) {
       const outcome = await stage.shell(command.text, end);
       const place = `${placeOf(block)}: ${command.text}\n${outcome.text}`;
       assert.equal(outcome.code, code, place);

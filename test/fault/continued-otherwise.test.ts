@@ -101,7 +101,7 @@ describe('a finished run', () => {
     assertCode(await scene.run({}, '--if-exists', 'append'), 0);
     const refused = await scene.run({}, '--restart');
     assertCode(refused, ExitCode.usage);
-    assert.match(refused.stderr, /added its rows to 1 that were there before/);
+    assert.match(refused.stderr, /added its rows to 1 existing rows/);
     assertCode(await scene.run({}, '--restart', '--if-exists', 'truncate'), 0);
     await scene.assertEqual();
   });

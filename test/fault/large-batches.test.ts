@@ -39,8 +39,9 @@ it('documents of 15 MB, a fast source and slow workers: memory stays within its 
   assert.ok(primary < limit, `primary: ${primary.toFixed(0)} MB`);
   const peaks = run.summary?.workerPeakMemoryBytes ?? [];
   assert.ok(peaks.length > 0);
-  for (const bytes of peaks)
+  for (const bytes of peaks) {
     assert.ok(bytes / megabyte <= ofWorker, `worker: ${(bytes / megabyte).toFixed(0)} MB`);
+  }
   const [row] = await scene.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM things WHERE length(text) > ${15 * megabyte}`,
   );

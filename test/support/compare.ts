@@ -106,8 +106,9 @@ function* compareRow(
   const expected = new Map<string, unknown>();
   let extra: Record<string, unknown> = {};
   for (const [index, { name, type }] of columns.entries()) {
-    if (name === extraColumn) extra = (row[index] ?? {}) as Record<string, unknown>;
-    else {
+    if (name === extraColumn) {
+      extra = (row[index] ?? {}) as Record<string, unknown>;
+    } else {
       inColumns.set(name, actualValue(row[index], type));
       expected.set(name, expectedValue(name, document[name] ?? null, type));
     }
@@ -117,9 +118,9 @@ function* compareRow(
     const isExtra = name in extra;
     const actual = isExtra ? extra[name] : inColumns.get(name);
     const wanted = isExtra ? toJson(document[name]) : (expected.get(name) ?? toJson(document[name] ?? null));
-    if (isExtra && (inColumns.get(name) ?? null) !== null)
+    if (isExtra && (inColumns.get(name) ?? null) !== null) {
       yield `${name} has a column and stands in _extra too`;
-    else if (!isDeepStrictEqual(actual, wanted)) {
+    } else if (!isDeepStrictEqual(actual, wanted)) {
       yield `${name} is ${JSON.stringify(actual)} and not ${JSON.stringify(wanted)}`;
     }
   }
@@ -133,9 +134,11 @@ function* compareLetters(
   const seen = new Set<string>();
   for (const letter of letters) {
     const key = keyOf(letter._id);
-    if (!expected.has(key)) yield `extra: a dead letter with _id ${key}`;
-    else if (seen.has(key)) yield `doubled: a second dead letter with _id ${key}`;
-    else if (!isDeepStrictEqual(toJson(letter, false), toJson(documents.get(key), false))) {
+    if (!expected.has(key)) {
+      yield `extra: a dead letter with _id ${key}`;
+    } else if (seen.has(key)) {
+      yield `doubled: a second dead letter with _id ${key}`;
+    } else if (!isDeepStrictEqual(toJson(letter, false), toJson(documents.get(key), false))) {
       yield `the dead letter with _id ${key} is not the document`;
     }
     seen.add(key);

@@ -52,7 +52,9 @@ export function readDocument(file: string, text = readFileSync(file, 'utf8')): D
       if (line === '```') {
         blocks.push({ file, ...open, text: open.lines.join('\n') });
         open = null;
-      } else open.lines.push(line);
+      } else {
+        open.lines.push(line);
+      }
       continue;
     }
     if (line.startsWith('```')) {
@@ -90,8 +92,9 @@ export function listCommands({ file, line, language, text }: Block): Command[] {
     case 'sql':
       return [{ prompt: 'sql', text, output: [] }];
     default:
-      if (/^(\$|\w+=[>#]) /m.test(text))
+      if (/^(\$|\w+=[>#]) /m.test(text)) {
         throw new Error(`${file}:${line}: commands belong into a console block`);
+      }
       return [];
   }
 }

@@ -65,8 +65,9 @@ export function dumpArchive(
       const block = part.documents.splice(0, blockSize);
       const header = (EOF: boolean, CRC: bigint): Buffer =>
         toBson({ db, collection: part.collection, EOF, CRC: Long.fromBigInt(CRC) });
-      if (block.length > 0) out.push(header(false, 0n), ...block, terminator);
-      else {
+      if (block.length > 0) {
+        out.push(header(false, 0n), ...block, terminator);
+      } else {
         out.push(header(true, BigInt.asIntN(64, part.crc)), terminator);
         part.isOver = true;
       }
@@ -92,7 +93,8 @@ export function crc64(bytes: Uint8Array): bigint {
 
 const crcTable = Array.from({ length: 256 }, (_, byte) => {
   let crc = BigInt(byte);
-  for (let bit = 0; bit < 8; bit++)
+  for (let bit = 0; bit < 8; bit++) {
     crc = (crc & 1n) === 1n ? (crc >> 1n) ^ 0xc96c_5795_d787_0f42n : crc >> 1n;
+  }
   return crc;
 });

@@ -29,10 +29,11 @@ export async function stepDownDuring(child: ChildProcess): Promise<void> {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('stdout or stderr is not a pipe');
   const isSpeaking = await new Promise<boolean>((resolve) => {
-    for (const stream of [stdout, stderr])
+    for (const stream of [stdout, stderr]) {
       stream.once('data', () => {
         resolve(true);
       });
+    }
     child.once('close', () => {
       resolve(false);
     });

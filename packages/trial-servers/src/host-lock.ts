@@ -71,8 +71,9 @@ async function removeStale(path: string, staleText: string): Promise<boolean> {
       rename(path, aside).then(() => true),
       'ENOENT',
     )) === undefined
-  )
+  ) {
     return true;
+  }
   try {
     if ((await readLock(aside)) === staleText) return true;
     await createPrivateFile(path, (await readLock(aside)) ?? '');

@@ -131,8 +131,9 @@ async function startMongo(home: string, onWarning: (message: string) => void): P
 
 async function untilStopping(): Promise<void> {
   await new Promise<void>((resolve) => {
-    if (stopping.signal.aborted) resolve();
-    else
+    if (stopping.signal.aborted) {
+      resolve();
+    } else {
       stopping.signal.addEventListener(
         'abort',
         () => {
@@ -140,6 +141,7 @@ async function untilStopping(): Promise<void> {
         },
         { once: true },
       );
+    }
   });
 }
 

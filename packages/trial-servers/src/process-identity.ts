@@ -71,8 +71,9 @@ async function runPs(pid: number, column: string): Promise<string> {
   } catch (error) {
     // ps ends with 1 when there is no such process.
     if (error instanceof Error && 'code' in error && error.code === 1) return '';
-    if (hasCode(error, 'ENOENT'))
+    if (hasCode(error, 'ENOENT')) {
       throw new Error('the program `ps` is needed to look after embedded servers', { cause: error });
+    }
     throw error;
   }
 }

@@ -119,11 +119,12 @@ async function runCommand(
         cause: error,
       });
     }
-    if (hasCode(error, 'EACCES'))
+    if (hasCode(error, 'EACCES')) {
       throw new UsageError(`${file} is not a program that can be run`, {
         code: 'PROGRAM_NOT_EXECUTABLE',
         cause: error,
       });
+    }
     throw error;
   } finally {
     process.off('SIGINT', ignore);

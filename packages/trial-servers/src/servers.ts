@@ -97,8 +97,9 @@ async function makeHome(kind: ServerKind, dataDir: string): Promise<string> {
     // One folder, one lock and one name, by whichever links it is reached.
     return await realpath(home);
   } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST') || !(error instanceof Error))
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST') || !(error instanceof Error)) {
       throw error;
+    }
     throw new UsageError(`the data folder cannot be used: ${error.message}`, {
       code: 'DATA_DIR_UNUSABLE',
       fix: 'Give DATA_DIR a folder that you may write.',

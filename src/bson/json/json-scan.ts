@@ -39,10 +39,13 @@ export class ObjectScanner {
         if (isEscaped) isEscaped = false;
         else if (byte === backslash) isEscaped = true;
         else if (byte === quote) isText = false;
-      } else if (byte === quote) isText = true;
+      } else if (byte === quote) {
+        isText = true;
+      }
       // In ASCII the closing ones are those of the opening ones plus two.
-      else if (byte === openBrace || byte === openBracket) depth++;
-      else if (byte === openBrace + 2 || byte === openBracket + 2) {
+      else if (byte === openBrace || byte === openBracket) {
+        depth++;
+      } else if (byte === openBrace + 2 || byte === openBracket + 2) {
         if (--depth <= 0) {
           this.#depth = 0;
           this.#isText = false;

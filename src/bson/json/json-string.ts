@@ -29,8 +29,9 @@ export function writeJsonString(
   bytes[at++] = quoteByte;
   let i = start;
   // Most text begins with what stands for itself: four characters at a time, until one of them does not.
-  for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4)
+  for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4) {
     output.view.setInt32(at, view.getInt32(i));
+  }
   for (; i < end; i++) {
     const byte = view.getUint8(i);
     if (byte >= 0x80) {

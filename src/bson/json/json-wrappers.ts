@@ -132,8 +132,9 @@ function readInteger(value: unknown, bits: 32 | 64): bigint {
 function readDouble(value: unknown): number {
   const text = typeof value === 'number' ? String(value) : requireText(value);
   const number = Number(text);
-  if (text.trim() === '' || (Number.isNaN(number) && text !== 'NaN'))
+  if (text.trim() === '' || (Number.isNaN(number) && text !== 'NaN')) {
     throw new TypeError('a number is needed');
+  }
   return number;
 }
 

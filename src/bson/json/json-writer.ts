@@ -44,22 +44,22 @@ export interface JsonOptions {
 }
 
 export class JsonWriter {
-  private readonly isCanonical: boolean;
-  private readonly isPlain: boolean;
-  private readonly keepsOrder: boolean;
-  private readonly nul: NulPolicy | 'escape';
+  readonly #isCanonical: boolean;
+  readonly #isPlain: boolean;
+  readonly #keepsOrder: boolean;
+  readonly #nul: NulPolicy | 'escape';
   /** From when on a date is written as ISO text: the epoch in relaxed Extended JSON. */
-  private readonly firstIsoMs: number;
-  private readonly decimal = new Decimal();
+  readonly #firstIsoMs: number;
+  readonly #decimal = new Decimal();
   /** One for each level of nesting. */
-  private readonly cursors: ElementCursor[] = [];
+  readonly #cursors: ElementCursor[] = [];
 
   constructor({ style, nul, keepsOrder }: JsonOptions) {
-    this.isCanonical = style === 'canonical';
-    this.isPlain = style === 'plain';
-    this.firstIsoMs = style === 'plain' ? year1Ms : 0;
-    this.nul = nul;
-    this.keepsOrder = keepsOrder;
+    this.#isCanonical = style === 'canonical';
+    this.#isPlain = style === 'plain';
+    this.#firstIsoMs = style === 'plain' ? year1Ms : 0;
+    this.#nul = nul;
+    this.#keepsOrder = keepsOrder;
   }
 
   /**
@@ -70,34 +70,34 @@ export class JsonWriter {
     const { view } = source;
     switch (type) {
       case bsonTypes.string:
-        writeJsonString(source, start + 4, end - 1, output, this.nul);
+        writeJsonString(source, start + 4, end - 1, output, this.#nul);
         break;
       case bsonTypes.int:
-        if (this.isCanonical) values.writeNumberInt(view, start, output);
+        if (this.#isCanonical) values.writeNumberInt(view, start, output);
         else writeInteger(view.getInt32(start, true), output);
         break;
       case bsonTypes.long:
-        if (this.isCanonical) values.writeNumberLong(view, start, output);
+        if (this.#isCanonical) values.writeNumberLong(view, start, output);
         else writeInt64(view, start, output);
         break;
       case bsonTypes.double:
-        this.writeDouble(view.getFloat64(start, true), output);
+        this.#writeDouble(view.getFloat64(start, true), output);
         break;
       case bsonTypes.object:
-        this.writeDocument(source, start, end, output, depth);
+        this.#writeDocument(source, start, end, output, depth);
         break;
       case bsonTypes.array:
-        this.writeArray(source, start, end, output, depth);
+        this.#writeArray(source, start, end, output, depth);
         break;
       case bsonTypes.objectId:
-        if (this.isPlain) writePlainObjectId(view, start, output);
+        if (this.#isPlain) writePlainObjectId(view, start, output);
         else values.writeObjectId(view, start, output);
         break;
       case bsonTypes.bool:
         writeLiteral(view.getUint8(start) === 1 ? text.true : text.false, output);
         break;
       case bsonTypes.date:
-        this.writeDate(view, start, output);
+        this.#writeDate(view, start, output);
         break;
       case bsonTypes.null:
         writeLiteral(text.null, output);
@@ -112,15 +112,15 @@ export class JsonWriter {
         writeLiteral(text.maxKey, output);
         break;
       case bsonTypes.symbol:
-        if (!this.isPlain) writeLiteral(text.symbol, output);
-        writeJsonString(source, start + 4, end - 1, output, this.nul);
-        if (!this.isPlain) writeLiteral(text.end, output);
+        if (!this.#isPlain) writeLiteral(text.symbol, output);
+        writeJsonString(source, start + 4, end - 1, output, this.#nul);
+        if (!this.#isPlain) writeLiteral(text.end, output);
         break;
       case bsonTypes.decimal:
-        this.writeDecimal(view, start, output);
+        this.#writeDecimal(view, start, output);
         break;
       case bsonTypes.binData:
-        if (this.isPlain && isUuid(source, start, end)) writePlainUuid(view, start, output);
+        if (this.#isPlain && isUuid(source, start, end)) writePlainUuid(view, start, output);
         else values.writeBinary(source, start, end, output);
         break;
       case bsonTypes.timestamp:
@@ -130,25 +130,25 @@ export class JsonWriter {
         values.writeRegex(source, start, end, output);
         break;
       case bsonTypes.dbPointer:
-        values.writeDbPointer(source, start, end, output, this.nul);
+        values.writeDbPointer(source, start, end, output, this.#nul);
         break;
       case bsonTypes.javascript:
         writeLiteral(text.code, output);
-        writeJsonString(source, start + 4, end - 1, output, this.nul);
+        writeJsonString(source, start + 4, end - 1, output, this.#nul);
         writeLiteral(text.end, output);
         break;
       case bsonTypes.javascriptWithScope:
-        this.writeCodeWithScope(source, start, end, output, depth);
+        this.#writeCodeWithScope(source, start, end, output, depth);
         break;
       default:
         throw new RangeError(`0x${type.toString(16)} is not a BSON type`);
     }
   }
 
-  private writeDocument(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
-    const cursor = this.cursorAt(depth, start);
-    if (this.keepsOrder && needsOrder(cursor, source, start, end)) {
-      this.writeOrdered(source, start, end, output, depth);
+  #writeDocument(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
+    const cursor = this.#cursorAt(depth, start);
+    if (this.#keepsOrder && needsOrder(cursor, source, start, end)) {
+      this.#writeOrdered(source, start, end, output, depth);
       return;
     }
     cursor.open(source.view, start, end);
@@ -164,8 +164,8 @@ export class JsonWriter {
     output.writeByte(0x7d);
   }
 
-  private writeOrdered(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
-    const cursor = this.cursorAt(depth, start);
+  #writeOrdered(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
+    const cursor = this.#cursorAt(depth, start);
     cursor.open(source.view, start, end);
     writeLiteral(text.document, output);
     for (let isFirst = true; cursor.next(null); isFirst = false) {
@@ -184,8 +184,8 @@ export class JsonWriter {
    * The names in an array are its indices, or should be: only the order of its elements counts, as in
    * MongoDB.
    */
-  private writeArray(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
-    const cursor = this.cursorAt(depth, start);
+  #writeArray(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
+    const cursor = this.#cursorAt(depth, start);
     cursor.open(source.view, start, end);
     let separator = 0x5b;
     while (cursor.next(null)) {
@@ -197,44 +197,38 @@ export class JsonWriter {
     output.writeByte(0x5d);
   }
 
-  private cursorAt(depth: number, start: number): ElementCursor {
-    const known = this.cursors[depth];
+  #cursorAt(depth: number, start: number): ElementCursor {
+    const known = this.#cursors[depth];
     if (known !== undefined) return known;
     if (depth >= maxJsonDepth) {
       throw new DocumentError('too_deep', `more than ${maxJsonDepth} levels of documents and arrays`, start);
     }
     const cursor = new ElementCursor();
-    this.cursors[depth] = cursor;
+    this.#cursors[depth] = cursor;
     return cursor;
   }
 
-  private writeCodeWithScope(
-    source: BsonBytes,
-    start: number,
-    end: number,
-    output: Output,
-    depth: number,
-  ): void {
+  #writeCodeWithScope(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
     const scopeStart = start + 8 + source.view.getInt32(start + 4, true);
     writeLiteral(text.code, output);
-    writeJsonString(source, start + 8, scopeStart - 1, output, this.nul);
+    writeJsonString(source, start + 8, scopeStart - 1, output, this.#nul);
     writeLiteral(text.codeScope, output);
-    this.writeDocument(source, scopeStart, end, output, depth);
+    this.#writeDocument(source, scopeStart, end, output, depth);
     writeLiteral(text.end, output);
   }
 
-  private writeDouble(value: number, output: Output): void {
-    if (this.isCanonical || !Number.isFinite(value) || Object.is(value, -0)) {
+  #writeDouble(value: number, output: Output): void {
+    if (this.#isCanonical || !Number.isFinite(value) || Object.is(value, -0)) {
       values.writeNumberDouble(value, output);
     } else {
       writeNumber(value, output);
     }
   }
 
-  private writeDecimal(view: DataView, start: number, output: Output): void {
-    const { decimal } = this;
+  #writeDecimal(view: DataView, start: number, output: Output): void {
+    const decimal = this.#decimal;
     decimal.read(view, start);
-    if (this.isPlain && decimal.kind === 'finite' && !decimal.isNegativeZero()) {
+    if (this.#isPlain && decimal.kind === 'finite' && !decimal.isNegativeZero()) {
       writeDecimal(decimal, output);
       return;
     }
@@ -243,10 +237,10 @@ export class JsonWriter {
     writeLiteral(text.endQuoted, output);
   }
 
-  private writeDate(view: DataView, start: number, output: Output): void {
+  #writeDate(view: DataView, start: number, output: Output): void {
     const epochMs = readInt64(view, start);
-    const hasIsoText = !this.isCanonical && epochMs >= this.firstIsoMs && epochMs < year10000Ms;
-    if (!this.isPlain || !hasIsoText) writeLiteral(text.date, output);
+    const hasIsoText = !this.#isCanonical && epochMs >= this.#firstIsoMs && epochMs < year10000Ms;
+    if (!this.#isPlain || !hasIsoText) writeLiteral(text.date, output);
     if (hasIsoText) {
       output.writeByte(0x22);
       writeIsoDate(epochMs, output);
@@ -254,7 +248,7 @@ export class JsonWriter {
     } else {
       values.writeNumberLong(view, start, output);
     }
-    if (!this.isPlain || !hasIsoText) writeLiteral(text.end, output);
+    if (!this.#isPlain || !hasIsoText) writeLiteral(text.end, output);
   }
 }
 

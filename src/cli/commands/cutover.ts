@@ -20,8 +20,9 @@ async function cutOverWith(config: Config, options: CommandOptions): Promise<Exi
   const { signal, progress } = options;
   const printer: JobListener = {
     onEvent: (event) => {
-      if (event.kind === 'verified' && !config.json)
+      if (event.kind === 'verified' && !config.json) {
         options.output.print(`\n${describeVerification(event)}\n`);
+      }
     },
   };
   const { onEvent } = new Listeners([...options.listeners, printer]);

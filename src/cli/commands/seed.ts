@@ -53,8 +53,9 @@ export async function seedUsers(options: SeedOptions): Promise<number> {
     if (failed !== undefined) throw failed.reason;
     return inserted;
   } catch (error) {
-    if (error instanceof MongoBulkWriteError)
+    if (error instanceof MongoBulkWriteError) {
       throw new SourceError(`seeding failed: ${error.message}`, { code: 'SEED_FAILED' });
+    }
     throw explainMongoError(error, options.url);
   } finally {
     await client.close();

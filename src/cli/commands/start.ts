@@ -37,8 +37,9 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   const isTrial = config.mongoUrl.is(embedded) && config.postgresUrl.is(embedded);
   if (config.dryRun) return await lookOnly(config, options, { planFile, isTrial });
   const { outcome, verified } = await withServers(config, options, async (urls) => {
-    if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection))
+    if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection)) {
       await seedIfEmpty({ ...config, ...urls }, options);
+    }
     const copied = await copy({ ...config, ...urls }, options, { planFile, isTrial });
     // At once: whatever the comparison meets, what was copied is told.
     reportCopied(config, options.output, copied);

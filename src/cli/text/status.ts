@@ -57,10 +57,12 @@ export function nextStep({
   deadLettered,
   isTableThere,
 }: Pick<RunStatus, 'state' | 'deadLettered' | 'isTableThere'>): string {
-  if (!isTableThere && state === 'finished')
+  if (!isTableThere && state === 'finished') {
     return 'its table was dropped since; the command that started it copies everything again';
-  if (!isTableThere && (state === 'stopped' || state === 'loaded'))
+  }
+  if (!isTableThere && (state === 'stopped' || state === 'loaded')) {
     return 'its table was dropped since; the command that started it copies everything again with --restart';
+  }
   switch (state) {
     case 'running':
       return 'nothing, it is at work';

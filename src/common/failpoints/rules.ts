@@ -59,8 +59,9 @@ export function parseFailpointRules(text: string): ReadonlyMap<FailpointName, Fa
   const rules = new Map<FailpointName, FailpointRule>();
   for (const part of text.split(';')) {
     const rule = parseRule(part.trim());
-    if (rules.has(rule.name))
+    if (rules.has(rule.name)) {
       throw new UsageError(`the failpoint ${rule.name} is set twice`, { code: 'FAILPOINT_INVALID' });
+    }
     rules.set(rule.name, rule);
   }
   return rules;
@@ -68,11 +69,12 @@ export function parseFailpointRules(text: string): ReadonlyMap<FailpointName, Fa
 
 function parseRule(text: string): FailpointRule {
   const match = rulePattern.exec(text);
-  if (match === null)
+  if (match === null) {
     throw new UsageError(`not a failpoint: "${text}"`, {
       code: 'FAILPOINT_INVALID',
       fix: `Write ${grammar}.`,
     });
+  }
   const [, name = '', action = '', hex, firstHit = '1', times = '1'] = match;
   return {
     name: requireOneOf(failpointNames, name, 'failpoint'),

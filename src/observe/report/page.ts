@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { formatCount, formatPlural } from '../../common/format.ts';
-import { Html, html, scriptElement, styleElement } from './html.ts';
+import { type Html, html, scriptElement, styleElement } from './html.ts';
 import type { Report, Section } from './report.ts';
 import { script } from './script.ts';
 import { drawSection, drawState, type State } from './section-page.ts';

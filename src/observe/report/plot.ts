@@ -1,7 +1,7 @@
 /** Draws one or more lines over time as SVG. */
 
 import { ticksUpTo } from './axis.ts';
-import { Html, html, jsonElement } from './html.ts';
+import { type Html, html, jsonElement } from './html.ts';
 import {
   drawCursor,
   drawFigure,

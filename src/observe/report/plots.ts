@@ -2,7 +2,7 @@
 
 import { formatCount, formatMegabytes, formatPercent } from '../../common/format.ts';
 import { busyShare } from '../measurement.ts';
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { drawPlot, highest, type Line, type PlotOptions } from './plot.ts';
 import type { Section, Series } from './report.ts';
 import type { Phase } from './time-frame.ts';

@@ -9,7 +9,7 @@ import {
   formatPlural,
 } from '../../common/format.ts';
 import { addUpWorkers, busyShare } from '../measurement.ts';
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { drawPlots, findSteps } from './plots.ts';
 import type { Section } from './report.ts';
 import { drawBar, type Share } from './share-bar.ts';

@@ -1,6 +1,6 @@
 /** Draws how something whole is shared out: a bar, and its legend with the numbers. */
 
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { round } from './time-frame.ts';
 
 export interface Share {

@@ -3,7 +3,7 @@
 import { formatCount, formatDuration, formatMegabytes, formatPercent } from '../../common/format.ts';
 import { busyShare } from '../measurement.ts';
 import { formatMoment } from './axis.ts';
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { highest } from './plot.ts';
 import type { Section } from './report.ts';
 

@@ -1,7 +1,7 @@
 /** What all drawings over time have in common: their frame, the axis below, the phases, and the reader's cursor. */
 
 import { formatMoment, timeTicksWithin } from './axis.ts';
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /** A part of the time with a name. */
 export interface Phase {

@@ -1,6 +1,6 @@
 /** Draws what each worker was doing over time as SVG: a lane for each, filled by how much of an interval it worked. */
 
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { plotSize } from './plot.ts';
 import type { Series, WorkerSeries } from './report.ts';
 import {

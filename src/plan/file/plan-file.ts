@@ -65,8 +65,9 @@ function explainIssue(issue: z.core.$ZodRawIssue): string {
   if (input === undefined) return 'is missing';
   if (code === 'invalid_value') return `must be one of ${issue.values.join(', ')}, not ${show(input)}`;
   if (code === 'invalid_union') return `must be a name or a list of names, not ${show(input)}`;
-  if (code === 'invalid_type')
+  if (code === 'invalid_type') {
     return `must be ${kindNames[issue.expected] ?? issue.expected}, not ${show(input)}`;
+  }
   if (code === 'too_small' && issue.origin === 'array') return 'must not be empty';
   if (code === 'too_small' || code === 'too_big') return `must be a number from 0 to 255, not ${show(input)}`;
   return `is not valid: ${show(input)}`;

@@ -10,7 +10,7 @@ import {
 } from '../../transcode/column-target.ts';
 import type { SampleStats } from '../infer/field-stats.ts';
 import { defaultExtraColumn } from '../file/plan-checks.ts';
-import { type Plan, type PlanColumn } from '../../transcode/plan.ts';
+import type { Plan, PlanColumn } from '../../transcode/plan.ts';
 import { columnTypes } from '../../transcode/column-types.ts';
 
 export interface FittedPlan {
@@ -59,8 +59,9 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
 export function findUnmappedFields(plan: Plan, { fields }: SampleStats): string[] {
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
-  for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])])
+  for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])]) {
     if (path.length === 0) housed.add(field);
+  }
   return [...fields.keys()].filter((field) => !housed.has(field));
 }
 
@@ -83,8 +84,9 @@ function findExtraColumn(
   const isDemanded =
     keepsWhole === true || (!isInferred && (extraColumn ?? defaultExtraColumn) !== defaultExtraColumn);
   const name = `"${extraColumn ?? defaultExtraColumn}"`;
-  if (found === undefined)
+  if (found === undefined) {
     return { column: null, mistakes: isDemanded ? [`${name} (jsonb) is missing`] : [] };
+  }
   // A column of that name that takes a field of that name is like any other.
   return { column: null, mistakes: isDemanded ? [`${name} is ${found.typeName}, not jsonb`] : [] };
 }

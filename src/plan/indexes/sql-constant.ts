@@ -2,7 +2,7 @@
 
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId } from 'bson';
 import pg from 'pg';
-import { type PlanColumn } from '../../transcode/plan.ts';
+import type { PlanColumn } from '../../transcode/plan.ts';
 import { columnTypes, type ColumnType } from '../../transcode/column-types.ts';
 
 /** @returns null when the value is not exactly one of the column's type */

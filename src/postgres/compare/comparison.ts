@@ -138,11 +138,12 @@ export class Comparer {
   ): Promise<Comparison> {
     const letters = await this.#findLetters(client, suspects);
     const wrong = suspects.filter((suspect) => !letters.has(suspect));
-    if (wrong.length > 0)
+    if (wrong.length > 0) {
       await this.#onWrong(
         client,
         wrong.map(({ idBson }) => idBson),
       );
+    }
     const detailed = wrong.slice(0, maxNamed);
     const values = await readValues(client, this.#plan, detailed);
     const missing = wrong.filter(({ row }) => row?.isMissing !== false).length;

@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import type { ValueKind } from '../../transcode/column-target.ts';
-import { type Plan } from '../../transcode/plan.ts';
+import type { Plan } from '../../transcode/plan.ts';
 import type { LoadableBatch } from '../load/loadable-batch.ts';
 import { copyToStage, ensureStage, type Stage } from '../load/stage.ts';
 import { columnTypes } from '../../transcode/column-types.ts';

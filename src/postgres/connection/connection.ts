@@ -186,8 +186,9 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
 
   function explainOther(): TargetError {
     const trouble = explainTlsError(text, tlsWords);
-    if (trouble !== null)
+    if (trouble !== null) {
       return explain('POSTGRES_TLS', `PostgreSQL at ${where} ${trouble.message}`, trouble.fix);
+    }
     // The driver's own limit.
     if (text === 'Query read timeout') {
       return explain(

@@ -10,7 +10,7 @@
  * - a document that was asked for and did not come has no row, child row or dead letter after it.
  */
 
-import pg from 'pg';
+import type pg from 'pg';
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { DocumentCursor, listDocuments } from '../../bson/cursor.ts';
 import { copyId } from '../../bson/document-id.ts';

@@ -117,7 +117,8 @@ async function readAccount(client: pg.Client, runId: string, place: BatchPlace):
     [runId, place.rangeNo, place.number],
   );
   const row = rows[0];
-  if (row === undefined)
+  if (row === undefined) {
     throw new Error(`the ledger refused batch ${batchKey(place)} as a duplicate, and does not have it`);
+  }
   return row;
 }

@@ -117,8 +117,9 @@ export async function splitRange(
     [lead.runId, asBuffer(cut)],
   );
   const found = rows[0];
-  if (found === undefined)
+  if (found === undefined) {
     throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
+  }
   return { ...found, ...rest };
 }
 

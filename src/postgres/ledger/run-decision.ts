@@ -73,9 +73,11 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
 function listDifferences({ settings, isSameTable }: Run, request: RunRequest): string[] {
   const differences: string[] = [];
   const { source, collectionId, choices } = request.settings;
-  if (source !== settings.source) differences.push(`its source was ${settings.source} and is now ${source}`);
-  else if (collectionId !== settings.collectionId)
+  if (source !== settings.source) {
+    differences.push(`its source was ${settings.source} and is now ${source}`);
+  } else if (collectionId !== settings.collectionId) {
     differences.push(describeOther(source, settings.collectionId, collectionId));
+  }
   for (const name of new Set([...Object.keys(settings.choices), ...Object.keys(choices)])) {
     const [before, now] = [settings.choices[name], choices[name]];
     if (before !== now) differences.push(`${name} was ${before ?? 'not set'} and is now ${now ?? 'not set'}`);
@@ -86,8 +88,9 @@ function listDifferences({ settings, isSameTable }: Run, request: RunRequest): s
 
 function describeOther(source: string, before: string | null, now: string | null): string {
   const [wasDump, isDump] = [before, now].map((id) => id?.startsWith('dump ') === true);
-  if (wasDump === true && isDump === true)
+  if (wasDump === true && isDump === true) {
     return `the dump of ${source} is another one than it was read from`;
+  }
   if (wasDump === true) return `${source} was read from a dump`;
   if (isDump === true) return `${source} was read from a server`;
   return `the collection ${source} was dropped and recreated since`;

@@ -154,8 +154,9 @@ export class ChangeReader {
         .filter((name) => !this.#numbers.has(name));
       if (unknown.length > 0) {
         await addStreamCollections(client, row.streamId, unknown);
-        for (const known of await listStreamCollections(client, row.streamId))
+        for (const known of await listStreamCollections(client, row.streamId)) {
           this.#numbers.set(known.collection, known.collectionNo);
+        }
       }
       await appendChanges(client, row.streamId, reply.documents, (name) => this.#numberOf(name));
       await endStreamCollections(client, row.streamId, reply.collections);
@@ -181,8 +182,9 @@ export class ChangeReader {
     const late = new Map<string, number>();
     const end = this.#endTime;
     if (end === null) return late;
-    for (const { collection, time } of documents)
+    for (const { collection, time } of documents) {
       if (time > end) late.set(collection, (late.get(collection) ?? 0) + 1);
+    }
     return late;
   }
 

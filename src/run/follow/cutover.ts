@@ -142,19 +142,22 @@ async function requireReady(
   for (const { collection, runId, endedBy } of await session.run((client) =>
     listStreamCollections(client, streamId),
   )) {
-    if (endedBy !== null)
+    if (endedBy !== null) {
       throw notReady(`${collection} is followed no more: ${endedBy}`, 'start again with --restart.');
+    }
     const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
-    if (run?.isFinished !== true)
+    if (run?.isFinished !== true) {
       throw notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
+    }
   }
   const { tokenTime, refused, deadLettered } = await session.run((client) =>
     readCutoverProgress(client, streamId),
   );
   const lag = secondsOf(await changes.readTime()) - secondsOf(tokenTime);
   // An idle set writes a no-op every ten seconds, until which the position of its stream stays.
-  if (lag > maxLagSeconds + 10)
+  if (lag > maxLagSeconds + 10) {
     throw notReady(`following is ${lag} s behind`, 'wait until it has caught up.');
+  }
   requireNoLetters(config, refused, deadLettered);
 }
 
@@ -176,8 +179,9 @@ async function untilMerged(
       requireNoLetters(config, refused, deadLettered);
       return progress;
     }
-    if (!(await session.run((client) => isStreamLocked(client, streamId))))
+    if (!(await session.run((client) => isStreamLocked(client, streamId)))) {
       throw notReady('the process that follows has ended', `start it: ${invoke('start', '--follow')}.`);
+    }
     if (performance.now() > deadlineMs) {
       if (isRead && waiting === refused) requireNoLetters(config, refused, deadLettered);
       throw notReady(

@@ -68,8 +68,9 @@ export async function* readArchiveRecords(
       }
       do {
         const { bytes, start } = window;
-        if (!isWanted) skipWhole(window);
-        else {
+        if (!isWanted) {
+          skipWhole(window);
+        } else {
           const records = takeWhole(window);
           checksum.update(bytes.subarray(start, window.start));
           const left = records.filter(({ end }) => end > after);

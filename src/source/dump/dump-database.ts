@@ -67,10 +67,11 @@ class DumpDatabase implements Database {
       });
     }
     const reason = whyNot(found);
-    if (reason !== null)
+    if (reason !== null) {
       throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',
       });
+    }
     return await openDumpSource(this.name, found, filter);
   }
 

@@ -21,8 +21,9 @@ export async function fingerprint(path: string): Promise<string> {
         const { bytesRead, buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, position);
         hash.update(buffer.subarray(0, bytesRead));
       };
-      if (size <= 2 * edgeBytes) await add(0, size);
-      else {
+      if (size <= 2 * edgeBytes) {
+        await add(0, size);
+      } else {
         await add(0, edgeBytes);
         for (let spot = 1; spot < spots; spot++) await add(Math.floor((size * spot) / spots), spotBytes);
         await add(size - edgeBytes, edgeBytes);

@@ -242,8 +242,9 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
         });
         // The server may have come back without the collection, and with another of its name.
         if (page !== null && attempts > 1) await this.#read(() => this.#identity.requireSame());
-        if (page === null || attempts > 1 || this.#options.scansForPages !== true)
+        if (page === null || attempts > 1 || this.#options.scansForPages !== true) {
           await this.#requireRecent();
+        }
         if (page === null) return;
         if (this.identity === null) this.#recent.add(page);
         yield page;

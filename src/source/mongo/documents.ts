@@ -7,8 +7,9 @@ import { copyId } from '../../bson/document-id.ts';
 /** The array of documents in a reply's `cursor`, as BSON bytes. */
 export function readBatch(cursor: Uint8Array): Uint8Array {
   const batch = findField(cursor, 'firstBatch') ?? findField(cursor, 'nextBatch');
-  if (batch === null)
+  if (batch === null) {
     throw new SourceError('the server answered without a batch of documents', { code: 'MONGO_REPLY' });
+  }
   return cursor.subarray(batch.valueStart, batch.valueEnd);
 }
 

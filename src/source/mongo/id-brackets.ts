@@ -128,8 +128,9 @@ function bracketIndexOf(id: Uint8Array): number {
 
 function untilWithinBracket(until: Uint8Array, index: number, unknownTypes: ReadonlySet<string>): BsonField {
   const bracket = brackets[index];
-  if (bracket?.isSingleValue === true)
+  if (bracket?.isSingleValue === true) {
     return ofTypes(bracket.types.filter((type) => !unknownTypes.has(type)));
+  }
   return ['$lte', readId(until)];
 }
 

@@ -43,10 +43,11 @@ export async function requireCollection(db: Db, collection: string): Promise<str
   const found = await findCollection(db, collection);
   if (found !== undefined) {
     const reason = whyNot({ name: collection, type: found.type ?? 'collection' });
-    if (reason !== null)
+    if (reason !== null) {
       throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',
       });
+    }
     return collectionIdOf(found);
   }
   const names = (await listCollections(db)).map(({ name }) => name);

@@ -16,18 +16,19 @@ const escapesInRow = escapes({ '\\': '\\', '\t': 't', '\n': 'n', '\r': 'r' });
 
 export class TextRows {
   /** In the order of a row's fields. */
-  private readonly forms: readonly WriteText[];
-  private readonly output = new Output();
+  readonly #forms: readonly WriteText[];
+  readonly #output = new Output();
 
   constructor({ columns, extraColumn }: Plan) {
     const types = columns.map(({ type, target }) => target ?? { kind: kindOfColumnType[type] });
     const all = extraColumn === null ? types : [...types, { kind: 'jsonb' } as const];
-    this.forms = all.map(createTextForm);
+    this.#forms = all.map(createTextForm);
   }
 
   /** @returns the same rows; valid until the next call, which uses the memory again */
   convert(copy: Buffer): Buffer {
-    const { forms, output } = this;
+    const forms = this.#forms;
+    const output = this.#output;
     const source = wrapBytes(copy);
     const { view } = source;
     output.reset();

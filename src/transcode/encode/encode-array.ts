@@ -65,8 +65,9 @@ export function createArrayEncoder(
     for (; cursor.next(null); count++) {
       const { type, valueStart, valueEnd } = cursor;
       if (isInner) {
-        if (type !== bsonTypes.array || !writeLevel(depth + 1, source, valueStart, valueEnd, output))
+        if (type !== bsonTypes.array || !writeLevel(depth + 1, source, valueStart, valueEnd, output)) {
           return false;
+        }
       } else if (type === bsonTypes.null) {
         output.writeInt32(copyNull);
         hasNull = 1;

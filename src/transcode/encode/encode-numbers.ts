@@ -65,8 +65,9 @@ export function encodeDoubleAsInt64(
   output: Output,
 ): boolean {
   const value = view.getFloat64(start, true);
-  if (!Number.isInteger(value) || Object.is(value, -0) || value < -(2 ** 63) || value >= 2 ** 63)
+  if (!Number.isInteger(value) || Object.is(value, -0) || value < -(2 ** 63) || value >= 2 ** 63) {
     return false;
+  }
   // Both halves are exact: a division by a power of two only changes the exponent.
   const high = Math.floor(value / two32);
   const at = beginField(output, 8);
@@ -96,8 +97,9 @@ export function encodeInt64AsDouble(
   const value = readInt64(view, start);
   // The sum in readInt64 was rounded at most once; it was exact if the halves come back.
   const high = Math.floor(value / two32);
-  if (high !== view.getInt32(start + 4, true) || value - high * two32 !== view.getUint32(start, true))
+  if (high !== view.getInt32(start + 4, true) || value - high * two32 !== view.getUint32(start, true)) {
     return false;
+  }
   const at = beginField(output, 8);
   output.view.setFloat64(at, value);
   return true;

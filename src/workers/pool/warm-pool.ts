@@ -5,7 +5,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/config.ts';
-import { type Pool, type PoolWorker, type WorkerEvents } from './pool.ts';
+import type { Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import { createPool } from './create-pool.ts';
 
 export class WarmPool implements Pool {

@@ -63,8 +63,9 @@ describe('the package, installed into an empty folder', () => {
       'docs/plan.md',
       'README.md',
       'LICENSE',
-    ])
+    ]) {
       assert.ok(paths.includes(path), path);
+    }
     const strange = paths.filter((path) => !/^(dist\/src\/.*\.(d\.ts|js)|docs\/.*|[^/]*)$/.test(path));
     assert.deepEqual(strange, []);
     assert.deepEqual(

@@ -159,8 +159,9 @@ async function writeFiles(folder: string): Promise<void> {
   const corrupt = Buffer.from(few);
   // No document is so short.
   corrupt[0] = 3;
-  for (const name of ['empty', 'school', 'dumps/school'])
+  for (const name of ['empty', 'school', 'dumps/school']) {
     await mkdir(join(folder, name), { recursive: true });
+  }
   const files: Record<string, string | Uint8Array> = {
     'few.bson': few,
     'school/few.bson': few,

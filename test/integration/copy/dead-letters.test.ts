@@ -192,8 +192,9 @@ describe('rows that Postgres refuses', () => {
         letters.map(({ id, code: state }) => [id, state]),
         refused.map(([_id, state]) => [`{"$numberInt":"${_id}"}`, state]),
       );
-      for (const [index, [, , detail]] of refused.entries())
+      for (const [index, [, , detail]] of refused.entries()) {
         assert.match(letters[index]?.detail ?? '', detail);
+      }
       assert.equal((await readIds()).length, 30 - refused.length);
       const verified = await run('verify');
       assert.equal(verified.code, ExitCode.ok, verified.stdout);

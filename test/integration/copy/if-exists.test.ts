@@ -100,7 +100,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.equal((await migrate('--if-exists', 'drop')).code, 0);
     const { code, stderr } = await migrate('--if-exists', 'append');
     assert.equal(code, ExitCode.ok);
-    assert.match(stderr, /is copied already: run \d+ .*: 2 rows, 0 dead letters; .*say --restart/);
+    assert.match(stderr, /is copied already: run \d+ .*: 2 rows, 0 dead letters; .*use --restart/);
     assert.deepEqual(await readIds(), [4, 5]);
   });
 });

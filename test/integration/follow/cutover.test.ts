@@ -57,8 +57,9 @@ describe('cutover', () => {
   it('refuses while there are writes, and following goes on', async () => {
     let isWriting = true;
     const write = async (): Promise<void> => {
-      for (let n = 0; isWriting; n++)
+      for (let n = 0; isWriting; n++) {
         await things().updateOne({ _id: n % 100 }, { $set: { name: `write ${n}` } });
+      }
     };
     const writing = write();
     const { code, stderr } = await cutOver();

@@ -190,7 +190,7 @@ describe('npm start -- --dry-run', () => {
       'drop',
     );
     assert.match(continued.told.stdout, /would continue run \d+/);
-    assert.match(continued.told.stdout, /is copied already: run \d+ \(.*, say --restart\n(?! {2}about)/);
+    assert.match(continued.told.stdout, /is copied already: run \d+ \(.*, use --restart\n(?! {2}about)/);
     assert.match(continued.real.stderr, /continuing run \d+/);
     // The job is finished now, so that the same starts a new one.
     const anew = { code: ExitCode.ok, says: /(remove|removed) the table "public"\."things"/ };

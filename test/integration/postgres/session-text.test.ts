@@ -82,8 +82,9 @@ it('a connection asks a pooler for nothing at its start that PgBouncer refuses',
     socket.once('data', (packet) => {
       // https://www.postgresql.org/docs/current/protocol-message-formats.html: length, version, pairs of texts
       const texts = packet.subarray(8).toString('latin1').split('\0');
-      for (let index = 0; texts[index] !== undefined && texts[index] !== ''; index += 2)
+      for (let index = 0; texts[index] !== undefined && texts[index] !== ''; index += 2) {
         asked.add(texts[index] ?? '');
+      }
       socket.destroy();
     });
   });

@@ -119,8 +119,9 @@ describe('dumps', () => {
   it('leaves a file alone whose name holds a NUL, and copies the others', async () => {
     const place = join(folder, 'nul');
     await mkdir(place);
-    for (const name of ['a%00b.bson', 'few.bson'])
+    for (const name of ['a%00b.bson', 'few.bson']) {
       await writeFile(join(place, name), dumpBson(raw.slice(0, 3)));
+    }
     const { code, stderr } = await run({ SOURCE: place, POSTGRES_SCHEMA: 'nul' });
     assert.equal(code, ExitCode.ok, stderr);
     assert.match(stderr, /nul\.a\0b is skipped: one whose name has U\+0000/);

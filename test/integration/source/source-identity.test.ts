@@ -51,8 +51,9 @@ describe('a collection that is not what was opened', () => {
   });
 
   async function open(more: Partial<CollectionOptions> = {}): Promise<Source> {
-    for (const { name } of await sandbox.db.listCollections().toArray())
+    for (const { name } of await sandbox.db.listCollections().toArray()) {
       await sandbox.db.dropCollection(name);
+    }
     await things.insertMany(documentsOf(40));
     const options = {
       url: mongoUrl,

@@ -137,8 +137,9 @@ describe('npm run verify', () => {
       );
       for (const [index, [, , , values]] of found.entries()) {
         const shown = summary.differences[index]?.columns[0];
-        if (values !== undefined)
+        if (values !== undefined) {
           assert.match(`${shown?.expected ?? 'NULL'}→${shown?.actual ?? 'NULL'}`, values);
+        }
       }
       const count = (kind: string) => found.filter((entry) => entry[0] === kind).length;
       assert.deepEqual(

@@ -283,8 +283,9 @@ async function open(stream: ChangeStream): Promise<void> {
 function checkError(error: unknown, expected: ExpectedError): void {
   const { errorCode, errorCodeName, errorLabelsContain = [], isClientError } = expected;
   assert.ok(error instanceof Error);
-  if (isClientError !== undefined)
+  if (isClientError !== undefined) {
     assert.equal(!(error instanceof MongoServerError), isClientError, String(error));
+  }
   if (errorCode !== undefined || errorCodeName !== undefined) {
     assert.ok(error instanceof MongoServerError, String(error));
     assert.equal(error.code, errorCode ?? error.code);

@@ -19,8 +19,9 @@ describe('an error', () => {
   /** One of each class that this file of errors exports, so that none can be forgotten here. */
   const all = Object.values(errors).flatMap((Class): errors.MigrationError[] => {
     if (typeof Class !== 'function' || !(Class.prototype instanceof Error)) return [];
-    if (Class === InterruptedError)
+    if (Class === InterruptedError) {
       return stopSignals.map((signal) => new InterruptedError(signal, details.fix));
+    }
     if (Class === MigrationError) return [new MigrationError(ExitCode.different, 'of its own', details)];
     return [new (Class as typeof errors.UsageError)('of its own', details)];
   });

@@ -140,8 +140,9 @@ describe('a corrupt document', () => {
           } else {
             seen.rows += outcome.rowCount;
             seen.deadLetters += outcome.deadLetters.length;
-            if (outcome.rowCount === outcome.documentCount)
+            if (outcome.rowCount === outcome.documentCount) {
               deserialize(mutated, { promoteValues: false, bsonRegExp: true });
+            }
           }
         }
       }

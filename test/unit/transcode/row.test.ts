@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId, serialize } from 'bson';
 import fc from 'fast-check';
-import { type Plan } from '../../../src/transcode/plan.ts';
+import type { Plan } from '../../../src/transcode/plan.ts';
 import { otherFields } from '../../../src/transcode/extra-counter.ts';
 import { createRowEncoder, type DeadLetter } from '../../../src/transcode/row.ts';
 import { key, scalar, toExtendedJson, value, type Value } from '../../support/arbitrary-bson.ts';

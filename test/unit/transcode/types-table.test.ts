@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { inferColumns } from '../../../src/plan/infer/infer.ts';
-import { type Plan } from '../../../src/transcode/plan.ts';
+import type { Plan } from '../../../src/transcode/plan.ts';
 import { bsonTypes } from '../../../src/bson/types.ts';
 import { deadLetterReasons } from '../../../src/bson/document-error.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';

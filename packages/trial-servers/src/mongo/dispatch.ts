@@ -5,9 +5,18 @@ import { aggregate } from './commands/aggregate.ts';
 import { collStats, drop, dropDatabase, listCollections, listDatabases } from './commands/catalog.ts';
 import type { CommandHandler, ConnectionState, ServerState } from './commands/command.ts';
 import { create } from './commands/create.ts';
-import { buildInfo, configureFailPoint, connectionStatus, endSessions } from './commands/handshake.ts';
-import { getParameter, hello, ping, replSetFreeze, replSetStepDown } from './commands/handshake.ts';
-import { saslStart } from './commands/handshake.ts';
+import {
+  buildInfo,
+  configureFailPoint,
+  connectionStatus,
+  endSessions,
+  getParameter,
+  hello,
+  ping,
+  replSetFreeze,
+  replSetStepDown,
+  saslStart,
+} from './commands/handshake.ts';
 import { createIndexes, dropIndexes, listIndexes } from './commands/indexes.ts';
 import { collMod } from './commands/modify.ts';
 import { count, find, getMore, killCursors } from './commands/read.ts';

@@ -5,7 +5,7 @@
 import type { Catalog, StoredCollection } from './catalog.ts';
 import { Collection } from './collection.ts';
 import type { CommandReader } from './command-reader.ts';
-import { FailPointMode } from './fail-point-mode.ts';
+import type { FailPointMode } from './fail-point-mode.ts';
 import type { ClusterTime } from './oplog/cluster-time.ts';
 import type { Oplog } from './oplog/oplog.ts';
 import type { ReadConcern } from './read-concern.ts';

@@ -14,8 +14,14 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writevSync,
 } from 'node:fs';
-import { readSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { SourceError } from '../../../../src/common/errors.ts';
 import { readInt32 } from '../../../../src/bson/match/bson-view.ts';
@@ -23,8 +29,7 @@ import { QueryError } from '../../../../src/bson/match/errors.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { createMetadata, readMetadata, writeMetadata } from './metadata.ts';
 import type { Metadata } from './metadata.ts';
-import { RunList } from './runs.ts';
-import type { Run } from './runs.ts';
+import type { Run, RunList } from './runs.ts';
 import { maxDocumentBytes } from './stored-document.ts';
 
 const suffix = '.bson';

@@ -126,7 +126,8 @@ async function createUser(): Promise<Account> {
     });
   }
   const account = await findUser();
-  if (account === undefined)
+  if (account === undefined) {
     throw new TargetError('the new user postgres cannot be found', { code: 'EMBEDDED_NO_ACCOUNT', fix });
+  }
   return account;
 }

@@ -45,15 +45,17 @@ export async function prepareBinaries(
     : 'links of shared libraries are missing';
   if (inPlace === undefined) return describe(found.nativeDir, found);
   // As an ordinary user a copy changes nothing but the links.
-  if (account === undefined && areLinksComplete)
+  if (account === undefined && areLinksComplete) {
     throw new TargetError(inPlace, { code: 'EMBEDDED_PROGRAM_FAILS', fix: explainFailure(inPlace) });
+  }
 
   const place = account === undefined ? home : await openSharedPlace(account);
   const copy = await copyPackage(found, place, account !== undefined);
   if (copy.isNew) onNotice(`Postgres's programs were copied to ${copy.nativeDir} (${inPlace})`);
   const inCopy = await tryRun(copy.nativeDir, account);
-  if (inCopy !== undefined)
+  if (inCopy !== undefined) {
     throw new TargetError(inCopy, { code: 'EMBEDDED_PROGRAM_FAILS', fix: explainFailure(inCopy) });
+  }
   return describe(copy.nativeDir, found);
 }
 
@@ -125,8 +127,9 @@ async function tryRun(nativeDir: string, account: Account | undefined): Promise<
   for (const program of ['postgres', 'initdb']) {
     const path = join(nativeDir, 'bin', program);
     const { isOk, output } = await runProgram(path, ['--version'], account);
-    if (!isOk)
+    if (!isOk) {
       return `${path} does not run${account === undefined ? '' : ` as uid ${account.uid}`}: ${output}`;
+    }
   }
   return undefined;
 }

@@ -186,8 +186,9 @@ async function disownPidFile(clusterDir: string): Promise<void> {
   if (text === undefined) return;
   const pid = Number.parseInt(text, 10);
   // Killed between creating the file and writing it, which Postgres would not get over.
-  if (!(pid > 0)) await rm(path);
-  else if (!(await isPostmasterOf(pid, clusterDir))) {
+  if (!(pid > 0)) {
+    await rm(path);
+  } else if (!(await isPostmasterOf(pid, clusterDir))) {
     await replacePrivateFile(path, text.replace(/^\d+/, String(process.pid)));
   }
 }

@@ -477,8 +477,9 @@ describe('the history that change streams read', () => {
 
 describe('the fail points of change streams', () => {
   afterEach(async () => {
-    for (const name of ['silentChangeStreams', 'failGetMoreAfterCursorCheckout'])
+    for (const name of ['silentChangeStreams', 'failGetMoreAfterCursorCheckout']) {
       await failPoint(name, 'off');
+    }
   });
 
   it('silence them: neither events come nor does the token go on', async () => {

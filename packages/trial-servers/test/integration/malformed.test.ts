@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { MongoClient } from 'mongodb';
-import { BSON } from 'mongodb';
+import { BSON, MongoClient } from 'mongodb';
 import { startMongoServer } from '../../src/mongo/server.ts';
 import type { MongoServer } from '../../src/mongo/server.ts';
 

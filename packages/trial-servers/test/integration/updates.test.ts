@@ -192,8 +192,9 @@ describe('an update', () => {
     const run = (u: unknown, options: Document = {}): Promise<void> =>
       db.command({ update: 'things', updates: [{ q: {}, u, ...options }] }).then((reply) => {
         const [error] = (reply.writeErrors ?? []) as { code: number }[];
-        if (error !== undefined)
+        if (error !== undefined) {
           throw new MongoServerError({ code: error.code, message: 'of the statement' });
+        }
       });
     for (const [code, update, options] of [
       [66, { $set: { _id: 2 } }],

@@ -1,6 +1,6 @@
 /** Reads the raw reply of a change stream: which documents were written, which collections ended, and the position after all. */
 
-import { Long } from 'mongodb';
+import type { Long } from 'mongodb';
 import { SourceError } from '../../../common/errors.ts';
 import { DocumentCursor, ElementCursor, findField, wrapBytes, type BsonBytes } from '../../../bson/cursor.ts';
 import { copyId } from '../../../bson/document-id.ts';
@@ -112,8 +112,9 @@ function readField({ bytes, view }: BsonBytes, fields: EventFields): void {
       fields.newName = readCollection(bytes, view, type, valueStart, valueEnd);
       return;
     case 'clusterTime':
-      if (type === bsonTypes.timestamp)
+      if (type === bsonTypes.timestamp) {
         fields.time = clusterTimeOf(view.getUint32(valueStart + 4, true), view.getUint32(valueStart, true));
+      }
   }
 }
 
@@ -130,8 +131,9 @@ function readCollection(
     if (
       inner.type !== bsonTypes.string ||
       bytes.toString('latin1', inner.nameStart, inner.nameEnd) !== 'coll'
-    )
+    ) {
       continue;
+    }
     return bytes.toString('utf8', inner.valueStart + 4, inner.valueEnd - 1);
   }
   return null;

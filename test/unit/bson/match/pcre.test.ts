@@ -47,8 +47,9 @@ describe('translateRegex', () => {
   });
 
   it('refuses what it cannot say, or would say otherwise', () => {
-    for (const pattern of refused)
+    for (const pattern of refused) {
       assert.throws(() => translateRegex(pattern, ''), UnsupportedError, pattern);
+    }
     assert.throws(() => translateRegex('a', 'x'), UnsupportedError);
   });
 });

@@ -89,8 +89,9 @@ describe('what becomes of work that failed', () => {
     for (const code of ['57P01', '57P02', '57P03']) assert.ok(isRestarting(databaseError(code)));
     // More likely a wrong URL, or a limit that stays.
     for (const code of ['28P01', '3D000', '53300']) assert.ok(!isRestarting(databaseError(code)));
-    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT']) {
       assert.ok(!isRestarting(socketError(code)));
+    }
   });
 
   it('a name of several addresses, none of which answers: reconnect', () => {

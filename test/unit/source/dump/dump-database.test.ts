@@ -158,11 +158,12 @@ describe('the collections of a dump', () => {
       assert.deepEqual(paths, ['1 1', '2 -1', 'number 1'], name);
       assert.deepEqual([first?.isUnique, second?.isUnique, second?.key[0]?.kind], [true, false, '2dsphere']);
       assert.equal(second?.expireAfterSeconds, 60);
-      if (name === 'old')
+      if (name === 'old') {
         assert.deepEqual(
           first?.key.map(({ path }) => path),
           ['number', '2', '1'],
         );
+      }
     }
   });
 

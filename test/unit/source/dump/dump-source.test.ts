@@ -164,9 +164,11 @@ describe('a dump as a source', () => {
           // The collection is whole once its checksum is; what is left is the end of gzip.
           if (form === 'archive.gz' && whole - length < 12 && error === null) {
             assert.equal(read.length, expected.length);
-          } else if (endsWhole)
+          } else if (endsWhole) {
             assert.ok(error === null || error instanceof NothingToCopyError, `cut to ${length}`);
-          else assert.ok(error instanceof SourceError, `cut to ${length} of ${content.length}`);
+          } else {
+            assert.ok(error instanceof SourceError, `cut to ${length} of ${content.length}`);
+          }
         }
       });
     });
@@ -221,8 +223,9 @@ describe('a dump as a source', () => {
     const path = await write('large.bson', dumpBson([documents[0] ?? {}, huge, documents[2] ?? {}]));
     const source = await openSource(path);
     const sizes: number[] = [];
-    for await (const { documentCount } of source.pages({ after: null, until: null }, 100))
+    for await (const { documentCount } of source.pages({ after: null, until: null }, 100)) {
       sizes.push(documentCount);
+    }
     assert.deepEqual(sizes, [1, 1, 1]);
   });
 
@@ -348,8 +351,9 @@ describe('a dump as a source', () => {
     const path = await write('odd.bson', Buffer.concat([dumpBson([{ _id: 0 }, { _id: 2, b: 1 }]), corrupt]));
     const source = await openSource(path, undefined, { filter: { b: { $gt: 0 } } });
     const counts: number[] = [];
-    for await (const { documentCount } of source.pages({ after: null, until: null }, 1))
+    for await (const { documentCount } of source.pages({ after: null, until: null }, 1)) {
       counts.push(documentCount);
+    }
     assert.deepEqual(counts, [1, 1]);
     assert.equal(await source.estimateCount(), 2);
   });

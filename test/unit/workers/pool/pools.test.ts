@@ -3,12 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { clusterImplementations } from '../../../../src/config/options.ts';
 import type { WorkerCode } from '../../../../src/workers/pool/worker-code.ts';
-import {
-  type Exit,
-  type Pool,
-  type PoolWorker,
-  type WorkerEvents,
-} from '../../../../src/workers/pool/pool.ts';
+import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../../src/workers/pool/pool.ts';
 import type { FromWorker } from '../../../../src/workers/protocol.ts';
 import { createThreadPool } from '../../../../src/workers/pool/threads.ts';
 import { WarmPool } from '../../../../src/workers/pool/warm-pool.ts';

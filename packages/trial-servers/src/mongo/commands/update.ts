@@ -1,5 +1,5 @@
 /** The commands update and findAndModify. */
-import { ObjectId } from 'bson';
+import { deserialize, ObjectId } from 'bson';
 import type { Document } from 'bson';
 import {
   BsonType,
@@ -9,7 +9,6 @@ import {
   readInt32,
   wrapValue,
 } from '../../../../../src/bson/match/bson-view.ts';
-import { deserialize } from 'bson';
 import { parseFilter } from '../../../../../src/bson/match/filter.ts';
 import type { StoredCollection } from '../catalog.ts';
 import type { DocumentRef } from '../collection.ts';
