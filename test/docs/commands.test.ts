@@ -25,6 +25,12 @@ const notRun: Readonly<Record<string, string>> = {
     'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
   'npm run soak': 'takes minutes, or hours',
   'npm run fuzz': 'takes minutes, or hours',
+  'npm start -- --follow':
+    'goes on until it is stopped; test/integration/follow follows, cuts over and repairs',
+  'npm run cutover': 'needs a process that follows; test/integration/follow/cutover.test.ts',
+  'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
+  'npm run seed -- --live': 'needs servers that are held; its own test is about it',
+  'npm run status -- --watch': 'goes on until it is stopped; test/integration/observe/status.test.ts',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
