@@ -10,6 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { options } from '../../src/config/options.ts';
 import { allCases, growthCases, longCases, quickCases, type Case } from './cases.ts';
+import { compareFollowing } from './follow.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
 import { kinds, seedDocuments } from './documents.ts';
@@ -38,7 +39,12 @@ const { values } = parseArgs({
     ranges: { type: 'string', default: options.readRanges.default },
     /** Many small collections by one command. */
     many: { type: 'boolean', default: false },
-    /** With that: the built command of another checkout, such as `../before/dist/src/cli/main.js`, to take turns with. */
+    /** How fast changes are followed. */
+    follow: { type: 'boolean', default: false },
+    changes: { type: 'string', default: '200000' },
+    rate: { type: 'string', default: '5000' },
+    seconds: { type: 'string', default: '60' },
+    /** With `--many`: the built command of another checkout, such as `../before/dist/src/cli/main.js`, to take turns with. */
     against: { type: 'string' },
     'items-per-page': { type: 'string', default: options.itemsPerPage.default },
     /** Milliseconds added to each round trip of this tool to the source. */
@@ -54,7 +60,20 @@ const { values } = parseArgs({
 
 if (values.from !== undefined) {
   keep(readResults(values.from.split(',')));
-} else if (values.many) {
+} else if (values.follow)
+  {await withPlace(Number(values['source-latency']), async (place) => {
+    console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
+    const told = await compareFollowing(place, {
+      amount: Number(values.amount),
+      changes: Number(values.changes),
+      workers: Number(values.workers),
+      rounds: Number(values.rounds ?? 3),
+      rate: Number(values.rate),
+      seconds: Number(values.seconds),
+    });
+    console.log(`\n${told}`);
+  });}
+else if (values.many) {
   await withPlace(Number(values['source-latency']), async (place) => {
     const others = values.against === undefined ? [] : [values.against];
     const settings = { rounds: Number(values.rounds ?? 3), workers: Number(values.workers), others };
