@@ -314,14 +314,15 @@ export const options = {
     kind: 'count',
     range: [0, 65_535],
     default: '',
-    describe: 'Serve Prometheus metrics at /metrics, and /healthz, on this port; 0 takes a free one.',
+    describe:
+      'Show the run to a browser on this port, with Prometheus metrics at /metrics, and /healthz; 0 takes a free one.',
     commands: startAndVerify,
   },
   metricsHost: {
     env: 'METRICS_HOST',
     kind: 'text',
     default: '127.0.0.1',
-    describe: 'Address on which metrics are served; not beyond this machine unless you say so.',
+    describe: 'Address on which page and metrics are served; not beyond this machine unless you say so.',
     commands: startAndVerify,
   },
   indexes: {
