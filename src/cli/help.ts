@@ -47,6 +47,8 @@ export const optionGroups: Readonly<Record<OptionName, string>> = {
   all: 'Output',
   amountUsers: 'Output',
   amountUsersSeed: 'Trial servers',
+  live: 'Trial servers',
+  rate: 'Trial servers',
   dataDir: 'Trial servers',
 };
 
@@ -76,7 +78,10 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
     [invoke('verify', '--sample 1%'), 'compare one page of a hundred, and count all'],
   ],
   status: [[invoke('status', '--watch'), 'follow a run that goes on elsewhere']],
-  seed: [[invoke('seed', '--amount-users-seed 1000000'), 'make a million users']],
+  seed: [
+    [invoke('seed', '--amount-users-seed 1000000'), 'make a million users'],
+    [invoke('seed', '--live 60 --rate 500'), 'change users for a minute, for something to follow'],
+  ],
   retry: [[invoke('retry'), 'load the dead letters of the table again']],
   cutover: [
     [invoke('cutover', '--check'), 'say whether one could cut over, and change nothing'],

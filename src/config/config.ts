@@ -86,6 +86,10 @@ export interface Config {
   readonly reportPath: string | undefined;
   readonly amountUsers: number | undefined;
   readonly amountUsersSeed: number;
+  /** How long `seed` changes users; undefined where it fills the collection. */
+  readonly liveSeconds: number | undefined;
+  /** Changes a second. */
+  readonly liveRate: number;
   /** Absolute path. */
   readonly dataDir: string;
   readonly json: boolean;
@@ -198,6 +202,8 @@ export function readConfig(
     reportPath: path('report'),
     amountUsers: count('amountUsers'),
     amountUsersSeed: count('amountUsersSeed') ?? 1,
+    liveSeconds: count('live'),
+    liveRate: count('rate') ?? 1,
     dataDir: resolve(text('dataDir')),
     json: text('json') === 'true',
   });

@@ -375,6 +375,24 @@ export const options = {
     describe: 'Users that `seed` (or a first start on the embedded source) makes.',
     commands: allThatRead,
   },
+  live: {
+    env: 'LIVE',
+    kind: 'count',
+    range: [1, 604_800],
+    default: '',
+    describe:
+      'Let `seed` insert, change and delete users for so many seconds, in place of filling the collection.',
+    commands: ['seed'],
+  },
+  rate: {
+    env: 'RATE',
+    kind: 'count',
+    range: [1, 100_000],
+    default: '100',
+    describe:
+      'Changes a second that `seed` makes with LIVE: of ten, two inserts, six updates and two deletions.',
+    commands: ['seed'],
+  },
   dataDir: {
     env: 'DATA_DIR',
     kind: 'text',

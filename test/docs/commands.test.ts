@@ -23,6 +23,9 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run fuzz': 'takes minutes, or hours',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
+  'npm start -- --follow':
+    'goes on until the cut-over, or Ctrl-C; see test/integration/follow and test/integration/observe/live.test.ts',
+  'npm run seed -- --live 60': 'takes a minute; test/integration/cli/live-seed.test.ts takes seconds',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',
