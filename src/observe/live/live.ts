@@ -27,19 +27,19 @@ export async function serveLive(host: string, port: number, clock: Clock = syste
   const metrics = new CollectedMetrics();
   const recorder = new JobRecorder(clock);
   const broadcast = new Broadcast(clock, () => JSON.stringify(recorder.read(), showSafely));
-  const server = createServer((request, response) => {
-    const { address } = server.address() as AddressInfo;
-    void answer(request, response, { metrics, broadcast, isPrivate: isLoopback(address) }).catch(
-      (error: unknown) => {
-        if (!response.headersSent) send(response, 500, 'text/plain', `${redact(String(error))}\n`);
-        else response.destroy();
-      },
-    );
-  });
+  const server = createServer();
   await listen(server, host, port);
   // Whoever watches is no reason to go on.
   server.unref();
+  // Asked for now, as a server that is being closed has none.
   const address = server.address() as AddressInfo;
+  const shown: Shown = { metrics, broadcast, isPrivate: isLoopback(address.address) };
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(request, response, shown).catch((error: unknown) => {
+      if (!response.headersSent) send(response, 500, 'text/plain', `${redact(String(error))}\n`);
+      else response.destroy();
+    });
+  });
   return {
     url: `http://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}/`,
     onEvent: (event) => {

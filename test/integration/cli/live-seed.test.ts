@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { runCli, startCli } from '../../support/cli.ts';
 import { makeDirectory, spawnHold, waitUntil } from '../../support/embedded.ts';
+import { requireEqual, startFollowing, untilMerged } from '../../support/follow.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 interface Counts {
@@ -117,6 +118,18 @@ describe('npm run seed -- --live', () => {
     const { inserted, updated, deleted } = readCounts(stderr);
     assert.ok(updated > 0);
     assert.equal(await collection.countDocuments(), inserted - deleted);
+  });
+
+  it('makes what can be followed', async () => {
+    const both = { ...env('followed'), ...sandbox.env, CLUSTER_IMPLEMENTATION: 'inline' };
+    assert.equal((await runCli(['seed'], both)).code, 0);
+    const job = startFollowing(both);
+    await job.until('following');
+    const { code, stderr } = await runCli(['seed', '--live', '2', '--rate', '300'], both);
+    assert.equal(code, 0, stderr);
+    await untilMerged(sandbox, job);
+    await requireEqual(both);
+    assert.equal((await job.stop()).code, 130);
   });
 
   it('leaves documents alone that it did not make', async () => {
