@@ -54,13 +54,15 @@ export class LiveHistoryRecorder {
     const nowMs = this.#clock.nowMs();
     const series = this.#series;
     series.extend(nowMs);
-    const lastMs = nowMs - this.#startMs - (series.length - 1) * series.intervalMs;
-    const perSecond = (name: string): number[] =>
-      series.read(name).map((amount, index) => {
-        // The last one has hardly begun, which must not make it look fast.
-        const ms = index === series.length - 1 ? Math.max(lastMs, series.intervalMs / 2) : series.intervalMs;
-        return Math.round((amount * 1000) / ms);
-      });
+    const perSecond = (name: string): (number | null)[] => {
+      const amounts = series.read(name);
+      const isFirst = amounts.length === 1;
+      const ms = isFirst ? Math.max(1, nowMs - this.#startMs) : series.intervalMs;
+      // The last one goes on: it would look slow, or fast.
+      return amounts.map((amount, index) =>
+        index === amounts.length - 1 && !isFirst ? null : Math.round((amount * 1000) / ms),
+      );
+    };
     const followed = <T>(values: readonly T[]): (T | null)[] => {
       const sinceMs = (this.#followedMs ?? Infinity) - this.#startMs;
       return values.map((value, index) => ((index + 1) * series.intervalMs > sinceMs ? value : null));

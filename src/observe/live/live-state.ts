@@ -82,7 +82,8 @@ export interface LiveFollowing {
 /** One number an interval; null where there is none. */
 export interface LiveHistory {
   readonly intervalMs: number;
-  readonly documentsPerSecond: readonly number[];
+  /** Of an interval that goes on nobody knows how fast it was. */
+  readonly documentsPerSecond: readonly (number | null)[];
   readonly changesPerSecond: readonly (number | null)[];
   readonly lagSeconds: readonly (number | null)[];
   readonly journalRows: readonly (number | null)[];

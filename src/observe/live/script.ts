@@ -91,7 +91,13 @@ const drawFigures = (state) => {
   }));
 };
 
-const drawWorkers = (workers, more) => {
+const drawWorkers = (workers, more, following) => {
+  // What each of them merges nobody tells: it would look idle.
+  find('workers').hidden = following !== null;
+  if (following !== null) {
+    find('more-workers').textContent = count(following.liveWorkers) + ' of ' + count(following.workers) + ' live';
+    return;
+  }
   const rows = workers.map(({ id, isAlive, batches, documents, busyShare }) => {
     const cells = [id, isAlive ? percent(busyShare) : 'ended', count(batches), count(documents)];
     return withChildren(make('tr', '', isAlive ? '' : 'gone'), cells.map((text) => make('td', text)));
@@ -105,7 +111,6 @@ const moment = (value) => seconds(value * 1000);
 const charts = new Map();
 const drawChart = (id, names, data) => {
   const figure = find(id);
-  figure.hidden = false;
   const width = Math.max(200, figure.clientWidth);
   const chart = charts.get(id);
   if (chart !== undefined) {
@@ -132,6 +137,8 @@ const drawChart = (id, names, data) => {
   }, data, figure));
 };
 const drawHistory = ({ intervalMs, documentsPerSecond, changesPerSecond, lagSeconds, journalRows }, isFollowing) => {
+  // First, as it makes room, or takes it.
+  for (const id of ['lag', 'journal']) find(id).hidden = !isFollowing;
   const moments = documentsPerSecond.map((_, index) => ((index + 0.5) * intervalMs) / 1000);
   drawChart('speed', ['documents/s', 'changes/s'], [moments, documentsPerSecond, changesPerSecond]);
   if (!isFollowing) return;
@@ -168,7 +175,7 @@ const show = (state) => {
     collections.map((collection) => drawCollection(collection, isFollowing)),
   );
   find('more-collections').textContent = moreCollections > 0 ? 'and ' + count(moreCollections) + ' more' : '';
-  drawWorkers(workers, moreWorkers);
+  drawWorkers(workers, moreWorkers, following);
   find('notices').hidden = notices.length === 0;
   find('notices').querySelector('ul').replaceChildren(...notices.map((text) => make('li', text)));
 };

@@ -5,7 +5,7 @@ import { style as reportStyle } from '../report/style.ts';
 export const style = `${reportStyle}
 [hidden] { display: none; }
 figure { min-width: 0; }
-.plots figure.wide { grid-column: 1 / -1; }
+#speed:has(+ #lag[hidden]) { grid-column: 1 / -1; }
 .uplot { width: 100%; }
 .u-legend { color: var(--soft); font-size: 12px; }
 .state.neutral { color: var(--soft); }

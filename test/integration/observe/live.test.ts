@@ -113,6 +113,7 @@ describe('the live page of a job', () => {
       for (const id of ['speed', 'lag', 'journal'])
         assert.equal(await page.evaluate(`document.getElementById('${id}').hidden`), false, id);
       assert.equal(await text(page, 'state'), 'caught up');
+      assert.equal(await text(page, 'more-workers'), '2 of 2 live');
 
       const { code } = await job.stop();
       assert.equal(code, 130);
