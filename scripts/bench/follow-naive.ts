@@ -27,8 +27,10 @@ export async function followNaively(
       if (event.operationType === 'delete') {
         const values = [String(event.documentKey._id)];
         await client.query({ name: 'delete', text: `DELETE FROM ${tableName} WHERE _id = $1`, values });
-      } else if ('fullDocument' in event && event.fullDocument !== undefined) {
-        const { _id, id, username, email, age, createdAt } = event.fullDocument;
+      } else if ('fullDocument' in event) {
+        const { _id, id, username, email, age, createdAt } = event.fullDocument ?? {};
+        // Deleted since: its own event comes.
+        if (_id === undefined) continue;
         await client.query({
           name: 'upsert',
           text: upsert,

@@ -41,13 +41,24 @@ export interface FollowSettings {
 class Writer {
   readonly #collection: Collection;
   readonly #amount: number;
+  /** By these, as the embedded server has no other index. */
+  readonly #ids: readonly ObjectId[];
   #made = 0;
   #inserted = 0;
   #deleted = 0;
 
-  constructor(collection: Collection, amount: number) {
+  private constructor(collection: Collection, ids: readonly ObjectId[]) {
     this.#collection = collection;
-    this.#amount = amount;
+    this.#amount = ids.length;
+    this.#ids = ids;
+  }
+
+  static async of(collection: Collection): Promise<Writer> {
+    const documents = await collection.find({}, { projection: { _id: 1 } }).toArray();
+    return new Writer(
+      collection,
+      documents.map(({ _id }) => _id),
+    );
   }
 
   async write(count: number): Promise<void> {
@@ -64,8 +75,8 @@ class Writer {
     const place = this.#made++ % perTen;
     if (place < 2) return { insertOne: { document: makeUser(this.#amount + 1 + this.#inserted++) } };
     if (place < 8) {
-      const id = 1 + ((this.#made * 7_919) % this.#amount);
-      return { updateOne: { filter: { id }, update: { $set: { age: this.#made % 90 } } } };
+      const _id = this.#ids[(this.#made * 7_919) % this.#amount];
+      return { updateOne: { filter: { _id }, update: { $set: { age: this.#made % 90 } } } };
     }
     return { deleteOne: { filter: { _id: idOfNew(this.#amount + 1 + this.#deleted++) } } };
   }
@@ -138,9 +149,8 @@ export async function compareFollowing(place: Place, settings: FollowSettings): 
     const naive: number[] = [];
     for (let round = 0; round < rounds; round++) {
       await seedDocuments(place.mongoUrl, 'users', 0, amount);
-      await collection.createIndex({ id: 1 });
       await clearTable(place);
-      const writer = new Writer(collection, amount);
+      const writer = await Writer.of(collection);
       await follow(place, workers, () => true);
       await writer.write(changes);
       const caughtUp = await follow(
@@ -179,9 +189,8 @@ async function keepStep(
   { amount, workers, rate, seconds }: Pick<FollowSettings, 'amount' | 'workers' | 'rate' | 'seconds'>,
 ): Promise<string[]> {
   await seedDocuments(place.mongoUrl, 'users', 0, amount);
-  await collection.createIndex({ id: 1 });
   await clearTable(place);
-  const writer = new Writer(collection, amount);
+  const writer = await Writer.of(collection);
   let made = 0;
   let isOver = false;
   let writing: Promise<void> | undefined;
@@ -192,7 +201,9 @@ async function keepStep(
       if (due >= 100) {
         await writer.write(due);
         made += due;
-      } else {await new Promise((resolve) => setTimeout(resolve, 10));}
+      } else {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
     }
     isOver = true;
   };

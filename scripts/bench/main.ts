@@ -60,8 +60,8 @@ const { values } = parseArgs({
 
 if (values.from !== undefined) {
   keep(readResults(values.from.split(',')));
-} else if (values.follow)
-  {await withPlace(Number(values['source-latency']), async (place) => {
+} else if (values.follow) {
+  await withPlace(Number(values['source-latency']), async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
     const told = await compareFollowing(place, {
       amount: Number(values.amount),
@@ -72,8 +72,8 @@ if (values.from !== undefined) {
       seconds: Number(values.seconds),
     });
     console.log(`\n${told}`);
-  });}
-else if (values.many) {
+  });
+} else if (values.many) {
   await withPlace(Number(values['source-latency']), async (place) => {
     const others = values.against === undefined ? [] : [values.against];
     const settings = { rounds: Number(values.rounds ?? 3), workers: Number(values.workers), others };

@@ -5,7 +5,14 @@ import yargs, { type Argv } from 'yargs';
 import { complete, completionFlag } from './completion.ts';
 import { readConfig, type Config } from '../config/config.ts';
 import type { Environment } from '../config/option-value.ts';
-import { ExitCode, InterruptedError, stopSignals, UsageError, type StopSignal } from '../common/errors.ts';
+import {
+  ExitCode,
+  InterruptedError,
+  stopSignals,
+  toWireError,
+  UsageError,
+  type StopSignal,
+} from '../common/errors.ts';
 import { settleFlags } from './flags.ts';
 import {
   flagOf,
@@ -15,7 +22,7 @@ import {
   type CommandName,
   type Option,
 } from '../config/options.ts';
-import type { Metrics } from '../observe/metrics.ts';
+import type { Live } from '../observe/live/live.ts';
 import { Interrupt } from './interrupt.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { holdsUrl } from '../common/redact.ts';
@@ -192,8 +199,8 @@ async function runCommand(
   execute: (config: Config, options: CommandOptions) => Promise<number>,
 ): Promise<number> {
   const progress = await createProgress(config.json, output);
-  const metrics = await openMetrics(config, progress);
-  const listeners = metrics === null ? [progress] : [metrics, progress];
+  const live = await openLive(config, progress);
+  const listeners = live === null ? [progress] : [live, progress];
   const interrupt = new Interrupt();
   const onSignal = (signal: StopSignal): void => {
     const meaning = interrupt.hear(signal, performance.now());
@@ -205,26 +212,31 @@ async function runCommand(
   };
 
   for (const signal of stopSignals) process.on(signal, onSignal);
+  let end = '';
   try {
     return await execute(config, { output, progress, listeners, signal: interrupt.signal });
+  } catch (error) {
+    end = toWireError(error).message;
+    throw error;
   } finally {
     progress.close();
     for (const signal of stopSignals) process.off(signal, onSignal);
-    await metrics?.close();
+    await live?.close(end);
   }
 }
 
-/** Loaded only where they are asked for. */
-async function openMetrics(
+/** Loaded only where it is asked for. */
+async function openLive(
   { metricsPort, metricsHost }: Pick<Config, 'metricsPort' | 'metricsHost'>,
   { say, close }: Progress,
-): Promise<Metrics | null> {
+): Promise<Live | null> {
   if (metricsPort === undefined) return null;
-  const { serveMetrics } = await import('../observe/metrics.ts');
+  const { serveLive } = await import('../observe/live/live.ts');
   try {
-    const metrics = await serveMetrics(metricsHost, metricsPort);
-    say(`metrics: ${metrics.url}`);
-    return metrics;
+    const live = await serveLive(metricsHost, metricsPort);
+    say(`metrics: ${live.url}metrics`);
+    say(`to watch in a browser: ${live.url}`);
+    return live;
   } catch (error) {
     close();
     throw error;

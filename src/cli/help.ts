@@ -29,7 +29,10 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
     [invoke('verify', '--sample 1%'), 'compare one percent, count everything'],
   ],
   status: [[invoke('status', '--watch'), 'watch a run of another process']],
-  seed: [[invoke('seed', '--amount-users-seed 1000000'), 'insert a million users']],
+  seed: [
+    [invoke('seed', '--amount-users-seed 1000000'), 'insert a million users'],
+    [invoke('seed', '--live 60 --rate 500'), 'change users for a minute, for something to follow'],
+  ],
   retry: [[invoke('retry'), 'load the dead letters of the table again']],
   cutover: [
     [invoke('cutover', '--check'), 'report whether cutover is possible'],

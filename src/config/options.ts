@@ -378,7 +378,7 @@ export const options = {
     range: [0, 65_535],
     default: '',
     describe:
-      'Serve Prometheus metrics at /metrics and a health check at /healthz on this port; 0 picks a free port.',
+      'Show the run in a browser on this port, with Prometheus metrics at /metrics and a health check at /healthz; 0 picks a free port.',
     commands: allThatWork,
     group: 'Output',
   },
@@ -386,7 +386,7 @@ export const options = {
     env: 'METRICS_HOST',
     kind: 'text',
     default: '127.0.0.1',
-    describe: 'Address to serve metrics on; the default is reachable from this machine only.',
+    describe: 'Address to serve page and metrics on; the default is reachable from this machine only.',
     commands: allThatWork,
     group: 'Output',
   },
@@ -445,6 +445,26 @@ export const options = {
     default: '100000',
     describe: 'Number of users that `seed`, or a first start on the embedded source, inserts.',
     commands: allThatRead,
+    group: 'Trial servers',
+  },
+  live: {
+    env: 'LIVE',
+    kind: 'count',
+    range: [1, 604_800],
+    default: '',
+    describe:
+      'Seconds for which `seed` inserts, updates and deletes users, instead of filling the collection.',
+    commands: ['seed'],
+    group: 'Trial servers',
+  },
+  rate: {
+    env: 'RATE',
+    kind: 'count',
+    range: [1, 100_000],
+    default: '100',
+    describe:
+      'Changes per second that `seed` makes with LIVE: two inserts, six updates and two deletions of ten.',
+    commands: ['seed'],
     group: 'Trial servers',
   },
   dataDir: {

@@ -10,6 +10,8 @@ export interface FollowingEvent {
   readonly readLagMs: number;
   /** How far the rows are: as old as the oldest change that waits, else as `readLagMs`. */
   readonly lagMs: number;
+  /** How long ago the oldest change that waits was made; 0 when none waits. */
+  readonly oldestWaitingMs: number;
   /** Changes in the journal, and of these the ones whose rows PostgreSQL refuses for now. */
   readonly waiting: number;
   readonly refused: number;

@@ -1,75 +1,23 @@
-/** Serves what a run tells as Prometheus metrics, for as long as the command runs (prom-client only here). */
+/** What a run tells, as Prometheus metrics (prom-client only here and in the files beside). */
 
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Registry } from 'prom-client';
-import { UsageError } from '../common/errors.ts';
 import type { ProgressEvent, RunEvent, VerifiedEvent } from './events.ts';
+import { FollowMetrics } from './follow-metrics.ts';
 import type { JobListener } from './listeners.ts';
+import { setTotal } from './set-total.ts';
 
-export interface Metrics extends JobListener {
-  /** Where they are: `http://127.0.0.1:9464/metrics`. */
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-const states = ['loading', 'finishing', 'finished', 'verifying', 'verified', 'failed'] as const;
+const states = [
+  'loading',
+  'finishing',
+  'finished',
+  'verifying',
+  'verified',
+  'failed',
+  'following',
+  'ended',
+  'cut-over',
+] as const;
 type State = (typeof states)[number];
-
-/** @throws UsageError when the port cannot be had */
-export async function serveMetrics(host: string, port: number): Promise<Metrics> {
-  const collected = new CollectedMetrics();
-  const server = createServer((request, response) => {
-    // What follows a question mark is for servers that filter.
-    const [path = ''] = (request.url ?? '').split('?');
-    void answer(collected.registry, path)
-      .catch((error: unknown) => ({ status: 500, type: 'text/plain', body: `${String(error)}\n` }))
-      .then(({ status, type, body }) => {
-        response.writeHead(status, { 'content-type': type }).end(body);
-      });
-  });
-  await listen(server, host, port);
-  // Whoever scrapes is no reason to go on.
-  server.unref();
-  const address = server.address() as AddressInfo;
-  return {
-    url: `http://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}/metrics`,
-    onEvent: (event) => {
-      collected.onEvent(event);
-    },
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    server.listen(port, host);
-    await once(server, 'listening');
-  } catch (error) {
-    throw new UsageError(
-      `metrics cannot be served at ${host}:${port} (${String((error as NodeJS.ErrnoException).code)})`,
-      {
-        code: 'METRICS_NOT_SERVED',
-        fix: 'choose another METRICS_PORT (0 takes a free one) or METRICS_HOST.',
-        cause: error,
-      },
-    );
-  }
-}
-
-async function answer(
-  registry: Registry,
-  path: string,
-): Promise<{ status: number; type: string; body: string }> {
-  if (path === '/healthz') return { status: 200, type: 'text/plain', body: 'ok\n' };
-  if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() };
-  return { status: 404, type: 'text/plain', body: 'there are /metrics and /healthz\n' };
-}
 
 /** Named by the conventions of Prometheus: what only grows ends with `_total`, and a unit is named. */
 export class CollectedMetrics implements JobListener {
@@ -106,7 +54,9 @@ export class CollectedMetrics implements JobListener {
     help: 'Notices of the run, such as reconnects, replaced workers, and collections that failed or were skipped.',
     registers: [this.registry],
   });
+  readonly #following = new FollowMetrics(this.registry);
   readonly #verifying = new Set<string>();
+  readonly #followed = new Set<string>();
 
   constructor() {
     for (const server of ['mongodb', 'postgres']) this.#retries.inc({ server }, 0);
@@ -118,7 +68,7 @@ export class CollectedMetrics implements JobListener {
       case 'started':
         this.#setState(event.source, 'loading');
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
-        setTotal(this.#documents, event.source, event.committedDocuments);
+        setTotal(this.#documents, { collection: event.source }, event.committedDocuments);
         return;
       case 'progress':
         this.#progress(event);
@@ -137,7 +87,7 @@ export class CollectedMetrics implements JobListener {
         return;
       case 'summary':
         this.#setState(event.source, 'finished');
-        setTotal(this.#deadLetters, event.source, event.deadLettered);
+        setTotal(this.#deadLetters, { collection: event.source }, event.deadLettered);
         return;
       case 'verifying':
         this.#verifying.add(event.source);
@@ -145,7 +95,12 @@ export class CollectedMetrics implements JobListener {
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
         return;
       case 'following':
+        this.#following.update(event);
+        this.#workers.set(event.liveWorkers);
+        for (const { source, endedBy } of event.collections) this.#follow(source, endedBy === null);
+        return;
       case 'cut-over':
+        for (const source of this.#followed) this.#setState(source, 'cut-over');
         return;
       case 'verified':
         this.#setState(event.source, 'verified');
@@ -160,17 +115,24 @@ export class CollectedMetrics implements JobListener {
 
   #progress(event: ProgressEvent): void {
     const { source } = event;
+    const labels = { collection: source };
     if (this.#verifying.has(source)) {
-      setTotal(this.#compared, source, event.documents);
+      setTotal(this.#compared, labels, event.documents);
     } else {
-      setTotal(this.#documents, source, event.documents);
-      setTotal(this.#deadLetters, source, event.deadLettered);
-      setTotal(this.#bytes, source, event.bytes);
+      setTotal(this.#documents, labels, event.documents);
+      setTotal(this.#deadLetters, labels, event.deadLettered);
+      setTotal(this.#bytes, labels, event.bytes);
     }
-    this.#seconds.set({ collection: source }, event.elapsedMs / 1000);
+    this.#seconds.set(labels, event.elapsedMs / 1000);
     this.#inFlightBatches.set(event.inFlightBatches);
     this.#inFlightBytes.set(event.inFlightBytes);
     this.#workers.set(event.liveWorkers);
+  }
+
+  #follow(source: string, isFollowed: boolean): void {
+    if (isFollowed) this.#followed.add(source);
+    else this.#followed.delete(source);
+    this.#setState(source, isFollowed ? 'following' : 'ended');
   }
 
   #setState(collection: string, now: State): void {
@@ -209,10 +171,4 @@ function countDifferences(event: VerifiedEvent): number {
   const { missing, different, extra, extraChildRows, isCountOff } = event;
   // Where only the number of rows tells, nobody knows how many differ.
   return Math.max(missing + different + extra + extraChildRows, isCountOff ? 1 : 0);
-}
-
-/** Events tell totals. One that is less than before, as when a crash of Postgres took commits back, reads as a reset. */
-function setTotal(counter: Counter<'collection'>, collection: string, total: number): void {
-  counter.remove({ collection });
-  counter.inc({ collection }, total);
 }

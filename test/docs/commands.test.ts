@@ -29,10 +29,10 @@ const notRun: Readonly<Record<string, string>> = {
     'goes on until it is stopped; test/integration/follow follows, cuts over and repairs',
   'npm run cutover': 'needs a process that follows; test/integration/follow/cutover.test.ts',
   'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
-  'npm run seed -- --live': 'needs servers that are held; its own test is about it',
   'npm run status -- --watch': 'goes on until it is stopped; test/integration/observe/status.test.ts',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
+  'npm run seed -- --live 60': 'takes a minute; test/integration/cli/live-seed.test.ts takes seconds',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',

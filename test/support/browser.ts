@@ -26,8 +26,8 @@ export interface OpenPage {
   readonly complaints: readonly string[];
 }
 
-/** Opens a file; resolves when all of it is loaded and its scripts have run. */
-export async function openInBrowser(t: TestContext, file: string): Promise<OpenPage> {
+/** Opens a file, or a URL; resolves when all of it is loaded and its scripts have run. */
+export async function openInBrowser(t: TestContext, place: string | URL): Promise<OpenPage> {
   const { send, on } = await startBrowser(t);
   const requests: string[] = [];
   const complaints: string[] = [];
@@ -39,7 +39,8 @@ export async function openInBrowser(t: TestContext, file: string): Promise<OpenP
   const loaded = new Promise<unknown>((resolve) => {
     on('Page.loadEventFired', resolve);
   });
-  await send('Page.navigate', { url: pathToFileURL(file).href });
+  const { href } = typeof place === 'string' ? pathToFileURL(place) : place;
+  await send('Page.navigate', { url: href });
   await loaded;
   const evaluate = async <T>(expression: string): Promise<T> => {
     const { result, exceptionDetails } = await send('Runtime.evaluate', { expression, returnByValue: true });

@@ -167,7 +167,9 @@ export async function seed(config: Config, options: CommandOptions): Promise<Exi
   // On the trial server the users of an earlier seed are in the way of nobody.
   const ifExists = config.ifExists ?? (config.mongoUrl.is(embedded) ? 'drop' : 'fail');
   await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
-    await fill({ ...config, mongoUrl }, ifExists, options);
+    const { live } = config;
+    if (live === undefined) await fill({ ...config, mongoUrl }, ifExists, options);
+    else await changeLive({ ...config, mongoUrl, live }, options);
   });
   return ExitCode.ok;
 }
@@ -248,6 +250,17 @@ async function fill(
   const inserted = await seedUsers({ url: mongoUrl.reveal(), db, collection, amount, ifExists });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
+}
+
+async function changeLive(
+  config: Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'rate'> & { readonly live: number },
+  { progress, signal }: CommandOptions,
+): Promise<void> {
+  const { changeUsers } = await import('./live-seed.ts');
+  await changeUsers({
+    ...{ url: config.mongoUrl.reveal(), db: config.mongoDb, collection: config.mongoCollection },
+    ...{ seconds: config.live, rate: config.rate, signal, say: progress.say },
+  });
 }
 
 function reportCopied(

@@ -30,13 +30,20 @@ export function jsonElement(className: string, data: unknown): Html {
   </script>`;
 }
 
-/** @param code that stands in the page to the letter, since a hash of it is what the browser runs */
-export function scriptElement(code: string): Html {
-  return new Html(`<script>${code}</script>`);
+/**
+ * @param code that stands in the page to the letter, since a hash of it may be what the browser runs
+ * @param nonce where the policy of the page names one
+ */
+export function scriptElement(code: string, nonce?: string): Html {
+  return new Html(`<script${nonceAttribute(nonce)}>${code}</script>`);
 }
 
-export function styleElement(rules: string): Html {
-  return new Html(`<style>${rules}</style>`);
+export function styleElement(rules: string, nonce?: string): Html {
+  return new Html(`<style${nonceAttribute(nonce)}>${rules}</style>`);
+}
+
+function nonceAttribute(nonce: string | undefined): string {
+  return nonce === undefined ? '' : html` nonce="${nonce}"`.text;
 }
 
 function toText(value: HtmlValue): string {
@@ -54,11 +61,13 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Characters that nobody sees, or that would turn the direction of what follows, are shown by their number. */
 function escapeHtml(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => entities[character] ?? character)
-    .replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-      return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-    });
+  return showInvisible(text.replace(/[&<>"']/g, (character) => entities[character] ?? character));
+}
+
+/** Characters that nobody sees, or that would turn the direction of what follows, are shown by their number. */
+export function showInvisible(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
 }

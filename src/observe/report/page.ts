@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { formatCount, formatPlural } from '../../common/format.ts';
+import { drawFollowing } from './follow-page.ts';
 import { type Html, html, scriptElement, styleElement } from './html.ts';
 import type { Report, Section } from './report.ts';
 import { script } from './script.ts';
@@ -12,7 +13,7 @@ import { style } from './style.ts';
 export const opening = '<!doctype html>\n<!-- a report of mongo2pg -->\n';
 
 export function writePage(report: Report): string {
-  const title = `mongo2pg: ${describeSources(report.sections)}`;
+  const title = `mongo2pg: ${describeSources(report)}`;
   const page = html`<html lang="en">
     <head>
       <meta charset="utf-8" />
@@ -31,7 +32,10 @@ export function writePage(report: Report): string {
         </p>
         ${report.failure === null ? html`` : html`<p class="failure">${report.failure}</p>`}
       </header>
-      <main>${report.sections.map((section) => drawSection(section))} ${drawNotices(report.notices)}</main>
+      <main>
+        ${report.following === null ? html`` : drawFollowing(report.following)}
+        ${report.sections.map((section) => drawSection(section))} ${drawNotices(report.notices)}
+      </main>
       ${scriptElement(script)}
     </body>
   </html> `;
@@ -52,9 +56,10 @@ function hashOf(code: string): string {
   return `'sha256-${createHash('sha256').update(code).digest('base64')}'`;
 }
 
-function describeSources(sections: readonly Section[]): string {
+function describeSources({ sections, following }: Report): string {
   const [first, ...others] = sections;
-  if (first === undefined) return 'nothing copied';
+  // Another process may have copied what this one has followed.
+  if (first === undefined) return following?.latest.source ?? 'nothing copied';
   return others.length === 0 ? first.source : `${first.source} and ${formatCount(others.length)} more`;
 }
 

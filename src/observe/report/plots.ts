@@ -111,7 +111,7 @@ function describeBusy({ measurement }: Section): string {
 }
 
 /** The last interval is as long as there was time. */
-function perSecond(values: readonly number[], intervalMs: number, endMs: number): number[] {
+export function perSecond(values: readonly number[], intervalMs: number, endMs: number): number[] {
   return values.map(
     (value, index) => (value * 1000) / Math.min(intervalMs, Math.max(1, endMs - index * intervalMs)),
   );

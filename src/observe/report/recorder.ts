@@ -5,6 +5,7 @@ import type { Failure, RunEvent } from '../events.ts';
 import type { JobListener, ObservedRun } from '../listeners.ts';
 import { systemClock, type Clock } from '../../common/clock.ts';
 import { redact } from '../../common/redact.ts';
+import { FollowRecorder } from './follow-recorder.ts';
 import type { Report } from './report.ts';
 import { SectionRecorder } from './section-recorder.ts';
 
@@ -15,6 +16,7 @@ export class Recorder implements JobListener {
   readonly #clock: Clock;
   /** In the order in which the runs began. */
   readonly #sections: SectionRecorder[] = [];
+  #following: FollowRecorder | undefined;
   #notices: string[] = [];
 
   constructor(clock = systemClock) {
@@ -56,8 +58,13 @@ export class Recorder implements JobListener {
       case 'index':
       case 'verifying':
       case 'verified':
+        return;
       case 'following':
+        if (this.#following === undefined) this.#following = new FollowRecorder(this.#clock, event);
+        else this.#following.update(event);
+        return;
       case 'cut-over':
+        this.#following?.cutOver();
         return;
     }
   }
@@ -72,6 +79,7 @@ export class Recorder implements JobListener {
       sections: this.#sections
         .filter(({ isWorthTelling }) => isWorthTelling)
         .map((section) => section.read()),
+      following: this.#following?.read() ?? null,
     };
   }
 

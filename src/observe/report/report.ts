@@ -1,6 +1,7 @@
 /** What a report tells: plain data, whatever became of the job. */
 
 import type { Summary } from '../events.ts';
+import type { FollowingEvent } from '../follow-events.ts';
 import type { Measurement } from '../measurement.ts';
 
 export interface Report {
@@ -10,6 +11,24 @@ export interface Report {
   /** The last ones, when there were many. */
   readonly notices: readonly string[];
   readonly sections: readonly Section[];
+  /** What was followed after the copy; null where nothing was. */
+  readonly following: FollowSection | null;
+}
+
+/** What was followed. */
+export interface FollowSection {
+  /** As it was told last. */
+  readonly latest: FollowingEvent;
+  readonly isCutOver: boolean;
+  readonly endMs: number;
+  /** Everything with one number an interval. */
+  readonly series: {
+    readonly intervalMs: number;
+    /** Documents merged. */
+    readonly changes: readonly number[];
+    readonly lagMs: readonly number[];
+    readonly journalRows: readonly number[];
+  };
 }
 
 /** One collection. */

@@ -83,6 +83,10 @@ function drawFigures(section: Section): Html {
     ['Time', formatDuration(ms)],
     ['Rows a second', formatCount(perSecond(done))],
   ];
+  return drawFigureList(figures);
+}
+
+export function drawFigureList(figures: readonly Figure[]): Html {
   const drawn = figures.map(
     ([name, value, note = '']) =>
       html`<div>
@@ -93,7 +97,7 @@ function drawFigures(section: Section): Html {
   return html`<dl class="figures">${drawn}</dl>`;
 }
 
-type Figure = readonly [name: string, value: string, note?: string];
+export type Figure = readonly [name: string, value: string, note?: string];
 
 /** Rows of this process, and its time; as the summary on the terminal tells them. */
 function measureSpeed({ summary, documents, committedBefore, endMs }: Section): { done: number; ms: number } {

@@ -65,7 +65,7 @@ export function drawNumbers({ series, endMs }: Section): Html {
   return drawTable(header, rows);
 }
 
-function drawTable(header: readonly string[], rows: readonly (readonly string[])[]): Html {
+export function drawTable(header: readonly string[], rows: readonly (readonly string[])[]): Html {
   return html`<div class="scroll">
     <table>
       <thead>

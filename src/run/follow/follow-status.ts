@@ -65,7 +65,8 @@ export class FollowStatus {
     const { source, url, reader, drains, supervisor } = this.#options;
     const { changes: waiting, refused, oldest } = drains.waiting;
     const readLagMs = differenceMs(reader.position, reader.serverTime);
-    const lagMs = Math.max(readLagMs, oldest === null ? 0 : differenceMs(oldest, reader.serverTime));
+    const oldestWaitingMs = oldest === null ? 0 : differenceMs(oldest, reader.serverTime);
+    const lagMs = Math.max(readLagMs, oldestWaitingMs);
     const collections = drains.followed.map((each) => ({
       source: each.source,
       table: each.table,
@@ -79,7 +80,7 @@ export class FollowStatus {
       kind: 'following',
       source,
       target: describePostgres(url),
-      ...{ readLagMs, lagMs, waiting, refused, collections },
+      ...{ readLagMs, lagMs, oldestWaitingMs, waiting, refused, collections },
       changesRead: reader.changesRead,
       documentsMerged: drains.merged,
       changesPerSecond: this.#rate(nowMs),

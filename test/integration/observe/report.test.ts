@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { noBrowser, openInBrowser } from '../../support/browser.ts';
 import { pool, readEvents, runCli, startCli } from '../../support/cli.ts';
 import { makeDirectory } from '../../support/embedded.ts';
+import { startFollowing, untilMerged } from '../../support/follow.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 /** Closes the page's elements and opens its own, if anything lets it. */
@@ -71,6 +72,24 @@ describe('--report', () => {
     assert.match(page, /stopped by SIGINT/);
     const shown = documents.toLocaleString('en-US');
     assert.match(page, new RegExp(`Documents committed</dt>\\s*<dd>\\s*${shown} <small>of about 5,000`));
+  });
+
+  it('tells what was followed, also when it is ended by a signal', async (t) => {
+    const file = join(await makeDirectory(t), 'report.html');
+    await sandbox.db.collection('followed').insertMany([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    const more = { MONGO_COLLECTION: 'followed', CLUSTER_IMPLEMENTATION: 'inline' };
+    const job = startFollowing({ ...env(), ...more }, ['--report', file]);
+    await job.until('following');
+    await sandbox.db.collection('followed').insertMany([{ n: 4 }, { n: 5 }]);
+    await sandbox.db.collection('followed').deleteOne({ n: 1 });
+    await untilMerged(sandbox, job);
+    await job.until('following', ({ collections }) => collections[0]?.deleted === 1);
+    assert.equal((await job.stop()).code, 130);
+    const page = await readFile(file, 'utf8');
+    const [own = ''] = /<section class="following"[^]*?<\/section>/.exec(page) ?? [];
+    assert.match(own, /\.followed was followed/);
+    assert.match(own, /one could cut over/);
+    assert.match(own, /<td>2<\/td>\s*<td>0<\/td>\s*<td>1<\/td>\s*<td>0<\/td>\s*<td>to the end</);
   });
 
   it('writes it for a run that fails before anything is copied', async (t) => {

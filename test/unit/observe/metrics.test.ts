@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { ProgressEvent } from '../../../src/observe/events.ts';
 import { CollectedMetrics } from '../../../src/observe/metrics.ts';
+import { followed, following } from '../../support/following-event.ts';
 
 const source = 'school.users';
 
@@ -84,5 +85,53 @@ describe('metrics', () => {
     assert.equal(await read(metrics, 'notices_total'), 3);
     const state = (name: string) => read(metrics, 'state', `{collection="${source}",state="${name}"}`);
     assert.deepEqual([await state('finishing'), await state('failed')], [0, 1]);
+  });
+
+  it('tell of following, each total as it is, and what is not known not at all', async () => {
+    const metrics = new CollectedMetrics();
+    for (const name of ['lag_seconds', 'can_cut_over', 'journal_rows', 'oldest_change_seconds'])
+      {assert.ok(Number.isNaN(await read(metrics, name)), `${name} has no value before anything is followed`);}
+    const users = followed(source, { inserted: 3, updated: 5, deleted: 2 });
+    const behind = {
+      lagMs: 12_000,
+      readLagMs: 3_000,
+      oldestWaitingMs: 9_000,
+      waiting: 40,
+      refused: 2,
+      liveWorkers: 1,
+    };
+    metrics.onEvent(
+      following({
+        ...behind,
+        ...{ events: { insert: 7, update: 4 }, obstacles: ['12 s behind'], oplogWindowMs: 3_600_000 },
+        collections: [users, followed('school.gone', { endedBy: 'it was dropped' })],
+      }),
+    );
+    const events = (kind: string) => read(metrics, 'events_total', `{kind="${kind}"}`);
+    const rows = (change: string) =>
+      read(metrics, 'merged_rows_total', `{collection="${source}",change="${change}"}`);
+    assert.equal(await read(metrics, 'lag_seconds'), 12);
+    assert.equal(await read(metrics, 'read_lag_seconds'), 3);
+    assert.equal(await read(metrics, 'oldest_change_seconds'), 9);
+    assert.equal(await read(metrics, 'journal_rows'), 40);
+    assert.equal(await read(metrics, 'refused_changes'), 2);
+    assert.equal(await read(metrics, 'oplog_window_seconds'), 3_600);
+    assert.equal(await read(metrics, 'can_cut_over'), 0);
+    assert.equal(await read(metrics, 'workers'), 1);
+    assert.deepEqual([await events('insert'), await events('update')], [7, 4]);
+    assert.deepEqual([await rows('inserted'), await rows('updated'), await rows('deleted')], [3, 5, 2]);
+    const state = (collection: string, name: string) =>
+      read(metrics, 'state', `{collection="${collection}",state="${name}"}`);
+    assert.deepEqual([await state(source, 'following'), await state('school.gone', 'ended')], [1, 1]);
+
+    metrics.onEvent(following({ events: { insert: 9, update: 4 }, collections: [users] }));
+    assert.equal(await read(metrics, 'can_cut_over'), 1);
+    assert.equal(await read(metrics, 'lag_seconds'), 0);
+    assert.ok(Number.isNaN(await read(metrics, 'oplog_window_seconds')), 'the server does not tell any more');
+    assert.deepEqual([await events('insert'), await events('update')], [9, 4], 'not added to what was there');
+
+    metrics.onEvent({ kind: 'cut-over', source: 'school.*' });
+    assert.deepEqual([await state(source, 'following'), await state(source, 'cut-over')], [0, 1]);
+    assert.deepEqual([await state('school.gone', 'ended')], [1], 'that one was not cut over');
   });
 });

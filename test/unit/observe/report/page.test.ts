@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkerMeasurement } from '../../../../src/observe/measurement.ts';
 import { writePage } from '../../../../src/observe/report/page.ts';
-import type { Report, Section, Series, WorkerSeries } from '../../../../src/observe/report/report.ts';
+import type {
+  FollowSection,
+  Report,
+  Section,
+  Series,
+  WorkerSeries,
+} from '../../../../src/observe/report/report.ts';
+import { followed, following } from '../../../support/following-event.ts';
 
 const noSeries: Series = {
   intervalMs: 50,
@@ -44,7 +51,14 @@ function sectionOf(changes: Partial<Section> = {}): Section {
 }
 
 function pageOf(sections: readonly Section[], changes: Partial<Report> = {}): string {
-  return writePage({ writtenAt: new Date(0), failure: null, notices: [], sections, ...changes });
+  return writePage({
+    writtenAt: new Date(0),
+    failure: null,
+    notices: [],
+    sections,
+    following: null,
+    ...changes,
+  });
 }
 
 function workers(count: number): Pick<Section, 'series' | 'measurement'> {
@@ -74,6 +88,16 @@ function workers(count: number): Pick<Section, 'series' | 'measurement'> {
     series: { ...noSeries, documents: [100, 200], bytes: [1000, 2000], workers: series },
     measurement: { ...sectionOf().measurement, loadMs: 100, workers: measured },
   };
+}
+
+function followSection(changes: Partial<FollowSection> = {}): FollowSection {
+  const series = {
+    intervalMs: 1_000,
+    changes: [0, 300, 40],
+    lagMs: [0, 9_000, 2_000],
+    journalRows: [0, 80, 7],
+  };
+  return { latest: following(), isCutOver: false, endMs: 2_500, series, ...changes };
 }
 
 /** Where a number came out as none. */
@@ -128,5 +152,42 @@ describe('writePage', () => {
       page,
       /Workers: transcoding 15%, ledger 5%, COPY 50%, COMMIT 10%, batch in transit 5%, no batch 15%/,
     );
+  });
+
+  it('tells what was followed: lag, changes, journal, and the account of each collection', () => {
+    const latest = following({
+      ...{
+        lagMs: 2_000,
+        waiting: 7,
+        documentsMerged: 340,
+        deadLettered: 3,
+        events: { insert: 1, update: 900 },
+      },
+      obstacles: ['followed no more: <b>gone</b>'],
+      collections: [
+        followed('school.users', { inserted: 1_200, updated: 30, deleted: 4, waiting: 7 }),
+        followed('<b>gone</b>', { endedBy: 'it was dropped' }),
+      ],
+    });
+    const page = pageOf([sectionOf()], { following: followSection({ latest }) });
+    assertAllNumbers(page);
+    const [own = ''] = /<section class="following"[^]*?<\/section>/.exec(page) ?? [];
+    const titles = [...own.matchAll(/<b>([^<]*)<\/b>/g)].map(([, title]) => title);
+    assert.deepEqual(titles, ['Lag', 'Changes a second', 'Journal']);
+    assert.match(own, /data-interval="1000" data-end="2500"/);
+    assert.match(own, /class="state bad">one could not cut over</);
+    assert.match(own, /Dead letters<\/dt>\s*<dd>\s*3 /);
+    assert.match(own, /2.0 s <small>at most 9.0 s/);
+    assert.match(
+      own,
+      /<td>school\.users<\/td>[^]*?<td>1,200<\/td>\s*<td>30<\/td>\s*<td>4<\/td>\s*<td>7<\/td>\s*<td>to the end</,
+    );
+    assert.match(own, /<td>no more: it was dropped<\/td>/);
+    assert.match(own, /1 insert · 900 updates/);
+    assert.doesNotMatch(own, /<b>gone/);
+    const cutOver = pageOf([], { following: followSection({ isCutOver: true }) });
+    assert.match(cutOver, /class="state good">cut over</);
+    assertAllNumbers(cutOver);
+    assertAllNumbers(pageOf([], { following: followSection({ endMs: 0 }) }));
   });
 });

@@ -6,6 +6,7 @@ import type { Clock } from '../../../../src/common/clock.ts';
 import { Recorder } from '../../../../src/observe/report/recorder.ts';
 import type { Batch } from '../../../../src/source/page.ts';
 import { createAck } from '../../../support/acks.ts';
+import { following } from '../../../support/following-event.ts';
 
 /** Time passes when a test says so; what is due is done once, at the end of the step. */
 class ScriptedClock implements Clock {
@@ -148,5 +149,23 @@ describe('Recorder', () => {
     const { notices } = recorder.report(null);
     assert.equal(notices.length, 100);
     assert.equal(notices.at(-1), '150: postgres://user:***@host/db is away');
+  });
+
+  it('records what is followed over time, from the first that is told', () => {
+    const { clock, recorder } = createRecorder();
+    assert.equal(recorder.report(null).following, null);
+    clock.pass(5_000);
+    recorder.onEvent(following({ lagMs: 8_000, waiting: 90 }));
+    clock.pass(1_000);
+    recorder.onEvent(following({ lagMs: 3_000, waiting: 20, documentsMerged: 70 }));
+    clock.pass(1_000);
+    // It ended, copied a new collection, and began anew.
+    recorder.onEvent(following({ lagMs: 0, waiting: 0, documentsMerged: 10 }));
+    recorder.onEvent({ kind: 'cut-over', source: 'school.*' });
+    const section = recorder.report(null).following ?? assert.fail('it was followed');
+    assert.deepEqual([section.endMs, section.isCutOver, section.latest.documentsMerged], [2_000, true, 10]);
+    const { intervalMs, changes, lagMs, journalRows } = section.series;
+    assert.deepEqual([intervalMs, lagMs, journalRows], [1_000, [8_000, 3_000, 0], [90, 20, 0]]);
+    assert.deepEqual(changes, [70, 10, 0]);
   });
 });
