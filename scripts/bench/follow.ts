@@ -75,8 +75,8 @@ class Writer {
     const place = this.#made++ % perTen;
     if (place < 2) return { insertOne: { document: makeUser(this.#amount + 1 + this.#inserted++) } };
     if (place < 8) {
-      const _id = this.#ids[(this.#made * 7_919) % this.#amount];
-      return { updateOne: { filter: { _id }, update: { $set: { age: this.#made % 90 } } } };
+      const _id = this.#ids[(this.#made * 7_919) % this.#amount] ?? idOfNew(0);
+      return { updateOne: { filter: { _id }, update: { $set: { age: this.#made } } } };
     }
     return { deleteOne: { filter: { _id: idOfNew(this.#amount + 1 + this.#deleted++) } } };
   }

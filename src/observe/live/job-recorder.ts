@@ -161,8 +161,9 @@ export class JobRecorder implements JobListener {
 
   #cutOver(): void {
     this.#isCutOver = true;
-    for (const { source, state } of this.#collections.values())
-      {if (state === 'following') this.#update(source, { state: 'cut over' });}
+    for (const { source, state } of this.#collections.values()) {
+      if (state === 'following') this.#update(source, { state: 'cut over' });
+    }
   }
 
   #readFollowing(): LiveFollowing | null {

@@ -6,6 +6,7 @@
 import type { Announcements } from '../../common/announcements.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
+import type { Turns } from '../../common/turns.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
@@ -13,6 +14,8 @@ import { keepAsked, listAsked, type AskedId, type Followed } from './followed.ts
 
 export interface DrainsOptions {
   readonly session: Session;
+  /** For the session: a connection has one statement at a time. */
+  readonly turns: Turns;
   readonly changes: Changes;
   readonly streamId: string;
   readonly filter: Uint8Array | undefined;
@@ -115,8 +118,8 @@ export class Drains {
     const isDue = nowMs - this.#countedAtMs >= Math.max(countEveryMs, this.#countTookMs / countShare);
     if (!isDue || (!this.#isDirty && this.#underWay.size > 0)) return;
     this.#isDirty = false;
-    const { session, streamId } = this.#options;
-    const { work, oldest } = await session.run((client) => listSlotWork(client, streamId));
+    const { session, turns, streamId } = this.#options;
+    const { work, oldest } = await turns.take(() => session.run((client) => listSlotWork(client, streamId)));
     this.#work = work;
     this.#oldest = oldest;
     this.#countedAtMs = performance.now();
@@ -161,10 +164,10 @@ export class Drains {
 
   /** As long as there is much to be done in it: a look at the ledger for each is saved. */
   async #drainSlot(followed: Followed, slot: number): Promise<void> {
-    const { session } = this.#options;
+    const { session, turns } = this.#options;
     const limit = followed.limitOf(slot);
-    const taken = await session.run((client) =>
-      takeChanges(client, followed.place, slot, { limit, includesRefused: true }),
+    const taken = await turns.take(() =>
+      session.run((client) => takeChanges(client, followed.place, slot, { limit, includesRefused: true })),
     );
     await reachFailpoint('primary-before-drain');
     if (taken === null || taken.rows.length === 0) {

@@ -3,6 +3,7 @@
  * done, until the stream is cut over or the process is to stop.
  */
 
+import { Turns } from '../../common/turns.ts';
 import { Announcements } from '../../common/announcements.ts';
 import { SourceChangedError, UsageError } from '../../common/errors.ts';
 import { describeSelection } from '../../config/collection-choice.ts';
@@ -187,8 +188,10 @@ export class Follower {
   async follow(supervisor: Supervisor, leftOut: ReadonlySet<string>): Promise<FollowEnd> {
     const { config, lane, signal, onEvent } = this.#options;
     const news = new Announcements();
+    const turns = new Turns();
     const drains = new Drains({
       session: lane.session,
+      turns,
       changes: this.#changes,
       streamId: this.#row.streamId,
       filter: config.filter,
@@ -197,7 +200,7 @@ export class Follower {
     });
     await this.#reader.refresh();
     const status = new FollowStatus({
-      ...{ reader: this.#reader, drains, session: lane.session, supervisor, onEvent },
+      ...{ reader: this.#reader, drains, session: lane.session, turns, supervisor, onEvent },
       source: `${this.#options.database.name}.${describeSelection(config)}`,
       url: config.postgresUrl.reveal(),
     });
