@@ -76,7 +76,7 @@ class Writer {
     if (place < 2) return { insertOne: { document: makeUser(this.#amount + 1 + this.#inserted++) } };
     if (place < 8) {
       const _id = this.#ids[(this.#made * 7_919) % this.#amount] ?? idOfNew(0);
-      return { updateOne: { filter: { _id }, update: { $set: { age: this.#made } } } };
+      return { updateOne: { filter: { _id }, update: { $set: { age: 1_000 + this.#made } } } };
     }
     return { deleteOne: { filter: { _id: idOfNew(this.#amount + 1 + this.#deleted++) } } };
   }
