@@ -17,6 +17,7 @@ import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 export interface Scene {
+  readonly db: Db;
   readonly collection: Collection;
   /** Of the same database. */
   otherCollection(name: string): Collection;
@@ -121,6 +122,7 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
     return run;
   };
   return {
+    db,
     collection,
     otherCollection: (other) => db.collection(other),
     client,
