@@ -132,7 +132,7 @@ class Job {
     const { config, database, listeners, workforce } = this.#options;
     const { mongoCollection } = config;
     let result = await this.#copyAll(lane);
-    const leftOut = new Set<string>();
+    const leftOut = new Map<string, number>();
     while (result.failures.length === 0) {
       const end = await follower.follow(await workforce.supervise(), leftOut);
       switch (end.kind) {
@@ -140,14 +140,15 @@ class Job {
           listeners.onEvent({ kind: 'cut-over', source: `${database.name}.${describeSelection(config)}` });
           return result;
         case 'new':
-          for (const name of end.collections) leftOut.add(name);
+          // Of one without documents there is nothing to copy, until there are more changes of it.
+          for (const name of end.collections) leftOut.set(name, follower.changesOf(name));
           if (!namesSeveral(mongoCollection)) break;
           result = await this.#copyAll(lane);
           for (const name of end.collections)
             if ((await follower.findRun(name)) !== null) leftOut.delete(name);
           break;
         case 'ended':
-          return { ...result, failures: end.errors.map((error) => describeFailure(error.message, error)) };
+          return { ...result, failures: end.failures };
       }
     }
     return result;
@@ -157,6 +158,7 @@ class Job {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
+    if ((await this.#listEnded()).has(mongoCollection)) return nothing;
     const alone = { jobId: null, isLast: true, signal, indexJobs };
     return toResult(await this.#copy(lane, mongoCollection, alone));
   }
@@ -170,7 +172,9 @@ class Job {
     const { config, listeners, database, size, signal } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
     const infos = await database.listCollections();
-    const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+    const { chosen: all, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+    const ended = await this.#listEnded();
+    const chosen = all.filter(({ name }) => !ended.has(name));
     for (const { name, reason } of left) {
       listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
     }
@@ -206,14 +210,14 @@ class Job {
         results.set(name, await this.#copyOneOfSeveral(laneOfIts, name, copyBeside));
       },
     });
-    const all = names.map((name) => results.get(name) ?? nothing);
-    const failures = all.flatMap((result) => result.failures);
+    const ofAll = names.map((name) => results.get(name) ?? nothing);
+    const failures = ofAll.flatMap((result) => result.failures);
     // What is followed goes on as the same job, until it is cut over.
     if (failures.length === 0 && !config.isFollowed)
       await lane.session.transaction((client) => finishJob(client, jobId));
     return {
-      summaries: all.flatMap(({ summaries }) => summaries),
-      copiedBefore: all.flatMap(({ copiedBefore }) => copiedBefore),
+      summaries: ofAll.flatMap(({ summaries }) => summaries),
+      copiedBefore: ofAll.flatMap(({ copiedBefore }) => copiedBefore),
       failures,
     };
   }
@@ -280,6 +284,11 @@ class Job {
       },
     });
     return await migration.execute();
+  }
+
+  /** What has their names now is not what was copied: it is no concern of the others. */
+  async #listEnded(): Promise<ReadonlySet<string>> {
+    return (await this.#options.follower?.listEnded()) ?? new Set();
   }
 
   async #streamOf(collection: string): Promise<RunStream | null> {

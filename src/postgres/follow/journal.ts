@@ -8,6 +8,7 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import { COPY_HEADER, COPY_TRAILER } from '../../transcode/copy/copy-format.ts';
 import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
+import { requireEpoch } from '../ledger/streams.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
 const columns = 'stream_id, collection_no, slot, id, changed';
@@ -87,11 +88,15 @@ export async function appendIds(
   );
 }
 
-/** Makes the slots of a collection that is about to be followed. To be called in a transaction. */
+/**
+ * Makes the slots of a collection that is about to be followed. To be called in a transaction.
+ * @throws StreamEndedError: one that has been overtaken must not make its epoch that of the slots again
+ */
 export async function prepareSlots(
   client: pg.Client,
   { streamId, collectionNo, epoch }: FollowedCollection,
 ): Promise<void> {
+  await requireEpoch(client, { streamId, epoch });
   await client.query(
     `INSERT INTO mongo2pg.slots (stream_id, collection_no, slot, epoch)
      SELECT $1, $2, slot, $3 FROM generate_series(0, $4 - 1) AS slot

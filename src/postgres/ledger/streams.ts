@@ -107,6 +107,18 @@ export async function takeOverStream(client: pg.Client, streamId: string): Promi
   return epoch;
 }
 
+/** Until the end of the transaction no other takes over. @throws StreamEndedError when one has, or the stream has ended */
+export async function requireEpoch(
+  client: pg.Client,
+  { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    'SELECT FROM mongo2pg.streams WHERE stream_id = $1 AND epoch = $2 AND ended_at IS NULL FOR SHARE',
+    [streamId, epoch],
+  );
+  if (rowCount === 0) throw new StreamEndedError();
+}
+
 /** What is asked of the one who follows. */
 export interface StreamState {
   /** A cut-over waits for all changes up to this time. */
@@ -121,7 +133,10 @@ export interface StreamAdvance {
   readonly events: EventCounts;
 }
 
-/** To be called in the transaction that keeps what was read up to the position. @throws StreamEndedError */
+/**
+ * To be called in the transaction that keeps what was read up to the position. What is read again, after an earlier time, has
+ * been kept before: the times do not go back. @throws StreamEndedError
+ */
 export async function advanceStream(
   client: pg.Client,
   { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
@@ -129,7 +144,7 @@ export async function advanceStream(
 ): Promise<StreamState> {
   const { rows } = await client.query<{ endTime: string | null; isCutOver: boolean }>(
     `UPDATE mongo2pg.streams
-        SET token = $3, token_time = $4, server_time = $5, oldest_time = coalesce($6, oldest_time), events = $7,
+        SET token = $3, token_time = greatest(token_time, $4::numeric), server_time = greatest(server_time, $5::numeric), oldest_time = coalesce($6, oldest_time), events = $7,
             read_at = clock_timestamp()
       WHERE stream_id = $1 AND epoch = $2
       RETURNING end_time AS "endTime", cut_over_at IS NOT NULL AS "isCutOver"`,
@@ -202,7 +217,10 @@ export async function assignStreamRun(
   );
 }
 
-/** Writes down that a followed collection is no more what was copied. To be called in the transaction of the position. */
+/**
+ * Writes down that a followed collection is no more what was copied; what waits of it cannot be read any more. To be called in
+ * the transaction of the position.
+ */
 export async function endStreamCollections(
   client: pg.Client,
   streamId: string,
@@ -211,9 +229,13 @@ export async function endStreamCollections(
   for (const change of changes) {
     const names = [change.collection, change.newName].filter((name) => name !== null);
     await client.query(
-      `UPDATE mongo2pg.stream_collections SET ended_time = $3, ended_by = $4
-        WHERE stream_id = $1 AND ended_by IS NULL AND run_id IS NOT NULL
-          AND (collection = ANY ($2) OR $5)`,
+      `WITH ended AS (
+         UPDATE mongo2pg.stream_collections SET ended_time = $3, ended_by = $4
+          WHERE stream_id = $1 AND ended_by IS NULL AND run_id IS NOT NULL
+            AND (collection = ANY ($2) OR $5)
+         RETURNING stream_id, collection_no)
+       DELETE FROM mongo2pg.changes c USING ended e
+        WHERE c.stream_id = e.stream_id AND c.collection_no = e.collection_no`,
       [streamId, names, String(change.time), describeEnd(change), change.kind === 'dropDatabase'],
     );
   }

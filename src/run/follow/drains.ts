@@ -4,6 +4,7 @@
  */
 
 import type { Announcements } from '../../common/announcements.ts';
+import { SourceChangedError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
 import type { Session } from '../../postgres/connection/session.ts';
@@ -130,7 +131,7 @@ export class Drains {
     for (let step = 0; step < total && this.#hasRoom(); step++) {
       const slot = this.#work[(this.#next + step) % total];
       const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
-      if (slot === undefined || followed?.endedBy !== null) continue;
+      if (slot === undefined || followed?.endedBy !== null || followed.isGone) continue;
       if (followed.busy.has(slot.slot)) continue;
       if (slot.waiting === 0 || (slot.waiting === slot.refused && !isRetryDue)) continue;
       this.#start(followed, slot);
@@ -173,7 +174,10 @@ export class Drains {
       return;
     }
     const asked = listAsked(taken);
-    const { ids, bytes } = await this.#readDocuments(followed, asked, taken.time);
+    const read = await this.#readDocuments(followed, asked, taken.time);
+    // Its rows stay, as those of what was copied.
+    if (read === null) return;
+    const { ids, bytes } = read;
     const outcome = await followed.merge(slot, taken, ids, bytes);
     await reachFailpoint('primary-after-drain');
     this.#merged += outcome.isStale ? 0 : ids.length;
@@ -184,21 +188,23 @@ export class Drains {
     this.#options.news.announce();
   }
 
-  /** Those of the ids that fit into one answer, with their documents. */
+  /** @returns those of the ids that fit into one answer, with their documents; null when the collection is gone */
   async #readDocuments(
-    { collection }: Followed,
+    followed: Followed,
     asked: readonly AskedId[],
     time: ClusterTime,
-  ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array }> {
+  ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array } | null> {
     const { changes, filter } = this.#options;
-    for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
-      const array = await changes.readCurrent(
-        collection,
-        ids.map(({ id }) => id),
-        time,
-        filter,
-      );
-      if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+    try {
+      for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
+        const wanted = ids.map(({ id }) => id);
+        const array = await changes.readCurrent(followed, wanted, time, filter);
+        if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+      }
+    } catch (error) {
+      if (!(error instanceof SourceChangedError)) throw error;
+      followed.isGone = true;
+      return null;
     }
   }
 
