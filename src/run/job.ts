@@ -143,7 +143,7 @@ class Job {
           // Of one without documents there is nothing to copy, until there are more changes of it.
           for (const name of end.collections) leftOut.set(name, follower.changesOf(name));
           if (!namesSeveral(mongoCollection)) break;
-          result = await this.#copyAll(lane);
+          result = join([result, await this.#copySeveral(lane, end.collections)]);
           for (const name of end.collections)
             if ((await follower.findRun(name)) !== null) leftOut.delete(name);
           break;
@@ -166,15 +166,22 @@ class Job {
   /**
    * The large ones one after the other, then the small ones side by side. What one fails at is no reason to leave the
    * others.
+   * @param wanted only these of them: the others are followed already
    * @returns an account of each, in the order of their size
    */
-  async #copySeveral(lane: Lane): Promise<Result> {
+  async #copySeveral(lane: Lane, wanted?: readonly string[]): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, isRestart, indexJobs } = config;
     const infos = await database.listCollections();
-    const { chosen: all, left } = chooseCollections(infos, mongoCollection, excludeCollections);
     const ended = await this.#listEnded();
-    const chosen = all.filter(({ name }) => !ended.has(name));
+    const gone = [...ended].filter((name) => !infos.some((info) => info.name === name));
+    const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
+    const { chosen: all, left } = chooseCollections(
+      [...infos, ...asListed],
+      mongoCollection,
+      excludeCollections,
+    );
+    const chosen = all.filter(({ name }) => !ended.has(name) && (wanted?.includes(name) ?? true));
     for (const { name, reason } of left) {
       listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
     }
@@ -185,9 +192,10 @@ class Job {
     const there = chosen.map(({ name }) => name);
     // What was begun and is gone is not forgotten: it fails.
     const begun = await lane.session.run((client) => listBegun(client, jobId));
-    const names = [...begun.filter((name) => !there.includes(name)), ...there];
-    const gone = await lane.session.transaction((client) => planJob(client, jobId, names));
-    for (const name of gone) {
+    const missing = wanted === undefined ? begun.filter((name) => !there.includes(name)) : [];
+    const names = [...missing, ...there];
+    const unbegun = await lane.session.transaction((client) => planJob(client, jobId, names));
+    for (const name of unbegun) {
       const reason = 'it is not there any more';
       listeners.onEvent({ kind: 'left-out', source: `${database.name}.${name}`, reason });
     }
@@ -210,16 +218,11 @@ class Job {
         results.set(name, await this.#copyOneOfSeveral(laneOfIts, name, copyBeside));
       },
     });
-    const ofAll = names.map((name) => results.get(name) ?? nothing);
-    const failures = ofAll.flatMap((result) => result.failures);
+    const result = join(names.map((name) => results.get(name) ?? nothing));
     // What is followed goes on as the same job, until it is cut over.
-    if (failures.length === 0 && !config.isFollowed)
+    if (result.failures.length === 0 && !config.isFollowed)
       await lane.session.transaction((client) => finishJob(client, jobId));
-    return {
-      summaries: ofAll.flatMap(({ summaries }) => summaries),
-      copiedBefore: ofAll.flatMap(({ copiedBefore }) => copiedBefore),
-      failures,
-    };
+    return result;
   }
 
   /** @throws what ends the others as well */
@@ -325,6 +328,14 @@ function nothingYet(source: string): NothingToCopyError {
     code: 'COLLECTION_EMPTY',
     fix: 'start again once there are some.',
   });
+}
+
+function join(results: readonly Result[]): Result {
+  return {
+    summaries: results.flatMap(({ summaries }) => summaries),
+    copiedBefore: results.flatMap(({ copiedBefore }) => copiedBefore),
+    failures: results.flatMap(({ failures }) => failures),
+  };
 }
 
 function toResult(copied: Copied): Result {

@@ -77,6 +77,23 @@ describe('history that is lost', () => {
     await following.stop();
   });
 
+  it('of nothing that is followed: the position goes on with what others write', async (t) => {
+    const scene = await setFollowSceneOn(t, mongo.url);
+    const following = scene.follow(inline);
+    await following.until('following');
+    await scene.otherCollection('unrelated').insertMany(documentsOf(10));
+    // It waits for the position, which nothing of this collection takes on.
+    await scene.untilMerged(following);
+    await following.stop();
+    await loseHistory();
+    await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'later' } });
+    const again = scene.follow(inline);
+    await again.until('following');
+    await scene.untilMerged(again);
+    await scene.assertEqual();
+    await again.stop();
+  });
+
   it('before the copy is done: the same code, and repair says that there is nothing to be compared yet', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });

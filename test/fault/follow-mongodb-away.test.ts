@@ -131,7 +131,9 @@ describe('MongoDB, while changes are followed,', () => {
     const $clusterTime = { clusterTime: later, signature };
     await other.db(scene.db.databaseName).command({ find: 'things', limit: 1, $clusterTime });
     await scene.collection.insertOne({ _id: 50_000 as never, text: 'a minute later', even: false });
-    await following.until('notice', ({ message }) => message.includes('the change stream has told nothing'));
+    await following.until('retried', ({ reason }) =>
+      String(reason).includes('the change stream has told nothing for'),
+    );
     await mongo.setFailPoint('silentChangeStreams', 'off');
     await requireEqual(scene, following);
     await following.stop();

@@ -8,7 +8,7 @@
 import type pg from 'pg';
 import { Announcements } from '../../common/announcements.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
-import { appendChanges } from '../../postgres/follow/journal.ts';
+import { appendChanges, countChanges } from '../../postgres/follow/journal.ts';
 import {
   addStreamCollections,
   advanceStream,
@@ -28,7 +28,12 @@ export interface ChangeReaderOptions {
   readonly stream: ChangeStream;
   readonly changes: Changes;
   readonly row: StreamRow;
+  /** How long the journal may get: about a reply more. */
+  readonly maxJournal?: number;
 }
+
+/** With more the reader waits: the server keeps the rest, and disks are not filled by us. */
+const defaultMaxJournal = 5_000_000;
 
 /** How often the server is asked since when it keeps its history. */
 const askOldestEveryMs = 30_000;
@@ -54,8 +59,8 @@ export class ChangeReader {
   readonly #changesOf = new Map<string, number>();
   #failure: unknown;
   #hasFailed = false;
-  /** The journal is as long as it may be: the server keeps the rest. */
-  #isPaused = false;
+  /** Changes in the journal, as counted last and read since. */
+  #waiting = 0;
 
   constructor(options: ChangeReaderOptions) {
     this.#options = options;
@@ -64,9 +69,15 @@ export class ChangeReader {
     this.#serverTime = this.#position;
   }
 
-  set isPaused(isPaused: boolean) {
-    this.#isPaused = isPaused;
+  /** To be told whenever it was counted. */
+  set waiting(changes: number) {
+    this.#waiting = changes;
     this.#pauses.announce();
+  }
+
+  /** The journal is as long as it may be. */
+  get isPaused(): boolean {
+    return this.#waiting > (this.#options.maxJournal ?? defaultMaxJournal);
   }
 
   /** All changes up to here are kept, and the server has come to it: a position may be one ahead of its clock. */
@@ -123,8 +134,10 @@ export class ChangeReader {
   async run(): Promise<void> {
     try {
       await this.refresh();
+      const { session, row } = this.#options;
+      this.#waiting = await session.run((client) => countChanges(client, row.streamId));
       while (!this.#isStopping && !this.#isCutOver) {
-        await this.#pauses.until(() => !this.#isPaused || this.#isStopping);
+        await this.#pauses.until(() => !this.isPaused || this.#isStopping);
         // Read again afterwards: it may have been told to stop meanwhile.
         if (this.#mustStop()) return;
         await this.#keep(await this.#options.stream.next());
@@ -176,6 +189,7 @@ export class ChangeReader {
     this.#position = position.time;
     this.#serverTime = serverTime;
     this.#changesRead += reply.documents.length;
+    this.#waiting += documents.length;
     for (const { collection } of reply.documents)
       this.#changesOf.set(collection, this.changesOf(collection) + 1);
     if (hasNew) await this.refresh();

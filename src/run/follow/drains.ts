@@ -23,7 +23,10 @@ export interface DrainsOptions {
   readonly news: Announcements;
 }
 
-/** A row that was refused is tried again when its slot is drained, and otherwise after this; twice as long each time. */
+/**
+ * Rows that were refused are tried again, all of them, after this; twice as long each time, unless something was merged since:
+ * it may have been in their way.
+ */
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 
@@ -41,8 +44,14 @@ export class Drains {
   #countTookMs = 0;
   #isDirty = true;
   readonly #underWay = new Set<Promise<void>>();
-  #retryDueMs = 0;
+  #retriedMs = -Infinity;
   #retryPauseMs = firstRetryMs;
+  /** Slots whose refused rows are to be tried again in this round, and which of each slot were tried last. */
+  readonly #toRetry = new Set<string>();
+  readonly #retriedUpTo = new Map<string, number>();
+  /** Rows that were not refused, in all and when refused ones were tried last. */
+  #accepted = 0;
+  #acceptedBefore = 0;
   #merged = 0;
   #failure: unknown;
   #hasFailed = false;
@@ -84,12 +93,6 @@ export class Drains {
     this.#isDirty = true;
   }
 
-  /** What was refused is tried again at once: something may have changed. */
-  retryNow(): void {
-    this.#retryDueMs = 0;
-    this.#isDirty = true;
-  }
-
   /** Begins what can be begun. @returns whether anything is under way @throws what a drain failed with */
   async pump(): Promise<boolean> {
     this.#check();
@@ -126,28 +129,36 @@ export class Drains {
 
   /** Slots in turn, so that none waits for ever. */
   #begin(): void {
-    const isRetryDue = performance.now() >= this.#retryDueMs;
+    this.#planRetries();
     const total = this.#work.length;
     for (let step = 0; step < total && this.#hasRoom(); step++) {
       const slot = this.#work[(this.#next + step) % total];
       const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
       if (slot === undefined || followed?.endedBy !== null || followed.isGone) continue;
       if (followed.busy.has(slot.slot)) continue;
-      if (slot.waiting === 0 || (slot.waiting === slot.refused && !isRetryDue)) continue;
-      this.#start(followed, slot);
+      const isRetry = slot.refused > 0 && this.#toRetry.delete(nameOf(slot));
+      if (slot.waiting === slot.refused && !isRetry) continue;
+      this.#start(followed, slot, isRetry);
       this.#next = (this.#next + step + 1) % total;
-    }
-    if (isRetryDue && this.#work.some(({ refused }) => refused > 0)) {
-      this.#retryDueMs = performance.now() + this.#retryPauseMs;
-      this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
-    } else if (this.#work.every(({ refused }) => refused === 0)) {
-      this.#retryPauseMs = firstRetryMs;
     }
   }
 
-  #start(followed: Followed, { slot }: SlotWork): void {
+  #planRetries(): void {
+    const refused = this.#work.filter((slot) => slot.refused > 0);
+    const nowMs = performance.now();
+    const hasNews = this.#accepted > this.#acceptedBefore;
+    if (refused.length === 0 || hasNews) this.#retryPauseMs = firstRetryMs;
+    if (refused.length === 0 || nowMs - this.#retriedMs < this.#retryPauseMs) return;
+    for (const slot of refused) this.#toRetry.add(nameOf(slot));
+    this.#retriedMs = nowMs;
+    this.#acceptedBefore = this.#accepted;
+    this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
+  }
+
+  #start(followed: Followed, work: SlotWork, isRetry: boolean): void {
+    const { slot } = work;
     followed.busy.add(slot);
-    const drain = this.#drainSlot(followed, slot)
+    const drain = this.#drainSlot(followed, work, isRetry)
       .catch((error: unknown) => {
         if (!this.#hasFailed) this.#failure = error;
         this.#hasFailed = true;
@@ -161,16 +172,21 @@ export class Drains {
   }
 
   /** As long as there is much to be done in it: a look at the ledger for each is saved. */
-  async #drainSlot(followed: Followed, slot: number): Promise<void> {
+  async #drainSlot(followed: Followed, work: SlotWork, isRetry: boolean): Promise<void> {
     const { session } = this.#options;
+    const { slot } = work;
     const limit = followed.limitOf(slot);
+    const refusedAfter = isRetry ? (this.#retriedUpTo.get(nameOf(work)) ?? 0) : null;
     const taken = await session.run((client) =>
-      takeChanges(client, followed.place, slot, { limit, includesRefused: true }),
+      takeChanges(client, followed.place, slot, { limit, refusedAfter }),
     );
     await reachFailpoint('primary-before-drain');
+    // Where there are more than fit into a drain, the next one goes on, and then from the beginning.
+    if (isRetry) this.#retriedUpTo.set(nameOf(work), taken?.rows[limit - 1]?.seq ?? 0);
     if (taken === null || taken.rows.length === 0) {
-      this.#forget(followed, slot, 0);
-      followed.singly.delete(slot);
+      this.#isDirty = true;
+      if (!isRetry) this.#forget(work, { new: Infinity, refused: 0 });
+      if (!isRetry) followed.singly.delete(slot);
       return;
     }
     const asked = listAsked(taken);
@@ -182,9 +198,11 @@ export class Drains {
     await reachFailpoint('primary-after-drain');
     this.#merged += outcome.isStale ? 0 : ids.length;
     const done = ids.reduce((sum, { seqs }) => sum + seqs.length, 0);
+    this.#accepted += outcome.isStale ? 0 : ids.length - outcome.refused;
     // What a crash took back, or another process has done, is counted again.
     if (outcome.isStale) this.#isDirty = true;
-    else this.#forget(followed, slot, done - outcome.refused, outcome.refused);
+    else if (isRetry) this.#forget(work, { new: 0, refused: done - outcome.refused });
+    else this.#forget(work, { new: done, refused: -outcome.refused });
     this.#options.news.announce();
   }
 
@@ -208,12 +226,17 @@ export class Drains {
     }
   }
 
-  #forget(followed: Followed, slot: number, done: number, refused?: number): void {
+  /** @param done of the changes that were not tried yet, and of those that were refused */
+  #forget({ slot, collectionNo }: SlotWork, done: { readonly new: number; readonly refused: number }): void {
     this.#work = this.#work.map((each) => {
-      if (each.slot !== slot || each.collectionNo !== followed.place.collectionNo) return each;
-      if (done === 0 && refused === undefined) return { ...each, waiting: 0, refused: 0 };
-      return { ...each, waiting: Math.max(0, each.waiting - done), refused: refused ?? each.refused };
+      if (each.slot !== slot || each.collectionNo !== collectionNo) return each;
+      const refused = Math.max(0, each.refused - done.refused);
+      return { ...each, refused, waiting: refused + Math.max(0, each.waiting - each.refused - done.new) };
     });
     this.#isDirty ||= this.#work.every(({ waiting }) => waiting === 0);
   }
+}
+
+function nameOf({ collectionNo, slot }: SlotWork): string {
+  return `${collectionNo} ${slot}`;
 }

@@ -57,9 +57,6 @@ export type FollowEnd =
 /** So many drains for each worker: one is merged while the documents of the other are read. */
 const drainsPerWorker = 2;
 
-/** With more the reader waits: the server keeps the rest, and disks are not filled by us. */
-const maxJournal = 5_000_000;
-
 /** How long the loop waits for news. */
 const tickMs = 200;
 
@@ -241,13 +238,12 @@ export class Follower {
         const failures = this.#endCollections(drains);
         if (failures !== null) return { kind: 'ended', failures };
         await drains.pump();
-        this.#reader.isPaused = drains.waiting.changes > maxJournal;
+        this.#reader.waiting = drains.waiting.changes;
         await status.tell();
         await news.next(tickMs);
       }
     } finally {
       this.#reader.listener = () => undefined;
-      this.#reader.isPaused = false;
       await drains.settle();
       for (const { handle } of drains.followed) handle.end();
     }

@@ -35,8 +35,9 @@ export interface MongoChangeStreamOptions extends Insistence {
 }
 
 const fatalStream = 280;
+const invalidToken = 260;
 /** Names differ by version: ChangeStreamHistoryLost, InvalidResumeToken, and before 4.2 the code of an assertion. */
-const lostHistory = new Set([286, 260, 40576]);
+const lostHistory = new Set([286, invalidToken, 40576]);
 
 export class MongoChangeStream implements ChangeStream {
   readonly #db: Db;
@@ -144,7 +145,17 @@ export class MongoChangeStream implements ChangeStream {
     if (position === null) await this.#openAt({});
     else if (this.#isByTime)
       await this.#openAt({ startAtOperationTime: toTimestamp((position.time >> 32n) << 32n) });
-    else await this.#openAt(rawField(resume, asObject(position.token)));
+    else await this.#resume(resume, position);
+  }
+
+  async #resume(how: 'resumeAfter' | 'startAfter', position: StreamPosition): Promise<void> {
+    try {
+      await this.#openAt(rawField(how, asObject(position.token)));
+    } catch (error) {
+      // That of a stream which was closed is such a token; not all servers know `startAfter`.
+      if (how === 'startAfter' || !hasCode(error, invalidToken)) throw error;
+      await this.#resume('startAfter', position);
+    }
   }
 
   #forget(): void {
