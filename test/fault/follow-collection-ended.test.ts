@@ -65,10 +65,12 @@ describe('a collection that is followed', () => {
     await t.test(
       'one that is empty when it is looked at is copied when there is something in it',
       async () => {
-        // Both in one transaction of the set: there is never a document to be seen.
+        // It hears of the document when that is gone.
+        following.process.kill('SIGSTOP');
         await of('newborn').insertOne({ _id: 1 as never, text: 'gone at once' });
         await of('newborn').deleteOne({ _id: 1 as never });
-        await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'meanwhile' } });
+        following.process.kill('SIGCONT');
+        await following.until('left-out', ({ source }) => source.endsWith('.newborn'));
         await of('newborn').insertMany(documentsOf(20, 100));
         await following.until('following', ({ collections }) =>
           collections.some(({ source }) => source.endsWith('.newborn')),

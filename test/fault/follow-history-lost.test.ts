@@ -82,10 +82,11 @@ describe('history that is lost', () => {
     const following = scene.follow(inline);
     await following.until('following');
     await scene.otherCollection('unrelated').insertMany(documentsOf(10));
+    await loseHistory();
+    await scene.otherCollection('unrelated').insertMany(documentsOf(10, 10));
     // It waits for the position, which nothing of this collection takes on.
     await scene.untilMerged(following);
     await following.stop();
-    await loseHistory();
     await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'later' } });
     const again = scene.follow(inline);
     await again.until('following');
