@@ -23,6 +23,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run fuzz': 'takes minutes, or hours',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
+  'npm run repair': 'needs changes that are lost; test/fault/follow-history-lost.test.ts is about it',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',

@@ -142,6 +142,25 @@ describe('a collection that is followed', () => {
     }
   });
 
+  it('is not waited for at the cutover when it came and went', async (t) => {
+    const scene = await setFollowScene(t);
+    const env = { ...inline, MONGO_COLLECTION: 'things,tmp*' };
+    const following = scene.follow(env);
+    await following.until('following');
+    following.process.kill('SIGSTOP');
+    await scene.otherCollection('tmp_dropped').insertMany(documentsOf(5));
+    await scene.otherCollection('tmp_dropped').drop();
+    await scene.otherCollection('tmp_emptied').insertMany(documentsOf(5));
+    await scene.otherCollection('tmp_emptied').deleteMany({});
+    following.process.kill('SIGCONT');
+    await following.until('left-out', ({ source }) => source.endsWith('.tmp_emptied'));
+    await scene.collection.updateMany({}, { $set: { text: 'the last' } });
+    const { code, stdout, stderr } = await scene.run(env, 'cutover');
+    assert.equal(code, ExitCode.ok, stdout + stderr);
+    assert.equal((await following.result).code, ExitCode.ok);
+    await scene.assertEqual();
+  });
+
   it('is the only one: the command ends, now and at each start, until it is told to begin from scratch', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);

@@ -279,6 +279,7 @@ function keyOf({ sourceDb, schema, selection }: StreamRequest): string[] {
 /** How far the one who follows has come with what a cut-over waits for. */
 export interface CutoverProgress {
   readonly tokenTime: ClusterTime;
+  /** Of collections that are copied: of the others there is nothing to merge. */
   readonly waiting: number;
   readonly refused: number;
   /** Written after the end, by collection. */
@@ -310,7 +311,8 @@ export async function readCutoverProgress(client: pg.Client, streamId: string): 
               WHERE c.stream_id = s.stream_id) AS "deadLettered"
        FROM mongo2pg.streams s, LATERAL (
          SELECT count(*)::int AS waiting, (count(*) FILTER (WHERE is_refused))::int AS refused
-           FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id) j
+           FROM mongo2pg.changes c JOIN mongo2pg.stream_collections k USING (stream_id, collection_no)
+          WHERE c.stream_id = s.stream_id AND k.run_id IS NOT NULL) j
       WHERE stream_id = $1 AND ended_at IS NULL`,
     [streamId],
   );
@@ -334,7 +336,9 @@ export async function finishCutover(
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.streams s SET cut_over_at = now(), ended_at = now(), end_time = NULL, cut_over = $2
       WHERE stream_id = $1 AND ended_at IS NULL AND late IS NULL
-        AND NOT EXISTS (SELECT FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id AND NOT is_refused)`,
+        AND NOT EXISTS (
+          SELECT FROM mongo2pg.changes c JOIN mongo2pg.stream_collections k USING (stream_id, collection_no)
+           WHERE c.stream_id = s.stream_id AND NOT c.is_refused AND k.run_id IS NOT NULL)`,
     [streamId, JSON.stringify(account)],
   );
   if (rowCount === 0) return false;

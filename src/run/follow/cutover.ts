@@ -7,7 +7,13 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExitCode, MigrationError, UsageError } from '../../common/errors.ts';
+import {
+  ExitCode,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  UsageError,
+} from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { formatPlural } from '../../common/format.ts';
 import type { Config } from '../../config/config.ts';
@@ -75,6 +81,8 @@ export async function cutOver(options: CutoverOptions): Promise<'now' | 'before'
     const provenTime = await changes.readTime();
     await untilMerged(options, streamId, provenTime, endTime);
     if (!isEqual) throw differ(failure?.message);
+    // One may have come since it was asked for.
+    await requireCopied(options, streamId);
     const runIds = summaries.map(({ runId }) => runId);
     await finishTables(runIds);
     await reachFailpoint('cutover-before-mark');
@@ -128,26 +136,15 @@ async function findFollowed({
 }
 
 /** What can be known before writes are stopped for it. */
-async function requireReady(
-  { session, config }: CutoverOptions,
-  streamId: string,
-  changes: Changes,
-): Promise<void> {
+async function requireReady(options: CutoverOptions, streamId: string, changes: Changes): Promise<void> {
+  const { session, config } = options;
   if (!(await session.run((client) => isStreamLocked(client, streamId)))) {
     throw notReady(
       'no process follows',
       `start it: ${invoke('start', '--follow')} goes on where it stopped.`,
     );
   }
-  for (const { collection, runId, endedBy } of await session.run((client) =>
-    listStreamCollections(client, streamId),
-  )) {
-    if (endedBy !== null)
-      throw notReady(`${collection} is followed no more: ${endedBy}`, 'start again with --restart.');
-    const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
-    if (run?.isFinished !== true)
-      throw notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
-  }
+  await requireCopied(options, streamId);
   const { tokenTime, refused, deadLettered } = await session.run((client) =>
     readCutoverProgress(client, streamId),
   );
@@ -156,6 +153,34 @@ async function requireReady(
   if (lag > maxLagSeconds + 10)
     throw notReady(`following is ${lag} s behind`, 'wait until it has caught up.');
   requireNoLetters(config, refused, deadLettered);
+}
+
+async function requireCopied({ session, database, config }: CutoverOptions, streamId: string): Promise<void> {
+  for (const { collection, runId, endedBy } of await session.run((client) =>
+    listStreamCollections(client, streamId),
+  )) {
+    if (endedBy !== null)
+      throw notReady(`${collection} is followed no more: ${endedBy}`, 'start again with --restart.');
+    // Written to, and empty or gone again before it could be copied.
+    if (runId === null && (await isWithoutDocuments(database, collection, config))) continue;
+    const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
+    if (run?.isFinished !== true)
+      throw notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
+  }
+}
+
+async function isWithoutDocuments(
+  database: Database,
+  collection: string,
+  { filter }: Config,
+): Promise<boolean> {
+  try {
+    await database.open(collection, filter);
+    return false;
+  } catch (error) {
+    if (error instanceof NothingToCopyError || error instanceof NoCollectionError) return true;
+    throw error;
+  }
 }
 
 /** Waits until all changes up to `time` are read and merged, and none came after `endTime`. */
