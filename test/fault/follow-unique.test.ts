@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { BSON } from 'mongodb';
+import { ExitCode } from '../../src/common/errors.ts';
 import { keyOfId, slotOfKey } from '../../src/bson/id-key.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode } from '../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 import type { Following } from '../support/follow.ts';
 
@@ -87,7 +89,7 @@ describe('unique values', () => {
     }
     await rotate(
       scene,
-      Array.from({ length: 300 }, (_, id) => id),
+      Array.from({ length: 100 }, (_, id) => id),
     );
     await scene.untilMerged(following);
     await scene.assertEqual();
@@ -146,5 +148,20 @@ describe('unique values', () => {
     await scene.untilMerged(following);
     await scene.assertEqual();
     await following.stop();
+  });
+
+  it('that two documents have at the cutover: as many dead letters as are allowed, and no more', async (t) => {
+    const [scene, following] = await begin(t, false);
+    await following.until('following');
+    const [one = 0, two = 0] = idsOf(2, 'many slots');
+    await scene.collection.updateOne({ _id: two as never }, { $set: { text: `text ${one}` } });
+    await untilLetters(scene, [two]);
+    const refused = await scene.run(inline, 'cutover');
+    assertCode(refused, ExitCode.deadLetters);
+    assert.match(refused.stderr, /1 document could not become rows \(1 of them are tried again\)/);
+    const allowed = await scene.run(inline, 'cutover', '--max-dead-letters', '1');
+    assertCode(allowed, ExitCode.ok);
+    assert.equal((await following.result).code, ExitCode.ok);
+    await scene.assertEqual({ deadLetters: [two] });
   });
 });

@@ -136,11 +136,11 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
 }
 
 /** A command that hangs ends its test, and none outlives it. */
-export function killInTime(t: TestContext, child: ChildProcess): void {
+export function killInTime(t: TestContext, child: ChildProcess, afterMs = limitMs): void {
   const kill = (): void => {
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(kill, limitMs);
+  const timer = setTimeout(kill, afterMs);
   child.once('exit', () => {
     clearTimeout(timer);
   });

@@ -15,6 +15,9 @@ export interface FollowScene extends Scene {
   untilMerged(following?: Following): Promise<void>;
 }
 
+/** One that is followed by for all of a test. */
+const limitMs = 180_000;
+
 /** Where the pool is not the subject. */
 export const inline = { CLUSTER_IMPLEMENTATION: 'inline', CLUSTER_SIZE: '1' } as const;
 
@@ -41,7 +44,7 @@ function withFollowing(t: TestContext, scene: Scene): FollowScene {
     ...scene,
     follow: (env = {}, ...args) => {
       const following = startFollowing({ ...scene.env, ...env }, args);
-      killInTime(t, following.process);
+      killInTime(t, following.process, limitMs);
       return following;
     },
     untilMerged: (following) => untilMerged(scene, following),

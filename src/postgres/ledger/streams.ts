@@ -287,6 +287,20 @@ export interface CutoverProgress {
   readonly deadLettered: number;
 }
 
+/** The slots that have rows which Postgres refuses for now, by name, with how often each was drained. */
+export async function listRefusedSlots(
+  client: pg.Client,
+  streamId: string,
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await client.query<{ name: string; drainNo: string }>(
+    `SELECT DISTINCT s.collection_no || ' ' || s.slot AS name, s.drain_no AS "drainNo"
+       FROM mongo2pg.slots s JOIN mongo2pg.changes c USING (stream_id, collection_no, slot)
+      WHERE s.stream_id = $1 AND c.is_refused`,
+    [streamId],
+  );
+  return new Map(rows.map(({ name, drainNo }) => [name, Number(drainNo)]));
+}
+
 /** No change is to come after this. What an earlier cut-over has found late is forgotten. */
 export async function setEndTime(client: pg.Client, streamId: string, endTime: ClusterTime): Promise<void> {
   const { rowCount } = await client.query(

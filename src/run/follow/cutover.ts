@@ -29,6 +29,7 @@ import {
   findCutover,
   findStream,
   finishCutover,
+  listRefusedSlots,
   listStreamCollections,
   readCutoverProgress,
   setEndTime,
@@ -192,19 +193,22 @@ async function untilMerged(
 ): Promise<CutoverProgress> {
   const { session, signal, config } = options;
   const deadlineMs = performance.now() + config.cutoverWaitMs;
+  let refusedBefore: ReadonlyMap<string, number> | null = null;
   for (;;) {
     signal.throwIfAborted();
     const progress = await requireQuiet(options, streamId, endTime);
     const { tokenTime, waiting, refused, deadLettered } = progress;
     const isRead = tokenTime >= time;
-    if (isRead && waiting === 0) {
+    const areOnlyRefused = isRead && waiting === refused;
+    if (!areOnlyRefused) refusedBefore = null;
+    else if (refused === 0 || (await areTriedAgain(options, streamId, refusedBefore))) {
       requireNoLetters(config, refused, deadLettered);
       return progress;
-    }
+    } else refusedBefore ??= await session.run((client) => listRefusedSlots(client, streamId));
     if (!(await session.run((client) => isStreamLocked(client, streamId))))
       throw notReady('the process that follows has ended', `start it: ${invoke('start', '--follow')}.`);
     if (performance.now() > deadlineMs) {
-      if (isRead && waiting === refused) requireNoLetters(config, refused, deadLettered);
+      if (areOnlyRefused) requireNoLetters(config, refused, deadLettered);
       throw notReady(
         `after ${Math.round(config.cutoverWaitMs / 1000)} s ${formatPlural(waiting, 'change')} still waited`,
         'wait for longer with --wait, or cut over at a quieter hour.',
@@ -212,6 +216,20 @@ async function untilMerged(
     }
     await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** A drain that was under way when all else was merged may have met what was in its way: it is the one after it that counts. */
+const drainsToBelieve = 2;
+
+/** What Postgres still refuses when there is nothing else to be merged is a dead letter, and not one that waits for another. */
+async function areTriedAgain(
+  { session }: CutoverOptions,
+  streamId: string,
+  before: ReadonlyMap<string, number> | null,
+): Promise<boolean> {
+  if (before === null) return false;
+  const now = await session.run((client) => listRefusedSlots(client, streamId));
+  return [...now].every(([name, drainNo]) => drainNo >= (before.get(name) ?? drainNo) + drainsToBelieve);
 }
 
 /** @throws MigrationError when something was written after the end */

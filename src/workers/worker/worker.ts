@@ -158,8 +158,7 @@ export class Worker implements HostedWorker {
     if (failure !== undefined) throw failure;
     const startedAtMs = readMachineMs();
     const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
-    const encoded =
-      await this.#encode(batch, encoder);
+    const encoded = await this.#encode(batch, encoder);
     const transcodedAtMs = readMachineMs();
     const outcome = await task.perform(batch, encoded);
     const loadMs = readMachineMs() - transcodedAtMs;
