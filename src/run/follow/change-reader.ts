@@ -105,6 +105,11 @@ export class ChangeReader {
     return this.#events;
   }
 
+  /** A cut-over is under way. */
+  get isEnding(): boolean {
+    return this.#endTime !== null;
+  }
+
   get isCutOver(): boolean {
     return this.#isCutOver;
   }

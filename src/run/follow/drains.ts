@@ -35,6 +35,8 @@ const countShare = 0.1;
 const countEveryMs = 200;
 
 export class Drains {
+  /** Somebody waits for all that can be merged. */
+  isUrgent = false;
   readonly #options: DrainsOptions;
   readonly #followed = new Map<number, Followed>();
   /** By collection and slot, as counted last. */
@@ -147,7 +149,7 @@ export class Drains {
     const refused = this.#work.filter((slot) => slot.refused > 0);
     const nowMs = performance.now();
     const hasNews = this.#accepted > this.#acceptedBefore;
-    if (refused.length === 0 || hasNews) this.#retryPauseMs = firstRetryMs;
+    if (refused.length === 0 || hasNews || this.isUrgent) this.#retryPauseMs = firstRetryMs;
     if (refused.length === 0 || nowMs - this.#retriedMs < this.#retryPauseMs) return;
     for (const slot of refused) this.#toRetry.add(nameOf(slot));
     this.#retriedMs = nowMs;

@@ -237,6 +237,7 @@ export class Follower {
         if (fresh.length > 0) return { kind: 'new', collections: fresh };
         const failures = this.#endCollections(drains);
         if (failures !== null) return { kind: 'ended', failures };
+        drains.isUrgent = this.#reader.isEnding;
         await drains.pump();
         this.#reader.waiting = drains.waiting.changes;
         await status.tell();
