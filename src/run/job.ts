@@ -132,7 +132,7 @@ class Job {
     const { config, database, listeners, workforce } = this.#options;
     const { mongoCollection } = config;
     let result = await this.#copyAll(lane);
-    const leftOut = new Set<string>();
+    const leftOut = new Map<string, number>();
     while (result.failures.length === 0) {
       const end = await follower.follow(await workforce.supervise(), leftOut);
       switch (end.kind) {
@@ -140,15 +140,16 @@ class Job {
           listeners.onEvent({ kind: 'cut-over', source: `${database.name}.${describeSelection(config)}` });
           return result;
         case 'new':
-          for (const name of end.collections) leftOut.add(name);
+          // Of one without documents there is nothing to copy, until there are more changes of it.
+          for (const name of end.collections) leftOut.set(name, follower.changesOf(name));
           if (!namesSeveral(mongoCollection)) break;
-          result = await this.#copyAll(lane);
+          result = join([result, await this.#copySeveral(lane, end.collections)]);
           for (const name of end.collections) {
             if ((await follower.findRun(name)) !== null) leftOut.delete(name);
           }
           break;
         case 'ended':
-          return { ...result, failures: end.errors.map((error) => describeFailure(error.message, error)) };
+          return { ...result, failures: end.failures };
       }
     }
     return result;
@@ -158,6 +159,7 @@ class Job {
     const { config, signal } = this.#options;
     const { mongoCollection, indexJobs } = config;
     if (namesSeveral(mongoCollection)) return await this.#copySeveral(lane);
+    if ((await this.#listEnded()).has(mongoCollection)) return nothing;
     const alone = { jobId: null, isLast: true, signal, indexJobs };
     return toResult(await this.#copy(lane, mongoCollection, alone));
   }
@@ -165,13 +167,22 @@ class Job {
   /**
    * The large ones one after the other, then the small ones side by side. What one fails at is no reason to leave the
    * others.
+   * @param wanted only these of them: the others are followed already
    * @returns an account of each, in the order of their size
    */
-  async #copySeveral(lane: Lane): Promise<Result> {
+  async #copySeveral(lane: Lane, wanted?: readonly string[]): Promise<Result> {
     const { config, listeners, database, size, signal } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, restart: isRestart, indexJobs } = config;
     const infos = await database.listCollections();
-    const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
+    const ended = await this.#listEnded();
+    const gone = [...ended].filter((name) => !infos.some((info) => info.name === name));
+    const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
+    const { chosen: all, left } = chooseCollections(
+      [...infos, ...asListed],
+      mongoCollection,
+      excludeCollections,
+    );
+    const chosen = all.filter(({ name }) => !ended.has(name) && (wanted?.includes(name) ?? true));
     for (const { name, reason } of left) {
       listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
@@ -182,9 +193,10 @@ class Job {
     const there = chosen.map(({ name }) => name);
     // What was begun and is gone is not forgotten: it fails.
     const begun = await lane.session.run((client) => listBegun(client, jobId));
-    const names = [...begun.filter((name) => !there.includes(name)), ...there];
-    const gone = await lane.session.transaction((client) => planJob(client, jobId, names));
-    for (const name of gone) {
+    const missing = wanted === undefined ? begun.filter((name) => !there.includes(name)) : [];
+    const names = [...missing, ...there];
+    const unbegun = await lane.session.transaction((client) => planJob(client, jobId, names));
+    for (const name of unbegun) {
       const reason = 'it is not there any more';
       listeners.onEvent({ kind: 'skipped', source: `${database.name}.${name}`, reason });
     }
@@ -207,17 +219,12 @@ class Job {
         results.set(name, await this.#copyOneOfSeveral(laneOfIts, name, copyBeside));
       },
     });
-    const all = names.map((name) => results.get(name) ?? nothing);
-    const failures = all.flatMap((result) => result.failures);
+    const result = join(names.map((name) => results.get(name) ?? nothing));
     // What is followed goes on as the same job, until it is cut over.
-    if (failures.length === 0 && !config.follow) {
+    if (result.failures.length === 0 && !config.follow) {
       await lane.session.transaction((client) => finishJob(client, jobId));
     }
-    return {
-      summaries: all.flatMap(({ summaries }) => summaries),
-      copiedBefore: all.flatMap(({ copiedBefore }) => copiedBefore),
-      failures,
-    };
+    return result;
   }
 
   /** @throws what ends the others as well */
@@ -285,6 +292,11 @@ class Job {
     return await migration.execute();
   }
 
+  /** What has their names now is not what was copied: it is no concern of the others. */
+  async #listEnded(): Promise<ReadonlySet<string>> {
+    return (await this.#options.follower?.listEnded()) ?? new Set();
+  }
+
   async #streamOf(collection: string): Promise<RunStream | null> {
     const { follower } = this.#options;
     if (follower === undefined) return null;
@@ -319,6 +331,14 @@ function nothingYet(source: string): NothingToCopyError {
     code: 'COLLECTION_EMPTY',
     fix: 'start again once there are some.',
   });
+}
+
+function join(results: readonly Result[]): Result {
+  return {
+    summaries: results.flatMap(({ summaries }) => summaries),
+    copiedBefore: results.flatMap(({ copiedBefore }) => copiedBefore),
+    failures: results.flatMap(({ failures }) => failures),
+  };
 }
 
 function toResult(copied: Copied): Result {

@@ -57,6 +57,13 @@ export interface ChangeStream {
   close(): Promise<void>;
 }
 
+/** A collection that is followed. */
+export interface ChangingCollection {
+  readonly collection: string;
+  /** See `Source`. */
+  readonly identity: string | null;
+}
+
 /** What a source can do whose changes can be followed. */
 export interface Changes {
   /**
@@ -73,9 +80,10 @@ export interface Changes {
    * another `_id` that the collection's order takes for the same.
    * @param ids BSON documents `{_id: …}`
    * @returns null where several ids have more documents than fit into one answer: ask for fewer
+   * @throws SourceChangedError when the collection was dropped or renamed by then: its documents are not deleted
    */
   readCurrent(
-    collection: string,
+    of: ChangingCollection,
     ids: readonly Uint8Array[],
     after: ClusterTime,
     filter?: Uint8Array,

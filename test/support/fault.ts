@@ -18,6 +18,7 @@ import { startProxy, type Proxy } from './tcp-proxy.ts';
 import { giveSandboxBack, takeSandbox } from './used-sandboxes.ts';
 
 export interface Scene {
+  readonly db: Db;
   readonly collection: Collection;
   /** Of the same database. */
   otherCollection(name: string): Collection;
@@ -124,6 +125,7 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
     return run;
   };
   return {
+    db,
     collection,
     otherCollection: (other) => db.collection(other),
     client,
@@ -141,11 +143,11 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
 }
 
 /** A command that hangs ends its test, and none outlives it. */
-export function killInTime(t: TestContext, child: ChildProcess): void {
+export function killInTime(t: TestContext, child: ChildProcess, afterMs = limitMs): void {
   const kill = (): void => {
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(kill, limitMs);
+  const timer = setTimeout(kill, afterMs);
   child.once('exit', () => {
     clearTimeout(timer);
   });

@@ -65,7 +65,10 @@ export function startFollowing(
 }
 
 /** Waits until everything that is written by now is read, and nothing waits to be merged. */
-export async function untilMerged(sandbox: Sandbox, following?: Following): Promise<void> {
+export async function untilMerged(
+  sandbox: Pick<Sandbox, 'db' | 'client'>,
+  following?: Following,
+): Promise<void> {
   const { operationTime } = await sandbox.db.command({ ping: 1 });
   assert.ok(operationTime instanceof Timestamp, 'the server has no cluster time');
   const time = operationTime.toBigInt();

@@ -1,4 +1,7 @@
-/** A connection to Postgres that comes back: work that fails because the connection broke is done again on a new one. */
+/**
+ * A connection to Postgres that comes back: work that fails because the connection broke is done again on a new one. What is
+ * asked of it at the same time is done in turn, so that no work is in the transaction of another.
+ */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -53,6 +56,8 @@ export async function withSession<T>(
 export class Session {
   readonly #options: SessionOptions;
   #connection: Connection | undefined;
+  /** Fulfilled when the work before is done. */
+  #turn: Promise<unknown> = Promise.resolve();
   /** The broken one before: its process may hang on to locks until the server notices. */
   #former: Connection | undefined;
 
@@ -79,12 +84,18 @@ export class Session {
 
   /**
    * Does `work`, and does all of it again when the connection breaks or the failure is one that passes. It must bear
-   * that: what it committed before the break is committed.
+   * that: what it committed before the break is committed. It must not call the session itself, which waits for it.
    * @param duration `long` for what may take hours, such as an index: the server is then asked, on a connection beside,
    *   whether it is at it
    * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
    */
-  async run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
+  run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
+    const done = this.#turn.then(() => this.#run(work, duration));
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long'): Promise<T> {
     const { url, retryLimitMs: limitMs } = this.#options;
     try {
       return await this.#retry(() => this.#attempt(work, duration), isTransient);

@@ -8,6 +8,7 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import { copyHeader, copyTrailer } from '../../transcode/copy/copy-format.ts';
 import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
+import { requireEpoch } from '../ledger/streams.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
 const columns = 'stream_id, collection_no, slot, id, changed';
@@ -87,11 +88,15 @@ export async function appendIds(
   );
 }
 
-/** Makes the slots of a collection that is about to be followed. To be called in a transaction. */
+/**
+ * Makes the slots of a collection that is about to be followed. To be called in a transaction.
+ * @throws StreamEndedError: one that has been overtaken must not make its epoch that of the slots again
+ */
 export async function prepareSlots(
   client: pg.Client,
   { streamId, collectionNo, epoch }: FollowedCollection,
 ): Promise<void> {
+  await requireEpoch(client, { streamId, epoch });
   await client.query(
     `INSERT INTO mongo2pg.slots (stream_id, collection_no, slot, epoch)
      SELECT $1, $2, slot, $3 FROM generate_series(0, $4 - 1) AS slot
@@ -103,6 +108,15 @@ export async function prepareSlots(
       WHERE stream_id = $1 AND collection_no = $2`,
     [streamId, collectionNo],
   );
+}
+
+/** How many changes wait, of all collections of a stream. */
+export async function countChanges(client: pg.Client, streamId: string): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM mongo2pg.changes WHERE stream_id = $1',
+    [streamId],
+  );
+  return rows[0]?.count ?? 0;
 }
 
 /** What waits in a slot. */
@@ -141,15 +155,19 @@ export interface TakenChanges {
   readonly rows: readonly { readonly seq: number; readonly id: Buffer }[];
 }
 
-/**
- * @param includesRefused also those whose rows Postgres has refused before
- * @returns in one statement, so that the time is that of the rows or later; null for a slot that another process has
- */
+/** Which changes of a slot are taken: so many that were not tried yet, or that were refused, from a place on. */
+export interface Taking {
+  readonly limit: number;
+  /** Null for those that were not tried yet; else those that Postgres has refused, of a higher number than this. */
+  readonly refusedAfter: number | null;
+}
+
+/** @returns in one statement, so that the time is that of the rows or later; null for a slot that another process has */
 export async function takeChanges(
   client: pg.Client,
   { streamId, collectionNo, epoch }: FollowedCollection,
   slot: number,
-  { limit, includesRefused }: { readonly limit: number; readonly includesRefused: boolean },
+  { limit, refusedAfter }: Taking,
 ): Promise<TakenChanges | null> {
   const { rows } = await client.query<{
     drainNo: string;
@@ -163,10 +181,10 @@ export async function takeChanges(
        LEFT JOIN LATERAL (
          SELECT seq, id FROM mongo2pg.changes c
           WHERE c.stream_id = s.stream_id AND c.collection_no = s.collection_no AND c.slot = s.slot
-            AND ($6 OR NOT c.is_refused)
+            AND c.is_refused = ($6::bigint IS NOT NULL) AND c.seq > coalesce($6, 0)
           ORDER BY seq LIMIT $5) c ON true
       WHERE s.stream_id = $1 AND s.collection_no = $2 AND s.slot = $3 AND s.epoch = $4`,
-    values: [streamId, collectionNo, slot, epoch, limit, includesRefused],
+    values: [streamId, collectionNo, slot, epoch, limit, refusedAfter],
   });
   const [first] = rows;
   if (first === undefined) return null;

@@ -3,15 +3,20 @@
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
 import { deleteExtraRows } from '../compare/key-collection.ts';
+import { requireEpoch } from '../ledger/streams.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
-/** Safe while changes are read: a document that is written again has a change in the journal. To be called in a transaction. */
+/**
+ * Safe while changes are read: a document that is written again has a change in the journal. To be called in a transaction.
+ * @throws StreamEndedError: what one knows that has been overtaken is not so any more
+ */
 export async function removeSurplus(
   client: pg.Client,
-  { streamId, collectionNo }: FollowedCollection,
+  { streamId, collectionNo, epoch }: FollowedCollection,
   plan: Plan,
   runId: string,
 ): Promise<void> {
+  await requireEpoch(client, { streamId, epoch });
   const { rows, childRows } = await deleteExtraRows(client, plan, runId);
   await client.query(
     `UPDATE mongo2pg.slots SET deleted = deleted + $3, child_rows = child_rows - $4

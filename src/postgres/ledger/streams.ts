@@ -107,6 +107,18 @@ export async function takeOverStream(client: pg.Client, streamId: string): Promi
   return epoch;
 }
 
+/** Until the end of the transaction no other takes over. @throws StreamEndedError when one has, or the stream has ended */
+export async function requireEpoch(
+  client: pg.Client,
+  { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    'SELECT FROM mongo2pg.streams WHERE stream_id = $1 AND epoch = $2 AND ended_at IS NULL FOR SHARE',
+    [streamId, epoch],
+  );
+  if (rowCount === 0) throw new StreamEndedError();
+}
+
 /** What is asked of the one who follows. */
 export interface StreamState {
   /** A cut-over waits for all changes up to this time. */
@@ -121,7 +133,10 @@ export interface StreamAdvance {
   readonly events: EventCounts;
 }
 
-/** To be called in the transaction that keeps what was read up to the position. @throws StreamEndedError */
+/**
+ * To be called in the transaction that keeps what was read up to the position. What is read again, after an earlier time, has
+ * been kept before: the times do not go back. @throws StreamEndedError
+ */
 export async function advanceStream(
   client: pg.Client,
   { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
@@ -129,7 +144,7 @@ export async function advanceStream(
 ): Promise<StreamState> {
   const { rows } = await client.query<{ endTime: string | null; isCutOver: boolean }>(
     `UPDATE mongo2pg.streams
-        SET token = $3, token_time = $4, server_time = $5, oldest_time = coalesce($6, oldest_time), events = $7,
+        SET token = $3, token_time = greatest(token_time, $4::numeric), server_time = greatest(server_time, $5::numeric), oldest_time = coalesce($6, oldest_time), events = $7,
             read_at = clock_timestamp()
       WHERE stream_id = $1 AND epoch = $2
       RETURNING end_time AS "endTime", cut_over_at IS NOT NULL AS "isCutOver"`,
@@ -202,7 +217,10 @@ export async function assignStreamRun(
   );
 }
 
-/** Writes down that a followed collection is no more what was copied. To be called in the transaction of the position. */
+/**
+ * Writes down that a followed collection is no more what was copied; what waits of it cannot be read any more. To be called in
+ * the transaction of the position.
+ */
 export async function endStreamCollections(
   client: pg.Client,
   streamId: string,
@@ -211,9 +229,13 @@ export async function endStreamCollections(
   for (const change of changes) {
     const names = [change.collection, change.newName].filter((name) => name !== null);
     await client.query(
-      `UPDATE mongo2pg.stream_collections SET ended_time = $3, ended_by = $4
-        WHERE stream_id = $1 AND ended_by IS NULL AND run_id IS NOT NULL
-          AND (collection = ANY ($2) OR $5)`,
+      `WITH ended AS (
+         UPDATE mongo2pg.stream_collections SET ended_time = $3, ended_by = $4
+          WHERE stream_id = $1 AND ended_by IS NULL AND run_id IS NOT NULL
+            AND (collection = ANY ($2) OR $5)
+         RETURNING stream_id, collection_no)
+       DELETE FROM mongo2pg.changes c USING ended e
+        WHERE c.stream_id = e.stream_id AND c.collection_no = e.collection_no`,
       [streamId, names, String(change.time), describeEnd(change), change.kind === 'dropDatabase'],
     );
   }
@@ -257,11 +279,26 @@ function keyOf({ sourceDb, schema, selection }: StreamRequest): string[] {
 /** How far the one who follows has come with what a cut-over waits for. */
 export interface CutoverProgress {
   readonly tokenTime: ClusterTime;
+  /** Of collections that are copied: of the others there is nothing to merge. */
   readonly waiting: number;
   readonly refused: number;
   /** Written after the end, by collection. */
   readonly late: Readonly<Record<string, number>>;
   readonly deadLettered: number;
+}
+
+/** The slots that have rows which Postgres refuses for now, by name, with how often each was drained. */
+export async function listRefusedSlots(
+  client: pg.Client,
+  streamId: string,
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await client.query<{ name: string; drainNo: string }>(
+    `SELECT DISTINCT s.collection_no || ' ' || s.slot AS name, s.drain_no AS "drainNo"
+       FROM mongo2pg.slots s JOIN mongo2pg.changes c USING (stream_id, collection_no, slot)
+      WHERE s.stream_id = $1 AND c.is_refused`,
+    [streamId],
+  );
+  return new Map(rows.map(({ name, drainNo }) => [name, Number(drainNo)]));
 }
 
 /** No change is to come after this. What an earlier cut-over has found late is forgotten. */
@@ -288,7 +325,8 @@ export async function readCutoverProgress(client: pg.Client, streamId: string): 
               WHERE c.stream_id = s.stream_id) AS "deadLettered"
        FROM mongo2pg.streams s, LATERAL (
          SELECT count(*)::int AS waiting, (count(*) FILTER (WHERE is_refused))::int AS refused
-           FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id) j
+           FROM mongo2pg.changes c JOIN mongo2pg.stream_collections k USING (stream_id, collection_no)
+          WHERE c.stream_id = s.stream_id AND k.run_id IS NOT NULL) j
       WHERE stream_id = $1 AND ended_at IS NULL`,
     [streamId],
   );
@@ -312,7 +350,9 @@ export async function finishCutover(
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.streams s SET cut_over_at = now(), ended_at = now(), end_time = NULL, cut_over = $2
       WHERE stream_id = $1 AND ended_at IS NULL AND late IS NULL
-        AND NOT EXISTS (SELECT FROM mongo2pg.changes c WHERE c.stream_id = s.stream_id AND NOT is_refused)`,
+        AND NOT EXISTS (
+          SELECT FROM mongo2pg.changes c JOIN mongo2pg.stream_collections k USING (stream_id, collection_no)
+           WHERE c.stream_id = s.stream_id AND NOT c.is_refused AND k.run_id IS NOT NULL)`,
     [streamId, JSON.stringify(account)],
   );
   if (rowCount === 0) return false;

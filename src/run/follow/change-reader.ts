@@ -5,9 +5,10 @@
  * Whatever fails in between, reading goes on at the position that was kept last: what was told after it is told again.
  */
 
+import type pg from 'pg';
 import { Announcements } from '../../common/announcements.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
-import { appendChanges } from '../../postgres/follow/journal.ts';
+import { appendChanges, countChanges } from '../../postgres/follow/journal.ts';
 import {
   addStreamCollections,
   advanceStream,
@@ -27,7 +28,12 @@ export interface ChangeReaderOptions {
   readonly stream: ChangeStream;
   readonly changes: Changes;
   readonly row: StreamRow;
+  /** How long the journal may get: about a reply more. */
+  readonly maxJournal?: number;
 }
+
+/** With more the reader waits: the server keeps the rest, and disks are not filled by us. */
+const defaultMaxJournal = 5_000_000;
 
 /** How often the server is asked since when it keeps its history. */
 const askOldestEveryMs = 30_000;
@@ -38,6 +44,8 @@ export class ChangeReader {
   listener: () => void = () => undefined;
   readonly #options: ChangeReaderOptions;
   readonly #numbers = new Map<string, number>();
+  /** Whose changes are those of something else. */
+  #ended: ReadonlySet<string> = new Set();
   readonly #events: Record<string, number>;
   #collections: readonly StreamCollection[] = [];
   #isStopping = false;
@@ -48,10 +56,11 @@ export class ChangeReader {
   #endTime: ClusterTime | null = null;
   #isCutOver = false;
   #changesRead = 0;
+  readonly #changesOf = new Map<string, number>();
   #failure: unknown;
   #hasFailed = false;
-  /** The journal is as long as it may be: the server keeps the rest. */
-  #isPaused = false;
+  /** Changes in the journal, as counted last and read since. */
+  #waiting = 0;
 
   constructor(options: ChangeReaderOptions) {
     this.#options = options;
@@ -60,9 +69,15 @@ export class ChangeReader {
     this.#serverTime = this.#position;
   }
 
-  set isPaused(isPaused: boolean) {
-    this.#isPaused = isPaused;
+  /** To be told whenever it was counted. */
+  set waiting(changes: number) {
+    this.#waiting = changes;
     this.#pauses.announce();
+  }
+
+  /** The journal is as long as it may be. */
+  get isPaused(): boolean {
+    return this.#waiting > (this.#options.maxJournal ?? defaultMaxJournal);
   }
 
   /** All changes up to here are kept, and the server has come to it: a position may be one ahead of its clock. */
@@ -82,8 +97,17 @@ export class ChangeReader {
     return this.#changesRead;
   }
 
+  changesOf(collection: string): number {
+    return this.#changesOf.get(collection) ?? 0;
+  }
+
   get events(): Readonly<Record<string, number>> {
     return this.#events;
+  }
+
+  /** A cut-over is under way. */
+  get isEnding(): boolean {
+    return this.#endTime !== null;
   }
 
   get isCutOver(): boolean {
@@ -104,6 +128,9 @@ export class ChangeReader {
   async refresh(): Promise<void> {
     const { session, row } = this.#options;
     this.#collections = await session.run((client) => listStreamCollections(client, row.streamId));
+    this.#ended = new Set(
+      this.#collections.filter(({ endedBy }) => endedBy !== null).map(({ collection }) => collection),
+    );
     this.#numbers.clear();
     for (const { collection, collectionNo } of this.#collections) this.#numbers.set(collection, collectionNo);
   }
@@ -112,8 +139,10 @@ export class ChangeReader {
   async run(): Promise<void> {
     try {
       await this.refresh();
+      const { session, row } = this.#options;
+      this.#waiting = await session.run((client) => countChanges(client, row.streamId));
       while (!this.#isStopping && !this.#isCutOver) {
-        await this.#pauses.until(() => !this.#isPaused || this.#isStopping);
+        await this.#pauses.until(() => !this.isPaused || this.#isStopping);
         // Read again afterwards: it may have been told to stop meanwhile.
         if (this.#mustStop()) return;
         await this.#keep(await this.#options.stream.next());
@@ -137,11 +166,12 @@ export class ChangeReader {
 
   async #keep(reply: ChangeReply): Promise<void> {
     const { session, row } = this.#options;
+    const documents = reply.documents.filter(({ collection }) => !this.#ended.has(collection));
     await this.#askOldest();
     const events = { ...this.#events };
     for (const { kind } of reply.documents) events[kind] = (events[kind] ?? 0) + 1;
     for (const { kind } of reply.collections) events[kind] = (events[kind] ?? 0) + 1;
-    await reachFailpoint('primary-before-journal');
+    await reachFailpoint('primary-before-journal', reply.documents[0]?.id);
     const { position, serverTime } = reply;
     const advance = { position, serverTime, oldestTime: this.#oldestTime, events };
     const hasNew = await session.transaction(async (client) => {
@@ -149,32 +179,37 @@ export class ChangeReader {
       const state = await advanceStream(client, row, advance);
       this.#endTime = state.endTime;
       this.#isCutOver = state.isCutOver;
-      const unknown = reply.documents
+      const unknown = documents
         .map(({ collection }) => collection)
         .filter((name) => !this.#numbers.has(name));
-      if (unknown.length > 0) {
-        await addStreamCollections(client, row.streamId, unknown);
-        for (const known of await listStreamCollections(client, row.streamId)) {
-          this.#numbers.set(known.collection, known.collectionNo);
-        }
-      }
-      await appendChanges(client, row.streamId, reply.documents, (name) => this.#numberOf(name));
+      // Numbers that are given here are not remembered before COMMIT: a transaction that breaks gives them up.
+      const numbers =
+        unknown.length === 0 ? this.#numbers : await this.#addCollections(client, row.streamId, unknown);
+      await appendChanges(client, row.streamId, documents, (name) => numberOf(numbers, name));
       await endStreamCollections(client, row.streamId, reply.collections);
-      await countLate(client, row.streamId, this.#late(reply.documents));
+      await countLate(client, row.streamId, this.#late(documents));
       return unknown.length > 0 || reply.collections.length > 0;
     });
     Object.assign(this.#events, events);
     this.#position = position.time;
     this.#serverTime = serverTime;
     this.#changesRead += reply.documents.length;
+    this.#waiting += documents.length;
+    for (const { collection } of reply.documents) {
+      this.#changesOf.set(collection, this.changesOf(collection) + 1);
+    }
     if (hasNew) await this.refresh();
     this.listener();
   }
 
-  #numberOf(collection: string): number {
-    const number = this.#numbers.get(collection);
-    if (number === undefined) throw new Error(`the stream has no collection ${collection}`);
-    return number;
+  async #addCollections(
+    client: pg.Client,
+    streamId: string,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, number>> {
+    await addStreamCollections(client, streamId, names);
+    const all = await listStreamCollections(client, streamId);
+    return new Map(all.map(({ collection, collectionNo }) => [collection, collectionNo]));
   }
 
   /** What was written after the time that was to be the end. */
@@ -194,4 +229,10 @@ export class ChangeReader {
     this.#askedOldestMs = nowMs;
     this.#oldestTime = await this.#options.changes.readOldestTime();
   }
+}
+
+function numberOf(numbers: ReadonlyMap<string, number>, collection: string): number {
+  const number = numbers.get(collection);
+  if (number === undefined) throw new Error(`the stream has no collection ${collection}`);
+  return number;
 }

@@ -7,7 +7,13 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExitCode, MigrationError, UsageError } from '../../common/errors.ts';
+import {
+  ExitCode,
+  MigrationError,
+  NoCollectionError,
+  NothingToCopyError,
+  UsageError,
+} from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { formatPlural } from '../../common/format.ts';
 import type { Config } from '../../config/config.ts';
@@ -23,6 +29,7 @@ import {
   findCutover,
   findStream,
   finishCutover,
+  listRefusedSlots,
   listStreamCollections,
   readCutoverProgress,
   setEndTime,
@@ -75,6 +82,8 @@ export async function cutOver(options: CutoverOptions): Promise<'now' | 'before'
     const provenTime = await changes.readTime();
     await untilMerged(options, streamId, provenTime, endTime);
     if (!isEqual) throw differ(failure?.message);
+    // One may have come since it was asked for.
+    await requireCopied(options, streamId);
     const runIds = summaries.map(({ runId }) => runId);
     await finishTables(runIds);
     await reachFailpoint('cutover-before-mark');
@@ -128,28 +137,15 @@ async function findFollowed({
 }
 
 /** What can be known before writes are stopped for it. */
-async function requireReady(
-  { session, config }: CutoverOptions,
-  streamId: string,
-  changes: Changes,
-): Promise<void> {
+async function requireReady(options: CutoverOptions, streamId: string, changes: Changes): Promise<void> {
+  const { session, config } = options;
   if (!(await session.run((client) => isStreamLocked(client, streamId)))) {
     throw notReady(
       'no process follows',
       `start it: ${invoke('start', '--follow')} goes on where it stopped.`,
     );
   }
-  for (const { collection, runId, endedBy } of await session.run((client) =>
-    listStreamCollections(client, streamId),
-  )) {
-    if (endedBy !== null) {
-      throw notReady(`${collection} is followed no more: ${endedBy}`, 'start again with --restart.');
-    }
-    const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
-    if (run?.isFinished !== true) {
-      throw notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
-    }
-  }
+  await requireCopied(options, streamId);
   const { tokenTime, refused, deadLettered } = await session.run((client) =>
     readCutoverProgress(client, streamId),
   );
@@ -161,6 +157,36 @@ async function requireReady(
   requireNoLetters(config, refused, deadLettered);
 }
 
+async function requireCopied({ session, database, config }: CutoverOptions, streamId: string): Promise<void> {
+  for (const { collection, runId, endedBy } of await session.run((client) =>
+    listStreamCollections(client, streamId),
+  )) {
+    if (endedBy !== null) {
+      throw notReady(`${collection} is followed no more: ${endedBy}`, 'start again with --restart.');
+    }
+    // Written to, and empty or gone again before it could be copied.
+    if (runId === null && (await isWithoutDocuments(database, collection, config))) continue;
+    const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
+    if (run?.isFinished !== true) {
+      throw notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
+    }
+  }
+}
+
+async function isWithoutDocuments(
+  database: Database,
+  collection: string,
+  { filter }: Config,
+): Promise<boolean> {
+  try {
+    await database.open(collection, filter);
+    return false;
+  } catch (error) {
+    if (error instanceof NothingToCopyError || error instanceof NoCollectionError) return true;
+    throw error;
+  }
+}
+
 /** Waits until all changes up to `time` are read and merged, and none came after `endTime`. */
 async function untilMerged(
   options: CutoverOptions,
@@ -170,20 +196,26 @@ async function untilMerged(
 ): Promise<CutoverProgress> {
   const { session, signal, config } = options;
   const deadlineMs = performance.now() + config.waitSeconds * 1000;
+  let refusedBefore: ReadonlyMap<string, number> | null = null;
   for (;;) {
     signal.throwIfAborted();
     const progress = await requireQuiet(options, streamId, endTime);
     const { tokenTime, waiting, refused, deadLettered } = progress;
     const isRead = tokenTime >= time;
-    if (isRead && waiting === 0) {
+    const areOnlyRefused = isRead && waiting === refused;
+    if (!areOnlyRefused) {
+      refusedBefore = null;
+    } else if (refused === 0 || (await areTriedAgain(options, streamId, refusedBefore))) {
       requireNoLetters(config, refused, deadLettered);
       return progress;
+    } else {
+      refusedBefore ??= await session.run((client) => listRefusedSlots(client, streamId));
     }
     if (!(await session.run((client) => isStreamLocked(client, streamId)))) {
       throw notReady('the process that follows has ended', `start it: ${invoke('start', '--follow')}.`);
     }
     if (performance.now() > deadlineMs) {
-      if (isRead && waiting === refused) requireNoLetters(config, refused, deadLettered);
+      if (areOnlyRefused) requireNoLetters(config, refused, deadLettered);
       throw notReady(
         `after ${config.waitSeconds} s ${formatPlural(waiting, 'change')} still waited`,
         'wait for longer with --wait, or cut over at a quieter hour.',
@@ -191,6 +223,20 @@ async function untilMerged(
     }
     await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** A drain that was under way when all else was merged may have met what was in its way: it is the one after it that counts. */
+const drainsToBelieve = 2;
+
+/** What Postgres still refuses when there is nothing else to be merged is a dead letter, and not one that waits for another. */
+async function areTriedAgain(
+  { session }: CutoverOptions,
+  streamId: string,
+  before: ReadonlyMap<string, number> | null,
+): Promise<boolean> {
+  if (before === null) return false;
+  const now = await session.run((client) => listRefusedSlots(client, streamId));
+  return [...now].every(([name, drainNo]) => drainNo >= (before.get(name) ?? drainNo) + drainsToBelieve);
 }
 
 /** @throws MigrationError when something was written after the end */

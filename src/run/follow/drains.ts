@@ -4,9 +4,9 @@
  */
 
 import type { Announcements } from '../../common/announcements.ts';
+import { SourceChangedError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
-import type { Turns } from '../../common/turns.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
@@ -14,8 +14,6 @@ import { keepAsked, listAsked, type AskedId, type Followed } from './followed.ts
 
 export interface DrainsOptions {
   readonly session: Session;
-  /** For the session: a connection has one statement at a time. */
-  readonly turns: Turns;
   readonly changes: Changes;
   readonly streamId: string;
   readonly filter: Uint8Array | undefined;
@@ -25,7 +23,10 @@ export interface DrainsOptions {
   readonly news: Announcements;
 }
 
-/** A row that was refused is tried again when its slot is drained, and otherwise after this; twice as long each time. */
+/**
+ * Rows that were refused are tried again, all of them, after this; twice as long each time, unless something was merged since:
+ * it may have been in their way.
+ */
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 
@@ -34,6 +35,8 @@ const countShare = 0.1;
 const countEveryMs = 200;
 
 export class Drains {
+  /** Somebody waits for all that can be merged. */
+  isUrgent = false;
   readonly #options: DrainsOptions;
   readonly #followed = new Map<number, Followed>();
   /** By collection and slot, as counted last. */
@@ -43,8 +46,14 @@ export class Drains {
   #countTookMs = 0;
   #isDirty = true;
   readonly #underWay = new Set<Promise<void>>();
-  #retryDueMs = 0;
+  #retriedMs = -Infinity;
   #retryPauseMs = firstRetryMs;
+  /** Slots whose refused rows are to be tried again in this round, and which of each slot were tried last. */
+  readonly #toRetry = new Set<string>();
+  readonly #retriedUpTo = new Map<string, number>();
+  /** Rows that were not refused, in all and when refused ones were tried last. */
+  #accepted = 0;
+  #acceptedBefore = 0;
   #merged = 0;
   #failure: unknown;
   #hasFailed = false;
@@ -86,12 +95,6 @@ export class Drains {
     this.#isDirty = true;
   }
 
-  /** What was refused is tried again at once: something may have changed. */
-  retryNow(): void {
-    this.#retryDueMs = 0;
-    this.#isDirty = true;
-  }
-
   /** Begins what can be begun. @returns whether anything is under way @throws what a drain failed with */
   async pump(): Promise<boolean> {
     this.#check();
@@ -118,8 +121,8 @@ export class Drains {
     const isDue = nowMs - this.#countedAtMs >= Math.max(countEveryMs, this.#countTookMs / countShare);
     if (!isDue || (!this.#isDirty && this.#underWay.size > 0)) return;
     this.#isDirty = false;
-    const { session, turns, streamId } = this.#options;
-    const { work, oldest } = await turns.take(() => session.run((client) => listSlotWork(client, streamId)));
+    const { session, streamId } = this.#options;
+    const { work, oldest } = await session.run((client) => listSlotWork(client, streamId));
     this.#work = work;
     this.#oldest = oldest;
     this.#countedAtMs = performance.now();
@@ -128,28 +131,36 @@ export class Drains {
 
   /** Slots in turn, so that none waits for ever. */
   #begin(): void {
-    const isRetryDue = performance.now() >= this.#retryDueMs;
+    this.#planRetries();
     const total = this.#work.length;
     for (let step = 0; step < total && this.#hasRoom(); step++) {
       const slot = this.#work[(this.#next + step) % total];
       const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
-      if (slot === undefined || followed?.endedBy !== null) continue;
+      if (slot === undefined || followed?.endedBy !== null || followed.isGone) continue;
       if (followed.busy.has(slot.slot)) continue;
-      if (slot.waiting === 0 || (slot.waiting === slot.refused && !isRetryDue)) continue;
-      this.#start(followed, slot);
+      const isRetry = slot.refused > 0 && this.#toRetry.delete(nameOf(slot));
+      if (slot.waiting === slot.refused && !isRetry) continue;
+      this.#start(followed, slot, isRetry);
       this.#next = (this.#next + step + 1) % total;
-    }
-    if (isRetryDue && this.#work.some(({ refused }) => refused > 0)) {
-      this.#retryDueMs = performance.now() + this.#retryPauseMs;
-      this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
-    } else if (this.#work.every(({ refused }) => refused === 0)) {
-      this.#retryPauseMs = firstRetryMs;
     }
   }
 
-  #start(followed: Followed, { slot }: SlotWork): void {
+  #planRetries(): void {
+    const refused = this.#work.filter((slot) => slot.refused > 0);
+    const nowMs = performance.now();
+    const hasNews = this.#accepted > this.#acceptedBefore;
+    if (refused.length === 0 || hasNews || this.isUrgent) this.#retryPauseMs = firstRetryMs;
+    if (refused.length === 0 || nowMs - this.#retriedMs < this.#retryPauseMs) return;
+    for (const slot of refused) this.#toRetry.add(nameOf(slot));
+    this.#retriedMs = nowMs;
+    this.#acceptedBefore = this.#accepted;
+    this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
+  }
+
+  #start(followed: Followed, work: SlotWork, isRetry: boolean): void {
+    const { slot } = work;
     followed.busy.add(slot);
-    const drain = this.#drainSlot(followed, slot)
+    const drain = this.#drainSlot(followed, work, isRetry)
       .catch((error: unknown) => {
         if (!this.#hasFailed) this.#failure = error;
         this.#hasFailed = true;
@@ -163,54 +174,71 @@ export class Drains {
   }
 
   /** As long as there is much to be done in it: a look at the ledger for each is saved. */
-  async #drainSlot(followed: Followed, slot: number): Promise<void> {
-    const { session, turns } = this.#options;
+  async #drainSlot(followed: Followed, work: SlotWork, isRetry: boolean): Promise<void> {
+    const { session } = this.#options;
+    const { slot } = work;
     const limit = followed.limitOf(slot);
-    const taken = await turns.take(() =>
-      session.run((client) => takeChanges(client, followed.place, slot, { limit, includesRefused: true })),
+    const refusedAfter = isRetry ? (this.#retriedUpTo.get(nameOf(work)) ?? 0) : null;
+    const taken = await session.run((client) =>
+      takeChanges(client, followed.place, slot, { limit, refusedAfter }),
     );
     await reachFailpoint('primary-before-drain');
+    // Where there are more than fit into a drain, the next one goes on, and then from the beginning.
+    if (isRetry) this.#retriedUpTo.set(nameOf(work), taken?.rows[limit - 1]?.seq ?? 0);
     if (taken === null || taken.rows.length === 0) {
-      this.#forget(followed, slot, 0);
-      followed.singly.delete(slot);
+      this.#isDirty = true;
+      if (!isRetry) this.#forget(work, { new: Infinity, refused: 0 });
+      if (!isRetry) followed.singly.delete(slot);
       return;
     }
     const asked = listAsked(taken);
-    const { ids, bytes } = await this.#readDocuments(followed, asked, taken.time);
+    const read = await this.#readDocuments(followed, asked, taken.time);
+    // Its rows stay, as those of what was copied.
+    if (read === null) return;
+    const { ids, bytes } = read;
     const outcome = await followed.merge(slot, taken, ids, bytes);
     await reachFailpoint('primary-after-drain');
     this.#merged += outcome.isStale ? 0 : ids.length;
     const done = ids.reduce((sum, { seqs }) => sum + seqs.length, 0);
+    this.#accepted += outcome.isStale ? 0 : ids.length - outcome.refused;
     // What a crash took back, or another process has done, is counted again.
     if (outcome.isStale) this.#isDirty = true;
-    else this.#forget(followed, slot, done - outcome.refused, outcome.refused);
+    else if (isRetry) this.#forget(work, { new: 0, refused: done - outcome.refused });
+    else this.#forget(work, { new: done, refused: -outcome.refused });
     this.#options.news.announce();
   }
 
-  /** Those of the ids that fit into one answer, with their documents. */
+  /** @returns those of the ids that fit into one answer, with their documents; null when the collection is gone */
   async #readDocuments(
-    { collection }: Followed,
+    followed: Followed,
     asked: readonly AskedId[],
     time: ClusterTime,
-  ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array }> {
+  ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array } | null> {
     const { changes, filter } = this.#options;
-    for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
-      const array = await changes.readCurrent(
-        collection,
-        ids.map(({ id }) => id),
-        time,
-        filter,
-      );
-      if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+    try {
+      for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
+        const wanted = ids.map(({ id }) => id);
+        const array = await changes.readCurrent(followed, wanted, time, filter);
+        if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+      }
+    } catch (error) {
+      if (!(error instanceof SourceChangedError)) throw error;
+      followed.isGone = true;
+      return null;
     }
   }
 
-  #forget(followed: Followed, slot: number, done: number, refused?: number): void {
+  /** @param done of the changes that were not tried yet, and of those that were refused */
+  #forget({ slot, collectionNo }: SlotWork, done: { readonly new: number; readonly refused: number }): void {
     this.#work = this.#work.map((each) => {
-      if (each.slot !== slot || each.collectionNo !== followed.place.collectionNo) return each;
-      if (done === 0 && refused === undefined) return { ...each, waiting: 0, refused: 0 };
-      return { ...each, waiting: Math.max(0, each.waiting - done), refused: refused ?? each.refused };
+      if (each.slot !== slot || each.collectionNo !== collectionNo) return each;
+      const refused = Math.max(0, each.refused - done.refused);
+      return { ...each, refused, waiting: refused + Math.max(0, each.waiting - each.refused - done.new) };
     });
     this.#isDirty ||= this.#work.every(({ waiting }) => waiting === 0);
   }
+}
+
+function nameOf({ collectionNo, slot }: SlotWork): string {
+  return `${collectionNo} ${slot}`;
 }

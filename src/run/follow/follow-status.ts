@@ -3,7 +3,6 @@
 import type { RunEvent } from '../../observe/events.ts';
 import type { FollowingEvent } from '../../observe/follow-events.ts';
 import { describePostgres } from '../../postgres/connection/connection.ts';
-import type { Turns } from '../../common/turns.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import { secondsOf, type ClusterTime } from '../../source/cluster-time.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
@@ -16,7 +15,6 @@ export interface FollowStatusOptions {
   readonly reader: ChangeReader;
   readonly drains: Drains;
   readonly session: Session;
-  readonly turns: Turns;
   readonly supervisor: Supervisor;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -52,14 +50,12 @@ export class FollowStatus {
   async #countLetters(nowMs: number): Promise<void> {
     if (nowMs - this.#lettersMs < countLettersEveryMs) return;
     this.#lettersMs = nowMs;
-    const { session, turns, drains } = this.#options;
+    const { session, drains } = this.#options;
     const runIds = drains.followed.map(({ runId }) => runId);
-    const { rows } = await turns.take(() =>
-      session.run((client) =>
-        client.query<{ count: number }>(
-          'SELECT count(*)::int AS count FROM mongo2pg.dead_letters WHERE run_id = ANY ($1)',
-          [runIds],
-        ),
+    const { rows } = await session.run((client) =>
+      client.query<{ count: number }>(
+        'SELECT count(*)::int AS count FROM mongo2pg.dead_letters WHERE run_id = ANY ($1)',
+        [runIds],
       ),
     );
     this.#letters = rows[0]?.count ?? 0;

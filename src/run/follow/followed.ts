@@ -19,12 +19,16 @@ export class Followed implements RunListener {
   /** `database.collection`, and the name alone. */
   readonly source: string;
   readonly collection: string;
+  /** Of the collection that was copied. */
+  readonly identity: string | null;
   readonly table: string;
   readonly runId: string;
   readonly place: FollowedCollection;
   /** Set once its workers are told. */
   handle!: RunHandle;
   endedBy: string | null = null;
+  /** Another has its name, or none: the stream will tell. */
+  isGone = false;
   readonly busy = new Set<number>();
   /** Slots whose documents are read one by one, since together they have ended workers. */
   readonly singly = new Set<number>();
@@ -37,9 +41,10 @@ export class Followed implements RunListener {
   /** Of a document, as far as it is known. */
   #bytesPerDocument = 0;
 
-  constructor(options: Pick<Followed, 'source' | 'collection' | 'table' | 'runId' | 'place'>) {
+  constructor(options: Pick<Followed, 'source' | 'collection' | 'identity' | 'table' | 'runId' | 'place'>) {
     this.source = options.source;
     this.collection = options.collection;
+    this.identity = options.identity;
     this.table = options.table;
     this.runId = options.runId;
     this.place = options.place;

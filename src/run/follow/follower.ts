@@ -3,12 +3,12 @@
  * done, until the stream is cut over or the process is to stop.
  */
 
-import { Turns } from '../../common/turns.ts';
 import { Announcements } from '../../common/announcements.ts';
 import { SourceChangedError, UsageError } from '../../common/errors.ts';
 import { describeSelection } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
+import type { Failure } from '../../observe/events.ts';
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { prepareSlots } from '../../postgres/follow/journal.ts';
 import {
@@ -29,6 +29,7 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import type { Database } from '../../source/database.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import { primarySession, type Audience } from '../connections.ts';
+import { describeFailure } from '../failure.ts';
 import type { Lane } from '../lane.ts';
 import { workerTarget } from '../workforce.ts';
 import { ChangeReader } from './change-reader.ts';
@@ -51,13 +52,10 @@ export type FollowEnd =
   /** Collections that have changes and are not copied. */
   | { readonly kind: 'new'; readonly collections: readonly string[] }
   /** Collections that are followed no more, all of them. */
-  | { readonly kind: 'ended'; readonly errors: readonly SourceChangedError[] };
+  | { readonly kind: 'ended'; readonly failures: readonly Failure[] };
 
 /** So many drains for each worker: one is merged while the documents of the other are read. */
 const drainsPerWorker = 2;
-
-/** With more the reader waits: the server keeps the rest, and disks are not filled by us. */
-const maxJournal = 5_000_000;
 
 /** How long the loop waits for news. */
 const tickMs = 200;
@@ -180,18 +178,33 @@ export class Follower {
       : await this.#options.lane.session.run((client) => findRunById(client, runId));
   }
 
+  /** How many changes of it this process has read. */
+  changesOf(collection: string): number {
+    return this.#reader.changesOf(collection);
+  }
+
+  /** Those that were copied and are followed no more. */
+  async listEnded(): Promise<ReadonlySet<string>> {
+    await this.#reader.refresh();
+    const ended = new Set<string>();
+    for (const { collection, runId, endedBy } of this.#reader.collections) {
+      if (endedBy === null || runId === null) continue;
+      const run = await this.#options.lane.session.run((client) => findRunById(client, runId));
+      if (run?.isFinished === true) ended.add(collection);
+    }
+    return ended;
+  }
+
   /**
    * Merges what changed, for as long as there is something to follow.
-   * @param leftOut collections whose changes are not followed
+   * @param leftOut collections that are not followed, with the number of changes up to which they are not
    * @throws the reason of the signal, or what following failed with
    */
-  async follow(supervisor: Supervisor, leftOut: ReadonlySet<string>): Promise<FollowEnd> {
+  async follow(supervisor: Supervisor, leftOut: ReadonlyMap<string, number>): Promise<FollowEnd> {
     const { config, lane, signal, onEvent } = this.#options;
     const news = new Announcements();
-    const turns = new Turns();
     const drains = new Drains({
       session: lane.session,
-      turns,
       changes: this.#changes,
       streamId: this.#row.streamId,
       filter: config.filter,
@@ -200,7 +213,7 @@ export class Follower {
     });
     await this.#reader.refresh();
     const status = new FollowStatus({
-      ...{ reader: this.#reader, drains, session: lane.session, turns, supervisor, onEvent },
+      ...{ reader: this.#reader, drains, session: lane.session, supervisor, onEvent },
       source: `${this.#options.database.name}.${describeSelection(config)}`,
       url: config.postgresUrl.reveal(),
     });
@@ -216,19 +229,22 @@ export class Follower {
         this.#reader.check();
         if (this.#reader.isCutOver) return { kind: 'cut-over' };
         const fresh = this.#reader.collections
-          .filter(({ collection, runId }) => runId === null && !leftOut.has(collection))
+          .filter(
+            ({ collection, runId }) =>
+              runId === null && this.changesOf(collection) > (leftOut.get(collection) ?? -1),
+          )
           .map(({ collection }) => collection);
         if (fresh.length > 0) return { kind: 'new', collections: fresh };
-        const errors = this.#endCollections(drains);
-        if (errors !== null) return { kind: 'ended', errors };
+        const failures = this.#endCollections(drains);
+        if (failures !== null) return { kind: 'ended', failures };
+        drains.isUrgent = this.#reader.isEnding;
         await drains.pump();
-        this.#reader.isPaused = drains.waiting.changes > maxJournal;
+        this.#reader.waiting = drains.waiting.changes;
         await status.tell();
         await news.next(tickMs);
       }
     } finally {
       this.#reader.listener = () => undefined;
-      this.#reader.isPaused = false;
       await drains.settle();
       for (const { handle } of drains.followed) handle.end();
     }
@@ -254,7 +270,7 @@ export class Follower {
     drains: Drains,
     supervisor: Supervisor,
     { collectionNo, collection, runId, endedBy }: ChangeReader['collections'][number],
-    leftOut: ReadonlySet<string>,
+    leftOut: ReadonlyMap<string, number>,
   ): Promise<void> {
     if (runId === null || leftOut.has(collection)) return;
     const { config, lane, database } = this.#options;
@@ -266,6 +282,7 @@ export class Follower {
     await lane.session.transaction((client) => prepareSlots(client, place));
     const followed = new Followed({
       ...{ source: `${database.name}.${collection}`, collection, runId, place },
+      identity: run.settings.collectionId,
       table: qualifiedName(plan),
     });
     followed.endedBy = endedBy;
@@ -275,9 +292,9 @@ export class Follower {
   }
 
   /** @returns null as long as there is one to follow */
-  #endCollections(drains: Drains): SourceChangedError[] | null {
+  #endCollections(drains: Drains): Failure[] | null {
     const { onEvent } = this.#options;
-    const errors: SourceChangedError[] = [];
+    const failures: Failure[] = [];
     for (const followed of drains.followed) {
       const { collectionNo } = followed.place;
       const known = this.#reader.collections.find((each) => each.collectionNo === collectionNo);
@@ -287,22 +304,13 @@ export class Follower {
         code: 'FOLLOWED_ENDED',
         fix: `the table ${followed.table} stays as it is; to copy what has the name now, say --restart.`,
       });
-      errors.push(error);
+      const failure = describeFailure(followed.source, error);
+      failures.push(failure);
       if (this.#told.has(collectionNo)) continue;
       this.#told.add(collectionNo);
-      const { message, fix, code, exitCode } = error;
-      onEvent({
-        kind: 'failed',
-        work: 'copy',
-        source: followed.source,
-        message,
-        fix,
-        code,
-        exitCode,
-        isAlone: true,
-      });
+      onEvent({ kind: 'failed', work: 'copy', ...failure, isAlone: true });
     }
-    return drains.followed.length > 0 && errors.length === drains.followed.length ? errors : null;
+    return drains.followed.length > 0 && failures.length === drains.followed.length ? failures : null;
   }
 }
 

@@ -74,7 +74,7 @@ export class MongoDatabase implements Database {
     return await openCollection(this.#client, {
       ...this.#options,
       ...{ collection, filter, scansForPages },
-      guarantee: new ReadGuarantee(after ?? this.#time),
+      guarantee: new ReadGuarantee(after ?? this.#time, after !== undefined),
       mayBeEmpty: after !== undefined,
     });
   }

@@ -16,11 +16,16 @@ export function fromTimestamp(timestamp: Timestamp): ClusterTime {
 
 export class ReadGuarantee {
   readonly #after: ClusterTime | null;
+  readonly #isRequired: boolean;
   #isGivenUp = false;
 
-  /** @param after null where the server has no cluster time: then nothing is promised */
-  constructor(after: ClusterTime | null) {
+  /**
+   * @param after null where the server has no cluster time: then nothing is promised
+   * @param isRequired what is read is kept in step by its changes: no change corrects what was rolled back, or was older
+   */
+  constructor(after: ClusterTime | null, isRequired = false) {
     this.#after = after;
+    this.#isRequired = isRequired;
   }
 
   get isGiven(): boolean {
@@ -32,11 +37,11 @@ export class ReadGuarantee {
     this.#isGivenUp = true;
   }
 
-  /** Of commands that read; undefined for the server's own. What the URL says of the level goes first. */
+  /** Of commands that read; undefined for the server's own. What the URL says of the level goes first, unless it is required. */
   readConcernOf({ readConcern }: Db): BSON.Document | undefined {
     const own = readConcern?.toJSON();
     if (this.#after === null || this.#isGivenUp) return own;
-    const level = String(own?.level ?? 'majority');
+    const level = this.#isRequired ? 'majority' : String(own?.level ?? 'majority');
     // The other levels take no time.
     if (level !== 'majority' && level !== 'local') return own;
     return { level, afterClusterTime: toTimestamp(this.#after) };

@@ -36,6 +36,8 @@ export class InFlight {
       this.batch = { ...this.batch, drain: { ...drain, isGivenUp: true } };
       return `the changed documents of slot ${drain.slot} end workers and are read again one by one`;
     }
+    // Documents that are gone end no worker: it is another thing that does.
+    if (documentCount === 0) return null;
     if (documentCount === 1) {
       this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
       return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;

@@ -158,8 +158,7 @@ export class Worker implements HostedWorker {
     if (failure !== undefined) throw failure;
     const startedAtMs = readMachineMs();
     const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
-    const encoded =
-      batch.deadly === undefined ? await this.#encode(batch, encoder) : refuseUnread(batch, batch.deadly);
+    const encoded = await this.#encode(batch, encoder);
     const transcodedAtMs = readMachineMs();
     const outcome = await task.perform(batch, encoded);
     const loadMs = readMachineMs() - transcodedAtMs;
@@ -183,6 +182,9 @@ export class Worker implements HostedWorker {
   }
 
   async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
+    if (batch.deadly !== undefined) return refuseUnread(batch, batch.deadly);
+    // Its documents come again one by one: whoever looks at them all together ends.
+    if (batch.drain?.isGivenUp === true) return { ...unread, documentCount: batch.documentCount };
     await reachFailpoint('worker-transcode', batch.bytes);
     const encoded = encoder.encodeBatch(batch.bytes);
     const { documentCount, deadLetters } = encoded;
@@ -220,13 +222,15 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
     column: null,
     detail: why,
   } as const;
-  return {
-    copy: Buffer.alloc(0),
-    documentCount: 1,
-    rowCount: 0,
-    deadLetters: [letter],
-    extra: [],
-    children: [],
-    hasLongKey: false,
-  };
+  return { ...unread, documentCount: 1, deadLetters: [letter] };
 }
+
+/** What is made of documents that nobody looks into. */
+const unread = {
+  copy: Buffer.alloc(0),
+  rowCount: 0,
+  deadLetters: [],
+  extra: [],
+  children: [],
+  hasLongKey: false,
+} as const;

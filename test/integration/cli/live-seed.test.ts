@@ -54,8 +54,9 @@ describe('npm run seed -- --live', () => {
     const events: { readonly kind: string; readonly collection: string }[] = [];
     const stream = sandbox.db.watch();
     stream.on('change', (event) => {
-      if ('ns' in event && 'coll' in event.ns)
-        {events.push({ kind: event.operationType, collection: event.ns.coll });}
+      if ('ns' in event && 'coll' in event.ns) {
+        events.push({ kind: event.operationType, collection: event.ns.coll });
+      }
     });
     try {
       // It is opened by the first of its commands, which `watch` does not wait for.
@@ -71,8 +72,9 @@ describe('npm run seed -- --live', () => {
         ['inserted', 0.2],
         ['updated', 0.6],
         ['deleted', 0.2],
-      ] as const)
-        {assert.ok(Math.abs(counts[kind] / 400 - share) < 0.08, `${kind}: ${counts[kind]} of 400`);}
+      ] as const) {
+        assert.ok(Math.abs(counts[kind] / 400 - share) < 0.08, `${kind}: ${counts[kind]} of 400`);
+      }
       const collection = sandbox.db.collection('users');
       assert.equal(await collection.countDocuments(), 500 + counts.inserted - counts.deleted);
       const count = (kind: string): number =>

@@ -110,8 +110,9 @@ describe('the live page of a job', () => {
       });
       const [row = []] = await cells(page);
       assert.equal(row[1], 'following');
-      for (const id of ['speed', 'lag', 'journal'])
-        {assert.equal(await page.evaluate(`document.getElementById('${id}').hidden`), false, id);}
+      for (const id of ['speed', 'lag', 'journal']) {
+        assert.equal(await page.evaluate(`document.getElementById('${id}').hidden`), false, id);
+      }
       assert.equal(await text(page, 'state'), 'caught up');
       assert.equal(await text(page, 'more-workers'), '2 of 2 live');
 
@@ -130,8 +131,9 @@ describe('the live page of a job', () => {
     await job.until('following');
     const { next } = await watchEvents(`${url}events`);
     let state: LiveState | undefined;
-    while (state?.following == null)
-      {state = JSON.parse((await next())?.data ?? assert.fail('it ended')) as LiveState;}
+    while (state?.following == null) {
+      state = JSON.parse((await next())?.data ?? assert.fail('it ended')) as LiveState;
+    }
     assert.match(state.following.source, /\.numbers$/);
     assert.deepEqual(state.following.obstacles, []);
     assert.ok(state.collections.some(({ state: one }) => one === 'following'));

@@ -63,6 +63,31 @@ describe('a session', () => {
     return rowCount === 1;
   }
 
+  it('does what it is asked for at the same time in turn, each in a transaction of its own', async (t) => {
+    const { session, proxy, prepared } = await open(t);
+    const readTransaction = async (client: pg.Client): Promise<string> => {
+      const { rows } = await client.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id');
+      return rows[0]?.id ?? '';
+    };
+    const works = Array.from({ length: 5 }, (_, n) =>
+      session.transaction(async (client) => {
+        const before = await readTransaction(client);
+        await client.query('INSERT INTO lines VALUES ($1)', [`${n}`]);
+        if (n === 3) throw new Error('of one of them');
+        assert.equal(await readTransaction(client), before);
+        return before;
+      }),
+    );
+    const results = await Promise.allSettled(works);
+    const ids = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    assert.equal(new Set(ids).size, 4);
+    assert.deepEqual(await readLines(), ['0', '1', '2', '4']);
+    // A break is one break, whoever asks.
+    proxy.cut();
+    await Promise.all([1, 2, 3].map(() => session.run(readTransaction)));
+    assert.equal(prepared.length, 2);
+  });
+
   it('connects again when the connection broke while nothing was done', async (t) => {
     const { session, lost, prepared } = await open(t);
     const former = session.pid;

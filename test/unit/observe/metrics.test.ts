@@ -89,8 +89,9 @@ describe('metrics', () => {
 
   it('tell of following, each total as it is, and what is not known not at all', async () => {
     const metrics = new CollectedMetrics();
-    for (const name of ['lag_seconds', 'can_cut_over', 'journal_rows', 'oldest_change_seconds'])
-      {assert.ok(Number.isNaN(await read(metrics, name)), `${name} has no value before anything is followed`);}
+    for (const name of ['lag_seconds', 'can_cut_over', 'journal_rows', 'oldest_change_seconds']) {
+      assert.ok(Number.isNaN(await read(metrics, name)), `${name} has no value before anything is followed`);
+    }
     const users = followed(source, { inserted: 3, updated: 5, deleted: 2 });
     const behind = {
       lagMs: 12_000,

@@ -35,8 +35,9 @@ export interface MongoChangeStreamOptions extends ReadRetry {
 }
 
 const fatalStream = 280;
+const invalidToken = 260;
 /** Names differ by version: ChangeStreamHistoryLost, InvalidResumeToken, and before 4.2 the code of an assertion. */
-const lostHistory = new Set([286, 260, 40576]);
+const lostHistory = new Set([286, invalidToken, 40576]);
 
 export class MongoChangeStream implements ChangeStream {
   readonly #db: Db;
@@ -49,6 +50,8 @@ export class MongoChangeStream implements ChangeStream {
   /** The first batch of a stream that was opened, when it had something to tell. */
   #first: RawChanges | null = null;
   #serverTime: ClusterTime = 0n;
+  /** It goes on at the time of the position, which the server does not find. */
+  #isByTime = false;
 
   constructor(db: Db, options: MongoChangeStreamOptions, from: StreamPosition | null) {
     this.#db = db;
@@ -64,15 +67,16 @@ export class MongoChangeStream implements ChangeStream {
 
   /** Shows whether there are change streams, and the right to them. */
   async open(): Promise<void> {
-    await this.#insist(() => this.#open());
+    await this.#insist(() => this.#orByTime(() => this.#open()));
   }
 
   async next(): Promise<ChangeReply> {
     const { documents, collections, position } = await this.#insist(async () => {
       await reachFailpoint('primary-reads-changes');
-      return await this.#read();
+      return await this.#orByTime(() => this.#read());
     });
     this.#position = position;
+    this.#isByTime = false;
     const { wanted, excluded } = this.#options;
     const isFollowed = (name: string | null): boolean => name !== null && isChosen(name, wanted, excluded);
     return {
@@ -124,15 +128,42 @@ export class MongoChangeStream implements ChangeStream {
     await this.close();
   }
 
-  async #open(resume: 'resumeAfter' | 'startAfter' = 'resumeAfter'): Promise<void> {
+  /** The position may be one of another pipeline, which shows with the first reply. To read a second again is harmless. */
+  async #orByTime<T>(read: () => Promise<T>): Promise<T> {
     try {
-      await this.#openAt(this.#position === null ? {} : rawField(resume, asObject(this.#position.token)));
+      return await read();
     } catch (error) {
-      if (this.#position === null || !hasCode(error, fatalStream)) throw error;
-      // The position is of another pipeline. To read a second again is harmless.
-      const time = (this.#position.time >> 32n) << 32n;
-      await this.#openAt({ startAtOperationTime: toTimestamp(time) });
+      if (this.#position === null || this.#isByTime || !hasCode(error, fatalStream)) throw error;
+      this.#isByTime = true;
+      this.#forget();
+      return await read();
     }
+  }
+
+  async #open(resume: 'resumeAfter' | 'startAfter' = 'resumeAfter'): Promise<void> {
+    const position = this.#position;
+    if (position === null) {
+      await this.#openAt({});
+    } else if (this.#isByTime) {
+      await this.#openAt({ startAtOperationTime: toTimestamp((position.time >> 32n) << 32n) });
+    } else {
+      await this.#resume(resume, position);
+    }
+  }
+
+  async #resume(how: 'resumeAfter' | 'startAfter', position: StreamPosition): Promise<void> {
+    try {
+      await this.#openAt(rawField(how, asObject(position.token)));
+    } catch (error) {
+      // That of a stream which was closed is such a token; not all servers know `startAfter`.
+      if (how === 'startAfter' || !hasCode(error, invalidToken)) throw error;
+      await this.#resume('startAfter', position);
+    }
+  }
+
+  #forget(): void {
+    this.#cursorId = null;
+    this.#first = null;
   }
 
   async #openAt(start: BSON.Document): Promise<void> {
@@ -184,8 +215,7 @@ export class MongoChangeStream implements ChangeStream {
         try {
           return await read();
         } catch (error) {
-          this.#cursorId = null;
-          this.#first = null;
+          this.#forget();
           throw error;
         }
       }, this.#options);

@@ -3,9 +3,10 @@
 import { Timestamp, type BSON, type Db, type Long, type MongoClient } from 'mongodb';
 import { arrayOf, asObject, buildDocument, objectOf } from '../../../bson/build.ts';
 import { narrow } from '../../../bson/filter.ts';
-import type { Changes, ChangeStream, StreamPosition } from '../../changes.ts';
+import type { Changes, ChangeStream, ChangingCollection, StreamPosition } from '../../changes.ts';
 import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
+import { CollectionIdentity } from '../collection-identity.ts';
 import { readBatch } from '../documents.ts';
 import { readId } from '../id-brackets.ts';
 import { retryRead, type ReadRetry } from '../retry-read.ts';
@@ -23,12 +24,15 @@ export interface MongoChangesOptions extends ReadRetry {
 export class MongoChanges implements Changes {
   readonly #client: MongoClient;
   readonly #db: Db;
+  /** No other member tells at once that a collection is gone. */
+  readonly #primary: Db;
   readonly #options: MongoChangesOptions;
   readonly #watch: AnswerWatch;
 
   constructor(client: MongoClient, options: MongoChangesOptions) {
     this.#client = client;
     this.#db = client.db(options.db);
+    this.#primary = client.db(options.db, { readPreference: 'primary' });
     this.#options = options;
     this.#watch = AnswerWatch.of(client);
   }
@@ -43,7 +47,7 @@ export class MongoChanges implements Changes {
   }
 
   readCurrent(
-    collection: string,
+    { collection, identity }: ChangingCollection,
     ids: readonly Uint8Array[],
     after: ClusterTime,
     filter?: Uint8Array,
@@ -59,6 +63,8 @@ export class MongoChanges implements Changes {
       // The cursor of many small documents is at its end with the first answer, and needs no session of its own.
       const { cursor } = (await this.#command(find)) as { cursor: Uint8Array };
       const cursorId = cursorIdOf(cursor);
+      // Afterwards: what was read before it was dropped is of it.
+      await new CollectionIdentity(this.#primary, collection, identity).requireSame();
       if (cursorId.isZero()) return readBatch(cursor);
       // An answer ends at 16 MB, and what is not in it would look deleted.
       await this.#kill(collection, cursorId);

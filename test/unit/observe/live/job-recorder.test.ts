@@ -133,8 +133,9 @@ describe('JobRecorder', () => {
 
   it('shows no more than a page can hold, and what goes on before what is done', () => {
     const { recorder } = create();
-    for (let number = 0; number < 150; number++)
-      {recorder.onEvent({ kind: 'skipped', source: `school.c${number}`, reason: 'it is empty' });}
+    for (let number = 0; number < 150; number++) {
+      recorder.onEvent({ kind: 'skipped', source: `school.c${number}`, reason: 'it is empty' });
+    }
     recorder.onEvent(started);
     const { collections, moreCollections } = recorder.read();
     assert.equal(collections.length, 100);

@@ -85,18 +85,20 @@ describe('the live page', () => {
     const { live } = await serve(t);
     const { port } = new URL(live.url);
     for (const path of ['', 'events']) {
-      for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1'])
-        {assert.equal(
+      for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1']) {
+        assert.equal(
           (await ask(`${live.url}${path}`, { host })).response.statusCode,
           421,
           `${path} of ${host}`,
-        );}
-      for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, '[::1]:80', 'LOCALHOST'])
-        {assert.equal(
+        );
+      }
+      for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, '[::1]:80', 'LOCALHOST']) {
+        assert.equal(
           (await ask(`${live.url}${path}`, { host })).response.statusCode,
           200,
           `${path} of ${host}`,
-        );}
+        );
+      }
     }
     const metrics = await ask(`${live.url}metrics`, { host: 'prometheus.example' });
     assert.equal(metrics.response.statusCode, 200, 'a scraper may come by any name');
@@ -138,8 +140,9 @@ describe('the live page', () => {
     { timeout: 60_000 },
     async (t) => {
       const { live, clock, end } = await serve(t);
-      for (let number = 0; number < 20; number++)
-        {live.onEvent?.({ kind: 'notice', message: 'x'.repeat(5_000) });}
+      for (let number = 0; number < 20; number++) {
+        live.onEvent?.({ kind: 'notice', message: 'x'.repeat(5_000) });
+      }
       const socket = connect(Number(new URL(live.url).port), '127.0.0.1');
       cleanUp(t, () => socket.destroy());
       await once(socket, 'connect');
@@ -167,8 +170,9 @@ describe('the live page', () => {
     const { live, clock, end } = await serve(t);
     const { response } = await watchEvents(`${live.url}events`);
     response.pause();
-    for (let number = 0; number < 20; number++)
-      {live.onEvent?.({ kind: 'notice', message: 'x'.repeat(1_000_000) });}
+    for (let number = 0; number < 20; number++) {
+      live.onEvent?.({ kind: 'notice', message: 'x'.repeat(1_000_000) });
+    }
     clock.pass(1_000);
     await end('');
     assert.ok(clock.isIdle, 'no more is sent');

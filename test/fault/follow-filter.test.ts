@@ -1,0 +1,45 @@
+/** A document that leaves FILTER leaves the table, whatever its change was; one that enters it comes. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ExitCode } from '../../src/common/errors.ts';
+import { assertEqualTable } from '../support/compare.ts';
+import { assertCode, documentsOf } from '../support/fault.ts';
+import { inline, setFollowScene } from '../support/follow-scene.ts';
+
+describe('a filter, while changes are followed,', () => {
+  it('is left and entered', async (t) => {
+    const scene = await setFollowScene(t);
+    const { collection } = scene;
+    const env = { ...inline, FILTER: '{"even": true}' };
+    const following = scene.follow(env);
+    await following.until('following');
+    await collection.updateMany({ _id: { $lt: 10 as never } }, { $set: { even: false } });
+    await collection.updateMany({ _id: { $gte: 10 as never, $lt: 20 as never } }, { $set: { even: true } });
+    await collection.updateMany(
+      { _id: { $gte: 20 as never, $lt: 40 as never } },
+      { $set: { text: 'either' } },
+    );
+    await collection.replaceOne({ _id: 40 as never }, { text: 'without the field' });
+    await collection.insertMany(documentsOf(10, 1_000));
+    // In and out again, before anybody looks, or after.
+    await collection.updateOne({ _id: 51 as never }, { $set: { even: true } });
+    await collection.updateOne({ _id: 51 as never }, { $set: { even: false } });
+    await scene.untilMerged(following);
+    // By MongoDB alone: the documents that match, in a collection of their own.
+    const matching = await collection.find({ even: true }).toArray();
+    await scene.otherCollection('matching').insertMany(matching);
+    await assertEqualTable(scene.otherCollection('matching'), scene.client, 'things');
+    await following.stop();
+    assertCode(await scene.run(env, 'verify'), ExitCode.ok);
+  });
+
+  it('that asks for the time is refused: a document that leaves it so makes no change', async (t) => {
+    const scene = await setFollowScene(t, 10);
+    const filter = '{"$expr": {"$lt": ["$until", "$$NOW"]}}';
+    const { code, stderr } = await scene.follow({ ...inline, FILTER: filter }).result;
+    assert.equal(code, ExitCode.usage, stderr);
+    assert.match(stderr, /FILTER asks for the time \(\$\$NOW\)/);
+    assert.deepEqual(await scene.query("SELECT FROM pg_namespace WHERE nspname = 'mongo2pg'"), []);
+  });
+});

@@ -1,0 +1,98 @@
+/** Two things that a replica set may do and that no error tells: a read of an older state, and a write that is taken back. */
+
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { cleanUp } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { documentsOf } from '../support/fault.ts';
+import {
+  inline,
+  setFollowSceneOn,
+  startLyingMongo,
+  type FollowScene,
+  type LyingMongo,
+} from '../support/follow-scene.ts';
+
+describe('what is followed', () => {
+  let mongo: LyingMongo;
+  before(async () => {
+    mongo = await startLyingMongo();
+  });
+  after(() => mongo.close());
+
+  /** @returns what ends the lie */
+  async function lie(
+    t: TestContext,
+    scene: FollowScene,
+    name: 'staleReads' | 'rolledBackWrites',
+  ): Promise<() => Promise<void>> {
+    const end = (): Promise<void> => mongo.setFailPoint(name, 'off');
+    cleanUp(t, end);
+    await mongo.setFailPoint(name, 'alwaysOn', { namespace: scene.collection.namespace });
+    return end;
+  }
+
+  /** Of each kind, by which a row would be wrong, missing, or too much. */
+  async function write(scene: FollowScene, text: string): Promise<void> {
+    await scene.collection.updateMany({ _id: { $lt: 20 as never } }, { $set: { text } });
+    await scene.collection.deleteMany({ _id: { $gte: 20 as never, $lt: 30 as never } });
+    await scene.collection.insertMany(documentsOf(20, 10_000));
+  }
+
+  it('is read as of the change or later, by a member that is behind as well', async (t) => {
+    const scene = await setFollowSceneOn(t, mongo.url);
+    const following = scene.follow(inline);
+    await following.until('following');
+    const end = await lie(t, scene, 'staleReads');
+    await write(scene, 'changed');
+    await scene.untilMerged(following);
+    await end();
+    await scene.assertEqual();
+    await following.stop();
+  });
+
+  it('is copied as of the start of its changes or later', async (t) => {
+    const scene = await setFollowSceneOn(t, mongo.url);
+    const end = await lie(t, scene, 'staleReads');
+    await write(scene, 'changed before the start');
+    const following = scene.follow(inline);
+    await following.until('following');
+    await scene.untilMerged(following);
+    await end();
+    await scene.assertEqual();
+    await following.stop();
+  });
+
+  for (const level of ['', 'local']) {
+    const named = level === '' ? '' : `, also with readConcernLevel=${level} in the URL`;
+    it(`is copied without what is rolled back later${named}`, async (t) => {
+      const scene = await setFollowSceneOn(t, mongo.url);
+      const end = await lie(t, scene, 'rolledBackWrites');
+      await write(scene, 'seen by one member');
+      const url = new URL(mongo.url);
+      if (level !== '') url.searchParams.set('readConcernLevel', level);
+      const following = scene.follow({ ...inline, MONGO_URL: url.href });
+      await following.until('following');
+      await end();
+      await scene.untilMerged(following);
+      await scene.assertEqual();
+      await following.stop();
+    });
+  }
+
+  it('is merged without what is rolled back later', async (t) => {
+    const scene = await setFollowSceneOn(t, mongo.url);
+    const failpoints = await setFailpoints(t, { 'primary-before-drain': 'pausex*' });
+    const following = scene.follow({ ...inline, ...failpoints.env });
+    await following.until('following');
+    await write(scene, 'seen by all');
+    await failpoints.waitUntilFired('primary-before-drain');
+    const end = await lie(t, scene, 'rolledBackWrites');
+    await write(scene, 'seen by one member').catch(() => undefined);
+    await scene.collection.updateMany({ _id: { $gte: 10_000 as never } }, { $set: { text: 'lost' } });
+    await failpoints.resume('primary-before-drain');
+    await scene.untilMerged(following);
+    await end();
+    await scene.assertEqual();
+    await following.stop();
+  });
+});

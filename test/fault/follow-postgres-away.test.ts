@@ -1,0 +1,136 @@
+/** PostgreSQL restarts, crashes and takes back what was acked, or breaks connections, while changes are merged. */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { BSON } from 'mongodb';
+import { createClient } from '../support/date-style.ts';
+import { assertEqualTable } from '../support/compare.ts';
+import { waitUntil } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { documentsOf } from '../support/fault.ts';
+import { untilMerged } from '../support/follow.ts';
+import { inline, setFollowScene, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
+import {
+  startPrivatePostgres,
+  type PostgresStopMode,
+  type PrivateServer,
+} from '../support/private-servers.ts';
+import { mongoUrl } from '../support/servers.ts';
+
+/** Whose change comes alone, so that it is the first of its reply. */
+const lastId = 77_777;
+const lastHex = Buffer.from(BSON.serialize({ _id: lastId })).toString('hex');
+
+async function write(scene: FollowScene, round: number): Promise<void> {
+  await scene.collection.insertMany(documentsOf(100, 10_000 + 1_000 * round));
+  await scene.collection.updateMany({ even: true }, { $set: { text: `round ${round}` } });
+  await scene.collection.deleteMany({ _id: { $gte: (10 * round) as never, $lt: (10 * round + 5) as never } });
+}
+
+describe('PostgreSQL, while changes are followed,', () => {
+  let postgres: PrivateServer<PostgresStopMode>;
+  before(async () => {
+    postgres = await startPrivatePostgres();
+  });
+  after(() => postgres.remove());
+
+  it('crashes and takes back drains that were acked: they are done again', async (t) => {
+    const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
+    // Nothing goes to disk by itself for a while, so that asynchronous commits are lost for certain.
+    await scene.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
+    await scene.query("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
+    await scene.query('SELECT pg_reload_conf()');
+    const failpoints = await setFailpoints(t, {
+      'primary-before-drain': 'pausex*',
+      'primary-after-drain': 'pausex*',
+      // Whatever it commits would take the drains before it to the disk.
+      'primary-before-journal': `pause?${lastHex}`,
+    });
+    const following = scene.follow({ ...inline, ...failpoints.env });
+    await following.until('following');
+    await scene.collection.updateOne({ _id: 5 as never }, { $set: { text: 'taken back once' } });
+    await failpoints.waitUntilFired('primary-before-drain');
+    await scene.collection.insertOne({ _id: lastId as never, text: 'last', even: false });
+    await failpoints.waitUntilFired('primary-before-journal');
+    await failpoints.resume('primary-before-drain');
+    await failpoints.waitUntilFired('primary-after-drain');
+    const waiting = 'SELECT count(*)::int AS count FROM mongo2pg.changes';
+    assert.deepEqual(await scene.query(waiting), [{ count: 0 }], 'the drain is committed');
+    await postgres.restart('immediate');
+    const fresh = createClient(postgres.url);
+    await fresh.connect();
+    assert.deepEqual((await fresh.query(waiting)).rows, [{ count: 1 }], 'its commit was taken back');
+    await failpoints.resume('primary-after-drain');
+    await failpoints.resume('primary-before-journal');
+    await untilMerged({ db: scene.db, client: fresh }, following);
+    await assertEqualTable(scene.collection, fresh, 'things');
+    await following.stop();
+    await fresh.query('ALTER SYSTEM RESET ALL');
+    await fresh.end();
+  });
+
+  for (const mode of ['fast', 'immediate'] as const) {
+    it(`restarts (${mode}) in the middle of merges and of the journal`, async (t) => {
+      const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
+      const failpoints = await setFailpoints(t, {
+        'worker-in-merge': 'pause@3x*',
+        'primary-before-journal': `pause?${lastHex}`,
+      });
+      const following = scene.follow(failpoints.env);
+      await following.until('following');
+      await write(scene, 1);
+      await failpoints.waitUntilFired('worker-in-merge');
+      await scene.collection.insertOne({ _id: lastId as never, text: 'last', even: false });
+      await failpoints.waitUntilFired('primary-before-journal');
+      await postgres.restart(mode);
+      await failpoints.resume('worker-in-merge');
+      await failpoints.resume('primary-before-journal');
+      await write(scene, 2);
+      const fresh = createClient(postgres.url);
+      await fresh.connect();
+      await untilMerged({ db: scene.db, client: fresh }, following);
+      await assertEqualTable(scene.collection, fresh, 'things');
+      await fresh.end();
+      await following.stop();
+    });
+  }
+
+  it('ends connections, of the reader, the drains and the workers, again and again', async (t) => {
+    const scene = await setFollowScene(t);
+    const following = scene.follow();
+    await following.until('following');
+    for (let round = 1; round <= 5; round++) {
+      await write(scene, round);
+      await scene.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+      );
+    }
+    await scene.untilMerged(following);
+    await scene.assertEqual();
+    await following.stop();
+  });
+
+  it('ends the connection of the reader while it writes down a collection that is new', async (t) => {
+    const scene = await setFollowScene(t);
+    const following = scene.follow({ ...inline, MONGO_COLLECTION: 'things,others*' });
+    await following.until('following');
+    // The reader has given the new collection a number, and gets no further.
+    await scene.query('BEGIN; LOCK TABLE mongo2pg.changes IN EXCLUSIVE MODE');
+    await scene.otherCollection('others').insertMany(documentsOf(100));
+    await waitUntil('the reader waits for the journal', async () => {
+      await scene.query('SELECT pg_stat_clear_snapshot()');
+      const sessions = await scene.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name = 'mongo2pg changes' AND datname = current_database()
+            AND wait_event_type = 'Lock' AND query LIKE 'COPY mongo2pg.changes%'`,
+      );
+      return sessions.length > 0;
+    });
+    await scene.query('COMMIT');
+    await scene.otherCollection('others').updateMany({ even: true }, { $set: { text: 'changed' } });
+    await scene.untilMerged(following);
+    await assertEqualTable(scene.otherCollection('others'), scene.client, 'others');
+    await following.stop();
+  });
+});

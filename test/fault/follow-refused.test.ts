@@ -1,0 +1,74 @@
+/** Servers that have no change stream, or not for this user: said before anything is written. */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ExitCode } from '../../src/common/errors.ts';
+import { cleanUp } from '../support/embedded.ts';
+import {
+  inline,
+  setFollowSceneOn,
+  startLyingMongo,
+  type FollowScene,
+  type LyingMongo,
+} from '../support/follow-scene.ts';
+
+async function requireRefused(scene: FollowScene, code: string, message: RegExp): Promise<void> {
+  const following = scene.follow(inline);
+  const result = await following.result;
+  assert.equal(result.code, ExitCode.source, result.stderr);
+  assert.match(result.stderr, message);
+  assert.match(result.stdout, new RegExp(`"code":"${code}"`));
+  const written = await scene.query(
+    "SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'mongo2pg'))",
+  );
+  assert.deepEqual(written, [], 'nothing is written');
+}
+
+describe('a server that cannot be followed', () => {
+  let mongo: LyingMongo;
+  before(async () => {
+    mongo = await startLyingMongo();
+  });
+  after(() => mongo.close());
+
+  it('as it is no replica set: told how it becomes one', async (t) => {
+    const standalone = await startLyingMongo({ replicaSet: null });
+    cleanUp(t, () => standalone.close());
+    const scene = await setFollowSceneOn(t, standalone.url, { count: 20 });
+    await requireRefused(
+      scene,
+      'CHANGE_STREAMS_MISSING',
+      /a standalone mongod becomes a replica set of one by/,
+    );
+    const { code, stderr } = await scene.run(inline);
+    assert.equal(code, 0, `it can be copied: ${stderr}`);
+    await scene.assertEqual();
+  });
+
+  // What FerretDB, Cosmos DB and DocumentDB answer with, by version.
+  for (const errorCode of [59, 115, 238, 40324, 16436]) {
+    it(`as it does not know change streams (${errorCode})`, async (t) => {
+      const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
+      cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
+      const data = { failCommands: ['aggregate'], errorCode, appName: 'mongo2pg' };
+      await mongo.setFailPoint('failCommand', 'alwaysOn', data);
+      await requireRefused(
+        scene,
+        'CHANGE_STREAMS_MISSING',
+        /this server has no change streams: .*without --follow/,
+      );
+    });
+  }
+
+  it('by this user', async (t) => {
+    const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
+    cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
+    const data = { failCommands: ['aggregate'], errorCode: 13, appName: 'mongo2pg' };
+    await mongo.setFailPoint('failCommand', 'alwaysOn', data);
+    await requireRefused(
+      scene,
+      'CHANGE_STREAM_RIGHTS',
+      /must not read the change stream.*grant the user the role `read`/,
+    );
+  });
+});

@@ -1,0 +1,58 @@
+/** What a process must not write any more that another has overtaken, wherever it was. */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type pg from 'pg';
+import { prepareSlots } from '../../../src/postgres/follow/journal.ts';
+import { removeSurplus } from '../../../src/postgres/follow/surplus.ts';
+import {
+  addStreamCollections,
+  advanceStream,
+  openStream,
+  StreamEndedError,
+  takeOverStream,
+} from '../../../src/postgres/ledger/streams.ts';
+import { createSandbox, type Sandbox } from '../../support/servers.ts';
+
+describe('a process that was overtaken', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+  });
+  after(() => sandbox.remove());
+
+  async function transact<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const { client } = sandbox;
+    await client.query('BEGIN');
+    try {
+      return await work(client);
+    } finally {
+      await client.query('COMMIT');
+    }
+  }
+
+  it('does not prepare slots, delete rows, or take the position on', async () => {
+    const request = { sourceDb: 'shop', schema: 'public', selection: 'things' };
+    const position = { token: Buffer.from('a position'), time: 5n };
+    const { streamId } = await transact((client) => openStream(client, request, position, false));
+    await transact((client) => addStreamCollections(client, streamId, ['things']));
+    const epochs: number[] = [];
+    for (let n = 0; n < 2; n++) epochs.push(await transact((client) => takeOverStream(client, streamId)));
+    const [old = 0, current = 0] = epochs;
+    const place = { streamId, collectionNo: 1 };
+    await transact((client) => prepareSlots(client, { ...place, epoch: current }));
+    const plan = { collection: 'things', schema: 'public', table: 'things', columns: [], extraColumn: null };
+    const advance = { position, serverTime: 6n, oldestTime: null, events: {} };
+    for (const write of [
+      (client: pg.Client) => prepareSlots(client, { ...place, epoch: old }),
+      (client: pg.Client) => removeSurplus(client, { ...place, epoch: old }, plan, '1'),
+      (client: pg.Client) => advanceStream(client, { streamId, epoch: old }, advance),
+    ]) {
+      await assert.rejects(transact<unknown>(write), StreamEndedError);
+    }
+    const { rows } = await sandbox.client.query<{ epoch: number; count: number }>(
+      'SELECT epoch, count(*)::int AS count FROM mongo2pg.slots GROUP BY 1',
+    );
+    assert.deepEqual(rows, [{ epoch: current, count: 64 }]);
+  });
+});

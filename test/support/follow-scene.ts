@@ -1,0 +1,81 @@
+/** What fault tests of following share: a scene whose collection is followed, and a MongoDB whose fail points are its own. */
+
+import type { TestContext } from 'node:test';
+import { MongoClient, type Document } from 'mongodb';
+import { startMongoServer, type MongoServer } from '../../packages/trial-servers/src/mongo/server.ts';
+import { cleanUp } from './embedded.ts';
+import { killInTime, setScene, setSceneOn, type Scene } from './fault.ts';
+import { startFollowing, untilMerged, type Following } from './follow.ts';
+import { createSandbox } from './servers.ts';
+
+export interface FollowScene extends Scene {
+  /** Starts the command with --follow; one that hangs ends its test. */
+  follow(env?: Readonly<Record<string, string>>, ...args: string[]): Following;
+  /** Until all that was written by now is in the tables. @param following it must go on meanwhile */
+  untilMerged(following?: Following): Promise<void>;
+}
+
+/** One that is followed by for all of a test. */
+const limitMs = 180_000;
+
+/** Where the pool is not the subject. */
+export const inline = { CLUSTER_IMPLEMENTATION: 'inline', CLUSTER_SIZE: '1' } as const;
+
+/** On the servers that all tests share. */
+export async function setFollowScene(t: TestContext, count = 500): Promise<FollowScene> {
+  return withFollowing(t, await setScene(t, count));
+}
+
+/** On a MongoDB of the test's own. */
+export async function setFollowSceneOn(
+  t: TestContext,
+  mongoUrl: string,
+  { count = 500, postgresUrl }: { readonly count?: number; readonly postgresUrl?: string } = {},
+): Promise<FollowScene> {
+  if (postgresUrl !== undefined) {
+    return withFollowing(t, await setSceneOn(t, { mongoUrl, postgresUrl }, count));
+  }
+  const sandbox = await createSandbox();
+  cleanUp(t, () => sandbox.remove());
+  return withFollowing(t, await setSceneOn(t, { mongoUrl, postgresUrl: sandbox.postgresUrl }, count));
+}
+
+function withFollowing(t: TestContext, scene: Scene): FollowScene {
+  return {
+    ...scene,
+    follow: (env = {}, ...args) => {
+      const following = startFollowing({ ...scene.env, ...env }, args);
+      killInTime(t, following.process, limitMs);
+      return following;
+    },
+    untilMerged: (following) => untilMerged(scene, following),
+  };
+}
+
+/** The embedded MongoDB, in the process of the test. */
+export interface LyingMongo {
+  readonly url: string;
+  /** @param mode `off` ends it */
+  setFailPoint(name: string, mode: Document | 'alwaysOn' | 'off', data?: Document): Promise<void>;
+  admin(command: Document): Promise<Document>;
+  close(): Promise<void>;
+}
+
+export async function startLyingMongo(
+  options: Parameters<typeof startMongoServer>[0] = {},
+): Promise<LyingMongo> {
+  const server: MongoServer = await startMongoServer(options);
+  const client = await MongoClient.connect(server.url);
+  const admin = (command: Document): Promise<Document> => client.db('admin').command(command);
+  return {
+    url: server.url,
+    setFailPoint: async (configureFailPoint, mode, data) => {
+      await admin({ configureFailPoint, mode, ...(data === undefined ? {} : { data }) });
+    },
+    admin,
+    close: async () => {
+      await client.close();
+      await server.close();
+    },
+  };
+}
