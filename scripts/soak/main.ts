@@ -3,6 +3,9 @@
  * compared with the collection.
  *
  *   npm run soak -- --runs 200 --seed 42
+ *   npm run soak -- --follow
+ *
+ * With --follow a writer changes the documents meanwhile, and the run is cut over in the end.
  */
 
 import { parseArgs } from 'node:util';
@@ -15,12 +18,14 @@ import { startPrivateMongo, startPrivatePostgres } from '../../test/support/priv
 import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { faultKinds, faults, isAboutWorkers, signal, type FaultKind, type Scene } from './faults.ts';
 import { createRandom, type Random } from '../random.ts';
+import { soakFollowing } from './follow.ts';
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '3600' },
+    follow: { type: 'boolean', default: false },
     /** Each run has one of them, at random. */
     pools: { type: 'string', default: clusterImplementations.join(',') },
   },
@@ -50,7 +55,9 @@ try {
     const startedMs = performance.now();
     const log: string[] = [];
     try {
-      await soakOnce(index, createRandom(seed * 10_000 + index), log);
+      const random = createRandom(seed * 10_000 + index);
+      if (values.follow) await soakFollow(index, random, log);
+      else await soakOnce(index, random, log);
       finished++;
     } catch (error) {
       failed++;
@@ -65,6 +72,16 @@ try {
 for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}`);
 console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+async function soakFollow(index: number, random: Random, log: string[]): Promise<void> {
+  await soakFollowing(scene, random, log, {
+    name: `follow_${seed}_${index}`,
+    pool: random.pick(values.pools.split(',')),
+    onFault: (kind) => {
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    },
+  });
+}
 
 async function soakOnce(index: number, random: Random, log: string[]): Promise<void> {
   const name = `soak_${index}`;

@@ -49,7 +49,7 @@ describe('MongoDB', () => {
     await isCut;
     const run = await running;
     assertCode(run, 0);
-    assert.match(run.notices, /MongoDB is tried again/);
+    assert.match(run.notices, /retrying MongoDB/);
     await scene.assertEqual();
   });
 

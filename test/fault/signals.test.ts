@@ -42,7 +42,7 @@ describe('a signal', () => {
       if (event.kind === 'started') process.kill(-(running.process.pid ?? 0), 'SIGTERM');
     });
     assertCode(stopped, 143);
-    assert.doesNotMatch(stopped.notices, /another is started/);
+    assert.doesNotMatch(stopped.notices, /a replacement is started/);
     assertCode(await scene.run(), 0);
     await scene.assertEqual();
   });

@@ -222,7 +222,7 @@ describe('the collection of a run', () => {
     assertCode(away, ExitCode.source);
     assert.match(
       away.stderr,
-      /has no collection \w+\.things, and run 1 .* is not finished — with the documents/,
+      /has no collection \w+\.things, and run 1 .* is not finished — with its original documents/,
     );
     await scene.otherCollection('elsewhere').rename(collectionName);
     assertCode(await scene.run(), 0);

@@ -14,7 +14,7 @@ it(
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'exit@5' });
     const run = await scene.run(failpoints.env);
     assertCode(run, 0);
-    assert.match(run.notices, /ended with exit code 0; another is started/);
+    assert.match(run.notices, /ended with exit code 0; a replacement is started/);
     await scene.assertEqual();
   },
 );

@@ -40,7 +40,7 @@ describe('a worker killed in the middle of a run', () => {
     }
     const { code, stderr } = await run.result;
     assert.equal(code, 0, stderr);
-    assert.match(notices.join('\n'), /worker \d+ ended by SIGKILL; another is started/);
+    assert.match(notices.join('\n'), /worker \d+ ended by SIGKILL; a replacement is started/);
     const { rows } = await sandbox.client.query<{ _id: number; text: string }>(
       'SELECT _id, text FROM texts ORDER BY _id',
     );

@@ -213,7 +213,7 @@ describe('npm run verify', () => {
     const env = { ...failpoints.env, ITEMS_PER_PAGE: '1500', CLUSTER_IMPLEMENTATION: pool };
     const { code, stdout, stderr } = await run(['verify'], env);
     assert.equal(code, ExitCode.ok, stderr);
-    assert.match(stderr, /another is started/);
+    assert.match(stderr, /a replacement is started/);
     assert.match(stdout, /compared 30,001 = equal 30,000 \+ dead-lettered 1 /);
   });
 

@@ -367,7 +367,7 @@ describe('embedded Postgres', { timeout: 180_000 }, () => {
     { skip: !isRoot && 'only root has to run Postgres as another user' },
     async (t) => {
       const closed = await makeDirectory(t, 0o700);
-      for (const name of ['src', 'test/support']) {
+      for (const name of ['src', 'packages/trial-servers/src', 'test/support']) {
         await cp(join(distDir, name), join(closed, 'dist', name), { recursive: true });
       }
       await cp(join(packageDir, 'package.json'), join(closed, 'package.json'));
