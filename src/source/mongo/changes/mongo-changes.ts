@@ -76,7 +76,7 @@ export class MongoChanges implements Changes {
     return this.#insist(async () => {
       // A majority read of nothing: its answer has the time of what a majority has.
       const reply = await this.#command({
-        find: '$cmd.mongo2pg',
+        find: 'mongo2pg',
         limit: 1,
         singleBatch: true,
         readConcern: { level: 'majority' },
