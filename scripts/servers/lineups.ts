@@ -24,20 +24,26 @@ export interface Lineup {
 }
 
 const everySource = [
-  ...['integration/migrate-users', 'integration/types', 'integration/filter', 'integration/plan-command'],
-  ...['integration/several-collections', 'integration/cursor-reading', 'integration/hostile-data'],
+  ...['copy/migrate-users', 'copy/types', 'copy/several-collections', 'copy/hostile-data'],
+  ...['source/filter.test', 'source/cursor-reading', 'plan/plan-command'],
 ];
 
 const everyTarget = [
-  ...['integration/migrate-users', 'integration/types', 'integration/dead-letters'],
-  ...['integration/indexes', 'integration/session-settings'],
-  ...['integration/postgres/ranges', 'fault/worker-killed-in-each-window'],
+  ...['copy/migrate-users', 'copy/types', 'copy/dead-letters', 'copy/indexes'],
+  ...['postgres/session-settings', 'postgres/ranges', 'follow/changes', 'fault/worker-killed-in-each-window'],
 ];
 
-/** What a real MongoDB is asked besides: whether the embedded one answers like it, and every fault. */
+/** What a real MongoDB is asked besides: whether the embedded one answers like it, following, and every fault. */
 const mongodOnly = [
-  ...['integration/embedded-mongo.test', 'integration/no-sample', 'integration/source-ranges'],
-  ...['integration/verify', 'integration/indexes', 'integration/dumps', 'integration/real-dumps', 'fault/'],
+  ...['trial-servers/test/integration/mongo.test', 'source/no-sample', 'source/source-ranges'],
+  ...[
+    'integration/verify',
+    'copy/indexes',
+    'source/dumps',
+    'source/real-dumps',
+    'integration/follow',
+    'fault/',
+  ],
 ];
 
 const postgresVersion = 15;
@@ -49,7 +55,7 @@ export const lineups: readonly Lineup[] = [
     side: 'source',
     missing: lacksFerretDb,
     start: startFerretDb,
-    files: [...everySource, 'integration/ferretdb'],
+    files: [...everySource, 'source/ferretdb'],
     // 100,000 take it minutes.
     env: { TEST_USERS: '5000' },
     lacks: {

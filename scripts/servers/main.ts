@@ -52,6 +52,8 @@ async function run(lineup: Lineup): Promise<string> {
     const env = { ...lineup.env, ...(lineup.stepsDown === true ? { [stepDownVariable]: mongoUrl } : {}) };
     const flags = lineup.stepsDown === true ? ['--test-concurrency=1'] : [];
     Object.assign(process.env, env);
+    const nowhere = lineup.files.filter((word) => listTestFiles([word]).length === 0);
+    if (nowhere.length > 0) throw new Error(`no test file has ${nowhere.join(' or ')} in its path`);
     const code = await runTestFiles(listTestFiles(lineup.files), { mongoUrl, postgresUrl }, flags, lacks);
     for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name);
     const { term } = await identifyMongo(mongoUrl);
