@@ -27,7 +27,10 @@ describe('a worker killed', () => {
       const run = await scene.run(failpoints.env);
       assertCode(run, 0);
       assert.equal(await failpoints.countFirings(window), 1);
-      assert.match(run.notices, new RegExp(`worker [\\d/]+ ${killed[implementation]}; a replacement is started`));
+      assert.match(
+        run.notices,
+        new RegExp(`worker [\\d/]+ ${killed[implementation]}; a replacement is started`),
+      );
       assert.equal(
         run.summary?.duplicates,
         isCommitted ? 1 : 0,

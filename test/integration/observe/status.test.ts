@@ -154,7 +154,10 @@ describe('npm run status', () => {
     // From the beginning to the last batch, which is less than from batch to batch would say.
     assert.ok((whole?.documentsPerSecond ?? 0) > 0 && (whole?.documentsPerSecond ?? 0) < 1e6);
     await sandbox.client.query('DROP TABLE things');
-    assert.match((await readStatus())[0]?.next ?? '', /its table was dropped since; .* copies everything again$/);
+    assert.match(
+      (await readStatus())[0]?.next ?? '',
+      /its table was dropped since; .* copies everything again$/,
+    );
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@10' });
     assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
     await sandbox.client.query('DROP TABLE things');
