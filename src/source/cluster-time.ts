@@ -18,6 +18,11 @@ export function dateOf(time: ClusterTime): Date {
   return new Date(secondsOf(time) * 1000);
 }
 
+/** Of whole seconds: the places within one are no fraction of it. Never below zero. */
+export function differenceMs(from: ClusterTime, until: ClusterTime): number {
+  return Math.max(0, secondsOf(until) - secondsOf(from)) * 1000;
+}
+
 export function earlier(a: ClusterTime, b: ClusterTime): ClusterTime {
   return a < b ? a : b;
 }

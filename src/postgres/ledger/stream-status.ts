@@ -1,7 +1,7 @@
 /** What the ledger tells of streams: whether they are followed, and how far behind. Reads only. */
 
 import type pg from 'pg';
-import { secondsOf, type ClusterTime } from '../../source/cluster-time.ts';
+import { differenceMs } from '../../source/cluster-time.ts';
 import { isStreamLocked } from './run-lock.ts';
 
 /** `following`: a process is at it; `stopped`: none is, and the same command goes on; `cut over`; `given up` for a later one. */
@@ -44,7 +44,7 @@ interface Row extends Omit<StreamStatus, 'state' | 'lagMs' | 'oplogWindowMs' | '
 }
 
 /** With more, writes would be stopped for longer than anybody expects. */
-const maxLagMs = 10_000;
+export const maxLagMs = 10_000;
 /** A process that follows keeps its position about once a second. */
 const maxSilenceMs = 30_000;
 
@@ -111,8 +111,4 @@ function describeRow(row: Row, state: StreamState): StreamStatus {
           ...(row.deadLettered > 0 ? [`${row.deadLettered} dead letters`] : []),
         ],
   };
-}
-
-function differenceMs(from: ClusterTime, until: ClusterTime): number {
-  return Math.max(0, secondsOf(until) - secondsOf(from)) * 1000;
 }

@@ -119,14 +119,11 @@ async function findFollowed({
 }: CutoverOptions): Promise<'before' | { readonly streamId: string; readonly changes: Changes }> {
   const request = requestOf(config, database);
   const { changes } = database;
-  const stream = await session.run(async (client) =>
-    (await hasLedger(client)) ? await findStream(client, request) : null,
-  );
-  if (stream !== null && changes !== undefined) return { streamId: stream.streamId, changes };
-  const cutOverAt = await session.run(async (client) =>
-    (await hasLedger(client)) ? await findCutover(client, request) : null,
-  );
-  if (cutOverAt !== null) return 'before';
+  if (await session.run(hasLedger)) {
+    const stream = await session.run((client) => findStream(client, request));
+    if (stream !== null && changes !== undefined) return { streamId: stream.streamId, changes };
+    if ((await session.run((client) => findCutover(client, request))) !== null) return 'before';
+  }
   throw new UsageError(
     `nothing of ${request.sourceDb} (${request.selection}) is followed into the schema ${request.schema}`,
     {

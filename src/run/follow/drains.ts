@@ -95,12 +95,11 @@ export class Drains {
     this.#isDirty = true;
   }
 
-  /** Begins what can be begun. @returns whether anything is under way @throws what a drain failed with */
-  async pump(): Promise<boolean> {
+  /** Begins what can be begun. @throws what a drain failed with */
+  async pump(): Promise<void> {
     this.#check();
     await this.#count();
     this.#begin();
-    return this.#underWay.size > 0;
   }
 
   /** Lets drains end that are under way. */
@@ -173,7 +172,7 @@ export class Drains {
     this.#underWay.add(drain);
   }
 
-  /** As long as there is much to be done in it: a look at the ledger for each is saved. */
+  /** Takes what fits into a drain of the slot, reads it again, and has it merged. */
   async #drainSlot(followed: Followed, work: SlotWork, isRetry: boolean): Promise<void> {
     const { session } = this.#options;
     const { slot } = work;

@@ -4,7 +4,8 @@ import type { RunEvent } from '../../observe/events.ts';
 import type { FollowingEvent } from '../../observe/follow-events.ts';
 import { describePostgres } from '../../postgres/connection/connection.ts';
 import type { Session } from '../../postgres/connection/session.ts';
-import { secondsOf, type ClusterTime } from '../../source/cluster-time.ts';
+import { maxLagMs } from '../../postgres/ledger/stream-status.ts';
+import { differenceMs } from '../../source/cluster-time.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import type { ChangeReader } from './change-reader.ts';
 import type { Drains } from './drains.ts';
@@ -23,9 +24,6 @@ const tellEveryMs = 1_000;
 const countLettersEveryMs = 5_000;
 /** The rate is that of so long. */
 const rateOverMs = 5_000;
-
-/** With more, writes would be stopped for longer than anybody expects. */
-const maxLagMs = 10_000;
 
 export class FollowStatus {
   readonly #options: FollowStatusOptions;
@@ -105,12 +103,7 @@ export class FollowStatus {
   }
 }
 
-/** Of whole seconds: the places within one are no fraction of it. */
-function differenceMs(from: ClusterTime, until: ClusterTime): number {
-  return Math.max(0, secondsOf(until) - secondsOf(from)) * 1000;
-}
-
-export function listObstacles({
+function listObstacles({
   lagMs,
   refused,
   collections,

@@ -35,7 +35,6 @@ export class Followed implements RunListener {
   inserted = 0;
   updated = 0;
   deleted = 0;
-  deadLettered = 0;
   readonly #acks = new Map<number, (outcome: MergeOutcome) => void>();
   #lastNumber = 0;
   /** Of a document, as far as it is known. */

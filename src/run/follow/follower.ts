@@ -70,8 +70,6 @@ export class Follower {
   readonly #reading: Promise<void>;
   readonly #failed = new AbortController();
   readonly #told = new Set<number>();
-  /** There was such a stream, which goes on. */
-  readonly isContinued: boolean;
 
   private constructor(
     options: FollowerOptions,
@@ -80,7 +78,6 @@ export class Follower {
       readonly stream: ChangeStream;
       readonly row: StreamRow;
       readonly session: Session;
-      readonly isContinued: boolean;
     },
   ) {
     this.#options = options;
@@ -88,7 +85,6 @@ export class Follower {
     this.#stream = parts.stream;
     this.#row = parts.row;
     this.#session = parts.session;
-    this.isContinued = parts.isContinued;
     this.#reader = new ChangeReader(parts);
     this.#reading = this.#read();
   }
@@ -137,7 +133,7 @@ export class Follower {
         ...primarySession(config, options),
         applicationName: 'mongo2pg changes',
       });
-      const parts = { changes, stream, row: { ...row, epoch }, session, isContinued: existing !== null };
+      const parts = { changes, stream, row: { ...row, epoch }, session };
       return new Follower(options, parts);
     } catch (error) {
       await session?.close();
