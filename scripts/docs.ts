@@ -2,7 +2,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { flagOf, optionNames, options, shownDefault, type Option } from '../src/config/options.ts';
+import { flagOf, optionNames, options, shownDefault } from '../src/config/options.ts';
+import type { Option } from '../src/config/options/option.ts';
 import { createPlanFileSchema } from '../src/plan/file/plan-schema.ts';
 
 const isCheck = process.argv.includes('--check');

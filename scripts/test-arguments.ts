@@ -1,7 +1,7 @@
 /** What `npm test -- …` is given: words to choose files by, options of ours, and flags of Node's own runner. */
 
 import { parseArgs } from 'node:util';
-import { clusterImplementations } from '../src/config/options.ts';
+import { clusterImplementations } from '../src/config/options/workers.ts';
 
 export interface TestArguments {
   /** A file is run when its path has one of them. */

@@ -6,6 +6,7 @@ import type { Kind } from './documents.ts';
 import { createNaive } from './naive-contestant.ts';
 import { createPsql } from './psql.ts';
 import { createTool, type ToolSettings } from './tool.ts';
+import { transformKinds } from './transforms.ts';
 
 export interface Case {
   /** Short, for the command line and the file of results. */
@@ -80,6 +81,15 @@ export function allCases(): Case[] {
         createTool({ pool: 'threads', workers: 2, hasLineTable: true }),
       ],
       hasOwnTables: true,
+    },
+    {
+      name: 'transforms',
+      kind: 'users',
+      amount: 200_000,
+      rounds: 3,
+      contestants: [undefined, ...transformKinds].map((transform) =>
+        createTool({ pool: 'cluster', workers: 2, transform }),
+      ),
     },
     { name: 'wide', kind: 'wide', amount: 100_000, rounds: 3, contestants: [...loaders(), ...allPools(2)] },
     { name: 'large', kind: 'large', amount: 20, rounds: 2, contestants: [...loaders(), ...allPools(2)] },

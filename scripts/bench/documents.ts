@@ -1,7 +1,7 @@
 /** The kinds of documents that are copied. */
 
 import { Double, Int32, MongoClient, ObjectId, type Document } from 'mongodb';
-import { seedUsers } from '../../src/cli/commands/seed.ts';
+import { seedUsers } from '../../src/cli/users/seed-users.ts';
 import { makeOrder } from './orders.ts';
 import { databaseName, tableName } from './names.ts';
 

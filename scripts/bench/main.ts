@@ -17,6 +17,7 @@ import { kinds, seedDocuments } from './documents.ts';
 import { prepareInput } from './input.ts';
 import { clearTable, readChecksum, withPlace, type Place } from './place.ts';
 import { compareMany } from './many.ts';
+import { compareMerges } from './merge.ts';
 import { drawResults } from './plot.ts';
 import { describeCase, describeMachine, describeResults } from './report.ts';
 import type { CaseResult, Result, Results } from './results.ts';
@@ -37,6 +38,8 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '2' },
     pools: { type: 'string', default: 'cluster' },
     ranges: { type: 'string', default: options.readRanges.default },
+    /** How changed rows are merged into a table. */
+    merge: { type: 'boolean', default: false },
     /** Many small collections by one command. */
     many: { type: 'boolean', default: false },
     /** How fast changes are followed. */
@@ -70,6 +73,16 @@ if (values.from !== undefined) {
       rounds: Number(values.rounds ?? 3),
       rate: Number(values.rate),
       seconds: Number(values.seconds),
+    });
+    console.log(`\n${told}`);
+  });
+} else if (values.merge) {
+  await withPlace(0, async (place) => {
+    console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
+    const told = await compareMerges(place, {
+      amount: Number(values.amount),
+      changes: Number(values.changes),
+      rounds: Number(values.rounds ?? 3),
     });
     console.log(`\n${told}`);
   });

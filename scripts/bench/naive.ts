@@ -11,7 +11,7 @@ import { MongoClient, type Collection, type WithId } from 'mongodb';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { readProcessMemory } from '../../src/common/memory.ts';
-import type { User } from '../../src/cli/commands/seed.ts';
+import type { User } from '../../src/cli/users/user.ts';
 import { databaseName, tableName } from './names.ts';
 
 const pageSize = 10_000;

@@ -2,7 +2,7 @@
 
 import { Decimal128, Double, Int32, ObjectId, type Document } from 'mongodb';
 import { childTableName } from './names.ts';
-import type { ColumnType } from '../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 
 const cities = ['Rome', 'Lagos', 'Osaka', 'Lima', 'Tromsø', 'Łódź'];
 

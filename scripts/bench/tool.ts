@@ -1,19 +1,21 @@
 /** This tool as a user starts it, in a process of its own. */
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { Contestant } from './contestant.ts';
 import { databaseName, tableName } from './names.ts';
 import { lineTablePlan } from './orders.ts';
 import type { Place } from './place.ts';
+import { describeTransform, writeTransform, type TransformKind } from './transforms.ts';
 import { readOwnCpuMs } from './usage.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../bundle/src/cli/main.js', import.meta.url));
 
 export interface ToolSettings {
   readonly pool: 'cluster' | 'threads' | 'inline';
@@ -23,13 +25,17 @@ export interface ToolSettings {
   readonly readRanges?: number | undefined;
   /** The lines of orders go to a table of their own. */
   readonly hasLineTable?: boolean | undefined;
+  /** Of users. */
+  readonly transform?: TransformKind | undefined;
 }
 
 export function createTool(settings: ToolSettings): Contestant {
-  const { pool, workers, itemsPerPage, readRanges, hasLineTable = false } = settings;
+  const { pool, workers, itemsPerPage, readRanges, hasLineTable = false, transform } = settings;
   const size = workers === undefined ? 'default workers' : `${workers} workers`;
   const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
   const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
+  const lines = hasLineTable ? ', lines in a table of their own' : '';
+  const changed = transform === undefined ? '' : `, ${describeTransform[transform]}`;
   const env = {
     CLUSTER_IMPLEMENTATION: pool,
     CLUSTER_SIZE: workers === undefined ? '' : String(workers),
@@ -37,9 +43,12 @@ export function createTool(settings: ToolSettings): Contestant {
     READ_RANGES: readRanges === undefined ? '' : String(readRanges),
   };
   return {
-    name: `mongo2pg, ${pool}, ${size}${page}${readers}${hasLineTable ? ', lines in a table of their own' : ''}`,
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${changed}`,
     run: async (place) => {
-      const args = hasLineTable ? ['--plan', writePlan(place)] : [];
+      const args = [
+        ...(hasLineTable ? ['--plan', writePlan(place)] : []),
+        ...(transform === undefined ? [] : writeTransform(place, transform)),
+      ];
       const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, args, env, 'summary');
       const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes } = summary;
       const rest = wallMs - planMs - loadMs - indexMs;
@@ -67,21 +76,14 @@ export async function runVerify(place: Place, workers: number, amount: number): 
   return wallMs;
 }
 
-type EventOf<Kind extends RunEvent['kind']> = Extract<RunEvent, { kind: Kind }>;
-
-/**
- * @param kind of the event that is returned, the last one of several
- * @param command the built command of this checkout, or of another one
- */
-export async function runCommand<Kind extends RunEvent['kind']>(
+/** Its events are the lines of its standard output. */
+export function startTool(
   { toolMongoUrl, postgresUrl }: Place,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  kind: Kind,
-  command: string = cli,
-): Promise<{ wallMs: number; primaryCpuMs: number | null; event: EventOf<Kind> }> {
-  const startedMs = performance.now();
-  const child = spawn(process.execPath, [command, ...args, '--json'], {
+  command = cli,
+): ChildProcessByStdio<null, Readable, null> {
+  return spawn(process.execPath, [command, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
@@ -92,6 +94,23 @@ export async function runCommand<Kind extends RunEvent['kind']>(
       ...env,
     },
   });
+}
+
+type EventOf<Kind extends RunEvent['kind']> = Extract<RunEvent, { kind: Kind }>;
+
+/**
+ * @param kind of the event that is returned, the last one of several
+ * @param command the built command of this checkout, or of another one
+ */
+export async function runCommand<Kind extends RunEvent['kind']>(
+  place: Place,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  kind: Kind,
+  command: string = cli,
+): Promise<{ wallMs: number; primaryCpuMs: number | null; event: EventOf<Kind> }> {
+  const startedMs = performance.now();
+  const child = startTool(place, args, env, command);
   const exited = once(child, 'exit');
   let found: EventOf<Kind> | undefined;
   let primaryCpuMs: number | null = null;

@@ -55,3 +55,32 @@ export function readServerCpuMs(pid: number): number | null {
     return children.reduce((sum, times) => sum + (times?.ownMs ?? 0), server.ownMs + server.childrenMs);
   }
 }
+
+/** In bytes; 0 where nobody tells. */
+export interface ProcessMemory {
+  /** The resident set of the process itself. */
+  readonly ownRss: number;
+  /** Of it and its children together, what they share counted once. */
+  readonly allPss: number;
+}
+
+export function readMemory(pid: number): ProcessMemory {
+  const children = readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((other) => readTimes(other)?.parentPid === pid);
+  return {
+    ownRss: readRollup(pid, 'Rss'),
+    allPss: [pid, ...children].reduce((sum, each) => sum + readRollup(each, 'Pss'), 0),
+  };
+}
+
+function readRollup(pid: number, name: 'Rss' | 'Pss'): number {
+  try {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+    return Number(new RegExp(`^${name}: +([0-9]+) kB$`, 'm').exec(rollup)?.[1] ?? 0) * 1024;
+  } catch {
+    // It has ended, or it is not Linux.
+    return 0;
+  }
+}

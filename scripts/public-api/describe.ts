@@ -82,7 +82,7 @@ class Printer {
         lines.push(`type ${symbol.name}`, ...members.map((member) => `  ${member}`));
       }
     }
-    return lines;
+    return lines.map(sortChoices);
   }
 
   /** @returns null for what is better told by its name, or by the names in it */
@@ -160,4 +160,16 @@ function isOwn(symbol: ts.Symbol): boolean {
 
 function isOurs(declaration: ts.Declaration): boolean {
   return resolve(declaration.getSourceFile().fileName).startsWith(ownFolder);
+}
+
+/** Texts and numbers between which a type chooses, in their order: the compiler's is that in which it meets them. */
+function sortChoices(line: string): string {
+  return line
+    .replaceAll(/"[^"]*"(?: \| "[^"]*")+/g, (choices) => choices.split(' | ').sort().join(' | '))
+    .replaceAll(/\d+(?: \| \d+)+/g, (choices) =>
+      choices
+        .split(' | ')
+        .sort((one, other) => Number(one) - Number(other))
+        .join(' | '),
+    );
 }

@@ -19,14 +19,26 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 /** `npm run test:servers -- ferret` runs the line-ups whose name contains the word. */
 const words = process.argv.slice(2).map((word) => word.toLowerCase());
 const results: string[] = [];
+/** Of MongoDB itself, which a machine may not have: where it was met is said in any case. */
+const metMongod: string[] = [];
+const missedMongod = new Set<string>();
 for (const lineup of lineups) {
   const isWanted = words.length === 0 || words.some((word) => lineup.name.toLowerCase().includes(word));
   if (!isWanted) continue;
   const missing = await lineup.missing();
   const result = missing === false ? await run(lineup) : `skipped: ${missing}`;
   results.push(`${lineup.name}: ${result}`);
+  if (lineup.isMongod !== true) continue;
+  if (missing === false) metMongod.push(lineup.name);
+  else missedMongod.add(missing);
 }
-console.log(['', ...results].join('\n'));
+console.log(['', ...results, describeMongod()].join('\n'));
+
+function describeMongod(): string {
+  if (metMongod.length > 0) return `A real MongoDB was met: ${metMongod.join('; ')}`;
+  const reason = missedMongod.size === 0 ? 'none of its line-ups was chosen' : [...missedMongod].join(', ');
+  return `NO real MongoDB was met: ${reason}`;
+}
 
 async function run(lineup: Lineup): Promise<string> {
   console.log(`\n-- ${lineup.name}`);

@@ -1,14 +1,14 @@
 /** What the soak does to a run: each kind of fault, and how it is brought about. */
 
 import type { RunningCli } from '../../test/support/cli.ts';
-import type { MongoStopMode, PostgresStopMode, PrivateServer } from '../../test/support/private-servers.ts';
+import type { PostgresStopMode, PrivateServer } from '../../test/support/private-servers.ts';
 import type { Proxy } from '../../test/support/tcp-proxy.ts';
+import type { SoakMongo } from './mongo.ts';
 
 export interface Scene {
   readonly postgres: PrivateServer<PostgresStopMode>;
-  readonly mongo: PrivateServer<MongoStopMode>;
   readonly postgresProxy: Proxy;
-  readonly mongoProxy: Proxy;
+  readonly mongo: SoakMongo;
 }
 
 export interface Victim {
@@ -19,45 +19,46 @@ export interface Victim {
   readonly workerPid: number;
 }
 
-export const faults = {
-  'worker killed': (_scene, { workerPid }) => {
+export type Fault = (victim: Victim) => Promise<void> | void;
+
+const aboutWorkers: Readonly<Record<string, Fault>> = {
+  'worker killed': ({ workerPid }) => {
     signal(workerPid, 'SIGKILL');
   },
-  'all workers killed': (_scene, { workerPids }) => {
+  'all workers killed': ({ workerPids }) => {
     for (const pid of workerPids) signal(pid, 'SIGKILL');
   },
-  'worker stopped': (_scene, { workerPid }) => {
+  'worker stopped': ({ workerPid }) => {
     signal(workerPid, 'SIGSTOP');
   },
-  'primary killed': (_scene, { run }) => {
-    run.process.kill('SIGKILL');
-  },
-  'primary interrupted': (_scene, { run }) => {
-    run.process.kill('SIGINT');
-  },
-  'primary terminated twice': (_scene, { run }) => {
-    run.process.kill('SIGTERM');
-    run.process.kill('SIGTERM');
-  },
-  'PostgreSQL restarted, fast': ({ postgres }) => postgres.restart('fast'),
-  'PostgreSQL restarted, immediate': ({ postgres }) => postgres.restart('immediate'),
-  'MongoDB restarted, fast': ({ mongo }) => mongo.restart('fast'),
-  'MongoDB killed and started': ({ mongo }) => mongo.restart('kill'),
-  'connections to PostgreSQL cut': ({ postgresProxy }) => {
-    postgresProxy.cut();
-  },
-  'connections to MongoDB cut': ({ mongoProxy }) => {
-    mongoProxy.cut();
-  },
-} as const satisfies Record<string, (scene: Scene, victim: Victim) => Promise<void> | void>;
+};
 
-export type FaultKind = keyof typeof faults;
-
-export const faultKinds = Object.keys(faults) as FaultKind[];
+/** By name. */
+export function listFaults({ postgres, postgresProxy, mongo }: Scene): Readonly<Record<string, Fault>> {
+  return {
+    ...aboutWorkers,
+    'primary killed': ({ run }) => {
+      run.process.kill('SIGKILL');
+    },
+    'primary interrupted': ({ run }) => {
+      run.process.kill('SIGINT');
+    },
+    'primary terminated twice': ({ run }) => {
+      run.process.kill('SIGTERM');
+      run.process.kill('SIGTERM');
+    },
+    'PostgreSQL restarted, fast': () => postgres.restart('fast'),
+    'PostgreSQL restarted, immediate': () => postgres.restart('immediate'),
+    'connections to PostgreSQL cut': () => {
+      postgresProxy.cut();
+    },
+    ...mongo.faults,
+  };
+}
 
 /** Which of them need to know the workers. */
-export function isAboutWorkers(kind: FaultKind): boolean {
-  return kind === 'worker killed' || kind === 'all workers killed' || kind === 'worker stopped';
+export function isAboutWorkers(kind: string): boolean {
+  return kind in aboutWorkers;
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {

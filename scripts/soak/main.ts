@@ -6,19 +6,25 @@
  *   npm run soak -- --follow
  *
  * With --follow a writer changes the documents meanwhile, and the run is cut over in the end.
+ *
+ * Where there is a real mongod (on the PATH, or named by TEST_MONGOD) it runs on a replica set of three, whose primary steps
+ * down or is killed; `--members 1` makes that one server, and `--members 0` the embedded one. TEST_MONGO_URL names one
+ * that is there.
  */
 
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { clusterImplementations } from '../../src/config/options.ts';
+import { clusterImplementations } from '../../src/config/options/workers.ts';
 import { readEvents, startCli } from '../../test/support/cli.ts';
 import { assertEqualTable } from '../../test/support/compare.ts';
-import { startPrivateMongo, startPrivatePostgres } from '../../test/support/private-servers.ts';
+import { startPrivatePostgres } from '../../test/support/private-servers.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
-import { faultKinds, faults, isAboutWorkers, signal, type FaultKind, type Scene } from './faults.ts';
-import { createRandom, type Random } from '../random.ts';
+import { createEnvironment } from './environment.ts';
+import { isAboutWorkers, listFaults, signal, type Scene } from './faults.ts';
+import { createRandom, type Random } from '../../src/common/random.ts';
 import { soakFollowing } from './follow.ts';
+import { startSoakMongo } from './mongo.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +32,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '3600' },
     follow: { type: 'boolean', default: false },
+    members: { type: 'string' },
     /** Each run has one of them, at random. */
     pools: { type: 'string', default: clusterImplementations.join(',') },
   },
@@ -42,14 +49,17 @@ const longestDelayMs = 1_500;
 /** How a start may end that was hurt: killed, without a server, or told to stop. */
 const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 
-const counts = new Map<FaultKind, number>();
+const counts = new Map<string, number>();
 let finished = 0;
 let failed = 0;
 
 console.log(`seed ${seed}`);
-const [postgres, mongo] = await Promise.all([startPrivatePostgres(), startPrivateMongo()]);
-const [postgresProxy, mongoProxy] = await Promise.all([startProxy(postgres), startProxy(mongo)]);
-const scene: Scene = { postgres, mongo, postgresProxy, mongoProxy };
+const members = values.members === undefined ? undefined : Number(values.members);
+const [postgres, mongo] = await Promise.all([startPrivatePostgres(), startSoakMongo(members)]);
+const postgresProxy = await startProxy(postgres);
+const scene: Scene = { postgres, mongo, postgresProxy };
+const faults = listFaults(scene);
+console.log(`on ${mongo.text}`);
 try {
   for (let index = 0; index < Number(values.runs) && performance.now() < endMs; index++) {
     const startedMs = performance.now();
@@ -66,11 +76,11 @@ try {
     console.log(`run ${index}: ${log.join(', ')} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
   }
 } finally {
-  await Promise.all([postgresProxy.close(), mongoProxy.close()]);
+  await postgresProxy.close();
   await Promise.all([postgres.remove(), mongo.remove()]);
 }
 for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}`);
-console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}`);
+console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}, on ${mongo.text}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 async function soakFollow(index: number, random: Random, log: string[]): Promise<void> {
@@ -95,19 +105,13 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
     );
     const pool = random.pick(values.pools.split(','));
     // Of a worker that is no process nobody knows the pid.
-    const kinds = pool === 'cluster' ? faultKinds : faultKinds.filter((kind) => !isAboutWorkers(kind));
+    const kinds = Object.keys(faults).filter((kind) => pool === 'cluster' || !isAboutWorkers(kind));
     const hurts = Array.from({ length: 1 + random.below(4) }, () => random.pick(kinds));
-    const env = {
-      MONGO_URL: mongoProxy.url(mongo.url),
-      MONGO_DB: 'soak',
-      MONGO_COLLECTION: name,
-      POSTGRES_URL: postgresProxy.url(postgres.url),
-      CLUSTER_IMPLEMENTATION: pool,
-      CLUSTER_SIZE: String(1 + random.below(4)),
-      ITEMS_PER_PAGE: String(10 + random.below(60)),
-      RETRY_SECONDS: '20',
-      WORKER_TIMEOUT_SECONDS: '2',
-    };
+    const env = createEnvironment(scene, {
+      ...{ name, pool },
+      workers: 1 + random.below(4),
+      itemsPerPage: 10 + random.below(60),
+    });
     log.push(`${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
     await runToItsEnd(env, hurts, random, log, stopped);
     const target = new pg.Client({ connectionString: postgres.url });
@@ -127,7 +131,7 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
 /** Starts the command again and again, hurts it as long as there are hurts, and returns when it has ended well. */
 async function runToItsEnd(
   env: Record<string, string>,
-  hurts: FaultKind[],
+  hurts: string[],
   random: Random,
   log: string[],
   stopped: number[],
@@ -145,7 +149,7 @@ async function runToItsEnd(
 
 async function runOnce(
   env: Record<string, string>,
-  hurts: FaultKind[],
+  hurts: string[],
   random: Random,
   log: string[],
   stopped: number[],
@@ -179,7 +183,7 @@ async function runOnce(
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
     const workerPid = workerPids.length === 0 ? 0 : random.pick(workerPids);
     if (kind === 'worker stopped') stopped.push(workerPid);
-    await faults[kind](scene, { run, workerPids, workerPid });
+    await faults[kind]?.({ run, workerPids, workerPid });
   };
   const hurtNext = (): void => {
     hurting = hurting.then(hurt);

@@ -49,7 +49,7 @@ export function findMutualFolders(graph: ImportGraph): [string, string][] {
   const folders = groupBy(graph, dirname);
   return [...folders].flatMap(([folder, targets]) =>
     targets
-      .filter((target) => target > folder && !target.startsWith(`${folder}/`))
+      .filter((target) => target > folder && folder !== '.' && !target.startsWith(`${folder}/`))
       .filter((target) => folders.get(target)?.includes(folder) === true)
       .map((target): [string, string] => [folder, target]),
   );

@@ -1,11 +1,13 @@
-/** Makes the BSON array that the transcoder reads out of documents, or of a stretch of another array's elements. */
+/** Builds the BSON array that the transcoder reads, from documents or from consecutive elements of another array. */
 
-/** The int32 length that a BSON array begins with, and the NUL that it ends with. */
+import { bsonTypes } from './types.ts';
+
+/** A BSON array begins with an int32 length, and ends with a NUL. */
 export const arrayHeaderBytes = 4;
 export const arrayTerminatorBytes = 1;
 
-/** Type `document`, and an empty name: names in an array are its indices, which nobody reads. */
-const elementPrefix = Buffer.of(0x03, 0x00);
+/** The type and an empty name. The names in an array would be its indices; nothing reads them. */
+const elementPrefix = Buffer.of(bsonTypes.object, 0);
 
 export function arrayOfElements(elements: Uint8Array): Buffer {
   const array = Buffer.alloc(arrayHeaderBytes + elements.byteLength + arrayTerminatorBytes);

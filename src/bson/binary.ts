@@ -1,16 +1,16 @@
-/** Binary values: their subtypes, and where their bytes are. */
+/** Subtypes and layout of binary values. */
 
 import type { BsonBytes } from './cursor.ts';
 import { oldBinarySubtype } from './values.ts';
 
-/** The subtype of UUIDs in the byte order of RFC 9562; that of the older subtype 3 depends on who wrote it. */
+/** The subtype of UUIDs in the byte order of RFC 9562. The byte order of the older subtype 3 depends on the driver. */
 export const uuidSubtype = 4;
 
 export function isUuid({ view }: BsonBytes, start: number, end: number): boolean {
   return end - start === 5 + 16 && view.getUint8(start + 4) === uuidSubtype;
 }
 
-/** Where the bytes of a binary value begin, after its length and its subtype. */
+/** The offset of the bytes of a binary value, after its length and its subtype. */
 export function findBinaryContent(view: DataView, start: number): number {
   return start + (view.getUint8(start + 4) === oldBinarySubtype ? 9 : 5);
 }

@@ -1,8 +1,8 @@
-/** Puts BSON together from values that are bytes already: an object of JavaScript does not hold all of them. */
+/** Builds BSON from values that are bytes already, because JavaScript objects cannot represent all of them. */
 
 import { bsonTypes } from './types.ts';
 
-/** A value: its type, and its bytes as they follow its name in a document. https://bsonspec.org/spec.html */
+/** A value: its type, and its bytes as in a document. https://bsonspec.org/spec.html */
 export interface BsonValue {
   readonly type: number;
   readonly bytes: Uint8Array;
@@ -10,7 +10,7 @@ export interface BsonValue {
 
 export type BsonField = readonly [name: string, value: BsonValue];
 
-/** The fields in this order, also where a name is an integer or is there twice. */
+/** A document with the fields in this order; names may be integers, or occur twice. */
 export function buildDocument(...fields: readonly BsonField[]): Buffer {
   const parts: Uint8Array[] = [];
   let length = 5;

@@ -1,13 +1,12 @@
 /**
- * Walks raw BSON without making an object of it, and trusts no length before checking it against its parent.
+ * Walks raw BSON without creating objects. Every length is checked against its parent before it is used.
  */
 
 import { BsonError, bsonTypes } from './types.ts';
 import { checkDocument, findNul, measureDocument, measureValue } from './values.ts';
 
 /**
- * Bytes to read from, and a view of exactly these: a read outside of them throws instead of reaching what
- * lies beside.
+ * Bytes, and a view of exactly the same bytes, so that a read outside of them throws.
  */
 export interface BsonBytes {
   readonly bytes: Buffer;
@@ -21,14 +20,14 @@ export function wrapBytes(bytes: Uint8Array): BsonBytes {
   };
 }
 
-/** A name that may come next in a document. */
+/** A name to compare field names with. */
 export interface NameGuess {
-  /** The name in UTF-8 and the NUL that ends it. */
+  /** The name in UTF-8, with its terminating NUL. */
   readonly terminated: DataView;
 }
 
 /**
- * Where an element of a document lies, in offsets into the bytes. A string's value starts with its length.
+ * The offsets of an element of a document. The value of a string starts with its length.
  */
 export interface ElementPosition {
   readonly type: number;
@@ -40,9 +39,9 @@ export interface ElementPosition {
 }
 
 /**
- * Goes through the elements of one document or array after another. Allocates nothing: `next` changes the
- * cursor itself. A value that `next` has passed lies within its document and is well formed, except that the
- * inside of a document or an array is not looked at before it is opened.
+ * Walks the elements of a document or an array; it can be reopened for another. `next` allocates nothing: it changes the
+ * cursor itself. A value that `next` has passed is well formed and within its document. The content of a nested document or
+ * array is not checked until it is opened.
  */
 export class ElementCursor implements ElementPosition {
   type = 0;
@@ -55,7 +54,7 @@ export class ElementCursor implements ElementPosition {
   #view: DataView = emptyView;
   #terminator = 0;
 
-  /** Starts at the document at `start`, which must end at or before `limit`. Throws a BsonError. */
+  /** Opens the document at `start`, which must end at or before `limit`. @throws BsonError */
   open(view: DataView, start: number, limit: number): void {
     this.#terminator = start + checkDocument(view, start, limit) - 1;
     this.#view = view;
@@ -63,8 +62,9 @@ export class ElementCursor implements ElementPosition {
   }
 
   /**
-   * Goes to the next element; false at the end. A right guess saves looking for the end of the name. Throws a
-   * BsonError.
+   * Moves to the next element. A correct guess saves searching for the end of the name.
+   * @returns false at the end
+   * @throws BsonError
    */
   next(guess: NameGuess | null): boolean {
     const start = this.valueEnd;
@@ -87,16 +87,16 @@ export class ElementCursor implements ElementPosition {
 }
 
 /**
- * Goes through a BSON array of documents by their lengths alone, such as the `firstBatch` of a find reply.
+ * Walks a BSON array of documents, such as the `firstBatch` of a find reply, by their lengths only.
  */
 export class DocumentCursor {
-  /** The current document: from `start` to before `end`. */
+  /** The current document is [start, end). */
   start = 0;
   end = 0;
   readonly #view: DataView;
   readonly #terminator: number;
 
-  /** `array` is the array's bytes and nothing else. Throws a BsonError. */
+  /** @param array exactly the bytes of the array @throws BsonError */
   constructor(array: Uint8Array) {
     this.#view = new DataView(array.buffer, array.byteOffset, array.byteLength);
     this.#terminator = checkDocument(this.#view, 0, array.byteLength) - 1;
@@ -106,7 +106,7 @@ export class DocumentCursor {
     this.end = 4;
   }
 
-  /** Goes to the next document; false at the end. Looks at its length, and not inside. Throws a BsonError. */
+  /** Moves to the next document; checks only its length. @returns false at the end @throws BsonError */
   next(): boolean {
     const element = this.end;
     const terminator = this.#terminator;
@@ -131,7 +131,7 @@ export function listDocuments(array: Uint8Array): Uint8Array[] {
   return documents;
 }
 
-/** How many documents an array holds. Throws a BsonError. */
+/** The number of documents in an array. @throws BsonError */
 export function countDocuments(array: Uint8Array): number {
   const cursor = new DocumentCursor(array);
   let count = 0;
@@ -140,12 +140,12 @@ export function countDocuments(array: Uint8Array): number {
 }
 
 /**
- * The first top-level field of this name, or null. Throws a BsonError if the document is corrupt before the
- * field.
+ * The first top-level field of this name, or null.
+ * @throws BsonError if the document is corrupt before the field
  */
 export function findField(document: Uint8Array, name: string): ElementPosition | null {
   const view = new DataView(document.buffer, document.byteOffset, document.byteLength);
-  const guess = { terminated: terminateName(name) };
+  const guess = guessName(name);
   const cursor = new ElementCursor();
   cursor.open(view, 0, document.byteLength);
   while (cursor.next(guess)) {
@@ -154,15 +154,14 @@ export function findField(document: Uint8Array, name: string): ElementPosition |
   return null;
 }
 
-/** The bytes of a name as a document has them, with the NUL that ends it. */
-export function terminateName(name: string): DataView {
+export function guessName(name: string): NameGuess {
   const bytes = new TextEncoder().encode(`${name}\0`);
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { terminated: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
 const emptyView = new DataView(new ArrayBuffer(0));
 
-/** Compares four bytes at a time: names are most of what is read of a small document. */
+/** Compares four bytes at a time, because names are most of the bytes of a small document. */
 function isNameAt(view: DataView, start: number, limit: number, name: DataView): boolean {
   const length = name.byteLength;
   if (length > limit - start) return false;

@@ -12,14 +12,14 @@ const exponentBias = 6176;
 /** The words of 10^34, the first significand that has too many digits. */
 const tooLarge = [0x0001ed09, 0xbead87c0, 0x378d8e64] as const;
 
-/** A decimal number that was read, to be used again for the next: `significand` × 10^`exponent`. */
+/** A decimal number, `significand` × 10^`exponent`. The object is reused for the next number. */
 export class Decimal {
   kind: 'finite' | 'infinity' | 'nan' = 'finite';
   isNegative = false;
   exponent = 0;
   readonly significand = new Uint128();
 
-  /** Zero with a sign, which Postgres's numeric and a JSON number do not have. */
+  /** Negative zero, which neither Postgres's numeric nor jsonb has. */
   isNegativeZero(): boolean {
     return this.kind === 'finite' && this.isNegative && this.significand.isZero();
   }
@@ -31,7 +31,7 @@ export class Decimal {
     this.kind = 'finite';
     if (((high >>> 29) & 3) === 3) {
       if (((high >>> 27) & 15) === 15) this.kind = ((high >>> 26) & 1) === 1 ? 'nan' : 'infinity';
-      // This form is for significands of more than 34 digits, all of which the standard takes for zero.
+      // This encoding is for significands of more than 34 digits, which the standard treats as zero.
       this.exponent = ((high >>> 15) & 0x3fff) - exponentBias;
       significand.set(0, 0, 0, 0);
       return;
@@ -54,12 +54,12 @@ function isTooLarge(word3: number, word2: number, word1: number): boolean {
 /** 34 digits, and those that make up whole groups. */
 const maxDigits = 36;
 
-/** The digits of the number being written, as characters that end where the buffer does. */
+/** The digits of the number being written, right-aligned, as ASCII. */
 const digits = new Uint8Array(maxDigits);
 
 /**
- * Writes the number as the specification's to-string conversion has it, which is a JSON number if it is finite. Uses up
- * the significand.
+ * Writes the number by the to-string conversion of the specification; a finite one is a JSON number. Destroys the
+ * significand.
  */
 export function writeDecimal(decimal: Decimal, output: Output): void {
   const { exponent } = decimal;
@@ -85,7 +85,7 @@ export function writeDecimal(decimal: Decimal, output: Output): void {
   } else if (exponent === 0) {
     writeDigits(first, maxDigits, output);
   } else {
-    // As many zeros are put before the digits as it takes to have one before the point.
+    // Adds leading zeros so that one digit comes before the decimal point.
     const point = Math.max(maxDigits + exponent, first);
     writeDigits(first, point, output);
     if (point === first) output.writeByte(0x30);
@@ -95,7 +95,7 @@ export function writeDecimal(decimal: Decimal, output: Output): void {
   }
 }
 
-/** Returns where the first digit is; of zero there is one. */
+/** @returns the index of the first digit; zero has one digit */
 function spellSignificand(significand: Uint128): number {
   let at = maxDigits;
   do {

@@ -1,10 +1,10 @@
-/** Writes integers and dates as ASCII digits without making a string. */
+/** Writes numbers and dates as ASCII digits without creating strings. */
 
 import type { Output } from './output.ts';
 
 export const two32 = 2 ** 32;
 
-/** The int64 at `start` as a number: exact if the number is a safe integer, and only then. */
+/** The int64 at `start` as a number, which is exact only if it is a safe integer. */
 export function readInt64(view: DataView, start: number): number {
   return view.getInt32(start + 4, true) * two32 + view.getUint32(start, true);
 }
@@ -30,7 +30,7 @@ export function writeInteger(value: number, output: Output): void {
   if (value < two32) {
     writePadded(value, countDigits(value), output);
   } else {
-    // Uint32 arithmetic is what makes this fast, so a longer number is written in two parts.
+    // A longer number is written in two parts, because uint32 arithmetic is much faster.
     const high = Math.floor(value / nineDigits);
     writePadded(high, countDigits(high), output);
     writePadded(value - high * nineDigits, 9, output);
@@ -38,19 +38,18 @@ export function writeInteger(value: number, output: Output): void {
 }
 
 /**
- * Decimal places that prices and coordinates have; of a number with more, its digits are found by `toString`.
+ * Enough for prices and coordinates. Numbers with more decimal places are converted by `toString`.
  */
 const maxPlaces = 6;
 
 /**
- * Any two decimals of up to 15 digits are two different doubles, so that the one which gives a double is its
- * shortest text. Below this number, there are no more than that, with all decimal places.
+ * Two decimals of up to 15 digits are always different doubles, so a decimal that rounds to a double is its shortest text.
+ * Numbers below this limit have at most 15 digits, including all decimal places.
  */
 const maxShortNumber = 10 ** (15 - maxPlaces);
 
 /**
- * Writes a finite double other than -0 as `toString` does, and faster where it has few decimal
- * places.
+ * Writes a finite double other than -0 like `toString`, but faster if it has few decimal places.
  */
 export function writeNumber(value: number, output: Output): void {
   if (Number.isSafeInteger(value)) {
@@ -75,14 +74,14 @@ export function writeNumber(value: number, output: Output): void {
 const powersOfTen = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const;
 
 /**
- * How many decimal places the shortest text of a positive number has that is no integer; 0 if they are many, or the
- * number is large. With its places, the number is `Math.round(magnitude * 10 ** places)`.
+ * The number of decimal places in the shortest text of a positive non-integer; 0 if they are more than `maxPlaces`, or the
+ * number is large. The digits are then `Math.round(magnitude * 10 ** places)`.
  */
 export function countPlaces(magnitude: number): number {
   if (magnitude >= maxShortNumber) return 0;
   let scale = 10;
   for (let places = 1; places <= maxPlaces; places++, scale *= 10) {
-    // Both are integers that a double has exactly, so the division rounds once, as reading the text would.
+    // Both operands are exact integers, so the division rounds once, like parsing the text would.
     if (Math.round(magnitude * scale) / scale === magnitude) return places;
   }
   return 0;
@@ -108,12 +107,11 @@ function countDigits(value: number): number {
 
 const msPerDay = 86_400_000;
 const daysPer400Years = 146_097;
-/** From 0000-03-01, where the leap day is the last of its year, to 1970-01-01. */
+/** Days from 0000-03-01 to 1970-01-01. Counting years from March makes the leap day the last day of its year. */
 const daysTo1970 = 719_468;
 
 /**
- * Writes an instant of the years 0 to 9999 as js-bson does: `2024-02-29T12:00:00Z`, with milliseconds if there
- * are any.
+ * Writes a date of the years 0 to 9999 like js-bson: `2024-02-29T12:00:00Z`, with milliseconds if they are not zero.
  */
 export function writeIsoDate(epochMs: number, output: Output): void {
   const days = Math.floor(epochMs / msPerDay);
@@ -128,7 +126,7 @@ export function writeIsoDate(epochMs: number, output: Output): void {
   output.writeByte(0x5a);
 }
 
-/** Writes `2024-02-29`, of the years 0 to 9999, by the number of days since 1970. */
+/** Writes `2024-02-29`, for the years 0 to 9999. @param days since 1970-01-01 */
 export function writeDay(days: number, output: Output): void {
   // http://howardhinnant.github.io/date_algorithms.html#civil_from_days
   const shifted = days + daysTo1970;
@@ -154,7 +152,7 @@ export function writeDay(days: number, output: Output): void {
   writePadded(day, 2, output);
 }
 
-/** Writes `23:59:59`, by the number of seconds since midnight. */
+/** Writes `23:59:59`. @param seconds since midnight */
 export function writeSeconds(seconds: number, output: Output): void {
   writePadded(Math.floor(seconds / 3600), 2, output);
   output.writeByte(0x3a);

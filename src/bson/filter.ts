@@ -1,4 +1,4 @@
-/** The filter that chooses which documents are read: Extended JSON, and its place beside the filter of a page. */
+/** The user's filter: parses it from Extended JSON, and combines it with the filter of a page. */
 
 import { UsageError } from '../common/errors.ts';
 import { parseJson } from '../common/json-text.ts';
@@ -16,16 +16,16 @@ const example = `for example {"age": {"$gte": 30}}, or with types {"_id": {"$gt"
 const wrapper = 'filter';
 
 /**
- * Extended JSON → a query filter, a BSON document. By its bytes: an object of JavaScript puts names such as `7` first, and
- * to MongoDB `{z: 1, "7": 1}` and `{"7": 1, z: 1}` are two values.
- * @param label the name under which the user gave it, for the message
+ * Parses Extended JSON into a query filter, a BSON document. Not by way of JavaScript objects, which put names such as `7`
+ * first: for MongoDB, `{z: 1, "7": 1}` and `{"7": 1, z: 1}` are different values.
+ * @param label the name by which the user gave it, for the message
  * @throws UsageError
  */
 export function parseFilter(text: string, label: string): Uint8Array {
   parseJson(text, label);
   const whole = convert(`{"${wrapper}":${text}}`, label);
   const filter = findField(whole, wrapper);
-  // An array, a number, or one value such as {"$oid": …} is JSON as well.
+  // An array, a number, or a value such as {"$oid": …} is valid JSON, but not a filter.
   if (filter?.type !== bsonTypes.object) {
     throw new UsageError(`${label} must be an object of fields and what they must match`, {
       code: 'FILTER_INVALID',
@@ -55,7 +55,7 @@ function convert(json: string, label: string): Buffer {
   }
 }
 
-/** The same for the same filter, and, parsed, the filter again: canonical Extended JSON. */
+/** The filter as canonical Extended JSON. Equal filters give equal texts, and the text can be parsed again. */
 export function describeFilter(filter: Uint8Array): string {
   const output = new Output(filter.byteLength * 2);
   const json = new JsonWriter({ style: 'canonical', nul: 'escape', keepsOrder: false });
@@ -65,10 +65,10 @@ export function describeFilter(filter: Uint8Array): string {
 
 const emptyBytes = buildDocument().byteLength;
 
-/** What is read within `page`, a filter on `_id`, when the user has a filter as well; all of them BSON documents. */
+/** Combines `page`, a filter on `_id`, with the user's filter. All are BSON documents. */
 export function narrow(page: Uint8Array, filter: Uint8Array | undefined): Uint8Array {
   if (filter === undefined) return page;
-  // Not merged into one document: both may ask something of `_id`.
+  // Joined by $and, because both may have conditions on `_id`.
   return page.byteLength === emptyBytes
     ? filter
     : buildDocument(['$and', arrayOf([asObject(page), asObject(filter)])]);

@@ -7,13 +7,13 @@ export function hexDigit(value: number): number {
   return value < 10 ? 0x30 + value : 0x57 + value;
 }
 
-/** The two digits of each byte: half the time of working them out, and an `_id` has twelve. */
+/** The two digits of each byte. A table takes half the time of computing them, and every ObjectId has twelve. */
 const pairs = Uint16Array.from(
   { length: 256 },
   (_, byte) => (hexDigit(byte >>> 4) << 8) | hexDigit(byte & 15),
 );
 
-/** Writes the bytes from `start` to before `end` as lower-case digits. */
+/** Writes the bytes [start, end) as lower-case digits. */
 export function writeHex(view: DataView, start: number, end: number, output: Output): void {
   output.reserve((end - start) * 2);
   const target = output.view;

@@ -1,13 +1,12 @@
-/** The buffer that rows are written to: it grows as needed and is used again for the next batch. */
+/** The buffer for rows. It grows as needed, and is reused for the next batch. */
 
 import { DocumentError } from './document-error.ts';
 
-/** Rows of one page of small documents fit, so that most runs never grow it. */
+/** Large enough for the rows of a page of small documents, so that it seldom grows. */
 const defaultBytes = 1024 * 1024;
 
 /**
- * A buffer up to this size is kept whatever was used of it: pages are cut at 16 MB, and rows are about as
- * long.
+ * A buffer up to this size is always kept: pages are limited to 16 MB, and rows have about the same size.
  */
 const keptBytes = 32 * 1024 * 1024;
 
@@ -15,7 +14,7 @@ export class Output {
   bytes: Buffer;
   view: DataView;
   position = 0;
-  /** No row may reach beyond this offset; see `checkLimit`. */
+  /** No row may extend beyond this offset; see `checkLimit`. */
   limit = Number.MAX_SAFE_INTEGER;
 
   constructor(initialBytes = defaultBytes) {
@@ -24,8 +23,8 @@ export class Output {
   }
 
   /**
-   * Starts over. Gives back a large buffer that was hardly used, as a batch far larger than the others leaves
-   * it.
+   * Clears it for the next batch. A large buffer that was hardly used, which an exceptionally large batch has left, is
+   * replaced by a smaller one.
    */
   reset(): void {
     if (this.bytes.length > keptBytes && this.position < this.bytes.length / 4) this.#replace(keptBytes);
@@ -34,14 +33,20 @@ export class Output {
   }
 
   /**
-   * Makes sure that `size` bytes can be written at `position`. Callers take `bytes` and `view` after it, not
-   * before.
+   * Makes room for `size` bytes at `position`. It may replace `bytes` and `view`, so read them afterwards.
    */
   reserve(size: number): void {
     if (size > this.bytes.length - this.position) this.#grow(size);
   }
 
-  /** Throws a DocumentError if more was written than the limit allows. */
+  /** Removes what was written from `start` on, and returns it. It is valid until the next write. */
+  takeFrom(start: number): Buffer {
+    const taken = this.bytes.subarray(start, this.position);
+    this.position = start;
+    return taken;
+  }
+
+  /** @throws DocumentError if more was written than the limit allows */
   checkLimit(): void {
     if (this.position > this.limit) throw tooLargeError();
   }
@@ -52,7 +57,7 @@ export class Output {
     this.position += bytes.length;
   }
 
-  /** Writes text of which each character is ASCII. */
+  /** Writes ASCII text. */
   writeAscii(text: string): void {
     this.reserve(text.length);
     this.position += this.bytes.write(text, this.position, 'latin1');
@@ -77,7 +82,7 @@ export class Output {
 
   #grow(size: number): void {
     const needed = this.position + size;
-    // Before the memory is taken that such a row would need.
+    // Checked before memory is allocated for such a row.
     if (needed > this.limit) throw tooLargeError();
     let length = this.bytes.length;
     while (length < needed) length *= 2;
@@ -93,7 +98,7 @@ export class Output {
 }
 
 function tooLargeError(): DocumentError {
-  return new DocumentError('too_large', 'up to this column the row has more bytes than Postgres takes');
+  return new DocumentError('too_large', 'up to this column, the row has more bytes than Postgres allows');
 }
 
 function viewOf(bytes: Buffer): DataView {

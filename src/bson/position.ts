@@ -1,4 +1,4 @@
-/** Positions in a dump: the byte at which a document ends, and, for people, its `_id`. */
+/** Positions in a dump: the end offset of a document, with its `_id` for people. */
 
 import { BsonError, bsonTypes } from './types.ts';
 import { findField } from './cursor.ts';
@@ -7,8 +7,8 @@ import { copyId } from './document-id.ts';
 const name = Buffer.from('offset\0');
 
 /**
- * `{_id: …, offset: Long}` as BSON. A document without an `_id`, or one too corrupt to find it, has a place all the same.
- * @param offset where the document ends: bytes of the dump, uncompressed
+ * `{_id: …, offset: Long}` as BSON; without `_id` if the document has none, or is too corrupt to find it.
+ * @param offset the end of the document in the uncompressed dump
  */
 export function offsetPosition(document: Uint8Array, offset: number): Uint8Array {
   const id = tryCopyId(document);

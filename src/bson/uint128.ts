@@ -1,4 +1,4 @@
-/** An unsigned integer of 128 bits, as a Decimal128 has inside: changed in place, without a bigint. */
+/** A mutable unsigned 128-bit integer, such as the significand of a Decimal128. Faster than a bigint. */
 
 import { two32 } from './digits.ts';
 
@@ -14,7 +14,7 @@ export class Uint128 {
     words.setUint32(12, word0);
   }
 
-  /** @param value an integer from 0 to below 2^64 */
+  /** @param value an integer, 0 ≤ value < 2^64 */
   setNumber(value: number): void {
     const high = Math.floor(value / two32);
     this.set(0, 0, high, value - high * two32);
@@ -25,7 +25,7 @@ export class Uint128 {
     return (words.getUint32(0) | words.getUint32(4) | words.getUint32(8) | words.getUint32(12)) === 0;
   }
 
-  /** Both numbers stay below 2^20, so that no product leaves the integers that a number holds exactly. */
+  /** Both arguments are below 2^20, so that products are exact in a double. */
   multiplyAdd(factor: number, addend: number): void {
     const words = this.#words;
     let carried = addend;
@@ -37,9 +37,9 @@ export class Uint128 {
   }
 
   /**
-   * Leaves the quotient and returns the remainder.
+   * Replaces the number by the quotient, and returns the remainder.
    *
-   * @param divisor below 2^20: the quotient of a step, rounded as a double, is then never rounded up to the next integer
+   * @param divisor below 2^20, so that the quotient of a step is never rounded up to the next integer
    */
   divide(divisor: number): number {
     const words = this.#words;

@@ -1,20 +1,19 @@
-/** Checks that bytes are UTF-8 that Postgres can store, while copying them. */
+/** Copies UTF-8 text, and checks that Postgres can store it. */
 
 import { isUtf8 } from 'node:buffer';
 import type { BsonBytes } from './cursor.ts';
 import { DocumentError } from './document-error.ts';
 import type { Output } from './output.ts';
-import type { NulPolicy } from './nul-policy.ts';
+import { type NulPolicy, writeNul } from './nul-policy.ts';
 
 /**
- * From about this many bytes on, checking and copying natively is faster than a loop here (measured on Node
- * 20).
+ * From about this length on, native functions are faster than a loop in JavaScript (measured on Node 20).
  */
 const nativeBytes = 64;
 
 /**
- * Copies text as it is, U+0000 excepted, of which `nul` says what becomes. Throws a DocumentError if it has one where
- * there must be none, or is not UTF-8.
+ * Copies text unchanged, except U+0000, for which `nul` is the policy.
+ * @throws DocumentError if it is not UTF-8, or has a U+0000 that the policy rejects
  */
 export function copyText(
   source: BsonBytes,
@@ -31,12 +30,12 @@ export function copyText(
       output.position += text.length;
       return;
     }
-    // The loop finds which byte it is.
+    // The loop below finds the byte.
   }
   const { view } = source;
   let { bytes, position: at } = output;
   let i = start;
-  // Most text begins with ASCII: four characters at a time, until one of them is something else, or NUL.
+  // Fast path: four characters at a time, until one of them is NUL or not ASCII.
   for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4) {
     output.view.setInt32(at, view.getInt32(i));
   }
@@ -57,33 +56,15 @@ export function copyText(
   output.position = at;
 }
 
-/** Whether each of four characters is ASCII, and none is NUL. */
+/** Whether all four characters are ASCII, and none is NUL. */
 function isPlain(four: number): boolean {
   return ((four | (four - 0x01010101)) & 0x80808080) === 0;
 }
 
-/** What stands for a character that cannot be there: https://www.unicode.org/glossary/#replacement_character */
-const replacement = [0xef, 0xbf, 0xbd] as const;
-
 /**
- * Writes what becomes of the NUL at `offset`, and keeps room for the rest of the text up to `end` and one byte more.
- * Throws a DocumentError if it must not be there.
- */
-export function writeNul(nul: NulPolicy, offset: number, end: number, output: Output): void {
-  if (nul === 'reject') throw nulError(offset);
-  if (nul === 'strip') return;
-  output.reserve(replacement.length + end - offset);
-  for (const byte of replacement) output.bytes[output.position++] = byte;
-}
-
-function nulError(offset: number): DocumentError {
-  return new DocumentError('nul', 'a character U+0000, which Postgres cannot store', offset);
-}
-
-/**
- * The length of the sequence of two to four bytes at `start`, or a DocumentError if it is not well-formed
- * UTF-8: https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/#G27506 (Table 3-7; surrogates
- * are excluded).
+ * The length of the sequence of two to four bytes at `start`.
+ * https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/#G27506 (Table 3-7; surrogates are excluded)
+ * @throws DocumentError if it is not well-formed UTF-8
  */
 export function measureSequence(view: DataView, start: number, end: number): number {
   const first = view.getUint8(start);

@@ -1,12 +1,13 @@
-/** Measures BSON values: each length is checked against the end of its parent before it is trusted. */
+/** Measures BSON values. Every length is checked against the end of the parent before it is used. */
 
-import { BsonError, bsonTypes } from './types.ts';
+import { BsonError, bsonTypes, fixedSizes } from './types.ts';
 
-/** An int32 length, a byte of content or none, and the NUL that ends a document. */
+/** An int32 length and the terminating NUL. */
 const minDocumentBytes = 5;
 
 /**
- * The offset of the NUL that ends the text at `start`. Throws a BsonError if there is none before `limit`.
+ * The offset of the NUL that ends the text at `start`.
+ * @throws BsonError if there is none before `limit`
  */
 export function findNul(view: DataView, start: number, limit: number, what: string): number {
   for (let i = start; i < limit; i++) {
@@ -26,7 +27,7 @@ function readLength(view: DataView, start: number, limit: number, what: string):
   return view.getInt32(start, true);
 }
 
-/** The length of a document that stays within its parent; its last byte is not looked at. */
+/** The length of a document, which must fit into its parent. Its last byte is not checked. */
 export function measureDocument(view: DataView, start: number, limit: number): number {
   const length = readLength(view, start, limit, 'a document');
   if (length < minDocumentBytes) throw new BsonError(`a document of ${length} bytes`, start);
@@ -34,7 +35,7 @@ export function measureDocument(view: DataView, start: number, limit: number): n
   return length;
 }
 
-/** The length of a document that stays within its parent and ends with its NUL. */
+/** The length of a document, which must fit into its parent and end with a NUL. */
 export function checkDocument(view: DataView, start: number, limit: number): number {
   const length = measureDocument(view, start, limit);
   if (view.getUint8(start + length - 1) !== 0) {
@@ -43,7 +44,7 @@ export function checkDocument(view: DataView, start: number, limit: number): num
   return length;
 }
 
-/** The length of a string with its length word and its NUL. */
+/** The length of a string value, including its length word and its NUL. */
 function checkString(view: DataView, start: number, limit: number): number {
   const length = readLength(view, start, limit, 'a string');
   if (length < 1) throw new BsonError(`a string of ${length} bytes`, start);
@@ -54,12 +55,7 @@ function checkString(view: DataView, start: number, limit: number): number {
   return 4 + length;
 }
 
-function checkFixed(size: number, start: number, limit: number): number {
-  checkFits(size, start, limit, 'a value');
-  return size;
-}
-
-/** The length in bytes of the value at `start`, which was found to end at or before `limit`. */
+/** The size in bytes of the value at `start`, which must end at or before `limit`. Frequent types come first. */
 export function measureValue(view: DataView, type: number, start: number, limit: number): number {
   switch (type) {
     case bsonTypes.string:
@@ -67,26 +63,17 @@ export function measureValue(view: DataView, type: number, start: number, limit:
     case bsonTypes.symbol:
       return checkString(view, start, limit);
     case bsonTypes.int:
-      return checkFixed(4, start, limit);
     case bsonTypes.double:
     case bsonTypes.date:
     case bsonTypes.long:
     case bsonTypes.timestamp:
-      return checkFixed(8, start, limit);
     case bsonTypes.objectId:
-      return checkFixed(12, start, limit);
+      return checkFixed(type, start, limit);
     case bsonTypes.bool:
       return checkBool(view, start, limit);
     case bsonTypes.object:
     case bsonTypes.array:
       return checkDocument(view, start, limit);
-    case bsonTypes.null:
-    case bsonTypes.undefined:
-    case bsonTypes.minKey:
-    case bsonTypes.maxKey:
-      return 0;
-    case bsonTypes.decimal:
-      return checkFixed(16, start, limit);
     case bsonTypes.binData:
       return checkBinary(view, start, limit);
     case bsonTypes.regex: {
@@ -95,13 +82,24 @@ export function measureValue(view: DataView, type: number, start: number, limit:
     }
     case bsonTypes.dbPointer: {
       const length = checkString(view, start, limit);
-      return length + checkFixed(12, start + length, limit);
+      return length + checkFixed(bsonTypes.objectId, start + length, limit);
     }
     case bsonTypes.javascriptWithScope:
       return checkCodeWithScope(view, start, limit);
     default:
-      throw new BsonError(`a value of the unknown type 0x${type.toString(16).padStart(2, '0')}`, start);
+      return checkFixed(type, start, limit);
   }
+}
+
+function checkFixed(type: number, start: number, limit: number): number {
+  const size = fixedSizes[type] ?? -1;
+  if (size < 0) throw unknownType(type, start);
+  checkFits(size, start, limit, 'a value');
+  return size;
+}
+
+function unknownType(type: number, start: number): BsonError {
+  return new BsonError(`a value of the unknown type 0x${type.toString(16).padStart(2, '0')}`, start);
 }
 
 function checkBool(view: DataView, start: number, limit: number): number {
@@ -116,7 +114,7 @@ function checkBinary(view: DataView, start: number, limit: number): number {
   if (length < 0) throw new BsonError(`a binary value of ${length} bytes`, start);
   checkFits(1 + length, start + 4, limit, 'a binary value');
   if (view.getUint8(start + 4) === oldBinarySubtype) {
-    // This subtype repeats its length inside.
+    // This subtype has a second length word.
     const inner = readLength(view, start + 5, start + 5 + length, 'an old binary value');
     if (inner !== length - 4) throw new BsonError(`an old binary value of ${inner} bytes`, start + 5);
   }
@@ -135,4 +133,9 @@ function checkCodeWithScope(view: DataView, start: number, limit: number): numbe
     throw new BsonError(`code with scope of ${length} bytes`, start);
   }
   return length;
+}
+
+/** The offset of the scope in a value of the type `javascriptWithScope`. */
+export function findScope(view: DataView, start: number): number {
+  return start + 8 + view.getInt32(start + 4, true);
 }

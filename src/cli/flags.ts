@@ -1,8 +1,8 @@
-/** Makes a command line unambiguous before it is parsed: each flag of ours once, with its value behind `=`. */
+/** Normalizes a command line before it is parsed: each known flag once, as `--name=value`. */
 
 import { UsageError } from '../common/errors.ts';
 import { isSwitchValue, readSwitch } from '../config/option-value.ts';
-import { flagOf, optionNames, options } from '../config/options.ts';
+import { flagOf, optionNames, options, type OptionName } from '../config/options.ts';
 
 interface Flag {
   /** `mongo-url` */
@@ -10,7 +10,7 @@ interface Flag {
   readonly isSwitch: boolean;
 }
 
-/** By each way to write it: yargs takes `--mongoUrl` for `--mongo-url` as well. */
+/** By each spelling: yargs accepts `--mongoUrl` for `--mongo-url` as well. */
 const flags: ReadonlyMap<string, Flag> = new Map(
   optionNames.flatMap((option) => {
     const flag = { name: flagOf(option), isSwitch: options[option].kind === 'switch' };
@@ -23,18 +23,18 @@ const flags: ReadonlyMap<string, Flag> = new Map(
 );
 
 /**
- * yargs reads `--dry-run=1` and `--dry-run=yes` as false, and of a flag that is given twice it keeps the last. Here an
- * on/off flag has the values that its variable has, and two that differ are refused.
+ * yargs reads `--dry-run=1` and `--dry-run=yes` as false, and keeps the last of a flag that is given twice. Here an on/off
+ * flag takes the same values as its variable, and a flag with two different values is an error.
  * @throws UsageError
  */
-export function settleFlags(args: readonly string[]): string[] {
-  const settled: string[] = [];
+export function normalizeFlags(args: readonly string[]): string[] {
+  const normalized: string[] = [];
   const seen = new Map<string, string>();
-  const settle = ({ name, isSwitch }: Flag, value: string): void => {
+  const add = ({ name, isSwitch }: Flag, value: string): void => {
     const meant = isSwitch ? readSwitch({ value, label: `--${name}` }) : value;
     const before = seen.get(name);
     if (before === undefined) {
-      settled.push(`--${name}=${meant}`);
+      normalized.push(`--${name}=${meant}`);
     } else if (before !== meant) {
       // Without the values: one may hold a password.
       throw new UsageError(`--${name} is given twice, with different values`, {
@@ -46,31 +46,50 @@ export function settleFlags(args: readonly string[]): string[] {
   };
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] ?? '';
-    // What follows is no flag.
-    if (argument === '--') return [...settled, ...args.slice(index)];
+    // No flags follow.
+    if (argument === '--') return [...normalized, ...args.slice(index)];
     const [, no = '', name = '', value] = /^--(no-)?([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
     const flag = flags.get(name);
     const next = args[index + 1];
     if (flag === undefined || (no !== '' && (!flag.isSwitch || value !== undefined))) {
-      settled.push(argument);
+      normalized.push(argument);
     } else if (no !== '') {
-      settle(flag, 'false');
+      add(flag, 'false');
     } else if (value !== undefined) {
-      settle(flag, value);
+      add(flag, value);
     } else if (next !== undefined && (flag.isSwitch ? isSwitchValue(next) : isValue(next))) {
-      settle(flag, next);
+      add(flag, next);
       index++;
     } else if (flag.isSwitch) {
-      settle(flag, 'true');
+      add(flag, 'true');
     } else {
-      // yargs says that a value is missing.
-      settled.push(argument);
+      // yargs reports that the value is missing.
+      normalized.push(argument);
     }
   }
-  return settled;
+  return normalized;
 }
 
-/** Another flag is none; a negative number is one, and refused with what is allowed. */
+/** The options that the words after a command set. */
+const wordsOf: Readonly<Partial<Record<string, readonly OptionName[]>>> = { promote: ['table', 'field'] };
+
+/** Turns the words after a command into flags: `promote users age` is `promote --table=users --field=age`. */
+export function flagsOfWords(normalized: readonly string[]): readonly string[] {
+  const isWord = (argument: string): boolean => !argument.startsWith('-');
+  const names = [...(wordsOf[normalized.find(isWord) ?? ''] ?? [])].filter(
+    (name) => !normalized.some((argument) => argument.startsWith(`--${flagOf(name)}=`)),
+  );
+  if (names.length === 0) return normalized;
+  let isCommand = true;
+  return normalized.map((argument) => {
+    if (!isWord(argument)) return argument;
+    const name = isCommand ? undefined : names.shift();
+    isCommand = false;
+    return name === undefined ? argument : `--${flagOf(name)}=${argument}`;
+  });
+}
+
+/** Another flag is not a value. A negative number is one: it is refused later, with the range that is allowed. */
 function isValue(argument: string): boolean {
   return !argument.startsWith('-') || /^-\d/.test(argument);
 }

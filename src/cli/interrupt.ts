@@ -1,10 +1,10 @@
-/** What a signal to stop means: the first ends the command in order, another one at once. */
+/** The first signal to stop shuts the command down gracefully; the second ends it at once. */
 
 import { InterruptedError, type StopSignal } from '../common/errors.ts';
 
 /**
- * `timeout` and npm pass on a signal to a process that has got it already, as one of the group. Nobody presses Ctrl-C twice
- * in so short a time and means two things by it.
+ * `timeout` and npm forward a signal to a process that has already received it as a member of the process group. Nobody
+ * presses Ctrl-C twice within this time on purpose.
  */
 const echoMs = 500;
 
@@ -12,7 +12,7 @@ export class Interrupt {
   readonly #controller = new AbortController();
   #first: { readonly name: StopSignal; readonly atMs: number } | undefined;
 
-  /** Aborted by the first signal, with the reason to throw. */
+  /** Aborted by the first signal; the reason is an InterruptedError. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -1,21 +1,21 @@
-/** What the command says. A reader that has gone ends no run, and no password leaves by a message. */
+/** The output of a command. A closed pipe does not end a run, and messages contain no password. */
 
 import type { Writable } from 'node:stream';
 import type { ErrorDetails } from '../common/errors.ts';
 import { redact } from '../common/redact.ts';
 
-/** A stream that may be a terminal's. */
+/** A stream that may be a terminal. */
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 export class Output {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  /** The first reason for which standard output could not be written; null where all was. */
+  /** The first error of standard output; null if everything was written. */
   #failure: NodeJS.ErrnoException | null = null;
 
   /**
-   * `| head` has read enough (EPIPE), the disk is full (ENOSPC), the terminal is closed (EIO): what is copied is in
-   * PostgreSQL all the same. Without a listener Node would end the process by an error that nobody caught.
+   * An error of standard output (EPIPE after `| head`, ENOSPC, EIO of a closed terminal) must not stop the copy. Without a
+   * listener, Node would end the process with an uncaught error.
    */
   constructor(stdout: OutputStream, stderr: OutputStream) {
     this.stdout = stdout;
@@ -26,31 +26,31 @@ export class Output {
     stderr.on('error', () => undefined);
   }
 
-  /** What the command was asked for: data, as it is. */
+  /** Writes data, the result of the command, unchanged. */
   print(text: string): void {
     this.stdout.write(text);
   }
 
-  /** One object on a line, for programs; what is worded for people in it holds no password either. */
+  /** Writes one object on a line, for programs. Passwords in its messages are hidden. */
   printJson(value: object): void {
     const shown = (key: string, member: unknown): unknown =>
-      typeof member === 'string' && worded.has(key) ? redact(member) : member;
+      typeof member === 'string' && messageKeys.has(key) ? redact(member) : member;
     this.print(`${JSON.stringify(value, shown)}\n`);
   }
 
-  /** A line for people. */
+  /** Writes a line for people, to standard error. */
   say(line: string): void {
     this.stderr.write(`${redact(line)}\n`);
   }
 
-  /** Nobody reads standard output any more: a command that does nothing else than to show can end. */
+  /** Standard output is closed: a command that only shows something can end. */
   isUnread(): boolean {
     return this.#failure !== null;
   }
 
   /**
-   * Waits until standard output has taken all.
-   * @returns why it did not; null also where its reader has had enough
+   * Waits until all of standard output is written.
+   * @returns why it could not be; null also if the reader has closed the pipe
    */
   async findLoss(): Promise<string | null> {
     await new Promise<void>((resolve) => {
@@ -58,7 +58,7 @@ export class Output {
         resolve();
       });
     });
-    // An error is told after the callback of its write.
+    // The event `error` comes after the callback of the write.
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
@@ -67,4 +67,7 @@ export class Output {
   }
 }
 
-const worded: ReadonlySet<string> = new Set(['message', 'fix'] satisfies ('message' | keyof ErrorDetails)[]);
+/** Keys of texts for people. */
+const messageKeys: ReadonlySet<string> = new Set(['message', 'fix'] satisfies (
+  'message' | keyof ErrorDetails
+)[]);

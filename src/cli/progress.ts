@@ -1,4 +1,4 @@
-/** Shows a run while it goes: a spinner on a terminal, plain lines elsewhere, JSON lines when asked for. */
+/** Shows the progress of a run: a spinner on a terminal, plain lines elsewhere, JSON lines if asked for. */
 
 import { describeEvent } from '../observe/describe-event.ts';
 import type { ProgressEvent, RunEvent } from '../observe/events.ts';
@@ -6,28 +6,28 @@ import type { JobListener } from '../observe/listeners.ts';
 import type { Output } from './output.ts';
 import { redact } from '../common/redact.ts';
 
-/** Often enough to see that it lives, seldom enough for a log file. */
+/** Often enough to see that it works, seldom enough for a log file. */
 const plainLineEveryMs = 2_000;
 
-/** As often as the spinner turns would only flicker. */
+/** Slower than the spinner turns, so that the text does not flicker. */
 const spinnerTextEveryMs = 100;
 
 export interface Progress extends JobListener {
   readonly onEvent: (event: RunEvent) => void;
   /** A step outside a run, such as the start of a server. */
   readonly say: (message: string) => void;
-  /** Ends the display; nothing is shown after it. */
+  /** Ends the display; call nothing after it. */
   readonly close: () => void;
 }
 
 export async function createProgress(isJson: boolean, output: Output): Promise<Progress> {
   if (isJson) return createJsonProgress(output);
-  // A terminal that does not know its width says 0, by which the spinner would divide its lines, and clear them for ever.
+  // Some terminals report a width of 0. The spinner would divide by it, and clear lines for ever.
   const hasWidth = output.stderr.isTTY === true && (output.stderr.columns ?? 0) > 0;
   return hasWidth ? await createSpinnerProgress(output) : createPlainProgress(output);
 }
 
-/** Every event as one line on standard output, as it is. */
+/** Writes every event as one JSON line on standard output. */
 function createJsonProgress(output: Output): Progress {
   return {
     onEvent: (event) => {
@@ -40,7 +40,7 @@ function createJsonProgress(output: Output): Progress {
   };
 }
 
-/** The collections that are under way, each with what it told last of its progress. */
+/** The collections in progress, each with its latest progress event. */
 class Underway {
   readonly #latest = new Map<string, ProgressEvent | null>();
 
@@ -60,12 +60,12 @@ class Underway {
     this.#latest.delete(source);
   }
 
-  /** A line for each that has told something; with its name where there are several. */
+  /** A line for each that has an event; with its name if there are several. */
   describe(): string[] {
     return [...this.#latest.values()].flatMap((event) => (event === null ? [] : [this.#describe(event)]));
   }
 
-  /** As `describe`, of one. */
+  /** As `describe`, for one. */
   describeOne(source: string): string[] {
     const event = this.#latest.get(source) ?? null;
     return event === null ? [] : [this.#describe(event)];
@@ -78,7 +78,7 @@ class Underway {
 
 async function createSpinnerProgress(output: Output): Promise<Progress> {
   const { default: ora } = await import('ora');
-  // The run decides what Ctrl-C does, so that stdin stays as it is.
+  // The command handles Ctrl-C itself, so ora must leave stdin alone.
   const spinner = ora({ stream: output.stderr, discardStdin: false });
   const underway = new Underway();
   let line = '';
@@ -135,6 +135,13 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
         case 'skipped':
         case 'worker-died':
         case 'retried':
+        case 'host-joined':
+        case 'lead-taken':
+        case 'host-left':
+          if (told !== null) output.say(told);
+          return;
+        case 'host-copied':
+          end(event.source);
           if (told !== null) output.say(told);
           return;
       }
@@ -148,7 +155,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
 
 function createPlainProgress(output: Output): Progress {
   const underway = new Underway();
-  /** How following stands, and what was said of it last: a log of days is not filled with what does not change. */
+  /** The latest state of following, and the last one printed: a state that does not change is printed once. */
   let following: string | null = null;
   let said: string | null = null;
   const timer = setInterval(() => {
@@ -156,7 +163,7 @@ function createPlainProgress(output: Output): Progress {
     if (following !== null && following !== said) output.say(following);
     said = following;
   }, plainLineEveryMs);
-  /** All of it was told, and how it stands now is the last of it. */
+  /** Prints the final progress, and ends the collection. */
   const tellLast = (source: string): void => {
     for (const line of underway.describeOne(source)) output.say(line);
     underway.end(source);
@@ -175,7 +182,9 @@ function createPlainProgress(output: Output): Progress {
         return;
       }
       if (event.kind === 'started' || event.kind === 'verifying') underway.begin(event.source);
-      if (event.kind === 'finishing' || event.kind === 'verified') tellLast(event.source);
+      if (event.kind === 'finishing' || event.kind === 'verified' || event.kind === 'host-copied') {
+        tellLast(event.source);
+      }
       if (event.kind === 'failed') underway.end(event.source);
       const told = describeEvent(event);
       if (told !== null) output.say(told);

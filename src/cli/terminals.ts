@@ -1,10 +1,10 @@
-/** The terminals that the process began with: one that is closed before its end breaks nothing. */
+/** Lets the process survive the closing of its terminal. */
 
 import { closeSync, openSync } from 'node:fs';
 import process from 'node:process';
 import { isatty } from 'node:tty';
 
-/** To be called at the start, while they are there. */
+/** Call it at the start, while the terminals are open. */
 export function outliveTerminals(): void {
   const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
   process.on('exit', () => {
@@ -12,10 +12,10 @@ export function outliveTerminals(): void {
   });
 }
 
-/** At its end Node gives terminals the mode back that they had, and aborts where one is gone, unless it was closed. */
+/** At exit, Node restores the modes of its terminals, and aborts if one is gone. It skips descriptors that are no terminal. */
 function leaveTerminal(descriptor: number): void {
   if (isatty(descriptor)) return;
   closeSync(descriptor);
-  // Takes the lowest number, which is that one.
+  // `open` takes the lowest free descriptor, which is the one just closed.
   openSync('/dev/null', 'r+');
 }

@@ -1,4 +1,4 @@
-/** The errors a user can meet, sorted by what they do next, and the exit code of each. */
+/** The errors that a user can meet, grouped by what the user does next, and the exit code of each. */
 
 /** The exit codes of every command; documented in docs/exit-codes.md. */
 export const ExitCode = {
@@ -17,14 +17,17 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** An expected failure: says what went wrong and what to do, and ends the command with its code. */
+/** Marks the errors of this tool, whichever copy of this module created them. */
+const isOurs = Symbol.for('mongo2pg.error');
+
+/** An expected failure. It says what went wrong and what to do; the command ends with `exitCode`. */
 export class MigrationError extends Error {
   readonly exitCode: ExitCode;
-  /** Names the failure for programs: it stays the same when the message is worded otherwise. */
+  /** Names the failure for programs. It stays the same when the wording of the message changes. */
   readonly code: string;
-  /** One sentence that tells the way out; empty when the message already does. */
+  /** One sentence that says how to fix it; empty when the message already does. */
   readonly fix: string;
-  /** A server was given up: what else needs it will fail as well. */
+  /** A server stayed unreachable: all other work that needs it will fail as well. */
   readonly isServerGone: boolean;
 
   constructor(exitCode: ExitCode, message: string, options: ErrorDetails) {
@@ -34,6 +37,16 @@ export class MigrationError extends Error {
     this.code = options.code;
     this.fix = options.fix ?? '';
     this.isServerGone = options.isServerGone ?? false;
+  }
+
+  /** The trial servers are outside the bundle that users run, and so load a second copy of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== MigrationError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && isOurs in value;
+  }
+
+  static {
+    Object.defineProperty(this.prototype, isOurs, { value: true });
   }
 }
 
@@ -59,19 +72,19 @@ export class SourceError extends MigrationError {
   }
 }
 
-/** A dump is cut off or corrupt at some byte: what came before it was read, and nothing after it ever will be. */
+/** A dump is cut off or corrupt at some byte. Everything before that byte was read; nothing after it can be. */
 export class DamagedDumpError extends SourceError {}
 
-/** The collection is empty, or nothing of it matches the filter; of several, it is left out. */
+/** The collection is empty, or no document matches the filter. If several collections are copied, it is skipped. */
 export class NothingToCopyError extends SourceError {}
 
 /** The database has no collection of that name. */
 export class NoCollectionError extends SourceError {}
 
-/** A source that is not there any more, or not what it was when it was opened: what was read of it is not all of it. */
+/** The source was removed or replaced after it was opened, so what was read of it is incomplete. */
 export class SourceChangedError extends SourceError {}
 
-/** The server does not know any more what changed since the stream was read last. */
+/** The server no longer has the changes since the stream was last read. */
 export class HistoryLostError extends MigrationError {
   constructor(message: string, options: ErrorDetails) {
     super(ExitCode.historyLost, message, options);
@@ -85,7 +98,7 @@ export class TargetError extends MigrationError {
   }
 }
 
-/** What asks a process to end: Ctrl-C, whoever manages it, and a terminal that is closed. */
+/** The signals that ask a process to end: Ctrl-C, the service manager, and a closed terminal. */
 export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type StopSignal = (typeof stopSignals)[number];
 
@@ -104,7 +117,7 @@ export class InterruptedError extends MigrationError {
 
 /** An error as it crosses from a worker to the primary. */
 export interface WireError {
-  /** Of its class: what catches it at the other end asks for that. */
+  /** The name of its class, so that the receiver can restore it. */
   readonly name: string;
   readonly message: string;
   readonly code: string;
@@ -113,7 +126,7 @@ export interface WireError {
   readonly isServerGone: boolean;
 }
 
-/** By their names, which minifying would change: nothing does that here. */
+/** Looked up by name, so the bundle must not be minified. */
 const classes = {
   MigrationError,
   UsageError,
@@ -132,7 +145,7 @@ export function toWireError(error: unknown): WireError {
     const { name, message, code, fix, exitCode, isServerGone } = error;
     return { name, message, code, fix, exitCode, isServerGone };
   }
-  // An unexpected error is a defect of ours, and its stack is what a report of it needs.
+  // An unexpected error is a defect of this tool; a bug report needs the stack.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const { exitCode, code, name } = new MigrationError(ExitCode.internal, message, { code: 'INTERNAL' });
   return { name, message, code, fix: '', exitCode, isServerGone: false };
@@ -148,7 +161,7 @@ export function fromWireError({ name, exitCode, message, ...details }: WireError
   return new (Class as typeof UsageError)(message, details);
 }
 
-/** For one whose class is another file's own. */
+/** For an error whose class is private to another file. */
 function classOf(exitCode: ExitCode): typeof MigrationError | typeof UsageError {
   if (exitCode === ExitCode.usage) return UsageError;
   if (exitCode === ExitCode.source) return SourceError;
@@ -156,7 +169,7 @@ function classOf(exitCode: ExitCode): typeof MigrationError | typeof UsageError 
   return exitCode === ExitCode.target ? TargetError : MigrationError;
 }
 
-/** The same failure, of the same class, with another way out. */
+/** A copy of the error, of the same class, with another `fix`. */
 export function withFix(error: MigrationError, fix: string): MigrationError {
   const copy = fromWireError({ ...toWireError(error), fix });
   copy.cause = error;

@@ -1,10 +1,10 @@
-/** Tells the file system's expected failures from the others. */
+/** Distinguishes expected failures of the file system, by their codes, from the others. */
 
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-/** Passes a failure with one of the codes as undefined; any other is thrown on. */
+/** Returns undefined for a failure with one of the codes; rethrows any other. */
 export async function unlessCode<T>(
   promise: Promise<T>,
   ...codes: readonly string[]

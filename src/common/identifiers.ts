@@ -1,12 +1,12 @@
-/** Gives fields and collections names that Postgres can have, each different from the others. */
+/** Makes unique, valid Postgres names for fields and collections. */
 
 import { createHash } from 'node:crypto';
 import { holdsUrl } from './redact.ts';
 
-/** Postgres cuts a longer identifier by itself, and two that are equal up to there would collide. */
+/** Postgres truncates longer identifiers silently, so two that are equal up to there would collide. */
 export const maxIdentifierBytes = 63;
 
-/** Of a table in Postgres. https://www.postgresql.org/docs/current/limits.html */
+/** The most columns that a table in Postgres can have. https://www.postgresql.org/docs/current/limits.html */
 export const maxColumns = 1600;
 
 /** Every table has these already. https://www.postgresql.org/docs/current/ddl-system-columns.html */
@@ -16,10 +16,10 @@ export function isSystemColumn(name: string): boolean {
   return systemColumns.includes(name);
 }
 
-/** Column names in the order of the fields: a field's own name wherever Postgres can have it. */
+/** Column names in the order of the fields. A field keeps its name if it is a valid name in Postgres. */
 export function nameColumns(fields: readonly string[]): string[] {
   const taken = new Set(systemColumns);
-  // A field that can keep its name keeps it, whatever other fields turn into.
+  // Reserved first: the changed name of another field must not take the name of a field that keeps it.
   for (const field of fields) if (fitsIdentifier(field)) taken.add(field);
   return fields.map((field) => {
     if (fitsIdentifier(field) && !isSystemColumn(field)) return field;
@@ -27,7 +27,22 @@ export function nameColumns(fields: readonly string[]): string[] {
   });
 }
 
-/** `name`, or the like of it when it is taken. */
+/**
+ * Column names for paths: the names of a path, joined by `_`. A top-level field has priority for its own name.
+ * @param reserved names of other columns of the table
+ */
+export function namePaths(paths: readonly (readonly string[])[], reserved: readonly string[]): string[] {
+  const taken = new Set([...systemColumns, ...reserved]);
+  const own = paths.map((path) => {
+    const [name = ''] = path;
+    if (path.length > 1 || !fitsIdentifier(name) || taken.has(name)) return null;
+    taken.add(name);
+    return name;
+  });
+  return paths.map((path, index) => own[index] ?? uniqueName(path.join('_'), taken));
+}
+
+/** `name`, or a variant with a hash if it is taken. Adds the result to `taken`. */
 export function uniqueName(name: string, taken: Set<string>): string {
   let unique = toIdentifier(name);
   for (let attempt = 0; taken.has(unique); attempt++) unique = withHash(name, String(attempt));
@@ -35,7 +50,7 @@ export function uniqueName(name: string, taken: Set<string>): string {
   return unique;
 }
 
-/** Why a name that a person gave cannot be one in Postgres; null where it can. */
+/** Why a name that a user gave is not valid in Postgres; null if it is valid. */
 export function findNameMistake(name: string): string | null {
   if (name === '') return 'a name in Postgres is not empty';
   if (name.includes('\0')) return 'a name in Postgres has no U+0000';
@@ -45,14 +60,14 @@ export function findNameMistake(name: string): string | null {
   return `${JSON.stringify(name)} has ${length} bytes; Postgres keeps ${maxIdentifierBytes}`;
 }
 
-/** Likewise of a schema, which is made where it is missing. */
+/** Likewise for a schema, which is created if it is missing. */
 export function findSchemaMistake(name: string): string | null {
   if (name.startsWith('pg_') || name === 'information_schema') return `${name} belongs to PostgreSQL itself`;
   if (name === 'mongo2pg') return `${name} belongs to the ledger`;
   return findNameMistake(name);
 }
 
-/** `name` itself, or cut and given a hash of the whole when it is too long. */
+/** `name` itself, or if it is too long, its beginning and a hash of the whole. */
 export function toIdentifier(name: string): string {
   if (fitsIdentifier(name)) return name;
   // Postgres has no empty identifier.

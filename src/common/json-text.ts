@@ -1,11 +1,11 @@
-/** Reads JSON that a person wrote, and says where it is wrong. */
+/** Parses JSON that a user wrote, and says where it is wrong. */
 
 import { createRequire } from 'node:module';
 import type { ParseError } from 'jsonc-parser';
 import { UsageError } from './errors.ts';
 
 /**
- * @param label what the text is, for the message: an option or a file
+ * @param label names the text in the message: an option or a file
  * @throws UsageError with line and column
  */
 export function parseJson(text: string, label: string): unknown {
@@ -13,7 +13,7 @@ export function parseJson(text: string, label: string): unknown {
   if (tooDeep !== null) {
     throw new UsageError(
       `${label} is nested more than ${maxDepth} levels deep: ${describePlace(text, tooDeep)}`,
-      { code: 'JSON_INVALID', fix: 'no plan and no filter needs so many.' },
+      { code: 'JSON_INVALID', fix: 'use fewer levels: no plan and no filter needs so many.' },
     );
   }
   try {
@@ -24,9 +24,9 @@ export function parseJson(text: string, label: string): unknown {
   }
 }
 
-/** JSON.parse itself gives a place for some mistakes only. */
+/** JSON.parse gives the position of some mistakes only. */
 function locate(text: string): string {
-  // Only a mistake needs it, and every command would wait for it.
+  // Loaded only for a mistake, because loading it would delay every command.
   const { parse, printParseErrorCode } = createRequire(import.meta.url)(
     'jsonc-parser',
   ) as typeof import('jsonc-parser');
@@ -42,13 +42,13 @@ function describePlace(text: string, offset: number): string {
   return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
-/** MongoDB itself takes no deeper documents. What reads JSON calls itself for each level, and the stack ends. */
+/** MongoDB accepts no deeper documents. The code that reads the JSON is recursive, and the stack is limited. */
 const maxDepth = 200;
 
-/** Where it becomes too deep; null where it does not. */
+/** The offset at which it becomes too deep; null if it does not. */
 function findTooDeep(text: string): number | null {
   let depth = 0;
-  // A text whole, as brackets in it are none; one without an end is found to be a mistake later.
+  // Strings are matched whole, because brackets in them do not count. JSON.parse reports one that does not end.
   for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
     if (token === '[' || token === '{') depth++;
     else if (token === ']' || token === '}') depth--;

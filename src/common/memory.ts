@@ -1,4 +1,4 @@
-/** Tells how much memory a process or a thread has, and has needed. */
+/** Reads how much memory a process or a thread uses, and how much it used at most. */
 
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
@@ -6,20 +6,21 @@ import v8 from 'node:v8';
 
 export interface Memory {
   readonly memoryBytes: number;
-  /** The highest so far. */
+  /** The highest value so far. */
   readonly peakMemoryBytes: number;
 }
 
 /**
- * Lets garbage be four times what is in use before it is collected, for all threads of this process. Pages lie outside of
- * V8's heap and count with it; as that is small, V8 would look through all of it again for every 12 MB read, a third
- * of the primary's processor time. What is in use does not live in the young generation, whose room pays for part of that.
+ * Has V8 collect garbage less often, for all threads of this process: only once the heap is four times what is in use.
+ * Pages are outside V8's heap but count with it. Because the heap is small, V8 would otherwise mark all of it again for
+ * every 12 MB read, which takes a third of the primary's processor time. The young generation stays small to save memory:
+ * what is in use does not live there.
  */
 export function collectGarbageLess(): void {
   v8.setFlagsFromString('--heap-growing-percent=300 --semi-space-growth-factor=1');
 }
 
-/** The resident set of this process, with all of its threads. */
+/** The resident set of this process, which includes all of its threads. */
 export function readProcessMemory(): Memory {
   try {
     // ru_maxrss, the portable way, also counts the memory of the process that forked this one.
@@ -36,8 +37,8 @@ export function readProcessMemory(): Memory {
 let highestOfThread = 0;
 
 /**
- * The heap of this thread, and what its objects hold outside of it (buffers); nobody tells a thread's share of the
- * resident set. The highest is that of the moments at which this was called.
+ * The heap of this thread and its external memory (buffers). A thread's share of the resident set cannot be measured. The
+ * peak is the highest value that a call of this function has seen.
  */
 export function readThreadMemory(): Memory {
   const { heapTotal, external } = process.memoryUsage();
@@ -46,5 +47,5 @@ export function readThreadMemory(): Memory {
   return { memoryBytes, peakMemoryBytes: highestOfThread };
 }
 
-/** Of a worker that shares the heap of the primary. */
+/** For a worker that shares the heap of the primary. */
 export const noMemoryOfItsOwn: Memory = { memoryBytes: 0, peakMemoryBytes: 0 };

@@ -1,12 +1,13 @@
-/** Waits for a condition that nothing announces by an event, such as the end of a process that is not our child. */
+/** Waits for a condition for which there is no event, such as the end of a process that is not a child of this one. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Short against a server's start (200 ms and up), long against the cost of reading one small file. */
+/** Short compared with the start of a server (200 ms and more), long compared with the cost of reading one small file. */
 const pollIntervalMs = 25;
 
 /**
- * Calls `check` until it returns something else than undefined, and returns that; undefined once `timeoutMs`
- * have gone by. Rejects with the signal's reason when it is aborted.
+ * Calls `check` until it returns a value other than undefined, and returns that value.
+ * @returns undefined after `timeoutMs`
+ * @throws the signal's reason when it is aborted
  */
 export async function pollUntil<T>(
   check: () => Promise<T | undefined> | T | undefined,

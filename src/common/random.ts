@@ -1,14 +1,14 @@
-/** Random numbers that are the same for the same seed, everywhere. */
+/** Pseudorandom numbers: the same seed gives the same numbers on every machine. */
 
 export interface Random {
-  /** A whole number from 0 to before `limit`. */
+  /** A whole number from 0 to `limit` - 1. */
   below(limit: number): number;
   /** True with this probability. */
   chance(probability: number): boolean;
   pick<T>(from: readonly T[]): T;
 }
 
-/** Mulberry32. */
+/** The generator Mulberry32. */
 export function createRandom(seed: number): Random {
   let state = seed;
   const next = (): number => {

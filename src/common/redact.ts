@@ -1,8 +1,8 @@
-/** The last guard: a password in a URL is never printed or written, whoever put the URL into the text. */
+/** Removes passwords of URLs from text before it is printed or written, wherever the URL came from. */
 
 /**
- * Between the user's name and the last `@` before a space. Making a path of a URL leaves one slash of two, so that one is
- * enough.
+ * From the user's name to the last `@` before a space. One slash is enough, because a URL that was resolved as a path has
+ * lost the other.
  */
 const inAuthority = /(:\/{1,2}[^:@/\s]*):\S*@/g;
 
@@ -13,12 +13,12 @@ export function redact(text: string): string {
   return text.replace(inAuthority, '$1:***@').replace(inQuery, '$1***');
 }
 
-/** Of a text that is one URL: all between the slashes and the last `@`, whatever characters a password has. */
+/** For a text that is one URL: hides all between the slashes and the last `@`, whatever characters a password has. */
 export function redactUrl(url: string): string {
   return redact(url.replace(/:\/\/.*@/s, '://***@'));
 }
 
-/** Whether a URL is in the text, or what a path has made of one with a user. */
+/** Whether the text contains a URL, or a URL with a user that was resolved as a path. */
 export function holdsUrl(text: string): boolean {
   return /[a-z][a-z0-9+.-]*:\/\//i.test(text) || /:\/[^/]*@/.test(text);
 }

@@ -1,14 +1,14 @@
-/** Tries again what failed for a reason that passes by itself, with growing pauses, up to a limit. */
+/** Retries work that failed with a transient error, with exponential backoff and a time limit. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Short enough to go unnoticed where a server has only dropped one connection. */
+/** Too short to be noticed if a server has only dropped one connection. */
 const firstPauseMs = 50;
-/** Long enough not to be in the way of a server that is starting. */
+/** Long enough not to burden a server that is starting. */
 const longestPauseMs = 2_000;
 
 export interface RetryOptions {
-  /** From the first failure on; a failure after that is final. */
+  /** Counted from the first failure; a failure after that is final. */
   readonly limitMs: number;
   isTransient(error: unknown): boolean;
   /** Called before each pause. */
@@ -34,7 +34,7 @@ export async function retry<T>(work: () => Promise<T>, options: RetryOptions): P
   }
 }
 
-/** Doubles with every attempt; the random part keeps workers that failed together from coming back together. */
+/** Doubles with every attempt. The random part keeps workers that failed together from retrying together. */
 export function pauseMs(attempt: number, random = Math.random()): number {
   const full = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
   return full * (0.75 + random / 4);

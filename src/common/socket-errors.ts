@@ -1,4 +1,4 @@
-/** Errors of Node's sockets after which a new connection may work, where there was one before. */
+/** Transient errors of Node's sockets: a new connection may work if there was one before. */
 
 const transientCodes = new Set([
   'ECONNREFUSED',
@@ -9,15 +9,15 @@ const transientCodes = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EAI_AGAIN',
-  // A name that is gone while its server moves to another machine or starts anew.
+  // A host name may be missing while its server restarts or moves to another machine.
   'ENOTFOUND',
 ]);
 
 export function isTransientSocketError(error: unknown): boolean {
-  // Where a name has several addresses, one error for each.
+  // If a name has several addresses, there is one error for each.
   if (error instanceof AggregateError) return error.errors.every(isTransientSocketError);
   if (!(error instanceof Error && 'code' in error)) return false;
-  // Of a Unix socket: its server takes it away when it ends. Any other file that is missing stays so.
+  // A server removes its Unix socket when it ends. Any other missing file stays missing.
   if (error.code === 'ENOENT') return 'syscall' in error && error.syscall === 'connect';
   return transientCodes.has(String(error.code));
 }

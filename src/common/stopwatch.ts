@@ -1,4 +1,4 @@
-/** Splits the time that some work takes into named steps, which may come again. */
+/** Adds up the time of named steps; a step may occur several times. */
 
 export class Stopwatch<Step extends string> {
   readonly #nowMs: () => number;
@@ -10,7 +10,7 @@ export class Stopwatch<Step extends string> {
     this.#sinceMs = nowMs();
   }
 
-  /** The time since the last call, or since the beginning, went into this step. */
+  /** Counts the time since the last call, or since the start, as this step's. */
   lap(step: Step): void {
     const nowMs = this.#nowMs();
     this.#ms.set(step, this.ms(step) + nowMs - this.#sinceMs);

@@ -1,27 +1,27 @@
-/** Chooses which collections of a database are copied: by names and patterns, the largest first. */
+/** Chooses the collections of a database to copy, by names and patterns; the largest first. */
 
 import { SourceError } from '../common/errors.ts';
 
 export interface CollectionInfo {
   readonly name: string;
-  /** As `listCollections` tells it. */
+  /** As `listCollections` returns it. */
   readonly type: string;
-  /** Of the documents, uncompressed; 0 where the server does not tell. */
+  /** The size of the documents, uncompressed; 0 if the server does not report it. */
   readonly bytes: number;
 }
 
 export interface CollectionChoice {
   readonly chosen: readonly CollectionInfo[];
-  /** What the patterns name and cannot be copied, with the reason. */
-  readonly left: readonly { readonly name: string; readonly reason: string }[];
+  /** The collections that match and cannot be copied, with the reason. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** `users`, or several: `users,courses`, `*`, `log_*`. */
+/** Whether MONGO_COLLECTION can name several collections: `users,courses`, `*`, `log_*`; but not `users`. */
 export function namesSeveral(wanted: string): boolean {
   return /[,*]/.test(wanted);
 }
 
-/** The selection of several as one text: a start with the same goes on with the job of the last. */
+/** The selection as one text. A start with the same selection resumes the last job. */
 export function describeSelection({
   mongoCollection: wanted,
   excludeCollections: excluded,
@@ -34,7 +34,7 @@ export function describeSelection({
 
 /**
  * @param wanted names and patterns, separated by commas; `*` stands for any characters
- * @param excluded likewise; goes before `wanted`
+ * @param excluded likewise; takes precedence over `wanted`
  * @throws SourceError when a name that is no pattern is missing, or nothing is chosen
  */
 export function chooseCollections(
@@ -54,20 +54,20 @@ export function chooseCollections(
   const isWanted = matcherOf(patterns);
   const isExcluded = matcherOf(splitPatterns(excluded));
   const candidates = infos.filter(({ name }) => isWanted(name) && !isExcluded(name));
-  const left = candidates.flatMap((info) => {
-    const reason = whyNot(info);
+  const skipped = candidates.flatMap((info) => {
+    const reason = findObstacle(info);
     return reason === null ? [] : [{ name: info.name, reason }];
   });
   const chosen = candidates
-    .filter((info) => whyNot(info) === null)
+    .filter((info) => findObstacle(info) === null)
     // The largest first, so that the run does not end with all workers waiting for it.
     .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
-  if (chosen.length > 0) return { chosen, left };
-  const reasons = left.map(({ name, reason }) => `${name} (${reason})`).join(', ');
+  if (chosen.length > 0) return { chosen, skipped };
+  const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`).join(', ');
   throw new SourceError(`no collection can be copied by MONGO_COLLECTION=${wanted}`, {
     code: 'NO_COLLECTION_CHOSEN',
     fix:
-      left.length > 0
+      skipped.length > 0
         ? `it names only ${reasons}.`
         : `correct it or EXCLUDE_COLLECTIONS; there are: ${[...names].sort().join(', ')}.`,
   });
@@ -78,11 +78,24 @@ export function isChosen(name: string, wanted: string, excluded: string): boolea
   return matcherOf(splitPatterns(wanted))(name) && !matcherOf(splitPatterns(excluded))(name);
 }
 
+/** Whether to discard what an earlier start has copied of a collection. */
+export function isFromScratch(
+  name: string,
+  { restart: isRestart, restartOnly }: { readonly restart: boolean; readonly restartOnly: string },
+): boolean {
+  return isRestart || isChosen(name, restartOnly, '');
+}
+
+/** @returns the names and patterns of `wanted` that match none of `names` */
+export function listUnmatched(wanted: string, names: readonly string[]): string[] {
+  return splitPatterns(wanted).filter((pattern) => !names.some((name) => expressionOf(pattern).test(name)));
+}
+
 /** Null for a collection that can be copied. */
-export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): string | null {
+export function findObstacle({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): string | null {
   // A dump's file can have %00 in its name; no server has such a collection.
-  if (name.includes('\0')) return 'one whose name has U+0000, which no name in PostgreSQL can have';
-  if (name.startsWith('system.')) return "one of MongoDB's own";
+  if (name.includes('\0')) return 'a collection whose name has U+0000, which no name in PostgreSQL can have';
+  if (name.startsWith('system.')) return 'a system collection of MongoDB';
   if (type === 'view') return 'a view: it has no documents of its own; write it to a collection with $out';
   if (type === 'timeseries') {
     return 'a time-series collection: it has no index on _id to read by; write it to a collection with $out';
@@ -90,7 +103,7 @@ export function whyNot({ name, type }: Pick<CollectionInfo, 'name' | 'type'>): s
   return null;
 }
 
-/** The names as they are, and a pattern as an expression. */
+/** Names as strings, and patterns as regular expressions. */
 export function patternsOf(wanted: string): (string | RegExp)[] {
   return splitPatterns(wanted).map((pattern) => (pattern.includes('*') ? expressionOf(pattern) : pattern));
 }

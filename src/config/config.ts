@@ -1,4 +1,4 @@
-/** Turns flags, environment and `.env` into one frozen, validated Config, or refuses with one clear line. */
+/** Reads flags, environment and `.env` into one frozen, validated Config. */
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -8,7 +8,8 @@ import { namesSeveral } from './collection-choice.ts';
 import { collectionOfDump } from './dump-file-name.ts';
 import { kinds } from './kinds.ts';
 import { readText, type Environment, type Given } from './option-value.ts';
-import { flagOf, optionNames, options, type CommandName, type Option, type OptionName } from './options.ts';
+import { flagOf, optionNames, options, type OptionName } from './options.ts';
+import type { CommandName, Option } from './options/option.ts';
 import { noUrl } from './secret-url.ts';
 import { databaseOf } from './server-urls.ts';
 
@@ -21,8 +22,8 @@ type Value<O extends Option> = O extends { kind: 'choice'; choices: readonly (in
 type Unset<O extends Option> = O extends { default: '' } ? KindOf<O>['unset'] : never;
 
 /**
- * The settings by the names of the table, each as its kind reads it. Beyond what was given: `source` is undefined and
- * `mongoUrl` empty where the other of the two is read, and `mongoDb` is empty where a dump is to tell it.
+ * The settings by their names in the options table; the kind of each decides its type. If a server is read, `source` is
+ * undefined. If a dump is read, `mongoUrl` is empty, and so is `mongoDb` unless it is set: then the dump names the database.
  */
 export type Config = {
   readonly [Name in OptionName]: Value<(typeof options)[Name]> | Unset<(typeof options)[Name]>;
@@ -31,17 +32,24 @@ export type Config = {
 export type IfExists = NonNullable<Config['ifExists']>;
 export type ClusterImplementation = Config['clusterImplementation'];
 
-/** What it takes to reach PostgreSQL. */
-export type TargetConfig = Pick<Config, 'postgresUrl' | 'retrySeconds' | 'answerTimeoutSeconds'>;
+/** The settings for connecting to PostgreSQL. */
+export type TargetConfig = Pick<Config, 'postgresUrl' | 'retrySeconds' | 'answerTimeoutSeconds'> & {
+  /** No setting: the host of several that a process is, by which others find its sessions. */
+  readonly hostId?: string;
+};
 
-/** Flags as given on the command line, by option name; undefined where not given. */
+/** Flags as given on the command line, by option name; undefined if not given. */
 export type Flags = Partial<Record<OptionName, string | boolean | undefined>>;
 
-/** Adds `.env` of the current folder to the environment; what is already set there wins, `SOURCE` over `MONGO_URL` as well. @throws UsageError */
+/**
+ * Adds `.env` of the current folder to the environment. Variables that are set already win, and so does one of SOURCE and
+ * MONGO_URL over the other in the file.
+ * @throws UsageError
+ */
 export function loadDotEnv(): void {
   if (!existsSync('.env')) return;
   const places = [options.source.env, options.mongoUrl.env];
-  const said = places.filter((name) => (process.env[name] ?? '') !== '');
+  const alreadySet = places.filter((name) => (process.env[name] ?? '') !== '');
   try {
     process.loadEnvFile('.env');
   } catch (error) {
@@ -52,13 +60,13 @@ export function loadDotEnv(): void {
       cause: error,
     });
   }
-  if (said.length === 0) return;
-  for (const name of places) if (!said.includes(name)) Reflect.deleteProperty(process.env, name);
+  if (alreadySet.length === 0) return;
+  for (const name of places) if (!alreadySet.includes(name)) Reflect.deleteProperty(process.env, name);
 }
 
 /**
- * Reads every option of the command: a flag wins over the environment, the environment over the default. `labelOf`
- * says what people call the flag of an option.
+ * Reads every option of the command. A flag wins over the environment, the environment over the default.
+ * @param labelOf the name of an option in error messages
  * @throws UsageError that names the option, the value and what is allowed.
  */
 export function readConfig(
@@ -76,10 +84,10 @@ export function readConfig(
   const isDump = isDumpChosen(given.source, given.mongoUrl);
   given[isDump ? 'mongoUrl' : 'source'] = notGiven;
   const parsed = mapOptions((name) => parseOption(options[name], given[name])) as Config;
-  const config = Object.freeze({ ...parsed, ...settleSource(parsed, given) });
-  if (['start', 'verify', 'cutover', 'repair'].includes(command)) refuseHalfEmbedded(given);
+  const config = Object.freeze({ ...parsed, ...resolveSource(parsed, given) });
+  if (['start', 'join', 'verify', 'cutover', 'repair', 'doctor'].includes(command)) refuseHalfEmbedded(given);
   refuseSeveral(command, config);
-  // A server says itself what of a filter it does not know.
+  // A server checks the filter itself.
   if (isDump && config.filter !== undefined) compileFilter(config.filter, given.filter.label);
   return config;
 }
@@ -92,7 +100,7 @@ function mapOptions<T>(read: (name: OptionName) => T): Record<OptionName, T> {
   return Object.fromEntries(optionNames.map((name) => [name, read(name)])) as Record<OptionName, T>;
 }
 
-/** What the environment says of an option; its default where it says nothing, or the command has no such option. */
+/** The option's value in the environment; its default if it is not set there, or the command has no such option. */
 function readVariable(command: CommandName, option: Option, env: Environment): Given {
   const fromEnv = env[option.env];
   // An empty variable counts as not set, so that `.env` may list what it does not use.
@@ -105,8 +113,8 @@ function parseOption(option: Option, given: Given): unknown {
   return given.value === '' ? unset : parse(given, option);
 }
 
-/** What is read is told by several settings together. */
-function settleSource(
+/** Several settings together say what is read. */
+function resolveSource(
   { source, mongoUrl, mongoDb, mongoCollection }: Config,
   given: AllGiven,
 ): Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection'> {
@@ -122,13 +130,15 @@ function settleSource(
   };
 }
 
-/** How a session reaches PostgreSQL. */
-export function targetOptions({ postgresUrl, retrySeconds, answerTimeoutSeconds }: TargetConfig): {
+/** The options of a session with PostgreSQL. */
+export function targetOptions({ postgresUrl, retrySeconds, answerTimeoutSeconds, hostId }: TargetConfig): {
   readonly url: string;
   readonly retryLimitMs: number;
   readonly answerTimeoutMs: number;
+  readonly hostId?: string;
 } {
   return {
+    ...(hostId === undefined ? {} : { hostId }),
     url: postgresUrl.reveal(),
     retryLimitMs: retrySeconds * 1000,
     answerTimeoutMs: answerTimeoutSeconds * 1000,
@@ -138,17 +148,20 @@ export function targetOptions({ postgresUrl, retrySeconds, answerTimeoutSeconds 
 /** A plan is about one collection, and so is each command but `start`. */
 function refuseSeveral(command: CommandName, { mongoCollection: collections, plan }: Config): void {
   if (!namesSeveral(collections)) return;
-  if (['verify', 'cutover', 'repair'].includes(command) || (command === 'start' && plan === undefined)) {
+  if (
+    ['verify', 'cutover', 'repair', 'doctor'].includes(command) ||
+    ((command === 'start' || command === 'join') && plan === undefined)
+  ) {
     return;
   }
-  const what = command === 'start' ? 'PLAN' : `the command ${command}`;
+  const what = command === 'start' || command === 'join' ? 'PLAN' : `the command ${command}`;
   throw new UsageError(`${what} is for one collection, and MONGO_COLLECTION=${collections} names several`, {
     code: 'ONE_COLLECTION_ONLY',
     fix: 'name one.',
   });
 }
 
-/** A flag goes before the environment; of two that are given alike nobody knows which is meant. */
+/** A flag wins over the environment. If both are flags, or both variables, the command is ambiguous. */
 function isDumpChosen(source: Given, mongoUrl: Given): boolean {
   if (source.label === '' || mongoUrl.label === '') return source.label !== '';
   const isFlag = ({ label }: Given): boolean => label.startsWith('--');
@@ -159,7 +172,7 @@ function isDumpChosen(source: Given, mongoUrl: Given): boolean {
   });
 }
 
-/** So that nobody's data lands in a trial server by accident. */
+/** So that no data is copied into a trial server by accident. */
 function refuseHalfEmbedded(given: AllGiven): void {
   const source = (['source', 'mongoUrl'] as const).find((name) => given[name].value !== '');
   const isTargetSet = given.postgresUrl.value !== '';

@@ -1,22 +1,22 @@
-/** What the name of a file in a dump tells. */
+/** Reads collection and format from the name of a file in a dump. */
 
 import { basename } from 'node:path';
 import { namesSeveral } from './collection-choice.ts';
 
-/** Longer names of collections are cut by mongodump, which puts a hash at their end. */
+/** mongodump truncates longer names of collections, and puts a hash at their end. */
 const longestName = 238;
 
 const suffix = /\.(bson|json|jsonl|ndjson)(\.gz)?$/;
 
 export interface DumpFileName {
   readonly collection: string;
-  /** The name is cut: the metadata beside the file tell it whole. */
+  /** The name is truncated; the metadata beside the file have the whole name. */
   readonly isCut: boolean;
   readonly format: 'bson' | 'json';
   readonly isGzip: boolean;
 }
 
-/** Null where the name is not one of a collection's documents. */
+/** Null if the file is not one with a collection's documents. */
 export function readFileName(path: string): DumpFileName | null {
   const name = basename(path);
   const match = suffix.exec(name);
@@ -33,14 +33,14 @@ export function readFileName(path: string): DumpFileName | null {
   };
 }
 
-/** What a dump is copied as when nobody names a collection: the one of a file, and all of a folder or an archive. */
+/** The default for MONGO_COLLECTION: the collection of a file, or all collections of a folder or an archive. */
 export function collectionOfDump(path: string): string {
-  const told = readFileName(path);
-  // A name that would be read as a pattern, or is cut, is found again as all that the file has.
-  return told === null || told.isCut || namesSeveral(told.collection) ? '*' : told.collection;
+  const file = readFileName(path);
+  // A truncated name, or one that would be read as a pattern, cannot be given as a name: `*` finds all that the file has.
+  return file === null || file.isCut || namesSeveral(file.collection) ? '*' : file.collection;
 }
 
-/** mongodump escapes as in a URL. A `%` that begins no escape is meant as it stands. */
+/** mongodump escapes names as in a URL. A `%` that begins no escape is literal. */
 export function unescapeName(stem: string): string {
   try {
     return decodeURIComponent(stem);

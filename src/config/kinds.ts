@@ -1,30 +1,31 @@
 /**
- * The kinds of settings: for each, how its text is read, and what one is that is not set. The type of a setting in
- * `Config` follows from here.
+ * The kinds of settings. Each has the function that parses its text, and the value of a setting that is not set. The type
+ * of a setting in `Config` follows from its kind.
  */
 
 import { resolve } from 'node:path';
 import { parseFilter } from '../bson/filter.ts';
 import { UsageError } from '../common/errors.ts';
 import { findSchemaMistake } from '../common/identifiers.ts';
+import { readRate, type Rate } from '../common/rate.ts';
 import { holdsUrl } from '../common/redact.ts';
 import { readSwitch, refuse, type Given } from './option-value.ts';
 import { SecretUrl } from './secret-url.ts';
 import { checkMongoUrl, checkPostgresUrl, embedded } from './server-urls.ts';
 
-/** What an option of the table says of its own values. */
+/** The limits that an option sets for its values. */
 export interface Rules {
   readonly choices?: readonly string[];
-  /** Whole numbers only, both ends included. */
+  /** Both ends included. For a share: in percent. */
   readonly range?: readonly [min: number, max: number];
 }
 
 /** `parse` gets a text that is not empty, and throws a UsageError that says what is allowed. */
 export const kinds = {
   text: { parse: parseText, unset: '' },
-  /** A name that a schema in Postgres can have. */
+  /** A valid name for a schema in Postgres. */
   schema: { parse: parseSchema, unset: '' },
-  /** Of a file or a folder; it becomes absolute. */
+  /** The path of a file or a folder; it becomes absolute. */
   path: { parse: parsePath, unset: undefined },
   /** A MongoDB filter, as raw BSON. */
   filter: { parse: ({ value, label }: Given): Uint8Array => parseFilter(value, label), unset: undefined },
@@ -37,8 +38,12 @@ export const kinds = {
     unset: new SecretUrl(embedded),
   },
   count: { parse: parseCount, unset: undefined },
+  /** A number, or `auto`: decided while the command runs. */
+  size: { parse: parseSize, unset: undefined },
   /** `1%` becomes 0.01. */
   share: { parse: parseShare, unset: undefined },
+  /** `5000` documents or `20MB` a second; null for no limit. */
+  rate: { parse: parseRate, unset: undefined },
   choice: { parse: parseChoice, unset: undefined },
   /** On or off. */
   switch: { parse: (given: Given): boolean => readSwitch(given) === 'true', unset: false },
@@ -65,28 +70,45 @@ function parseSchema(given: Given): string {
 }
 
 function parseCount(given: Given, { range: [min, max] = [0, Number.MAX_SAFE_INTEGER] }: Rules): number {
-  // 10_000 reads well in a shell and is not ambiguous.
-  const digits = given.value.replaceAll('_', '');
-  const count = Number(digits);
-  const isInRange = /^[0-9]+$/.test(digits) && count >= min && count <= max;
-  return isInRange ? count : refuse(given, `a whole number from ${min} to ${max}`);
+  return readCount(given.value, min, max) ?? refuse(given, `a whole number from ${min} to ${max}`);
 }
 
-function parseShare(given: Given): number {
+function readCount(text: string, min: number, max: number): number | undefined {
+  // 10_000 is allowed: it is easier to read.
+  const digits = text.replaceAll('_', '');
+  const count = Number(digits);
+  return /^[0-9]+$/.test(digits) && count >= min && count <= max ? count : undefined;
+}
+
+function parseSize(given: Given, rules: Rules): number | 'auto' {
+  if (given.value === 'auto') return 'auto';
+  const [min, max] = rules.range ?? [0, Number.MAX_SAFE_INTEGER];
+  return readCount(given.value, min, max) ?? refuse(given, `auto or a whole number from ${min} to ${max}`);
+}
+
+function parseShare(given: Given, { range }: Rules): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)%$/.exec(given.value);
   const share = Number(match?.[1]) / 100;
-  return share > 0 && share <= 1 ? share : refuse(given, 'a share above 0% and up to 100%, such as 1%');
+  if (share > 0 && share <= 1) return share;
+  if (range?.[0] !== 0) return refuse(given, 'a share above 0% and up to 100%, such as 1%');
+  return share === 0 ? share : refuse(given, 'a share from 0% to 100%, such as 1%');
+}
+
+function parseRate(given: Given): Rate | null {
+  const rate = readRate(given.value);
+  if (rate !== undefined) return rate;
+  return refuse(given, 'documents a second, such as 5000, megabytes a second, such as 20MB, or none');
 }
 
 function parseChoice(given: Given, { choices = [] }: Rules): string {
   return choices.includes(given.value) ? given.value : refuse(given, `one of ${choices.join(', ')}`);
 }
 
-/** A name or a path is shown in many places, and the password in it with it. */
+/** Names and paths are printed in many places. A URL given by mistake would show its password there. */
 function refuseUrl({ value, label }: Given): void {
   if (!holdsUrl(value)) return;
   throw new UsageError(`${label} must not be a URL`, {
     code: 'URL_MISPLACED',
-    fix: 'only MONGO_URL and POSTGRES_URL take URLs, and keep the passwords in them to themselves.',
+    fix: 'only MONGO_URL and POSTGRES_URL take URLs: the passwords in them are never printed.',
   });
 }

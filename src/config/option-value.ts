@@ -1,17 +1,17 @@
-/** The text of a setting as somebody gave it, and how one that is not allowed is refused. */
+/** The text of a setting as the user gave it, and the error for one that is not allowed. */
 
 import { UsageError } from '../common/errors.ts';
 import { holdsUrl } from '../common/redact.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A text with the name under which the user gave it; the label is empty for a default. */
+/** `label` is the name by which the user gave it, such as `--filter` or FILTER; it is empty for a default. */
 export interface Given {
   readonly value: string;
   readonly label: string;
 }
 
-/** @throws UsageError where it is empty */
+/** @throws UsageError if it is empty */
 export function readText(raw: string, label: string): Given {
   const given = { value: raw.trim(), label };
   return given.value === '' ? refuse(given, 'not empty') : given;
@@ -25,7 +25,7 @@ export function isSwitchValue(text: string): boolean {
   return isOn(text) || /^(false|0|no|off)$/i.test(text);
 }
 
-/** One rule for flags, environment and `.env`. @throws UsageError */
+/** The same rule for flags, environment and `.env`. @throws UsageError */
 export function readSwitch(given: Given): 'true' | 'false' {
   const value = given.value.trim();
   if (!isSwitchValue(value)) refuse(given, 'true or false (or 1, 0, yes, no, on, off)');
@@ -34,7 +34,7 @@ export function readSwitch(given: Given): 'true' | 'false' {
 
 /** @throws UsageError */
 export function refuse({ value, label }: Given, allowed: string): never {
-  // A URL may hold a password, wherever it was put by mistake.
+  // A URL given by mistake may contain a password.
   const shown = holdsUrl(value) || value.length > maxShown ? 'the value given' : JSON.stringify(value);
   throw new UsageError(`${label} must be ${allowed}, not ${shown}`, { code: 'OPTION_INVALID' });
 }

@@ -1,22 +1,22 @@
-/** A URL that may hold a password: it is shown without, however a setting or an error is printed. */
+/** A URL that may contain a password. However it is printed, the password is hidden. */
 
 import { inspect } from 'node:util';
 import { redactUrl } from '../common/redact.ts';
 
 export class SecretUrl {
-  /** Private, so that neither `console.log` nor `JSON.stringify` finds it. */
+  /** Private, so that neither `console.log` nor `JSON.stringify` prints it. */
   readonly #text: string;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  /** The URL as it was given: for a driver, and for nothing that is shown. */
+  /** The URL with its password: for a driver, never for output. */
   reveal(): string {
     return this.#text;
   }
 
-  /** Whether it is this word in place of a URL, or this URL. */
+  /** Whether it equals `text`: a URL, or the word `embedded`. */
   is(text: string): boolean {
     return this.#text === text;
   }
@@ -34,7 +34,7 @@ export class SecretUrl {
   }
 }
 
-/** In a worker it is a text: an object does not cross to it. */
+/** A string in a worker, because messages to it carry no class instances. */
 export type Url = string | SecretUrl;
 
 export function reveal(url: Url): string {

@@ -1,4 +1,4 @@
-/** The URLs of both sides: what they must look like, and the files that they name. */
+/** Validates the URLs of both sides, and the files that they name. */
 
 import { accessSync, constants } from 'node:fs';
 import { ConnectionString } from 'mongodb-connection-string-url';
@@ -6,7 +6,7 @@ import { parse as parsePostgresUrl } from 'pg-connection-string';
 import { UsageError } from '../common/errors.ts';
 import type { Given } from './option-value.ts';
 
-/** In place of a URL: a server of this project's own. */
+/** Given in place of a URL: the built-in trial server. */
 export const embedded = 'embedded';
 
 /** @throws UsageError */
@@ -34,7 +34,7 @@ export function checkPostgresUrl({ value, label }: Given): string {
   const fix =
     'it looks like postgres://user:password@host:5432/database; characters such as @ : / % in a password are written percent-encoded (%40 for @).';
   try {
-    // Before the parser reads them.
+    // Before the parser reads these files, because its error would not name the setting.
     const query = new URLSearchParams(value.split('?')[1] ?? '');
     for (const name of ['sslrootcert', 'sslcert', 'sslkey']) requireReadable(query.get(name), label);
     const { database, port } = parsePostgresUrl(value);
@@ -50,11 +50,11 @@ export function checkPostgresUrl({ value, label }: Given): string {
   throw new UsageError(`${label} is not a PostgreSQL URL`, { code: 'POSTGRES_URL_INVALID', fix });
 }
 
-/** A name or an address with its port, or the path of a socket. */
+/** A host name or address with its port, or the path of a socket. */
 const hostPattern = /^(?:(?:[\w.-]+|\[[\da-f:.%\w]+\])(?::\d{1,5})?|%2F\S+\.sock)$/i;
 
 /**
- * A password with a `/` in it ends the host too early: what is left of it would be a port and a database, which are shown.
+ * A `/` in a password ends the host too early. The rest of the password would then be read as the database, which is printed.
  */
 function cutsPassword(url: string): boolean {
   return /^\w[\w+.-]*:\/\/[^/?]*\/[^?]*@/.test(url);
@@ -74,7 +74,7 @@ function requireReadable(path: string | null, label: string): void {
   }
 }
 
-/** The database that a MongoDB URL names; empty where it names none. */
+/** The database that a MongoDB URL names; empty if it names none. */
 export function databaseOf(mongoUrl: string): string {
   if (mongoUrl === '' || mongoUrl === embedded) return '';
   return decodeURIComponent(new ConnectionString(mongoUrl).pathname.replace(/^\//, ''));

@@ -1,65 +1,77 @@
-/** What a worker tells of a batch once it is committed. */
+/** The acknowledgement of a batch: what a worker reports once the batch is committed. */
 
 import type { Comparison } from './comparison.ts';
 
-/** One batch in work and one on its way, so that a worker never waits for the next. */
-export const creditPerWorker = 2;
-
-/** How a batch came to its worker. Moments are those of the machine's clock, see `readMachineMs`. */
+/** How a batch reached its worker. Times are those of `readMachineMs`. */
 export interface Arrival {
-  /** When the worker began on it. */
+  /** When the worker began to work on it. */
   readonly startedAtMs: number;
-  /** From being sent to being received; a worker that is transcoding receives nothing meanwhile. */
+  /** From sending to receiving. A worker cannot receive while it is transcoding, so this includes that time. */
   readonly ipcMs: number;
-  /** For how long the worker had nothing to do before it began on this batch. */
+  /** How long the worker had nothing to do before it began on this batch. */
   readonly idleMs: number;
-  /** For how much of that the batch was already on its way. */
+  /** How much of `idleMs` the batch was already in transit. */
   readonly handOverMs: number;
 }
 
-/** What loading a batch took, by step. */
+/** The time for loading a batch, by step. With several connections, the steps overlap those of other batches, and transcoding. */
 export interface LoadSteps {
-  /** BEGIN and the ledger's row. What goes before another attempt, such as connecting again, counts here as well. */
+  /** BEGIN and the ledger's row. What precedes another attempt, such as reconnecting, counts here as well. */
   readonly claimMs: number;
-  /** The rows and the dead letters. */
+  /** Writing rows and dead letters. */
   readonly copyMs: number;
   readonly commitMs: number;
 }
 
-/** What became of a drain. */
+/** The result of merging a drain: changes that were taken from the journal together. */
 export interface MergeOutcome {
-  /** Its slot has gone on, or back: nothing was done, and what waits in it is to be looked at again. */
+  /** Its slot has moved since: nothing was merged, and its changes must be read again. */
   readonly isStale: boolean;
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;
-  /** Documents whose rows Postgres refuses for now. */
+  /** Documents whose rows Postgres rejects; they are tried again. */
   readonly refused: number;
   readonly deadLettered: number;
 }
 
-/** How a batch ended; the numbers are those of its row in the ledger. */
-export interface Ack {
-  /** True when an earlier delivery of the same batch had committed already. */
-  readonly isDuplicate: boolean;
+/** The documents of a batch. Each is counted once: as copied, dead-lettered or dropped. */
+export interface BatchAccount {
   readonly documentCount: number;
+  /** Documents that have become rows. */
   readonly copied: number;
   readonly deadLettered: number;
+  /** Documents that a transform has dropped. */
+  readonly dropped: number;
+  /** Rows beyond one for each copied document. */
+  readonly addedRows: number;
+}
+
+/** The outcome of a batch; the counts are those of its row in the ledger. */
+export interface Ack extends BatchAccount {
+  /** True if an earlier delivery of the same batch has committed. */
+  readonly isDuplicate: boolean;
+  /** The worker's time since its last ack that it spent transcoding. With one connection, it is that of this batch. */
   readonly transcodeMs: number;
+  /** The worker's time since its last ack that it only waited for Postgres. */
   readonly loadMs: number;
-  /** Absent when nothing was loaded. */
+  /** The part of `loadMs` in which another batch was waiting for a free connection. */
+  readonly stalledMs: number;
+  /** The worker's connections to Postgres. */
+  readonly connections: number;
+  /** Absent if nothing was loaded. */
   readonly steps?: LoadSteps | undefined;
   readonly arrival: Arrival;
-  /** How often Postgres was tried again since the last ack; absent when it was not. */
+  /** Retries on Postgres since the last ack; absent if there were none. */
   readonly retries?: number | undefined;
   /**
-   * Of the worker, now and at most so far: the resident set of a process of its own; of a thread its heap, and what that
-   * holds outside of it; 0 where the worker has none of its own.
+   * The worker's memory now, and its highest value so far. Of a process: its resident set. Of a thread: its heap and its
+   * external memory. Of an inline worker: 0.
    */
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;
-  /** What became of documents that changed. */
+  /** Present for a drain. */
   readonly merge?: MergeOutcome | undefined;
-  /** What a comparison found. */
+  /** Present for a comparison. */
   readonly comparison?: Comparison | undefined;
 }

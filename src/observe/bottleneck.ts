@@ -1,39 +1,42 @@
 /**
- * Names what held a load up. The rule, in this order:
+ * Finds the bottleneck of a load, by these rules in this order:
  *
- * 1. Fewer batches than the workers can hold at once: the collection is too small to tell.
- * 2. The processors of this machine were busy for 90% of the time: they are what was short, since everything that waits
- *    then waits for a processor as well.
- * 3. The time that the workers were ready has four parts, which are all of it: transcoding, waiting for Postgres, waiting
- *    for a batch that is on its way (hand-over), and waiting with none on its way. The largest decides.
- * 4. If it is the last one, the workers waited for the primary, and the longest of what that waited for decides: pages of
- *    the source; room (it had a page, and MAX_IN_FLIGHT_MB kept it back, since the workers had nothing); the last acks (at
- *    the end of the collection there was nothing left to share out).
+ * 1. With fewer than two batches per worker, the collection is too small to tell.
+ * 2. If the processors of this machine were busy for 90% of the time, they are the bottleneck: all other waits include
+ *    waiting for a processor.
+ * 3. The time of the workers has four parts: transcoding, waiting for Postgres, waiting for a batch in transit (hand-over),
+ *    and waiting with no batch in transit. The largest decides.
+ * 4. If it is the last one, the workers waited for the primary. The longest wait of the primary decides: for pages of the
+ *    source; for its pace (MAX_RATE or LOAD_LEVEL); for room (it had a page, but MAX_IN_FLIGHT_MB held it back); or for the
+ *    last acks (at the end of the collection nothing was left to dispatch).
  */
 
 import { formatPercent, formatPlural } from '../common/format.ts';
 import { addUpWorkers, type Measurement } from './measurement.ts';
-import { creditPerWorker } from './ack.ts';
 
-/** Less than all of it: what the system itself needs, and the moments between two processes, count as idle. */
+/** One being loaded and one in transit. */
+const fewBatchesPerWorker = 2;
+
+/** Below 100%, because the system's own work and switches between processes count as idle. */
 const fullProcessorShare = 0.9;
 
 export interface Bottleneck {
   readonly kind:
-    'size' | 'transcoding' | 'postgres' | 'hand-over' | 'source' | 'room' | 'tail' | 'processors';
-  /** For how much of the time, 0 to 1; null where that says nothing. */
+    'size' | 'transcoding' | 'postgres' | 'hand-over' | 'source' | 'pace' | 'room' | 'tail' | 'processors';
+  /** The share of the time, 0 to 1; null if it has no meaning. */
   readonly share: number | null;
-  /** A sentence that ends with what to do about it. */
+  /** One sentence: the bottleneck, and what to do about it. */
   readonly text: string;
 }
 
-/** @returns null when nothing was loaded */
+/** @returns null if nothing was loaded */
 export function findBottleneck(measurement: Measurement): Bottleneck | null {
   const { workers, processorShare } = measurement;
   const totals = addUpWorkers(workers);
   if (totals.batches === 0) return null;
-  if (totals.batches < workers.length * creditPerWorker) {
-    const text = `Too small to tell: ${formatPlural(totals.batches, 'batch', 'batches')} for ${formatPlural(workers.length, 'worker')}; fewer workers would have done as well.`;
+  if (totals.batches < workers.length * fewBatchesPerWorker) {
+    const fewer = workers.length > 1 ? '; fewer workers would have done as well' : '';
+    const text = `Too small to tell: ${formatPlural(totals.batches, 'batch', 'batches')} for ${formatPlural(workers.length, 'worker')}${fewer}.`;
     return { kind: 'size', share: null, text };
   }
   if (processorShare !== null && processorShare >= fullProcessorShare) {
@@ -69,23 +72,25 @@ function explain(
   }
 }
 
-function explainWaiting({ readMs, roomMs, drainMs }: Measurement, share: number): Bottleneck {
-  const kind = keyOfLargest({ source: readMs, room: roomMs, tail: drainMs });
+function explainWaiting({ readMs, heldMs, roomMs, drainMs }: Measurement, share: number): Bottleneck {
+  const kind = keyOfLargest({ source: readMs, pace: heldMs, room: roomMs, tail: drainMs });
   return { kind, share, text: explainWait(kind, formatPercent(share)) };
 }
 
-function explainWait(kind: 'source' | 'room' | 'tail', percent: string): string {
+function explainWait(kind: 'source' | 'pace' | 'room' | 'tail', percent: string): string {
   switch (kind) {
     case 'source':
-      return `The source was the bottleneck: the workers waited for pages ${percent} of their time; more workers will not help, but READ_RANGES may, where a server is far away.`;
+      return `The source was the bottleneck: the workers waited for pages ${percent} of their time; more workers will not help, but READ_RANGES may if the server is far away.`;
+    case 'pace':
+      return `MAX_RATE or LOAD_LEVEL was the bottleneck: the workers waited for pages ${percent} of their time; raise it if the source can take more load.`;
     case 'room':
-      return `MAX_IN_FLIGHT_MB was the bottleneck: it kept pages back while the workers waited ${percent} of their time; raise it, or lower ITEMS_PER_PAGE.`;
+      return `MAX_IN_FLIGHT_MB was the bottleneck: it held pages back while the workers waited ${percent} of their time; raise it, or lower ITEMS_PER_PAGE.`;
     case 'tail':
-      return `The last batches were the bottleneck: for ${percent} of the workers' time nothing was left to share out; lower ITEMS_PER_PAGE.`;
+      return `The last batches were the bottleneck: for ${percent} of the workers' time nothing was left to dispatch; lower ITEMS_PER_PAGE.`;
   }
 }
 
-/** The first one where two are the same. */
+/** The first one if two are equal. */
 function keyOfLargest<K extends string>(amounts: Readonly<Record<K, number>>): K {
   const keys = Object.keys(amounts) as K[];
   return keys.reduce((found, key) => (amounts[key] > amounts[found] ? key : found));

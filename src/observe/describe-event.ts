@@ -1,11 +1,11 @@
-/** Puts what a run tells into words: the one place for all that show it. */
+/** Describes the events of a run, for everything that shows them. */
 
 import type { FollowingEvent } from './follow-events.ts';
 import type { ProgressEvent, RunEvent, StartedEvent, VerifyingEvent } from './events.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../common/format.ts';
 import { describeIndex } from './describe-index.ts';
 
-/** @returns one line; null for what is told otherwise: by an account at the end, or by the error of the command */
+/** @returns one line; null for events that are shown elsewhere: in the summary, or as the error of the command */
 export function describeEvent(event: RunEvent): string | null {
   switch (event.kind) {
     case 'notice':
@@ -28,6 +28,14 @@ export function describeEvent(event: RunEvent): string | null {
       return event.server === 'mongodb'
         ? `retrying MongoDB (${event.reason})`
         : `reconnecting to PostgreSQL (${event.reason})`;
+    case 'host-joined':
+      return `this is host ${event.hostId} (${event.name})`;
+    case 'lead-taken':
+      return `this host leads from now on, in place of ${event.from}`;
+    case 'host-left':
+      return `the host ${event.name} gave no sign of life for too long; ${formatPlural(event.waiting, 'range')} of it ${event.waiting === 1 ? 'waits' : 'wait'} for another`;
+    case 'host-copied':
+      return `${event.source}: this host has copied ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
     case 'failed':
       if (!event.isAlone) return null;
       return `${event.source} ${event.work === 'copy' ? 'failed' : 'could not be compared'}: ${event.message}`;
@@ -40,11 +48,15 @@ export function describeEvent(event: RunEvent): string | null {
     case 'following':
       return describeFollowing(event);
     case 'cut-over':
-      return `${event.source} is cut over: the rows are the documents, and nothing is followed any more`;
+      return `${event.source} is cut over${describeLeftOut(event.leftOut)}: rows and documents are equal, and following has ended`;
     case 'summary':
     case 'verified':
       return null;
   }
+}
+
+function describeLeftOut(leftOut: readonly string[]): string {
+  return leftOut.length === 0 ? '' : ` without ${leftOut.join(', ')}`;
 }
 
 function describeFollowing(event: FollowingEvent): string {
@@ -54,7 +66,7 @@ function describeFollowing(event: FollowingEvent): string {
     lagMs === 0 ? 'caught up' : `${formatDuration(lagMs)} behind`,
     `${formatPlural(waiting, 'change')} waiting`,
     `${formatCount(changesPerSecond)} changes/s`,
-    ...(refused > 0 ? [`${formatPlural(refused, 'row')} refused for now`] : []),
+    ...(refused > 0 ? [`${formatPlural(refused, 'row')} rejected for now`] : []),
     `can cut over: ${obstacles.length === 0 ? 'yes' : `no (${obstacles.join('; ')})`}`,
   ];
   return parts.join(' · ');
@@ -71,7 +83,7 @@ function describeVerifying({ source, table, run, workers }: VerifyingEvent): str
 
 function describeProgress(event: ProgressEvent): string {
   const { documents, expectedDocuments: total, committedBefore, bytes, elapsedMs, workers } = event;
-  // What an earlier process has done says nothing of the speed of this one.
+  // The speed is that of this process: what an earlier one has committed does not count.
   const done = documents - committedBefore;
   const bytesDone = documents === 0 ? 0 : (bytes * done) / documents;
   const perSecond = (amount: number): number => (amount * 1000) / elapsedMs;

@@ -1,7 +1,7 @@
-/** Puts into words what became of an index. */
+/** Describes the outcome of an index. */
 
 import { formatDuration } from '../common/format.ts';
-import type { IndexAccount } from './events.ts';
+import type { IndexAccount } from './summary.ts';
 
 export function describeIndex(account: IndexAccount): string {
   switch (account.outcome) {

@@ -1,7 +1,8 @@
-/** What following tells, as Prometheus metrics; without a value until it is told for the first time. */
+/** The Prometheus metrics of following. They have no value until the first event. */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { FollowingEvent } from './follow-events.ts';
+import { countUnverified } from './proof.ts';
 import { setTotal } from './set-total.ts';
 
 export class FollowMetrics {
@@ -13,6 +14,9 @@ export class FollowMetrics {
   readonly #refused: Gauge;
   readonly #oplogWindow: Gauge;
   readonly #canCutOver: Gauge;
+  readonly #unverified: Gauge;
+  readonly #different: Gauge;
+  readonly #stopped: Gauge;
   readonly #events: Counter<'kind'>;
   readonly #mergedRows: Counter<'collection' | 'change'>;
 
@@ -30,7 +34,19 @@ export class FollowMetrics {
       'Of these changes, those whose rows Postgres refuses for now.',
     );
     this.#oplogWindow = this.#gauge('oplog_window_seconds', 'How long the server keeps its history.');
+    this.#stopped = this.#gauge(
+      'stopped_collections',
+      'Collections that are not followed, or no more, while the others are.',
+    );
     this.#canCutOver = this.#gauge('can_cut_over', '1 when nothing is in the way of a cut-over, else 0.');
+    this.#unverified = this.#gauge(
+      'unverified_documents',
+      'Documents to be compared again before a cut-over; without a value until all were compared once.',
+    );
+    this.#different = this.#gauge(
+      'different_documents',
+      'Documents that differ from their rows though all changes of them are merged.',
+    );
     this.#events = new Counter({
       name: 'mongo2pg_events_total',
       help: 'Events of the change stream since it was opened.',
@@ -51,10 +67,12 @@ export class FollowMetrics {
     this.#oldestChange.set(event.oldestWaitingMs / 1000);
     this.#journalRows.set(event.waiting);
     this.#refused.set(event.refused);
-    // What is not known is not 0.
+    // No value, because unknown is not 0.
     if (event.oplogWindowMs === null) this.#oplogWindow.remove();
     else this.#oplogWindow.set(event.oplogWindowMs / 1000);
+    this.#stopped.set(event.stopped.length);
     this.#canCutOver.set(event.obstacles.length === 0 ? 1 : 0);
+    this.#updateProof(event.collections);
     for (const [kind, total] of Object.entries(event.events)) setTotal(this.#events, { kind }, total);
     for (const { source: collection, inserted, updated, deleted } of event.collections) {
       setTotal(this.#mergedRows, { collection, change: 'inserted' }, inserted);
@@ -63,7 +81,14 @@ export class FollowMetrics {
     }
   }
 
-  /** One of a run that does not follow has no value: 0 would mean that it is caught up. */
+  #updateProof(collections: FollowingEvent['collections']): void {
+    const unverified = countUnverified(collections);
+    if (unverified === null) this.#unverified.remove();
+    else this.#unverified.set(unverified);
+    this.#different.set(collections.reduce((sum, { proof }) => sum + (proof?.different ?? 0), 0));
+  }
+
+  /** Without a value at first: in a run that does not follow, 0 would mean that it is caught up. */
   #gauge(name: string, help: string): Gauge {
     const gauge = new Gauge({ name: `mongo2pg_${name}`, help, registers: [this.#registry] });
     gauge.remove();

@@ -1,16 +1,16 @@
-/** Who hears of a job: its events, and the workers of each of its runs. Progress, metrics and the report are such. */
+/** Listeners of a job: they receive its events, and those of the workers of each run. Examples: progress, metrics, the report. */
 
 import type { EventListener, RunEvent } from './events.ts';
 import type { RunMeter } from './run-meter.ts';
 import type { RunListener } from './run-listener.ts';
 
 export interface JobListener extends EventListener {
-  /** A run begins. @returns who hears of its workers and acks */
+  /** A run begins. @returns the listener for its workers and acks */
   onRun?(run: ObservedRun): RunObserver;
 }
 
 export interface RunObserver extends RunListener {
-  /** Nothing more comes of the run, one way or the other. */
+  /** The run has ended, successfully or not. */
   onEnd?(): void;
 }
 
@@ -21,7 +21,7 @@ export interface ObservedRun {
   inFlight(): { readonly batches: number; readonly bytes: number };
 }
 
-/** All of them as one, each told in the given order. */
+/** Several listeners as one; they are called in the given order. */
 export class Listeners {
   readonly #listeners: readonly JobListener[];
 
@@ -29,7 +29,7 @@ export class Listeners {
     this.#listeners = listeners;
   }
 
-  /** Bound, so that it can be handed on alone. */
+  /** Bound, so that it can be passed on as a function. */
   readonly onEvent = (event: RunEvent): void => {
     for (const listener of this.#listeners) listener.onEvent?.(event);
   };

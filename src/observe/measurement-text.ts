@@ -1,11 +1,11 @@
-/** Puts into words where the time of a run went, and what it was short of. */
+/** Describes where the time of a run went, and its bottleneck. */
 
 import { findBottleneck } from './bottleneck.ts';
-import type { Summary } from './events.ts';
+import type { Summary } from './summary.ts';
 import { formatDuration, formatMegabytes, formatPercent } from '../common/format.ts';
 import { addUpWorkers, busyShare, type Measurement } from './measurement.ts';
 
-/** More workers than this are told by the least and the most busy one. */
+/** If there are more workers, only the least and the most busy one are shown. */
 const maxWorkersListed = 12;
 
 export type MeasuredSummary = Pick<
@@ -13,11 +13,12 @@ export type MeasuredSummary = Pick<
   'planMs' | 'loadMs' | 'indexMs' | 'primaryPeakRssBytes' | 'measurement'
 >;
 
-/** Lines of the summary; none of the workers when they had nothing to load. */
+/** Lines of the summary; those about workers only if something was loaded. */
 export function describeMeasurement(summary: MeasuredSummary): string[] {
   const { planMs, loadMs, indexMs, primaryPeakRssBytes, measurement } = summary;
-  const { readMs, roomMs, workers } = measurement;
-  const waits = `${formatDuration(readMs)} waiting for the source, ${formatDuration(roomMs)} for a free worker`;
+  const { readMs, heldMs, roomMs, workers } = measurement;
+  const held = heldMs > 0 ? `, ${formatDuration(heldMs)} held back` : '';
+  const waits = `${formatDuration(readMs)} waiting for the source${held}, ${formatDuration(roomMs)} for a free worker`;
   const steps = `  plan ${formatDuration(planMs)} · load ${formatDuration(loadMs)} (${waits}) · indexes ${formatDuration(indexMs)}`;
   const bottleneck = findBottleneck(measurement);
   if (bottleneck === null) return [steps];
@@ -46,11 +47,12 @@ function describeBusy(shares: readonly number[]): string {
   return shares.map(formatPercent).join(' · ');
 }
 
-/** Threads and inline workers are in the primary's process, whose memory is all that the system tells of. */
+/** Threads and inline workers are in the primary's process; the system reports only the memory of that. */
 function describeMemory(primaryBytes: number, { implementation, workers }: Measurement): string {
   const primary = formatMegabytes(primaryBytes);
-  const peaks = workers.filter(({ batches }) => batches > 0).map(({ peakMemoryBytes }) => peakMemoryBytes);
-  switch (implementation) {
+  // An inline worker has no memory of its own.
+  const peaks = workers.map(({ peakMemoryBytes }) => peakMemoryBytes).filter((bytes) => bytes > 0);
+  switch (peaks.length === 0 ? 'inline' : implementation) {
     case 'cluster':
       return `primary ${primary} · workers ${formatSpan(peaks, formatMegabytes)}`;
     case 'threads':
@@ -60,7 +62,7 @@ function describeMemory(primaryBytes: number, { implementation, workers }: Measu
   }
 }
 
-/** 97–102 MB, or one of them where they read the same. */
+/** 97 MB – 102 MB, or 97 MB if both are the same. */
 function formatSpan(amounts: readonly number[], format: (amount: number) => string): string {
   const [low, high] = [format(Math.min(...amounts)), format(Math.max(...amounts))];
   return low === high ? low : `${low} – ${high}`;

@@ -1,60 +1,52 @@
-/** What is measured of a run's load: where the time of the primary and of each worker went. */
+/** The measurements of a load: where the time of the primary and of each worker went. */
 
 import type { ClusterImplementation } from '../config/config.ts';
 
 export interface Measurement {
-  /** What the workers are, and so what their memory is the memory of; see `Ack`. */
+  /** The kind of the workers, which decides what their memory means: see `Ack`. */
   readonly implementation: ClusterImplementation;
-  /** From the first page that was asked for to the last commit on disk. */
+  /** From the first request for a page to the last commit on disk. The next four are parts of it. */
   readonly loadMs: number;
-  /** Of that, how long the primary waited for pages of the source (on average over its readers, like the next one), … */
+  /** The primary waited for pages of the source; the average of its readers. */
   readonly readMs: number;
-  /** … had a page, and waited until a worker could take it, … */
+  /** MAX_RATE or LOAD_LEVEL held its readers back; the average of its readers. */
+  readonly heldMs: number;
+  /** The primary had a page, and waited until a worker could take it. */
   readonly roomMs: number;
-  /** … and had read all, and waited for the last acks. */
+  /** The primary had read everything, and waited for the last acks. */
   readonly drainMs: number;
-  /** How busy all processors of this machine were, with this and anything else: 0 to 1; null where nobody tells. */
+  /** How busy all processors of this machine were, with any work: 0 to 1; null if the system does not report it. */
   readonly processorShare: number | null;
   readonly workers: readonly WorkerMeasurement[];
 }
 
-/** One worker; what it had not finished when this was measured counts as idle. */
+/** One worker. The time of a batch that is not finished counts as idle. */
 export interface WorkerMeasurement {
   readonly id: string;
   readonly batches: number;
   /**
-   * From being ready for the run's batches, or from the beginning of the load, to the end of the load, or of the worker;
-   * without what it did for other runs meanwhile.
+   * From the moment at which it was ready and the load had begun, to the end of the load or of the worker. Without its
+   * work for other runs.
    */
   readonly readyMs: number;
   readonly transcodeMs: number;
-  /** Waiting for Postgres: the sum of these and of what lies between. */
+  /** Waiting for Postgres: the next three, and the time between them. */
   readonly loadMs: number;
   readonly claimMs: number;
   readonly copyMs: number;
   readonly commitMs: number;
   /** The rest of `readyMs`. */
   readonly idleMs: number;
-  /** How much of `idleMs` its next batch was on its way already. */
+  /** The part of `idleMs` in which its next batch was in transit. */
   readonly handOverMs: number;
-  /** From being sent to being received, over all batches; most of it passes while the worker works. */
+  /** From sending to receiving, the sum of all batches. Most of it passes while the worker works. */
   readonly ipcMs: number;
-  /** The most that it has had, ever; 0 when no ack has told it, and where it has none of its own. */
+  /** The highest value so far; 0 before the first ack, and for inline workers. */
   readonly peakMemoryBytes: number;
 }
 
-/** All workers taken together. */
-export interface WorkerTotals {
-  readonly batches: number;
-  readonly readyMs: number;
-  readonly transcodeMs: number;
-  readonly loadMs: number;
-  readonly claimMs: number;
-  readonly copyMs: number;
-  readonly commitMs: number;
-  readonly idleMs: number;
-  readonly handOverMs: number;
-}
+/** The sums over all workers. */
+export type WorkerTotals = Omit<WorkerMeasurement, 'id' | 'ipcMs' | 'peakMemoryBytes'>;
 
 export function addUpWorkers(workers: readonly WorkerMeasurement[]): WorkerTotals {
   const sum = (pick: (worker: WorkerMeasurement) => number): number =>

@@ -1,4 +1,4 @@
-/** What a run tells, as Prometheus metrics (prom-client only here and in the files beside). */
+/** The Prometheus metrics of a command. Only this file and its neighbours use prom-client. */
 
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ProgressEvent, RunEvent, VerifiedEvent } from './events.ts';
@@ -19,11 +19,12 @@ const states = [
 ] as const;
 type State = (typeof states)[number];
 
-/** Named by the conventions of Prometheus: what only grows ends with `_total`, and a unit is named. */
+/** Names follow the conventions of Prometheus: counters end with `_total`, and names include the unit. */
 export class CollectedMetrics implements JobListener {
   readonly registry = new Registry();
   readonly #documents = this.#counter('documents_total', 'Documents committed, as rows or as dead letters.');
   readonly #deadLetters = this.#counter('dead_letters_total', 'Documents that became dead letters.');
+  readonly #dropped = this.#counter('dropped_total', 'Documents that the transform made nothing of.');
   readonly #bytes = this.#counter('document_bytes_total', 'Bytes of BSON of the documents committed.');
   readonly #compared = this.#counter('compared_documents_total', 'Documents that verify has compared.');
   readonly #expected = this.#gauge('expected_documents', 'About how many documents there are.');
@@ -40,7 +41,7 @@ export class CollectedMetrics implements JobListener {
   readonly #inFlightBytes = this.#single('in_flight_bytes', 'Bytes of BSON of these batches.');
   readonly #retries = new Counter({
     name: 'mongo2pg_retries_total',
-    help: 'Times that a server was away or refused for now, and the work was done again.',
+    help: 'Retries after a transient error of a server.',
     labelNames: ['server'],
     registers: [this.registry],
   });
@@ -63,8 +64,12 @@ export class CollectedMetrics implements JobListener {
   }
 
   onEvent(event: RunEvent): void {
-    if (isOfNotice(event)) this.#notices.inc();
+    if (isNoteworthy(event)) this.#notices.inc();
     switch (event.kind) {
+      case 'host-joined':
+        // Of several hosts each tells what it has done itself.
+        this.registry.setDefaultLabels({ host: event.name });
+        return;
       case 'started':
         this.#setState(event.source, 'loading');
         this.#expected.set({ collection: event.source }, event.expectedDocuments);
@@ -88,6 +93,7 @@ export class CollectedMetrics implements JobListener {
       case 'summary':
         this.#setState(event.source, 'finished');
         setTotal(this.#deadLetters, { collection: event.source }, event.deadLettered);
+        setTotal(this.#dropped, { collection: event.source }, event.dropped);
         return;
       case 'verifying':
         this.#verifying.add(event.source);
@@ -109,6 +115,9 @@ export class CollectedMetrics implements JobListener {
       case 'notice':
       case 'skipped':
       case 'index':
+      case 'lead-taken':
+      case 'host-left':
+      case 'host-copied':
         return;
     }
   }
@@ -121,6 +130,7 @@ export class CollectedMetrics implements JobListener {
     } else {
       setTotal(this.#documents, labels, event.documents);
       setTotal(this.#deadLetters, labels, event.deadLettered);
+      setTotal(this.#dropped, labels, event.dropped);
       setTotal(this.#bytes, labels, event.bytes);
     }
     this.#seconds.set(labels, event.elapsedMs / 1000);
@@ -147,7 +157,7 @@ export class CollectedMetrics implements JobListener {
     return new Gauge(this.#perCollection(name, help));
   }
 
-  /** Of the whole process: summed over collections it would count the same more than once. */
+  /** A gauge for the whole process. With a label per collection, a sum would count the same workers several times. */
   #single(name: string, help: string): Gauge {
     return new Gauge({ name: `mongo2pg_${name}`, help, registers: [this.registry] });
   }
@@ -160,15 +170,16 @@ export class CollectedMetrics implements JobListener {
   }
 }
 
-/** What a person should know, whatever the event: an operator asks whether there was something. */
-function isOfNotice(event: RunEvent): boolean {
+/** Whether an operator should look at the event. */
+function isNoteworthy(event: RunEvent): boolean {
   const { kind } = event;
   if (kind === 'retried') return event.reason !== null;
+  if (kind === 'lead-taken' || kind === 'host-left') return true;
   return kind === 'notice' || kind === 'skipped' || kind === 'worker-died' || kind === 'failed';
 }
 
 function countDifferences(event: VerifiedEvent): number {
   const { missing, different, extra, extraChildRows, isCountOff } = event;
-  // Where only the number of rows tells, nobody knows how many differ.
+  // If only the number of rows is wrong, it is not known how many differ.
   return Math.max(missing + different + extra + extraChildRows, isCountOff ? 1 : 0);
 }

@@ -1,8 +1,8 @@
-/** Tells how busy this machine's processors are, whoever keeps them busy. */
+/** Measures how busy the processors of this machine are, with any work. */
 
 import { cpus } from 'node:os';
 
-/** Milliseconds of all processors together, since the machine started. */
+/** Milliseconds since the machine started, summed over all processors. */
 export interface ProcessorTimes {
   readonly busyMs: number;
   readonly idleMs: number;
@@ -17,7 +17,7 @@ export function readProcessorTimes(): ProcessorTimes {
   return { busyMs, idleMs };
 }
 
-/** @returns 0 to 1; null where the system tells nothing, or nothing yet */
+/** @returns 0 to 1; null if the system reports nothing, or no time has passed */
 export function shareBetween(before: ProcessorTimes, after: ProcessorTimes): number | null {
   const busyMs = after.busyMs - before.busyMs;
   const allMs = busyMs + after.idleMs - before.idleMs;

@@ -1,11 +1,11 @@
-/** Measures one run in the primary: adds up what it waits for, and what its workers tell with each ack. */
+/** Measures one run in the primary: adds up its waits, and the times in the acks of its workers. */
 
 import type { ClusterImplementation } from '../config/config.ts';
 import type { Clock } from '../common/clock.ts';
 import type { RunListener } from './run-listener.ts';
 import type { Measurement, WorkerMeasurement } from './measurement.ts';
 import { readProcessorTimes, shareBetween, type ProcessorTimes } from './processors.ts';
-import type { Ack } from './ack.ts';
+import type { Ack, LoadSteps } from './ack.ts';
 
 type WorkerSums = Omit<WorkerMeasurement, 'id' | 'idleMs'>;
 
@@ -22,17 +22,25 @@ const nothing: WorkerSums = {
   peakMemoryBytes: 0,
 };
 
+const noSteps: LoadSteps = { claimMs: 0, copyMs: 0, commitMs: 0 };
+
 export class RunMeter implements RunListener {
   readonly #implementation: ClusterImplementation;
   readonly #nowMs: () => number;
   readonly #readProcessors: () => ProcessorTimes;
   readonly #workers = new Map<string, WorkerSums>();
-  /** Of the workers that are ready; their `readyMs` is what came before. */
+  /** For workers that are ready now. Their `readyMs` in `#workers` does not include the time since then. */
   readonly #readySinceMs = new Map<string, number>();
   readonly #waitedMs = { read: 0, room: 0, drain: 0 };
   #load:
-    { readonly beganMs: number; readonly processors: ProcessorTimes; readonly readers: number } | undefined;
-  /** Set when the load has ended: what is measured changes no more. */
+    | {
+        readonly beganMs: number;
+        readonly processors: ProcessorTimes;
+        readonly readers: number;
+        readonly readHeldMs: () => number;
+      }
+    | undefined;
+  /** Set when the load has ended; it does not change any more. */
   #measured: Measurement | undefined;
 
   constructor(
@@ -45,20 +53,23 @@ export class RunMeter implements RunListener {
     this.#readProcessors = readProcessors;
   }
 
-  /** @param readers how many there are that wait side by side */
-  beginLoad(readers = 1): void {
+  /**
+   * @param readers the number of readers that wait in parallel
+   * @param readHeldMs returns how long all readers together were held back by the pace
+   */
+  beginLoad(readers = 1, readHeldMs = (): number => 0): void {
     const beganMs = this.#nowMs();
-    this.#load = { beganMs, processors: this.#readProcessors(), readers };
-    // Workers that connected while the plan was made are ready before there is anything to do.
+    this.#load = { beganMs, processors: this.#readProcessors(), readers, readHeldMs };
+    // Workers that connected while the plan was made count from now on.
     for (const id of this.#readySinceMs.keys()) this.#readySinceMs.set(id, beganMs);
   }
 
-  /** To be called before the workers leave, so that their leaving does not count. */
+  /** Call it before the workers stop, so that stopping does not count. */
   endLoad(): void {
     this.#measured = this.measure();
   }
 
-  /** What is waited for: a page of the source, room for one that a reader has, or, when all is read, the last acks. */
+  /** Measures a wait: for a page of the source, for room for a page, or at the end for the last acks. */
   async time<T>(what: 'read' | 'room' | 'drain', wait: Promise<T>): Promise<T> {
     const beganMs = this.#nowMs();
     try {
@@ -75,21 +86,25 @@ export class RunMeter implements RunListener {
 
   onAck(id: string, ack: Ack): void {
     const sums = this.#sumsOf(id);
+    const { claimMs, copyMs, commitMs } = ack.steps ?? noSteps;
+    const stepsMs = claimMs + copyMs + commitMs;
+    // With several connections, most of the steps may have passed while the worker did something else.
+    const share = stepsMs > ack.loadMs ? ack.loadMs / stepsMs : 1;
     this.#workers.set(id, {
       ...sums,
       batches: sums.batches + 1,
       transcodeMs: sums.transcodeMs + ack.transcodeMs,
       loadMs: sums.loadMs + ack.loadMs,
-      claimMs: sums.claimMs + (ack.steps?.claimMs ?? 0),
-      copyMs: sums.copyMs + (ack.steps?.copyMs ?? 0),
-      commitMs: sums.commitMs + (ack.steps?.commitMs ?? 0),
+      claimMs: sums.claimMs + claimMs * share,
+      copyMs: sums.copyMs + copyMs * share,
+      commitMs: sums.commitMs + commitMs * share,
       handOverMs: sums.handOverMs + ack.arrival.handOverMs,
       ipcMs: sums.ipcMs + ack.arrival.ipcMs,
       peakMemoryBytes: ack.peakMemoryBytes,
     });
   }
 
-  /** The worker was there for another run meanwhile. */
+  /** The time that the worker spent on another run does not count for this one. */
   onAckOfOther(id: string, { transcodeMs, loadMs }: Ack): void {
     const sinceMs = this.#readySinceMs.get(id);
     if (sinceMs === undefined) return;
@@ -105,15 +120,19 @@ export class RunMeter implements RunListener {
     this.#readySinceMs.delete(id);
   }
 
-  /** What there is so far. */
+  /** The measurements so far. */
   measure(): Measurement {
     if (this.#measured !== undefined) return this.#measured;
     const nowMs = this.#nowMs();
-    const load = this.#load ?? { beganMs: nowMs, processors: this.#readProcessors(), readers: 1 };
+    const load = this.#load ?? {
+      ...{ beganMs: nowMs, processors: this.#readProcessors(), readers: 1, readHeldMs: () => 0 },
+    };
+    const heldMs = load.readHeldMs() / load.readers;
     return {
       implementation: this.#implementation,
       loadMs: nowMs - load.beganMs,
-      readMs: this.#waitedMs.read / load.readers,
+      readMs: Math.max(0, this.#waitedMs.read / load.readers - heldMs),
+      heldMs,
       roomMs: this.#waitedMs.room / load.readers,
       drainMs: this.#waitedMs.drain,
       processorShare: shareBetween(load.processors, this.#readProcessors()),
@@ -130,7 +149,7 @@ export class RunMeter implements RunListener {
 }
 
 function describeWorker(id: string, sums: WorkerSums): WorkerMeasurement {
-  // The clocks are the same, but a worker's moment of being ready is known only when the message has come.
+  // May be negative by a little: a worker counts as ready only once its message has arrived.
   const idleMs = Math.max(0, sums.readyMs - sums.transcodeMs - sums.loadMs);
   return { id, ...sums, idleMs, handOverMs: Math.min(sums.handOverMs, idleMs) };
 }

@@ -1,8 +1,8 @@
-/** Counters of Prometheus that are told their totals. */
+/** Sets a Prometheus counter to a total. */
 
 import type { Counter } from 'prom-client';
 
-/** One that is less than before, as when a crash of Postgres took commits back, reads as a reset. */
+/** A lower total than before (a crash of Postgres can undo commits) looks like a counter reset. */
 export function setTotal<Label extends string>(
   counter: Counter<Label>,
   labels: Readonly<Record<Label, string>>,

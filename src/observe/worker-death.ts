@@ -1,12 +1,12 @@
-/** The end of a worker, as it is told. Apart from what workers are told and answer, which events have no need of. */
+/** The unexpected end of a worker, as events report it. */
 
-/** A worker that ended before it was told to. */
+/** A worker exited before it was told to. */
 export interface WorkerDeath {
   readonly id: string;
-  /** How it ended, for people: what follows `worker 4711`. */
+  /** How it ended, as text that follows `worker 4711`. */
   readonly how: string;
-  /** Another one takes its place, and what it held. */
+  /** A replacement is started, and its batches are redelivered. */
   readonly isReplaced: boolean;
-  /** What was made of the batch that it was at, for people; null when it is simply delivered again. */
+  /** What is done with the batch it was working on, as text for people; null if it is simply redelivered. */
   readonly consequence: string | null;
 }

@@ -1,4 +1,4 @@
-/** What a worker is told of the target, and of the run that it works for. Plain data: it crosses IPC. */
+/** What a worker needs to know of the target, and of the run that it works for. Plain data, since it crosses IPC. */
 
 import type { Plan } from '../transcode/plan.ts';
 
@@ -9,6 +9,10 @@ export interface WorkerTarget {
   readonly retryLimitMs: number;
   /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
   readonly answerTimeoutMs: number;
+  /** How long a transform may take for one document. */
+  readonly documentTimeoutMs?: number;
+  /** See `SessionOptions`. */
+  readonly hostId?: string;
 }
 
 /** A collection of a stream, for the process that follows it by now. */
@@ -22,8 +26,8 @@ export interface FollowedCollection {
 /** What a worker needs before its first batch. */
 export interface WorkerSettings extends WorkerTarget {
   /** What is done with each batch. */
-  readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge' | 'repair';
-  /** Of a merge or a repair: whose changes they are. */
+  readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge' | 'repair' | 'prove';
+  /** Of all that is done while changes are followed: whose changes they are. */
   readonly stream?: FollowedCollection;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;

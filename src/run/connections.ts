@@ -1,4 +1,4 @@
-/** How a command with workers reaches both sides, and what it tells when one of them went away for a while. */
+/** How a command with workers connects to both sides, and which events report a lost connection. */
 
 import { targetOptions, type TargetConfig } from '../config/config.ts';
 import type { RunEvent } from '../observe/events.ts';
@@ -8,7 +8,7 @@ import { openDatabase, type SourceConfig } from '../source/open-database.ts';
 
 export interface Audience {
   readonly onEvent: (event: RunEvent) => void;
-  /** Ends the trying to reach a server that is gone, with its reason. */
+  /** Aborting it ends the retries to reach a server, with the signal's reason. */
   readonly signal: AbortSignal;
 }
 

@@ -2,10 +2,10 @@
 
 import { targetOptions, type Config } from '../config/config.ts';
 import { ExitCode, MigrationError, NothingToCopyError } from '../common/errors.ts';
-import type { DryRunEvent } from '../observe/events.ts';
+import type { DryRunEvent } from '../observe/dry-run-event.ts';
 import { formatPlural } from '../common/format.ts';
 import { createIndexStatement } from '../plan/indexes/index-plan.ts';
-import { chooseTable } from '../plan/make-plan.ts';
+import { chooseTable, listTables } from '../plan/make-plan.ts';
 import { readConnectionsLeft } from '../postgres/connection/capacity.ts';
 import { describePostgres, explainDatabaseError } from '../postgres/connection/connection.ts';
 import {
@@ -21,19 +21,29 @@ import { lockJob, lockTable, unlockJob, unlockTable } from '../postgres/ledger/r
 import { readVersion, requireServer } from '../postgres/connection/server-check.ts';
 import { withSession, type Session, type SessionOptions } from '../postgres/connection/session.ts';
 import { estimateBytes } from '../postgres/table/size-estimate.ts';
-import { prepareRun, type Preparation } from './prepare.ts';
-import { chooseCollections, describeSelection, namesSeveral } from '../config/collection-choice.ts';
+import { prepareRun, type Preparation } from './collection/prepare.ts';
+import {
+  chooseCollections,
+  describeSelection,
+  isFromScratch,
+  namesSeveral,
+} from '../config/collection-choice.ts';
 import type { Database } from '../source/database.ts';
 import type { Source } from '../source/source.ts';
 import { arrayOfDocuments } from '../bson/array.ts';
 import { createRowEncoder } from '../transcode/row.ts';
 import { isCollectionEmpty } from '../source/mongo/is-collection-empty.ts';
 import type { PlanFile } from '../plan/file/plan-schema.ts';
+import type { TransformFile } from '../transcode/plan.ts';
+import { openBatchTransform } from '../transcode/transform/open-batch-transform.ts';
+import { listLetters, withCodes } from '../postgres/load/loadable-batch.ts';
+import { encodeResults } from '../postgres/load/transformed-batch.ts';
 import { openDatabase } from '../source/open-database.ts';
 import { qualifiedName } from '../postgres/connection/relations.ts';
 
 export interface DryRunOptions {
   readonly planFile: PlanFile | null;
+  readonly transform: TransformFile | null;
   readonly isTrial: boolean;
   /** A start fills a single collection that is empty with users first. */
   readonly isSeeded: boolean;
@@ -52,7 +62,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
   const sessionOptions: SessionOptions = {
     ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
-    // The promise of the option, kept by Postgres itself.
+    // Nothing is to be written: Postgres itself enforces it.
     onConnect: async (client) => {
       await client.query('SET default_transaction_read_only = on');
     },
@@ -93,11 +103,11 @@ async function lookAtAll(
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
     }
-    return await lookAt(config, options, session, database, mongoCollection, null);
+    return await lookAt(config, options, session, database, mongoCollection, null, []);
   }
   const infos = await database.listCollections();
-  const { chosen, left } = chooseCollections(infos, mongoCollection, excludeCollections);
-  for (const { name, reason } of left) leaveOut(name, `skipped: ${reason}`);
+  const { chosen, skipped } = chooseCollections(infos, mongoCollection, excludeCollections);
+  for (const { name, reason } of skipped) leaveOut(name, `skipped: ${reason}`);
   const selection = describeSelection(config);
   const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
   const unfinished = await session.run((client) => findJob(client, request));
@@ -110,10 +120,11 @@ async function lookAtAll(
   const jobId = unfinished ?? newJob;
   let exitCode: ExitCode = ExitCode.ok;
   let failure: ExitCode | null = null;
-  for (const { name } of chosen) {
+  const names = chosen.map(({ name }) => name);
+  for (const name of names) {
     options.signal.throwIfAborted();
     try {
-      const code = await lookAt(config, options, session, database, name, jobId);
+      const code = await lookAt(config, options, session, database, name, jobId, names);
       if (code !== ExitCode.ok) exitCode = code;
     } catch (thrown) {
       const error = explainDatabaseError(thrown, config.postgresUrl);
@@ -131,20 +142,25 @@ async function lookAtAll(
 
 async function lookAt(
   config: Config,
-  { planFile, isTrial, onEvent }: DryRunOptions,
+  { planFile, transform, isTrial, onEvent }: DryRunOptions,
   session: Session,
   database: Database,
   collection: string,
   jobId: string | null,
+  collections: readonly string[],
 ): Promise<ExitCode> {
   const table = chooseTable(config.postgresSchema, collection, planFile);
   const source = await database.open(collection, config.filter);
   await session.run(async (client) => {
-    // As a start would. Not kept: a start has not to wait for one that only looks.
+    // The lock shows whether another start holds it. It is released at once, so that no start waits for a dry run.
     await lockTable(client, table);
     await unlockTable(client, table);
   }, 'long');
-  const prepared = await prepareRun({ config, session, source, table, planFile, jobId, isTrial });
+  const prepared = await prepareRun({
+    config: { ...config, restart: isFromScratch(collection, config) },
+    ...{ session, source, table, planFile, transform, jobId, isTrial },
+    otherTables: listTables(collections, collection),
+  });
   const documents = await source.estimateCount();
   const estimate =
     prepared.kind === 'done' ? { bytes: null, notices: [] } : await estimateRows(source, prepared, documents);
@@ -181,10 +197,7 @@ function listStatements({ settings: { plan }, work }: Preparation & { kind: 'beg
     ...(isTruncated ? [`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`] : []),
     ...(isNew ? tablesOf(plan).map(createTableStatement) : []),
     ...(needsKey
-      ? [
-          addPrimaryKeyStatement(plan),
-          ...listKeyedChildren(plan).flatMap((child) => addChildKeyStatements(plan, child)),
-        ]
+      ? [addPrimaryKeyStatement(plan), ...listKeyedChildren(plan).flatMap(addChildKeyStatements)]
       : []),
     ...indexes.map((index) => createIndexStatement(index, index.name)),
   ];
@@ -209,8 +222,14 @@ async function estimateRows(
   const sample = prepared.kind === 'begin' ? prepared.sample : null;
   const documents = (sample ?? (await source.sample(estimateSize))).documents.slice(0, estimateSize);
   if (documents.length === 0) return { bytes: 0, notices: [] };
-  const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
-  const letters = encoded.deadLetters;
+  const encoder = createRowEncoder(plan);
+  const transform = await openBatchTransform(plan);
+  const array = arrayOfDocuments(documents);
+  const encoded =
+    transform === null
+      ? withCodes(encoder.encodeBatch(array))
+      : await encodeResults(encoder, transform, array);
+  const letters = listLetters(encoded);
   const [first] = letters;
   const sampled = formatPlural(documents.length, 'sampled document');
   return {

@@ -1,9 +1,9 @@
 /** What becomes of a job when one of its collections fails. */
 
 import { ExitCode, InterruptedError, MigrationError } from '../common/errors.ts';
-import type { Failure } from '../observe/events.ts';
+import type { Failure } from '../observe/outcome.ts';
 
-/** @param error a defect of ours tells no more than its message */
+/** @param error of one that is not a MigrationError, and so a bug, only the message is shown */
 export function describeFailure(source: string, error: unknown): Failure {
   const told =
     error instanceof MigrationError
@@ -15,7 +15,7 @@ export function describeFailure(source: string, error: unknown): Failure {
   return { source, message, fix, code, exitCode };
 }
 
-/** The user wants to stop, a server is gone that the other collections need as well, or it is a defect of ours. */
+/** Whether the other collections end too: on an interruption, on a lost server that they need as well, and on a bug. */
 export function isEndOfAll(error: unknown, signal: AbortSignal): boolean {
   if (!(error instanceof MigrationError)) return true;
   return signal.aborted || error instanceof InterruptedError || error.isServerGone;

@@ -1,4 +1,4 @@
-/** What one collection after the other is copied by: a connection to PostgreSQL, and the locks that it holds. */
+/** A lane copies one collection after the other: a connection to PostgreSQL, and the locks that it holds. */
 
 import type pg from 'pg';
 import type { TargetConfig } from '../config/config.ts';
@@ -10,7 +10,7 @@ type Lock = (client: pg.Client) => Promise<void>;
 
 export interface Lane {
   readonly session: Session;
-  /** Takes a lock, and again whenever the connection is made anew: it ends with that. */
+  /** Takes a lock, and takes it again after each reconnect: a lock ends with its connection. */
   lock(take: Lock): Promise<void>;
 }
 

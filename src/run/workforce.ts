@@ -1,64 +1,124 @@
 /** The workers of a command: how many there are, and the supervisor over them. */
 
+import { availableParallelism } from 'node:os';
 import type { Audience } from './connections.ts';
 import { targetOptions, type Config, type TargetConfig } from '../config/config.ts';
 import type { ProgressEvent, RunEvent } from '../observe/events.ts';
 import { systemClock } from '../common/clock.ts';
-import type { Pool } from '../workers/pool/pool.ts';
+import type { Pools } from '../workers/pool/create-pool.ts';
+import { AutoSize, fewConnections } from '../workers/supervisor/auto-size.ts';
+import { FixedSize, type Sizing } from '../workers/supervisor/crew.ts';
+import { SharedSize, type Share } from '../workers/supervisor/shared-size.ts';
 import { Supervisor } from '../workers/supervisor/supervisor.ts';
-import { countWanted, type SizeConfig } from '../workers/pool/warm-pool.ts';
-import { readConnectionsLeft } from '../postgres/connection/capacity.ts';
+import { measureRoundTrip, readConnectionsLeft } from '../postgres/connection/capacity.ts';
 import type { Session } from '../postgres/connection/session.ts';
 import type { WorkerTarget } from '../postgres/worker-settings.ts';
 
 /** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
 const shutdownGraceMs = 10_000;
 
-/** How many workers there are to be, and what else Postgres can bear. */
+export type SizeConfig = Pick<Config, 'clusterSize' | 'clusterSizeMultiplier' | 'clusterImplementation'>;
+
+/** Who decides how many workers there are, and what else Postgres can bear. */
 export interface Size {
+  /** Called once for each supervisor: a new one starts from scratch. */
+  createSizing(): Sizing;
+  /** As many as there are to be near Postgres. */
   readonly workers: number;
   /** Connections that are left for other things. */
   readonly connectionsLeft: number;
 }
 
-/** As many as are asked for, or as Postgres has connections left. */
+/** That workers are going to ask for, as long as Postgres is near. */
+export function countConnections({ clusterSize }: Pick<SizeConfig, 'clusterSize'>): number {
+  return clusterSize === 'auto' ? availableParallelism() * fewConnections : clusterSize;
+}
+
+/** Of the free connections; `auto` leaves the others to indexes and lanes. */
+const shareForWorkers = 0.75;
+
+/**
+ * As many workers as configured, or as Postgres has connections left.
+ * @param share where others have a share of these too: there are never more than are in it at the moment
+ */
 export async function chooseSize(
   config: SizeConfig,
   session: Session,
   onEvent: (event: RunEvent) => void,
+  share?: Share,
 ): Promise<Size> {
-  const wanted = countWanted(config);
+  const { clusterSize: wanted, clusterSizeMultiplier, clusterImplementation } = config;
+  if (share !== undefined) return await chooseShared(config, session, share);
   const left = await session.run(readConnectionsLeft);
+  if (wanted === 'auto') {
+    const roundTripMs = await session.run(measureRoundTrip);
+    const cores = availableParallelism();
+    const maxConnections = Math.max(1, Math.floor(left * shareForWorkers));
+    const maxWorkers = cores * clusterSizeMultiplier;
+    const canFork = clusterImplementation !== 'inline';
+    const limits = { canFork, cores, maxWorkers, maxConnections, roundTripMs };
+    return {
+      createSizing: () => new AutoSize(limits),
+      workers: cores,
+      connectionsLeft: left - maxConnections,
+    };
+  }
   const workers = Math.min(wanted, left);
   if (workers < wanted) {
     const message = `${workers} workers instead of ${wanted}: PostgreSQL has no more connections left`;
     onEvent({ kind: 'notice', message });
   }
-  return { workers, connectionsLeft: left - workers };
+  return { createSizing: () => new FixedSize(workers), workers, connectionsLeft: left - workers };
 }
+
+async function chooseShared(
+  { clusterSize: wanted, clusterSizeMultiplier, clusterImplementation }: SizeConfig,
+  session: Session,
+  share: Share,
+): Promise<Size> {
+  const cores = availableParallelism();
+  const others = { workers: wanted === 'auto' ? cores : wanted, connectionsLeft: 0 };
+  if (wanted !== 'auto') {
+    return { ...others, createSizing: () => new SharedSize(new FixedSize(wanted), share) };
+  }
+  const limits = {
+    ...{ canFork: clusterImplementation !== 'inline', cores, maxWorkers: cores * clusterSizeMultiplier },
+    roundTripMs: await session.run(measureRoundTrip),
+    get maxConnections() {
+      return share.connections;
+    },
+  };
+  return { ...others, createSizing: () => new SharedSize(new AutoSize(limits), share) };
+}
+
+/** What workers are told of the settings. */
+export type WorkerConfig = TargetConfig & Pick<Config, 'workerTimeoutSeconds'>;
 
 /** How the workers reach Postgres, before a run and in it. */
-export function workerTarget(config: TargetConfig): WorkerTarget {
+export function workerTarget(config: WorkerConfig): WorkerTarget {
   const { url: postgresUrl, ...limits } = targetOptions(config);
-  return { postgresUrl, ...limits };
+  // A worker is not to be killed for a transform that does not end, as long as that can be ended.
+  return { postgresUrl, ...limits, documentTimeoutMs: config.workerTimeoutSeconds * 500 };
 }
 
-type WorkforceConfig = TargetConfig & Pick<Config, 'maxInFlightMb' | 'workerTimeoutSeconds'>;
+type WorkforceConfig = TargetConfig & Pick<Config, 'itemsPerPage' | 'maxInFlightMb' | 'workerTimeoutSeconds'>;
 
-/** The workers of a command, whoever needs them: brought up anew where they have failed. */
+/** The workers of a command, for all of its parts. They are started again after a failure. */
 export class Workforce {
   readonly #config: WorkforceConfig;
-  readonly #pool: Pool;
-  readonly #workers: number;
+  readonly #pools: Pools;
+  readonly #size: Size;
   readonly #audience: Audience;
   #supervisor: Supervisor;
   #replacing: Promise<void> = Promise.resolve();
+  /** Every worker sends the same notices: each is shown once. */
+  readonly #noticed = new Set<string>();
 
-  /** They come up at once: processes take longer to than both sides take to be reached. */
-  constructor(config: WorkforceConfig, pool: Pool, workers: number, audience: Audience) {
+  /** Starts a fixed number of workers at once: a process takes longer to start than both sides take to connect. */
+  constructor(config: WorkforceConfig, pools: Pools, size: Size, audience: Audience) {
     this.#config = config;
-    this.#pool = pool;
-    this.#workers = workers;
+    this.#pools = pools;
+    this.#size = size;
     this.#audience = audience;
     this.#supervisor = this.#bringUp();
   }
@@ -67,7 +127,7 @@ export class Workforce {
   async supervise(): Promise<Supervisor> {
     this.#replacing = this.#replacing.then(async () => {
       if (!this.#supervisor.hasFailed) return;
-      // Whatever they hold is of runs that are over.
+      // They hold batches only of runs that are over.
       await this.#supervisor.kill();
       this.#supervisor = this.#bringUp();
     });
@@ -75,7 +135,7 @@ export class Workforce {
     return this.#supervisor;
   }
 
-  /** To be called when nothing is under way any more, so that a worker that does not leave can be killed without loss. */
+  /** To be called when nothing is in flight any more, so that a worker that does not exit can be killed without loss. */
   async dismiss(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const isLate = new Promise<true>((resolve) => {
@@ -89,22 +149,32 @@ export class Workforce {
     }
   }
 
-  /** At once, whatever they hold; after an orderly end there is none left. */
+  /** Kills all at once, whatever they hold. After `dismiss` there is none left. */
   async kill(): Promise<void> {
     await this.#supervisor.kill();
   }
 
+  #noticeOnce(message: string): void {
+    if (this.#noticed.has(message)) return;
+    this.#noticed.add(message);
+    this.#audience.onEvent({ kind: 'notice', message });
+  }
+
   #bringUp(): Supervisor {
     const supervisor = new Supervisor({
-      pool: this.#pool,
+      pools: this.#pools,
       clock: systemClock,
       target: workerTarget(this.#config),
-      size: this.#workers,
+      sizing: this.#size.createSizing(),
+      pageDocuments: this.#config.itemsPerPage,
       maxInFlightBytes: this.#config.maxInFlightMb * 1_000_000,
       hangTimeoutMs: this.#config.workerTimeoutSeconds * 1000,
       listener: {
         onDeath: (death) => {
           this.#audience.onEvent({ kind: 'worker-died', ...death });
+        },
+        onNotice: (message) => {
+          this.#noticeOnce(message);
         },
       },
       signal: this.#audience.signal,
@@ -119,7 +189,14 @@ export function reportProgress(
   { inFlight, liveWorkers, size }: Supervisor,
   done: Pick<
     ProgressEvent,
-    'source' | 'documents' | 'bytes' | 'expectedDocuments' | 'committedBefore' | 'deadLettered' | 'elapsedMs'
+    | 'source'
+    | 'documents'
+    | 'bytes'
+    | 'expectedDocuments'
+    | 'committedBefore'
+    | 'deadLettered'
+    | 'dropped'
+    | 'elapsedMs'
   >,
 ): ProgressEvent {
   const { batches: inFlightBatches, bytes: inFlightBytes } = inFlight;

@@ -1,15 +1,15 @@
 /**
- * What a source tells of its changes. Only which documents changed is told, never to what: whoever follows reads the
- * documents as they are by then.
+ * The changes of a source. A change names the document only, not its new value: whoever follows reads the document again,
+ * in its current state.
  */
 
 import type { ClusterTime } from './cluster-time.ts';
 
-/** Where a change stream goes on. */
+/** The position from which a change stream resumes. */
 export interface StreamPosition {
-  /** A BSON document; only its server looks into it. */
+  /** A BSON document; opaque, only its server interprets it. */
   readonly token: Uint8Array;
-  /** Every change up to here comes before the position, and every later one after it. */
+  /** Changes up to this time are before the position, later ones after it. */
   readonly time: ClusterTime;
 }
 
@@ -25,32 +25,32 @@ export interface DocumentChange {
   readonly time: ClusterTime;
 }
 
-/** A collection ended, or another one took its name: what was copied of it is the copy of nothing any more. */
+/** A collection was dropped or renamed, so that its copy has no source any more. */
 export interface CollectionChange {
   readonly kind: 'drop' | 'rename' | 'dropDatabase';
-  /** Null: all collections of the database. */
+  /** Null for all collections of the database. */
   readonly collection: string | null;
-  /** Of a rename, the new name. */
+  /** For a rename, the new name. */
   readonly newName: string | null;
   readonly time: ClusterTime;
 }
 
-/** What one question to the stream was answered with. */
+/** One reply of the stream. */
 export interface ChangeReply {
-  /** In the order in which they were made. */
+  /** In the order in which the changes were made. */
   readonly documents: readonly DocumentChange[];
   readonly collections: readonly CollectionChange[];
-  /** After all of these. */
+  /** The position after all of these. */
   readonly position: StreamPosition;
-  /** The time of the server that answered: how far the position is behind it is the lag. */
+  /** The current time of the server. The lag is how far the position is behind it. */
   readonly serverTime: ClusterTime;
 }
 
 export interface ChangeStream {
-  /** Where the first reply begins. */
+  /** The position before the first reply. */
   readonly position: StreamPosition;
   /**
-   * Waits about a second when there is nothing to tell. A stream that breaks is opened again where it was.
+   * Waits about a second if there are no changes. A broken stream is reopened at its position.
    * @throws HistoryLostError, SourceError
    */
   next(): Promise<ChangeReply>;
@@ -64,23 +64,23 @@ export interface ChangingCollection {
   readonly identity: string | null;
 }
 
-/** What a source can do whose changes can be followed. */
+/** A source whose changes can be followed. */
 export interface Changes {
   /**
    * @param collections names and patterns, as MONGO_COLLECTION has them
-   * @param from null: from now on
-   * @throws SourceError when the server has no change streams, or the user no right to them
+   * @param from null to start now
+   * @throws SourceError if the server has no change streams, or the user has no right to them
    */
   openStream(
     collections: { readonly wanted: string; readonly excluded: string },
     from: StreamPosition | null,
   ): Promise<ChangeStream>;
   /**
-   * The documents of these `_id`s that are there at `after` or later, as a majority of the set has them. Some may be of
-   * another `_id` that the collection's order takes for the same.
+   * The documents with these `_id`s, as a majority of the set has them at `after` or later. Some may have another `_id` that
+   * is equal in the collection's order.
    * @param ids BSON documents `{_id: …}`
-   * @returns null where several ids have more documents than fit into one answer: ask for fewer
-   * @throws SourceChangedError when the collection was dropped or renamed by then: its documents are not deleted
+   * @returns null if the documents do not fit into one reply: ask for fewer
+   * @throws SourceChangedError if the collection was dropped or renamed meanwhile, so that missing documents were not deleted
    */
   readCurrent(
     of: ChangingCollection,
@@ -88,8 +88,8 @@ export interface Changes {
     after: ClusterTime,
     filter?: Uint8Array,
   ): Promise<Uint8Array | null>;
-  /** A majority of the set has everything up to this time. */
+  /** A time up to which a majority of the set has everything. */
   readTime(): Promise<ClusterTime>;
-  /** Since when the server keeps its history; null where it does not tell. */
+  /** The oldest time in the server's history; null if it does not report it. */
   readOldestTime(): Promise<ClusterTime | null>;
 }

@@ -1,6 +1,6 @@
 /**
- * A moment in the history of a replica set: seconds since 1970 in the upper 32 bits, and the place within the second in the
- * lower ones. Of two moments the later one is the greater number.
+ * A time in the history of a replica set: seconds since 1970 in the upper 32 bits, an increment within the second in the
+ * lower ones. A later time is a greater number.
  * https://www.mongodb.com/docs/manual/reference/bson-types/#timestamps
  */
 export type ClusterTime = bigint;
@@ -18,7 +18,7 @@ export function dateOf(time: ClusterTime): Date {
   return new Date(secondsOf(time) * 1000);
 }
 
-/** Of whole seconds: the places within one are no fraction of it. Never below zero. */
+/** In whole seconds, because the increment is not a fraction of a second. Never below zero. */
 export function differenceMs(from: ClusterTime, until: ClusterTime): number {
   return Math.max(0, secondsOf(until) - secondsOf(from)) * 1000;
 }

@@ -1,8 +1,9 @@
-/** What holds the collections that are copied: a database of a MongoDB server, or a dump of one. */
+/** The database whose collections are copied: on a MongoDB server, or in a dump. */
 
 import type { CollectionInfo } from '../config/collection-choice.ts';
 import type { Changes } from './changes.ts';
 import type { ClusterTime } from './cluster-time.ts';
+import type { ServerFacts } from './server-facts.ts';
 import type { Source } from './source.ts';
 
 export interface Database {
@@ -11,21 +12,25 @@ export interface Database {
   /** @throws SourceError */
   listCollections(): Promise<CollectionInfo[]>;
   /**
-   * @param filter a BSON document; only documents that match are read, all when absent
-   * @param after documents are read as they are at this time or later; a collection without documents is opened as well
+   * @param filter a BSON document; only matching documents are read. Absent: all
+   * @param after documents are read as of this time or later, and an empty collection is allowed
    * @throws SourceError that says what to do
    */
   open(collection: string, filter?: Uint8Array, after?: ClusterTime): Promise<Source>;
-  /** Absent for what does not change. */
+  /** Absent for a dump. */
   readonly changes?: Changes;
+  /** Absent for a dump. @throws SourceError */
+  describeServer?(): Promise<ServerFacts>;
+  /** Sends a cheap request to the server; absent for a dump. */
+  ping?(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface DatabaseOptions {
-  /** Something about the server that a person should know. */
+  /** Called with information about the server for people. */
   readonly onNotice?: (message: string) => void;
-  /** A server went away, and is asked again. */
+  /** Called when a request is retried after a transient error. */
   readonly onRetry?: (reason: string) => void;
-  /** Ends the trying to reach a server that is gone, with its reason. */
+  /** Ends retries; its reason is thrown. */
   readonly signal?: AbortSignal;
 }

@@ -1,4 +1,4 @@
-/** An index of a collection, as its server or a dump tells it. */
+/** The definition of an index in MongoDB, from a server or a dump. */
 
 import { deserialize } from 'bson';
 import { bsonTypes } from '../bson/types.ts';
@@ -7,31 +7,31 @@ import { findDoubledName } from '../bson/json/doubled-name.ts';
 
 export interface IndexSpec {
   readonly name: string;
-  /** In the index's order. */
+  /** In the order of the index. */
   readonly key: readonly IndexKey[];
   readonly isUnique: boolean;
-  /** Documents without any of the fields are not in it. */
+  /** The index omits documents that have none of the fields. */
   readonly isSparse: boolean;
-  /** Only documents that match are in it; with the types of js-bson. */
+  /** The index contains matching documents only. Values have the types of js-bson. */
   readonly partialFilter: Readonly<Record<string, unknown>> | null;
-  /** A name that an object in the filter has twice: `partialFilter` has the last of the two alone. */
+  /** A name that occurs twice in an object of the filter; `partialFilter` has only the last value. */
   readonly doubledName?: string;
-  /** The language by which it compares text; null where it compares bytes. */
+  /** The language of its collation; null if it compares bytes. */
   readonly locale: string | null;
-  /** The server deletes documents so long after the date in the field; NaN is never. Null: it is no such index. */
+  /** For a TTL index: the server deletes documents this long after the date in the field; NaN is never. Otherwise null. */
   readonly expireAfterSeconds: number | null;
 }
 
 export interface IndexKey {
-  /** Names with dots between them. */
+  /** Names separated by dots. */
   readonly path: string;
   /** Ascending, descending, or the name of a special kind: `hashed`, `text`, `2dsphere` … */
   readonly kind: 1 | -1 | string;
 }
 
 /**
- * By its bytes: a JavaScript object would put a field called `1` first.
- * @param document an index as listIndexes tells it
+ * Reads the key from the BSON bytes, because a JavaScript object would put a field called `1` first.
+ * @param document an index in the format of listIndexes
  */
 export function readIndexSpec(document: Uint8Array): IndexSpec {
   const options = { promoteValues: false, bsonRegExp: true, validation: { utf8: false } } as const;
@@ -71,18 +71,18 @@ function readKey(document: Uint8Array, values: Readonly<Record<string, unknown>>
   return keys;
 }
 
-/** In indexes of old servers, whatever is neither a negative number nor a name is ascending. */
+/** In indexes of old servers, anything that is neither a negative number nor a name means ascending. */
 function readKind(value: unknown): IndexKey['kind'] {
   if (typeof value === 'string' && value !== '') return value;
   return toNumber(value) < 0 ? -1 : 1;
 }
 
-/** Old servers kept any number. */
+/** Old servers stored any number. */
 function isTrue(value: unknown): boolean {
   return value === true || toNumber(value) > 0;
 }
 
-/** NaN for what is none. The number types of js-bson print as their numbers. */
+/** NaN if it is not a number. The number types of js-bson convert to strings of digits. */
 function toNumber(value: unknown): number {
   return Number(String(value));
 }

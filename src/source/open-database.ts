@@ -1,4 +1,4 @@
-/** Opens what is read: a server, or a dump. */
+/** Opens the source database: on a server, or in a dump. */
 
 import type { Config } from '../config/config.ts';
 import type { Database, DatabaseOptions } from './database.ts';
@@ -8,7 +8,7 @@ export type SourceConfig = Pick<
   'source' | 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'retrySeconds' | 'answerTimeoutSeconds'
 >;
 
-/** Opens what the config says is read. Loads only what that needs. @throws SourceError that says what to do */
+/** Opens the source that the config names, and loads only the code for it. @throws SourceError that says what to do */
 export async function openDatabase(config: SourceConfig, options: DatabaseOptions = {}): Promise<Database> {
   const { source: dump, mongoUrl, mongoDb, mongoCollection, retrySeconds, answerTimeoutSeconds } = config;
   if (dump !== undefined) {

@@ -1,11 +1,11 @@
-/** What the pipeline asks of a source of documents; it never decodes them. */
+/** The interface between the pipeline and a source of documents. The pipeline's primary never decodes documents. */
 
 import type { IndexSpec } from './index-spec.ts';
 import type { Interval, Page } from './page.ts';
 
 /**
- * `random`: the server chose. Where it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first
- * and the last, where an `_id` has no middle.
+ * `random`: chosen by the server. If it cannot: `spread`, some from each part of the `_id` range; or `ends`, the first and
+ * the last documents, if `_id`s of this type have no middle.
  */
 export type SampleMethod = 'random' | 'spread' | 'ends';
 
@@ -15,57 +15,62 @@ export interface Sample {
   readonly method: SampleMethod;
 }
 
-/** Where the reading of a collection can be divided. */
+/** Sampled ids, at which a collection can be divided. */
 export interface IdSample {
-  /** Chosen at random, each a BSON document `{_id: …}`; in the order of pages. */
+  /** Random, in the order of pages; each is a BSON document `{_id: …}`. */
   readonly ids: readonly Uint8Array[];
-  /** How many documents there are for each of them, about. */
+  /** The approximate number of documents per sampled id. */
   readonly documentsPerId: number;
 }
 
-/** What every source has, and what only some can do. */
+/** A source of documents, with optional capabilities. */
 export interface Source {
-  /** Says what is read, for messages; holds no secret. */
+  /** For messages; contains no secret. */
   readonly name: string;
-  /** Tells a collection from another that has taken its name, and a dump from another; null where the server cannot. */
+  /** Distinguishes a collection from another of the same name, and a dump from another; null if the server cannot. */
   readonly identity: string | null;
   /**
-   * To be called when all is read, since what is gone reads like what is at its end. `pages` looks by itself before it ends.
-   * @throws SourceChangedError when it is not what was opened, or has no documents any more
+   * Call it when everything is read, because a dropped collection looks like one that is read to its end. `pages` checks it
+   * by itself before it ends.
+   * @throws SourceChangedError if it is not the collection that was opened, or is empty now
    */
   requireUnchanged(): Promise<void>;
-  /** About how many documents there are; for progress only. */
+  /** The approximate number of documents; for progress only. */
   estimateCount(): Promise<number>;
   /** Up to `size` documents, for inferring the plan. */
   sample(size: number): Promise<Sample>;
-  /** Every document of the interval once, always in the same order. Before it fails it gives what it has read. */
+  /** Every document of the interval once, always in the same order. Before an error, it yields what it has read. */
   pages(interval: Interval, itemsPerPage: number): AsyncGenerator<Page, void, undefined>;
-  /** Absent where it is read from one end to the other. */
+  /** Absent if it can only be read by one reader. */
   readonly divide?: Divide;
-  /** Absent for a source that does not change: what was read of it stands. */
+  /** Absent for a source that does not change. */
   readonly lookup?: Lookup;
-  /** What is known of the collection beside its documents. */
+  /** Milliseconds that a throttle has held back all readers together; absent without a throttle. */
+  readonly heldMs?: number;
+  /** Metadata of the collection. */
   readonly hints?: Hints;
 }
 
-/** A source that several can read at a time. */
+/** A source that several readers can read in parallel. */
 export interface Divide {
-  /** About as many as are wanted, fewer of few documents; null where the server cannot choose at random, or has too few. */
+  /** About `wanted` ids; null if the server cannot sample, or the collection is too small. */
   sampleIds(wanted: number): Promise<IdSample | null>;
-  /** Of these `_id`s (BSON documents, as many as a sample has), those that are to be read in the interval now; in the order of pages. */
+  /** Those of the `ids` (sampled before) that are in the interval now, in the order of pages. */
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]>;
-  /** About how many documents a page has when no more than so many are wanted; see `page-size.ts`. */
+  /** The approximate number of documents on a page of at most `itemsPerPage`; see `page-size.ts`. */
   documentsPerPage(itemsPerPage: number): number;
 }
 
 export interface Lookup {
-  /** Documents by their `_id` (as BSON documents, in latin1), those that are still there. */
+  /** The documents that still exist, by their `_id` (as a BSON document, in latin1). */
   readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>>;
+  /** Counts the documents; not the server's estimate. */
+  countDocuments(): Promise<number>;
 }
 
 export interface Hints {
-  /** Top-level fields that the collection's validator requires; empty where it has none. */
+  /** Top-level fields that the collection's validator requires; empty without a validator. */
   requiredFields(): Promise<string[]>;
-  /** All indexes, that of `_id` among them. */
+  /** All indexes, including that on `_id`. */
   listIndexes(): Promise<IndexSpec[]>;
 }

@@ -1,6 +1,6 @@
 /** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
 
-import type { ChildTable } from './plan.ts';
+import type { ChildTable, Plan } from './plan.ts';
 import { bsonTypes, nameOfType } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
@@ -8,9 +8,9 @@ import { copyHeader, copyTrailer } from './copy/copy-format.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
 import type { ExtraCount } from './extra-counter.ts';
-import { beginField, beginJson, copyNull, endJson } from './field.ts';
+import { beginField } from './field.ts';
 import { Output } from '../bson/output.ts';
-import { type RowColumn, type RowLimits, RowWriter } from './row-writer.ts';
+import { elementName, type RowColumn, type RowLimits, RowWriter } from './row-writer.ts';
 
 export interface EncodedChild {
   /** A complete binary COPY stream. Valid until the next batch is encoded. */
@@ -21,37 +21,64 @@ export interface EncodedChild {
   readonly parents: readonly number[];
 }
 
-/** The document's `_id` and the place come before the fields of the element. */
-const leadingColumns = 2;
+/** What the rows of all child tables of a document have in common. */
+export interface ChildContext {
+  /** The document's own column for its `_id`. */
+  readonly id: RowColumn;
+  readonly limits: RowLimits;
+  /** Hears which table is being written, for the dead letter if that fails. */
+  readonly onWrite: (table: string) => void;
+}
+
+/** How long an array without elements is. */
+const emptyBytes = 5;
 
 export class ChildRows {
   readonly name: string;
+  readonly writer: RowWriter;
+  /** The tables of arrays inside of the elements. */
+  readonly inner: readonly ChildRows[];
+  /** What people call the array: `orders[].lines`. */
+  readonly #shown: string;
   readonly #hasExtra: boolean;
+  readonly #keepsEmpty: boolean;
   readonly #slot: ColumnSlot;
-  readonly #id: RowColumn;
-  readonly #limits: RowLimits;
+  readonly #context: ChildContext;
   readonly #output = new Output();
-  readonly #writer: RowWriter;
   readonly #cursor = new ElementCursor();
   #parents: number[] = [];
   /** Where the rows of the current document begin. */
   #start = 0;
 
   /**
-   * @param slot where the document has the array
-   * @param id the document's own column for its `_id`
+   * @param slot where the document, or the element around it, has the array
+   * @param keyLength how many columns of the table are its key
+   * @param around what people call the element that has the array; empty for the document
    */
-  constructor({ plan }: ChildTable, slot: ColumnSlot, id: RowColumn, limits: RowLimits) {
+  constructor(
+    { plan, keepsEmpty }: ChildTable,
+    slot: ColumnSlot,
+    context: ChildContext,
+    keyLength = 2,
+    around = '',
+  ) {
     this.#hasExtra = plan.extraColumn !== null;
+    this.#keepsEmpty = keepsEmpty === true;
     this.name = plan.table;
+    this.#shown = `${around}${slot.name}`;
     this.#slot = slot;
-    this.#id = id;
-    this.#limits = limits;
-    this.#writer = new RowWriter(plan, this.#output, limits, leadingColumns);
+    this.#context = context;
+    this.writer = new RowWriter(plan, this.#output, context.limits, keyLength);
+    this.inner = createInner(plan, this.writer, context, keyLength + 1, `${this.#shown}[].`);
+  }
+
+  /** With those inside, in the order of `listDescendants`. */
+  get all(): readonly ChildRows[] {
+    return [this, ...this.inner.flatMap(({ all }) => all)];
   }
 
   startBatch(): void {
-    this.#writer.startBatch();
+    this.writer.startBatch();
     this.#output.reset();
     this.#output.writeBytes(copyHeader);
     this.#parents = [];
@@ -60,40 +87,49 @@ export class ChildRows {
   /** To be called before each document. */
   begin(): void {
     this.#start = this.#output.position;
-    this.#writer.counter.begin();
+    this.writer.counter.begin();
   }
 
   /**
-   * A value that is no array is none of ours, and is kept with the rest of its document. Throws a DocumentError if that
-   * has no extra column.
+   * A value that is no array is none of ours, and is kept with the rest of what is around it; so is an empty array where the plan
+   * wants that. Throws a DocumentError if that has no extra column.
    */
   sendOtherToExtra(fields: DocumentFields, hasExtra: boolean): void {
     const slot = this.#slot;
-    if (slot.document !== fields.document) return;
-    if (slot.type === bsonTypes.array || slot.type === bsonTypes.null) return;
+    if (slot.document !== fields.document || slot.type === bsonTypes.null) return;
+    const isArray = slot.type === bsonTypes.array;
+    if (isArray && !(this.#keepsEmpty && slot.valueEnd - slot.valueStart === emptyBytes)) return;
     if (!hasExtra) {
-      const problem = `a value of type ${nameOfType(slot.type)} where ${slot.name} is to be an array`;
+      const what = isArray ? 'an empty array' : `a value of type ${nameOfType(slot.type)}`;
+      const problem = `${what} where ${this.#shown} is to be an array`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
-    fields.moveToExtra(slot);
+    fields.moveToExtra(slot, isArray ? 'empty' : 'does_not_fit');
   }
 
   /**
    * Throws a DocumentError or a BsonError if an element cannot be a row; `forget` then takes back those before it.
    *
-   * @param current the document's number, as its fields have it
-   * @param parent its position in the batch
+   * @param current the number of what has the array, as its fields have it
+   * @param parent the position of the document in the batch
+   * @param places those of the elements around the array, the outermost first
    */
-  write(source: BsonBytes, current: number, parent: number): void {
+  write(source: BsonBytes, current: number, parent: number, places: readonly number[] = []): void {
     const slot = this.#slot;
     const cursor = this.#cursor;
     const output = this.#output;
     if (slot.document !== current || slot.type !== bsonTypes.array) return;
+    const { limits, onWrite } = this.#context;
     cursor.open(source.view, slot.valueStart, slot.valueEnd);
     for (let place = 0; cursor.next(null); place++) {
-      output.limit = output.position + this.#limits.maxRowBytes;
-      this.#writeElement(source, place);
+      output.limit = output.position + limits.maxRowBytes;
+      onWrite(this.name);
+      this.#writeElement(source, places, place);
       this.#parents.push(parent);
+      if (this.inner.length === 0 || cursor.type !== bsonTypes.object) continue;
+      const around = [...places, place];
+      const { document } = this.writer.fields;
+      for (const child of this.inner) child.write(source, document, parent, around);
     }
   }
 
@@ -101,7 +137,7 @@ export class ChildRows {
   forget(parent: number): void {
     while (this.#parents.at(-1) === parent) this.#parents.pop();
     this.#output.position = this.#start;
-    this.#writer.counter.forget();
+    this.writer.counter.forget();
   }
 
   finish(): EncodedChild {
@@ -112,47 +148,64 @@ export class ChildRows {
     return { copy: output.bytes.subarray(0, output.position), rowCount: parents.length, parents };
   }
 
-  /** Named as people write it: `orders[].note`. */
-  toCounts(): ExtraCount[] {
-    return this.#writer.counter
-      .toCounts()
-      .map((count) => ({ ...count, field: `${this.#slot.name}[].${count.field}` }));
+  /** Takes out what was written since the batch began, or the last time. Valid until the next document. */
+  takeRows(): { readonly rows: Buffer; readonly parents: readonly number[] } {
+    const rows = this.#output.takeFrom(copyHeader.length);
+    const parents = this.#parents;
+    this.#parents = [];
+    return { rows, parents };
   }
 
-  #writeElement(source: BsonBytes, place: number): void {
+  /** Named as people write it: `orders[].note`. */
+  toCounts(): ExtraCount[] {
+    return this.writer.counter.toCounts().map((count) => ({
+      ...count,
+      field: count.field === elementName ? `${this.#shown}[]` : `${this.#shown}[].${count.field}`,
+    }));
+  }
+
+  #writeElement(source: BsonBytes, places: readonly number[], place: number): void {
     const cursor = this.#cursor;
     const output = this.#output;
-    const writer = this.#writer;
-    const id = this.#id;
+    const writer = this.writer;
+    const { id } = this.#context;
     output.writeInt16(writer.fieldCount);
     // It has been written once already, so that it fits.
     id.encoders[id.slot.type]?.(source, id.slot.valueStart, id.slot.valueEnd, output);
-    const at = beginField(output, 4);
-    output.view.setInt32(at, place);
+    for (const outer of places) writePlace(outer, output);
+    writePlace(place, output);
     const { type, valueStart, valueEnd } = cursor;
     if (type === bsonTypes.object) {
       writer.writeColumns(source, valueStart, valueEnd);
+      for (const child of this.inner) child.sendOtherToExtra(writer.fields, this.#hasExtra);
       writer.writeExtra(source, valueStart, valueEnd);
       return;
     }
-    // An element that has no fields is kept as it is.
-    const required = writer.columns.find(({ isRequired }) => isRequired);
-    if (required !== undefined) {
-      throw new DocumentError(
-        'required',
-        `an element of ${this.#slot.name} has no ${required.slot.name}`,
-        valueStart,
-      );
-    }
-    if (!this.#hasExtra && type !== bsonTypes.null) {
-      const problem = `an element of ${this.#slot.name} of type ${nameOfType(type)}, for which there is no column`;
-      throw new DocumentError('no_column', problem, valueStart);
-    }
-    for (let left = writer.columns.length; left > 0; left--) output.writeInt32(copyNull);
-    if (!this.#hasExtra) return;
-    const lengthAt = beginJson(output);
-    writer.json.writeValue(source, type, valueStart, valueEnd, output);
-    endJson(output, lengthAt, this.#limits.maxJsonBytes);
+    writer.writeBare(source, cursor, `an element of ${this.#shown}`);
     output.checkLimit();
   }
+}
+
+function writePlace(place: number, output: Output): void {
+  const at = beginField(output, 4);
+  output.view.setInt32(at, place);
+}
+
+/**
+ * The rows of a plan's child tables. Throws a RangeError if the plan's fields do not have them.
+ *
+ * @param writer that of the plan's own rows
+ */
+export function createInner(
+  { children = [] }: Pick<Plan, 'children'>,
+  writer: RowWriter,
+  context: ChildContext,
+  keyLength = 2,
+  around = '',
+): ChildRows[] {
+  return children.map((child, index) => {
+    const slot = writer.fields.childSlots[index];
+    if (slot === undefined) throw new RangeError(`${child.field} was not looked for`);
+    return new ChildRows(child, slot, context, keyLength, around);
+  });
 }

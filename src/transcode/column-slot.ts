@@ -1,6 +1,6 @@
 /** A column of the plan, and where the current document has its value. */
 
-import type { PlanColumn } from './plan.ts';
+import { namesOf, type PlanColumn } from './plan.ts';
 import type { ElementPosition } from '../bson/cursor.ts';
 
 /** The number of a document that no batch has: documents are counted from 1. */
@@ -10,10 +10,12 @@ export class ColumnSlot implements ElementPosition {
   readonly plan: PlanColumn;
   /** The names that lead to the value from its field; none for the field itself. */
   readonly path: readonly string[];
+  /** The names that lead to the value from the document. */
+  readonly names: readonly string[];
   /** What the value is called outside of its document: `address.city` for a nested one. */
   readonly name: string;
-  /** The key of a nested value in the extra column, as JSON; the others have their names in the document. */
-  readonly key: Uint8Array | null;
+  /** An empty array in it has no row, and nothing else that tells of it. */
+  readonly losesEmpty: boolean;
   /** The document that has the field; another number than the current one's means that it lacks the field. */
   document = noDocument;
   type = 0;
@@ -22,11 +24,12 @@ export class ColumnSlot implements ElementPosition {
   valueStart = 0;
   valueEnd = 0;
 
-  constructor(plan: PlanColumn) {
+  constructor(plan: PlanColumn, losesEmpty = false) {
     this.plan = plan;
     this.path = plan.path ?? [];
-    this.name = [plan.field, ...this.path].join('.');
-    this.key = this.path.length === 0 ? null : Buffer.from(JSON.stringify(this.name));
+    this.names = namesOf(plan);
+    this.name = this.names.join('.');
+    this.losesEmpty = losesEmpty;
   }
 
   place(at: ElementPosition, document: number): void {

@@ -1,39 +1,6 @@
 /** What is known of a column that was there before the run: its type in Postgres, as far as values depend on it. */
 
-import type { ColumnType } from './column-types.ts';
-
-/**
- * How the values of a type are encoded: one name for each row of the table in `transcode/encode-target.ts`. `form` is any
- * type that has no encoding of its own, and takes a string in its text form.
- */
-export const planTypesOfKinds = {
-  int2: ['int32', 'int64', 'double', 'decimal'],
-  int4: ['int32', 'int64', 'double', 'decimal'],
-  int8: ['int64', 'int32', 'double', 'decimal'],
-  float4: ['double', 'int32', 'int64', 'decimal'],
-  float8: ['double', 'int32', 'int64', 'decimal'],
-  numeric: ['decimal', 'int32', 'int64', 'double'],
-  money: ['decimal', 'int32', 'int64', 'double'],
-  bool: ['boolean'],
-  text: ['string', 'objectId', 'symbol'],
-  enum: ['string'],
-  uuid: ['uuid', 'string'],
-  bytea: ['binary', 'objectIdBytes'],
-  date: ['date'],
-  timestamp: ['date'],
-  time: ['string'],
-  json: ['json'],
-  jsonb: ['json'],
-  array: ['json'],
-  form: ['string'],
-} as const satisfies Record<string, readonly ColumnType[]>;
-
-export type ValueKind = keyof typeof planTypesOfKinds;
-
-/** The types in a plan file that agree with a column of this kind; the first is the one that is taken without a plan file. */
-export function planTypesOf(kind: ValueKind): readonly [ColumnType, ...ColumnType[]] {
-  return planTypesOfKinds[kind];
-}
+import type { ValueKind } from './column-types/names.ts';
 
 /** A type, and the limits beyond which Postgres would cut or round a value. Plain data: it crosses IPC. */
 export interface ValueType {
@@ -92,4 +59,6 @@ export interface ExistingTable {
   readonly columns: readonly TableColumn[];
   /** Made by an earlier run of this tool. */
   readonly isOwn: boolean;
+  /** Where it has partitions by the hash of one column: how many there are, and of which. */
+  readonly partitioned?: { readonly count: number; readonly column: string };
 }

@@ -4,6 +4,8 @@ import { bsonTypes } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import type { DocumentFields } from './document-fields.ts';
+import type { ExtraField } from './extra-fields.ts';
+import type { FieldLevel } from './field-level.ts';
 import { beginJson, copyNull, endJson } from './field.ts';
 import type { JsonWriter } from '../bson/json/json-writer.ts';
 import { writeJsonString } from '../bson/json/json-string.ts';
@@ -23,33 +25,41 @@ export class ExtraColumn {
 
   /** Throws a DocumentError if the text would be too long, or could not be stored. */
   write(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
-    if (!this.#keepsWhole && fields.extraCount === fields.droppedCount) {
+    if (!this.#keepsWhole && !fields.hasRest) {
       output.writeInt32(copyNull);
       return;
     }
     const lengthAt = beginJson(output);
     if (!this.#keepsWhole) this.#writeExtras(source, fields, output);
-    else if (fields.droppedCount > 0) this.#writeRest(source, fields, start, end, output);
+    else if (fields.extras.droppedCount > 0) this.#writeRest(source, fields, start, end, output);
     else this.#json.writeValue(source, bsonTypes.object, start, end, output);
     endJson(output, lengthAt, this.#maxJsonBytes);
   }
 
-  #writeExtras(source: BsonBytes, fields: DocumentFields, output: Output): void {
+  /** What is left of documents that were taken apart comes after the rest, each as an object. */
+  #writeExtras(source: BsonBytes, fields: FieldLevel, output: Output): void {
     let separator = 0x7b;
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra === undefined) break;
-      if (extra.reason === 'dropped') continue;
+    fields.extras.forEach((extra) => {
+      if (extra.reason === 'dropped') return;
       output.writeByte(separator);
       separator = 0x2c;
       this.#writeMember(source, extra, extra.key, output);
+    });
+    for (const level of fields.levels) {
+      if (!fields.has(level) || !level.hasRest) continue;
+      fields.markRest(level);
+      output.writeByte(separator);
+      separator = 0x2c;
+      output.writeBytes(level.key);
+      output.writeByte(0x3a);
+      this.#writeExtras(source, level, output);
     }
     output.writeByte(0x7d);
   }
 
   /** Writes the document without its dropped fields. */
   #writeRest(source: BsonBytes, fields: DocumentFields, start: number, end: number, output: Output): void {
-    const extras = fields.extras.slice(0, fields.extraCount);
+    const extras = fields.extras.list();
     const dropped = new Set(
       extras.filter(({ reason }) => reason === 'dropped').map(({ nameStart }) => nameStart),
     );
@@ -76,13 +86,23 @@ export class ExtraColumn {
 }
 
 /** Where the table has no extra column. Throws a DocumentError if something would have to go there. */
-export function requireNoExtra({ extras, extraCount, droppedCount }: DocumentFields): void {
-  if (extraCount === droppedCount) return;
-  const unmapped = extras.slice(0, extraCount).find(({ reason }) => reason !== 'dropped');
+export function requireNoExtra(fields: DocumentFields): void {
+  if (!fields.hasRest) return;
+  const unmapped = findUnmapped(fields);
   if (unmapped === undefined) return;
   const name = unmapped.name === null ? 'one of its fields' : `the field ${JSON.stringify(unmapped.name)}`;
   if (unmapped.reason === 'no_column') {
     throw new DocumentError('no_column', `there is no column for ${name}`, unmapped.nameStart);
   }
+  if (unmapped.reason === 'empty') {
+    throw new DocumentError('does_not_fit', `no column tells that ${name} is empty`, unmapped.nameStart);
+  }
   throw new DocumentError('duplicate_field', `${name} occurs twice`, unmapped.nameStart);
+}
+
+function findUnmapped(fields: FieldLevel): ExtraField | undefined {
+  const own = fields.extras.list().find(({ reason }) => reason !== 'dropped');
+  if (own !== undefined) return own;
+  const inside = fields.levels.filter((level) => fields.has(level) && level.hasRest);
+  return inside.map(findUnmapped).find((extra) => extra !== undefined);
 }

@@ -5,9 +5,9 @@ import { type BsonTypeName, nameOfType } from '../bson/types.ts';
 /**
  * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one
  * of that name already, or the row would not fit a page with it. A value that is `dropped` is in no column, as the plan
- * wants it.
+ * wants it. An `empty` document or array is kept there, as no column and no row tells of it.
  */
-const reasons = ['no_column', 'does_not_fit', 'duplicate_field', 'row_too_wide', 'dropped'] as const;
+const reasons = ['no_column', 'does_not_fit', 'duplicate_field', 'row_too_wide', 'dropped', 'empty'] as const;
 export type ExtraReason = (typeof reasons)[number];
 
 export interface ExtraCount {
@@ -56,6 +56,28 @@ export class ExtraCounter {
   }
 
   add(field: string | null, type: number, reason: ExtraReason): void {
+    const entry = this.#entryOf(field, type, reason);
+    entry.count++;
+    this.#recent[this.#recentCount++] = entry;
+  }
+
+  /** Adds what was counted elsewhere, and is not to be forgotten. */
+  addCounted(field: string, type: number, reason: ExtraReason, count: number): void {
+    this.#entryOf(field, type, reason).count += count;
+  }
+
+  toCounts(): ExtraCount[] {
+    const list: ExtraCount[] = [];
+    for (const [field, ofField] of this.#counts) {
+      for (const [key, { reason, count }] of ofField) {
+        if (count === 0) continue;
+        list.push({ field, type: nameOfType(Math.floor(key / reasons.length)), reason, count });
+      }
+    }
+    return list;
+  }
+
+  #entryOf(field: string | null, type: number, reason: ExtraReason): Entry {
     const name = field ?? otherFields;
     let ofField = this.#counts.get(name);
     if (ofField === undefined) {
@@ -68,18 +90,6 @@ export class ExtraCounter {
       entry = { reason, count: 0 };
       ofField.set(key, entry);
     }
-    entry.count++;
-    this.#recent[this.#recentCount++] = entry;
-  }
-
-  toCounts(): ExtraCount[] {
-    const list: ExtraCount[] = [];
-    for (const [field, ofField] of this.#counts) {
-      for (const [key, { reason, count }] of ofField) {
-        if (count === 0) continue;
-        list.push({ field, type: nameOfType(Math.floor(key / reasons.length)), reason, count });
-      }
-    }
-    return list;
+    return entry;
   }
 }

@@ -1,6 +1,6 @@
 /** Finds what is known of a field by the bytes of its name, without making a string of them. */
 
-import { terminateName, type NameGuess } from '../bson/cursor.ts';
+import { guessName, type NameGuess } from '../bson/cursor.ts';
 
 /** A field name that was met, and what is known of it. `T` is what the caller keeps with each name. */
 export interface FieldName<T> extends NameGuess {
@@ -29,7 +29,7 @@ export class FieldNames<T> {
 
   /** Adds a name that is not there yet. */
   add(text: string, value: T): FieldName<T> {
-    const terminated = terminateName(text);
+    const { terminated } = guessName(text);
     const name: FieldName<T> = { text, terminated, next: null, value };
     this.#slots[this.#locate(terminated, 0, terminated.byteLength - 1)] = name;
     return name;

@@ -1,16 +1,8 @@
 /** Makes a row fit a page of Postgres, by leaving out the values of its last columns, which are the rarest. */
 
 import type { PlanColumn } from './plan.ts';
-import {
-  addWidth,
-  maxRowWidth,
-  measureOf,
-  type MeasureValue,
-  widestRow,
-  type Width,
-  widthOfExtra,
-  widthOfHeader,
-} from './row-width.ts';
+import { addWidth, maxRowWidth, measureOf, widestRow, widthOfExtra, widthOfHeader } from './row-width.ts';
+import type { MeasureValue, Width } from './column-types/width.ts';
 import { copyNull } from './field.ts';
 import type { Output } from '../bson/output.ts';
 

@@ -2,16 +2,18 @@
 
 import { isIdColumn, type Plan, type PlanColumn } from './plan.ts';
 import { bsonTypes, nameOfType } from '../bson/types.ts';
-import type { BsonBytes } from '../bson/cursor.ts';
+import type { BsonBytes, ElementPosition } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
 import { DocumentError } from '../bson/document-error.ts';
 import { DocumentFields } from './document-fields.ts';
 import { isRagged } from './encode/encode-array.ts';
-import { createFieldEncoders } from './encode/encode.ts';
+import { createFieldEncoders } from './field-encoders.ts';
 import { ExtraColumn, requireNoExtra } from './extra-column.ts';
 import { ExtraCounter } from './extra-counter.ts';
-import { copyNull, type EncodeField } from './field.ts';
+import { beginJson, copyNull, type EncodeField, endJson } from './field.ts';
+import type { FieldLevel } from './field-level.ts';
 import { JsonWriter } from '../bson/json/json-writer.ts';
+import { defaultNulPolicy } from '../bson/nul-policy.ts';
 import type { Output } from '../bson/output.ts';
 import { PageFit } from './page-fit.ts';
 
@@ -28,6 +30,9 @@ export interface RowColumn {
   /** Whether SQL NULL is not allowed. */
   readonly isRequired: boolean;
 }
+
+/** What an element itself is counted under: no field has such a name. */
+export const elementName = '\0';
 
 /** An entry in a B-tree has 2,704 bytes at most, and jsonb can be four times as long as its text. */
 const maxSureKeyBytes = 640;
@@ -48,6 +53,7 @@ export class RowWriter {
   /** Null where the table has none. */
   readonly #extraColumn: string | null;
   readonly #extra: ExtraColumn;
+  readonly #maxJsonBytes: number;
   /** Null where every row fits, or there is no place for what does not. */
   readonly #pageFit: PageFit | null;
   readonly #output: Output;
@@ -60,9 +66,10 @@ export class RowWriter {
     this.#extraColumn = plan.extraColumn;
     const hasExtra = plan.extraColumn !== null;
     this.fieldCount = plan.columns.length + (hasExtra ? 1 : 0);
-    const { jsonStyle = 'relaxed', nul = 'reject' } = plan;
+    const { jsonStyle = 'relaxed', nul = defaultNulPolicy } = plan;
     this.json = new JsonWriter({ style: jsonStyle, nul, keepsOrder: false });
     this.fields = new DocumentFields({ ...plan, columns });
+    this.#maxJsonBytes = maxJsonBytes;
     this.#extra = new ExtraColumn(this.json, maxJsonBytes, plan.keepsWhole === true);
     const idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
     this.columns = this.fields.slots.map((slot) => {
@@ -104,10 +111,50 @@ export class RowWriter {
     if (this.#extraColumn === null) requireNoExtra(fields);
     else this.#extra.write(source, fields, start, end, output);
     output.checkLimit();
-    for (let i = 0; i < fields.extraCount; i++) {
-      const extra = fields.extras[i];
-      if (extra !== undefined) this.counter.add(extra.name, extra.type, extra.reason);
+    this.#count(fields);
+  }
+
+  /**
+   * Writes an element that is no document: into the column for such, if there is one that takes it, or else as it is into the
+   * extra column.
+   */
+  writeBare(source: BsonBytes, element: ElementPosition, problemWith: string): void {
+    const { type, valueStart, valueEnd } = element;
+    const output = this.#output;
+    let isKept = false;
+    let isForColumn = false;
+    for (const { slot, encoders, isRequired } of this.columns) {
+      this.currentColumn = slot.plan.column;
+      const isElement = slot.plan.isElement === true && type !== bsonTypes.null;
+      const isWritten = isElement && encoders[type]?.(source, valueStart, valueEnd, output) === true;
+      if (isRequired && !isWritten) {
+        throw new DocumentError('required', `${problemWith} has no ${slot.name}`, valueStart);
+      }
+      if (!isWritten) output.writeInt32(copyNull);
+      isKept ||= isWritten;
+      isForColumn ||= isElement;
     }
+    this.currentColumn = this.#extraColumn;
+    if (this.#extraColumn === null) {
+      if (isKept || type === bsonTypes.null) return;
+      const problem = `${problemWith} of type ${nameOfType(type)}, for which there is no column`;
+      throw new DocumentError('no_column', problem, valueStart);
+    }
+    if (isKept) {
+      output.writeInt32(copyNull);
+      return;
+    }
+    const lengthAt = beginJson(output);
+    this.json.writeValue(source, type, valueStart, valueEnd, output);
+    endJson(output, lengthAt, this.#maxJsonBytes);
+    if (isForColumn) this.counter.add(elementName, type, 'does_not_fit');
+  }
+
+  #count(level: FieldLevel): void {
+    level.extras.forEach(({ name, type, reason }) => {
+      this.counter.add(name, type, reason);
+    });
+    for (const inside of level.levels) if (level.has(inside)) this.#count(inside);
   }
 
   #moveRarest(places: readonly number[]): void {

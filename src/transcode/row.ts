@@ -9,10 +9,10 @@ import { type BsonBytes, DocumentCursor, wrapBytes } from '../bson/cursor.ts';
 import { type DeadLetterReason, DocumentError } from '../bson/document-error.ts';
 import { describeId } from '../bson/json/describe-id.ts';
 import type { ExtraCount } from './extra-counter.ts';
-import { ChildRows, type EncodedChild } from './child-rows.ts';
+import { type ChildRows, createInner, type EncodedChild } from './child-rows.ts';
 import { copyHeader, copyTrailer } from './copy/copy-format.ts';
 import { Output } from '../bson/output.ts';
-import { RowWriter } from './row-writer.ts';
+import { type RowLimits, RowWriter } from './row-writer.ts';
 
 /** A document that could not become a row. */
 export interface DeadLetter {
@@ -42,7 +42,7 @@ export interface EncodedBatch {
   readonly deadLetters: DeadLetter[];
   /** What went into the extra column, or was dropped. */
   readonly extra: ExtraCount[];
-  /** The rows of each child table of the plan. */
+  /** The rows of each child table of the plan, in the order of `listDescendants`. */
   readonly children: readonly EncodedChild[];
   /** An `_id` is so long that only Postgres knows if its entry fits the primary key's index. */
   readonly hasLongKey: boolean;
@@ -75,55 +75,84 @@ export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): R
   return new PlanRowEncoder(plan, options);
 }
 
-class PlanRowEncoder implements RowEncoder {
+/** Complete limits: what is not chosen is what Postgres takes. */
+export function limitsOf({ maxJsonBytes, maxRowBytes }: RowEncoderOptions): RowLimits {
+  return {
+    maxJsonBytes: maxJsonBytes ?? largestJsonBytes,
+    maxRowBytes: maxRowBytes ?? largestRowBytes,
+  };
+}
+
+/** A batch as a whole, or document by document: `begin`, `encodeDocument` for each, and `finish`. */
+export class PlanRowEncoder implements RowEncoder {
+  readonly writer: RowWriter;
+  /** In the order of `listDescendants`. */
+  readonly children: readonly ChildRows[];
+  /** Those of the document's own arrays. */
+  readonly #inner: readonly ChildRows[];
+  readonly #output = new Output();
   readonly #extraColumn: string | null;
   readonly #maxRowBytes: number;
-  readonly #output = new Output();
-  readonly #writer: RowWriter;
-  readonly #children: readonly ChildRows[];
+  #deadLetters: DeadLetter[] = [];
 
   constructor(plan: Plan, options: RowEncoderOptions) {
-    const limits = {
-      maxJsonBytes: options.maxJsonBytes ?? largestJsonBytes,
-      maxRowBytes: options.maxRowBytes ?? largestRowBytes,
-    };
+    const limits = limitsOf(options);
     this.#extraColumn = plan.extraColumn;
     this.#maxRowBytes = limits.maxRowBytes;
-    this.#writer = new RowWriter(plan, this.#output, limits);
-    const id = this.#writer.columns.find(({ isId }) => isId);
-    this.#children = (plan.children ?? []).map((child, index) => {
-      const slot = this.#writer.fields.childSlots[index];
-      if (id === undefined || slot === undefined) throw new RangeError(`${child.field} has no parent's _id`);
-      return new ChildRows(child, slot, id, limits);
-    });
+    this.writer = new RowWriter(plan, this.#output, limits);
+    const id = this.writer.columns.find(({ isId }) => isId);
+    if (id === undefined && (plan.children ?? []).length > 0) {
+      throw new RangeError('child tables without an _id');
+    }
+    const onWrite = (table: string): void => {
+      this.writer.currentColumn = table;
+    };
+    this.#inner = id === undefined ? [] : createInner(plan, this.writer, { id, limits, onWrite });
+    this.children = this.#inner.flatMap(({ all }) => all);
   }
 
   encodeBatch(array: Uint8Array): EncodedBatch {
     const source = wrapBytes(array);
     const cursor = new DocumentCursor(array);
-    const deadLetters: DeadLetter[] = [];
-    const output = this.#output;
-    const writer = this.#writer;
-    writer.startBatch();
-    for (const child of this.#children) child.startBatch();
-    output.reset();
-    output.writeBytes(copyHeader);
+    this.begin();
     let documentCount = 0;
     for (; cursor.next(); documentCount++) {
-      const rowStart = output.position;
-      output.limit = rowStart + this.#maxRowBytes;
-      writer.currentColumn = null;
-      writer.counter.begin();
-      for (const child of this.#children) child.begin();
-      try {
-        this.#writeRow(source, cursor.start, cursor.end, documentCount);
-      } catch (error) {
-        output.position = rowStart;
-        writer.counter.forget();
-        for (const child of this.#children) child.forget(documentCount);
-        deadLetters.push(this.#toDeadLetter(error, documentCount, source, cursor.start, cursor.end));
-      }
+      this.encodeDocument(source, cursor.start, cursor.end, documentCount);
     }
+    return this.finish(documentCount);
+  }
+
+  begin(): void {
+    this.#deadLetters = [];
+    this.writer.startBatch();
+    for (const child of this.children) child.startBatch();
+    this.#output.reset();
+    this.#output.writeBytes(copyHeader);
+  }
+
+  /** Adds a row, or a dead letter. @param ordinal the document's position in the batch */
+  encodeDocument(source: BsonBytes, start: number, end: number, ordinal: number): void {
+    const { writer, children } = this;
+    const output = this.#output;
+    const rowStart = output.position;
+    output.limit = rowStart + this.#maxRowBytes;
+    writer.currentColumn = null;
+    writer.counter.begin();
+    for (const child of children) child.begin();
+    try {
+      this.#writeRow(source, start, end, ordinal);
+    } catch (error) {
+      output.position = rowStart;
+      writer.counter.forget();
+      for (const child of children) child.forget(ordinal);
+      this.#deadLetters.push(this.#toDeadLetter(error, ordinal, source, start, end));
+    }
+  }
+
+  finish(documentCount: number): EncodedBatch {
+    const { writer, children } = this;
+    const output = this.#output;
+    const deadLetters = this.#deadLetters;
     output.limit = Number.MAX_SAFE_INTEGER;
     output.writeInt16(copyTrailer);
     const copy = output.bytes.subarray(0, output.position);
@@ -132,16 +161,21 @@ class PlanRowEncoder implements RowEncoder {
       documentCount,
       rowCount: documentCount - deadLetters.length,
       deadLetters,
-      extra: [...writer.counter.toCounts(), ...this.#children.flatMap((child) => child.toCounts())],
-      children: this.#children.map((child) => child.finish()),
+      extra: [...writer.counter.toCounts(), ...children.flatMap((child) => child.toCounts())],
+      children: children.map((child) => child.finish()),
       hasLongKey: writer.hasLongKey,
     };
   }
 
+  /** Takes out the rows since `begin`, or the last time. Valid until the next document. */
+  takeRows(): Buffer {
+    return this.#output.takeFrom(copyHeader.length);
+  }
+
   #writeRow(source: BsonBytes, start: number, end: number, document: number): void {
-    const writer = this.#writer;
+    const { writer } = this;
+    const children = this.#inner;
     const output = this.#output;
-    const children = this.#children;
     output.writeInt16(writer.fieldCount);
     writer.writeColumns(source, start, end);
     for (const child of children) {
@@ -160,7 +194,7 @@ class PlanRowEncoder implements RowEncoder {
     if (!(error instanceof DocumentError || error instanceof BsonError)) throw error;
     const document = Buffer.from(source.bytes.subarray(start, end));
     const reason = error instanceof DocumentError ? error.reason : 'corrupt_bson';
-    const column = reason === 'duplicate_extra' ? this.#extraColumn : this.#writer.currentColumn;
+    const column = reason === 'duplicate_extra' ? this.#extraColumn : this.writer.currentColumn;
     const detail = error.offset < 0 ? error.problem : `${error.problem} at byte ${error.offset - start}`;
     return { ordinal, document, id: describeId(document), reason, column, detail };
   }

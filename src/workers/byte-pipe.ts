@@ -24,7 +24,7 @@ export class PipeWriter {
     const socket = stdio?.[pipeFd];
     if (!(socket instanceof Socket)) throw new Error('the worker was spawned without a pipe');
     this.#socket = socket;
-    // That the other end is gone is told by the end of its process.
+    // Errors are ignored here: the end of the worker's process reports that the other end is gone.
     socket.on('error', () => undefined);
   }
 
@@ -66,7 +66,7 @@ export function readPipe(onFrame: (bytes: Buffer) => void): Pipe {
     },
   };
   const socket = new Socket(options);
-  // That the primary is gone is told by the channel.
+  // Errors are ignored here: the channel reports that the primary is gone.
   socket.on('error', () => undefined);
   return {
     close: () => {

@@ -8,6 +8,8 @@ import type { Ack } from '../observe/ack.ts';
 export type ToWorker =
   /** Connect already: what is to be done is still being found out. */
   | { readonly kind: 'connect'; readonly target: WorkerTarget }
+  /** How many connections there are to be; 1 where nothing is said. */
+  | { readonly kind: 'connections'; readonly count: number }
   /** A run begins, beside those that have begun and not ended. Its number names it from here on. */
   | { readonly kind: 'start'; readonly run: number; readonly settings: WorkerSettings }
   /** `delivery` counts the batches that were sent to this worker, from 1: its answer names it. */
@@ -35,6 +37,8 @@ export type FromWorker =
    * `holding`: it has answered all others.
    */
   | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
+  /** Something to know that stops nothing. */
+  | { readonly kind: 'notice'; readonly message: string }
   /** In place of an ack: the run cannot go on, here or elsewhere. The worker can, with other runs. */
   | {
       readonly kind: 'run-failed';
@@ -44,7 +48,7 @@ export type FromWorker =
     }
   /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
   | { readonly kind: 'failed'; readonly error: WireError }
-  /** A defect came to light in the worker, which ends itself: the same batch may well succeed elsewhere, or in parts. */
+  /** The worker ends itself because of a bug. The same batch may succeed in another worker, or in parts. */
   | { readonly kind: 'crashing'; readonly error: WireError }
   /** The last message: the connection is closed. */
   | { readonly kind: 'drained' };

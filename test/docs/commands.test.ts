@@ -5,8 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { ExitCode, UsageError } from '../../src/common/errors.ts';
 import { checkPlanFile } from '../../src/plan/file/plan-file.ts';
-import { listCommands, readDocuments, splitCommand, type Block, type Command } from '../support/documents.ts';
+import { listCommands, readDocuments, splitCommand, type Block } from '../support/documents.ts';
+import { groupLimitMs } from '../support/limits.ts';
 import { assertPsqlOutput } from '../support/psql-output.ts';
+import { assertShown } from '../support/shown-output.ts';
 import { Stage, startStageServers, type StageServers } from '../support/stage.ts';
 import { fillUsers, preparations, requireCode, type Preparation } from './preparations.ts';
 
@@ -23,19 +25,31 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
     'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
+  'npm run simulate': 'takes minutes',
   'npm run soak': 'takes minutes, or hours',
+  'npm run soak:citus': 'takes minutes, and needs Citus; test/fault/citus-crashed.test.ts',
   'npm run fuzz': 'takes minutes, or hours',
+  'npm start -- --distribute': 'needs Citus; test/integration/postgres/citus.test.ts',
   'npm start -- --follow':
-    'goes on until it is stopped; test/integration/follow follows, cuts over and repairs',
-  'npm run cutover': 'needs a process that follows; test/integration/follow/cutover.test.ts',
+    'goes on until it is stopped; test/docs/follow-walk.test.ts runs it with what follows',
+  'npm run cutover': 'needs a process that follows; test/docs/follow-walk.test.ts',
   'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
-  'npm run status -- --watch': 'goes on until it is stopped; test/integration/observe/status.test.ts',
+  'npm start -- --hosts': 'needs other hosts to be more than a start; test/fault/hosts-together.test.ts',
+  'npm run join': 'needs a host that has begun; test/fault/hosts-together.test.ts',
+  'npm run tune': 'needs a process at work; test/integration/copy/pace.test.ts',
+  'npm run status -- --watch': 'goes on until it is stopped; test/docs/follow-walk.test.ts',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
   'npm run seed -- --live 60': 'takes a minute; test/integration/cli/live-seed.test.ts takes seconds',
   'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',
+  'docker build': 'needs Docker; test/integration/cli/image.test.ts carries out the steps',
+  'docker run': 'needs Docker; test/integration/cli/image.test.ts runs what is in the image',
+  kubectl: 'needs a cluster; test/docs/deploy.test.ts validates the manifests',
+  install: 'writes to /etc',
+  systemctl: 'needs systemd as process 1; test/docs/deploy.test.ts has the unit verified',
+  journalctl: 'needs a journal of systemd',
   mongodump: 'needs a MongoDB and its tools; test/support/dump.ts writes dumps by their format',
   mongoexport: 'needs a MongoDB and its tools',
   mongorestore: 'needs a MongoDB and its tools',
@@ -44,13 +58,16 @@ const notRun: Readonly<Record<string, string>> = {
 
 const documents = readDocuments();
 
-describe('commands in the documents', { concurrency: 2, timeout: 300_000 }, () => {
+describe('commands in the documents', { concurrency: 2, timeout: groupLimitMs }, () => {
+  let all: readonly StageServers[] = [];
   const free: StageServers[] = [];
   before(async () => {
-    free.push(...(await Promise.all([startStageServers(), startStageServers()])));
+    all = await Promise.all([startStageServers(), startStageServers()]);
+    free.push(...all);
   });
   after(async () => {
-    await Promise.all(free.map((servers) => servers.stop()));
+    // Those as well that a test which ran out of time still has.
+    await Promise.all(all.map((servers) => servers.stop()));
   });
 
   async function onStage(
@@ -113,7 +130,7 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
   } else if (block.language === 'js') {
     assert.ok(findReason(block.text) !== null, `${placeOf(block)}: neither a file, nor listed as not run`);
   }
-  const commands = listCommands(block);
+  const commands = path === null ? listCommands(block) : [];
   assert.ok(
     code === 0 || commands.length === 1,
     `${placeOf(block)}: of several commands, which exits ${code}?`,
@@ -128,31 +145,6 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
       assertShown(command, outcome.text, place);
     }
   }
-}
-
-/** What it says depends on the machine: how far a run has come by when, and what it was short of. */
-const aboutSpeed = / docs\/s · |^ {2}(plan|workers:|busy:|peak memory:) |bottleneck|Too small to tell/;
-
-/** Each line that the document shows was printed, be it with other numbers; … is anything. */
-function assertShown({ output }: Command, printed: string, place: string): void {
-  const lines = printed.split('\n').map(blurNumbers);
-  for (const line of output.filter((one) => !aboutSpeed.test(one))) {
-    const parts = blurNumbers(line)
-      .split('…')
-      .map((part) => part.replaceAll(/[^\w\s]/g, String.raw`\$&`));
-    const pattern = new RegExp(`^${parts.join('.*')}$`);
-    assert.ok(
-      lines.some((one) => pattern.test(one)),
-      `not printed: ${line}\n${place}`,
-    );
-  }
-}
-
-function blurNumbers(line: string): string {
-  return line
-    .replace(/^\^C/, '')
-    .trimEnd()
-    .replaceAll(/\d[\d,.:-]*/g, '0');
 }
 
 interface Notes {

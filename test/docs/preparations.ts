@@ -15,11 +15,13 @@ export interface Preparation {
 
 export const preparations: Readonly<Record<string, Preparation>> = {
   'README.md': { kind: 'new checkout', prepare: fillUsers },
+  'docs/doctor.md': { prepare: fillUsers },
   'docs/dumps.md': { prepare: writeDumps },
   'docs/library.md': { kind: 'elsewhere', prepare: packHere },
   'docs/monitoring.md': { prepare: copyShop },
   'docs/plan.md': { prepare: fillUsers },
   'docs/quick-start.md': { kind: 'new checkout', prepare: fillUsers },
+  'docs/scripts.md': { prepare: fillUsers },
   'docs/stopped-runs.md': { prepare: fillUsers },
   'docs/tables.md': { prepare: fillUsers },
   'docs/tuning.md': { prepare: fillUsers },

@@ -6,12 +6,13 @@ import { act, assertCode, killed, setScene, withoutLife, withoutProcess } from '
 
 it('all workers killed at once: others take over', { skip: withoutProcess }, async (t) => {
   const scene = await setScene(t);
-  let pids: number[] = [];
-  const run = await act(scene.start({ CLUSTER_SIZE: '4' }), (event) => {
-    if (event.kind === 'started') pids = processesOf(event);
-    if (event.kind !== 'progress') return;
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
-    pids = [];
+  // None of them can come to its end before.
+  const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause' });
+  const run = await act(scene.start({ ...failpoints.env, CLUSTER_SIZE: '4' }), async (event) => {
+    if (event.kind !== 'started') return;
+    await failpoints.waitUntilFired('primary-after-ack');
+    for (const pid of processesOf(event)) process.kill(pid, 'SIGKILL');
+    await failpoints.resume('primary-after-ack');
   });
   assertCode(run, 0);
   assert.equal(run.notices.match(/ended by SIGKILL/g)?.length, 4);

@@ -41,7 +41,7 @@ describe('history that is lost', () => {
     for (const attempt of ['first', 'second']) {
       const { code, stderr } = await scene.follow(inline).result;
       assert.equal(code, ExitCode.historyLost, `${attempt}: ${stderr}`);
-      assert.match(stderr, /MongoDB does not keep any more what changed since \d{4}-.*npm run repair/);
+      assert.match(stderr, /MongoDB no longer has the changes since \d{4}-.*npm run repair/);
     }
     assert.deepEqual(await readTable(scene), untouched, 'the table is as it was');
 

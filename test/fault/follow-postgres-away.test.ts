@@ -10,6 +10,7 @@ import { setFailpoints } from '../support/failpoints.ts';
 import { documentsOf } from '../support/fault.ts';
 import { untilMerged } from '../support/follow.ts';
 import { inline, setFollowScene, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
+import { keepCommitsFromDisk, letCommitsToDisk } from '../support/lost-commits.ts';
 import {
   startPrivatePostgres,
   type PostgresStopMode,
@@ -36,18 +37,20 @@ describe('PostgreSQL, while changes are followed,', () => {
 
   it('crashes and takes back drains that were acked: they are done again', async (t) => {
     const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
-    // Nothing goes to disk by itself for a while, so that asynchronous commits are lost for certain.
-    await scene.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
-    await scene.query("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
-    await scene.query('SELECT pg_reload_conf()');
+    const killWriter = await keepCommitsFromDisk(scene.client);
     const failpoints = await setFailpoints(t, {
       'primary-before-drain': 'pausex*',
       'primary-after-drain': 'pausex*',
       // Whatever it commits would take the drains before it to the disk.
       'primary-before-journal': `pause?${lastHex}`,
     });
-    const following = scene.follow({ ...inline, ...failpoints.env });
+    // So would a comparison in the background.
+    const following = scene.follow({ ...inline, VERIFY_SHARE: '0%', ...failpoints.env });
     await following.until('following');
+    // And once a second, how hard the source is read: whose row is gone writes nothing any more.
+    await waitUntil('it has written that for the first time', async () => {
+      return (await scene.query('DELETE FROM mongo2pg.paces RETURNING process')).length > 0;
+    });
     await scene.collection.updateOne({ _id: 5 as never }, { $set: { text: 'taken back once' } });
     await failpoints.waitUntilFired('primary-before-drain');
     await scene.collection.insertOne({ _id: lastId as never, text: 'last', even: false });
@@ -56,6 +59,7 @@ describe('PostgreSQL, while changes are followed,', () => {
     await failpoints.waitUntilFired('primary-after-drain');
     const waiting = 'SELECT count(*)::int AS count FROM mongo2pg.changes';
     assert.deepEqual(await scene.query(waiting), [{ count: 0 }], 'the drain is committed');
+    killWriter();
     await postgres.restart('immediate');
     const fresh = createClient(postgres.url);
     await fresh.connect();
@@ -65,9 +69,49 @@ describe('PostgreSQL, while changes are followed,', () => {
     await untilMerged({ db: scene.db, client: fresh }, following);
     await assertEqualTable(scene.collection, fresh, 'things');
     await following.stop();
-    await fresh.query('ALTER SYSTEM RESET ALL');
+    await letCommitsToDisk(fresh);
     await fresh.end();
   });
+
+  // Red where a difference is committed as any other batch of a worker, without waiting for the disk.
+  for (const [what, window] of [
+    ['a page of all documents', 'primary-after-verified-page'],
+    ['notes', 'primary-before-notes-removed'],
+  ] as const) {
+    it(`crashes after ${what} were compared, before that is written down: what differed is known`, async (t) => {
+      const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
+      const isOfNotes = window === 'primary-before-notes-removed';
+      const first = scene.follow({ ...inline, VERIFY_SHARE: isOfNotes ? '100%' : '0%' });
+      await first.until('following', ({ collections }) =>
+        collections.every(({ proof }) => !isOfNotes || proof?.verifiedAt != null),
+      );
+      await first.stop();
+      const merging = scene.follow({ ...inline, VERIFY_SHARE: '0%' });
+      await scene.collection.updateOne({ _id: 5 as never }, { $set: { text: 'merged' } });
+      await scene.untilMerged(merging);
+      await merging.stop();
+      await scene.query("UPDATE things SET text = 'tampered' WHERE _id = 5");
+      const killWriter = await keepCommitsFromDisk(scene.client);
+      // The position would take along to the disk what was committed before it.
+      const failpoints = await setFailpoints(t, { [window]: 'pause', 'primary-before-journal': 'pause' });
+      const following = scene.follow({ ...inline, VERIFY_SHARE: '100%', ...failpoints.env });
+      await failpoints.waitUntilFired(window);
+      killWriter();
+      await postgres.restart('immediate');
+      const fresh = createClient(postgres.url);
+      await fresh.connect();
+      t.after(() => fresh.end());
+      await letCommitsToDisk(fresh);
+      const { rows } = await fresh.query('SELECT FROM mongo2pg.unverified');
+      assert.equal(rows.length, 1, 'what differed is on the disk');
+      await failpoints.resume(window);
+      await failpoints.resume('primary-before-journal');
+      await following.until('following', ({ collections }) =>
+        collections.some(({ proof }) => proof?.verifiedAt != null && proof.different === 1),
+      );
+      await following.stop();
+    });
+  }
 
   for (const mode of ['fast', 'immediate'] as const) {
     it(`restarts (${mode}) in the middle of merges and of the journal`, async (t) => {

@@ -9,21 +9,7 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { makeDirectory, waitUntil } from '../support/embedded.ts';
 import { assertCode } from '../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
-
-const plan = {
-  columns: [
-    { column: 'id', path: '_id', type: 'int32' },
-    { column: 'text', path: 'text', type: 'string' },
-  ],
-  children: [
-    {
-      path: 'lines',
-      table: 'thing_lines',
-      parentColumn: 'thing_id',
-      columns: [{ column: 'sku', path: 'sku', type: 'string' }],
-    },
-  ],
-};
+import { planWithLines } from '../support/plan-with-lines.ts';
 
 async function verify(scene: FollowScene): Promise<void> {
   assertCode(await scene.run(inline, 'verify'), ExitCode.ok);
@@ -37,7 +23,7 @@ describe('tables that are kept in step', () => {
       Array.from({ length: count }, (_, i) => ({ sku: `sku ${i}`, more: i }));
     await collection.updateMany({ even: true }, { $set: { lines: lines(3) } });
     const path = join(await makeDirectory(t), 'plan.json');
-    await writeFile(path, JSON.stringify(plan));
+    await writeFile(path, JSON.stringify(planWithLines));
     const following = scene.follow(inline, '--plan', path);
     await following.until('following');
     const ids = (first: number): Document => ({ _id: { $gte: first, $lt: first + 20 } });
@@ -73,6 +59,65 @@ describe('tables that are kept in step', () => {
     await collection.updateMany(ids(0), { $set: { lines: [{ sku: 'a\0b' }] } });
     await scene.untilMerged(following);
     await collection.updateMany(ids(0), { $set: { lines: lines(2) } });
+    await scene.untilMerged(following);
+    await verify(scene);
+    await following.stop();
+  });
+
+  it('those of arrays inside of arrays, and documents that are taken apart', async (t) => {
+    const scene = await setFollowScene(t, 200);
+    const { collection } = scene;
+    const lines = (count: number): Document[] =>
+      Array.from({ length: count }, (_, i) => ({
+        sku: `sku ${i}`,
+        from: { city: 'Rome', zip: i },
+        taxes: Array.from({ length: i % 3 }, (__, rate) => ({ rate })),
+      }));
+    await collection.updateMany({}, { $set: { lines: lines(3) } });
+    const path = join(await makeDirectory(t), 'plan.json');
+    const [child] = planWithLines.children;
+    const taxes = {
+      path: 'taxes',
+      table: 'thing_taxes',
+      columns: [{ column: 'rate', path: 'rate', type: 'int32' }],
+    };
+    const nested = {
+      ...child,
+      keepEmpty: true,
+      flatten: ['from'],
+      columns: [...(child?.columns ?? []), { column: 'city', path: 'from.city', type: 'string' }],
+      children: [taxes],
+    };
+    await writeFile(path, JSON.stringify({ ...planWithLines, children: [nested] }));
+    const following = scene.follow(inline, '--plan', path);
+    await following.until('following');
+    const ids = (first: number): Document => ({ _id: { $gte: first, $lt: first + 20 } });
+    await collection.updateMany(ids(0), { $push: { 'lines.2.taxes': { rate: 5 } } } as never);
+    await collection.updateMany(ids(20), { $set: { 'lines.1.from': {}, 'lines.2.taxes': 'none' } });
+    await collection.updateMany(ids(40), { $set: { lines: [] } });
+    await collection.updateMany(ids(60), { $set: { lines: lines(9) } });
+    await collection.deleteMany(ids(100));
+    await collection.insertMany(
+      Array.from({ length: 20 }, (_, i) => ({ _id: (1_000 + i) as never, text: 'new', lines: lines(i) })),
+    );
+    await scene.untilMerged(following);
+    await verify(scene);
+    const [counts] = await scene.query<{ lines: number; taxes: number }>(
+      'SELECT (SELECT count(*)::int FROM thing_lines) AS lines, (SELECT count(*)::int FROM thing_taxes) AS taxes',
+    );
+    const all = await collection.find<{ lines: { taxes: unknown }[] }>({}).toArray();
+    const sizes = all.flatMap((document) => document.lines.map(({ taxes: each }) => each));
+    const inner = sizes.reduce<number>((sum, each) => sum + (Array.isArray(each) ? each.length : 0), 0);
+    assert.deepEqual(counts, { lines: sizes.length, taxes: inner });
+    // Refused in the innermost table: the document is a dead letter with all of its rows, and heals.
+    await collection.updateMany(ids(0), { $set: { 'lines.0.taxes': [{ rate: 1, of: 'a\0b' }] } });
+    await scene.untilMerged(following);
+    const [refused] = await scene.query<{ n: number }>(
+      `SELECT (SELECT count(*) FROM things WHERE id < 20)::int
+            + (SELECT count(*) FROM thing_taxes WHERE thing_id < 20)::int AS n`,
+    );
+    assert.deepEqual(refused, { n: 0 });
+    await collection.updateMany(ids(0), { $set: { 'lines.0.taxes': [{ rate: 6 }] } });
     await scene.untilMerged(following);
     await verify(scene);
     await following.stop();

@@ -7,19 +7,34 @@ import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
+import { withoutProcess } from '../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 
 /** Whose change comes alone, so that it is the first of its reply. */
 const lastId = 77_777;
 const lastHex = Buffer.from(BSON.serialize({ _id: lastId })).toString('hex');
 
-const readState = async (scene: FollowScene): Promise<unknown[]> => [
+const readTables = async (scene: FollowScene): Promise<unknown[]> => [
   await scene.query('SELECT *, xmin::text FROM things ORDER BY _id'),
   await scene.query('SELECT *, xmin::text FROM mongo2pg.slots ORDER BY collection_no, slot'),
+];
+
+const readState = async (scene: FollowScene): Promise<unknown[]> => [
+  ...(await readTables(scene)),
   await scene.query('SELECT epoch, ended_at FROM mongo2pg.streams'),
 ];
 
+async function endSessions(scene: FollowScene, which: string): Promise<void> {
+  await waitUntil('its sessions are gone', async () => {
+    const sessions = await scene.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${which} AND datname = current_database()`,
+    );
+    return sessions.length === 0;
+  });
+}
+
 describe('a process that follows what another does', () => {
+  // Red where the stream is not locked.
   it('is refused, and the first is not harmed', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);
@@ -36,6 +51,7 @@ describe('a process that follows what another does', () => {
     await following.stop();
   });
 
+  // Red where the stream is not locked and its position is kept whatever the epoch. For drains see `merged-once`.
   it('since that stood still: wherever it wakes up, it ends and changes nothing', async (t) => {
     const scene = await setFollowScene(t);
     const windows: readonly [FailpointName, string][] = [
@@ -55,13 +71,7 @@ describe('a process that follows what another does', () => {
         await set(`old ${index}`);
         await failpoints.waitUntilFired(window);
         first.process.kill('SIGSTOP');
-        await waitUntil('its sessions are gone', async () => {
-          const sessions = await scene.query(
-            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-              WHERE application_name LIKE 'mongo2pg%' AND datname = current_database()`,
-          );
-          return sessions.length === 0;
-        });
+        await endSessions(scene, "application_name LIKE 'mongo2pg%'");
         const second = scene.follow(inline);
         await second.until('following');
         await set(`new ${index}`);
@@ -81,4 +91,51 @@ describe('a process that follows what another does', () => {
       });
     }
   });
+
+  // Its worker does not hear of it: only the ledger is in its way.
+  // Red where neither the number of the drain nor the epoch is asked for when its slot is locked, and, where the other has
+  // not drained the slot yet, without the epoch alone.
+  for (const isDrained of [true, false]) {
+    const when = isDrained ? 'after the other has merged the same document' : 'before the other merges it';
+    it(
+      `whose worker goes on with a merge ${when}: nothing is changed`,
+      { skip: withoutProcess },
+      async (t) => {
+        const scene = await setFollowScene(t);
+        // Whatever is acked by a worker is then a merge.
+        const before = scene.follow({ VERIFY_SHARE: '0%' });
+        await before.until('following');
+        await before.stop();
+        const failpoints = await setFailpoints(t, {
+          'worker-in-merge': 'pause',
+          'worker-before-ack': 'pausex*',
+        });
+        const first = scene.follow({ VERIFY_SHARE: '0%', ...failpoints.env });
+        await first.until('following');
+        await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'old' } });
+        await failpoints.waitUntilFired('worker-in-merge');
+        first.process.kill('SIGSTOP');
+        await endSessions(
+          scene,
+          "application_name LIKE 'mongo2pg%' AND application_name NOT LIKE 'mongo2pg worker%'",
+        );
+        const ofSecond = await setFailpoints(t, isDrained ? {} : { 'primary-before-drain': 'pausex*' });
+        const second = scene.follow({ ...inline, VERIFY_SHARE: '0%', ...ofSecond.env });
+        await second.until('following');
+        await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'new' } });
+        if (isDrained) await scene.untilMerged(second);
+        else await ofSecond.waitUntilFired('primary-before-drain');
+        const state = await readTables(scene);
+        await failpoints.resume('worker-in-merge');
+        await failpoints.waitUntilFired('worker-before-ack');
+        assert.deepEqual(await readTables(scene), state, 'it has changed nothing');
+        first.process.kill('SIGKILL');
+        await first.result;
+        if (!isDrained) await ofSecond.resume('primary-before-drain');
+        await scene.untilMerged(second);
+        await scene.assertEqual();
+        await second.stop();
+      },
+    );
+  }
 });

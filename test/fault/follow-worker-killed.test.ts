@@ -1,11 +1,16 @@
 /** Workers that end in the middle of a merge: another does it, once. A document that ends them becomes a dead letter alone. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pool } from '../support/cli.ts';
+import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { documentsOf, withoutLife } from '../support/fault.ts';
+import { assertCode, documentsOf, withoutLife, withoutProcess } from '../support/fault.ts';
 import { setFollowScene, type FollowScene } from '../support/follow-scene.ts';
+import { planWithLines } from '../support/plan-with-lines.ts';
 
 const marker = 'ends every worker that looks at it';
 
@@ -48,6 +53,69 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     await scene.assertEqual();
     await assertBalance(scene);
     await following.stop();
+  });
+
+  // A merge that is made twice leaves the same rows; a trigger sees that its child rows were made twice.
+  // Red where the number of the drain is not asked for when its slot is locked.
+  it('killed after its commit, before it told of it: the merge is not made again', async (t) => {
+    const scene = await setFollowScene(t, 20);
+    const path = join(await makeDirectory(t), 'plan.json');
+    await writeFile(path, JSON.stringify(planWithLines));
+    const env = { VERIFY_SHARE: '0%' };
+    const first = scene.follow(env, '--plan', path);
+    await first.until('following');
+    await first.stop();
+    await scene.query(
+      `CREATE TABLE made (sku text);
+       CREATE FUNCTION note_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO made VALUES (NEW.sku); RETURN NEW; END $$;
+       CREATE TRIGGER note_made AFTER INSERT ON thing_lines FOR EACH ROW EXECUTE FUNCTION note_made()`,
+    );
+    const failpoints = await setFailpoints(t, { 'worker-before-ack': 'kill' });
+    const following = scene.follow({ ...env, ...failpoints.env }, '--plan', path);
+    await following.until('following');
+    await scene.collection.updateOne(
+      { _id: 7 as never },
+      { $set: { lines: [{ sku: 'nail' }, { sku: 'screw' }] } },
+    );
+    await failpoints.waitUntilFired('worker-before-ack');
+    // Whoever has merged this has had the merge before again.
+    await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'changed', lines: [] } });
+    await scene.untilMerged(following);
+    assert.deepEqual(await scene.query('SELECT sku FROM made ORDER BY 1'), [
+      { sku: 'nail' },
+      { sku: 'screw' },
+    ]);
+    assertCode(await scene.run(env, 'verify'), 0);
+    await following.stop();
+  });
+
+  // Red where its session is waited for.
+  it('stopped in the middle of a merge whose primary is killed: the next start ends its session', async (t) => {
+    if (withoutProcess !== false) {
+      t.skip(withoutProcess);
+      return;
+    }
+    const scene = await setFollowScene(t, 20);
+    const failpoints = await setFailpoints(t, { 'worker-before-merge-commit': 'pause' });
+    const first = scene.follow(failpoints.env);
+    await first.until('following');
+    await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'changed' } });
+    const worker = await failpoints.waitUntilFired('worker-before-merge-commit');
+    process.kill(worker, 'SIGSTOP');
+    // Its output stays open as long as the worker is there.
+    const exited = once(first.process, 'exit');
+    first.process.kill('SIGKILL');
+    await exited;
+    // Far longer than it takes, and shorter than the other is waited for.
+    const second = scene.follow({ RETRY_SECONDS: '20', ANSWER_TIMEOUT_SECONDS: '20' });
+    try {
+      await second.until('following');
+    } finally {
+      process.kill(worker, 'SIGKILL');
+    }
+    await scene.untilMerged(second);
+    await scene.assertEqual();
+    await second.stop();
   });
 
   it('killed over it twice, though there is nothing to be read any more', async (t) => {

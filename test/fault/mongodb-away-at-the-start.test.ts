@@ -4,6 +4,7 @@ import { MongoDatabase } from '../../src/source/mongo/mongo-database.ts';
 import { SourceError } from '../../src/common/errors.ts';
 import type { Source } from '../../src/source/source.ts';
 import { takeFailCommand } from '../support/fail-command.ts';
+import { withMongoOptions } from '../support/mongo-url.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
 describe('MongoDB goes away while a plan is made', () => {
@@ -14,12 +15,9 @@ describe('MongoDB goes away while a plan is made', () => {
   before(async () => {
     sandbox = await createSandbox();
     await sandbox.db.collection('things').insertMany([{ a: 1 }, { a: 2 }]);
-    const url = new URL(mongoUrl);
-    url.searchParams.set('appName', sandbox.mongoDb);
-    // The driver itself would read once more, and count for nothing here.
-    url.searchParams.set('retryReads', 'false');
     database = await MongoDatabase.connect({
-      url: url.href,
+      // The driver itself would read once more, and count for nothing here.
+      url: withMongoOptions(mongoUrl, { appName: sandbox.mongoDb, retryReads: 'false' }),
       db: sandbox.mongoDb,
       retryLimitMs: 60_000,
       answerTimeoutMs: 60_000,

@@ -5,19 +5,18 @@ import { plainPool } from '../support/cli.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setSceneOn } from '../support/fault.ts';
-import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../support/private-servers.ts';
+import { withMongoOptions } from '../support/mongo-url.ts';
+import { startPrivateMongo, type PrivateMongo } from '../support/private-servers.ts';
 import { createSandbox } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
 /** The driver waits for a server only so long, and then tells the tool. */
 function impatient(mongoUrl = ''): string {
-  const url = new URL(mongoUrl);
-  url.searchParams.set('serverSelectionTimeoutMS', '500');
-  return url.href;
+  return withMongoOptions(mongoUrl, { serverSelectionTimeoutMS: '500' });
 }
 
 describe('MongoDB', () => {
-  let mongo: PrivateServer<MongoStopMode>;
+  let mongo: PrivateMongo;
   before(async () => {
     mongo = await startPrivateMongo();
   });

@@ -15,6 +15,7 @@ import {
   type StartOptions,
 } from '../support/cli.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 
 /** Takes every write for one on a full disk. */
@@ -70,6 +71,8 @@ describe('output that nobody takes any more', () => {
       { skip: withoutTerminal },
       async (t) => {
         const scene = await setScene(t, 20_000, implementation);
+        // Far from its end until the terminal is gone.
+        const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@20' });
         const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-terminal-'));
         cleanUp(t, () => rm(folder, { recursive: true }));
         const code = join(folder, 'code');
@@ -82,7 +85,7 @@ describe('output that nobody takes any more', () => {
           `wait $pid; echo $? > "${folder}/code.part"; mv "${folder}/code.part" "${folder}/code"`,
         ].join('\n');
         const terminal = spawn('script', ['-q', '-c', shell, '/dev/null'], {
-          env: { PATH: process.env.PATH, SHELL: '/bin/sh', ...scene.env },
+          env: { PATH: process.env.PATH, SHELL: '/bin/sh', ...scene.env, ...failpoints.env },
           stdio: ['ignore', 'pipe', 'inherit'],
         });
         cleanUp(t, async () => {
@@ -95,6 +98,7 @@ describe('output that nobody takes any more', () => {
           shown += String(text);
           if (shown.includes('documents')) terminal.kill('SIGKILL');
         }
+        await failpoints.resume('primary-after-ack');
         await waitUntil('the command has ended', () => Promise.resolve(existsSync(code)));
         assert.equal((await readFile(code, 'utf8')).trim(), '129', shown);
         assertCode(await scene.run(), 0);

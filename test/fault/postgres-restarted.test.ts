@@ -4,6 +4,7 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn } from '../support/fault.ts';
+import { keepCommitsFromDisk, letCommitsToDisk } from '../support/lost-commits.ts';
 import {
   startPrivatePostgres,
   type PostgresStopMode,
@@ -40,13 +41,12 @@ describe('PostgreSQL', () => {
 
   it('that crashes and takes back what was acked: it is read again', async (t) => {
     const scene = await setSceneOn(t, servers(), undefined, plainPool);
-    // Nothing goes to disk by itself for a while, so that asynchronous commits are lost for certain.
-    await scene.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
-    await scene.query("ALTER SYSTEM SET wal_writer_flush_after = '1GB'");
-    await scene.query('SELECT pg_reload_conf()');
+    // Once a second a run writes how hard it reads its source.
+    const killWriter = await keepCommitsFromDisk(scene.client, { synchronous_commit: 'off' });
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const running = scene.run(failpoints.env);
     await failpoints.waitUntilFired('primary-before-load-checkpoint');
+    killWriter();
     await postgres.restart('immediate');
     await failpoints.resume('primary-before-load-checkpoint');
     const run = await running;
@@ -55,9 +55,8 @@ describe('PostgreSQL', () => {
     assert.equal(run.summary?.read, 3_000);
     const fresh = await setFreshEyes(postgres.url);
     await fresh.assertEqual(scene.collection);
-    await fresh.client.query('ALTER SYSTEM RESET ALL');
+    await letCommitsToDisk(fresh.client);
     await fresh.end();
-    await postgres.restart();
   });
 
   it('restarted while the primary key is built: it is built again', async (t) => {

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { RunEvent } from '../../src/observe/events.ts';
 import { everyPool, pool, processesOf, startCli } from '../support/cli.ts';
 import { cleanUp, waitForProcessEnd, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
+
+/** The command has heard it, and says what comes of it. */
+function isNoticeOf(signal: NodeJS.Signals, event: RunEvent): boolean {
+  return event.kind === 'notice' && event.message.startsWith(signal);
+}
 
 describe('a signal', () => {
   for (const [signal, code, implementation] of [
@@ -13,10 +19,15 @@ describe('a signal', () => {
   ]) {
     it(`${signal} (${implementation}): what is in flight is committed, and the same command resumes`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
-      const running = scene.start();
-      let isSent = false;
-      const stopped = await act(running, (event) => {
-        if (event.kind === 'progress' && !isSent) isSent = running.process.kill(signal);
+      // In the middle of its work until it has heard the signal.
+      const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@5' });
+      const running = scene.start(failpoints.env);
+      const stopped = await act(running, async (event) => {
+        if (event.kind === 'started') {
+          await failpoints.waitUntilFired('primary-after-ack');
+          running.process.kill(signal);
+        }
+        if (isNoticeOf(signal, event)) await failpoints.resume('primary-after-ack');
       });
       assertCode(stopped, code);
       assert.match(
@@ -32,14 +43,18 @@ describe('a signal', () => {
 
   it('to the whole group of processes leaves workers to the primary, also those that come up', async (t) => {
     const scene = await setScene(t, 3_000, 'cluster');
-    const env = { ...scene.env, CLUSTER_IMPLEMENTATION: 'cluster', CLUSTER_SIZE: '12' };
+    // It is not at its end before it has heard the signal.
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@1' });
+    const settings = { CLUSTER_IMPLEMENTATION: 'cluster', CLUSTER_SIZE: '12' };
+    const env = { ...scene.env, ...settings, ...failpoints.env };
     const running = startCli(['--json'], env, { isDetached: true });
     cleanUp(t, () => {
       running.process.kill('SIGKILL');
     });
-    const stopped = await act(running, (event) => {
+    const stopped = await act(running, async (event) => {
       // Most of the workers are still loading what they run.
       if (event.kind === 'started') process.kill(-(running.process.pid ?? 0), 'SIGTERM');
+      if (isNoticeOf('SIGTERM', event)) await failpoints.resume('primary-after-ack');
     });
     assertCode(stopped, 143);
     assert.doesNotMatch(stopped.notices, /a replacement is started/);
@@ -84,7 +99,8 @@ describe('a signal', () => {
       // Within a transaction the activity is shown as it was first seen.
       await scene.query('SELECT pg_stat_clear_snapshot()');
       const waiting = await scene.query(
-        "SELECT FROM pg_stat_activity WHERE application_name = 'mongo2pg primary' AND wait_event_type = 'Lock'",
+        `SELECT FROM pg_stat_activity WHERE application_name = 'mongo2pg primary' AND datname = current_database()
+            AND wait_event_type = 'Lock'`,
       );
       return waiting.length > 0;
     };

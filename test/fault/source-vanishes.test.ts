@@ -9,9 +9,10 @@ import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { plainPool } from '../support/cli.ts';
 import { dumpBson } from '../support/dump.ts';
-import { cleanUp, makeDirectory } from '../support/embedded.ts';
+import { cleanUp, makeDirectory, waitUntil } from '../support/embedded.ts';
 import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
 import {
+  act,
   assertCode,
   documentsOf,
   setScene,
@@ -19,7 +20,8 @@ import {
   type FaultRun,
   type Scene,
 } from '../support/fault.ts';
-import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../support/private-servers.ts';
+import { startPrivateMongo, type PrivateMongo } from '../support/private-servers.ts';
+import { findPrimaryPort, withMongoOptions } from '../support/mongo-url.ts';
 import { createSandbox, mongoUrl } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
@@ -33,7 +35,7 @@ interface Change {
 const changes: Readonly<Record<string, Change>> = {
   dropped: {
     make: ({ collection }) => collection.drop(),
-    message: /the collection \w+\.things is not there any more/,
+    message: /the collection \w+\.things no longer exists/,
   },
   renamed: {
     make: ({ collection }) => collection.rename('elsewhere'),
@@ -146,12 +148,10 @@ describe('the collection of a run', () => {
       const appName = `vanishing ${scene.env.MONGO_DB ?? ''}`;
       const client = await MongoClient.connect(mongoUrl);
       cleanUp(t, () => client.close());
-      const url = new URL(mongoUrl);
-      url.searchParams.set('appName', appName);
       const pause = {
         point: 'primary-after-ack',
         hit: 5,
-        env: { MONGO_URL: url.href, READ_RANGES: '1' },
+        env: { MONGO_URL: withMongoOptions(mongoUrl, { appName }), READ_RANGES: '1' },
       } as const;
       const run = await actAt(t, scene, pause, async () => {
         await client.db('admin').command({
@@ -185,7 +185,7 @@ describe('the collection of a run', () => {
     const pause = { point: 'primary-after-plan', hit: 1, args: ['--if-exists', 'drop'] } as const;
     const run = await actAt(t, scene, pause, () => scene.collection.drop());
     assertCode(run, ExitCode.source);
-    assert.match(run.stderr, /is not there any more/);
+    assert.match(run.stderr, /no longer exists/);
     assert.equal(await countRows(scene, 'true'), count);
   });
 
@@ -209,7 +209,7 @@ describe('the collection of a run', () => {
     const pause = { point: 'primary-before-second-look', hit: 1, args: ['verify'] } as const;
     const run = await actAt(t, scene, pause, () => scene.collection.drop());
     assertCode(run, ExitCode.source);
-    assert.match(run.stderr, /is not there any more/);
+    assert.match(run.stderr, /no longer exists/);
   });
 
   it('renamed and named back: the same command resumes, and finishes', async (t) => {
@@ -217,7 +217,7 @@ describe('the collection of a run', () => {
     const { collectionName } = scene.collection;
     const pause = { point: 'primary-after-ack', hit: 5 } as const;
     const run = await actAt(t, scene, pause, () => scene.collection.rename('elsewhere'));
-    assert.match(run.stderr, /name it things again, and the same command resumes/);
+    assert.match(run.stderr, /rename it back to things, and the same command resumes/);
     const away = await scene.run();
     assertCode(away, ExitCode.source);
     assert.match(
@@ -247,7 +247,7 @@ describe('the collection of a run on a server that tells no UUID', () => {
     const [from, to] = ['\x05uuid\0', '\x05none\0'];
     const rewrite = (piece: Buffer): Buffer =>
       Buffer.from(piece.toString('latin1').replaceAll(from, to), 'latin1');
-    const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), rewrite });
+    const proxy = await startProxy({ port: await findPrimaryPort(mongoUrl), rewrite });
     cleanUp(t, () => proxy.close());
     const { postgresUrl } = sandbox;
     const servers = { mongoUrl, postgresUrl, commandMongoUrl: proxy.url(mongoUrl) };
@@ -267,7 +267,7 @@ describe('the collection of a run on a server that tells no UUID', () => {
     const scene = await setWithoutUuid(t);
     const run = await actAt(t, scene, pause, () => makeAnew(scene, 10_000));
     assertCode(run, ExitCode.source);
-    assert.match(run.stderr, /none of the documents that were read last of \w+\.things is there any more/);
+    assert.match(run.stderr, /none of the last documents read from \w+\.things exists any more/);
     assert.equal(await countRows(scene, '_id >= 10000'), 0);
     const committed = await countRows(scene, 'true');
     const again = await scene.run();
@@ -313,7 +313,7 @@ describe('the file of a run', () => {
     },
     deleted: {
       change: (path: string) => rm(path),
-      message: /the dump \S+ is not there any more/,
+      message: /the dump \S+ no longer exists/,
     },
   })) {
     it(`${what}, between pages, and in verify: nothing is finished or equal`, async (t) => {
@@ -346,7 +346,7 @@ describe('the file of a run', () => {
 });
 
 describe('the server of a run', () => {
-  let mongo: PrivateServer<MongoStopMode>;
+  let mongo: PrivateMongo;
   before(async () => {
     mongo = await startPrivateMongo();
   });
@@ -359,14 +359,22 @@ describe('the server of a run', () => {
     cleanUp(t, () => sandbox.remove());
     const servers = { mongoUrl: mongo.url, postgresUrl: sandbox.postgresUrl };
     const scene = await setSceneOn(t, servers, count, plainPool);
-    const run = await actAt(t, scene, { point: 'primary-after-ack', hit: 5 }, async () => {
-      await mongo.stop('kill');
-      await rm(join(mongo.dataDir, 'mongo', 'data'), { recursive: true });
-      await mongo.start();
+    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@5' });
+    let isTriedAgain = false;
+    // The driver waits for a server only so long, and then tells the tool.
+    const impatient = withMongoOptions(mongo.url, { serverSelectionTimeoutMS: '500' });
+    const running = act(scene.start({ ...failpoints.env, MONGO_URL: impatient }), (event) => {
+      isTriedAgain ||= event.kind === 'retried' && event.server === 'mongodb';
     });
+    await failpoints.waitUntilFired('primary-after-ack');
+    await mongo.stop('kill');
+    await failpoints.resume('primary-after-ack');
+    // Were it back before the next page, nothing would tell the run that it had been away.
+    await waitUntil('a page is tried again', () => Promise.resolve(isTriedAgain));
+    await mongo.startEmpty();
+    const run = await running;
     assertCode(run, ExitCode.source);
-    assert.match(run.notices, /retrying MongoDB/);
-    assert.match(run.stderr, /the collection \w+\.things is not there any more/);
+    assert.match(run.stderr, /the collection \w+\.things no longer exists/);
     await assertUnfinished(scene);
   });
 });

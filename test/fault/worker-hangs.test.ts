@@ -5,8 +5,8 @@ import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
 
-// Long enough for a worker to come up on a busy machine.
-const timeout = { WORKER_TIMEOUT_SECONDS: '3' };
+// Long enough for workers that do work to say so on a busy machine: one that is killed for nothing is told of as well.
+const timeout = { WORKER_TIMEOUT_SECONDS: '10' };
 
 // They wait for a timeout, which they can do together.
 describe('a worker that gives no sign of life', { concurrency: 4 }, () => {

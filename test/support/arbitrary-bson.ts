@@ -17,7 +17,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson';
-import fc from 'fast-check';
+import fc from './fast-check.ts';
 
 /** A document is a Map, which keeps the order of keys such as `1` and `__proto__`. */
 export type Value =

@@ -15,7 +15,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'mongodb';
-import type { ColumnType } from '../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 
 export interface Edge {
   readonly what: string;

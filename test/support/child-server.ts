@@ -1,11 +1,12 @@
 /** A server program that tests run as a child: started, waited for, and ended with them. */
 
-import { spawn } from 'node:child_process';
+import { spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { stepLimitMs } from './limits.ts';
 
 export interface ChildServer {
   /** What the pattern found in the line that said that it is ready. */
@@ -13,6 +14,8 @@ export interface ChildServer {
   stop(): Promise<void>;
   /** As `kill -9` does it. */
   kill(): Promise<void>;
+  /** Ends it with a signal, and waits for its end. */
+  end(signal: NodeJS.Signals): Promise<void>;
 }
 
 export interface RunningServer {
@@ -42,10 +45,6 @@ export async function startInFolder(
   }
 }
 
-/** Far longer than any of them takes on a slow machine. */
-const startLimitMs = 60_000;
-const stopLimitMs = 10_000;
-
 /**
  * @param isReady matches a line of its output that says that it takes connections; its first group is handed back
  * @throws Error with its last words when it ends before, or says nothing of the kind
@@ -54,8 +53,9 @@ export async function startChildServer(
   file: string,
   args: readonly string[],
   isReady: RegExp,
+  options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> = {},
 ): Promise<ChildServer> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
   // Whoever ends this process in a hurry leaves no server behind.
   const kill = (): void => {
@@ -76,14 +76,19 @@ export async function startChildServer(
       reject(new Error(`${file} ${what}:\n${lines.join('\n')}`));
     };
     exited.then(fail('ended before it was ready'), reject);
-    setTimeout(fail('is not ready'), startLimitMs).unref();
+    setTimeout(fail('is not ready'), stepLimitMs).unref();
   });
   const stop = async (): Promise<void> => {
     process.off('exit', kill);
     child.kill('SIGTERM');
-    const timer = setTimeout(kill, stopLimitMs);
+    const timer = setTimeout(kill, stepLimitMs);
     await exited;
     clearTimeout(timer);
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    process.off('exit', kill);
+    child.kill(signal);
+    await exited;
   };
   const killNow = async (): Promise<void> => {
     process.off('exit', kill);
@@ -91,7 +96,7 @@ export async function startChildServer(
     await exited;
   };
   try {
-    return { found: await ready, stop, kill: killNow };
+    return { found: await ready, stop, kill: killNow, end };
   } catch (error) {
     if (child.pid !== undefined) await stop();
     throw error;

@@ -9,12 +9,14 @@ import { runProgram } from '../../src/cli/program.ts';
 import { activateFailpoints } from '../../src/common/failpoints/failpoints.ts';
 import type { ClusterImplementation } from '../../src/config/config.ts';
 import type { RunEvent, StartedEvent } from '../../src/observe/events.ts';
-import { clusterImplementations, optionNames, options } from '../../src/config/options.ts';
+import { clusterImplementations } from '../../src/config/options/workers.ts';
+import { optionNames, options } from '../../src/config/options.ts';
 import { HeardOutput } from './heard-output.ts';
+import { stepLimitMs } from './limits.ts';
 import { stepDownDuring, stepDownVariable } from './step-down.ts';
 
 /** The program. */
-export const cliPath = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const cliPath = fileURLToPath(new URL('../../bundle/src/cli/main.js', import.meta.url));
 
 export interface CliResult {
   /** As a shell tells it; null when a signal ended the process. */
@@ -145,15 +147,12 @@ export function canBeFunction(args: readonly string[], env: Readonly<Record<stri
   );
 }
 
-/** Far longer than any command of a test takes. */
-const limitMs = 120_000;
-
 /** What hangs in this process nobody can kill but with it, and then the runner tells of the file. */
 async function inTime<T>(args: readonly string[], work: Promise<T>): Promise<T> {
   const timer = setTimeout(() => {
-    console.error(`mongo2pg ${args.join(' ')} has not ended within ${limitMs} ms`);
+    console.error(`mongo2pg ${args.join(' ')} has not ended within ${stepLimitMs} ms`);
     process.exit(1);
-  }, limitMs);
+  }, stepLimitMs);
   try {
     return await work;
   } finally {

@@ -4,8 +4,8 @@
  */
 
 import assert from 'node:assert/strict';
-import type { Plan } from '../../src/transcode/plan.ts';
-import type { ColumnType } from '../../src/transcode/column-types.ts';
+import type { Plan, PlanColumn } from '../../src/transcode/plan.ts';
+import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 
 const signature = Buffer.from('5047434f50590aff0d0a00', 'hex');
 
@@ -41,18 +41,39 @@ export function decodeCopy(stream: Buffer): (Buffer | null)[][] {
  * What Postgres would read: bigint for int64 and for a date's microseconds since 2000, hex of the bits for a
  * double and of bytes, text for numeric.
  */
-export type Field = string | number | bigint | boolean | null;
+export type Field = string | number | bigint | boolean | null | Field[];
 
 /** Each row as column → value, and the extra column as its text. */
 export function decodeRows(stream: Buffer, plan: Plan): Record<string, Field>[] {
   return decodeCopy(stream).map((fields) => {
-    assert.equal(fields.length, plan.columns.length + 1);
-    const types: [string, ColumnType][] = plan.columns.map(({ column, type }) => [column, type]);
-    types.push([plan.extraColumn ?? '_extra', 'json']);
+    const columns: Pick<PlanColumn, 'column' | 'type' | 'isArray'>[] = [...plan.columns];
+    if (plan.extraColumn !== null) columns.push({ column: plan.extraColumn, type: 'json' });
+    assert.equal(fields.length, columns.length);
     return Object.fromEntries(
-      types.map(([column, type], i) => [column, decodeField(type, fields[i] ?? null)]),
+      columns.map(({ column, type, isArray }, i) => {
+        const field = fields[i] ?? null;
+        return [column, isArray === true ? decodeArray(type, field) : decodeField(type, field)];
+      }),
     );
   });
+}
+
+/** https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c (array_recv) */
+function decodeArray(type: ColumnType, bytes: Buffer | null): Field {
+  if (bytes === null) return null;
+  const dimensions = bytes.readInt32BE(0);
+  assert.ok(dimensions === 0 || dimensions === 1, `${dimensions} dimensions`);
+  if (dimensions === 0) return [];
+  const elements: Field[] = [];
+  let at = 20;
+  for (let left = bytes.readInt32BE(12); left > 0; left--) {
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    elements.push(decodeField(type, length === -1 ? null : bytes.subarray(at, at + length)));
+    at += Math.max(length, 0);
+  }
+  assert.equal(at, bytes.length);
+  return elements;
 }
 
 function decodeField(type: ColumnType, bytes: Buffer | null): Field {

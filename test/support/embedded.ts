@@ -13,12 +13,10 @@ import { unlessCode } from '../../src/common/fs-errors.ts';
 import { pollUntil } from '../../src/common/poll.ts';
 import { identifyProcess } from '../../packages/trial-servers/src/process-identity.ts';
 import { createClient } from './date-style.ts';
+import { stepLimitMs } from './limits.ts';
 import { makeServerFolder } from './server-folder.ts';
 
 export const isRoot = process.getuid?.() === 0;
-
-/** Longer than any single step takes on a slow machine; a test that waits this long has failed. */
-const limitMs = 30_000;
 
 const cleanUps = new WeakMap<TestContext, (() => unknown)[]>();
 
@@ -131,8 +129,8 @@ export async function query(url: string, sql: string): Promise<unknown[]> {
 }
 
 export async function waitUntil(what: string, check: () => Promise<boolean>): Promise<void> {
-  const isDone = await pollUntil(async () => ((await check()) ? true : undefined), limitMs);
-  assert.equal(isDone, true, `not so within ${limitMs} ms: ${what}`);
+  const isDone = await pollUntil(async () => ((await check()) ? true : undefined), stepLimitMs);
+  assert.equal(isDone, true, `not so within ${stepLimitMs} ms: ${what}`);
 }
 
 export async function waitForProcessEnd(pid: number): Promise<void> {

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { MongoClient, type Document } from 'mongodb';
 import { cleanUp } from './embedded.ts';
 import { lockFailCommand } from './fail-command-lock.ts';
+import { withMongoOptions } from './mongo-url.ts';
 import { mongoUrl, postgresUrl } from './servers.ts';
 
 export interface FailCommand {
@@ -30,10 +31,8 @@ export async function takeFailCommand(t: TestContext, appName: string): Promise<
   };
   const before = await configure('off');
   cleanUp(t, () => configure('off'));
-  const url = new URL(mongoUrl);
-  url.searchParams.set('appName', appName);
   return {
-    url: url.href,
+    url: withMongoOptions(mongoUrl, { appName }),
     set: async (mode, data) => {
       await configure(mode, data);
     },

@@ -8,11 +8,14 @@ import { MongoClient, type Collection, type Db } from 'mongodb';
 import type pg from 'pg';
 import type { ClusterImplementation } from '../../src/config/config.ts';
 import { describeEvent } from '../../src/observe/describe-event.ts';
-import type { RunEvent, Summary } from '../../src/observe/events.ts';
+import type { RunEvent } from '../../src/observe/events.ts';
+import type { Summary } from '../../src/observe/summary.ts';
 import { canBeFunction, pool, readEvents, runCli, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { createClient } from './date-style.ts';
 import { cleanUp } from './embedded.ts';
+import { stepLimitMs } from './limits.ts';
+import { withMajority } from './mongo-url.ts';
 import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
 import { giveSandboxBack, takeSandbox } from './used-sandboxes.ts';
@@ -38,9 +41,6 @@ export interface FaultRun extends CliResult {
 }
 
 const name = 'things';
-
-/** Far longer than any command of a test takes. */
-const limitMs = 60_000;
 
 /** Why a fault of a worker's process is not tried out on workers that have none; false where they have. */
 export const withoutProcess =
@@ -85,14 +85,14 @@ export async function setSceneOn(
   count = 3_000,
   implementation = pool,
 ): Promise<Scene> {
-  const mongo = await MongoClient.connect(servers.mongoUrl);
+  const mongo = await MongoClient.connect(withMajority(servers.mongoUrl));
   cleanUp(t, () => mongo.close());
   const client = createClient(servers.postgresUrl);
   // A server that a test stops ends this connection too.
   client.on('error', () => undefined);
   await client.connect();
   cleanUp(t, () => client.end().catch(() => undefined));
-  await client.query(`DROP TABLE IF EXISTS ${name}; DROP SCHEMA IF EXISTS mongo2pg CASCADE`);
+  await client.query(`DROP TABLE IF EXISTS ${name}; DROP SCHEMA IF EXISTS mongo2pg, mongo2pg_queue CASCADE`);
   // The MongoDB may be the one that all tests share.
   const db = mongo.db(`mongo2pg_test_${randomBytes(6).toString('hex')}`);
   cleanUp(t, () => db.dropDatabase());
@@ -143,7 +143,7 @@ function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Recor
 }
 
 /** A command that hangs ends its test, and none outlives it. */
-export function killInTime(t: TestContext, child: ChildProcess, afterMs = limitMs): void {
+export function killInTime(t: TestContext, child: ChildProcess, afterMs = stepLimitMs): void {
   const kill = (): void => {
     child.kill('SIGKILL');
   };

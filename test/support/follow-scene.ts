@@ -6,6 +6,7 @@ import { startMongoServer, type MongoServer } from '../../packages/trial-servers
 import { cleanUp } from './embedded.ts';
 import { killInTime, setScene, setSceneOn, type Scene } from './fault.ts';
 import { startFollowing, untilMerged, type Following } from './follow.ts';
+import { testLimitMs } from './limits.ts';
 import { createSandbox } from './servers.ts';
 
 export interface FollowScene extends Scene {
@@ -14,9 +15,6 @@ export interface FollowScene extends Scene {
   /** Until all that was written by now is in the tables. @param following it must go on meanwhile */
   untilMerged(following?: Following): Promise<void>;
 }
-
-/** One that is followed by for all of a test. */
-const limitMs = 180_000;
 
 /** Where the pool is not the subject. */
 export const inline = { CLUSTER_IMPLEMENTATION: 'inline', CLUSTER_SIZE: '1' } as const;
@@ -45,7 +43,7 @@ function withFollowing(t: TestContext, scene: Scene): FollowScene {
     ...scene,
     follow: (env = {}, ...args) => {
       const following = startFollowing({ ...scene.env, ...env }, args);
-      killInTime(t, following.process, limitMs);
+      killInTime(t, following.process, testLimitMs);
       return following;
     },
     untilMerged: (following) => untilMerged(scene, following),

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { Timestamp } from 'mongodb';
+import type pg from 'pg';
 import type { RunEvent } from '../../src/observe/events.ts';
-import { readEvents, runCli, startCli, type CliResult } from './cli.ts';
+import { plainPool, readEvents, runCli, startCli, type CliResult } from './cli.ts';
 import { waitUntil } from './embedded.ts';
 import type { Sandbox } from './servers.ts';
 
@@ -22,11 +23,13 @@ export interface Following {
   stop(): Promise<CliResult>;
 }
 
+/** With workers that are no processes, unless the environment says how they run. */
 export function startFollowing(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): Following {
-  const running = startCli(['--follow', '--json', ...args], { CLUSTER_SIZE: '2', ...env });
+  const settings = { CLUSTER_SIZE: '2', CLUSTER_IMPLEMENTATION: plainPool };
+  const running = startCli(['--follow', '--json', ...args], { ...settings, ...env });
   const events: RunEvent[] = [];
   const heard: (() => void)[] = [];
   let isOver = false;
@@ -91,4 +94,20 @@ export async function untilMerged(
 export async function requireEqual(env: Readonly<Record<string, string>>): Promise<void> {
   const { code, stdout, stderr } = await runCli(['verify'], { CLUSTER_SIZE: '1', ...env });
   assert.equal(code, 0, stdout + stderr);
+}
+
+/** Leaves nothing open, whatever `work` throws. */
+export async function inTransaction<T>(
+  client: pg.Client,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  await client.query('BEGIN');
+  try {
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
 }

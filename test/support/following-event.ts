@@ -19,6 +19,7 @@ export function following(changes: Partial<FollowingEvent> = {}): FollowingEvent
     oplogWindowMs: null,
     deadLettered: 0,
     collections: [],
+    stopped: [],
     obstacles: [],
     workers: 2,
     liveWorkers: 2,
@@ -30,6 +31,7 @@ export function followed(source: string, changes: Partial<FollowedState> = {}): 
   return {
     ...{ source, table: `"public"."${source}"`, waiting: 0, inserted: 0, updated: 0, deleted: 0 },
     endedBy: null,
+    proof: null,
     ...changes,
   };
 }

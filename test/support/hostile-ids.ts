@@ -1,7 +1,6 @@
 /** `_id`s that an object of JavaScript, or js-bson, would hand on as other ones; and how they get into a collection. */
 
 import { serialize } from 'bson';
-import fc from 'fast-check';
 import type { Collection } from 'mongodb';
 import { rawField } from '../../src/source/mongo/raw-field.ts';
 import { arrayOf, asObject, buildDocument, type BsonValue } from '../../src/bson/build.ts';
@@ -10,6 +9,7 @@ import { findField } from '../../src/bson/cursor.ts';
 import { value } from './arbitrary-bson.ts';
 import { double, int32, int64, rawDocument, rawString, type RawElement } from './raw-bson.ts';
 import { corpus } from './raw-corpus.ts';
+import fc from './fast-check.ts';
 
 /** A server takes these for no `_id`. */
 const refused = new Set<number>([bsonTypes.array, bsonTypes.regex, bsonTypes.undefined]);
@@ -89,5 +89,7 @@ export async function insertIds(collection: Collection, ids: readonly BsonValue[
     insert: collection.collectionName,
     ...rawField('documents', arrayOf(documents)),
     ordered: false,
+    // A bare command has none of the URL's: readers of the majority might miss the documents.
+    writeConcern: { w: 'majority' },
   });
 }

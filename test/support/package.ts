@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 
 export interface Packed {
   readonly filename: string;
+  readonly version: string;
   readonly files: readonly { readonly path: string }[];
 }
 

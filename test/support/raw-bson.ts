@@ -1,7 +1,7 @@
 /** Builds BSON byte by byte, including such as no serializer would write. */
 
 import type { Plan } from '../../src/transcode/plan.ts';
-import type { ColumnType } from '../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 
 /** An element: its type byte, its name, its value's bytes. */
 export type RawElement = readonly [type: number, name: string | Buffer, value: Buffer];

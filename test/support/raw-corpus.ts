@@ -7,7 +7,7 @@ import { Decimal128 } from 'bson';
 import { bsonTypes, type BsonTypeName } from '../../src/bson/types.ts';
 import { double, int32, int64, rawDocument, rawString } from './raw-bson.ts';
 import type { JsonStyle } from '../../src/bson/json/json-style.ts';
-import type { ColumnType } from '../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 
 export interface CorpusValue {
   readonly name: string;

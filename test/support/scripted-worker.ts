@@ -4,7 +4,7 @@ import { toWireError } from '../../src/common/errors.ts';
 import type { ToWorker } from '../../src/workers/protocol.ts';
 import type { HostedWorker, WorkerPort } from '../../src/workers/worker/port.ts';
 
-/** What a batch asks for, in `Batch.deadly`. */
+/** What a batch asks for, in `Batch.poison`. */
 export type Order =
   /** Say how many bytes came, and their sum. */
   | 'echo'
@@ -38,8 +38,8 @@ export class ScriptedWorker implements HostedWorker {
       this.#port.leave();
       return;
     }
-    const { bytes, deadly, number } = message.batch;
-    switch (deadly as Order) {
+    const { bytes, poison, number } = message.batch;
+    switch (poison as Order) {
       case 'echo':
         this.#say(
           number,

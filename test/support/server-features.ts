@@ -34,6 +34,18 @@ const mongoFeatures = {
     what: 'validators of collections',
     isThere: (db: Db) => hasCommand(db.createCollection('validated', { validator: { $jsonSchema: {} } })),
   },
+  uncheckedUnique: {
+    what: 'unique indexes over documents that are not unique (which no MongoDB builds)',
+    isThere: async (db: Db) => {
+      await db.collection('twice').insertMany([{ a: 1 }, { a: 1 }]);
+      const indexes = [{ key: { a: 1 }, name: 'a', unique: true }];
+      return await hasCommand(db.command({ createIndexes: 'twice', indexes }));
+    },
+  },
+  timeSeries: {
+    what: 'collections of time series',
+    isThere: (db: Db) => hasCommand(db.createCollection('series', { timeseries: { timeField: 'at' } })),
+  },
 } as const;
 
 const postgresFeatures = {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { MongoClient, type Db } from 'mongodb';
 import type pg from 'pg';
 import { createClient } from './date-style.ts';
+import { withMajority } from './mongo-url.ts';
 
 export const mongoUrl = requireEnv('TEST_MONGO_URL');
 export const postgresUrl = requireEnv('TEST_POSTGRES_URL');
@@ -20,11 +21,15 @@ export interface Sandbox {
   remove(): Promise<void>;
 }
 
-export async function createSandbox(): Promise<Sandbox> {
+/** A database whose texts are compared as people in the US sort them, as most databases are. */
+export const ofEnglish = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+
+/** @param options of CREATE DATABASE */
+export async function createSandbox(options = ''): Promise<Sandbox> {
   const name = `mongo2pg_test_${randomBytes(6).toString('hex')}`;
-  const mongo = await MongoClient.connect(mongoUrl);
+  const mongo = await MongoClient.connect(withMajority(mongoUrl));
   const admin = await connect(postgresUrl);
-  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.query(`CREATE DATABASE ${name} ${options}`);
   const url = new URL(postgresUrl);
   url.pathname = name;
   const client = await connect(url.href);

@@ -13,6 +13,7 @@ import { MongoClient } from 'mongodb';
 import type pg from 'pg';
 import { pollUntil } from '../../src/common/poll.ts';
 import { createClient } from './date-style.ts';
+import { stepLimitMs, testLimitMs } from './limits.ts';
 import { startPrivateMongo, startPrivatePostgres } from './private-servers.ts';
 
 /** What a user has of their own. The documents call the database `school`, and its owner `user`. */
@@ -79,8 +80,13 @@ export interface Outcome {
   readonly text: string;
 }
 
-/** Far longer than any command of a document takes. */
-const limitMs = 60_000;
+export interface RunningCommand {
+  /** All that it has printed so far. */
+  readonly text: string;
+  /** To all of its group, as a terminal does. */
+  signal(name: NodeJS.Signals): void;
+  readonly ended: Promise<Outcome>;
+}
 
 export class Stage {
   readonly folder: string;
@@ -135,24 +141,13 @@ export class Stage {
       cwd: this.folder,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        HOME: this.folder,
-        // Enough to work side by side, with less to start.
-        CLUSTER_SIZE: '2',
-        npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? '', '.npm'),
-        npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? '', '.npmrc'),
-        npm_config_update_notifier: 'false',
-        npm_config_prefer_offline: 'true',
-        npm_config_audit: 'false',
-        ...(end === null ? {} : pause),
-      },
+      env: { ...this.#environment(), ...(end === null ? {} : pause) },
     });
     const signal = (name: NodeJS.Signals): void => {
       // To all of its group, as a terminal does.
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name);
     };
-    const timer = setTimeout(signal, limitMs, 'SIGKILL');
+    const timer = setTimeout(signal, stepLimitMs, 'SIGKILL');
     let text = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -162,7 +157,7 @@ export class Stage {
       const fired = join(failpoints, 'worker-before-commit.1.fired');
       const has = await pollUntil(
         async () => (await readFile(fired).catch(() => undefined)) !== undefined || undefined,
-        limitMs,
+        stepLimitMs,
       );
       assert.ok(has, `not in the middle of its work: ${text}`);
       signal(end);
@@ -173,6 +168,48 @@ export class Stage {
     // As a shell tells it.
     const code = ended === null ? status : 128 + constants.signals[ended];
     return { code, text: text.replaceAll(this.folder, '/home/you/mongo2pg') };
+  }
+
+  /** A command that goes on, in a terminal of its own. */
+  start(command: string): RunningCommand {
+    const child = spawn('bash', ['-c', command], {
+      cwd: this.folder,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: this.#environment(),
+    });
+    const signal = (name: NodeJS.Signals): void => {
+      const isOver = child.exitCode !== null || child.signalCode !== null;
+      if (child.pid !== undefined && !isOver) process.kill(-child.pid, name);
+    };
+    const timer = setTimeout(signal, testLimitMs, 'SIGKILL');
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+    }
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    return {
+      get text() {
+        return text;
+      },
+      signal,
+      ended: closed.then(([code]) => {
+        clearTimeout(timer);
+        return { code, text };
+      }),
+    };
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      HOME: this.folder,
+      npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? '', '.npm'),
+      npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? '', '.npmrc'),
+      npm_config_update_notifier: 'false',
+      npm_config_prefer_offline: 'true',
+      npm_config_audit: 'false',
+    };
   }
 
   #reach(text: string): string {

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { toHost } from './mongo-url.ts';
 
 const host = '127.0.0.1';
 
@@ -72,10 +73,10 @@ export async function startProxy({
     port,
     bytes,
     url(direct) {
+      const own = `${host}:${port}`;
+      if (direct.startsWith('mongodb:')) return toHost(direct, own);
       const url = new URL(direct);
-      url.host = `${host}:${port}`;
-      // A driver that is told the hosts of a replica set would go to them, past the proxy.
-      if (url.protocol === 'mongodb:') url.searchParams.set('directConnection', 'true');
+      url.host = own;
       return url.href;
     },
     get connections() {

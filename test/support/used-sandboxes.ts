@@ -26,7 +26,7 @@ async function clear({ db, client }: Sandbox): Promise<boolean> {
   await client.query('ROLLBACK');
   await client.query('DISCARD ALL');
   await client.query(
-    `DROP SCHEMA IF EXISTS mongo2pg, public CASCADE;
+    `DROP SCHEMA IF EXISTS mongo2pg, mongo2pg_queue, public CASCADE;
      CREATE SCHEMA public AUTHORIZATION pg_database_owner; GRANT USAGE ON SCHEMA public TO PUBLIC`,
   );
   const { rows } = await client.query(

@@ -1,6 +1,7 @@
 /** What people give the command by mistake: each input with the error that it ends in. */
 
 import { ExitCode } from '../../src/common/errors.ts';
+import { withMongoUser } from './mongo-url.ts';
 
 /** Whatever is printed, this is not in it. */
 export const password = 'hunt3r-2';
@@ -155,7 +156,7 @@ function addValues(add: Add): void {
   add(
     usage,
     'OPTION_INVALID',
-    /must be a whole number from \d+ to \d+, not "/,
+    /must be (auto or )?a whole number from \d+ to \d+, not "/,
     ...['-3', '0', '2.5', 'many', '1001', '1e3', '٣', '0x10', '+5'].map((value) => ({ CLUSTER_SIZE: value })),
     ['--cluster-size', '-1'],
     { CLUSTER_SIZE_MULTIPLIER: '101' },
@@ -175,7 +176,15 @@ function addValues(add: Add): void {
   add(
     usage,
     'OPTION_INVALID',
+    /must be documents a second, such as 5000, megabytes a second, such as 20MB, or none, not "/,
+    ...['0', '-5', '0.5', 'fast', '5GB', '0MB', '1e3'].map((value) => ({ MAX_RATE: value })),
+    ['tune', '--max-rate=many'],
+  );
+  add(
+    usage,
+    'OPTION_INVALID',
     /must be one of \w+, .*, not "/,
+    { LOAD_LEVEL: 'none' },
     { IF_EXISTS: 'replace' },
     { IF_EXISTS: 'DROP' },
     { CLUSTER_IMPLEMENTATION: 'fork' },
@@ -335,7 +344,7 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
   add(
     usage,
     'MONGO_URL_OPTIONS',
-    /^MONGO_URL has options that cannot be used: .* — correct what stands behind the \?/,
+    /^MONGO_URL has options that cannot be used: .* — correct the options after the \?/,
     ...[
       'nonsense=1',
       'tls=maybe',
@@ -362,7 +371,8 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
     { MONGO_URL: 'mongodb://127.0.0.1:99999' },
     { MONGO_URL: `mongodb://user:${password}@a,b/?directConnection=true` },
   );
-  const soon = 'serverSelectionTimeoutMS=50';
+  // Long enough for a busy machine to be refused in.
+  const soon = 'serverSelectionTimeoutMS=500';
   add(
     source,
     'MONGO_NOT_REACHED',
@@ -375,10 +385,8 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
   add(source, 'MONGO_HOST_UNKNOWN', /cannot be resolved — correct the host in MONGO_URL/, {
     MONGO_URL: `mongodb://user:${password}@no-such-host.invalid/?${soon}`,
   });
-  const withUser = new URL(mongoUrl);
-  [withUser.username, withUser.password] = ['user', password];
   add(source, 'MONGO_PASSWORD', /refused user or password — correct them in MONGO_URL/, {
-    MONGO_URL: withUser.href,
+    MONGO_URL: withMongoUser(mongoUrl, 'user', password),
   });
   add(
     target,
@@ -460,7 +468,7 @@ function addFilters(add: Add, { folder }: Place): void {
   add(
     usage,
     'FILTER_NOT_FOR_DUMPS',
-    /FILTER cannot be applied to a dump: .* — docs\/dumps\.md has the operators that can/,
+    /FILTER cannot be applied to a dump: .* — docs\/dumps\.md lists the operators that can/,
     ...[
       '{"a": {"$elemMatch": {"b": 1}}}',
       '{"$where": "true"}',
@@ -527,7 +535,7 @@ function addDumps(add: Add, { folder }: Place): void {
   add(
     source,
     'DUMP_GZIP_UNNAMED',
-    /is gzip, but its name does not end in .gz — let its name end with \.gz/,
+    /is gzip, but its name does not end in .gz — rename it so that its name ends in \.gz/,
     dump('zipped.json'),
   );
   add(source, 'DUMP_CUT_OFF', /is cut off at byte \d+.* — .*from scratch/, dump('cut.bson'));

@@ -37,11 +37,18 @@ interface HostProcess {
   readonly exited: Promise<number | NodeJS.Signals>;
 }
 
+export interface HostOptions {
+  readonly role: HostRole;
+  readonly onNotice?: (message: string) => void;
+  /** How much history change streams of a MongoDB find; the default is 256 MB. */
+  readonly oplogBytes?: number;
+}
+
 /** Starts a host and its server; `busy` when another live host has the folder. Rejects when the server does not start. */
 export async function startHost(
   kind: ServerKind,
   home: string,
-  options: { readonly role: HostRole; readonly onNotice?: (message: string) => void },
+  options: HostOptions,
 ): Promise<Host | 'busy'> {
   const { child, logPath, exited } = await forkHost(home);
   let isStopRequested = false;
@@ -85,7 +92,8 @@ export async function startHost(
     );
   });
 
-  send(child, { kind: 'start', server: kind, home, role: options.role });
+  const { role, oplogBytes } = options;
+  send(child, { kind: 'start', server: kind, home, role, oplogBytes });
   const port = await outcome;
   if (typeof port !== 'number') {
     const error = await ended;

@@ -11,13 +11,12 @@ import { hasCode, unlessCode } from '../../../src/common/fs-errors.ts';
 import { claimHostLock } from './host-lock.ts';
 import type { HostLock } from './host-lock.ts';
 import { startMongoServer } from './mongo/server.ts';
+import type { MongoServerOptions } from './mongo/server.ts';
 import { findFreePort } from './port.ts';
 import { startPostgresServer } from './postgres/server.ts';
 import { replacePrivateFile } from './private-file.ts';
 import { identifyProcess } from './process-identity.ts';
-import type { MessageFromHost, MessageToHost, ServerKind } from './protocol.ts';
-
-type StartMessage = Extract<MessageToHost, { kind: 'start' }>;
+import type { MessageFromHost, MessageToHost, ServerKind, StartMessage } from './protocol.ts';
 
 interface Server {
   readonly port: number;
@@ -63,7 +62,8 @@ function requestStop(): void {
 }
 
 /** All that a host does, from the lock to its release. Fulfilled with the exit code; never rejects. */
-async function live({ server: kind, home, role }: StartMessage): Promise<number> {
+async function live(message: StartMessage): Promise<number> {
+  const { server: kind, home, role } = message;
   let lock: HostLock | undefined;
   let server: Server | undefined;
   let failure: unknown;
@@ -76,7 +76,7 @@ async function live({ server: kind, home, role }: StartMessage): Promise<number>
       await send({ kind: 'busy' });
       return 0;
     }
-    server = await startServer(kind, home);
+    server = await startServer(message);
     await lock.update({ state: 'ready', port: server.port });
     await send({ kind: 'started', port: server.port });
     await Promise.race([server.failed, untilStopping()]);
@@ -97,27 +97,30 @@ async function live({ server: kind, home, role }: StartMessage): Promise<number>
   return error.exitCode;
 }
 
-async function startServer(kind: ServerKind, home: string): Promise<Server> {
+async function startServer({ server, home, oplogBytes }: StartMessage): Promise<Server> {
   const onNotice = (message: string): void => {
     void send({ kind: 'notice', message });
   };
-  switch (kind) {
+  switch (server) {
     case 'postgres':
       return await startPostgresServer({ home, signal: stopping.signal, onNotice });
     case 'mongo':
-      return await startMongo(home, onNotice);
+      return await startMongo(home, {
+        onWarning: onNotice,
+        ...(oplogBytes === undefined ? {} : { oplogBytes }),
+      });
   }
 }
 
-async function startMongo(home: string, onWarning: (message: string) => void): Promise<Server> {
+async function startMongo(home: string, options: MongoServerOptions): Promise<Server> {
   const portFile = join(home, 'port');
   const lastPort = Number((await unlessCode(readFile(portFile, 'utf8'), 'ENOENT')) ?? 0);
   const dataDir = join(home, 'data');
   await mkdir(dataDir, { recursive: true });
   const port = await findFreePort(lastPort);
   // The port was free a moment ago; if it was lost in between, any other will do.
-  const mongo = await startMongoServer({ dataDir, port, onWarning }).catch((error: unknown) => {
-    if (hasCode(error, 'EADDRINUSE')) return startMongoServer({ dataDir, onWarning });
+  const mongo = await startMongoServer({ ...options, dataDir, port }).catch((error: unknown) => {
+    if (hasCode(error, 'EADDRINUSE')) return startMongoServer({ ...options, dataDir });
     throw error;
   });
   await replacePrivateFile(portFile, `${mongo.port}\n`);

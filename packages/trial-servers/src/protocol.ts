@@ -4,9 +4,16 @@ import type { HostRole } from './host-lock.ts';
 
 export type ServerKind = 'postgres' | 'mongo';
 
-export type MessageToHost =
-  | { readonly kind: 'start'; readonly server: ServerKind; readonly home: string; readonly role: HostRole }
-  | { readonly kind: 'stop' };
+export interface StartMessage {
+  readonly kind: 'start';
+  readonly server: ServerKind;
+  readonly home: string;
+  readonly role: HostRole;
+  /** How much history a MongoDB keeps. */
+  readonly oplogBytes: number | undefined;
+}
+
+export type MessageToHost = StartMessage | { readonly kind: 'stop' };
 
 export type MessageFromHost =
   /** Something the user should know, such as where the data is kept. */

@@ -7,19 +7,18 @@ import { SourceError, TargetError, UsageError } from '../../../src/common/errors
 import type { MigrationError } from '../../../src/common/errors.ts';
 import { hasCode } from '../../../src/common/fs-errors.ts';
 import { startHost } from './host-client.ts';
+import type { HostOptions } from './host-client.ts';
 import { readLiveHost } from './host-lock.ts';
-import type { HostRecord, HostRole } from './host-lock.ts';
+import type { HostRecord } from './host-lock.ts';
 import { pollUntil } from '../../../src/common/poll.ts';
 import { databaseName, formatPostgresUrl, isAnswering } from './postgres/database.ts';
 import { pgpassPath, readPgpass } from './postgres/pgpass.ts';
 import { isSameProcessAlive } from './process-identity.ts';
 import type { ServerKind } from './protocol.ts';
 
-export interface EmbeddedServerOptions {
+export interface EmbeddedServerOptions extends HostOptions {
   /** The folder of all embedded servers; each has a folder of its own in it. */
   readonly dataDir: string;
-  readonly role: HostRole;
-  readonly onNotice?: (message: string) => void;
 }
 
 export interface EmbeddedServer {

@@ -1,6 +1,6 @@
 /** Makes users that look real and are the same every time. */
 
-import type { User } from '../../../src/cli/commands/seed.ts';
+import type { User } from '../../../src/cli/users/user.ts';
 import { UsageError } from '../../../src/common/errors.ts';
 
 /** Any fixed number does. */

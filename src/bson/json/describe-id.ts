@@ -6,12 +6,12 @@ import { DocumentError } from '../document-error.ts';
 import { JsonWriter } from './json-writer.ts';
 import { Output } from '../output.ts';
 
-/** Most ids are shorter than this as text; the buffer grows for others. */
+/** Most ids are shorter than this as text. The buffer grows if needed. */
 const idBytes = 256;
 
 const json = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
 
-/** Null where the document has no `_id` that can be read and stored. */
+/** Null if the document has no `_id`, or one that cannot be read or stored. */
 export function describeId(document: Uint8Array): string | null {
   const output = new Output(idBytes);
   try {

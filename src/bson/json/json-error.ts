@@ -1,4 +1,4 @@
-/** What is wrong in a document's JSON, and at which byte of it. */
+/** An error in the JSON of a document, with its offset in bytes. */
 
 export class JsonError extends Error {
   readonly offset: number;

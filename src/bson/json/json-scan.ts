@@ -1,4 +1,4 @@
-/** Finds where JSON values end, without looking at what they are. */
+/** Finds the end of JSON values without parsing them. */
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -17,19 +17,19 @@ export function skipSpace(json: Buffer, from: number): number {
   return at;
 }
 
-/** Where the object or array that begins at `start` ends; the end of the bytes when it does not. */
+/** The end of the object or array at `start`; the end of the bytes if it has none. */
 export function skipValue(json: Buffer, start: number): number {
   const end = new ObjectScanner().scan(json, start);
   return end < 0 ? json.byteLength : end;
 }
 
-/** Looks for the end of one object or array, the bytes of which may come in pieces. */
+/** Finds the end of one object or array, whose bytes may arrive in pieces. */
 export class ObjectScanner {
   #depth = 0;
   #isText = false;
   #isEscaped = false;
 
-  /** @returns the index after its end, or -1 when that is not there yet: `bytes` were then seen to their end */
+  /** @returns the index after its end; -1 if all of `bytes` were scanned and the end is still to come */
   scan(bytes: Buffer, from: number): number {
     let [depth, isText, isEscaped] = [this.#depth, this.#isText, this.#isEscaped];
     const { length } = bytes;
@@ -42,7 +42,7 @@ export class ObjectScanner {
       } else if (byte === quote) {
         isText = true;
       }
-      // In ASCII the closing ones are those of the opening ones plus two.
+      // In ASCII, a closing bracket is the opening one plus two.
       else if (byte === openBrace || byte === openBracket) {
         depth++;
       } else if (byte === openBrace + 2 || byte === openBracket + 2) {

@@ -1,19 +1,19 @@
-/** Writes BSON text as a JSON string: validated, escaped, byte by byte. */
+/** Validates BSON text, and writes it as a JSON string. */
 
 import type { BsonBytes } from '../cursor.ts';
 import { hexDigit } from '../hex.ts';
 import type { Output } from '../output.ts';
-import { measureSequence, writeNul } from '../utf8.ts';
-import type { NulPolicy } from '../nul-policy.ts';
+import { measureSequence } from '../utf8.ts';
+import { type NulPolicy, writeNul } from '../nul-policy.ts';
 
 const quoteByte = 0x22;
 const backslashByte = 0x5c;
-/** A backslash, `u` and four digits are what one byte becomes at most. */
+/** The longest escape of a byte: a backslash, `u` and four digits. */
 const maxEscapeBytes = 6;
 
 /**
- * Throws a DocumentError if the text is not UTF-8, or has a NUL where there must be none. The default is for names and
- * patterns, which a NUL ends in BSON.
+ * @param nul the default is for names and patterns, which cannot contain a NUL in BSON
+ * @throws DocumentError if the text is not UTF-8, or has a NUL that the policy rejects
  */
 export function writeJsonString(
   source: BsonBytes,
@@ -23,12 +23,12 @@ export function writeJsonString(
   nul: NulPolicy | 'escape' = 'reject',
 ): void {
   const { view } = source;
-  // Enough for text without escapes; each escape makes sure of the rest again.
+  // Enough for text without escapes; each escape reserves room for the rest again.
   output.reserve(end - start + 2);
   let { bytes, position: at } = output;
   bytes[at++] = quoteByte;
   let i = start;
-  // Most text begins with what stands for itself: four characters at a time, until one of them does not.
+  // Fast path: four characters at a time, until one of them needs more work.
   for (; i + 4 <= end && isPlain(view.getInt32(i)); i += 4, at += 4) {
     output.view.setInt32(at, view.getInt32(i));
   }
@@ -56,7 +56,7 @@ export function writeJsonString(
   output.position = at;
 }
 
-/** Whether each of four characters is ASCII, and none is a control character, a quote or a backslash. */
+/** Whether all four characters are ASCII, and none is a control character, a quote or a backslash. */
 function isPlain(four: number): boolean {
   const controls = four - 0x20202020;
   const quotes = (four ^ 0x22222222) - 0x01010101;
@@ -64,7 +64,7 @@ function isPlain(four: number): boolean {
   return ((four | controls | quotes | backslashes) & 0x80808080) === 0;
 }
 
-/** The letters of JSON's short escapes, by the character they stand for. */
+/** The letters of JSON's short escapes, by character. */
 const shortEscapes = new Map([
   [0x08, 0x62],
   [0x09, 0x74],

@@ -1,6 +1,6 @@
 /**
- * Turns a document in Extended JSON, of version 1 or 2, into BSON, byte by byte: in an object of JavaScript an int64, a
- * double 1.0, the order of fields called `2` and `1`, and a second field of the same name would be lost.
+ * Converts a document in Extended JSON, of version 1 or 2, into BSON. Not by way of a JavaScript object, which would lose an
+ * int64, a double 1.0, the order of fields called `2` and `1`, and a second field of the same name.
  * https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/
  */
 
@@ -11,7 +11,7 @@ import { isWrapperName, readWrapper } from './json-wrappers.ts';
 import { JsonError } from './json-error.ts';
 import { skipSpace, skipValue } from './json-scan.ts';
 
-/** MongoDB stops at 100 levels; text that is hostile must not exhaust the stack. */
+/** MongoDB allows 100 levels. A limit, so that hostile text cannot exhaust the stack. */
 const maxDepth = 200;
 
 const initialBytes = 4096;
@@ -26,9 +26,9 @@ export class JsonToBson {
   #json: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  /** @param json one object, and nothing else @throws JsonError with the offset in it */
+  /** @param json exactly one object @throws JsonError with the offset in it */
   convert(json: Buffer): Buffer {
-    if (!isUtf8(json)) throw new JsonError('it is not in UTF-8', 0);
+    if (!isUtf8(json)) throw new JsonError('it is not UTF-8', 0);
     this.#output.reset();
     this.#json = json;
     this.#at = 0;
@@ -38,7 +38,7 @@ export class JsonToBson {
     return Buffer.from(this.#output.bytes.subarray(0, this.#output.position));
   }
 
-  /** The byte that comes next, after white space. */
+  /** The next byte after white space. */
   #next(): number | undefined {
     this.#at = skipSpace(this.#json, this.#at);
     return this.#json[this.#at];
@@ -49,7 +49,7 @@ export class JsonToBson {
     this.#at++;
   }
 
-  /** Goes on behind a comma; false at the end of an object or array. */
+  /** Skips a comma. @returns false at the end of an object or array */
   #hasMore(end: string, isFirst: boolean): boolean {
     if (this.#next() === byteOf(end)) {
       this.#at++;
@@ -128,7 +128,7 @@ export class JsonToBson {
     }
   }
 
-  /** An object that stands for a value, such as `{"$oid": …}`; null where it is an object. */
+  /** The value of an object such as `{"$oid": …}`; null for an ordinary object. */
   #writeWrapper(): number | null {
     const json = this.#json;
     const nameAt = skipSpace(json, this.#at + 1);
@@ -145,7 +145,7 @@ export class JsonToBson {
     return value.type;
   }
 
-  /** A number, true, false or null; and what mongoexport wrote for doubles that are no JSON. */
+  /** A number, true, false or null; also NaN and the infinities, as old versions of mongoexport wrote them. */
   #writeWord(): number {
     const start = this.#at;
     const digits = this.#readDigits();
@@ -185,7 +185,7 @@ export class JsonToBson {
     return bsonTypes.long;
   }
 
-  /** Most numbers are few digits, and not worth making a text of; -1 for any others. */
+  /** Fast path for small non-negative integers; -1 for any other number. */
   #readDigits(): number {
     const json = this.#json;
     let at = this.#at;
@@ -237,7 +237,7 @@ function unescape(quoted: string, at: number): Uint8Array {
   } catch {
     throw new JsonError('a text has an escape that JSON does not know', at);
   }
-  // Half of a character cannot be in UTF-8, and would become another one.
+  // Half of a surrogate pair cannot be encoded in UTF-8, and would become another character.
   if (/\p{Surrogate}/u.test(text)) throw new JsonError('a text has half of a surrogate pair', at);
   return Buffer.from(text);
 }

@@ -1,4 +1,4 @@
-/** Writes the BSON values that Extended JSON has one form for, whatever its style. */
+/** Writes the BSON values that have the same Extended JSON in every style. */
 
 import type { BsonBytes } from '../cursor.ts';
 import { writeInt64, writeInteger } from '../digits.ts';
@@ -27,7 +27,7 @@ export function writeNumberLong(view: DataView, start: number, output: Output): 
   writeLiteral(text.endQuoted, output);
 }
 
-/** NaN, infinities and -0 are no JSON numbers, or no jsonb ones, and have this form in every style. */
+/** For NaN, the infinities and -0, which are not numbers in JSON or jsonb: they have this form in every style. */
 export function writeNumberDouble(value: number, output: Output): void {
   writeLiteral(text.numberDouble, output);
   const shown = Object.is(value, -0) ? '-0.0' : Number.isInteger(value) ? value.toFixed(1) : value.toString();
@@ -46,7 +46,7 @@ export function writeBinary(source: BsonBytes, start: number, end: number, outpu
   writeLiteral(text.end, output);
 }
 
-/** The two halves of a uint64: seconds above, the ordinal below. */
+/** The two halves of a uint64: seconds in the upper one, the ordinal in the lower one. */
 export function writeTimestamp(view: DataView, start: number, output: Output): void {
   writeLiteral(text.timestamp, output);
   writeInteger(view.getUint32(start + 4, true), output);
@@ -56,8 +56,7 @@ export function writeTimestamp(view: DataView, start: number, output: Output): v
 }
 
 /**
- * The options keep their order: sorting them is what the specification asks of whoever stores a regular
- * expression.
+ * The options keep their order: by the specification, whoever stores a regular expression has sorted them.
  */
 export function writeRegex(source: BsonBytes, start: number, end: number, output: Output): void {
   const patternEnd = source.bytes.indexOf(0, start);

@@ -1,4 +1,4 @@
-/** The objects that stand for values in Extended JSON, of both versions: `{"$oid": …}` and the like. */
+/** Reads the objects that represent values in Extended JSON of both versions, such as `{"$oid": …}`. */
 
 import { Decimal128 } from 'bson';
 import type { BsonValue } from '../build.ts';
@@ -6,13 +6,16 @@ import { bsonTypes } from '../types.ts';
 import { findField } from '../cursor.ts';
 import { JsonError } from './json-error.ts';
 
-/** Makes BSON of an object. */
+/** Converts an object to BSON. */
 type Convert = (json: Buffer) => Buffer;
 
-/** What an object has, by its names. */
+/** The members of an object. */
 type Members = Readonly<Record<string, unknown>>;
 
-/** By the names of an object, sorted; any other object stands for itself. */
+/** With all hyphens, or with none. */
+const uuidPattern = /^[0-9a-f]{8}(-?)(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}$/i;
+
+/** By the sorted names of an object. All other objects are ordinary. */
 const readers: Readonly<
   Record<string, (members: Members, json: Buffer, convert: Convert) => BsonValue | null>
 > = {
@@ -31,32 +34,34 @@ const readers: Readonly<
   },
   $date: ({ $date }) => ({ type: bsonTypes.date, bytes: int64(readDate($date)) }),
   $timestamp: ({ $timestamp }) => {
-    const { t, i } = requireMembers($timestamp);
+    const { t, i } = requireMembers($timestamp, 2);
     const parts = [requireUint32(i), requireUint32(t)] as const;
     const bytes = fixed(8, (to) => to.writeUInt32LE(parts[1], to.writeUInt32LE(parts[0])));
     return { type: bsonTypes.timestamp, bytes };
   },
   $binary: ({ $binary }) => {
-    const { base64, subType } = requireMembers($binary);
+    const { base64, subType } = requireMembers($binary, 2);
     return binary(base64, subType);
   },
   '$binary,$type': ({ $binary, $type }) => binary($binary, $type),
   $uuid: ({ $uuid }) => {
-    const digits = requireText($uuid).replaceAll('-', '');
+    const text = requireText($uuid);
+    if (!uuidPattern.test(text)) throw new TypeError('a UUID is needed');
+    const digits = text.replaceAll('-', '');
     return { type: bsonTypes.binData, bytes: concat(int32(16), Buffer.of(4), readHex(digits, 16)) };
   },
   $regularExpression: ({ $regularExpression }) => {
-    const { pattern, options } = requireMembers($regularExpression);
+    const { pattern, options } = requireMembers($regularExpression, 2);
     return regex(pattern, options);
   },
   '$options,$regex': ({ $regex, $options }) => {
-    // Beside a regular expression it is the operator of a query.
+    // With other values it is the operator of a query.
     return typeof $regex === 'object' ? null : regex($regex, $options);
   },
   $symbol: ({ $symbol }) => ({ type: bsonTypes.symbol, bytes: string($symbol) }),
   $code: ({ $code }) => ({ type: bsonTypes.javascript, bytes: string($code) }),
   '$code,$scope': ({ $code }, json, convert) => {
-    // As a document, so that the values of the scope are read as all others are.
+    // Converted as a document, so that the values of the scope are read like all others.
     const whole = convert(json);
     const scope = findField(whole, '$scope');
     if (scope?.type !== bsonTypes.object) throw new TypeError('a scope must be an object');
@@ -64,8 +69,11 @@ const readers: Readonly<
     return { type: bsonTypes.javascriptWithScope, bytes: concat(int32(4 + parts.byteLength), parts) };
   },
   $dbPointer: ({ $dbPointer }) => {
-    const { $ref, $id } = requireMembers($dbPointer);
-    return { type: bsonTypes.dbPointer, bytes: concat(string($ref), readHex(requireMembers($id).$oid, 12)) };
+    const { $ref, $id } = requireMembers($dbPointer, 2);
+    return {
+      type: bsonTypes.dbPointer,
+      bytes: concat(string($ref), readHex(requireMembers($id, 1).$oid, 12)),
+    };
   },
   $minKey: () => ({ type: bsonTypes.minKey, bytes: Buffer.alloc(0) }),
   $maxKey: () => ({ type: bsonTypes.maxKey, bytes: Buffer.alloc(0) }),
@@ -74,7 +82,7 @@ const readers: Readonly<
 
 const wrapperNames = new Set(Object.keys(readers).flatMap((names) => names.split(',')));
 
-/** Whether an object that begins with this name may be one. */
+/** Whether an object with this first name may represent a value. */
 export function isWrapperName(name: string): boolean {
   return wrapperNames.has(name);
 }
@@ -82,15 +90,15 @@ export function isWrapperName(name: string): boolean {
 /**
  * @param json an object
  * @param at its offset, for errors
- * @returns null for an object that stands for itself
- * @throws JsonError when it stands for a value and its own value is none of that kind
+ * @returns null for an ordinary object
+ * @throws JsonError if its content is not valid for the type that its name says
  */
 export function readWrapper(json: Buffer, at: number, convert: Convert): BsonValue | null {
   let members: Members;
   try {
     members = JSON.parse(json.toString('utf8')) as Members;
   } catch {
-    // Read as a document it shows what is wrong, and where.
+    // Converted as a document, it shows what is wrong, and where.
     return null;
   }
   const names = Object.keys(members).sort().join(',');
@@ -100,19 +108,22 @@ export function readWrapper(json: Buffer, at: number, convert: Convert): BsonVal
     return reader(members, json, convert);
   } catch (error) {
     if (error instanceof JsonError) throw new JsonError(error.message, at + error.offset);
-    throw new JsonError(`${json.toString('utf8').slice(0, 100)} has no value of that kind`, at);
+    throw new JsonError(`${json.toString('utf8').slice(0, 100)} has no valid value`, at);
   }
 }
 
 function requireText(value: unknown): string {
-  // Half of a surrogate pair cannot be in UTF-8, and would become another character.
+  // Half of a surrogate pair cannot be encoded in UTF-8, and would become another character.
   if (typeof value === 'string' && !/\p{Surrogate}/u.test(value)) return value;
   throw new TypeError('a text is needed');
 }
 
-function requireMembers(value: unknown): Members {
-  if (typeof value === 'object' && value !== null) return value as Members;
-  throw new TypeError('an object is needed');
+/** Requires an object of exactly `count` members, because others would be lost. */
+function requireMembers(value: unknown, count: number): Members {
+  if (typeof value === 'object' && value !== null && Object.keys(value).length === count) {
+    return value as Members;
+  }
+  throw new TypeError(`an object of ${count} is needed`);
 }
 
 function requireUint32(value: unknown): number {
@@ -138,13 +149,13 @@ function readDouble(value: unknown): number {
   return number;
 }
 
-/** Milliseconds: as a number or an int64, or as text in ISO 8601. */
+/** Milliseconds: a number, an int64, or text in ISO 8601. */
 function readDate(value: unknown): bigint {
   if (typeof value === 'number' || typeof value === 'object') {
-    return readInteger(typeof value === 'number' ? value : requireMembers(value).$numberLong, 64);
+    return readInteger(typeof value === 'number' ? value : requireMembers(value, 1).$numberLong, 64);
   }
   const text = requireText(value);
-  // Without a zone JavaScript would take the zone of this machine.
+  // Without a time zone, JavaScript would use that of this machine.
   const zone = text.includes('T') && !/(?:Z|[+-][0-9]{2}:?[0-9]{2})$/i.test(text) ? 'Z' : '';
   const ms = /^[+-]?[0-9]{4,6}-[0-9]{2}-[0-9]{2}/.test(text) ? Date.parse(text + zone) : Number.NaN;
   if (Number.isNaN(ms)) throw new TypeError('a date is needed');
@@ -165,7 +176,7 @@ function binary(base64: unknown, subtype: unknown): BsonValue {
   const digits = typeof subtype === 'number' ? subtype.toString(16) : requireText(subtype);
   const data = Buffer.from(text, 'base64');
   const kind = readHex(digits.padStart(2, '0'), 1);
-  // This subtype repeats its length inside.
+  // This subtype has a second length word.
   const inner = kind[0] === oldSubtype ? int32(data.byteLength) : Buffer.alloc(0);
   return {
     type: bsonTypes.binData,

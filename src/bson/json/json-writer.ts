@@ -2,12 +2,13 @@
  * Writes BSON values as Extended JSON v2 into the output buffer, without an object per value:
  * https://github.com/mongodb/specifications/blob/master/source/extended-json.md
  *
- * All types are written here and not by js-bson: it reads a DBPointer as a DBRef and undefined as null, orders a
- * regular expression's options, refuses options it does not know, and would make numbers of the int64s in a scope.
+ * js-bson is not used, because it reads a DBPointer as a DBRef and undefined as null, sorts the options of a regular
+ * expression, refuses unknown options, and converts int64s in a scope to numbers.
  */
 
 import { bsonTypes } from '../types.ts';
 import { type BsonBytes, ElementCursor } from '../cursor.ts';
+import { findScope } from '../values.ts';
 import { Decimal, writeDecimal } from '../decimal128.ts';
 import { readInt64, writeInt64, writeInteger, writeIsoDate, writeNumber } from '../digits.ts';
 import { DocumentError } from '../document-error.ts';
@@ -21,24 +22,23 @@ import type { NulPolicy } from '../nul-policy.ts';
 import { isUuid } from '../binary.ts';
 
 /**
- * MongoDB itself stops at 100 levels; a hostile document must not exhaust the stack here, nor that of
- * Postgres.
+ * MongoDB allows 100 levels. A limit, so that a hostile document cannot exhaust the stack here or in Postgres.
  */
 export const maxJsonDepth = 200;
 
-/** 0001-01-01T00:00:00Z: Postgres knows no year 0. */
+/** 0001-01-01T00:00:00Z: Postgres has no year 0. */
 const year1Ms = -62_135_596_800_000;
-/** 10000-01-01T00:00:00Z: from here on a date has no ISO text of a four-digit year. */
+/** 10000-01-01T00:00:00Z: from here on, the year has more than four digits. */
 const year10000Ms = 253_402_300_800_000;
 
 export interface JsonOptions {
   readonly style: JsonStyle;
-  /** `escape` is for text that does not go to Postgres as a value. */
+  /** `escape` is for text that is not stored in Postgres. */
   readonly nul: NulPolicy | 'escape';
   /**
-   * Documents that are told apart by the order of their keys stay apart in jsonb, which has no order: one with more
-   * than one key becomes `{"$document": [[key, value], …]}`, and so does one that this or other Extended JSON could be
-   * mistaken for.
+   * Whether documents that differ only in the order of keys must stay different in jsonb, which does not keep the order. A
+   * document with more than one key then becomes `{"$document": [[key, value], …]}`; so does one that looks like Extended
+   * JSON.
    */
   readonly keepsOrder: boolean;
 }
@@ -48,10 +48,10 @@ export class JsonWriter {
   readonly #isPlain: boolean;
   readonly #keepsOrder: boolean;
   readonly #nul: NulPolicy | 'escape';
-  /** From when on a date is written as ISO text: the epoch in relaxed Extended JSON. */
+  /** The first date that is written as ISO text: the epoch in relaxed Extended JSON. */
   readonly #firstIsoMs: number;
   readonly #decimal = new Decimal();
-  /** One for each level of nesting. */
+  /** One cursor for each nesting level. */
   readonly #cursors: ElementCursor[] = [];
 
   constructor({ style, nul, keepsOrder }: JsonOptions) {
@@ -63,8 +63,9 @@ export class JsonWriter {
   }
 
   /**
-   * Writes the value that an ElementCursor has found. Throws a BsonError if a document inside is corrupt, and
-   * a DocumentError if Postgres could not store the text; part of it may be written then.
+   * Writes the value that an ElementCursor has found. After an error, part of it may be written.
+   * @throws BsonError if a nested document is corrupt
+   * @throws DocumentError if Postgres cannot store the text
    */
   writeValue(source: BsonBytes, type: number, start: number, end: number, output: Output, depth = 0): void {
     const { view } = source;
@@ -181,8 +182,7 @@ export class JsonWriter {
   }
 
   /**
-   * The names in an array are its indices, or should be: only the order of its elements counts, as in
-   * MongoDB.
+   * The names in an array should be its indices. They are ignored, as in MongoDB: only the order of the elements counts.
    */
   #writeArray(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
     const cursor = this.#cursorAt(depth, start);
@@ -209,7 +209,7 @@ export class JsonWriter {
   }
 
   #writeCodeWithScope(source: BsonBytes, start: number, end: number, output: Output, depth: number): void {
-    const scopeStart = start + 8 + source.view.getInt32(start + 4, true);
+    const scopeStart = findScope(source.view, start);
     writeLiteral(text.code, output);
     writeJsonString(source, start + 8, scopeStart - 1, output, this.#nul);
     writeLiteral(text.codeScope, output);
@@ -252,7 +252,7 @@ export class JsonWriter {
   }
 }
 
-/** Whether the document has keys whose order counts, or a key that starts like those of Extended JSON. */
+/** Whether the document has several keys, or a key that starts like those of Extended JSON. */
 function needsOrder(cursor: ElementCursor, source: BsonBytes, start: number, end: number): boolean {
   cursor.open(source.view, start, end);
   if (!cursor.next(null)) return false;

@@ -3,49 +3,20 @@
  *
  * https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
  */
-import { BsonType, findValueEnd, readInt32, skipName } from './bson-view.ts';
-import type { RawValue } from './bson-view.ts';
+import { ElementCursor } from '../cursor.ts';
+import { findValueEnd, type RawValue, readInt32, skipName, viewOf } from '../raw-value.ts';
+import { bsonTypes, rankOf } from '../types.ts';
 import { compareNumbers } from './numbers.ts';
 
-/** The place of each type in the order; types that compare with each other by value share one. */
-export const ranks: Uint8Array = (() => {
-  const byType = new Uint8Array(256);
-  const order: readonly (readonly number[])[] = [
-    [BsonType.minKey],
-    [BsonType.undefined],
-    [BsonType.null],
-    [BsonType.double, BsonType.int, BsonType.long, BsonType.decimal],
-    [BsonType.string, BsonType.symbol],
-    [BsonType.object],
-    [BsonType.array],
-    [BsonType.binData],
-    [BsonType.objectId],
-    [BsonType.bool],
-    [BsonType.date],
-    [BsonType.timestamp],
-    [BsonType.regex],
-    [BsonType.dbPointer],
-    [BsonType.javascript],
-    [BsonType.javascriptWithScope],
-    [BsonType.maxKey],
-  ];
-  for (const [index, types] of order.entries()) {
-    for (const type of types) {
-      byType[type] = index + 1;
-    }
-  }
-  return byType;
-})();
+/** Compares two BSON strings; the offsets are those of their length words. */
+export type TextOrder = (bytesA: Buffer, startA: number, bytesB: Buffer, startB: number) => number;
 
-export function rankOf(type: number): number {
-  return ranks[type] ?? 0;
+/** @param order the collation of strings and symbols, also within objects and arrays */
+export function compareRaw(a: RawValue, b: RawValue, order: TextOrder = byBytes): number {
+  return compareValues(a.type, a.bytes, a.start, b.type, b.bytes, b.start, order);
 }
 
-export function compareRaw(a: RawValue, b: RawValue): number {
-  return compareValues(a.type, a.bytes, a.start, b.type, b.bytes, b.start);
-}
-
-/** Negative when a sorts before b, 0 when MongoDB takes them for equal, positive when a sorts after b. */
+/** Negative if a sorts before b, 0 if they are equal for MongoDB, positive if a sorts after b. */
 export function compareValues(
   typeA: number,
   bytesA: Buffer,
@@ -53,14 +24,15 @@ export function compareValues(
   typeB: number,
   bytesB: Buffer,
   startB: number,
+  order: TextOrder = byBytes,
 ): number {
-  if (typeA === BsonType.objectId && typeB === BsonType.objectId) {
+  if (typeA === bsonTypes.objectId && typeB === bsonTypes.objectId) {
     return compareObjectIds(bytesA, startA, bytesB, startB);
   }
   const rank = rankOf(typeA);
   const rankDifference = rank - rankOf(typeB);
   return rankDifference === 0
-    ? compareWithinRank(typeA, bytesA, startA, typeB, bytesB, startB)
+    ? compareWithinRank(typeA, bytesA, startA, typeB, bytesB, startB, order)
     : rankDifference;
 }
 
@@ -83,22 +55,24 @@ function compareWithinRank(
   typeB: number,
   bytesB: Buffer,
   startB: number,
+  order: TextOrder,
 ): number {
   switch (typeA) {
-    case BsonType.double:
-    case BsonType.int:
-    case BsonType.long:
-    case BsonType.decimal:
+    case bsonTypes.double:
+    case bsonTypes.int:
+    case bsonTypes.long:
+    case bsonTypes.decimal:
       return compareNumbers(typeA, bytesA, startA, typeB, bytesB, startB);
-    case BsonType.string:
-    case BsonType.symbol:
-    case BsonType.javascript:
-      return compareStrings(bytesA, startA, bytesB, startB);
-    case BsonType.object:
-      return compareDocuments(bytesA, startA, bytesB, startB, true);
-    case BsonType.array:
-      return compareDocuments(bytesA, startA, bytesB, startB, false);
-    case BsonType.binData:
+    case bsonTypes.string:
+    case bsonTypes.symbol:
+      return order(bytesA, startA, bytesB, startB);
+    case bsonTypes.javascript:
+      return byBytes(bytesA, startA, bytesB, startB);
+    case bsonTypes.object:
+      return compareDocuments(bytesA, startA, bytesB, startB, { areNamesCompared: true, order });
+    case bsonTypes.array:
+      return compareDocuments(bytesA, startA, bytesB, startB, { areNamesCompared: false, order });
+    case bsonTypes.binData:
       // Length first, then the subtype, then the bytes: the subtype byte comes just before them.
       return (
         readInt32(bytesA, startA) - readInt32(bytesB, startB) ||
@@ -110,35 +84,35 @@ function compareWithinRank(
           startA + 5 + readInt32(bytesA, startA),
         )
       );
-    case BsonType.bool:
+    case bsonTypes.bool:
       return (bytesA[startA] ?? 0) - (bytesB[startB] ?? 0);
-    case BsonType.date:
+    case bsonTypes.date:
       return compareWords(bytesA, startA, bytesB, startB, true);
-    case BsonType.timestamp:
+    case bsonTypes.timestamp:
       return compareWords(bytesA, startA, bytesB, startB, false);
-    case BsonType.regex:
+    case bsonTypes.regex:
       return compareRegexes(bytesA, startA, bytesB, startB);
-    case BsonType.dbPointer:
+    case bsonTypes.dbPointer:
       return compareDbPointers(bytesA, startA, bytesB, startB);
-    case BsonType.javascriptWithScope:
+    case bsonTypes.javascriptWithScope:
       return (
-        compareStrings(bytesA, startA + 4, bytesB, startB + 4) ||
+        byBytes(bytesA, startA + 4, bytesB, startB + 4) ||
         compareDocuments(
           bytesA,
-          findValueEnd(BsonType.string, bytesA, startA + 4),
+          findValueEnd(bsonTypes.string, bytesA, startA + 4),
           bytesB,
-          findValueEnd(BsonType.string, bytesB, startB + 4),
-          true,
+          findValueEnd(bsonTypes.string, bytesB, startB + 4),
+          { areNamesCompared: true, order },
         )
       );
     default:
-      // MinKey, MaxKey, null, undefined: one value each.
+      // MinKey, MaxKey, null and undefined have one value each.
       return 0;
   }
 }
 
-/** Bytes up to the shorter length, then the length; a NUL inside counts like any byte. */
-function compareStrings(bytesA: Buffer, startA: number, bytesB: Buffer, startB: number): number {
+/** Compares without a collation: bytes, then the length. A NUL in the text counts like any byte. */
+export function byBytes(bytesA: Buffer, startA: number, bytesB: Buffer, startB: number): number {
   const endA = startA + 3 + readInt32(bytesA, startA);
   const endB = startB + 3 + readInt32(bytesB, startB);
   return bytesA.compare(bytesB, startB + 4, endB, startA + 4, endA);
@@ -150,35 +124,37 @@ function compareDocuments(
   startA: number,
   bytesB: Buffer,
   startB: number,
-  areNamesCompared: boolean,
+  { areNamesCompared, order }: { readonly areNamesCompared: boolean; readonly order: TextOrder },
 ): number {
-  const lastA = startA + readInt32(bytesA, startA) - 1;
-  const lastB = startB + readInt32(bytesB, startB) - 1;
-  let offsetA = startA + 4;
-  let offsetB = startB + 4;
-  while (offsetA < lastA && offsetB < lastB) {
-    const typeA = bytesA[offsetA] ?? 0;
-    const typeB = bytesB[offsetB] ?? 0;
-    const rankDifference = rankOf(typeA) - rankOf(typeB);
+  const a = openCursor(bytesA, startA);
+  const b = openCursor(bytesB, startB);
+  for (;;) {
+    const hasA = a.next(null);
+    const hasB = b.next(null);
+    if (!hasA || !hasB) {
+      return Number(hasA) - Number(hasB);
+    }
+    const rankDifference = rankOf(a.type) - rankOf(b.type);
     if (rankDifference !== 0) {
       return rankDifference;
     }
-    const valueA = skipName(bytesA, offsetA + 1, lastA);
-    const valueB = skipName(bytesB, offsetB + 1, lastB);
     if (areNamesCompared) {
-      const nameDifference = bytesA.compare(bytesB, offsetB + 1, valueB, offsetA + 1, valueA);
+      const nameDifference = bytesA.compare(bytesB, b.nameStart, b.nameEnd, a.nameStart, a.nameEnd);
       if (nameDifference !== 0) {
         return nameDifference;
       }
     }
-    const difference = compareWithinRank(typeA, bytesA, valueA, typeB, bytesB, valueB);
+    const difference = compareWithinRank(a.type, bytesA, a.valueStart, b.type, bytesB, b.valueStart, order);
     if (difference !== 0) {
       return difference;
     }
-    offsetA = findValueEnd(typeA, bytesA, valueA);
-    offsetB = findValueEnd(typeB, bytesB, valueB);
   }
-  return Number(offsetA < lastA) - Number(offsetB < lastB);
+}
+
+function openCursor(bytes: Buffer, start: number): ElementCursor {
+  const cursor = new ElementCursor();
+  cursor.open(viewOf(bytes), start, bytes.length);
+  return cursor;
 }
 
 /** Pattern, then flags; both end in a zero byte, which sorts a prefix first. */
@@ -199,8 +175,8 @@ function compareRegexes(bytesA: Buffer, startA: number, bytesB: Buffer, startB: 
 
 /** Size, then all bytes. */
 function compareDbPointers(bytesA: Buffer, startA: number, bytesB: Buffer, startB: number): number {
-  const endA = findValueEnd(BsonType.dbPointer, bytesA, startA);
-  const endB = findValueEnd(BsonType.dbPointer, bytesB, startB);
+  const endA = findValueEnd(bsonTypes.dbPointer, bytesA, startA);
+  const endB = findValueEnd(bsonTypes.dbPointer, bytesB, startB);
   return endA - startA - (endB - startB) || bytesA.compare(bytesB, startB, endB, startA, endA);
 }
 

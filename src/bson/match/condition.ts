@@ -1,5 +1,5 @@
-/** What an operator of a filter asks of one field. */
-import type { RawValue } from './bson-view.ts';
+/** The condition of a filter's operator on one field. */
+import type { RawValue } from '../raw-value.ts';
 import { allIds } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
 
@@ -8,17 +8,17 @@ export interface Condition {
   /** Whether a value meets the condition. */
   readonly matches: (value: RawValue) => boolean;
   readonly matchesMissing: boolean;
-  /** Whether an array also meets it through one of its elements. */
+  /** Whether an array also matches if one of its elements does. */
   readonly isForElements: boolean;
-  /** True for `$ne` and the like: the condition holds where the rest of it does not, over all values of a path. */
+  /** True for operators such as `$ne`: the result is negated, over all values of the path. */
   readonly isNegated: boolean;
-  /** Where matching `_id`s lie. */
+  /** The intervals that contain all matching `_id`s. */
   readonly idIntervals: readonly Interval[];
-  /** Whether all `_id`s in these intervals match, so that documents need no look. */
+  /** Whether all `_id`s in these intervals match, so that documents need not be tested. */
   readonly isCoveredByIntervals: boolean;
 }
 
-/** A condition that the index knows nothing of. */
+/** The defaults of a condition for which the index on `_id` is of no use. */
 export const uncovered = {
   matchesMissing: false,
   isForElements: true,

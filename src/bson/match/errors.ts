@@ -1,18 +1,16 @@
-/** What is wrong with a filter, or with the bytes that it is applied to: MongoDB's own codes and wording. */
+/** Errors of filters, with the codes and messages of MongoDB. */
 
 /** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
 export const QueryErrorCode = {
   badValue: 2,
   failedToParse: 9,
   typeMismatch: 14,
-  overflow: 15,
-  invalidBson: 22,
   notImplemented: 238,
 } as const;
 
 export class QueryError extends Error {
   readonly code: number;
-  /** The field of the filter at which it is; null where it is at none. */
+  /** The field of the filter; null if it is not about a field. */
   path: string | null = null;
 
   constructor(code: number, message: string) {
@@ -22,7 +20,7 @@ export class QueryError extends Error {
   }
 }
 
-/** What mongod can do and the matcher cannot: said, rather than ignored. */
+/** mongod supports it and the matcher does not. */
 export class UnsupportedError extends QueryError {
   /** Such as `the operator $near`. */
   readonly what: string;
@@ -33,7 +31,7 @@ export class UnsupportedError extends QueryError {
   }
 }
 
-/** Has an error that is thrown in parsing say at which field. */
+/** Adds the field to an error of `parse`. */
 export function atPath<T>(path: string, parse: () => T): T {
   try {
     return parse();

@@ -1,6 +1,8 @@
-/** Parses a query filter into a test of raw documents and the intervals of `_id` that it needs. */
-import { BsonType, findField, readFields } from './bson-view.ts';
-import type { RawField, RawValue } from './bson-view.ts';
+/** Compiles a query filter into a test for raw documents, and the intervals of `_id` that can match. */
+import { findValue, type RawField, type RawValue, readFields } from '../raw-value.ts';
+import { guessName, type NameGuess } from '../cursor.ts';
+import { bsonTypes } from '../types.ts';
+import { byBytes, type TextOrder } from './compare.ts';
 import { atPath, QueryError, QueryErrorCode, UnsupportedError } from './errors.ts';
 import { allIds, compareToBound, intersect } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
@@ -10,9 +12,9 @@ import type { Condition } from './condition.ts';
 type DocumentTest = (bytes: Buffer, start: number) => boolean;
 
 export interface Filter {
-  /** The documents that can match have their `_id` in these, sorted and disjoint. */
+  /** The `_id`s of matching documents are in these intervals, which are sorted and disjoint. */
   readonly idIntervals: readonly Interval[];
-  /** Tests a document whose `_id` is in the intervals; undefined when all such documents match. */
+  /** Tests a document whose `_id` is in the intervals; undefined if all such documents match. */
   readonly test: DocumentTest | undefined;
 }
 
@@ -22,8 +24,11 @@ const unsupportedTopLevelOperators = new Set(
 
 export const matchAll: Filter = { idIntervals: allIds, test: undefined };
 
-/** Parses the filter document at `start`, already checked to be well-formed. */
-export function parseFilter(bytes: Buffer, start: number): Filter {
+/**
+ * Compiles the filter document at `start`, which must be well formed.
+ * @param order the collation of strings
+ */
+export function parseFilter(bytes: Buffer, start: number, order: TextOrder = byBytes): Filter {
   let idIntervals: readonly Interval[] = allIds;
   const tests: DocumentTest[] = [];
   for (const field of readFields(bytes, start)) {
@@ -31,7 +36,7 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
       case '$comment':
         break;
       case '$and':
-        for (const child of parseList(field)) {
+        for (const child of parseList(field, order)) {
           idIntervals = intersect(idIntervals, child.idIntervals);
           if (child.test !== undefined) {
             tests.push(child.test);
@@ -39,10 +44,10 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
         }
         break;
       case '$or':
-        tests.push(anyOf(parseList(field)));
+        tests.push(anyOf(parseList(field, order)));
         break;
       case '$nor': {
-        const isAny = anyOf(parseList(field));
+        const isAny = anyOf(parseList(field, order));
         tests.push((document, offset) => !isAny(document, offset));
         break;
       }
@@ -50,7 +55,7 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
         if (field.name.startsWith('$')) {
           throw refuseTopLevelOperator(field.name);
         }
-        for (const condition of atPath(field.name, () => parseConditions(field.name, field))) {
+        for (const condition of atPath(field.name, () => parseConditions(field.name, field, order))) {
           if (field.name === '_id') {
             idIntervals = intersect(idIntervals, condition.idIntervals);
             if (condition.isCoveredByIntervals) {
@@ -64,15 +69,15 @@ export function parseFilter(bytes: Buffer, start: number): Filter {
   return { idIntervals, test: allOf(tests) };
 }
 
-/** Whether any document matches, one of no collection (without an `_id`, say) included. */
+/** Whether a document matches. It need not be one of a collection, so it may have no `_id`. */
 export function matchesDocument(filter: Filter, bytes: Buffer, start: number): boolean {
   const { idIntervals, test } = filter;
   return (idIntervals === allIds || isInside(bytes, start, idIntervals)) && (test?.(bytes, start) ?? true);
 }
 
 /** The children of `$and`, `$or` and `$nor`. */
-function parseList(field: RawField): Filter[] {
-  if (field.type !== BsonType.array) {
+function parseList(field: RawField, order: TextOrder): Filter[] {
+  if (field.type !== bsonTypes.array) {
     throw new QueryError(QueryErrorCode.badValue, `${field.name} must be an array`);
   }
   const children = [...readFields(field.bytes, field.start)];
@@ -80,14 +85,14 @@ function parseList(field: RawField): Filter[] {
     throw new QueryError(QueryErrorCode.badValue, '$and/$or/$nor must be a nonempty array');
   }
   return children.map((child) => {
-    if (child.type !== BsonType.object) {
+    if (child.type !== bsonTypes.object) {
       throw new QueryError(QueryErrorCode.badValue, '$or/$and/$nor entries need to be full objects');
     }
-    return parseFilter(child.bytes, child.start);
+    return parseFilter(child.bytes, child.start, order);
   });
 }
 
-/** A child's intervals are part of what it asks for: outside of them it does not match. */
+/** Tests with the children's intervals, because their tests are only valid within these. */
 function anyOf(children: readonly Filter[]): DocumentTest {
   return (bytes, start) => children.some((child) => matchesDocument(child, bytes, start));
 }
@@ -99,10 +104,10 @@ function allOf(tests: readonly DocumentTest[]): DocumentTest | undefined {
   return (bytes, start) => tests.every((test) => test(bytes, start));
 }
 
-const idName = Buffer.from('_id');
+const idName = guessName('_id');
 
 function isInside(bytes: Buffer, start: number, intervals: readonly Interval[]): boolean {
-  const id = findField(bytes, start, idName);
+  const id = findValue(bytes, start, idName);
   return (
     id !== undefined &&
     intervals.some(
@@ -114,15 +119,15 @@ function isInside(bytes: Buffer, start: number, intervals: readonly Interval[]):
 }
 
 function createPathTest(path: string, condition: Condition): DocumentTest {
-  const steps = path.split('.').map((name): Step => ({ name: Buffer.from(name), index: readIndex(name) }));
+  const steps = path.split('.').map((name): Step => ({ name: guessName(name), index: readIndex(name) }));
   const { isNegated } = condition;
   return (bytes, start) => isMetAt(bytes, start, steps, 0, condition) !== isNegated;
 }
 
-/** A part of a dotted path, which in an array may be the number of an element. */
+/** A part of a dotted path. In an array it may be the index of an element. */
 interface Step {
-  readonly name: Buffer;
-  /** -1 where it is none. */
+  readonly name: NameGuess;
+  /** -1 if it is not a number. */
   readonly index: number;
 }
 
@@ -130,7 +135,7 @@ function readIndex(name: string): number {
   return /^(0|[1-9]\d*)$/.test(name) ? Number(name) : -1;
 }
 
-/** Follows a dotted path, through every element of an array on the way, as mongod does. */
+/** Follows a dotted path, through every element of arrays on the way, like mongod. */
 function isMetAt(
   bytes: Buffer,
   start: number,
@@ -139,24 +144,24 @@ function isMetAt(
   condition: Condition,
 ): boolean {
   const step = steps[depth];
-  const value = step === undefined ? undefined : findField(bytes, start, step.name);
+  const value = step === undefined ? undefined : findValue(bytes, start, step.name);
   if (value === undefined) {
     return condition.matchesMissing;
   }
   if (depth === steps.length - 1) {
     return isMetBy(value, condition);
   }
-  if (value.type === BsonType.object) {
+  if (value.type === bsonTypes.object) {
     return isMetAt(bytes, value.start, steps, depth + 1, condition);
   }
-  return value.type === BsonType.array
+  return value.type === bsonTypes.array
     ? isMetWithin(bytes, value.start, steps, depth + 1, condition)
     : condition.matchesMissing;
 }
 
 /**
- * Within an array: a path goes on in each element that is an object, and in the one that it names by its number. An
- * array in an array is entered by its number only, and one at the end of the path is then taken as a whole.
+ * Within an array, a path continues in each element that is an object, and in the element that it names by index. An array
+ * in an array is entered by index only. The element at the end of such a path is matched as a whole.
  */
 function isMetWithin(
   bytes: Buffer,
@@ -170,7 +175,7 @@ function isMetWithin(
   let index = 0;
   for (const element of readFields(bytes, start)) {
     const isWanted = index++ === wanted;
-    const isObject = element.type === BsonType.object;
+    const isObject = element.type === bsonTypes.object;
     if (isObject && isMetAt(bytes, element.start, steps, depth, condition)) {
       return true;
     }
@@ -184,7 +189,7 @@ function isMetWithin(
     }
     if (
       !isLast &&
-      element.type === BsonType.array &&
+      element.type === bsonTypes.array &&
       isMetWithin(bytes, element.start, steps, depth + 1, condition)
     ) {
       return true;
@@ -197,7 +202,7 @@ function isMetBy(value: RawValue, condition: Condition): boolean {
   if (condition.matches(value)) {
     return true;
   }
-  if (value.type === BsonType.array && condition.isForElements) {
+  if (value.type === bsonTypes.array && condition.isForElements) {
     for (const element of readFields(value.bytes, value.start)) {
       if (condition.matches(element)) {
         return true;

@@ -1,15 +1,18 @@
-/** Intervals of `_id` in MongoDB's order: what part of the index a filter needs. */
-import type { RawValue } from './bson-view.ts';
-import { compareRaw, compareValues, rankOf } from './compare.ts';
+/** Intervals of `_id` in MongoDB's order: the part of the index that a filter needs. */
+import type { RawValue } from '../raw-value.ts';
+import { rankOf } from '../types.ts';
+import { byBytes, compareRaw, compareValues, type TextOrder } from './compare.ts';
 
 /**
- * A cut between two values: just before (side -1) or just after (side 1) `value`, or, where it is null, before or
- * after all values of the rank.
+ * A cut between two values: just before (side -1) or just after (side 1) `value`. If `value` is null: before or after all
+ * values of the rank.
  */
 export interface Bound {
   readonly rank: number;
   readonly value: RawValue | null;
   readonly side: -1 | 1;
+  /** The collation of strings; absent for the order of bytes. Bounds to be compared must have the same. */
+  readonly order?: TextOrder;
 }
 
 export interface Interval {
@@ -22,12 +25,12 @@ export const allIds: readonly Interval[] = [
   { low: { rank: 0, value: null, side: -1 }, high: { rank: 255, value: null, side: 1 } },
 ];
 
-export function before(value: RawValue): Bound {
-  return { rank: rankOf(value.type), value, side: -1 };
+export function before(value: RawValue, order: TextOrder = byBytes): Bound {
+  return { rank: rankOf(value.type), value, side: -1, order };
 }
 
-export function after(value: RawValue): Bound {
-  return { rank: rankOf(value.type), value, side: 1 };
+export function after(value: RawValue, order: TextOrder = byBytes): Bound {
+  return { rank: rankOf(value.type), value, side: 1, order };
 }
 
 export function startOfRank(rank: number): Bound {
@@ -48,16 +51,16 @@ export function compareBounds(a: Bound, b: Bound): number {
   if (b.value === null) {
     return -b.side;
   }
-  return compareRaw(a.value, b.value) || a.side - b.side;
+  return compareRaw(a.value, b.value, a.order) || a.side - b.side;
 }
 
-/** Negative when the value lies before the bound, positive when after; never 0, as a bound is a cut between values. */
+/** Negative if the value is before the bound, positive if after. Never 0, because a bound is a cut between values. */
 export function compareToBound(type: number, bytes: Buffer, start: number, bound: Bound): number {
   if (bound.value === null) {
     return rankOf(type) - bound.rank || -bound.side;
   }
-  const { value } = bound;
-  return compareValues(type, bytes, start, value.type, value.bytes, value.start) || -bound.side;
+  const { value, order } = bound;
+  return compareValues(type, bytes, start, value.type, value.bytes, value.start, order) || -bound.side;
 }
 
 /** Sorts intervals and joins those that overlap. */
@@ -76,7 +79,7 @@ export function unite(intervals: readonly Interval[]): Interval[] {
   return united;
 }
 
-/** What two sorted lists of disjoint intervals have in common. */
+/** The intersection of two sorted lists of disjoint intervals. */
 export function intersect(a: readonly Interval[], b: readonly Interval[]): readonly Interval[] {
   if (a === allIds) return b;
   if (b === allIds) return a;

@@ -1,8 +1,9 @@
-/** Compares BSON numbers of all four types exactly, as MongoDB orders them: NaN first, then by value. */
+/** Compares BSON numbers of all four types exactly, in MongoDB's order: NaN first, then by value. */
+import { readInt32 } from '../raw-value.ts';
+import { bsonTypes } from '../types.ts';
 import { Decimal128 } from 'bson';
-import { BsonType, readInt32 } from './bson-view.ts';
 
-/** Compares two numbers by value: an int64 with a double, or a double with a decimal, without rounding either. */
+/** Compares two numbers of any types by value, without rounding. */
 export function compareNumbers(
   typeA: number,
   bytesA: Buffer,
@@ -13,7 +14,7 @@ export function compareNumbers(
 ): number {
   const a = readAsDouble(typeA, bytesA, startA);
   const b = readAsDouble(typeB, bytesB, startB);
-  // Rounding to double keeps the order, so that two values whose doubles differ are ordered as those are.
+  // Rounding to double is monotonic: if the doubles differ, the values are ordered like them.
   if (a < b) {
     return -1;
   }
@@ -23,7 +24,7 @@ export function compareNumbers(
   if (Number.isNaN(a) || Number.isNaN(b)) {
     return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
   }
-  const isDecimal = typeA === BsonType.decimal || typeB === BsonType.decimal;
+  const isDecimal = typeA === bsonTypes.decimal || typeB === bsonTypes.decimal;
   if (!isDecimal && Math.abs(a) < maxExactInteger) {
     return 0;
   }
@@ -33,18 +34,18 @@ export function compareNumbers(
 /** The number as the nearest double. */
 export function readAsDouble(type: number, bytes: Buffer, start: number): number {
   switch (type) {
-    case BsonType.int:
+    case bsonTypes.int:
       return readInt32(bytes, start);
-    case BsonType.double:
+    case bsonTypes.double:
       return bytes.readDoubleLE(start);
-    case BsonType.long:
+    case bsonTypes.long:
       return readInt32(bytes, start + 4) * 0x1_0000_0000 + (readInt32(bytes, start) >>> 0);
     default:
       return Number(readDecimal(bytes, start));
   }
 }
 
-/** Below 2^53 every integer is a double, and equal doubles are equal integers. */
+/** Below 2^53, every integer is exactly a double, so equal doubles are equal integers. */
 const maxExactInteger = 2 ** 53;
 
 /** sign × infinity, or coefficient × 10^exponent. */
@@ -56,11 +57,11 @@ function readDecimal(bytes: Buffer, start: number): string {
 
 function readExact(type: number, bytes: Buffer, start: number): Exact {
   switch (type) {
-    case BsonType.int:
+    case bsonTypes.int:
       return { coefficient: BigInt(readInt32(bytes, start)), exponent: 0 };
-    case BsonType.long:
+    case bsonTypes.long:
       return { coefficient: bytes.readBigInt64LE(start), exponent: 0 };
-    case BsonType.double:
+    case bsonTypes.double:
       return expandDouble(bytes, start);
     default:
       return parseDecimal(readDecimal(bytes, start));

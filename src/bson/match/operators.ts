@@ -1,7 +1,7 @@
-/** The query operators on one field: what each matches, and, for `_id`, which intervals of the index it needs. */
-import { BsonType, readFields } from './bson-view.ts';
-import type { RawField, RawValue } from './bson-view.ts';
-import { compareRaw, ranks, rankOf } from './compare.ts';
+/** The query operators on one field: what each matches, and which intervals of the `_id` index it needs. */
+import { type RawField, type RawValue, readFields } from '../raw-value.ts';
+import { bsonTypes, rankOf, typeRanks } from '../types.ts';
+import { byBytes, compareRaw, type TextOrder } from './compare.ts';
 import { QueryError, QueryErrorCode, UnsupportedError } from './errors.ts';
 import { after, allIds, before, endOfRank, startOfRank, unite } from './id-bounds.ts';
 import type { Interval } from './id-bounds.ts';
@@ -11,7 +11,7 @@ import { matchRegex, readRegex, readRegexOperator } from './regex.ts';
 import { readAsDouble } from './numbers.ts';
 import { parseTypes } from './type-names.ts';
 
-/** Operators of mongod that this server does not know how to evaluate. */
+/** Operators of mongod that are not supported here. */
 const unsupportedOperators = new Set(
   (
     '$mod $all $bitsAllClear $bitsAllSet $bitsAnyClear $bitsAnySet $geoIntersects $geoWithin $near $nearSphere ' +
@@ -19,21 +19,24 @@ const unsupportedOperators = new Set(
   ).split(' '),
 );
 
-/** Parses what stands at a field in a filter: a value to equal, a regular expression, or operators. */
-export function parseConditions(path: string, value: RawValue): Condition[] {
-  if (value.type === BsonType.regex) {
+/**
+ * Parses the condition on a field: a value to equal, a regular expression, or operators.
+ * @param order the collation of strings
+ */
+export function parseConditions(path: string, value: RawValue, order: TextOrder = byBytes): Condition[] {
+  if (value.type === bsonTypes.regex) {
     return [matchRegex(readRegex(value))];
   }
   if (!isOperatorDocument(value)) {
-    return [equalTo(value)];
+    return [equalTo(value, order)];
   }
   const fields = [...readFields(value.bytes, value.start)];
-  return fields.flatMap((field) => parseOperator(path, field, fields) ?? []);
+  return fields.flatMap((field) => parseOperator(path, field, fields, order) ?? []);
 }
 
 /** An object whose first field starts with `$`, unless it is a DBRef. */
 export function isOperatorDocument(value: RawValue): boolean {
-  if (value.type !== BsonType.object) {
+  if (value.type !== bsonTypes.object) {
     return false;
   }
   const first = readFields(value.bytes, value.start).next();
@@ -42,23 +45,28 @@ export function isOperatorDocument(value: RawValue): boolean {
 
 const dbRefFields = new Set(['$ref', '$id', '$db']);
 
-function parseOperator(path: string, field: RawField, siblings: readonly RawField[]): Condition | undefined {
+function parseOperator(
+  path: string,
+  field: RawField,
+  siblings: readonly RawField[],
+  order: TextOrder,
+): Condition | undefined {
   switch (field.name) {
     case '$eq':
-      return equalTo(refuseUndefined(field));
+      return equalTo(refuseUndefined(field), order);
     case '$ne':
       refuseRegex(field, `Can't have regex as arg to $ne.`);
-      return negate(equalTo(refuseUndefined(field)));
+      return negate(equalTo(refuseUndefined(field), order));
     case '$gt':
     case '$gte':
     case '$lt':
     case '$lte':
       refuseRegex(field, `Can't have RegEx as arg to predicate over field '${path}'.`);
-      return compareTo(field.name, refuseUndefined(field));
+      return compareTo(field.name, refuseUndefined(field), order);
     case '$in':
-      return includedIn(readList(field));
+      return includedIn(readList(field), order);
     case '$nin':
-      return negate(includedIn(readList(field)));
+      return negate(includedIn(readList(field), order));
     case '$exists':
       return exists(isTruthy(field));
     case '$type':
@@ -73,7 +81,7 @@ function parseOperator(path: string, field: RawField, siblings: readonly RawFiel
       }
       return undefined;
     case '$not':
-      return not(path, field);
+      return not(path, field, order);
     case '$elemMatch':
       throw new UnsupportedError('the operator $elemMatch');
     default:
@@ -83,33 +91,34 @@ function parseOperator(path: string, field: RawField, siblings: readonly RawFiel
   }
 }
 
-function equalTo(operand: RawValue): Condition {
-  const isNull = operand.type === BsonType.null;
+function equalTo(operand: RawValue, order: TextOrder): Condition {
+  const isNull = operand.type === bsonTypes.null;
   return {
-    matches: (value) => compareRaw(value, operand) === 0 || (isNull && value.type === BsonType.undefined),
+    matches: (value) =>
+      compareRaw(value, operand, order) === 0 || (isNull && value.type === bsonTypes.undefined),
     matchesMissing: isNull,
     isForElements: true,
     isNegated: false,
-    idIntervals: [{ low: before(operand), high: after(operand) }],
+    idIntervals: [{ low: before(operand, order), high: after(operand, order) }],
     isCoveredByIntervals: true,
   };
 }
 
-/** Compares within the operand's bracket of types; only MinKey and MaxKey compare with values of any type. */
-function compareTo(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue): Condition {
-  const idIntervals = findRange(name, operand);
+/** Matches values of the operand's bracket of types only; but with MinKey and MaxKey, values of any type. */
+function compareTo(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue, order: TextOrder): Condition {
+  const idIntervals = findRange(name, operand, order);
   const isGreater = name === '$gt' || name === '$gte';
   const isEqualIncluded = name === '$gte' || name === '$lte';
   const rank = rankOf(operand.type);
-  const isNull = operand.type === BsonType.null;
-  const isUnbracketed = operand.type === (isGreater ? BsonType.minKey : BsonType.maxKey);
+  const isNull = operand.type === bsonTypes.null;
+  const isUnbracketed = operand.type === (isGreater ? bsonTypes.minKey : bsonTypes.maxKey);
   const isOperandNaN = isNaNValue(operand);
   return {
     matches(value) {
       if (rankOf(value.type) !== rank) {
-        return isUnbracketed || (isNull && isEqualIncluded && value.type === BsonType.undefined);
+        return isUnbracketed || (isNull && isEqualIncluded && value.type === bsonTypes.undefined);
       }
-      const difference = compareRaw(value, operand);
+      const difference = compareRaw(value, operand, order);
       if (difference === 0) {
         return isEqualIncluded;
       }
@@ -123,27 +132,27 @@ function compareTo(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue): Co
   };
 }
 
-function findRange(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue): Interval[] {
+function findRange(name: '$gt' | '$gte' | '$lt' | '$lte', operand: RawValue, order: TextOrder): Interval[] {
   const isGreater = name === '$gt' || name === '$gte';
-  const near = name === '$gte' || name === '$lt' ? before(operand) : after(operand);
+  const near = name === '$gte' || name === '$lt' ? before(operand, order) : after(operand, order);
   const rank = rankOf(operand.type);
-  if (operand.type === (isGreater ? BsonType.minKey : BsonType.maxKey)) {
+  if (operand.type === (isGreater ? bsonTypes.minKey : bsonTypes.maxKey)) {
     return isGreater ? [{ low: near, high: endOfRank(255) }] : [{ low: startOfRank(0), high: near }];
   }
   if (isNaNValue(operand)) {
-    // NaN equals itself and is in no other relation to any number.
+    // NaN is equal to itself, and neither less nor greater than any number.
     return name === '$gte' || name === '$lte' ? [{ low: before(operand), high: after(operand) }] : [];
   }
   if (isGreater) {
     return [{ low: near, high: endOfRank(rank) }];
   }
-  const isNumber = rank === rankOf(BsonType.double);
+  const isNumber = rank === rankOf(bsonTypes.double);
   return [{ low: isNumber ? after(nan) : startOfRank(rank), high: near }];
 }
 
-function includedIn(operands: readonly RawValue[]): Condition {
+function includedIn(operands: readonly RawValue[], order: TextOrder): Condition {
   const conditions = operands.map((operand) =>
-    operand.type === BsonType.regex ? matchRegex(readRegex(operand)) : equalTo(operand),
+    operand.type === bsonTypes.regex ? matchRegex(readRegex(operand)) : equalTo(operand, order),
   );
   return {
     matches: (value) => conditions.some((condition) => condition.matches(value)),
@@ -155,7 +164,7 @@ function includedIn(operands: readonly RawValue[]): Condition {
   };
 }
 
-/** `false` is the opposite of `true`, over all values of a path: none of them is there. */
+/** `false` is the negation of `true` over all values of a path: none exists. */
 function exists(isWanted: boolean): Condition {
   const isThere: Condition = { ...uncovered, matches: () => true, isForElements: false };
   return isWanted ? isThere : negate(isThere);
@@ -163,7 +172,9 @@ function exists(isWanted: boolean): Condition {
 
 function ofTypes(types: ReadonlySet<number>): Condition {
   const rankSet = new Set(Array.from(types, rankOf));
-  const areRanksComplete = ranks.every((rank, type) => rank === 0 || !rankSet.has(rank) || types.has(type));
+  const areRanksComplete = typeRanks.every(
+    (rank, type) => rank === 0 || !rankSet.has(rank) || types.has(type),
+  );
   return {
     matches: (value) => types.has(value.type),
     matchesMissing: false,
@@ -175,7 +186,7 @@ function ofTypes(types: ReadonlySet<number>): Condition {
 }
 
 function ofSize(field: RawField): Condition {
-  const isNumber = rankOf(field.type) === rankOf(BsonType.int);
+  const isNumber = rankOf(field.type) === rankOf(bsonTypes.int);
   const size = isNumber ? readAsDouble(field.type, field.bytes, field.start) : -1;
   if (!Number.isInteger(size) || size < 0) {
     throw new QueryError(QueryErrorCode.badValue, 'Failed to parse $size. Expected a non-negative integer');
@@ -183,19 +194,19 @@ function ofSize(field: RawField): Condition {
   return {
     ...uncovered,
     matches: (value) =>
-      value.type === BsonType.array && [...readFields(value.bytes, value.start)].length === size,
+      value.type === bsonTypes.array && [...readFields(value.bytes, value.start)].length === size,
     isForElements: false,
   };
 }
 
-function not(path: string, field: RawField): Condition {
-  if (field.type === BsonType.regex) {
+function not(path: string, field: RawField, order: TextOrder): Condition {
+  if (field.type === bsonTypes.regex) {
     return negate(matchRegex(readRegex(field)));
   }
-  if (field.type !== BsonType.object) {
+  if (field.type !== bsonTypes.object) {
     throw new QueryError(QueryErrorCode.badValue, '$not needs a regex or a document');
   }
-  const inner = isOperatorDocument(field) ? parseConditions(path, field) : [];
+  const inner = isOperatorDocument(field) ? parseConditions(path, field, order) : [];
   const [only] = inner;
   if (only === undefined) {
     throw new QueryError(QueryErrorCode.badValue, '$not cannot be empty');
@@ -211,7 +222,7 @@ function negate(condition: Condition): Condition {
 }
 
 function readList(field: RawField): RawValue[] {
-  if (field.type !== BsonType.array) {
+  if (field.type !== bsonTypes.array) {
     throw new QueryError(QueryErrorCode.badValue, `${field.name} needs an array`);
   }
   const values = [...readFields(field.bytes, field.start)];
@@ -225,30 +236,30 @@ function readList(field: RawField): RawValue[] {
 }
 
 function refuseUndefined<T extends RawValue>(value: T, message = 'cannot compare to undefined'): T {
-  if (value.type === BsonType.undefined) {
+  if (value.type === bsonTypes.undefined) {
     throw new QueryError(QueryErrorCode.badValue, message);
   }
   return value;
 }
 
 function refuseRegex(value: RawValue, message: string): void {
-  if (value.type === BsonType.regex) {
+  if (value.type === bsonTypes.regex) {
     throw new QueryError(QueryErrorCode.badValue, message);
   }
 }
 
-/** As mongod takes any value for a boolean: false, 0, null and undefined are false. */
+/** The boolean that mongod takes a value for: false, 0, null and undefined are false. */
 export function isTruthy(value: RawValue): boolean {
   switch (value.type) {
-    case BsonType.bool:
+    case bsonTypes.bool:
       return value.bytes[value.start] === 1;
-    case BsonType.null:
-    case BsonType.undefined:
+    case bsonTypes.null:
+    case bsonTypes.undefined:
       return false;
-    case BsonType.double:
-    case BsonType.int:
-    case BsonType.long:
-    case BsonType.decimal:
+    case bsonTypes.double:
+    case bsonTypes.int:
+    case bsonTypes.long:
+    case bsonTypes.decimal:
       return readAsDouble(value.type, value.bytes, value.start) !== 0;
     default:
       return true;
@@ -257,7 +268,7 @@ export function isTruthy(value: RawValue): boolean {
 
 function isNaNValue(value: RawValue): boolean {
   return (
-    (value.type === BsonType.double || value.type === BsonType.decimal) &&
+    (value.type === bsonTypes.double || value.type === bsonTypes.decimal) &&
     Number.isNaN(readAsDouble(value.type, value.bytes, value.start))
   );
 }
@@ -265,5 +276,5 @@ function isNaNValue(value: RawValue): boolean {
 const nan: RawValue = (() => {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleLE(Number.NaN);
-  return { type: BsonType.double, bytes, start: 0, end: 8 };
+  return { type: bsonTypes.double, bytes, start: 0, end: 8 };
 })();

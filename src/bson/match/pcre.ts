@@ -1,20 +1,21 @@
 /**
- * Regular expressions of PCRE, which MongoDB has, as those of JavaScript. What means the same is kept, what means
- * something else is translated, and all else is refused: a filter must choose the documents that MongoDB would.
+ * Translates regular expressions from PCRE, the syntax of MongoDB, to JavaScript. Syntax with the same meaning is kept,
+ * syntax with another meaning is translated, and everything else is refused, because a filter must choose the same documents
+ * as MongoDB.
  * https://www.pcre.org/current/doc/html/pcre2pattern.html
  */
 import { UnsupportedError } from './errors.ts';
 
-/** `\s` of PCRE; that of JavaScript has the spaces of Unicode as well. */
+/** `\s` of PCRE. That of JavaScript also matches the spaces of Unicode. */
 const space = '\\t-\\r ';
-/** `\v` is a class in PCRE and one character in JavaScript; a group that took no part is empty in JavaScript only. */
+/** `\v` is a class in PCRE and one character in JavaScript. References to a group that did not match differ as well. */
 const otherEscapes = /[vu1-9kS]/;
 
-/** @param flags of `imsux` @throws UnsupportedError */
+/** @param flags some of `imsux` @throws UnsupportedError */
 export function translateRegex(pattern: string, flags: string): RegExp {
   try {
     if (flags.includes('x')) throw new SyntaxError('the option x');
-    // With `u`, JavaScript refuses whatever it has no meaning for, and takes characters for what PCRE takes them for.
+    // With `u`, JavaScript refuses escapes without a meaning, and matches code points, like PCRE.
     return new RegExp(translatePattern(pattern, flags), flags.includes('i') ? 'iu' : 'u');
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -53,12 +54,12 @@ function translatePattern(pattern: string, flags: string): string {
   return out.join('');
 }
 
-/** @param escaped what comes after the backslash */
+/** @param escaped the character after the backslash */
 function translateEscape(escaped: string, isInClass: boolean): string {
   if (escaped === 's') return isInClass ? space : `[${space}]`;
   if (escaped === 'S' && !isInClass) return `[^${space}]`;
   if (otherEscapes.test(escaped)) throw new SyntaxError(`\\${escaped}`);
-  // PCRE takes any other sign for itself, JavaScript only those that have a meaning.
+  // PCRE allows escaping any other sign; JavaScript with `u` only signs with a special meaning.
   const isSign = /^[^A-Za-z0-9^$\\.*+?()[\]{}|/-]$/.test(escaped) || (escaped === '-' && !isInClass);
   return isSign ? escaped : `\\${escaped}`;
 }

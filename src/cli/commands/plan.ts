@@ -1,4 +1,4 @@
-/** `npm run plan`: infers a plan, writes it as a file to read and change, and shows the table and the risks. */
+/** `npm run plan`: infers a plan, writes it to a file that the user can edit, and shows the table and the risks. */
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -7,21 +7,31 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config/config.ts';
 import { embedded } from '../../config/server-urls.ts';
 import { ExitCode, UsageError } from '../../common/errors.ts';
+import { chooseTransform } from '../../plan/choose-transform.ts';
 import { chooseTable, inferPlan } from '../../plan/make-plan.ts';
 import { formatPlanFile, writePlanFile } from '../../plan/file/plan-text.ts';
 import { findRisks } from '../../plan/infer/risks.ts';
-import { addPrimaryKeyStatement, createTableStatement } from '../../postgres/table/ddl.ts';
+import {
+  addChildKeyStatements,
+  addPrimaryKeyStatement,
+  createTableStatement,
+  tablesOf,
+} from '../../postgres/table/ddl.ts';
+import { listDescendants } from '../../transcode/plan.ts';
 import { openSource } from '../../run/connections.ts';
 import type { Source } from '../../source/source.ts';
 import { noUrl } from '../../config/secret-url.ts';
-import { seedIfEmpty, withServers, type CommandOptions } from './start.ts';
+import { withServers } from '../servers-in-use.ts';
+import type { CommandOptions } from './command-options.ts';
+import { seedIfEmpty } from './seed.ts';
 import type { Output } from '../output.ts';
 import { invoke } from '../../config/invocation.ts';
 
 /** @throws MigrationError */
 export async function plan(config: Config, options: CommandOptions): Promise<ExitCode> {
   const { out, force } = config;
-  // Before a server is started for nothing; when it is written, once more.
+  await chooseTransform(config, null);
+  // Before a server is started in vain. It is checked again when the file is written.
   if (out !== undefined && !force && existsSync(out)) throw refuseToOverwrite(out);
   await withServers({ ...config, postgresUrl: noUrl }, options, async ({ mongoUrl }) => {
     if (config.mongoUrl.is(embedded)) await seedIfEmpty({ ...config, mongoUrl }, options);
@@ -42,12 +52,14 @@ async function planCollection(
   { output, progress, signal }: CommandOptions,
 ): Promise<void> {
   const table = chooseTable(config.postgresSchema, config.mongoCollection, null);
-  const made = await inferPlan(source, table, config);
+  const transform = await chooseTransform(config, null);
+  const made = await inferPlan(source, table, config, true, transform);
   const total = await source.estimateCount();
   signal.throwIfAborted();
   const file = writePlanFile(made, {
     objectId: config.objectId,
     schemaReference: referToSchema(config.out),
+    folder: config.out === undefined ? resolve() : dirname(config.out),
     total,
   });
   const risks = findRisks(made);
@@ -58,8 +70,9 @@ async function planCollection(
     [
       `${source.name}: a plan from ${file.sampled ?? ''}`,
       '',
-      `${createTableStatement(made.plan)};`,
+      ...tablesOf(made.plan).map((table) => `${createTableStatement(table)};`),
       `${addPrimaryKeyStatement(made.plan)};`,
+      ...listDescendants(made.plan).flatMap((child) => addChildKeyStatements(child).map((sql) => `${sql};`)),
       '',
       describeRisks,
     ].join('\n'),
@@ -76,7 +89,7 @@ async function write(
     output.print(text);
     const loss = await output.findLoss();
     if (loss === null) return;
-    // Half of a plan would be taken for a plan.
+    // A truncated plan could be mistaken for a whole one.
     throw new UsageError(`the plan could not be written to standard output (${loss})`, {
       code: 'PLAN_NOT_WRITTEN',
       fix: 'choose a file with --out.',
@@ -104,7 +117,7 @@ function refuseToOverwrite(path: string): UsageError {
   });
 }
 
-/** Where an editor finds the schema, seen from the plan. */
+/** The path to the JSON schema, relative to the plan, for editors. */
 function referToSchema(outPath: string | undefined): string {
   const schema = fileURLToPath(new URL('../../../../docs/plan.schema.json', import.meta.url));
   const folder = outPath === undefined ? resolve() : dirname(outPath);

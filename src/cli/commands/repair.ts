@@ -1,17 +1,15 @@
-/** `npm run repair`: takes a new start of following, and copies what differs. */
+/** `npm run repair`: restarts following after its history was lost, and copies only what differs. */
 
 import { ExitCode } from '../../common/errors.ts';
 import type { Config } from '../../config/config.ts';
-import { Listeners } from '../../observe/listeners.ts';
-import { repairAll } from '../../run/follow/repair.ts';
-import { type CommandOptions, withServers } from './start.ts';
+import { repair as repairAll } from '../../run/follow/repair.ts';
+import { withServers } from '../servers-in-use.ts';
+import type { CommandOptions } from './command-options.ts';
 
 /** @throws MigrationError */
 export async function repair(config: Config, options: CommandOptions): Promise<ExitCode> {
-  const { signal, progress } = options;
-  const { onEvent } = new Listeners(options.listeners);
   return await withServers(config, options, async (urls) => {
-    await repairAll({ ...config, ...urls }, { onEvent, signal, say: progress.say });
+    await repairAll({ ...config, ...urls }, options);
     return ExitCode.ok;
   });
 }

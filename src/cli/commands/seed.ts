@@ -1,82 +1,83 @@
-/** Fills a MongoDB collection with users to try the tool out on: the same ones every time. */
+/** `npm run seed`: fills a collection with sample data, or changes users for a while so that there are changes to follow. */
 
-import { MongoBulkWriteError, type Collection } from 'mongodb';
-import { connectMongo } from '../../source/mongo/collection.ts';
-import { SourceError } from '../../common/errors.ts';
-import { explainMongoError } from '../../source/mongo/mongo-errors.ts';
-import { trialServers } from '../trial-servers.ts';
-import type { IfExists } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
+import { ExitCode, UsageError } from '../../common/errors.ts';
+import { formatCount } from '../../common/format.ts';
+import { options } from '../../config/options.ts';
+import { sampleSizes, type SampleSet } from '../../config/sample-sets.ts';
+import { noUrl } from '../../config/secret-url.ts';
+import { embedded } from '../../config/server-urls.ts';
+import { withServers } from '../servers-in-use.ts';
+import type { CommandOptions } from './command-options.ts';
 
-export interface User {
-  readonly id: number;
-  readonly username: string;
-  readonly email: string;
-  readonly age: number;
-  readonly createdAt: Date;
+/** @throws MigrationError */
+export async function seed(config: Config, command: CommandOptions): Promise<ExitCode> {
+  // On the trial server, the users of an earlier seed can be replaced: nobody needs them.
+  const ifExists = config.ifExists ?? (config.mongoUrl.is(embedded) ? 'drop' : 'fail');
+  await withServers({ ...config, postgresUrl: noUrl }, command, async ({ mongoUrl }) => {
+    const { live, seedSet: set } = config;
+    if (set !== 'users') await fillSamples(set, { ...config, mongoUrl }, ifExists, command);
+    else if (live === undefined) await fill({ ...config, mongoUrl }, ifExists, command);
+    else await changeLive({ ...config, mongoUrl, live }, command);
+  });
+  return ExitCode.ok;
 }
 
-export interface SeedOptions {
-  readonly url: string;
-  readonly db: string;
-  readonly collection: string;
-  readonly amount: number;
-  /** What to do with documents that are there already; `drop` and `truncate` remove them. */
-  readonly ifExists: IfExists;
+type SeedConfig = Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'amountUsersSeed'>;
+
+export async function seedIfEmpty(config: SeedConfig, command: CommandOptions): Promise<void> {
+  const { mongoUrl, mongoDb: db, mongoCollection: collection } = config;
+  const url = mongoUrl.reveal();
+  const { isCollectionEmpty } = await import('../../source/mongo/is-collection-empty.ts');
+  if (await isCollectionEmpty({ url, db, collection })) await fill(config, 'fail', command);
 }
 
-/** Documents per insert: a message of about 1 MB, far under MongoDB's limit of 48 MB. */
-const batchSize = 5_000;
+async function fill(
+  { mongoUrl, mongoDb: db, mongoCollection: collection, amountUsersSeed: amount }: SeedConfig,
+  ifExists: NonNullable<Config['ifExists']>,
+  { progress }: CommandOptions,
+): Promise<void> {
+  const { seedUsers } = await import('../users/seed-users.ts');
+  const target = `${db}.${collection}`;
+  progress.say(`seeding ${target} with ${formatCount(amount)} users`);
+  const startedMs = performance.now();
+  const inserted = await seedUsers({ url: mongoUrl.reveal(), db, collection, amount, ifExists });
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  progress.say(`${target}: ${formatCount(inserted)} users inserted in ${seconds} s`);
+}
 
-/** Inserts under way at once: the server works on some while the next are made. */
-const parallelInserts = 4;
-
-/** @returns how many users were inserted */
-export async function seedUsers(options: SeedOptions): Promise<number> {
-  const { makeUsers } = await trialServers.users();
-  const client = await connectMongo(options.url);
-  try {
-    const collection = client.db(options.db).collection<User>(options.collection);
-    const firstId = await prepareCollection(collection, options);
-    let next = 0;
-    let inserted = 0;
-    const insertNext = async (): Promise<void> => {
-      while (next < options.amount) {
-        const start = next;
-        next = Math.min(start + batchSize, options.amount);
-        const users = makeUsers(firstId + start, next - start);
-        await collection.insertMany(users, { ordered: false });
-        inserted += users.length;
-      }
-    };
-    const lanes = await Promise.allSettled(Array.from({ length: parallelInserts }, insertNext));
-    const failed = lanes.find((lane) => lane.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return inserted;
-  } catch (error) {
-    if (error instanceof MongoBulkWriteError) {
-      throw new SourceError(`seeding failed: ${error.message}`, { code: 'SEED_FAILED' });
-    }
-    throw explainMongoError(error, options.url);
-  } finally {
-    await client.close();
+/** Fills the collection with the set's name, unless another is chosen. */
+async function fillSamples(
+  set: SampleSet,
+  config: Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'seedAmount' | 'live'>,
+  ifExists: NonNullable<Config['ifExists']>,
+  { progress }: CommandOptions,
+): Promise<void> {
+  if (config.live !== undefined) {
+    throw new UsageError('--live changes users, not a sample set', {
+      code: 'LIVE_NOT_USERS',
+      fix: 'leave out --set, or --live.',
+    });
   }
+  const { seedSamples } = await import('../users/seed-users.ts');
+  const { mongoUrl, mongoDb: db, seedAmount: amount = sampleSizes[set] } = config;
+  const isChosen = config.mongoCollection !== options.mongoCollection.default;
+  const collection = isChosen ? config.mongoCollection : set;
+  const target = `${db}.${collection}`;
+  progress.say(`seeding ${target} with ${formatCount(amount)} documents`);
+  const startedMs = performance.now();
+  const inserted = await seedSamples(set, { url: mongoUrl.reveal(), db, collection, amount, ifExists });
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  progress.say(`${target}: ${formatCount(inserted)} documents inserted in ${seconds} s`);
 }
 
-/** @returns the `id` of the first user to make */
-async function prepareCollection(collection: Collection<User>, { ifExists }: SeedOptions): Promise<number> {
-  const count = await collection.countDocuments({}, { limit: 1 });
-  if (count === 0) return 1;
-  switch (ifExists) {
-    case 'fail':
-      throw new SourceError(`the collection ${collection.namespace} already has documents`, {
-        code: 'COLLECTION_HAS_DOCUMENTS',
-        fix: 'choose what to do with them: --if-exists drop (they are removed) or append; or choose another MONGO_COLLECTION.',
-      });
-    case 'drop':
-    case 'truncate':
-      await collection.drop();
-      return 1;
-    case 'append':
-      return (await collection.countDocuments()) + 1;
-  }
+async function changeLive(
+  config: Pick<Config, 'mongoUrl' | 'mongoDb' | 'mongoCollection' | 'rate'> & { readonly live: number },
+  { progress, signal }: CommandOptions,
+): Promise<void> {
+  const { changeUsers } = await import('../users/live-seed.ts');
+  await changeUsers({
+    ...{ url: config.mongoUrl.reveal(), db: config.mongoDb, collection: config.mongoCollection },
+    ...{ seconds: config.live, rate: config.rate, signal, say: progress.say },
+  });
 }

@@ -1,34 +1,44 @@
-/** `npm run status`: tells of jobs and runs from the ledger alone, once or again and again. */
+/** `npm run status`: shows jobs and runs from the ledger, once or repeatedly. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { targetOptions, type Config, type TargetConfig } from '../../config/config.ts';
-import { UsageError } from '../../common/errors.ts';
-import { readJobStatus, type JobStatus } from '../../postgres/ledger/job-status.ts';
-import { hasLedger } from '../../postgres/ledger/ledger.ts';
-import { readRunStatus, type RunStatus } from '../../postgres/ledger/run-status.ts';
-import { readStreamStatus, type StreamStatus } from '../../postgres/ledger/stream-status.ts';
-import { withSession, type Session } from '../../postgres/connection/session.ts';
+import { noUrl } from '../../config/secret-url.ts';
+import { ExitCode } from '../../common/errors.ts';
+import type { Status } from '../../observe/status.ts';
+import { isAtWork, readStatus } from '../../postgres/ledger/status.ts';
+import { listPromotable, type Promotable } from '../../run/promote/suggest.ts';
+import { withSession } from '../../postgres/connection/session.ts';
 import type { Output } from '../output.ts';
+import { withServers } from '../servers-in-use.ts';
+import type { CommandOptions } from './command-options.ts';
+import { describeHost } from '../text/host-status.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
 import { describeStream, nextStepOfStream } from '../text/stream-status.ts';
 
-/** Often enough to see it move, seldom enough to cost nothing. */
+/** Often enough to see progress, seldom enough to cost nothing. */
 const watchEveryMs = 2_000;
 
-/** Puts the cursor in the upper left corner and clears what is below. */
+/** Moves the cursor to the upper left corner and clears the screen below. */
 const clearScreen = '\u001b[H\u001b[J';
 
 type StatusConfig = TargetConfig & Pick<Config, 'all' | 'json' | 'watch'>;
 
 /** @throws MigrationError */
-export async function showStatus(config: StatusConfig, output: Output, signal: AbortSignal): Promise<void> {
+export async function status(config: Config, options: CommandOptions): Promise<ExitCode> {
+  await withServers({ ...config, mongoUrl: noUrl }, options, ({ postgresUrl }) =>
+    showStatus({ ...config, postgresUrl }, options.output, options.signal),
+  );
+  return ExitCode.ok;
+}
+
+async function showStatus(config: StatusConfig, output: Output, signal: AbortSignal): Promise<void> {
   const options = { ...targetOptions(config), applicationName: 'mongo2pg status', signal };
   await withSession(options, async (session) => {
     for (;;) {
-      let status = await readStatus(session, config.all);
-      // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
-      if (!isAtWork(status)) status = await readStatus(session, config.all);
-      show(status, config, output);
+      const status = await readStatus(session, config.all);
+      // Sampling each table is too expensive to repeat every two seconds.
+      const promotable = config.watch ? noneIsPromotable : await listPromotable(session, status);
+      show(status, promotable, config, output);
       if (!config.watch || !isAtWork(status)) return;
       await delay(watchEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted || output.isUnread()) return;
@@ -36,55 +46,33 @@ export async function showStatus(config: StatusConfig, output: Output, signal: A
   });
 }
 
-interface Status {
-  readonly jobs: readonly JobStatus[];
-  readonly runs: readonly RunStatus[];
-  readonly streams: readonly StreamStatus[];
-}
-
-/** All of one moment. */
-async function readStatus(session: Session, includesReplaced: boolean): Promise<Status> {
-  return await session.run(async (client) => {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    try {
-      if (!(await hasLedger(client))) {
-        throw new UsageError('this database has no ledger: nothing was copied into it', {
-          code: 'LEDGER_MISSING',
-          fix: 'give POSTGRES_URL the database that the run has loaded.',
-        });
-      }
-      const runs = await readRunStatus(client, includesReplaced);
-      const jobs = await readJobStatus(client, runs, includesReplaced);
-      return { jobs, runs, streams: await readStreamStatus(client, includesReplaced) };
-    } finally {
-      await client.query('ROLLBACK');
-    }
-  });
-}
-
-function isAtWork({ jobs, runs, streams }: Status): boolean {
-  return (
-    [...jobs, ...runs].some(({ state }) => state === 'running') ||
-    streams.some(({ state }) => state === 'following')
-  );
-}
+const noneIsPromotable: Promotable = new Map();
 
 function show(
-  { jobs, runs, streams }: Status,
+  { jobs, runs, streams, hosts }: Status,
+  promotable: Promotable,
   { json, watch }: Pick<Config, 'json' | 'watch'>,
   output: Output,
 ): void {
   if (json) {
     const told = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
-      runs: runs.map((run) => ({ ...run, next: nextStep(run) })),
+      runs: runs.map((run) => {
+        return { ...run, promotable: promotable.get(run.runId) ?? [], next: nextStep(run) };
+      }),
       streams: streams.map((stream) => ({ ...stream, next: nextStepOfStream(stream) })),
+      hosts,
     };
     output.printJson(told);
     return;
   }
   const isRedrawn = watch && output.stdout.isTTY === true;
-  const parts = [...streams.map(describeStream), ...jobs.map(describeJob), ...runs.map(describeStatus)];
+  const parts = [
+    ...streams.map(describeStream),
+    ...hosts.map(describeHost),
+    ...jobs.map(describeJob),
+    ...runs.map((run) => describeStatus(run, promotable.get(run.runId))),
+  ];
   const text = parts.length === 0 ? 'the ledger has no runs' : parts.join('\n\n');
   output.print(`${isRedrawn ? clearScreen : ''}${text}\n${watch && !isRedrawn ? '\n' : ''}`);
 }

@@ -1,6 +1,6 @@
-/** Puts what a dry run finds into words. */
+/** Describes the findings of a dry run. */
 
-import type { DryRunEvent } from '../../observe/events.ts';
+import type { DryRunEvent } from '../../observe/dry-run-event.ts';
 import { formatCount, formatMegabytes, formatPlural } from '../../common/format.ts';
 
 export function describeDryRun(event: DryRunEvent): string {

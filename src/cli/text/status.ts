@@ -1,29 +1,33 @@
-/** Puts what the ledger tells of jobs and runs into words. */
+/** Describes jobs and runs, as the ledger has them. */
 
 import { formatCount, formatMegabytes, formatPlural } from '../../common/format.ts';
-import type { JobState, JobStatus } from '../../postgres/ledger/job-status.ts';
-import type { RunStatus } from '../../postgres/ledger/run-status.ts';
-import { describeExtra, describeLetters } from './summary.ts';
+import type { PromotableField } from '../../observe/promotion.ts';
+import type { JobState, JobStatus, RunStatus } from '../../observe/status.ts';
+import { describePromotable, describePromoted } from './promotion.ts';
+import { describeExtra, describeLetters, describeParts } from './summary.ts';
 import { invoke } from '../../config/invocation.ts';
 
-export function describeStatus(status: RunStatus): string {
-  const { runId, jobId, source, table, state, startedAt, documents, copied, deadLettered, bytes } = status;
-  const { documentsPerSecond, openRanges, deadLetters, extra } = status;
+/** @param promotable fields that may be worth a column */
+export function describeStatus(status: RunStatus, promotable: readonly PromotableField[] = []): string {
+  const { runId, jobId, source, table, state, startedAt, documents, bytes } = status;
+  const { documentsPerSecond, openRanges, deadLetters, extra, promotions } = status;
   const rate = documentsPerSecond === null ? '' : ` · ${formatCount(documentsPerSecond)} docs/s`;
   const job = jobId === null ? '' : `, part of job ${jobId}`;
   const ranges = openRanges === 0 ? '' : ` · ${formatPlural(openRanges, 'range')} of _id open`;
   return [
     `run ${runId}: ${source} → ${table}: ${state}${job}`,
     `  started ${formatTime(startedAt)}${describeEnds(status)}`,
-    `  read ${formatCount(documents)} = copied ${formatCount(copied)} + dead-lettered ${formatCount(deadLettered)}` +
+    `  read ${formatCount(documents)} = ${describeParts(status)}` +
       ` · ${formatMegabytes(bytes)}${rate}${ranges}`,
     ...describeLetters(deadLetters, runId),
     ...describeExtra(extra),
+    ...promotions.map((promotion) => describePromoted(promotion, table)),
+    ...promotable.map((field) => describePromotable(field, table)),
     `  next: ${nextStep(status)}`,
   ].join('\n');
 }
 
-/** A line for the job, one for each of its collections. */
+/** Describes a job, with a line for each of its collections. */
 export function describeJob(job: JobStatus): string {
   const { jobId, sourceDb, selection, schema, state, startedAt, finishedAt, collections } = job;
   const finished = collections.filter((one) => one.state === 'finished').length;
@@ -44,9 +48,9 @@ export function describeJob(job: JobStatus): string {
 export function nextStepOfJob(state: JobState): string {
   switch (state) {
     case 'running':
-      return 'nothing, it is at work';
+      return 'nothing, it is running';
     case 'stopped':
-      return 'the command that started it resumes with what is not finished';
+      return 'run the same command again: it resumes with what is not finished';
     case 'finished':
       return `nothing; ${invoke('verify')} compares all of it with MongoDB`;
   }
@@ -58,18 +62,18 @@ export function nextStep({
   isTableThere,
 }: Pick<RunStatus, 'state' | 'deadLettered' | 'isTableThere'>): string {
   if (!isTableThere && state === 'finished') {
-    return 'its table was dropped since; the command that started it copies everything again';
+    return 'its table was dropped since; run the same command again to copy everything';
   }
   if (!isTableThere && (state === 'stopped' || state === 'loaded')) {
-    return 'its table was dropped since; the command that started it copies everything again with --restart';
+    return 'its table was dropped since; run the same command with --restart to copy everything again';
   }
   switch (state) {
     case 'running':
-      return 'nothing, it is at work';
+      return 'nothing, it is running';
     case 'stopped':
-      return 'the command that started it resumes where it stopped';
+      return 'run the same command again: it resumes where it stopped';
     case 'loaded':
-      return 'the command that started it builds the missing keys and indexes';
+      return 'run the same command again: it builds the missing keys and indexes';
     case 'replaced':
       return 'nothing, a later run has taken its place';
     case 'finished':

@@ -1,17 +1,19 @@
-/** Puts what the ledger tells of streams into words. */
+/** Describes streams, as the ledger has them. */
 
 import { formatCount, formatDuration, formatPlural } from '../../common/format.ts';
 import { invoke } from '../../config/invocation.ts';
-import type { StreamStatus } from '../../postgres/ledger/stream-status.ts';
+import { describeProof } from '../../observe/proof.ts';
+import type { StreamStatus } from '../../observe/status.ts';
 
 export function describeStream(status: StreamStatus): string {
   const { streamId, sourceDb, selection, schema, openedAt, cutOverAt } = status;
-  const { inserted, updated, deleted, events } = status;
+  const { inserted, updated, deleted, events, proofs } = status;
   const changes = Object.entries(events).map(([kind, count]) => `${formatCount(count)} ${kind}`);
   return [
     `stream ${streamId}: ${sourceDb} (${selection}) → schema ${schema}: ${describeLag(status)}`,
     `  begun ${formatTime(openedAt)}${cutOverAt === null ? '' : ` · cut over ${formatTime(cutOverAt)}`}`,
     `  read ${changes.length === 0 ? 'no changes' : changes.join(', ')}; rows inserted ${formatCount(inserted)}, updated ${formatCount(updated)}, deleted ${formatCount(deleted)}`,
+    ...proofs.map((proof) => `  ${proof.collection}: ${describeProof(proof)}`),
     `  next: ${nextStepOfStream(status)}`,
   ].join('\n');
 }
@@ -21,9 +23,9 @@ export function nextStepOfStream({ state, obstacles }: Pick<StreamStatus, 'state
     case 'following':
       return obstacles.length === 0
         ? `stop all writes to MongoDB, then ${invoke('cutover')}`
-        : 'nothing, it is at work';
+        : 'nothing, it is running';
     case 'stopped':
-      return 'the command that began it goes on where it stopped';
+      return 'run the same command again: it resumes where it stopped';
     case 'cut over':
       return 'nothing; the application may write to PostgreSQL';
     case 'given up':

@@ -1,6 +1,6 @@
-/** Puts the account of a comparison into words. */
+/** Describes the result of a comparison. */
 
-import type { NamedDifference, VerificationSummary } from '../../observe/events.ts';
+import type { NamedDifference, VerificationSummary } from '../../observe/verification-summary.ts';
 import { countWrong, isProven } from '../../observe/proof.ts';
 import { formatCount, formatDuration, formatPlural } from '../../common/format.ts';
 
@@ -12,8 +12,16 @@ const maxIdCharacters = 200;
 
 export function describeVerification(summary: VerificationSummary): string {
   const { source, table, read, compared, equal, deadLettered, missing, different, extra, changed } = summary;
-  const { rows, rowsOfOthers, extraChildRows, isCountOff, differences, totalMs } = summary;
+  const { dropped = 0, rows, rowsOfOthers, extraChildRows, isCountOff, differences, totalMs } = summary;
   const sample = summary.isSample ? ` of ${formatCount(read)} (a sample)` : '';
+  const without = dropped === 0 ? '' : ` + dropped ${formatCount(dropped)}`;
+  const { verifiedBefore = 0 } = summary;
+  const before =
+    verifiedBefore > 0
+      ? [
+          `  ${formatPlural(verifiedBefore, 'document')} were compared while following, and have not changed since`,
+        ]
+      : [];
   const others = rowsOfOthers > 0 ? ` (${formatCount(rowsOfOthers)} of them not of this run)` : '';
   const perSecond = formatCount((compared * 1000) / totalMs);
   const inFlux =
@@ -26,8 +34,10 @@ export function describeVerification(summary: VerificationSummary): string {
   return [
     `${source} and ${table} ${isProven(summary) ? 'are equal' : 'DIFFER'}`,
     `  compared ${formatCount(compared)}${sample} = equal ${formatCount(equal)} + dead-lettered ${formatCount(deadLettered)}` +
+      without +
       ` + missing ${formatCount(missing)} + different ${formatCount(different)} + changed ${formatCount(changed)}`,
     `  ${formatPlural(rows, 'row')}${others}, ${formatCount(extra)} of them too many`,
+    ...before,
     ...orphans,
     ...inFlux,
     ...off,

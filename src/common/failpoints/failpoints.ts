@@ -2,8 +2,8 @@
  * Named places where tests stop, kill or fail a process or a thread: MONGO2PG_FAILPOINTS says what happens where (the
  * grammar is in `rules.ts`), and in the folder MONGO2PG_FAILPOINTS_DIR the processes of a run count together.
  *
- * A place `NAME.N.hit` or `NAME.N.fired` in the folder belongs to the process that creates the file, so that a point
- * which is to fire once does so in one process only, and tests can wait for it. The file holds that process's id.
+ * A file `NAME.N.hit` or `NAME.N.fired` in the folder belongs to the process that creates it. So a failpoint that must fire
+ * once fires in one process only, and tests can wait for the file. It contains the id of that process.
  */
 
 import { existsSync, writeFileSync } from 'node:fs';
@@ -15,10 +15,10 @@ import { UsageError } from '../errors.ts';
 import { parseFailpointRules } from './rules.ts';
 import type { FailpointName, FailpointRule } from './rules.ts';
 
-/** What the caller is to do with what it was about to send. */
+/** What the caller must do with the message that it was about to send. */
 export type Verdict = 'drop' | 'double';
 
-/** `taken` are places known to be so, that not all are tried again each time. */
+/** `taken` is the highest number known to be claimed, so that lower ones are not tried again. */
 interface Active {
   readonly rulesText: string;
   readonly folder: string;
@@ -34,8 +34,9 @@ function readActive(env: Readonly<Record<string, string | undefined>>): Active |
 }
 
 /**
- * For a test that runs the command as a function, one at a time with failpoints; what ends the process ends the test's.
- * @returns takes them away again
+ * For a test that runs the command as a function. Only one run at a time can have failpoints. An action that ends the
+ * process ends the process of the test.
+ * @returns deactivates the failpoints
  */
 export function activateFailpoints(env: Readonly<Record<string, string | undefined>>): () => void {
   if (active !== null) throw new Error('another run of this process has failpoints');
@@ -46,8 +47,8 @@ export function activateFailpoints(env: Readonly<Record<string, string | undefin
 }
 
 /**
- * To be awaited at the place of this name; `bytes` is what is being worked on there. Without failpoints it costs one
- * comparison. Rejects where the action is `error`, and with UsageError when what was asked for makes no sense.
+ * Await it at the place of this name; `bytes` are the data at hand there. Without failpoints it costs one comparison.
+ * @throws Error where the action is `error`; UsageError where the rules are invalid
  */
 export function reachFailpoint(
   name: FailpointName,
@@ -56,7 +57,7 @@ export function reachFailpoint(
   return active === null ? undefined : reach(active, name, bytes);
 }
 
-/** Whether anything may happen there; for code that would have to prepare the bytes, or is not asynchronous. */
+/** Whether a rule names this failpoint; for code that would have to prepare the bytes, or is not asynchronous. */
 export function isFailpointActive(name: FailpointName): boolean {
   return active !== null && findRule(active, name) !== undefined;
 }
@@ -97,7 +98,7 @@ function findRule(points: Active, name: FailpointName): FailpointRule | undefine
       fix: 'Set it to an empty folder.',
     });
   }
-  // Not at the module's start, whose errors nobody could catch.
+  // Not when the module is loaded, because nobody could catch the error.
   points.rules ??= parseFailpointRules(points.rulesText);
   return points.rules.get(name);
 }
@@ -111,7 +112,7 @@ function isHit(
     if (bytes === undefined) return false;
     if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(wanted)) return false;
   }
-  // Once so many places are taken, every later hit counts.
+  // Once that many hits are claimed, every later hit counts.
   return firstHit === 1 || claimPlace(points, name, 'hit', firstHit - 1) === undefined;
 }
 
@@ -119,7 +120,7 @@ function claimFiring(points: Active, { name, maxFirings }: FailpointRule): boole
   return claimPlace(points, name, 'fired', maxFirings) !== undefined;
 }
 
-/** The number of the first free place, which is now this process's; undefined when all up to `limit` are taken. */
+/** Claims the first free number for this process; undefined when all up to `limit` are taken. */
 function claimPlace(
   { folder, taken }: Active,
   name: FailpointName,
@@ -133,7 +134,7 @@ function claimPlace(
       writeFileSync(join(folder, `${name}.${n}.${kind}`), `${process.pid}\n`, { flag: 'wx' });
       return n;
     } catch (error) {
-      // A test that is over has removed the folder, and nothing is to happen any more.
+      // The test has ended and removed its folder: nothing may fire any more.
       if (hasCode(error, 'ENOENT')) return undefined;
       if (!hasCode(error, 'EEXIST')) throw error;
     }
@@ -141,19 +142,19 @@ function claimPlace(
   return undefined;
 }
 
-/** Whoever still waits then would wait for ever. */
+/** A process that still waits then would wait for ever. */
 function isTestOver(folder: string): boolean {
   return !existsSync(folder);
 }
 
-/** As a shell tells the end of a process by SIGKILL. */
+/** The exit code that a shell reports for a process ended by SIGKILL. */
 const killedExitCode = 137;
 
 function killSelf(): never {
-  // No signal ends a thread alone, and this does as suddenly: nothing of the thread goes on.
+  // No signal ends a single thread. In a thread, process.exit ends only that thread, and as suddenly.
   if (!isMainThread) process.exit(killedExitCode);
   process.kill(process.pid, 'SIGKILL');
-  // The signal may take a moment, in which nothing must happen any more.
+  // The signal may take a moment to arrive; nothing may run meanwhile.
   for (;;) sleep(1000);
 }
 

@@ -1,8 +1,8 @@
-/** The language of failpoints: which places there are, and what a test may ask to happen at them. */
+/** The failpoints there are, and the grammar by which a test says what happens at them. */
 
 import { UsageError } from '../errors.ts';
 
-/** Named after the process and the moment; a new place is a line here and a call of `reachFailpoint`. */
+/** Named after the process and the moment. To add one, add a line here and a call of `reachFailpoint`. */
 export const failpointNames = [
   'worker-before-connect',
   'worker-before-ready',
@@ -11,12 +11,20 @@ export const failpointNames = [
   'worker-in-copy',
   'worker-before-commit',
   'worker-before-ack',
+  'primary-in-script',
+  'primary-after-script',
   'primary-after-plan',
   'primary-after-ack',
   'primary-after-split',
   'primary-at-range-end',
+  'host-after-take',
+  'host-before-range-end',
+  'host-before-join',
+  'host-before-burial',
   'primary-before-load-checkpoint',
   'primary-before-second-look',
+  'primary-in-fold',
+  'primary-in-partition-key',
   'primary-in-index-build',
   'primary-before-finish',
   'primary-after-finish',
@@ -26,15 +34,27 @@ export const failpointNames = [
   'worker-in-merge',
   'worker-before-merge-commit',
   'primary-after-drain',
+  'primary-after-verification-begins',
+  'primary-before-verified-page',
+  'primary-after-verified-page',
+  'primary-before-generation',
+  'primary-before-notes-removed',
+  'worker-before-settle',
   'cutover-before-verify',
   'cutover-before-mark',
   'cutover-after-mark',
+  'promote-before-begin',
+  'promote-after-begin',
+  'promote-in-page',
+  'promote-after-page',
+  'promote-before-finish',
+  'promote-after-finish',
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
 /**
  * `kill`: SIGKILL to itself, or the sudden end of the thread. `exit`: ends with code 0, as if all were well. `hang`: blocks the event loop for good.
- * `pause`: waits until resumed. `error`: throws. `drop` and `double` are told to the caller, who knows what of.
+ * `pause`: waits until resumed. `error`: throws. `drop` and `double` are returned to the caller, which drops or repeats its message.
  */
 const actions = ['kill', 'exit', 'hang', 'pause', 'error', 'drop', 'double'] as const;
 export type FailpointAction = (typeof actions)[number];
@@ -44,17 +64,17 @@ export interface FailpointRule {
   readonly action: FailpointAction;
   /** Only a hit whose bytes contain these counts. */
   readonly bytes: Buffer | undefined;
-  /** The hit at which it begins, from 1, counted over all processes. */
+  /** The first hit at which it fires, from 1, counted over all processes. */
   readonly firstHit: number;
   /** How often it fires at most, over all processes; may be Infinity. */
   readonly maxFirings: number;
 }
 
-/** The modifiers come in this order, which tells the hex digits from what follows them. */
+/** The modifiers have a fixed order, so that hex digits are not confused with what follows them. */
 const grammar = 'NAME=ACTION[?HEX][@FIRST-HIT][xTIMES], several separated by ";"';
 const rulePattern = /^([\w-]+)=([a-z]+?)(?:\?((?:[\da-f]{2})+))?(?:@([1-9]\d*))?(?:x([1-9]\d*|\*))?$/;
 
-/** Throws UsageError: a failpoint that is misspelt would make a test of nothing. */
+/** @throws UsageError, because with a misspelt failpoint a test would test nothing */
 export function parseFailpointRules(text: string): ReadonlyMap<FailpointName, FailpointRule> {
   const rules = new Map<FailpointName, FailpointRule>();
   for (const part of text.split(';')) {

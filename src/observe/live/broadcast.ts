@@ -1,6 +1,6 @@
 /**
- * Sends the latest state to whoever watches, as server-sent events. One that reads slowly misses states in between: nothing
- * is queued for it beyond one, and nobody waits for it.
+ * Sends the latest state to all watchers, as server-sent events. A slow watcher misses intermediate states: at most one
+ * state is queued for it, and nothing waits for it.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 
@@ -9,17 +9,17 @@ import type { Clock } from '../../common/clock.ts';
 
 export const maxWatchers = 50;
 
-/** As often as a person can read. */
+/** As often as people can read. */
 const sendEveryMs = 1_000;
 
-/** The last state is waited for no longer than this. */
+/** How long to wait until watchers have received the last state. */
 const endLimitMs = 500;
 
 interface Watcher {
   readonly response: ServerResponse;
-  /** What it was sent last is still on its way. */
+  /** The last state is still being sent. */
   isBusy: boolean;
-  /** There was something to send meanwhile. */
+  /** The state has changed meanwhile. */
   isBehind: boolean;
 }
 
@@ -27,9 +27,9 @@ export class Broadcast {
   readonly #clock: Clock;
   readonly #read: () => string;
   readonly #watchers = new Set<Watcher>();
-  #callOff: () => void = () => undefined;
+  #cancel: () => void = () => undefined;
 
-  /** @param read the state as one line; called only when somebody watches */
+  /** @param read returns the state as one line; called only if there are watchers */
   constructor(clock: Clock, read: () => string) {
     this.#clock = clock;
     this.#read = read;
@@ -39,7 +39,7 @@ export class Broadcast {
     return this.#watchers.size;
   }
 
-  /** @param response whose head is written */
+  /** @param response its headers are already sent */
   add(response: ServerResponse): void {
     const watcher: Watcher = { response, isBusy: false, isBehind: false };
     this.#watchers.add(watcher);
@@ -49,17 +49,17 @@ export class Broadcast {
     });
     response.on('close', () => {
       this.#watchers.delete(watcher);
-      if (this.#watchers.size === 0) this.#callOff();
+      if (this.#watchers.size === 0) this.#cancel();
     });
-    // A connection that breaks is closed.
+    // A broken connection is closed as well, and `close` removes the watcher.
     response.on('error', () => undefined);
     this.#send(watcher, this.#read());
     if (this.#watchers.size === 1) this.#sendLater();
   }
 
-  /** Sends the last state, and ends. One that does not take it in time is dropped. */
+  /** Sends the last state, and ends. A watcher that does not receive it in time is disconnected. */
   async end(): Promise<void> {
-    this.#callOff();
+    this.#cancel();
     const responses = [...this.#watchers].map(({ response }) => response);
     if (responses.length === 0) return;
     const last = `event: end\ndata: ${this.#read()}\n\n`;
@@ -79,7 +79,7 @@ export class Broadcast {
   }
 
   #sendLater(): void {
-    this.#callOff = this.#clock.after(sendEveryMs, () => {
+    this.#cancel = this.#clock.after(sendEveryMs, () => {
       const state = this.#read();
       for (const watcher of this.#watchers) this.#send(watcher, state);
       this.#sendLater();

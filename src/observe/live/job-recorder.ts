@@ -1,15 +1,17 @@
-/** Listens to a job, and tells at any moment how it stands. */
+/** Records the current state of a job for the live page. */
 
 import { systemClock, type Clock } from '../../common/clock.ts';
+import { countUnverified } from '../proof.ts';
 import { describeEvent } from '../describe-event.ts';
-import type { FailedEvent, ProgressEvent, RunEvent, Summary, VerifiedEvent } from '../events.ts';
+import type { FailedEvent, ProgressEvent, RunEvent, VerifiedEvent } from '../events.ts';
+import type { Summary } from '../summary.ts';
 import type { FollowingEvent } from '../follow-events.ts';
 import type { JobListener, RunObserver } from '../listeners.ts';
 import type { LiveCollection, LiveFollowing, LiveState } from './live-state.ts';
 import { LiveHistoryRecorder } from './live-history.ts';
 import { WorkerBoard } from './worker-board.ts';
 
-/** More would be read by nobody, and a page of thousands costs each second. */
+/** Nobody would read more, and sending thousands every second is expensive. */
 const maxCollections = 100;
 const maxWorkers = 100;
 const maxNotices = 20;
@@ -19,7 +21,7 @@ export class JobRecorder implements JobListener {
   readonly #startMs: number;
   readonly #history: LiveHistoryRecorder;
   readonly #workers: WorkerBoard;
-  /** In the order in which they were told of. */
+  /** By source, in the order of their first events. */
   readonly #collections = new Map<string, LiveCollection>();
   #notices: string[] = [];
   #inFlight = { batches: 0, bytes: 0 };
@@ -88,12 +90,17 @@ export class JobRecorder implements JobListener {
       case 'retried':
         this.#note(event);
         return;
+      // In the summary; of hosts, `status` tells.
       case 'index':
+      case 'host-joined':
+      case 'host-left':
+      case 'host-copied':
+      case 'lead-taken':
         return;
     }
   }
 
-  /** @param reason why the command ended; empty when it came to its end */
+  /** @param reason why the command ended early; empty if it did not */
   end(reason: string): void {
     this.#end = reason;
   }
@@ -112,6 +119,7 @@ export class JobRecorder implements JobListener {
       inFlightBytes: this.#inFlight.bytes,
       deadLettered:
         this.#following?.deadLettered ?? collections.reduce((sum, { deadLettered }) => sum + deadLettered, 0),
+      dropped: collections.reduce((sum, { dropped }) => sum + dropped, 0),
       following: this.#readFollowing(),
       notices: this.#notices,
       history: this.#history.read(),
@@ -119,21 +127,22 @@ export class JobRecorder implements JobListener {
   }
 
   #progress(event: ProgressEvent): void {
-    const { source, documents, committedBefore, expectedDocuments, elapsedMs, deadLettered } = event;
+    const { source, documents, committedBefore, expectedDocuments, elapsedMs } = event;
+    const { deadLettered, dropped } = event;
     const perSecond = elapsedMs > 0 ? ((documents - committedBefore) * 1000) / elapsedMs : 0;
-    const known = this.#collections.get(source);
-    const isVerifying = known?.state === 'verifying';
+    const isVerifying = this.#collections.get(source)?.state === 'verifying';
     this.#update(source, {
       ...{ documents, expectedDocuments, perSecond },
-      // A comparison says nothing of the letters that the run has made.
-      deadLettered: isVerifying ? known.deadLettered : deadLettered,
+      // The progress of a comparison does not count the dead letters of the run, or what it dropped.
+      ...(isVerifying ? {} : { deadLettered, dropped }),
     });
     this.#history.progress(source, documents);
     this.#inFlight = { batches: event.inFlightBatches, bytes: event.inFlightBytes };
   }
 
-  #summarize({ source, read, deadLettered }: Summary): void {
-    this.#update(source, { state: 'finished', documents: read, expectedDocuments: read, deadLettered });
+  #summarize({ source, read, deadLettered, dropped }: Summary): void {
+    const account = { documents: read, expectedDocuments: read, deadLettered, dropped };
+    this.#update(source, { state: 'finished', ...account });
     this.#inFlight = { batches: 0, bytes: 0 };
   }
 
@@ -173,6 +182,7 @@ export class JobRecorder implements JobListener {
     return {
       ...{ source, lagMs, waiting, refused, changesPerSecond, documentsMerged, deadLettered },
       ...{ oplogWindowMs, liveWorkers, workers, obstacles, isCutOver: this.#isCutOver },
+      unverified: countUnverified(this.#following.collections),
     };
   }
 
@@ -189,11 +199,11 @@ export class JobRecorder implements JobListener {
 function unknown(source: string): LiveCollection {
   return {
     ...{ source, table: null, state: 'loading', documents: 0, expectedDocuments: 0, perSecond: 0 },
-    ...{ deadLettered: 0, changes: null, reason: null },
+    ...{ deadLettered: 0, dropped: 0, changes: null, reason: null },
   };
 }
 
-/** What goes on comes first, then what went wrong, then what is done. */
+/** Active collections first, then failed ones, then finished ones. */
 function rankOf({ state }: LiveCollection): number {
   switch (state) {
     case 'loading':

@@ -6,14 +6,14 @@ import { TimeSeries } from '../report/time-series.ts';
 import type { LiveHistory } from './live-state.ts';
 
 const maxPoints = 240;
-/** Batches come in one by one: what is shorter would show each of them as a peak. */
+/** Shorter intervals would show each batch as a peak. */
 const intervalMs = 1_000;
 
 export class LiveHistoryRecorder {
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #series: TimeSeries;
-  /** Of each collection: how far it was, and when that was told. */
+  /** For each collection: its documents at the last event, and the time of that. */
   readonly #told = new Map<string, { readonly documents: number; readonly atMs: number }>();
   #merged = 0;
   #followedMs: number | undefined;
@@ -32,7 +32,7 @@ export class LiveHistoryRecorder {
   progress(source: string, documents: number): void {
     const nowMs = this.#clock.nowMs();
     const before = this.#told.get(source) ?? { documents: 0, atMs: nowMs };
-    // Fewer than before: a crash of Postgres took some back.
+    // Fewer than before: a crash of Postgres has undone commits.
     const added = Math.max(0, documents - before.documents);
     this.#series.add('documents', before.atMs, nowMs, added);
     this.#told.set(source, { documents, atMs: nowMs });
@@ -41,7 +41,7 @@ export class LiveHistoryRecorder {
   follow({ documentsMerged, lagMs, waiting }: FollowingEvent): void {
     const nowMs = this.#clock.nowMs();
     this.#followedMs ??= nowMs;
-    // Fewer than before: it is followed anew.
+    // Fewer than before: following was restarted.
     const before = documentsMerged < this.#merged ? 0 : this.#merged;
     this.#series.add('changes', this.#toldMs ?? nowMs, nowMs, documentsMerged - before);
     this.#merged = documentsMerged;
@@ -58,7 +58,7 @@ export class LiveHistoryRecorder {
       const amounts = series.read(name);
       const isFirst = amounts.length === 1;
       const ms = isFirst ? Math.max(1, nowMs - this.#startMs) : series.intervalMs;
-      // The last one goes on: it would look slow, or fast.
+      // The last interval is not over, so its rate would be wrong.
       return amounts.map((amount, index) =>
         index === amounts.length - 1 && !isFirst ? null : Math.round((amount * 1000) / ms),
       );

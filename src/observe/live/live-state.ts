@@ -1,21 +1,23 @@
-/** What the live page shows: plain data, bounded however many collections and workers there are. */
+/** The data of the live page, of bounded size for any number of collections and workers. */
 
 export interface LiveState {
-  /** Since the command began. */
+  /** Time since the command began. */
   readonly elapsedMs: number;
-  /** Why the command ended; null while it goes on, empty when it came to its end. */
+  /** Why the command ended early; null while it runs, empty if it ended normally. */
   readonly end: string | null;
   readonly collections: readonly LiveCollection[];
-  /** Collections that are not shown. */
+  /** The number of collections that are not shown. */
   readonly moreCollections: number;
   readonly workers: readonly LiveWorker[];
   readonly moreWorkers: number;
   readonly inFlightBatches: number;
   readonly inFlightBytes: number;
   readonly deadLettered: number;
-  /** Null as long as nothing is followed. */
+  /** Of all collections. */
+  readonly dropped: number;
+  /** Null while nothing is followed. */
   readonly following: LiveFollowing | null;
-  /** The last ones. */
+  /** The latest notices. */
   readonly notices: readonly string[];
   readonly history: LiveHistory;
 }
@@ -37,20 +39,22 @@ export interface LiveCollection {
   readonly source: string;
   readonly table: string | null;
   readonly state: CollectionState;
-  /** Committed, or compared. */
+  /** Documents committed, or compared. */
   readonly documents: number;
   readonly expectedDocuments: number;
-  /** On average since reading began. */
+  /** The average since reading began. */
   readonly perSecond: number;
   readonly deadLettered: number;
-  /** Changes in the journal, and rows merged; null while it is not followed. */
+  /** Documents that the transform dropped, in the copy. */
+  readonly dropped: number;
+  /** Changes in the journal, and rows merged; null if it is not followed. */
   readonly changes: {
     readonly waiting: number;
     readonly inserted: number;
     readonly updated: number;
     readonly deleted: number;
   } | null;
-  /** Why it failed, was left out, or is followed no more. */
+  /** Why it failed, was skipped, or is no longer followed. */
   readonly reason: string | null;
 }
 
@@ -59,7 +63,7 @@ export interface LiveWorker {
   readonly isAlive: boolean;
   readonly batches: number;
   readonly documents: number;
-  /** How much of the last seconds it was at a batch: 0 to 1. */
+  /** The share of the last seconds in which it worked on a batch: 0 to 1. */
   readonly busyShare: number;
 }
 
@@ -72,17 +76,19 @@ export interface LiveFollowing {
   readonly documentsMerged: number;
   readonly deadLettered: number;
   readonly oplogWindowMs: number | null;
+  /** Documents to compare again before the cutover; null until all were compared once. */
+  readonly unverified: number | null;
   readonly liveWorkers: number;
   readonly workers: number;
-  /** Empty when one can cut over. */
+  /** Empty if cutover is possible. */
   readonly obstacles: readonly string[];
   readonly isCutOver: boolean;
 }
 
-/** One number an interval; null where there is none. */
+/** One number per interval; null if there is none. */
 export interface LiveHistory {
   readonly intervalMs: number;
-  /** Of an interval that goes on nobody knows how fast it was. */
+  /** Without the current interval, which is not over. */
   readonly documentsPerSecond: readonly (number | null)[];
   readonly changesPerSecond: readonly (number | null)[];
   readonly lagSeconds: readonly (number | null)[];

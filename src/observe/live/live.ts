@@ -1,4 +1,4 @@
-/** Shows a job to browsers and to Prometheus for as long as the command runs. It only reads. */
+/** Serves the live page and the Prometheus metrics while the command runs. Read-only. */
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,27 +13,29 @@ import { showInvisible } from '../report/html.ts';
 import { Broadcast, maxWatchers } from './broadcast.ts';
 import { JobRecorder } from './job-recorder.ts';
 import { isLoopback, namesLoopback } from './loopback.ts';
+import { Readiness } from './readiness.ts';
 import { policyOf, writeLivePage } from './page.ts';
 
 export interface Live extends JobListener {
-  /** Where the page is: `http://127.0.0.1:9464/`; the metrics are at `metrics` below it. */
+  /** The URL of the page, such as `http://127.0.0.1:9464/`. The metrics are at `metrics` below it. */
   readonly url: string;
-  /** @param reason why the command ends; empty when it came to its end */
+  /** @param reason why the command ended early; empty if it did not */
   close(reason: string): Promise<void>;
 }
 
-/** @throws UsageError when the port cannot be had */
+/** @throws UsageError if the port is not available */
 export async function serveLive(host: string, port: number, clock: Clock = systemClock): Promise<Live> {
   const metrics = new CollectedMetrics();
   const recorder = new JobRecorder(clock);
   const broadcast = new Broadcast(clock, () => JSON.stringify(recorder.read(), showSafely));
+  const readiness = new Readiness(clock);
   const server = createServer();
   await listen(server, host, port);
-  // Whoever watches is no reason to go on.
+  // Open connections of watchers do not keep the process alive.
   server.unref();
-  // Asked for now, as a server that is being closed has none.
+  // Read now, because a server that is being closed has no address.
   const address = server.address() as AddressInfo;
-  const shown: Shown = { metrics, broadcast, isPrivate: isLoopback(address.address) };
+  const shown: Shown = { metrics, broadcast, readiness, isPrivate: isLoopback(address.address) };
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     void answer(request, response, shown).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, 'text/plain', `${redact(String(error))}\n`);
@@ -45,6 +47,7 @@ export async function serveLive(host: string, port: number, clock: Clock = syste
     onEvent: (event) => {
       metrics.onEvent(event);
       recorder.onEvent(event);
+      readiness.onEvent(event);
     },
     onRun: () => recorder.onRun(),
     close: async (reason) => {
@@ -77,21 +80,22 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 interface Shown {
   readonly metrics: CollectedMetrics;
   readonly broadcast: Broadcast;
-  /** Served to this machine alone. */
+  readonly readiness: Readiness;
+  /** Reachable from this machine only. */
   readonly isPrivate: boolean;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { metrics, broadcast, isPrivate }: Shown,
+  { metrics, broadcast, readiness, isPrivate }: Shown,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     send(response, 405, 'text/plain', 'there is nothing to do here but to read\n');
     return;
   }
-  // What follows a question mark is for servers that filter.
+  // Without the query: Prometheus may send one.
   const [path = ''] = (request.url ?? '').split('?');
   if ((path === '/' || path === '/events') && isPrivate && !namesLoopback(request.headers.host)) {
     send(response, 421, 'text/plain', 'the page is shown at 127.0.0.1 and localhost alone\n');
@@ -101,6 +105,13 @@ async function answer(
     case '/healthz':
       send(response, 200, 'text/plain', 'ok\n');
       return;
+    case '/readyz': {
+      const reason = readiness.read();
+      // A reason may be an error of a driver, with a URL in it.
+      if (reason === null) send(response, 200, 'text/plain', 'ok\n');
+      else send(response, 503, 'text/plain; charset=utf-8', `${showInvisible(redact(reason))}\n`);
+      return;
+    }
     case '/metrics':
       send(response, 200, metrics.registry.contentType, await metrics.registry.metrics());
       return;
@@ -120,11 +131,11 @@ async function answer(
       else broadcast.add(response);
       return;
     default:
-      send(response, 404, 'text/plain', 'there are / and /metrics and /healthz\n');
+      send(response, 404, 'text/plain', 'there are /, /metrics, /healthz and /readyz\n');
   }
 }
 
-/** Nobody keeps it, guesses what it is, or reads it from a page of another origin. */
+/** No caching, no guessing of the type, no access from pages of other origins. */
 const headers = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
@@ -136,7 +147,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { ...headers, 'content-type': type }).end(body);
 }
 
-/** No password leaves by a message, and nothing in a name that nobody sees. */
+/** Hides passwords in messages, and shows invisible characters in names. */
 function showSafely(_key: string, value: unknown): unknown {
   return typeof value === 'string' ? showInvisible(redact(value)) : value;
 }

@@ -1,13 +1,13 @@
-/** Who may ask for the page where it is served to this machine alone. */
+/** Protects a page that is served on the loopback address from DNS rebinding. */
 
-/** 127.0.0.0/8, ::1 and their name. */
+/** Whether it is in 127.0.0.0/8, is ::1, or is `localhost`. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /**
- * A page of the internet can have its own name lead to 127.0.0.1 and read what is served there with it (DNS rebinding):
- * its name then stands in the header `Host`.
+ * A web page can make its own host name resolve to 127.0.0.1, and so read what is served there (DNS rebinding). Its name is
+ * then in the header `Host`.
  */
 export function namesLoopback(header: string | undefined): boolean {
   const name = /^(?:\[([0-9a-f:]+)\]|([^:]+))(?::\d+)?$/i.exec(header ?? '');

@@ -1,4 +1,4 @@
-/** The page that shows a job while it goes on: one file without anything from outside, filled by its script. */
+/** The live page: one HTML file that loads nothing else; its script fills it. */
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -6,10 +6,10 @@ import { html, scriptElement, styleElement } from '../report/html.ts';
 import { script } from './script.ts';
 import { style } from './style.ts';
 
-/** What draws the plots, from its package. */
+/** The script and the styles of the plot library, from its package. */
 let plots: Promise<{ readonly script: string; readonly style: string }> | undefined;
 
-/** @param nonce that the policy of the response names: no script runs without it, whatever a name may smuggle in */
+/** @param nonce the one in the response's policy: scripts without it do not run, so injected ones cannot */
 export async function writeLivePage(nonce: string): Promise<string> {
   plots ??= readPlots();
   const uplot = await plots;
@@ -61,7 +61,7 @@ export async function writeLivePage(nonce: string): Promise<string> {
   return `<!doctype html>\n${page.text}`;
 }
 
-/** For the header of the response. */
+/** The value of the header `Content-Security-Policy`. */
 export function policyOf(nonce: string): string {
   return [
     "default-src 'none'",

@@ -1,6 +1,6 @@
 /**
- * The script of the live page, as text: it shows each state that comes. Whatever a name holds goes in as text and never as
- * HTML. It stands in the page as it is here, which is why no compiler sees it; the test runs it in a browser.
+ * The script of the live page, as text. It shows each state that arrives. Names are inserted as text, never as HTML. It is
+ * part of the page exactly as it is here, so it is not compiled; the test runs it in a browser.
  */
 
 export const script = `
@@ -35,7 +35,7 @@ const drawCollection = (collection, isFollowing) => {
   const share = expectedDocuments > 0 ? ' ' + percent(Math.min(1, documents / expectedDocuments)) : '';
   const left = expectedDocuments - documents;
   const isReading = state === 'loading' || state === 'verifying';
-  // What another process has copied is not known here.
+  // This process does not know what another one has copied.
   const isCopiedHere = expectedDocuments > 0 || documents > 0;
   const cells = [
     name,
@@ -68,7 +68,7 @@ const drawFollowing = (following, isOver) => {
 };
 
 const drawFigures = (state) => {
-  const { elapsedMs, history, deadLettered, inFlightBatches, inFlightBytes, following } = state;
+  const { elapsedMs, history, deadLettered, dropped, inFlightBatches, inFlightBytes, following } = state;
   const figures = [['Time', seconds(elapsedMs), '']];
   if (following === null) {
     figures.push(
@@ -76,15 +76,17 @@ const drawFigures = (state) => {
       ['In flight', count(inFlightBatches), (inFlightBytes / 1e6).toFixed(1) + ' MB'],
     );
   } else {
-    const { lagMs, waiting, changesPerSecond, refused, documentsMerged, oplogWindowMs } = following;
+    const { lagMs, waiting, changesPerSecond, refused, documentsMerged, oplogWindowMs, unverified } = following;
     figures.push(
       ['Lag', lagMs === 0 ? 'caught up' : seconds(lagMs), ''],
-      ['Changes waiting', count(waiting), refused > 0 ? count(refused) + ' refused for now' : ''],
+      ['Changes waiting', count(waiting), refused > 0 ? count(refused) + ' rejected for now' : ''],
       ['Changes a second', count(changesPerSecond), count(documentsMerged) + ' merged'],
     );
+    if (unverified !== null) figures.push(['To compare again', count(unverified), 'before a cut-over']);
     if (oplogWindowMs !== null) figures.push(['History of the server', seconds(oplogWindowMs), '']);
   }
   figures.push(['Dead letters', count(deadLettered), '']);
+  if (dropped > 0) figures.push(['Dropped', count(dropped), 'by the transform, in the copy']);
   find('figures').replaceChildren(...figures.map(([name, value, note]) => {
     const amount = withChildren(make('dd', value + ' '), [make('small', note)]);
     return withChildren(make('div'), [make('dt', name), amount]);
@@ -92,7 +94,7 @@ const drawFigures = (state) => {
 };
 
 const drawWorkers = (workers, more, following) => {
-  // What each of them merges nobody tells: it would look idle.
+  // While following, workers report no times, and would look idle.
   find('workers').hidden = following !== null;
   if (following !== null) {
     find('more-workers').textContent = count(following.liveWorkers) + ' of ' + count(following.workers) + ' live';
@@ -137,7 +139,7 @@ const drawChart = (id, names, data) => {
   }, data, figure));
 };
 const drawHistory = ({ intervalMs, documentsPerSecond, changesPerSecond, lagSeconds, journalRows }, isFollowing) => {
-  // First, as it makes room, or takes it.
+  // First, because it changes the layout.
   for (const id of ['lag', 'journal']) find(id).hidden = !isFollowing;
   const moments = documentsPerSecond.map((_, index) => ((index + 0.5) * intervalMs) / 1000);
   drawChart('speed', ['documents/s', 'changes/s'], [moments, documentsPerSecond, changesPerSecond]);

@@ -1,4 +1,4 @@
-/** The style sheet of the live page: that of the report, and what only this page has. */
+/** The style sheet of the live page: that of the report, with additions. */
 
 import { style as reportStyle } from '../report/style.ts';
 

@@ -1,13 +1,13 @@
-/** What each worker does, over all runs that it works for. */
+/** The state of each worker, over all runs. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { RunObserver } from '../listeners.ts';
 import type { LiveWorker } from './live-state.ts';
 
-/** How busy a worker is, is said of so long. */
+/** The window over which the busy share of a worker is computed. */
 const windowMs = 10_000;
 
-/** Of those that died, the last ones are kept. */
+/** How many dead workers are kept: the latest ones. */
 const maxDead = 10;
 
 interface Entry {
@@ -15,7 +15,7 @@ interface Entry {
   isDead: boolean;
   batches: number;
   documents: number;
-  /** What it was at within the window, and the oldest first. */
+  /** Its work within the window, the oldest first. */
   work: { readonly fromMs: number; readonly toMs: number }[];
 }
 
@@ -49,7 +49,7 @@ export class WorkerBoard {
     for (const name of dead.slice(0, -maxDead)) this.#entries.delete(name);
   }
 
-  /** Those that live come first, each group in the order in which they came up. */
+  /** Live workers first; within both groups, in the order in which they started. */
   read(): LiveWorker[] {
     const nowMs = this.#clock.nowMs();
     const workers = Array.from(this.#entries, ([id, entry]): LiveWorker => {

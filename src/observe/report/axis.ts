@@ -1,6 +1,6 @@
-/** Round numbers for the ticks of an axis. */
+/** Chooses round numbers for the ticks of an axis. */
 
-/** The step between ticks: 1, 2 or 5 times a power of ten, so that there are about as many as wanted. */
+/** The step between ticks: 1, 2 or 5 times a power of ten, for about `wantedTicks` ticks. */
 export function chooseStep(max: number, wantedTicks: number): number {
   const rough = max / wantedTicks;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -8,20 +8,20 @@ export function chooseStep(max: number, wantedTicks: number): number {
   return step * power;
 }
 
-/** From 0 to the first tick that is not below `max`. */
+/** Ticks from 0 to the first one that is not below `max`. */
 export function ticksUpTo(max: number, wantedTicks: number): number[] {
-  // Where there was nothing, there is still an axis.
+  // There is an axis even if all values are 0.
   const end = max > 0 ? max : 1;
   const step = chooseStep(end, wantedTicks);
-  // Without the small part 0.3 / 0.1 would be more than 3.
+  // Subtracted because of rounding: 0.3 / 0.1 is a little more than 3.
   const count = Math.ceil(end / step - 1e-9);
   return Array.from({ length: count + 1 }, (_, index) => index * step);
 }
 
-/** Seconds, or minutes and hours where these are what people count in: the step in milliseconds. */
+/** The step in milliseconds: round numbers of seconds, minutes or hours. */
 const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600].map((seconds) => seconds * 1000);
 
-/** Moments from 0 up to `endMs`, none after it. */
+/** Ticks from 0 to `endMs`, none after it. */
 export function timeTicksWithin(endMs: number, wantedTicks: number): number[] {
   const rough = endMs / wantedTicks;
   const long =
@@ -30,7 +30,7 @@ export function timeTicksWithin(endMs: number, wantedTicks: number): number[] {
   return Array.from({ length: Math.floor(endMs / step) + 1 }, (_, index) => index * step);
 }
 
-/** 0.25 s, 45 s, 2:30 min, 1:05 h: short enough to stand under a tick. */
+/** 0.25 s, 45 s, 2:30 min, 1:05 h: short enough to fit under a tick. */
 export function formatMoment(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 60) return `${Number(seconds.toFixed(2))} s`;

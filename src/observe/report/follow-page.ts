@@ -1,4 +1,4 @@
-/** The part of the page about what was followed. */
+/** The section of the report about following. */
 
 import { formatCount, formatDuration, formatPlural } from '../../common/format.ts';
 import { drawFigureList, drawState, type Figure, type State } from './section-page.ts';
@@ -23,7 +23,7 @@ export function drawFollowing(section: FollowSection): Html {
   </section>`;
 }
 
-/** As it was in the end. */
+/** The state at the end. */
 function describeState({ latest, isCutOver }: FollowSection): State {
   if (isCutOver) return { word: 'cut over', isGood: true };
   return latest.obstacles.length === 0
@@ -51,7 +51,7 @@ function listFigures({ latest, series, endMs }: FollowSection): Figure[] {
 }
 
 function drawPlots({ series, ...section }: FollowSection): Html {
-  // Nothing has no width.
+  // Without a length of time there is nothing to plot.
   const endMs = Math.max(section.endMs, 1);
   const draw = (title: string, unit: string, values: readonly number[], digest: string): Html => {
     const lines: PlotOptions['lines'] = [{ name: title, tone: 'first', values }];

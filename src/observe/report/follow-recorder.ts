@@ -1,11 +1,11 @@
-/** Records what was followed for the report: in bounded memory, also of months. */
+/** Records following for the report, in bounded memory even over months. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { FollowingEvent } from '../follow-events.ts';
 import type { FollowSection } from './report.ts';
 import { TimeSeries } from './time-series.ts';
 
-/** It is told about once a second; what is shorter than that is not known. */
+/** Events come about once a second, so shorter intervals have no data. */
 const intervalMs = 1_000;
 const maxPoints = 240;
 
@@ -17,7 +17,7 @@ export class FollowRecorder {
   #latest: FollowingEvent;
   #isCutOver = false;
 
-  /** @param first with which the section begins */
+  /** @param first the first event of the section */
   constructor(clock: Clock, first: FollowingEvent) {
     this.#clock = clock;
     this.#startMs = clock.nowMs();
@@ -29,7 +29,7 @@ export class FollowRecorder {
 
   update(event: FollowingEvent): void {
     const nowMs = this.#clock.nowMs();
-    // Fewer than before: a collection came in between, and it is followed anew.
+    // Fewer than before: following was restarted after a collection was copied.
     const before = event.documentsMerged < this.#latest.documentsMerged ? 0 : this.#latest.documentsMerged;
     this.#series.add('changes', this.#toldMs, nowMs, event.documentsMerged - before);
     this.#series.raise('lag', nowMs, event.lagMs);

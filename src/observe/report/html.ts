@@ -1,10 +1,10 @@
-/** HTML in which every value is escaped, unless it is HTML already: names of collections may hold anything. */
+/** An HTML template tag that escapes every value that is not HTML already. Names of collections may contain anything. */
 
-/** Text that may stand in a page as it is. */
+/** Text that is safe to insert into a page. */
 export class Html {
   readonly text: string;
 
-  /** @param text trusted: a constant, or what `html` made */
+  /** @param text trusted: a constant, or a result of `html` */
   constructor(text: string) {
     this.text = text;
   }
@@ -21,9 +21,9 @@ export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[
   return new Html(texts.join(''));
 }
 
-/** Data for a script of the page: an element that is not run. */
+/** Data for a script of the page, in an element that is not executed. */
 export function jsonElement(className: string, data: unknown): Html {
-  // `</script>` and `<!--` would end or change the element, even inside of a JSON string.
+  // `</script>` and `<!--` would end or change the element, even inside a JSON string.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   return html`<script type="application/json" class="${className}">
     ${new Html(json)}
@@ -31,8 +31,8 @@ export function jsonElement(className: string, data: unknown): Html {
 }
 
 /**
- * @param code that stands in the page to the letter, since a hash of it may be what the browser runs
- * @param nonce where the policy of the page names one
+ * @param code inserted unchanged, because the policy of the page may contain its hash
+ * @param nonce if the policy of the page names one
  */
 export function scriptElement(code: string, nonce?: string): Html {
   return new Html(`<script${nonceAttribute(nonce)}>${code}</script>`);
@@ -65,7 +65,7 @@ function escapeHtml(text: string): string {
   return showInvisible(text.replace(/[&<>"']/g, (character) => entities[character] ?? character));
 }
 
-/** Characters that nobody sees, or that would turn the direction of what follows, are shown by their number. */
+/** Replaces invisible characters, and those that change the text direction, by their code points. */
 export function showInvisible(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;

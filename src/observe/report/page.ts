@@ -1,4 +1,4 @@
-/** The report as one HTML page that needs nothing else: no other file, no network. */
+/** The report as one self-contained HTML page. */
 
 import { createHash } from 'node:crypto';
 import { formatCount, formatPlural } from '../../common/format.ts';
@@ -9,7 +9,7 @@ import { script } from './script.ts';
 import { drawSection, drawState, type State } from './section-page.ts';
 import { style } from './style.ts';
 
-/** What every report begins with, so that one can be told from a file that is something else. */
+/** Every report begins with this, so that other files are not overwritten. */
 export const opening = '<!doctype html>\n<!-- a report of mongo2pg -->\n';
 
 export function writePage(report: Report): string {
@@ -42,7 +42,7 @@ export function writePage(report: Report): string {
   return opening + page.text;
 }
 
-/** Nothing may be loaded, and no script run but ours: whatever a name might smuggle in stays text. */
+/** The page may load nothing, and only this script may run: injected ones cannot. */
 const policy = [
   "default-src 'none'",
   'img-src data:',
@@ -58,7 +58,7 @@ function hashOf(code: string): string {
 
 function describeSources({ sections, following }: Report): string {
   const [first, ...others] = sections;
-  // Another process may have copied what this one has followed.
+  // A process that only follows may have copied no collection.
   if (first === undefined) return following?.latest.source ?? 'nothing copied';
   return others.length === 0 ? first.source : `${first.source} and ${formatCount(others.length)} more`;
 }
@@ -68,7 +68,7 @@ function describeCount(sections: readonly Section[]): string {
   return `${formatPlural(sections.length, 'collection')} · ${formatPlural(documents, 'document')}`;
 }
 
-/** As the exit code tells it. */
+/** The result, consistent with the exit code. */
 function describeState({ failure, sections }: Report): State {
   if (failure !== null) return { word: 'stopped', isGood: false };
   const failed = sections.filter(({ summary }) => summary === null).length;

@@ -18,22 +18,22 @@ export interface Line {
   readonly name: string;
   /** Its colour: a class of the style sheet. */
   readonly tone: 'first' | 'second';
-  /** One an interval; null where there is none. */
+  /** One value per interval; null if there is none. */
   readonly values: readonly (number | null)[];
 }
 
 export interface PlotOptions {
   readonly title: string;
   readonly unit: string;
-  /** What a reader who does not see it is told, and what stands beside the title. */
+  /** A short text beside the title, which screen readers also read. */
   readonly digest: string;
   readonly lines: readonly Line[];
   readonly intervalMs: number;
   readonly endMs: number;
   readonly phases: readonly Phase[];
-  /** Filled below the first line: for amounts, of which the area tells the sum. */
+  /** Fills the area below the first line: for amounts, whose sum is the area. */
   readonly isFilled?: boolean;
-  /** What the tones stand for, where there is more than one. */
+  /** The meaning of the tones, if there is more than one. */
   readonly legend?: readonly (readonly [tone: Line['tone'], name: string])[];
 }
 
@@ -63,7 +63,7 @@ export function drawPlot({
       const area = `${trace(values.map((value) => value ?? 0))}V${yOf(0)}H${margin.left}Z`;
       return html`<path class="area ${tone}" d="${area}" />`;
     }),
-    // The first one is the one to see, and so on top.
+    // The first line is the most important, and so on top.
     ...[...lines]
       .reverse()
       .map(({ tone, values }) => html`<path class="line ${tone}" d="${trace(values)}" />`),
@@ -87,7 +87,7 @@ function drawTick(value: number, y: number): Html {
     <text class="tick" x="${margin.left - 6}" y="${y + 4}" text-anchor="end">${formatTick(value)}</text>`;
 }
 
-/** Through the middle of each interval; from edge to edge, so that a single one is a line as well. */
+/** Through the middle of each interval, and from edge to edge, so that a single value is a line as well. */
 function linePath(
   values: Line['values'],
   intervalMs: number,
@@ -113,14 +113,14 @@ export function highest(values: readonly (number | null)[]): number {
   return values.reduce<number>((max, value) => Math.max(max, value ?? 0), 0);
 }
 
-/** 250k, 1.5M; as few characters as stand beside an axis. */
+/** 250k, 1.5M: short enough to fit beside an axis. */
 function formatTick(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toFixed(2))}M`;
   if (value >= 1e4) return `${Number((value / 1e3).toFixed(1))}k`;
   return String(Number(value.toPrecision(6)));
 }
 
-/** Four digits are more than a plot shows. */
+/** Four digits are enough for a plot. */
 function shorten(value: number | null): number | null {
   return value === null ? null : Number(value.toPrecision(4));
 }

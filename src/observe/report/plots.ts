@@ -12,7 +12,7 @@ export interface Step extends Phase {
   readonly name: 'plan' | 'load' | 'indexes';
 }
 
-/** The steps that were reached. */
+/** The steps that have begun. */
 export function findSteps({ planEndMs, loadEndMs, endMs }: Section): Step[] {
   const steps: Step[] = [{ name: 'plan', fromMs: 0, toMs: planEndMs ?? endMs }];
   if (planEndMs !== undefined) steps.push({ name: 'load', fromMs: planEndMs, toMs: loadEndMs ?? endMs });
@@ -25,7 +25,7 @@ type What = Omit<PlotOptions, 'intervalMs' | 'endMs' | 'phases'>;
 export function drawPlots(section: Section): Html {
   const { series } = section;
   const { intervalMs } = series;
-  // Nothing has no width.
+  // Without a length of time there is nothing to plot.
   const endMs = Math.max(section.endMs, 1);
   const phases = findSteps(section);
   const draw = (what: What): Html => drawPlot({ ...what, intervalMs, endMs, phases });
@@ -51,7 +51,7 @@ function amountsOf(
   return { title, unit, lines, digest: `at most ${format(highest(values))}`, isFilled: true };
 }
 
-/** How many workers were at what, which are fractions of an interval. */
+/** The average number of workers that were transcoding, or waiting for Postgres, in each interval. */
 function workOf({ workers, intervalMs, documents }: Series, endMs: number): What {
   const add = (pick: (worker: Series['workers'][number]) => readonly number[]): number[] => {
     const sums = documents.map((_, index) =>
@@ -76,7 +76,7 @@ function workOf({ workers, intervalMs, documents }: Series, endMs: number): What
   };
 }
 
-/** What the memory of the primary takes in, and what a worker has for itself. */
+/** The memory of the primary, and of the workers that have memory of their own. */
 const memoryWords = {
   cluster: { primary: 'primary', worker: 'each worker' },
   threads: { primary: 'primary, with its threads', worker: 'heap of each worker' },
@@ -110,7 +110,7 @@ function describeBusy({ measurement }: Section): string {
   return `busy ${formatPercent(Math.min(...shares))}–${formatPercent(Math.max(...shares))}`;
 }
 
-/** The last interval is as long as there was time. */
+/** The last interval may be shorter than the others. */
 export function perSecond(values: readonly number[], intervalMs: number, endMs: number): number[] {
   return values.map(
     (value, index) => (value * 1000) / Math.min(intervalMs, Math.max(1, endMs - index * intervalMs)),

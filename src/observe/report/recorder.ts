@@ -1,7 +1,8 @@
-/** Records a job for its report: a section for each collection, and what was said of the whole. */
+/** Records a job for its report: a section for each collection, and the notices. */
 
 import { describeEvent } from '../describe-event.ts';
-import type { Failure, RunEvent } from '../events.ts';
+import type { RunEvent } from '../events.ts';
+import type { Failure } from '../outcome.ts';
 import type { JobListener, ObservedRun } from '../listeners.ts';
 import { systemClock, type Clock } from '../../common/clock.ts';
 import { redact } from '../../common/redact.ts';
@@ -9,7 +10,7 @@ import { FollowRecorder } from './follow-recorder.ts';
 import type { Report } from './report.ts';
 import { SectionRecorder } from './section-recorder.ts';
 
-/** A server that comes and goes for days says so each time. */
+/** A limit, because an unstable server may cause notices for days. */
 const maxNotices = 100;
 
 export class Recorder implements JobListener {
@@ -51,10 +52,14 @@ export class Recorder implements JobListener {
         return;
       case 'failed':
         this.#note(event);
-        // Else it is why the job ends.
+        // Otherwise it is the error of the whole job.
         if (event.isAlone) this.#sectionOf(event)?.fail(describeFailure(event));
         return;
-      // Told by the summary, or no part of a run.
+      // In the summary, or not part of this process's copy.
+      case 'host-joined':
+      case 'host-left':
+      case 'host-copied':
+      case 'lead-taken':
       case 'index':
       case 'verifying':
       case 'verified':
@@ -69,7 +74,7 @@ export class Recorder implements JobListener {
     }
   }
 
-  /** @param failure why the job as a whole ended early; null when it did not */
+  /** @param failure why the whole job ended early; null if it did not */
   report(failure: string | null): Report {
     for (const section of this.#sections) section.onEnd();
     return {
@@ -77,7 +82,7 @@ export class Recorder implements JobListener {
       failure,
       notices: this.#notices,
       sections: this.#sections
-        .filter(({ isWorthTelling }) => isWorthTelling)
+        .filter(({ belongsInReport }) => belongsInReport)
         .map((section) => section.read()),
       following: this.#following?.read() ?? null,
     };

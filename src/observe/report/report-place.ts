@@ -1,4 +1,4 @@
-/** Makes sure that a report can be written where it is wanted. */
+/** Checks before a run that its report can be written. */
 
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -6,7 +6,7 @@ import { UsageError } from '../../common/errors.ts';
 import { opening } from './page.ts';
 
 /**
- * At the end of a long run it would be too late; and a slip of the hand must not cost another file.
+ * At the end of a long run it would be too late. Refuses to overwrite a file that is not a report.
  * @throws UsageError
  */
 export async function requireReportPlace(path: string): Promise<void> {

@@ -1,27 +1,27 @@
-/** What a report tells: plain data, whatever became of the job. */
+/** The data of a report. */
 
-import type { Summary } from '../events.ts';
+import type { Summary } from '../summary.ts';
 import type { FollowingEvent } from '../follow-events.ts';
 import type { Measurement } from '../measurement.ts';
 
 export interface Report {
   readonly writtenAt: Date;
-  /** Why the job ended before its end; null when it came to its end. */
+  /** Why the job ended early; null if it did not. */
   readonly failure: string | null;
-  /** The last ones, when there were many. */
+  /** The latest notices, if there were many. */
   readonly notices: readonly string[];
   readonly sections: readonly Section[];
-  /** What was followed after the copy; null where nothing was. */
+  /** Following after the copy; null if there was none. */
   readonly following: FollowSection | null;
 }
 
-/** What was followed. */
+/** Data about following. */
 export interface FollowSection {
-  /** As it was told last. */
+  /** The last event. */
   readonly latest: FollowingEvent;
   readonly isCutOver: boolean;
   readonly endMs: number;
-  /** Everything with one number an interval. */
+  /** Each series has one number per interval. */
   readonly series: {
     readonly intervalMs: number;
     /** Documents merged. */
@@ -34,20 +34,20 @@ export interface FollowSection {
 /** One collection. */
 export interface Section {
   readonly source: string;
-  /** Null when it did not get as far as having a plan. */
+  /** Null if no plan was made. */
   readonly target: { readonly database: string; readonly table: string } | null;
-  /** Committed by this process and those before it: so far, or in all once there is an account. */
+  /** Documents committed so far, by this process and earlier ones. */
   readonly documents: number;
-  /** How many of them by those before it. */
+  /** How many of `documents` earlier processes have committed. */
   readonly committedBefore: number;
-  /** Of BSON, for `documents`. */
+  /** The BSON size of `documents`. */
   readonly bytes: number;
   readonly expectedDocuments: number;
-  /** The account; null when the collection was not copied to its end. */
+  /** Null if the collection was not copied completely. */
   readonly summary: Summary | null;
-  /** Why it was not; null as well when only the whole job has a reason. */
+  /** Why it was not; null also if the whole job failed. */
   readonly failure: string | null;
-  /** When each step ended, from the beginning; undefined for steps that were not reached. */
+  /** The end of each step, in milliseconds from the start; undefined for steps that did not end. */
   readonly planEndMs: number | undefined;
   readonly loadEndMs: number | undefined;
   readonly endMs: number;
@@ -59,7 +59,7 @@ export interface Section {
 /** Everything with one number an interval. */
 export interface Series {
   readonly intervalMs: number;
-  /** Documents and bytes of BSON committed, spread over the time that their worker was at them. */
+  /** Documents and bytes of BSON committed, spread over the time in which their worker worked on them. */
   readonly documents: readonly number[];
   readonly bytes: readonly number[];
   readonly inFlightBatches: readonly number[];
@@ -70,12 +70,12 @@ export interface Series {
 
 export interface WorkerSeries {
   readonly id: string;
-  /** From the beginning of the section: when it was ready for batches, and when it was gone (or the section ended). */
+  /** In milliseconds from the start of the section: when it became ready, and when it ended (or the section did). */
   readonly readyMs: number;
   readonly goneMs: number;
-  /** How much of the interval, in milliseconds. */
+  /** Milliseconds per interval. */
   readonly transcodeMs: readonly number[];
   readonly loadMs: readonly number[];
-  /** Null before the worker's first ack, and once it was gone. */
+  /** Null before the worker's first ack, and after its end. */
   readonly memoryBytes: readonly (number | null)[];
 }

@@ -1,7 +1,7 @@
 /**
- * The script of the page, as text: it shows the numbers at the moment that the reader points at, or chooses with a
- * slider. The page is complete without it. It stands in the page as it is here, which is why no compiler sees it; the
- * test runs it in a browser.
+ * The script of the report, as text. It shows the numbers at the time that the reader points at, or chooses with a slider.
+ * The page is complete without it. It is part of the page exactly as it is here, so it is not compiled; the test runs it in
+ * a browser.
  */
 
 export const script = `
@@ -33,7 +33,7 @@ for (const section of document.querySelectorAll('section[data-interval]')) {
       cursor.setAttribute('x2', x);
       cursor.setAttribute('visibility', 'visible');
       if (data === null) continue;
-      // Lines of one tone are told together, by the lowest and the highest.
+      // Lines of the same tone are shown as a range, from the lowest to the highest.
       const tones = new Map();
       for (const { name, tone, values } of data.lines) {
         const value = values[index];

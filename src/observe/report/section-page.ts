@@ -1,4 +1,4 @@
-/** The part of the page about one collection. */
+/** The section of the report about one collection. */
 
 import { findBottleneck } from '../bottleneck.ts';
 import {
@@ -37,7 +37,7 @@ export function drawSection(section: Section): Html {
   </section>`;
 }
 
-/** What became of one collection, or of all of them, in a word. */
+/** The state of one collection, or of all of them, as a word. */
 export interface State {
   readonly word: string;
   readonly isGood: boolean;
@@ -74,8 +74,9 @@ function drawFigures(section: Section): Html {
       ? [['Documents committed', formatCount(documents), `of about ${formatCount(expectedDocuments)}`]]
       : [
           ['Documents read', formatCount(summary.read)],
-          ['Rows copied', formatCount(summary.copied)],
+          ['Rows copied', formatCount(summary.rows)],
           ['Dead letters', formatCount(summary.deadLettered)],
+          ...(summary.dropped === 0 ? [] : [['Dropped', formatCount(summary.dropped)] as const]),
         ];
   const figures: readonly Figure[] = [
     ...counts,
@@ -99,7 +100,7 @@ export function drawFigureList(figures: readonly Figure[]): Html {
 
 export type Figure = readonly [name: string, value: string, note?: string];
 
-/** Rows of this process, and its time; as the summary on the terminal tells them. */
+/** The speed of this process, as in the summary on the terminal. */
 function measureSpeed({ summary, documents, committedBefore, endMs }: Section): { done: number; ms: number } {
   if (summary === null) return { done: documents - committedBefore, ms: endMs };
   const { copied, read, totalMs } = summary;
@@ -143,7 +144,7 @@ function describeWorkers({ measurement }: Section): string {
   return `${formatPlural(workers.length, 'worker')}, ${busy}; the primary waited ${formatDuration(readMs)} for the source, ${formatDuration(roomMs)} for a free worker`;
 }
 
-/** What the account says beyond its numbers. */
+/** Dead letters, and values in the overflow column. */
 function drawRemarks({ deadLetterReasons, extra }: NonNullable<Section['summary']>): Html {
   const remarks = [
     ...deadLetterReasons.map(({ reason, code, count, example }) => {
@@ -154,7 +155,7 @@ function drawRemarks({ deadLetterReasons, extra }: NonNullable<Section['summary'
     }),
   ];
   if (remarks.length === 0) return html``;
-  return html`<h3>Set aside</h3>
+  return html`<h3>Dead letters and overflow</h3>
     <ul>
       ${remarks.map((remark) => html`<li>${remark}</li>`)}
     </ul>`;

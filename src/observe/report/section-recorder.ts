@@ -1,6 +1,7 @@
-/** Records one run for the report: hears what the meter hears, and looks at levels from time to time. */
+/** Records one run for the report: observes its acks, and samples levels such as memory at intervals. */
 
-import type { ProgressEvent, StartedEvent, Summary } from '../events.ts';
+import type { ProgressEvent, StartedEvent } from '../events.ts';
+import type { Summary } from '../summary.ts';
 import type { ObservedRun, RunObserver } from '../listeners.ts';
 import { readProcessMemory } from '../../common/memory.ts';
 import type { Clock } from '../../common/clock.ts';
@@ -14,10 +15,10 @@ export class SectionRecorder implements RunObserver {
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #series: TimeSeries;
-  /** In the order in which they came up; from the beginning. */
+  /** In the order in which they started. */
   readonly #readyMs = new Map<string, number>();
   readonly #goneMs = new Map<string, number>();
-  #callOff: () => void = () => undefined;
+  #cancelSampling: () => void = () => undefined;
   #started: StartedEvent | undefined;
   #progress: ProgressEvent | undefined;
   #summary: Summary | undefined;
@@ -84,12 +85,12 @@ export class SectionRecorder implements RunObserver {
   }
 
   onEnd(): void {
-    this.#callOff();
+    this.#cancelSampling();
     this.#endMs ??= this.#elapsedMs();
   }
 
-  /** There was something to copy; what was said of the others stands in the notices. */
-  get isWorthTelling(): boolean {
+  /** Whether the section belongs into the report; for a collection with nothing to copy there is a notice. */
+  get belongsInReport(): boolean {
     return this.#started !== undefined || this.#failure !== null;
   }
 
@@ -138,7 +139,7 @@ export class SectionRecorder implements RunObserver {
     };
   }
 
-  /** Null before the worker's first ack, and once it was gone. */
+  /** Null before the worker's first ack, and after its end. */
   #readMemory(id: string): (number | null)[] {
     const goneMs = this.#goneMs.get(id) ?? Infinity;
     return this.#series.read(`memory ${id}`).map((memoryBytes, index) => {
@@ -147,14 +148,14 @@ export class SectionRecorder implements RunObserver {
     });
   }
 
-  /** Looks at what nobody tells, once in each interval of the series. */
+  /** Samples what has no events, once per interval. */
   #sample(): void {
     const nowMs = this.#clock.nowMs();
     const { batches, bytes } = this.#run.inFlight();
     this.#series.raise('batches in flight', nowMs, batches);
     this.#series.raise('bytes in flight', nowMs, bytes);
     this.#series.raise('memory', nowMs, readProcessMemory().memoryBytes);
-    this.#callOff = this.#clock.after(this.#series.intervalMs, () => {
+    this.#cancelSampling = this.#clock.after(this.#series.intervalMs, () => {
       this.#sample();
     });
   }

@@ -1,4 +1,4 @@
-/** Draws how something whole is shared out: a bar, and its legend with the numbers. */
+/** Draws the parts of a whole as a bar with a legend. */
 
 import { type Html, html } from './html.ts';
 import { round } from './time-frame.ts';
@@ -9,7 +9,7 @@ export interface Share {
   readonly kind: 'plan' | 'transcode' | 'ledger' | 'load' | 'commit' | 'hand-over' | 'idle';
   /** 0 to 1. */
   readonly share: number;
-  /** As people read it. */
+  /** Text for people. */
   readonly amount: string;
 }
 

@@ -1,4 +1,4 @@
-/** The style sheet of the page: light or dark as the reader's system is, and fit for printing. */
+/** The style sheet of the report: light or dark like the reader's system, and printable. */
 
 export const style = `
 :root {

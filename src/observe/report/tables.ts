@@ -1,4 +1,4 @@
-/** The tables beside the plots: the same numbers for those who do not see them, or want them exactly. */
+/** The tables below the plots, with the same numbers: exact, and for screen readers. */
 
 import { formatCount, formatDuration, formatMegabytes, formatPercent } from '../../common/format.ts';
 import { busyShare } from '../measurement.ts';
@@ -8,7 +8,7 @@ import { highest } from './plot.ts';
 import type { Section } from './report.ts';
 
 export function drawWorkers({ measurement, series }: Section): Html {
-  // In the order of the lanes; a worker that came up and never was ready has no lane.
+  // In the order of the lanes. A worker that was never ready has no lane.
   const numbers = new Map(series.workers.map(({ id }, index) => [id, index + 1]));
   const header = [
     'worker',
@@ -85,7 +85,7 @@ export function drawTable(header: readonly string[], rows: readonly (readonly st
   </div>`;
 }
 
-/** Two digits more than elsewhere: a step of a worker may be short. */
+/** With one digit more than elsewhere, because a step of a worker may be short. */
 function formatExactly(ms: number): string {
   return ms < 10_000 ? `${(ms / 1000).toFixed(2)} s` : formatDuration(ms);
 }

@@ -1,19 +1,19 @@
-/** What all drawings over time have in common: their frame, the axis below, the phases, and the reader's cursor. */
+/** The common parts of drawings over time: frame, time axis, phases, and cursor. */
 
 import { formatMoment, timeTicksWithin } from './axis.ts';
 import { type Html, html } from './html.ts';
 
-/** A part of the time with a name. */
+/** A named part of the time. */
 export interface Phase {
   readonly name: string;
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** Room around what is drawn, for labels. */
+/** Space for labels around a plot. */
 export const margin = { left: 52, right: 10, top: 20, bottom: 24 } as const;
 
-/** Widths are in units of the drawing; about as many pixels where two plots stand side by side. */
+/** Sizes are in units of the SVG, about one pixel each if two plots are side by side. */
 export interface Frame {
   readonly width: number;
   readonly height: number;
@@ -28,12 +28,12 @@ export function xOf(ms: number, frame: Pick<Frame, 'width' | 'endMs'>): number {
   return round(margin.left + (Math.min(ms, frame.endMs) / frame.endMs) * innerWidth(frame));
 }
 
-/** A tenth of a pixel is enough. */
+/** Rounds to a tenth of a pixel. */
 export function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** A line between each two, and their names where there is room for them. */
+/** A line between phases, and their names if there is room. */
 export function drawPhases(phases: readonly Phase[], frame: Frame): Html[] {
   return phases.map(({ name, fromMs, toMs }) => {
     const [from, to] = [xOf(fromMs, frame), xOf(toMs, frame)];
@@ -53,7 +53,7 @@ export function drawTimeAxis(frame: Frame): Html[] {
   });
 }
 
-/** The script moves it to the moment that the reader points at. */
+/** The script moves it to the time that the reader points at. */
 export function drawCursor({ height }: Frame): Html {
   return html`<line
     class="cursor"

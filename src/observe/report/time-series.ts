@@ -1,19 +1,19 @@
 /**
- * Amounts over time in bounded memory: when there are too many points, each two become one and the interval doubles.
- * Times are milliseconds of whichever clock the beginning is of.
+ * Amounts over time in bounded memory: if there are too many points, pairs are merged and the interval doubles. Times are in
+ * milliseconds, of the same clock as the start.
  */
 
-/** Enough for a plot as wide as a page; what is finer than a pixel nobody sees. */
+/** Enough for a plot of the width of a page: about a pixel each. */
 const defaultMaxPoints = 240;
-/** Short runs are over within a few seconds. */
+/** Fine enough for short runs, which take a few seconds. */
 const defaultIntervalMs = 50;
 
-/** Amounts of which the sum counts (documents), or levels of which the highest counts (memory). */
+/** Amounts, which are added up (documents), or levels, of which the highest counts (memory). */
 type Kind = 'sum' | 'peak';
 
 interface Track {
   readonly kind: Kind;
-  /** Undefined where nothing was told. */
+  /** Undefined for intervals without data. */
   values: (number | undefined)[];
 }
 
@@ -34,18 +34,18 @@ export class TimeSeries {
     return this.#intervalMs;
   }
 
-  /** How many intervals there are so far, the same for every track. */
+  /** The number of intervals so far, the same for every track. */
   get length(): number {
     return this.#length;
   }
 
-  /** Makes the series reach this moment. */
+  /** Extends the series to this time. */
   extend(atMs: number): void {
     while (this.#indexOf(atMs) >= this.#maxPoints) this.#halve();
     this.#length = Math.max(this.#length, this.#indexOf(atMs) + 1);
   }
 
-  /** An amount that came about evenly over the span. */
+  /** Adds an amount, spread evenly over the span. */
   add(name: string, fromMs: number, toMs: number, amount: number): void {
     this.extend(toMs);
     const { values } = this.#track(name, 'sum');
@@ -58,7 +58,7 @@ export class TimeSeries {
     }
   }
 
-  /** A level at a moment. */
+  /** Records a level at one moment. */
   raise(name: string, atMs: number, level: number): void {
     this.extend(atMs);
     const { values } = this.#track(name, 'peak');
@@ -66,7 +66,7 @@ export class TimeSeries {
     values[index] = Math.max(values[index] ?? level, level);
   }
 
-  /** One number an interval: sums with 0, and levels with the one before, where nothing was told. */
+  /** One number per interval. Without data, a sum is 0, and a level that of the interval before. */
   read(name: string): number[] {
     const track = this.#tracks.get(name);
     let before = 0;
@@ -85,7 +85,7 @@ export class TimeSeries {
     return track;
   }
 
-  /** What is told of the time before the beginning counts at the beginning. */
+  /** Times before the start count as the start. */
   #indexOf(atMs: number): number {
     return Math.max(0, Math.floor((atMs - this.#startMs) / this.#intervalMs));
   }

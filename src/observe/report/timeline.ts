@@ -1,4 +1,4 @@
-/** Draws what each worker was doing over time as SVG: a lane for each, filled by how much of an interval it worked. */
+/** Draws the work of each worker over time as SVG: a lane for each, as high as the share of the interval that it worked. */
 
 import { type Html, html } from './html.ts';
 import { plotSize } from './plot.ts';
@@ -19,7 +19,7 @@ import {
 const width = 2 * plotSize.width + 20;
 const lane = { height: 18, gap: 5 } as const;
 
-/** More lanes than this would only be stripes. */
+/** With more lanes, they would be too thin. */
 export const maxLanes = 48;
 
 const legend = [
@@ -63,7 +63,7 @@ function stepPath(shares: readonly number[], intervalMs: number, bottom: number,
   for (const [index, share] of shares.entries()) {
     if (share <= 0) continue;
     const [from, to] = [xOf(index * intervalMs, frame), xOf((index + 1) * intervalMs, frame)];
-    // The clocks of two processes agree but for microseconds, which must not draw beyond the lane.
+    // Clocks of two processes differ by microseconds; the share must not exceed the lane.
     path += `M${from} ${bottom}V${round(bottom - Math.min(1, share) * lane.height)}H${to}V${bottom}Z`;
   }
   return path;

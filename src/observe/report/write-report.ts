@@ -1,14 +1,14 @@
-/** Writes the report of a job, whichever way it ends. */
+/** Writes the report of a job, also if the job fails. */
 
 import { writeFile } from 'node:fs/promises';
 import { MigrationError } from '../../common/errors.ts';
-import type { Outcome } from '../events.ts';
+import type { Outcome } from '../outcome.ts';
 import { redact } from '../../common/redact.ts';
 import { writePage } from './page.ts';
 import { describeFailure, Recorder } from './recorder.ts';
 
 /**
- * Has `copy` recorded. A report that cannot be written is told, and changes nothing about the outcome: the data is more.
+ * Records `copy`. If the report cannot be written, a message says so; the outcome stays the same.
  * @throws what `copy` throws
  */
 export async function withReport(
@@ -36,7 +36,7 @@ export async function withReport(
   return outcome;
 }
 
-/** Why a job ended early. @param error what it has thrown */
+/** Describes why a job ended early. @param error what it has thrown */
 export function describeEnd(error: unknown): string {
   return error instanceof MigrationError ? describeFailure(error) : redact(String(error));
 }

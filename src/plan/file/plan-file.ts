@@ -1,6 +1,7 @@
-/** The plan as a file that people read and change: its shape, its published schema, and how it is read. */
+/** Reads and checks a plan file. */
 
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { UsageError } from '../../common/errors.ts';
@@ -23,7 +24,8 @@ export async function readPlanFile(file: string): Promise<PlanFile> {
     });
   }
   // Some editors on Windows begin a file with a byte order mark.
-  return checkPlanFile(parseJson(text.replace(/^\ufeff/, ''), `the plan ${file}`), file);
+  const plan = checkPlanFile(parseJson(text.replace(/^\ufeff/, ''), `the plan ${file}`), file);
+  return plan.transform === undefined ? plan : { ...plan, transform: resolve(dirname(file), plan.transform) };
 }
 
 /**
@@ -44,7 +46,7 @@ export function checkPlanFile(value: unknown, file: string): PlanFile {
   });
 }
 
-/** So many mistakes at once are a help, and more are not. */
+/** More mistakes at once would not help. */
 const maxShown = 3;
 
 /** `columns[3].type` */

@@ -1,5 +1,6 @@
-/** Writes a plan as the text of a plan file: the same text for the same plan, an entry to a line, what was seen beside it. */
+/** Writes a plan as the text of a plan file: one entry per line, with its statistics. Equal plans give equal texts. */
 
+import { relative } from 'node:path';
 import { formatCount } from '../../common/format.ts';
 import type { Sample } from '../../source/source.ts';
 import { writePath, type WrittenPath } from './field-path.ts';
@@ -11,17 +12,19 @@ import { describeSeen } from '../infer/seen.ts';
 import type { PlanFile, PlanFileColumn, PlanFileNested } from './plan-schema.ts';
 
 export interface PlanTextOptions extends Pick<InferOptions, 'objectId'> {
-  /** Where an editor finds the schema. */
+  /** The path of the JSON schema, for editors. */
   readonly schemaReference: string;
-  /** About how many documents the sample was taken from. */
+  /** The folder of the plan file, to which the path of a transform is relative. */
+  readonly folder: string;
+  /** The estimated number of documents in the collection. */
   readonly total: number;
 }
 
-/** More nested fields are a list that nobody reads. */
+/** Nobody reads a longer list. */
 const maxNested = 200;
 
 export function writePlanFile(made: InferredPlan, options: PlanTextOptions): PlanFile {
-  const { plan, inference, sample } = made;
+  const { plan, inference, sample, part } = made;
   const { documents, fields, nested } = inference.stats;
   const describe = (stats: FieldStats | undefined): string | undefined =>
     stats && documents > 0 ? describeSeen(stats, documents) : undefined;
@@ -31,6 +34,10 @@ export function writePlanFile(made: InferredPlan, options: PlanTextOptions): Pla
     seen: describe(stats),
   });
   const shown = new Set([...nested].sort((a, b) => b.count - a.count).slice(0, maxNested));
+  const describeInside = (): Pick<PlanFile, 'flatten' | 'children' | 'nested'> =>
+    part === undefined
+      ? { nested: nested.filter((stats) => shown.has(stats)).map(toNested) }
+      : { flatten: part.flatten.map(toWritten), children: part.children };
   return {
     $schema: options.schemaReference,
     collection: plan.collection,
@@ -39,12 +46,18 @@ export function writePlanFile(made: InferredPlan, options: PlanTextOptions): Pla
     table: plan.table,
     jsonStyle: plan.jsonStyle,
     nul: plan.nul,
-    columns: plan.columns.map((column) => toEntry(column, describe(fields.get(column.field)))),
+    objectIdCollation: plan.objectIdCollation,
+    columns:
+      part?.columns ?? plan.columns.map((column) => toEntry(column, describe(fields.get(column.field)))),
+    ...(plan.transform === undefined ? {} : { transform: seenFrom(options.folder, plan.transform.file) }),
     extraColumn: plan.extraColumn ?? undefined,
-    ...(plan.keepsWhole === true
-      ? { keepsWhole: true }
-      : { drop: [], nested: nested.filter((stats) => shown.has(stats)).map(toNested) }),
+    ...(plan.keepsWhole === true ? { keepsWhole: true } : { drop: [], ...describeInside() }),
   };
+}
+
+function seenFrom(folder: string, file: string): string {
+  const path = relative(folder, file).replaceAll('\\', '/');
+  return path.startsWith('.') ? path : `./${path}`;
 }
 
 const methods: Readonly<Record<Sample['method'], string>> = {
@@ -72,7 +85,7 @@ function toWritten(names: readonly string[]): string | string[] {
   return typeof path === 'string' ? path : [...path];
 }
 
-/** JSON with each entry of a list on a line of its own. */
+/** JSON with one line for each entry of a list. */
 export function formatPlanFile(file: PlanFile): string {
   const members = Object.entries(file)
     .filter(([, value]) => value !== undefined)
@@ -80,16 +93,26 @@ export function formatPlanFile(file: PlanFile): string {
   return `{\n${members.join(',\n')}\n}\n`;
 }
 
-function formatMember(value: unknown): string {
+function formatMember(value: unknown, indent = '  '): string {
   if (!Array.isArray(value) || value.length === 0) return JSON.stringify(value);
-  return `[\n${value.map((entry) => `    ${formatEntry(entry)}`).join(',\n')}\n  ]`;
+  const entries = value.map((entry) => `${indent}  ${formatEntry(entry, `${indent}  `)}`);
+  return `[\n${entries.join(',\n')}\n${indent}]`;
 }
 
-/** With spaces, as people write it. */
-function formatEntry(entry: unknown): string {
+/** With spaces, for people. An entry with nested entries takes a line for each member. */
+function formatEntry(entry: unknown, indent: string): string {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return JSON.stringify(entry);
-  const members = Object.entries(entry)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`);
-  return `{ ${members.join(', ')} }`;
+  const members = Object.entries(entry).filter(([, value]) => value !== undefined);
+  if (members.some(([, value]) => isListOfEntries(value))) {
+    const lines = members.map(([key, value]) => {
+      const shown = isListOfEntries(value) ? formatMember(value, `${indent}  `) : JSON.stringify(value);
+      return `${indent}  ${JSON.stringify(key)}: ${shown}`;
+    });
+    return `{\n${lines.join(',\n')}\n${indent}}`;
+  }
+  return `{ ${members.map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(', ')} }`;
+}
+
+function isListOfEntries(value: unknown): boolean {
+  return Array.isArray(value) && value.some((entry) => typeof entry === 'object' && !Array.isArray(entry));
 }

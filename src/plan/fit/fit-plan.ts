@@ -1,29 +1,25 @@
-/** Fits a plan to a table that already exists: what goes to which column follows the table and not the sample. */
+/** Fits a plan to an existing table: the table decides about columns and types, not the sample. */
 
 import { formatCount } from '../../common/format.ts';
-import {
-  type ColumnTarget,
-  type ExistingTable,
-  planTypesOf,
-  type TableColumn,
-  type ValueKind,
-} from '../../transcode/column-target.ts';
+import type { ColumnTarget, ExistingTable, TableColumn } from '../../transcode/column-target.ts';
 import type { SampleStats } from '../infer/field-stats.ts';
-import { defaultExtraColumn } from '../file/plan-checks.ts';
+import { defaultExtraColumn } from '../file/default-columns.ts';
 import type { Plan, PlanColumn } from '../../transcode/plan.ts';
-import { columnTypes } from '../../transcode/column-types.ts';
+import type { ValueKind } from '../../transcode/column-types/names.ts';
+import { sqlTypeOf } from '../../transcode/column-types/of-column.ts';
+import { valueKinds } from '../../transcode/column-types/registry.ts';
 
 export interface FittedPlan {
   readonly plan: Plan;
-  /** Why the table cannot take the documents; it can when there is none. */
+  /** Why the documents do not fit the table; empty if they do. */
   readonly mistakes: readonly string[];
-  /** What a person should know. */
+  /** Information for people. */
   readonly notices: readonly string[];
 }
 
 /**
- * @param isInferred the plan is a guess: columns that are not in the table are taken out, and those that it does not have
- *   are added. A plan that a person wrote is followed, or refused.
+ * @param isInferred for an inferred plan, columns are removed and added to match the table. A plan of the user is used as it
+ *   is, or refused.
  */
 export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): FittedPlan {
   const byName = new Map(table.columns.map((column) => [column.column, column]));
@@ -40,6 +36,14 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
     if (isInferred) notices.push(...describeSurprise(planned, found.target));
     columns.push(isOwnType(planned, found, table) ? planned : follow(planned, found.target));
   }
+  for (const { column, type } of plan.generated ?? []) {
+    const found = byName.get(column);
+    if (found?.isGenerated !== true) {
+      mistakes.push(
+        `"${column}" (${type}, GENERATED ALWAYS) is ${found === undefined ? 'missing' : 'not generated'}`,
+      );
+    }
+  }
   const named = new Set([...columns.map(({ column }) => column), extra.column]);
   const unnamed = table.columns.filter(({ column, isGenerated }) => !named.has(column) && !isGenerated);
   const filled = unnamed.filter(({ hasDefault }) => hasDefault).map(({ column }) => `"${column}"`);
@@ -55,17 +59,18 @@ export function fitPlan(plan: Plan, table: ExistingTable, isInferred: boolean): 
   return { plan: { ...plan, columns, extraColumn: extra.column }, mistakes, notices };
 }
 
-/** Top-level fields that would have no place: neither a column nor the extra column, and are not dropped either. */
+/** Top-level fields that have no column, if there is no overflow column and they are not dropped. */
 export function findUnmappedFields(plan: Plan, { fields }: SampleStats): string[] {
   if (plan.extraColumn !== null) return [];
   const housed = new Set(plan.dropped);
   for (const { field, path = [] } of [...plan.columns, ...(plan.children ?? [])]) {
     if (path.length === 0) housed.add(field);
   }
+  for (const [field = '', ...path] of plan.flattened ?? []) if (path.length === 0) housed.add(field);
   return [...fields.keys()].filter((field) => !housed.has(field));
 }
 
-/** More are a list that nobody reads. */
+/** Nobody reads a longer list. */
 const maxNames = 10;
 
 export function listFields(fields: readonly string[]): string {
@@ -74,7 +79,7 @@ export function listFields(fields: readonly string[]): string {
   return shown.join(', ') + (more > 0 ? ` and ${formatCount(more)} more` : '');
 }
 
-/** A table may do without one, unless the plan depends on it. */
+/** An existing table may have no overflow column, unless the plan needs it. */
 function findExtraColumn(
   { extraColumn, keepsWhole }: Plan,
   found: TableColumn | undefined,
@@ -87,38 +92,43 @@ function findExtraColumn(
   if (found === undefined) {
     return { column: null, mistakes: isDemanded ? [`${name} (jsonb) is missing`] : [] };
   }
-  // A column of that name that takes a field of that name is like any other.
+  // A column of another type with this name is an ordinary column.
   return { column: null, mistakes: isDemanded ? [`${name} is ${found.typeName}, not jsonb`] : [] };
 }
 
 function describeMisfit(
-  { type }: PlanColumn,
+  planned: PlanColumn,
   found: TableColumn | undefined,
   isInferred: boolean,
 ): string | null {
-  if (found === undefined) return `(${columnTypes[type]}) is missing`;
+  if (found === undefined) return `(${sqlTypeOf(planned)}) is missing`;
   if (found.isGenerated) return 'is GENERATED ALWAYS, and takes no values';
   if (found.target === null) return `is ${found.typeName}, which changes values without saying so`;
-  if (isInferred || planTypesOf(found.target.kind).includes(type)) return null;
+  if (isInferred || agrees(planned, found.target)) return null;
+  const type = `${planned.type}${planned.isArray === true ? '[]' : ''}`;
   return `is ${found.typeName}, which has no values of the type ${type}`;
 }
 
-/** A sample of several types says `json`, and nothing about which. */
-function describeSurprise({ field, type }: PlanColumn, { kind, name }: ColumnTarget): string[] {
-  const types = planTypesOf(kind);
+function agrees({ type, isArray }: PlanColumn, { kind, element }: ColumnTarget): boolean {
+  const taken = isArray === true ? element?.kind : kind;
+  return taken !== undefined && valueKinds[taken].planTypes.includes(type);
+}
+
+/** `json` in the sample may mean several types, so it is no surprise. */
+function describeSurprise(planned: PlanColumn, target: ColumnTarget): string[] {
+  const { field, type, isArray } = planned;
+  const { kind, name } = target;
+  if (isArray === true && agrees(planned, target)) return [];
+  const types = valueKinds[kind].planTypes;
   if (type === 'json' || types[0] === 'json' || types.includes(type)) return [];
   return [
     `the field ${JSON.stringify(field)} is of the type ${type} in the sample, and its column is ${name}`,
   ];
 }
 
-/** The column is as this tool itself makes it, so that nothing more needs to be known of it. */
-function isOwnType(
-  { type, target }: PlanColumn,
-  { typeName }: TableColumn,
-  { isOwn }: ExistingTable,
-): boolean {
-  return isOwn && target === undefined && columnTypes[type] === typeName;
+/** The column is as this tool creates it, so no target type is needed. */
+function isOwnType(planned: PlanColumn, { typeName }: TableColumn, { isOwn }: ExistingTable): boolean {
+  return isOwn && planned.target === undefined && sqlTypeOf(planned) === typeName;
 }
 
 function follow(planned: PlanColumn, target: ColumnTarget): PlanColumn {
@@ -126,10 +136,10 @@ function follow(planned: PlanColumn, target: ColumnTarget): PlanColumn {
 }
 
 function createColumn(name: string, target: ColumnTarget): PlanColumn {
-  return { field: name, column: name, type: planTypesOf(target.kind)[0], target };
+  return { field: name, column: name, type: valueKinds[target.kind].planTypes[0], target };
 }
 
 function chooseType(planned: PlanColumn['type'], kind: ValueKind): PlanColumn['type'] {
-  const types = planTypesOf(kind);
+  const types = valueKinds[kind].planTypes;
   return types.includes(planned) ? planned : types[0];
 }

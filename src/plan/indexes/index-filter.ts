@@ -1,20 +1,22 @@
-/** Says an index's partialFilterExpression in SQL, where Postgres has the like. */
+/** Translates an index's partialFilterExpression to SQL, if Postgres has an equivalent. */
 
 import { EJSON } from 'bson';
 import pg from 'pg';
 import { findColumn } from '../find-column.ts';
 import type { Plan, PlanColumn } from '../../transcode/plan.ts';
 import { writeConstant } from './sql-constant.ts';
-import type { ColumnType } from '../../transcode/column-types.ts';
+import { bsonTypes, rankOf } from '../../bson/types.ts';
+import type { ColumnType } from '../../transcode/column-types/names.ts';
+import { columnTypes } from '../../transcode/column-types/registry.ts';
 
 export type Filter = Readonly<Record<string, unknown>>;
 
-/** There is no like of it; the message completes "not carried over: …". */
+/** There is no equivalent; the message completes "not carried over: …". */
 export class Untranslatable extends Error {}
 
 export interface Condition {
   readonly sql: string;
-  /** Those that it looks at. */
+  /** The columns in the condition. */
   readonly columns: readonly PlanColumn[];
 }
 
@@ -29,12 +31,19 @@ export function translateFilter(filter: Filter, plan: Plan): Condition {
         }
         const column = findColumn(plan, name);
         if (column === undefined) throw refuse(`is on ${quoteText(name)}, which has no column of its own`);
+        if (column.isArray === true) throw refuse(`is on ${quoteText(name)}, which is an array`);
+        if (isChanged(column, plan)) throw refuse(`is on ${quoteText(name)}, whose values the plan changes`);
         columns.push(column);
         return join(translateField(value, column), 'AND');
       }),
       'AND',
     );
   return { sql: translateAll(filter), columns };
+}
+
+function isChanged({ field, path: inside = [] }: PlanColumn, { changes = [] }: Plan): boolean {
+  const place = JSON.stringify([field, ...inside]);
+  return changes.some(({ path, arrays }) => arrays === undefined && JSON.stringify(path) === place);
 }
 
 function translateField(value: unknown, column: PlanColumn): string[] {
@@ -68,7 +77,7 @@ export function isNotNull({ column }: PlanColumn): string {
   return `${pg.escapeIdentifier(column)} IS NOT NULL`;
 }
 
-/** In MongoDB a missing field equals null, too. */
+/** In MongoDB, a missing field also equals null. */
 function equals(value: unknown, column: PlanColumn): string {
   const name = pg.escapeIdentifier(column.column);
   return value === null ? `${name} IS NULL` : `${name} = ${requireConstant(value, column)}`;
@@ -84,7 +93,7 @@ function isIn(values: unknown, column: PlanColumn): string {
       );
 }
 
-/** MongoDB compares text by its bytes, and nothing is greater or less than NaN. */
+/** MongoDB compares text by bytes, and NaN is neither less nor greater than anything. */
 function compare(operator: string, value: unknown, column: PlanColumn): string {
   const constant = requireConstant(value, column);
   if (constant.startsWith("'NaN'") || column.type === 'binary') {
@@ -94,26 +103,17 @@ function compare(operator: string, value: unknown, column: PlanColumn): string {
   return `${pg.escapeIdentifier(column.column)} ${operator} ${constant}${collation}`;
 }
 
-/** The names and numbers of `$type` whose values stand in a column; those of other types are elsewhere. */
-const bsonTypesOf: Readonly<Record<ColumnType, readonly (string | number)[]>> = {
-  objectId: ['objectId', 7],
-  objectIdBytes: ['objectId', 7],
-  string: ['string', 2],
-  symbol: ['symbol', 14],
-  int32: ['number', 'int', 16],
-  int64: ['number', 'long', 18],
-  double: ['number', 'double', 1],
-  decimal: ['number', 'decimal', 19],
-  boolean: ['bool', 8],
-  date: ['date', 9],
-  uuid: ['binData', 5],
-  binary: ['binData', 5],
-  json: [],
-};
+/** The names and numbers of `$type` for the values of a column; other values are not in the column. */
+function listTypesOf(type: ColumnType): readonly (string | number)[] {
+  const { bsonType } = columnTypes[type];
+  if (bsonType === null) return [];
+  const isNumber = rankOf(bsonTypes[bsonType]) === rankOf(bsonTypes.double);
+  return [bsonType, bsonTypes[bsonType], ...(isNumber ? ['number'] : [])];
+}
 
 function hasType(operand: unknown, column: PlanColumn): string {
   const wanted = Array.isArray(operand) ? (operand as unknown[]) : [operand];
-  const own = bsonTypesOf[column.type];
+  const own = listTypesOf(column.type);
   const isOwn = wanted.every((type) => own.includes(typeof type === 'string' ? type : Number(String(type))));
   if (!isOwn || wanted.length === 0) {
     throw refuse(`asks for values of ${quoteText(column.column)} that are of another type than the column`);
@@ -142,7 +142,7 @@ function isPlainObject(value: unknown): value is Filter {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-/** One condition as it is, several in parentheses, none as what is always true. */
+/** Joins conditions, in parentheses if there are several; none is `true`. */
 function join(conditions: readonly string[], operator: 'AND' | 'OR'): string {
   const [first] = conditions;
   if (first === undefined) return 'true';

@@ -1,8 +1,8 @@
-/** Translates a collection's indexes into those of its table, or says of each why Postgres has not the like. */
+/** Translates a collection's indexes to Postgres, or says why there is no equivalent. */
 
 import pg from 'pg';
 import type { IndexKey, IndexSpec } from '../../source/index-spec.ts';
-import { findColumn, findJsonColumn } from '../find-column.ts';
+import { findColumn, findJsonColumn, findTableOf, type TableOfPath } from '../find-column.ts';
 import { isNotNull, translateFilter, Untranslatable, type Condition } from './index-filter.ts';
 import { uniqueName } from '../../common/identifiers.ts';
 import { isIdColumn, type Plan, type PlanColumn } from '../../transcode/plan.ts';
@@ -18,14 +18,16 @@ export interface IndexPlan {
 }
 
 export interface PlannedIndex {
-  /** MongoDB's name of it. */
+  /** Its name in MongoDB. */
   readonly index: string;
-  /** In Postgres, where nothing else has the name. */
+  /** The main table, or the child table with the values. */
+  readonly table: Pick<Plan, 'schema' | 'table'>;
+  /** Its name in Postgres, if the name is free. */
   readonly name: string;
   readonly isUnique: boolean;
-  /** What it is on: table, columns, conditions; the end of its statement. */
+  /** The end of its statement: table, columns and condition. */
   readonly definition: string;
-  /** How it differs from what it was in MongoDB. */
+  /** Differences from the index in MongoDB. */
   readonly notices: readonly string[];
 }
 
@@ -36,15 +38,22 @@ export interface LeftIndex {
   readonly reason: string;
 }
 
-/** @param serverVersion the major version of Postgres */
-export function planIndexes(specs: readonly IndexSpec[], plan: Plan, serverVersion: number): IndexPlan {
+/** What decides which indexes there can be, beside the plan. */
+export interface IndexTarget {
+  /** The major version of Postgres. */
+  readonly version: number;
+  /** On several nodes, by the column of `_id`. */
+  readonly isDistributed?: boolean;
+}
+
+export function planIndexes(specs: readonly IndexSpec[], plan: Plan, target: IndexTarget): IndexPlan {
   const planned = new Map<string, PlannedIndex>();
   const left: LeftIndex[] = [];
   const names = new Set<string>();
   for (const spec of specs) {
     if (isIdIndex(spec)) continue;
     try {
-      const index = translateIndex(spec, plan, serverVersion);
+      const index = translateIndex(spec, plan, target);
       const statement = createIndexStatement(index, '');
       const same = planned.get(statement);
       if (same !== undefined) throw new Untranslatable(`in Postgres it would be the same as ${same.name}`);
@@ -57,39 +66,63 @@ export function planIndexes(specs: readonly IndexSpec[], plan: Plan, serverVersi
   return { planned: [...planned.values()], left };
 }
 
-/** @param name another than the planned one, where that is taken */
+/** @param name may differ from the planned one if that is taken */
 export function createIndexStatement({ isUnique, definition }: PlannedIndex, name: string): string {
   return `CREATE ${isUnique ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${quote(name)} ON ${definition}`;
 }
 
-/** The primary key has taken its place. */
+/** The index on `_id`, which the primary key replaces. */
 function isIdIndex({ key }: IndexSpec): boolean {
   return key.length === 1 && key[0]?.path === '_id' && key[0].kind === 1;
 }
 
-function translateIndex(spec: IndexSpec, plan: Plan, serverVersion: number): PlannedIndex {
+function translateIndex(
+  spec: IndexSpec,
+  plan: Plan,
+  { version: serverVersion, isDistributed }: IndexTarget,
+): PlannedIndex {
   const { name, key, isUnique, expireAfterSeconds } = spec;
   for (const { path, kind } of key) requireKind(path, kind, plan);
-  const columns = key.map(({ path }) => requireColumn(path, plan));
-  if (columns.length === 1 && columns.every(isIdColumn)) {
+  const found = key.map(({ path }) => findTableOf(plan, path));
+  const [table = plan, ...others] = new Set(found.map((part) => part.table));
+  if (others.length > 0) {
+    const names = [table, ...others].map((part) => JSON.stringify(part.table)).join(', ');
+    throw new Untranslatable(`its fields are in several tables: ${names}`);
+  }
+  if (table !== plan) requireForRows(spec, table);
+  const columns = found.map((part, index) =>
+    table === plan ? requireColumn(part.path, plan) : requireChildColumn(part, key[index]?.path ?? ''),
+  );
+  if (table === plan && columns.length === 1 && columns.every(isIdColumn)) {
     throw new Untranslatable('the primary key serves it');
+  }
+  if (isUnique && plan.partitions !== undefined && !columns.some(isIdColumn)) {
+    throw new Untranslatable('a unique index of a table in partitions has to have _id');
+  }
+  if (isDistributed && isUnique && !columns.some(isIdColumn)) {
+    throw new Untranslatable(
+      'its table is distributed by _id, and no node knows the values that others have: Citus has only unique indexes with that column',
+    );
   }
   const condition = translateCondition(spec, columns, plan);
   requireCollation(spec, [...columns, ...(condition?.columns ?? [])]);
   const areNullsIn = columns.some(isNullable) && !(spec.isSparse && columns.length === 1);
   const hasNullsNotDistinct = serverVersion >= nullsNotDistinctSince;
 
+  const isGin = columns.some(({ isArray }) => isArray === true);
+  if (isGin) requireForArray(spec, columns, table);
   const terms = columns.map(
-    ({ column }, index) => `${quote(column)}${key[index]?.kind === -1 ? ' DESC' : ''}`,
+    ({ column }, index) => `${quote(column)}${key[index]?.kind === -1 && !isGin ? ' DESC' : ''}`,
   );
   const nulls = isUnique && areNullsIn && hasNullsNotDistinct ? ' NULLS NOT DISTINCT' : '';
   const where = condition === null ? '' : ` WHERE ${condition.sql}`;
   return {
     index: name,
-    // U+0000 ends a statement.
+    table: { schema: table.schema, table: table.table },
+    // U+0000 would end the statement.
     name: `${plan.table}_${name}`.replaceAll('\0', ''),
     isUnique,
-    definition: `${quote(plan.schema)}.${quote(plan.table)} (${terms.join(', ')})${nulls}${where}`,
+    definition: `${quote(table.schema)}.${quote(table.table)}${isGin ? ' USING gin' : ''} (${terms.join(', ')})${nulls}${where}`,
     notices: [
       ...(isUnique && areNullsIn && !hasNullsNotDistinct
         ? [`PostgreSQL ${serverVersion} lets any number of rows be without a value, MongoDB only one`]
@@ -97,6 +130,41 @@ function translateIndex(spec: IndexSpec, plan: Plan, serverVersion: number): Pla
       ...(expireAfterSeconds === null ? [] : [describeExpiry(key, expireAfterSeconds)]),
     ],
   };
+}
+
+/** In MongoDB, a document has an index entry for each element of an array, like the rows of a child table. */
+function requireForRows({ isUnique, partialFilter }: IndexSpec, { table }: Plan): void {
+  const where = `its values are in the child table ${JSON.stringify(table)}`;
+  if (isUnique) {
+    throw new Untranslatable(`${where}, where one document may have the same value more than once`);
+  }
+  if (partialFilter !== null) throw new Untranslatable(`${where}, and its filter is about documents`);
+}
+
+/** @param whole the path from the document */
+function requireChildColumn({ table, path, keyLength }: TableOfPath, whole: string): PlanColumn {
+  const columns = table.columns.slice(keyLength);
+  const column =
+    path === ''
+      ? columns.find(({ isElement }) => isElement === true)
+      : findColumn({ ...table, columns }, path);
+  if (column !== undefined && column.type !== 'json') return column;
+  throw new Untranslatable(
+    `the child table ${JSON.stringify(table.table)} has no column for the values of ${JSON.stringify(whole)}`,
+  );
+}
+
+/** Only a GIN index has an entry for each element of an array. */
+function requireForArray({ isUnique }: IndexSpec, columns: readonly PlanColumn[], table: Plan): void {
+  const arrays = columns.filter(({ isArray }) => isArray === true).map(({ column }) => column);
+  const names = arrays.map((column) => JSON.stringify(column)).join(', ');
+  if (isUnique) {
+    throw new Untranslatable(`${names} is an array, and Postgres has no unique index of elements`);
+  }
+  if (columns.length === 1) return;
+  throw new Untranslatable(
+    `${names} is an array: create ${describeGin(arrays[0] ?? '', table)}, and an index on the other columns`,
+  );
 }
 
 function requireKind(path: string, kind: IndexKey['kind'], plan: Plan): void {
@@ -123,7 +191,7 @@ const otherKinds = new Map([
 
 function requireColumn(path: string, plan: Plan): PlanColumn {
   const column = findColumn(plan, path);
-  // The values of _id are never arrays, so that an index on all of its jsonb means the same.
+  // An _id is never an array, so an index on its jsonb is equivalent.
   if (column !== undefined && (column.type !== 'json' || path === '_id')) return column;
   const name = JSON.stringify(path);
   const [field = ''] = path.split('.');
@@ -140,7 +208,7 @@ function describeGin(column: string, plan: Plan): string {
   return `a GIN index (CREATE INDEX ON ${quote(plan.schema)}.${quote(plan.table)} USING gin (${quote(column)}))`;
 }
 
-/** A sparse index has the documents with at least one of its fields. */
+/** A sparse index contains the documents with at least one of its fields. */
 function translateCondition(spec: IndexSpec, columns: readonly PlanColumn[], plan: Plan): Condition | null {
   if (spec.doubledName !== undefined) {
     throw new Untranslatable(`its filter has the name ${JSON.stringify(spec.doubledName)} twice`);
@@ -150,7 +218,7 @@ function translateCondition(spec: IndexSpec, columns: readonly PlanColumn[], pla
   return { sql: columns.map(isNotNull).join(' OR '), columns };
 }
 
-/** Other columns than those of text are compared in one way only. */
+/** Only text depends on a collation. */
 function requireCollation({ locale }: IndexSpec, columns: readonly PlanColumn[]): void {
   if (locale === null || !columns.some(({ type }) => ['string', 'symbol', 'json'].includes(type))) return;
   throw new Untranslatable(

@@ -1,20 +1,21 @@
-/** Writes BSON values as constants in SQL, of the type of the column that they are compared with. */
+/** Writes BSON values as SQL constants, in the type of the column to compare with. */
 
 import { Binary, BSONSymbol, Decimal128, Double, Int32, Long, ObjectId } from 'bson';
 import pg from 'pg';
 import type { PlanColumn } from '../../transcode/plan.ts';
-import { columnTypes, type ColumnType } from '../../transcode/column-types.ts';
+import type { ColumnType } from '../../transcode/column-types/names.ts';
+import { columnTypes } from '../../transcode/column-types/registry.ts';
 
-/** @returns null when the value is not exactly one of the column's type */
+/** @returns null if the column cannot have exactly this value */
 export function writeConstant(value: unknown, column: PlanColumn): string | null {
   if (column.type === 'json') return null;
   const text = writers[column.type](value, column);
-  return text === null ? null : `${pg.escapeLiteral(text)}::${columnTypes[column.type]}`;
+  return text === null ? null : `${pg.escapeLiteral(text)}::${columnTypes[column.type].sql}`;
 }
 
 type Writer = (value: unknown, column: PlanColumn) => string | null;
 
-/** By column type; there is no comparing with jsonb. */
+/** By column type; values in jsonb are not compared. */
 const writers: Readonly<Record<Exclude<ColumnType, 'json'>, Writer>> = {
   objectId: (value) => (value instanceof ObjectId ? value.toHexString() : null),
   objectIdBytes: (value) => (value instanceof ObjectId ? `\\x${value.toHexString()}` : null),
@@ -31,7 +32,7 @@ const writers: Readonly<Record<Exclude<ColumnType, 'json'>, Writer>> = {
     value instanceof Binary && value.sub_type === subtype ? `\\x${hexOf(value)}` : null,
 };
 
-/** MongoDB takes a symbol and a string for equal. */
+/** For MongoDB, a symbol equals the same string. */
 function writeString(value: unknown): string | null {
   const text = value instanceof BSONSymbol ? value.valueOf() : value;
   return typeof text === 'string' && !text.includes('\0') ? text : null;
@@ -49,13 +50,13 @@ function writeNumber(value: unknown): string | null {
 
 function writeWhole(value: unknown, bits: number): string | null {
   const text = writeNumber(value);
-  // As an exponent it is beyond both types, or a fraction.
+  // A text with an exponent is too large for both types, or a fraction.
   if (text === null || !/^-?\d+$/.test(text)) return null;
   const whole = BigInt(text);
   return BigInt.asIntN(bits, whole) === whole ? String(whole) : null;
 }
 
-/** A long or a decimal that a double cannot have would be another number. */
+/** Null for a long or a decimal that a double cannot represent exactly. */
 function writeDouble(value: unknown): string | null {
   const text = writeNumber(value);
   const isDouble = value instanceof Int32 || value instanceof Double || typeof value === 'number';
@@ -63,9 +64,9 @@ function writeDouble(value: unknown): string | null {
   return isDouble || isSame ? text : null;
 }
 
-/** Of the years 1 to 9999: Postgres has other words for others than ISO 8601. */
+/** Only the years 1 to 9999, because Postgres writes others differently from ISO 8601. */
 function writeDate(value: unknown): string | null {
-  // Of the rest of BSON's dates a Date holds none.
+  // Other BSON dates do not fit a Date.
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) return null;
   const text = value.toISOString();
   return /^(?!0000)\d{4}-/.test(text) ? text : null;

@@ -1,42 +1,26 @@
-/** Chooses the type of a field's column by the types of the values that a sample has of it. */
+/** Chooses the column type of a field by the types of its values in a sample. */
 
 import type { BsonBytes, ElementPosition } from '../../bson/cursor.ts';
 import { bsonTypes, type BsonTypeName, nameOfType } from '../../bson/types.ts';
 import { isUuid } from '../../bson/binary.ts';
-import type { ColumnType } from '../../transcode/column-types.ts';
+import { type ColumnType, columnTypeNames } from '../../transcode/column-types/names.ts';
+import type { ObjectIdStyle } from '../../config/plan-choices.ts';
+import { columnTypes } from '../../transcode/column-types/registry.ts';
 
 /**
- * A BSON type. Binary values that go to different columns count as different types: `binData` is the plain kind, of the
- * subtype 0.
+ * A BSON type. Binary values of different subtypes count as different types, because they need different columns; `binData`
+ * is subtype 0.
  */
 export type SeenType = BsonTypeName | 'uuid' | `binData of subtype ${number}`;
 
-/** Those that have a column type of their own; all others go to jsonb. */
-const typeOfBson: Partial<Record<SeenType, ColumnType>> = {
-  objectId: 'objectId',
-  string: 'string',
-  symbol: 'symbol',
-  int: 'int32',
-  long: 'int64',
-  double: 'double',
-  decimal: 'decimal',
-  bool: 'boolean',
-  date: 'date',
-  uuid: 'uuid',
-  binData: 'binary',
-};
+/** The column types by BSON type; all other types go to jsonb. */
+const inferred = new Map<SeenType, ColumnType>();
+for (const name of columnTypeNames) {
+  const { inferredFrom } = columnTypes[name];
+  if (inferredFrom !== null) inferred.set(inferredFrom, name);
+}
 
-/** Two column types met in one field → one that takes both without loss; any other pair goes to jsonb. */
-const widened: Partial<Record<string, ColumnType>> = {
-  'int32,int64': 'int64',
-  'double,int32': 'double',
-  'double,int64': 'decimal',
-  'decimal,int32': 'decimal',
-  'decimal,int64': 'decimal',
-  'decimal,double': 'decimal',
-};
-
-/** What the value at `element` counts as. */
+/** The type of the value at `element`. */
 export function nameSeenType(source: BsonBytes, element: ElementPosition): SeenType {
   const { type, valueStart, valueEnd } = element;
   if (type !== bsonTypes.binData) return nameOfType(type);
@@ -45,18 +29,18 @@ export function nameSeenType(source: BsonBytes, element: ElementPosition): SeenT
   return subtype === 0 ? 'binData' : `binData of subtype ${subtype}`;
 }
 
-/** Null widens nothing; a field that is always null may be anything. */
+/** Null does not count. A field that is always null becomes `json`, because it may be anything. */
 export function chooseColumnType(seen: Iterable<SeenType>): ColumnType {
   let chosen: ColumnType | undefined;
   for (const type of seen) {
-    if (type !== 'null') chosen = widen(chosen, typeOfBson[type] ?? 'json');
+    if (type !== 'null') chosen = widen(chosen, inferred.get(type) ?? 'json');
   }
   return chosen ?? 'json';
 }
 
 /**
- * The type of the primary key: where null is a value like any other, and where a double and a Decimal128 that are
- * different could be one numeric.
+ * The type of the primary key. There null is a value like any other, and a different double and Decimal128 could become the
+ * same numeric.
  */
 export function chooseIdType(seen: ReadonlySet<SeenType>): ColumnType {
   if (seen.has('null')) return 'json';
@@ -64,7 +48,12 @@ export function chooseIdType(seen: ReadonlySet<SeenType>): ColumnType {
   return type === 'decimal' && seen.size > 1 ? 'json' : type;
 }
 
+/** Replaces the type of ObjectIds according to the style. */
+export function withObjectIdStyle(type: ColumnType, style: ObjectIdStyle): ColumnType {
+  return type === 'objectId' && style === 'bytea' ? 'objectIdBytes' : type;
+}
+
 function widen(a: ColumnType | undefined, b: ColumnType): ColumnType {
   if (a === undefined || a === b) return b;
-  return widened[[a, b].sort().join()] ?? 'json';
+  return columnTypes[a].widened?.[b] ?? 'json';
 }

@@ -1,6 +1,6 @@
-/** Infers the columns of a plan from a sample of documents, by their bytes. */
+/** Infers the columns of a plan from a sample of raw documents. */
 
-import { chooseColumnType, chooseIdType } from './column-type.ts';
+import { chooseColumnType, chooseIdType, withObjectIdStyle } from './column-type.ts';
 import { formatCount } from '../../common/format.ts';
 import { type FieldStats, gatherStats, type SampleStats } from './field-stats.ts';
 import { maxColumns, nameColumns, uniqueName } from '../../common/identifiers.ts';
@@ -8,30 +8,33 @@ import type { Plan, PlanColumn } from '../../transcode/plan.ts';
 import { maxRowWidth, widestRow } from '../../transcode/row-width.ts';
 import { byFrequency } from './seen.ts';
 import type { Layout, ObjectIdStyle } from '../../config/plan-choices.ts';
-import type { ColumnType } from '../../transcode/column-types.ts';
+import type { ColumnType } from '../../transcode/column-types/names.ts';
 
 export interface Inference extends Pick<Plan, 'columns' | 'extraColumn' | 'keepsWhole'> {
-  /** What a person should know about these columns. */
+  /** Information about these columns for people. */
   readonly notices: readonly string[];
-  /** What the sample showed. */
+  /** The statistics of the sample. */
   readonly stats: SampleStats;
 }
 
 export interface InferOptions {
-  /** How an ObjectId is kept (default: text). */
+  /** How ObjectIds are stored (default: text). */
   readonly objectId?: ObjectIdStyle;
   /** One column for each field, or one for the whole document (default: columns). */
   readonly layout?: Layout;
-  /** Fields that become NOT NULL, unless the sample has a document without a value for them. */
+  /** Fields that become NOT NULL, unless a document of the sample has no value for them. */
   readonly requiredFields?: readonly string[];
 }
 
-/** @param sample raw documents; a corrupt one is left out, and becomes a dead letter when it is read */
+/**
+ * @param sample raw documents; corrupt ones are ignored
+ * @param stats their statistics
+ */
 export async function inferColumns(
   sample: readonly Uint8Array[],
   options: InferOptions = {},
+  stats: SampleStats = gatherStats(sample),
 ): Promise<Inference> {
-  const stats = gatherStats(sample);
   const isWhole = options.layout === 'document';
   const fields = isWhole
     ? [...stats.fields.values()].slice(0, 1)
@@ -81,9 +84,9 @@ function isAsked({ path }: FieldStats, { requiredFields = [] }: InferOptions): b
 }
 
 /**
- * `_id` and the most frequent fields, in the order in which they were met; among equals those met first. Where not every
- * row may fit a page, the most frequent ones come first, as rows leave out the values of their last columns; and those
- * that most rows would have to leave out get no column.
+ * `_id` and the most frequent fields, in the order of first occurrence. If rows may not fit a page, the most frequent fields
+ * come first, because a row that is too wide moves the values of its last columns to the overflow column. Fields that most
+ * rows would have to move get no column.
  */
 async function chooseFields(
   sample: readonly Uint8Array[],
@@ -92,14 +95,14 @@ async function chooseFields(
 ): Promise<FieldStats[]> {
   const [id, ...others] = fields.values();
   if (id === undefined) return [];
-  // Without `_id` and the extra column.
+  // Besides `_id` and the overflow column.
   const frequent = [id, ...others.sort((a, b) => b.count - a.count).slice(0, maxColumns - 2)];
   const columns = frequent.map((field): PlanColumn => {
     const name = nameOf(field.path);
     return { field: name, column: name, type: chooseType(field, objectId) };
   });
   if (widestRow(columns) > maxRowWidth) {
-    // It takes the transcoder, which the primary has no other use for.
+    // Loaded only now, because it needs the transcoder, which the primary does not use otherwise.
     const { findUnmapped } = await import('./unmapped.ts');
     const unmapped = findUnmapped(sample, columns);
     return frequent.filter(({ path, count }) => (unmapped.get(nameOf(path)) ?? 0) * 2 <= count);
@@ -108,7 +111,7 @@ async function chooseFields(
   return [...fields.values()].filter((field) => chosen.has(field));
 }
 
-/** A top-level field's path is its name alone. */
+/** The path of a top-level field is its name. */
 function nameOf([name = '']: readonly string[]): string {
   return name;
 }
@@ -121,5 +124,5 @@ function countValues({ count, types }: FieldStats): number {
 export function chooseType({ path, types }: FieldStats, objectId: ObjectIdStyle = 'text'): ColumnType {
   const isId = path.length === 1 && nameOf(path) === '_id';
   const type = isId ? chooseIdType(new Set(types.keys())) : chooseColumnType(types.keys());
-  return type === 'objectId' && objectId === 'bytea' ? 'objectIdBytes' : type;
+  return withObjectIdStyle(type, objectId);
 }

@@ -1,6 +1,7 @@
-/** What may go wrong with an inferred plan, or surprise: told before anything is copied. */
+/** Finds the risks of an inferred plan, to report before anything is copied. */
 
 import { formatCount, formatPlural } from '../../common/format.ts';
+import { defaultNulPolicy, describeConsequence, type NulPolicy } from '../../bson/nul-policy.ts';
 import type { FieldStats } from './field-stats.ts';
 import type { InferredPlan } from '../make-plan.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
@@ -10,22 +11,22 @@ import { formatShare } from './seen.ts';
 /** How many names of a list are shown before "and … more". */
 const maxNames = 5;
 
-/** In a smaller sample every field is rare. */
+/** In a smaller sample, every field would be rare. */
 const minDocumentsForRare = 20;
 
-/** Of an entry in a B-tree: a third of a page. https://www.postgresql.org/docs/current/btree.html */
+/** The largest entry of a B-tree, a third of a page. https://www.postgresql.org/docs/current/btree.html */
 const maxKeyBytes = 2704;
 
 export function findRisks({ plan, notices, inference }: InferredPlan): string[] {
   const { stats } = inference;
-  const planned = plan.columns.flatMap(({ field }) => stats.fields.get(field) ?? []);
-  // With whole documents there is a text for U+0000 in any field, and no column for the rest.
+  const planned = [...new Set(plan.columns.flatMap(({ field }) => stats.fields.get(field) ?? []))];
+  // If documents are stored whole, U+0000 matters in any field, and the other risks do not apply.
   const kept = plan.keepsWhole === true ? [...stats.fields.values()] : planned;
   const fields = plan.keepsWhole === true ? [] : planned;
   return [
     ...notices,
     ...describeCorrupt(stats.corrupt),
-    ...describeNuls(kept, stats.documents, plan.nul ?? 'reject'),
+    ...describeNuls(kept, stats.documents, plan.nul ?? defaultNulPolicy),
     ...describeLongIds(stats.fields.get('_id')),
     ...describeAlwaysNull(fields),
     ...describeRare(fields, stats.documents),
@@ -38,16 +39,12 @@ function describeCorrupt(count: number): string[] {
   return count === 0 ? [] : [`${formatPlural(count, 'document')} of the sample are corrupt: dead letters`];
 }
 
-function describeNuls(fields: readonly FieldStats[], documents: number, nul: string): string[] {
-  const outcome =
-    nul === 'reject'
-      ? 'such a document becomes a dead letter; --nul strip or replace keeps it'
-      : `--nul ${nul}`;
+function describeNuls(fields: readonly FieldStats[], documents: number, nul: NulPolicy): string[] {
   return fields
     .filter(({ nulCount }) => nulCount > 0)
     .map(({ path, nulCount }) => {
       const share = formatShare(nulCount, documents);
-      return `the field ${JSON.stringify(path[0])} has U+0000 in ${share} of the documents, which Postgres cannot store: ${outcome}`;
+      return `the field ${JSON.stringify(path[0])} has U+0000 in ${share} of the documents, which Postgres cannot store: ${describeConsequence(nul)}`;
     });
 }
 

@@ -1,9 +1,9 @@
-/** Puts what a sample showed of a field into words: `string 98.3%, missing 1.7%; longest 31 bytes`. */
+/** Describes the statistics of a field: `string 98.3%, missing 1.7%; longest 31 bytes`. */
 
 import { formatCount } from '../../common/format.ts';
 import type { FieldStats } from './field-stats.ts';
 
-/** Shares of all documents of the sample, the largest first. */
+/** The shares are of all documents of the sample, the largest first. */
 export function describeSeen({ types, count, longestString }: FieldStats, documents: number): string {
   const missing = documents - count;
   const met = byFrequency([...types, ...(missing > 0 ? [['missing', missing] as const] : [])]);
@@ -13,7 +13,7 @@ export function describeSeen({ types, count, longestString }: FieldStats, docume
   return shares.join(', ') + longest;
 }
 
-/** The most frequent first, whatever the order of a random sample; what is no value comes last among equals. */
+/** The most frequent first. Among equals, null and missing come last; the order does not depend on the sample's. */
 export function byFrequency<Name extends string>(
   amounts: Iterable<readonly [Name, number]>,
 ): (readonly [Name, number])[] {
@@ -24,7 +24,7 @@ export function byFrequency<Name extends string>(
   );
 }
 
-/** 100%, 98.3%, <0.1%: never 100% or 0% of what is not all or nothing. */
+/** 100%, 98.3%, <0.1%. Never 100% for less than all, nor 0% for more than none. */
 export function formatShare(part: number, whole: number): string {
   if (part === whole) return '100%';
   const percent = (part * 100) / whole;

@@ -1,4 +1,4 @@
-/** Counts the fields whose values would not fit into their rows, by encoding a sample. */
+/** Counts the fields whose values do not fit into their rows, by encoding a sample. */
 
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { BsonError } from '../../bson/types.ts';
@@ -6,7 +6,7 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import { createRowEncoder, type RowEncoder } from '../../transcode/row.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
 
-/** @returns by field, in how many documents of the sample; a field that always fits is not there */
+/** @returns the number of documents by field; fields that always fit are absent */
 export function findUnmapped(
   sample: readonly Uint8Array[],
   columns: readonly PlanColumn[],
@@ -21,12 +21,12 @@ export function findUnmapped(
   return counts;
 }
 
-/** One at a time, as all of a sample's rows can be hundreds of megabytes. */
+/** One document at a time, because the rows of a whole sample can be hundreds of megabytes. */
 function encodeExtra(encoder: RowEncoder, document: Uint8Array): readonly ExtraCount[] {
   try {
     return encoder.encodeBatch(arrayOfDocuments([document])).extra;
   } catch (error) {
-    // Not even its length is true. It counts for nothing, as elsewhere in a sample.
+    // Even the length is corrupt. It does not count, as in the rest of the sample.
     if (error instanceof BsonError) return [];
     throw error;
   }

@@ -1,14 +1,13 @@
 /** Compares the rows of child tables with those that the documents of a batch should have there. */
 
 import pg from 'pg';
-import type { Plan } from '../../transcode/plan.ts';
+import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import type { EncodedChild } from '../../transcode/child-rows.ts';
-import type { ColumnDifference } from '../../observe/events.ts';
+import type { ColumnDifference } from '../../observe/verification-summary.ts';
 import { copyColumns, stagedValues } from '../table/ddl.ts';
 import {
   expectedTable,
   fillTable,
-  hasIndexOn,
   isComparedAsText,
   isDistinct,
   keyColumn,
@@ -17,10 +16,13 @@ import {
 } from './expected-rows.ts';
 import { maxReadCharacters, showValues } from './shown-values.ts';
 import type { Stage } from '../load/stage.ts';
-import { qualifiedName } from '../connection/relations.ts';
+import type { ActualRows } from './actual-rows.ts';
 
-/** The `_id` and the place come before the fields of the element. */
-const leadingColumns = 2;
+/** A child table, and the temporary one for its rows as they should be. */
+export interface ChildStage extends Stage {
+  /** How many columns come before the fields of the element. */
+  readonly keyLength: number;
+}
 
 export interface ChildComparison {
   /** What differs, by the row of the document. */
@@ -30,8 +32,10 @@ export interface ChildComparison {
 }
 
 /** Temporary tables for the rows as they should be. */
-export function listChildStages({ children = [] }: Plan): Stage[] {
-  return children.map(({ plan }, index) => ({ name: `${expectedTable}_child_${index}`, plan }));
+export function listChildStages(plan: Plan): ChildStage[] {
+  return listDescendants(plan).map(({ child, keyLength }, index) => ({
+    ...{ name: `${expectedTable}_child_${index}`, plan: child.plan, keyLength },
+  }));
 }
 
 export async function fillChildren(
@@ -55,29 +59,30 @@ export async function compareChildren(
   plan: Plan,
   encoded: readonly EncodedChild[],
   stretch: Stretch | null,
+  rowsThere: ActualRows,
 ): Promise<ChildComparison> {
   const differences = new Map<number, ColumnDifference[]>();
   let rows = 0;
   for (const [index, stage] of listChildStages(plan).entries()) {
     const wanted = encoded[index]?.rowCount ?? 0;
-    if (stretch !== null && (await areEqual(client, plan, stage, stretch, wanted))) {
+    if (stretch !== null && (await areEqual(client, plan, stage, stretch, wanted, rowsThere))) {
       rows += wanted;
       continue;
     }
-    const tables = await sides(client, plan, stage);
+    const tables = await sides(client, plan, stage, rowsThere);
     const counted = await client.query<{ count: number }>(
       `${tables} SELECT count(*)::int AS count FROM actual`,
     );
     rows += counted.rows[0]?.count ?? 0;
     const { rows: found } = await client.query<{
       row: number;
-      place: number | null;
+      places: (number | null)[];
       expected: string | null;
       actual: string | null;
     }>(`${tables} ${differencesStatement(stage)}`);
-    for (const { row, place, expected, actual } of found) {
+    for (const { row, places, expected, actual } of found) {
       const known = differences.get(row) ?? [];
-      const column = `${stage.plan.table}[${place ?? 'NULL'}]`;
+      const column = `${stage.plan.table}${places.map((place) => `[${place ?? 'NULL'}]`).join('')}`;
       differences.set(row, [...known, { column, ...showValues({ expected, actual }) }]);
     }
   }
@@ -88,34 +93,42 @@ export async function compareChildren(
 async function areEqual(
   client: pg.Client,
   parent: Plan,
-  { name, plan: child }: Stage,
+  stage: ChildStage,
   { first, last }: Stretch,
   wanted: number,
+  rowsThere: ActualRows,
 ): Promise<boolean> {
-  const [id = '', ordinal = ''] = stagedValues(child, 'w.');
+  const { name, plan: child } = stage;
+  const isSame = stagedValues(child, 'w.')
+    .slice(0, stage.keyLength)
+    .map((value, place) => `a.c${place} = ${value}`);
   const columns = columnsOf(child, 't.');
   const key = stagedValues(parent, 'e.')[keyIndex(parent)] ?? '';
   const { rows } = await client.query<{ actual: number; wrong: number }>(
     `WITH actual AS (
-       SELECT ${named(columns)} FROM ${qualifiedName(child)} t
+       SELECT ${named(columns)} FROM ${rowsThere.tableOf(child)} t
         WHERE ${columns[0] ?? ''} BETWEEN $1 AND $2 AND ${columns[0] ?? ''} IN (SELECT ${key} FROM ${expectedTable} e))
-     SELECT count(a.c0)::int AS actual, count(*) FILTER (WHERE ${isWrong(child)})::int AS wrong
-       FROM ${name} w FULL JOIN actual a ON a.c0 = ${id} AND a.c1 = ${ordinal}`,
+     SELECT count(a.c0)::int AS actual, count(*) FILTER (WHERE ${isWrong(stage)})::int AS wrong
+       FROM ${name} w FULL JOIN actual a ON ${isSame.join(' AND ')}`,
     [first, last],
   );
-  // A row that is there twice is right both times.
+  // A row may be there twice: each copy equals the row that should be there.
   return rows[0]?.wrong === 0 && rows[0].actual === wanted;
 }
 
-/** Of each document the first place at which the two differ; a row too many or too few differs as well. */
-function differencesStatement({ plan: child }: Stage): string {
+/** The first difference of each document. A missing row and a surplus row are differences too. */
+function differencesStatement(stage: ChildStage): string {
+  const { plan: child, keyLength } = stage;
+  const places = Array.from({ length: keyLength - 1 }, (_, index) => `c${index + 1}`);
+  const isSame = places.map((place) => ` AND a.${place} = w.${place}`);
   return `,
-    numbered_actual AS (SELECT *, row_number() OVER (PARTITION BY row_no, c1) AS copy_no FROM actual)
-    SELECT DISTINCT ON (1) coalesce(w.row_no, a.row_no)::int AS row, coalesce(w.c1, a.c1) AS place,
-           CASE WHEN w.c1 IS NOT NULL AND coalesce(a.copy_no, 1) = 1 THEN ${shown(child, stagedValues(child, 'w.'))} END AS expected,
-           CASE WHEN a.row_no IS NOT NULL THEN ${shown(child, actualValues(child))} END AS actual
-      FROM wanted w FULL JOIN numbered_actual a ON a.row_no = w.row_no AND a.c1 = w.c1
-     WHERE ${isWrong(child)} OR a.copy_no > 1
+    numbered_actual AS (SELECT *, row_number() OVER (PARTITION BY row_no, ${places.join(', ')}) AS copy_no FROM actual)
+    SELECT DISTINCT ON (1) coalesce(w.row_no, a.row_no)::int AS row,
+           ARRAY[${places.map((place) => `coalesce(w.${place}, a.${place})`).join(', ')}] AS places,
+           CASE WHEN w.c1 IS NOT NULL AND coalesce(a.copy_no, 1) = 1 THEN ${shown(stage, stagedValues(child, 'w.'))} END AS expected,
+           CASE WHEN a.row_no IS NOT NULL THEN ${shown(stage, actualValues(child))} END AS actual
+      FROM wanted w FULL JOIN numbered_actual a ON a.row_no = w.row_no${isSame.join('')}
+     WHERE ${isWrong(stage)} OR a.copy_no > 1
      ORDER BY 1, 2`;
 }
 
@@ -123,15 +136,20 @@ function differencesStatement({ plan: child }: Stage): string {
  * `wanted`: the rows that should be there; `actual`: those that are. Each with the number of its document's row. Rows are
  * looked up where that is possible: a batch is small beside its tables, which the planner does not know.
  */
-async function sides(client: pg.Client, parent: Plan, { name, plan: child }: Stage): Promise<string> {
+async function sides(
+  client: pg.Client,
+  parent: Plan,
+  { name, plan: child }: Stage,
+  rowsThere: ActualRows,
+): Promise<string> {
   const columns = columnsOf(child, 't.');
   const [id = ''] = columns;
   const parentKey = `t.${pg.escapeIdentifier(keyColumn(parent))}`;
-  const hasKey = (await hasIndexOn(client, parent, keyColumn(parent)))
-    ? `(SELECT true FROM ${qualifiedName(parent)} t WHERE ${parentKey} = n.key LIMIT 1)`
-    : `EXISTS (SELECT FROM ${qualifiedName(parent)} t WHERE ${parentKey} = n.key)`;
-  const rowsOf = `SELECT ${named(columns)} FROM ${qualifiedName(child)} t`;
-  const actual = (await hasIndexOn(client, child, copyColumns(child)[0] ?? ''))
+  const hasKey = (await rowsThere.hasIndexOn(client, parent, keyColumn(parent)))
+    ? `(SELECT true FROM ${rowsThere.tableOf(parent)} t WHERE ${parentKey} = n.key LIMIT 1)`
+    : `EXISTS (SELECT FROM ${rowsThere.tableOf(parent)} t WHERE ${parentKey} = n.key)`;
+  const rowsOf = `SELECT ${named(columns)} FROM ${rowsThere.tableOf(child)} t`;
+  const actual = (await rowsThere.hasIndexOn(client, child, copyColumns(child)[0] ?? ''))
     ? // What has an offset is not made a part of the query around it.
       `SELECT p.row_no, r.* FROM present p CROSS JOIN LATERAL (${rowsOf} WHERE ${id} = p.key OFFSET 0) r`
     : `SELECT p.row_no, r.* FROM present p JOIN (${rowsOf}) r ON r.c0 = p.key`;
@@ -145,11 +163,11 @@ async function sides(client: pg.Client, parent: Plan, { name, plan: child }: Sta
 }
 
 /** Of a row `w` that should be there and a row `a` that is; each may be missing. */
-function isWrong(child: Plan): string {
+function isWrong({ plan: child, keyLength }: ChildStage): string {
   const wanted = stagedValues(child, 'w.');
   const asked = actualValues(child).flatMap((value, index) =>
-    // The rows were joined by document and place, which says all of it unless the document's key is text.
-    index >= leadingColumns || (index === 0 && isComparedAsText(child, index))
+    // The rows were joined by document and places, which says all of it unless the document's key is text.
+    index >= keyLength || (index === 0 && isComparedAsText(child, index))
       ? [isDistinct(child, index, wanted[index] ?? '', value)]
       : [],
   );
@@ -166,10 +184,10 @@ function named(columns: readonly string[]): string {
 }
 
 /** The fields of an element, by the names of their columns. */
-function shown(child: Plan, values: readonly string[]): string {
+function shown({ plan: child, keyLength }: ChildStage, values: readonly string[]): string {
   const fields = copyColumns(child)
     .map((column, index) => `${values[index] ?? ''} AS ${pg.escapeIdentifier(column)}`)
-    .slice(leadingColumns);
+    .slice(keyLength);
   return `left((SELECT to_jsonb(r) FROM (SELECT ${fields.join(', ')}) r)::text, ${maxReadCharacters})`;
 }
 

@@ -11,10 +11,10 @@ import { fillChildren, listChildStages } from './child-comparison.ts';
 import { isCopiedAsText, stagedValues } from '../table/ddl.ts';
 import { findLetters, nameDocument } from '../ledger/dead-letters.ts';
 import { expectedTable, fillExpected } from './expected-rows.ts';
-import type { LoadableBatch } from '../load/loadable-batch.ts';
+import { sourceOf, type LoadableBatch } from '../load/loadable-batch.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import type { Session } from '../connection/session.ts';
-import { emptyStages, ensureStage, type Stage, StagedDocuments } from '../load/stage.ts';
+import { emptyStages, ensureStage, partsWithout, type Stage, StagedDocuments } from '../load/stage.ts';
 
 export interface ExpectedBatch {
   readonly runId: string;
@@ -24,9 +24,9 @@ export interface ExpectedBatch {
 }
 
 export interface Staged {
-  /** Documents that cannot be rows, by their positions in the batch; the others are staged. */
+  /** Rows that cannot be, by the positions of their documents among those encoded; the others are staged. */
   readonly unfit: readonly number[];
-  /** The rows stand in the order of their documents for certain. */
+  /** Whether the rows are certain to be in the order of their documents. */
   readonly isInOrder: boolean;
 }
 
@@ -78,36 +78,21 @@ async function stageFit(client: pg.Client, expected: ExpectedBatch): Promise<num
   return unfit;
 }
 
-/** Dead letters are most likely what is refused, and each is tried alone; between them there is seldom another. */
+/** Postgres most likely refuses the run's dead letters, so that each of these is tried alone. */
 async function listParts(
   client: pg.Client,
-  { runId, batch }: ExpectedBatch,
+  { runId, batch, encoded }: ExpectedBatch,
   ordinals: readonly number[],
 ): Promise<[first: number, last: number][]> {
   const cursor = new DocumentCursor(batch.bytes);
   const names = [];
   while (cursor.next()) names.push(nameDocument(batch.bytes.subarray(cursor.start, cursor.end)));
   const isLetter = await findLetters(client, runId, names);
-  const letters = new Set(ordinals.filter((ordinal) => isLetter[ordinal]));
+  const letters = new Set(ordinals.filter((ordinal) => isLetter[sourceOf(encoded, ordinal)]));
   const alone = ordinals.flatMap((ordinal, index): [number, number][] =>
     letters.has(ordinal) ? [[index, index + 1]] : [],
   );
   return [...alone, ...partsWithout(ordinals, letters).filter(([first, last]) => first < last)];
-}
-
-/** The stretches of places whose ordinals are not among `left`; some are empty. */
-function partsWithout(
-  ordinals: readonly number[],
-  left: ReadonlySet<number>,
-): [first: number, last: number][] {
-  const parts: [number, number][] = [];
-  let first = 0;
-  for (const [index, ordinal] of ordinals.entries()) {
-    if (!left.has(ordinal)) continue;
-    parts.push([first, index]);
-    first = index + 1;
-  }
-  return [...parts, [first, ordinals.length]];
 }
 
 async function findUnfit(
@@ -135,7 +120,7 @@ export async function requireFit(client: pg.Client, stages: readonly Stage[]): P
   }
 }
 
-/** Leaves nothing behind. */
+/** Rolls back at the end. */
 async function isFit(
   client: pg.Client,
   documents: StagedDocuments,

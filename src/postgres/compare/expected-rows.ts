@@ -1,11 +1,10 @@
 /** The rows that a batch should have become, in a temporary table beside the target; and the key by which they are found. */
 
 import type pg from 'pg';
-import type { ValueKind } from '../../transcode/column-target.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import type { LoadableBatch } from '../load/loadable-batch.ts';
 import { copyToStage, ensureStage, type Stage } from '../load/stage.ts';
-import { columnTypes } from '../../transcode/column-types.ts';
+import { columnTypes, valueKinds } from '../../transcode/column-types/registry.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
 export const expectedTable = 'pg_temp.mongo2pg_expected';
@@ -46,15 +45,12 @@ export async function hasIndexOn(client: pg.Client, plan: Plan, column: string):
   return (rowCount ?? 0) > 0;
 }
 
-/** Types that have no operator `=`, or one that takes values for equal which are not the same. */
-const kindsComparedAsText: readonly (ValueKind | undefined)[] = ['json', 'form', 'text'];
-
 export function isComparedAsText({ columns }: Plan, index: number): boolean {
   const column = columns[index];
   if (column === undefined) return false;
   const { type, target } = column;
-  if (target === undefined) return columnTypes[type] === 'text';
-  return kindsComparedAsText.includes(target.element?.kind ?? target.kind);
+  const kind = target?.element?.kind ?? target?.kind ?? columnTypes[type].kind;
+  return valueKinds[kind].isComparedAsText === true;
 }
 
 /**

@@ -1,15 +1,16 @@
-/** Finds rows of the tables that no document stands for, by collecting the keys of all documents beside them. */
+/** Finds surplus rows, which have no document: collects the keys of all documents in a table beside them. */
 
 import pg from 'pg';
-import type { Plan } from '../../transcode/plan.ts';
+import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import { explainDatabaseError } from '../connection/connection.ts';
 import { copyColumns, stagedValues, stageTypes } from '../table/ddl.ts';
 import { type ExpectedBatch, listStages, requireFit, withExpected } from './expected-documents.ts';
 import { expectedTable, isComparedAsText, keyColumn, keyIndex } from './expected-rows.ts';
 import type { Session } from '../connection/session.ts';
 import { qualifiedName } from '../connection/relations.ts';
+import { readDistribution } from '../table/distribution.ts';
 
-/** A row too many: its key is of no document, or stands there more than once. */
+/** A surplus row: its key belongs to no document, or is there more than once. */
 export interface ExtraRow {
   readonly kind: 'extra' | 'doubled';
   /** Null for NULL. */
@@ -20,7 +21,8 @@ export interface ExtraRow {
 export interface OrphanedRow {
   readonly table: string;
   readonly key: string | null;
-  readonly place: number | null;
+  /** Those of the elements around it, the outermost first, and its own. */
+  readonly places: readonly (number | null)[];
 }
 
 const keysTable = (runId: string): string => `mongo2pg.verify_keys_${runId}`;
@@ -46,12 +48,12 @@ export async function createKeys(client: pg.Client, plan: Plan, runId: string): 
   await client.query(`CREATE UNLOGGED TABLE ${keysTable(runId)} (key ${type})`);
 }
 
-/** May be done again: a key that is there twice stands for its document as well. @throws TargetError */
+/** May be repeated: a key that was collected twice does no harm. @throws TargetError */
 export async function collectKeys(session: Session, expected: ExpectedBatch, url: string): Promise<void> {
   const { plan, runId } = expected;
   try {
     await withExpected(session, expected, async (client, { unfit }) => {
-      // A document that cannot be a row stands for none.
+      // A document that cannot become a row has no key here.
       if (unfit.length === 0) await requireFit(client, listStages(plan));
       const key = stagedValues(plan)[keyIndex(plan)] ?? '';
       await client.query(`INSERT INTO ${keysTable(runId)} SELECT ${key} FROM ${expectedTable}`);
@@ -71,7 +73,7 @@ export async function findExtraRows(
   const key = `t.${pg.escapeIdentifier(keyColumn(plan))}`;
   const { rows } = await client.query<ExtraRow>(
     `SELECT 'extra' AS kind, ${key}::text AS key FROM ${qualifiedName(plan)} t
-      WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1`,
+       LEFT JOIN ${await keysBeside(client, plan, runId)} k ON ${isSameKey(plan, key)} WHERE k.key IS NULL LIMIT $1`,
     [limit],
   );
   return rows;
@@ -87,10 +89,11 @@ export async function deleteExtraRows(
   runId: string,
 ): Promise<{ readonly rows: number; readonly childRows: number }> {
   let childRows = 0;
-  for (const { plan: child } of plan.children ?? []) {
-    const key = `t.${pg.escapeIdentifier(copyColumns(child)[0] ?? '')}`;
+  // The innermost first: deleting the others may cascade to these.
+  for (const { child } of [...listDescendants(plan)].reverse()) {
+    const key = `t.${pg.escapeIdentifier(copyColumns(child.plan)[0] ?? '')}`;
     const { rowCount } = await client.query(
-      `DELETE FROM ${qualifiedName(child)} t
+      `DELETE FROM ${qualifiedName(child.plan)} t
         WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)})`,
     );
     childRows += rowCount ?? 0;
@@ -123,16 +126,18 @@ export async function findOrphanedRows(
 ): Promise<OrphanedRow[]> {
   const found: OrphanedRow[] = [];
   const parentKey = `p.${pg.escapeIdentifier(keyColumn(plan))}`;
-  for (const { plan: child } of plan.children ?? []) {
-    const [key = '', place = ''] = copyColumns(child).map((column) => `t.${pg.escapeIdentifier(column)}`);
-    const orphaned = `SELECT $2 AS "table", ${key}::text AS key, ${place} AS place FROM ${qualifiedName(child)} t`;
+  const keys = await keysBeside(client, plan, runId);
+  for (const { child, keyLength } of listDescendants(plan)) {
+    const names = copyColumns(child.plan).slice(0, keyLength);
+    const [key = '', ...places] = names.map((column) => `t.${pg.escapeIdentifier(column)}`);
+    const orphaned = `SELECT $2 AS "table", ${key}::text AS key, ARRAY[${places.join(', ')}] AS places FROM ${qualifiedName(child.plan)} t`;
     // Two, so that each can be a join of its own: together they would look up one row after the other.
     const { rows } = await client.query<OrphanedRow>(
-      `(${orphaned} WHERE NOT EXISTS (SELECT FROM ${keysTable(runId)} k WHERE ${isSameKey(plan, key)}) LIMIT $1)
+      `(${orphaned} LEFT JOIN ${keys} k ON ${isSameKey(plan, key)} WHERE k.key IS NULL LIMIT $1)
         UNION
        (${orphaned} WHERE NOT EXISTS (SELECT FROM ${qualifiedName(plan)} p WHERE ${parentKey} = ${key}) LIMIT $1)
         ORDER BY 2, 3 LIMIT $1`,
-      [limit - found.length, child.table],
+      [limit - found.length, child.plan.table],
     );
     found.push(...rows);
   }
@@ -141,6 +146,14 @@ export async function findOrphanedRows(
 
 export async function dropKeys(client: pg.Client, runId: string): Promise<void> {
   await client.query(`DROP TABLE IF EXISTS ${keysTable(runId)}`);
+}
+
+/** The keys as a table to be joined with the plan's: what is read by a query of its own, Citus sends to the nodes of the rows. */
+async function keysBeside(client: pg.Client, plan: Plan, runId: string): Promise<string> {
+  if ((await readDistribution(client, plan)) === null) return keysTable(runId);
+  // More than its 1 GB, which is about 20 million keys.
+  await client.query('SET citus.max_intermediate_result_size = -1');
+  return `(SELECT key FROM ${keysTable(runId)} OFFSET 0)`;
 }
 
 /** Text by its bytes, as it is compared. */

@@ -1,4 +1,4 @@
-/** Bytes in a query, as a parameter or a constant: pg knows a Buffer, and what came over IPC may be a plain Uint8Array. */
+/** Bytes in a query, as a parameter or a constant. The driver takes only a Buffer, but IPC delivers a plain Uint8Array. */
 
 import pg from 'pg';
 

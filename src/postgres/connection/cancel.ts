@@ -1,4 +1,4 @@
-/** Runs a statement that may take long, and has Postgres end it when the user asks to stop. */
+/** Runs a statement that may take long, and cancels it when the user interrupts the command. */
 
 import type pg from 'pg';
 import { closePostgres, connectPostgres } from './connection.ts';
@@ -26,7 +26,7 @@ export async function runCancellable(
   signal.throwIfAborted();
 }
 
-/** A request to cancel may come too late or not get through; then the work is simply waited for. */
+/** A request to cancel may arrive too late, or not at all. The caller then waits for the statement to end. */
 async function cancel(url: string, pid: number | undefined): Promise<void> {
   if (pid === undefined) return;
   try {

@@ -1,8 +1,8 @@
-/** How many more connections Postgres has for us. */
+/** How many more connections Postgres has for us, and how far away it is. */
 
 import type pg from 'pg';
 
-/** Left free on purpose, so that people can still look at their database while a run goes on. */
+/** Left free, so that people can still connect to their database during a run. */
 const connectionsLeftFree = 3;
 
 /** The smallest of what the server, the database and the user have left; at least 1, so that a run can try. */
@@ -20,4 +20,18 @@ export async function readConnectionsLeft(client: pg.Client): Promise<number> {
          FROM pg_roles WHERE rolname = current_user)
     )::int AS left`);
   return Math.max(1, (rows[0]?.left ?? 1) - connectionsLeftFree);
+}
+
+/** Several are measured, as one may include a wait for the processor. */
+const roundTrips = 2;
+
+/** How far away the server is, in milliseconds there and back: the shortest of several round trips. */
+export async function measureRoundTrip(client: pg.Client): Promise<number> {
+  let shortestMs = Infinity;
+  for (let trip = 0; trip < roundTrips; trip++) {
+    const sentAtMs = performance.now();
+    await client.query('SELECT');
+    shortestMs = Math.min(shortestMs, performance.now() - sentAtMs);
+  }
+  return shortestMs;
 }

@@ -1,4 +1,4 @@
-/** Connects to PostgreSQL, and puts its errors into words that tell the fix. */
+/** Connects to PostgreSQL, and explains its errors with their fixes. */
 
 import { Socket } from 'node:net';
 import { addAbortSignal } from 'node:stream';
@@ -12,7 +12,7 @@ import { overruleSettings } from './session-settings.ts';
 /** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
 const connectTimeoutMs = 15_000;
 
-/** Saying goodbye takes one round trip. */
+/** Closing a connection takes one round trip. */
 const closeTimeoutMs = 5_000;
 
 /** Probes an idle connection, so that one whose other end is gone is found out in minutes and not in hours. */
@@ -27,7 +27,7 @@ const tlsWords: TlsWords = {
 
 export interface Connection {
   readonly client: pg.Client;
-  /** For ending it at once, whatever it is waiting for. */
+  /** For closing it at once, whatever it is waiting for. */
   readonly socket: Socket;
   /** With `startedAt`, which process of the server it is: ids are used again. */
   readonly pid: number;
@@ -211,7 +211,7 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
   }
 }
 
-/** Puts the errors of Postgres itself into words; leaves others, such as those that were explained where they arose. */
+/** Explains errors of Postgres itself. @returns other errors as they are, such as those explained where they arose */
 export function explainDatabaseError(error: unknown, url: Url): unknown {
   return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
 }
@@ -227,8 +227,8 @@ function firstMessageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Where in the data Postgres stumbled; in COPY that is "COPY t, line N, column c". */
-function detailOf(error: unknown): string {
+/** Where in the data the error is; in COPY that is "COPY t, line N, column c". */
+export function detailOf(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return '';
   const parts = [error.code, error.detail, error.where].filter((part) => part !== undefined);
   return parts.length === 0 ? '' : ` (${parts.join('; ').replaceAll('\n', '; ')})`;

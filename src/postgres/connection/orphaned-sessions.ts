@@ -51,8 +51,8 @@ export async function endOrphanedSessionsDuring(
     await client.query(
       `SELECT pg_terminate_backend(a.pid)
          FROM pg_stat_activity a JOIN pg_locks l USING (pid)
-        WHERE a.application_name = 'mongo2pg worker' AND a.state <> 'idle' AND a.datname = current_database()
-          AND l.relation = 'mongo2pg.ranges'::regclass AND l.mode = 'RowShareLock'
+        WHERE a.application_name LIKE 'mongo2pg worker%' AND a.state <> 'idle' AND a.datname = current_database()
+          AND l.relation IN ('mongo2pg.ranges'::regclass, to_regclass('mongo2pg.slots')) AND l.mode = 'RowShareLock'
           AND coalesce(a.xact_start < clock_timestamp() - interval '${grace}', true)`,
     );
   }

@@ -4,6 +4,11 @@ import pg from 'pg';
 
 const quote = pg.escapeIdentifier;
 
+export interface TableName {
+  readonly schema: string;
+  readonly table: string;
+}
+
 export function qualifiedName(plan: { schema: string; table: string }): string {
   return `${quote(plan.schema)}.${quote(plan.table)}`;
 }

@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
+import { readCitus, recoverTransactions, requireCoordinator } from './citus.ts';
 
 /** numeric has infinities, and sessions can see that their client is gone, from here on. */
 const oldestVersion = 14;
@@ -41,6 +42,11 @@ export async function requireServer(client: pg.Client): Promise<number> {
       code: 'POSTGRES_READ_ONLY',
       fix: 'use another user, or take the setting back: ALTER ROLE … (or ALTER DATABASE …) RESET default_transaction_read_only.',
     });
+  }
+  const citus = await readCitus(client);
+  if (citus !== null) {
+    requireCoordinator(citus);
+    await recoverTransactions(client);
   }
   return version;
 }

@@ -1,6 +1,6 @@
 /**
- * A connection to Postgres that comes back: work that fails because the connection broke is done again on a new one. What is
- * asked of it at the same time is done in turn, so that no work is in the transaction of another.
+ * A connection to Postgres that reconnects: work that fails because the connection broke is repeated on a new one. Concurrent
+ * calls are executed one after the other, so that none is in the transaction of another.
  */
 
 import type pg from 'pg';
@@ -14,22 +14,25 @@ import {
   explainPostgresError,
   type Connection,
 } from './connection.ts';
+import { nameOfHost } from './host-sessions.ts';
 import { isConnectionLost, isTransient, isRestarting } from './transient-errors.ts';
 
 export interface SessionOptions {
   readonly url: string;
   readonly applicationName: string;
+  /** Of several hosts, the one whose session it is: it can be ended from elsewhere when that is gone. */
+  readonly hostId?: string | undefined;
   /** How long to keep trying once the server is gone. */
   readonly retryLimitMs: number;
   /** A server that is silent for so long in the middle of work counts as gone, unless the work is a long one. */
   readonly answerTimeoutMs: number;
   /** Prepares a new connection, the first one and every later one. */
   onConnect?(client: pg.Client): Promise<void>;
-  /** The connection broke, and is being made anew. */
+  /** The connection broke, and another one is being made. */
   onLost?(reason: string): void;
-  /** Ends the trying, and nothing that is under way. */
+  /** Aborting it ends the retries, but not work that is under way. */
   readonly signal?: AbortSignal;
-  /** Breaks the connection at once, whatever is under way; none is made after that. */
+  /** Aborting it breaks the connection at once, whatever is under way. It is not made again. */
   readonly killSignal?: AbortSignal;
 }
 
@@ -56,7 +59,7 @@ export async function withSession<T>(
 export class Session {
   readonly #options: SessionOptions;
   #connection: Connection | undefined;
-  /** Fulfilled when the work before is done. */
+  /** Resolves when the work before is done. */
   #turn: Promise<unknown> = Promise.resolve();
   /** The broken one before: its process may hang on to locks until the server notices. */
   #former: Connection | undefined;
@@ -83,8 +86,8 @@ export class Session {
   }
 
   /**
-   * Does `work`, and does all of it again when the connection breaks or the failure is one that passes. It must bear
-   * that: what it committed before the break is committed. It must not call the session itself, which waits for it.
+   * Does `work`, and repeats all of it after a lost connection or another transient error. `work` must tolerate that: what it
+   * committed before the error stays committed. It must not call the session itself, which would wait for it forever.
    * @param duration `long` for what may take hours, such as an index: the server is then asked, on a connection beside,
    *   whether it is at it
    * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
@@ -114,15 +117,30 @@ export class Session {
     }
   }
 
+  /** `run` without a retry. @throws whatever `work` fails with, a lost connection too */
+  runOnce<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const done = this.#turn.then(() => this.#runOnce(work));
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #runOnce<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const hadConnection = this.#connection !== undefined;
+    try {
+      return await this.#attempt(work, 'short');
+    } catch (error) {
+      // What comes next makes a new connection, and has nothing to tell.
+      if (hadConnection && isConnectionLost(error)) this.#tellLost(error);
+      throw error;
+    }
+  }
+
   /** `run` in one transaction; a failure of `work` rolls it back. */
   async transaction<T>(
     work: (client: pg.Client) => Promise<T>,
     duration: 'short' | 'long' = 'short',
   ): Promise<T> {
-    return await this.run(async (client) => {
-      await client.query('BEGIN');
-      return await endTransaction(client, work);
-    }, duration);
+    return await this.run((client) => inTransaction(client, work), duration);
   }
 
   /** `transaction` of work that says `BEGIN` itself, in one query with what comes next. */
@@ -141,7 +159,7 @@ export class Session {
     if (connection !== undefined) await closePostgres(connection);
   }
 
-  /** Once a server has said that it restarts, it may also be away for a while. */
+  /** A server that has said that it restarts may then be unreachable for a while. */
   async #connectFirst(): Promise<void> {
     let isThere = false;
     await this.#retry(
@@ -159,10 +177,14 @@ export class Session {
       limitMs,
       isTransient: passes,
       onRetry: (error, attempt) => {
-        if (attempt === 1) this.#options.onLost?.(error instanceof Error ? error.message : String(error));
+        if (attempt === 1) this.#tellLost(error);
       },
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  #tellLost(error: unknown): void {
+    this.#options.onLost?.(error instanceof Error ? error.message : String(error));
   }
 
   async #attempt<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long'): Promise<T> {
@@ -203,8 +225,9 @@ export class Session {
   }
 
   async #connect(): Promise<Connection> {
-    const { url, applicationName, killSignal } = this.#options;
-    const connection = await connectPostgres(url, applicationName, killSignal);
+    const { url, applicationName, hostId, killSignal } = this.#options;
+    const name = hostId === undefined ? applicationName : nameOfHost(applicationName, hostId);
+    const connection = await connectPostgres(url, name, killSignal);
     try {
       await this.#watch(connection, this.#prepare(connection.client), 'short');
     } catch (error) {
@@ -230,6 +253,15 @@ export class Session {
     );
     this.#former = undefined;
   }
+}
+
+/** Does `work` in one transaction, which a failure rolls back. */
+export async function inTransaction<T>(
+  client: pg.Client,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  await client.query('BEGIN');
+  return await endTransaction(client, work);
 }
 
 async function endTransaction<T>(client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -258,7 +290,7 @@ async function isAtWork(url: string, { pid, startedAt }: Connection): Promise<bo
       await closePostgres(probe);
     }
   } catch {
-    // Nobody can tell: then nothing is broken that may be whole.
+    // It is not known, so that a connection that may be fine is kept.
     return true;
   }
 }

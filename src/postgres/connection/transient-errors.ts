@@ -1,4 +1,4 @@
-/** Tells which errors of Postgres and its connections pass by themselves, and which are about one row. */
+/** Tells which errors of Postgres and its connections are transient, and which are about one row. */
 
 import pg from 'pg';
 import { isTransientSocketError } from '../../common/socket-errors.ts';
@@ -24,17 +24,37 @@ const transientCodes = new Set([
   '57014', // query_canceled: by a person or by a statement_timeout of the role
 ]);
 
-/** The connection is of no more use; a new one may work. */
+/** The connection is broken. A new one may work. */
 export function isConnectionLost(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) {
-    return lostConnectionCodes.has(error.code ?? '') || error.code?.startsWith('08') === true;
+    const { code = '' } = error;
+    return lostConnectionCodes.has(code) || code.startsWith('08') || isNodeLost(error);
   }
   if (isTransientSocketError(error)) return true;
   // pg itself has no codes for these.
   return error instanceof Error && /Connection terminated|not queryable|timeout expired/.test(error.message);
 }
 
-/** For the first connection, when anything else may be a wrong URL: there is a server, and it ends or starts. */
+/**
+ * Where in Citus it is told that a node's connection broke, under the SQLSTATE of an internal error, or of one of files in the
+ * middle of a COPY. The coordinator's own connection is well; a new one has it end what the node has left prepared.
+ */
+const lostNodeRoutines = [
+  ...['MarkRemoteTransactionFailed', 'CheckRemoteTransactionsHealth', 'ReportResultError'],
+  ...[
+    'FinishRemoteTransactionPrepare',
+    'SendCopyDataToPlacement',
+    'EndRemoteCopy',
+    'InitializeCopyShardState',
+  ],
+];
+
+function isNodeLost({ code, routine = '' }: pg.DatabaseError): boolean {
+  if (code === '58030') return routine === 'ReportCopyError' || lostNodeRoutines.includes(routine);
+  return code === 'XX000' && lostNodeRoutines.includes(routine);
+}
+
+/** For the first connection, where other errors may mean a wrong URL: a server answers, and is starting or shutting down. */
 export function isRestarting(error: unknown): boolean {
   return error instanceof pg.DatabaseError && restartCodes.includes(error.code ?? '');
 }
@@ -125,6 +145,14 @@ export function isRefusalByRoutine({ code = '', routine = '' }: pg.DatabaseError
 
 export function isRefusal(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && (isRefusalCode(error.code ?? '') || isRefusalByRoutine(error));
+}
+
+/**
+ * A node of Citus has refused a row of a COPY. The coordinator passes on what the node said, but its SQLSTATE: what that was, a
+ * statement tells.
+ */
+export function isShardRefusal(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && error.code === 'XX000' && error.routine === 'ReportCopyError';
 }
 
 const listed = (classes: readonly string[]): string => classes.map((prefix) => `'${prefix}'`).join(', ');

@@ -1,6 +1,7 @@
 /** The journal: ids of documents that were written, until they have been read again and merged. */
 
 import type pg from 'pg';
+import { nameOfBytes } from '../../bson/document-id.ts';
 import { keyOfId, slotCount, slotOfKey } from '../../bson/id-key.ts';
 import { Output } from '../../bson/output.ts';
 import type { DocumentChange } from '../../source/changes.ts';
@@ -8,7 +9,7 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import { copyHeader, copyTrailer } from '../../transcode/copy/copy-format.ts';
 import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
-import { requireEpoch } from '../ledger/streams.ts';
+import { requireEpoch } from '../ledger/streams/stream.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
 const columns = 'stream_id, collection_no, slot, id, changed';
@@ -55,7 +56,7 @@ function encodeChanges(
     if (change === undefined) continue;
     const { collection, id, time } = change;
     const number = numberOf(collection);
-    const name = `${number} ${Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1')}`;
+    const name = `${number} ${nameOfBytes(id)}`;
     if (seen.has(name)) continue;
     seen.add(name);
     output.writeInt16(5);
@@ -90,7 +91,7 @@ export async function appendIds(
 
 /**
  * Makes the slots of a collection that is about to be followed. To be called in a transaction.
- * @throws StreamEndedError: one that has been overtaken must not make its epoch that of the slots again
+ * @throws StreamEndedError where this process is superseded: it must not set the slots back to its own epoch
  */
 export async function prepareSlots(
   client: pg.Client,
@@ -126,25 +127,19 @@ export interface SlotWork {
   readonly waiting: number;
   /** Of these, those whose rows Postgres has refused. */
   readonly refused: number;
+  /** When the first of them was made. */
+  readonly oldest: ClusterTime;
 }
 
-/** What waits of a stream, and when the oldest of it was written; null where nothing waits. */
-export async function listSlotWork(
-  client: pg.Client,
-  streamId: string,
-): Promise<{ readonly work: SlotWork[]; readonly oldest: ClusterTime | null }> {
-  const { rows } = await client.query<SlotWork & { oldest: string }>(
+/** What waits of a stream. */
+export async function listSlotWork(client: pg.Client, streamId: string): Promise<SlotWork[]> {
+  const { rows } = await client.query<Omit<SlotWork, 'oldest'> & { oldest: string }>(
     `SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
             (count(*) FILTER (WHERE is_refused))::int AS refused, min(changed) AS oldest
        FROM mongo2pg.changes c WHERE stream_id = $1 GROUP BY 1, 2 ORDER BY 1, 2`,
     [streamId],
   );
-  let oldest: ClusterTime | null = null;
-  for (const row of rows) {
-    const time = BigInt(row.oldest);
-    if (oldest === null || time < oldest) oldest = time;
-  }
-  return { work: rows, oldest };
+  return rows.map((row) => ({ ...row, oldest: BigInt(row.oldest) }));
 }
 
 /** What is taken of a slot to be drained. */

@@ -5,8 +5,9 @@ import { TargetError } from '../../common/errors.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import { keyColumn, keyIndex } from '../compare/expected-rows.ts';
 import { hasTable, qualifiedName } from '../connection/relations.ts';
+import { requireFollowable } from '../table/distribution.ts';
 
-/** A table that is still to be made gets a primary key. @throws TargetError with the statement to run */
+/** A table that does not exist yet gets a primary key later. @throws TargetError with the statement to run */
 export async function requireUniqueKey(client: pg.Client, plan: Plan): Promise<void> {
   if (keyIndex(plan) < 0) {
     throw new TargetError(`the table ${qualifiedName(plan)} has no column for _id, and cannot be followed`, {
@@ -15,6 +16,7 @@ export async function requireUniqueKey(client: pg.Client, plan: Plan): Promise<v
     });
   }
   if (!(await hasTable(client, plan))) return;
+  await requireFollowable(client, { plan, isNew: false, isWanted: false });
   const column = keyColumn(plan);
   const { rowCount } = await client.query(
     `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]

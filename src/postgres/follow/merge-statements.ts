@@ -2,12 +2,14 @@
 
 import pg from 'pg';
 import type { Drain } from '../../source/page.ts';
-import type { Plan } from '../../transcode/plan.ts';
+import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import { isDistinct, keyColumn, keyIndex } from '../compare/expected-rows.ts';
 import { qualifiedName } from '../connection/relations.ts';
 import type { Stage } from '../load/stage.ts';
 import { copyColumns, stagedValues } from '../table/ddl.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
+import { noteStatement } from './notes.ts';
+import { forgetDifferencesStatement } from './unverified.ts';
 
 const quote = pg.escapeIdentifier;
 
@@ -20,12 +22,30 @@ export interface MergeCounts {
   readonly childRows: number;
 }
 
+/** How the rows of a drain were merged. */
+export interface DrainEnd extends Pick<LockedSlot, 'isNoted' | 'hasDifferences'> {
+  /** The journal's rows of documents whose rows were refused. */
+  readonly refused: readonly number[];
+  /** Row by row, with savepoints. */
+  readonly isSingly: boolean;
+}
+
+/** The slot of a drain, whose turn it is. */
+export interface LockedSlot {
+  readonly hasLetters: boolean;
+  /** What is merged is noted, to be compared again. */
+  readonly isNoted: boolean;
+  /** Of documents in the slot that were compared before. */
+  readonly hasDifferences: boolean;
+}
+
 export class MergeStatements {
   readonly #stream: FollowedCollection;
   readonly #deleteChildren: readonly string[];
   readonly #merge: string;
   readonly #insertChildren: readonly string[];
   readonly #deleteOwn: string;
+  readonly #transactions: string;
 
   /** @param stages for the plan's own table, and those for its children */
   constructor(plan: Plan, keys: Stage, stages: readonly Stage[], stream: FollowedCollection) {
@@ -35,23 +55,24 @@ export class MergeStatements {
     this.#merge = sql.merge;
     this.#insertChildren = sql.insertChildren;
     this.#deleteOwn = sql.deleteOwn;
+    this.#transactions = sql.transactions;
   }
 
-  /** Keeps other drains of the slot waiting until the end of the transaction. */
-  async lockSlot(
-    client: pg.Client,
-    { slot, drainNo }: Drain,
-    runId: string,
-  ): Promise<{ readonly isCurrent: boolean; readonly hasLetters: boolean }> {
+  /** Keeps other drains of the slot waiting until the end of the transaction. @returns null when another has been before it */
+  async lockSlot(client: pg.Client, { slot, drainNo }: Drain, runId: string): Promise<LockedSlot | null> {
     const { streamId, collectionNo, epoch } = this.#stream;
-    const { rows } = await client.query<{ hasLetters: boolean }>({
-      name: 'lock-slot',
-      text: `SELECT EXISTS (SELECT FROM mongo2pg.dead_letters WHERE run_id = $6) AS "hasLetters"
-               FROM mongo2pg.slots
-              WHERE stream_id = $1 AND collection_no = $2 AND slot = $3 AND epoch = $4 AND drain_no = $5 FOR UPDATE`,
-      values: [streamId, collectionNo, slot, epoch, drainNo, runId],
-    });
-    return { isCurrent: rows.length > 0, hasLetters: rows[0]?.hasLetters === true };
+    const place = `stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot}`;
+    // What was written by whoever held the lock is seen by the second statement only.
+    const results = (await client.query(
+      `SELECT is_noted AS "isNoted" FROM mongo2pg.slots WHERE ${place} AND epoch = ${epoch} AND drain_no = ${drainNo} FOR UPDATE;
+       SELECT EXISTS (SELECT FROM mongo2pg.dead_letters WHERE run_id = ${runId}) AS "hasLetters",
+              EXISTS (SELECT FROM mongo2pg.unverified WHERE ${place}) AS "hasDifferences"`,
+    )) as unknown as readonly [
+      pg.QueryResult<Pick<LockedSlot, 'isNoted'>>,
+      pg.QueryResult<Omit<LockedSlot, 'isNoted'>>,
+    ];
+    const [locked, found] = results.map(({ rows }) => rows[0]);
+    return locked === undefined || found === undefined ? null : ({ ...locked, ...found } as LockedSlot);
   }
 
   /** @returns `inserted` below 0 where a trigger left rows out */
@@ -72,26 +93,42 @@ export class MergeStatements {
   /** Takes the changes out of the journal, those excepted whose rows were refused, and counts the slot on. */
   async finish(
     client: pg.Client,
-    { slot, seqs }: Drain,
+    drain: Drain,
     { inserted, updated, deleted, childRows }: MergeCounts,
-    refused: readonly number[],
+    { refused, isNoted, hasDifferences, isSingly }: DrainEnd,
   ): Promise<void> {
     const { streamId, collectionNo } = this.#stream;
+    const { slot, seqs } = drain;
     const place = `stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot}`;
     const left = new Set(refused);
     const done = seqs.flat().filter((seq) => !left.has(seq));
-    const marks =
-      refused.length === 0
-        ? ''
-        : `UPDATE mongo2pg.changes SET is_refused = true WHERE ${place} AND seq IN (${refused.join(', ')});`;
+    const statements = [
+      ...(done.length === 0
+        ? []
+        : [`DELETE FROM mongo2pg.changes WHERE ${place} AND seq = ANY ('{${done.join(',')}}')`]),
+      ...(refused.length === 0
+        ? []
+        : [
+            `UPDATE mongo2pg.changes SET is_refused = true WHERE ${place} AND seq IN (${refused.join(', ')})`,
+          ]),
+    ];
+    if (isNoted) statements.push(noteStatement(this.#stream, drain), this.#noteTransactions(isSingly));
+    if (hasDifferences) statements.push(forgetDifferencesStatement(this.#stream, drain));
     await client.query(
-      `${done.length === 0 ? '' : `DELETE FROM mongo2pg.changes WHERE ${place} AND seq = ANY ('{${done.join(',')}}');`}
-       ${marks}
+      `${statements.map((statement) => `${statement};`).join('\n')}
        UPDATE mongo2pg.slots
           SET drain_no = drain_no + 1, inserted = inserted + ${inserted}, updated = updated + ${updated},
               deleted = deleted + ${deleted}, child_rows = child_rows + ${childRows}
         WHERE ${place}`,
     );
+  }
+
+  /** Writes down which transactions the rows are of: rows behind a savepoint are of one of their own. */
+  #noteTransactions(isSingly: boolean): string {
+    const { streamId, collectionNo } = this.#stream;
+    const transactions = isSingly ? this.#transactions : currentTransaction;
+    return `INSERT INTO mongo2pg.merges (stream_id, collection_no, xid)
+      SELECT ${streamId}, ${collectionNo}, xid FROM (${transactions}) t`;
   }
 }
 
@@ -115,11 +152,14 @@ function sumRows(results: readonly StatementResult[]): number {
   return results.reduce((sum, { rowCount }) => sum + rowCount, 0);
 }
 
+const currentTransaction = 'SELECT pg_current_xact_id()::xid AS xid';
+
 interface Written {
   readonly deleteChildren: readonly string[];
   readonly merge: string;
   readonly insertChildren: readonly string[];
   readonly deleteOwn: string;
+  readonly transactions: string;
 }
 
 /**
@@ -128,6 +168,8 @@ interface Written {
 function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly Stage[]): Written {
   if (own === undefined) throw new RangeError('a plan has a table of its own');
   const table = qualifiedName(plan);
+  // The innermost rows are deleted first and inserted last, so that no row is ever without its parent.
+  const descendants = listDescendants(plan);
   const columns = copyColumns(plan);
   const values = stagedValues(plan, 's.');
   const keyPlace = keyIndex(plan);
@@ -144,7 +186,7 @@ function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly
       ? 'DO NOTHING'
       : `DO UPDATE SET ${assignments.join(', ')} WHERE ${distinct.join(' OR ')}`;
   return {
-    deleteChildren: (plan.children ?? []).map(({ plan: child }) => {
+    deleteChildren: [...descendants].reverse().map(({ child: { plan: child } }) => {
       const parent = quote(child.columns[0]?.column ?? '');
       return `DELETE FROM ${qualifiedName(child)} c USING ${keys.name} k WHERE c.${parent} = ${askedKey}`;
     }),
@@ -165,5 +207,13 @@ function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly
       return `INSERT INTO ${qualifiedName(child)} (${names}) SELECT ${stagedValues(child).join(', ')} FROM ${name}`;
     }),
     deleteOwn: `DELETE FROM ${table} t USING ${keys.name} k WHERE t.${key} = ${askedKey}`,
+    transactions: [
+      currentTransaction,
+      `SELECT t.xmin FROM ${table} t JOIN ${keys.name} k ON t.${key} = ${askedKey}`,
+      ...descendants.map(({ child: { plan: child } }) => {
+        const parent = quote(child.columns[0]?.column ?? '');
+        return `SELECT c.xmin FROM ${qualifiedName(child)} c JOIN ${keys.name} k ON c.${parent} = ${askedKey}`;
+      }),
+    ].join(' UNION '),
   };
 }

@@ -12,20 +12,21 @@
 
 import type pg from 'pg';
 import { arrayOfDocuments } from '../../bson/array.ts';
-import { DocumentCursor, listDocuments } from '../../bson/cursor.ts';
-import { copyId } from '../../bson/document-id.ts';
+import { listDocuments } from '../../bson/cursor.ts';
+import { copyId, nameOfBytes } from '../../bson/document-id.ts';
 import { keyOfId } from '../../bson/id-key.ts';
 import { describeId } from '../../bson/json/describe-id.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Batch, Drain } from '../../source/page.ts';
-import type { Plan } from '../../transcode/plan.ts';
+import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import { createRowEncoder, type RowEncoder } from '../../transcode/row.ts';
+import { documentAt } from '../../transcode/transform/encode-transformed.ts';
 import { keyIndex } from '../compare/expected-rows.ts';
 import { explainDatabaseError } from '../connection/connection.ts';
 import type { Session } from '../connection/session.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
-import type { LoadableBatch } from '../load/loadable-batch.ts';
+import { countChildRows, listLetters, sourceOf, type LoadableBatch } from '../load/loadable-batch.ts';
 import { loadRowByRow } from '../load/row-by-row.ts';
 import { copyToStage, ensureStage, type Refusal, type Stage } from '../load/stage.ts';
 import type { WorkerSettings } from '../worker-settings.ts';
@@ -58,7 +59,10 @@ export class Merger {
     this.#keys = { encoder: createRowEncoder(keyPlan), stage: { name: `${name}_keys`, plan: keyPlan } };
     this.#stages = [
       { name, plan },
-      ...(plan.children ?? []).map((child, index) => ({ name: `${name}_child_${index}`, plan: child.plan })),
+      ...listDescendants(plan).map(({ child }, index) => ({
+        name: `${name}_child_${index}`,
+        plan: child.plan,
+      })),
     ];
     this.#statements = new MergeStatements(plan, this.#keys.stage, this.#stages, stream);
   }
@@ -92,18 +96,21 @@ export class Merger {
     const ids = listIds(batch, drain);
     return await this.#session.transaction(async (client) => {
       await reachFailpoint('worker-in-merge');
-      const { isCurrent, hasLetters } = await this.#statements.lockSlot(client, drain, runId);
-      if (!isCurrent) return { isStale: true, ...nothing };
+      const slot = await this.#statements.lockSlot(client, drain, runId);
+      if (slot === null) return { isStale: true, ...nothing };
       await this.#stageKeys(client, ids);
-      if (hasLetters) await removeLetters(client, runId, ids);
-      const { refusals, ...counts } = await mergeRows(client);
-      const letters = [...encoded.deadLetters, ...refusals.map((refusal) => toLetter(batch, refusal))];
+      if (slot.hasLetters) await removeLetters(client, runId, ids);
+      const { refusals: ofRows, isSingly, ...counts } = await mergeRows(client);
+      const refusals = ofRows.map((refusal) => ({ ...refusal, ordinal: sourceOf(encoded, refusal.ordinal) }));
+      const letters = [...listLetters(encoded), ...refusals.map((refusal) => toLetter(batch, refusal))];
       await keepLetters(client, { runId, slot: drain.slot, collection: this.#plan.collection }, letters);
       const refusedSeqs = findSeqs(
         drain,
-        refusals.map((refusal) => documentAt(batch, refusal.ordinal)),
+        refusals.map(({ ordinal }) => documentAt(batch.bytes, ordinal)),
       );
-      await this.#statements.finish(client, drain, counts, refusedSeqs);
+      const { isNoted, hasDifferences } = slot;
+      const end = { refused: refusedSeqs, isNoted, hasDifferences, isSingly };
+      await this.#statements.finish(client, drain, counts, end);
       await reachFailpoint('worker-before-merge-commit');
       const { inserted, updated, deleted } = counts;
       const refused = refusals.length;
@@ -119,7 +126,7 @@ export class Merger {
     }
     const counts = await this.#statements.merge(client);
     if (counts.inserted < 0) throw new MissingRowsError('a trigger left rows out');
-    return { ...counts, refusals: [] };
+    return { ...counts, refusals: [], isSingly: false };
   }
 
   /** The rows of all documents are deleted first: of two that exchange a unique value each is in the way of the other. */
@@ -129,9 +136,9 @@ export class Merger {
     const refusals =
       encoded.rowCount === 0 ? [] : await loadRowByRow(client, { runId, plan: this.#plan }, encoded);
     const inserted = encoded.rowCount - refusals.length;
-    const refused = new Set(refusals.map(({ ordinal }) => ordinal));
-    const children = encoded.children.flatMap(({ parents }) => parents.filter((at) => !refused.has(at)));
-    return { inserted, updated: 0, deleted, childRows: childRows + children.length, refusals };
+    const added = countChildRows(encoded, refusals);
+    const counts = { inserted, updated: 0, deleted, childRows: childRows + added };
+    return { ...counts, refusals, isSingly: true };
   }
 
   async #stageKeys(client: pg.Client, ids: readonly Uint8Array[]): Promise<void> {
@@ -148,9 +155,10 @@ export class Merger {
 
 interface Merged extends MergeCounts {
   readonly refusals: readonly Refusal[];
+  readonly isSingly: boolean;
 }
 
-/** A connection that was made anew has no temporary tables. */
+/** A new connection has no temporary tables. */
 async function isStageThere(client: pg.Client, { name }: Stage): Promise<boolean> {
   const { rows } = await client.query<{ isThere: boolean }>({
     name: `is-there-${name}`.slice(0, 63),
@@ -160,7 +168,7 @@ async function isStageThere(client: pg.Client, { name }: Stage): Promise<boolean
 }
 
 /** The key alone of the rows that a plan makes. */
-function planOfKey(plan: Plan): Plan {
+export function planOfKey(plan: Plan): Plan {
   const { collection, schema, table, nul } = plan;
   const columns = plan.columns.slice(keyIndex(plan), keyIndex(plan) + 1);
   return { collection, schema, table, columns, extraColumn: null, ...(nul === undefined ? {} : { nul }) };
@@ -169,26 +177,16 @@ function planOfKey(plan: Plan): Plan {
 /** Those that were asked for, and of documents that came the others: MongoDB may take `a` and `A` for the same. */
 function listIds(batch: Batch, { ids }: Drain): Uint8Array[] {
   const asked = listDocuments(ids);
-  const names = new Set(asked.map(nameOf));
+  const names = new Set(asked.map(nameOfBytes));
   const others = listDocuments(batch.bytes).flatMap((document) => {
     const id = copyId(document);
-    return id === null || names.has(nameOf(id)) ? [] : [id];
+    return id === null || names.has(nameOfBytes(id)) ? [] : [id];
   });
   return [...asked, ...others];
 }
 
-function nameOf(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
-}
-
-function documentAt(batch: Batch, ordinal: number): Buffer {
-  const cursor = new DocumentCursor(batch.bytes);
-  for (let at = 0; at <= ordinal; at++) cursor.next();
-  return Buffer.from(batch.bytes.subarray(cursor.start, cursor.end));
-}
-
 function toLetter(batch: Batch, refusal: Refusal): LedgerLetter {
-  const document = documentAt(batch, refusal.ordinal);
+  const document = documentAt(batch.bytes, refusal.ordinal);
   return { ...refusal, document, id: describeId(document), reason: 'refused' };
 }
 

@@ -3,12 +3,12 @@
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
 import { deleteExtraRows } from '../compare/key-collection.ts';
-import { requireEpoch } from '../ledger/streams.ts';
+import { requireEpoch } from '../ledger/streams/stream.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
 /**
  * Safe while changes are read: a document that is written again has a change in the journal. To be called in a transaction.
- * @throws StreamEndedError: what one knows that has been overtaken is not so any more
+ * @throws StreamEndedError where this process is superseded: what it knows is out of date
  */
 export async function removeSurplus(
   client: pg.Client,

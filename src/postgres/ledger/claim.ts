@@ -3,16 +3,10 @@
 import pg from 'pg';
 import { type Batch, batchKey, type BatchPlace } from '../../source/page.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
+import type { BatchAccount } from '../../observe/ack.ts';
 import { byteaLiteral } from '../connection/bytea.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { OvertakenError } from './lead.ts';
-
-/** How many documents of a batch went where. */
-export interface BatchAccount {
-  readonly documentCount: number;
-  readonly copied: number;
-  readonly deadLettered: number;
-}
 
 /** What is written down of a batch before its rows. */
 export interface ClaimRow extends BatchAccount {
@@ -77,9 +71,12 @@ function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
     batch.bytes.byteLength,
     claim.extra.length === 0 ? 'NULL' : pg.escapeLiteral(JSON.stringify(claim.extra)),
     claim.childRows,
+    claim.dropped,
+    claim.addedRows,
   ];
   return `INSERT INTO mongo2pg.batches
-      (run_id, range_no, batch, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows)
+      (run_id, range_no, batch, after_id, last_id, documents, copied, dead_lettered, bytes, extra, child_rows, dropped,
+       added_rows)
     VALUES (${values.join(', ')})`;
 }
 
@@ -100,19 +97,20 @@ async function amendClaim(
   client: pg.Client,
   runId: string,
   { rangeNo, number }: BatchPlace,
-  { copied, deadLettered, childRows }: BatchAccount & { readonly childRows: number },
+  { copied, deadLettered, childRows, addedRows }: BatchAccount & { readonly childRows: number },
 ): Promise<void> {
   await client.query(
-    `UPDATE mongo2pg.batches SET copied = $4, dead_lettered = $5, child_rows = $6
+    `UPDATE mongo2pg.batches SET copied = $4, dead_lettered = $5, child_rows = $6, added_rows = $7
       WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
-    [runId, rangeNo, number, copied, deadLettered, childRows],
+    [runId, rangeNo, number, copied, deadLettered, childRows, addedRows],
   );
 }
 
 /** The account of a batch that an earlier delivery has committed. */
 async function readAccount(client: pg.Client, runId: string, place: BatchPlace): Promise<BatchAccount> {
   const { rows } = await client.query<BatchAccount>(
-    `SELECT documents AS "documentCount", copied, dead_lettered AS "deadLettered"
+    `SELECT documents AS "documentCount", copied, dead_lettered AS "deadLettered", dropped,
+            added_rows AS "addedRows"
        FROM mongo2pg.batches WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
     [runId, place.rangeNo, place.number],
   );

@@ -1,7 +1,7 @@
 /** The ledger's dead letters: documents that could not become rows, kept whole. */
 
 import type pg from 'pg';
-import type { LetterCount } from '../../observe/events.ts';
+import type { LetterCount } from '../../observe/summary.ts';
 import type { BatchPlace } from '../../source/page.ts';
 import { describeId } from '../../bson/json/describe-id.ts';
 import { hashDocument } from '../../bson/document-hash.ts';
@@ -10,7 +10,7 @@ import type { DeadLetter } from '../../transcode/row.ts';
 /** A dead letter of the transcoder, or one that only came to light while loading. */
 export interface LedgerLetter extends Omit<DeadLetter, 'reason'> {
   readonly reason: DeadLetter['reason'] | 'refused' | 'worker_died';
-  /** Postgres's SQLSTATE, where it refused the row. */
+  /** The SQLSTATE, if Postgres refused the row. */
   readonly code: string | null;
 }
 

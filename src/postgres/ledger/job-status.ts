@@ -1,39 +1,8 @@
 /** What the ledger tells of jobs, the starts that copy several collections. Reads only. */
 
 import type pg from 'pg';
+import type { JobState, JobStatus, RunStatus } from '../../observe/status.ts';
 import { isJobLocked } from './run-lock.ts';
-import type { RunState, RunStatus } from './run-status.ts';
-
-/** `running`: a process is at it; `stopped`: it was ended, or not all could be copied, and can be continued. */
-export type JobState = 'running' | 'stopped' | 'finished';
-
-/**
- * `waiting`: not begun; `skipped`: there was nothing to copy; `failed`: the job went on without it; else the state of
- * its run.
- */
-export type CollectionState = 'waiting' | 'skipped' | 'failed' | RunState;
-
-export interface JobCollection {
-  readonly collection: string;
-  readonly state: CollectionState;
-  /** Null before it is begun. */
-  readonly runId: string | null;
-  /** Why it failed or was skipped, for people; else null. */
-  readonly detail: string | null;
-}
-
-export interface JobStatus {
-  readonly jobId: string;
-  readonly sourceDb: string;
-  readonly schema: string;
-  /** The names and patterns of the collections, as given. */
-  readonly selection: string;
-  readonly state: JobState;
-  readonly startedAt: Date;
-  readonly finishedAt: Date | null;
-  /** In the order in which they are copied. */
-  readonly collections: readonly JobCollection[];
-}
 
 interface JobRow extends Omit<JobStatus, 'state' | 'collections'> {
   readonly collections: readonly {
@@ -72,7 +41,7 @@ export async function readJobStatus(
       state: await readState(client, job),
       collections: collections.map(({ collection, runId, outcome, detail }) => ({
         collection,
-        // A run that is not told of was replaced.
+        // A run that is not shown was replaced.
         state:
           (outcome === 'left_out' ? 'skipped' : outcome) ??
           (runId === null ? 'waiting' : (stateByRun.get(runId) ?? 'replaced')),

@@ -8,7 +8,7 @@ export interface JobRequest {
   readonly schema: string;
   /** The names and patterns of the collections, as given. */
   readonly selection: string;
-  /** Begin a new one even where one is unfinished. */
+  /** Begin a new job even if one is unfinished. */
   readonly isRestart: boolean;
 }
 
@@ -38,7 +38,7 @@ export async function openJob(client: pg.Client, request: JobRequest): Promise<s
   return jobId;
 }
 
-/** The job that a start would go on with; null when it would begin a new one. */
+/** The job that a start would resume; null if it would begin a new one. */
 export async function findJob(client: pg.Client, request: JobRequest): Promise<string | null> {
   if (request.isRestart || !(await hasLedger(client))) return null;
   const { rows } = await client.query<{ job_id: string }>(
@@ -69,9 +69,9 @@ export async function listBegun(client: pg.Client, jobId: string): Promise<strin
 }
 
 /**
- * Writes down what is to be copied, in this order. What an earlier process of the job has done of it stays; what it
- * failed at is open again.
- * @returns what an earlier process was to copy and had not begun with, and is not to be copied any more
+ * Records what is to be copied, in this order. Collections that an earlier process of the job finished stay finished. Those
+ * that failed are open again.
+ * @returns collections that an earlier process had not begun, and that are not to be copied any more
  */
 export async function planJob(
   client: pg.Client,

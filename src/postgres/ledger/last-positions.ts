@@ -1,4 +1,4 @@
-/** Positions of documents that a run has read last, by which to tell its source again where that has no identity. */
+/** Positions of the documents that a run read last. They identify a source that has no identity of its own. */
 
 import type pg from 'pg';
 import { asBuffer } from '../connection/bytea.ts';

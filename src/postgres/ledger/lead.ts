@@ -35,7 +35,7 @@ export async function takeOverRun(client: pg.Client, runId: string): Promise<num
 
 /** Like `requireLead`; waits for all batches under way as well, and no worker claims another. @throws OvertakenError */
 export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
-  // One round trip; pg gives the results of several statements as a list.
+  // One round trip. The driver returns the results of several statements as a list.
   const results = (await client.query(
     `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
      SELECT FROM mongo2pg.ranges WHERE run_id = ${runId} AND closed_at IS NULL ORDER BY range_no FOR UPDATE`,

@@ -1,6 +1,6 @@
 /**
- * The ledger: the tables of schema `mongo2pg` in the target that tell what has been committed. Their shape has a version;
- * one of an earlier tool is upgraded (see `migrations/`), one of a later tool is left alone.
+ * The ledger: the tables of schema `mongo2pg` in the target that record what has been committed. The schema has a version.
+ * An earlier one is upgraded (see `migrations/`), a later one is left alone.
  */
 
 import type pg from 'pg';
@@ -15,7 +15,7 @@ import { createSchema } from '../connection/relations.ts';
 const createLockKey = 6_464_703_001;
 
 /**
- * Makes the ledger where there is none, and upgrades one of an earlier version. To be called in a transaction.
+ * Creates the ledger if there is none, and upgrades one of an earlier version. To be called in a transaction.
  * @throws TargetError when it cannot be upgraded
  */
 export async function createLedger(client: pg.Client): Promise<void> {

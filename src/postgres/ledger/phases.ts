@@ -1,31 +1,8 @@
 /** The ledger's rows about the phases of a run: which it has reached, and the account of each that is done. */
 
 import type pg from 'pg';
+import type { CopyAccount, IndexPhaseAccount, PhaseName } from '../../observe/status.ts';
 import { OvertakenError, type Lead } from './lead.ts';
-import type { RunTotals } from './run-totals.ts';
-
-/** In their order. */
-export type PhaseName = 'copy' | 'index';
-
-/** Every document that was read is copied or a dead letter. */
-export interface CopyAccount extends Omit<RunTotals, 'documentCount'> {
-  readonly read: number;
-}
-
-/** What became of the collection's indexes: how many were built, were there already, or were left out. */
-export interface IndexPhaseAccount {
-  readonly built: number;
-  readonly present: number;
-  readonly left: number;
-}
-
-/** A phase as the ledger has it. */
-export interface PhaseStatus {
-  readonly phase: PhaseName;
-  readonly beganAt: Date;
-  readonly doneAt: Date | null;
-  readonly account: CopyAccount | IndexPhaseAccount | null;
-}
 
 /** Of a row `r` of `runs`, as a condition. */
 export function isDoneCondition(phase: PhaseName): string {
@@ -52,12 +29,13 @@ export async function finishCopy(
        INSERT INTO mongo2pg.phases (run_id, phase) SELECT run_id, 'index' FROM led ON CONFLICT DO NOTHING),
      total AS (
        SELECT coalesce(sum(copied), 0) AS copied, coalesce(sum(dead_lettered), 0) AS dead_lettered,
+              coalesce(sum(dropped), 0) AS dropped, coalesce(sum(copied + added_rows), 0) AS rows,
               coalesce(sum(bytes), 0) AS bytes, coalesce(sum(child_rows), 0) AS child_rows
          FROM mongo2pg.batches WHERE run_id = $1)
      UPDATE mongo2pg.phases p
         SET done_at = now(),
             account = jsonb_build_object('read', $3::bigint, 'copied', copied, 'deadLettered', dead_lettered,
-                                         'bytes', bytes, 'childRows', child_rows)
+                                         'dropped', dropped, 'rows', rows, 'bytes', bytes, 'childRows', child_rows)
        FROM led, total WHERE p.run_id = led.run_id AND p.phase = 'copy'
      RETURNING p.account`,
     [runId, epoch, read],

@@ -23,7 +23,7 @@ const gapsStatement = `
            lag(b.last_id, 1, r.after_id) OVER (PARTITION BY r.range_no ORDER BY b.batch) AS expected_after,
            row_number() OVER (PARTITION BY r.range_no ORDER BY b.batch DESC) AS from_end
       FROM mongo2pg.ranges r LEFT JOIN mongo2pg.batches b USING (run_id, range_no)
-     WHERE r.run_id = $1 AND r.closed_at IS NULL)
+     WHERE r.run_id = $1 AND r.closed_at IS NULL AND ($3::int[] IS NULL OR r.range_no = ANY ($3)))
   SELECT range_no AS "rangeNo", expected_after AS "after", after_id AS "until", batch
     FROM chain WHERE batch IS NOT NULL AND after_id IS DISTINCT FROM expected_after
   UNION ALL
@@ -35,9 +35,15 @@ const gapsStatement = `
 /**
  * @param trustsEnds whether a range that was read to its end has nothing more. Not of another process: what it took for the
  *   end may have been a source on its way out; asking again costs one page a range.
+ * @param rangeNos only of these ranges; of all when absent
  */
-export async function readGaps(client: pg.Client, runId: string, trustsEnds: boolean): Promise<Gap[]> {
-  const { rows } = await client.query<Gap>(gapsStatement, [runId, trustsEnds]);
+export async function readGaps(
+  client: pg.Client,
+  runId: string,
+  trustsEnds: boolean,
+  rangeNos: readonly number[] | null = null,
+): Promise<Gap[]> {
+  const { rows } = await client.query<Gap>(gapsStatement, [runId, trustsEnds, rangeNos]);
   return rows.map(({ rangeNo, after, until }) => ({ rangeNo, after, until }));
 }
 
@@ -50,18 +56,35 @@ export async function replaceRanges(
   runId: string,
   gaps: readonly Interval[],
 ): Promise<Range[]> {
-  await client.query(
-    `UPDATE mongo2pg.ranges SET closed_at = now(), epoch = epoch + 1 WHERE run_id = $1 AND closed_at IS NULL`,
-    [runId],
-  );
+  await closeRanges(client, runId);
   return await openRanges(client, runId, gaps);
 }
 
-/** Opens a range for each interval, in their order. To be called in a transaction. */
+/**
+ * Batches of closed ranges are refused from then on. To be called in a transaction that has locked them.
+ * @param rangeNos only these ranges; all when absent
+ */
+export async function closeRanges(
+  client: pg.Client,
+  runId: string,
+  rangeNos: readonly number[] | null = null,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.ranges SET closed_at = now(), epoch = epoch + 1
+      WHERE run_id = $1 AND closed_at IS NULL AND ($2::int[] IS NULL OR range_no = ANY ($2))`,
+    [runId, rangeNos],
+  );
+}
+
+/**
+ * Opens a range for each interval, in their order. To be called in a transaction.
+ * @param hostId whose they are, of several hosts
+ */
 export async function openRanges(
   client: pg.Client,
   runId: string,
   intervals: readonly Interval[],
+  hostId: string | null = null,
 ): Promise<Range[]> {
   const { rows } = await client.query<{ last: number | null }>(
     'SELECT max(range_no) AS last FROM mongo2pg.ranges WHERE run_id = $1',
@@ -75,14 +98,15 @@ export async function openRanges(
     until,
   }));
   await client.query(
-    `INSERT INTO mongo2pg.ranges (run_id, range_no, epoch, after_id, until_id)
-     SELECT $1, * FROM unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[])`,
+    `INSERT INTO mongo2pg.ranges (run_id, host_id, range_no, epoch, after_id, until_id)
+     SELECT $1, $6, * FROM unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[])`,
     [
       runId,
       ranges.map(({ rangeNo }) => rangeNo),
       ranges.map(({ epoch }) => epoch),
       ranges.map(({ after }) => asBuffer(after)),
       ranges.map(({ until }) => asBuffer(until)),
+      hostId,
     ],
   );
   return ranges;
@@ -97,30 +121,44 @@ export async function openRanges(
 export async function splitRange(
   client: pg.Client,
   lead: Lead,
-  { rangeNo, epoch, until }: Omit<Range, 'after'>,
+  range: Omit<Range, 'after'>,
   cut: Uint8Array,
 ): Promise<Range> {
   await requireLead(client, lead);
+  const rest = await cutRange(client, lead.runId, range, cut);
+  if (rest !== null) return rest;
+  throw new Error(`the ledger has no range ${range.rangeNo} of run ${lead.runId} to split`);
+}
+
+/**
+ * Does what `splitRange` promises. To be called in a transaction that keeps others from opening ranges.
+ * @param hostId whose the rest is, of several hosts
+ * @returns null where the range is another's by now
+ */
+export async function cutRange(
+  client: pg.Client,
+  runId: string,
+  { rangeNo, epoch, until }: Omit<Range, 'after'>,
+  cut: Uint8Array,
+  hostId: string | null = null,
+): Promise<Range | null> {
   const rest: Interval = { after: cut, until };
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.ranges SET until_id = $3
       WHERE run_id = $1 AND range_no = $2 AND epoch = $4 AND until_id IS DISTINCT FROM $3`,
-    [lead.runId, rangeNo, asBuffer(cut), epoch],
+    [runId, rangeNo, asBuffer(cut), epoch],
   );
   if (rowCount === 1) {
-    const [range] = await openRanges(client, lead.runId, [rest]);
+    const [range] = await openRanges(client, runId, [rest], hostId);
     if (range !== undefined) return range;
   }
   const { rows } = await client.query<Pick<Range, 'rangeNo' | 'epoch'>>(
     `SELECT range_no AS "rangeNo", epoch FROM mongo2pg.ranges
-      WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL`,
-    [lead.runId, asBuffer(cut)],
+      WHERE run_id = $1 AND after_id = $2 AND closed_at IS NULL AND host_id IS NOT DISTINCT FROM $3`,
+    [runId, asBuffer(cut), hostId],
   );
   const found = rows[0];
-  if (found === undefined) {
-    throw new Error(`the ledger has no range ${rangeNo} of run ${lead.runId} to split`);
-  }
-  return { ...found, ...rest };
+  return found === undefined ? null : { ...found, ...rest };
 }
 
 /**

@@ -1,10 +1,10 @@
-/** Decides what a start means, from what the ledger and the table tell: a new run, an unfinished one, or a refusal. */
+/** Decides from the ledger and the table what a start means: a new run, an unfinished one, or a refusal. */
 
 import type pg from 'pg';
 import type { IfExists } from '../../config/config.ts';
 import { TargetError, UsageError } from '../../common/errors.ts';
-import { formatCount, formatPlural } from '../../common/format.ts';
-import type { Plan } from '../../transcode/plan.ts';
+import { formatCount, formatMinute, formatPlural } from '../../common/format.ts';
+import type { Plan, TransformFile } from '../../transcode/plan.ts';
 import { hasLedger } from './ledger.ts';
 import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
 import type { RunTotals } from './run-totals.ts';
@@ -14,9 +14,9 @@ export interface RunRequest {
   readonly table: Pick<Plan, 'schema' | 'table'>;
   /** What the run must have been begun with if it is to be continued; its plan is taken as it was. */
   readonly settings: Omit<RunSettings, 'plan'>;
-  /** Undefined when nobody said. */
+  /** Undefined if the user has not set it. */
   readonly ifExists: IfExists | undefined;
-  /** Begin anew whatever is there of an earlier run. */
+  /** Start from scratch, whatever is there of an earlier run. */
   readonly isRestart: boolean;
   /** The job that the run is part of when several collections are copied; null for a single one. */
   readonly jobId: string | null;
@@ -28,8 +28,11 @@ export interface RunRequest {
 
 export type RunDecision =
   | { readonly kind: 'continue'; readonly run: Run }
-  /** It is copied already, and the same is asked for again: what ended a process may have come after the run's end. */
-  | ({ readonly kind: 'done'; readonly run: Run } & Pick<RunTotals, 'copied' | 'deadLettered'>)
+  /** It is copied already, and the same command was run again: the process before may have crashed after the run's end. */
+  | ({ readonly kind: 'done'; readonly run: Run } & Pick<
+      RunTotals,
+      'copied' | 'deadLettered' | 'dropped' | 'rows'
+    >)
   /** `removes` says what is given up for it, for people; null when nothing is. */
   | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
 
@@ -96,6 +99,21 @@ function describeOther(source: string, before: string | null, now: string | null
   return `the collection ${source} was dropped and recreated since`;
 }
 
+/** Of one that is followed nothing else is compared. @throws UsageError */
+export function requireSameTransform(run: Run, transform: TransformFile | null): void {
+  const { transform: before } = run.settings.plan;
+  if (before?.hash === transform?.hash) return;
+  const now = transform === null ? 'there is none now' : `now it is ${transform.file}`;
+  const was = before === undefined ? 'without a transform' : `with the transform ${before.file}`;
+  throw new UsageError(
+    `${describeRun(run)} was begun ${was}, and ${before === undefined ? now : `${now}, of another text`}`,
+    {
+      code: 'TRANSFORM_CHANGED',
+      fix: 'go on with what it was begun with; or start from scratch with --restart.',
+    },
+  );
+}
+
 function isSameCollection({ settings }: Run, request: RunRequest): boolean {
   const { source, collectionId } = request.settings;
   return settings.source === source && settings.collectionId === collectionId;
@@ -115,11 +133,11 @@ async function requireNoRows(
 }
 
 async function tellDone(client: pg.Client, run: Run): Promise<RunDecision> {
-  const { copied, deadLettered } = await readTotals(client, run.runId);
-  return { kind: 'done', run, copied, deadLettered };
+  const { copied, deadLettered, dropped, rows } = await readTotals(client, run.runId);
+  return { kind: 'done', run, copied, deadLettered, dropped, rows };
 }
 
-/** A finished run is not run again by accident, neither into a table that refuses doubles nor into one that takes them. */
+/** A finished run is not repeated by accident, whether the table refuses duplicates or takes them. */
 async function isRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<boolean> {
   return request.ifExists === 'append'
     ? isSameCollection(run, request)
@@ -133,8 +151,8 @@ async function refuseRepetition(
   differences: readonly string[],
 ): Promise<TargetError> {
   const name = qualifiedName(request.table);
-  const { copied } = await readTotals(client, run.runId);
-  const has = `the table ${name} already has the ${formatCount(copied)} rows of ${describeRun(run)}`;
+  const { rows } = await readTotals(client, run.runId);
+  const has = `the table ${name} already has the ${formatCount(rows)} rows of ${describeRun(run)}`;
   return isSameCollection(run, request)
     ? new TargetError(`${has}, which was started with other settings: ${differences.join('; ')}`, {
         code: 'ALREADY_COPIED',
@@ -150,7 +168,7 @@ async function refuseRepetition(
 async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
   const { table, ifExists } = request;
   const name = qualifiedName(table);
-  const { copied, deadLettered } = await readTotals(client, run.runId);
+  const { rows, deadLettered } = await readTotals(client, run.runId);
   const isSaid = ifExists === 'drop' || ifExists === 'truncate';
   const rowsBefore = run.rowsBefore + run.childRowsBefore;
   if (rowsBefore > 0 && !isSaid) {
@@ -162,25 +180,31 @@ async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run
       },
     );
   }
-  // What stands there under the name of a table that is gone is somebody else's.
+  // The run's table was dropped. Another one of its name belongs to somebody else.
   if (!run.isSameTable) {
     await requireNoRows(client, request, await hasTable(client, table));
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
   const how = isSaid ? ifExists : run.isOwnTable ? 'drop' : 'truncate';
   const what = how === 'drop' ? `the table ${name}` : `all rows of ${name}`;
-  const removes = `${what} (${describeRun(run)}: ${formatCount(copied)} rows, ${formatCount(deadLettered)} dead letters)`;
+  const removes = `${what} (${describeRun(run)}: ${formatCount(rows)} rows, ${formatCount(deadLettered)} dead letters)`;
   return { kind: 'begin', ifExists: how, removes };
 }
 
 /** Of a run that is done, for people. */
-export function describeDone({ run, copied, deadLettered }: RunDecision & { readonly kind: 'done' }): string {
+export function describeDone({
+  run,
+  rows,
+  deadLettered,
+  dropped,
+}: RunDecision & { readonly kind: 'done' }): string {
   return (
-    `is copied already: ${describeRun(run)}: ${formatPlural(copied, 'row')}, ${formatPlural(deadLettered, 'dead letter')}; ` +
+    `is copied already: ${describeRun(run)}: ${formatPlural(rows, 'row')}, ${formatPlural(deadLettered, 'dead letter')}` +
+    `${dropped > 0 ? `, ${formatPlural(dropped, 'document')} dropped` : ''}; ` +
     'to copy it again, use --restart'
   );
 }
 
 export function describeRun({ runId, settings, startedAt }: Run): string {
-  return `run ${runId} (${settings.source}, started ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
+  return `run ${runId} (${settings.source}, started ${formatMinute(startedAt)})`;
 }

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { UsageError } from '../../common/errors.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-/** Keeps our advisory locks from those of other programs. */
+/** Separates our advisory locks from those of other programs. */
 const lockSpace = 6_464_703;
 
 /** Postgres notices within 2 s that the client of a session is gone (see `connectPostgres`); then its lock is free. */
@@ -46,6 +46,37 @@ export async function lockStream(client: pg.Client, streamId: string): Promise<v
     code: 'STREAM_BUSY',
     fix: 'let it follow, or stop it: the same command then goes on where it stopped.',
   });
+}
+
+/** Only one process at a time compares what is followed again. @returns whether it is this one */
+export async function tryLockComparison(client: pg.Client, streamId: string): Promise<boolean> {
+  const { rows } = await client.query<{ isLocked: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, $2)) AS "isLocked"',
+    [comparisonLock(streamId), lockSpace],
+  );
+  return rows[0]?.isLocked === true;
+}
+
+/** Waits for what another process compares at the moment. */
+export async function lockComparison(client: pg.Client, streamId: string): Promise<void> {
+  await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [
+    comparisonLock(streamId),
+    lockSpace,
+  ]);
+}
+
+export async function unlockComparison(client: pg.Client, streamId: string): Promise<void> {
+  await unlock(client, comparisonLock(streamId));
+}
+
+/** Until the end of the transaction; waits for whoever carries out a script of the same copy. */
+export async function lockScripts(client: pg.Client, copy: string): Promise<void> {
+  await lockUntilEnd(client, `scripts ${copy}`);
+}
+
+/** Until the end of the transaction; waits for whoever holds the lock. @param name tells it from all others of ours */
+export async function lockUntilEnd(client: pg.Client, name: string): Promise<void> {
+  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [name, lockSpace]);
 }
 
 /** Whether some session holds the lock; takes none itself. */
@@ -119,6 +150,10 @@ function jobLock(jobId: string): string {
 
 function streamLock(streamId: string): string {
   return `stream ${streamId}`;
+}
+
+function comparisonLock(streamId: string): string {
+  return `comparison ${streamId}`;
 }
 
 async function isLocked(client: pg.Client, name: string): Promise<boolean> {

@@ -1,51 +1,22 @@
-/** What the ledger tells of runs, while they go and afterwards. Reads only, and takes no lock that a run would feel. */
+/** The status of runs by the ledger, during and after them. Reads only, and takes no lock that would slow a run. */
 
 import type pg from 'pg';
-import type { ExtraCount } from '../../transcode/extra-counter.ts';
-import type { LetterCount } from '../../observe/events.ts';
+import type { PhaseStatus, RunState, RunStatus } from '../../observe/status.ts';
 import { countDeadLetters } from './dead-letters.ts';
-import type { PhaseStatus } from './phases.ts';
 import { isTableLocked } from './run-lock.ts';
+import { listPromotions, type PromotionRow } from './promotions.ts';
 import { readExtra } from './runs.ts';
+import type { ExtraCount } from '../../transcode/extra-counter.ts';
+import type { BsonTypeName } from '../../bson/types.ts';
 import { qualifiedName } from '../connection/relations.ts';
-
-/**
- * `running`: a session holds the lock on its table; `stopped`: it was ended, and can be continued; `loaded`: every
- * document is committed, keys or indexes may be missing; `replaced`: its rows were given up for those of a later run.
- */
-export type RunState = 'running' | 'stopped' | 'loaded' | 'finished' | 'replaced';
-
-export interface RunStatus {
-  readonly runId: string;
-  /** The start of several collections that it is part of, or null. */
-  readonly jobId: string | null;
-  readonly source: string;
-  /** Quoted, with its schema. */
-  readonly table: string;
-  readonly state: RunState;
-  /** False once it was dropped, or another one has taken its name. */
-  readonly isTableThere: boolean;
-  readonly startedAt: Date;
-  readonly loadedAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly documents: number;
-  readonly copied: number;
-  readonly deadLettered: number;
-  readonly bytes: number;
-  /** Those that were reached, in their order. */
-  readonly phases: readonly PhaseStatus[];
-  /** While a process was at it, until the last batch; of a running one over the last seconds. */
-  readonly documentsPerSecond: number | null;
-  /** Intervals of `_id` that are not read to their end, as far as the ledger knows. */
-  readonly openRanges: number;
-  readonly deadLetters: readonly LetterCount[];
-  readonly extra: readonly ExtraCount[];
-}
 
 /** Long enough to have some batches in it. */
 const recentSeconds = 10;
 
-interface Row extends Omit<RunStatus, 'table' | 'state' | 'loadedAt' | 'phases' | 'deadLetters' | 'extra'> {
+interface Row extends Omit<
+  RunStatus,
+  'table' | 'state' | 'loadedAt' | 'phases' | 'deadLetters' | 'extra' | 'promotions'
+> {
   readonly schema: string;
   readonly tableName: string;
   readonly isReplaced: boolean;
@@ -64,7 +35,8 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
     `SELECT r.run_id AS "runId", r.job_id AS "jobId", r.source, r.table_schema AS schema,
             r.table_name AS "tableName", r.started_at AS "startedAt", h.phases,
             r.finished_at AS "finishedAt", r.replaced_at IS NOT NULL AS "isReplaced",
-            b.documents::float8, b.copied::float8, b.dead_lettered::float8 AS "deadLettered", b.bytes::float8,
+            b.documents::float8, b.copied::float8, b.dead_lettered::float8 AS "deadLettered", b.dropped::float8, b.rows::float8,
+            b.bytes::float8,
             (b.documents / nullif(extract(epoch FROM b.last - r.started_at) - p.seconds, 0))::float8 AS "documentsPerSecond",
             b.recent::float8 / least($2, greatest(1, extract(epoch FROM clock_timestamp() - coalesce(p.last, r.started_at))))::float8
               AS recent,
@@ -80,7 +52,8 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
            FROM mongo2pg.phases WHERE run_id = r.run_id) h
        CROSS JOIN LATERAL (
          SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(copied), 0) AS copied,
-                coalesce(sum(dead_lettered), 0) AS dead_lettered, coalesce(sum(bytes), 0) AS bytes,
+                coalesce(sum(dead_lettered), 0) AS dead_lettered, coalesce(sum(dropped), 0) AS dropped,
+                coalesce(sum(copied + added_rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes,
                 max(committed_at) AS last,
                 sum(documents) FILTER (WHERE committed_at > clock_timestamp() - make_interval(secs => $2)) AS recent
            FROM mongo2pg.batches WHERE run_id = r.run_id) b
@@ -106,6 +79,7 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
     const state = isReplaced ? 'replaced' : stateOf({ ...row, loadedAt }, isRunning);
     // What an earlier process took for the end of a range is asked for again.
     const openRanges = isRunning ? unreadRanges : row.openRanges;
+    const promotions = await listPromotions(client, row.runId);
     statuses.push({
       ...row,
       phases,
@@ -115,10 +89,23 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
       documentsPerSecond: isRunning ? (recent ?? 0) : row.documentsPerSecond,
       openRanges: loadedAt === null ? openRanges : 0,
       deadLetters: await countDeadLetters(client, row.runId),
-      extra: await readExtra(client, row.runId),
+      extra: withoutPromoted(await readExtra(client, row.runId), promotions),
+      promotions: promotions.map(({ field, column, type, promoted, isFinished }) => {
+        return { field, column, type, promoted, isFinished };
+      }),
     });
   }
   return statuses;
+}
+
+function withoutPromoted(extra: readonly ExtraCount[], promotions: readonly PromotionRow[]): ExtraCount[] {
+  const promoted = new Set(promotions.map(({ field }) => field));
+  const left = promotions.flatMap(({ field, left: counts }) =>
+    Object.entries(counts).map(([type, count]): ExtraCount => {
+      return { field, type: type as BsonTypeName, reason: 'does_not_fit', count };
+    }),
+  );
+  return [...extra.filter(({ field }) => !promoted.has(field)), ...left];
 }
 
 function readPhase({ beganAt, doneAt, ...rest }: Row['phases'][number]): PhaseStatus {

@@ -12,7 +12,7 @@ import type { Plan } from '../../transcode/plan.ts';
 export interface RunSettings {
   /** `database.collection`. */
   readonly source: string;
-  /** MongoDB's UUID of the collection, where the server has one: a collection dropped and made anew has another. */
+  /** MongoDB's UUID of the collection, where the server has one: a collection that is dropped and created again has another. */
   readonly collectionId: string | null;
   /** The settings that decide what is copied and how, by the names of their variables, as text. */
   readonly choices: Readonly<Record<string, string>>;
@@ -57,6 +57,11 @@ export async function findRunById(client: pg.Client, runId: string): Promise<Run
 /** The runs that copied a collection, into whichever table, the latest first. */
 export async function listRunsOfSource(client: pg.Client, source: string): Promise<Run[]> {
   return await selectRuns(client, 'source = $1', [source]);
+}
+
+/** The runs whose rows are in tables of the schema. */
+export async function listRunsOfSchema(client: pg.Client, schema: string): Promise<Run[]> {
+  return await selectRuns(client, 'table_schema = $1', [schema]);
 }
 
 /** The run that began to copy a collection into a schema, and has not finished; null when there is none. */
@@ -156,7 +161,7 @@ export async function replaceRuns(
   );
 }
 
-/** True when a run of this tool made the table: what stands in it can be read again from its source. */
+/** Whether a run of this tool created the table, so that its rows can be copied again from the source. */
 export async function isTableOfARun(client: pg.Client, { schema, table }: TableName): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM mongo2pg.runs
@@ -190,7 +195,8 @@ export async function replacePlan(client: pg.Client, runId: string, plan: Plan):
 export async function readTotals(client: pg.Client, runId: string): Promise<RunTotals> {
   const { rows } = await client.query<Record<keyof RunTotals, string>>(
     `SELECT coalesce(sum(documents), 0) AS "documentCount", coalesce(sum(copied), 0) AS copied,
-            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(bytes), 0) AS bytes,
+            coalesce(sum(dead_lettered), 0) AS "deadLettered", coalesce(sum(dropped), 0) AS dropped,
+            coalesce(sum(copied + added_rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes,
             coalesce(sum(child_rows), 0) AS "childRows"
        FROM mongo2pg.batches WHERE run_id = $1`,
     [runId],
@@ -200,6 +206,8 @@ export async function readTotals(client: pg.Client, runId: string): Promise<RunT
     documentCount: Number(row?.documentCount),
     copied: Number(row?.copied),
     deadLettered: Number(row?.deadLettered),
+    dropped: Number(row?.dropped),
+    rows: Number(row?.rows),
     bytes: Number(row?.bytes),
     childRows: Number(row?.childRows),
   };

@@ -1,4 +1,4 @@
-/** Loads dead letters of a run again, after the table was mended, and takes those out that went in. */
+/** Loads the dead letters of a run again, after the table was fixed, and removes those that became rows. */
 
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
@@ -6,9 +6,13 @@ import { arrayOfDocuments } from '../../bson/array.ts';
 import { createRowEncoder } from '../../transcode/row.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
+import { rowOfBatch } from '../ledger/fold.ts';
 import type { Session } from '../connection/session.ts';
-import { countChildRows } from './loadable-batch.ts';
+import { countChildRows, listLetters, sourceOf, withCodes, type LoadableBatch } from './loadable-batch.ts';
+import type { BatchTransform } from '../../transcode/transform/batch-transform.ts';
+import { openBatchTransform } from '../../transcode/transform/open-batch-transform.ts';
 import { loadRowByRow } from './row-by-row.ts';
+import { encodeResults } from './transformed-batch.ts';
 
 /** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */
 const maxLetters = 1_000;
@@ -19,6 +23,18 @@ interface Place {
   readonly rangeNo: number;
   readonly batch: string;
   readonly ordinal: number;
+}
+
+/** A document that is a dead letter no more. */
+interface Loaded extends Place {
+  /** How many it has become; none where the transform drops it. */
+  readonly rows: number;
+}
+
+interface RetriedRun {
+  readonly runId: string;
+  readonly plan: Plan;
+  readonly transform: BatchTransform | null;
 }
 
 export interface RetryOutcome {
@@ -35,13 +51,16 @@ export async function retryLetters(
 ): Promise<RetryOutcome> {
   let loaded = 0;
   let left = 0;
-  // Those that ended workers come last and alone: what they may end now is this process, and nothing else with it.
+  const transform = await openBatchTransform(plan);
+  // Documents that crashed workers come last, each alone: one may crash this process, when all others are committed.
   for (const isDeadly of [false, true]) {
     for (let after: Place | null = { rangeNo: 0, batch: '0', ordinal: -1 }; after !== null;) {
       signal.throwIfAborted();
       const from: Place = after;
       const places = await session.run((client) => listPlaces(client, runId, from, isDeadly));
-      const refused = await session.transaction((client) => retryPlaces(client, runId, plan, places));
+      const refused = await session.transaction((client) =>
+        retryPlaces(client, { runId, plan, transform }, places),
+      );
       loaded += places.length - refused;
       left += refused;
       after = places.at(-1) ?? null;
@@ -70,27 +89,48 @@ async function listPlaces(
 /** @returns how many were refused again */
 async function retryPlaces(
   client: pg.Client,
-  runId: string,
-  plan: Plan,
+  { runId, plan, transform }: RetriedRun,
   places: readonly Place[],
 ): Promise<number> {
   if (places.length === 0) return 0;
-  const documents = await readDocuments(client, runId, places);
-  const encoded = createRowEncoder(plan).encodeBatch(arrayOfDocuments(documents));
+  const array = arrayOfDocuments(await readDocuments(client, runId, places));
+  const encoder = createRowEncoder(plan);
+  const encoded =
+    transform === null
+      ? withCodes(encoder.encodeBatch(array))
+      : await encodeResults(encoder, transform, array);
   const refused = new Map<number, Omit<LedgerLetter, 'ordinal' | 'document' | 'id'>>();
-  for (const letter of encoded.deadLetters) refused.set(letter.ordinal, { ...letter, code: null });
+  for (const letter of listLetters(encoded)) refused.set(letter.ordinal, letter);
   const refusals = encoded.rowCount === 0 ? [] : await loadRowByRow(client, { runId, plan }, encoded);
-  for (const refusal of refusals) refused.set(refusal.ordinal, { ...refusal, reason: 'refused' });
+  for (const refusal of refusals) {
+    const ordinal = sourceOf(encoded, refusal.ordinal);
+    if (!refused.has(ordinal)) refused.set(ordinal, { ...refusal, reason: 'refused' });
+  }
   for (const [index, letter] of refused) {
     const place = places[index];
     if (place !== undefined) await updateLetter(client, runId, place, letter);
   }
-  const loaded = places.filter((_, index) => !refused.has(index));
-  await takeOut(client, runId, loaded);
+  await takeOut(client, runId, listLoaded(encoded, places, refused));
   await countExtra(client, runId, places[0], encoded.extra);
-  const letters = [...refused.keys()].map((ordinal) => ({ ordinal }));
-  await countChildren(client, runId, places[0], countChildRows(encoded, letters));
+  await countChildren(
+    client,
+    runId,
+    places[0],
+    countChildRows(encoded, [...encoded.deadLetters, ...refusals]),
+  );
   return refused.size;
+}
+
+/** The places of documents that are dead letters no more, and what became of each. */
+function listLoaded(
+  encoded: LoadableBatch,
+  places: readonly Place[],
+  refused: ReadonlyMap<number, unknown>,
+): Loaded[] {
+  const rows = new Map<number, number>();
+  for (const ordinal of encoded.sources?.ofRows ?? []) rows.set(ordinal, (rows.get(ordinal) ?? 0) + 1);
+  const countRows = (index: number): number => (encoded.sources === undefined ? 1 : (rows.get(index) ?? 0));
+  return places.flatMap((place, index) => (refused.has(index) ? [] : [{ ...place, rows: countRows(index) }]));
 }
 
 async function readDocuments(client: pg.Client, runId: string, places: readonly Place[]): Promise<Buffer[]> {
@@ -117,18 +157,23 @@ async function updateLetter(
 }
 
 /** The account of each batch keeps telling where its documents are. */
-async function takeOut(client: pg.Client, runId: string, loaded: readonly Place[]): Promise<void> {
+async function takeOut(client: pg.Client, runId: string, loaded: readonly Loaded[]): Promise<void> {
   if (loaded.length === 0) return;
   await client.query(
     `WITH gone AS (
        DELETE FROM mongo2pg.dead_letters d
-        USING unnest($2::int[], $3::bigint[], $4::int[]) AS p(range_no, batch, ordinal)
+        USING unnest($2::int[], $3::bigint[], $4::int[], $5::int[]) AS p(range_no, batch, ordinal, rows)
         WHERE d.run_id = $1 AND d.range_no = p.range_no AND d.batch = p.batch AND d.ordinal = p.ordinal
-        RETURNING d.range_no, d.batch),
-     counts AS (SELECT range_no, batch, count(*)::int AS count FROM gone GROUP BY range_no, batch)
-     UPDATE mongo2pg.batches b SET copied = copied + count, dead_lettered = dead_lettered - count
+        RETURNING d.range_no, d.batch, p.rows),
+     counts AS (
+       SELECT range_no, ${rowOfBatch('$1', 'gone.range_no', 'gone.batch')} AS batch, count(*)::int AS count, (count(*) FILTER (WHERE rows = 0))::int AS dropped,
+              sum(greatest(rows - 1, 0))::int AS added
+         FROM gone GROUP BY 1, 2)
+     UPDATE mongo2pg.batches b
+        SET copied = b.copied + count - counts.dropped, dead_lettered = dead_lettered - count,
+            dropped = b.dropped + counts.dropped, added_rows = added_rows + added
        FROM counts WHERE b.run_id = $1 AND b.range_no = counts.range_no AND b.batch = counts.batch`,
-    [runId, ...columnsOf(loaded)],
+    [runId, ...columnsOf(loaded), loaded.map(({ rows }) => rows)],
   );
 }
 
@@ -142,7 +187,7 @@ async function countExtra(
   if (place === undefined || extra.length === 0) return;
   await client.query(
     `UPDATE mongo2pg.batches SET extra = coalesce(extra, '[]') || $4::jsonb
-      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+      WHERE run_id = $1 AND range_no = $2 AND batch = ${rowOfBatch('$1', '$2', '$3')}`,
     [runId, place.rangeNo, place.batch, JSON.stringify(extra)],
   );
 }
@@ -156,7 +201,7 @@ async function countChildren(
   if (place === undefined || rows === 0) return;
   await client.query(
     `UPDATE mongo2pg.batches SET child_rows = child_rows + $4
-      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
+      WHERE run_id = $1 AND range_no = $2 AND batch = ${rowOfBatch('$1', '$2', '$3')}`,
     [runId, place.rangeNo, place.batch, rows],
   );
 }

@@ -4,20 +4,21 @@ import type pg from 'pg';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Batch } from '../../source/page.ts';
 import { Stopwatch } from '../../common/stopwatch.ts';
-import { DocumentCursor } from '../../bson/cursor.ts';
 import { describeId } from '../../bson/json/describe-id.ts';
-import type { BatchAccount, Claim, ClaimRow } from '../ledger/claim.ts';
+import type { BatchAccount, LoadSteps } from '../../observe/ack.ts';
+import { DocumentCursor } from '../../bson/cursor.ts';
+import type { Claim, ClaimRow } from '../ledger/claim.ts';
+import { prepareWorkerSession } from '../connection/citus.ts';
 import { explainDatabaseError } from '../connection/connection.ts';
 import type { CopyOptions } from './copy.ts';
 import { tablesOf } from '../table/ddl.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
-import { countChildRows, type LoadableBatch } from './loadable-batch.ts';
-import { isRefusal } from '../connection/transient-errors.ts';
+import { accountOf, countChildRows, listLetters, sourceOf, type LoadableBatch } from './loadable-batch.ts';
+import { isRefusal, isShardRefusal } from '../connection/transient-errors.ts';
 import { Session, type SessionOptions } from '../connection/session.ts';
 import { loadRowByRow } from './row-by-row.ts';
 import type { Refusal } from './stage.ts';
 import { TableCopy } from './table-copy.ts';
-import type { LoadSteps } from '../../observe/ack.ts';
 import type { WorkerSettings, WorkerTarget } from '../worker-settings.ts';
 
 /** @throws TargetError that says what to do */
@@ -25,17 +26,15 @@ export async function openLoadingSession(
   target: WorkerTarget,
   options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
 ): Promise<Session> {
-  const { postgresUrl: url, retryLimitMs, answerTimeoutMs } = target;
+  const { postgresUrl: url, retryLimitMs, answerTimeoutMs, hostId } = target;
   return await Session.open(
     {
       url,
       applicationName: 'mongo2pg worker',
+      hostId,
       retryLimitMs,
       answerTimeoutMs,
-      // Safe: the ledger's row and the batch's rows are lost or kept together, and the run looks for what was lost.
-      onConnect: async (client) => {
-        await client.query('SET synchronous_commit = off');
-      },
+      onConnect: prepareWorkerSession,
       ...options,
     },
     'retry',
@@ -51,6 +50,11 @@ export interface LoadOutcome extends BatchAccount {
 /** Which run is loaded, into which tables, and where. */
 export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl'>;
 
+/** Finds the documents of a batch that the run has loaded before, without its ledger; by their positions among those encoded. */
+export type FindKept = (batch: Batch, encoded: LoadableBatch) => Promise<ReadonlySet<number>>;
+
+const noneKept: ReadonlySet<number> = new Set();
+
 /** COPY took fewer rows than it was given, without an error: a trigger left some out. */
 class MissingRowsError extends Error {}
 
@@ -59,15 +63,23 @@ export class Loader {
   readonly #settings: LoadSettings;
   readonly #claim: Claim;
   readonly #tables: readonly TableCopy[];
+  readonly #findKept: FindKept;
 
   /**
    * @param session one of `openLoadingSession`
    * @param claim what makes sure that each batch is loaded once
+   * @param findKept which rows of a batch are kept as they are, where some are refused
    */
-  constructor(session: Session, settings: LoadSettings, claim: Claim) {
+  constructor(
+    session: Session,
+    settings: LoadSettings,
+    claim: Claim,
+    findKept: FindKept = () => Promise.resolve(noneKept),
+  ) {
     this.#session = session;
     this.#settings = settings;
     this.#claim = claim;
+    this.#findKept = findKept;
     this.#tables = tablesOf(settings.plan).map((plan) => new TableCopy(plan));
   }
 
@@ -89,7 +101,7 @@ export class Loader {
     try {
       return await this.#loadWhole(batch, encoded, watch);
     } catch (error) {
-      if (!isRefusal(error) && !(error instanceof MissingRowsError)) throw error;
+      if (!isRefusal(error) && !isShardRefusal(error) && !(error instanceof MissingRowsError)) throw error;
       return await this.#loadRowByRow(batch, encoded, watch);
     }
   }
@@ -106,11 +118,13 @@ export class Loader {
   }
 
   /** Rows that Postgres refuses become dead letters. */
-  #loadRowByRow(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
+  async #loadRowByRow(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
+    // Before the batch is claimed: where another delivery comes first, that is found out then.
+    const kept = encoded.rowCount === 0 ? noneKept : await this.#findKept(batch, encoded);
+    return await this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       await timed(watch, 'claim', client.query(begin));
       if (encoded.rowCount === 0) return [];
-      return await timed(watch, 'copy', loadRowByRow(client, this.#settings, encoded));
+      return await timed(watch, 'copy', loadRowByRow(client, this.#settings, encoded, kept));
     });
   }
 
@@ -156,14 +170,11 @@ export class Loader {
     refusals: readonly Refusal[],
     watch: LoadWatch,
   ): Promise<Account> {
-    const letters = [...encoded.deadLetters, ...toLetters(batch, refusals)];
-    const account: BatchAccount = {
-      documentCount: encoded.documentCount,
-      copied: encoded.rowCount - refusals.length,
-      deadLettered: letters.length,
-    };
+    const refused = toLetters(batch, encoded, refusals);
+    const letters = [...listLetters(encoded), ...refused];
+    const account = accountOf(encoded, new Set(refused.map(({ ordinal }) => ordinal)));
     if (refusals.length > 0) {
-      const childRows = countChildRows(encoded, letters);
+      const childRows = countChildRows(encoded, [...encoded.deadLetters, ...refusals]);
       await this.#claim.amend(client, batch, { ...account, childRows });
     }
     await this.#claim.keepLetters(client, batch, letters);
@@ -173,17 +184,15 @@ export class Loader {
   }
 }
 
-/** As if Postgres took all of it. */
+/** The account of a batch of which Postgres takes every row. */
 function rowOf(encoded: LoadableBatch): ClaimRow {
-  const { documentCount, rowCount: copied, deadLetters, extra } = encoded;
-  const childRows = countChildRows(encoded, []);
-  return { documentCount, copied, deadLettered: deadLetters.length, extra, childRows };
+  return { ...accountOf(encoded), extra: encoded.extra, childRows: countChildRows(encoded, []) };
 }
 
 type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
 type Account = Omit<LoadOutcome, 'steps'>;
 
-/** What fails has taken its time as well. */
+/** An attempt that fails has taken time too. */
 async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -192,9 +201,14 @@ async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<
   }
 }
 
-function toLetters(batch: Batch, refusals: readonly Refusal[]): LedgerLetter[] {
+/** A document of several rows may have several refusals, and is one dead letter for the first. */
+function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {
   if (refusals.length === 0) return [];
-  const byOrdinal = new Map(refusals.map((refusal) => [refusal.ordinal, refusal]));
+  const byOrdinal = new Map<number, Refusal>();
+  for (const refusal of refusals) {
+    const ordinal = sourceOf(encoded, refusal.ordinal);
+    if (!byOrdinal.has(ordinal)) byOrdinal.set(ordinal, { ...refusal, ordinal });
+  }
   const letters: LedgerLetter[] = [];
   const cursor = new DocumentCursor(batch.bytes);
   for (let ordinal = 0; cursor.next(); ordinal++) {

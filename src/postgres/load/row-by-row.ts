@@ -7,11 +7,13 @@
  */
 
 import pg from 'pg';
-import { isIdColumn, type ChildTable, type Plan } from '../../transcode/plan.ts';
+import { isIdColumn, listDescendants, type ChildTable, type Plan } from '../../transcode/plan.ts';
 import { copyColumns, stagedValues } from '../table/ddl.ts';
+import { readDistribution } from '../table/distribution.ts';
 import { isRefusalByRoutine, isRefusalSql } from '../connection/transient-errors.ts';
 import {
   emptyStages,
+  partsWithout,
   ensureStage,
   type Refusal,
   type Stage,
@@ -35,18 +37,64 @@ const rowsPerBlock = 250;
 
 /**
  * To be called in a transaction, in which the rows that are not refused are inserted then.
+ * @param kept the ordinals of documents whose rows are there already
  * @throws the error of Postgres when it is about more than single rows
  */
 export async function loadRowByRow(
   client: pg.Client,
   run: StagedRun,
   batch: StageableBatch,
+  kept: ReadonlySet<number> = new Set(),
+): Promise<Refusal[]> {
+  const { sources } = batch;
+  if (sources === undefined || !hasSiblings(sources.ofRows)) {
+    return await loadWithout(client, run, batch, kept);
+  }
+  return await loadWholeDocuments(client, run, batch, sources.ofRows);
+}
+
+/** A document that became several rows goes in with all of them, or not at all: then once more without them. */
+async function loadWholeDocuments(
+  client: pg.Client,
+  run: StagedRun,
+  batch: StageableBatch,
+  sources: readonly number[],
+): Promise<Refusal[]> {
+  const refusals: Refusal[] = [];
+  const left = new Set<number>();
+  await client.query('SAVEPOINT whole_documents');
+  for (;;) {
+    const found = await loadWithout(client, run, batch, left);
+    const known = left.size;
+    const refused = new Set(found.map(({ ordinal }) => sources[ordinal]));
+    refusals.push(...found);
+    for (const [row, source] of sources.entries()) if (refused.has(source)) left.add(row);
+    if (left.size === known + found.length) break;
+    await client.query('ROLLBACK TO SAVEPOINT whole_documents');
+  }
+  await client.query('RELEASE SAVEPOINT whole_documents');
+  return refusals.sort((a, b) => a.ordinal - b.ordinal);
+}
+
+function hasSiblings(sources: readonly number[]): boolean {
+  return sources.some((source, row) => row > 0 && source === sources[row - 1]);
+}
+
+/** @param left the ordinals of documents that are not to be loaded */
+async function loadWithout(
+  client: pg.Client,
+  run: StagedRun,
+  batch: StageableBatch,
+  left: ReadonlySet<number>,
 ): Promise<Refusal[]> {
   const documents = new StagedDocuments(client, await prepareStages(client, run), batch);
-  const unfit = await documents.stage();
+  const unfit: Refusal[] = [];
+  for (const [first, last] of partsWithout(documents.ordinals, left)) {
+    if (first < last) unfit.push(...(await documents.stage(first, last)));
+  }
   const rows = await insertStaged(client, run);
   // The function counts without those that are not staged.
-  const unstaged = new Set(unfit.map(({ ordinal }) => ordinal));
+  const unstaged = new Set([...left, ...unfit.map(({ ordinal }) => ordinal)]);
   const staged = documents.ordinals.filter((ordinal) => !unstaged.has(ordinal));
   const refused = rows.map(({ row, ...refusal }) => ({ ...refusal, ordinal: staged[row] ?? -1 }));
   return [...unfit, ...refused].sort((a, b) => a.ordinal - b.ordinal);
@@ -82,7 +130,7 @@ async function insertStaged(client: pg.Client, run: StagedRun): Promise<RowRefus
 }
 
 function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
-  return plan.children ?? [];
+  return listDescendants(plan).map(({ child }) => child);
 }
 
 /** Temporary tables live as long as the session, so that they are made once in most. */
@@ -94,7 +142,9 @@ async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]
   let isNew = false;
   for (const stage of stages) isNew = (await ensureStage(client, stage)) || isNew;
   if (isNew) {
-    await client.query(insertFunction(run));
+    const isDistributed = (await readDistribution(client, run.plan)) !== null;
+    if (isDistributed) await client.query('SET LOCAL citus.enable_ddl_propagation = off');
+    await client.query(insertFunction(run, isDistributed));
     const key = stageKeyStatement(run);
     if (key !== null) await client.query(key);
   }
@@ -104,13 +154,14 @@ async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]
 
 /**
  * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for that is
- * refused now. A child table's key has the place beside the `_id`.
+ * refused now. A child table's key has places beside the `_id`.
  */
 function stageKeyStatement({ runId, plan }: StagedRun): string | null {
   const place = plan.columns.findIndex(isIdColumn);
   const column = plan.columns[place];
   if (column === undefined || column.target !== undefined) return null;
-  const keys = plan.children === undefined ? [`c${place}`] : [`c${place}`, '(0)'];
+  const longest = Math.max(1, ...listDescendants(plan).map(({ keyLength }) => keyLength));
+  const keys = [`c${place}`, ...Array.from({ length: longest - 1 }, () => '(0)')];
   return `CREATE INDEX IF NOT EXISTS mongo2pg_key_${runId} ON ${stageOf({ runId, plan })} (${keys.join(', ')})`;
 }
 
@@ -118,22 +169,34 @@ function stageKeyStatement({ runId, plan }: StagedRun): string | null {
  * The function. Most errors of single values do not name their column; assigning each value to a variable of its
  * column's type finds it.
  */
-function insertFunction(run: StagedRun): string {
+function insertFunction(run: StagedRun, isDistributed: boolean): string {
   const { plan } = run;
   const stage = stageOf(run);
   const target = qualifiedName(plan);
   const columns = copyColumns(plan);
   const quoted = columns.map((column) => pg.escapeIdentifier(column)).join(', ');
   const values = stagedValues(plan);
-  const insert = `INSERT INTO ${target} (${quoted}) SELECT ${values.join(', ')} FROM ${stage} WHERE ctid`;
+  const insert = (table: string, names: string, from: string): string =>
+    `INSERT INTO ${table} (${names}) SELECT ${from}`;
+  // To Citus an INSERT that returns nothing is a COPY, of whose errors it does not tell the SQLSTATE. Both are committed in two
+  // phases, whichever nodes they are on.
+  const insertCounted = (which: string): string => {
+    const statement = `${insert(target, quoted, values.join(', '))} FROM ${stage} WHERE ctid ${which}`;
+    return isDistributed
+      ? `inserted := 0;
+          FOR added IN ${statement} RETURNING 1 LOOP inserted := inserted + 1; END LOOP;`
+      : `${statement};
+          GET DIAGNOSTICS inserted = ROW_COUNT;`;
+  };
   // A document goes in with all of its child rows, or not at all.
   const insertChildren = (which: string): string =>
     childrenOf(run)
       .map(({ plan: child }, index) => {
         const names = copyColumns(child).map((column) => pg.escapeIdentifier(column));
-        return `INSERT INTO ${qualifiedName(child)} (${names.join(', ')})
-            SELECT ${stagedValues(child).join(', ')} FROM ${childStageOf(run, index)}
-             WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which});`;
+        const statement = `${insert(qualifiedName(child), names.join(', '), stagedValues(child).join(', '))}
+              FROM ${childStageOf(run, index)}
+             WHERE c0 IN (SELECT c${plan.columns.findIndex(isIdColumn)} FROM ${stage} WHERE ctid ${which})`;
+        return isDistributed ? `FOR added IN ${statement} RETURNING 1 LOOP END LOOP;` : `${statement};`;
       })
       .join('\n          ');
   // In a block of its own with a value from the start: a domain that is NOT NULL has no variables without one.
@@ -155,6 +218,7 @@ function insertFunction(run: StagedRun): string {
       first integer := 1;
       last integer;
       inserted bigint;
+      added record;
       extra_detail text;
     BEGIN
       -- A deferred constraint would tell at COMMIT, when it is too late to know the row.
@@ -164,16 +228,14 @@ function insertFunction(run: StagedRun): string {
       WHILE first <= place_count LOOP
         last := least(first + block - 1, place_count);
         BEGIN
-          ${insert} = ANY (places[first:last]);
-          GET DIAGNOSTICS inserted = ROW_COUNT;
+          ${insertCounted('= ANY (places[first:last])')}
           IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger left rows out'; END IF;
           ${insertChildren('= ANY (places[first:last])')}
         EXCEPTION WHEN OTHERS THEN
           IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;
           FOR i IN first..last LOOP
             BEGIN
-              ${insert} = places[i];
-              GET DIAGNOSTICS inserted = ROW_COUNT;
+              ${insertCounted('= places[i]')}
               IF inserted <> 1 THEN RAISE EXCEPTION 'a trigger of the table left the row out'; END IF;
               ${insertChildren('= places[i]')}
             EXCEPTION WHEN OTHERS THEN

@@ -33,6 +33,8 @@ export interface StageableBatch extends Pick<
   'copy' | 'rowCount' | 'documentCount' | 'children'
 > {
   readonly deadLetters: readonly { readonly ordinal: number }[];
+  /** Of each row the document that it is of, where some have become several. */
+  readonly sources?: { readonly ofRows: readonly number[] };
 }
 
 /**
@@ -114,6 +116,21 @@ export class StagedDocuments {
     const [from = 0, until = 0] = begins === null ? [first, last] : [begins[first], begins[last]];
     if (from < until) await copyToStage(this.#client, stage, rows.slice(from, until));
   }
+}
+
+/** The stretches of places whose ordinals are not among `left`; some are empty. */
+export function partsWithout(
+  ordinals: readonly number[],
+  left: ReadonlySet<number>,
+): [first: number, last: number][] {
+  const parts: [number, number][] = [];
+  let first = 0;
+  for (const [index, ordinal] of ordinals.entries()) {
+    if (!left.has(ordinal)) continue;
+    parts.push([first, index]);
+    first = index + 1;
+  }
+  return [...parts, [first, ordinals.length]];
 }
 
 interface StagedTable {

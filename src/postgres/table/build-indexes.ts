@@ -1,25 +1,17 @@
 /** Builds the indexes of a loaded table, several at a time, each job in a session of its own. */
 
 import pg from 'pg';
-import type { IndexAccount } from '../../observe/events.ts';
+import type { IndexAccount } from '../../observe/summary.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { createIndexStatement, type PlannedIndex } from '../../plan/indexes/index-plan.ts';
 import { uniqueName } from '../../common/identifiers.ts';
-import type { Plan } from '../../transcode/plan.ts';
 import { runCancellable } from '../connection/cancel.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
-import { Session } from '../connection/session.ts';
-import { raiseIndexMemory } from './target.ts';
+import type { Session } from '../connection/session.ts';
+import { buildSideBySide, type SideBySideOptions } from './side-by-side.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-export interface BuildOptions {
-  readonly url: string;
-  readonly retryLimitMs: number;
-  readonly answerTimeoutMs: number;
-  /** How many at a time. */
-  readonly jobs: number;
-  /** Has Postgres end what it is building. */
-  readonly signal: AbortSignal;
+export interface BuildOptions extends SideBySideOptions {
   /** Called for each when it is done. */
   onIndex(account: IndexAccount): void;
 }
@@ -29,51 +21,21 @@ export interface BuildOptions {
  * @returns an account of each, in the given order
  */
 export async function buildIndexes(
-  plan: Plan,
   indexes: readonly PlannedIndex[],
   options: BuildOptions,
 ): Promise<IndexAccount[]> {
-  const { url, retryLimitMs, answerTimeoutMs, jobs, signal } = options;
-  const failure = new AbortController();
-  const anySignal = AbortSignal.any([signal, failure.signal]);
   const accounts: IndexAccount[] = [];
-  // All jobs take from the one iterator.
-  const queue = indexes.entries();
-  const runJob = async (): Promise<void> => {
-    const session = await Session.open(
-      {
-        url,
-        applicationName: 'mongo2pg index',
-        retryLimitMs,
-        answerTimeoutMs,
-        onConnect: raiseIndexMemory,
-        signal: anySignal,
-      },
-      'retry',
-    );
-    try {
-      for (const [position, index] of queue) {
-        await reachFailpoint('primary-in-index-build');
-        const account = await buildIndex(session, plan, index, { url, signal: anySignal });
-        accounts[position] = account;
-        options.onIndex(account);
-      }
-    } finally {
-      await session.close();
-    }
-  };
-  const endOthers = (error: unknown): void => {
-    failure.abort(error);
-  };
-  await Promise.all(Array.from({ length: Math.min(jobs, indexes.length) }, () => runJob().catch(endOthers)));
-  signal.throwIfAborted();
-  failure.signal.throwIfAborted();
+  await buildSideBySide([...indexes.entries()], options, async (session, [position, index], signal) => {
+    await reachFailpoint('primary-in-index-build');
+    const account = await buildIndex(session, index, { url: options.url, signal });
+    accounts[position] = account;
+    options.onIndex(account);
+  });
   return accounts;
 }
 
 async function buildIndex(
   session: Session,
-  plan: Plan,
   planned: PlannedIndex,
   { url, signal }: Pick<BuildOptions, 'url' | 'signal'>,
 ): Promise<IndexAccount> {
@@ -84,7 +46,7 @@ async function buildIndex(
   let name = '';
   try {
     await runCancellable(session, url, signal, async (client) => {
-      name = await createIndex(client, plan, planned, progress);
+      name = await createIndex(client, planned, progress);
     });
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -95,16 +57,15 @@ async function buildIndex(
 }
 
 /** @returns the name under which it is there: another than the planned one where something else has that */
-async function createIndex(
+export async function createIndex(
   client: pg.Client,
-  plan: Plan,
   index: PlannedIndex,
-  progress: { isBegun: boolean },
+  progress: { isBegun: boolean } = { isBegun: false },
 ): Promise<string> {
   const taken = new Set<string>();
   for (;;) {
     const name = uniqueName(index.name, taken);
-    if (await hasIndex(client, plan, name)) return name;
+    if (await hasIndex(client, index.table, name)) return name;
     progress.isBegun = true;
     try {
       await client.query(createIndexStatement(index, name));
@@ -112,16 +73,20 @@ async function createIndex(
       if (!isNameTaken(error)) throw error;
     }
     // IF NOT EXISTS is about the name only, whatever has it.
-    if (await hasIndex(client, plan, name)) return name;
+    if (await hasIndex(client, index.table, name)) return name;
   }
 }
 
-/** The primary key has an index, too, which is none of these. */
-export async function hasIndex(client: pg.Client, plan: Plan, name: string): Promise<boolean> {
+/** The primary key has an index, too, which is none of these. That of a table in partitions is valid once theirs are attached. */
+export async function hasIndex(
+  client: pg.Client,
+  table: PlannedIndex['table'],
+  name: string,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-      WHERE indrelid = $1::regclass AND relname = $2 AND NOT indisprimary AND indisvalid`,
-    [qualifiedName(plan), name],
+      WHERE indrelid = $1::regclass AND relname = $2 AND NOT indisprimary AND (indisvalid OR relkind = 'I')`,
+    [qualifiedName(table), name],
   );
   return (rowCount ?? 0) > 0;
 }
@@ -131,7 +96,7 @@ function isNameTaken(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '23505' && error.schema === 'pg_catalog';
 }
 
-function describeRefusal(error: unknown): string {
+export function describeRefusal(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return String(error);
   const detail = error.detail === undefined ? '' : ` (${error.detail.replace(/\.$/, '')})`;
   return `Postgres: ${error.message}${detail}`;

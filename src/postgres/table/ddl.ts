@@ -1,45 +1,135 @@
-/** The statements about the target table: create, look at, make ready, finish. */
+/** The statements about the target table: create, inspect, prepare, finish. */
 
 import pg from 'pg';
 import { qualifiedName } from '../connection/relations.ts';
-import { isIdColumn, type ChildTable, type Plan } from '../../transcode/plan.ts';
-import { columnTypes } from '../../transcode/column-types.ts';
+import {
+  type Descendant,
+  isIdColumn,
+  listDescendants,
+  placeOfId,
+  type Plan,
+  type PlanColumn,
+} from '../../transcode/plan.ts';
+import type { TableName } from '../connection/relations.ts';
+import { toIdentifier } from '../../common/identifiers.ts';
+import { sqlTypeOf } from '../../transcode/column-types/of-column.ts';
 
 const quote = pg.escapeIdentifier;
 
 /** The table without its primary key: that is built after the load, at once and sorted, instead of row by row. */
 export function createTableStatement(plan: Plan): string {
-  const columns = plan.columns.map((planned) => {
-    const isNotNull = isIdColumn(planned) || planned.isRequired === true;
-    return `${quote(planned.column)} ${columnTypes[planned.type]}${isNotNull ? ' NOT NULL' : ''}`;
+  const id = placeOfId(plan);
+  const columns = plan.columns.map((planned, place) => {
+    const isNotNull = place === id || planned.isRequired === true;
+    return `${defineColumn(plan, planned)}${isNotNull ? ' NOT NULL' : ''}`;
   });
   if (plan.extraColumn !== null) columns.push(`${quote(plan.extraColumn)} jsonb`);
-  return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)`;
+  for (const { column, type, expression } of plan.generated ?? []) {
+    columns.push(`${quote(column)} ${type} GENERATED ALWAYS AS (${expression}) STORED`);
+  }
+  return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)${partitionStatements(plan)}`;
+}
+
+/** Of a table and the tables of its children alike: the rows of a document are in the partitions of one number. */
+function partitionStatements(plan: Plan): string {
+  const column = plan.columns[placeOfId(plan)]?.column;
+  if (plan.partitions === undefined || column === undefined) return '';
+  const parts = listPartitionNames(plan).map(
+    (part, remainder, { length }) =>
+      `CREATE TABLE ${qualifiedName(part)} PARTITION OF ${qualifiedName(plan)} FOR VALUES WITH (MODULUS ${length}, REMAINDER ${remainder})`,
+  );
+  return [` PARTITION BY HASH (${quote(column)})`, ...parts].join(';\n');
+}
+
+/** The partitions that a new table of the plan gets; none where it has no use for any. */
+export function listPartitionNames({ schema, table, partitions = 0 }: Plan): TableName[] {
+  return Array.from({ length: partitions }, (_, index) => ({
+    schema,
+    table: toIdentifier(`${table}_p${index}`),
+  }));
+}
+
+/** Alters an existing table without rewriting its rows. */
+export function addColumnStatement(plan: Plan, column: PlanColumn): string {
+  return `ALTER TABLE ${qualifiedName(plan)} ADD COLUMN ${defineColumn(plan, column)}`;
+}
+
+function defineColumn(plan: Plan, planned: PlanColumn): string {
+  // 24 hex digits have the same order in every language, but elsewhere than in C Postgres compares them by its rules.
+  const isByBytes = planned.type === 'objectId' && plan.objectIdCollation === 'C';
+  return `${quote(planned.column)} ${sqlTypeOf(planned)}${isByBytes ? ' COLLATE "C"' : ''}`;
 }
 
 export function addPrimaryKeyStatement(plan: Plan): string {
-  const key = plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
-  return `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${key.join(', ')})`;
+  return `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${listKey(plan).join(', ')})`;
 }
 
-/** The key of a child table: its rows go with those of their document. */
-export function addChildKeyStatements(parent: Plan, { plan }: ChildTable): string[] {
-  const [id, ordinal] = plan.columns.map(({ column }) => quote(column));
-  const parentKey = parent.columns.filter(isIdColumn).map(({ column }) => quote(column));
+/** The columns of the key, quoted. */
+export function listKey(plan: Plan): string[] {
+  return plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
+}
+
+/** Likewise of a child table. */
+export function listChildKey({ child: { plan }, keyLength }: Descendant): string[] {
+  return plan.columns.slice(0, keyLength).map(({ column }) => quote(column));
+}
+
+/** The key of a child table: its rows go with those around them. */
+export function addChildKeyStatements(descendant: Descendant): string[] {
+  const { plan } = descendant.child;
   return [
-    `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${id ?? ''}, ${ordinal ?? ''})`,
-    `ALTER TABLE ${qualifiedName(plan)} ADD FOREIGN KEY (${id ?? ''}) REFERENCES ${qualifiedName(parent)} (${parentKey.join(', ')}) ON DELETE CASCADE`,
+    `ALTER TABLE ${qualifiedName(plan)} ADD PRIMARY KEY (${listChildKey(descendant).join(', ')})`,
+    addForeignKeyStatement(descendant),
   ];
 }
 
-/** The child tables that get keys: those that were there before the run keep what they have. */
-export function listKeyedChildren({ children = [] }: Plan): ChildTable[] {
-  return children.filter(({ plan }) => plan.columns.every(({ target }) => target === undefined));
+export function addForeignKeyStatement(descendant: Descendant): string {
+  const { child, parent, parentIndex, keyLength } = descendant;
+  const above = parentIndex < 0 ? parent.columns.filter(isIdColumn) : parent.columns.slice(0, keyLength - 1);
+  const parentKey = above.map(({ column }) => quote(column));
+  const key = listChildKey(descendant).slice(0, -1);
+  return `ALTER TABLE ${qualifiedName(child.plan)} ADD FOREIGN KEY (${key.join(', ')}) REFERENCES ${qualifiedName(parent)} (${parentKey.join(', ')}) ON DELETE CASCADE`;
 }
 
-/** The tables of a plan: the documents' own, and those of the elements of its arrays. */
+/**
+ * How many rows the table had when its key was built. To be run in the transaction that has built it, which nobody else writes
+ * beside. The table's own figure: that of the key holds rows as well that were deleted while somebody else still sees them.
+ */
+export function keyCountStatement(table: TableName): string {
+  return `SELECT reltuples::float8 AS count FROM pg_class WHERE oid = ${pg.escapeLiteral(qualifiedName(table))}::regclass`;
+}
+
+/**
+ * Statistics for the planner, of the tables of a plan. Those of jsonb are seldom of use and take longest; what is no key is
+ * left to autovacuum, which looks at a table whole once only some of its columns were looked at. A table that somebody else
+ * made may have more than the plan knows of.
+ */
+export function analyzeStatement(plan: Plan): string {
+  const parts = tablesOf(plan).map((part) => {
+    const name = qualifiedName(part);
+    if (part.columns.some(({ target }) => target !== undefined)) return name;
+    const id = placeOfId(part);
+    const columns = part.columns.filter((column, place) => column.type !== 'json' || place === id);
+    return `${name} (${columns.map(({ column }) => quote(column)).join(', ')})`;
+  });
+  return `ANALYZE ${parts.join(', ')}`;
+}
+
+/** Statistics of one column. */
+export function analyzeColumnStatement(plan: Plan, column: string): string {
+  return `ANALYZE ${qualifiedName(plan)} (${quote(column)})`;
+}
+
+/** The child tables that get keys: those that were there before the run keep what they have. */
+export function listKeyedChildren(plan: Plan): Descendant[] {
+  return listDescendants(plan).filter(({ child }) =>
+    child.plan.columns.every(({ target }) => target === undefined),
+  );
+}
+
+/** The tables of a plan: the documents' own, and those of the elements of its arrays, each after the one above it. */
 export function tablesOf(plan: Plan): Plan[] {
-  return [plan, ...(plan.children ?? []).map((child) => child.plan)];
+  return [plan, ...listDescendants(plan).map(({ child }) => child.plan)];
 }
 
 export function copyStatement(plan: Plan): string {
@@ -56,7 +146,7 @@ export function copyColumns(plan: Plan): string[] {
 
 /** For each of `copyColumns` a type that takes the same bytes and has no constraint. */
 export function stageTypes(plan: Plan): string[] {
-  const types = plan.columns.map(({ type, target }): string => target?.stage ?? columnTypes[type]);
+  const types = plan.columns.map((column): string => column.target?.stage ?? sqlTypeOf(column));
   return plan.extraColumn === null ? types : [...types, 'jsonb'];
 }
 
@@ -85,11 +175,23 @@ export function isCopiedAsText(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
 }
 
-export async function hasPrimaryKey(client: pg.Client, plan: Plan): Promise<boolean> {
+export async function hasPrimaryKey(client: pg.Client, table: TableName): Promise<boolean> {
+  return await hasConstraint(client, table, 'p');
+}
+
+export async function hasForeignKey(client: pg.Client, table: TableName): Promise<boolean> {
+  return await hasConstraint(client, table, 'f');
+}
+
+async function hasConstraint(
+  client: pg.Client,
+  { schema, table }: TableName,
+  kind: 'p' | 'f',
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE k.contype = 'p' AND n.nspname = $1 AND c.relname = $2`,
-    [plan.schema, plan.table],
+      WHERE k.contype = $3 AND n.nspname = $1 AND c.relname = $2`,
+    [schema, table, kind],
   );
   return (rowCount ?? 0) > 0;
 }

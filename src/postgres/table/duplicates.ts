@@ -1,4 +1,4 @@
-/** Tells of rows with the same `_id`, of which a table can have only one once it has its key. */
+/** Finds rows with the same `_id`, of which a table can keep only one once it has its key. */
 
 import pg from 'pg';
 import { formatCount, formatPlural } from '../../common/format.ts';

@@ -1,12 +1,11 @@
-/** Fits the plan of an earlier run to its table as it is now, which may have been mended since. */
+/** Fits the plan of an earlier run to its table as it is now. The table may have been fixed since. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 import { options } from '../../config/options.ts';
 import type { ExistingTable } from '../../transcode/column-target.ts';
-import { fitWithChildren } from '../../plan/fit/fit-children.ts';
-import { fitPlan } from '../../plan/fit/fit-plan.ts';
+import { fitInferredWithChildren, fitWithChildren } from '../../plan/fit/fit-children.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import { tablesOf } from './ddl.ts';
 import { replacePlan, type Run } from '../ledger/runs.ts';
@@ -25,9 +24,8 @@ export async function refitRun(client: pg.Client, { runId, settings, isOwnTable 
   const children = await readChildTables(client, before.schema, tablesOf(before).slice(1));
   const wanted = isOwnTable ? relaxWithChildren(before, table, children) : before;
   const isInferred = choices[options.plan.env] === undefined;
-  const { plan, mistakes } = isInferred
-    ? fitPlan(wanted, table, true)
-    : fitWithChildren(wanted, table, children);
+  const fit = isInferred ? fitInferredWithChildren : fitWithChildren;
+  const { plan, mistakes } = fit(wanted, table, children);
   if (mistakes.length > 0) {
     throw new TargetError(
       `the table ${qualifiedName(before)} does not fit run ${runId} any more: ${mistakes.join('; ')}`,
@@ -38,17 +36,24 @@ export async function refitRun(client: pg.Client, { runId, settings, isOwnTable 
   return plan;
 }
 
-/** In a table of the run's making NOT NULL is the plan's: who takes it from the table takes it from the plan. */
+/**
+ * In a table of the run's making NOT NULL is the plan's: who takes it from the table takes it from the plan.
+ * @param childTables in the order of `listDescendants`
+ */
 function relaxWithChildren(
   plan: Plan,
   table: ExistingTable,
   childTables: readonly (ExistingTable | null)[],
 ): Plan {
-  const children = plan.children?.map((child, index) => ({
-    ...child,
-    plan: relax(child.plan, childTables[index] ?? null),
-  }));
-  return { ...relax(plan, table), ...(children === undefined ? {} : { children }) };
+  const queue = [...childTables];
+  const relaxAll = (part: Plan, found: ExistingTable | null): Plan => {
+    const children = part.children?.map((child) => ({
+      ...child,
+      plan: relaxAll(child.plan, queue.shift() ?? null),
+    }));
+    return { ...relax(part, found), ...(children === undefined ? {} : { children }) };
+  };
+  return relaxAll(plan, table);
 }
 
 function relax(plan: Plan, table: ExistingTable | null): Plan {

@@ -1,15 +1,20 @@
 /** Opens a run in the ledger: begins a new one with its table, or takes over one that was left unfinished. */
 
+import { collectionOf } from '../../common/namespace.ts';
 import type { IfExists } from '../../config/config.ts';
+import { options } from '../../config/options.ts';
 import type { Interval, Range } from '../../source/page.ts';
 import { assignRun } from '../ledger/jobs.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
+import { continueHostRanges } from '../ledger/hosts/host-ranges.ts';
+import type { HostWork } from '../ledger/hosts/host-work.ts';
 import { findRun, insertRun, readTotals, replaceRuns, type Run, type RunSettings } from '../ledger/runs.ts';
 import type { Session } from '../connection/session.ts';
-import { assignStreamRun } from '../ledger/streams.ts';
+import { assignStreamRun } from '../ledger/streams/stream-collections.ts';
 import { endOrphanedSessions } from '../connection/orphaned-sessions.ts';
+import { tablesOf } from './ddl.ts';
 import { prepareTarget } from './target.ts';
 import type { RunTotals } from '../ledger/run-totals.ts';
 import { countRows } from '../connection/relations.ts';
@@ -22,17 +27,20 @@ export interface OpenRun extends Lead {
   readonly childRowsBefore: number;
   /** Every document is committed, and there is nothing to be read. */
   readonly isLoaded: boolean;
-  /** What is to be read. */
+  /** What is to be read; of several hosts, each takes it from their queue. */
   readonly ranges: readonly Range[];
   /** What earlier processes have committed. */
   readonly committed: RunTotals;
 }
 
-const nothing: RunTotals = { documentCount: 0, copied: 0, deadLettered: 0, bytes: 0, childRows: 0 };
+const nothing: RunTotals = {
+  ...{ documentCount: 0, copied: 0, deadLettered: 0, dropped: 0, rows: 0, bytes: 0, childRows: 0 },
+};
 
 /**
  * In one transaction, so that there is never a table of ours of which the ledger does not know.
  * @param intervals what is to be read; together all of the collection
+ * @param hosts where several hosts copy it
  */
 export async function beginRun(
   session: Session,
@@ -41,6 +49,7 @@ export async function beginRun(
   jobId: string | null,
   intervals: readonly Interval[] = [{ after: null, until: null }],
   streamId: string | null = null,
+  hosts?: HostWork,
 ): Promise<OpenRun> {
   return await session.transaction(async (client) => {
     const { plan } = settings;
@@ -49,13 +58,19 @@ export async function beginRun(
     const former = await findRun(client, plan);
     if (former !== null) await endOrphanedSessions(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
-    const isOwnTable = await prepareTarget(client, plan, ifExists);
+    const isOwnTable = await prepareTarget(
+      client,
+      plan,
+      ifExists,
+      settings.choices[options.distribute.env] !== undefined,
+    );
     const rowsBefore = await countRows(client, plan);
     let childRowsBefore = 0;
-    for (const child of plan.children ?? []) childRowsBefore += await countRows(client, child.plan);
+    for (const child of tablesOf(plan).slice(1)) childRowsBefore += await countRows(client, child);
     const before = { isOwnTable, rowsBefore, childRowsBefore };
     const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
+    await hosts?.jobs.enqueue(client, runId, ranges);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     if (streamId !== null) await assignStreamRun(client, streamId, collectionOf(settings.source), runId);
     const start = { epoch: 1, isLoaded: false, committed: nothing };
@@ -63,19 +78,21 @@ export async function beginRun(
   }, 'long');
 }
 
-export async function continueRun(session: Session, run: Run): Promise<OpenRun> {
+export async function continueRun(session: Session, run: Run, hosts?: HostWork): Promise<OpenRun> {
   const { runId, settings, isOwnTable, rowsBefore, childRowsBefore, isLoaded } = run;
   const before = { isOwnTable, rowsBefore, childRowsBefore };
   return await session.transaction(async (client) => {
+    if (hosts !== undefined) {
+      // What others of them read goes on.
+      if (!isLoaded) await continueHostRanges(client, hosts.jobs, runId);
+      const epoch = await takeOverRun(client, runId);
+      const committed = await readTotals(client, runId);
+      return { runId, epoch, settings, ...before, isLoaded, ranges: [], committed };
+    }
     await endOrphanedSessions(client, runId);
     const epoch = await takeOverRun(client, runId);
     const ranges = isLoaded ? [] : await replaceRanges(client, runId, await readGaps(client, runId, false));
     const committed = await readTotals(client, runId);
     return { runId, epoch, settings, ...before, isLoaded, ranges, committed };
   }, 'long');
-}
-
-/** @param source `database.collection`; a database has no dot in its name */
-function collectionOf(source: string): string {
-  return source.slice(source.indexOf('.') + 1);
 }

@@ -1,6 +1,6 @@
 /** How much disk the rows of a plan are going to need, by the encoded rows of a sample. */
 
-import { isIdColumn, type Plan } from '../../transcode/plan.ts';
+import { isIdColumn, listDescendants, type Plan } from '../../transcode/plan.ts';
 import type { EncodedBatch } from '../../transcode/row.ts';
 import { rowLengths } from '../../transcode/copy/copy-rows.ts';
 
@@ -30,8 +30,15 @@ export function estimateBytes(
   scale: number,
 ): number {
   const keys = plan.columns.flatMap((column, index) => (isIdColumn(column) ? [index] : []));
-  // The key of a child table is of its first two columns.
-  const ofChildren = children.map((child) => estimateTable(child.copy, [0, 1], scale));
+  const descendants = listDescendants(plan);
+  const ofChildren = children.map(({ copy: rows }, index) => {
+    const { keyLength = 0 } = descendants[index] ?? {};
+    return estimateTable(
+      rows,
+      Array.from({ length: keyLength }, (_, place) => place),
+      scale,
+    );
+  });
   return [estimateTable(copy, keys, scale), ...ofChildren].reduce((sum, bytes) => sum + bytes, 0);
 }
 

@@ -5,12 +5,9 @@ import { TargetError } from '../../common/errors.ts';
 import type { ExistingTable, TableColumn } from '../../transcode/column-target.ts';
 import { hasLedger } from '../ledger/ledger.ts';
 import { isTableOfARun } from '../ledger/runs.ts';
+import type { TableName } from '../connection/relations.ts';
+import { readPartitioning } from './partitions.ts';
 import { type CatalogType, type MoneyStyle, TableTypes } from './table-types.ts';
-
-export interface TableName {
-  readonly schema: string;
-  readonly table: string;
-}
 
 /**
  * The table, or null when there is none.
@@ -33,7 +30,9 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
   }
   const types = new TableTypes(await readTypes(client, relation.oid), await readMoneyStyle(client));
   const columns = await readColumns(client, relation.oid, types);
-  return { columns, isOwn: (await hasLedger(client)) && (await isTableOfARun(client, name)) };
+  const partitioned = await readPartitioning(client, name);
+  const isOwn = (await hasLedger(client)) && (await isTableOfARun(client, name));
+  return { columns, isOwn, ...(partitioned === undefined ? {} : { partitioned }) };
 }
 
 /** The child tables of a plan or of its file, each null where there is none. They are in the schema of their documents'. */

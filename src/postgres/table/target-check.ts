@@ -1,6 +1,6 @@
 /**
- * What a run needs of its target: the rights to what it will do there, and nothing in the way of it. Looked at before
- * anything is written, so that a start is refused at once, and not by Postgres when all is loaded.
+ * What a run needs of its target: the rights to what it will do there, and nothing in its way. It is checked before anything
+ * is written, so that a start is refused at once, and not by Postgres after the load.
  */
 
 import type pg from 'pg';
@@ -89,9 +89,9 @@ async function listBuilt(
   const hasKey = plan.columns.some(isIdColumn);
   if (isNew) return { needsKey: hasKey, indexes };
   const missing: PlannedIndex[] = [];
-  for (const index of indexes) if (!(await hasIndex(client, plan, index.name))) missing.push(index);
+  for (const index of indexes) if (!(await hasIndex(client, index.table, index.name))) missing.push(index);
   let needsKey = false;
-  const keyed = hasKey ? [plan, ...listKeyedChildren(plan).map((child) => child.plan)] : [];
+  const keyed = hasKey ? [plan, ...listKeyedChildren(plan).map(({ child }) => child.plan)] : [];
   for (const part of keyed) needsKey ||= !(await hasPrimaryKey(client, part));
   return { needsKey, indexes: missing };
 }

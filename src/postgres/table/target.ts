@@ -1,4 +1,4 @@
-/** The target table of a run: what is in it before, made ready, and finished. */
+/** The target table of a run: what is in its way, how it is prepared, and how it is finished. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
@@ -9,22 +9,31 @@ import { isIdColumn, type Plan } from '../../transcode/plan.ts';
 import {
   addChildKeyStatements,
   addPrimaryKeyStatement,
+  analyzeStatement,
   createTableStatement,
   hasPrimaryKey,
+  keyCountStatement,
   listKeyedChildren,
   tablesOf,
 } from './ddl.ts';
 import { describeDuplicates } from './duplicates.ts';
+import { distributeTables } from './distribution.ts';
 import { hasLedger } from '../ledger/ledger.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
-import { readTable, type TableName } from './table.ts';
-import { columnTypes } from '../../transcode/column-types.ts';
+import { requireUnshared } from './shared-tables.ts';
+import { requirePartitionNames } from './partitions.ts';
+import type { TableName } from '../connection/relations.ts';
+import { readTable } from './table.ts';
+import { sqlTypeOf } from '../../transcode/column-types/of-column.ts';
 import { createSchema, hasRows, hasTable, qualifiedName } from '../connection/relations.ts';
 
 const uniqueViolation = '23505';
 
 /** Enough to sort millions of keys in memory, little enough for a small server. */
 const leastIndexMemoryKb = 256 * 1024;
+
+/** Postgres keeps the count of an index's entries as a float4, which has all whole numbers below this one. */
+const tooManyForAKeyCount = 2 ** 24;
 
 /** For a session that builds an index. A server that is set up for more keeps that. */
 export async function raiseIndexMemory(client: pg.Client): Promise<void> {
@@ -36,12 +45,18 @@ export async function raiseIndexMemory(client: pg.Client): Promise<void> {
 }
 
 /**
- * Creates the table, or makes the one that is there ready. To be called in a transaction.
+ * Creates the table, or prepares the existing one. To be called in a transaction.
  * @returns whether the table is this tool's own: made now, or by an earlier run
  * @param plan fitted to the table, if there is one
+ * @param isDistributed whether a table that is made is put on several nodes
  * @throws TargetError when the table is not the one that the plan was made for
  */
-export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<boolean> {
+export async function prepareTarget(
+  client: pg.Client,
+  plan: Plan,
+  ifExists: IfExists,
+  isDistributed = false,
+): Promise<boolean> {
   await client.query('SET LOCAL client_min_messages = warning');
   await createSchema(client, plan.schema);
   await requirePlace(client, plan, ifExists);
@@ -53,10 +68,11 @@ export async function prepareTarget(client: pg.Client, plan: Plan, ifExists: IfE
   const table = await readTable(client, plan);
   if (table === null) {
     for (const part of tablesOf(plan)) await client.query(createTableStatement(part));
+    if (isDistributed) await distributeTables(client, plan);
     return true;
   }
   requireSame(plan, table);
-  for (const { plan: child } of plan.children ?? []) {
+  for (const child of tablesOf(plan).slice(1)) {
     requireSame(child, (await readTable(client, child)) ?? { columns: [], isOwn: false });
   }
   // Together, as those of the children hang on that of the documents.
@@ -82,21 +98,24 @@ export async function listDropped(client: pg.Client, plan: Plan): Promise<TableN
  * @throws TargetError that says what is in the way
  */
 export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
+  if (ifExists === 'drop' || ifExists === 'truncate') await requireUnshared(client, plan);
   if (ifExists === 'drop') {
     const tables = await listDropped(client, plan);
     for (const table of tables) await requireOrdinary(client, table);
     refuseDependents(plan, 'dropped', await listDependents(client, tables));
+    await requirePartitionNames(client, plan, tables);
     return;
   }
   if (!(await hasTable(client, plan))) {
-    for (const { plan: child } of plan.children ?? []) {
+    await requirePartitionNames(client, plan, []);
+    for (const child of tablesOf(plan).slice(1)) {
       // An earlier process has emptied it, or nobody has.
       if (await hasTable(client, child)) throw refuseChild(child);
     }
   } else if (ifExists === 'truncate') {
     refuseDependents(plan, 'emptied', await listReferences(client, tablesOf(plan)));
   } else if (ifExists === 'fail') {
-    for (const { plan: child } of plan.children ?? []) {
+    for (const child of tablesOf(plan).slice(1)) {
       if (await hasRows(client, child)) throw refuseChild(child);
     }
   }
@@ -118,10 +137,14 @@ async function requireOrdinary(client: pg.Client, table: TableName): Promise<voi
 /** What would be lost with the tables and is not part of them: views, foreign keys of other tables. */
 async function listDependents(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
-    `WITH dropped AS (
+    `WITH named AS (
        SELECT c.oid, c.reltype FROM jsonb_to_recordset($1) AS d(schema text, "table" text)
          JOIN pg_namespace n ON n.nspname = d.schema
-         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d."table")
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d."table"),
+     dropped AS (
+       SELECT oid, reltype FROM named
+       UNION
+       SELECT c.oid, c.reltype FROM named, pg_partition_tree(named.oid) JOIN pg_class c ON c.oid = relid)
      SELECT DISTINCT pg_describe_object(classid, objid, 0) AS what
        FROM pg_depend d
       WHERE deptype = 'n'
@@ -140,10 +163,14 @@ async function listDependents(client: pg.Client, tables: readonly TableName[]): 
 /** Foreign keys of other tables, which keep these from being emptied alone. */
 async function listReferences(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
-    `WITH emptied AS (
+    `WITH named AS (
        SELECT c.oid FROM jsonb_to_recordset($1) AS e(schema text, "table" text)
          JOIN pg_namespace n ON n.nspname = e.schema
-         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = e."table")
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = e."table"),
+     emptied AS (
+       SELECT oid FROM named
+       UNION
+       SELECT relid FROM named, pg_partition_tree(named.oid))
      SELECT pg_describe_object('pg_constraint'::regclass, oid, 0) AS what
        FROM pg_constraint
       WHERE contype = 'f' AND confrelid IN (SELECT oid FROM emptied) AND conrelid NOT IN (SELECT oid FROM emptied)
@@ -161,16 +188,26 @@ function refuseDependents(plan: Plan, what: 'dropped' | 'emptied', dependents: r
   );
 }
 
-/** The child tables that earlier runs have made, and that hang on this table still. */
+/** The child tables that earlier runs have made, and that hang on this table still, or on another of them. */
 async function listFormerChildren(client: pg.Client, { schema, table }: Plan): Promise<TableName[]> {
   const { rows } = await client.query<TableName>(
-    `SELECT DISTINCT n.nspname AS schema, c.relname AS table
-       FROM mongo2pg.runs r
-       CROSS JOIN jsonb_array_elements(r.settings #> '{plan,children}') AS child
-       JOIN pg_constraint k ON k.contype = 'f' AND k.confrelid = to_regclass(format('%I.%I', $1::text, $2::text))
-       JOIN pg_class c ON c.oid = k.conrelid AND c.relname = child #>> '{plan,table}'
-       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = child #>> '{plan,schema}'
-      WHERE r.table_schema = $1 AND r.table_name = $2`,
+    `WITH RECURSIVE child AS (
+       SELECT table_schema, table_name, jsonb_array_elements(settings #> '{plan,children}') AS child
+         FROM mongo2pg.runs WHERE table_schema = $1 AND table_name = $2
+       UNION
+       SELECT table_schema, table_name, jsonb_array_elements(child #> '{plan,children}') FROM child),
+     hanging AS (
+       SELECT to_regclass(format('%I.%I', $1::text, $2::text))::oid AS oid
+       UNION
+       SELECT c.oid FROM hanging h
+         JOIN pg_constraint k ON k.contype = 'f' AND k.confrelid = h.oid
+         JOIN pg_class c ON c.oid = k.conrelid
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE EXISTS (SELECT FROM child
+                       WHERE c.relname = child #>> '{plan,table}' AND n.nspname = child #>> '{plan,schema}'))
+     SELECT n.nspname AS schema, c.relname AS table
+       FROM hanging JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE (n.nspname, c.relname) <> ($1, $2)`,
     [schema, table],
   );
   return rows;
@@ -183,52 +220,90 @@ function refuseChild(child: Plan): TargetError {
   });
 }
 
-/** Builds the primary keys. May be done again. */
-export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<void> {
-  if (!plan.columns.some(isIdColumn)) return;
+/** By the tables' qualified names: how many rows each had when its key was built. */
+export type KeyCounts = ReadonlyMap<string, number>;
+
+/**
+ * Builds the primary key of each table that has none, and is not in partitions. May be done again.
+ * @returns counts of the tables whose keys were built now
+ */
+export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<KeyCounts> {
+  const counts = new Map<string, number>();
+  if (!plan.columns.some(isIdColumn)) return counts;
   await raiseIndexMemory(client);
-  if (!(await hasPrimaryKey(client, plan))) await buildKey(client, plan);
+  if (!(await hasPrimaryKey(client, plan))) {
+    try {
+      await buildKey(client, counts, plan, [addPrimaryKeyStatement(plan)]);
+    } catch (error) {
+      throw await explainKeyFailure(client, plan, error);
+    }
+  }
   for (const child of listKeyedChildren(plan)) {
-    // Both or none: in one transaction, as several statements of one query are.
-    if (await hasPrimaryKey(client, child.plan)) continue;
-    await client.query(addChildKeyStatements(plan, child).join('; '));
+    if (await hasPrimaryKey(client, child.child.plan)) continue;
+    await buildKey(client, counts, child.child.plan, addChildKeyStatements(child));
   }
   await client.query('RESET maintenance_work_mem');
+  return counts;
+}
+
+async function buildKey(
+  client: pg.Client,
+  counts: Map<string, number>,
+  table: TableName,
+  statements: readonly string[],
+): Promise<void> {
+  const count = await runCounting(client, table, statements);
+  if (count !== null) counts.set(qualifiedName(table), count);
+}
+
+/** All of the statements or none. @returns how many rows the table had then; null where there are too many to tell */
+export async function runCounting(
+  client: pg.Client,
+  table: TableName,
+  statements: readonly string[],
+): Promise<number | null> {
+  // In one transaction, as several statements of one query are.
+  const sql = [...statements, keyCountStatement(table)].join('; ');
+  const results = (await client.query<{ count: number }>(sql)) as unknown as pg.QueryResult<{
+    count: number;
+  }>[];
+  const count = results.at(-1)?.rows[0]?.count;
+  return count !== undefined && count < tooManyForAKeyCount ? count : null;
 }
 
 /**
- * @throws TargetError when the table's rows do not allow it: those from before, or documents that a dump has twice. What
+ * @returns a TargetError when the table's rows do not allow it: those from before, or documents that a dump has twice. What
  * else the run's own may have been refused for was looked at before.
  */
-async function buildKey(client: pg.Client, plan: Plan): Promise<void> {
-  try {
-    await client.query(addPrimaryKeyStatement(plan));
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const detail = error.detail === undefined ? '' : ` (${error.detail})`;
-    const duplicates = error.code === uniqueViolation ? await describeDuplicates(client, plan) : '';
-    throw new TargetError(
-      `the primary key of ${qualifiedName(plan)} cannot be built: ${error.message}${detail}${duplicates}`,
-      {
-        code: 'PRIMARY_KEY_FAILED',
-        fix: 'change the key of the row that is meant, and run the same command again: all is loaded, and only the key is missing.',
-        cause: error,
-      },
-    );
-  }
+export async function explainKeyFailure(client: pg.Client, plan: Plan, error: unknown): Promise<unknown> {
+  if (!isRefusal(error)) return error;
+  const detail = error.detail === undefined ? '' : ` (${error.detail})`;
+  const duplicates = error.code === uniqueViolation ? await describeDuplicates(client, plan) : '';
+  return new TargetError(
+    `the primary key of ${qualifiedName(plan)} cannot be built: ${error.message}${detail}${duplicates}`,
+    {
+      code: 'PRIMARY_KEY_FAILED',
+      fix:
+        plan.transform === undefined
+          ? 'change the key of the row that is meant, and run the same command again: all is loaded, and only the key is missing.'
+          : 'the transform may give several documents the same _id: correct it, and start from scratch with --restart.',
+      cause: error,
+    },
+  );
 }
 
 /** Gathers statistics for the planner. */
 export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
-  await client.query(`ANALYZE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
+  await client.query(analyzeStatement(plan));
 }
 
 /** The plan was made for a table that somebody else may have changed since. */
 function requireSame(plan: Plan, { columns }: ExistingTable): void {
-  const isSame = plan.columns.every(({ column, type, target }) => {
+  const isSame = plan.columns.every((planned) => {
+    const { column, target } = planned;
     const found = columns.find((other) => other.column === column);
     if (target !== undefined) return isDeepStrictEqual(found?.target, target);
-    return found?.typeName === columnTypes[type];
+    return found?.typeName === sqlTypeOf(planned);
   });
   const hasExtra = columns.some(
     ({ column, target }) => column === plan.extraColumn && target?.kind === 'jsonb',

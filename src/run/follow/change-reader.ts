@@ -9,18 +9,18 @@ import type pg from 'pg';
 import { Announcements } from '../../common/announcements.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { appendChanges, countChanges } from '../../postgres/follow/journal.ts';
+import { countLate } from '../../postgres/ledger/streams/cutover.ts';
 import {
   addStreamCollections,
-  advanceStream,
-  countLate,
   endStreamCollections,
   listStreamCollections,
   type StreamCollection,
-  type StreamRow,
-} from '../../postgres/ledger/streams.ts';
+} from '../../postgres/ledger/streams/stream-collections.ts';
+import { advanceStream, type StreamRow } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { ChangeReply, Changes, ChangeStream, DocumentChange } from '../../source/changes.ts';
 import { earlier, type ClusterTime } from '../../source/cluster-time.ts';
+import type { FollowLimits } from './limits.ts';
 
 export interface ChangeReaderOptions {
   /** Of its own, and with commits that wait for the disk. */
@@ -28,12 +28,8 @@ export interface ChangeReaderOptions {
   readonly stream: ChangeStream;
   readonly changes: Changes;
   readonly row: StreamRow;
-  /** How long the journal may get: about a reply more. */
-  readonly maxJournal?: number;
+  readonly limits: Pick<FollowLimits, 'maxJournal'>;
 }
-
-/** With more the reader waits: the server keeps the rest, and disks are not filled by us. */
-const defaultMaxJournal = 5_000_000;
 
 /** How often the server is asked since when it keeps its history. */
 const askOldestEveryMs = 30_000;
@@ -77,7 +73,7 @@ export class ChangeReader {
 
   /** The journal is as long as it may be. */
   get isPaused(): boolean {
-    return this.#waiting > (this.#options.maxJournal ?? defaultMaxJournal);
+    return this.#waiting > this.#options.limits.maxJournal;
   }
 
   /** All changes up to here are kept, and the server has come to it: a position may be one ahead of its clock. */
@@ -127,7 +123,11 @@ export class ChangeReader {
   /** To be called when a run was assigned. */
   async refresh(): Promise<void> {
     const { session, row } = this.#options;
-    this.#collections = await session.run((client) => listStreamCollections(client, row.streamId));
+    this.#use(await session.run((client) => listStreamCollections(client, row.streamId)));
+  }
+
+  #use(collections: readonly StreamCollection[]): void {
+    this.#collections = collections;
     this.#ended = new Set(
       this.#collections.filter(({ endedBy }) => endedBy !== null).map(({ collection }) => collection),
     );
@@ -166,7 +166,6 @@ export class ChangeReader {
 
   async #keep(reply: ChangeReply): Promise<void> {
     const { session, row } = this.#options;
-    const documents = reply.documents.filter(({ collection }) => !this.#ended.has(collection));
     await this.#askOldest();
     const events = { ...this.#events };
     for (const { kind } of reply.documents) events[kind] = (events[kind] ?? 0) + 1;
@@ -174,11 +173,15 @@ export class ChangeReader {
     await reachFailpoint('primary-before-journal', reply.documents[0]?.id);
     const { position, serverTime } = reply;
     const advance = { position, serverTime, oldestTime: this.#oldestTime, events };
+    let documents: readonly DocumentChange[] = [];
     const hasNew = await session.transaction(async (client) => {
       // First, as it locks the stream: what is written after it is of the process that has it.
       const state = await advanceStream(client, row, advance);
+      // What a cut-over leaves out is no concern of it, nor of the journal.
+      if (state.endTime !== this.#endTime) this.#use(await listStreamCollections(client, row.streamId));
       this.#endTime = state.endTime;
       this.#isCutOver = state.isCutOver;
+      documents = reply.documents.filter(({ collection }) => !this.#ended.has(collection));
       const unknown = documents
         .map(({ collection }) => collection)
         .filter((name) => !this.#numbers.has(name));

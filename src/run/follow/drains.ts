@@ -6,19 +6,23 @@
 import type { Announcements } from '../../common/announcements.ts';
 import { SourceChangedError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { TimeShare } from '../../common/time-share.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
+import { StreamEndedError } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
-import { keepAsked, listAsked, type AskedId, type Followed } from './followed.ts';
+import { isEndOfAll } from '../failure.ts';
+import { listAsked, readAsked, type AskedId, type Followed } from './followed.ts';
 
 export interface DrainsOptions {
   readonly session: Session;
   readonly changes: Changes;
   readonly streamId: string;
+  readonly signal: AbortSignal;
   readonly filter: Uint8Array | undefined;
   /** How many drains are under way at a time. */
-  readonly parallel: number;
+  parallel(): number;
   /** Announced when a drain has ended. */
   readonly news: Announcements;
 }
@@ -41,9 +45,7 @@ export class Drains {
   readonly #followed = new Map<number, Followed>();
   /** By collection and slot, as counted last. */
   #work: readonly SlotWork[] = [];
-  #oldest: ClusterTime | null = null;
-  #countedAtMs = -Infinity;
-  #countTookMs = 0;
+  readonly #counts = new TimeShare(countShare);
   #isDirty = true;
   readonly #underWay = new Set<Promise<void>>();
   #retriedMs = -Infinity;
@@ -77,11 +79,21 @@ export class Drains {
     return this.#merged;
   }
 
-  /** As counted last. */
+  /** As counted last, of what is followed. */
   get waiting(): { readonly changes: number; readonly refused: number; readonly oldest: ClusterTime | null } {
-    const changes = this.#work.reduce((sum, { waiting }) => sum + waiting, 0);
-    const refused = this.#work.reduce((sum, slot) => sum + slot.refused, 0);
-    return { changes, refused, oldest: this.#oldest };
+    const work = this.#work.filter(({ collectionNo }) => this.#isAtWork(collectionNo));
+    const changes = work.reduce((sum, { waiting }) => sum + waiting, 0);
+    const refused = work.reduce((sum, slot) => sum + slot.refused, 0);
+    const oldest = work.reduce<ClusterTime | null>(
+      (first, slot) => (first === null || slot.oldest < first ? slot.oldest : first),
+      null,
+    );
+    return { changes, refused, oldest };
+  }
+
+  /** As counted last: all changes in the journal, also those of what is not followed. */
+  get journalLength(): number {
+    return this.#work.reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
   waitingOf(collectionNo: number): number {
@@ -111,21 +123,20 @@ export class Drains {
     if (this.#hasFailed) throw this.#failure;
   }
 
+  #isAtWork(collectionNo: number): boolean {
+    const followed = this.#followed.get(collectionNo);
+    return followed?.endedBy === null && !followed.isGone && followed.failure === null;
+  }
+
   #hasRoom(): boolean {
-    return this.#underWay.size < this.#options.parallel;
+    return this.#underWay.size < this.#options.parallel();
   }
 
   async #count(): Promise<void> {
-    const nowMs = performance.now();
-    const isDue = nowMs - this.#countedAtMs >= Math.max(countEveryMs, this.#countTookMs / countShare);
-    if (!isDue || (!this.#isDirty && this.#underWay.size > 0)) return;
+    if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#underWay.size > 0)) return;
     this.#isDirty = false;
     const { session, streamId } = this.#options;
-    const { work, oldest } = await session.run((client) => listSlotWork(client, streamId));
-    this.#work = work;
-    this.#oldest = oldest;
-    this.#countedAtMs = performance.now();
-    this.#countTookMs = this.#countedAtMs - nowMs;
+    this.#work = await this.#counts.do(() => session.run((client) => listSlotWork(client, streamId)));
   }
 
   /** Slots in turn, so that none waits for ever. */
@@ -135,7 +146,7 @@ export class Drains {
     for (let step = 0; step < total && this.#hasRoom(); step++) {
       const slot = this.#work[(this.#next + step) % total];
       const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
-      if (slot === undefined || followed?.endedBy !== null || followed.isGone) continue;
+      if (slot === undefined || followed === undefined || !this.#isAtWork(slot.collectionNo)) continue;
       if (followed.busy.has(slot.slot)) continue;
       const isRetry = slot.refused > 0 && this.#toRetry.delete(nameOf(slot));
       if (slot.waiting === slot.refused && !isRetry) continue;
@@ -161,8 +172,12 @@ export class Drains {
     followed.busy.add(slot);
     const drain = this.#drainSlot(followed, work, isRetry)
       .catch((error: unknown) => {
-        if (!this.#hasFailed) this.#failure = error;
-        this.#hasFailed = true;
+        if (error instanceof StreamEndedError || isEndOfAll(error, this.#options.signal)) {
+          if (!this.#hasFailed) this.#failure = error;
+          this.#hasFailed = true;
+        } else {
+          followed.failure ??= error;
+        }
       })
       .finally(() => {
         followed.busy.delete(slot);
@@ -197,14 +212,13 @@ export class Drains {
     const { ids, bytes } = read;
     const outcome = await followed.merge(slot, taken, ids, bytes);
     await reachFailpoint('primary-after-drain');
-    this.#merged += outcome.isStale ? 0 : ids.length;
+    // What a crash took back, or another has done, is still counted here: the slot's next drain finds out how it stands.
+    if (outcome.isStale) return;
+    this.#merged += ids.length;
+    this.#accepted += ids.length - outcome.refused;
     const done = ids.reduce((sum, { seqs }) => sum + seqs.length, 0);
-    this.#accepted += outcome.isStale ? 0 : ids.length - outcome.refused;
-    // What a crash took back, or another process has done, is counted again.
-    if (outcome.isStale) this.#isDirty = true;
-    else if (isRetry) this.#forget(work, { new: 0, refused: done - outcome.refused });
+    if (isRetry) this.#forget(work, { new: 0, refused: done - outcome.refused });
     else this.#forget(work, { new: done, refused: -outcome.refused });
-    this.#options.news.announce();
   }
 
   /** @returns those of the ids that fit into one answer, with their documents; null when the collection is gone */
@@ -215,11 +229,7 @@ export class Drains {
   ): Promise<{ readonly ids: readonly AskedId[]; readonly bytes: Uint8Array } | null> {
     const { changes, filter } = this.#options;
     try {
-      for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
-        const wanted = ids.map(({ id }) => id);
-        const array = await changes.readCurrent(followed, wanted, time, filter);
-        if (array !== null) return { ids, bytes: keepAsked(array, ids) };
-      }
+      return await readAsked(changes, followed, asked, time, filter);
     } catch (error) {
       if (!(error instanceof SourceChangedError)) throw error;
       followed.isGone = true;

@@ -1,35 +1,42 @@
 /** Says about once a second how following stands. */
 
 import type { RunEvent } from '../../observe/events.ts';
+import type { Failure } from '../../observe/outcome.ts';
 import type { FollowingEvent } from '../../observe/follow-events.ts';
 import { describePostgres } from '../../postgres/connection/connection.ts';
 import type { Session } from '../../postgres/connection/session.ts';
-import { maxLagMs } from '../../postgres/ledger/stream-status.ts';
+import { describeUnfinished, listUnfinished } from '../../postgres/ledger/promotions.ts';
+import { listDifferent, maxLagMs } from '../../postgres/ledger/streams/stream-status.ts';
 import { differenceMs } from '../../source/cluster-time.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import type { ChangeReader } from './change-reader.ts';
 import type { Drains } from './drains.ts';
+import type { Generations } from './generations/generations.ts';
 
 export interface FollowStatusOptions {
   readonly source: string;
   readonly url: string;
   readonly reader: ChangeReader;
   readonly drains: Drains;
+  readonly generations: Pick<Generations, 'proofOf'>;
+  /** Those that are not followed, or no more. */
+  readonly listStopped: () => readonly Failure[];
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly onEvent: (event: RunEvent) => void;
 }
 
 const tellEveryMs = 1_000;
-const countLettersEveryMs = 5_000;
+const countEveryMs = 5_000;
 /** The rate is that of so long. */
 const rateOverMs = 5_000;
 
 export class FollowStatus {
   readonly #options: FollowStatusOptions;
   #toldMs = -Infinity;
-  #lettersMs = -Infinity;
+  #countedMs = -Infinity;
   #letters = 0;
+  #unfinished: readonly string[] = [];
   #points: { readonly atMs: number; readonly merged: number }[] = [];
 
   constructor(options: FollowStatusOptions) {
@@ -41,13 +48,13 @@ export class FollowStatus {
     const nowMs = performance.now();
     if (nowMs - this.#toldMs < tellEveryMs) return;
     this.#toldMs = nowMs;
-    await this.#countLetters(nowMs);
+    await this.#count(nowMs);
     this.#options.onEvent(this.#read(nowMs));
   }
 
-  async #countLetters(nowMs: number): Promise<void> {
-    if (nowMs - this.#lettersMs < countLettersEveryMs) return;
-    this.#lettersMs = nowMs;
+  async #count(nowMs: number): Promise<void> {
+    if (nowMs - this.#countedMs < countEveryMs) return;
+    this.#countedMs = nowMs;
     const { session, drains } = this.#options;
     const runIds = drains.followed.map(({ runId }) => runId);
     const { rows } = await session.run((client) =>
@@ -57,10 +64,13 @@ export class FollowStatus {
       ),
     );
     this.#letters = rows[0]?.count ?? 0;
+    const unfinished = await session.run((client) => listUnfinished(client, runIds));
+    this.#unfinished = unfinished.map(describeUnfinished);
   }
 
   #read(nowMs: number): FollowingEvent {
-    const { source, url, reader, drains, supervisor } = this.#options;
+    const { source, url, reader, drains, generations, listStopped, supervisor } = this.#options;
+    const stopped = listStopped().map((each) => ({ source: each.source, reason: each.message }));
     const { changes: waiting, refused, oldest } = drains.waiting;
     const readLagMs = differenceMs(reader.position, reader.serverTime);
     const oldestWaitingMs = oldest === null ? 0 : differenceMs(oldest, reader.serverTime);
@@ -73,6 +83,7 @@ export class FollowStatus {
       updated: each.updated,
       deleted: each.deleted,
       endedBy: each.endedBy,
+      proof: generations.proofOf(each.place.collectionNo),
     }));
     return {
       kind: 'following',
@@ -85,7 +96,8 @@ export class FollowStatus {
       events: { ...reader.events },
       oplogWindowMs: reader.oldestTime === null ? null : differenceMs(reader.oldestTime, reader.serverTime),
       deadLettered: this.#letters,
-      obstacles: listObstacles({ lagMs, refused, collections }),
+      stopped,
+      obstacles: [...listObstacles({ lagMs, refused, collections, stopped }), ...this.#unfinished],
       workers: supervisor.size,
       liveWorkers: supervisor.liveWorkers,
     };
@@ -107,11 +119,12 @@ function listObstacles({
   lagMs,
   refused,
   collections,
-}: Pick<FollowingEvent, 'lagMs' | 'refused' | 'collections'>): string[] {
-  const ended = collections.filter(({ endedBy }) => endedBy !== null).map(({ source }) => source);
+  stopped,
+}: Pick<FollowingEvent, 'lagMs' | 'refused' | 'collections' | 'stopped'>): string[] {
   return [
     ...(lagMs > maxLagMs ? [`${Math.round(lagMs / 1000)} s behind`] : []),
     ...(refused > 0 ? [`PostgreSQL refuses ${refused} rows`] : []),
-    ...(ended.length > 0 ? [`followed no more: ${ended.join(', ')}`] : []),
+    ...listDifferent(collections.map(({ proof }) => proof)),
+    ...(stopped.length > 0 ? [`stopped: ${stopped.map(({ source }) => source).join(', ')}`] : []),
   ];
 }

@@ -2,14 +2,16 @@
 
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { countDocuments, listDocuments } from '../../bson/cursor.ts';
-import { copyId } from '../../bson/document-id.ts';
+import { copyId, nameOfBytes } from '../../bson/document-id.ts';
 import { keyOfId } from '../../bson/id-key.ts';
 import type { Ack, MergeOutcome } from '../../observe/ack.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
 import type { TakenChanges } from '../../postgres/follow/journal.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
+import type { Changes, ChangingCollection } from '../../source/changes.ts';
+import type { ClusterTime } from '../../source/cluster-time.ts';
 import type { Batch } from '../../source/page.ts';
-import type { RunHandle } from '../../workers/supervisor/supervisor.ts';
+import type { RunHandle } from '../../workers/supervisor/run-handle.ts';
 
 /** About what a drain brings at most, so that many fit into what may be in flight. */
 const wantedBytes = 4_000_000;
@@ -29,6 +31,8 @@ export class Followed implements RunListener {
   endedBy: string | null = null;
   /** Another has its name, or none: the stream will tell. */
   isGone = false;
+  /** What its merges failed with, as is no matter of the others. */
+  failure: unknown = null;
   readonly busy = new Set<number>();
   /** Slots whose documents are read one by one, since together they have ended workers. */
   readonly singly = new Set<number>();
@@ -110,7 +114,7 @@ export interface AskedId {
 export function listAsked({ rows }: Pick<TakenChanges, 'rows'>): AskedId[] {
   const asked = new Map<string, { readonly id: Uint8Array; readonly seqs: number[] }>();
   for (const { seq, id } of rows) {
-    const name = id.toString('latin1');
+    const name = nameOfBytes(id);
     const known = asked.get(name);
     if (known === undefined) asked.set(name, { id, seqs: [seq] });
     else known.seqs.push(seq);
@@ -119,15 +123,33 @@ export function listAsked({ rows }: Pick<TakenChanges, 'rows'>): AskedId[] {
 }
 
 /**
+ * Reads documents as they are at a time or later.
+ * @returns those of the ids that fit into one answer, with their documents @throws SourceChangedError
+ */
+export async function readAsked<T extends Pick<AskedId, 'id'>>(
+  changes: Pick<Changes, 'readCurrent'>,
+  collection: ChangingCollection,
+  asked: readonly T[],
+  time: ClusterTime,
+  filter: Uint8Array | undefined,
+): Promise<{ readonly ids: readonly T[]; readonly bytes: Uint8Array }> {
+  for (let ids = asked; ; ids = ids.slice(0, Math.ceil(ids.length / 2))) {
+    const wanted = ids.map(({ id }) => id);
+    const array = await changes.readCurrent(collection, wanted, time, filter);
+    if (array !== null) return { ids, bytes: keepAsked(array, ids) };
+  }
+}
+
+/**
  * Of the documents that came those that were asked for. A collection's order may take others for the same; they have changes
  * of their own, in slots of their own.
  * @param array of documents, as BSON
  */
-export function keepAsked(array: Uint8Array, asked: readonly AskedId[]): Uint8Array {
-  const names = new Set(asked.map(({ id }) => nameOf(id)));
+export function keepAsked(array: Uint8Array, asked: readonly Pick<AskedId, 'id'>[]): Uint8Array {
+  const names = new Set(asked.map(({ id }) => nameOfBytes(id)));
   let keys: Set<string> | null = null;
   const isAsked = (id: Uint8Array): boolean => {
-    if (names.has(nameOf(id))) return true;
+    if (names.has(nameOfBytes(id))) return true;
     keys ??= new Set(asked.map((each) => keyOfId(each.id)));
     return keys.has(keyOfId(id));
   };
@@ -137,8 +159,4 @@ export function keepAsked(array: Uint8Array, asked: readonly AskedId[]): Uint8Ar
     return id !== null && isAsked(id);
   });
   return kept.length === documents.length ? array : arrayOfDocuments(kept);
-}
-
-function nameOf(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
 }

@@ -4,42 +4,64 @@
  */
 
 import type { Config } from '../../config/config.ts';
-import { MigrationError, SourceChangedError } from '../../common/errors.ts';
-import type { Failure } from '../../observe/events.ts';
+import { MigrationError, SourceChangedError, UsageError } from '../../common/errors.ts';
+import type { Failure } from '../../observe/outcome.ts';
+import type { VerificationSummary } from '../../observe/verification-summary.ts';
+import { Listeners, type JobListener } from '../../observe/listeners.ts';
+import { collectionOf } from '../../common/namespace.ts';
 import { formatPlural } from '../../common/format.ts';
+import { namesSeveral } from '../../config/collection-choice.ts';
 import { invoke } from '../../config/invocation.ts';
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { prepareSlots } from '../../postgres/follow/journal.ts';
-import { assignStreamRun, finishRepair } from '../../postgres/ledger/streams.ts';
+import { assignStreamRun } from '../../postgres/ledger/streams/stream-collections.ts';
+import { finishRepair } from '../../postgres/ledger/streams/stream.ts';
 import type { Run } from '../../postgres/ledger/runs.ts';
+import { giveUpCollections } from '../../postgres/ledger/streams/stopped-collections.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import { lockTable } from '../../postgres/ledger/run-lock.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
-import { openSource, type Audience } from '../connections.ts';
+import { withPace } from '../pace/pace-keeper.ts';
+import { openSource } from '../connections.ts';
 import { withLane } from '../lane.ts';
 import { verifyWith } from '../verify/verify.ts';
 import { Follower } from './follower.ts';
 
-export interface RepairOptions extends Audience {
-  readonly say: (message: string) => void;
+export interface RepairOptions {
+  /** Each is told in this order. */
+  readonly listeners: readonly JobListener[];
+  readonly signal: AbortSignal;
 }
 
-/** @throws MigrationError */
-export async function repairAll(config: Config, options: RepairOptions): Promise<void> {
-  const { onEvent, signal, say } = options;
-  await withLane(config, options, async (lane) => {
+/**
+ * @returns for each collection what was found; what is missing or different is copied by the next start with --follow
+ * @throws MigrationError; of several collections, once the others are repaired
+ */
+export async function repair(
+  config: Config,
+  { listeners, signal }: RepairOptions,
+): Promise<readonly VerificationSummary[]> {
+  const { onEvent } = new Listeners(listeners);
+  const audience = { onEvent, signal };
+  const say = (message: string): void => {
+    onEvent({ kind: 'notice', message });
+  };
+  return await withLane(config, audience, async (lane) => {
     await lane.session.run(requireServer);
     await upgradeLedger(lane.session);
-    const database = await openSource(config, options);
+    const database = await openSource(config, audience);
     try {
       const follower = await Follower.open({ config, database, lane, onEvent, signal, isRepair: true });
       try {
         const repairOf = async (run: Run): Promise<FollowedCollection> => {
           const { plan, source } = run.settings;
-          const collection = source.slice(source.indexOf('.') + 1);
+          const collection = collectionOf(source);
+          if (plan.transform !== undefined && plan.transform.keepsId !== true) {
+            throw begunUnfollowed(source, config);
+          }
           const opened = await database.open(collection, undefined, follower.time);
-          if (opened.identity !== run.settings.collectionId) throw replaced(source);
+          if (opened.identity !== run.settings.collectionId) throw replaced(source, config);
           await lane.lock((client) => lockTable(client, plan));
           await lane.session.run((client) => requireUniqueKey(client, plan));
           await lane.session.transaction((client) =>
@@ -50,18 +72,33 @@ export async function repairAll(config: Config, options: RepairOptions): Promise
           return place;
         };
         const both = AbortSignal.any([signal, follower.failure]);
-        const { summaries, failures } = await verifyWith(config, {
-          ...{ session: lane.session, database, leftOut: undefined, onEvent, signal: both, repairOf },
-        });
+        const { session } = lane;
+        const work = `repairing ${database.name}`;
+        const paced = { config, database, session, work, onEvent, signal: both };
+        const { summaries, failures } = await withPace(paced, (source) =>
+          verifyWith(config, {
+            ...{ session, database: source, leftOut: undefined, onEvent, signal: both, repairOf },
+          }),
+        );
         const [failure] = failures;
-        if (failure !== undefined) throw incomplete(failure);
-        await lane.session.transaction((client) => finishRepair(client, follower.streamId));
+        if (failure !== undefined && summaries.length === 0) throw incomplete(failures, failure);
+        await lane.session.transaction(async (client) => {
+          const stopped = failures.map(({ source, message }) => ({
+            collection: collectionOf(source),
+            reason: message,
+          }));
+          // Not all that differs of them is in the journal.
+          await giveUpCollections(client, follower.streamId, stopped);
+          await finishRepair(client, follower.streamId);
+        });
         for (const { source, missing, different, extra, extraChildRows } of summaries) {
           const again = formatPlural(missing + different, 'document');
           const deleted = formatPlural(extra + extraChildRows, 'row');
           say(`${source}: ${again} to be copied again, ${deleted} of no document deleted`);
         }
         say(`a new start is taken: ${invoke('start', '--follow')} copies these, and follows`);
+        if (failure !== undefined) throw incomplete(failures, failure);
+        return summaries;
       } catch (error) {
         throw follower.failure.aborted && !signal.aborted ? follower.failure.reason : error;
       } finally {
@@ -73,19 +110,30 @@ export async function repairAll(config: Config, options: RepairOptions): Promise
   });
 }
 
-function incomplete({ source, message, exitCode, code }: Failure): MigrationError {
-  return new MigrationError(exitCode, `${source} cannot be repaired: ${message}`, {
-    code,
-    fix: 'leave it out with EXCLUDE_COLLECTIONS, or copy all from scratch: --follow --restart.',
-  });
+/** @param first of the failures, whose exit code and fix it has */
+function incomplete(failures: readonly Failure[], { message, exitCode, code, fix }: Failure): MigrationError {
+  const names = failures.map(({ source }) => source).join(', ');
+  return new MigrationError(exitCode, `not repaired: ${names}: ${message}`, { code, fix });
 }
 
-function replaced(source: string): MigrationError {
+function begunUnfollowed(source: string, { mongoCollection }: Config): UsageError {
+  const anew = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
+  return new UsageError(
+    `${source} was copied by a transform without --follow: a row may not have the _id of its document`,
+    {
+      code: 'TRANSFORM_NOT_FOLLOWED',
+      fix: `copy it from scratch: ${invoke('start', `--follow ${anew}`)}.`,
+    },
+  );
+}
+
+function replaced(source: string, { mongoCollection }: Config): MigrationError {
+  const anew = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
   return new SourceChangedError(
     `${source} is not the collection that was copied: it was dropped and made since`,
     {
       code: 'SOURCE_REPLACED',
-      fix: `copy it from scratch: ${invoke('start', '--follow --restart')}.`,
+      fix: `copy it from scratch: ${invoke('start', `--follow ${anew}`)}.`,
     },
   );
 }

@@ -1,7 +1,7 @@
 /** Names rows of which there is no document: the keys of all documents are collected beside the tables, and joined with them. */
 
 import type pg from 'pg';
-import type { NamedDifference } from '../../observe/events.ts';
+import type { NamedDifference } from '../../observe/verification-summary.ts';
 import { codeOf } from '../../postgres/connection/connection.ts';
 import {
   claimKeys,
@@ -24,7 +24,7 @@ export interface ExtraRowsOptions {
   /** Reads the source once more, and has the workers collect the keys. */
   readonly collectKeys: () => Promise<void>;
   readonly notify: (message: string) => void;
-  /** Takes them out once they are named; absent where they are only to be named. */
+  /** Deletes them once they are named; absent if they are only to be named. */
   readonly remove?: (client: pg.Client) => Promise<void>;
 }
 
@@ -66,9 +66,9 @@ async function nameByKeys(
       const orphans = await findOrphanedRows(client, plan, runId, limit - extra.length);
       return [
         ...extra.map(({ kind, key }) => ({ kind, id: key ?? 'NULL', columns: [] })),
-        ...orphans.map(({ table, key, place }) => ({
+        ...orphans.map(({ table, key, places }) => ({
           ...{ kind: 'extra' as const, id: key ?? 'NULL', columns: [] },
-          place: `${table}[${place ?? 'NULL'}]`,
+          place: `${table}${places.map((place) => `[${place ?? 'NULL'}]`).join('')}`,
         })),
       ];
     }, 'long');

@@ -1,13 +1,17 @@
 /** Compares one collection with its table: every document with its row, and every row with its document. */
 
 import type pg from 'pg';
-import type { Config, TargetConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { SourceChangedError, UsageError, withFix } from '../../common/errors.ts';
-import type { NamedDifference, RunEvent, VerificationSummary } from '../../observe/events.ts';
+import type { RunEvent } from '../../observe/events.ts';
+import type { NamedDifference, VerificationSummary } from '../../observe/verification-summary.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
-import type { RunHandle, Supervisor } from '../../workers/supervisor/supervisor.ts';
+import type { RunHandle } from '../../workers/supervisor/run-handle.ts';
+import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import { removeSurplus } from '../../postgres/follow/surplus.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
+import { PageSample } from './page-sample.ts';
+import { countTableRows, type RowCounts } from './row-counts.ts';
 import { nameExtraRows } from './surplus-rows.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { formatPlural } from '../../common/format.ts';
@@ -20,17 +24,16 @@ import { maxNamed } from '../../postgres/compare/shown-values.ts';
 import { Division } from '../../source/reading/division.ts';
 import { MemoryRangeQueue } from '../../source/reading/range-queue.ts';
 import { readRanges } from '../../source/reading/readers.ts';
-import { countChildRows } from '../account.ts';
 import type { Batch } from '../../source/page.ts';
 import type { Source } from '../../source/source.ts';
 import { hashDocument } from '../../bson/document-hash.ts';
-import { reportProgress, workerTarget } from '../workforce.ts';
+import { reportProgress, workerTarget, type WorkerConfig } from '../workforce.ts';
 import type { Difference } from '../../observe/comparison.ts';
 import type { Ack } from '../../observe/ack.ts';
-import { countRows, qualifiedName } from '../../postgres/connection/relations.ts';
+import { qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerificationOptions {
-  readonly config: TargetConfig & Pick<Config, 'sample' | 'itemsPerPage' | 'readRanges'>;
+  readonly config: WorkerConfig & Pick<Config, 'sample' | 'itemsPerPage' | 'readRanges'>;
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
@@ -39,16 +42,8 @@ export interface VerificationOptions {
   readonly otherRuns: readonly Run[];
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  /** What differs is written into the journal of this collection's stream, and rows too many are deleted. */
+  /** Documents that differ are written to the journal of this collection's stream, and surplus rows are deleted. */
   readonly repair?: FollowedCollection;
-}
-
-/** Rows in the tables: all of them, and those that other runs, or somebody before them, have put there. */
-interface RowCounts {
-  readonly rows: number;
-  readonly rowsOfOthers: number;
-  readonly childRows: number;
-  readonly childRowsOfOthers: number;
 }
 
 export class Verification implements RunListener {
@@ -65,6 +60,8 @@ export class Verification implements RunListener {
   #missing = 0;
   #different = 0;
   #deadLettered = 0;
+  #dropped = 0;
+  #rows = 0;
   #childRows = 0;
   #suspects: Difference[] = [];
 
@@ -74,7 +71,7 @@ export class Verification implements RunListener {
   }
 
   onSettled(batch: Batch): void {
-    // The second reading is of what was told already.
+    // The second reading, which names surplus rows, would count every document again.
     if (this.#isNaming) return;
     this.#settled += batch.documentCount;
     this.#bytes += batch.bytes.byteLength;
@@ -86,6 +83,7 @@ export class Verification implements RunListener {
       expectedDocuments: this.#expectedDocuments,
       committedBefore: 0,
       deadLettered: this.#deadLettered,
+      dropped: this.#dropped,
       elapsedMs: performance.now() - this.#startedMs,
     });
     onEvent(progress);
@@ -100,6 +98,8 @@ export class Verification implements RunListener {
     this.#missing += comparison.missing;
     this.#different += comparison.different;
     this.#deadLettered += comparison.deadLettered;
+    this.#dropped += comparison.dropped;
+    this.#rows += comparison.rows;
     this.#childRows += comparison.childRows;
     const room = maxNamed - this.#suspects.length;
     if (room > 0) this.#suspects.push(...comparison.differences.slice(0, room));
@@ -116,7 +116,7 @@ export class Verification implements RunListener {
   }
 
   async #compare(): Promise<VerificationSummary> {
-    const { source, run, supervisor, session, onEvent, config } = this.#options;
+    const { source, run, otherRuns, supervisor, session, onEvent, config } = this.#options;
     const { plan } = run.settings;
     if (keyIndex(plan) < 0) {
       throw new UsageError(`the table ${qualifiedName(plan)} has no column for _id to compare by`, {
@@ -127,6 +127,7 @@ export class Verification implements RunListener {
     await session.run((client) => requireComparable(client, plan));
     const { sample: sampleShare } = config;
     this.#expectedDocuments = Math.round((await source.estimateCount()) * sampleShare);
+    supervisor.expect(this.#expectedDocuments);
     onEvent({
       kind: 'verifying',
       source: source.name,
@@ -137,11 +138,11 @@ export class Verification implements RunListener {
     });
     await this.#pass('compare', sampleShare);
     const changed = await this.#readSuspectsAgain();
-    const counts = await session.run((client) => this.#countRows(client), 'long');
+    const counts = await session.run((client) => countTableRows(client, run, otherRuns), 'long');
     const { rows, rowsOfOthers } = counts;
-    const surplus = rows - rowsOfOthers - this.#equal - this.#different;
+    const surplus = rows - rowsOfOthers - this.#rows;
     const childSurplus = counts.childRows - counts.childRowsOfOthers - this.#childRows;
-    // Of a sample nobody knows which rows are too many, but how many there should be.
+    // A sample cannot name surplus rows. It still knows how many rows there should be.
     const isSample = sampleShare < 1;
     const isCountOff = isSample ? await this.#isSampleOff(counts) : surplus < 0 || childSurplus < 0;
     const extra = isSample ? 0 : Math.max(0, surplus);
@@ -156,6 +157,7 @@ export class Verification implements RunListener {
       compared: this.#compared,
       equal: this.#equal,
       deadLettered: this.#deadLettered,
+      dropped: this.#dropped,
       missing: this.#missing - changed.missing,
       different: this.#different - changed.different,
       changed: changed.missing + changed.different,
@@ -184,6 +186,7 @@ export class Verification implements RunListener {
       repair !== undefined && purpose === 'compare'
         ? supervisor.begin({ ...told, purpose: 'repair', stream: repair }, this)
         : supervisor.begin({ ...told, purpose }, this);
+    work.expect(this.#expectedDocuments);
     try {
       await this.#submitPages(purpose, share, work);
       await work.drain();
@@ -228,7 +231,7 @@ export class Verification implements RunListener {
     const still: Difference[] = [];
     for (const suspect of this.#suspects) {
       this.#options.signal.throwIfAborted();
-      // One at a time: a hundred of 16 MB are too much to hold.
+      // One at a time, as a hundred documents of 16 MB would not fit into memory.
       const [document] = (await lookup.readByIds([suspect.idBson])).values();
       if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
       else changed[suspect.kind]++;
@@ -239,26 +242,12 @@ export class Verification implements RunListener {
     return changed;
   }
 
-  async #countRows(client: pg.Client): Promise<RowCounts> {
-    const { run, otherRuns } = this.#options;
-    const { plan } = run.settings;
-    const inTable = [run, ...otherRuns];
-    let rowsOfOthers = Math.min(...inTable.map(({ rowsBefore }) => rowsBefore));
-    let childRowsOfOthers = Math.min(...inTable.map(({ childRowsBefore }) => childRowsBefore));
-    for (const { runId } of otherRuns) {
-      const { copied, childRows } = await readTotals(client, runId);
-      rowsOfOthers += copied;
-      childRowsOfOthers += childRows;
-    }
-    const childRows = await countChildRows(client, plan);
-    return { rows: await countRows(client, plan), rowsOfOthers, childRows, childRowsOfOthers };
-  }
-
   async #isSampleOff({ rows, rowsOfOthers, childRows, childRowsOfOthers }: RowCounts): Promise<boolean> {
     const { session, run } = this.#options;
     const copied = await session.run((client) => readTotals(client, run.runId));
     return (
-      rows - rowsOfOthers !== this.#read - copied.deadLettered ||
+      rows - rowsOfOthers !==
+        this.#read - copied.deadLettered - copied.dropped + copied.rows - copied.copied ||
       childRows - childRowsOfOthers !== copied.childRows
     );
   }
@@ -286,36 +275,7 @@ export class Verification implements RunListener {
   }
 }
 
-/** A random share of the pages, and one of them in any case: of a few, none might be drawn. */
-class PageSample {
-  readonly #share: number;
-  #left = 0;
-  #hasTaken = false;
-  #reserve: Batch | null = null;
-
-  constructor(share: number) {
-    this.#share = share;
-  }
-
-  takes(batch: Batch): boolean {
-    if (this.#share === 1 || Math.random() < this.#share) {
-      this.#hasTaken = true;
-      this.#reserve = null;
-      return true;
-    }
-    this.#left++;
-    // Each of those that were left has the same chance to be the one that is kept.
-    if (!this.#hasTaken && Math.random() * this.#left < 1) this.#reserve = batch;
-    return false;
-  }
-
-  /** What is to be taken in the end, where nothing was. */
-  get inReserve(): Batch | null {
-    return this.#reserve;
-  }
-}
-
-function nameDifference({ kind, id, idBson, columns }: Difference): NamedDifference {
+export function nameDifference({ kind, id, idBson, columns }: Difference): NamedDifference {
   return { kind, id: id ?? `BSON ${Buffer.from(idBson).toString('hex')}`, columns };
 }
 
@@ -324,13 +284,14 @@ function requireAccount({
   compared,
   equal,
   deadLettered,
+  dropped = 0,
   missing,
   different,
   changed,
 }: VerificationSummary): void {
-  if (compared === equal + deadLettered + missing + different + changed) return;
+  if (compared === equal + deadLettered + dropped + missing + different + changed) return;
   throw new Error(
-    `the account does not balance: compared ${compared}, equal ${equal}, dead-lettered ${deadLettered}, ` +
+    `the account does not balance: compared ${compared}, equal ${equal}, dead-lettered ${deadLettered}, dropped ${dropped}, ` +
       `missing ${missing}, different ${different}, changed ${changed}`,
   );
 }

@@ -10,16 +10,20 @@ import {
   NothingToCopyError,
   UsageError,
 } from '../../common/errors.ts';
-import type { Failure, RunEvent, VerificationSummary } from '../../observe/events.ts';
+import type { RunEvent } from '../../observe/events.ts';
+import type { Failure } from '../../observe/outcome.ts';
+import type { VerificationSummary } from '../../observe/verification-summary.ts';
+import { withPace } from '../pace/pace-keeper.ts';
 import { describeFailure, isEndOfAll } from '../failure.ts';
 import { formatPlural } from '../../common/format.ts';
 import { Listeners, type JobListener } from '../../observe/listeners.ts';
 import { options as optionTable } from '../../config/options.ts';
 import { explainDatabaseError } from '../../postgres/connection/connection.ts';
 import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
+import { requirePromoted } from '../../postgres/ledger/promotions.ts';
 import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from '../../postgres/ledger/runs.ts';
-import { isOfStream } from '../../postgres/ledger/streams.ts';
+import { isOfStream } from '../../postgres/ledger/streams/stream-collections.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
@@ -27,9 +31,10 @@ import { chooseCollections, isChosen, namesSeveral } from '../../config/collecti
 import type { Database } from '../../source/database.ts';
 import { parseFilter } from '../../bson/filter.ts';
 import type { Source } from '../../source/source.ts';
+import { withTransformOf } from '../../plan/choose-transform.ts';
 import { Verification } from './verification.ts';
 import { chooseSize, Workforce } from '../workforce.ts';
-import { createPool } from '../../workers/pool/create-pool.ts';
+import { createPools } from '../../workers/pool/create-pool.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerifyOptions {
@@ -67,7 +72,8 @@ export async function withBothSides<T>(
     await upgradeLedger(session);
     const database = await openSource(config, audience);
     try {
-      return await work({ session, database });
+      const paced = { ...audience, config, database, session, work: `comparing ${database.name}` };
+      return await withPace(paced, (source) => work({ session, database: source }));
     } finally {
       await database.close();
     }
@@ -79,13 +85,22 @@ export async function verifyWith(
   config: Config,
   job: Omit<VerifyJob, 'config' | 'workforce'>,
 ): Promise<Verified> {
-  const { workers } = await chooseSize(config, job.session, job.onEvent);
-  const pool = await createPool(config.clusterImplementation);
-  const workforce = new Workforce(config, pool, workers, job);
+  return await withWorkforce(config, job, (workforce) => verifyAll({ ...job, config, workforce }));
+}
+
+/** Brings up workers for `work`; they are gone when it is done. */
+export async function withWorkforce<T>(
+  config: Config,
+  { session, ...audience }: Audience & { readonly session: Session },
+  work: (workforce: Workforce) => Promise<T>,
+): Promise<T> {
+  const size = await chooseSize(config, session, audience.onEvent);
+  const pools = await createPools(config.clusterImplementation);
+  const workforce = new Workforce(config, pools, size, audience);
   try {
-    const verified = await verifyAll({ ...job, config, workforce });
+    const result = await work(workforce);
     await workforce.dismiss();
-    return verified;
+    return result;
   } finally {
     await workforce.kill();
   }
@@ -138,7 +153,13 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
     onEvent({ kind: 'skipped', source: name, reason });
     return null;
   }
-  const { run, otherRuns } = runs;
+  const { otherRuns } = runs;
+  const { settings } = runs.run;
+  const run = {
+    ...runs.run,
+    settings: { ...settings, plan: await withTransformOf(settings.plan, config.transform) },
+  };
+  await session.run((client) => requirePromoted(client, run.runId, settings.plan));
   const source = await openAsCopied(database, collection, run, session);
   const supervisor = await workforce.supervise();
   const repair = await job.repairOf?.(run);
@@ -161,7 +182,7 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
     (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
   );
   if (dump !== undefined) {
-    // Another dump, or a server, may have had them: this one has not lost them.
+    // They may be from another dump or from a server, so that they are not missing here.
     for (const name of gone) {
       const source = `${database.name}.${name}`;
       const message = `${source} was copied, and is not in this dump: its table is not compared`;
@@ -170,9 +191,9 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
     return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
   }
   const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
-  const { chosen, left } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
-  // A view may have taken the name of a collection: that its table cannot be compared has to be said.
-  const lost = left.filter(({ name }) => copied.includes(name));
+  const { chosen, skipped } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
+  // A view may have taken the name of a collection. The user must hear that its table cannot be compared.
+  const lost = skipped.filter(({ name }) => copied.includes(name));
   return [...chosen, ...lost].map(({ name }) => name);
 }
 
@@ -192,6 +213,12 @@ async function whyNothingWasCopied(
   }
 }
 
+/** That of the copy; undefined where it copied all. */
+export function filterOf(run: Run): Uint8Array | undefined {
+  const filter = run.settings.choices[optionTable.filter.env];
+  return filter === undefined ? undefined : parseFilter(filter, 'the filter of the run');
+}
+
 /**
  * What the run left out is not missing.
  * @throws MigrationError where nothing is left of what was copied
@@ -202,16 +229,11 @@ async function openAsCopied(
   run: Run,
   session: Session,
 ): Promise<Source> {
-  const filter = run.settings.choices[optionTable.filter.env];
-  // One that is followed may have become empty, and is read as it is now.
+  // A followed collection may have become empty, and is compared as it is now.
   const isFollowed = await session.run((client) => isOfStream(client, run.runId));
   const time = isFollowed ? await database.changes?.readTime() : undefined;
   try {
-    return await database.open(
-      collection,
-      filter === undefined ? undefined : parseFilter(filter, 'the filter of the run'),
-      time,
-    );
+    return await database.open(collection, filterOf(run), time);
   } catch (error) {
     if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
     const { documentCount } = await session.run((client) => readTotals(client, run.runId));
@@ -245,7 +267,7 @@ async function findRunOf(
     if (unfinished !== undefined) {
       throw new UsageError(`${describeRun(unfinished)} is not finished`, {
         code: 'RUN_UNFINISHED',
-        fix: 'finish it: the command that started it resumes where it stopped.',
+        fix: 'finish it first: run the command that started it again; it resumes.',
       });
     }
     return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {

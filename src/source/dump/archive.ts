@@ -1,12 +1,12 @@
 /**
- * Archives of mongodump: many collections in one stream, in blocks that take turns.
+ * Archives of mongodump: many collections in one stream, in interleaved blocks.
  * https://github.com/mongodb/mongo-tools/blob/master/common/archive/spec.md
  *
  *   magic · header · metadata of each collection · terminator · blocks
  *   a block: {db, collection, EOF, CRC} · documents · terminator
  *
- * An offset counts the bytes of the stream, but it is read from its beginning each time: which block a place belongs to
- * is not known otherwise, nor would the checksum be.
+ * Offsets count bytes of the stream. The stream is always read from its beginning, because only that shows which block an
+ * offset is in, and because the checksum covers all documents.
  */
 
 import { BSONError, deserialize, type Document } from 'bson';
@@ -25,10 +25,10 @@ const terminatorBytes = 4;
 export interface ArchivedCollection {
   readonly db: string;
   readonly collection: string;
-  /** As `*.metadata.json` would have it; empty where there is none. */
+  /** In the format of `*.metadata.json`; empty if there is none. */
   readonly metadata: string;
   readonly type: string;
-  /** 0 where the archive does not tell. */
+  /** In bytes; 0 if the archive does not have it. */
   readonly size: number;
 }
 
@@ -44,7 +44,7 @@ export async function listArchive(file: DumpFile): Promise<ArchivedCollection[]>
 
 /**
  * The documents of one collection that end after the offset `after`.
- * @throws DamagedDumpError also for a wrong checksum, once all documents were given
+ * @throws DamagedDumpError, for a wrong checksum after all documents were yielded
  */
 export async function* readArchiveRecords(
   file: DumpFile,
@@ -62,7 +62,7 @@ export async function* readArchiveRecords(
       if (isWanted && header.EOF === true) {
         const { offset } = window;
         const hasMore = await awaitAnother(window, path);
-        const problem = hasMore ? 'has documents after its end' : 'has not the checksum of its documents';
+        const problem = hasMore ? 'has documents after its end' : 'does not match its checksum';
         if (!hasMore && header.CRC === checksum.value) return;
         throw describeDamage(path, offset, `${wanted.db}.${wanted.collection} ${problem}`);
       }
@@ -111,7 +111,7 @@ async function readPrelude(window: ByteWindow, path: string): Promise<ArchivedCo
   return collections;
 }
 
-/** Whether another document comes before the terminator, which is read as well. */
+/** Whether another document follows. If not, the terminator is consumed. */
 async function awaitAnother(window: ByteWindow, path: string): Promise<boolean> {
   const isThere = await fillOrEnd(window, terminatorBytes, path);
   if (isThere && window.bytes.readInt32LE(window.start) === terminator) {

@@ -1,4 +1,4 @@
-/** BSON documents one after another, as mongodump writes them: each length is checked before it is trusted. */
+/** Reads consecutive BSON documents, as mongodump writes them. Each length is checked before it is used. */
 
 import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
@@ -7,10 +7,10 @@ import { makeAgain, readChunks, type DumpFile } from './bytes.ts';
 import type { DumpRecord, DumpRecords } from './record.ts';
 
 const minDocumentBytes = 5;
-/** What MongoDB itself allows: 16 MB for a user's document, and 16 kB more for its own purposes. */
+/** The limit of MongoDB: 16 MB for a user's document, plus 16 kB for internal purposes. */
 export const maxDocumentBytes = 16 * 1024 * 1024 + 16 * 1024;
 
-/** @param from where a document begins */
+/** @param from the offset at which a document begins */
 export async function* readBsonRecords(file: DumpFile, from: number): DumpRecords {
   const window = new ByteWindow(readChunks(file, from), from);
   try {
@@ -24,7 +24,7 @@ export async function* readBsonRecords(file: DumpFile, from: number): DumpRecord
   }
 }
 
-/** All documents that lie in the window as wholes; stops before anything else. */
+/** Takes all complete documents from the window. Stops at one that is incomplete or invalid. */
 export function takeWhole(window: ByteWindow): DumpRecord[] {
   const { bytes } = window;
   const records: DumpRecord[] = [];
@@ -35,12 +35,12 @@ export function takeWhole(window: ByteWindow): DumpRecord[] {
   return records;
 }
 
-/** Leaves out what `takeWhole` would take. */
+/** Skips the documents that `takeWhole` would take. */
 export function skipWhole(window: ByteWindow): void {
   for (let end = endOfWhole(window); end > 0; end = endOfWhole(window)) window.start = end;
 }
 
-/** Where the next document ends; 0 when no whole one is next. */
+/** The end of the next document; 0 if it is incomplete or invalid. */
 function endOfWhole({ bytes, start }: ByteWindow): number {
   if (bytes.byteLength - start < minDocumentBytes) return 0;
   const length = bytes.readInt32LE(start);
@@ -50,7 +50,7 @@ function endOfWhole({ bytes, start }: ByteWindow): number {
 }
 
 /**
- * Waits for the document that begins here to be in the window.
+ * Waits until the window contains the whole next document.
  * @returns false at the end of the file
  * @throws DamagedDumpError
  */
@@ -58,14 +58,14 @@ export async function awaitDocument(window: ByteWindow, path: string): Promise<b
   if (!(await fillOrEnd(window, 4, path))) return false;
   const length = window.bytes.readInt32LE(window.start);
   if (length < minDocumentBytes || length > maxDocumentBytes) {
-    throw describeDamage(path, window.offset, `a document of ${formatCount(length)} bytes cannot be`);
+    throw describeDamage(path, window.offset, `${formatCount(length)} is not a valid length of a document`);
   }
   await fillOrEnd(window, length, path);
   if (window.bytes[window.start + length - 1] === 0) return true;
-  throw describeDamage(path, window.offset, `a document of ${formatCount(length)} bytes has no end`);
+  throw describeDamage(path, window.offset, `a document of ${formatCount(length)} bytes has no terminator`);
 }
 
-/** @returns false when nothing is left at all @throws DamagedDumpError when less is left than that */
+/** @returns false at the end of the file @throws DamagedDumpError if fewer than `count` bytes are left */
 export async function fillOrEnd(window: ByteWindow, count: number, path: string): Promise<boolean> {
   if (await window.fill(count)) return true;
   if (window.available === 0) return false;

@@ -1,25 +1,25 @@
-/** A window over a stream of chunks: as many bytes in one piece as its reader asks for. */
+/** A sliding window over a stream of chunks, which provides as many contiguous bytes as its reader asks for. */
 
 export class ByteWindow {
-  /** Never changed once they are here: parts of them may be kept. */
+  /** Never overwritten, because records keep parts of it. */
   bytes: Buffer = Buffer.alloc(0);
-  /** What lies before it was read. */
+  /** The index of the next unread byte. */
   start = 0;
   readonly #chunks: AsyncIterator<Buffer>;
   #offset: number;
 
-  /** @param offset where the first chunk begins */
+  /** @param offset the offset of the first chunk in the stream */
   constructor(chunks: AsyncIterator<Buffer>, offset: number) {
     this.#chunks = chunks;
     this.#offset = offset;
   }
 
-  /** How many bytes are there to be read. */
+  /** The number of unread bytes. */
   get available(): number {
     return this.bytes.byteLength - this.start;
   }
 
-  /** The offset in the whole of the stream of a byte of `bytes`. */
+  /** The offset in the stream of an index of `bytes`. */
   offsetOf(index: number): number {
     return this.#offset + index;
   }
@@ -28,7 +28,7 @@ export class ByteWindow {
     return this.offsetOf(this.start);
   }
 
-  /** Waits until `count` bytes are there; false when the stream ends before. */
+  /** Waits until `count` bytes are available. @returns false if the stream ends before */
   async fill(count: number): Promise<boolean> {
     const parts = [this.bytes.subarray(this.start)];
     let total = this.available;
@@ -44,7 +44,7 @@ export class ByteWindow {
     return total >= count;
   }
 
-  /** To be called when nothing more is read. */
+  /** Call it when reading is finished. */
   async close(): Promise<void> {
     await this.#chunks.return?.();
   }

@@ -1,26 +1,26 @@
-/** The bytes of a dump's file, decompressed where it is gzip, from any place on. */
+/** Reads a file of a dump from any offset; gzip is decompressed. */
 
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { DamagedDumpError, SourceError } from '../../common/errors.ts';
 
-/** Few events, and few documents that lie across two chunks. */
+/** Large, so that there are few events, and few documents that span two chunks. */
 const chunkBytes = 1 << 20;
 
 export interface DumpFile {
   readonly path: string;
   readonly isGzip: boolean;
-  /** Ends the reading with its reason: passing over what was loaded before may take minutes. */
+  /** Ends reading; its reason is thrown. Skipping what was loaded before may take minutes. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export const makeAgain = 'create or copy the dump again, then start from scratch with --restart.';
 
 /**
- * Chunks of the file from the byte `from` of its uncompressed content on. Nobody changes a chunk afterwards.
- * @throws SourceError when the file cannot be read
- * @throws DamagedDumpError where gzip ends or breaks; what could be decompressed was given before
+ * Chunks of the uncompressed content, from the byte `from` on. Chunks are not reused.
+ * @throws SourceError if the file cannot be read
+ * @throws DamagedDumpError if the gzip data is truncated or corrupt; everything before that was yielded
  */
 export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<Buffer, void, undefined> {
   if (!file.isGzip) {
@@ -42,7 +42,8 @@ export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<
   } catch (error) {
     if (!isGzipError(error)) throw error;
     const given = position;
-    // zlib fails before it gives out what its last piece held. Asked not to insist on an end, it does.
+    // By default zlib discards what it decompressed from the last piece before the error. A second pass with a sync flush
+    // returns that as well.
     try {
       yield* pass(constants.Z_SYNC_FLUSH);
     } catch (again) {
@@ -56,7 +57,7 @@ export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<
   }
 }
 
-/** The first bytes of its content; fewer where it is shorter. */
+/** The first bytes of the content; fewer if it is shorter. */
 export async function readStart(file: DumpFile, bytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let total = 0;
@@ -76,7 +77,7 @@ export async function readWhole(file: DumpFile): Promise<Buffer> {
 
 function decompress(path: string, finishFlush: number): Readable {
   const gunzip = createGunzip({ chunkSize: chunkBytes, finishFlush });
-  // An error of the file destroys the stream that is read, which throws it.
+  // An error of the file destroys `gunzip`, whose reader then throws it.
   return pipeline(createReadStream(path, { highWaterMark: chunkBytes }), gunzip, () => undefined);
 }
 

@@ -1,9 +1,9 @@
-/** CRC-64 by the polynomial of ECMA-182, reflected, as Go's `crc64.ECMA`: the checksum of a collection in an archive. */
+/** CRC-64 with the reflected polynomial of ECMA-182, like Go's `crc64.ECMA`: the checksum of a collection in an archive. */
 
-/** 0xC96C5795D7870F42, in halves, as JavaScript has no fast numbers of 64 bits. */
+/** 0xC96C5795D7870F42, in two halves, because JavaScript has no fast 64-bit integers. */
 const polynomial = { high: 0xc96c5795 | 0, low: 0xd7870f42 | 0 };
 
-/** Four tables of 256, one after another: for a byte, and for that byte with one, two or three others after it. */
+/** Four tables of 256 entries, one after another: for a byte that is followed by none, one, two or three others. */
 const tableHigh = new Int32Array(4 * 256);
 const tableLow = new Int32Array(4 * 256);
 for (let byte = 0; byte < 256; byte++) {
@@ -53,7 +53,7 @@ export class Crc64 {
     this.#low = low;
   }
 
-  /** As the signed number that BSON keeps it as. */
+  /** As a signed number, like the field in BSON. */
   get value(): bigint {
     return BigInt.asIntN(64, (BigInt(~this.#high >>> 0) << 32n) | BigInt(~this.#low >>> 0));
   }

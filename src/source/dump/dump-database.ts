@@ -1,9 +1,9 @@
-/** A dump in place of a server: a file, a folder or an archive, and the collections in it. */
+/** A dump as a database: a file, a folder or an archive, and its collections. */
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SourceError } from '../../common/errors.ts';
-import { namesSeveral, whyNot, type CollectionInfo } from '../../config/collection-choice.ts';
+import { namesSeveral, findObstacle, type CollectionInfo } from '../../config/collection-choice.ts';
 import type { Database } from '../database.ts';
 import type { Source } from '../source.ts';
 import { archiveMagic, listArchive } from './archive.ts';
@@ -16,11 +16,11 @@ import { noMetadata, parseMetadata } from './metadata.ts';
 
 export interface DumpOptions {
   readonly path: string;
-  /** The database; empty: as the dump tells it. */
+  /** The database; empty for the name in the dump. */
   readonly db: string;
-  /** Names a single file's collection; of several, those are chosen later. */
+  /** Names the collection of a single file. For a dump of several, collections are chosen later. */
   readonly collection: string;
-  /** Ends any reading with its reason. */
+  /** Ends reading; its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,7 +33,7 @@ export async function openDump({ path, db, collection, signal }: DumpOptions): P
   if (!info.isFile()) {
     throw new SourceError(`the dump ${path} is neither a file nor a folder`, {
       code: 'DUMP_UNREADABLE',
-      fix: 'a pipe cannot be read again where a run is continued: save the dump as a file.',
+      fix: 'save the dump as a file: a pipe cannot be read again to resume a run.',
     });
   }
   if (readFileName(path) !== null) {
@@ -66,7 +66,7 @@ class DumpDatabase implements Database {
         fix: `set MONGO_COLLECTION to one of: ${names.join(', ')}.`,
       });
     }
-    const reason = whyNot(found);
+    const reason = findObstacle(found);
     if (reason !== null) {
       throw new SourceError(`${this.name}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',
@@ -95,7 +95,7 @@ async function openFolder(path: string, db: string, signal?: AbortSignal): Promi
 async function openArchive(path: string, db: string, signal?: AbortSignal): Promise<Database> {
   const file = await recogniseArchive(path, signal);
   const all = await listArchive(file);
-  // Users and roles, and the oplog, which are dumped with the databases.
+  // Without users, roles and the oplog, which are dumped together with the databases.
   const own = all.filter((entry) => entry.db !== '' && !entry.collection.startsWith('$admin.'));
   const name = chooseDatabase(path, [...new Set(own.map((entry) => entry.db))], db);
   const collections = own
@@ -103,8 +103,8 @@ async function openArchive(path: string, db: string, signal?: AbortSignal): Prom
     .map(({ collection, metadata, type, size }) => {
       const place = `${path}: ${name}.${collection}`;
       const known = metadata === '' ? noMetadata : parseMetadata(Buffer.from(metadata), place);
-      const told = type === 'timeseries' ? { ...known, type } : known;
-      const description = { name: collection, bytes: size, file, metadata: told };
+      const typed = type === 'timeseries' ? { ...known, type } : known;
+      const description = { name: collection, bytes: size, file, metadata: typed };
       return archivedCollection(description, { db: name, collection });
     });
   return new DumpDatabase(name, collections);
@@ -120,10 +120,10 @@ async function recogniseArchive(path: string, signal?: AbortSignal): Promise<Dum
     if (start.equals(archiveMagic)) return file;
   }
   throw new SourceError(
-    `the dump ${path} is not a mongodump archive, and its name does not tell its format`,
+    `the dump ${path} is not a mongodump archive, and its name does not show its format`,
     {
       code: 'DUMP_FORMAT_UNKNOWN',
-      fix: 'call BSON .bson, and JSON .json (with .gz behind it where it is gzip).',
+      fix: 'use the suffix .bson for BSON and .json for JSON, with .gz after it for gzip.',
     },
   );
 }
@@ -150,7 +150,7 @@ async function requireCollections(path: string, database: DumpDatabase): Promise
   });
 }
 
-/** Of `users.bson` and `users.bson.gz` only one could be copied, and nobody said which. */
+/** If there are both `users.bson` and `users.bson.gz`, it is unknown which one to copy. */
 function requireDistinct(collections: readonly DumpedCollection[]): void {
   for (const [index, { name, file }] of collections.entries()) {
     const same = collections.slice(0, index).find((other) => other.name === name);

@@ -1,4 +1,4 @@
-/** Finds the collections in a folder that mongodump wrote, or to which files of mongoexport were put. */
+/** Finds the collections in a folder of mongodump, or in one with files of mongoexport. */
 
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -14,10 +14,10 @@ const metadataSuffix = /\.metadata\.json(\.gz)?$/;
 const gzipMagic = Buffer.of(0x1f, 0x8b, 0x08);
 const noFile: DumpFile = { path: '', isGzip: false };
 
-/** The oplog lies beside the folders of databases. */
+/** The oplog is beside the folders of databases. */
 const oplogFile = /^oplog\.bson(\.gz)?$/;
 
-/** The folders of databases in it; none where it is one of a database itself. */
+/** The folders of databases in the folder; none if it is the folder of one database. */
 export async function listDatabaseFolders(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true });
   if (entries.some(({ name }) => isOfBson(name) && !oplogFile.test(name))) return [];
@@ -30,15 +30,15 @@ export async function listDatabaseFolders(path: string): Promise<string[]> {
   return folders;
 }
 
-/** All collections of a database's folder, those without documents in the dump (views) among them. */
+/** All collections of a database's folder, including those without documents in the dump (views). */
 export async function listDirectory(path: string, signal?: AbortSignal): Promise<DumpedCollection[]> {
   const files = (await readdir(path)).sort();
   const named = files.filter((file) => readFileName(file) !== null);
   const ofBson = named.filter(isOfBson);
-  // JSON beside a dump of mongodump may be anything.
+  // If there are BSON files, JSON files may be anything.
   const used = ofBson.length > 0 ? ofBson : named;
   const collections: DumpedCollection[] = [];
-  // Users and roles, which are dumped with a database.
+  // Without users and roles, which are dumped together with a database.
   for (const file of used.filter((name) => !name.startsWith('$admin.') && !name.startsWith('%24admin.'))) {
     collections.push(await openFile(join(path, file), null, signal));
   }
@@ -52,33 +52,33 @@ export async function listDirectory(path: string, signal?: AbortSignal): Promise
   return collections;
 }
 
-/** @param name of the collection; null: as the file tells it. @throws SourceError */
+/** @param name of the collection; null for the name in the dump. @throws SourceError */
 export async function openFile(
   path: string,
   name: string | null,
   signal?: AbortSignal,
 ): Promise<DumpedCollection> {
-  const told = readFileName(path);
-  if (told === null) throw new Error(`${path} is no file of a collection`);
-  const metadata = told.format === 'bson' ? await findMetadata(path) : noMetadata;
-  const ownName = (told.isCut ? metadata.collectionName : null) ?? told.collection;
+  const fileName = readFileName(path);
+  if (fileName === null) throw new Error(`${path} is not a file of a collection`);
+  const metadata = fileName.format === 'bson' ? await findMetadata(path) : noMetadata;
+  const ownName = (fileName.isCut ? metadata.collectionName : null) ?? fileName.collection;
   const { size } = await stat(path).catch((error: unknown) => {
     throw explainFileError(error, path);
   });
-  if (!told.isGzip) await refuseGzip(path, told.format, size);
-  const file = { path, isGzip: told.isGzip, signal };
+  if (!fileName.isGzip) await refuseGzip(path, fileName.format, size);
+  const file = { path, isGzip: fileName.isGzip, signal };
   const description = { name: name ?? ownName, bytes: size, file, metadata };
-  return told.format === 'bson' ? bsonCollection(description) : jsonCollection(description);
+  return fileName.format === 'bson' ? bsonCollection(description) : jsonCollection(description);
 }
 
-/** Its beginning is the length of a document as well, though of one that is longer than most. */
+/** The gzip header could also be the length of a BSON document, if the file is large enough for it. */
 async function refuseGzip(path: string, format: DumpFileName['format'], size: number): Promise<void> {
   const start = await readStart({ path, isGzip: false }, 4);
   if (!start.subarray(0, 3).equals(gzipMagic)) return;
   if (format === 'bson' && start.byteLength === 4 && start.readUInt32LE() <= size) return;
   throw new SourceError(`the dump ${path} is gzip, but its name does not end in .gz`, {
     code: 'DUMP_GZIP_UNNAMED',
-    fix: 'let its name end with .gz.',
+    fix: 'rename it so that its name ends in .gz.',
   });
 }
 

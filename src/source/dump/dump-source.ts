@@ -1,4 +1,4 @@
-/** A collection of a dump as a source: pages in the order of its documents in the file. */
+/** A collection of a dump as a source. Pages are in the order of the file. */
 
 import { existsSync } from 'node:fs';
 import {
@@ -24,7 +24,7 @@ import { PageBuilder } from './page-builder.ts';
 import { Reservoir } from './reservoir.ts';
 
 /**
- * Makes sure that there are documents, that the first has an `_id`, and that the filter finds any.
+ * Checks that the collection has documents, that the first one has an `_id`, and that the filter matches any.
  * @throws SourceError that says what to do
  */
 export async function openDumpSource(
@@ -40,7 +40,7 @@ export async function openDumpSource(
       fix: 'correct SOURCE and MONGO_COLLECTION.',
     });
   }
-  // Not later, when a table was made for it.
+  // Checked now, before a table is created for it.
   if (!mayHaveId(first)) {
     throw new SourceError(`the first document of ${name} has no _id (${collection.file.path})`, {
       code: 'ID_MISSING',
@@ -62,13 +62,10 @@ async function applyFilter(
   if (filter === undefined) return collection;
   const filtered = filterCollection(collection, compileFilter(filter, 'the filter'));
   if (hasCollation(collection.metadata)) {
-    throw new UsageError(
-      `${name} has a collation, by which a server compares text, and a dump is not filtered`,
-      {
-        code: 'FILTER_NOT_FOR_DUMPS',
-        fix: 'copy all of it, and delete from the table; or restore the dump, and read it from a server.',
-      },
-    );
+    throw new UsageError(`${name} has a collation, and a dump can be filtered only without one`, {
+      code: 'FILTER_NOT_FOR_DUMPS',
+      fix: 'copy all of it and delete rows from the table; or restore the dump and copy from a server.',
+    });
   }
   if ((await readFirst(filtered)) !== undefined) return filtered;
   throw new NothingToCopyError(`no document of ${name} matches the filter`, {
@@ -84,7 +81,7 @@ async function readFirst(collection: DumpedCollection): Promise<Buffer | undefin
   return undefined;
 }
 
-/** A document that is corrupt may have one; as a dead letter it is kept. */
+/** True for a corrupt document as well: it becomes a dead letter. */
 function mayHaveId(document: Uint8Array): boolean {
   try {
     return copyId(document) !== null;
@@ -94,7 +91,7 @@ function mayHaveId(document: Uint8Array): boolean {
   }
 }
 
-/** What one pass over all documents tells. */
+/** The result of one pass over all documents. */
 interface Survey {
   readonly size: number;
   readonly documentCount: number;
@@ -117,7 +114,7 @@ class DumpSource implements Source, Hints {
   async requireUnchanged(): Promise<void> {
     const { path } = this.#collection.file;
     if (!existsSync(path)) {
-      throw new SourceChangedError(`the dump ${path} is not there any more`, {
+      throw new SourceChangedError(`the dump ${path} no longer exists`, {
         code: 'SOURCE_VANISHED',
         fix: 'it was moved or deleted while it was read; restore it, and the same command resumes.',
       });
@@ -132,7 +129,7 @@ class DumpSource implements Source, Hints {
     );
   }
 
-  /** Exactly, as far as the dump is whole. */
+  /** Exact, unless the dump is damaged. */
   async estimateCount(): Promise<number> {
     return (await this.#surveyed(0)).documentCount;
   }
@@ -172,14 +169,14 @@ class DumpSource implements Source, Hints {
       if (!(error instanceof DamagedDumpError)) throw error;
       damage = error;
     }
-    // What came before the damage is whole.
+    // Documents before the damage are complete.
     if (!page.isEmpty) yield page.take();
-    // A file that became shorter under the reader ends, or breaks, before its time.
+    // A file that was truncated during reading would look like a short or damaged one.
     await this.requireUnchanged();
     if (damage !== undefined) throw damage;
   }
 
-  /** A pass over all of the dump; none when an earlier one has told as much. */
+  /** Reads the whole dump; an earlier result is reused if its sample was large enough. */
   async #surveyed(size: number): Promise<Survey> {
     if (this.#survey === undefined || this.#survey.size < size) {
       const reservoir = new Reservoir(size);
@@ -188,7 +185,7 @@ class DumpSource implements Source, Hints {
           for (const { bytes } of records) reservoir.add(bytes);
         }
       } catch (error) {
-        // Told when it is read; what comes before can be copied.
+        // Reported later, when the documents before the damage have been copied.
         if (!(error instanceof DamagedDumpError)) throw error;
       }
       const documents = reservoir.items.flatMap((record) => this.#tryConvert(record));
@@ -209,7 +206,7 @@ class DumpSource implements Source, Hints {
   #requireOffset(position: Uint8Array): number {
     const offset = readOffset(position);
     if (offset !== null) return offset;
-    throw new SourceError(`${this.name}: a place in a collection of a server is none in a dump`, {
+    throw new SourceError(`${this.name}: the position is of a server's collection, not of a dump`, {
       code: 'POSITION_UNUSABLE',
     });
   }

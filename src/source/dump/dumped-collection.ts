@@ -1,4 +1,4 @@
-/** One collection in a dump, in whichever format. */
+/** A collection in a dump, of any format. */
 
 import type { CollectionInfo } from '../../config/collection-choice.ts';
 import { readBsonRecords } from './bson-records.ts';
@@ -13,9 +13,9 @@ import type { DumpRecords } from './record.ts';
 export interface DumpedCollection extends CollectionInfo {
   readonly file: DumpFile;
   readonly metadata: DumpMetadata;
-  /** All that end after the offset, as they lie in the dump (those that a filter finds: as BSON). */
+  /** All records that end after the offset, in the dump's format; of a filtered collection, in BSON. */
   records(after: number): DumpRecords;
-  /** The same, as BSON. */
+  /** The same records in BSON. */
   documents(after: number): DumpRecords;
   /** @throws JsonError */
   toBson(record: Buffer): Buffer;
@@ -45,7 +45,7 @@ export function jsonCollection(description: Description): DumpedCollection {
   });
 }
 
-/** What a filter leaves of it. */
+/** The collection with matching documents only. */
 export function filterCollection(collection: DumpedCollection, filter: DocumentFilter): DumpedCollection {
   const documents = (after: number): DumpRecords => select(collection.documents(after), filter);
   return { ...collection, records: documents, documents, toBson: (document) => document };

@@ -1,15 +1,15 @@
-/** Tells a dump from another, whatever it is called and wherever it lies: a run is continued with the same one only. */
+/** Identifies a dump by its content, not by its path, so that a run is resumed only with the same dump. */
 
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { explainFileError } from './bytes.ts';
 
-/** The beginning and the end tell most dumps apart, those of gzip by their checksum; between them some from all over. */
+/** Most dumps differ at the beginning or the end (gzip files have a checksum there). Between them, some spots are hashed. */
 const edgeBytes = 65_536;
 const spotBytes = 4096;
 const spots = 64;
 
-/** Of the file's size and of parts of it: reading all of a large one would take as long as copying it. */
+/** A hash of the file's size and of parts of it. Reading all of a large file would take as long as copying it. */
 export async function fingerprint(path: string): Promise<string> {
   const hash = createHash('sha256');
   try {

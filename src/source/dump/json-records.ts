@@ -1,4 +1,4 @@
-/** Documents as JSON, as mongoexport writes them: one after another, on a line each or on several, or in one array. */
+/** Reads JSON documents of mongoexport: one per line, on several lines each, or in one array. */
 
 import { DamagedDumpError } from '../../common/errors.ts';
 import { formatCount } from '../../common/format.ts';
@@ -9,17 +9,17 @@ import { ObjectScanner, skipSpace } from '../../bson/json/json-scan.ts';
 import { JsonToBson } from '../../bson/json/json-to-bson.ts';
 import type { DumpRecord, DumpRecords } from './record.ts';
 
-/** Far more than a document of 16 MB has in any JSON, so that a text without an end does not fill the memory. */
+/** More than any document of 16 MB has as JSON. A limit, so that a text without an end does not fill the memory. */
 const maxRecordBytes = 256 * 1024 * 1024;
-/** What is read at a time. */
+/** How much is read at a time. */
 const stepBytes = 1 << 20;
-/** In which the first character must be. */
+/** The first character must be within this many bytes. */
 const startBytes = 4096;
 
 const byteOrderMark = Buffer.of(0xef, 0xbb, 0xbf);
 const [openBrace, openBracket, closeBracket, comma] = [0x7b, 0x5b, 0x5d, 0x2c];
 
-/** @param from where a document ends, or 0 @throws DamagedDumpError */
+/** @param from the end of a document, or 0 @throws DamagedDumpError */
 export async function* readJsonRecords(file: DumpFile, from: number): DumpRecords {
   const { begin, isArray } = await readHead(file);
   const start = Math.max(from, begin);
@@ -45,7 +45,7 @@ export async function* readJsonRecords(file: DumpFile, from: number): DumpRecord
   }
 }
 
-/** The same documents as BSON. @throws DamagedDumpError also for one that is no JSON */
+/** The same documents in BSON. @throws DamagedDumpError also for invalid JSON */
 export async function* readJsonDocuments(file: DumpFile, from: number): DumpRecords {
   const converter = new JsonToBson();
   for await (const records of readJsonRecords(file, from)) {
@@ -63,15 +63,15 @@ export async function* readJsonDocuments(file: DumpFile, from: number): DumpReco
   }
 }
 
-/** Finds the documents of a list: in an array a comma, or the end, must come after each. */
+/** Splits the text into documents. In an array, each must be followed by a comma or by the end. */
 class Splitter {
-  /** What stands where a document should begin. */
+  /** What is wrong; null if nothing is. */
   problem: string | null = null;
   readonly #isArray: boolean;
   #isAfterDocument: boolean;
   #isAfterComma = false;
   #isClosed = false;
-  /** Of the document that begins where the window does: its scanner, and how many of its bytes that has seen. */
+  /** The scanner of the document at the start of the window, and how many of its bytes it has scanned. */
   #scanner = new ObjectScanner();
   #scanned = 0;
 
@@ -80,7 +80,7 @@ class Splitter {
     this.#isAfterDocument = isAfterDocument;
   }
 
-  /** All documents that lie in the window as wholes. */
+  /** Takes all complete documents from the window. */
   takeWhole(window: ByteWindow): DumpRecord[] {
     const { bytes } = window;
     const records: DumpRecord[] = [];
@@ -89,7 +89,7 @@ class Splitter {
       const end = this.#scanner.scan(bytes, window.start + this.#scanned);
       if (end < 0) {
         this.#scanned = window.available;
-        if (this.#scanned > maxRecordBytes) this.problem = 'a document begins here that has no end';
+        if (this.#scanned > maxRecordBytes) this.problem = 'the document that begins here has no end';
         return records;
       }
       records.push({ bytes: bytes.subarray(window.start, end), end: window.offsetOf(end) });
@@ -100,13 +100,13 @@ class Splitter {
     }
   }
 
-  /** What is missing at the end of the file; null when nothing is. */
+  /** What is missing at the end of the file; null if nothing is. */
   describeEnd({ available, offset }: ByteWindow): string | null {
     if (available > 0) return `within the document that begins at byte ${formatCount(offset)}`;
     return this.#isArray && !this.#isClosed ? 'before the end of the array' : null;
   }
 
-  /** Goes to where the next one begins; false when that is not in the window. */
+  /** Moves to the start of the next document. @returns false if it is not in the window */
   #findDocument(window: ByteWindow): boolean {
     for (;;) {
       window.start = skipSpace(window.bytes, window.start);
@@ -151,7 +151,7 @@ async function describeJsonDamage(
   });
 }
 
-/** The number of the line that the offset is in. Only for messages, so that reading need not count. */
+/** The line number of the offset. Counted only for messages, to keep reading fast. */
 async function countLines(file: DumpFile, offset: number): Promise<number> {
   let lines = 1;
   let position = 0;

@@ -1,4 +1,4 @@
-/** What mongodump keeps of a collection beside its documents: `*.metadata.json`, in Extended JSON of either version. */
+/** The metadata of a collection in a dump: `*.metadata.json`, in Extended JSON of version 1 or 2. */
 
 import { deserialize, type Document } from 'bson';
 import { SourceError } from '../../common/errors.ts';
@@ -9,11 +9,11 @@ import { JsonToBson } from '../../bson/json/json-to-bson.ts';
 import { findField, listDocuments } from '../../bson/cursor.ts';
 
 export interface DumpMetadata {
-  /** Null where an old mongodump did not tell. */
+  /** Null in dumps of an old mongodump. */
   readonly collectionName: string | null;
-  /** As `listCollections` has it. */
+  /** As in `listCollections`. */
   readonly type: string;
-  /** What the collection was created with. */
+  /** The options with which the collection was created. */
   readonly options: Document;
   readonly indexes: readonly IndexSpec[];
 }
@@ -26,7 +26,7 @@ export const noMetadata: DumpMetadata = {
 };
 
 /**
- * @param place where it stands, for the message
+ * @param place names the text in the message
  * @throws SourceError
  */
 export function parseMetadata(json: Buffer, place: string): DumpMetadata {
@@ -40,20 +40,20 @@ export function parseMetadata(json: Buffer, place: string): DumpMetadata {
   };
 }
 
-/** Whether text is compared otherwise than by its bytes. */
+/** Whether text is compared by a language's rules, not by its bytes. */
 export function hasCollation({ options }: DumpMetadata): boolean {
   const { collation } = options as { readonly collation?: { readonly locale?: unknown } };
   return collation !== undefined && collation.locale !== 'simple';
 }
 
-/** The indexes by their bytes, as those of a server are: in an object a field called `1` would come first. */
+/** Reads the indexes from BSON bytes, because a JavaScript object would put a field called `1` first. */
 function readIndexes(document: Buffer): IndexSpec[] {
   const indexes = findField(document, 'indexes');
   if (indexes?.type !== bsonTypes.array) return [];
   return listDocuments(document.subarray(indexes.valueStart, indexes.valueEnd)).map(readIndexSpec);
 }
 
-/** The options tell it in dumps of each age; a view that was dumped as a collection has lost its own. */
+/** The options show the type in dumps of all versions. A view that was dumped as a collection has no such options. */
 function typeOf(options: Document, type: unknown): string {
   if (type === 'timeseries' || options.timeseries !== undefined) return 'timeseries';
   return options.viewOn === undefined ? 'collection' : 'view';

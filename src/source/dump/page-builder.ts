@@ -1,9 +1,9 @@
-/** Puts documents of a dump together into a page: a BSON array, in which each is named by the offset at which it ends. */
+/** Builds a page from documents of a dump: a BSON array in which the name of each document is its end offset. */
 
 import { arrayHeaderBytes, arrayTerminatorBytes } from '../../bson/array.ts';
 import { bsonTypes } from '../../bson/types.ts';
 import { offsetPosition } from '../../bson/position.ts';
-import { wantedPageBytes } from '../mongo/page-size.ts';
+import { wantedPageBytes } from '../mongo/paging/page-size.ts';
 import type { Page } from '../page.ts';
 import type { DumpRecord } from './record.ts';
 
@@ -20,7 +20,7 @@ export class PageBuilder {
     return this.#records.length === 0;
   }
 
-  /** A document larger than a page makes one of its own. */
+  /** A document larger than a page gets a page of its own. */
   hasRoomFor({ bytes }: DumpRecord): boolean {
     return (
       this.isEmpty ||
@@ -33,7 +33,7 @@ export class PageBuilder {
     this.#bytes += record.bytes.byteLength;
   }
 
-  /** The page of what was added, of which there must be some; begins another. */
+  /** Returns the page, which must not be empty, and begins another. */
   take(): Page {
     const records = this.#records;
     const last = records.at(-1);

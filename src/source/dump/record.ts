@@ -1,10 +1,10 @@
-/** A document as it lies in a dump: bytes, in the dump's own format, and where they end. */
+/** A document of a dump, in the dump's format. */
 
 export interface DumpRecord {
   readonly bytes: Buffer;
-  /** The offset after it, in the uncompressed content of its file. */
+  /** Its end offset in the uncompressed file. */
   readonly end: number;
 }
 
-/** Some of them at a time, since waiting for each costs more than reading it does. */
+/** Several records at a time, because awaiting each one would cost more than reading it. */
 export type DumpRecords = AsyncGenerator<readonly DumpRecord[], void, undefined>;

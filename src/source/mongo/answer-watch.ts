@@ -1,7 +1,7 @@
 /**
- * Ends commands that the driver would wait for without end. It does so when it writes to a socket that is closed and has
- * not said so yet: it waits for the socket to drain, which never comes, and hears neither its end nor `socketTimeoutMS`
- * (mongodb 7.9). What is ended here was asked for by a reader, and is asked for again.
+ * Cancels commands that the driver would wait for without end. That happens if the driver writes to a socket that is closed
+ * but has not yet emitted `close`: it waits for `drain`, which never comes, and ignores both the close and
+ * `socketTimeoutMS` (mongodb 7.9). The caller retries a cancelled command.
  */
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -9,15 +9,15 @@ import type { Socket } from 'node:net';
 import type { MongoClient } from 'mongodb';
 import { rethrow } from './raw-errors.ts';
 
-/** An answer that is on its way when other connections break is here by then; asking again costs one page. */
+/** Enough time for a reply that is in transit when other connections break. A retry costs one page. */
 const graceMs = 2_000;
 
-/** A command was given up; it may be given again. */
+/** A command was cancelled; it may be retried. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
-/** Node tells there of each socket, TLS excepted: https://nodejs.org/api/diagnostics_channel.html#tcp-socket */
+/** Node announces each socket there, except with TLS: https://nodejs.org/api/diagnostics_channel.html#tcp-socket */
 const socketChannel = 'net.client.socket';
 
 const watches = new WeakMap<MongoClient, AnswerWatch>();
@@ -26,7 +26,7 @@ export class AnswerWatch {
   readonly #underWay = new Set<Command>();
   readonly #limitMs: number;
 
-  /** The one of a client, whose collections share it. Asked for before the client connects, it sees its sockets close. */
+  /** The watch of a client, created on the first call. Call it before the client connects, so that it sees all sockets. */
   static of(client: MongoClient): AnswerWatch {
     const watch = watches.get(client) ?? new AnswerWatch(client);
     watches.set(client, watch);
@@ -34,14 +34,15 @@ export class AnswerWatch {
   }
 
   private constructor(client: MongoClient) {
-    // Silence until the answer begins, and as long again for one that comes slowly; 0 is for ever.
+    // Twice: the timeout for the reply to begin, and as much for a slow reply. 0 is no limit.
     this.#limitMs = 2 * client.options.socketTimeoutMS;
-    // The driver found connections to a server broken: what waits for one of them may never hear of it.
+    // The driver found broken connections to a server. Commands that wait on one of them may never notice.
     const onBreak = (): void => {
       for (const command of this.#underWay) command.endAfter(graceMs, ' after other connections broke');
     };
     client.on('connectionPoolCleared', onBreak);
-    // Nor may the driver itself, of the one socket that it waits for; a socket of another server costs a page at most.
+    // The driver may not notice either that the socket closed on which it waits. If it is one of another server, a retry costs
+    // a page.
     const onSocket = (message: unknown): void => {
       (message as { readonly socket: Socket }).socket.once('close', onBreak);
     };
@@ -50,7 +51,7 @@ export class AnswerWatch {
   }
 
   /**
-   * @param run to be ended by the signal
+   * @param run must end when the signal is aborted
    * @throws NoAnswerError, DriverFaultError, and what `run` throws
    */
   async guard<T>(run: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 /**
- * Tells whether a collection is still the one that was opened. One that was dropped, renamed or emptied reads like one that
- * is at its end, and one that took its name like its continuation.
+ * Checks that a collection is still the one that was opened. One that was dropped, renamed or emptied looks like one that is
+ * read to its end; a new one of the same name looks like its continuation.
  */
 
 import type { Db } from 'mongodb';
@@ -11,7 +11,7 @@ import { RawCommands } from './raw-commands.ts';
 import { listDocuments } from '../../bson/cursor.ts';
 
 export class CollectionIdentity {
-  /** The collection's UUID, as text; null where the server tells none: then any of its name is taken for it. */
+  /** The collection's UUID, as text. Null if the server has none: then any collection of the name counts as the same. */
   readonly id: string | null;
   readonly #db: Db;
   readonly #collection: string;
@@ -22,23 +22,23 @@ export class CollectionIdentity {
     this.id = id;
   }
 
-  /** @throws SourceChangedError when the name is gone, or is that of another collection */
+  /** @throws SourceChangedError if the name no longer exists, or is that of another collection */
   requireSame(): Promise<void> {
     return this.#require((db) => this.#findOther(db));
   }
 
-  /** @throws SourceChangedError also when it has no documents any more: one without any is not opened */
+  /** @throws SourceChangedError also if it is empty now (an empty collection would not have been opened) */
   requireSameAndFilled(): Promise<void> {
     return this.#require(async (db) => (await this.#findOther(db)) ?? (await this.#findEmpty(db)));
   }
 
-  /** @param find what has become of the collection, as one member of the set knows it; null when nothing has */
+  /** @param find returns the change of the collection, as one member of the set knows it; null if there is none */
   async #require(find: (db: Db) => Promise<SourceChangedError | null>): Promise<void> {
     const change = await find(this.#db);
     if (change === null) return;
     const { client, databaseName, readPreference } = this.#db;
     if (readPreference.mode === 'primary') throw change;
-    // A secondary may know less than the one that answered before.
+    // A secondary may be behind the member that replied before.
     const knowing = client.db(databaseName, { readPreference: 'primaryPreferred' });
     throw (await find(knowing)) ?? new MemberBehindError(`a secondary is behind: ${change.message}`);
   }
@@ -55,7 +55,7 @@ export class CollectionIdentity {
         `the collection ${name} was renamed to ${newName} while it was read${another}`,
         {
           code: 'SOURCE_RENAMED',
-          fix: `name it ${this.#collection} again, and the same command resumes; or copy it under its new name.`,
+          fix: `rename it back to ${this.#collection}, and the same command resumes; or copy it under its new name.`,
         },
       );
     }
@@ -65,23 +65,23 @@ export class CollectionIdentity {
         fix: 'start from scratch with --restart to read the new one.',
       });
     }
-    return new SourceChangedError(`the collection ${name} is not there any more`, {
+    return new SourceChangedError(`the collection ${name} no longer exists`, {
       code: 'SOURCE_VANISHED',
       fix:
-        'it was dropped, or its server was started with other data; with the former data, the same command resumes; ' +
+        'it was dropped, or its server was started with other data; once the data is back, the same command resumes; ' +
         'if the collection was recreated, start from scratch with --restart.',
     });
   }
 
   async #findEmpty(db: Db): Promise<SourceChangedError | null> {
-    // Without an order, which some servers would go over all documents for.
+    // Without a sort order, for which some servers would scan the whole collection.
     const pipeline = [{ $limit: 1 }, { $project: { _id: 1 } }];
     const [first] = listDocuments(await new RawCommands(db, this.#collection).aggregate(pipeline, 1));
     if (first !== undefined) return null;
     const name = `${db.databaseName}.${this.#collection}`;
     return new SourceChangedError(`all documents of the collection ${name} were deleted while it was read`, {
       code: 'SOURCE_EMPTIED',
-      fix: 'it is unknown whether all of it was read before; with its documents restored, the same command resumes.',
+      fix: 'it is unknown whether all of it was read before; restore its documents, and the same command resumes.',
     });
   }
 }

@@ -1,43 +1,31 @@
-/** A MongoDB collection as a source: pages of raw BSON in `_id` order. The only file of the tool that reads MongoDB. */
+/** A MongoDB collection as a source: pages of raw BSON in the order of `_id`. */
 
-import { MongoClient, MongoServerError, type Db, type MongoClientOptions } from 'mongodb';
-import { ConnectionString } from 'mongodb-connection-string-url';
+import type { Db, MongoClient } from 'mongodb';
 import { NothingToCopyError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { arrayOf, buildDocument, objectOf } from '../../bson/build.ts';
-import { AnswerWatch } from './answer-watch.ts';
 import { CollectionIdentity } from './collection-identity.ts';
 import { readBatch, requireId } from './documents.ts';
 import { hasMatch } from './filter-check.ts';
 import { narrow } from '../../bson/filter.ts';
-import { filtersBetween, readId } from './id-brackets.ts';
-import { canDivide } from './id-cuts.ts';
+import { filtersBetween, readId } from './paging/id-brackets.ts';
 import type { IndexSpec } from '../index-spec.ts';
 import { readIndexes } from './indexes.ts';
-import { retryRead, type ReadRetry } from './retry-read.ts';
+import { readFrom, type ReadRetry } from './retry-read.ts';
 import { findCollection, requireCollection } from './list-collections.ts';
-import { explainMongoError, explainOptionsError, isTransientMongoError } from './mongo-errors.ts';
-import { chooseLimit, type Seen } from './page-size.ts';
-import { pageByCursor, pageByFind, type Paging } from './paging.ts';
-import { matching, RawCommands } from './raw-commands.ts';
-import { decodeErrors, eventOptions } from './raw-errors.ts';
+import { chooseLimit, type Seen } from './paging/page-size.ts';
+import { pageByCursor, pageByFind, type Paging } from './paging/paging.ts';
+import { RawCommands } from './raw-commands.ts';
 import { RecentDocuments } from './recent-documents.ts';
 import { readRequiredFields } from './required-fields.ts';
+import { sampleDocuments, sampleIds } from './sampling/random-sample.ts';
 import { sampleByFind, sampleEnds } from './sampling/sample-by-find.ts';
 import { isRefusedConcern, noGuarantee, type ReadGuarantee } from './read-guarantee.ts';
-import { UnknownTypes } from './unknown-types.ts';
+import { UnknownTypes } from './paging/unknown-types.ts';
 import type { Divide, Hints, IdSample, Lookup, Sample, Source } from '../source.ts';
 import { invoke } from '../../config/invocation.ts';
 import type { Interval, Page } from '../page.ts';
 import { listDocuments } from '../../bson/cursor.ts';
-
-/** The driver waits 30 s for a server by default; a command line that looks dead for so long gets interrupted. */
-const serverSelectionTimeoutMs = 10_000;
-
-/** Of which a filter may leave few. */
-const sampledIdsForFilter = 1000;
-/** With 5% or more mongod reads the whole collection to choose. */
-const maxSampledShare = 0.04;
 
 const everything: Interval = { after: null, until: null };
 
@@ -45,58 +33,27 @@ export interface CollectionOptions extends ReadRetry {
   readonly url: string;
   readonly db: string;
   readonly collection: string;
-  /** How long the server may be silent before its connection counts as broken; 0 for ever. */
+  /** How long the server may be silent before its connection counts as broken; 0 for no limit. */
   readonly answerTimeoutMs: number;
-  /** A BSON document; only documents that match are read, all when absent. */
+  /** A BSON document; only matching documents are read. Absent: all. */
   readonly filter?: Uint8Array | undefined;
-  /** How fresh documents are, and whether they stay. */
+  /** The read concern. */
   readonly guarantee?: ReadGuarantee;
-  /** One without documents is opened as well: they are to come. */
+  /** An empty collection is allowed, because it is followed: documents may come later. */
   readonly mayBeEmpty?: boolean;
-  /** Each page would cost the server a pass over the whole collection: it is read through one cursor instead. */
+  /** The server would scan the whole collection for each page, so one cursor is used instead. */
   readonly scansForPages?: boolean;
 }
 
-/** What the URL says goes before these. */
-const defaults = { appName: 'mongo2pg', serverSelectionTimeoutMS: serverSelectionTimeoutMs };
-
-export async function connectMongo(url: string, settings: MongoClientOptions = {}): Promise<MongoClient> {
-  try {
-    const named = new ConnectionString(url).typedSearchParams<MongoClientOptions>();
-    const unnamed = Object.entries({ ...defaults, ...settings }).filter(
-      ([name]) => !named.has(name as keyof MongoClientOptions),
-    );
-    const client = createClient(url, { ...Object.fromEntries(unnamed), ...eventOptions });
-    decodeErrors(client);
-    AnswerWatch.of(client);
-    return await client.connect();
-  } catch (error) {
-    throw explainMongoError(error, url);
-  }
-}
-
-/** Nothing is reached yet, so that whatever is wrong is in the URL. @throws UsageError */
-function createClient(url: string, settings: MongoClientOptions): MongoClient {
-  try {
-    return new MongoClient(url, settings);
-  } catch (error) {
-    throw explainOptionsError(error);
-  }
-}
-
 /**
- * Makes sure that the collection is there, can be read, and has documents.
+ * Checks that the collection exists, can be read, and has documents.
  * @throws SourceError that says what to do
  */
 export async function openCollection(client: MongoClient, options: CollectionOptions): Promise<Source> {
-  try {
-    return await retryRead(() => lookInto(client.db(options.db), options), options);
-  } catch (error) {
-    throw explainMongoError(error, options.url);
-  }
+  return await readFrom(options.url, () => inspect(client.db(options.db), options), options);
 }
 
-async function lookInto(db: Db, options: CollectionOptions): Promise<Source> {
+async function inspect(db: Db, options: CollectionOptions): Promise<Source> {
   const collectionId = await requireCollection(db, options.collection);
   const source = new CollectionSource(db, options, collectionId);
   if (!(await source.hasDocuments()) && options.mayBeEmpty !== true) {
@@ -128,7 +85,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   readonly #commands: RawCommands;
   readonly #unknownTypes = new UnknownTypes();
   readonly #recent = new RecentDocuments();
-  /** How large documents are is known before the first page where a plan was made. */
+  /** The sample of the plan, which gives the size of documents before the first page; null without one. */
   #sampled: Seen | null = null;
 
   constructor(db: Db, options: CollectionOptions, collectionId: string | null) {
@@ -138,7 +95,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
     this.#filter = options.filter;
     this.name = `${db.databaseName}.${options.collection}`;
     this.#identity = new CollectionIdentity(db, options.collection, collectionId);
-    // A server that scans for pages would go over the whole collection for each range.
+    // A server that scans for pages would scan the whole collection for each range.
     if (options.scansForPages !== true) this.divide = this;
   }
 
@@ -155,15 +112,15 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
     await this.#requireRecent();
   }
 
-  /** Whatever the filter says. */
+  /** Ignores the filter. */
   async hasDocuments(): Promise<boolean> {
     const [first] = listDocuments(readBatch(await this.#findFirst()));
-    // Not later, when a table was made for it: a document without an _id is refused here.
+    // A document without an _id is refused here, before a table is created.
     if (first !== undefined) requireId(first);
     return first !== undefined;
   }
 
-  /** The first question to the collection, which shows whether the server can promise what is asked of it. */
+  /** The first command on the collection, which shows whether the server accepts the read concern. */
   async #findFirst(): Promise<Uint8Array> {
     const { guarantee = noGuarantee, mayBeEmpty = false } = this.#options;
     try {
@@ -183,6 +140,10 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
     });
   }
 
+  countDocuments(): Promise<number> {
+    return this.#read(() => this.#commands.countMatching(this.#filter ?? buildDocument()));
+  }
+
   requiredFields(): Promise<string[]> {
     return this.#read(async () => {
       return readRequiredFields((await findCollection(this.#db, this.#options.collection)) ?? {});
@@ -190,7 +151,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   }
 
   async sample(size: number): Promise<Sample> {
-    const sample = await this.#sample(size);
+    const sample = await this.#read(() => this.#sample(size));
     const bytes = sample.documents.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#sampled = { documentCount: sample.documents.length, bytes };
     return sample;
@@ -202,7 +163,7 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
 
   async readByIds(ids: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>();
-    // One at a time: documents of 16 MB do not fit into one reply together.
+    // One at a time, because two documents of 16 MB do not fit into one reply.
     for (const id of ids) {
       const cursor = await this.#read(() => this.#commands.find(filterById(id), 1, 1));
       const [document] = listDocuments(readBatch(cursor));
@@ -212,7 +173,9 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   }
 
   sampleIds(wanted: number): Promise<IdSample | null> {
-    return this.#read(() => this.#sampleIds(wanted));
+    return this.#read(() =>
+      sampleIds(this.#commands, wanted, this.#filter !== undefined, (ids) => this.#findIds(ids, everything)),
+    );
   }
 
   idsWithin(ids: readonly Uint8Array[], interval: Interval): Promise<Uint8Array[]> {
@@ -236,11 +199,11 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
           attempts++;
           const found = await this.#readPage(paging, interval, limit);
           if (found === null) await reachFailpoint('primary-at-range-end');
-          // What is gone has no documents either.
+          // A dropped collection has no documents either.
           if (found === null) await this.#identity.requireSame();
           return found;
         });
-        // The server may have come back without the collection, and with another of its name.
+        // After a restart, the server may have another collection of the same name.
         if (page !== null && attempts > 1) await this.#read(() => this.#identity.requireSame());
         if (page === null || attempts > 1 || this.#options.scansForPages !== true) {
           await this.#requireRecent();
@@ -255,46 +218,22 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
         );
       }
     } finally {
-      // The server ends the cursor by itself, if later.
+      // If this fails, the server closes the cursor later by itself.
       await paging.close().catch(() => undefined);
     }
   }
 
-  /** Where nothing else tells the collection from another. */
+  /** The check for servers without UUIDs of collections. */
   async #requireRecent(): Promise<void> {
     if (this.identity !== null) return;
     await this.#recent.requireAny(this.name, async (id) => (await this.readByIds([id])).size > 0);
   }
 
-  #sample(size: number): Promise<Sample> {
-    return this.#read(async () => {
-      try {
-        const match = this.#filter === undefined ? [] : [matching(this.#filter)];
-        const array = await this.#commands.aggregate([...match, { $sample: { size } }], size);
-        return { documents: listDocuments(array), method: 'random' };
-      } catch (error) {
-        if (!isUnknownStage(error)) throw error;
-        const sampleBy = this.#options.scansForPages === true ? sampleEnds : sampleByFind;
-        return await sampleBy((filter, direction, limit) => this.#find(filter, direction, limit), size);
-      }
-    });
-  }
-
-  async #sampleIds(wanted: number): Promise<IdSample | null> {
-    const count = await this.#commands.estimateCount();
-    const enough = this.#filter === undefined ? wanted : Math.max(wanted, sampledIdsForFilter);
-    const size = Math.min(enough, Math.floor(count * maxSampledShare));
-    if (size === 0) return null;
-    try {
-      const found = await this.#commands.aggregate([{ $sample: { size } }, { $project: { _id: 1 } }], size);
-      // The order of types and of texts is the server's, with the collection's collation, and so it sorts.
-      const ids = await this.#findIds(listDocuments(found).map(requireId).filter(canDivide), everything);
-      return { ids, documentsPerId: count / size };
-    } catch (error) {
-      // Whatever it has against sampling: the collection can be read without it.
-      if (!(error instanceof MongoServerError) || isTransientMongoError(error)) throw error;
-      return null;
-    }
+  async #sample(size: number): Promise<Sample> {
+    const documents = await sampleDocuments(this.#commands, this.#filter, size);
+    if (documents !== null) return { documents, method: 'random' };
+    const sampleBy = this.#options.scansForPages === true ? sampleEnds : sampleByFind;
+    return await sampleBy((filter, direction, limit) => this.#find(filter, direction, limit), size);
   }
 
   async #findIds(ids: readonly Uint8Array[], { after, until }: Interval): Promise<Uint8Array[]> {
@@ -321,27 +260,18 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
     });
   }
 
-  /** The bytes of a BSON array of documents, in the order of `_id` or the reverse: never more than 16 MB. */
+  /** @returns a BSON array of documents, in the order of `_id` or the reverse, of at most 16 MB */
   async #find(filter: Uint8Array, direction: 1 | -1, limit: number): Promise<Uint8Array> {
     return readBatch(await this.#commands.find(narrow(filter, this.#filter), direction, limit));
   }
 
-  /** A page is read again when the server goes away under it: as a command of its own it leaves nothing half done. */
-  async #read<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await retryRead(read, this.#options);
-    } catch (error) {
-      throw explainMongoError(error, this.#options.url);
-    }
+  /** Retries transient errors. Each read is one command, so a retry is safe. */
+  #read<T>(read: () => Promise<T>): Promise<T> {
+    return readFrom(this.#options.url, read, this.#options);
   }
 }
 
-/** By `$eq`: a regular expression by itself would be taken for a pattern, an object of `$names` for operators. */
+/** With `$eq`, because a bare regular expression would be a pattern, and a bare object of `$names` would be operators. */
 function filterById(id: Uint8Array): Uint8Array {
   return buildDocument(['_id', objectOf(['$eq', readId(id)])]);
-}
-
-/** An aggregation stage that the server does not have: mongod's code for it, and that of servers which say so. */
-function isUnknownStage(error: unknown): boolean {
-  return error instanceof MongoServerError && (error.code === 40324 || error.code === 238);
 }

@@ -1,4 +1,4 @@
-/** Reads which indexes a collection has. */
+/** Reads the indexes of a collection. */
 
 import { MongoServerError, type Db } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
@@ -6,15 +6,15 @@ import { readBatch } from './documents.ts';
 import { readIndexSpec, type IndexSpec } from '../index-spec.ts';
 import { listDocuments } from '../../bson/cursor.ts';
 
-/** More than the 64 that a collection can have, so that one reply has them all. */
+/** A collection can have 64 indexes, so one reply has them all. */
 const batchSize = 1000;
 
 const commandNotSupportedOnView = 166;
 
-/** All indexes of the collection, the one of `_id` among them; none of a view. */
+/** All indexes of the collection, including that on `_id`; none for a view. */
 export async function readIndexes(db: Db, collection: string): Promise<IndexSpec[]> {
   try {
-    // Without the URL's read concern, which this command does not take.
+    // Without the URL's read concern, which this command does not accept.
     const { readPreference } = db;
     const command = { listIndexes: collection, cursor: { batchSize } };
     const reply = await AnswerWatch.of(db.client).guard((options) =>

@@ -1,9 +1,9 @@
-/** Looks whether there is anything to copy. */
+/** Checks whether there is anything to copy. */
 
-import { connectMongo } from './collection.ts';
+import { connectMongo } from './client.ts';
 import { explainMongoError } from './mongo-errors.ts';
 
-/** True also when there is no such collection. */
+/** True also if there is no such collection. */
 export async function isCollectionEmpty(where: {
   readonly url: string;
   readonly db: string;

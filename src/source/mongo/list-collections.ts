@@ -4,12 +4,12 @@ import { Binary, UUID, type CollectionInfo, type Db } from 'mongodb';
 import { NoCollectionError, SourceError } from '../../common/errors.ts';
 import { invoke } from '../../config/invocation.ts';
 import { AnswerWatch } from './answer-watch.ts';
-import { whyNot } from '../../config/collection-choice.ts';
+import { findObstacle } from '../../config/collection-choice.ts';
 
-/** What a server may leave out of the whole. */
+/** A reply of listCollections; servers may omit the other fields. */
 type Listed = Pick<CollectionInfo, 'name' | 'type'> & Partial<CollectionInfo>;
 
-/** All that is told of one collection, which takes more rights than its name. */
+/** All that the server reports of one collection. It needs more rights than listing names does. */
 export async function findCollection(db: Db, name: string): Promise<Listed | undefined> {
   const [found] = await AnswerWatch.of(db.client).guard((options) =>
     db.listCollections<CollectionInfo>({ name }, options).toArray(),
@@ -42,7 +42,7 @@ export async function listCollections(db: Db): Promise<Pick<CollectionInfo, 'nam
 export async function requireCollection(db: Db, collection: string): Promise<string | null> {
   const found = await findCollection(db, collection);
   if (found !== undefined) {
-    const reason = whyNot({ name: collection, type: found.type ?? 'collection' });
+    const reason = findObstacle({ name: collection, type: found.type ?? 'collection' });
     if (reason !== null) {
       throw new SourceError(`${db.databaseName}.${collection} cannot be copied: it is ${reason}`, {
         code: 'COLLECTION_NOT_COPYABLE',

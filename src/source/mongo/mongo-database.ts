@@ -1,26 +1,29 @@
-/** A MongoDB database: one client for all of its collections that are copied. */
+/** A MongoDB database: one client for all of its collections. */
 
 import type { Db, MongoClient } from 'mongodb';
 import { AnswerWatch } from './answer-watch.ts';
-import { connectMongo, openCollection, type CollectionOptions } from './collection.ts';
+import { connectMongo } from './client.ts';
+import { openCollection, type CollectionOptions } from './collection.ts';
 import type { CollectionInfo } from '../../config/collection-choice.ts';
 import type { Database } from '../database.ts';
-import { retryRead } from './retry-read.ts';
+import { readFrom, retryRead } from './retry-read.ts';
 import { listCollections } from './list-collections.ts';
 import { explainMongoError, isTransientMongoError } from './mongo-errors.ts';
 import { RawCommands } from './raw-commands.ts';
 import { MongoChanges } from './changes/mongo-changes.ts';
 import { ReadGuarantee } from './read-guarantee.ts';
-import { readServerTraits, readSetTime, type ServerTraits } from './server-traits.ts';
+import { readServerFacts } from './server/server-facts.ts';
+import { readServerTraits, readSetTime, type ServerTraits } from './server/server-traits.ts';
 import type { Changes } from '../changes.ts';
 import type { ClusterTime } from '../cluster-time.ts';
+import type { ServerFacts } from '../server-facts.ts';
 import type { Source } from '../source.ts';
 
 export interface MongoDatabaseOptions extends Omit<
   CollectionOptions,
   'collection' | 'filter' | 'scansForPages'
 > {
-  /** Something about the server that a person should know. */
+  /** Called with information about the server for people. */
   readonly onNotice?: (message: string) => void;
 }
 
@@ -61,12 +64,12 @@ export class MongoDatabase implements Database {
     }
   }
 
-  async listCollections(): Promise<CollectionInfo[]> {
-    try {
-      return await retryRead(() => listInfos(this.#client.db(this.#options.db)), this.#options);
-    } catch (error) {
-      throw explainMongoError(error, this.#options.url);
-    }
+  listCollections(): Promise<CollectionInfo[]> {
+    return this.#retry(() => listInfos(this.#client.db(this.#options.db)));
+  }
+
+  describeServer(): Promise<ServerFacts> {
+    return this.#retry(() => readServerFacts(this.#client));
   }
 
   async open(collection: string, filter?: Uint8Array, after?: ClusterTime): Promise<Source> {
@@ -79,8 +82,18 @@ export class MongoDatabase implements Database {
     });
   }
 
+  async ping(): Promise<void> {
+    await AnswerWatch.of(this.#client).guard((options) =>
+      this.#client.db('admin').command({ ping: 1 }, options),
+    );
+  }
+
   close(): Promise<void> {
     return this.#client.close();
+  }
+
+  #retry<T>(read: () => Promise<T>): Promise<T> {
+    return readFrom(this.#options.url, read, this.#options);
   }
 }
 
@@ -94,7 +107,7 @@ async function listInfos(db: Db): Promise<CollectionInfo[]> {
   );
 }
 
-/** For the order alone: a server without the command, or a user without the right to it, costs nothing more. */
+/** The size only decides the order of collections. If the server or the user's rights do not allow it, the count serves as well. */
 async function readSize(db: Db, collection: string): Promise<number> {
   try {
     const { readPreference } = db;

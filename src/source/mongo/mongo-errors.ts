@@ -1,4 +1,4 @@
-/** Puts the MongoDB driver's errors into words that tell the fix. */
+/** Explains errors of the MongoDB driver, with the fix. */
 
 import {
   MongoInvalidArgumentError,
@@ -15,7 +15,7 @@ import { NoAnswerError } from './answer-watch.ts';
 import { DriverFaultError } from './raw-errors.ts';
 import { isTransientSocketError } from '../../common/socket-errors.ts';
 import { explainTlsError, type TlsWords } from '../../common/tls-errors.ts';
-import { explainWireVersion } from './wire-version.ts';
+import { explainWireVersion } from './server/wire-version.ts';
 
 const authenticationFailed = 18;
 const unauthorized = 13;
@@ -46,7 +46,7 @@ const transientCodes = new Set([
   13436, // NotPrimaryOrSecondary
 ]);
 
-/** The member of a set that answered has not heard yet of what another one has. */
+/** The member of the set that replied is behind another one. */
 export class MemberBehindError extends Error {
   override readonly name = 'MemberBehindError';
 }
@@ -58,12 +58,12 @@ const tlsWords: TlsWords = {
   none: 'leave out tls=true',
 };
 
-/** The same command may succeed a moment later: the server restarts, or another one takes over. */
+/** The same command may succeed a moment later: the server is restarting, or another one takes over. */
 export function isTransientMongoError(error: unknown): boolean {
   if (error instanceof MongoServerError) {
     return transientCodes.has(Number(error.code)) || error.hasErrorLabel('RetryableError');
   }
-  // The driver hands some errors of its sockets on as they are.
+  // The driver passes some socket errors on unchanged.
   return (
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
@@ -74,7 +74,7 @@ export function isTransientMongoError(error: unknown): boolean {
   );
 }
 
-/** `host:port`, all of the URL that may be shown. */
+/** `host:port`, the part of the URL that may be shown. */
 export function describeMongo(url: string): string {
   return new ConnectionString(url).hosts.join(',');
 }
@@ -90,7 +90,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
     return explain(
       'MONGO_PASSWORD',
       `MongoDB at ${where} refused user or password`,
-      'correct them in MONGO_URL (special characters percent-encoded); if the user lives in another database, add ?authSource=admin.',
+      'correct them in MONGO_URL (special characters percent-encoded); if the user is defined in another database, add ?authSource=admin.',
     );
   }
   if (optionErrors.some((Class) => error instanceof Class)) return explainOptionsError(error);
@@ -98,8 +98,8 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   if (isUnauthorized && new ConnectionString(url).username === '' && !hasCertificate(url)) {
     return explain(
       'MONGO_USER_MISSING',
-      `MongoDB at ${where} lets only users in, and MONGO_URL names none: ${text}`,
-      'put user and password into it, as in mongodb://user:password@host/?authSource=admin; the user needs the role `read` on the database.',
+      `MongoDB at ${where} requires a user, and MONGO_URL names none: ${text}`,
+      'add user and password, as in mongodb://user:password@host/?authSource=admin; the user needs the role `read` on the database.',
     );
   }
   if (isUnauthorized) {
@@ -148,7 +148,7 @@ export function explainMongoError(error: unknown, url: string): MigrationError {
   return new SourceError(`MongoDB at ${where}: ${text}`, { code: 'MONGO_ERROR', isServerGone, cause: error });
 }
 
-/** The driver finds some only when it connects: where the TXT record has options, or a compressor is not installed. */
+/** Errors about the URL. The driver reports some only when it connects: about options of a TXT record, or a missing compressor. */
 const optionErrors = [
   MongoParseError,
   MongoInvalidArgumentError,
@@ -156,22 +156,22 @@ const optionErrors = [
   MongoMissingDependencyError,
 ];
 
-/** @param error the driver's, about what the URL asks of it */
+/** @param error of the driver, about an option of the URL */
 export function explainOptionsError(error: unknown): UsageError {
   const text = error instanceof Error ? error.message : String(error);
   return new UsageError(`MONGO_URL has options that cannot be used: ${text}`, {
     code: 'MONGO_URL_OPTIONS',
-    fix: 'correct what stands behind the ? in it, or before that the ports.',
+    fix: 'correct the options after the ?, or the ports.',
     cause: error,
   });
 }
 
-/** A user whom the certificate names. */
+/** Whether the certificate names the user. */
 function hasCertificate(url: string): boolean {
   return new ConnectionString(url).searchParams.get('authMechanism') === 'MONGODB-X509';
 }
 
-/** The driver leaves out servers that answer with another set's name, until none is left to wait for. */
+/** The driver drops servers that report another set's name. If all are dropped, none is of the set. */
 function compareSet(error: unknown, url: string): { replicaSet: string; isNoneOfIt: boolean } {
   const reason = error instanceof MongoServerSelectionError ? error.reason : undefined;
   const replicaSet = new ConnectionString(url).searchParams.get('replicaSet') ?? reason?.setName ?? '';

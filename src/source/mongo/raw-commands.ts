@@ -1,17 +1,20 @@
 /**
- * The commands that read a collection, with their replies as raw BSON. This way of reading costs a tenth of the CPU of
- * the driver's own cursors, which build an object for each document.
+ * The commands that read a collection, with raw BSON replies. They need a tenth of the CPU of the driver's own cursors,
+ * which build an object for each document.
  */
 
 import { deserialize } from 'bson';
-import type { BSON, Db, Long } from 'mongodb';
+import { MongoServerError, type BSON, type Db, type Long } from 'mongodb';
 import { asObject } from '../../bson/build.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { readBatch } from './documents.ts';
-import { cursorIdOf } from './paging.ts';
+import { cursorIdOf } from './paging/paging.ts';
 import { noGuarantee, type ReadGuarantee } from './read-guarantee.ts';
 import { rawField } from './raw-field.ts';
 import { listDocuments } from '../../bson/cursor.ts';
+
+/** QueryExceededMemoryLimitNoDiskUseAllowed */
+const exceededMemoryLimit = 292;
 
 export class RawCommands {
   readonly #db: Db;
@@ -27,8 +30,8 @@ export class RawCommands {
   }
 
   /**
-   * @param filter a BSON document, which is sent as it is
-   * @returns `cursor` of the reply: documents in the order of `_id` or the reverse, never more than 16 MB
+   * @param filter a BSON document, which is sent unchanged
+   * @returns `cursor` of the reply: documents in the order of `_id` or the reverse, at most 16 MB
    */
   find(
     filter: Uint8Array,
@@ -40,7 +43,7 @@ export class RawCommands {
     return this.#read({ ...query, projection, limit, batchSize: limit, singleBatch: true });
   }
 
-  /** Like `find`, and without a limit: the cursor stays open when there is more. */
+  /** Like `find`, without a limit: the cursor stays open if there are more documents. */
   openCursor(filter: Uint8Array, batchSize: number): Promise<Uint8Array> {
     return this.#read({ ...this.#query(filter, 1), batchSize });
   }
@@ -51,19 +54,42 @@ export class RawCommands {
   }
 
   async killCursor(cursorId: Long): Promise<void> {
-    // By the read preference, too: it is on the server that it was opened on.
+    // With the same read preference, so that it reaches the server that has the cursor.
     await this.#run({ killCursors: this.#collection, cursors: [cursorId] });
   }
 
-  /** @returns the first batch, as BSON: one reply's worth of an aggregation, never more than 16 MB */
-  async aggregate(pipeline: BSON.Document[], batchSize: number): Promise<Uint8Array> {
-    const cursor = await this.#read({ aggregate: this.#collection, pipeline, cursor: { batchSize } });
+  /** @returns the first batch of an aggregation, as a BSON array of at most 16 MB */
+  async aggregate(
+    pipeline: BSON.Document[],
+    batchSize: number,
+    options: { readonly allowDiskUse?: true } = {},
+  ): Promise<Uint8Array> {
+    const cursor = await this.#read({
+      aggregate: this.#collection,
+      pipeline,
+      cursor: { batchSize },
+      ...options,
+    });
     const cursorId = cursorIdOf(cursor);
     if (!cursorId.isZero()) await this.killCursor(cursorId);
     return readBatch(cursor);
   }
 
-  /** How many documents match, up to a limit. */
+  /**
+   * Like `aggregate`, for a pipeline with $sample. In small collections it sorts whole documents, within 100 MB of memory
+   * unless `allowDiskUse` is set. Not every server knows that option, so it is set only after the memory was exceeded.
+   * https://www.mongodb.com/docs/manual/reference/operator/aggregation/sample/
+   */
+  async aggregateSample(pipeline: BSON.Document[], batchSize: number): Promise<Uint8Array> {
+    try {
+      return await this.aggregate(pipeline, batchSize);
+    } catch (error) {
+      if (!(error instanceof MongoServerError) || error.code !== exceededMemoryLimit) throw error;
+      return await this.aggregate(pipeline, batchSize, { allowDiskUse: true });
+    }
+  }
+
+  /** Counts matching documents, up to a limit. */
   async countMatching(filter: Uint8Array, limit?: number): Promise<number> {
     const limited = limit === undefined ? [] : [{ $limit: limit }];
     const count = { $group: { _id: 1, n: { $sum: 1 } } };
@@ -71,7 +97,7 @@ export class RawCommands {
     return counted === undefined ? 0 : Number(deserialize(counted).n);
   }
 
-  /** Of all documents, by the server's own books. */
+  /** The server's estimate of all documents. */
   async estimateCount(): Promise<number> {
     return Number((await this.#run(this.#withReadConcern({ count: this.#collection }))).n);
   }
@@ -85,14 +111,14 @@ export class RawCommands {
     return reply.cursor as Uint8Array;
   }
 
-  /** `command` does not take it from the URL by itself. */
+  /** Needed because the driver's `command` ignores the read concern of the URL. */
   #withReadConcern(command: BSON.Document): BSON.Document {
     const readConcern = this.#guarantee.readConcernOf(this.#db);
     return readConcern === undefined ? command : { ...command, readConcern };
   }
 
   async #run(command: BSON.Document): Promise<BSON.Document> {
-    // Nor does it take this.
+    // The driver's `command` ignores the read preference of the URL as well.
     const { readPreference } = this.#db;
     return await this.#watch.guard((options) =>
       this.#db.command(command, { ...options, raw: true, readPreference }),
@@ -100,7 +126,7 @@ export class RawCommands {
   }
 }
 
-/** The stage that leaves the documents of a filter, a BSON document. */
+/** The pipeline stage for a filter, which is a BSON document. */
 export function matching(filter: Uint8Array): BSON.Document {
   return rawField('$match', asObject(filter));
 }

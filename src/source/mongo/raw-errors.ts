@@ -1,16 +1,16 @@
 /**
- * Errors of commands whose replies are asked for as raw BSON. The driver then leaves the documents in an error raw as well,
- * `topologyVersion` among them, by which it tells news of a server from what it knew: the second error of a kind made it
- * throw a TypeError, and the server that had stepped down stayed the primary to it (mongodb 7.9).
+ * Errors of commands with raw BSON replies. In their errors, the driver leaves documents raw as well, such as
+ * `topologyVersion`, which it uses to recognize new states of a server. The second error of a kind made it throw a
+ * TypeError, and a server that had stepped down stayed the primary for it (mongodb 7.9).
  */
 
 import { deserialize } from 'bson';
 import type { CommandFailedEvent, MongoClient } from 'mongodb';
 
-/** Without them the driver does not tell of failed commands. */
+/** Without this, the driver emits no event for failed commands. */
 export const eventOptions = { monitorCommands: true } as const;
 
-/** The driver broke over an error of the server. The next command may find the server as it is by then. */
+/** The driver failed while handling an error of the server. The next command may succeed. */
 export class DriverFaultError extends Error {
   override readonly name = 'DriverFaultError';
 
@@ -19,18 +19,18 @@ export class DriverFaultError extends Error {
   }
 }
 
-/** Has the errors of a client decoded before the driver looks at them. */
+/** Decodes the errors of a client before the driver reads them. */
 export function decodeErrors(client: MongoClient): void {
   client.on('commandFailed', ({ failure }: CommandFailedEvent) => {
     const fields = failure as unknown as Record<string, unknown>;
     for (const [name, value] of Object.entries(fields)) {
-      // Raw documents alone are such bytes: binary data is a Binary.
+      // Only raw documents are Uint8Arrays: binary data is a Binary.
       if (value instanceof Uint8Array) fields[name] = tryDecode(value);
     }
   });
 }
 
-/** @throws DriverFaultError for an error that the driver did not mean to throw; what it did, as it is */
+/** @throws DriverFaultError for a TypeError of the driver; other errors unchanged */
 export function rethrow(error: unknown): never {
   throw error instanceof TypeError ? new DriverFaultError(error) : error;
 }

@@ -1,6 +1,6 @@
 /**
- * A field of a command that is BSON already. The driver makes a command of JavaScript's values, and these hold neither
- * every value of BSON nor every order of names: a position that went through them could come back as another.
+ * A field of a command that is BSON already. The driver builds commands from JavaScript values, which cannot represent every
+ * BSON value, nor every order of names: a position that was converted could change.
  */
 
 import { ObjectId } from 'mongodb';
@@ -15,9 +15,9 @@ export function rawField(name: string, value: BsonValue): Readonly<Record<string
 const placeholder = new Uint8Array(12);
 
 /**
- * Of all types an ObjectId alone writes its bytes into the message by itself, by js-bson's `serializeInto`. This one
- * writes those of its value, and its type over that of an ObjectId. Were it ever not asked to, the server would be sent an
- * ObjectId where it needs an object, and would refuse it.
+ * ObjectId is the only type of js-bson that writes its own bytes, by `serializeInto`. This subclass writes the bytes of its
+ * value instead, and overwrites the type. If js-bson ever stopped calling it, the server would get an ObjectId where it
+ * needs an object, and would refuse it.
  */
 class RawValue extends ObjectId {
   readonly #head: Buffer;
@@ -30,11 +30,11 @@ class RawValue extends ObjectId {
     this.#value = value;
   }
 
-  /** @returns how many bytes it has written. @throws Error when what comes before is not the name of this field */
+  /** @returns the number of bytes written. @throws Error if the preceding bytes are not the name of this field */
   serializeInto(message: Uint8Array, offset: number): number {
     const start = offset - this.#head.byteLength;
     if (start < 0 || this.#head.compare(message, start, offset) !== 0) {
-      throw new Error('js-bson writes fields otherwise than it did: a command cannot carry raw BSON');
+      throw new Error('js-bson has changed how it writes fields: a command cannot carry raw BSON');
     }
     const { type, bytes } = this.#value;
     message[start] = type;

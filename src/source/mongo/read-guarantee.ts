@@ -1,6 +1,6 @@
 /**
- * How fresh what is read is, and whether it stays: a majority of the set has it, so that no failover takes it back, and no
- * member answers that is behind the moment from which on it is asked for.
+ * The read concern of commands: documents that a majority of the set has, so that no failover can undo them, from members
+ * that are not behind a given time.
  */
 
 import { MongoServerError, Timestamp, type BSON, type Db } from 'mongodb';
@@ -20,8 +20,8 @@ export class ReadGuarantee {
   #isGivenUp = false;
 
   /**
-   * @param after null where the server has no cluster time: then nothing is promised
-   * @param isRequired what is read is kept in step by its changes: no change corrects what was rolled back, or was older
+   * @param after null if the server has no cluster time: then there is no guarantee
+   * @param isRequired for collections that are followed: no later change would correct a document that was rolled back or old
    */
   constructor(after: ClusterTime | null, isRequired = false) {
     this.#after = after;
@@ -32,23 +32,23 @@ export class ReadGuarantee {
     return this.#after !== null && !this.#isGivenUp;
   }
 
-  /** The server refuses to be asked for it. */
+  /** Call it if the server rejects the read concern. */
   giveUp(): void {
     this.#isGivenUp = true;
   }
 
-  /** Of commands that read; undefined for the server's own. What the URL says of the level goes first, unless it is required. */
+  /** The read concern for a command; undefined for the server's default. The level of the URL has priority, unless it is required. */
   readConcernOf({ readConcern }: Db): BSON.Document | undefined {
     const own = readConcern?.toJSON();
     if (this.#after === null || this.#isGivenUp) return own;
     const level = this.#isRequired ? 'majority' : String(own?.level ?? 'majority');
-    // The other levels take no time.
+    // The other levels do not accept a time.
     if (level !== 'majority' && level !== 'local') return own;
     return { level, afterClusterTime: toTimestamp(this.#after) };
   }
 }
 
-/** What every server has. */
+/** For any server. */
 export const noGuarantee = new ReadGuarantee(null);
 
 const refusals = new Set([
@@ -64,7 +64,7 @@ const refusals = new Set([
   2, // BadValue
 ]);
 
-/** The server does not know a read concern, or not this one. */
+/** The server does not support read concerns, or not this one. */
 export function isRefusedConcern(error: unknown): boolean {
   return error instanceof MongoServerError && refusals.has(Number(error.code));
 }

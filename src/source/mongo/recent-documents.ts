@@ -1,6 +1,6 @@
 /**
- * The documents that were read last, by which a collection is told from another of its name where the server gives it no
- * UUID. Some may be deleted at any time; that all of them are, so soon after they were read, is another collection.
+ * The documents that were read last. They show whether a collection is still the same if the server has no UUIDs. Some of
+ * them may be deleted at any time; if all are missing so soon, it is another collection.
  */
 
 import { SourceChangedError } from '../../common/errors.ts';
@@ -10,13 +10,13 @@ import { listDocuments } from '../../bson/cursor.ts';
 
 const keptIds = 10;
 const idsOfPage = 5;
-/** Of fewer, all may have been deleted one by one. */
+/** If there are fewer, all of them may have been deleted one by one. */
 const minIds = 5;
 
 export class RecentDocuments {
   #ids: readonly Uint8Array[] = [];
 
-  /** Whichever reader has read it. */
+  /** Call it for every page, of any reader. */
   add({ bytes, documentCount }: Page): void {
     const all = listDocuments(bytes);
     const step = Math.max(1, (documentCount - 1) / (idsOfPage - 1));
@@ -26,15 +26,15 @@ export class RecentDocuments {
     this.#ids = [...this.#ids, ...chosen.map(requireId)].slice(-keptIds);
   }
 
-  /** @throws SourceChangedError when none is there any more */
+  /** @throws SourceChangedError if none exists any more */
   requireAny(name: string, isThere: (id: Uint8Array) => Promise<boolean>): Promise<void> {
     return requireAnyOf(this.#ids, name, isThere);
   }
 }
 
 /**
- * @param ids of documents that were read; of too few nothing is concluded
- * @throws SourceChangedError when none is there any more
+ * @param ids of documents that were read; too few prove nothing
+ * @throws SourceChangedError if none exists any more
  */
 export async function requireAnyOf(
   ids: readonly Uint8Array[],
@@ -45,7 +45,7 @@ export async function requireAnyOf(
   for (const id of ids) {
     if (await isThere(id)) return;
   }
-  throw new SourceChangedError(`none of the documents that were read last of ${name} is there any more`, {
+  throw new SourceChangedError(`none of the last documents read from ${name} exists any more`, {
     code: 'SOURCE_REPLACED',
     fix: 'if the collection was dropped and recreated, start from scratch with --restart.',
   });

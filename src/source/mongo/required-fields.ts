@@ -3,7 +3,7 @@
 import type { Document } from 'bson';
 
 /**
- * @param info what `listCollections` tells of the collection
+ * @param info the collection's entry of `listCollections`
  * @returns names of top-level fields
  */
 export function readRequiredFields(info: Document): string[] {

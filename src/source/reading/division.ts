@@ -1,41 +1,65 @@
-/** Decides where the reading of a collection is divided: before it begins, and when a reader has nothing left to read. */
+/** Decides where a collection is divided into ranges: before reading begins, and when a reader has nothing left to read. */
 
-import { chooseCuts, intervalsBetween } from '../mongo/id-cuts.ts';
+import { chooseCuts, intervalsBetween } from '../mongo/paging/id-cuts.ts';
+import { wantedPageBytes } from '../mongo/paging/page-size.ts';
 import type { Interval } from '../page.ts';
 import type { IdSample, Source } from '../source.ts';
 
-/** More than one evens out what a sample leaves uneven; each costs a last page that is not full, which halving saves. */
+/** More than one, because ranges that come from a sample differ in size. Few, because the last page of each is not full. */
 const rangesPerReader = 2;
 
-/** So many that ranges are much alike, and so few that finding them again costs next to nothing. */
+/** Enough for ranges of similar size, few enough to be cheap to look up again. */
 const idsPerReader = 32;
 
-/** A range of fewer pages is mostly its last page and the wait for its first. */
+/** In a smaller range, the wait for its first page and the last page that is not full would dominate. */
 const minPagesPerRange = 4;
 
-/** Enough that both readers have a page to read while the cut is written down. */
+/** Enough that both readers have a page to read while the cut is recorded. */
 const minPagesToHalve = 4;
+
+/** Among several hosts: no range is so long that all wait for the one that has it. */
+const minSharedRanges = 48;
+
+/** Ranges of a few sampled ids each are not much alike, and their number evens that out. */
+const idsPerSharedRange = 8;
+
+/** The `find` by them is to stay a command that a server takes. */
+const maxSampledIds = 20_000;
+
+/** More pages than any collection has documents: it asks how many fit into one. */
+const unlimited = 1_000_000;
 
 export class Division {
   readonly #divide: Source['divide'];
-  /** How many readers there may be. */
+  /** The maximum of readers. */
   readonly readers: number;
+  /** About so large a range is to be that several hosts share; null where one process has all. */
+  readonly #rangeBytes: number | null;
   #sampled: Promise<IdSample | null> | undefined;
 
-  constructor({ divide }: Pick<Source, 'divide'>, readers: number) {
+  constructor({ divide }: Pick<Source, 'divide'>, readers: number, rangeBytes: number | null = null) {
     this.#divide = divide;
     this.readers = readers;
+    this.#rangeBytes = rangeBytes;
   }
 
-  /** Taken when it is first asked for; null where nothing can or needs to be divided. */
+  /** The sample is taken once, on the first call. Null if the source cannot, or need not, be divided. */
   sample(): Promise<IdSample | null> {
-    if (this.readers === 1 || this.#divide === undefined) return Promise.resolve(null);
+    if (this.#divide === undefined || (this.readers === 1 && this.#rangeBytes === null)) {
+      return Promise.resolve(null);
+    }
     this.#sampled ??= this.#divide.sampleIds(this.readers * idsPerReader);
     return this.#sampled;
   }
 
-  /** The intervals in which to read the collection, in order; a single one where it is small or cannot be divided. */
-  async intervals(itemsPerPage: number): Promise<Interval[]> {
+  /**
+   * The intervals in which to read the collection, in order; a single one where it is small or cannot be divided.
+   * @param documents about how many there are, where several hosts share them
+   */
+  async intervals(itemsPerPage: number, documents = 0): Promise<Interval[]> {
+    if (this.#rangeBytes !== null) {
+      return await this.#sharedIntervals(itemsPerPage, documents, this.#rangeBytes);
+    }
     const sample = await this.sample();
     if (sample === null || this.#divide === undefined) return intervalsBetween([]);
     const documentsPerPage = this.#divide.documentsPerPage(itemsPerPage);
@@ -44,7 +68,21 @@ export class Division {
     return intervalsBetween(chooseCuts(ids, Math.min(parts, this.readers * rangesPerReader)));
   }
 
-  /** @param ids that are left to be read of a range. @returns the one at which to halve it; null if that does not pay */
+  async #sharedIntervals(itemsPerPage: number, documents: number, rangeBytes: number): Promise<Interval[]> {
+    const divide = this.#divide;
+    if (divide === undefined) return intervalsBetween([]);
+    const pages = documents / divide.documentsPerPage(itemsPerPage);
+    const bytes = (documents / divide.documentsPerPage(unlimited)) * wantedPageBytes;
+    const wanted = Math.max(minSharedRanges, Math.ceil(bytes / rangeBytes));
+    const parts = Math.min(wanted, Math.floor(pages / minPagesPerRange));
+    if (parts < 2) return intervalsBetween([]);
+    const sample = await divide.sampleIds(Math.min(maxSampledIds, parts * idsPerSharedRange));
+    return intervalsBetween(
+      sample === null ? [] : chooseCuts(sample.ids, Math.min(parts, sample.ids.length)),
+    );
+  }
+
+  /** @param ids of a range that are still to be read. @returns the one at which to split it; null if that does not pay */
   async cutIn(ids: readonly Uint8Array[], documentsPerPage: number): Promise<Uint8Array | null> {
     const sample = await this.sample();
     if (sample === null) return null;

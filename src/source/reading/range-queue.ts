@@ -1,17 +1,23 @@
-/** Where readers get their ranges from, and where it is written down what became of them. */
+/** Hands out ranges to readers, and records splits and ends of ranges. */
 
 import type { Interval, Range } from '../page.ts';
 
 export interface RangeQueue {
-  /** The next range, which the caller owns from now on; null when there is none left. */
+  /** The next range, which the caller owns from now on; null when there is none left, or none at the moment (see `untilMore`). */
   take(): Promise<Range | null>;
-  /** Ends a range at `cut`. @returns the range of what comes after it, which the caller owns */
+  /** Ends a range at `cut`. @returns the range after it, which the caller owns */
   split(range: Range, cut: Uint8Array): Promise<Range>;
-  /** A range was read to its end. @param last the position of the last document found in it; null if there was none */
+  /** Records that a range was read to its end. @param last the position of its last document; null if it had none */
   finish(range: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void>;
+  /**
+   * Where ranges may come that are not there yet: waits for them. Absent where none come.
+   * @param isToStop asked from time to time: whoever waits has something else to do
+   * @returns whether it pays to ask for a range again; false when none will ever come
+   */
+  untilMore?(isToStop: () => boolean): Promise<boolean>;
 }
 
-/** For what is read in one go, and not continued. */
+/** A queue in memory, for reading that is never resumed. */
 export class MemoryRangeQueue implements RangeQueue {
   readonly #ranges: Range[] = [];
   #opened = 0;

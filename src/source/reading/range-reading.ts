@@ -1,4 +1,4 @@
-/** A range of `_id`, and its state while it is read: how far its reader is, and who may touch it now. */
+/** A range that is being read: the position of its reader, and a lock for changes. */
 
 import type { Batch, Interval, Page, Position, Range } from '../page.ts';
 import type { Source } from '../source.ts';
@@ -13,7 +13,7 @@ export class RangeReading implements Range {
   last: Position | null = null;
   isAtEnd = false;
   #nextNumber = 1;
-  /** Sampled ids among which are all that are left to be read; undefined as long as they may be anywhere. */
+  /** The sampled ids that may be in the unread part; undefined for all ids of the sample. */
   ids: readonly Uint8Array[] | undefined;
   #pages: AsyncGenerator<Page, void, undefined> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -26,7 +26,7 @@ export class RangeReading implements Range {
     this.ids = ids;
   }
 
-  /** What is left to be read. */
+  /** The unread part. */
   get rest(): Interval {
     return { after: this.last ?? this.after, until: this.until };
   }
@@ -47,27 +47,27 @@ export class RangeReading implements Range {
     };
     this.#nextNumber += page.documentCount;
     this.last = page.last;
-    // Saves asking for a page that must be empty.
+    // Saves a request for a page that would be empty.
     this.isAtEnd = this.until !== null && Buffer.compare(page.last, this.until) === 0;
     return { ...page, ...place };
   }
 
-  /** Ends the range before its end; what comes after `cut` is not read here any more. */
+  /** Moves the end of the range to `cut`. */
   async cut(cut: Uint8Array): Promise<void> {
     await this.close();
     this.until = cut;
   }
 
-  /** To be called when no more pages are wanted. */
+  /** Call it when no more pages are needed. */
   async close(): Promise<void> {
     await this.#pages?.return();
     this.#pages = undefined;
   }
 
-  /** One after the other, in the order of the calls: while a page is on its way, nobody moves the end of the range. */
+  /** Runs calls one after the other, so that the end of the range does not move while a page is being read. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
-    // Whoever called for it hears of its failure.
+    // The caller of `work` handles its failure.
     this.#turn = result.catch(() => undefined);
     return result;
   }

@@ -2,14 +2,14 @@
  * Reads ranges of a collection, several at once.
  *
  * A range:   queued ──→ open, read by one reader ──→ read to its end
- *                         └── split when another reader has nothing to do: its rest becomes an open range of that one
+ *                         └── split when another reader has nothing to do: that one gets the second half as an open range
  * Invariants
- * - of a range one page at a time is on its way, and while it is, the range's end stays where it is: a page that was asked
- *   for never reaches into what another reader has;
- * - a reader holds one page at most, until there is room for it: with n readers n pages, of up to 16 MB each, wait beside
- *   what is in flight;
- * - the end of a range moves in the queue's books (`split`) before anybody reads behind it;
- * - after a failure, or when told to stop, no further page is asked for.
+ * - a range has at most one page request at a time, and its end does not move meanwhile: so a page never contains documents
+ *   that another reader has;
+ * - a reader holds at most one page until there is room for it: n readers hold up to n pages, of up to 16 MB each, in
+ *   addition to the batches in flight;
+ * - the queue records the new end of a range (`split`) before another reader reads after it;
+ * - after a failure, or when told to stop, no more pages are requested.
  */
 
 import type { Batch } from '../page.ts';
@@ -22,10 +22,10 @@ export interface ReadersOptions {
   readonly source: Pick<Source, 'pages' | 'divide'>;
   readonly division: Division;
   readonly itemsPerPage: number;
-  /** Takes a page on; resolves when there was room for it. */
+  /** Accepts a page; resolves when there was room for it. */
   handOver(batch: Batch): Promise<void>;
   isToStop(): boolean;
-  /** Measures how long a page is waited for; what it waits for is the result. */
+  /** Measures the wait for a page; returns the same result. */
   timed?(page: Promise<Batch | null>): Promise<Batch | null>;
 }
 
@@ -41,7 +41,7 @@ class Readers {
   #documents = 0;
   #pages = 0;
   #failure: { readonly error: unknown } | undefined;
-  /** One reader at a time looks for the slowest range, so that two do not halve the same. */
+  /** One reader at a time looks for the slowest range, so that two do not split the same range. */
   #splitting: Promise<unknown> = Promise.resolve();
 
   constructor(queue: RangeQueue, options: ReadersOptions) {
@@ -54,13 +54,13 @@ class Readers {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Never rejects: the first failure of all readers is told when none of them is at work any more. */
+  /** Never rejects. `read` throws the first failure once all readers have stopped. */
   async #work(): Promise<void> {
     try {
       while (!this.#isToStop()) {
         const range = (await this.#take()) ?? (await this.#takeHalfOfSlowest());
-        if (range === undefined) return;
-        await this.#readToEnd(range);
+        if (range !== undefined) await this.#readToEnd(range);
+        else if (!(await this.#mayMoreCome())) return;
       }
     } catch (error) {
       this.#failure ??= { error };
@@ -70,6 +70,10 @@ class Readers {
   async #take(): Promise<RangeReading | undefined> {
     const range = await this.#queue.take();
     return range === null ? undefined : new RangeReading(range);
+  }
+
+  async #mayMoreCome(): Promise<boolean> {
+    return (await this.#queue.untilMore?.(() => this.#isToStop())) ?? false;
   }
 
   async #readToEnd(range: RangeReading): Promise<void> {
@@ -109,7 +113,7 @@ class Readers {
     return half;
   }
 
-  /** The range with the most ids left; undefined when no range is worth dividing. */
+  /** The range with the most unread ids; undefined if no range is worth splitting. */
   async #findSlowest(): Promise<RangeReading | undefined> {
     let slowest: RangeReading | undefined;
     let most = 0;
@@ -123,7 +127,7 @@ class Readers {
     return slowest;
   }
 
-  /** To be called in the range's turn. @returns what comes after the cut; undefined when too little is left by now */
+  /** Call it within `inTurn` of the range. @returns the part after the cut; undefined if too little is left by now */
   async #split(range: RangeReading): Promise<RangeReading | undefined> {
     if (range.isAtEnd || this.#isToStop()) return undefined;
     const ids = await this.#readIdsLeft(range);
@@ -136,7 +140,7 @@ class Readers {
     return new RangeReading(rest, ids.slice(index + 1));
   }
 
-  /** The sampled ids that lie between where the range's reader is and its end; that itself is no place to cut. */
+  /** The sampled ids in the unread part of the range, without its end, where a cut would be useless. */
   async #readIdsLeft(range: RangeReading): Promise<readonly Uint8Array[]> {
     const ids = range.ids ?? (await this.#options.division.sample())?.ids ?? [];
     const { until } = range;
@@ -148,7 +152,7 @@ class Readers {
 
   #cutIn(ids: readonly Uint8Array[]): Promise<Uint8Array | null> {
     const { division, itemsPerPage } = this.#options;
-    // Pages of large documents are cut short by the server.
+    // Pages of large documents have fewer documents, because the server limits a reply to 16 MB.
     const documentsPerPage = this.#pages === 0 ? itemsPerPage : this.#documents / this.#pages;
     return division.cutIn(ids, documentsPerPage);
   }

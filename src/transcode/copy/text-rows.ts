@@ -5,7 +5,10 @@ import { wrapBytes } from '../../bson/cursor.ts';
 import { copyHeader, copyTrailer } from './copy-format.ts';
 import { copyNull } from '../field.ts';
 import { Output } from '../../bson/output.ts';
-import { createTextForm, escapes, escapeWritten, kindOfColumnType, type WriteText } from './text-form.ts';
+import type { ValueType } from '../column-target.ts';
+import { valueTypeOf } from '../column-types/of-column.ts';
+import { valueKinds } from '../column-types/registry.ts';
+import { escapes, escapeWritten, type WriteText } from '../encode/text-form.ts';
 
 const tab = 0x09;
 const newline = 0x0a;
@@ -20,7 +23,7 @@ export class TextRows {
   readonly #output = new Output();
 
   constructor({ columns, extraColumn }: Plan) {
-    const types = columns.map(({ type, target }) => target ?? { kind: kindOfColumnType[type] });
+    const types = columns.map(valueTypeOf);
     const all = extraColumn === null ? types : [...types, { kind: 'jsonb' } as const];
     this.#forms = all.map(createTextForm);
   }
@@ -52,4 +55,8 @@ export class TextRows {
     }
     return output.bytes.subarray(0, output.position);
   }
+}
+
+function createTextForm(type: ValueType): WriteText {
+  return valueKinds[type.kind].createText(type, createTextForm);
 }

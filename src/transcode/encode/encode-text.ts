@@ -35,7 +35,7 @@ type TextLimits = Pick<ValueType, 'maxCharacters' | 'maxBytes'>;
 
 export interface TextOptions {
   readonly nul: NulPolicy;
-  /** See `TargetOptions`. */
+  /** See `KindOptions`. */
   readonly leavesTooLong: boolean;
 }
 

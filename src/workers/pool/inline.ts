@@ -4,16 +4,20 @@
  */
 
 import process from 'node:process';
+import { toWireError } from '../../common/errors.ts';
 import { noMemoryOfItsOwn } from '../../common/memory.ts';
 import type { CreateWorker, HostedWorker } from '../worker/port.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
-export function createInlinePool(createWorker: CreateWorker): Pool {
-  let spawned = 0;
+/** Tells apart those of several pools. */
+let spawned = 0;
+
+/** @param load gets what makes a worker, which is loaded only where there is one */
+export function createInlinePool(load: () => Promise<CreateWorker>): Pool {
   return {
     isBeside: false,
-    spawn: (events) => new InlineWorker(`${process.pid}/inline-${++spawned}`, events, createWorker),
+    spawn: (events) => new InlineWorker(`${process.pid}/inline-${++spawned}`, events, load),
   };
 }
 
@@ -24,13 +28,25 @@ export function createInlinePool(createWorker: CreateWorker): Pool {
 class InlineWorker implements PoolWorker {
   readonly id: string;
   readonly #events: WorkerEvents;
-  readonly #worker: HostedWorker;
+  #worker: HostedWorker | undefined;
   #isGone = false;
 
-  constructor(id: string, events: WorkerEvents, createWorker: CreateWorker) {
+  constructor(id: string, events: WorkerEvents, load: () => Promise<CreateWorker>) {
     this.id = id;
     this.#events = events;
-    this.#worker = createWorker({
+    load().then(
+      (createWorker) => {
+        this.#host(createWorker);
+      },
+      (error: unknown) => {
+        this.#end({ code: 1, signal: null, reason: toWireError(error).message });
+      },
+    );
+  }
+
+  #host(createWorker: CreateWorker): void {
+    if (this.#isGone) return;
+    const worker = createWorker({
       send: (message) => {
         this.#tell(message);
       },
@@ -43,14 +59,15 @@ class InlineWorker implements PoolWorker {
       },
       readMemory: () => noMemoryOfItsOwn,
     });
+    this.#worker = worker;
     setImmediate(() => {
-      if (!this.#isGone) this.#worker.listen();
+      if (!this.#isGone) worker.listen();
     });
   }
 
   send(message: ToWorker): void {
     setImmediate(() => {
-      if (!this.#isGone) this.#worker.receive(message);
+      if (!this.#isGone) this.#worker?.receive(message);
     });
   }
 
@@ -58,7 +75,7 @@ class InlineWorker implements PoolWorker {
     this.#end({ code: null, signal: 'kill' });
   }
 
-  /** What it says once it is gone is not heard; what it said before is, as it comes before "gone". */
+  /** Messages that it sends after its end are dropped. Earlier ones are delivered, as they come before "gone". */
   #tell(message: FromWorker): void {
     if (this.#isGone) return;
     setImmediate(() => {
@@ -70,7 +87,7 @@ class InlineWorker implements PoolWorker {
     if (this.#isGone) return;
     this.#isGone = true;
     // Breaks its connection, so that Postgres rolls back what it has under way.
-    this.#worker.kill();
+    this.#worker?.kill();
     setImmediate(() => {
       this.#events.onGone(exit);
     });

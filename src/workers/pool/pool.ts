@@ -15,14 +15,14 @@ export interface PoolWorker {
   readonly id: string;
   /** Hands a message to the worker's channel. A message to a dying worker is lost without an error: "gone" follows. */
   send(message: ToWorker): void;
-  /** Certain death, at once. */
+  /** Ends it at once, whatever it does. */
   kill(): void;
 }
 
 /** Called later than whatever called the pool or the worker, and one after the other. */
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
-  /** The worker is gone for certain: no message of it comes after this, and none sent to it is under way. */
+  /** The worker is gone. No message from it comes after this, and none to it is still on its way. */
   onGone(exit: Exit): void;
 }
 

@@ -66,7 +66,7 @@ function sendTo(thread: Thread, message: ToWorker): void {
   thread.postMessage({ ...message, batch: { ...message.batch, bytes } } satisfies ToWorker, [bytes.buffer]);
 }
 
-/** A thread that the system did not give. */
+/** Stands for a thread that could not be started. */
 function createStillborn(events: WorkerEvents, error: unknown): PoolWorker {
   setImmediate(() => {
     events.onGone({ code: null, signal: String(error) });

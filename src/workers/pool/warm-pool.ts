@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import type { Pool, PoolWorker, WorkerEvents } from './pool.ts';
-import { createPool } from './create-pool.ts';
+import { createPools, type Pools } from './create-pool.ts';
 
 export class WarmPool implements Pool {
   readonly isBeside: boolean;
@@ -65,15 +65,18 @@ class WaitingWorker {
   }
 }
 
-export type SizeConfig = Pick<Config, 'clusterSize' | 'clusterSizeMultiplier'>;
-
-/** As many workers as are wanted; where they run beside the primary, up to one for each core comes up now. */
-export async function warmUp(config: SizeConfig & Pick<Config, 'clusterImplementation'>): Promise<WarmPool> {
-  const pool = await createPool(config.clusterImplementation);
-  return new WarmPool(pool, pool.isBeside ? Math.min(countWanted(config), availableParallelism()) : 0);
+export interface WarmPools extends Pools {
+  /** Ends the workers that nobody has asked for; resolves when they are gone. */
+  close(): Promise<void>;
 }
 
-/** How many workers the settings ask for. */
-export function countWanted({ clusterSize, clusterSizeMultiplier }: SizeConfig): number {
-  return clusterSize ?? availableParallelism() * clusterSizeMultiplier;
+/** Where workers run beside the primary, and it is said how many, up to one for each core comes up now. */
+export async function warmUp({
+  clusterImplementation,
+  clusterSize,
+}: Pick<Config, 'clusterImplementation' | 'clusterSize'>): Promise<WarmPools> {
+  const { beside, inside } = await createPools(clusterImplementation);
+  const isSaid = beside.isBeside && clusterSize !== 'auto';
+  const pool = new WarmPool(beside, isSaid ? Math.min(clusterSize, availableParallelism()) : 0);
+  return { beside: pool, inside, close: () => pool.close() };
 }

@@ -8,14 +8,18 @@ import type { Ack } from '../../observe/ack.ts';
 import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
 export class ActiveRun {
-  /** Names it on the way to workers and back. Not the ledger's id: one run may be gone over twice. */
+  /** Names it in messages. It is not the ledger's id, as the same run may be loaded or compared twice. */
   readonly id: number;
   readonly settings: WorkerSettings;
   readonly #listeners: readonly RunListener[];
   /** Workers that died over its batches. */
   readonly deaths = new DeathBudget();
-  /** Batches that are taken on and not settled. */
+  /** Batches that are submitted and not settled. */
   unsettled = 0;
+  /** About how many documents it has in all; Infinity where nobody knows. */
+  expectedDocuments = Infinity;
+  settledDocuments = 0;
+  readonly submitted = { documents: 0, bytes: 0 };
   /** Acks that came from a worker that did not hold the batch. */
   unmatchedAcks = 0;
   /** It has failed, or its owner has ended it: its batches are not handed out any more, and nobody hears of them. */
@@ -34,6 +38,7 @@ export class ActiveRun {
   }
 
   tellAck(workerId: string, ack: Ack, settled: readonly Batch[]): void {
+    for (const { documentCount } of settled) this.settledDocuments += documentCount;
     for (const listener of this.#listeners) listener.onAck?.(workerId, ack, settled);
     for (const batch of settled) for (const listener of this.#listeners) listener.onSettled?.(batch);
   }

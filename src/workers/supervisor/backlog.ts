@@ -4,7 +4,8 @@ import type { ActiveRun } from './active-run.ts';
 import type { InFlight } from './in-flight.ts';
 
 export interface BacklogLimits {
-  readonly maxBatches: number;
+  /** As many as the workers hold, however many these are by now. */
+  maxBatches(): number;
   readonly maxBytes: number;
 }
 
@@ -23,6 +24,11 @@ export class Backlog {
   /** What is submitted and not settled. */
   get size(): { readonly batches: number; readonly bytes: number } {
     return { batches: this.#batches, bytes: this.#bytes };
+  }
+
+  /** Batches wait that no worker holds. */
+  get isWaiting(): boolean {
+    return this.#line.length > 0 || this.#queue.length > 0;
   }
 
   get isEmpty(): boolean {
@@ -44,7 +50,12 @@ export class Backlog {
     return true;
   }
 
-  /** Takes out of the queue what is to be delivered next. */
+  /** What is to be delivered next. */
+  get next(): InFlight | undefined {
+    return this.#queue[0];
+  }
+
+  /** Takes that out of the queue. */
   take(): InFlight | undefined {
     return this.#queue.shift();
   }
@@ -70,6 +81,6 @@ export class Backlog {
 
   #hasRoomFor({ bytes }: InFlight): boolean {
     if (this.isEmpty) return true;
-    return this.#batches < this.#limits.maxBatches && this.#bytes + bytes <= this.#limits.maxBytes;
+    return this.#batches < this.#limits.maxBatches() && this.#bytes + bytes <= this.#limits.maxBytes;
   }
 }

@@ -1,4 +1,4 @@
-/** How many deaths of workers a run bears: finding one deadly document takes many, and a run that cannot work at all none. */
+/** How many deaths of workers a run tolerates: bisecting a poison batch takes many, but a run that cannot work must fail soon. */
 
 /** Workers that die before they are ready will not get better: a missing module, a machine without memory. */
 const maxEarlyDeathsInARow = 5;
@@ -41,7 +41,7 @@ export class DeathBudget {
     const [inARow, longest] = hadStarted
       ? [this.#withoutAck, longestBackOffMs.atWork]
       : [this.#early, longestBackOffMs.early];
-    // The first death is nothing to wait for.
+    // After a first death there is no pause.
     const backOffMs = inARow === 1 ? 0 : Math.min(longest, firstBackOffMs * 2 ** (inARow - 2));
     return { isExhausted: false, backOffMs };
   }

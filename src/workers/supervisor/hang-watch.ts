@@ -15,7 +15,7 @@ export interface HangWatchOptions {
 
 export class HangWatch {
   readonly #options: HangWatchOptions;
-  #callOff: () => void = () => undefined;
+  #cancel: () => void = () => undefined;
 
   constructor(options: HangWatchOptions) {
     this.#options = options;
@@ -25,9 +25,9 @@ export class HangWatch {
   begin(): void {
     const { clock, timeoutMs } = this.#options;
     const dueMs = clock.nowMs() + aliveEveryMs;
-    this.#callOff = clock.after(aliveEveryMs, () => {
+    this.#cancel = clock.after(aliveEveryMs, () => {
       const nowMs = clock.nowMs();
-      // Then it was this process that stood still, and what the workers said meanwhile is still to be heard.
+      // This process itself stood still. Messages that workers sent meanwhile are still to be read.
       const wasAway = nowMs - dueMs > timeoutMs / 2;
       for (const member of this.#options.members()) {
         if (wasAway) member.lastHeardMs = nowMs;
@@ -40,6 +40,6 @@ export class HangWatch {
   }
 
   end(): void {
-    this.#callOff();
+    this.#cancel();
   }
 }

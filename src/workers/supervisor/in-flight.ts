@@ -16,7 +16,7 @@ export class InFlight {
   batch: Batch;
   /** The later parts of a batch that was split, each to be delivered once the one before it is settled. */
   #rest: Batch[] = [];
-  /** Workers that died while `batch` was what they worked on. */
+  /** Workers that died while they held `batch`: alone, or, the first time, with others. */
   #deaths = 0;
   readonly bytes: number;
 
@@ -26,7 +26,17 @@ export class InFlight {
     this.bytes = batch.bytes.byteLength;
   }
 
-  /** A worker died over it. @returns what was made of it, for people; null when it is simply delivered again */
+  /** A worker that held it has died. It is delivered alone from now on, so that the next death is certainly its fault. */
+  get isSuspect(): boolean {
+    return this.#deaths > 0;
+  }
+
+  /** A worker died that held it among others. */
+  suspect(): void {
+    this.#deaths = Math.max(this.#deaths, 1);
+  }
+
+  /** A worker died that held it alone. @returns what was made of it, for people; null when it is simply delivered again */
   blame(how: string): string | null {
     this.#deaths++;
     const { rangeNo, number, documentCount } = this.batch;
@@ -36,10 +46,10 @@ export class InFlight {
       this.batch = { ...this.batch, drain: { ...drain, isGivenUp: true } };
       return `the changed documents of slot ${drain.slot} end workers and are read again one by one`;
     }
-    // Documents that are gone end no worker: it is another thing that does.
+    // It has no documents any more, so that something else ends the workers.
     if (documentCount === 0) return null;
     if (documentCount === 1) {
-      this.batch = { ...this.batch, deadly: `${this.#deaths} workers ended over it; the last ${how}` };
+      this.batch = { ...this.batch, poison: `${this.#deaths} workers ended over it; the last ${how}` };
       return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;
     }
     const [first, second] = splitBatch(this.batch);

@@ -1,6 +1,6 @@
 /** One worker as the supervisor knows it: its state, what it holds, and when it was last heard. */
 
-import { creditPerWorker } from '../../observe/ack.ts';
+import { creditOf } from './crew.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Exit, PoolWorker } from '../pool/pool.ts';
@@ -8,6 +8,15 @@ import type { WireError } from '../../common/errors.ts';
 
 export class Member {
   worker!: PoolWorker;
+  /** In the primary itself, and not one of those that the settings name. */
+  readonly isInside: boolean;
+  /** Runs beside the primary, so that it can hang while that does not. */
+  readonly isBeside: boolean;
+  /** How many there are to be, and how many it has told that there are. */
+  #connections = 1;
+  openConnections = 0;
+  /** It is to exit, and gets no more batches. */
+  isToLeave = false;
   state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone' = 'spawned';
   /** By the number of the delivery, in their order, which is the order in which the worker takes them. */
   readonly held = new Map<number, InFlight>();
@@ -16,23 +25,45 @@ export class Member {
   startsDue = 0;
   /** What it said before it ended itself. */
   crashReport: WireError | undefined;
-  /** It was not heard for too long, and was killed for it. */
+  /** It sent no heartbeat for too long, and was killed. */
   isHung = false;
   /** Why it was killed otherwise, for people. */
   killedFor: string | undefined;
   #deliveries = 0;
 
-  constructor(nowMs: number) {
+  constructor(isInside: boolean, isBeside: boolean, nowMs: number) {
+    this.isInside = isInside;
+    this.isBeside = isBeside;
     this.lastHeardMs = nowMs;
   }
 
   get hasCredit(): boolean {
-    return this.state === 'ready' && this.held.size < creditPerWorker;
+    const credit = creditOf({ connections: this.#connections });
+    return this.state === 'ready' && this.held.size < credit && !this.#holdsSuspect;
+  }
+
+  /** Holds nothing: a suspect has it to itself. */
+  get isFree(): boolean {
+    return this.state === 'ready' && this.held.size === 0;
   }
 
   /** It listens, and has not been told to leave. */
   get canBeTold(): boolean {
     return this.state === 'listening' || this.state === 'starting' || this.state === 'ready';
+  }
+
+  /** How many connections it is to have. */
+  resize(connections: number): void {
+    if (connections === this.#connections) return;
+    this.#connections = connections;
+    // One that does not listen yet is told when it does.
+    if (this.canBeTold) this.worker.send({ kind: 'connections', count: connections });
+  }
+
+  /** To be called once it listens, before all else. */
+  tellConnections(): void {
+    if (this.#connections === 1) return;
+    this.worker.send({ kind: 'connections', count: this.#connections });
   }
 
   /** Takes no batch until it has answered. */
@@ -48,9 +79,16 @@ export class Member {
     if (this.startsDue === 0 && this.state === 'starting') this.state = 'ready';
   }
 
+  /** Has it finish what it holds, and leave. One that does not listen yet has to be told again when it does. */
   drain(): void {
+    this.isToLeave = true;
+    if (this.state === 'spawned' || this.state === 'draining') return;
     this.state = 'draining';
     this.worker.send({ kind: 'drain' });
+  }
+
+  get #holdsSuspect(): boolean {
+    return [...this.held.values()].some(({ isSuspect }) => isSuspect);
   }
 
   holdsBatchOf(run: ActiveRun): boolean {

@@ -2,16 +2,13 @@
 
 import { createLedgerClaim } from '../../postgres/ledger/claim.ts';
 import { Loader } from '../../postgres/load/load.ts';
-import type { LoadableBatch } from '../../postgres/load/loadable-batch.ts';
+import { accountOf, type LoadableBatch } from '../../postgres/load/loadable-batch.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Batch } from '../../source/page.ts';
-import type { Ack } from '../../observe/ack.ts';
+import type { Ack, BatchAccount } from '../../observe/ack.ts';
 import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
-export type TaskResult = Pick<
-  Ack,
-  'isDuplicate' | 'documentCount' | 'copied' | 'deadLettered' | 'steps' | 'comparison' | 'merge'
->;
+export type TaskResult = Pick<Ack, keyof BatchAccount | 'isDuplicate' | 'steps' | 'comparison' | 'merge'>;
 
 export interface Task {
   /** May be told of the same batch again, by a worker that does not know whether another has done it. */
@@ -23,7 +20,10 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
   switch (settings.purpose) {
     case 'load': {
       const claim = createLedgerClaim(settings.runId, settings.plan.collection);
-      const loader = new Loader(session, settings, claim);
+      const loader = new Loader(session, settings, claim, async (batch, encoded) => {
+        const { findKeptRows } = await import('../../postgres/compare/kept-rows.ts');
+        return await findKeptRows(session, { ...settings, batch, encoded });
+      });
       return { perform: (batch, encoded) => loader.load(batch, encoded) };
     }
     case 'repair': {
@@ -31,10 +31,17 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
       const { appendIds } = await import('../../postgres/follow/journal.ts');
       const { stream } = settings;
       if (stream === undefined) throw new RangeError('a repair is of a stream');
-      const comparer = new Comparer(session, settings, (client, ids) => appendIds(client, stream, ids));
+      const comparer = new Comparer(session, settings, async (client, wrong) => {
+        if (wrong.length === 0) return;
+        await appendIds(
+          client,
+          stream,
+          wrong.map(({ idBson }) => idBson),
+        );
+      });
       return {
         perform: async (batch, encoded) => ({
-          ...accountOf(encoded),
+          ...unwritten(encoded),
           comparison: await comparer.compare(batch, encoded),
         }),
       };
@@ -44,8 +51,18 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
       const comparer = new Comparer(session, settings);
       return {
         perform: async (batch, encoded) => ({
-          ...accountOf(encoded),
+          ...unwritten(encoded),
           comparison: await comparer.compare(batch, encoded),
+        }),
+      };
+    }
+    case 'prove': {
+      const { Prover } = await import('../../postgres/follow/prover.ts');
+      const prover = new Prover(session, settings);
+      return {
+        perform: async (batch, encoded) => ({
+          ...unwritten(encoded),
+          comparison: await prover.prove(batch, encoded),
         }),
       };
     }
@@ -57,7 +74,9 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
           const merge = await merger.merge(batch, encoded);
           const { inserted, updated, deadLettered, isStale } = merge;
           const { documentCount } = batch;
-          return { isDuplicate: isStale, documentCount, copied: inserted + updated, deadLettered, merge };
+          const dropped = isStale ? 0 : (encoded.sources?.dropped.length ?? 0);
+          const account = { documentCount, copied: inserted + updated, deadLettered, dropped, addedRows: 0 };
+          return { ...account, isDuplicate: isStale, merge };
         },
       };
     }
@@ -67,7 +86,7 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
       return {
         perform: async (batch, encoded) => {
           await collectKeys(session, { plan, runId, batch, encoded }, postgresUrl);
-          return accountOf(encoded);
+          return unwritten(encoded);
         },
       };
     }
@@ -75,6 +94,6 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
 }
 
 /** Nothing is written to the table, so that nothing can be there already. */
-function accountOf({ documentCount, rowCount: copied, deadLetters }: LoadableBatch): TaskResult {
-  return { isDuplicate: false, documentCount, copied, deadLettered: deadLetters.length };
+function unwritten(encoded: LoadableBatch): TaskResult {
+  return { isDuplicate: false, ...accountOf(encoded) };
 }

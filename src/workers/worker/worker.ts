@@ -1,37 +1,45 @@
 /**
  * The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT.
+ * It transcodes one while Postgres works on those that it has connections for.
  *
  * A run:     start ──→ encoder and task are made ──ready──→ its batches ──end──→ forgotten
- * A batch:   received ──→ held ──→ transcoded ──→ its task is done ──ack──→ answered
+ * A batch:   received ──→ held ──a connection is free──→ transcoded ──→ its task is done ──ack──→ answered
  * Invariants
- * - everything is done in the order in which it came in, whatever run it is of;
+ * - everything is begun in the order in which it came in, whatever run it is of; with several connections batches may be
+ *   answered in another;
  * - each batch is answered once: by an ack, or by the failure of its run, which every later batch of the run meets as well;
- * - all runs share one connection, on which there is one transaction at a time.
+ * - all runs share the connections, on each of which there is one transaction at a time;
+ * - it leaves when every batch is answered.
  */
 
 import { MigrationError, toWireError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { readMachineMs } from '../../common/clock.ts';
 import { aliveEveryMs, type ToWorker } from '../protocol.ts';
-import { openLoadingSession } from '../../postgres/load/load.ts';
-import type { LoadableBatch } from '../../postgres/load/loadable-batch.ts';
-import type { Session } from '../../postgres/connection/session.ts';
+import { accountOf, withCodes, type LoadableBatch } from '../../postgres/load/loadable-batch.ts';
+import { encodeResults } from '../../postgres/load/transformed-batch.ts';
 import { batchKey, type Batch } from '../../source/page.ts';
 import { describeId } from '../../bson/json/describe-id.ts';
 import { DocumentCursor } from '../../bson/cursor.ts';
-import { createRowEncoder, type RowEncoder } from '../../transcode/row.ts';
-import { createTask, type Task } from './task.ts';
-import { describeArrival, type Moments } from './arrival.ts';
+import { describeArrival } from './arrival.ts';
+import { Connections, type Tools, type WorkerConnection } from './connections.ts';
 import type { HostedWorker, WorkerPort } from './port.ts';
+import { Timesheet } from './timesheet.ts';
 import type { Ack } from '../../observe/ack.ts';
-import type { WorkerSettings, WorkerTarget } from '../../postgres/worker-settings.ts';
+import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
 type BatchMessage = Extract<ToWorker, { kind: 'batch' }>;
 
-/** What this worker needs for the batches of a run. */
+/** What was made of a batch, and on which connection it is loaded. */
+interface Encoded extends Pick<Ack, 'arrival'> {
+  readonly connection: WorkerConnection;
+  readonly tools: Tools;
+  readonly encoded: LoadableBatch;
+}
+
+/** A run as this worker knows it. */
 interface WorkerRun {
-  readonly encoder: RowEncoder;
-  readonly task: Task;
+  readonly settings: WorkerSettings;
   /** Why no batch of it can be done. */
   failure?: MigrationError;
 }
@@ -40,21 +48,31 @@ export class Worker implements HostedWorker {
   readonly #port: WorkerPort;
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
-  /** One connection for all runs that this worker takes part in. */
-  #session: Session | undefined;
+  readonly #connections: Connections;
   readonly #runs = new Map<number, WorkerRun>();
   /** The number of the last delivery that came in, and those that are not answered. */
   #received = 0;
   readonly #holding = new Set<number>();
+  /** Batches that Postgres is at. */
+  readonly #loading = new Set<Promise<void>>();
   /** How often Postgres was tried again since the last ack. */
   #retries = 0;
-  /** When it was done with what it had to do, by the machine's clock. */
-  #idleSinceMs = 0;
+  readonly #timesheet = new Timesheet(readMachineMs);
   #signsOfLife: NodeJS.Timeout | undefined;
   readonly #death = new AbortController();
 
   constructor(port: WorkerPort) {
     this.#port = port;
+    this.#connections = new Connections({
+      onLost: () => {
+        this.#retries++;
+      },
+      onWithoutCore: (reason) => {
+        const message = `transcoding in JavaScript, which takes more processor time: ${reason}`;
+        this.#port.send({ kind: 'notice', message });
+      },
+      killSignal: this.#death.signal,
+    });
   }
 
   listen(): void {
@@ -69,6 +87,7 @@ export class Worker implements HostedWorker {
     if (message.kind === 'batch') {
       this.#received = message.delivery;
       this.#holding.add(message.delivery);
+      this.#timesheet.receive();
     }
     this.#last = this.#last.then(async () => {
       // After a failure the primary ends this worker; to go on would only do work that nobody counts.
@@ -89,19 +108,24 @@ export class Worker implements HostedWorker {
   async #handle(message: ToWorker, receivedAtMs: number): Promise<void> {
     switch (message.kind) {
       case 'connect':
-        await this.#connect(message.target);
+        await this.#connections.open(message.target);
+        return;
+      case 'connections':
+        this.#connections.resize(message.count);
         return;
       case 'start':
         await this.#start(message.run, message.settings);
         return;
       case 'batch':
-        await this.#load(message, { sentAtMs: message.sentAtMs, receivedAtMs });
+        await this.#begin(message, receivedAtMs);
         return;
       case 'end':
         this.#runs.delete(message.run);
+        this.#connections.forget(message.run);
         return;
       case 'drain':
-        await this.#session?.close();
+        await Promise.all(this.#loading);
+        await this.#connections.close();
         clearInterval(this.#signsOfLife);
         this.#port.send({ kind: 'drained' });
         this.#port.leave();
@@ -131,48 +155,59 @@ export class Worker implements HostedWorker {
 
   async #start(run: number, settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
-    const encoder = createRowEncoder(settings.plan);
-    const task = await createTask(await this.#connect(settings), settings);
-    this.#runs.set(run, { encoder, task });
+    await this.#connections.open(settings);
+    // What it takes is loaded and made before there is a batch that waits for it.
+    await this.#connections.prepare(run, settings);
+    this.#runs.set(run, { settings });
     this.#port.send({ kind: 'ready', run });
-    this.#idleSinceMs = readMachineMs();
   }
 
-  async #connect(target: WorkerTarget): Promise<Session> {
-    if (this.#session !== undefined) return this.#session;
-    await reachFailpoint('worker-before-connect');
-    this.#session = await openLoadingSession(target, {
-      onLost: () => {
-        this.#retries++;
-      },
-      killSignal: this.#death.signal,
-    });
-    return this.#session;
-  }
-
-  async #load(
-    { run, delivery, batch }: BatchMessage,
-    way: Pick<Moments, 'sentAtMs' | 'receivedAtMs'>,
-  ): Promise<void> {
-    const { encoder, task, failure } = this.#requireRun(run);
-    if (failure !== undefined) throw failure;
+  /** Transcodes the batch, and hands it to Postgres: resolves when the next one can be begun. */
+  async #begin(message: BatchMessage, receivedAtMs: number): Promise<void> {
+    const { run, batch, sentAtMs } = message;
+    const connection = await this.#connections.take();
+    const { idleSinceMs } = this.#timesheet;
     const startedAtMs = readMachineMs();
-    const arrival = describeArrival({ ...way, startedAtMs, idleSinceMs: this.#idleSinceMs });
-    const encoded = await this.#encode(batch, encoder);
-    const transcodedAtMs = readMachineMs();
-    const outcome = await task.perform(batch, encoded);
-    const loadMs = readMachineMs() - transcodedAtMs;
-    await this.#acknowledge(run, delivery, {
-      ...outcome,
-      transcodeMs: transcodedAtMs - startedAtMs,
-      loadMs,
-      arrival,
-      ...(this.#retries > 0 ? { retries: this.#retries } : {}),
-      ...this.#port.readMemory(),
-    });
-    this.#port.release?.(batch.bytes);
-    this.#retries = 0;
-    this.#idleSinceMs = readMachineMs();
+    this.#timesheet.begin();
+    try {
+      const { settings, failure } = this.#requireRun(run);
+      if (failure !== undefined) throw failure;
+      const tools = await connection.toolsFor(run, settings);
+      const encoded = await this.#encode(batch, tools);
+      this.#timesheet.load();
+      const arrival = describeArrival({ sentAtMs, receivedAtMs, idleSinceMs, startedAtMs });
+      const loading = this.#load(message, { connection, tools, encoded, arrival });
+      this.#loading.add(loading);
+      void loading.finally(() => this.#loading.delete(loading));
+    } catch (error) {
+      this.#timesheet.giveUp();
+      this.#connections.giveBack(connection);
+      throw error;
+    }
+  }
+
+  /** Never rejects. */
+  async #load(message: BatchMessage, { connection, tools, encoded, arrival }: Encoded): Promise<void> {
+    const { run, delivery, batch } = message;
+    try {
+      const outcome = await tools.task.perform(batch, encoded);
+      const retries = this.#retries;
+      this.#retries = 0;
+      await this.#acknowledge(run, delivery, {
+        ...outcome,
+        ...this.#timesheet.take(),
+        arrival,
+        connections: this.#connections.size,
+        ...(retries > 0 ? { retries } : {}),
+        ...this.#port.readMemory(),
+      });
+      this.#port.release?.(batch.bytes);
+    } catch (error) {
+      this.#fail(message, error);
+    } finally {
+      this.#timesheet.finish();
+      this.#connections.giveBack(connection);
+    }
   }
 
   #requireRun(run: number): WorkerRun {
@@ -181,20 +216,22 @@ export class Worker implements HostedWorker {
     return known;
   }
 
-  async #encode(batch: Batch, encoder: RowEncoder): Promise<LoadableBatch> {
-    if (batch.deadly !== undefined) return refuseUnread(batch, batch.deadly);
+  async #encode(batch: Batch, { encoder, transform }: Tools): Promise<LoadableBatch> {
+    if (batch.poison !== undefined) return refuseUnread(batch, batch.poison);
     // Its documents come again one by one: whoever looks at them all together ends.
     if (batch.drain?.isGivenUp === true) return { ...unread, documentCount: batch.documentCount };
     await reachFailpoint('worker-transcode', batch.bytes);
-    const encoded = encoder.encodeBatch(batch.bytes);
-    const { documentCount, deadLetters } = encoded;
+    const encoded =
+      transform === null
+        ? withCodes(encoder.encodeBatch(batch.bytes))
+        : await encodeResults(encoder, transform, batch.bytes);
+    const { documentCount } = accountOf(encoded);
     if (documentCount !== batch.documentCount) {
       throw new Error(
         `batch ${batchKey(batch)} holds ${documentCount} documents, not ${batch.documentCount} as read`,
       );
     }
-    const letters = deadLetters.map((letter) => ({ ...letter, code: null }));
-    return { ...encoded, deadLetters: letters };
+    return encoded;
   }
 
   async #acknowledge(run: number, delivery: number, ack: Ack): Promise<void> {

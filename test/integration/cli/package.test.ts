@@ -55,18 +55,29 @@ describe('the package, installed into an empty folder', () => {
 
   const bin = (...args: string[]): string[] => ['node_modules/.bin/mongo2pg', ...args];
 
+  it('tells its version, and not that of the folder it is called from', async () => {
+    const text = await run(folder, bin('--version'), {});
+    assert.equal(text, `${packed.version}\n`);
+  });
+
   it('holds what runs and what explains it, and nothing of tests and benchmarks', () => {
     const paths = packed.files.map(({ path }) => path);
     for (const path of [
-      'dist/src/cli/main.js',
+      'dist/bundle/src/cli/main.js',
+      'dist/bundle/src/worker/process-main.js',
+      'dist/bundle/LICENSES.txt',
       'dist/src/index.d.ts',
+      'dist/src/transcode/core/core.wasm',
       'docs/plan.md',
       'README.md',
       'LICENSE',
     ]) {
       assert.ok(paths.includes(path), path);
     }
-    const strange = paths.filter((path) => !/^(dist\/src\/.*\.(d\.ts|js)|docs\/.*|[^/]*)$/.test(path));
+    const strange = paths.filter(
+      (path) =>
+        !/^(dist\/src\/.*\.(d\.ts|js|wasm)|dist\/bundle\/(.*\.js|LICENSES\.txt)|docs\/.*|[^/]*)$/.test(path),
+    );
     assert.deepEqual(strange, []);
     assert.deepEqual(
       paths.filter((path) => /trial-servers\/|embedded|faker/.test(path)),
@@ -139,7 +150,7 @@ describe('the package, installed into an empty folder', () => {
       failures: [],
       equal: 300,
       kinds: ['notice', 'started', 'progress', 'finishing', 'summary'],
-      refused: 'clusterSize must be a whole number from 1 to 1000, not "-1"',
+      refused: 'clusterSize must be auto or a whole number from 1 to 1000, not "-1"',
     });
   });
 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
 import { runCli } from '../../support/cli.ts';
+import { withMongoUser } from '../../support/mongo-url.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 
 /** Of the ten seconds that a server is given to answer, each would be waited for. */
@@ -44,7 +45,7 @@ describe('what cannot work is refused with the way out', () => {
   it('a negative size', async () => {
     const { code, error } = await refusal({}, ['--cluster-size', '-1']);
     assert.equal(code, ExitCode.usage);
-    assert.match(error, /--cluster-size must be a whole number from 1 to 1000, not "-1"/);
+    assert.match(error, /--cluster-size must be auto or a whole number from 1 to 1000, not "-1"/);
   });
 
   it('one URL without the other', async () => {
@@ -92,10 +93,7 @@ describe('what cannot work is refused with the way out', () => {
   });
 
   it('a wrong password for MongoDB', async () => {
-    const url = new URL(mongoUrl);
-    url.username = 'user';
-    url.password = 's3cret';
-    const { code, error } = await refusal({ MONGO_URL: url.href });
+    const { code, error } = await refusal({ MONGO_URL: withMongoUser(mongoUrl, 'user', 's3cret') });
     assert.equal(code, ExitCode.source);
     assert.match(error, /refused user or password — correct them in MONGO_URL/);
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { processesOf, startCli, readEvents } from '../../support/cli.ts';
 import { isAlive, waitForProcessEnd } from '../../support/embedded.ts';
+import { setFailpoints } from '../../support/failpoints.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 describe('the end of a run', () => {
@@ -22,9 +23,11 @@ describe('the end of a run', () => {
     return rows[0]?.count ?? 0;
   }
 
-  it('leaves no process and no connection', async () => {
+  it('leaves no process and no connection', async (t) => {
+    const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const run = startCli(['--json', '--if-exists', 'drop'], {
       ...sandbox.env,
+      ...failpoints.env,
       MONGO_COLLECTION: 'numbers',
       CLUSTER_SIZE: '4',
       ITEMS_PER_PAGE: '100',
@@ -34,8 +37,10 @@ describe('the end of a run', () => {
     for await (const event of readEvents(run.process)) {
       if (event.kind !== 'started') continue;
       pids = processesOf(event);
+      await failpoints.waitUntilFired('primary-before-load-checkpoint');
       connectionsDuring = await countConnections();
       assert.equal((await listAlive(pids)).length, pids.length, 'the workers run');
+      await failpoints.resume('primary-before-load-checkpoint');
     }
     const { code, stderr } = await run.result;
     assert.equal(code, 0, stderr);

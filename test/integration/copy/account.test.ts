@@ -5,6 +5,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
 import type { FailpointName } from '../../../src/common/failpoints/rules.ts';
 import { plainPool } from '../../support/cli.ts';
+import { createClient } from '../../support/date-style.ts';
+import { cleanUp } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../../support/fault.ts';
 
@@ -37,14 +39,14 @@ describe('a run whose account does not balance', () => {
       'the table has a row less than the ledger',
       'primary-in-index-build',
       'DELETE FROM things WHERE _id = 7',
-      /copied 300, .*; rows in the table before 0, after 299;/,
+      /rows copied 300, in the table before 0, after 299;/,
       ['copy'],
     ],
     [
       'the table has a row more than the ledger',
       'primary-in-index-build',
       'INSERT INTO things (_id) VALUES (-1)',
-      /copied 300, .*; rows in the table before 0, after 301;/,
+      /rows copied 300, in the table before 0, after 301;/,
       ['copy'],
     ],
   ] as const) {
@@ -64,4 +66,21 @@ describe('a run whose account does not balance', () => {
       );
     });
   }
+
+  it('is refused as well where a transaction still sees the row that was deleted', async (t) => {
+    const scene = await setScene(t, 300, plainPool);
+    const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
+    const running = scene.run(failpoints.env);
+    await failpoints.waitUntilFired('primary-in-index-build');
+    const reader = createClient(scene.env.POSTGRES_URL ?? '');
+    await reader.connect();
+    cleanUp(t, () => reader.end());
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await reader.query('SELECT 1');
+    await scene.query('DELETE FROM things WHERE _id = 7');
+    await failpoints.resume('primary-in-index-build');
+    const run = await running;
+    assertCode(run, ExitCode.target);
+    assert.match(run.stderr, /rows copied 300, in the table before 0, after 299;/);
+  });
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Decimal128, serialize } from 'bson';
-import fc from 'fast-check';
 import type { ColumnTarget } from '../../../src/transcode/column-target.ts';
 import type { Plan } from '../../../src/transcode/plan.ts';
 import { copyRows } from '../../../src/postgres/load/copy.ts';
@@ -10,6 +9,7 @@ import { readTable } from '../../../src/postgres/table/table.ts';
 import { arrayOfDocuments } from '../../../src/bson/array.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import fc from '../../support/fast-check.ts';
 
 const amount = 400;
 

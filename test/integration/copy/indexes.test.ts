@@ -6,6 +6,7 @@ import type { IndexEvent, SummaryEvent } from '../../../src/observe/events.ts';
 import { readEvents, runCli, startCli } from '../../support/cli.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
+import { lacking } from '../../support/server-features.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const amount = 1_000;
@@ -19,8 +20,8 @@ describe('indexes', () => {
     await sandbox.remove();
   });
   afterEach(async () => {
-    await sandbox.client.query('DROP TABLE people; DROP SCHEMA mongo2pg CASCADE');
-    await sandbox.db.collection('people').drop();
+    await sandbox.client.query('DROP TABLE IF EXISTS people; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+    await sandbox.db.dropDatabase();
   });
 
   const env = (): Record<string, string> => ({
@@ -68,7 +69,7 @@ describe('indexes', () => {
         { key: { age: 1 }, name: 'part', partialFilterExpression: { age: { $gt: 50 }, name: { $gte: 'n' } } },
         { key: { tags: 1 }, name: 'tags_1' },
         { key: { name: 'text' }, name: 'words' },
-        { key: { age: 1 }, name: 'odd"; DROP TABLE people; --' },
+        { key: { name: -1 }, name: 'odd"; DROP TABLE people; --' },
       ],
       (n) => ({ at: new Date(n) }),
     );
@@ -80,7 +81,7 @@ describe('indexes', () => {
       'people_by age': '(age DESC, name)',
       people_name_1: 'UNIQUE (name) NULLS NOT DISTINCT',
       people_name_hashed: '(name)',
-      'people_odd"; DROP TABLE people; --': '(age)',
+      'people_odd"; DROP TABLE people; --': '(name DESC)',
       people_part: `(age) WHERE ((age > 50) AND (name >= ('n'::text COLLATE "C")))`,
     });
     assert.match(stdout, /^ {2}index people_name_1: built in \d+\.\d s$/m);
@@ -132,7 +133,7 @@ describe('indexes', () => {
         { key: { name: 1 }, name: 'one', unique: true },
         { key: { nick: 1 }, name: 'many', unique: true, sparse: true },
       ],
-      (n) => ({ ...isMissing(n), nick: n < 5 ? `nick ${n}` : null }),
+      (n) => ({ ...isMissing(n), ...(n < 5 ? { nick: `nick ${n}` } : {}) }),
     );
     const { code, stderr } = await runCli([], env());
     assert.equal(code, ExitCode.ok, stderr);
@@ -143,26 +144,31 @@ describe('indexes', () => {
     await assert.rejects(insert(amount + 1, 'other', 'nick 3'), /people_many/);
   });
 
-  it('that the rows do not allow are left with the reason of Postgres, and end no run', async () => {
-    // Too much for an entry of an index, however well it is compressed.
-    const long = Array.from({ length: 4_000 }, (_, i) => (i ** 3).toString(36)).join('');
-    await fill(
-      [
-        { key: { age: 1 }, name: 'age_1', unique: true },
-        { key: { text: 1 }, name: 'text_1' },
-        { key: { name: 1 }, name: 'name_1' },
-      ],
-      (n) => (n === 1 ? { text: long } : { text: 'short' }),
-    );
-    const { code, stdout, stderr } = await runCli([], env());
-    assert.equal(code, ExitCode.ok, stderr);
-    assert.deepEqual(Object.keys(await readIndexes()), ['people_name_1', 'people_pkey']);
-    assert.match(
-      stdout,
-      /index age_1: not carried over: Postgres: could not create unique index .*\(Key \(age\)=/,
-    );
-    assert.match(stdout, /index text_1: not carried over: Postgres: index row .* \d+ bytes/);
-  });
+  const skip = lacking('uncheckedUnique');
+  it(
+    'that the rows do not allow are left with the reason of Postgres, and end no run',
+    { skip },
+    async () => {
+      // Too much for an entry of an index, however well it is compressed.
+      const long = Array.from({ length: 4_000 }, (_, i) => (i ** 3).toString(36)).join('');
+      await fill(
+        [
+          { key: { age: 1 }, name: 'age_1', unique: true },
+          { key: { text: 1 }, name: 'text_1' },
+          { key: { name: 1 }, name: 'name_1' },
+        ],
+        (n) => (n === 1 ? { text: long } : { text: 'short' }),
+      );
+      const { code, stdout, stderr } = await runCli([], env());
+      assert.equal(code, ExitCode.ok, stderr);
+      assert.deepEqual(Object.keys(await readIndexes()), ['people_name_1', 'people_pkey']);
+      assert.match(
+        stdout,
+        /index age_1: not carried over: Postgres: could not create unique index .*\(Key \(age\)=/,
+      );
+      assert.match(stdout, /index text_1: not carried over: Postgres: index row .* \d+ bytes/);
+    },
+  );
 
   it('find another name where a table has theirs', async () => {
     await fill([

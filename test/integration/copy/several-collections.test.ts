@@ -114,7 +114,7 @@ describe('several collections in one run', () => {
       const emptied = await run({});
       assert.equal(emptied.code, ExitCode.source, emptied.stderr);
       assert.match(emptied.stderr, /error: \w+\.middle: .*middle is empty, and run 2 .* is not finished/);
-      assert.match(emptied.stderr, /\.small is skipped: it is not there any more/);
+      assert.match(emptied.stderr, /\.small is skipped: it no longer exists/);
       await middle.drop();
       const dropped = await run({});
       assert.equal(dropped.code, ExitCode.source, dropped.stderr);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Binary, BSON, Decimal128, Double, Int32, Long } from 'bson';
-import fc from 'fast-check';
-import { planTypesOf } from '../../../src/transcode/column-target.ts';
+import { valueKinds } from '../../../src/transcode/column-types/registry.ts';
 import type { Plan } from '../../../src/transcode/plan.ts';
 import { copyRows } from '../../../src/postgres/load/copy.ts';
 import { copyStatement } from '../../../src/postgres/table/ddl.ts';
@@ -15,6 +14,7 @@ import { text } from '../../support/arbitrary-bson.ts';
 import { everyValue } from '../../support/bson-corpus.ts';
 import { int32, int64, rawDocument, type RawElement } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import fc from '../../support/fast-check.ts';
 
 const types = [
   ...[
@@ -102,7 +102,7 @@ describe('the text form of a row', () => {
         .filter(({ column }) => column !== '_extra')
         .map(({ column, target }) => {
           assert.ok(target !== null);
-          return { field: column, column, type: planTypesOf(target.kind)[0], target };
+          return { field: column, column, type: valueKinds[target.kind].planTypes[0], target };
         }),
       extraColumn: '_extra',
     };

@@ -9,7 +9,8 @@ import { corpus, everyValue, isRare } from '../../support/bson-corpus.ts';
 import { runCli } from '../../support/cli.ts';
 import { lacking } from '../../support/server-features.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
-import { columnTypes, type ColumnType } from '../../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../../src/transcode/column-types/names.ts';
+import { columnTypes } from '../../../src/transcode/column-types/registry.ts';
 
 const { EJSON } = BSON;
 const canonical = (value: unknown): unknown => JSON.parse(EJSON.stringify(value, { relaxed: false }));
@@ -70,7 +71,7 @@ describe('every type of BSON, with its edge values', () => {
         `SELECT format_type(atttypid, atttypmod) AS type FROM pg_attribute
           WHERE attrelid = '"column_${type}"'::regclass AND attname = 'v'`,
       );
-      assert.equal(column[0]?.type, columnTypes[type as ColumnType]);
+      assert.equal(column[0]?.type, columnTypes[type as ColumnType].sql);
     });
   }
 

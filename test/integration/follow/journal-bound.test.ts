@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { ChangeReader } from '../../../src/run/follow/change-reader.ts';
 import { Session } from '../../../src/postgres/connection/session.ts';
-import { openStream, takeOverStream } from '../../../src/postgres/ledger/streams.ts';
+import { openStream, takeOverStream } from '../../../src/postgres/ledger/streams/stream.ts';
 import { MongoChanges } from '../../../src/source/mongo/changes/mongo-changes.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { documentsOf } from '../../support/fault.ts';
@@ -20,6 +20,7 @@ describe('the journal of a reader that nobody drains', () => {
   });
   after(() => sandbox.remove());
 
+  // Red where the reader does not wait for room.
   it('stays within its limit, and goes on where it stopped when there is room', async () => {
     const { db, client, postgresUrl } = sandbox;
     const mongo = await MongoClient.connect(mongoUrl);
@@ -37,7 +38,23 @@ describe('the journal of a reader that nobody drains', () => {
       openStream(pgClient, request, stream.position, false),
     );
     const epoch = await session.transaction((pgClient) => takeOverStream(pgClient, opened.streamId));
-    const reader = new ChangeReader({ session, stream, changes, row: { ...opened, epoch }, maxJournal });
+    const replies = { asked: 0, given: 0 };
+    const reader = new ChangeReader({
+      session,
+      stream: {
+        position: stream.position,
+        close: () => stream.close(),
+        next: async () => {
+          replies.asked++;
+          const reply = await stream.next();
+          replies.given++;
+          return reply;
+        },
+      },
+      changes,
+      row: { ...opened, epoch },
+      limits: { maxJournal },
+    });
     const reading = reader.run();
     const count = async (): Promise<number> => {
       const { rows } = await client.query<{ count: number }>(
@@ -53,10 +70,12 @@ describe('the journal of a reader that nobody drains', () => {
       }
       assert.equal(reader.isPaused, true);
       const before = await count();
+      const { given } = replies;
       await db.collection('things').insertMany(documentsOf(1_000, 10_000));
       // Whatever it was at when it paused is over with the next answer of the server.
       await changes.readTime();
       assert.equal(await count(), before, 'nothing is read as long as there is no room');
+      assert.deepEqual(replies, { asked: given, given }, 'nor is it asked for');
       await client.query('DELETE FROM mongo2pg.changes');
       reader.waiting = 0;
       await waitUntil('the rest is read', async () => (await count()) === 1_000);

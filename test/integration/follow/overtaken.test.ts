@@ -5,13 +5,14 @@ import { after, before, describe, it } from 'node:test';
 import type pg from 'pg';
 import { prepareSlots } from '../../../src/postgres/follow/journal.ts';
 import { removeSurplus } from '../../../src/postgres/follow/surplus.ts';
+import { finishCutover } from '../../../src/postgres/ledger/streams/cutover.ts';
+import { addStreamCollections } from '../../../src/postgres/ledger/streams/stream-collections.ts';
 import {
-  addStreamCollections,
   advanceStream,
   openStream,
   StreamEndedError,
   takeOverStream,
-} from '../../../src/postgres/ledger/streams.ts';
+} from '../../../src/postgres/ledger/streams/stream.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 describe('a process that was overtaken', () => {
@@ -48,11 +49,21 @@ describe('a process that was overtaken', () => {
       (client: pg.Client) => removeSurplus(client, { ...place, epoch: old }, plan, '1'),
       (client: pg.Client) => advanceStream(client, { streamId, epoch: old }, advance),
     ]) {
-      await assert.rejects(transact<unknown>(write), StreamEndedError);
+      await assert.rejects(
+        transact<unknown>(write),
+        (error) => error instanceof StreamEndedError && !error.isCutOver,
+      );
     }
     const { rows } = await sandbox.client.query<{ epoch: number; count: number }>(
       'SELECT epoch, count(*)::int AS count FROM mongo2pg.slots GROUP BY 1',
     );
     assert.deepEqual(rows, [{ epoch: current, count: 64 }]);
+
+    // What meets a cut-over is not overtaken.
+    assert.ok(await transact((client) => finishCutover(client, streamId, {})));
+    await assert.rejects(
+      transact((client) => prepareSlots(client, { ...place, epoch: current })),
+      (error) => error instanceof StreamEndedError && error.isCutOver,
+    );
   });
 });

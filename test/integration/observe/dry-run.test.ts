@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { ExitCode } from '../../../src/common/errors.ts';
-import type { DryRunEvent } from '../../../src/observe/events.ts';
+import type { DryRunEvent } from '../../../src/observe/dry-run-event.ts';
 import { lockTable, unlockTable } from '../../../src/postgres/ledger/run-lock.ts';
 import { runCli, type CliResult } from '../../support/cli.ts';
 import { waitUntil } from '../../support/embedded.ts';

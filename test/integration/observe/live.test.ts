@@ -7,6 +7,7 @@ import { readEvents, startCli } from '../../support/cli.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { startFollowing, untilMerged } from '../../support/follow.ts';
+import { testLimitMs } from '../../support/limits.ts';
 import { watchEvents } from '../../support/server-sent.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
@@ -41,7 +42,7 @@ describe('the live page of a job', () => {
 
   it(
     'shows a copy in a browser: progress, speed and workers, and that it has ended',
-    { skip: noBrowser, timeout: 120_000 },
+    { skip: noBrowser, timeout: testLimitMs },
     async (t) => {
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@20' });
       const settings = { MONGO_COLLECTION: `numbers,${hostileName.slice(0, 9)}*`, ITEMS_PER_PAGE: '50' };
@@ -91,7 +92,7 @@ describe('the live page of a job', () => {
 
   it(
     'shows in a browser what is followed: lag, changes, and what is in the way of a cut-over',
-    { skip: noBrowser, timeout: 120_000 },
+    { skip: noBrowser, timeout: testLimitMs },
     async (t) => {
       const settings = { MONGO_COLLECTION: 'numbers', IF_EXISTS: 'drop', RESTART: 'true' };
       const job = startFollowing({ ...env, ...settings });

@@ -4,7 +4,7 @@ import { MongoClient } from 'mongodb';
 import { findBottleneck } from '../../../src/observe/bottleneck.ts';
 import { addUpWorkers, type Measurement } from '../../../src/observe/measurement.ts';
 import { readEvents, startCli } from '../../support/cli.ts';
-import { startPrivateMongo, type MongoStopMode, type PrivateServer } from '../../support/private-servers.ts';
+import { startPrivateMongo, type PrivateMongo } from '../../support/private-servers.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const pages = 8;
@@ -14,7 +14,7 @@ const slowMs = 100;
 
 describe('what is measured of a run', () => {
   let sandbox: Sandbox;
-  let mongo: PrivateServer<MongoStopMode>;
+  let mongo: PrivateMongo;
   let client: MongoClient;
   before(async () => {
     sandbox = await createSandbox();

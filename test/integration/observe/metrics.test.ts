@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
+import { waitUntil } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { act, assertCode, setScene } from '../../support/fault.ts';
 
@@ -26,10 +27,14 @@ describe('metrics', () => {
       'worker-before-claim': 'error@4',
     });
     let url = '';
+    let isDead = false;
     const running = act(scene.start({ ...failpoints.env, METRICS_PORT: '0' }), (event) => {
+      isDead ||= event.kind === 'worker-died';
       if (event.kind === 'notice') url ||= /http:\S+/.exec(event.message)?.[0] ?? '';
     });
     await failpoints.waitUntilFired('primary-after-ack');
+    // The other worker may have done all of that before a process has ended.
+    await waitUntil('a death is told of', () => Promise.resolve(isDead));
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
     const response = await fetch(url);
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
@@ -43,6 +48,7 @@ describe('metrics', () => {
     assert.equal(read(text, 'state', `${collection},state="loading"`), 1);
     assert.equal(read(text, 'state', `${collection},state="finished"`), 0);
     assert.equal((await fetch(url.replace('/metrics', '/healthz'))).status, 200);
+    assert.equal((await fetch(url.replace('/metrics', '/readyz'))).status, 200);
     assert.equal((await fetch(`${url}?name[]=mongo2pg_state`)).status, 200);
     assert.equal((await fetch(url.replace('/metrics', '/other'))).status, 404);
     await failpoints.resume('primary-after-ack');

@@ -6,6 +6,7 @@ import { noBrowser, openInBrowser } from '../../support/browser.ts';
 import { pool, readEvents, runCli, startCli } from '../../support/cli.ts';
 import { makeDirectory } from '../../support/embedded.ts';
 import { startFollowing, untilMerged } from '../../support/follow.ts';
+import { testLimitMs } from '../../support/limits.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 /** Closes the page's elements and opens its own, if anything lets it. */
@@ -121,7 +122,7 @@ describe('--report', () => {
     'is a page that a browser shows: plots, numbers at a moment, and nothing from outside',
     {
       skip: noBrowser,
-      timeout: 120_000,
+      timeout: testLimitMs,
     },
     async (t) => {
       const file = join(await makeDirectory(t), 'report.html');

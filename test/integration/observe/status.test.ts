@@ -97,7 +97,14 @@ describe('npm run status', () => {
     assert.deepEqual(
       run?.phases.map(({ phase, doneAt, account }) => [phase, doneAt !== null, account]),
       [
-        ['copy', true, { read: 2_000, copied: 1_999, deadLettered: 1, bytes: run?.bytes, childRows: 0 }],
+        [
+          'copy',
+          true,
+          {
+            ...{ read: 2_000, copied: 1_999, deadLettered: 1, dropped: 0 },
+            ...{ bytes: run?.bytes, rows: 1_999, childRows: 0 },
+          },
+        ],
         ['index', true, { built: 0, present: 0, left: 0 }],
       ],
     );
@@ -232,7 +239,7 @@ describe('npm run status', () => {
     assert.match(stdout, /job 1: \w+ \(\*\) → schema public: stopped/);
     assert.match(stdout, /\n {2}few {6}failed: the table "public"\."few" already exists and has rows\n/);
     assert.match(stdout, /\n {2}nothing {2}skipped: the collection \w+\.nothing is empty\n/);
-    assert.match(stdout, /next: the command that started it resumes with what is not finished/);
+    assert.match(stdout, /next: run the same command again: it resumes with what is not finished/);
   });
 
   it('leaves replaced runs out, unless they are asked for', async () => {

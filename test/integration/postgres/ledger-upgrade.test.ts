@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
-import type { Summary } from '../../../src/observe/events.ts';
+import type { Summary } from '../../../src/observe/summary.ts';
 import { closePostgres, connectPostgres } from '../../../src/postgres/connection/connection.ts';
 import { createLedger, hasLedger, upgradeLedger } from '../../../src/postgres/ledger/ledger.ts';
 import { currentVersion, migrations } from '../../../src/postgres/ledger/migrations/list.ts';

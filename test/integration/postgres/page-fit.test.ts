@@ -7,7 +7,7 @@ import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { noise } from '../../support/noise.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
-import type { ColumnType } from '../../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../../src/transcode/column-types/names.ts';
 
 const columnCount = 1_200;
 const textLengths = [0, 1, 20, 21, 31, 32, 60, 126, 127, 1_000];

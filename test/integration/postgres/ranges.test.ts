@@ -38,7 +38,15 @@ function show(ranges: readonly Gap[]): [number, Id, Id][] {
   return ranges.map(({ rangeNo, after, until }) => [rangeNo, fromId(after), fromId(until)]);
 }
 
-const account = { documentCount: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+const account = {
+  documentCount: 10,
+  copied: 10,
+  deadLettered: 0,
+  dropped: 0,
+  addedRows: 0,
+  extra: [],
+  childRows: 0,
+};
 
 function batchOf(rangeNo: number, after: Id, lastId: number): Batch {
   const last = Buffer.from(serialize({ _id: lastId }));

@@ -22,7 +22,15 @@ const batch = {
   after: null,
   last,
 };
-const account = { documentCount: 10, copied: 10, deadLettered: 0, extra: [], childRows: 0 };
+const account = {
+  documentCount: 10,
+  copied: 10,
+  deadLettered: 0,
+  dropped: 0,
+  addedRows: 0,
+  extra: [],
+  childRows: 0,
+};
 
 describe('continuing a run while a worker of its former primary commits', () => {
   let sandbox: Sandbox;

@@ -98,6 +98,13 @@ describe('a session', () => {
     assert.equal(lost.length, 1);
   });
 
+  it('does nothing again that is done once, and tells once that its connection broke', async (t) => {
+    const { session, proxy, lost, prepared } = await open(t);
+    await proxy.close();
+    for (let n = 0; n < 2; n++) await assert.rejects(session.runOnce((client) => client.query('SELECT')));
+    assert.deepEqual([lost.length, prepared.length], [1, 1]);
+  });
+
   it('does all of the work again when the connection breaks in the middle of it', async (t) => {
     const { session, lost } = await open(t);
     const pids: number[] = [];
@@ -134,13 +141,15 @@ describe('a session', () => {
     const { options, proxy } = await open(t);
     proxy.goSilent();
     const death = new AbortController();
-    const opening = assert.rejects(Session.open({ ...options, killSignal: death.signal }, 'retry'));
-    const startedMs = performance.now();
+    // Would it wait for an answer, it would end with that there is none.
+    const opening = assert.rejects(
+      Session.open({ ...options, killSignal: death.signal }, 'retry'),
+      /The operation was aborted/,
+    );
     setImmediate(() => {
       death.abort(new Error('killed by the test'));
     });
     await opening;
-    assert.ok(performance.now() - startedMs < 5_000, 'it does not wait for an answer');
     // The first session has nobody either to say goodbye to.
     proxy.cut();
   });
@@ -222,9 +231,10 @@ describe('a session', () => {
     await patient.close();
   });
 
+  // On a busy machine an answer takes its time: what is not silent is to answer before it is given up.
   describe('behind a network that goes silent', () => {
     it('gives its connection up, and ends the process that it left, with its locks', async (t) => {
-      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 300 });
+      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 2_000 });
       const pids: number[] = [];
       await session.transaction(async (client) => {
         pids.push(await readPid(client));
@@ -241,7 +251,7 @@ describe('a session', () => {
     });
 
     it('sees what the server has committed, though its answer to that was lost', async (t) => {
-      const { session, proxy } = await open(t, { answerTimeoutMs: 300 });
+      const { session, proxy } = await open(t, { answerTimeoutMs: 2_000 });
       const found: (number | null)[] = [];
       await session.transaction(async (client) => {
         const { rowCount } = await client.query("SELECT FROM lines WHERE text = 'once'");
@@ -261,11 +271,11 @@ describe('a session', () => {
         const onConnect = async (client: pg.Client): Promise<void> => {
           await client.query(`SET track_activities = ${tracks}`);
         };
-        const { session, lost } = await open(t, { answerTimeoutMs: 200, onConnect });
+        const { session, lost } = await open(t, { answerTimeoutMs: 1_000, onConnect });
         let attempts = 0;
         await session.run(async (client) => {
           attempts++;
-          await client.query('SELECT pg_sleep(1)');
+          await client.query('SELECT pg_sleep(2.5)');
         }, 'long');
         assert.equal(attempts, 1);
         assert.deepEqual(lost, []);
@@ -273,7 +283,7 @@ describe('a session', () => {
     }
 
     it('does long work again of which only the answer is missing', async (t) => {
-      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 200 });
+      const { session, proxy, lost } = await open(t, { answerTimeoutMs: 2_000 });
       let attempts = 0;
       await session.run(async (client) => {
         attempts++;

@@ -14,6 +14,7 @@ import {
   type PostgresStopMode,
   type PrivateServer,
 } from '../../support/private-servers.ts';
+import { findPrimaryPort } from '../../support/mongo-url.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 import { startTlsFront, type TlsFront } from '../../support/tls-front.ts';
 
@@ -48,7 +49,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
     let client: Certificate;
     before(async () => {
       client = authority.issue('client');
-      front = await startTlsFront(Number(new URL(mongoUrl).port), server, authority.cert);
+      front = await startTlsFront(await findPrimaryPort(mongoUrl), server, authority.cert);
     });
     after(() => front.close());
 
@@ -73,17 +74,17 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
       [
         'of another authority than the one named',
         () => ({ tlsCAFile: stranger.cert, tlsCertificateKeyFile: client.both }),
-        /an authority that is not trusted here \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
+        /an authority that this machine does not trust \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
       ],
       [
         'of an authority that nobody named',
         () => ({ tlsCertificateKeyFile: client.both }),
-        /an authority that is not trusted here \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
+        /an authority that this machine does not trust \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
       ],
       [
         'of this side that is missing',
         () => ({ tlsCAFile: authority.cert }),
-        /wants a certificate of this side, .* \(tlsv1\w* alert certificate required\) — name the file .*: tlsCertificateKeyFile=.* in MONGO_URL/,
+        /requires a client certificate, .* \(tlsv1\w* alert certificate required\) — name the file .*: tlsCertificateKeyFile=.* in MONGO_URL/,
       ],
     ] as const) {
       it(`a certificate ${what} is told with the way out`, async () => {
@@ -160,7 +161,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
         'of another authority',
         () => ({ sslmode: 'verify-full', sslrootcert: stranger.cert }),
         '127.0.0.1',
-        /an authority that is not trusted here \(.*\) — name the file .*: sslrootcert=.* in POSTGRES_URL/,
+        /an authority that this machine does not trust \(.*\) — name the file .*: sslrootcert=.* in POSTGRES_URL/,
       ],
       [
         'for another name',

@@ -94,7 +94,10 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
       assert.match(stdout, /read 204 = copied 204/);
       const other = await run(`${url}&authSource=admin`, dns.env, '--if-exists', 'drop', '--restart');
       assert.equal(other.code, ExitCode.source);
-      assert.match(other.stderr, /refused user or password — .* if the user lives in another database, add/);
+      assert.match(
+        other.stderr,
+        /refused user or password — .* if the user is defined in another database, add/,
+      );
     } finally {
       await dns.close();
     }

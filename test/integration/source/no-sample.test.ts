@@ -57,4 +57,18 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
     const { rows } = await sandbox.client.query('SELECT count(late)::int AS late FROM texts');
     assert.deepEqual(rows, [{ late: 9 }]);
   });
+
+  // Seen on MongoDB 4.4 with 16 documents of 15 MB: the run ended with exit code 3.
+  it('samples on its disk what is too much for its memory', async (t) => {
+    const failCommand = await takeFailCommand(t, sandbox.mongoDb);
+    await failCommand.set({ times: 1 }, { failCommands: ['aggregate'], errorCode: 292 });
+    const { code, stderr } = await runCli(['--if-exists', 'drop', '--restart'], {
+      ...sandbox.env,
+      MONGO_URL: failCommand.url,
+      MONGO_COLLECTION: 'numbers',
+    });
+    assert.equal(code, 0, stderr);
+    assert.equal(await failCommand.turnOff(), 1);
+    assert.doesNotMatch(stderr, /inferred/);
+  });
 });

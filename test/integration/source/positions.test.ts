@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import fc from 'fast-check';
 import { migrate, verify } from '../../../src/index.ts';
 import { requireId } from '../../../src/source/mongo/documents.ts';
-import { canDivide, intervalsBetween } from '../../../src/source/mongo/id-cuts.ts';
+import { canDivide, intervalsBetween } from '../../../src/source/mongo/paging/id-cuts.ts';
 import { MongoDatabase } from '../../../src/source/mongo/mongo-database.ts';
 import type { Interval } from '../../../src/source/page.ts';
 import type { Source } from '../../../src/source/source.ts';
@@ -16,6 +15,7 @@ import { int32, int64, rawDocument, rawString } from '../../support/raw-bson.ts'
 import { lacking } from '../../support/server-features.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 import { findField, listDocuments } from '../../../src/bson/cursor.ts';
+import fc from '../../support/fast-check.ts';
 
 const everything: Interval = { after: null, until: null };
 
@@ -114,9 +114,13 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
           const places = all.map(requireId);
           const cuts = places.filter((place) => canDivide(place) && coin.next().value);
           assert.deepEqual(await read(source, intervalsBetween(cuts), limit), all);
-          assert.deepEqual(await source.divide?.idsWithin(cuts.toReversed(), everything), cuts);
-          const found = await source.lookup?.readByIds(places);
-          assert.deepEqual([...(found?.values() ?? [])], all);
+          const documentsAt = async (some: readonly Uint8Array[]): Promise<Uint8Array[]> => [
+            ...((await source.lookup?.readByIds(some))?.values() ?? []),
+          ];
+          const within = (await source.divide?.idsWithin(cuts.toReversed(), everything)) ?? [];
+          // A server that answers from the index spells a Decimal128 its own way: the same place in other bytes.
+          assert.deepEqual(await documentsAt(within), await documentsAt(cuts));
+          assert.deepEqual(await documentsAt(places), all);
         },
       ),
       { numRuns: 15 },

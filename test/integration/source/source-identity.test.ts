@@ -9,11 +9,8 @@ import { MongoClient, type Collection } from 'mongodb';
 import { startMongoServer, type MongoServer } from '../../../packages/trial-servers/src/mongo/server.ts';
 import { findFreePort } from '../../../packages/trial-servers/src/port.ts';
 import { MigrationError, SourceChangedError } from '../../../src/common/errors.ts';
-import {
-  connectMongo,
-  openCollection,
-  type CollectionOptions,
-} from '../../../src/source/mongo/collection.ts';
+import { connectMongo } from '../../../src/source/mongo/client.ts';
+import { openCollection, type CollectionOptions } from '../../../src/source/mongo/collection.ts';
 import type { Source } from '../../../src/source/source.ts';
 import { cleanUp, makeDirectory } from '../../support/embedded.ts';
 import { documentsOf } from '../../support/fault.ts';
@@ -76,7 +73,7 @@ describe('a collection that is not what was opened', () => {
       it('dropped', async () => {
         const source = await open({ scansForPages });
         await things.drop();
-        await assertChanged(readAll(source), 'SOURCE_VANISHED', /things is not there any more/);
+        await assertChanged(readAll(source), 'SOURCE_VANISHED', /things no longer exists/);
         await assertChanged(source.requireUnchanged(), 'SOURCE_VANISHED', /./);
       });
 

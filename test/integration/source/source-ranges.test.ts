@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ObjectId, serialize } from 'bson';
-import fc from 'fast-check';
 import { MongoBulkWriteError, type Document } from 'mongodb';
 import type { Database } from '../../../src/source/database.ts';
 import { MongoDatabase } from '../../../src/source/mongo/mongo-database.ts';
-import { canDivide, chooseCuts, intervalsBetween } from '../../../src/source/mongo/id-cuts.ts';
+import { canDivide, chooseCuts, intervalsBetween } from '../../../src/source/mongo/paging/id-cuts.ts';
 import type { Source } from '../../../src/source/source.ts';
 import { requireId } from '../../../src/source/mongo/documents.ts';
 import type { Interval } from '../../../src/source/page.ts';
 import { everyValue } from '../../support/bson-corpus.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 import { findField, listDocuments } from '../../../src/bson/cursor.ts';
+import fc from '../../support/fast-check.ts';
 
 const everything: Interval = { after: null, until: null };
 

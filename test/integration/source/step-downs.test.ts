@@ -6,7 +6,8 @@ import { Db, MongoClient, MongoServerError, type CommandFailedEvent } from 'mong
 import { findFreePort } from '../../../packages/trial-servers/src/port.ts';
 import { startMongoServer, type MongoServer } from '../../../packages/trial-servers/src/mongo/server.ts';
 import { ExitCode, SourceError } from '../../../src/common/errors.ts';
-import { connectMongo, openCollection } from '../../../src/source/mongo/collection.ts';
+import { connectMongo } from '../../../src/source/mongo/client.ts';
+import { openCollection } from '../../../src/source/mongo/collection.ts';
 import type { Source } from '../../../src/source/source.ts';
 
 const primarySteppedDown = 189;
@@ -176,7 +177,7 @@ describe('a server of a version that the driver cannot speak to', () => {
       'too new',
       { minWireVersion: 99, maxWireVersion: 99 },
       'SERVER_TOO_NEW',
-      /^MongoDB at [\d.:]+ needs wire version 99, and [\d.]+ is the latest that is known here$/,
+      /^MongoDB at [\d.:]+ needs wire version 99, and [\d.]+ is the latest that this version supports$/,
     ],
   ] as const) {
     it(`is told as ${what}, with the way out`, async () => {

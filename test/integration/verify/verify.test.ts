@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Decimal128, Double } from 'mongodb';
 import { ExitCode } from '../../../src/common/errors.ts';
-import type { RunEvent, VerificationSummary } from '../../../src/observe/events.ts';
+import type { RunEvent } from '../../../src/observe/events.ts';
+import type { VerificationSummary } from '../../../src/observe/verification-summary.ts';
 import { pool, runCli } from '../../support/cli.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
@@ -185,15 +186,12 @@ describe('npm run verify', () => {
   it('tells apart what was changed at the source meanwhile', async (t) => {
     const things = sandbox.db.collection('things');
     const kept = (await things.findOne({ _id: 3 as never })) ?? assert.fail();
-    // The embedded server has no update.
-    const replace = async (document: typeof kept): Promise<void> => {
-      await things.deleteMany({ _id: kept._id });
-      await things.insertOne(document);
-    };
+    const replace = (document: typeof kept) => things.replaceOne({ _id: kept._id }, document);
     await sandbox.client.query("UPDATE things SET text = 'x' WHERE _id IN (3, 4)");
     // The first batch is compared, and nobody knows yet.
     const failpoints = await setFailpoints(t, { 'worker-before-ack': 'pause@1' });
-    const verifying = run(['verify'], { ...failpoints.env, CLUSTER_SIZE: '1' });
+    // By one reader, so that this is the batch with both.
+    const verifying = run(['verify'], { ...failpoints.env, CLUSTER_SIZE: '1', READ_RANGES: '1' });
     await failpoints.waitUntilFired('worker-before-ack');
     await replace({ ...kept, text: 'new' });
     try {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Decimal128 } from 'bson';
-import fc from 'fast-check';
 import { Decimal, writeDecimal } from '../../../src/bson/decimal128.ts';
 import { Output } from '../../../src/bson/output.ts';
 import { decimal } from '../../support/arbitrary-bson.ts';
+import fc from '../../support/fast-check.ts';
 
 function write(bytes: Uint8Array): string {
   const read = new Decimal();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { writeInt64, writeInteger, writeNumber } from '../../../src/bson/digits.ts';
 import { Output } from '../../../src/bson/output.ts';
+import fc from '../../support/fast-check.ts';
 
 function write(by: (output: Output) => void): string {
   const output = new Output(1);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { wrapBytes } from '../../../src/bson/cursor.ts';
 import { DocumentError } from '../../../src/bson/document-error.ts';
 import { writeJsonString } from '../../../src/bson/json/json-string.ts';
 import { Output } from '../../../src/bson/output.ts';
 import { copyText } from '../../../src/bson/utf8.ts';
 import { nulPolicies, type NulPolicy } from '../../../src/bson/nul-policy.ts';
+import fc from '../../support/fast-check.ts';
 
 /**
  * What is written of a text that lies within other bytes, which would complete a sequence that is cut; or the

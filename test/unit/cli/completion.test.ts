@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { complete } from '../../../src/cli/completion.ts';
+import { allCommands } from '../../../src/config/options/commands.ts';
 
 describe('complete', () => {
   it('offers commands and the options of the main command at first', () => {
     assert.deepEqual(complete([], 'se'), ['seed', 'servers']);
     assert.deepEqual(complete([], '--mongo-d'), ['--mongo-db']);
+    const offered = complete([], '').filter((word) => !word.startsWith('-'));
+    assert.deepEqual(offered.sort(), allCommands.filter((name) => name !== 'start').sort());
   });
 
   it('offers the options of the command at hand', () => {
-    assert.deepEqual(complete(['plan'], '--o'), ['--object-id', '--out']);
+    assert.deepEqual(complete(['plan'], '--o'), ['--object-id', '--object-id-collation', '--out']);
     assert.deepEqual(complete(['status'], '--mongo'), []);
+    assert.deepEqual(complete(['cutover'], '--ch'), ['--check']);
     assert.ok(!complete(['plan'], '').includes('verify'));
   });
 

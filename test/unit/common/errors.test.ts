@@ -57,3 +57,18 @@ describe('an error', () => {
     assert.deepEqual([exitCode, code], [ExitCode.internal, 'INTERNAL']);
   });
 });
+
+describe('an error of another copy of the module, as the trial servers have beside the bundle', () => {
+  it('is one of ours, and of no class below', async () => {
+    const other = (await import(
+      new URL('../../../src/common/errors.js?again', import.meta.url).href
+    )) as typeof errors;
+    assert.notEqual(other.TargetError, errors.TargetError);
+    const error: unknown = new other.TargetError('no server', { code: 'SOME_CODE', fix: 'start it.' });
+    assert.ok(error instanceof MigrationError);
+    assert.ok(!(error instanceof errors.TargetError));
+    assert.equal(toWireError(error).exitCode, ExitCode.target);
+    assert.ok(!(new Error('a defect') instanceof MigrationError));
+    assert.ok(new errors.TargetError('x', { code: 'Y' }) instanceof errors.TargetError);
+  });
+});

@@ -22,13 +22,13 @@ describe('chooseCollections', () => {
   });
 
   it('says what it leaves out, and why', () => {
-    const { left } = chooseCollections(infos, '*', '');
+    const { skipped } = chooseCollections(infos, '*', '');
     assert.deepEqual(
-      left.map(({ name }) => name),
+      skipped.map(({ name }) => name),
       ['recent', 'weather', 'system.views'],
     );
-    assert.match(left[0]?.reason ?? '', /a view/);
-    assert.match(left[1]?.reason ?? '', /time-series/);
+    assert.match(skipped[0]?.reason ?? '', /a view/);
+    assert.match(skipped[1]?.reason ?? '', /time-series/);
   });
 
   it('takes names and patterns, and leaves out what is excluded', () => {

@@ -6,7 +6,8 @@ import { describe, it } from 'node:test';
 import { Long, serialize } from 'bson';
 import { loadDotEnv, readConfig, type Flags } from '../../../src/config/config.ts';
 import type { Environment } from '../../../src/config/option-value.ts';
-import { optionNames, options, type Option } from '../../../src/config/options.ts';
+import { optionNames, options } from '../../../src/config/options.ts';
+import type { Option } from '../../../src/config/options/option.ts';
 import { ExitCode, UsageError } from '../../../src/common/errors.ts';
 
 const bothUrls = { MONGO_URL: 'mongodb://localhost:27017', POSTGRES_URL: 'postgres://localhost/db' };
@@ -79,7 +80,7 @@ describe('readConfig', () => {
     assert.equal(config.mongoCollection, 'users');
     assert.equal(config.postgresSchema, 'public');
     assert.equal(config.clusterSizeMultiplier, 3);
-    assert.equal(config.clusterSize, undefined);
+    assert.equal(config.clusterSize, 'auto');
     assert.equal(config.itemsPerPage, 20_000);
     assert.equal(config.amountUsers, undefined);
     assert.equal(config.amountUsersSeed, 100_000);
@@ -104,7 +105,7 @@ describe('readConfig', () => {
   });
 
   it('takes an empty variable as not set', () => {
-    assert.equal(read({ CLUSTER_SIZE: '', MONGO_URL: '' }).clusterSize, undefined);
+    assert.equal(read({ CLUSTER_SIZE: '', MONGO_URL: '' }).clusterSize, 'auto');
   });
 
   for (const [set, missing] of [

@@ -32,6 +32,7 @@ function summaryOf(
       implementation,
       loadMs: 1800,
       readMs: 300,
+      heldMs: 0,
       roomMs: 1300,
       drainMs: 100,
       processorShare: 0.5,
@@ -50,6 +51,12 @@ describe('describeMeasurement', () => {
       '  peak memory: primary 176 MB · workers 97.0 MB – 102 MB',
       "  Postgres was the bottleneck 65% of the workers' time; more workers will not help, unless its server has processors and disks to spare.",
     ]);
+  });
+
+  it('tells for how long the readers were held back', () => {
+    const { measurement, ...rest } = summaryOf([worker]);
+    const [steps] = describeMeasurement({ ...rest, measurement: { ...measurement, heldMs: 1_100 } });
+    assert.match(steps ?? '', /0\.3 s waiting for the source, 1\.1 s held back, 1\.3 s for a free worker/);
   });
 
   it('tells the least and the most busy of many workers', () => {

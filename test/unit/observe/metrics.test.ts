@@ -16,6 +16,7 @@ function progress(changes: Partial<ProgressEvent>): ProgressEvent {
     expectedDocuments: 0,
     committedBefore: 0,
     deadLettered: 0,
+    dropped: 0,
     inFlightBatches: 0,
     inFlightBytes: 0,
     liveWorkers: 2,
@@ -131,8 +132,26 @@ describe('metrics', () => {
     assert.ok(Number.isNaN(await read(metrics, 'oplog_window_seconds')), 'the server does not tell any more');
     assert.deepEqual([await events('insert'), await events('update')], [9, 4], 'not added to what was there');
 
-    metrics.onEvent({ kind: 'cut-over', source: 'school.*' });
+    metrics.onEvent({ kind: 'cut-over', source: 'school.*', leftOut: [] });
     assert.deepEqual([await state(source, 'following'), await state(source, 'cut-over')], [0, 1]);
     assert.deepEqual([await state('school.gone', 'ended')], [1], 'that one was not cut over');
+  });
+
+  it('tell how many documents are to be compared again once all were compared, and which differ', async () => {
+    const metrics = new CollectedMetrics();
+    const proof = { verifiedAt: '2026-01-31T12:00:00.000Z', compared: 100, unverified: 4, different: 1 };
+    const users = followed(source, { proof });
+    const others = followed('school.others', { proof: { ...proof, unverified: 3, different: 2 } });
+    metrics.onEvent(following({ collections: [users, others] }));
+    assert.equal(await read(metrics, 'unverified_documents'), 7);
+    assert.equal(await read(metrics, 'different_documents'), 3);
+    assert.equal(await read(metrics, 'stopped_collections'), 0);
+    // Of one, not all documents were compared yet: how many there will be nobody knows.
+    const begun = followed('school.others', { proof: { ...proof, verifiedAt: null } });
+    const stopped = [{ source: 'school.gone', reason: 'it was dropped' }];
+    metrics.onEvent(following({ collections: [users, begun], stopped }));
+    assert.ok(Number.isNaN(await read(metrics, 'unverified_documents')));
+    assert.equal(await read(metrics, 'different_documents'), 2);
+    assert.equal(await read(metrics, 'stopped_collections'), 1);
   });
 });

@@ -26,6 +26,19 @@ describe('RunMeter', () => {
     assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 335 });
   });
 
+  it('tells what readers were held back from what they waited for', async () => {
+    const { clock, meter } = createMeter();
+    meter.beginLoad(2, () => 60);
+    await meter.time(
+      'read',
+      Promise.resolve().then(() => {
+        clock.ms += 100;
+      }),
+    );
+    const { readMs, heldMs } = meter.measure();
+    assert.deepEqual({ readMs, heldMs }, { readMs: 20, heldMs: 30 });
+  });
+
   it('counts the time that a worker spends on other runs for none of its own', () => {
     const { clock, meter } = createMeter();
     meter.beginLoad();

@@ -9,7 +9,10 @@ const config: PlanConfig = {
   postgresSchema: 'public',
   sampleSize: 100,
   objectId: 'text',
+  objectIdCollation: 'C',
   schema: 'columns',
+  flatten: undefined,
+  scalarArrays: 'table',
   requiredNotNull: false,
   jsonStyle: 'relaxed',
   nul: 'reject',
@@ -20,6 +23,7 @@ const settings = {
   table: 'users',
   jsonStyle: 'relaxed',
   nul: 'reject',
+  objectIdCollation: 'C',
 };
 const table = { schema: 'public', table: 'users' };
 const file: PlanFile = { columns: [{ column: 'id', path: '_id', type: 'json' }] };
@@ -41,7 +45,13 @@ describe('makePlan', () => {
 
   it('infers as the settings say', async () => {
     const source = createFakeSource([{ _id: new ObjectId(), a: 'x', b: 1 }], { requiredFields: ['a'] });
-    const changed = { objectId: 'bytea', requiredNotNull: true, jsonStyle: 'plain', nul: 'strip' } as const;
+    const changed = {
+      objectId: 'bytea',
+      objectIdCollation: 'default',
+      requiredNotNull: true,
+      jsonStyle: 'plain',
+      nul: 'strip',
+    } as const;
     const { plan } = await makePlan(source, table, { ...config, ...changed }, null, null);
     assert.deepEqual(
       plan.columns.map(({ column, type, isRequired }) => [column, type, isRequired ?? false]),
@@ -51,7 +61,7 @@ describe('makePlan', () => {
         ['b', 'int32', false],
       ],
     );
-    assert.deepEqual([plan.jsonStyle, plan.nul], ['plain', 'strip']);
+    assert.deepEqual([plan.jsonStyle, plan.nul, plan.objectIdCollation], ['plain', 'strip', 'default']);
   });
 
   it('does not ask for required fields unless they are to be NOT NULL', async () => {

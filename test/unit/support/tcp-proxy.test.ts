@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { cleanUp, waitUntil } from '../../support/embedded.ts';
+import { stepLimitMs } from '../../support/limits.ts';
 import { startProxy, type Proxy } from '../../support/tcp-proxy.ts';
 
 interface Echo {
@@ -69,7 +70,7 @@ async function codeOf(failing: Promise<unknown>): Promise<unknown> {
   return error instanceof Error && 'code' in error ? error.code : error;
 }
 
-const limit = { timeout: 20_000 };
+const limit = { timeout: stepLimitMs };
 
 describe('startProxy', limit, () => {
   it('passes bytes and ends both ways, and counts', async (t) => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Int32, serialize } from 'bson';
-import fc from 'fast-check';
 import type { Plan, PlanColumn } from '../../../src/transcode/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import { int32, makePlan, rawArray, rawDocument, type RawElement } from '../../support/raw-bson.ts';
+import fc from '../../support/fast-check.ts';
 
 const id: RawElement = [0x10, '_id', int32(1)];
 const int = (name: string, value: number): RawElement => [0x10, name, int32(value)];

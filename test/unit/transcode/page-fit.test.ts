@@ -5,7 +5,7 @@ import type { Plan } from '../../../src/transcode/plan.ts';
 import { createRowEncoder } from '../../../src/transcode/row.ts';
 import { decodeRows } from '../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../support/raw-bson.ts';
-import type { ColumnType } from '../../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../../src/transcode/column-types/names.ts';
 
 const names = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
 

@@ -2,16 +2,17 @@
 import { serialize } from 'bson';
 import type { Document, UUID } from 'bson';
 import type { Batch } from './batch.ts';
-import { BsonType, findValueEnd, readInt32 } from '../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../src/bson/match/bson-view.ts';
-import type { Collection, DocumentRef } from './collection.ts';
+import { findValueEnd, readInt32 } from '../../../../src/bson/raw-value.ts';
+import type { RawValue } from '../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../src/bson/types.ts';
+import type { Collection, DocumentRef } from './storage/collection.ts';
 import type { BatchSource } from './cursors.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import type { Filter } from '../../../../src/bson/match/filter.ts';
 import { after, before, intersect } from '../../../../src/bson/match/id-bounds.ts';
 import type { Bound, Interval } from '../../../../src/bson/match/id-bounds.ts';
-import { idTypeOffset, idValueOffset } from './id-index.ts';
-import type { Projection } from './projection.ts';
+import { idTypeOffset, idValueOffset } from './storage/id-index.ts';
+import type { Projection } from './query/projection.ts';
 
 export interface IndexRead {
   /** Of the collection, for when it is dropped. */
@@ -77,11 +78,12 @@ export class IndexSource implements BatchSource {
   }
 
   #continueAfter(address: number): void {
+    const { order } = this.#collection;
     const id = copyId(this.#collection.refOf(address));
     const rest =
       this.#read.direction === 1
-        ? { low: after(id), high: endOfOrder }
-        : { low: startOfOrder, high: before(id) };
+        ? { low: after(id, order), high: endOfOrder }
+        : { low: startOfOrder, high: before(id, order) };
     this.#intervals = intersect(this.#intervals, [rest]);
   }
 }
@@ -129,7 +131,7 @@ function addTo(batch: Batch, bytes: Buffer, start: number, project: Projection |
 }
 
 function copyId({ bytes, start }: DocumentRef): RawValue {
-  const type = bytes[start + idTypeOffset] ?? BsonType.null;
+  const type = bytes[start + idTypeOffset] ?? bsonTypes.null;
   const valueStart = start + idValueOffset;
   const copy = Buffer.from(bytes.subarray(valueStart, findValueEnd(type, bytes, valueStart)));
   return { type, bytes: copy, start: 0, end: copy.length };

@@ -1,6 +1,7 @@
 /** One batch of a cursor: gathers documents up to the reply's limit and writes them as a BSON array. */
-import { BsonType, readInt32 } from '../../../../src/bson/match/bson-view.ts';
-import { RunList } from './runs.ts';
+import { readInt32 } from '../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../src/bson/types.ts';
+import { RunList } from './storage/runs.ts';
 
 /** mongod ends a reply before it exceeds 16 MiB, whatever batch size was asked for; one document always fits. */
 const maxReplyBytes = 16 * 1024 * 1024;
@@ -84,7 +85,7 @@ class ArrayKey {
   /** Writes the type byte of a document and the next index as a name; returns the offset after it. */
   writeNext(target: Buffer, start: number): number {
     let position = start;
-    target[position++] = BsonType.object;
+    target[position++] = bsonTypes.object;
     const digits = this.#digits;
     for (let place = digits.length - 1; place >= 0; place--) {
       target[position++] = digits[place] ?? 48;

@@ -1,34 +1,18 @@
 /** Which databases and collections there are, in memory and, with a data directory, in files. */
 import type { UUID } from 'bson';
-import { readInt32 } from '../../../../src/bson/match/bson-view.ts';
-import { Collection } from './collection.ts';
+import { orderOf } from './query/collation.ts';
+import { Collection } from './storage/collection.ts';
 import { CommandError, ErrorCode } from './errors.ts';
-import { createMetadata, isDocument } from './metadata.ts';
-import type { KeptDocument, Metadata } from './metadata.ts';
-import type { Place } from './oplog/entry.ts';
+import { createMetadata } from './storage/metadata.ts';
+import type { Metadata } from './storage/metadata.ts';
 import { Journal } from './oplog/journal.ts';
 import type { JournalContents } from './oplog/journal.ts';
 import type { JournaledEntry } from './oplog/record.ts';
 import { replay } from './oplog/replay.ts';
-import { RunList } from './runs.ts';
-import { DataDirectory } from './storage.ts';
-import type { CollectionFile } from './storage.ts';
-import { prepareDocument } from './stored-document.ts';
-
-/** A collection and its file; the file is undefined when nothing is to be kept. */
-export interface StoredCollection {
-  metadata: Metadata;
-  documents: Collection;
-  readonly file: CollectionFile | undefined;
-  /** Its name now, as the oplog tells it. */
-  place: Place;
-  /** Whether documents before and after changes are kept for change streams. */
-  keepsImages: boolean;
-  /** What will be left of the documents once writes are rolled back; undefined when none is to be. */
-  majority: Collection | undefined;
-  /** Whether the write that is being done is one that will be rolled back. */
-  isRolledBack: boolean;
-}
+import { DataDirectory } from './storage/data-directory.ts';
+import { areImagesKept } from './storage/stored-collection.ts';
+import type { StoredCollection } from './storage/stored-collection.ts';
+import { prepareDocument } from './storage/stored-document.ts';
 
 export class Catalog {
   readonly #databases = new Map<string, Map<string, StoredCollection>>();
@@ -72,7 +56,7 @@ export class Catalog {
     const metadata = file?.metadata ?? createMetadata(settings);
     const stored = {
       metadata,
-      documents: new Collection(),
+      documents: new Collection(orderOf(metadata)),
       file,
       place: { database, collection: name, uuid: uuidOf(metadata) },
       keepsImages: areImagesKept(metadata),
@@ -196,29 +180,6 @@ export class Catalog {
   }
 }
 
-/** In the file first, so that a full disk leaves both as they were. */
-export function changeIndexes(stored: StoredCollection, indexes: readonly KeptDocument[]): void {
-  const metadata = { ...stored.metadata, indexes };
-  stored.file?.saveMetadata(metadata);
-  stored.metadata = metadata;
-}
-
-export function changeOptions(stored: StoredCollection, options: KeptDocument): void {
-  const metadata = { ...stored.metadata, options };
-  stored.file?.saveMetadata(metadata);
-  stored.metadata = metadata;
-  stored.keepsImages = areImagesKept(metadata);
-}
-
-/** Has the file hold what the collection does. */
-export function rewriteFile({ documents, majority, file }: StoredCollection): void {
-  const all = new RunList();
-  for (const { bytes, start } of (majority ?? documents).scan()) {
-    all.add(bytes, start, readInt32(bytes, start));
-  }
-  file?.rewrite(all);
-}
-
 function keyOf(uuid: UUID): string {
   return uuid.toHexString(false);
 }
@@ -226,11 +187,6 @@ function keyOf(uuid: UUID): string {
 /** Views and time series have none, as far as a client is told. */
 function uuidOf({ type, uuid }: Metadata): Buffer | undefined {
   return type === 'collection' ? Buffer.from(uuid.buffer) : undefined;
-}
-
-function areImagesKept({ options }: Metadata): boolean {
-  const { changeStreamPreAndPostImages: images } = options;
-  return isDocument(images) && images.enabled === true;
 }
 
 /** https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions */

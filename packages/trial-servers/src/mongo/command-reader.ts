@@ -1,10 +1,10 @@
 /** Reads a command's arguments: typed, and none silently ignored. */
-import { BsonType, readFields, readString } from '../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../src/bson/match/bson-view.ts';
+import { readFields, readString } from '../../../../src/bson/raw-value.ts';
+import type { RawField, RawValue } from '../../../../src/bson/raw-value.ts';
+import { bsonTypes, nameOfType } from '../../../../src/bson/types.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { readAsDouble } from '../../../../src/bson/match/numbers.ts';
 import { isTruthy } from '../../../../src/bson/match/operators.ts';
-import { nameType } from '../../../../src/bson/match/type-names.ts';
 
 /** Arguments that every command takes. Those that matter to a replica set are read before the command runs. */
 const genericArguments = new Set(
@@ -35,33 +35,33 @@ export class CommandReader {
   }
 
   isString(name: string): boolean {
-    return this.#fields.get(name)?.type === BsonType.string;
+    return this.#fields.get(name)?.type === bsonTypes.string;
   }
 
   string(name: string): string | undefined {
-    const field = this.#typed(name, [BsonType.string]);
+    const field = this.#typed(name, [bsonTypes.string]);
     return field && readString(field);
   }
 
   document(name: string): CommandReader | undefined {
-    const field = this.#typed(name, [BsonType.object]);
+    const field = this.#typed(name, [bsonTypes.object]);
     return field && new CommandReader(field.bytes, field.start, `${this.name}.${name}`);
   }
 
   /** The document in place. */
   rawDocument(name: string): RawField | undefined {
-    return this.#typed(name, [BsonType.object]);
+    return this.#typed(name, [bsonTypes.object]);
   }
 
   array(name: string): RawField[] | undefined {
-    const field = this.#typed(name, [BsonType.array]);
+    const field = this.#typed(name, [bsonTypes.array]);
     return field && [...readFields(field.bytes, field.start)];
   }
 
   strings(name: string): string[] | undefined {
     return this.array(name)?.map((element) => {
-      if (element.type !== BsonType.string) {
-        throw this.#wrongType(`${name}.${element.name}`, element, [BsonType.string]);
+      if (element.type !== bsonTypes.string) {
+        throw this.#wrongType(`${name}.${element.name}`, element, [bsonTypes.string]);
       }
       return readString(element);
     });
@@ -69,7 +69,7 @@ export class CommandReader {
 
   /** As mongod: a number counts as a boolean too. */
   boolean(name: string): boolean | undefined {
-    const field = this.#typed(name, [BsonType.bool, ...numberTypes]);
+    const field = this.#typed(name, [bsonTypes.bool, ...numberTypes]);
     return field && isTruthy(field);
   }
 
@@ -91,8 +91,8 @@ export class CommandReader {
 
   /** An int64, as cursor ids are. */
   int64(field: RawValue): bigint {
-    if (field.type !== BsonType.long) {
-      throw this.#wrongType('cursor id', field, [BsonType.long]);
+    if (field.type !== bsonTypes.long) {
+      throw this.#wrongType('cursor id', field, [bsonTypes.long]);
     }
     return field.bytes.readBigInt64LE(field.start);
   }
@@ -100,10 +100,10 @@ export class CommandReader {
   /** The collection that the command's own field names. */
   collection(): string {
     const field = this.#fields.get(this.name);
-    if (field?.type !== BsonType.string) {
+    if (field?.type !== bsonTypes.string) {
       throw new CommandError(
         ErrorCode.invalidNamespace,
-        `collection name has invalid type ${nameType(field?.type ?? BsonType.null)}`,
+        `collection name has invalid type ${nameOfType(field?.type ?? bsonTypes.null)}`,
       );
     }
     return readString(field);
@@ -131,7 +131,7 @@ export class CommandReader {
   /** The field, unless it is missing or null, which mongod takes for missing. */
   #typed(name: string, types: readonly number[]): RawField | undefined {
     const field = this.#fields.get(name);
-    if (field === undefined || field.type === BsonType.null) {
+    if (field === undefined || field.type === bsonTypes.null) {
       return undefined;
     }
     if (!types.includes(field.type)) {
@@ -141,14 +141,14 @@ export class CommandReader {
   }
 
   #wrongType(name: string, value: RawValue, types: readonly number[]): CommandError {
-    const [first = BsonType.null] = types;
+    const [first = bsonTypes.null] = types;
     const expected =
-      types.length === 1 ? `type '${nameType(first)}'` : `types '[${types.map(nameType).join(', ')}]'`;
+      types.length === 1 ? `type '${nameOfType(first)}'` : `types '[${types.map(nameOfType).join(', ')}]'`;
     return new CommandError(
       ErrorCode.typeMismatch,
-      `BSON field '${this.name}.${name}' is the wrong type '${nameType(value.type)}', expected ${expected}`,
+      `BSON field '${this.name}.${name}' is the wrong type '${nameOfType(value.type)}', expected ${expected}`,
     );
   }
 }
 
-const numberTypes: readonly number[] = [BsonType.int, BsonType.long, BsonType.double, BsonType.decimal];
+const numberTypes: readonly number[] = [bsonTypes.int, bsonTypes.long, bsonTypes.double, bsonTypes.decimal];

@@ -23,14 +23,16 @@ import { count, find, getMore, killCursors } from './commands/read.ts';
 import { renameCollection } from './commands/rename.ts';
 import { findAndModify, update } from './commands/update.ts';
 import { insert, remove } from './commands/write.ts';
+import { BsonError } from '../../../../src/bson/types.ts';
+import { translateBsonError } from './checked-bson.ts';
 import { QueryError, UnsupportedError } from '../../../../src/bson/match/errors.ts';
 import { CommandError, ErrorCode, nameCode, notImplemented } from './errors.ts';
-import type { Reply, Request } from './message.ts';
-import { readReadConcern } from './read-concern.ts';
-import { checkRole } from './role.ts';
-import { beginStatements, isRetryable } from './sessions.ts';
-import { isStateChange } from './topology-version.ts';
-import type { TopologyVersion } from './topology-version.ts';
+import type { Reply, Request } from './wire/message.ts';
+import { readReadConcern } from './replica-set/read-concern.ts';
+import { checkRole } from './replica-set/role.ts';
+import { beginStatements, isRetryable } from './replica-set/sessions.ts';
+import { isStateChange } from './replica-set/topology-version.ts';
+import type { TopologyVersion } from './replica-set/topology-version.ts';
 
 const commands = new Map<string, CommandHandler>(
   Object.entries({
@@ -141,6 +143,7 @@ export function replyError(error: unknown, topologyVersion: TopologyVersion, com
 
 function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
+  if (error instanceof BsonError) return translateBsonError(error);
   if (error instanceof UnsupportedError) return notImplemented(error.what);
   if (error instanceof QueryError) return new CommandError(error.code, error.message);
   return new CommandError(ErrorCode.internalError, error instanceof Error ? error.message : String(error));

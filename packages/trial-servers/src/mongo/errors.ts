@@ -5,7 +5,9 @@ import { QueryError, QueryErrorCode } from '../../../../src/bson/match/errors.ts
 export const ErrorCode = {
   ...QueryErrorCode,
   internalError: 1,
+  overflow: 15,
   invalidLength: 16,
+  invalidBson: 22,
   authenticationFailed: 18,
   illegalOperation: 20,
   pathNotViable: 28,

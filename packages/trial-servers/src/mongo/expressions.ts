@@ -2,8 +2,10 @@
  * Aggregation expressions, as far as a stage that reshapes documents commonly has them: constants, fields, `$literal`,
  * and objects and arrays of these. Any other operator is refused.
  */
-import { BsonType, findField, readFields, readString } from '../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../src/bson/match/bson-view.ts';
+import { findValue, readFields, readString } from '../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../src/bson/cursor.ts';
+import type { RawField, RawValue } from '../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../src/bson/types.ts';
 import { CommandError, ErrorCode, notImplemented } from './errors.ts';
 import { Tree } from './update/document-tree.ts';
 import type { TreeValue } from './update/document-tree.ts';
@@ -14,11 +16,11 @@ export type Expression = (bytes: Buffer, start: number) => TreeValue | undefined
 
 export function parseExpression(value: RawValue): Expression {
   switch (value.type) {
-    case BsonType.string:
+    case bsonTypes.string:
       return parseString(value);
-    case BsonType.object:
+    case bsonTypes.object:
       return parseObject(value);
-    case BsonType.array: {
+    case bsonTypes.array: {
       const elements = Array.from(readFields(value.bytes, value.start), parseExpression);
       return (bytes, start) =>
         new Tree(
@@ -49,11 +51,11 @@ function parseString(value: RawValue): Expression {
   if (path.includes('')) {
     throw new CommandError(15998, 'FieldPath field names may not be empty strings.');
   }
-  const names = path.map((name) => Buffer.from(name));
+  const names = path.map(guessName);
   return (bytes, start) => {
-    let found: RawValue = { type: BsonType.object, bytes, start, end: 0 };
+    let found: RawValue = { type: bsonTypes.object, bytes, start, end: 0 };
     for (const name of names) {
-      const next = found.type === BsonType.object ? findField(found.bytes, found.start, name) : undefined;
+      const next = found.type === bsonTypes.object ? findValue(found.bytes, found.start, name) : undefined;
       if (next === undefined) {
         return undefined;
       }
@@ -109,7 +111,7 @@ function unnamed(value: TreeValue): TreeValue {
 
 /** A value at each of several paths, `{'a.b': <expression>}`, as $set and $addFields have it. */
 export function parseAssignments(spec: RawField): (root: Tree, bytes: Buffer, start: number) => void {
-  if (spec.type !== BsonType.object) {
+  if (spec.type !== bsonTypes.object) {
     throw new CommandError(40272, `${spec.name} specification stage must be an object`);
   }
   const assignments = Array.from(readFields(spec.bytes, spec.start), (field) => ({
@@ -132,7 +134,7 @@ export function parseAssignments(spec: RawField): (root: Tree, bytes: Buffer, st
 /** The paths that `$unset` names, in a string or several. */
 export function parseUnset(spec: RawField): string[][] {
   const names =
-    spec.type === BsonType.array
+    spec.type === bsonTypes.array
       ? [...readFields(spec.bytes, spec.start)].map(readPathName)
       : [readPathName(spec)];
   return names.map(checkPath);
@@ -167,7 +169,7 @@ export function assignAt(root: Tree, path: readonly string[], value: TreeValue |
 }
 
 function readPathName(value: RawValue): string {
-  if (value.type !== BsonType.string) {
+  if (value.type !== bsonTypes.string) {
     throw new CommandError(
       31120,
       '$unset specification must be a string or an array containing only string values',

@@ -55,6 +55,9 @@ function parseMode(command: CommandReader): Mode {
     throw new CommandError(ErrorCode.badValue, `unknown mode: ${kind ?? ''}`);
   }
   const mode = command.document('mode');
+  if (mode === undefined && command.has('mode')) {
+    throw new CommandError(ErrorCode.typeMismatch, "'mode' must be a string or JSON object");
+  }
   if (mode === undefined) {
     throw new CommandError(ErrorCode.illegalOperation, "When setting a failpoint, you must supply a 'mode'");
   }

@@ -1,11 +1,15 @@
 /** Checks the specification of an index, and fills in what MongoDB fills in. */
 import { EJSON } from 'bson';
-import { BsonType, decodeDocument, findField } from '../../../../src/bson/match/bson-view.ts';
-import type { RawField } from '../../../../src/bson/match/bson-view.ts';
+import { findValue } from '../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../src/bson/cursor.ts';
+import type { RawField } from '../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../src/bson/types.ts';
+import { fillInCollation } from './query/collation.ts';
+import { decodeDocument } from './decode.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { parseFilter } from '../../../../src/bson/match/filter.ts';
-import { isDocument } from './metadata.ts';
-import type { KeptDocument } from './metadata.ts';
+import { isDocument } from './storage/metadata.ts';
+import type { KeptDocument } from './storage/metadata.ts';
 
 const knownOptions = new Set(
   (
@@ -21,8 +25,11 @@ const knownKinds = ['hashed', 'text', '2d', '2dsphere', '2dsphere_bucket', 'colu
 const maxFields = 32;
 const maxExpirySeconds = 2 ** 31 - 1;
 
-/** @returns the specification as listIndexes tells it */
-export function parseIndexSpec(field: RawField): KeptDocument {
+/**
+ * @param inherited the collation of the collection, which the index has where it says nothing else
+ * @returns the specification as listIndexes tells it
+ */
+export function parseIndexSpec(field: RawField, inherited?: unknown): KeptDocument {
   const spec = decodeDocument(field);
   const unknown = Object.keys(spec).find((option) => !knownOptions.has(option));
   if (unknown !== undefined) {
@@ -33,6 +40,7 @@ export function parseIndexSpec(field: RawField): KeptDocument {
   }
   const { key, name, ...options } = spec;
   delete options.v;
+  if (inherited !== undefined) options.collation ??= inherited;
   // The simple collation is what there is without one.
   if (isDocument(options.collation) && options.collation.locale === 'simple') {
     delete options.collation;
@@ -107,7 +115,11 @@ function checkKey(key: KeptDocument): void {
 
 function checkOptions(key: KeptDocument, options: KeptDocument, field: RawField): void {
   const { unique, sparse, expireAfterSeconds, partialFilterExpression } = options;
-  if (unique === true && kindOf(key) === 'hashed') {
+  const kind = kindOf(key);
+  if (options.collation !== undefined && (kind === 'text' || kind === '2d')) {
+    throw refuse(`Index type '${kind}' does not support collation: ${EJSON.stringify(options.collation)}`);
+  }
+  if (unique === true && kind === 'hashed') {
     throw new CommandError(
       16764,
       'Currently hashed indexes cannot guarantee uniqueness. Use a regular index.',
@@ -131,8 +143,8 @@ function checkOptions(key: KeptDocument, options: KeptDocument, field: RawField)
 }
 
 function parsePartialFilter(field: RawField): void {
-  const filter = findField(field.bytes, field.start, Buffer.from('partialFilterExpression'));
-  if (filter?.type !== BsonType.object) {
+  const filter = findValue(field.bytes, field.start, guessName('partialFilterExpression'));
+  if (filter?.type !== bsonTypes.object) {
     throw new CommandError(ErrorCode.typeMismatch, "The field 'partialFilterExpression' must be an object");
   }
   parseFilter(filter.bytes, filter.start);
@@ -173,23 +185,6 @@ function fillInText(key: KeptDocument, name: string, options: KeptDocument): Kep
     textIndexVersion: 3,
     ...options,
     weights: { ...Object.fromEntries(texts.sort().map((path) => [path, 1])), ...given },
-  };
-}
-
-/** https://www.mongodb.com/docs/manual/reference/collation/ */
-function fillInCollation(collation: KeptDocument): KeptDocument {
-  return {
-    locale: collation.locale,
-    caseLevel: false,
-    caseFirst: 'off',
-    strength: 3,
-    numericOrdering: false,
-    alternate: 'non-ignorable',
-    maxVariable: 'punct',
-    normalization: false,
-    backwards: false,
-    version: '57.1',
-    ...collation,
   };
 }
 

@@ -2,13 +2,14 @@
  * Two fail points that lie to a client, as a replica set may: a read of an older state, which only `afterClusterTime`
  * forbids, and writes that are rolled back later, which only reads without `majority` see.
  */
-import type { Catalog, StoredCollection } from './catalog.ts';
-import { Collection } from './collection.ts';
+import type { Catalog } from './catalog.ts';
+import type { StoredCollection } from './storage/stored-collection.ts';
+import { Collection } from './storage/collection.ts';
 import type { CommandReader } from './command-reader.ts';
 import type { FailPointMode } from './fail-point-mode.ts';
 import type { ClusterTime } from './oplog/cluster-time.ts';
 import type { Oplog } from './oplog/oplog.ts';
-import type { ReadConcern } from './read-concern.ts';
+import type { ReadConcern } from './replica-set/read-concern.ts';
 
 interface Lie {
   readonly mode: FailPointMode;

@@ -2,16 +2,17 @@
  * Every write goes through here: to the journal first, so that it outlives the process, then to the documents, then to
  * the oplog, for those who follow it.
  */
-import { findValueEnd, readInt32 } from '../../../../src/bson/match/bson-view.ts';
-import type { StoredCollection } from './catalog.ts';
-import type { Collection, DocumentRef } from './collection.ts';
-import type { Address } from './document-heap.ts';
-import { idTypeOffset, idValueOffset } from './id-index.ts';
-import type { Images, Place } from './oplog/entry.ts';
+import { findValueEnd, readInt32 } from '../../../../src/bson/raw-value.ts';
+import type { StoredCollection } from './storage/stored-collection.ts';
+import type { Collection, DocumentRef } from './storage/collection.ts';
+import type { Address } from './storage/document-heap.ts';
+import { idTypeOffset, idValueOffset } from './storage/id-index.ts';
+import type { Images } from './oplog/entry.ts';
+import type { Place } from './storage/place.ts';
 import type { Journal } from './oplog/journal.ts';
 import { noop } from './oplog/oplog.ts';
 import type { NewEntry, Oplog } from './oplog/oplog.ts';
-import type { RunList } from './runs.ts';
+import type { RunList } from './storage/runs.ts';
 import type { Updated } from './update/update.ts';
 
 /** A document that becomes another one. */

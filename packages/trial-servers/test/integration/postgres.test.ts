@@ -24,6 +24,7 @@ import {
   waitForProcessEnd,
   waitUntil,
 } from '../../../../test/support/embedded.ts';
+import { groupLimitMs } from '../../../../test/support/limits.ts';
 
 const distDir = fileURLToPath(new URL('../../../../', import.meta.url));
 const packageDir = dirname(distDir.replace(/\/$/, ''));
@@ -57,7 +58,7 @@ async function listShared(): Promise<string[]> {
   return names.map((name) => join(place, name));
 }
 
-describe('embedded Postgres', { timeout: 180_000 }, () => {
+describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   it('starts in an empty folder, keeps its secret, and leaves no process', async (t) => {
     const dataDir = await makeDirectory(t);
     const server = await start(t, dataDir);

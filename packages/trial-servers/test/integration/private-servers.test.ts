@@ -8,7 +8,7 @@ import pg from 'pg';
 import { query } from '../../../../test/support/embedded.ts';
 import { startPrivateMongo, startPrivatePostgres } from '../../../../test/support/private-servers.ts';
 import type {
-  MongoStopMode,
+  PrivateMongo,
   PostgresStopMode,
   PrivateServer,
 } from '../../../../test/support/private-servers.ts';
@@ -58,7 +58,7 @@ describe('a private Postgres', () => {
 });
 
 describe('a private MongoDB', () => {
-  let server: PrivateServer<MongoStopMode>;
+  let server: PrivateMongo;
   before(async () => {
     server = await startPrivateMongo();
   });

@@ -12,11 +12,12 @@ import {
   spawnHold,
   waitForProcessEnd,
 } from '../../../../test/support/embedded.ts';
+import { groupLimitMs } from '../../../../test/support/limits.ts';
 
 /** No test reads what is told to a user. */
 const unheard = { writeLine: (): void => undefined };
 
-describe('holding embedded servers', { timeout: 120_000 }, () => {
+describe('holding embedded servers', { timeout: groupLimitMs }, () => {
   it("gives a command their addresses, and its caller the command's exit code", async (t) => {
     const dataDir = await makeDirectory(t);
     const out = join(dataDir, 'env.json');

@@ -7,6 +7,14 @@ import { sql as first } from './000005.ts';
 import { sql as ranges } from './000006.ts';
 import { sql as phases } from './000007.ts';
 import { sql as follow } from './000008.ts';
+import { sql as verification } from './000009.ts';
+import { sql as scripts } from './000010.ts';
+import { sql as paces } from './000011.ts';
+import { sql as transforms } from './000012.ts';
+import { sql as notes } from './000013.ts';
+import { sql as promotions } from './000014.ts';
+import { sql as hosts } from './000015.ts';
+import { sql as fold } from './000017.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -19,6 +27,14 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 6, name: 'ranges-own-batches', sql: ranges },
   { number: 7, name: 'phases', sql: phases },
   { number: 8, name: 'follow', sql: follow },
+  { number: 9, name: 'verification', sql: verification },
+  { number: 10, name: 'scripts', sql: scripts },
+  { number: 11, name: 'paces', sql: paces },
+  { number: 12, name: 'transforms', sql: transforms },
+  { number: 13, name: 'notes', sql: notes },
+  { number: 14, name: 'promotions', sql: promotions },
+  { number: 15, name: 'hosts', sql: hosts },
+  { number: 17, name: 'fold', sql: fold },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -1,4 +1,4 @@
-/** Reads the raw reply of a change stream: which documents were written, which collections ended, and the position after all. */
+/** Parses the raw reply of a change stream: changes of documents, of collections, and the position after them. */
 
 import type { Long } from 'mongodb';
 import { SourceError } from '../../../common/errors.ts';
@@ -14,20 +14,20 @@ import {
 } from '../../changes.ts';
 import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
 import { readBatch } from '../documents.ts';
-import { cursorIdOf } from '../paging.ts';
+import { cursorIdOf } from '../paging/paging.ts';
 
 export interface RawChanges {
   readonly documents: DocumentChange[];
   readonly collections: CollectionChange[];
   readonly position: StreamPosition;
-  /** Zero when the server has closed the stream: it has told all that there will be. */
+  /** Zero if the server has closed the stream: no more changes will come. */
   readonly cursorId: Long;
 }
 
-/** @param cursor the `cursor` of a reply @throws SourceError when the server's streams are not like MongoDB's */
+/** @param cursor the `cursor` of a reply @throws SourceError if the server's streams differ from MongoDB's */
 export function readChanges(cursor: Uint8Array): RawChanges {
   const token = findField(cursor, 'postBatchResumeToken');
-  if (token?.type !== bsonTypes.object) throw strangeStream('it tells no position after a reply');
+  if (token?.type !== bsonTypes.object) throw unusableStream('its replies have no position');
   const bytes = Buffer.from(cursor.subarray(token.valueStart, token.valueEnd));
   const documents: DocumentChange[] = [];
   const collections: CollectionChange[] = [];
@@ -51,13 +51,13 @@ export function timeOfToken(token: Uint8Array): ClusterTime {
       ? Buffer.from(token).toString('latin1', data.valueStart + 4, data.valueEnd - 1)
       : '';
   const match = /^82([0-9a-f]{8})([0-9a-f]{8})/i.exec(text);
-  if (match === null) throw strangeStream('its positions are not those of MongoDB');
+  if (match === null) throw unusableStream('its positions are not like those of MongoDB');
   const [, seconds = '', increment = ''] = match;
   return clusterTimeOf(parseInt(seconds, 16), parseInt(increment, 16));
 }
 
-export function strangeStream(what: string): SourceError {
-  return new SourceError(`the change stream of this server is not one to follow: ${what}`, {
+export function unusableStream(what: string): SourceError {
+  return new SourceError(`the change stream of this server cannot be followed: ${what}`, {
     code: 'CHANGE_STREAM_UNUSABLE',
     fix: 'follow a MongoDB replica set, or copy without --follow while nothing is written.',
   });
@@ -74,15 +74,15 @@ interface EventFields {
 const element = new ElementCursor();
 const inner = new ElementCursor();
 
-/** Null for an event of no importance here, such as one of a new index. */
+/** Null for an event that does not matter here, such as the creation of an index. */
 function readEvent(source: BsonBytes, start: number, end: number): DocumentChange | CollectionChange | null {
   const fields: EventFields = { kind: '', id: null, collection: null, newName: null, time: null };
   element.open(source.view, start, end);
   while (element.next(null)) readField(source, fields);
   const { kind, id, collection, newName, time } = fields;
-  if (time === null) throw strangeStream('its events have no time');
+  if (time === null) throw unusableStream('its events have no time');
   if (isChangeKind(kind)) {
-    if (id === null || collection === null) throw strangeStream('its events name no document');
+    if (id === null || collection === null) throw unusableStream('its events name no document');
     return { kind, collection, id, time };
   }
   switch (kind) {

@@ -1,22 +1,23 @@
 /**
- * A change stream on a database, by raw commands: which documents were written, without the documents.
+ * A change stream on a database, by raw commands. It reports which documents were written, without the documents.
  *
- * opened ──next──→ reply … ──breaks──→ opened again after the last position
+ * opened ──next──→ reply … ──breaks──→ reopened after the last position
  * Invariants
- * - positions only grow, also where there is nothing to tell, so that quiet collections do not lose their history;
- * - after any failure reading goes on at the last position: events may come twice, and none is left out;
- * - never from "now" once there was a position.
+ * - positions only grow, and grow also without events, so that quiet collections do not lose their history;
+ * - after any failure, reading resumes at the last position: events may be repeated, and none is skipped;
+ * - once there is a position, the stream never starts at "now".
  */
 
 import { Long, MongoServerError, type BSON, type ClientSession, type Db } from 'mongodb';
 import { asObject } from '../../../bson/build.ts';
 import { isChosen, patternsOf } from '../../../config/collection-choice.ts';
+import { invoke } from '../../../config/invocation.ts';
 import { HistoryLostError, SourceError } from '../../../common/errors.ts';
 import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { ChangeReply, ChangeStream, CollectionChange, StreamPosition } from '../../changes.ts';
 import { dateOf, earlier, secondsOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
-import { readChanges, strangeStream, type RawChanges } from './change-reply.ts';
+import { readChanges, unusableStream, type RawChanges } from './change-reply.ts';
 import { retryRead, type ReadRetry } from '../retry-read.ts';
 import { explainMongoError } from '../mongo-errors.ts';
 import { rawField } from '../raw-field.ts';
@@ -25,7 +26,7 @@ import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
 /** How long the server waits for an event. Long enough to cost nothing, short enough to stop soon. */
 const awaitMs = 1_000;
 
-/** An idle set writes a no-op every 10 s; a position that is older than this belongs to a stream that has gone silent. */
+/** An idle replica set writes a no-op every 10 s. If the position is older than this, the stream has stopped working. */
 const silentAfterSeconds = 30;
 
 export interface MongoChangeStreamOptions extends ReadRetry {
@@ -36,7 +37,7 @@ export interface MongoChangeStreamOptions extends ReadRetry {
 
 const fatalStream = 280;
 const invalidToken = 260;
-/** Names differ by version: ChangeStreamHistoryLost, InvalidResumeToken, and before 4.2 the code of an assertion. */
+/** ChangeStreamHistoryLost, InvalidResumeToken, and the code of MongoDB before 4.2. */
 const lostHistory = new Set([286, invalidToken, 40576]);
 
 export class MongoChangeStream implements ChangeStream {
@@ -44,13 +45,13 @@ export class MongoChangeStream implements ChangeStream {
   readonly #options: MongoChangeStreamOptions;
   readonly #watch: AnswerWatch;
   #session: ClientSession | null = null;
-  /** Null: to be opened. Zero: the server has closed it. */
+  /** Null: not open. Zero: the server has closed it. */
   #cursorId: Long | null = null;
   #position: StreamPosition | null;
-  /** The first batch of a stream that was opened, when it had something to tell. */
+  /** The first batch of the opened stream, if it has changes. */
   #first: RawChanges | null = null;
   #serverTime: ClusterTime = 0n;
-  /** It goes on at the time of the position, which the server does not find. */
+  /** The server does not find the position, so the stream resumes at the time of the position. */
   #isByTime = false;
 
   constructor(db: Db, options: MongoChangeStreamOptions, from: StreamPosition | null) {
@@ -65,13 +66,13 @@ export class MongoChangeStream implements ChangeStream {
     return this.#position;
   }
 
-  /** Shows whether there are change streams, and the right to them. */
+  /** Fails if the server has no change streams, or the user has no right to them. */
   async open(): Promise<void> {
-    await this.#insist(() => this.#orByTime(() => this.#open()));
+    await this.#retry(() => this.#orByTime(() => this.#open()));
   }
 
   async next(): Promise<ChangeReply> {
-    const { documents, collections, position } = await this.#insist(async () => {
+    const { documents, collections, position } = await this.#retry(async () => {
       await reachFailpoint('primary-reads-changes');
       return await this.#orByTime(() => this.#read());
     });
@@ -95,7 +96,7 @@ export class MongoChangeStream implements ChangeStream {
         await this.#run({ killCursors: '$cmd.aggregate', cursors: [cursorId] });
       }
     } catch {
-      // The server ends what nobody asks for by itself.
+      // The server closes unused cursors by itself.
     } finally {
       await this.#endSession();
     }
@@ -108,7 +109,7 @@ export class MongoChangeStream implements ChangeStream {
     if (first !== null) return first;
     const cursorId = this.#cursorId ?? Long.ZERO;
     if (cursorId.isZero()) {
-      // After a dropped database. What is written into a new one of its name comes from another stream.
+      // The database was dropped. Changes in a new one of the same name come from a new stream.
       this.#cursorId = null;
       await this.#open('startAfter');
       return await this.#read();
@@ -121,14 +122,14 @@ export class MongoChangeStream implements ChangeStream {
     return changes;
   }
 
-  /** A cursor may be forgotten by its server without a word; a new one tells what it kept back. */
+  /** A server may forget a cursor silently. A new cursor returns the missed changes. */
   async #leaveSilent(time: ClusterTime): Promise<void> {
     if (this.#position !== null && time > this.#position.time) return;
-    this.#options.onRetry?.(`the change stream has told nothing for ${silentAfterSeconds} s`);
+    this.#options.onRetry?.(`the change stream was silent for ${silentAfterSeconds} s`);
     await this.close();
   }
 
-  /** The position may be one of another pipeline, which shows with the first reply. To read a second again is harmless. */
+  /** The position may be of another pipeline, which the first reply shows. Then reads that second again, which is harmless. */
   async #orByTime<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
@@ -155,7 +156,7 @@ export class MongoChangeStream implements ChangeStream {
     try {
       await this.#openAt(rawField(how, asObject(position.token)));
     } catch (error) {
-      // That of a stream which was closed is such a token; not all servers know `startAfter`.
+      // The token of a closed stream needs `startAfter`, which not all servers know.
       if (how === 'startAfter' || !hasCode(error, invalidToken)) throw error;
       await this.#resume('startAfter', position);
     }
@@ -176,7 +177,7 @@ export class MongoChangeStream implements ChangeStream {
     });
     this.#cursorId = changes.cursorId;
     if (changes.documents.length + changes.collections.length > 0) this.#first = changes;
-    // The time of the answer: the position may be of a moment that has not come to this server.
+    // Not later than the time of the reply: the position may be ahead of this server.
     const { position } = changes;
     this.#position ??= { ...position, time: earlier(position.time, this.#serverTime) };
   }
@@ -203,13 +204,13 @@ export class MongoChangeStream implements ChangeStream {
       }),
     );
     if (command.killCursors !== undefined) return { ...nothing, position: this.position };
-    if (reply.operationTime === undefined) throw strangeStream('its answers have no time');
+    if (reply.operationTime === undefined) throw unusableStream('its replies have no time');
     this.#serverTime = fromTimestamp(reply.operationTime as Parameters<typeof fromTimestamp>[0]);
     return readChanges(reply.cursor as Uint8Array);
   }
 
-  /** A failure that passes has the stream opened again at the last position. */
-  async #insist<T>(read: () => Promise<T>): Promise<T> {
+  /** After a transient error, the stream is reopened at the last position. */
+  async #retry<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await retryRead(async () => {
         try {
@@ -244,9 +245,9 @@ function hasCode(error: unknown, ...codes: readonly number[]): boolean {
   return error instanceof MongoServerError && codes.includes(Number(error.code));
 }
 
-/** Of a standalone server. */
+/** The error code of a standalone server. */
 const noReplicaSet = 40573;
-/** UnrecognizedCommand, CommandNotSupported, NotImplemented, and an unknown stage of a pipeline. */
+/** UnrecognizedCommand, CommandNotSupported, NotImplemented, and codes for an unknown pipeline stage. */
 const unknownStream = [59, 115, 238, 40324, 16436];
 const unauthorized = 13;
 
@@ -255,23 +256,23 @@ function explainStreamError(error: unknown, url: string, position: StreamPositio
   const { message } = error;
   if (lostHistory.has(Number(error.code))) {
     const since = position === null ? 'its beginning' : dateOf(position.time).toISOString();
-    return new HistoryLostError(`MongoDB does not keep any more what changed since ${since}: ${message}`, {
+    return new HistoryLostError(`MongoDB no longer has the changes since ${since}: ${message}`, {
       code: 'HISTORY_LOST',
-      fix: 'npm run repair takes a new start, compares, and copies what differs; a larger oplog keeps more.',
+      fix: `${invoke('repair')} restarts following, and copies only what differs; a larger oplog keeps changes longer.`,
       cause: error,
     });
   }
   if (hasCode(error, noReplicaSet, ...unknownStream)) {
     return new SourceError(`this server has no change streams: ${message}`, {
       code: 'CHANGE_STREAMS_MISSING',
-      fix: 'a standalone mongod becomes a replica set of one by --replSet and rs.initiate(); else copy without --follow while nothing is written.',
+      fix: 'make a standalone mongod a replica set of one (--replSet, then rs.initiate()); or copy without --follow while nothing is written.',
       cause: error,
     });
   }
   if (hasCode(error, unauthorized)) {
-    return new SourceError(`the user must not read the change stream of the database: ${message}`, {
+    return new SourceError(`the user may not read the change stream of the database: ${message}`, {
       code: 'CHANGE_STREAM_RIGHTS',
-      fix: 'grant the user the role `read` on the database: it has find and changeStream on all of its collections.',
+      fix: 'grant the user the role `read` on the database: it includes find and changeStream on all of its collections.',
       cause: error,
     });
   }

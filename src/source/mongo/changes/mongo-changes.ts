@@ -1,4 +1,4 @@
-/** What changes in a MongoDB database: its stream, and the documents as they are after a moment of it. */
+/** The changes of a MongoDB database: its change stream, and reads of changed documents. */
 
 import { Timestamp, type BSON, type Db, type Long, type MongoClient } from 'mongodb';
 import { arrayOf, asObject, buildDocument, objectOf } from '../../../bson/build.ts';
@@ -8,11 +8,10 @@ import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
 import { CollectionIdentity } from '../collection-identity.ts';
 import { readBatch } from '../documents.ts';
-import { readId } from '../id-brackets.ts';
-import { retryRead, type ReadRetry } from '../retry-read.ts';
+import { readId } from '../paging/id-brackets.ts';
+import { readFrom, type ReadRetry } from '../retry-read.ts';
 import { MongoChangeStream } from './mongo-change-stream.ts';
-import { explainMongoError } from '../mongo-errors.ts';
-import { cursorIdOf } from '../paging.ts';
+import { cursorIdOf } from '../paging/paging.ts';
 import { rawField } from '../raw-field.ts';
 import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
 
@@ -24,7 +23,7 @@ export interface MongoChangesOptions extends ReadRetry {
 export class MongoChanges implements Changes {
   readonly #client: MongoClient;
   readonly #db: Db;
-  /** No other member tells at once that a collection is gone. */
+  /** Other members may learn late that a collection was dropped. */
   readonly #primary: Db;
   readonly #options: MongoChangesOptions;
   readonly #watch: AnswerWatch;
@@ -52,7 +51,7 @@ export class MongoChanges implements Changes {
     after: ClusterTime,
     filter?: Uint8Array,
   ): Promise<Uint8Array | null> {
-    return this.#insist(async () => {
+    return this.#retry(async () => {
       const query = narrow(buildDocument(['_id', objectOf(['$in', arrayOf(ids.map(readId))])]), filter);
       const find = {
         find: collection,
@@ -60,21 +59,21 @@ export class MongoChanges implements Changes {
         batchSize: ids.length + 1,
         readConcern: { level: 'majority', afterClusterTime: toTimestamp(after) },
       };
-      // The cursor of many small documents is at its end with the first answer, and needs no session of its own.
+      // The first reply usually has all documents, so the cursor needs no session.
       const { cursor } = (await this.#command(find)) as { cursor: Uint8Array };
       const cursorId = cursorIdOf(cursor);
-      // Afterwards: what was read before it was dropped is of it.
+      // Checked after reading: then the documents are certainly of this collection.
       await new CollectionIdentity(this.#primary, collection, identity).requireSame();
       if (cursorId.isZero()) return readBatch(cursor);
-      // An answer ends at 16 MB, and what is not in it would look deleted.
+      // A reply is limited to 16 MB. Documents missing from it would look deleted.
       await this.#kill(collection, cursorId);
       return ids.length > 1 ? null : readBatch(cursor);
     });
   }
 
   readTime(): Promise<ClusterTime> {
-    return this.#insist(async () => {
-      // A majority read of nothing: its answer has the time of what a majority has.
+    return this.#retry(async () => {
+      // A majority read of nothing. Its reply has the time up to which a majority has everything.
       const reply = await this.#command({
         find: 'mongo2pg',
         limit: 1,
@@ -96,13 +95,13 @@ export class MongoChanges implements Changes {
       const ts: unknown = oldest?.ts;
       return ts instanceof Timestamp ? clusterTimeOf(ts.t, ts.i) : null;
     } catch {
-      // It takes a right that following does not need, and a cluster of shards has one for each.
+      // Reading the oplog needs a right that following does not, and a sharded cluster has an oplog per shard.
       return null;
     }
   }
 
   async #kill(collection: string, cursorId: Long): Promise<void> {
-    // It is of no use to anybody, and ends by itself where this fails.
+    // If this fails, the server closes the cursor by itself.
     await this.#command({ killCursors: collection, cursors: [cursorId] }).catch(() => undefined);
   }
 
@@ -112,11 +111,7 @@ export class MongoChanges implements Changes {
     );
   }
 
-  async #insist<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await retryRead(read, this.#options);
-    } catch (error) {
-      throw explainMongoError(error, this.#options.url);
-    }
+  #retry<T>(read: () => Promise<T>): Promise<T> {
+    return readFrom(this.#options.url, read, this.#options);
   }
 }

@@ -1,4 +1,4 @@
-/** A sample of a collection on a server that cannot choose at random: from all over the `_id` range, or from its ends. */
+/** Samples a collection on a server without `$sample`: from points across the `_id` range, or from its two ends. */
 
 import { buildDocument, objectOf } from '../../../bson/build.ts';
 import { requireId } from '../documents.ts';
@@ -6,10 +6,10 @@ import type { Sample, SampleMethod } from '../../source.ts';
 import { spreadIds } from './spread-ids.ts';
 import { listDocuments } from '../../../bson/cursor.ts';
 
-/** Reads by a filter, a BSON document, in the order of `_id` or its reverse; gives the bytes of a BSON array of documents. */
+/** Finds by a filter (a BSON document) in the order of `_id` or the reverse. Returns a BSON array of documents. */
 export type FindDocuments = (filter: Uint8Array, direction: 1 | -1, limit: number) => Promise<Uint8Array>;
 
-/** Enough that no part of a collection is far from one, and few enough queries to be quick. */
+/** Enough to cover all parts of a collection, and few enough queries to be fast. */
 const maxPoints = 20;
 
 interface Part {
@@ -17,7 +17,7 @@ interface Part {
   readonly direction: 1 | -1;
 }
 
-/** What one reply of the server holds at most; a sample is not larger than one of `$sample` would be. */
+/** The limit of one reply, so that a sample is not larger than one of `$sample`. */
 const maxSampleBytes = 16_000_000;
 
 const everything = buildDocument();
@@ -35,7 +35,7 @@ export async function sampleByFind(find: FindDocuments, size: number): Promise<S
   return await takeParts(find, size, parts, 'spread');
 }
 
-/** For itself: where each query takes long. */
+/** Also used alone, if each query is slow. */
 export function sampleEnds(find: FindDocuments, size: number): Promise<Sample> {
   const ends: Part[] = [
     { filter: everything, direction: 1 },
@@ -50,19 +50,19 @@ async function takeParts(
   parts: readonly Part[],
   method: SampleMethod,
 ): Promise<Sample> {
-  // By `_id`: the parts overlap where documents are few.
+  // By `_id`, because the parts overlap if there are few documents.
   const documents = new Map<string, Uint8Array>();
   for (const { filter, direction } of parts) {
     const found = listDocuments(await find(filter, direction, Math.ceil(size / parts.length)));
     for (const document of upTo(maxSampleBytes / parts.length, found)) {
-      // A copy, so that it does not keep the whole reply in memory.
+      // A copy, because a view would keep the whole reply in memory.
       documents.set(Buffer.from(requireId(document)).toString('latin1'), Uint8Array.from(document));
     }
   }
   return { documents: [...documents.values()].slice(0, size), method };
 }
 
-/** The first document in any case, and as many more as fit. */
+/** The first document, and as many more as fit. */
 function upTo(bytes: number, documents: readonly Uint8Array[]): Uint8Array[] {
   let total = 0;
   return documents.filter((document, index) => {

@@ -1,12 +1,12 @@
-/** Points between the first and the last `_id` of a collection, to read a sample from all over it. */
+/** Points between the first and the last `_id` of a collection, at which to read a sample. */
 
 import { doubleOf, type BsonValue } from '../../../bson/build.ts';
 import { bsonTypes } from '../../../bson/types.ts';
-import { readId } from '../id-brackets.ts';
+import { readId } from '../paging/id-brackets.ts';
 
 /**
  * @param first `{_id: …}` as BSON, as is `last`
- * @returns `count` values from the first `_id` on, evenly apart; null where values of this type have no middle
+ * @returns `count` evenly spaced values from the first `_id` on; null if values of this type have no middle
  */
 export function spreadIds(first: Uint8Array, last: Uint8Array, count: number): BsonValue[] | null {
   const [from, to] = [readId(first), readId(last)];
@@ -21,11 +21,11 @@ export function spreadIds(first: Uint8Array, last: Uint8Array, count: number): B
   }
   const [low, high] = [readNumber(from), readNumber(to)];
   if (low === null || high === null) return null;
-  // Not high - low first: that may be more than a double holds.
+  // Not `high - low` first, because that may overflow a double.
   return steps.map((step) => doubleOf(low * (1 - step / count) + high * (step / count)));
 }
 
-/** Of an int32, a double or an int64; NaN and infinities have no middle, nor have decimals, of greater exponents. */
+/** An int32, a double or an int64. Null for NaN and infinities, and for decimals, whose exponents can be too large. */
 function readNumber(value: BsonValue): number | null {
   const view = viewOf(value);
   switch (value.type) {
@@ -52,7 +52,7 @@ function dateOf(epochMs: bigint): BsonValue {
   return { type: bsonTypes.date, bytes };
 }
 
-/** Its twelve bytes as one number, in the order of which ObjectIds are. */
+/** Its twelve bytes as one number. ObjectIds sort in the order of these numbers. */
 function readObjectId({ bytes }: BsonValue): bigint {
   return BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Decimal128, EJSON, Long, serialize } from 'bson';
-import fc from 'fast-check';
 import { BsonError } from '../../../../src/bson/types.ts';
 import { findField, wrapBytes } from '../../../../src/bson/cursor.ts';
 import { DocumentError } from '../../../../src/bson/document-error.ts';
@@ -11,6 +10,7 @@ import { toExtendedJson, value, type Value } from '../../../support/arbitrary-bs
 import { double, int32, int64, rawDocument, type RawElement, rawString } from '../../../support/raw-bson.ts';
 import { nulPolicies, type NulPolicy } from '../../../../src/bson/nul-policy.ts';
 import type { JsonStyle } from '../../../../src/bson/json/json-style.ts';
+import fc from '../../../support/fast-check.ts';
 
 function createWriter(
   style: JsonStyle,

@@ -17,16 +17,17 @@ import {
   serialize,
   Timestamp,
 } from 'bson';
-import fc from 'fast-check';
-import { findField } from '../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../src/bson/match/bson-view.ts';
+import { findValue } from '../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../src/bson/cursor.ts';
+import type { RawValue } from '../../../../src/bson/raw-value.ts';
 import { compareRaw } from '../../../../src/bson/match/compare.ts';
+import fc from '../../../support/fast-check.ts';
 
 function encode(value: unknown): RawValue {
-  const found = findField(
+  const found = findValue(
     Buffer.from(serialize({ v: value }, { ignoreUndefined: false })),
     0,
-    Buffer.from('v'),
+    guessName('v'),
   );
   assert.ok(found !== undefined);
   return found;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BSONRegExp, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, serialize } from 'bson';
-import { Collection } from '../../../../packages/trial-servers/src/mongo/collection.ts';
+import { Collection } from '../../../../packages/trial-servers/src/mongo/storage/collection.ts';
 import { QueryError, UnsupportedError } from '../../../../src/bson/match/errors.ts';
 import { matchesDocument, parseFilter } from '../../../../src/bson/match/filter.ts';
-import { countMatches } from '../../../../packages/trial-servers/src/mongo/matches.ts';
+import { countMatches } from '../../../../packages/trial-servers/src/mongo/query/matches.ts';
 
 function encode(document: object): Buffer {
   return Buffer.from(serialize(document, { ignoreUndefined: false }));

@@ -21,6 +21,7 @@ function progress(documents: number, elapsedMs: number, changes: Partial<Progres
     ...{
       committedBefore: 100,
       deadLettered: 0,
+      dropped: 0,
       inFlightBatches: 1,
       inFlightBytes: 10,
       workers: 2,
@@ -42,15 +43,16 @@ describe('JobRecorder', () => {
     clock.pass(2_000);
     recorder.onEvent(progress(300, 2_000, { deadLettered: 3 }));
     clock.pass(1_000);
-    recorder.onEvent(progress(700, 3_000, { deadLettered: 3 }));
-    const { collections, history, deadLettered, following: nothing } = recorder.read();
+    recorder.onEvent(progress(700, 3_000, { deadLettered: 3, dropped: 2 }));
+    const { collections, history, deadLettered, dropped, following: nothing } = recorder.read();
     assert.deepEqual(collections, [
       {
         ...{ source, table: 'public.users', state: 'loading', documents: 700, expectedDocuments: 1_000 },
-        ...{ perSecond: 200, deadLettered: 3, changes: null, reason: null },
+        ...{ perSecond: 200, deadLettered: 3, dropped: 2, changes: null, reason: null },
       },
     ]);
     assert.equal(deadLettered, 3);
+    assert.equal(dropped, 2);
     assert.equal(nothing, null);
     // What an earlier process has committed is no speed of this one.
     assert.deepEqual(history.documentsPerSecond, [100, 100, 400, null]);
@@ -85,7 +87,7 @@ describe('JobRecorder', () => {
     assert.deepEqual(state.history.lagSeconds, [null, 8, 3]);
     assert.deepEqual(state.history.journalRows, [null, 4, 2]);
     assert.deepEqual(state.history.changesPerSecond, [null, 60, null]);
-    recorder.onEvent({ kind: 'cut-over', source: 'school.*' });
+    recorder.onEvent({ kind: 'cut-over', source: 'school.*', leftOut: [] });
     assert.deepEqual(
       recorder.read().collections.map((each) => each.state),
       ['followed no more', 'cut over'],
@@ -93,17 +95,32 @@ describe('JobRecorder', () => {
     assert.equal(recorder.read().following?.isCutOver, true);
   });
 
-  it('tells what a comparison found, and keeps the letters that the run has made', () => {
+  // Red where a collection of which not all were compared counts as one without any.
+  it('tells how many documents are to be compared again, once all of all collections were compared', () => {
+    const { recorder } = create();
+    const proof = { verifiedAt: '2026-01-31T12:00:00.000Z', compared: 100, unverified: 4, different: 0 };
+    const users = followed(source, { proof });
+    const readUnverified = (...others: (typeof users)[]): unknown => {
+      recorder.onEvent(following({ collections: [users, ...others] }));
+      return recorder.read().following?.unverified;
+    };
+    assert.equal(readUnverified(), 4);
+    assert.equal(readUnverified(followed('school.others', { proof: { ...proof, unverified: 3 } })), 7);
+    assert.equal(readUnverified(followed('school.others', { proof: { ...proof, verifiedAt: null } })), null);
+    assert.equal(readUnverified(followed('school.others')), null);
+  });
+
+  it('tells what a comparison found, and keeps what the run has dropped, and its letters', () => {
     const { recorder } = create();
     recorder.onEvent(started);
-    recorder.onEvent(progress(1_000, 1_000, { deadLettered: 7 }));
+    recorder.onEvent(progress(1_000, 1_000, { deadLettered: 7, dropped: 4 }));
     const verifying = { table: '"public"."users"', run: 'run 1', expectedDocuments: 1_000, workers: 2 };
     recorder.onEvent({ kind: 'verifying', source, ...verifying });
     recorder.onEvent(progress(400, 1_000, { committedBefore: 0 }));
     const [collection] = recorder.read().collections;
     assert.deepEqual(
-      [collection?.state, collection?.documents, collection?.deadLettered],
-      ['verifying', 400, 7],
+      [collection?.state, collection?.documents, collection?.deadLettered, collection?.dropped],
+      ['verifying', 400, 7, 4],
     );
   });
 

@@ -8,6 +8,7 @@ import type { LiveState } from '../../../../src/observe/live/live-state.ts';
 import { serveLive, type Live } from '../../../../src/observe/live/live.ts';
 import { cleanUp } from '../../../support/embedded.ts';
 import { following } from '../../../support/following-event.ts';
+import { stepLimitMs } from '../../../support/limits.ts';
 import { watchEvents } from '../../../support/server-sent.ts';
 import { TickingClock } from '../../../support/ticking-clock.ts';
 
@@ -81,6 +82,18 @@ describe('the live page', () => {
     assert.equal((await ask(`${live.url}other`)).response.statusCode, 404);
   });
 
+  it('tells a probe whether it is alive, and whether the work goes on', async (t) => {
+    const { live } = await serve(t);
+    assert.equal((await ask(`${live.url}healthz`)).response.statusCode, 200);
+    const early = await ask(`${live.url}readyz`);
+    assert.deepEqual([early.response.statusCode, early.body], [503, 'nothing is copied yet\n']);
+    const reason = 'no route to postgres://app:secret@host/db';
+    live.onEvent?.({ kind: 'retried', server: 'postgres', times: 1, reason });
+    assert.doesNotMatch((await ask(`${live.url}readyz`)).body, /secret/);
+    live.onEvent?.(following());
+    assert.equal((await ask(`${live.url}readyz`)).response.statusCode, 200);
+  });
+
   it('is shown to nobody who reaches this machine by another name', async (t) => {
     const { live } = await serve(t);
     const { port } = new URL(live.url);
@@ -137,7 +150,7 @@ describe('the live page', () => {
 
   it(
     'keeps nothing for a browser that does not read but the latest state',
-    { timeout: 60_000 },
+    { timeout: stepLimitMs },
     async (t) => {
       const { live, clock, end } = await serve(t);
       for (let number = 0; number < 20; number++) {
@@ -166,7 +179,7 @@ describe('the live page', () => {
     },
   );
 
-  it('does not hold up the end of the job', { timeout: 60_000 }, async (t) => {
+  it('does not hold up the end of the job', { timeout: stepLimitMs }, async (t) => {
     const { live, clock, end } = await serve(t);
     const { response } = await watchEvents(`${live.url}events`);
     response.pause();

@@ -39,6 +39,7 @@ function sectionOf(changes: Partial<Section> = {}): Section {
       implementation: 'cluster',
       loadMs: 0,
       readMs: 0,
+      heldMs: 0,
       roomMs: 0,
       drainMs: 0,
       processorShare: null,

@@ -161,7 +161,7 @@ describe('Recorder', () => {
     clock.pass(1_000);
     // It ended, copied a new collection, and began anew.
     recorder.onEvent(following({ lagMs: 0, waiting: 0, documentsMerged: 10 }));
-    recorder.onEvent({ kind: 'cut-over', source: 'school.*' });
+    recorder.onEvent({ kind: 'cut-over', source: 'school.*', leftOut: [] });
     const section = recorder.report(null).following ?? assert.fail('it was followed');
     assert.deepEqual([section.endMs, section.isCutOver, section.latest.documentsMerged], [2_000, true, 10]);
     const { intervalMs, changes, lagMs, journalRows } = section.series;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { TimeSeries } from '../../../../src/observe/report/time-series.ts';
+import fc from '../../../support/fast-check.ts';
 
 describe('TimeSeries', () => {
   it('spreads an amount over the intervals of its span, by the time in each', () => {

@@ -11,7 +11,10 @@ const config: PlanConfig = {
   postgresSchema: 'public',
   sampleSize: 1000,
   objectId: 'text',
+  objectIdCollation: 'C',
   schema: 'columns',
+  flatten: undefined,
+  scalarArrays: 'table',
   requiredNotNull: true,
   jsonStyle: 'relaxed',
   nul: 'reject',
@@ -23,7 +26,12 @@ async function write(documents: Document[], changed: Partial<PlanConfig> = {}) {
   const source = createFakeSource(documents, { requiredFields: ['name'] });
   const { objectId } = { ...config, ...changed };
   const made = await inferPlan(source, table, { ...config, ...changed });
-  const file = writePlanFile(made, { objectId, schemaReference: './plan.schema.json', total: 2000 });
+  const file = writePlanFile(made, {
+    objectId,
+    schemaReference: './plan.schema.json',
+    folder: '/',
+    total: 2000,
+  });
   return { made, file, text: formatPlanFile(file) };
 }
 
@@ -43,6 +51,7 @@ describe('a plan as a file', () => {
   "table": "users",
   "jsonStyle": "relaxed",
   "nul": "reject",
+  "objectIdCollation": "C",
   "columns": [
     { "column": "_id", "path": "_id", "type": "int32", "seen": "int 100%" },
     { "column": "name", "path": "name", "type": "string", "notNull": true, "seen": "string 100%; longest 4 bytes" },

@@ -63,7 +63,7 @@ function spec(key: Key, options: Partial<IndexSpec> = {}): IndexSpec {
 }
 
 function planOne(index: IndexSpec, version = 18, columns: readonly PlanColumn[] = []): IndexPlan {
-  return planIndexes([index], { ...plan, columns: [...plan.columns, ...columns] }, version);
+  return planIndexes([index], { ...plan, columns: [...plan.columns, ...columns] }, { version });
 }
 
 /** The one index that comes of it: what stands before its name, and after the table's. */
@@ -108,7 +108,7 @@ describe('the fields of an index', () => {
     const columns = plan.columns.map((column) =>
       column.field === '_id' ? ({ ...column, type: 'json' } as const) : column,
     );
-    const { planned } = planIndexes([spec({ age: 1, _id: 1 })], { ...plan, columns }, 18);
+    const { planned } = planIndexes([spec({ age: 1, _id: 1 })], { ...plan, columns }, { version: 18 });
     assert.equal(planned[0]?.definition, '"public"."people" ("age", "_id")');
   });
 
@@ -319,7 +319,7 @@ describe('the name of an index', () => {
     planIndexes(
       names.map((name, index) => spec({ age: 1 }, { name, partialFilter: { age: index } })),
       plan,
-      18,
+      { version: 18 },
     ).planned.map(({ name }) => name);
 
   it("is the table's and MongoDB's", () => {
@@ -349,7 +349,7 @@ describe('indexes that would be the same in Postgres', () => {
     const { planned, left } = planIndexes(
       [spec({ age: 1 }), spec({ age: 'hashed' }), spec({ age: 1 }, { name: 'unique', isUnique: true })],
       plan,
-      18,
+      { version: 18 },
     );
     assert.deepEqual(
       planned.map(({ index }) => index),
@@ -358,5 +358,109 @@ describe('indexes that would be the same in Postgres', () => {
     assert.deepEqual(left, [
       { index: 'age_hashed', reason: 'in Postgres it would be the same as people_age_1' },
     ]);
+  });
+});
+
+describe('indexes of values in arrays', () => {
+  const key: PlanColumn[] = [
+    { field: '_id', column: '_id', type: 'objectId' },
+    { field: '', column: 'lines_ordinal', type: 'int32' },
+  ];
+  const taxes: Plan = {
+    ...plan,
+    table: 'people_lines_taxes',
+    columns: [
+      ...key,
+      { field: '', column: 'taxes_ordinal', type: 'int32' },
+      { field: 'rate', column: 'rate', type: 'int32' },
+    ],
+  };
+  const lines: Plan = {
+    ...plan,
+    table: 'people_lines',
+    columns: [
+      ...key,
+      { field: '_id', column: 'lines_id', type: 'objectId' },
+      { field: 'sku', column: 'sku', type: 'string' },
+      { field: 'at', column: 'at', type: 'date' },
+      { field: 'rest', column: 'rest', type: 'json' },
+    ],
+    children: [{ field: 'taxes', plan: taxes }],
+  };
+  const labels: Plan = {
+    ...plan,
+    table: 'people_labels',
+    columns: [...key, { field: '', column: 'value', type: 'string', isElement: true }],
+  };
+  const nested: Plan = {
+    ...plan,
+    columns: [...plan.columns, { field: 'words', column: 'words', type: 'string', isArray: true }],
+    children: [
+      { field: 'lines', plan: lines },
+      { field: 'more', path: ['labels'], plan: labels },
+    ],
+  };
+  const plans = (...specs: IndexSpec[]): IndexPlan => planIndexes(specs, nested, { version: 18 });
+
+  it('are on the child table that has them, at any depth', () => {
+    const { planned, left } = plans(
+      spec({ 'lines.sku': 1, 'lines.at': -1 }),
+      spec({ 'lines.taxes.rate': 1 }),
+      spec({ 'lines._id': 1 }),
+      spec({ 'more.labels': 1 }, { isSparse: true }),
+      spec({ words: -1 }),
+    );
+    assert.deepEqual(left, []);
+    assert.deepEqual(
+      planned.map((index) => createIndexStatement(index, 'i')),
+      [
+        'CREATE INDEX IF NOT EXISTS "i" ON "public"."people_lines" ("sku", "at" DESC)',
+        'CREATE INDEX IF NOT EXISTS "i" ON "public"."people_lines_taxes" ("rate")',
+        'CREATE INDEX IF NOT EXISTS "i" ON "public"."people_lines" ("lines_id")',
+        'CREATE INDEX IF NOT EXISTS "i" ON "public"."people_labels" ("value") WHERE "value" IS NOT NULL',
+        'CREATE INDEX IF NOT EXISTS "i" ON "public"."people" USING gin ("words")',
+      ],
+    );
+    assert.deepEqual(
+      planned.map(({ table, name }) => [table.table, name]),
+      [
+        ['people_lines', 'people_lines.sku_1_lines.at_-1'],
+        ['people_lines_taxes', 'people_lines.taxes.rate_1'],
+        ['people_lines', 'people_lines._id_1'],
+        ['people_labels', 'people_more.labels_1'],
+        ['people', 'people_words_-1'],
+      ],
+    );
+  });
+
+  it('are left where a child table cannot have them, with the reason', () => {
+    const { planned, left } = plans(
+      spec({ name: 1, 'lines.sku': 1 }),
+      spec({ 'lines.sku': 1, 'more.labels': 1 }),
+      spec({ 'lines.sku': 1 }, { isUnique: true }),
+      spec({ 'lines.sku': 1 }, { partialFilter: { age: 1 } }),
+      spec({ lines: 1 }),
+      spec({ 'lines.rest': 1 }),
+      spec({ 'lines.ordinal': 1 }),
+      spec({ name: 1, words: 1 }),
+      spec({ words: 1 }, { isUnique: true }),
+      spec({ name: 1 }, { partialFilter: { words: 'x' } }),
+    );
+    assert.deepEqual(planned, []);
+    assert.deepEqual(
+      left.map(({ reason }) => reason),
+      [
+        'its fields are in several tables: "people", "people_lines"',
+        'its fields are in several tables: "people_lines", "people_labels"',
+        'its values are in the child table "people_lines", where one document may have the same value more than once',
+        'its values are in the child table "people_lines", and its filter is about documents',
+        'the child table "people_lines" has no column for the values of "lines"',
+        'the child table "people_lines" has no column for the values of "lines.rest"',
+        'the child table "people_lines" has no column for the values of "lines.ordinal"',
+        '"words" is an array: create a GIN index (CREATE INDEX ON "public"."people" USING gin ("words")), and an index on the other columns',
+        '"words" is an array, and Postgres has no unique index of elements',
+        'its filter is on "words", which is an array',
+      ],
+    );
   });
 });

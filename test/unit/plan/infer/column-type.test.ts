@@ -9,7 +9,7 @@ import {
   type SeenType,
 } from '../../../../src/plan/infer/column-type.ts';
 import { int32, rawDocument } from '../../../support/raw-bson.ts';
-import type { ColumnType } from '../../../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../../../src/transcode/column-types/names.ts';
 
 const own: Partial<Record<SeenType, ColumnType>> = {
   objectId: 'objectId',

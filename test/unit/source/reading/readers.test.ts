@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
-import fc from 'fast-check';
 import { Division } from '../../../../src/source/reading/division.ts';
 import type { RangeQueue } from '../../../../src/source/reading/range-queue.ts';
 import { readRanges, type ReadersOptions } from '../../../../src/source/reading/readers.ts';
 import type { Interval, Page, Range } from '../../../../src/source/page.ts';
 import type { IdSample } from '../../../../src/source/source.ts';
+import fc from '../../../support/fast-check.ts';
 
 const idOf = (id: Uint8Array): number => deserialize(id)._id as number;
 const toId = (id: number): Uint8Array => serialize({ _id: id });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { serialize } from 'bson';
-import fc from 'fast-check';
 import { CopyRows, rowLengths } from '../../../../src/transcode/copy/copy-rows.ts';
 import { createRowEncoder } from '../../../../src/transcode/row.ts';
 import { decodeCopy } from '../../../support/copy-decoder.ts';
 import { makePlan, rawArray } from '../../../support/raw-bson.ts';
+import fc from '../../../support/fast-check.ts';
 
 const encoder = createRowEncoder(makePlan({ _id: 'int32', text: 'string' }));
 

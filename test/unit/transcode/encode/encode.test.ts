@@ -12,7 +12,8 @@ import {
   rawDocument,
   rawString,
 } from '../../../support/raw-bson.ts';
-import { columnTypes, type ColumnType } from '../../../../src/transcode/column-types.ts';
+import type { ColumnType } from '../../../../src/transcode/column-types/names.ts';
+import { columnTypes } from '../../../../src/transcode/column-types/registry.ts';
 
 /** What the column holds after a value was loaded, or `extra` if the value went to the extra column. */
 function load(columnType: ColumnType, type: number, bytes: Buffer): Field | { extra: string } {
@@ -201,12 +202,12 @@ const doesNotFit: [ColumnType, string, number, Buffer, json: string][] = [
 
 describe('a column', () => {
   for (const [columnType, name, type, bytes, field] of fits) {
-    it(`of ${columnType} (${columnTypes[columnType]}) takes ${name}`, () => {
+    it(`of ${columnType} (${columnTypes[columnType].sql}) takes ${name}`, () => {
       assert.deepEqual(load(columnType, type, bytes), field);
     });
   }
   for (const [columnType, name, type, bytes, json] of doesNotFit) {
-    it(`of ${columnType} (${columnTypes[columnType]}) does not take ${name}`, () => {
+    it(`of ${columnType} (${columnTypes[columnType].sql}) does not take ${name}`, () => {
       assert.deepEqual(load(columnType, type, bytes), { extra: `{"v":${json}}` });
     });
   }

@@ -1,7 +1,7 @@
 /** What the supervisor may rely on, whatever the workers are. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { clusterImplementations } from '../../../../src/config/options.ts';
+import { clusterImplementations } from '../../../../src/config/options/workers.ts';
 import type { WorkerCode } from '../../../../src/workers/pool/worker-code.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from '../../../../src/workers/pool/pool.ts';
 import type { FromWorker } from '../../../../src/workers/protocol.ts';
@@ -49,7 +49,7 @@ class Spawned {
   order(order: Order, documents: Uint8Array = new Uint8Array(), number = 1): void {
     const place = { rangeNo: 1, epoch: 1, number, after: null, last: new Uint8Array(5) };
     const batch = { ...place, documentCount: 1, bytes: documents };
-    this.worker.send({ kind: 'batch', run: 1, delivery: 1, batch: { ...batch, deadly: order }, sentAtMs: 0 });
+    this.worker.send({ kind: 'batch', run: 1, delivery: 1, batch: { ...batch, poison: order }, sentAtMs: 0 });
   }
 
   async untilHeard(count: number): Promise<void> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { FrameReader } from '../../../../src/workers/byte-pipe.ts';
 import type { ToWorker } from '../../../../src/workers/protocol.ts';
 import { Inlet } from '../../../../src/workers/worker/inlet.ts';
+import fc from '../../../support/fast-check.ts';
 
 function batchOf(number: number, documents: Uint8Array): ToWorker {
   const place = { number, rangeNo: 1, epoch: 1, after: null, last: new Uint8Array() };

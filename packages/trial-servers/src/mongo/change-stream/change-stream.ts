@@ -5,14 +5,16 @@
  * operations made no event, that of the time.
  */
 import type { Document } from 'bson';
-import { findField, readInt32 } from '../../../../../src/bson/match/bson-view.ts';
+import { findValue, readInt32 } from '../../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../../src/bson/cursor.ts';
 import type { Batch } from '../batch.ts';
-import type { DocumentRef } from '../collection.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import type { BatchSource } from '../cursors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import type { ClusterTime } from '../oplog/cluster-time.ts';
 import { lastTimeOf } from '../oplog/entry.ts';
-import type { OplogEntry, Place } from '../oplog/entry.ts';
+import type { OplogEntry } from '../oplog/entry.ts';
+import type { Place } from '../storage/place.ts';
 import type { Oplog } from '../oplog/oplog.ts';
 import { isSameBytes } from '../update/document-tree.ts';
 import { FatalStreamError, historyLost } from './errors.ts';
@@ -240,12 +242,12 @@ function isInvalidating({ kind }: OplogEntry, { database, collection }: Scope): 
   return database !== undefined && kind === 'dropDatabase';
 }
 
-const idName = Buffer.from('_id');
+const idName = guessName('_id');
 
 /** A client could not go on after an event without its token. */
 function requireToken(event: DocumentRef, passed: DocumentRef): void {
-  const expected = findField(event.bytes, event.start, idName);
-  const found = findField(passed.bytes, passed.start, idName);
+  const expected = findValue(event.bytes, event.start, idName);
+  const found = findValue(passed.bytes, passed.start, idName);
   if (expected === undefined || found === undefined || !isSameBytes(expected, found)) {
     throw new FatalStreamError(
       ErrorCode.changeStreamFatalError,

@@ -1,11 +1,13 @@
 /** Writes the events of a change stream as BSON, out of the oplog's bytes. */
 import { Binary, serialize } from 'bson';
-import { BsonType, readInt32 } from '../../../../../src/bson/match/bson-view.ts';
+import { readInt32 } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { writeTimestamp } from '../oplog/cluster-time.ts';
 import type { ClusterTime } from '../oplog/cluster-time.ts';
-import type { OplogEntry, Place } from '../oplog/entry.ts';
-import type { DocumentRef } from '../collection.ts';
+import type { OplogEntry } from '../oplog/entry.ts';
+import type { Place } from '../storage/place.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import { readIdDocument } from '../write-log.ts';
 import type { StreamOptions } from './options.ts';
 import { encodeEventTail, encodeEventToken } from './token.ts';
@@ -260,14 +262,14 @@ function encodeNamespace(name: string, { database, collection }: Place): Buffer 
 }
 
 const fields = {
-  id: nameOf(BsonType.object, '_id'),
-  data: nameOf(BsonType.string, '_data'),
-  clusterTime: nameOf(BsonType.timestamp, 'clusterTime'),
-  wallTime: nameOf(BsonType.date, 'wallTime'),
-  fullDocument: nameOf(BsonType.object, 'fullDocument'),
-  fullDocumentBeforeChange: nameOf(BsonType.object, 'fullDocumentBeforeChange'),
-  documentKey: nameOf(BsonType.object, 'documentKey'),
-  updateDescription: nameOf(BsonType.object, 'updateDescription'),
+  id: nameOf(bsonTypes.object, '_id'),
+  data: nameOf(bsonTypes.string, '_data'),
+  clusterTime: nameOf(bsonTypes.timestamp, 'clusterTime'),
+  wallTime: nameOf(bsonTypes.date, 'wallTime'),
+  fullDocument: nameOf(bsonTypes.object, 'fullDocument'),
+  fullDocumentBeforeChange: nameOf(bsonTypes.object, 'fullDocumentBeforeChange'),
+  documentKey: nameOf(bsonTypes.object, 'documentKey'),
+  updateDescription: nameOf(bsonTypes.object, 'updateDescription'),
 } as const;
 
 function put(bytes: Buffer, offset: number, piece: Buffer): number {
@@ -286,11 +288,11 @@ function putOptional(bytes: Buffer, offset: number, name: Buffer, document: Docu
     return putDocument(bytes, offset, name, document);
   }
   const end = put(bytes, offset, name);
-  bytes[offset] = BsonType.null;
+  bytes[offset] = bsonTypes.null;
   return end;
 }
 
-const ambiguousName = nameOf(BsonType.object, 'disambiguatedPaths');
+const ambiguousName = nameOf(bsonTypes.object, 'disambiguatedPaths');
 
 /** Where the element `disambiguatedPaths` begins, if there is one: behind the three others. */
 function findAmbiguous({ bytes, start }: DocumentRef): number | undefined {

@@ -1,11 +1,12 @@
 /** Projections with paths and expressions, such as `{'ns.db': 1, kind: '$operationType'}`. */
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawField } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { isTruthy } from '../../../../../src/bson/match/operators.ts';
 import { CommandError } from '../errors.ts';
 import { assignAt, parseExpression, removeAt } from '../expressions.ts';
 import type { Expression } from '../expressions.ts';
-import type { Projection } from '../projection.ts';
+import type { Projection } from '../query/projection.ts';
 import { Tree } from '../update/document-tree.ts';
 import type { TreeValue } from '../update/document-tree.ts';
 
@@ -50,7 +51,7 @@ export function parseNestedProjection(spec: RawField): Projection {
 function collect(spec: RawField, path: readonly string[], parts: Parts): void {
   for (const field of readFields(spec.bytes, spec.start)) {
     const at = [...path, ...field.name.split('.')];
-    if (field.type === BsonType.object && !isOperator(field)) {
+    if (field.type === bsonTypes.object && !isOperator(field)) {
       collect(field, at, parts);
     } else if (!switches.includes(field.type)) {
       parts.computed.push({ path: at, expression: parseExpression(field) });
@@ -67,11 +68,11 @@ function isOperator(field: RawField): boolean {
 
 /** Types that say whether a field is wanted. */
 const switches: readonly number[] = [
-  BsonType.bool,
-  BsonType.int,
-  BsonType.long,
-  BsonType.double,
-  BsonType.decimal,
+  bsonTypes.bool,
+  bsonTypes.int,
+  bsonTypes.long,
+  bsonTypes.double,
+  bsonTypes.decimal,
 ];
 
 function include(tree: Tree, paths: readonly (readonly string[])[]): Tree {

@@ -1,7 +1,7 @@
 /** The `$changeStream` stage: what is watched, from where on, and what is told of it. */
-import { BsonType } from '../../../../../src/bson/match/bson-view.ts';
+import type { RawField } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandReader } from '../command-reader.ts';
-import type { RawField } from '../../../../../src/bson/match/bson-view.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { readTimestamp } from '../oplog/cluster-time.ts';
 import type { ClusterTime } from '../oplog/cluster-time.ts';
@@ -35,7 +35,7 @@ export function parseStreamOptions(
   collection: string | undefined,
   isReplicaSet: boolean,
 ): StreamOptions {
-  if (stage.type !== BsonType.object) {
+  if (stage.type !== bsonTypes.object) {
     throw new CommandError(50808, '$changeStream stage expects a document as argument');
   }
   const spec = new CommandReader(stage.bytes, stage.start, '$changeStream');
@@ -117,7 +117,7 @@ function readStart(spec: CommandReader): ClusterTime | undefined {
   if (field === undefined) {
     return undefined;
   }
-  if (field.type !== BsonType.timestamp) {
+  if (field.type !== bsonTypes.timestamp) {
     throw new CommandError(
       ErrorCode.typeMismatch,
       "BSON field '$changeStream.startAtOperationTime' is the wrong type, expected type 'timestamp'",

@@ -1,12 +1,13 @@
 /** The stages that follow `$changeStream`: each passes an event on, another one in its place, or none. */
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawField } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { matchesDocument, parseFilter } from '../../../../../src/bson/match/filter.ts';
-import type { DocumentRef } from '../collection.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { parseAssignments, parseExpression, parseUnset, removeAt } from '../expressions.ts';
-import { unsupportedStages } from '../pipeline.ts';
-import { parseProjection } from '../projection.ts';
+import { unsupportedStages } from '../query/pipeline.ts';
+import { parseProjection } from '../query/projection.ts';
 import { Tree, toRaw } from '../update/document-tree.ts';
 import { parseNestedProjection } from './nested-projection.ts';
 
@@ -23,9 +24,9 @@ export interface ParsedStage {
 }
 
 export function parseEventStage(stage: RawField): ParsedStage {
-  const fields = stage.type === BsonType.object ? [...readFields(stage.bytes, stage.start)] : [];
+  const fields = stage.type === bsonTypes.object ? [...readFields(stage.bytes, stage.start)] : [];
   const [spec] = fields;
-  if (stage.type !== BsonType.object) {
+  if (stage.type !== bsonTypes.object) {
     throw new CommandError(ErrorCode.typeMismatch, "Each element of the 'pipeline' array must be an object");
   }
   if (spec === undefined || fields.length !== 1) {
@@ -61,7 +62,7 @@ function refuse(name: string): CommandError {
 }
 
 function match(spec: RawField): EventStage {
-  if (spec.type !== BsonType.object) {
+  if (spec.type !== bsonTypes.object) {
     throw new CommandError(15959, 'the match filter must be an expression in an object');
   }
   const filter = parseFilter(spec.bytes, spec.start);
@@ -69,7 +70,7 @@ function match(spec: RawField): EventStage {
 }
 
 function project(spec: RawField): EventStage {
-  if (spec.type !== BsonType.object) {
+  if (spec.type !== bsonTypes.object) {
     throw new CommandError(15969, '$project specification must be an object');
   }
   const fields = [...readFields(spec.bytes, spec.start)];
@@ -84,7 +85,7 @@ function project(spec: RawField): EventStage {
   return ({ bytes, start }) => ({ bytes: projection(bytes, start), start: 0 });
 }
 
-const plainTypes: readonly number[] = [BsonType.bool, BsonType.int, BsonType.long, BsonType.double];
+const plainTypes: readonly number[] = [bsonTypes.bool, bsonTypes.int, bsonTypes.long, bsonTypes.double];
 
 function addFields(spec: RawField): EventStage {
   const assign = parseAssignments(spec);
@@ -118,7 +119,7 @@ function replaceRoot(spec: RawField): EventStage {
   return ({ bytes, start }) => {
     const value = expression(bytes, start);
     const raw = value && toRaw(value);
-    if (raw?.type !== BsonType.object) {
+    if (raw?.type !== bsonTypes.object) {
       throw new CommandError(40228, "'newRoot' expression must evaluate to an object");
     }
     return { bytes: raw.bytes, start: raw.start };

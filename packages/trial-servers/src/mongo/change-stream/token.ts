@@ -4,8 +4,9 @@
  *
  * https://github.com/mongodb/mongo/blob/master/src/mongo/db/pipeline/resume_token.h
  */
-import { BsonType, readFields, readString } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields, readString } from '../../../../../src/bson/raw-value.ts';
+import type { RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { incrementOf, secondsOf, toClusterTime } from '../oplog/cluster-time.ts';
 import type { ClusterTime } from '../oplog/cluster-time.ts';
@@ -104,11 +105,11 @@ export function parseToken(token: RawValue): Token {
 }
 
 function readData(token: RawValue): string | undefined {
-  if (token.type !== BsonType.object) {
+  if (token.type !== bsonTypes.object) {
     return undefined;
   }
   const data = [...readFields(token.bytes, token.start)].find(({ name }) => name === '_data');
-  return data?.type === BsonType.string ? readString(data) : undefined;
+  return data?.type === bsonTypes.string ? readString(data) : undefined;
 }
 
 /** What mongod says when the event of a token is not among those that the stream sees. */

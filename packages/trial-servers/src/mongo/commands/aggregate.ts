@@ -1,12 +1,13 @@
 /** The command aggregate, as far as counting, sampling and change streams need it. */
 import { copyDocument, ListSource } from '../batch-sources.ts';
-import { BsonType } from '../../../../../src/bson/match/bson-view.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { byBytes } from '../../../../../src/bson/match/compare.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
-import type { Reply } from '../message.ts';
-import { parseStage, readAll } from '../pipeline.ts';
-import type { Rows } from '../pipeline.ts';
-import { checkCollation, checkHint, defaultFirstBatchDocuments, readBatchSize } from './arguments.ts';
+import type { Reply } from '../wire/message.ts';
+import { parseStage, readAll } from '../query/pipeline.ts';
+import type { Rows } from '../query/pipeline.ts';
+import { checkHint, defaultFirstBatchDocuments, readBatchSize, readTextOrder } from './arguments.ts';
 import { isChangeStream, openChangeStream } from './change-stream.ts';
 import { findReadable, namespaceOf, replyFirstBatch } from './command.ts';
 import type { CommandContext } from './command.ts';
@@ -23,18 +24,20 @@ export function aggregate(context: CommandContext): Reply {
     }
   }
   checkHint(command);
-  checkCollation(command);
   const pipeline = command.required('pipeline', command.array('pipeline'));
   if (isChangeStream(pipeline)) {
     requireCursor(command);
+    // The collection's own does not matter to a change stream.
+    if (readTextOrder(command, undefined) !== byBytes) throw notImplemented('a collation of a change stream');
     return openChangeStream(context, pipeline);
   }
-  if (command.value('aggregate')?.type !== BsonType.string) {
+  if (command.value('aggregate')?.type !== bsonTypes.string) {
     throw notImplemented('aggregation without a collection');
   }
   requireCursor(command);
-  const stages = pipeline.map((stage, index) => parseStage(stage, index, namespaceOf(context)));
   const collection = findReadable(context);
+  const order = readTextOrder(command, collection?.documents);
+  const stages = pipeline.map((stage, index) => parseStage(stage, index, namespaceOf(context), order));
   let rows: Rows = collection === undefined ? [] : readAll(collection.documents);
   for (const stage of stages) {
     rows = stage(rows);

@@ -1,16 +1,46 @@
 /** Arguments that several commands share. */
-import { BsonType, readFields, readString } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields, readString } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import type { CommandReader } from '../command-reader.ts';
-import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
+import { parseCollation } from '../query/collation.ts';
+import type { Collection } from '../storage/collection.ts';
+import { decodeDocument } from '../decode.ts';
+import { CommandError, ErrorCode } from '../errors.ts';
+import { alongIndex } from '../query/matches.ts';
+import { byBytes, type TextOrder } from '../../../../../src/bson/match/compare.ts';
 import { matchAll, parseFilter } from '../../../../../src/bson/match/filter.ts';
 import type { Filter } from '../../../../../src/bson/match/filter.ts';
 
 /** mongod's, for a first batch whose size the client leaves open. */
 export const defaultFirstBatchDocuments = 101;
 
-export function readFilter(command: CommandReader, name: string): Filter {
+export function readFilter(command: CommandReader, name: string, order?: TextOrder): Filter {
   const filter = command.rawDocument(name);
-  return filter === undefined ? matchAll : parseFilter(filter.bytes, filter.start);
+  return filter === undefined ? matchAll : parseFilter(filter.bytes, filter.start, order);
+}
+
+/** A filter of a collection's documents, and in what order texts are to be compared. */
+export interface Selection {
+  readonly filter: Filter;
+  readonly order: TextOrder;
+}
+
+/** @param documents of the collection; undefined when there is none, and nothing to be found */
+export function readSelection(
+  command: CommandReader,
+  name: string,
+  documents: Collection | undefined,
+): Selection {
+  const order = readTextOrder(command, documents);
+  const filter = readFilter(command, name, order);
+  return { filter: documents === undefined ? filter : alongIndex(filter, order, documents.order), order };
+}
+
+/** As the command's collation says, else as the collection's does. */
+export function readTextOrder(command: CommandReader, documents: Collection | undefined): TextOrder {
+  const collation = command.rawDocument('collation');
+  if (collation === undefined) return documents?.order ?? byBytes;
+  return parseCollation(decodeDocument(collation))?.order ?? byBytes;
 }
 
 /** There is one index: a hint names it, or asks for a plain scan, which is in the same order here. */
@@ -20,9 +50,9 @@ export function checkHint(command: CommandReader): void {
     return;
   }
   const names =
-    hint.type === BsonType.string
+    hint.type === bsonTypes.string
       ? [readString(hint)]
-      : hint.type === BsonType.object
+      : hint.type === bsonTypes.object
         ? Array.from(readFields(hint.bytes, hint.start), (field) => field.name)
         : [];
   if (names.length > 1 || names.some((name) => !['_id_', '_id', '$natural'].includes(name))) {
@@ -30,14 +60,6 @@ export function checkHint(command: CommandReader): void {
       ErrorCode.badValue,
       'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
     );
-  }
-}
-
-/** Strings compare by their bytes, which is what `{locale: 'simple'}` asks for. */
-export function checkCollation(command: CommandReader): void {
-  const collation = command.document('collation');
-  if (collation !== undefined && collation.string('locale') !== 'simple') {
-    throw notImplemented('collations');
   }
 }
 

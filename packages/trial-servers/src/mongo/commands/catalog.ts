@@ -1,12 +1,12 @@
 /** Commands about databases and collections: listing, measuring, dropping. */
 import { serialize } from 'bson';
 import { encodeDocument, ListSource } from '../batch-sources.ts';
-import type { StoredCollection } from '../catalog.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import { matchesDocument } from '../../../../../src/bson/match/filter.ts';
 import type { Filter } from '../../../../../src/bson/match/filter.ts';
-import { idIndex } from '../metadata.ts';
-import type { Metadata } from '../metadata.ts';
-import type { Reply } from '../message.ts';
+import { idIndexOf } from '../storage/metadata.ts';
+import type { Metadata } from '../storage/metadata.ts';
+import type { Reply } from '../wire/message.ts';
 import { readBatchSize, readFilter } from './arguments.ts';
 import { namespaceOf, refuseView, replyFirstBatch, requireAdmin, succeed } from './command.ts';
 import type { CommandContext, ServerState } from './command.ts';
@@ -118,7 +118,7 @@ function describeCollection({ name, metadata }: { name: string; metadata: Metada
     type,
     options,
     info: { readOnly: type === 'view', ...(isPlain ? { uuid } : {}) },
-    ...(isPlain ? { idIndex } : {}),
+    ...(isPlain ? { idIndex: idIndexOf(options) } : {}),
   };
 }
 

@@ -1,19 +1,20 @@
 /** Opens change streams, and waits for what they have to tell. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RawField } from '../../../../../src/bson/match/bson-view.ts';
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawField } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { Batch } from '../batch.ts';
 import { ChangeStream } from '../change-stream/change-stream.ts';
 import { labelError } from '../change-stream/errors.ts';
 import { parseStreamOptions } from '../change-stream/options.ts';
 import { parseEventStage } from '../change-stream/stages.ts';
-import type { DocumentRef } from '../collection.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import type { Cursor } from '../cursors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
-import { idTypeOffset, idValueOffset } from '../id-index.ts';
-import type { Reply } from '../message.ts';
+import { idTypeOffset, idValueOffset } from '../storage/id-index.ts';
+import type { Reply } from '../wire/message.ts';
 import type { Oplog } from '../oplog/oplog.ts';
-import type { Place } from '../oplog/entry.ts';
+import type { Place } from '../storage/place.ts';
 import { waitFor } from '../wait.ts';
 import { defaultFirstBatchDocuments, readBatchSize } from './arguments.ts';
 import type { CommandContext, ServerState } from './command.ts';
@@ -23,7 +24,7 @@ const defaultAwaitMs = 1000;
 
 export function isChangeStream(pipeline: readonly RawField[]): boolean {
   const [first] = pipeline;
-  const name = first?.type === BsonType.object ? readFields(first.bytes, first.start).next() : undefined;
+  const name = first?.type === bsonTypes.object ? readFields(first.bytes, first.start).next() : undefined;
   return name?.done !== true && name?.value.name === '$changeStream';
 }
 

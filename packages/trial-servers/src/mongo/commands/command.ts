@@ -1,16 +1,17 @@
 /** What a command gets and gives. */
 import { Batch } from '../batch.ts';
-import type { Catalog, StoredCollection } from '../catalog.ts';
+import type { Catalog } from '../catalog.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import type { CommandReader } from '../command-reader.ts';
 import type { BatchSource, Cursors } from '../cursors.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
 import type { Lies } from '../lies.ts';
-import type { Reply, Request } from '../message.ts';
-import type { ReadConcern } from '../read-concern.ts';
-import type { ReplicaSet } from '../replica-set.ts';
-import type { RetryableWrites, StatementLog } from '../retryable-writes.ts';
-import type { TopologyVersion } from '../topology-version.ts';
+import type { Reply, Request } from '../wire/message.ts';
+import type { ReadConcern } from '../replica-set/read-concern.ts';
+import type { ReplicaSet } from '../replica-set/replica-set.ts';
+import type { RetryableWrites, StatementLog } from '../replica-set/retryable-writes.ts';
+import type { TopologyVersion } from '../replica-set/topology-version.ts';
 import type { WriteLog } from '../write-log.ts';
 
 /** What all connections of a server share. */

@@ -1,13 +1,14 @@
 /** The command create: collections, and, as far as they are told, views and time series. */
 import { serialize } from 'bson';
-import { decodeDocument } from '../../../../../src/bson/match/bson-view.ts';
-import type { StoredCollection } from '../catalog.ts';
+import { parseCollation } from '../query/collation.ts';
+import { decodeDocument } from '../decode.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import type { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { hasSameKey, parseIndexSpec } from '../index-spec.ts';
-import { idIndex } from '../metadata.ts';
-import type { KeptDocument, Metadata } from '../metadata.ts';
-import type { Reply } from '../message.ts';
+import { idIndex, idIndexOf } from '../storage/metadata.ts';
+import type { KeptDocument, Metadata } from '../storage/metadata.ts';
+import type { Reply } from '../wire/message.ts';
 import { namespaceOf, succeed } from './command.ts';
 import type { CommandContext, ServerState } from './command.ts';
 
@@ -15,9 +16,10 @@ import type { CommandContext, ServerState } from './command.ts';
 const keptOptions = [
   ...['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'],
   'changeStreamPreAndPostImages',
+  'collation',
 ];
 const unsupportedOptions = (
-  'capped autoIndexId size max storageEngine indexOptionDefaults collation ' +
+  'capped autoIndexId size max storageEngine indexOptionDefaults ' +
   'clusteredIndex expireAfterSeconds encryptedFields'
 ).split(' ');
 
@@ -31,21 +33,22 @@ export function create(context: CommandContext): Reply {
   if (unsupported !== undefined) {
     throw notImplemented(`the option ${unsupported} of create`);
   }
-  checkIdIndex(command);
+  const collation = readCollation(command);
+  checkIdIndex(command, idIndexOf({ collation }));
   const name = command.collection();
   if (server.catalog.get(database, name) !== undefined) {
     throw new CommandError(ErrorCode.namespaceExists, `Collection ${namespaceOf(context)} already exists.`);
   }
-  createCollection(server, database, name, readSettings(command));
+  createCollection(server, database, name, readSettings(command, collation));
   return succeed();
 }
 
 /** mongorestore says it, with the one specification that this server has. */
-function checkIdIndex(command: CommandReader): void {
+function checkIdIndex(command: CommandReader, wanted: KeptDocument): void {
   const field = command.rawDocument('idIndex');
   if (field === undefined) return;
-  const { name } = parseIndexSpec(field);
-  if (name !== idIndex.name || !hasSameKey(idIndex, decodeDocument(field))) {
+  const { name, ...spec } = parseIndexSpec(field, wanted.collation);
+  if (name !== wanted.name || !hasSameKey(wanted, spec)) {
     throw new CommandError(
       ErrorCode.badValue,
       "The field 'idIndex' must have the name _id_ and the key {_id: 1}",
@@ -62,13 +65,23 @@ export function createCollection(
 ): StoredCollection {
   const stored = server.catalog.create(database, name, settings);
   const { type, options } = stored.metadata;
-  const details = { ...(type === 'collection' ? { idIndex } : {}), ...options };
+  const details = { ...(type === 'collection' ? { idIndex: idIndexOf(options) } : {}), ...options };
   const described = serialize({ operationDescription: details, nsType: type }, { ignoreUndefined: true });
   server.writes.changeCatalog('create', stored.place, Buffer.from(described));
   return stored;
 }
 
-function readSettings(command: CommandReader): Partial<Metadata> {
+/** The simple collation is what there is without one. */
+function readCollation(command: CommandReader): KeptDocument | undefined {
+  const spec = command.rawDocument('collation');
+  const collation = spec && parseCollation(decodeDocument(spec))?.options;
+  if (collation !== undefined && (command.has('viewOn') || command.has('timeseries'))) {
+    throw notImplemented('the option collation of views and time series');
+  }
+  return collation;
+}
+
+function readSettings(command: CommandReader, collation: KeptDocument | undefined): Partial<Metadata> {
   const viewOn = command.string('viewOn');
   if (viewOn !== undefined) {
     return { type: 'view', options: { viewOn, pipeline: readPipeline(command) }, indexes: [] };
@@ -87,6 +100,7 @@ function readSettings(command: CommandReader): Partial<Metadata> {
       ...(images === undefined ? {} : { changeStreamPreAndPostImages: { enabled: images } }),
       ...(validator === undefined ? {} : { validator: decodeDocument(validator) }),
       ...readStrings(command, ['validationLevel', 'validationAction']),
+      ...(collation === undefined ? {} : { collation }),
     },
   };
 }

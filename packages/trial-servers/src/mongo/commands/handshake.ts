@@ -1,12 +1,12 @@
 /** Commands about the server and the connection: what drivers ask before they ask for data. */
-import { decodeDocument } from '../../../../../src/bson/match/bson-view.ts';
+import { decodeDocument } from '../decode.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
-import { maxMessageBytes } from '../message.ts';
-import { maxDocumentBytes } from '../stored-document.ts';
-import { readSessionId } from '../sessions.ts';
+import { maxMessageBytes } from '../wire/message.ts';
+import { maxDocumentBytes } from '../storage/stored-document.ts';
+import { readSessionId } from '../replica-set/sessions.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
-import type { Reply } from '../message.ts';
+import type { Reply } from '../wire/message.ts';
 import { waitFor } from '../wait.ts';
 
 /** MongoDB 7.0: the version whose commands, as far as they go, are followed here. */

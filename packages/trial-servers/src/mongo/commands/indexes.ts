@@ -1,15 +1,17 @@
 /** Commands about indexes. They are kept and told, and not used: only `_id` is found by an index, and is unique. */
 import { serialize } from 'bson';
 import { encodeDocument, ListSource } from '../batch-sources.ts';
-import { BsonType, decodeDocument, readString } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField } from '../../../../../src/bson/match/bson-view.ts';
-import { changeIndexes } from '../catalog.ts';
-import type { StoredCollection } from '../catalog.ts';
+import { readString } from '../../../../../src/bson/raw-value.ts';
+import type { RawField } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { decodeDocument } from '../decode.ts';
+import { changeIndexes } from '../storage/stored-collection.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { hasSameKey, isSameIndex, parseIndexSpec } from '../index-spec.ts';
-import { idIndex } from '../metadata.ts';
-import type { KeptDocument } from '../metadata.ts';
-import type { Reply } from '../message.ts';
+import { idIndex, idIndexOf } from '../storage/metadata.ts';
+import type { KeptDocument } from '../storage/metadata.ts';
+import type { Reply } from '../wire/message.ts';
 import { readBatchSize } from './arguments.ts';
 import { namespaceOf, refuseView, replyFirstBatch, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
@@ -25,15 +27,16 @@ export function createIndexes(context: CommandContext): Reply {
   if (fields.length === 0) {
     throw new CommandError(ErrorCode.badValue, 'Must specify at least one index to create');
   }
-  const specs = fields.map(parseIndexSpec);
   const existing = server.catalog.get(database, command.collection());
+  const specs = fields.map((field) => parseIndexSpec(field, existing?.metadata.options.collation));
   if (existing !== undefined) {
     refuseView(context, existing);
   }
   const before = existing?.metadata.indexes ?? [idIndex];
+  const ofId = idIndexOf(existing?.metadata.options ?? {});
   let after = before;
   for (const spec of specs) {
-    after = addIndex(after, spec, namespaceOf(context));
+    if (!hasSameKey(ofId, spec)) after = addIndex(after, spec, namespaceOf(context));
   }
   const stored = existing ?? createCollection(server, database, command.collection());
   if (after.length > before.length) {
@@ -98,7 +101,7 @@ function addIndex(
   spec: KeptDocument,
   namespace: string,
 ): readonly KeptDocument[] {
-  if (hasSameKey(idIndex, spec) || indexes.some((index) => isSameIndex(index, spec))) {
+  if (indexes.some((index) => isSameIndex(index, spec))) {
     return indexes;
   }
   const sameName = indexes.find(({ name }) => name === spec.name);
@@ -126,14 +129,14 @@ function addIndex(
 
 /** By name, by several names, by key, or `*`: all but that of `_id`. */
 function chooseIndexes(indexes: readonly KeptDocument[], wanted: RawField): readonly KeptDocument[] {
-  if (wanted.type === BsonType.object) {
+  if (wanted.type === bsonTypes.object) {
     const key = decodeDocument(wanted);
     return [requireIndex(indexes, (index) => hasSameKey(index, { ...index, key }), JSON.stringify(key))];
   }
-  if (wanted.type === BsonType.array) {
+  if (wanted.type === bsonTypes.array) {
     return Object.values(decodeDocument(wanted)).map((name) => findByName(indexes, String(name)));
   }
-  if (wanted.type !== BsonType.string) {
+  if (wanted.type !== bsonTypes.string) {
     throw new CommandError(ErrorCode.typeMismatch, "BSON field 'dropIndexes.index' is the wrong type");
   }
   const name = readString(wanted);

@@ -1,13 +1,13 @@
 /** The command collMod. */
 import { serialize } from 'bson';
 import { CommandError, ErrorCode } from '../errors.ts';
-import { changeIndexes, changeOptions } from '../catalog.ts';
-import type { StoredCollection } from '../catalog.ts';
+import { changeIndexes, changeOptions } from '../storage/stored-collection.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import type { CommandReader } from '../command-reader.ts';
-import { decodeDocument } from '../../../../../src/bson/match/bson-view.ts';
+import { decodeDocument } from '../decode.ts';
 import { hasSameKey } from '../index-spec.ts';
-import { isDocument } from '../metadata.ts';
-import type { Reply } from '../message.ts';
+import { isDocument } from '../storage/metadata.ts';
+import type { Reply } from '../wire/message.ts';
 import { namespaceOf, refuseView, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 

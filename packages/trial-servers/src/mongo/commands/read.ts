@@ -5,13 +5,13 @@ import { copyDocument, IndexSource, ListSource } from '../batch-sources.ts';
 import type { BatchSource } from '../cursors.ts';
 import { notImplemented } from '../errors.ts';
 import type { Filter } from '../../../../../src/bson/match/filter.ts';
-import type { Reply } from '../message.ts';
-import { parseProjection } from '../projection.ts';
-import type { Projection } from '../projection.ts';
-import { idOrder, parseSort } from '../sort.ts';
-import type { Sort } from '../sort.ts';
-import { countMatches, scanMatches } from '../matches.ts';
-import { checkCollation, checkHint, defaultFirstBatchDocuments, readFilter } from './arguments.ts';
+import type { Reply } from '../wire/message.ts';
+import { parseProjection } from '../query/projection.ts';
+import type { Projection } from '../query/projection.ts';
+import { idOrder, parseSort } from '../query/sort.ts';
+import type { Sort } from '../query/sort.ts';
+import { countMatches, scanMatches } from '../query/matches.ts';
+import { checkHint, defaultFirstBatchDocuments, readSelection } from './arguments.ts';
 import { getMoreOfStream } from './change-stream.ts';
 import { findReadable, replyFirstBatch, succeed } from './command.ts';
 import type { CommandContext, Readable } from './command.ts';
@@ -39,16 +39,15 @@ export function find(context: CommandContext): Reply {
     }
   }
   checkHint(command);
-  checkCollation(command);
-  const filter = readFilter(command, 'filter');
+  const collection = findReadable(context);
+  const { filter, order } = readSelection(command, 'filter', collection?.documents);
   const sortSpec = command.rawDocument('sort');
-  const sort = sortSpec === undefined ? idOrder : parseSort(sortSpec);
+  const sort = sortSpec === undefined ? idOrder : parseSort(sortSpec, order, collection?.documents.order);
   const projectionSpec = command.rawDocument('projection');
   const project = projectionSpec && parseProjection(projectionSpec);
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
   const maxDocuments = command.count('batchSize') ?? defaultFirstBatchDocuments;
-  const collection = findReadable(context);
   const source =
     collection === undefined
       ? new ListSource([])
@@ -94,11 +93,10 @@ export function count(context: CommandContext): Reply {
   const { command } = context;
   command.refuseUnknown(['query', 'limit', 'skip', 'hint', 'collation', 'fields']);
   checkHint(command);
-  checkCollation(command);
-  const filter = readFilter(command, 'query');
+  const collection = findReadable(context);
+  const { filter } = readSelection(command, 'query', collection?.documents);
   const skip = command.count('skip') ?? 0;
   const limit = command.count('limit') ?? 0;
-  const collection = findReadable(context);
   const found = collection === undefined ? 0 : countMatches(collection.documents, filter);
   const rest = Math.max(0, found - skip);
   return succeed({ n: limit === 0 ? rest : Math.min(rest, limit) });

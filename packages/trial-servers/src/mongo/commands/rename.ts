@@ -1,8 +1,8 @@
 /** The command renameCollection, within one database. */
 import { Binary, serialize } from 'bson';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
-import type { Reply } from '../message.ts';
-import type { Place } from '../oplog/entry.ts';
+import type { Reply } from '../wire/message.ts';
+import type { Place } from '../storage/place.ts';
 import { requireAdmin, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 

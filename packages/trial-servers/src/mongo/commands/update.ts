@@ -1,29 +1,25 @@
 /** The commands update and findAndModify. */
 import { deserialize, ObjectId } from 'bson';
 import type { Document } from 'bson';
-import {
-  BsonType,
-  checkDocument,
-  decodeDocument,
-  findField,
-  readInt32,
-  wrapValue,
-} from '../../../../../src/bson/match/bson-view.ts';
-import { parseFilter } from '../../../../../src/bson/match/filter.ts';
-import type { StoredCollection } from '../catalog.ts';
-import type { DocumentRef } from '../collection.ts';
+import { findValue, readInt32 } from '../../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../../src/bson/cursor.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { decodeDocument, wrapValue } from '../decode.ts';
+import { checkDocument } from '../checked-bson.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import { CommandReader } from '../command-reader.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
-import { findMatches, scanMatches } from '../matches.ts';
-import type { Reply } from '../message.ts';
-import { parseProjection } from '../projection.ts';
-import { RunList } from '../runs.ts';
-import { parseSort } from '../sort.ts';
-import { isIdFirst, prepareDocument } from '../stored-document.ts';
+import { findMatches, scanMatches } from '../query/matches.ts';
+import type { Reply } from '../wire/message.ts';
+import { parseProjection } from '../query/projection.ts';
+import { RunList } from '../storage/runs.ts';
+import { parseSort } from '../query/sort.ts';
+import { isIdFirst, prepareDocument } from '../storage/stored-document.ts';
 import { parseUpdate } from '../update/update.ts';
 import type { Update } from '../update/update.ts';
 import { readEqualities } from '../update/upsert.ts';
-import { checkCollation, checkHint, readFilter } from './arguments.ts';
+import { checkHint, readSelection, readTextOrder } from './arguments.ts';
 import { namespaceOf, refuseView, succeed } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { duplicateKey, listDocuments, openCollection, toWriteError } from './write.ts';
@@ -95,9 +91,11 @@ function runStatement(context: CommandContext, statement: CommandReader, index: 
     }
   }
   checkHint(statement);
-  checkCollation(statement);
   const query = statement.required('q', statement.rawDocument('q'));
-  const change = parseUpdate(statement.required('u', statement.value('u')));
+  const { server, database, command } = context;
+  const existing = server.catalog.get(database, command.collection());
+  const { filter, order } = readSelection(statement, 'q', existing?.documents);
+  const change = parseUpdate(statement.required('u', statement.value('u')), order);
   const isMulti = statement.boolean('multi') ?? false;
   if (isMulti && !change.isPartial) {
     throw new CommandError(
@@ -112,12 +110,11 @@ function runStatement(context: CommandContext, statement: CommandReader, index: 
     );
   }
   const isUpsert = statement.boolean('upsert') ?? false;
-  const filter = parseFilter(query.bytes, query.start);
   const stored = findStored(context, isUpsert);
   if (stored === undefined) {
     return none;
   }
-  const { lies, writes } = context.server;
+  const { lies, writes } = server;
   return lies.write(stored, () => {
     const addresses = findMatches(stored.documents, filter, isMulti ? Infinity : 1);
     if (addresses.length === 0 && isUpsert) {
@@ -181,7 +178,6 @@ export function findAndModify(context: CommandContext): Reply {
     }
   }
   checkHint(command);
-  checkCollation(command);
   const before = statements?.find(0);
   if (before !== undefined) {
     return succeed({ ...before, retriedStmtId: 0 });
@@ -197,7 +193,8 @@ export function findAndModify(context: CommandContext): Reply {
     );
   }
   const isUpsert = command.boolean('upsert') ?? false;
-  const change = updateField && parseUpdate(updateField);
+  const existing = context.server.catalog.get(context.database, command.collection());
+  const change = updateField && parseUpdate(updateField, readTextOrder(command, existing?.documents));
   const stored = findStored(context, isUpsert);
   const result =
     stored === undefined
@@ -244,17 +241,17 @@ function modify(
 }
 
 function findFirst(command: CommandReader, stored: StoredCollection): DocumentRef | undefined {
-  const filter = readFilter(command, 'query');
+  const { filter, order } = readSelection(command, 'query', stored.documents);
   const sort = command.rawDocument('sort');
   if (sort !== undefined) {
-    return parseSort(sort).sortDocuments([...scanMatches(stored.documents, filter)])[0];
+    return parseSort(sort, order).sortDocuments([...scanMatches(stored.documents, filter)])[0];
   }
   const [first] = findMatches(stored.documents, filter, 1);
   return first === undefined ? undefined : stored.documents.refOf(first);
 }
 
 function addressOf(stored: StoredCollection, { bytes, start }: DocumentRef): number[] {
-  const id = findField(bytes, start, idName);
+  const id = findValue(bytes, start, idName);
   const address = id && stored.documents.find(id.type, id.bytes, id.start);
   return address === undefined ? [] : [address];
 }
@@ -264,14 +261,14 @@ function readProjection(command: CommandReader): (document: DocumentRef) => unkn
   const projection = spec && parseProjection(spec);
   return ({ bytes, start }) => {
     const projected = projection?.(bytes, start) ?? bytes.subarray(start, start + readInt32(bytes, start));
-    return decodeDocument({ type: BsonType.object, bytes: projected, start: 0, end: projected.length });
+    return decodeDocument({ type: bsonTypes.object, bytes: projected, start: 0, end: projected.length });
   };
 }
 
 function readId({ bytes, start }: DocumentRef): unknown {
-  const id = isIdFirst(bytes, start) ? findField(bytes, start, idName) : undefined;
+  const id = isIdFirst(bytes, start) ? findValue(bytes, start, idName) : undefined;
   return id === undefined ? new ObjectId() : deserialize(wrapValue(id), { promoteValues: false })[''];
 }
 
-const idName = Buffer.from('_id');
-const emptyQuery = { type: BsonType.object, bytes: Buffer.from([5, 0, 0, 0, 0]), start: 0, end: 5 };
+const idName = guessName('_id');
+const emptyQuery = { type: bsonTypes.object, bytes: Buffer.from([5, 0, 0, 0, 0]), start: 0, end: 5 };

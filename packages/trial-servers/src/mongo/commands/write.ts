@@ -1,25 +1,23 @@
 /** The commands insert and delete, and what they share with update. */
 import { deserialize, EJSON } from 'bson';
-import {
-  BsonType,
-  checkDocument,
-  wrapValue,
-  readInt32,
-  findField,
-} from '../../../../../src/bson/match/bson-view.ts';
-import type { StoredCollection } from '../catalog.ts';
+import { findValue, readInt32 } from '../../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../../src/bson/cursor.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { wrapValue } from '../decode.ts';
+import { checkDocument } from '../checked-bson.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
 import { CommandReader } from '../command-reader.ts';
 import { QueryError } from '../../../../../src/bson/match/errors.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
-import { splitSequence } from '../message.ts';
-import type { Reply } from '../message.ts';
+import { splitSequence } from '../wire/message.ts';
+import type { Reply } from '../wire/message.ts';
 import { toTimestamp } from '../oplog/cluster-time.ts';
-import type { StatementLog } from '../retryable-writes.ts';
-import { findMatches } from '../matches.ts';
-import { RunList } from '../runs.ts';
-import { prepareDocument } from '../stored-document.ts';
-import type { PreparedDocument } from '../stored-document.ts';
-import { checkCollation, checkHint, readFilter } from './arguments.ts';
+import type { StatementLog } from '../replica-set/retryable-writes.ts';
+import { findMatches } from '../query/matches.ts';
+import { RunList } from '../storage/runs.ts';
+import { prepareDocument } from '../storage/stored-document.ts';
+import type { PreparedDocument } from '../storage/stored-document.ts';
+import { checkHint, readSelection } from './arguments.ts';
 import { namespaceOf, refuseView, succeed } from './command.ts';
 import { createCollection } from './create.ts';
 import type { CommandContext } from './command.ts';
@@ -117,7 +115,6 @@ export function remove(context: CommandContext): Reply {
     const statement = new CommandReader(request.bytes, start, 'delete.deletes');
     statement.refuseUnknown(['q', 'limit', 'hint', 'collation']);
     checkHint(statement);
-    checkCollation(statement);
     statement.required('q', statement.rawDocument('q'));
     const limit = statement.required('limit', statement.count('limit'));
     if (limit > 1) {
@@ -132,7 +129,7 @@ export function remove(context: CommandContext): Reply {
         'Cannot use (or request) retryable writes with limit=0',
       );
     }
-    const filter = readFilter(statement, 'q');
+    const { filter } = readSelection(statement, 'q', stored?.documents);
     if (statements?.find(index) !== undefined) {
       retriedStmtIds.push(index);
       n++;
@@ -162,7 +159,7 @@ export function* listDocuments(context: CommandContext, name: string): Generator
     return;
   }
   for (const element of command.required(name, command.array(name))) {
-    if (element.type !== BsonType.object) {
+    if (element.type !== bsonTypes.object) {
       throw new CommandError(
         ErrorCode.typeMismatch,
         `BSON field '${command.name}.${name}.${element.name}' is the wrong type, expected type 'object'`,
@@ -198,7 +195,7 @@ export function duplicateKey(
   namespace: string,
   { bytes, start }: Pick<PreparedDocument, 'bytes' | 'start'>,
 ): WriteError {
-  const id = findField(bytes, start, idName);
+  const id = findValue(bytes, start, idName);
   const wrapped = id === undefined ? {} : deserialize(wrapValue(id), { promoteValues: false });
   const value: unknown = wrapped[''];
   return {
@@ -210,4 +207,4 @@ export function duplicateKey(
   };
 }
 
-const idName = Buffer.from('_id');
+const idName = guessName('_id');

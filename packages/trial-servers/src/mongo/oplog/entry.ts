@@ -1,13 +1,6 @@
 /** What the oplog holds: operations in the order in which they were done. */
+import type { Place } from '../storage/place.ts';
 import type { ClusterTime } from './cluster-time.ts';
-
-/** A collection's name at the time of an operation, and its identity. */
-export interface Place {
-  readonly database: string;
-  readonly collection: string;
-  /** The sixteen bytes of its UUID; undefined where there is none: a database, a view. */
-  readonly uuid: Buffer | undefined;
-}
 
 export type DocumentOperation = 'insert' | 'update' | 'replace' | 'delete';
 export type CatalogOperation =
@@ -41,8 +34,6 @@ export interface OplogEntry {
   /** Of a rename: where it went. */
   readonly to?: Place | undefined;
 }
-
-export const noPlace: Place = { database: '', collection: '', uuid: undefined };
 
 /** Of the last operation of the entry. */
 export function lastTimeOf({ time, count }: OplogEntry): ClusterTime {

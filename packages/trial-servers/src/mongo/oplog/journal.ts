@@ -16,9 +16,9 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { rewriteFile } from '../catalog.ts';
-import type { StoredCollection } from '../catalog.ts';
-import { writeAll } from '../storage.ts';
+import { rewriteFile } from '../storage/stored-collection.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
+import { writeAll } from '../storage/data-directory.ts';
 import { lastTimeOf } from './entry.ts';
 import type { OplogEntry } from './entry.ts';
 import type { ClusterTime } from './cluster-time.ts';

@@ -2,7 +2,8 @@
  * The oplog: what was done, in order, for change streams to read. It is bounded: the oldest operations go first, and
  * a stream that still wanted them is told that its history is lost.
  */
-import { lastTimeOf, noPlace } from './entry.ts';
+import { lastTimeOf } from './entry.ts';
+import { noPlace } from '../storage/place.ts';
 import type { OplogEntry } from './entry.ts';
 import { ClusterClock } from './cluster-time.ts';
 import type { ClusterTime } from './cluster-time.ts';

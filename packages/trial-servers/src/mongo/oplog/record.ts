@@ -3,7 +3,8 @@
  * an update, the whole document after it. Numbers are little-endian.
  */
 import { Binary, deserialize, serialize } from 'bson';
-import type { OperationKind, OplogEntry, Place } from './entry.ts';
+import type { OperationKind, OplogEntry } from './entry.ts';
+import type { Place } from '../storage/place.ts';
 
 /** In the order of the numbers that stand for them in the files. */
 const kinds: readonly (OperationKind | 'checkpoint')[] = [

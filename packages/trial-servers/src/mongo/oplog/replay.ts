@@ -1,13 +1,21 @@
 /** Brings collections up to date by the journal, after an end that did not do so. */
-import { readInt32 } from '../../../../../src/bson/match/bson-view.ts';
-import type { Catalog, StoredCollection } from '../catalog.ts';
-import type { Collection } from '../collection.ts';
-import { idTypeOffset, idValueOffset } from '../id-index.ts';
+import { readInt32 } from '../../../../../src/bson/raw-value.ts';
+import type { StoredCollection } from '../storage/stored-collection.ts';
+import type { Collection } from '../storage/collection.ts';
+import { idTypeOffset, idValueOffset } from '../storage/id-index.ts';
 import type { OplogEntry } from './entry.ts';
 import type { JournaledEntry } from './record.ts';
 
+/** What a journal can change beside documents. */
+export interface ReplayedCatalog {
+  /** The collection with this UUID. */
+  findByUuid(uuid: Buffer | undefined): StoredCollection | undefined;
+  drop(database: string, name: string): boolean;
+  rename(stored: StoredCollection, name: string): void;
+}
+
 /** @returns the collections whose documents are not what their files hold any more */
-export function replay(catalog: Catalog, pending: readonly JournaledEntry[]): Set<StoredCollection> {
+export function replay(catalog: ReplayedCatalog, pending: readonly JournaledEntry[]): Set<StoredCollection> {
   const changed = new Set<StoredCollection>();
   for (const [index, { entry, after }] of pending.entries()) {
     const stored = catalog.findByUuid(entry.place.uuid);
@@ -63,7 +71,7 @@ function changeDocuments(
   }
 }
 
-function changeCatalog(catalog: Catalog, stored: StoredCollection, { kind, to }: OplogEntry): void {
+function changeCatalog(catalog: ReplayedCatalog, stored: StoredCollection, { kind, to }: OplogEntry): void {
   const { database, collection } = stored.place;
   if (kind === 'drop') {
     catalog.drop(database, collection);

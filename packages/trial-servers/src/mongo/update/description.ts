@@ -1,8 +1,9 @@
 /** What an event tells of an update: `{updatedFields, removedFields, truncatedArrays}`, and paths that can be misread. */
 import { serialize } from 'bson';
 import type { Document } from 'bson';
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { isSameBytes, Tree, toRaw } from './document-tree.ts';
 import type { TreeValue } from './document-tree.ts';
 import { readPath } from './path.ts';
@@ -104,9 +105,9 @@ function compareValues(
     changes.add(path);
   } else if (isSameBytes(before, after)) {
     return;
-  } else if (after.type === BsonType.object) {
+  } else if (after.type === bsonTypes.object) {
     compareObjects(before, after, path, changes);
-  } else if (after.type === BsonType.array) {
+  } else if (after.type === bsonTypes.array) {
     compareArrays(before, after, path, changes);
   } else {
     changes.add(path);

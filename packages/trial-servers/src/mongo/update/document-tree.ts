@@ -2,8 +2,9 @@
  * A document that is being changed: its fields in order, each left as raw bytes until an update looks into it, so that
  * what is not changed stays as it is, to the byte.
  */
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 
 export type TreeValue = RawValue | Tree;
 
@@ -24,12 +25,12 @@ export class Tree {
   /** Of an object or an array. */
   static read({ type, bytes, start }: RawValue): Tree {
     const fields = Array.from(readFields(bytes, start), (value): Field => ({ name: value.name, value }));
-    return new Tree(type === BsonType.array, fields);
+    return new Tree(type === bsonTypes.array, fields);
   }
 
   /** The document at `start`. */
   static readDocument(bytes: Buffer, start: number): Tree {
-    return Tree.read({ type: BsonType.object, bytes, start, end: 0 });
+    return Tree.read({ type: bsonTypes.object, bytes, start, end: 0 });
   }
 
   get(name: string): TreeValue | undefined {
@@ -71,7 +72,7 @@ export class Tree {
     if (field === undefined || field.value instanceof Tree) {
       return field?.value as Tree | undefined;
     }
-    if (field.value.type !== BsonType.object && field.value.type !== BsonType.array) {
+    if (field.value.type !== bsonTypes.object && field.value.type !== bsonTypes.array) {
       return undefined;
     }
     const tree = Tree.read(field.value);
@@ -99,14 +100,14 @@ export function toRaw(value: TreeValue): RawValue {
     return value;
   }
   const bytes = value.encode();
-  return { type: value.isArray ? BsonType.array : BsonType.object, bytes, start: 0, end: bytes.length };
+  return { type: value.isArray ? bsonTypes.array : bsonTypes.object, bytes, start: 0, end: bytes.length };
 }
 
 export function isSameBytes(a: RawValue, b: RawValue): boolean {
   return a.type === b.type && a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end) === 0;
 }
 
-export const nullValue: RawValue = { type: BsonType.null, bytes: Buffer.alloc(0), start: 0, end: 0 };
+export const nullValue: RawValue = { type: bsonTypes.null, bytes: Buffer.alloc(0), start: 0, end: 0 };
 
 function measure(tree: Tree): number {
   let total = 5;
@@ -120,7 +121,8 @@ function measure(tree: Tree): number {
 function write(tree: Tree, bytes: Buffer, start: number): number {
   let offset = start + 4;
   for (const [index, { name, value }] of tree.fields.entries()) {
-    bytes[offset++] = value instanceof Tree ? (value.isArray ? BsonType.array : BsonType.object) : value.type;
+    bytes[offset++] =
+      value instanceof Tree ? (value.isArray ? bsonTypes.array : bsonTypes.object) : value.type;
     if (tree.isArray) {
       offset += bytes.write(String(index), offset, 'latin1');
     } else if (isNamed(name, value)) {

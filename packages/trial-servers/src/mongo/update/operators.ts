@@ -1,8 +1,10 @@
 /** The update operators: each changes a document's tree and tells at which paths. */
 import { Timestamp } from 'bson';
-import { BsonType, decodeDocument, readFields, readString } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../../src/bson/match/bson-view.ts';
-import { compareRaw } from '../../../../../src/bson/match/compare.ts';
+import { readFields, readString } from '../../../../../src/bson/raw-value.ts';
+import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { decodeDocument } from '../decode.ts';
+import { compareRaw, type TextOrder } from '../../../../../src/bson/match/compare.ts';
 import { matchesDocument, parseFilter } from '../../../../../src/bson/match/filter.ts';
 import { readAsDouble } from '../../../../../src/bson/match/numbers.ts';
 import { isOperatorDocument, parseConditions } from '../../../../../src/bson/match/operators.ts';
@@ -22,7 +24,7 @@ export interface Modifier {
 }
 
 /** @throws CommandError for an operand that the operator does not take */
-export function parseModifier(operator: string, field: RawField): Modifier[] {
+export function parseModifier(operator: string, field: RawField, order: TextOrder): Modifier[] {
   const path = parsePath(field.name);
   if (operator === '$rename') {
     return parseRename(path, field);
@@ -36,21 +38,21 @@ export function parseModifier(operator: string, field: RawField): Modifier[] {
           `Unknown modifier: ${operator}. Expected a valid update modifier or pipeline-style update specified as an array`,
         );
   }
-  return [{ operator, path, apply: parse(path, field) }];
+  return [{ operator, path, apply: parse(path, field, order) }];
 }
 
 type Apply = Modifier['apply'];
 
 const unsupportedOperators = new Set(['$bit']);
 
-const operators: Readonly<Record<string, (path: Path, operand: RawField) => Apply>> = {
+const operators: Readonly<Record<string, (path: Path, operand: RawField, order: TextOrder) => Apply>> = {
   $set: (path, operand) => assign(path, () => operand),
   $setOnInsert: (path, operand) => assign(path, () => operand),
   $unset: (path) => unset(path),
   $inc: (path, operand) => arithmetic('$inc', path, operand),
   $mul: (path, operand) => arithmetic('$mul', path, operand),
-  $min: (path, operand) => extreme(path, operand, -1),
-  $max: (path, operand) => extreme(path, operand, 1),
+  $min: (path, operand, order) => extreme(path, operand, -1, order),
+  $max: (path, operand, order) => extreme(path, operand, 1, order),
   $currentDate: (path, operand) => {
     const isTimestamp = isTimestampWanted(operand);
     const now = (): unknown =>
@@ -60,13 +62,13 @@ const operators: Readonly<Record<string, (path: Path, operand: RawField) => Appl
   $push: push,
   $addToSet: addToSet,
   $pop: pop,
-  $pull: (path, operand) => removeWhere(path, pullCondition(operand)),
-  $pullAll: (path, operand) => {
-    if (operand.type !== BsonType.array) {
+  $pull: (path, operand, order) => removeWhere(path, pullCondition(operand, order)),
+  $pullAll: (path, operand, order) => {
+    if (operand.type !== bsonTypes.array) {
       throw new CommandError(ErrorCode.badValue, '$pullAll requires an array argument');
     }
     const values = [...readFields(operand.bytes, operand.start)];
-    return removeWhere(path, (value) => values.some((other) => compareRaw(value, other) === 0));
+    return removeWhere(path, (value) => values.some((other) => compareRaw(value, other, order) === 0));
   },
 };
 
@@ -115,17 +117,17 @@ function arithmetic(operator: '$inc' | '$mul', path: Path, operand: RawField): A
   });
 }
 
-function extreme(path: Path, operand: RawValue, sign: 1 | -1): Apply {
+function extreme(path: Path, operand: RawValue, sign: 1 | -1, order: TextOrder): Apply {
   return assign(path, (old) =>
-    old === undefined || compareRaw(operand, old) * sign > 0 ? operand : undefined,
+    old === undefined || compareRaw(operand, old, order) * sign > 0 ? operand : undefined,
   );
 }
 
 function isTimestampWanted(operand: RawField): boolean {
-  if (operand.type === BsonType.bool) {
+  if (operand.type === bsonTypes.bool) {
     return false;
   }
-  const spec: unknown = operand.type === BsonType.object ? decodeDocument(operand).$type : undefined;
+  const spec: unknown = operand.type === bsonTypes.object ? decodeDocument(operand).$type : undefined;
   if (spec !== 'date' && spec !== 'timestamp') {
     throw new CommandError(
       ErrorCode.badValue,
@@ -142,12 +144,12 @@ interface Push {
 }
 
 function readPush(operand: RawField, isAddToSet: boolean): Push {
-  const fields = operand.type === BsonType.object ? [...readFields(operand.bytes, operand.start)] : [];
+  const fields = operand.type === bsonTypes.object ? [...readFields(operand.bytes, operand.start)] : [];
   const each = fields.find(({ name }) => name === '$each');
   if (each === undefined) {
     return { values: [operand], position: undefined, slice: undefined };
   }
-  if (each.type !== BsonType.array) {
+  if (each.type !== bsonTypes.array) {
     throw new CommandError(ErrorCode.typeMismatch, 'The argument to $each must be an array');
   }
   const readNumber = (name: string): number | undefined => {
@@ -186,13 +188,13 @@ function push(path: Path, operand: RawField): Apply {
   };
 }
 
-function addToSet(path: Path, operand: RawField): Apply {
+function addToSet(path: Path, operand: RawField, order: TextOrder): Apply {
   const { values } = readPush(operand, true);
   return (root, changed) => {
     const { array, target, isNew } = openArray(root, path, '$addToSet');
     const size = array.fields.length;
     for (const value of values) {
-      if (!array.fields.some((field) => compareRaw(toRaw(field.value), value) === 0)) {
+      if (!array.fields.some((field) => compareRaw(toRaw(field.value), value, order) === 0)) {
         array.fields.push({ name: '', value });
       }
     }
@@ -273,17 +275,17 @@ function changeArray(path: Path, operator: string, change: (array: Tree) => void
 }
 
 /** An object is a filter of elements that are objects; operators and other values are conditions on each element. */
-function pullCondition(operand: RawField): (value: RawValue) => boolean {
-  if (operand.type === BsonType.object && !isOperatorDocument(operand)) {
-    const filter = parseFilter(operand.bytes, operand.start);
-    return (value) => value.type === BsonType.object && matchesDocument(filter, value.bytes, value.start);
+function pullCondition(operand: RawField, order: TextOrder): (value: RawValue) => boolean {
+  if (operand.type === bsonTypes.object && !isOperatorDocument(operand)) {
+    const filter = parseFilter(operand.bytes, operand.start, order);
+    return (value) => value.type === bsonTypes.object && matchesDocument(filter, value.bytes, value.start);
   }
-  const conditions = parseConditions('', operand);
+  const conditions = parseConditions('', operand, order);
   return (value) => conditions.every(({ matches, isNegated }) => matches(value) !== isNegated);
 }
 
 function parseRename(from: Path, field: RawField): Modifier[] {
-  if (field.type !== BsonType.string) {
+  if (field.type !== bsonTypes.string) {
     throw new CommandError(ErrorCode.badValue, `The 'to' field for $rename must be a string: ${field.name}`);
   }
   const to = parsePath(readString(field));

@@ -1,6 +1,6 @@
 /** Dotted paths into a document that is being changed. */
-import { BsonType } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import type { RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { Tree } from './document-tree.ts';
 import type { TreeValue } from './document-tree.ts';
@@ -87,7 +87,7 @@ export function readPath(root: Tree, path: Path): TreeValue | undefined {
 }
 
 export function isArray(value: TreeValue | undefined): boolean {
-  return value instanceof Tree ? value.isArray : value?.type === BsonType.array;
+  return value instanceof Tree ? value.isArray : value?.type === bsonTypes.array;
 }
 
 export function asTree(value: RawValue): Tree {

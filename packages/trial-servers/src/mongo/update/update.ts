@@ -1,11 +1,13 @@
 /** Parses the update of a document: operators, a replacement, or a pipeline, and applies it. */
-import { BsonType, findField, readFields, readInt32 } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawField, RawValue } from '../../../../../src/bson/match/bson-view.ts';
-import { compareRaw } from '../../../../../src/bson/match/compare.ts';
-import type { DocumentRef } from '../collection.ts';
+import { findValue, readFields, readInt32 } from '../../../../../src/bson/raw-value.ts';
+import { guessName } from '../../../../../src/bson/cursor.ts';
+import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
+import { compareRaw, type TextOrder } from '../../../../../src/bson/match/compare.ts';
+import type { DocumentRef } from '../storage/collection.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { parseAssignments, parseExpression, parseUnset, removeAt } from '../expressions.ts';
-import { isIdFirst, maxDocumentBytes, prepareDocument } from '../stored-document.ts';
+import { isIdFirst, maxDocumentBytes, prepareDocument } from '../storage/stored-document.ts';
 import { ChangedPaths, findChanges } from './description.ts';
 import { Tree } from './document-tree.ts';
 import { parseModifier } from './operators.ts';
@@ -29,28 +31,29 @@ export interface Update {
   readonly isPartial: boolean;
 }
 
-export function parseUpdate(update: RawField): Update {
-  if (update.type === BsonType.array) {
+/** @param order of texts, where operators compare values */
+export function parseUpdate(update: RawField, order: TextOrder): Update {
+  if (update.type === bsonTypes.array) {
     return parsePipeline(update);
   }
-  if (update.type !== BsonType.object) {
+  if (update.type !== bsonTypes.object) {
     throw new CommandError(ErrorCode.failedToParse, 'Update argument must be either an object or an array');
   }
   const [first] = readFields(update.bytes, update.start);
-  return first?.name.startsWith('$') === true ? parseOperators(update) : parseReplacement(update);
+  return first?.name.startsWith('$') === true ? parseOperators(update, order) : parseReplacement(update);
 }
 
-function parseOperators(update: RawField): Update {
+function parseOperators(update: RawField, order: TextOrder): Update {
   const modifiers: Modifier[] = [];
   for (const operator of readFields(update.bytes, update.start)) {
-    if (operator.type !== BsonType.object) {
+    if (operator.type !== bsonTypes.object) {
       throw new CommandError(
         ErrorCode.failedToParse,
         `Modifiers operate on fields but we found another type instead. For example: {$mod: {<field>: ...}} not {${operator.name}: ...}`,
       );
     }
     for (const field of readFields(operator.bytes, operator.start)) {
-      modifiers.push(...parseModifier(operator.name, field));
+      modifiers.push(...parseModifier(operator.name, field, order));
     }
   }
   refuseConflicts(modifiers);
@@ -93,7 +96,7 @@ function finish(before: DocumentRef, encoded: Buffer): Buffer {
     throw new CommandError(17419, `Resulting document after update is larger than ${maxDocumentBytes}`);
   }
   const id = idOf(before.bytes, before.start);
-  const newId = findField(encoded, 0, idName);
+  const newId = findValue(encoded, 0, idName);
   if (newId === undefined || compareRaw(id, newId) !== 0) {
     throw new CommandError(
       ErrorCode.immutableField,
@@ -130,7 +133,10 @@ function parseReplacement(replacement: RawField): Update {
           "After applying the update, the (immutable) field '_id' was found to have been altered",
         );
       }
-      return replaced(before, finish(before, withId(id)));
+      const after = finish(before, withId(id));
+      // Compared with what was sent: without its `_id` it is another document, as with mongod.
+      const isSame = newId !== undefined && isSameDocument(before, after);
+      return isSame ? undefined : { kind: 'replace', after, description: undefined };
     },
     create(base) {
       const filterId = base.get('_id');
@@ -140,11 +146,9 @@ function parseReplacement(replacement: RawField): Update {
   };
 }
 
-function replaced(before: DocumentRef, after: Buffer): Updated | undefined {
-  const isSame = after.equals(
-    before.bytes.subarray(before.start, before.start + readInt32(before.bytes, before.start)),
-  );
-  return isSame ? undefined : { kind: 'replace', after, description: undefined };
+function isSameDocument(before: DocumentRef, after: Buffer): boolean {
+  const end = before.start + readInt32(before.bytes, before.start);
+  return after.equals(before.bytes.subarray(before.start, end));
 }
 
 type Reshape = (document: Buffer) => Buffer;
@@ -165,7 +169,7 @@ function parsePipeline(pipeline: RawField): Update {
       }
       const after = finish(before, tree.encode());
       const [old, now] = [document, after].map((bytes) => ({
-        type: BsonType.object,
+        type: bsonTypes.object,
         bytes,
         start: 0,
         end: bytes.length,
@@ -181,7 +185,7 @@ function parsePipeline(pipeline: RawField): Update {
 }
 
 function parseReshape(stage: RawField): Reshape {
-  const fields = stage.type === BsonType.object ? [...readFields(stage.bytes, stage.start)] : [];
+  const fields = stage.type === bsonTypes.object ? [...readFields(stage.bytes, stage.start)] : [];
   const [spec] = fields;
   if (spec === undefined || fields.length > 1) {
     throw new CommandError(40323, 'A pipeline stage specification object must contain exactly one field.');
@@ -215,7 +219,7 @@ function parseReshape(stage: RawField): Reshape {
         if (value instanceof Tree && !value.isArray) {
           return value.encode();
         }
-        if (value !== undefined && !(value instanceof Tree) && value.type === BsonType.object) {
+        if (value !== undefined && !(value instanceof Tree) && value.type === bsonTypes.object) {
           return value.bytes.subarray(value.start, value.start + readInt32(value.bytes, value.start));
         }
         throw new CommandError(40228, "'newRoot' expression must evaluate to an object");
@@ -228,7 +232,7 @@ function parseReshape(stage: RawField): Reshape {
 
 function readNewRoot(spec: RawField): RawValue {
   const root =
-    spec.type === BsonType.object ? findField(spec.bytes, spec.start, Buffer.from('newRoot')) : undefined;
+    spec.type === bsonTypes.object ? findValue(spec.bytes, spec.start, guessName('newRoot')) : undefined;
   if (root === undefined) {
     throw new CommandError(40231, 'no newRoot specified for the $replaceRoot stage');
   }
@@ -273,4 +277,4 @@ function idOf(bytes: Buffer, start: number): RawField {
   return id;
 }
 
-const idName = Buffer.from('_id');
+const idName = guessName('_id');

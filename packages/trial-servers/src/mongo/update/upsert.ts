@@ -1,6 +1,7 @@
 /** What a filter says of a document that is to be inserted because none matches: the fields that it asks to be equal. */
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../../src/bson/match/bson-view.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { isOperatorDocument } from '../../../../../src/bson/match/operators.ts';
 import { assignAt } from '../expressions.ts';
 import { Tree } from './document-tree.ts';
@@ -23,7 +24,7 @@ export function readEqualities(filter: RawValue, into = new Tree(false)): Tree {
 }
 
 function readEqual(value: RawValue): RawValue | undefined {
-  if (value.type === BsonType.regex) {
+  if (value.type === bsonTypes.regex) {
     return undefined;
   }
   if (!isOperatorDocument(value)) {

@@ -1,8 +1,8 @@
 /** Makes BSON values, and calculates with them as $inc and $mul do. */
 import { serialize } from 'bson';
-import { BsonType, readFields } from '../../../../../src/bson/match/bson-view.ts';
-import type { RawValue } from '../../../../../src/bson/match/bson-view.ts';
-import { rankOf } from '../../../../../src/bson/match/compare.ts';
+import { readFields } from '../../../../../src/bson/raw-value.ts';
+import type { RawValue } from '../../../../../src/bson/raw-value.ts';
+import { bsonTypes, rankOf } from '../../../../../src/bson/types.ts';
 import { readAsDouble } from '../../../../../src/bson/match/numbers.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 
@@ -17,19 +17,19 @@ export function encodeValue(value: unknown): RawValue {
 }
 
 export function isNumber(value: RawValue): boolean {
-  return rankOf(value.type) === rankOf(BsonType.int);
+  return rankOf(value.type) === rankOf(bsonTypes.int);
 }
 
 /** The sum or product, in the wider type of the two; an int that overflows becomes a long. */
 export function calculate(operator: '$inc' | '$mul', a: RawValue, b: RawValue): RawValue {
-  if (a.type === BsonType.decimal || b.type === BsonType.decimal) {
+  if (a.type === bsonTypes.decimal || b.type === bsonTypes.decimal) {
     throw notImplemented(`${operator} of Decimal128`);
   }
-  if (a.type === BsonType.double || b.type === BsonType.double) {
+  if (a.type === bsonTypes.double || b.type === bsonTypes.double) {
     const [x, y] = [readAsDouble(a.type, a.bytes, a.start), readAsDouble(b.type, b.bytes, b.start)];
     const bytes = Buffer.allocUnsafe(8);
     bytes.writeDoubleLE(operator === '$inc' ? x + y : x * y);
-    return { type: BsonType.double, bytes, start: 0, end: 8 };
+    return { type: bsonTypes.double, bytes, start: 0, end: 8 };
   }
   const [x, y] = [readInteger(a), readInteger(b)];
   const result = operator === '$inc' ? x + y : x * y;
@@ -39,22 +39,22 @@ export function calculate(operator: '$inc' | '$mul', a: RawValue, b: RawValue): 
       `Failed to apply ${operator} operations to current value (${x.toString()}) for document: the result is no int64`,
     );
   }
-  const isInt = a.type === BsonType.int && b.type === BsonType.int && result === BigInt.asIntN(32, result);
+  const isInt = a.type === bsonTypes.int && b.type === bsonTypes.int && result === BigInt.asIntN(32, result);
   return isInt ? encodeInt(Number(result)) : encodeLong(result);
 }
 
 export function encodeInt(value: number): RawValue {
   const bytes = Buffer.allocUnsafe(4);
   bytes.writeInt32LE(value);
-  return { type: BsonType.int, bytes, start: 0, end: 4 };
+  return { type: bsonTypes.int, bytes, start: 0, end: 4 };
 }
 
 function encodeLong(value: bigint): RawValue {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigInt64LE(value);
-  return { type: BsonType.long, bytes, start: 0, end: 8 };
+  return { type: bsonTypes.long, bytes, start: 0, end: 8 };
 }
 
 function readInteger({ type, bytes, start }: RawValue): bigint {
-  return type === BsonType.int ? BigInt(bytes.readInt32LE(start)) : bytes.readBigInt64LE(start);
+  return type === bsonTypes.int ? BigInt(bytes.readInt32LE(start)) : bytes.readBigInt64LE(start);
 }

@@ -1,0 +1,11 @@
+/** How much is followed, by how many, and for how long. */
+
+export interface FollowSettings {
+  readonly amount: number;
+  readonly changes: number;
+  readonly workers: number;
+  readonly rounds: number;
+  /** Changes a second, and for how long; 0 seconds leave it out. */
+  readonly rate: number;
+  readonly seconds: number;
+}

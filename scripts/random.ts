@@ -1,3 +1,0 @@
-/** For scripts and tests, as `src` has it. */
-
-export { createRandom, type Random } from '../src/common/random.ts';

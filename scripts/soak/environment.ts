@@ -1,0 +1,28 @@
+/** The settings of a command that is hurt: it gives up soon what does not come back. */
+
+import type { Scene } from './faults.ts';
+
+export interface CommandSettings {
+  /** Of the collection, and of its table. */
+  readonly name: string;
+  readonly pool: string;
+  readonly workers: number;
+  readonly itemsPerPage: number;
+}
+
+export function createEnvironment(
+  { mongo, postgres, postgresProxy }: Scene,
+  { name, pool, workers, itemsPerPage }: CommandSettings,
+) {
+  return {
+    MONGO_URL: mongo.commandUrl,
+    MONGO_DB: 'soak',
+    MONGO_COLLECTION: name,
+    POSTGRES_URL: postgresProxy.url(postgres.url),
+    CLUSTER_IMPLEMENTATION: pool,
+    CLUSTER_SIZE: String(workers),
+    ITEMS_PER_PAGE: String(itemsPerPage),
+    RETRY_SECONDS: '20',
+    WORKER_TIMEOUT_SECONDS: '2',
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * A quiet time of a soak: nothing is written to what is followed, and others write as much as pushes all history out of a small
+ * oplog. The position has to go on meanwhile.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MongoClient, Timestamp } from 'mongodb';
+import pg from 'pg';
+import type { Scene } from './faults.ts';
+
+/** Of the oplog: what the reader has not seen is never more. */
+const share = 0.4;
+const rounds = 4;
+/** MongoDB takes no larger documents. */
+const maxTextBytes = 12_000_000;
+/** What a server and a command take to come back, and more. */
+const limitMs = 90_000;
+const pauseMs = 100;
+
+/** @param check throws what following has failed with @throws where the position stays */
+export async function passQuietTime(
+  client: MongoClient,
+  { mongo, postgres }: Pick<Scene, 'mongo' | 'postgres'>,
+  check: () => void,
+): Promise<void> {
+  const text = 'x'.repeat(mongo.oplogBytes === null ? 1 : Math.min(maxTextBytes, mongo.oplogBytes * share));
+  for (let round = 0; round < rounds; round++) {
+    const wanted = await insist(() => writeElsewhere(client, text), check);
+    await insist(async () => {
+      const position = await readPosition(postgres.url);
+      if (position < wanted) throw new Error(`the position stays at ${position}, before ${wanted}`);
+    }, check);
+  }
+}
+
+/** @returns the time of the set afterwards */
+async function writeElsewhere(client: MongoClient, text: string): Promise<bigint> {
+  const db = client.db('elsewhere');
+  await db
+    .collection<{ _id: number }>('others')
+    .replaceOne({ _id: 1 }, { text, at: Date.now() }, { upsert: true });
+  const { operationTime } = (await db.command({ ping: 1 })) as { operationTime: Timestamp };
+  return operationTime.toBigInt();
+}
+
+async function readPosition(url: string): Promise<bigint> {
+  const client = new pg.Client({ connectionString: url });
+  // A server that a fault ends breaks it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ time: string }>(
+      'SELECT least(token_time, server_time)::text AS time FROM mongo2pg.streams WHERE ended_at IS NULL',
+    );
+    return BigInt(rows[0]?.time ?? -1);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** As servers may be away, and the command with them. */
+async function insist<T>(work: () => Promise<T>, check: () => void): Promise<T> {
+  const endMs = performance.now() + limitMs;
+  for (;;) {
+    check();
+    try {
+      return await work();
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await delay(pauseMs);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** Who changes documents while they are followed. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Collection } from 'mongodb';
+import type { Random } from '../../src/common/random.ts';
+
+export interface Thing {
+  readonly _id: number;
+  readonly text: string;
+  readonly n: number;
+}
+
+/** Inserts, updates, replaces and deletes, whatever becomes of the server meanwhile. */
+export class Writer {
+  readonly #collection: Collection<Thing>;
+  readonly #random: Random;
+  #next: number;
+  #isStopping = false;
+  /** Fulfilled when it may go on. */
+  #rest: Promise<unknown> = Promise.resolve();
+  #isWriting = Promise.resolve();
+  written = 0;
+
+  constructor(collection: Collection<Thing>, next: number, random: Random) {
+    this.#collection = collection;
+    this.#next = next;
+    this.#random = random;
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#mustStop()) {
+      await this.#rest;
+      this.#isWriting = this.#attempt();
+      await this.#isWriting;
+    }
+  }
+
+  /** Writes nothing while something else is done. */
+  async restDuring(work: () => Promise<void>): Promise<void> {
+    const working = this.#isWriting.then(work);
+    // What it fails with is its caller's to know.
+    this.#rest = working.catch(() => undefined);
+    await working;
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      await this.#write();
+      this.written++;
+    } catch {
+      // What MongoDB has in the end is what counts, and not what was asked of it.
+      await delay(100);
+    }
+  }
+
+  #mustStop(): boolean {
+    return this.#isStopping;
+  }
+
+  async #write(): Promise<void> {
+    const _id = this.#random.below(this.#next);
+    const n = this.#random.below(1_000_000);
+    switch (this.#random.below(5)) {
+      case 0:
+        await this.#collection.insertOne({ _id: this.#next++, text: `new ${n}`, n });
+        return;
+      case 1:
+        await this.#collection.deleteOne({ _id });
+        return;
+      case 2:
+        await this.#collection.replaceOne({ _id }, { text: `replaced ${n}`, n });
+        return;
+      default:
+        await this.#collection.updateOne({ _id }, { $set: { n } });
+    }
+  }
+}

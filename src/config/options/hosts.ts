@@ -1,0 +1,24 @@
+/** Settings of the group *Hosts*: several machines that copy together. */
+
+import { startAndJoin, startOnly } from './commands.ts';
+import type { OptionsOf } from './option.ts';
+
+export const hostsOptions = {
+  hosts: {
+    env: 'HOSTS',
+    kind: 'switch',
+    default: '',
+    describe: 'Let other hosts take part in the copy, with the command `join` and the same settings.',
+    commands: startOnly,
+    group: 'Hosts',
+  },
+  rangeMb: {
+    env: 'RANGE_MB',
+    kind: 'count',
+    range: [1, 65_536],
+    default: '256',
+    describe: 'With HOSTS, about how many megabytes of a collection a host takes at a time.',
+    commands: startAndJoin,
+    group: 'Hosts',
+  },
+} as const satisfies OptionsOf<'Hosts'>;

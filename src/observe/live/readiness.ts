@@ -1,0 +1,107 @@
+/**
+ * Whether the work goes on, as the events tell: for a readiness probe. That a server is away is no reason to start a process
+ * again, which waits for it already and ends by itself when that takes too long; so a liveness probe asks for less.
+ */
+
+import type { Clock } from '../../common/clock.ts';
+import type { RunEvent } from '../events.ts';
+
+/** A server that restarts is back by then. */
+const patienceMs = 30_000;
+
+/** A batch may be slow where nothing is wrong: a table with triggers, a disk that is busy. */
+const batchPatienceMs = 120_000;
+
+/** Told about once a second, unless the ledger cannot be read. */
+const followingPatienceMs = 30_000;
+
+interface Outage {
+  readonly server: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+export class Readiness {
+  readonly #clock: Clock;
+  #work: 'none' | 'pages' | 'statements' | 'following' = 'none';
+  #aliveMs = 0;
+  #inFlight = 0;
+  #outage: Outage | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  onEvent(event: RunEvent): void {
+    switch (event.kind) {
+      case 'started':
+      case 'verifying':
+        this.#hear('pages');
+        return;
+      case 'progress':
+        this.#inFlight = event.inFlightBatches;
+        this.#hear('pages');
+        return;
+      case 'finishing':
+      case 'index':
+      case 'summary':
+      case 'verified':
+        this.#inFlight = 0;
+        this.#hear('statements');
+        return;
+      case 'following':
+        this.#hear('following');
+        return;
+      case 'retried':
+        // Where a worker has done it again, it has done it.
+        if (event.reason === null) return;
+        this.#outage ??= { server: event.server, reason: event.reason, sinceMs: this.#clock.nowMs() };
+        return;
+      case 'cut-over':
+      case 'failed':
+      case 'host-copied':
+      case 'host-joined':
+      case 'host-left':
+      case 'lead-taken':
+      case 'notice':
+      case 'skipped':
+      case 'worker-died':
+        return;
+    }
+  }
+
+  /** @returns why it does not go on, for people; null when it does */
+  read(): string | null {
+    const quietMs = this.#clock.nowMs() - this.#aliveMs;
+    switch (this.#work) {
+      case 'none':
+        return this.#outage === undefined ? 'nothing is copied yet' : describeOutage(this.#outage);
+      case 'pages':
+        if (this.#outage !== undefined && this.#clock.nowMs() - this.#outage.sinceMs >= patienceMs) {
+          return describeOutage(this.#outage);
+        }
+        return this.#inFlight > 0 && quietMs >= batchPatienceMs
+          ? `no batch was committed for ${seconds(quietMs)}`
+          : null;
+      // An index takes as long as it takes, and tells nothing meanwhile.
+      case 'statements':
+        return null;
+      case 'following':
+        return quietMs >= followingPatienceMs ? `the stream was not heard of for ${seconds(quietMs)}` : null;
+    }
+  }
+
+  #hear(work: 'pages' | 'statements' | 'following'): void {
+    this.#work = work;
+    this.#aliveMs = this.#clock.nowMs();
+    this.#outage = undefined;
+  }
+}
+
+function describeOutage({ server, reason }: Outage): string {
+  return `${server} was away, and nothing was committed since: ${reason}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.floor(ms / 1000)} s`;
+}

@@ -1,0 +1,67 @@
+/** What PostgreSQL tells of itself, for people to look at: nothing of it changes how it is loaded. */
+
+import type pg from 'pg';
+import { measureRoundTrip } from '../../common/round-trip.ts';
+import { readConnectionsLeft } from './capacity.ts';
+import { readVersion } from './server-check.ts';
+
+export interface TargetFacts {
+  /** Such as `18.4`. */
+  readonly version: string;
+  /** From here and back. */
+  readonly roundTripMs: number;
+  readonly database: string;
+  readonly user: string;
+  /** How the database sorts text, such as `en_US.UTF-8`. */
+  readonly collation: string;
+  readonly mayCreateSchema: boolean;
+  /** Of the schemas that are there and take tables: whether the user may create one there. */
+  readonly schemas: readonly { readonly name: string; readonly mayCreateTable: boolean }[];
+  /** See `readConnectionsLeft`. */
+  readonly connectionsLeft: number;
+  readonly maxConnections: number;
+  readonly maxWalBytes: number;
+  readonly isFsyncOn: boolean;
+  /** Each commit waits for these. */
+  readonly synchronousStandbys: string;
+  /** Null where the user may not see it. */
+  readonly dataDirectory: string | null;
+  /** Whether the server is reached through a socket file or a loopback address. */
+  readonly isLocal: boolean;
+}
+
+/** @param schemas those that tables are to be in */
+export async function readTargetFacts(client: pg.Client, schemas: readonly string[]): Promise<TargetFacts> {
+  const { roundTripMs } = await measureRoundTrip(() => client.query('SELECT'));
+  const { rows } = await client.query<
+    Omit<TargetFacts, 'version' | 'roundTripMs' | 'connectionsLeft' | 'maxWalBytes'> & { maxWalBytes: string }
+  >(
+    `SELECT current_database() AS database, current_user AS "user",
+            -- Before PostgreSQL 17 ICU has a column of its own, and from then on one is for it and the built-in provider.
+            coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) AS collation,
+            has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchema",
+            (SELECT coalesce(json_agg(json_build_object(
+                      'name', nspname, 'mayCreateTable',
+                      -- Of several in one text, one would do.
+                      has_schema_privilege(oid, 'CREATE') AND has_schema_privilege(oid, 'USAGE'))), '[]')
+               FROM pg_namespace WHERE nspname = ANY ($1)) AS schemas,
+            current_setting('max_connections')::int AS "maxConnections",
+            pg_size_bytes(current_setting('max_wal_size')) AS "maxWalBytes",
+            current_setting('fsync') = 'on' AS "isFsyncOn",
+            current_setting('synchronous_standby_names') AS "synchronousStandbys",
+            CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE')
+                 THEN current_setting('data_directory', true) END AS "dataDirectory",
+            coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true) AS "isLocal"
+       FROM pg_database AS d WHERE datname = current_database()`,
+    [schemas],
+  );
+  const [facts] = rows;
+  if (facts === undefined) throw new RangeError('the database is not in its own catalog');
+  return {
+    ...facts,
+    maxWalBytes: Number(facts.maxWalBytes),
+    version: await readVersion(client),
+    roundTripMs,
+    connectionsLeft: await readConnectionsLeft(client),
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * The ledger's rows of hosts: processes that copy together. One of them leads. All times are those of the database's clock.
+ */
+
+import type pg from 'pg';
+import type { WireError } from '../../../common/errors.ts';
+import { lockUntilEnd } from '../run-lock.ts';
+import type { RunSettings } from '../runs.ts';
+
+/** What is copied together: the hosts with the same belong together, as the starts of one job do. */
+export interface HostsKey {
+  readonly sourceDb: string;
+  readonly schema: string;
+  /** The names and patterns of the collections, as given. */
+  readonly selection: string;
+}
+
+/** What a host says of itself. */
+export interface HostIdentity {
+  /** Its machine and process, for people. */
+  readonly name: string;
+  readonly version: string;
+  /** What all hosts must have alike, by name. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/**
+ * `finished`: all is copied; `left`: it was told to stop, or has lost a server, and others go on; `failed`: the lead could not go on, and
+ * nobody can; `dead`: it gave no sign of life for too long.
+ */
+export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
+
+const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
+
+function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
+  return [sourceDb, schema, selection];
+}
+
+export interface JoinedHost {
+  readonly hostId: string;
+  readonly joinedAt: Date;
+}
+
+export async function insertHost(client: pg.Client, key: HostsKey, host: HostIdentity): Promise<JoinedHost> {
+  const { rows } = await client.query<JoinedHost>(
+    `INSERT INTO mongo2pg.hosts (source_db, table_schema, selection, name, version, settings)
+     VALUES ($1, $2, $3, $4, $5, $6) RETURNING host_id AS "hostId", joined_at AS "joinedAt"`,
+    [...valuesOf(key), host.name, host.version, JSON.stringify(host.settings)],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error('INSERT … RETURNING gave no row');
+  return row;
+}
+
+/** What the ledger tells a host of itself. */
+export interface OwnHost {
+  readonly isLead: boolean;
+  /** Its share of the connections; null before they were shared out. */
+  readonly connections: number | null;
+}
+
+/** A sign of life. @returns null for a host that takes part no more: others have taken it for dead */
+export async function beat(client: pg.Client, hostId: string): Promise<OwnHost | null> {
+  const { rows } = await client.query<OwnHost>(
+    `WITH hasty AS (SELECT set_config('synchronous_commit', 'off', true))
+     UPDATE mongo2pg.hosts SET seen_at = clock_timestamp() FROM hasty WHERE host_id = $1 AND left_at IS NULL
+     RETURNING is_lead AS "isLead", connections`,
+    [hostId],
+  );
+  return rows[0] ?? null;
+}
+
+/** Until the end of the transaction nobody else joins, or takes the lead: two at once would both see none. */
+export async function lockHosts(client: pg.Client, key: HostsKey): Promise<void> {
+  await lockUntilEnd(client, `hosts ${JSON.stringify(valuesOf(key))}`);
+}
+
+/** Makes a host the lead if none of its key leads. To be called in a transaction. @returns whether it leads now */
+export async function takeLead(client: pg.Client, key: HostsKey, hostId: string): Promise<boolean> {
+  await lockHosts(client, key);
+  const { rowCount } = await client.query(
+    `UPDATE mongo2pg.hosts SET is_lead = true
+      WHERE host_id = $4 AND left_at IS NULL
+        AND NOT EXISTS (SELECT FROM mongo2pg.hosts WHERE ${ofKey} AND is_lead AND left_at IS NULL AND host_id <> $4)`,
+    [...valuesOf(key), hostId],
+  );
+  return rowCount === 1;
+}
+
+export interface HostRow extends HostIdentity {
+  readonly hostId: string;
+  readonly isLead: boolean;
+}
+
+/** The host that leads, or led last; null where none ever did. */
+export interface LastLead extends HostRow {
+  /** Null while it leads. */
+  readonly endReason: HostEnd | null;
+  readonly endDetail: WireError | null;
+  /** When it began to take part. */
+  readonly joinedAt: Date;
+  readonly leftAt: Date | null;
+}
+
+export async function readLastLead(client: pg.Client, key: HostsKey): Promise<LastLead | null> {
+  const { rows } = await client.query<LastLead>(
+    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", end_reason AS "endReason",
+            end_detail AS "endDetail", joined_at AS "joinedAt", left_at AS "leftAt"
+       FROM mongo2pg.hosts WHERE ${ofKey} AND is_lead
+      ORDER BY coalesce(left_at, 'infinity') DESC LIMIT 1`,
+    valuesOf(key),
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * Those that take part, of whichever key, the first to join first.
+ * @param deadAfterMs without those that gave no sign of life for so long
+ */
+export async function listLiving(client: pg.Client, deadAfterMs = Infinity): Promise<(HostRow & HostsKey)[]> {
+  const { rows } = await client.query<HostRow & HostsKey>(
+    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", source_db AS "sourceDb",
+            table_schema AS schema, selection
+       FROM mongo2pg.hosts
+      WHERE left_at IS NULL AND ($1::float8 IS NULL OR seen_at > clock_timestamp() - make_interval(secs => $1))
+      ORDER BY host_id`,
+    [Number.isFinite(deadAfterMs) ? deadAfterMs / 1000 : null],
+  );
+  return rows;
+}
+
+/** The host takes part no more. What it has must be others' by then, or be handed over in the same transaction. */
+export async function endHost(
+  client: pg.Client,
+  hostId: string,
+  reason: HostEnd,
+  detail: WireError | null = null,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.hosts SET left_at = clock_timestamp(), end_reason = $2, end_detail = $3
+      WHERE host_id = $1 AND left_at IS NULL`,
+    [hostId, reason, detail === null ? null : JSON.stringify(detail)],
+  );
+}
+
+/** Locks hosts that gave no sign of life for too long, until the end of the transaction; leaves out those that another locks. */
+export async function lockDead(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
+  const { rows } = await client.query<HostRow>(
+    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead" FROM mongo2pg.hosts
+      WHERE left_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1)
+      ORDER BY host_id FOR UPDATE SKIP LOCKED`,
+    [deadAfterMs / 1000],
+  );
+  return rows;
+}
+
+/** How many connections the workers of each host of the key may have; written where it is another number. */
+export async function shareOut(client: pg.Client, key: HostsKey, connections: number): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.hosts SET connections = $4
+      WHERE ${ofKey} AND left_at IS NULL AND connections IS DISTINCT FROM $4`,
+    [...valuesOf(key), connections],
+  );
+}
+
+/** Whether any host gave no sign of life for too long. */
+export async function hasDead(client: pg.Client, deadAfterMs: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM mongo2pg.hosts
+      WHERE left_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1) LIMIT 1`,
+    [deadAfterMs / 1000],
+  );
+  return rowCount === 1;
+}
+
+export interface SharedRun {
+  readonly runId: string;
+  readonly collection: string;
+  readonly settings: RunSettings;
+}
+
+/** A run of the key's job of which a range waits for a host; null where none does. */
+export async function findSharedRun(client: pg.Client, key: HostsKey): Promise<SharedRun | null> {
+  const { rows } = await client.query<SharedRun>(
+    `SELECT r.run_id AS "runId", c.collection, r.settings
+       FROM mongo2pg.jobs j JOIN mongo2pg.job_collections c USING (job_id) JOIN mongo2pg.runs r ON r.run_id = c.run_id
+      WHERE j.source_db = $1 AND j.table_schema = $2 AND j.selection = $3 AND j.finished_at IS NULL AND r.finished_at IS NULL AND r.replaced_at IS NULL
+        AND EXISTS (SELECT FROM mongo2pg.ranges g WHERE g.run_id = r.run_id AND g.closed_at IS NULL
+                                                    AND g.read_at IS NULL AND g.host_id IS NULL)
+      ORDER BY c.place LIMIT 1`,
+    valuesOf(key),
+  );
+  return rows[0] ?? null;
+}

@@ -1,0 +1,152 @@
+/** The ledger's rows about scripts: SQL of the user's, carried out once before a copy and once after it. */
+
+import pg from 'pg';
+import { TargetError } from '../../common/errors.ts';
+import { detailOf } from '../connection/connection.ts';
+import { isTransient } from '../connection/transient-errors.ts';
+import { lockScripts } from './run-lock.ts';
+
+export type ScriptStage = 'before' | 'after';
+
+/** Which copy a script belongs to. */
+export interface ScriptScope {
+  readonly sourceDb: string;
+  readonly schema: string;
+  /** The names and patterns of the collections, as given. */
+  readonly selection: string;
+}
+
+export interface Script {
+  readonly stage: ScriptStage;
+  readonly sql: string;
+  /** Of the file, 32 bytes. */
+  readonly sha256: Buffer;
+}
+
+export type ScriptOutcome =
+  | { readonly kind: 'done' }
+  /** Nothing was carried out: an earlier process has done it. */
+  | { readonly kind: 'done-before'; readonly doneAt: Date; readonly isSameFile: boolean };
+
+/** Two equal rows that are checked at the end of the transaction: a COMMIT within the script fails by them. */
+const guardStatements = `
+  CREATE TEMPORARY TABLE mongo2pg_script (is_open boolean UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP;
+  INSERT INTO pg_temp.mongo2pg_script VALUES (true), (true)`;
+
+const queryCanceled = '57014';
+
+const guardConstraint = 'mongo2pg_script_is_open_key';
+
+/**
+ * Carries a script out and writes that down, both or neither. To be called in a transaction, on a connection that nobody
+ * uses after it: the script may change its settings.
+ * @throws TargetError where the script ends the transaction; the errors of Postgres as they are
+ */
+export async function runScript(
+  client: pg.Client,
+  scope: ScriptScope,
+  script: Script,
+): Promise<ScriptOutcome> {
+  const { stage, sql, sha256 } = script;
+  // Another start may be at it.
+  await lockScripts(client, JSON.stringify(keyOf(scope)));
+  const key = [...keyOf(scope), stage];
+  const { rows } = await client.query<{ done_at: Date; sha256: Buffer }>(
+    `SELECT done_at, sha256 FROM mongo2pg.scripts
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND stage = $4`,
+    key,
+  );
+  const before = rows[0];
+  if (before !== undefined) {
+    return { kind: 'done-before', doneAt: before.done_at, isSameFile: before.sha256.equals(sha256) };
+  }
+  const transaction = await readTransaction(client);
+  await client.query(guardStatements);
+  try {
+    await client.query(sql);
+  } catch (error) {
+    throw isGuard(error) ? refuseEnd(stage, 'nothing of it was carried out') : explainFailure(error, script);
+  }
+  if ((await readTransaction(client)) !== transaction) {
+    throw refuseEnd(stage, 'what stands before that was taken back');
+  }
+  await client.query('DELETE FROM pg_temp.mongo2pg_script');
+  await client.query(
+    `INSERT INTO mongo2pg.scripts (source_db, table_schema, selection, stage, sha256) VALUES ($1, $2, $3, $4, $5)`,
+    [...key, sha256],
+  );
+  return { kind: 'done' };
+}
+
+/** All is copied. */
+export async function closeScripts(client: pg.Client, scope: ScriptScope): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.scripts SET is_closed = true
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND NOT is_closed`,
+    keyOf(scope),
+  );
+}
+
+/** They are carried out again. @param which only those of a copy that has come to its end, or all */
+export async function forgetScripts(
+  client: pg.Client,
+  scope: ScriptScope,
+  which: 'closed' | 'all',
+): Promise<void> {
+  await client.query(
+    `DELETE FROM mongo2pg.scripts
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND (is_closed OR $4)`,
+    [...keyOf(scope), which === 'all'],
+  );
+}
+
+function keyOf({ sourceDb, schema, selection }: ScriptScope): string[] {
+  return [sourceDb, schema, selection];
+}
+
+async function readTransaction(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ id: string }>('SELECT txid_current() AS id');
+  return rows[0]?.id ?? '';
+}
+
+function isGuard(error: unknown): boolean {
+  return error instanceof Error && 'constraint' in error && error.constraint === guardConstraint;
+}
+
+function refuseEnd(stage: ScriptStage, consequence: string): TargetError {
+  return new TargetError(
+    `the script of ${scriptSetting(stage)} ends the transaction in which it is carried out; ${consequence}`,
+    {
+      code: 'SCRIPT_ENDS_TRANSACTION',
+      fix: 'take COMMIT, ROLLBACK, BEGIN and the like out of it: it is one transaction as it is.',
+    },
+  );
+}
+
+/** The error of a statement, with its place in the file. */
+function explainFailure(error: unknown, { stage, sql }: Script): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  // Nothing passes that was cancelled: by a limit of the script's own, or since it reads from standard input.
+  if (isTransient(error) && error.code !== queryCanceled) return error;
+  const offset = Number(error.position ?? 0);
+  const place = offset > 0 ? ` at ${describePlace(sql, offset)}` : '';
+  return new TargetError(
+    `the script of ${scriptSetting(stage)} failed${place}: ${error.message}${detailOf(error)}`,
+    {
+      code: 'SCRIPT_FAILED',
+      fix: `nothing of it was carried out, and ${stage === 'before' ? 'nothing' : 'all'} is copied: correct it, and run the same command again.`,
+      cause: error,
+    },
+  );
+}
+
+/** @param offset in characters, from 1, as Postgres counts them */
+function describePlace(sql: string, offset: number): string {
+  const before = Array.from(sql).slice(0, offset - 1);
+  const line = before.filter((character) => character === '\n').length + 1;
+  return `line ${line}, column ${before.length - before.lastIndexOf('\n')}`;
+}
+
+export function scriptSetting(stage: ScriptStage): string {
+  return stage === 'before' ? 'BEFORE_SQL' : 'AFTER_SQL';
+}

@@ -1,0 +1,45 @@
+/** All that the ledger tells, as of one moment: jobs, runs, streams and hosts. */
+
+import { UsageError } from '../../common/errors.ts';
+import type { Status } from '../../observe/status.ts';
+import type { Session } from '../connection/session.ts';
+import { readJobStatus } from './job-status.ts';
+import { readHostStatus } from './hosts/host-status.ts';
+import { hasLedger } from './ledger.ts';
+import { readRunStatus } from './run-status.ts';
+import { readStreamStatus } from './streams/stream-status.ts';
+
+/** @param includesReplaced also those whose rows a later one has replaced @throws UsageError where there is no ledger */
+export async function readStatus(session: Session, includesReplaced: boolean): Promise<Status> {
+  const status = await readOnce(session, includesReplaced);
+  // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
+  return isAtWork(status) ? status : await readOnce(session, includesReplaced);
+}
+
+/** Whether a process is at any of it. */
+export function isAtWork({ jobs, runs, streams }: Status): boolean {
+  return (
+    [...jobs, ...runs].some(({ state }) => state === 'running') ||
+    streams.some(({ state }) => state === 'following')
+  );
+}
+
+async function readOnce(session: Session, includesReplaced: boolean): Promise<Status> {
+  return await session.run(async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    try {
+      if (!(await hasLedger(client))) {
+        throw new UsageError('this database has no ledger: nothing was copied into it', {
+          code: 'LEDGER_MISSING',
+          fix: 'give POSTGRES_URL the database that the run has loaded.',
+        });
+      }
+      const runs = await readRunStatus(client, includesReplaced);
+      const jobs = await readJobStatus(client, runs, includesReplaced);
+      const hosts = await readHostStatus(client, includesReplaced);
+      return { jobs, runs, hosts, streams: await readStreamStatus(client, includesReplaced) };
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+}

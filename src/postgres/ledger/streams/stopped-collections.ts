@@ -1,0 +1,94 @@
+/**
+ * Collections of a stream that are not followed, or not any more, while the others go on: the source of one was dropped or
+ * renamed, the copy or the merge of another failed.
+ */
+
+import type pg from 'pg';
+import type { StreamRow } from './stream.ts';
+
+export interface StoppedCollection {
+  readonly collection: string;
+  /** For people. */
+  readonly reason: string;
+}
+
+/** The job that copies for a stream `own`, as a condition on `j`. */
+const isItsJob = `j.source_db = own.source_db AND j.table_schema = own.table_schema AND j.selection = own.selection
+  AND j.finished_at IS NULL`;
+
+/** Those of a stream, as a query. @param streamId as SQL */
+export function stoppedOf(streamId: string): string {
+  return `SELECT collection, coalesce(f.detail, e.ended_by) AS reason
+       FROM (SELECT collection, ended_by FROM mongo2pg.stream_collections
+              WHERE stream_id = ${streamId} AND ended_by IS NOT NULL) e
+       FULL JOIN (SELECT c.collection, coalesce(c.detail, '') AS detail
+                    FROM mongo2pg.streams own JOIN mongo2pg.jobs j ON ${isItsJob}
+                    JOIN mongo2pg.job_collections c USING (job_id)
+                   WHERE own.stream_id = ${streamId} AND c.outcome = 'failed') f USING (collection)`;
+}
+
+export async function listStopped(client: pg.Client, streamId: string): Promise<StoppedCollection[]> {
+  const { rows } = await client.query<StoppedCollection>(`${stoppedOf('$1')} ORDER BY collection`, [
+    streamId,
+  ]);
+  return rows;
+}
+
+/** Writes down that one is merged no more; its changes wait. Cleared by the next start. */
+export async function markStopped(
+  client: pg.Client,
+  streamId: string,
+  { collection, reason }: StoppedCollection,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.job_collections c SET outcome = 'failed', detail = $3
+       FROM mongo2pg.jobs j JOIN mongo2pg.streams own ON ${isItsJob}
+      WHERE own.stream_id = $1 AND c.job_id = j.job_id AND c.collection = $2`,
+    [streamId, collection, reason],
+  );
+}
+
+/**
+ * Forgets the changes of these, and takes no more of them: their copies cannot be gone on with. To be called in a
+ * transaction.
+ */
+export async function giveUpCollections(
+  client: pg.Client,
+  streamId: string,
+  stopped: readonly StoppedCollection[],
+): Promise<void> {
+  await client.query(
+    `WITH given AS (
+       UPDATE mongo2pg.stream_collections c SET run_id = NULL, ended_time = s.token_time, ended_by = g.reason
+         FROM mongo2pg.streams s, unnest($2::text[], $3::text[]) AS g (name, reason)
+        WHERE s.stream_id = $1 AND c.stream_id = $1 AND c.collection = g.name AND c.ended_by IS NULL
+        RETURNING c.stream_id, c.collection_no)
+     DELETE FROM mongo2pg.changes c USING given
+      WHERE c.stream_id = given.stream_id AND c.collection_no = given.collection_no`,
+    [streamId, stopped.map(({ collection }) => collection), stopped.map(({ reason }) => reason)],
+  );
+}
+
+/**
+ * Those to be copied from scratch are as if they had never been copied; what was given up before its run began can be begun.
+ * To be called in the transaction that takes over the stream, before its changes are read: from its position on, they are kept.
+ */
+export async function reopenCollections(
+  client: pg.Client,
+  { streamId }: Pick<StreamRow, 'streamId'>,
+  fromScratch: readonly string[],
+): Promise<void> {
+  for (const table of ['changes', 'slots']) {
+    await client.query(
+      `DELETE FROM mongo2pg.${table} t USING mongo2pg.stream_collections c
+        WHERE c.stream_id = $1 AND c.collection = ANY ($2)
+          AND t.stream_id = c.stream_id AND t.collection_no = c.collection_no`,
+      [streamId, fromScratch],
+    );
+  }
+  await client.query(
+    `UPDATE mongo2pg.stream_collections SET run_id = NULL, followed_at = NULL, ended_time = NULL, ended_by = NULL
+      WHERE stream_id = $1 AND (run_id IS NULL OR collection = ANY ($2))`,
+    [streamId, fromScratch],
+  );
+}

@@ -1,0 +1,17 @@
+/** Makes a batch for PostgreSQL of documents that are transformed first. */
+
+import type { RowEncoder } from '../../transcode/row.ts';
+import type { BatchTransform } from '../../transcode/transform/batch-transform.ts';
+import { encodeTransformed } from '../../transcode/transform/encode-transformed.ts';
+import { withCodes, type LoadableBatch } from './loadable-batch.ts';
+
+/** @param array a BSON array of documents, as they were read */
+export async function encodeResults(
+  encoder: RowEncoder,
+  transform: BatchTransform,
+  array: Uint8Array,
+): Promise<LoadableBatch> {
+  const { encoded, sources } = encodeTransformed(encoder, await transform.transform(array), array);
+  const deadLetters = sources.deadLetters.map((letter) => ({ ...letter, code: null }));
+  return { ...withCodes(encoded), sources: { ...sources, deadLetters } };
+}

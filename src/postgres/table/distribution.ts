@@ -1,0 +1,144 @@
+/** Tables that Citus keeps on several nodes: how one is distributed, and what makes it so. */
+
+import pg from 'pg';
+import { TargetError } from '../../common/errors.ts';
+import { isIdColumn, listDescendants, type Plan } from '../../transcode/plan.ts';
+import { readCitus, requireNodes } from '../connection/citus.ts';
+import { qualifiedName, type TableName } from '../connection/relations.ts';
+import { addChildKeyStatements, addPrimaryKeyStatement, tablesOf } from './ddl.ts';
+
+export interface Distribution {
+  /** By whose value a row has its node; null where that does not depend on the row: a reference table, or a schema on one node. */
+  readonly column: string | null;
+  /** `a`: whoever writes a row says where it goes. */
+  readonly method: 'h' | 'r' | 'a' | 'n';
+}
+
+/** @returns null for a table of PostgreSQL's own, or none */
+export async function readDistribution(client: pg.Client, table: TableName): Promise<Distribution | null> {
+  const { rows: catalogs } = await client.query<{ isThere: boolean }>(
+    'SELECT to_regclass(\'pg_catalog.pg_dist_partition\') IS NOT NULL AS "isThere"',
+  );
+  if (catalogs[0]?.isThere !== true) return null;
+  const { rows } = await client.query<Distribution>(
+    `SELECT column_to_column_name(logicalrelid, partkey) AS "column", partmethod AS method
+       FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)`,
+    [qualifiedName(table)],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * Distributes tables that were just made and have no rows: a document's rows by its `_id`, and those of its child tables with
+ * them. The keys come before the rows here, so that no node takes a batch twice, whatever the coordinator has lost.
+ */
+export async function distributeTables(client: pg.Client, plan: Plan): Promise<void> {
+  const column = plan.columns.find(isIdColumn)?.column ?? '';
+  // A foreign key cannot be added by the transaction that has distributed its tables on connections of their own.
+  await client.query("SET LOCAL citus.multi_shard_modify_mode = 'sequential'");
+  await client.query(distributeStatement(plan, column, null));
+  await client.query(addPrimaryKeyStatement(plan));
+  for (const descendant of listDescendants(plan)) {
+    const { plan: child } = descendant.child;
+    await client.query(distributeStatement(child, child.columns[0]?.column ?? '', plan));
+    for (const statement of addChildKeyStatements(descendant)) await client.query(statement);
+  }
+}
+
+function distributeStatement(plan: Plan, column: string, beside: Plan | null): string {
+  const values = [qualifiedName(plan), column].map((text) => pg.escapeLiteral(text));
+  if (beside !== null) values.push(`colocate_with => ${pg.escapeLiteral(qualifiedName(beside))}`);
+  return `SELECT create_distributed_table(${values.join(', ')})`;
+}
+
+export interface WantedDistribution {
+  readonly plan: Plan;
+  /** The tables are still to be made. */
+  readonly isNew: boolean;
+  /** The user has asked for it. */
+  readonly isWanted: boolean;
+}
+
+/**
+ * Looks whether the tables can be loaded, compared and continued on several nodes.
+ * @returns whether they are, or will be, distributed by `_id`
+ * @throws TargetError that says what to do
+ */
+export async function requireDistributable(
+  client: pg.Client,
+  { plan, isNew, isWanted }: WantedDistribution,
+): Promise<boolean> {
+  if (isWanted) {
+    requireNodes(await readCitus(client));
+    requireWhole(plan);
+    requireIdColumn(plan);
+  }
+  if (isNew) return isWanted;
+  const id = plan.columns.find(isIdColumn)?.column ?? null;
+  let isDistributed = false;
+  for (const [index, table] of tablesOf(plan).entries()) {
+    const found = await readDistribution(client, table);
+    const column = index === 0 ? id : (table.columns[0]?.column ?? null);
+    if (found === null && isWanted) throw refuseUndistributed(table, column);
+    if (found === null || found.method === 'n') continue;
+    if (found.method === 'a' || found.column !== column) throw refuseOther(table, found, column);
+    isDistributed ||= index === 0;
+  }
+  return isDistributed;
+}
+
+/**
+ * What is merged is told from what others write by the transactions of the rows, and each node numbers its own.
+ * @throws TargetError
+ */
+export async function requireFollowable(
+  client: pg.Client,
+  { plan, isNew, isWanted }: WantedDistribution,
+): Promise<void> {
+  const isElsewhere = isNew ? isWanted : (await readDistribution(client, plan)) !== null;
+  if (!isElsewhere) return;
+  throw new TargetError(`the table ${qualifiedName(plan)} is on the nodes of Citus, and cannot be followed`, {
+    code: 'FOLLOW_DISTRIBUTED',
+    fix: 'copy without --follow, while nothing is written; or follow into a table that is not distributed, and distribute it after the cutover.',
+  });
+}
+
+function requireWhole({ partitions }: Plan): void {
+  if (partitions === undefined) return;
+  throw new TargetError('tables are distributed or in partitions by the hash of _id, and not both', {
+    code: 'DISTRIBUTION_PARTITIONED',
+    fix: 'leave --partitions out: each table has citus.shard_count parts on the nodes.',
+  });
+}
+
+function requireIdColumn(plan: Plan): void {
+  if (plan.columns.some(isIdColumn)) return;
+  throw new TargetError(`the table ${qualifiedName(plan)} has no column for _id to be distributed by`, {
+    code: 'DISTRIBUTION_NEEDS_ID',
+    fix: 'give _id a column in the plan, or leave --distribute out.',
+  });
+}
+
+function refuseUndistributed(table: Plan, column: string | null): TargetError {
+  const values = [qualifiedName(table), column ?? '_id'].map((text) => pg.escapeLiteral(text));
+  return new TargetError(`the table ${qualifiedName(table)} is there, and is not distributed`, {
+    code: 'TABLE_NOT_DISTRIBUTED',
+    fix: `SELECT create_distributed_table(${values.join(', ')}), or have it made anew with --if-exists drop, or leave --distribute out.`,
+  });
+}
+
+function refuseOther(
+  table: Plan,
+  { method, column: found }: Distribution,
+  column: string | null,
+): TargetError {
+  const how = method === 'a' ? 'by append' : `by the column "${found ?? ''}"`;
+  const values = [qualifiedName(table), column ?? '_id'].map((text) => pg.escapeLiteral(text));
+  return new TargetError(
+    `the table ${qualifiedName(table)} is distributed ${how}, and not by that of the documents' _id`,
+    {
+      code: 'DISTRIBUTED_OTHERWISE',
+      fix: `SELECT undistribute_table(${values[0] ?? ''}) and create_distributed_table(${values.join(', ')}), or choose another table.`,
+    },
+  );
+}

@@ -1,0 +1,122 @@
+/** Builds the indexes of a table in partitions: each partition's part by itself, several at a time; then they are attached. */
+
+import type pg from 'pg';
+import type { IndexAccount } from '../../observe/summary.ts';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import type { PlannedIndex } from '../../plan/indexes/index-plan.ts';
+import { runCancellable } from '../connection/cancel.ts';
+import { qualifiedName } from '../connection/relations.ts';
+import type { Session } from '../connection/session.ts';
+import { isRefusal } from '../connection/transient-errors.ts';
+import { createIndex, describeRefusal, type BuildOptions } from './build-indexes.ts';
+import { buildSideBySide } from './side-by-side.ts';
+import type { TableName } from '../connection/relations.ts';
+
+/** An index, and how far it is. */
+class PartitionedIndex {
+  readonly planned: PlannedIndex;
+  /** Of the whole, which is not valid until all parts are attached. */
+  readonly name: string;
+  readonly parts: TableName[] = [];
+  refusal: string | undefined;
+  #beganMs: number | undefined;
+
+  constructor(planned: PlannedIndex, name: string) {
+    this.planned = planned;
+    this.name = name;
+  }
+
+  /** @param partition on which its part is built */
+  async build(client: pg.Client, partition: TableName): Promise<void> {
+    this.#beganMs ??= performance.now();
+    const name = await createIndex(client, partOf(this.planned, partition));
+    this.parts.push({ schema: partition.schema, table: name });
+  }
+
+  async attach(client: pg.Client): Promise<void> {
+    const whole = qualifiedName({ schema: this.planned.table.schema, table: this.name });
+    const attach = (part: TableName): string =>
+      `ALTER INDEX ${whole} ATTACH PARTITION ${qualifiedName(part)}`;
+    await client.query(this.parts.map(attach).join('; '));
+  }
+
+  /** What the rows of one partition do not allow is not left in the others. */
+  async drop(client: pg.Client): Promise<void> {
+    const whole = { schema: this.planned.table.schema, table: this.name };
+    await client.query(`DROP INDEX IF EXISTS ${[whole, ...this.parts].map(qualifiedName).join(', ')}`);
+  }
+
+  account(): IndexAccount {
+    const { index, notices } = this.planned;
+    if (this.refusal !== undefined) return { outcome: 'left', index, reason: this.refusal };
+    const durationMs = performance.now() - (this.#beganMs ?? performance.now());
+    return { outcome: 'built', index, name: this.name, durationMs, notices };
+  }
+}
+
+/**
+ * Like `buildIndexes`, of tables that are in partitions.
+ * @param partitionsOf by the qualified names of the tables
+ */
+export async function buildPartitionedIndexes(
+  session: Session,
+  planned: readonly PlannedIndex[],
+  partitionsOf: ReadonlyMap<string, readonly TableName[]>,
+  options: BuildOptions,
+): Promise<IndexAccount[]> {
+  const { url, signal } = options;
+  const run = (work: (client: pg.Client) => Promise<void>): Promise<void> =>
+    runCancellable(session, url, signal, work);
+  const accounts: IndexAccount[] = [];
+  const tell = (account: IndexAccount): void => {
+    accounts.push(account);
+    options.onIndex(account);
+  };
+  const begun: PartitionedIndex[] = [];
+  for (const index of planned) {
+    await run(async (client) => {
+      const name = await createIndex(client, { ...index, definition: `ONLY ${index.definition}` });
+      if (await isValid(client, index.table.schema, name)) {
+        tell({ outcome: 'present', index: index.index, name, notices: index.notices });
+      } else if (!begun.some((other) => other.planned === index)) {
+        begun.push(new PartitionedIndex(index, name));
+      }
+    });
+  }
+  const parts = begun.flatMap((index) =>
+    (partitionsOf.get(qualifiedName(index.planned.table)) ?? []).map((partition) => ({ index, partition })),
+  );
+  await buildSideBySide(parts, options, async (own, { index, partition }, anySignal) => {
+    if (index.refusal !== undefined) return;
+    await reachFailpoint('primary-in-index-build');
+    try {
+      await runCancellable(own, url, anySignal, (client) => index.build(client, partition));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      index.refusal = describeRefusal(error);
+    }
+  });
+  for (const index of begun) {
+    await run((client) => (index.refusal === undefined ? index.attach(client) : index.drop(client)));
+    tell(index.account());
+  }
+  return accounts;
+}
+
+function partOf({ table, definition, ...index }: PlannedIndex, partition: TableName): PlannedIndex {
+  return {
+    ...index,
+    table: partition,
+    name: `${partition.table}_${index.index}`.replaceAll('\0', ''),
+    definition: `${qualifiedName(partition)}${definition.slice(qualifiedName(table).length)}`,
+  };
+}
+
+async function isValid(client: pg.Client, schema: string, name: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2 AND i.indisvalid`,
+    [schema, name],
+  );
+  return (rowCount ?? 0) > 0;
+}

@@ -1,0 +1,52 @@
+/** Builds the primary key of a table in partitions: that of each partition by itself, several at a time, and then all are made one. */
+
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { runCancellable } from '../connection/cancel.ts';
+import { qualifiedName } from '../connection/relations.ts';
+import type { Session } from '../connection/session.ts';
+import { hasPrimaryKey } from './ddl.ts';
+import { buildSideBySide, type SideBySideOptions } from './side-by-side.ts';
+import type { TableName } from '../connection/relations.ts';
+import { runCounting } from './target.ts';
+
+/**
+ * May be done again: partitions that have their key are left as they are.
+ * @param key the columns, quoted
+ * @returns how many rows there were when the keys were built; null where some were there before, or where nobody knows
+ */
+export async function addPartitionedKey(
+  session: Session,
+  table: TableName,
+  key: readonly string[],
+  partitions: readonly TableName[],
+  options: SideBySideOptions,
+): Promise<number | null> {
+  const { url, signal } = options;
+  const addKey = (target: string): string => `ALTER TABLE ${target} ADD PRIMARY KEY (${key.join(', ')})`;
+  await runCancellable(session, url, signal, async (client) => {
+    // Without those of its partitions, and so not valid yet.
+    if (!(await hasPrimaryKey(client, table))) await client.query(addKey(`ONLY ${qualifiedName(table)}`));
+  });
+  const counts: (number | null)[] = [];
+  await buildSideBySide(partitions, options, async (own, partition, anySignal) => {
+    await reachFailpoint('primary-in-partition-key');
+    let count: number | null = null;
+    await runCancellable(own, url, anySignal, async (client) => {
+      if (await hasPrimaryKey(client, partition)) return;
+      count = await runCounting(client, partition, [addKey(qualifiedName(partition))]);
+    });
+    counts.push(count);
+  });
+  await runCancellable(session, url, signal, async (client) => {
+    const { rows } = await client.query<{ sql: string }>(
+      `SELECT format('ALTER INDEX %s ATTACH PARTITION %s', up.indexrelid::regclass, own.indexrelid::regclass) AS sql
+         FROM pg_index up JOIN pg_inherits i ON i.inhparent = up.indrelid
+         JOIN pg_index own ON own.indrelid = i.inhrelid AND own.indisprimary
+        WHERE up.indrelid = $1::regclass AND up.indisprimary AND NOT up.indisvalid`,
+      [qualifiedName(table)],
+    );
+    await client.query(rows.map(({ sql }) => sql).join('; '));
+  });
+  const known = counts.filter((count) => count !== null);
+  return known.length < partitions.length ? null : known.reduce((sum, count) => sum + count, 0);
+}

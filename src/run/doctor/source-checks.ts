@@ -1,0 +1,136 @@
+/** Looks at what is to be copied: the server or the dump, the collections, and whether their changes can be followed. */
+
+import { MigrationError } from '../../common/errors.ts';
+import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../../common/format.ts';
+import { chooseCollections, type CollectionInfo } from '../../config/collection-choice.ts';
+import type { Config } from '../../config/config.ts';
+import type { Changes } from '../../source/changes.ts';
+import { differenceMs } from '../../source/cluster-time.ts';
+import type { Database } from '../../source/database.ts';
+import type { History, ServerFacts } from '../../source/server-facts.ts';
+import { advice, ok, problem, type Finding, type OnFinding } from './finding.ts';
+
+/** A round trip that costs more than reading a page does. */
+const farMs = 5;
+const hourMs = 3_600_000;
+/** A night and a day: whatever stops following is noticed and fixed by then. */
+const shortHistoryMs = 24 * hourMs;
+/** An oplog that is not full has only begun: it says nothing about how long it lasts. */
+const fullShare = 0.9;
+
+export type SourceConfig = Pick<Config, 'mongoCollection' | 'excludeCollections'>;
+
+/**
+ * @returns bytes of the documents of all collections that are chosen, uncompressed
+ * @throws what is no error of the migrator's
+ */
+export async function checkSource(
+  database: Database,
+  config: SourceConfig,
+  onFinding: OnFinding,
+): Promise<number> {
+  const facts = (await attempt(() => database.describeServer?.(), onFinding)) ?? null;
+  if (facts !== null) for (const finding of judgeServer(facts)) onFinding(finding);
+  const bytes = (await attempt(() => checkCollections(database, config, onFinding), onFinding)) ?? 0;
+  if (database.changes === undefined) {
+    onFinding(ok('source', 'a dump does not change: it is copied, and cannot be followed'));
+  } else {
+    await checkChanges(database.changes, config, facts?.history ?? null, onFinding);
+  }
+  return bytes;
+}
+
+/** What fails becomes a finding, and the rest is looked at all the same. */
+async function attempt<T>(look: () => Promise<T> | undefined, onFinding: OnFinding): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error;
+    onFinding(problem('source', error));
+    return undefined;
+  }
+}
+
+export function judgeServer({ product, topology, hostCount, roundTripMs }: ServerFacts): Finding[] {
+  const members = hostCount === null ? '' : ` with ${formatPlural(hostCount, 'member')}`;
+  const trip = `a round trip takes ${roundTripMs.toFixed(1)} ms`;
+  return [
+    ok('source', `${product}, a ${topology}${members}`),
+    roundTripMs < farMs
+      ? ok('source', trip)
+      : advice('source', trip, 'run mongo2pg on a machine near MongoDB, or raise READ_RANGES.'),
+  ];
+}
+
+async function checkCollections(
+  database: Database,
+  { mongoCollection, excludeCollections }: SourceConfig,
+  onFinding: OnFinding,
+): Promise<number> {
+  const { chosen, skipped } = chooseCollections(
+    await database.listCollections(),
+    mongoCollection,
+    excludeCollections,
+  );
+  for (const { name, reason } of skipped) {
+    onFinding(advice('source', `${database.name}.${name} is not copied`, `it is ${reason}.`));
+  }
+  const readable: CollectionInfo[] = [];
+  for (const info of chosen) {
+    const opened = await attempt(() => database.open(info.name), onFinding);
+    if (opened !== undefined) readable.push(info);
+  }
+  const bytes = chosen.reduce((sum, info) => sum + info.bytes, 0);
+  if (readable.length > 0) onFinding(ok('source', describeCollections(database.name, readable)));
+  return bytes;
+}
+
+/** The largest by name, so that a wrong choice is seen. */
+function describeCollections(database: string, infos: readonly CollectionInfo[]): string {
+  const shown = 5;
+  const names = infos.slice(0, shown).map(({ name, bytes }) => `${name} (${formatMegabytes(bytes)})`);
+  const more = infos.length > shown ? ` and ${formatCount(infos.length - shown)} more` : '';
+  return `${formatPlural(infos.length, 'collection')} of ${database} can be read: ${names.join(', ')}${more}`;
+}
+
+async function checkChanges(
+  changes: Changes,
+  { mongoCollection: wanted, excludeCollections: excluded }: SourceConfig,
+  history: History | null,
+  onFinding: OnFinding,
+): Promise<void> {
+  try {
+    const stream = await changes.openStream({ wanted, excluded }, null);
+    await stream.close();
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error;
+    // A copy alone needs none of it.
+    onFinding(advice('source', `--follow is not possible: ${error.message}`, error.fix));
+    return;
+  }
+  onFinding(ok('source', 'changes can be followed: --follow is possible'));
+  const oldest = await changes.readOldestTime();
+  const windowMs = oldest === null ? null : differenceMs(oldest, await changes.readTime());
+  onFinding(judgeHistory(windowMs, history));
+}
+
+/** @param windowMs how far the oplog reaches back; null where the server does not tell */
+export function judgeHistory(windowMs: number | null, history: History | null): Finding {
+  if (windowMs === null) {
+    return advice(
+      'source',
+      'the server does not tell how far its oplog reaches back',
+      'let this user see it: db.grantRolesToUser("USER", [{role: "read", db: "local"}]).',
+    );
+  }
+  const size =
+    history === null ? '' : `, ${formatMegabytes(history.bytes)} of ${formatMegabytes(history.maxBytes)}`;
+  const text = `the oplog reaches back ${formatDuration(windowMs)}${size}`;
+  const isFull = history === null || history.bytes >= history.maxBytes * fullShare;
+  if (windowMs >= shortHistoryMs || !isFull) return ok('source', text);
+  return advice(
+    'source',
+    `${text}: who follows may not be stopped for longer`,
+    'keep a day of it: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24}).',
+  );
+}

@@ -1,0 +1,36 @@
+/** Why a cut-over does not come about; following goes on. */
+
+import { ExitCode, MigrationError } from '../../../common/errors.ts';
+import { formatPlural } from '../../../common/format.ts';
+import type { Config } from '../../../config/config.ts';
+import { invoke } from '../../../config/invocation.ts';
+
+export function requireNoLetters(
+  { maxDeadLetters = 0 }: Config,
+  refused: number,
+  deadLettered: number,
+): void {
+  if (deadLettered <= maxDeadLetters) return;
+  throw new MigrationError(
+    ExitCode.deadLetters,
+    `${formatPlural(deadLettered, 'document')} could not become rows (${refused} of them are tried again)`,
+    {
+      code: 'CUTOVER_DEAD_LETTERS',
+      fix: 'npm run status names the reasons; or allow for as many with --max-dead-letters.',
+    },
+  );
+}
+
+export function differ(what = 'rows and documents differ'): MigrationError {
+  return new MigrationError(ExitCode.different, what, {
+    code: 'CUTOVER_DIFFERENT',
+    fix: `the comparison names them; ${invoke('repair')} copies what differs. Following goes on.`,
+  });
+}
+
+export function notReady(message: string, fix: string): MigrationError {
+  return new MigrationError(ExitCode.notReady, `not cut over: ${message}`, {
+    code: 'CUTOVER_NOT_READY',
+    fix,
+  });
+}

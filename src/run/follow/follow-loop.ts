@@ -1,0 +1,239 @@
+/**
+ * Merges what changes, for as long as there is something to follow: begins with the collections that are copied, keeps drains
+ * and comparisons under way, and tells how it stands.
+ */
+
+import { Announcements } from '../../common/announcements.ts';
+import { collectionOf } from '../../common/namespace.ts';
+import { describeSelection } from '../../config/collection-choice.ts';
+import type { Config } from '../../config/config.ts';
+import type { Failure } from '../../observe/outcome.ts';
+import { qualifiedName } from '../../postgres/connection/relations.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
+import { prepareSlots } from '../../postgres/follow/journal.ts';
+import { findRunById } from '../../postgres/ledger/runs.ts';
+import { StreamEndedError, type StreamRow } from '../../postgres/ledger/streams/stream.ts';
+import type { Plan } from '../../transcode/plan.ts';
+import type { Changes } from '../../source/changes.ts';
+import type { Database } from '../../source/database.ts';
+import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
+import type { Audience } from '../connections.ts';
+import { isEndOfAll } from '../failure.ts';
+import { workerTarget } from '../workforce.ts';
+import type { ChangeReader } from './change-reader.ts';
+import { Drains } from './drains.ts';
+import { FollowStatus } from './follow-status.ts';
+import { Followed } from './followed.ts';
+import { Generations } from './generations/generations.ts';
+import type { FollowLimits } from './limits.ts';
+import type { StoppedCollections } from './stopped.ts';
+
+/** Why following ended: there is none to follow any more where all have stopped. */
+export interface FollowEnd {
+  readonly kind: 'cut-over' | 'stopped';
+  readonly stopped: readonly Failure[];
+}
+
+/** Copies collections that came up. @returns those that could not be copied @throws what is the end of the others as well */
+export type CopyNew = (collections: readonly string[], signal: AbortSignal) => Promise<readonly Failure[]>;
+
+export interface FollowLoopOptions extends Audience {
+  readonly config: Config;
+  readonly database: Database;
+  readonly changes: Changes;
+  readonly session: Session;
+  readonly row: Pick<StreamRow, 'streamId' | 'epoch'>;
+  readonly reader: ChangeReader;
+  readonly stopped: StoppedCollections;
+  readonly limits: FollowLimits;
+  readonly supervisor: Supervisor;
+  /** Collections that could not be copied. */
+  readonly uncopied: readonly Failure[];
+  readonly copyNew: CopyNew;
+}
+
+/** So many drains for each worker: one is merged while the documents of the other are read. */
+const drainsPerWorker = 2;
+
+/** How long the loop waits for news. */
+const tickMs = 200;
+
+export class FollowLoop {
+  readonly #options: FollowLoopOptions;
+  readonly #news = new Announcements();
+  readonly #drains: Drains;
+  readonly #generations: Generations;
+  readonly #status: FollowStatus;
+  /** Collections that are not followed, with the number of changes up to which they are not copied either. */
+  readonly #leftOut = new Map<string, number>();
+  #copying: Promise<void> | null = null;
+  /** Aborted with what following failed with. */
+  readonly #failed = new AbortController();
+  #copyFailure: unknown;
+  #hasCopyFailed = false;
+
+  constructor(options: FollowLoopOptions) {
+    this.#options = options;
+    const { config, database, changes, session, row, reader, stopped, supervisor, onEvent, signal } = options;
+    const drains = new Drains({
+      ...{ session, changes, streamId: row.streamId, filter: config.filter, news: this.#news, signal },
+      parallel: () => supervisor.size * supervisor.connections * drainsPerWorker,
+    });
+    const generations = new Generations({
+      ...{ config, database, changes, supervisor, drains, reader, limits: options.limits, onEvent, signal },
+    });
+    this.#drains = drains;
+    this.#generations = generations;
+    this.#status = new FollowStatus({
+      ...{ reader, drains, generations, session, supervisor, onEvent },
+      source: `${database.name}.${describeSelection(config)}`,
+      url: config.postgresUrl.reveal(),
+      listStopped: () => stopped.list(),
+    });
+  }
+
+  /** @throws the reason of the signal, or what following failed with */
+  async run(): Promise<FollowEnd> {
+    const { reader, uncopied } = this.#options;
+    const drains = this.#drains;
+    this.#leaveOut(uncopied);
+    reader.listener = () => {
+      drains.notice();
+      this.#news.announce();
+    };
+    try {
+      for (const known of reader.collections) await this.#begin(known);
+      this.#generations.start();
+      for (;;) {
+        const end = await this.#look();
+        if (end !== null) return end;
+        await this.#goOn();
+        await this.#news.next(tickMs);
+      }
+    } catch (error) {
+      this.#failed.abort(error);
+      // Whoever writes may meet the end of the stream before its reader does.
+      if (error instanceof StreamEndedError && error.isCutOver) {
+        return { kind: 'cut-over', stopped: this.#options.stopped.list() };
+      }
+      throw error;
+    } finally {
+      reader.listener = () => undefined;
+      await this.#copying;
+      await this.#generations.stop();
+      await drains.settle();
+      for (const { handle } of drains.followed) handle.end();
+    }
+  }
+
+  /** @returns why it is over; null as long as it goes on */
+  async #look(): Promise<FollowEnd | null> {
+    const { reader, stopped, signal } = this.#options;
+    const { followed } = this.#drains;
+    signal.throwIfAborted();
+    reader.check();
+    if (this.#hasCopyFailed) throw this.#copyFailure;
+    await stopped.look(followed, reader.collections);
+    if (reader.isCutOver) return { kind: 'cut-over', stopped: stopped.list() };
+    if (this.#copying === null) this.#copyNew(this.#listNew());
+    if (this.#copying !== null) return null;
+    const isAnyLeft = followed.some(({ endedBy, failure }) => endedBy === null && failure === null);
+    if (isAnyLeft || stopped.list().length === 0) return null;
+    return { kind: 'stopped', stopped: stopped.list() };
+  }
+
+  #listNew(): string[] {
+    const { reader } = this.#options;
+    return reader.collections
+      .filter(({ runId, endedBy }) => runId === null && endedBy === null)
+      .map(({ collection }) => collection)
+      .filter((name) => reader.changesOf(name) > (this.#leftOut.get(name) ?? -1));
+  }
+
+  /** The others go on meanwhile. */
+  #copyNew(collections: readonly string[]): void {
+    if (collections.length === 0) return;
+    const { reader } = this.#options;
+    // Of one without documents there is nothing to copy, until there are more changes of it.
+    for (const name of collections) this.#leftOut.set(name, reader.changesOf(name));
+    this.#copying = this.#copyAndBegin(collections)
+      .catch((error: unknown) => {
+        this.#copyFailure = error;
+        this.#hasCopyFailed = true;
+      })
+      .finally(() => {
+        this.#copying = null;
+        this.#news.announce();
+      });
+  }
+
+  async #copyAndBegin(names: readonly string[]): Promise<void> {
+    const { reader, copyNew } = this.#options;
+    this.#leaveOut(await copyNew(names, this.#failed.signal));
+    await reader.refresh();
+    for (const known of reader.collections) {
+      const { collection, runId } = known;
+      const isCopied = names.includes(collection) && runId !== null;
+      if (!isCopied || this.#leftOut.get(collection) === Infinity) continue;
+      this.#leftOut.delete(collection);
+      await this.#begin(known);
+    }
+  }
+
+  #leaveOut(failures: readonly Failure[]): void {
+    this.#options.stopped.addUncopied(failures);
+    for (const { source } of failures) this.#leftOut.set(collectionOf(source), Infinity);
+  }
+
+  async #goOn(): Promise<void> {
+    const { reader, stopped } = this.#options;
+    const drains = this.#drains;
+    drains.isUrgent = reader.isEnding;
+    await drains.pump();
+    reader.waiting = drains.journalLength;
+    // The others are not to wait for the room that its changes take.
+    if (reader.isPaused && (await stopped.giveUp())) {
+      await reader.refresh();
+      drains.notice();
+    }
+    await this.#status.tell();
+  }
+
+  /** One that is copied is followed from here on. */
+  async #begin({
+    collectionNo,
+    collection,
+    runId,
+    endedBy,
+  }: ChangeReader['collections'][number]): Promise<void> {
+    const { config, database, session, row, supervisor } = this.#options;
+    if (runId === null || this.#leftOut.has(collection)) return;
+    const run = await session.run((client) => findRunById(client, runId));
+    if (run?.isFinished !== true) return;
+    const { plan, collectionId: identity } = run.settings;
+    const unmergeable = await this.#findUnmergeable(plan);
+    const place = { streamId: row.streamId, collectionNo, epoch: row.epoch };
+    await session.transaction((client) => prepareSlots(client, place));
+    const source = `${database.name}.${collection}`;
+    const table = qualifiedName(plan);
+    const followed = new Followed({ source, collection, identity, table, runId, place });
+    followed.endedBy = endedBy;
+    followed.failure = unmergeable;
+    const settings = { ...workerTarget(config), purpose: 'merge', runId, plan, stream: place } as const;
+    followed.handle = supervisor.begin(settings, followed);
+    this.#drains.add(followed);
+  }
+
+  /** @returns why rows cannot be merged into a table; null where they can */
+  async #findUnmergeable(plan: Plan): Promise<unknown> {
+    const { session, signal } = this.#options;
+    try {
+      await session.run((client) => requireUniqueKey(client, plan));
+      return null;
+    } catch (error) {
+      if (isEndOfAll(error, signal)) throw error;
+      return error;
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Which collections of a stream have stopped while the others go on, and why: each is told of once, and is listed until the
+ * end, which is a failure then.
+ */
+
+import { SourceChangedError } from '../../common/errors.ts';
+import { collectionOf } from '../../common/namespace.ts';
+import type { RunEvent } from '../../observe/events.ts';
+import type { Failure } from '../../observe/outcome.ts';
+import { explainDatabaseError } from '../../postgres/connection/connection.ts';
+import { qualifiedName } from '../../postgres/connection/relations.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import { findRunById } from '../../postgres/ledger/runs.ts';
+import { giveUpCollections, markStopped } from '../../postgres/ledger/streams/stopped-collections.ts';
+import type { StreamCollection } from '../../postgres/ledger/streams/stream-collections.ts';
+import type { Database } from '../../source/database.ts';
+import { describeFailure } from '../failure.ts';
+import type { Followed } from './followed.ts';
+
+export interface StoppedCollectionsOptions {
+  readonly session: Session;
+  readonly streamId: string;
+  readonly database: Pick<Database, 'name'>;
+  readonly postgresUrl: string;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+export class StoppedCollections {
+  readonly #options: StoppedCollectionsOptions;
+  /** By the name of the collection. */
+  readonly #failures = new Map<string, Failure>();
+  readonly #givenUp = new Set<string>();
+
+  constructor(options: StoppedCollectionsOptions) {
+    this.#options = options;
+  }
+
+  list(): readonly Failure[] {
+    return [...this.#failures.values()];
+  }
+
+  /** Those that could not be copied, of which events have told. */
+  addUncopied(failures: readonly Failure[]): void {
+    for (const failure of failures) this.#failures.set(collectionOf(failure.source), failure);
+  }
+
+  /** Tells of those that have stopped since. */
+  async look(followed: readonly Followed[], collections: readonly StreamCollection[]): Promise<void> {
+    for (const one of followed) {
+      const known = collections.find(({ collectionNo }) => collectionNo === one.place.collectionNo);
+      one.endedBy = known?.endedBy ?? null;
+      if (one.failure === null || this.#failures.has(one.collection)) continue;
+      const { session, streamId, postgresUrl } = this.#options;
+      const failure = describeFailure(one.source, explainDatabaseError(one.failure, postgresUrl));
+      await session.run((client) =>
+        markStopped(client, streamId, { collection: one.collection, reason: failure.message }),
+      );
+      this.#tell(one.collection, failure);
+    }
+    for (const { collection, runId, endedBy } of collections) {
+      if (endedBy === null || runId === null || this.#failures.has(collection)) continue;
+      this.#tell(collection, await this.#describeEnd(collection, runId, endedBy));
+    }
+  }
+
+  /**
+   * Forgets the changes of those that failed: a start of theirs is one from scratch.
+   * @returns whether there were any
+   */
+  async giveUp(): Promise<boolean> {
+    const { session, streamId } = this.#options;
+    const given = [...this.#failures]
+      .filter(([name, { code }]) => code !== 'FOLLOWED_ENDED' && !this.#givenUp.has(name))
+      .map(([collection, { message }]) => ({ collection, reason: message }));
+    if (given.length === 0) return false;
+    await session.transaction((client) => giveUpCollections(client, streamId, given));
+    for (const { collection } of given) this.#givenUp.add(collection);
+    return true;
+  }
+
+  #tell(collection: string, failure: Failure): void {
+    this.#failures.set(collection, failure);
+    this.#options.onEvent({ kind: 'failed', work: 'copy', ...failure, isAlone: true });
+  }
+
+  async #describeEnd(collection: string, runId: string, endedBy: string): Promise<Failure> {
+    const { session, database } = this.#options;
+    const source = `${database.name}.${collection}`;
+    const run = await session.run((client) => findRunById(client, runId));
+    const table = run === null ? 'its table' : `the table ${qualifiedName(run.settings.plan)}`;
+    const error = new SourceChangedError(`${source} is followed no more: ${endedBy}`, {
+      code: 'FOLLOWED_ENDED',
+      fix: `${table} stays as it is; to copy what has the name now, say --restart-only ${collection}.`,
+    });
+    return describeFailure(source, error);
+  }
+}

@@ -1,0 +1,135 @@
+/** Opens a stream for a start with --follow, or goes on with the one there is, before anything else is written. */
+
+import { UsageError } from '../../common/errors.ts';
+import { isFromScratch } from '../../config/collection-choice.ts';
+import type { Config } from '../../config/config.ts';
+import { invoke } from '../../config/invocation.ts';
+import { Session } from '../../postgres/connection/session.ts';
+import { hasLedger } from '../../postgres/ledger/ledger.ts';
+import { lockStream } from '../../postgres/ledger/run-lock.ts';
+import { reopenCollections } from '../../postgres/ledger/streams/stopped-collections.ts';
+import { listStreamCollections } from '../../postgres/ledger/streams/stream-collections.ts';
+import {
+  endStream,
+  findStream,
+  openStream,
+  takeOverStream,
+  type StreamRow,
+} from '../../postgres/ledger/streams/stream.ts';
+import type { Changes, ChangeStream } from '../../source/changes.ts';
+import type { Database } from '../../source/database.ts';
+import { primarySession, type Audience } from '../connections.ts';
+import type { Lane } from '../lane.ts';
+import type { FollowLimits } from './limits.ts';
+import { requestOf } from './stream-request.ts';
+
+export interface OpeningOptions extends Audience {
+  readonly config: Config;
+  readonly database: Database;
+  readonly lane: Lane;
+  /** An earlier stream is given up for one from now on, which is not followed until all that differs is found. */
+  readonly isRepair?: boolean;
+  readonly limits?: FollowLimits | undefined;
+}
+
+/** A stream of which this process is the only reader. */
+export interface OpenedStream {
+  readonly changes: Changes;
+  readonly stream: ChangeStream;
+  readonly row: StreamRow;
+  /** For its journal and its position. */
+  readonly session: Session;
+}
+
+/**
+ * Shows whether the server has change streams, and the user the right to them.
+ * @throws MigrationError
+ */
+export async function openFollowed(options: OpeningOptions): Promise<OpenedStream> {
+  const { config, database } = options;
+  const changes = requireChanges(database);
+  refuseClock(config.filter);
+  const known = await findEarlier(options);
+  const selection = { wanted: config.mongoCollection, excluded: config.excludeCollections };
+  const stream = await changes.openStream(selection, known?.position ?? null);
+  let session: Session | undefined;
+  try {
+    const row = known ?? (await openNew(options, stream));
+    const epoch = await takeOver(options, row);
+    session = await Session.open({
+      ...primarySession(config, options),
+      applicationName: 'mongo2pg changes',
+    });
+    return { changes, stream, row: { ...row, epoch }, session };
+  } catch (error) {
+    await session?.close();
+    await stream.close();
+    throw error;
+  }
+}
+
+function requireChanges({ changes }: Database): Changes {
+  if (changes !== undefined) return changes;
+  throw new UsageError('a dump does not change, and cannot be followed', {
+    code: 'FOLLOW_NEEDS_SERVER',
+    fix: 'leave out --follow, or read from a server with MONGO_URL.',
+  });
+}
+
+/** The stream to go on with, locked; null where there is none, or one that is given up. */
+async function findEarlier({
+  config,
+  database,
+  lane,
+  isRepair = false,
+}: OpeningOptions): Promise<StreamRow | null> {
+  const request = requestOf(config, database);
+  const existing = await lane.session.run(async (client) =>
+    (await hasLedger(client)) ? await findStream(client, request) : null,
+  );
+  if (existing === null) return null;
+  const { streamId } = existing;
+  await lane.lock((client) => lockStream(client, streamId));
+  if (config.restart || isRepair) {
+    await lane.session.transaction((client) => endStream(client, streamId));
+    return null;
+  }
+  if (existing.isRepair) {
+    throw new UsageError('a repair has begun, and is not finished', {
+      code: 'REPAIR_UNFINISHED',
+      fix: `finish it: ${invoke('repair')}`,
+    });
+  }
+  return existing;
+}
+
+async function openNew(
+  { config, database, lane, isRepair = false }: OpeningOptions,
+  { position }: ChangeStream,
+): Promise<StreamRow> {
+  const request = requestOf(config, database);
+  const row = await lane.session.transaction((client) => openStream(client, request, position, isRepair));
+  await lane.lock((client) => lockStream(client, row.streamId));
+  return row;
+}
+
+/** @returns the epoch of this process */
+async function takeOver({ config, lane }: OpeningOptions, row: StreamRow): Promise<number> {
+  return await lane.session.transaction(async (client) => {
+    const epoch = await takeOverStream(client, row.streamId);
+    const known = await listStreamCollections(client, row.streamId);
+    const names = known.map(({ collection }) => collection);
+    const fromScratch = names.filter((name) => isFromScratch(name, config));
+    await reopenCollections(client, row, fromScratch);
+    return epoch;
+  });
+}
+
+/** A document that leaves such a filter as time goes by makes no event. @throws UsageError */
+function refuseClock(filter: Uint8Array | undefined): void {
+  if (filter === undefined || !Buffer.from(filter).toString('latin1').includes('$$NOW')) return;
+  throw new UsageError('FILTER asks for the time ($$NOW), and documents that leave it so make no change', {
+    code: 'FILTER_NOT_FOLLOWABLE',
+    fix: 'write a fixed date into the filter.',
+  });
+}

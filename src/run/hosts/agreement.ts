@@ -1,0 +1,76 @@
+/** What hosts must have alike, and what is said to one that differs from those that are there. */
+
+import { hostname } from 'node:os';
+import process from 'node:process';
+import { UsageError } from '../../common/errors.ts';
+import { readToolVersion } from '../../common/tool-version.ts';
+import { describeSelection } from '../../config/collection-choice.ts';
+import type { Config } from '../../config/config.ts';
+import { options } from '../../config/options.ts';
+import { describeChoices } from '../../plan/choices.ts';
+import type { PlanFile } from '../../plan/file/plan-schema.ts';
+import type { HostIdentity, HostRow, HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
+import type { TransformFile } from '../../transcode/plan.ts';
+import type { HostLimits } from './host-limits.ts';
+
+/** What this process is, in the ledger. */
+export function describeHost(
+  config: Config,
+  planFile: PlanFile | null,
+  transform: TransformFile | null,
+  { deadAfterMs }: HostLimits,
+): HostIdentity {
+  const settings = {
+    ...describeChoices(config, planFile, transform),
+    [options.ifExists.env]: config.ifExists ?? 'fail',
+    [options.indexes.env]: config.indexes,
+    'seconds without a sign of life': String(deadAfterMs / 1000),
+  };
+  return { name: `${hostname()}/${process.pid}`, version: readToolVersion(), settings };
+}
+
+export function keyOf(config: Config, sourceDb: string): HostsKey {
+  return { sourceDb, schema: config.postgresSchema, selection: describeSelection(config) };
+}
+
+/** @throws UsageError that names what differs */
+export function requireAgreement(own: HostIdentity, other: HostRow): void {
+  const differences = listDifferences(own, other);
+  if (differences.length > 0) throw hostDiffers(`the host ${other.name}`, differences);
+}
+
+/** A host is there for something else: most likely this one was to take part in it. @throws UsageError */
+export function requireSameKey(own: HostsKey, others: readonly (HostRow & HostsKey)[]): void {
+  const [other] = others;
+  if (other === undefined) return;
+  const differences = [
+    describeDifference(options.mongoDb.env, other.sourceDb, own.sourceDb),
+    describeDifference(options.postgresSchema.env, other.schema, own.schema),
+    describeDifference(options.mongoCollection.env, other.selection, own.selection),
+  ].filter((difference) => difference !== null);
+  if (differences.length > 0) throw hostDiffers(`the host ${other.name}`, differences);
+}
+
+/** @param there what this host differs from, for people */
+export function hostDiffers(there: string, differences: readonly string[]): UsageError {
+  return new UsageError(`this host differs from ${there}: ${differences.join('; ')}`, {
+    code: 'HOST_DIFFERS',
+    fix: 'give all hosts the same version and the same settings.',
+  });
+}
+
+function listDifferences(own: HostIdentity, other: HostIdentity): string[] {
+  const names = new Set([...Object.keys(other.settings), ...Object.keys(own.settings)]);
+  return [
+    describeDifference('the version', other.version, own.version),
+    ...[...names].map((name) => describeDifference(name, other.settings[name], own.settings[name])),
+  ].filter((difference) => difference !== null);
+}
+
+function describeDifference(
+  name: string,
+  there: string | undefined,
+  here: string | undefined,
+): string | null {
+  return there === here ? null : `${name} is ${there ?? 'not set'} there, and ${here ?? 'not set'} here`;
+}

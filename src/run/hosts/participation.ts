@@ -1,0 +1,125 @@
+/** Takes part in what another host leads: has workers of its own, and has them load ranges of whichever run has some. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../../config/config.ts';
+import type { Listeners } from '../../observe/listeners.ts';
+import { requireServer } from '../../postgres/connection/server-check.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
+import {
+  findSharedRun,
+  type HostsKey,
+  type LastLead,
+  type SharedRun,
+} from '../../postgres/ledger/hosts/hosts.ts';
+import type { Database } from '../../source/database.ts';
+import type { TransformFile } from '../../transcode/plan.ts';
+import type { Pools } from '../../workers/pool/create-pool.ts';
+import { openSource } from '../connections.ts';
+import { withLane } from '../lane.ts';
+import { withPace } from '../pace/pace-keeper.ts';
+import { chooseSize, Workforce } from '../workforce.ts';
+import { hostDiffers } from './agreement.ts';
+import { copyRanges } from './host-copy.ts';
+import type { Membership } from './membership.ts';
+
+/** Nothing tells that there is something to do, or that the lead is another one. */
+const lookEveryMs = 500;
+
+export interface ParticipationOptions {
+  readonly config: Config;
+  readonly membership: Membership;
+  readonly key: HostsKey;
+  readonly hosts: HostWork;
+  readonly pools: Pools;
+  readonly listeners: Listeners;
+  readonly transform: TransformFile | null;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @returns when nobody leads any more
+ * @throws MigrationError, or the signal's reason
+ */
+export async function takePart(options: ParticipationOptions): Promise<void> {
+  const { config, membership, listeners, signal, pools } = options;
+  const audience = { onEvent: listeners.onEvent, signal };
+  await withLane(
+    config,
+    audience,
+    async ({ session }) => {
+      await session.run(requireServer);
+      const size = await chooseSize(config, session, listeners.onEvent, membership.share);
+      const workforce = new Workforce(config, pools, size, audience);
+      try {
+        const database = await openSource(config, audience);
+        try {
+          const work = `copying ${database.name}, for another host`;
+          await withPace({ ...audience, config, database, session, work }, (source) =>
+            new Participation(options, session, source, workforce).copyAll(),
+          );
+        } finally {
+          await database.close();
+        }
+        await workforce.dismiss();
+      } finally {
+        await workforce.kill();
+      }
+    },
+    'retry',
+  );
+}
+
+class Participation {
+  readonly #options: ParticipationOptions;
+  readonly #session: Session;
+  readonly #database: Database;
+  readonly #workforce: Workforce;
+
+  constructor(options: ParticipationOptions, session: Session, database: Database, workforce: Workforce) {
+    this.#options = options;
+    this.#session = session;
+    this.#database = database;
+    this.#workforce = workforce;
+  }
+
+  async copyAll(): Promise<void> {
+    const { membership, signal, key } = this.#options;
+    while (isAtWork(await membership.readLastLead())) {
+      signal.throwIfAborted();
+      const run = membership.isShared
+        ? await this.#session.run((client) => findSharedRun(client, key))
+        : null;
+      const hasCopied = run !== null && (await this.#copy(run));
+      // Another may have been faster, or be about to give back what it could not keep.
+      if (!hasCopied) await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** @returns whether there was anything left to be read */
+  async #copy(run: SharedRun): Promise<boolean> {
+    const { config, hosts, listeners, transform, signal } = this.#options;
+    const source = await this.#database.open(run.collection, config.filter);
+    if (source.identity !== run.settings.collectionId) {
+      throw hostDiffers('the lead', [`MONGO_URL leads to another collection ${source.name}`]);
+    }
+    const supervisor = await this.#workforce.supervise();
+    const common = {
+      config,
+      session: this.#session,
+      supervisor,
+      source,
+      hosts,
+      listeners,
+      transform,
+      signal,
+    };
+    const account = await copyRanges(run, common);
+    listeners.onEvent({ kind: 'host-copied', source: source.name, ...account });
+    return account.ranges > 0;
+  }
+}
+
+function isAtWork(lead: LastLead | null): boolean {
+  return lead !== null && lead.endReason === null;
+}

@@ -1,0 +1,24 @@
+/** What became of the collections of a job. */
+
+import type { Outcome } from '../../observe/outcome.ts';
+import type { Copied } from '../collection/migration.ts';
+
+/** Of one collection, or of several. */
+export type JobResult = Omit<Outcome, 'totalMs'>;
+
+/** Nothing was copied, and nothing failed. */
+export const nothing: JobResult = { summaries: [], copiedBefore: [], failures: [] };
+
+export function toResult(copied: Copied): JobResult {
+  return copied.kind === 'now'
+    ? { ...nothing, summaries: [copied.summary] }
+    : { ...nothing, copiedBefore: [copied.account] };
+}
+
+export function joinResults(results: readonly JobResult[]): JobResult {
+  return {
+    summaries: results.flatMap(({ summaries }) => summaries),
+    copiedBefore: results.flatMap(({ copiedBefore }) => copiedBefore),
+    failures: results.flatMap(({ failures }) => failures),
+  };
+}

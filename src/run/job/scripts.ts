@@ -1,0 +1,171 @@
+/** The user's SQL, executed once before a copy and once after it: partitions, grants, views. */
+
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type pg from 'pg';
+import { describeSelection } from '../../config/collection-choice.ts';
+import type { Config } from '../../config/config.ts';
+import { UsageError } from '../../common/errors.ts';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { formatMinute, formatPlural } from '../../common/format.ts';
+import { primarySession, type Audience } from '../connections.ts';
+import { runCancellable } from '../../postgres/connection/cancel.ts';
+import { inTransaction, withSession } from '../../postgres/connection/session.ts';
+import { createLedger } from '../../postgres/ledger/ledger.ts';
+import {
+  closeScripts,
+  forgetScripts,
+  runScript,
+  scriptSetting,
+  type Script,
+  type ScriptOutcome,
+  type ScriptScope,
+  type ScriptStage,
+} from '../../postgres/ledger/scripts.ts';
+
+/** The scripts of a start; null where it has none for that stage. */
+export type Scripts = Readonly<Record<ScriptStage, Script | null>>;
+
+/** @throws UsageError for a file that cannot be read, or is no text */
+export async function readScripts({
+  beforeSql,
+  afterSql,
+}: Pick<Config, 'beforeSql' | 'afterSql'>): Promise<Scripts> {
+  return { before: await readScript('before', beforeSql), after: await readScript('after', afterSql) };
+}
+
+async function readScript(stage: ScriptStage, file: string | undefined): Promise<Script | null> {
+  if (file === undefined) return null;
+  const fix = `correct ${scriptSetting(stage)}: it names a file of SQL in UTF-8.`;
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new UsageError(`the script ${file} cannot be read (${reason})`, {
+      code: 'SCRIPT_UNREADABLE',
+      fix,
+      cause: error,
+    });
+  }
+  if (!isUtf8(bytes) || bytes.includes(0)) {
+    throw new UsageError(`the script ${file} is no text in UTF-8`, { code: 'SCRIPT_UNREADABLE', fix });
+  }
+  // Some editors on Windows begin a file with a byte order mark.
+  const sql = bytes.toString('utf8').replace(/^\ufeff/, '');
+  return { stage, sql, sha256: createHash('sha256').update(bytes).digest() };
+}
+
+export interface ScriptRunnerOptions {
+  readonly config: Config;
+  readonly scripts: Scripts;
+  /** The name of the source's database. */
+  readonly sourceDb: string;
+  /** The servers are for trying out: a copy that has come to its end is done again without being asked. */
+  readonly isTrial: boolean;
+  readonly audience: Audience;
+}
+
+export class ScriptRunner {
+  readonly #options: ScriptRunnerOptions;
+  readonly #scope: ScriptScope;
+
+  constructor(options: ScriptRunnerOptions) {
+    this.#options = options;
+    const { config, sourceDb } = options;
+    this.#scope = { sourceDb, schema: config.postgresSchema, selection: describeSelection(config) };
+  }
+
+  /** To be called before anything is copied. @throws TargetError with the place in the file */
+  async runBefore(): Promise<void> {
+    const { config, scripts, isTrial } = this.#options;
+    if (scripts.before === null && scripts.after === null) return;
+    const isReplaced = config.ifExists === 'drop' || config.ifExists === 'truncate' || isTrial;
+    await this.#inSession(async (client) => {
+      await createLedger(client);
+      if (config.restart) await forgetScripts(client, this.#scope, 'all');
+      else if (isReplaced) await forgetScripts(client, this.#scope, 'closed');
+    });
+    await this.#run(scripts.before);
+  }
+
+  /**
+   * To be called when all is copied, and cut over where it is followed.
+   * @param failed how many collections could not be: then nothing is carried out
+   * @throws TargetError with the place in the file
+   */
+  async runAfter(failed: number): Promise<void> {
+    const { scripts } = this.#options;
+    if (scripts.before === null && scripts.after === null) return;
+    if (failed === 0) {
+      await this.#run(scripts.after);
+      await this.#inSession((client) => closeScripts(client, this.#scope));
+    } else if (scripts.after !== null) {
+      this.#tell(
+        `AFTER_SQL is not carried out yet: ${formatPlural(failed, 'collection')} could not be copied`,
+      );
+    }
+  }
+
+  async #run(script: Script | null): Promise<void> {
+    if (script === null) return;
+    const name = scriptSetting(script.stage);
+    this.#tell(`carrying out ${name}`);
+    const tell = (message: string): void => {
+      this.#tell(`${name}: ${message}`);
+    };
+    let outcome: ScriptOutcome | undefined;
+    try {
+      await this.#inSession(async (client) => {
+        outcome = await withNotices(client, tell, () => runScript(client, this.#scope, script));
+        await reachFailpoint('primary-in-script');
+      });
+    } catch (error) {
+      // If the user has interrupted it, the script is not at fault.
+      this.#options.audience.signal.throwIfAborted();
+      throw error;
+    }
+    await reachFailpoint('primary-after-script');
+    if (outcome?.kind === 'done-before') this.#tell(describeDoneBefore(name, outcome));
+  }
+
+  /** In one transaction on a connection of its own, as a script may change the settings of either. */
+  async #inSession(work: (client: pg.Client) => Promise<void>): Promise<void> {
+    const { config, audience } = this.#options;
+    const { signal } = audience;
+    const session = { ...primarySession(config, audience), applicationName: 'mongo2pg script' };
+    await withSession(session, (opened) =>
+      runCancellable(opened, session.url, signal, (client) => inTransaction(client, work)),
+    );
+  }
+
+  #tell(message: string): void {
+    this.#options.audience.onEvent({ kind: 'notice', message });
+  }
+}
+
+async function withNotices<T>(
+  client: pg.Client,
+  tell: (message: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  const onNotice = ({ message }: { readonly message: string | undefined }): void => {
+    if (message !== undefined) tell(message);
+  };
+  client.on('notice', onNotice);
+  try {
+    return await work();
+  } finally {
+    client.off('notice', onNotice);
+  }
+}
+
+function describeDoneBefore(
+  name: string,
+  { doneAt, isSameFile }: ScriptOutcome & { kind: 'done-before' },
+): string {
+  const when = formatMinute(doneAt);
+  const changed = isSameFile ? '' : '; its file has changed since, and is not carried out';
+  return `${name} was carried out already, ${when}${changed}`;
+}

@@ -1,0 +1,62 @@
+/** Which fields may be worth a column of their own: by a small sample of the extra column of each finished run. */
+
+import pg from 'pg';
+import type { PromotableField } from '../../observe/promotion.ts';
+import type { Status } from '../../observe/status.ts';
+import { byFrequency } from '../../plan/infer/seen.ts';
+import type { Session } from '../../postgres/connection/session.ts';
+import { findRunById } from '../../postgres/ledger/runs.ts';
+import { sampleExtra } from '../../postgres/promote/extra-sample.ts';
+import type { Plan } from '../../transcode/plan.ts';
+import { findPlace } from './candidate.ts';
+import { countSeen } from './survey.ts';
+
+/** By the id of the run. */
+export type Promotable = ReadonlyMap<string, readonly PromotableField[]>;
+
+/** Of the latest: somebody who has hundreds looks at these first. */
+const maxRuns = 20;
+const maxFields = 3;
+/** Of the rows: what fewer have was rare on purpose. */
+const leastShare = 0.05;
+
+/** Where a table is not to be read, or takes long, it has none. */
+export async function listPromotable(session: Session, { runs }: Status): Promise<Promotable> {
+  const found = new Map<string, readonly PromotableField[]>();
+  const finished = runs.filter(({ state, isTableThere }) => state === 'finished' && isTableThere);
+  for (const { runId } of finished.slice(0, maxRuns)) {
+    const fields = await session.run((client) => suggest(client, runId));
+    if (fields.length > 0) found.set(runId, fields);
+  }
+  return found;
+}
+
+async function suggest(client: pg.Client, runId: string): Promise<PromotableField[]> {
+  await client.query('BEGIN READ ONLY');
+  try {
+    const run = await findRunById(client, runId);
+    if (run?.isOwnTable !== true) return [];
+    const { plan } = run.settings;
+    // Somebody who wants whole documents knows that.
+    if (plan.extraColumn === null || plan.keepsWhole === true) return [];
+    return rank(plan, await sampleExtra(client, plan));
+  } catch (error) {
+    // It took too long, or is not for this user to see: it was but a hint.
+    if (error instanceof pg.DatabaseError) return [];
+    throw error;
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
+function rank(plan: Plan, { rows, values }: Awaited<ReturnType<typeof sampleExtra>>): PromotableField[] {
+  return [...values]
+    .filter(([field]) => findPlace(plan, field) === null && !field.includes('.'))
+    .map(([field, texts]): PromotableField => {
+      const seen = countSeen(plan.jsonStyle ?? 'relaxed', texts);
+      return { field, count: texts.length, rows, types: Object.fromEntries(byFrequency(seen)) };
+    })
+    .filter(({ count }) => count >= rows * leastShare)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, maxFields);
+}

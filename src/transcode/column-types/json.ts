@@ -1,0 +1,32 @@
+/** JSON: it takes any value, and what has no type of its own. */
+
+import { writeAsItIs } from '../encode/text-form.ts';
+import type { ColumnTypeDefinition, ValueKindDefinition } from './definition.ts';
+import { opaque, variable } from './width.ts';
+
+export const json: ColumnTypeDefinition = {
+  sql: 'jsonb',
+  oid: 3802,
+  kind: 'jsonb',
+  bsonType: null,
+  inferredFrom: null,
+  takes: () => 'jsonb',
+};
+
+export const jsonText: ValueKindDefinition = {
+  planTypes: ['json'],
+  isComparedAsText: true,
+  width: variable(),
+  takes: () => 'json',
+  createText: () => writeAsItIs,
+};
+
+export const jsonb: ValueKindDefinition = {
+  planTypes: ['json'],
+  width: opaque,
+  takes: () => 'jsonb',
+  // Without the version, which is its first byte.
+  createText: () => (source, start, end, output) => {
+    writeAsItIs(source, start + 1, end, output);
+  },
+};

@@ -1,0 +1,147 @@
+/** What the host calls. Tables, columns and names are numbers to it. */
+
+import * as codes from '../codes';
+import { Child, createChild } from './child';
+import { countAt, createExtras, countsLength } from './extras';
+import { allocate, createRegion, Region, reserve } from './memory';
+import { addName, Column, createName, createNames, Name, Names } from './names';
+import { Table } from './row';
+
+export { checkBatch, documentEnd, documentStart, openBatch, ordinal, run, skipDocument } from './batch';
+
+export function addTable(
+  names: Names,
+  columnCount: i32,
+  fieldCount: i32,
+  traits: i32,
+  style: i32,
+  maxJsonBytes: i32,
+  copies: i32,
+): Table | null {
+  const at = allocate(offsetof<Table>());
+  const columns = allocate(columnCount * offsetof<Column>());
+  const extras = createExtras();
+  const misfits = createExtras();
+  const output = createRegion();
+  if (at === 0 || columns === 0 || extras === null || misfits === null || output === null) return null;
+  const table = changetype<Table>(at);
+  table.names = names;
+  table.columns = columns;
+  table.columnCount = columnCount;
+  table.fieldCount = fieldCount;
+  table.hasExtra = (traits & codes.tableHasExtra) !== 0;
+  table.keepsWhole = (traits & codes.tableKeepsWhole) !== 0;
+  table.hasNested = (traits & codes.tableHasNested) !== 0;
+  table.style = style;
+  table.maxJsonBytes = maxJsonBytes;
+  table.copies = copies;
+  table.extras = extras;
+  table.misfits = misfits;
+  table.output = output;
+  return table;
+}
+
+export function setColumn(
+  table: Table,
+  place: i32,
+  name: Name,
+  kind: i32,
+  traits: i32,
+  subtype: u32,
+  style: i32,
+): void {
+  const column = table.columnAt(place);
+  column.place = place;
+  column.maxJsonBytes = table.maxJsonBytes;
+  describe(column, name, kind, traits, subtype, style);
+}
+
+function describe(column: Column, name: Name, kind: i32, traits: i32, subtype: u32, style: i32): void {
+  column.name = name;
+  column.kind = kind;
+  column.traits = traits;
+  column.subtype = subtype;
+  column.style = style;
+  name.column = column;
+}
+
+export function addChild(name: Name, traits: i32, table: Table): Child | null {
+  const at = allocate(offsetof<Column>());
+  if (at === 0) return null;
+  const array = changetype<Column>(at);
+  describe(array, name, codes.kindArray, traits, 0, 0);
+  return createChild(array, table);
+}
+
+export function addNames(capacity: u32, seed: u32): Names | null {
+  return createNames(capacity, seed);
+}
+
+/** To be followed by `nameBytes`, where its bytes go with the NUL that ends them, and by `placeName`. */
+export function makeName(size: usize): Name | null {
+  return createName(size);
+}
+
+export function nameBytes(name: Name): usize {
+  return name.bytes;
+}
+
+export function placeName(names: Names, name: Name): void {
+  addName(names, name);
+}
+
+export function dropName(name: Name): void {
+  name.isDropped = true;
+}
+
+export function nestNames(name: Name, nested: Names): void {
+  name.nested = nested;
+}
+
+export function outputOf(table: Table): Region {
+  return table.output;
+}
+
+export function parentsOf(child: Child): Region {
+  return child.parents;
+}
+
+export function startOf(region: Region): usize {
+  return region.start;
+}
+
+export function endOf(region: Region): usize {
+  return region.position;
+}
+
+/** Makes room for bytes from outside. @returns where they go; 0 when there is no memory */
+export function extend(region: Region, size: usize): usize {
+  if (!reserve(region, size)) return 0;
+  const at = region.position;
+  region.position += size;
+  return at;
+}
+
+export function countCounts(): i32 {
+  return countsLength();
+}
+
+export function countName(index: i32): Name {
+  return countAt(index).name;
+}
+
+export function countType(index: i32): u32 {
+  return countAt(index).type;
+}
+
+export function countReason(index: i32): i32 {
+  return countAt(index).reason;
+}
+
+/** How often it was so since the last time. */
+export function takeCount(index: i32): u32 {
+  const count = countAt(index);
+  const taken = count.count;
+  count.count = 0;
+  return taken;
+}

@@ -1,0 +1,227 @@
+/**
+ * Writes the fields of one row. As long as fields come in the plan's order they are written while the document is walked
+ * over, and a column that is passed over is NULL. If one comes too late, the document is walked over again: first all values
+ * are found, and then written.
+ */
+
+import * as bson from './bson';
+import * as codes from '../codes';
+import { misfit, refused, unordered } from './outcome';
+import { writeInt32 } from './bytes';
+import { beginJsonb, copyNull, endJsonb, writeColumn, writeJsonb } from './column';
+import { addPending, Extras } from './extras';
+import { writeMember } from './json';
+import { Region } from './memory';
+import { Column, Names } from './names';
+
+/** So many documents are expected to be like one that was out of order. */
+const unorderedDocuments: i32 = 64;
+
+@unmanaged
+export class Table {
+  names: Names;
+  /** One after the other, in the plan's order. */
+  columns: usize;
+  columnCount: i32;
+  /** Of a row, with those before the columns and the extra column. */
+  fieldCount: i32;
+  hasExtra: bool;
+  /** The extra column has the whole document. */
+  keepsWhole: bool;
+  /** Columns have values inside of fields, which come in no order. */
+  hasNested: bool;
+  style: i32;
+  maxJsonBytes: i32;
+  /** How often a value may be written: into the extra column, and into those of fields around it. */
+  copies: i32;
+  /** The number of the current document. */
+  document: u32;
+  /** How many documents more are expected to be out of order. */
+  unordered: i32;
+  /** In the order of the document. */
+  extras: Extras;
+  /** Those that do not fit their columns, in the order of these. */
+  misfits: Extras;
+  output: Region;
+
+  columnAt(place: i32): Column {
+    return changetype<Column>(this.columns + place * offsetof<Column>());
+  }
+
+  /** More bytes than the row of a document of so many can have: a regular expression of four bytes becomes one of 53. */
+  roomFor(size: usize): usize {
+    return size * 14 * this.copies + this.fieldCount * 8;
+  }
+}
+
+/** Where the last `_id` was written. */
+export let idStart: usize = 0;
+export let idEnd: usize = 0;
+
+/** Writes the columns of the document from `start` to before `end`. */
+export function writeColumns(out: usize, table: Table, start: usize, end: usize): usize {
+  if (table.unordered === 0 && !table.hasNested) {
+    openDocument(table);
+    const written = walk(out, table, start, end, true);
+    if (written !== unordered) return written;
+    table.unordered = unorderedDocuments;
+  } else if (table.unordered > 0) {
+    table.unordered--;
+  }
+  openDocument(table);
+  if (walk(out, table, start, end, false) === refused) return refused;
+  for (let place = 0; place < table.columnCount; place++) {
+    const column = table.columnAt(place);
+    out = column.document === table.document ? writeFound(out, table, column) : writeNull(out, column);
+    if (out === refused) return refused;
+  }
+  return out;
+}
+
+function openDocument(table: Table): void {
+  table.document++;
+  table.extras.clear();
+  table.misfits.clear();
+}
+
+/** @param writes whether columns are written as they come, or only found */
+function walk(out: usize, table: Table, start: usize, end: usize, writes: bool): usize {
+  const names = table.names;
+  const document = table.document;
+  const terminator = end - 1;
+  let place = 0;
+  let previous = names.head;
+  for (let at = start + 4; at !== terminator;) {
+    const type: u32 = load<u8>(at);
+    const nameStart = at + 1;
+    let name = previous.next;
+    if (name === null || !name.isAt(nameStart, terminator)) {
+      name = names.find(nameStart, terminator);
+      if (name === null) return refused;
+      previous.next = name;
+    }
+    previous = name;
+    const nameEnd = nameStart + name.size - 1;
+    at = bson.endOfValue(type, nameEnd + 1, terminator);
+    // jsonb would keep one of two fields of the same name, and say nothing.
+    if (at === 0 || name.document === document) return refused;
+    name.document = document;
+    const nested = name.nested;
+    if (nested !== null && type === bson.typeObject && !findNested(nested, document, nameEnd + 1, at)) {
+      return refused;
+    }
+    const column = name.column;
+    if (column === null) {
+      const reason = name.isDropped ? codes.reasonDropped : codes.reasonNoColumn;
+      if (table.keepsWhole && !name.isDropped) continue;
+      if (!table.extras.add(name, type, reason, nameStart, nameEnd, at)) return refused;
+      continue;
+    }
+    column.find(document, type, nameStart, nameEnd, at);
+    if (!writes || column.kind === codes.kindArray) continue;
+    if (column.place < place) return unordered;
+    out = writeNulls(out, table, place, column.place);
+    // One that must have a value may come later.
+    if (out === refused) return unordered;
+    out = writeFound(out, table, column);
+    if (out === refused) return refused;
+    place = column.place + 1;
+  }
+  return writes ? writeNulls(out, table, place, table.columnCount) : out;
+}
+
+/** Finds the columns inside of a document. False if it is malformed, or has a field twice. */
+function findNested(names: Names, document: u32, start: usize, end: usize): bool {
+  const terminator = end - 1;
+  for (let at = start + 4; at !== terminator;) {
+    const type: u32 = load<u8>(at);
+    const nameStart = at + 1;
+    const nameEnd = bson.findNul(nameStart, terminator);
+    if (nameEnd === terminator) return false;
+    at = bson.endOfValue(type, nameEnd + 1, terminator);
+    if (at === 0) return false;
+    const name = names.find(nameStart, terminator);
+    if (name === null) continue;
+    if (name.document === document) return false;
+    name.document = document;
+    const column = name.column;
+    if (column !== null) column.find(document, type, nameStart, nameEnd, at);
+    const nested = name.nested;
+    if (nested === null || type !== bson.typeObject) continue;
+    if (!findNested(nested, document, nameEnd + 1, at)) return false;
+  }
+  return true;
+}
+
+function writeNull(out: usize, column: Column): usize {
+  return column.mayBeNull ? writeInt32(out, copyNull) : refused;
+}
+
+function writeNulls(out: usize, table: Table, from: i32, to: i32): usize {
+  for (let place = from; place < to; place++) {
+    out = writeNull(out, table.columnAt(place));
+    if (out === refused) return refused;
+  }
+  return out;
+}
+
+/** Writes the value that the column was set to. */
+function writeFound(out: usize, table: Table, column: Column): usize {
+  if (column.type === bson.typeNull && !column.isId) return writeNull(out, column);
+  const end = writeColumn(out, column);
+  if (column.isId) {
+    idStart = out;
+    idEnd = end;
+  }
+  if (end !== misfit) return end;
+  return addMisfit(table, column) ? writeInt32(out, copyNull) : refused;
+}
+
+/** Sends what does not fit to the extra column. False if it is to be refused. */
+export function addMisfit(table: Table, column: Column): bool {
+  if (!table.hasExtra || column.traits !== 0) return false;
+  return table.misfits.add(
+    column.name,
+    column.type,
+    codes.reasonMisfit,
+    column.nameStart,
+    column.nameEnd,
+    column.end,
+  );
+}
+
+/** Writes what is left of the document, and counts it. */
+export function writeExtra(out: usize, table: Table, start: usize, end: usize): usize {
+  const extras = table.extras;
+  const misfits = table.misfits;
+  const style = table.style;
+  const maxJsonBytes = table.maxJsonBytes;
+  if (!addPending(extras) || !addPending(misfits)) return refused;
+  const written = extras.length - extras.dropped + misfits.length;
+  if (!table.hasExtra) return written === 0 ? out : refused;
+  if (table.keepsWhole) {
+    // Without its dropped fields it is another one, which is rare.
+    if (extras.dropped > 0) return refused;
+    return writeJsonb(out, bson.typeObject, start, end, style, maxJsonBytes);
+  }
+  if (written === 0) return writeInt32(out, copyNull);
+  let at = writeMembers(beginJsonb(out), extras, style, true);
+  if (at === refused) return refused;
+  at = writeMembers(at, misfits, style, extras.length === extras.dropped);
+  if (at === refused) return refused;
+  store<u8>(at, 0x7d);
+  return endJsonb(out, at + 1, maxJsonBytes);
+}
+
+function writeMembers(out: usize, extras: Extras, style: i32, isFirst: bool): usize {
+  for (let i = 0; i < extras.length; i++) {
+    const extra = extras.at(i);
+    if (extra.reason === codes.reasonDropped) continue;
+    store<u8>(out, isFirst ? 0x7b : 0x2c);
+    isFirst = false;
+    // As if it were not inside of anything.
+    out = writeMember(out + 1, extra.nameStart, extra.nameEnd, extra.type, extra.end, style, -1);
+    if (out === refused) return refused;
+  }
+  return out;
+}

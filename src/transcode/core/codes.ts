@@ -1,0 +1,51 @@
+/** Numbers that the core and its host have for the same things; both compile this file. */
+
+/** How jsonb is written. */
+export const styleRelaxed = 0;
+export const styleCanonical = 1;
+export const stylePlain = 2;
+
+/** What a column takes, and what becomes of it. */
+export const kindObjectId = 0;
+export const kindObjectIdBytes = 1;
+export const kindString = 2;
+export const kindSymbol = 3;
+export const kindInt32 = 4;
+export const kindInt64 = 5;
+export const kindDouble = 6;
+export const kindDecimal = 7;
+export const kindBoolean = 8;
+export const kindDate = 9;
+export const kindUuid = 10;
+export const kindBinary = 11;
+export const kindJson = 12;
+/** Its elements have a table of their own. */
+export const kindArray = 13;
+
+/** What is said of a column; to be added up. */
+export const columnIsId = 1;
+/** A value is there, and not null; else the document is refused. */
+export const columnIsRequired = 2;
+/** Else a value that does not fit goes to the extra column. */
+export const columnRefusesMisfits = 4;
+
+/** What is said of a table; to be added up. */
+export const tableHasExtra = 1;
+/** The extra column has the whole document. */
+export const tableKeepsWhole = 2;
+/** Columns have values inside of fields. */
+export const tableHasNested = 4;
+
+/** Why a value is in the extra column, or in none. */
+export const reasonNoColumn = 0;
+export const reasonMisfit = 1;
+export const reasonDropped = 2;
+
+/** What the core says when it comes back. */
+export const batchEnded = 0;
+/** The document is rare, malformed, or would be a dead letter. */
+export const documentRefused = 1;
+/** The next document cannot be found. */
+export const batchRefused = 2;
+/** The system gives no more memory. */
+export const memoryRefused = 3;

@@ -1,0 +1,200 @@
+/** Calls a transform with one document after another, and makes BSON of what it returns. */
+
+import { inspect, types } from 'node:util';
+import {
+  Binary,
+  BSONRegExp,
+  BSONSymbol,
+  Code,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  MaxKey,
+  MinKey,
+  ObjectId,
+  Timestamp,
+  UUID,
+  type Document,
+} from 'bson';
+import { BsonWriter } from '../../bson/bson-writer.ts';
+import { ElementCursor, guessName, wrapBytes, type BsonBytes } from '../../bson/cursor.ts';
+import { DocumentError } from '../../bson/document-error.ts';
+import { nameOfBytes } from '../../bson/document-id.ts';
+import { viewOf } from '../../bson/raw-value.ts';
+import { bsonTypes } from '../../bson/types.ts';
+import type { Plan } from '../plan.ts';
+import type { BsonClasses, MigrationTransform, TransformContext } from './migration-transform.ts';
+import { readDocument } from './read-document.ts';
+import { showStack } from './transform-file.ts';
+import { isDocument, ResultError, writeListed } from './write-document.ts';
+
+const bson: BsonClasses = Object.freeze({
+  ...{ Binary, BSONRegExp, BSONSymbol, Code, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId },
+  ...{ Timestamp, UUID },
+});
+
+/** Of what a document becomes; all of it is loaded in one transaction. */
+const maxResultBytes = 64_000_000;
+
+/** What a person reads of a stack. */
+const maxStackLines = 6;
+
+export class DocumentFunction {
+  readonly #transform: MigrationTransform;
+  readonly #context: TransformContext;
+  /** A document may become none or one, which has the same `_id`. */
+  readonly #keepsId: boolean;
+  readonly #scratch = new BsonWriter();
+
+  constructor(transform: MigrationTransform, { collection, table, transform: file }: Plan) {
+    this.#transform = transform;
+    this.#context = Object.freeze({ collection, table, bson });
+    this.#keepsId = file?.keepsId === true;
+  }
+
+  /**
+   * Writes what becomes of the document at `start`, each as an element of an array.
+   * @returns how many documents that are
+   * @throws DocumentError, BsonError for one that becomes a dead letter; nothing of it is written then
+   */
+  write(source: BsonBytes, start: number, end: number, writer: BsonWriter): number {
+    const results = this.#call(readDocument(source, start, end));
+    if (results.length === 0) return 0;
+    const id = findId(source.bytes, start, end);
+    const before = writer.position;
+    try {
+      this.#writeAll(results, id, writer);
+    } catch (error) {
+      writer.position = before;
+      throw error;
+    }
+    return results.length;
+  }
+
+  #call(document: Document): readonly Readonly<Record<string, unknown>>[] {
+    const transform = this.#transform;
+    let returned: unknown;
+    try {
+      returned = transform(document, this.#context);
+    } catch (error) {
+      throw new DocumentError('transform_error', describeThrown(error));
+    }
+    if (returned === null) return [];
+    const results: readonly unknown[] = Array.isArray(returned) ? returned : [returned];
+    for (const [index, result] of results.entries()) {
+      const mistake = findMistake(result);
+      if (mistake === null) continue;
+      const where = Array.isArray(returned) ? `an array whose element ${index} is ` : '';
+      throw new DocumentError('transform_result', `the transform returned ${where}${mistake}`);
+    }
+    return results as readonly Readonly<Record<string, unknown>>[];
+  }
+
+  #writeAll(
+    results: readonly Readonly<Record<string, unknown>>[],
+    id: Buffer | null,
+    writer: BsonWriter,
+  ): void {
+    if (this.#keepsId && results.length > 1) {
+      throw idError(`${results.length} documents, and while changes are followed it may return one at most`);
+    }
+    const ids = new Set<string>();
+    const begun = writer.position;
+    for (const result of results) {
+      if (writer.position - begun > maxResultBytes) {
+        throw new DocumentError(
+          'transform_result',
+          `the transform returned more than ${maxResultBytes / 1_000_000} MB`,
+        );
+      }
+      const document = writeResult(result, this.#scratch);
+      const own = restoreId(document, id);
+      if (this.#keepsId && (own === null || id?.equals(own) !== true)) {
+        throw idError('another _id than the document has, which it may not while changes are followed');
+      }
+      if (own !== null && results.length > 1) {
+        const name = nameOfBytes(own);
+        if (ids.has(name)) throw idError('two documents with the same _id');
+        ids.add(name);
+      }
+      writer.writeByte(bsonTypes.object);
+      writer.writeByte(0);
+      writer.writeBytes(document);
+    }
+  }
+}
+
+/** @returns the document, in the memory of `scratch` */
+function writeResult(result: Readonly<Record<string, unknown>>, scratch: BsonWriter): Buffer {
+  scratch.reset();
+  try {
+    writeListed(result, scratch);
+  } catch (error) {
+    if (!(error instanceof ResultError)) throw error;
+    throw new DocumentError('transform_result', `of what the transform returned, ${error.message}`);
+  }
+  return scratch.bytes.subarray(listedPrefixBytes, scratch.position);
+}
+
+/** The type and the empty name of an element. */
+const listedPrefixBytes = 2;
+
+/**
+ * An object has names that are integers before the others. An `_id` in which that has changed their order, and nothing else,
+ * gets its own order back: to MongoDB it would be another one.
+ * @param id the element of the document as it was read
+ * @returns the element of what was written
+ */
+function restoreId(document: Buffer, id: Buffer | null): Buffer | null {
+  const own = findId(document, 0, document.byteLength);
+  if (own === null || id?.length !== own.length || own.equals(id)) return own;
+  if (own[0] === bsonTypes.object && rewriteId(id)?.equals(own) === true) id.copy(own);
+  return own;
+}
+
+function rewriteId(id: Buffer): Buffer | null {
+  const before = Buffer.alloc(id.byteLength + 5);
+  before.writeInt32LE(before.byteLength);
+  id.copy(before, 4);
+  const writer = new BsonWriter();
+  writeListed(readDocument(wrapBytes(before), 0, before.byteLength), writer);
+  return findId(writer.bytes, listedPrefixBytes, writer.position);
+}
+
+const idGuess = guessName('_id');
+
+/** The element, with its type and its name; null where there is none. */
+function findId(bytes: Buffer, start: number, end: number): Buffer | null {
+  const cursor = new ElementCursor();
+  cursor.open(viewOf(bytes), start, end);
+  while (cursor.next(idGuess)) {
+    if (cursor.isGuessed) return bytes.subarray(cursor.nameStart - 1, cursor.valueEnd);
+  }
+  return null;
+}
+
+function idError(what: string): DocumentError {
+  return new DocumentError('transform_id', `the transform returned ${what}`);
+}
+
+/** What is wrong with a result, if anything is. */
+function findMistake(result: unknown): string | null {
+  if (isDocument(result)) return null;
+  if (types.isPromise(result)) {
+    // What it is rejected with is nobody's business, and would end the process.
+    result.catch(() => undefined);
+    return 'a promise; it is not to be asynchronous';
+  }
+  if (result === undefined) return 'nothing (undefined); to drop the document, return null';
+  if (result === null) return 'null; to drop the document, return null alone or an empty array';
+  if (typeof result !== 'object') return `a ${typeof result}`;
+  return Array.isArray(result) ? 'an array' : `a ${result.constructor.name}, not a document`;
+}
+
+function describeThrown(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `the transform threw ${inspect(thrown, { depth: 1 })}`;
+  const lines = showStack(thrown).split('\n');
+  const own = lines.findIndex((line) => /#call|DocumentFunction/.test(line));
+  return (own < 0 ? lines : lines.slice(0, own)).slice(0, maxStackLines).join('\n');
+}

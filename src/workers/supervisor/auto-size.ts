@@ -1,0 +1,239 @@
+/**
+ * Chooses the number of workers, and of the connections of each, with CLUSTER_SIZE=auto. It decides only by the observations
+ * that it is given from time to time.
+ *
+ *   idle ──work──→ inside ──more than a page──→ beside, one worker
+ *     └───────── work of more than a page ──────────┘
+ *   beside:  busy transcoding, and processors idle ──→ more workers, up to one a core
+ *            waiting for Postgres ──→ trial of more connections, then of more workers ──paid──→ beside
+ *                                       └── did not pay ──→ as before, and rest
+ * Invariants
+ * - there is a worker as soon as there is work, and it has a connection;
+ * - workers, connections of each, and connections of all stay within the limits;
+ * - what fits into a page is not worth a fork; once there are workers beside, none is inside again;
+ * - there is one change at a time: the next is decided when all workers are ready, by what was seen since;
+ * - more workers than cores come only after more connections, and both only while all workers wait for Postgres;
+ * - a trial that did not pay is taken back, and followed by a rest.
+ */
+
+import { formatPercent } from '../../common/format.ts';
+import type { Crew, Observation, Seen, Sizing } from './crew.ts';
+
+export interface SizeLimits {
+  /** Whether workers can be beside the primary. */
+  readonly canFork: boolean;
+  /** That many workers can transcode at a time. */
+  readonly cores: number;
+  readonly maxWorkers: number;
+  /** Of all workers together. */
+  readonly maxConnections: number;
+  /** How far away Postgres was when it was first asked. */
+  readonly roundTripMs: number;
+}
+
+/** One that Postgres works for, and one that is transcoded for. */
+export const fewConnections = 2;
+
+/** To begin with, where Postgres is far away. */
+const moreConnections = 4;
+
+/** By measurement (docs/pools.md); more than these share one thread that writes to them. */
+const maxConnectionsPerWorker = 8;
+
+/** So far away is no process of this machine, nor of one beside it: its processors are not ours. */
+const farMs = 5;
+
+/** As many bytes as a worker transcodes in the time that it takes to come up. */
+const forkBytes = 16_000_000;
+
+/** A worker that transcodes for so much of its time leaves little to be gained but by another. */
+const busyShare = 0.5;
+
+/** Stalled for less, more connections would gain less than they cost. */
+const stalledShare = 0.25;
+
+/** Less than all of it, as moments between two processes count as idle. */
+const fullProcessorShare = 0.9;
+
+/** What a trial has to gain. */
+const worthwhileGain = 1.05;
+
+/** What was seen of a shorter time says little. */
+const minSeenMs = 200;
+const minAcks = 2;
+
+/** A distance, or a load, may change. */
+const restMs = 30_000;
+
+export class AutoSize implements Sizing {
+  readonly isOpen = true;
+  readonly #limits: SizeLimits;
+  #crew: Crew = { workers: 0, isInside: false, connections: 1 };
+  #changedAtMs = 0;
+  #trial: { readonly before: Crew; readonly bytesPerMs: number } | undefined;
+  #restsUntilMs = 0;
+  #why = 'nothing was to be done';
+  /** What there are more connections for, or more workers. */
+  #reason = '';
+
+  constructor(limits: SizeLimits) {
+    this.#limits = limits;
+  }
+
+  get crew(): Crew {
+    return this.#crew;
+  }
+
+  explain(): string {
+    return this.#reason === '' ? this.#why : `${this.#reason}; ${this.#why}`;
+  }
+
+  decide(now: Observation): Crew {
+    if (now.hasWork) this.#decide(now);
+    return this.#crew;
+  }
+
+  #decide(now: Observation): void {
+    const { workers, isInside } = this.#crew;
+    if (workers === 0 && (!isInside || this.#limits.canFork)) this.#place(now);
+    else if (!now.isComplete) return;
+    else if (this.#trial !== undefined) this.#judge(now, this.#trial);
+    else this.#grow(now);
+  }
+
+  /** Beside the primary or in it. */
+  #place(now: Observation): void {
+    const { canFork, roundTripMs } = this.#limits;
+    if (now.isLarge && canFork) {
+      const isFar = roundTripMs >= farMs;
+      const connections = isFar ? moreConnections : fewConnections;
+      if (isFar) this.#reason = `PostgreSQL is ${describeDistance(roundTripMs)} away`;
+      this.#change(now, { workers: 1, isInside: false, connections });
+      this.#why = 'it was done before anything could be seen';
+    } else if (!this.#crew.isInside) {
+      this.#change(now, { workers: 0, isInside: true, connections: canFork ? 1 : fewConnections });
+      this.#why = canFork ? 'what fits into one page is loaded without forking' : 'inline workers';
+    } else if (now.isPressed && now.isComplete) {
+      // Several small collections side by side.
+      const connections = Math.min(this.#crew.connections * 2, moreConnections);
+      if (connections > this.#crew.connections) this.#change(now, { ...this.#crew, connections });
+    }
+  }
+
+  #grow(now: Observation): void {
+    const { seen, nowMs } = now;
+    if (!this.#isSeen(now)) return;
+    if (seen.stalledShare >= stalledShare) {
+      if (nowMs >= this.#restsUntilMs) this.#tryMore(now);
+    } else if (!now.isPressed) {
+      this.#why = 'no batch had to wait for a worker';
+    } else if (seen.transcodeShare >= busyShare) {
+      this.#fork(now);
+    }
+  }
+
+  /** Another worker, or as many as there are. */
+  #fork(now: Observation): void {
+    const { workers } = this.#crew;
+    const obstacle = this.#findObstacle(now);
+    if (obstacle !== null) {
+      this.#why = obstacle;
+      return;
+    }
+    const crew = { ...this.#crew, workers: Math.min(this.#limits.cores, workers * 2) };
+    this.#change(now, this.#hasRoomFor(crew) ? crew : { ...crew, workers: workers + 1 });
+  }
+
+  /** Why there is to be no other worker, although all are busy. */
+  #findObstacle(now: Observation): string | null {
+    const { workers, isInside } = this.#crew;
+    if (isInside) return 'the thread of the primary was busy';
+    if (workers >= this.#limits.cores) return 'one a core';
+    if (!this.#hasRoomFor({ ...this.#crew, workers: workers + 1 })) return noConnections;
+    if (!isWorthFork(now, workers)) return 'what was left was not worth another fork';
+    return isFull(now.seen) ? describeFull(now.seen) : null;
+  }
+
+  /** All wait for Postgres: more connections, and where these are many, more workers. */
+  #tryMore(now: Observation): void {
+    const { seen } = now;
+    const isFar = (seen.roundTripMs ?? this.#limits.roundTripMs) >= farMs;
+    if (!isFar && isFull(seen)) {
+      this.#why = describeFull(seen);
+      return;
+    }
+    const crew = this.#nextFor(now);
+    if (crew === null) return;
+    this.#trial = { before: this.#crew, bytesPerMs: seen.bytesPerMs };
+    this.#change(now, crew);
+  }
+
+  #nextFor(now: Observation): Crew | null {
+    const { workers, connections, isInside } = this.#crew;
+    const { maxWorkers } = this.#limits;
+    const wider = { ...this.#crew, connections: Math.min(connections * 2, maxConnectionsPerWorker) };
+    if (connections < maxConnectionsPerWorker) {
+      if (this.#hasRoomFor(wider)) return wider;
+      this.#why = noConnections;
+      return null;
+    }
+    const larger = { ...this.#crew, workers: Math.min(workers * 2, maxWorkers) };
+    if (isInside || workers >= maxWorkers) this.#why = 'as many as the settings allow';
+    else if (!isWorthFork(now, workers)) this.#why = 'what was left was not worth another fork';
+    else if (this.#hasRoomFor(larger)) return larger;
+    else this.#why = noConnections;
+    return null;
+  }
+
+  #judge(now: Observation, { before, bytesPerMs }: { before: Crew; bytesPerMs: number }): void {
+    if (!this.#isSeen(now)) return;
+    this.#trial = undefined;
+    if (now.seen.bytesPerMs >= bytesPerMs * worthwhileGain) {
+      this.#reason = describeWait(now.seen);
+      this.#why = 'more of them were not needed';
+      this.#grow(now);
+      return;
+    }
+    this.#why = 'more connections did not help';
+    this.#restsUntilMs = now.nowMs + restMs;
+    this.#change(now, before);
+  }
+
+  #isSeen({ nowMs, seen }: Observation): boolean {
+    const enough = Math.max(minAcks, this.#crew.connections);
+    return nowMs - this.#changedAtMs >= minSeenMs && seen.acks >= enough;
+  }
+
+  #hasRoomFor({ workers, isInside, connections }: Crew): boolean {
+    return (workers + (isInside ? 1 : 0)) * connections <= this.#limits.maxConnections;
+  }
+
+  #change({ nowMs }: Observation, crew: Crew): void {
+    const most = Math.max(1, this.#limits.maxConnections);
+    this.#crew = { ...crew, connections: Math.min(crew.connections, most, maxConnectionsPerWorker) };
+    this.#changedAtMs = nowMs;
+  }
+}
+
+const noConnections = 'PostgreSQL has no more connections left';
+
+function isWorthFork({ bytesLeft }: Observation, workers: number): boolean {
+  return bytesLeft / (workers + 1) >= forkBytes;
+}
+
+function isFull(seen: Seen): boolean {
+  return (seen.processorShare() ?? 0) >= fullProcessorShare;
+}
+
+function describeFull(seen: Seen): string {
+  return `the processors were busy (${formatPercent(seen.processorShare() ?? 1)})`;
+}
+
+function describeWait({ roundTripMs }: Seen): string {
+  const isFar = roundTripMs !== null && roundTripMs >= farMs;
+  return `all waited for PostgreSQL${isFar ? `, ${describeDistance(roundTripMs)} away` : ''}`;
+}
+
+function describeDistance(roundTripMs: number): string {
+  return `${Math.round(roundTripMs)} ms`;
+}

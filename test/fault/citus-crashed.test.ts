@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { ExitCode } from '../../src/common/errors.ts';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { createRandom } from '../../src/common/random.ts';
+import {
+  describeCitus,
+  lacksCitus,
+  startCitus,
+  type CitusCluster,
+  type CitusServer,
+} from '../support/citus.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setSceneOn, type Scene } from '../support/fault.ts';
+import { mongoUrl } from '../support/servers.ts';
+
+/** The default has each window once; `npm run soak:citus` goes through all of them with each server, and on. */
+const crashes = Number(process.env.TEST_CITUS_CRASHES ?? 9);
+const random = createRandom(Number(process.env.TEST_CITUS_SEED ?? 1));
+
+const count = 600;
+/** Of a text that PostgreSQL does not take: it is a dead letter. */
+const letter = 321;
+/** Until it is started again. */
+const longestAwayMs = 1_500;
+/** PostgreSQL's longest: so a commit stands still between its steps for long enough to be seen there. */
+const commitDelay = 100_000;
+
+interface Window {
+  readonly name: string;
+  readonly failpoint: FailpointName;
+  /** The hit at which it pauses. */
+  readonly hit: number;
+  /** Whose commits are delayed; the crash comes once a node has prepared one. */
+  readonly delayed?: 'coordinator' | 'nodes';
+  /** The crash comes within so many ms after the command goes on. */
+  readonly withinMs?: number;
+}
+
+const windows: readonly Window[] = [
+  { name: 'in COMMIT, undecided', failpoint: 'worker-before-commit', hit: 3, delayed: 'coordinator' },
+  { name: 'in COMMIT, decided', failpoint: 'worker-before-commit', hit: 3, delayed: 'nodes' },
+  { name: 'before the claim', failpoint: 'worker-before-claim', hit: 3 },
+  { name: 'in COPY', failpoint: 'worker-in-copy', hit: 3 },
+  { name: 'before COMMIT', failpoint: 'worker-before-commit', hit: 3 },
+  { name: 'after COMMIT', failpoint: 'worker-before-ack', hit: 3 },
+  { name: 'while tables are made', failpoint: 'primary-after-plan', hit: 1, withinMs: 400 },
+  { name: 'when all is loaded', failpoint: 'primary-before-load-checkpoint', hit: 1 },
+  { name: 'while indexes are built', failpoint: 'primary-in-index-build', hit: 1, withinMs: 400 },
+];
+
+describe(`a crash of Citus (${describeCitus() ?? 'none here'})`, { skip: lacksCitus() }, () => {
+  let citus: CitusCluster;
+  const found: string[] = [];
+  before(async () => {
+    // The delay of commits is for those that wait for a disk.
+    citus = await startCitus({ fsync: true });
+  });
+  after(async () => {
+    await citus.remove();
+    for (const line of found) console.log(`# ${line}`);
+  });
+
+  for (let number = 0; number < crashes; number++) {
+    const window = windows[number % windows.length];
+    const victim = (number + Math.floor(number / windows.length)) % 3;
+    const who = victim === 0 ? 'the coordinator' : `node ${victim}`;
+    if (window === undefined) throw new RangeError('there are windows');
+    it(`${number + 1}: of ${who} ${window.name}: all is there once`, async (t) => {
+      const server = [citus.coordinator, ...citus.nodes][victim];
+      assert.ok(server !== undefined);
+      const scene = await setCrashScene(t, citus);
+      await delayCommits(citus, window);
+      const isTold = await runHurt(t, scene, citus, server, window);
+      await delayCommits(citus, {});
+      await assertOnce(citus.url);
+      found.push(`${number + 1}: ${who}, ${window.name}: equal${isTold ? ', after it was tried again' : ''}`);
+    });
+  }
+});
+
+async function setCrashScene(t: TestContext, { url }: CitusCluster): Promise<Scene> {
+  await query(url, 'DROP TABLE IF EXISTS things_tags, things; DROP SCHEMA IF EXISTS mongo2pg CASCADE');
+  const scene = await setSceneOn(t, { mongoUrl, postgresUrl: url }, count, 'inline');
+  await scene.collection.updateMany({}, { $set: { tags: [{ a: 1 }, { a: 2 }] } });
+  await scene.collection.updateOne({ _id: letter as never }, { $set: { text: 'a\0b' } });
+  await scene.db.command({ createIndexes: 'things', indexes: [{ key: { text: 1 }, name: 'text_1' }] });
+  return scene;
+}
+
+/**
+ * Runs the command while the server is crashed and started again.
+ * @returns whether it has told of that
+ */
+async function runHurt(
+  t: TestContext,
+  scene: Scene,
+  citus: CitusCluster,
+  server: CitusServer,
+  window: Window,
+): Promise<boolean> {
+  const { failpoint, hit, delayed, withinMs } = window;
+  const failpoints = await setFailpoints(t, { [failpoint]: `pause@${hit}` });
+  const env = { DISTRIBUTE: 'true', PLAN_SCHEMA: 'relational' };
+  const running = scene.run({ ...env, ...failpoints.env });
+  await failpoints.waitUntilFired(failpoint);
+  if (delayed !== undefined) {
+    const seen = untilPrepared(citus);
+    await failpoints.resume(failpoint);
+    await seen;
+    await server.crash();
+  } else {
+    if (withinMs !== undefined) {
+      await failpoints.resume(failpoint);
+      await delay(random.below(withinMs));
+    }
+    await server.crash();
+    await failpoints.resume(failpoint);
+  }
+  await delay(random.below(longestAwayMs));
+  await server.start();
+  const run = await running;
+  assertCode(run, ExitCode.deadLetters);
+  return run.stdout.includes('"kind":"retried"');
+}
+
+/** Resolves as soon as a node has a transaction that is prepared, and not ended. */
+async function untilPrepared({ nodes }: CitusCluster): Promise<void> {
+  const clients = await Promise.all(nodes.map(({ url }) => connect(url)));
+  try {
+    for (;;) {
+      for (const client of clients) {
+        const { rowCount } = await client.query('SELECT FROM pg_prepared_xacts');
+        if ((rowCount ?? 0) > 0) return;
+      }
+    }
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+}
+
+async function delayCommits(
+  { coordinator, nodes }: CitusCluster,
+  { delayed }: Pick<Window, 'delayed'>,
+): Promise<void> {
+  for (const server of [coordinator, ...nodes]) {
+    const isDelayed = delayed !== undefined && (delayed === 'coordinator') === (server === coordinator);
+    await query(server.url, `ALTER SYSTEM SET commit_delay = ${isDelayed ? commitDelay : 0}`);
+    await query(server.url, 'ALTER SYSTEM SET commit_siblings = 0');
+    await query(server.url, 'SELECT pg_reload_conf()');
+  }
+}
+
+/** By connections of its own, and by nothing that the tool has read or written. */
+async function assertOnce(url: string): Promise<void> {
+  const client = await connect(url);
+  try {
+    const ids = Array.from({ length: count }, (_, id) => id).filter((id) => id !== letter);
+    const { rows } = await client.query('SELECT _id, text, even FROM things ORDER BY 1');
+    assert.deepEqual(
+      rows,
+      ids.map((_id) => ({ _id, text: `text ${_id}`, even: _id % 2 === 0 })),
+    );
+    const { rows: children } = await client.query('SELECT _id, a FROM things_tags ORDER BY 1, 2');
+    assert.deepEqual(
+      children,
+      ids.flatMap((_id) => [1, 2].map((a) => ({ _id, a }))),
+    );
+    const { rows: letters } = await client.query('SELECT document_id AS id FROM mongo2pg.dead_letters');
+    assert.deepEqual(letters, [{ id: `{"$numberInt":"${letter}"}` }]);
+    const { rows: keys } = await client.query(
+      "SELECT indexname AS name FROM pg_indexes WHERE tablename IN ('things', 'things_tags') ORDER BY 1",
+    );
+    assert.deepEqual(
+      keys.map(({ name }: { name: string }) => name),
+      ['things_pkey', 'things_tags_pkey', 'things_text_1'],
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = await connect(url);
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  // A server that is crashed ends this connection too.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}

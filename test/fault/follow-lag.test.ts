@@ -1,0 +1,59 @@
+/** What following tells of its lag: right to two seconds, by the time of the set and not by this machine's clock. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MongoClient, type Document, type Timestamp } from 'mongodb';
+import { cleanUp } from '../support/embedded.ts';
+import { passTime } from '../support/cluster-time.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { inline, setFollowSceneOn, startLyingMongo } from '../support/follow-scene.ts';
+
+const hourMs = 3_600_000;
+const toleranceMs = 2_000;
+
+/** In seconds. */
+function timeOf(reply: Document): number {
+  return (reply.operationTime as Timestamp).t;
+}
+
+describe('the lag of what is followed', () => {
+  // Red where the lag is that of reading alone.
+  it('is the age of the oldest change that waits, and nothing where nothing waits', async (t) => {
+    const mongo = await startLyingMongo();
+    cleanUp(t, () => mongo.close());
+    const scene = await setFollowSceneOn(t, mongo.url);
+    const client = await MongoClient.connect(mongo.url);
+    cleanUp(t, () => client.close());
+    const failpoints = await setFailpoints(t, { 'primary-before-drain': 'pausex*' });
+    const following = scene.follow({ ...inline, ...failpoints.env });
+    await following.until('following', ({ lagMs, waiting }) => lagMs === 0 && waiting === 0);
+
+    const update = { q: { _id: 1 }, u: { $set: { text: 'waits' } } };
+    const changedAt = timeOf(await scene.db.command({ update: 'things', updates: [update] }));
+    await failpoints.waitUntilFired('primary-before-drain');
+    // Twice an hour: a lag that grows by a step could be one that was told by luck.
+    for (const hours of [1, 2]) {
+      await passTime(client, hourMs / 1_000);
+      await scene.otherCollection('unrelated').insertOne({ hours });
+      // All is read: that comes true, if late on a busy machine.
+      const { lagMs } = await following.until(
+        'following',
+        (event) => event.lagMs > hours * hourMs - hourMs / 2 && event.readLagMs <= toleranceMs,
+      );
+      const ageMs = (timeOf(await scene.db.command({ ping: 1 })) - changedAt) * 1_000;
+      assert.ok(
+        Math.abs(lagMs - ageMs) <= toleranceMs,
+        `${lagMs} ms after ${hours} h, by the set ${ageMs} ms`,
+      );
+    }
+    const told = following.events.length;
+    await failpoints.resume('primary-before-drain');
+    await scene.untilMerged(following);
+    await following.until(
+      'following',
+      (event) => following.events.indexOf(event) >= told && event.lagMs === 0 && event.waiting === 0,
+    );
+    await scene.assertEqual();
+    await following.stop();
+  });
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ExitCode } from '../../../src/common/errors.ts';
+import type { Finding } from '../../../src/run/doctor/finding.ts';
+import { runCli, type CliResult } from '../../support/cli.ts';
+import { createSandbox, type Sandbox } from '../../support/servers.ts';
+
+describe('npm run doctor', () => {
+  let sandbox: Sandbox;
+  before(async () => {
+    sandbox = await createSandbox();
+    await sandbox.db.collection('things').insertMany([{ a: 1 }, { a: 2 }]);
+    await sandbox.db.collection('others').insertOne({ b: 1 });
+  });
+  after(() => sandbox.remove());
+
+  const examine = (env: Readonly<Record<string, string>>, ...flags: string[]): Promise<CliResult> =>
+    runCli(['doctor', ...flags], { ...sandbox.env, MONGO_COLLECTION: '*', ...env });
+  const parse = ({ stdout }: CliResult): Finding[] =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Finding);
+
+  it('looks at both sides, and changes neither', async () => {
+    const result = await examine({});
+    assert.equal(result.code, ExitCode.ok, result.stderr);
+    assert.match(result.stdout, /\nsource\n {2}ok {7}\S+ [\d.]+, a /);
+    assert.match(result.stdout, /2 collections of \S+ can be read: /);
+    assert.match(result.stdout, /\ntarget\n {2}ok {7}PostgreSQL \d/);
+    assert.match(result.stdout, /nothing is in the way.*npm start -- --dry-run\n$/);
+    const { rows } = await sandbox.client.query<{ ledger: string | null }>(
+      "SELECT to_regnamespace('mongo2pg')::text AS ledger",
+    );
+    assert.equal(rows[0]?.ledger, null);
+  });
+
+  it('goes on to the other side when one is away, and ends as a migration would', async () => {
+    const result = await examine({ MONGO_URL: 'mongodb://ann:secret@127.0.0.1:1/x' }, '--json');
+    assert.equal(result.code, ExitCode.source);
+    const findings = parse(result);
+    const problems = findings.filter(({ state }) => state === 'problem');
+    assert.deepEqual(
+      problems.map(({ side, exitCode }) => ({ side, exitCode })),
+      [{ side: 'source', exitCode: ExitCode.source }],
+    );
+    assert.ok(findings.some(({ side, state }) => side === 'target' && state === 'ok'));
+    assert.doesNotMatch(result.stdout + result.stderr, /secret/);
+  });
+
+  it('names the statement for a right that is missing', async () => {
+    const role = `${sandbox.db.databaseName}_doctor`;
+    await sandbox.client.query(
+      `CREATE ROLE ${role} LOGIN PASSWORD 'x'; REVOKE CREATE ON SCHEMA public FROM public`,
+    );
+    try {
+      const url = new URL(sandbox.env.POSTGRES_URL ?? '');
+      Object.assign(url, { username: role, password: 'x' });
+      const result = await examine({ POSTGRES_URL: url.href });
+      assert.equal(result.code, ExitCode.target, result.stdout);
+      assert.match(result.stdout, new RegExp(`GRANT CREATE, USAGE ON SCHEMA "public" TO "${role}";`));
+      assert.match(result.stdout, new RegExp(`GRANT CREATE ON DATABASE "\\w+" TO "${role}";`));
+    } finally {
+      await sandbox.client.query(`DROP ROLE ${role}`);
+    }
+  });
+
+  it('says of a collection that is not there which ones are', async () => {
+    const result = await examine({ MONGO_COLLECTION: 'absent' });
+    assert.equal(result.code, ExitCode.source);
+    assert.match(result.stdout, /PROBLEM {2}MongoDB has no collection absent\n.*there are: others, things/);
+  });
+});

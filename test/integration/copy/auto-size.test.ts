@@ -1,0 +1,97 @@
+/** How many workers there are, and of how many connections, where it is left to the tool. */
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { describe, it } from 'node:test';
+import { describeSummary } from '../../../src/cli/text/summary.ts';
+import { ExitCode } from '../../../src/common/errors.ts';
+import { cleanUp } from '../../support/embedded.ts';
+import { setFailpoints } from '../../support/failpoints.ts';
+import { act, assertCode, setScene, setSceneOn, type FaultRun } from '../../support/fault.ts';
+import { createSandbox, mongoUrl } from '../../support/servers.ts';
+import { startProxy } from '../../support/tcp-proxy.ts';
+
+const auto = { CLUSTER_SIZE: 'auto', CLUSTER_IMPLEMENTATION: 'cluster' } as const;
+const onePage = { ...auto, ITEMS_PER_PAGE: '20000' } as const;
+
+/** Of the workers that have done something. */
+function idsOf({ summary }: FaultRun): string[] {
+  return summary?.measurement.workers.filter(({ batches }) => batches > 0).map(({ id }) => id) ?? [];
+}
+
+describe('CLUSTER_SIZE=auto', () => {
+  it('forks nothing for a collection of one page, and says so', async (t) => {
+    const scene = await setScene(t, 1_000);
+    const workers: string[] = [];
+    const run = await act(scene.start(onePage), (event) => {
+      if (event.kind === 'started') workers.push(...event.workerIds);
+    });
+    assertCode(run, ExitCode.ok);
+    assert.ok(run.summary !== undefined);
+    assert.match(workers.join(), /^\d+\/inline-1$/);
+    assert.deepEqual(idsOf(run), workers);
+    assert.match(
+      describeSummary(run.summary),
+      /CLUSTER_SIZE=auto: 1 worker with 1 connection; what fits into one page is loaded without forking/,
+    );
+    await scene.assertEqual();
+    // To compare is the same.
+    const verified = await act(scene.start(onePage, 'verify'), (event) => {
+      assert.notEqual(event.kind, 'worker-died');
+    });
+    assertCode(verified, ExitCode.ok);
+  });
+
+  it('gives the work of a primary that a document has ended to a worker, which finds it', async (t) => {
+    const scene = await setScene(t, 100);
+    const marker = 'ends whoever looks at it';
+    await scene.collection.insertOne({ _id: 1000 as never, text: marker, even: true });
+    const hex = Buffer.from(marker).toString('hex');
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
+    assert.equal((await scene.run({ ...failpoints.env, ...onePage })).signal, 'SIGKILL');
+    const run = await scene.run({ ...failpoints.env, ...onePage });
+    assertCode(run, ExitCode.deadLetters);
+    assert.match(run.notices, /document \d+ of range \d+ ends workers and becomes a dead letter/);
+    assert.ok(
+      idsOf(run).every((id) => /^\d+$/.test(id)),
+      idsOf(run).join(),
+    );
+    await scene.assertEqual({ deadLetters: [1000] });
+  });
+
+  it('forks one worker of several connections for more than a page near Postgres', async (t) => {
+    const scene = await setScene(t, 3_000);
+    const run = await scene.run(auto);
+    assertCode(run, ExitCode.ok);
+    assert.equal(run.summary?.workers, 1, 'little is left that another would be worth');
+    assert.ok(run.summary.connections >= 2);
+    assert.match(idsOf(run).join(), /^\d+$/);
+    await scene.assertEqual();
+  });
+
+  it('takes more connections where Postgres is far away, and says why', async (t) => {
+    const sandbox = await createSandbox();
+    cleanUp(t, () => sandbox.remove());
+    const { postgresUrl } = sandbox;
+    const proxy = await startProxy({ port: Number(new URL(postgresUrl).port), latencyMs: 30 });
+    cleanUp(t, () => proxy.close());
+    const urls = { mongoUrl, postgresUrl, commandPostgresUrl: proxy.url(postgresUrl) };
+    const scene = await setSceneOn(t, urls, 6_000);
+    const run = await scene.run(auto);
+    assertCode(run, ExitCode.ok);
+    // As many as helped, which depends on who else has the processors.
+    assert.ok((run.summary?.connections ?? 0) >= 4, run.summary?.sizing ?? '');
+    assert.match(run.summary?.sizing ?? '', /PostgreSQL(?: is|,) \d+ ms away/);
+    await scene.assertEqual();
+  });
+
+  it('is what is asked for where a number is', async (t) => {
+    const scene = await setScene(t, 200);
+    const size = String(availableParallelism() + 1);
+    const run = await scene.run({ ...onePage, CLUSTER_SIZE: size });
+    assertCode(run, ExitCode.ok);
+    assert.ok(run.summary !== undefined);
+    assert.deepEqual([run.summary.workers, run.summary.connections], [Number(size), 1]);
+    assert.equal(run.summary.sizing, null);
+    assert.doesNotMatch(describeSummary(run.summary), /CLUSTER_SIZE/);
+  });
+});

@@ -1,0 +1,86 @@
+/** Hosts of a test: processes that copy the collection of a scene together. */
+
+import assert from 'node:assert/strict';
+import type { RunEvent } from '../../src/observe/events.ts';
+import type { TestContext } from 'node:test';
+import { startCli, type RunningCli } from './cli.ts';
+import { waitUntil } from './embedded.ts';
+import { killInTime, type Scene } from './fault.ts';
+import { testLimitMs } from './limits.ts';
+
+type Env = Readonly<Record<string, string>>;
+
+/** A sign of life every 100 ms; long enough before death that a busy machine kills nobody. */
+export const patient: Env = { MONGO2PG_HOST_LIMITS: '100/20000', CLUSTER_IMPLEMENTATION: 'inline' };
+
+/** For tests in which a host is to be taken for dead. */
+export const impatient: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLEMENTATION: 'inline' };
+
+export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[]): RunningCli {
+  return startHost(t, scene, env, ['--hosts', ...args]);
+}
+
+export function join(t: TestContext, scene: Scene, env: Env): RunningCli {
+  return startHost(t, scene, env, ['join']);
+}
+
+function startHost(t: TestContext, scene: Scene, env: Env, args: readonly string[]): RunningCli {
+  const run = startCli([...args, '--json'], { ...scene.env, ...env });
+  killInTime(t, run.process, testLimitMs);
+  return run;
+}
+
+export interface HostWorkDone {
+  readonly hostId: string;
+  readonly isLead: boolean;
+  readonly endReason: string | null;
+  /** Committed in ranges that it had last. */
+  readonly documents: number;
+}
+
+/** In the order in which they joined. */
+export async function readHosts(scene: Scene): Promise<HostWorkDone[]> {
+  return await scene.query<HostWorkDone & Record<string, unknown>>(
+    `SELECT h.host_id AS "hostId", h.is_lead AS "isLead", h.end_reason AS "endReason",
+            (SELECT coalesce(sum(b.documents), 0)::int FROM mongo2pg.ranges r JOIN mongo2pg.batches b USING (run_id, range_no)
+              WHERE r.host_id = h.host_id) AS documents
+       FROM mongo2pg.hosts h ORDER BY h.host_id`,
+  );
+}
+
+/** Waits until so many hosts have joined and none of them has left. */
+export async function waitForHosts(scene: Scene, count: number): Promise<void> {
+  await waitUntil(`${count} hosts take part`, async () => {
+    const [row] = await scene
+      .query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM mongo2pg.hosts WHERE left_at IS NULL AND connections IS NOT NULL`,
+      )
+      .catch(() => []);
+    return row?.count === count;
+  });
+}
+
+/** Waits until each host that takes part has committed something in a range that is its own. */
+export async function waitForWork(scene: Scene, hosts: number): Promise<void> {
+  await waitUntil(`${hosts} hosts have committed something`, async () => {
+    const done = (await readHosts(scene)).filter(({ endReason }) => endReason === null);
+    return done.length >= hosts && done.every(({ documents }) => documents > 0);
+  });
+}
+
+/** Everything is accounted for in the ledger, and nothing is left of the queue. */
+export async function assertAccount(scene: Scene, documents: number): Promise<void> {
+  const [row] = await scene.query<{ read: number; batches: number; unread: number }>(
+    `SELECT (SELECT (account->>'read')::int FROM mongo2pg.phases WHERE phase = 'copy' ORDER BY run_id DESC LIMIT 1) AS read,
+            (SELECT sum(documents)::int FROM mongo2pg.batches) AS batches,
+            (SELECT count(*)::int FROM mongo2pg.ranges WHERE closed_at IS NULL AND read_at IS NULL) AS unread`,
+  );
+  assert.deepEqual(row, { read: documents, batches: documents, unread: 0 });
+}
+
+export function eventsOf(stdout: string): RunEvent[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as RunEvent);
+}

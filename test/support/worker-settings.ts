@@ -1,0 +1,12 @@
+/** What workers are told of a run, for tests in which none looks at it. */
+
+import type { WorkerSettings } from '../../src/postgres/worker-settings.ts';
+
+export const someSettings: WorkerSettings = {
+  postgresUrl: '',
+  purpose: 'load',
+  runId: '1',
+  retryLimitMs: 0,
+  answerTimeoutMs: 0,
+  plan: { collection: 'c', schema: 's', table: 't', columns: [], extraColumn: '_extra' },
+};
