@@ -28,11 +28,11 @@ import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import { listLiving, readLastLead, type HostsKey, type LastLead } from '../../postgres/ledger/hosts/hosts.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { createLedger } from '../../postgres/ledger/ledger.ts';
-import { primarySession } from '../connections.ts';
 import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import { describeHost, keyOf, requireSameKey } from './agreement.ts';
 import { readHostLimits, type HostLimits } from './host-limits.ts';
+import { hostSession } from './host-session.ts';
 import { Membership, TakenForDeadError } from './membership.ts';
 import { takePart } from './participation.ts';
 
@@ -47,12 +47,12 @@ export async function copyTogether(
 ): Promise<Outcome> {
   const { onEvent } = new Listeners(options.listeners);
   const audience = { onEvent, signal: options.signal };
-  const session = { ...primarySession(config, audience), applicationName: 'mongo2pg host' };
-  return await withSession(session, async (opened) => {
+  const limits = readHostLimits(process.env);
+  return await withSession(hostSession(config, audience, limits), async (opened) => {
     await opened.run(requireServer);
     await opened.transaction(createLedger, 'long');
     const jobs = await RangeJobs.open(opened);
-    return await new HostJob(config, options, opened, jobs).execute(mayBegin);
+    return await new HostJob(config, options, limits, opened, jobs).execute(mayBegin);
   });
 }
 
@@ -62,15 +62,22 @@ class HostJob {
   readonly #session: Session;
   readonly #jobs: RangeJobs;
   readonly #listeners: Listeners;
-  readonly #limits: HostLimits = readHostLimits(process.env);
+  readonly #limits: HostLimits;
   readonly #key: HostsKey;
   readonly #startedMs = performance.now();
   /** What this host was told to begin with has begun: nothing is begun from scratch any more. */
   #hasBegun = false;
 
-  constructor(config: Config, options: MigrateOptions, session: Session, jobs: RangeJobs) {
+  constructor(
+    config: Config,
+    options: MigrateOptions,
+    limits: HostLimits,
+    session: Session,
+    jobs: RangeJobs,
+  ) {
     this.#config = config;
     this.#options = options;
+    this.#limits = limits;
     this.#session = session;
     this.#jobs = jobs;
     this.#listeners = new Listeners(options.listeners);

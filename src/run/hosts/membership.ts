@@ -22,8 +22,8 @@ import { handOver } from '../../postgres/ledger/hosts/host-ranges.ts';
 import {
   beat,
   endHost,
-  hasDead,
   insertHost,
+  listDead,
   listLiving,
   lockDead,
   lockHosts,
@@ -39,9 +39,10 @@ import {
 } from '../../postgres/ledger/hosts/hosts.ts';
 import type { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
-import { primarySession, type Audience } from '../connections.ts';
+import type { Audience } from '../connections.ts';
 import { requireAgreement } from './agreement.ts';
 import type { HostLimits } from './host-limits.ts';
+import { hostSession } from './host-session.ts';
 
 export interface MembershipOptions {
   readonly config: Config;
@@ -96,7 +97,9 @@ export class Membership {
       const living = await listLiving(client, limits.deadAfterMs);
       const [other] = living.filter((host) => isOfKey(host, key));
       if (other !== undefined) requireAgreement(identity, other);
-      return await insertHost(client, key, identity);
+      const joined = await insertHost(client, key, identity);
+      await reachFailpoint('host-before-join-commit');
+      return joined;
     });
     const membership = new Membership(options, host);
     membership.#beating = membership.#beatOn();
@@ -155,7 +158,8 @@ export class Membership {
       this.#share.connections = own.connections;
       this.#isShared = true;
     }
-    if (await session.run((client) => hasDead(client, limits.deadAfterMs))) this.#buryBeside();
+    const dead = await session.run((client) => listDead(client, limits.deadAfterMs));
+    if (dead.length > 0) this.#buryBeside(dead);
   }
 
   /** Takes part no more: what the host has goes to the others. */
@@ -199,8 +203,8 @@ export class Membership {
   }
 
   /** Beside the signs of life, as it waits for transactions of the dead. */
-  #buryBeside(): void {
-    this.#burying ??= this.#bury()
+  #buryBeside(dead: readonly HostRow[]): void {
+    this.#burying ??= this.#bury(dead)
       // Whoever looks next tries again.
       .catch((error: unknown) => {
         const message = `a host that is gone could not be seen to: ${error instanceof Error ? error.message : String(error)}`;
@@ -211,25 +215,25 @@ export class Membership {
       });
   }
 
-  async #bury(): Promise<void> {
-    const { config, audience, jobs, limits } = this.#options;
+  async #bury(dead: readonly HostRow[]): Promise<void> {
+    const { config, audience, limits } = this.#options;
     await reachFailpoint('host-before-burial');
-    const options = { ...primarySession(config, audience), applicationName: 'mongo2pg host' };
-    const buried = await withSession(options, (session) =>
-      session.transaction(async (client) => {
-        const dead = await lockDead(client, limits.deadAfterMs);
-        const ends: (HostRow & { readonly waiting: number })[] = [];
-        for (const host of dead) {
-          await endSessionsOfHost(client, host.hostId);
-          ends.push({ ...host, waiting: await handOver(client, jobs, host.hostId) });
-          await endHost(client, host.hostId, 'dead');
-        }
-        return ends;
-      }, 'long'),
-    );
-    for (const { hostId, name, isLead, waiting } of buried) {
-      audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting });
-    }
+    await withSession(hostSession(config, audience, limits), async (session) => {
+      for (const host of dead) await this.#buryOne(session, host);
+    });
+  }
+
+  async #buryOne(session: Session, { hostId, name, isLead }: HostRow): Promise<void> {
+    const { audience, jobs, limits } = this.#options;
+    // First of all: one that stands still in a transaction has locks on its own row.
+    await session.run((client) => endSessionsOfHost(client, hostId));
+    const waiting = await session.transaction(async (client) => {
+      if (!(await lockDead(client, hostId, limits.deadAfterMs))) return null;
+      const opened = await handOver(client, jobs, hostId);
+      await endHost(client, hostId, 'dead');
+      return opened;
+    }, 'long');
+    if (waiting !== null) audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting });
   }
 }
 

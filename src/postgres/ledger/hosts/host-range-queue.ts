@@ -63,7 +63,9 @@ export class HostRangeQueue implements RangeQueue {
         if (stray !== undefined) return stray;
       }
       isRepeated = true;
-      return await takeRange(client, jobs, runId, hostId);
+      const taken = await takeRange(client, jobs, runId, hostId);
+      await reachFailpoint('host-before-take-commit');
+      return taken;
     });
     if (range !== null) this.#own(range);
     await reachFailpoint('host-after-take');

@@ -30,6 +30,9 @@ export interface HostIdentity {
  */
 export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
 
+/** For longer than the parameter says, in seconds. */
+const isSilent = 'seen_at < clock_timestamp() - make_interval(secs => $1)';
+
 const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
 
 function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
@@ -122,7 +125,7 @@ export async function listLiving(client: pg.Client, deadAfterMs = Infinity): Pro
     `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", source_db AS "sourceDb",
             table_schema AS schema, selection
        FROM mongo2pg.hosts
-      WHERE left_at IS NULL AND ($1::float8 IS NULL OR seen_at > clock_timestamp() - make_interval(secs => $1))
+      WHERE left_at IS NULL AND ($1::float8 IS NULL OR NOT ${isSilent})
       ORDER BY host_id`,
     [Number.isFinite(deadAfterMs) ? deadAfterMs / 1000 : null],
   );
@@ -143,15 +146,26 @@ export async function endHost(
   );
 }
 
-/** Locks hosts that gave no sign of life for too long, until the end of the transaction; leaves out those that another locks. */
-export async function lockDead(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
+/** Hosts that gave no sign of life for too long. */
+export async function listDead(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
   const { rows } = await client.query<HostRow>(
     `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead" FROM mongo2pg.hosts
-      WHERE left_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1)
-      ORDER BY host_id FOR UPDATE SKIP LOCKED`,
+      WHERE left_at IS NULL AND ${isSilent} ORDER BY host_id`,
     [deadAfterMs / 1000],
   );
   return rows;
+}
+
+/**
+ * Locks a host until the end of the transaction. Waits for another that does so.
+ * @returns whether it has given no sign of life still, and nobody else has seen to it
+ */
+export async function lockDead(client: pg.Client, hostId: string, deadAfterMs: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM mongo2pg.hosts WHERE host_id = $2 AND left_at IS NULL AND ${isSilent} FOR UPDATE`,
+    [deadAfterMs / 1000, hostId],
+  );
+  return rowCount === 1;
 }
 
 /** How many connections the workers of each host of the key may have; written where it is another number. */
@@ -161,16 +175,6 @@ export async function shareOut(client: pg.Client, key: HostsKey, connections: nu
       WHERE ${ofKey} AND left_at IS NULL AND connections IS DISTINCT FROM $4`,
     [...valuesOf(key), connections],
   );
-}
-
-/** Whether any host gave no sign of life for too long. */
-export async function hasDead(client: pg.Client, deadAfterMs: number): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM mongo2pg.hosts
-      WHERE left_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1) LIMIT 1`,
-    [deadAfterMs / 1000],
-  );
-  return rowCount === 1;
 }
 
 export interface SharedRun {

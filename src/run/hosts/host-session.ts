@@ -1,0 +1,21 @@
+/** A host's session for signs of life, and for what hosts agree on in the ledger. */
+
+import type { TargetConfig } from '../../config/config.ts';
+import type { SessionOptions } from '../../postgres/connection/session.ts';
+import { primarySession, type Audience } from '../connections.ts';
+import type { HostLimits } from './host-limits.ts';
+
+/** One that stands still in a transaction would keep all others from joining and leading: PostgreSQL ends it in time. */
+export function hostSession(
+  config: TargetConfig,
+  audience: Audience,
+  { deadAfterMs }: HostLimits,
+): SessionOptions {
+  return {
+    ...primarySession(config, audience),
+    applicationName: 'mongo2pg host',
+    onConnect: async (client) => {
+      await client.query(`SET idle_in_transaction_session_timeout = ${deadAfterMs}`);
+    },
+  };
+}
