@@ -20,6 +20,12 @@ export type DryRunEvent =
       /** The estimated size of the rows and their primary key, by a sample; null if nothing would be copied. */
       readonly estimatedBytes: number | null;
     }
+  | {
+      readonly kind: 'dry-run-script';
+      readonly setting: 'BEFORE_SQL' | 'AFTER_SQL';
+      /** What a start would do with it, for people. */
+      readonly decision: string;
+    }
   /** One of several collections that a start would refuse or skip. */
   | {
       readonly kind: 'dry-run-failure';

@@ -21,6 +21,8 @@ import { lockJob, lockTable, unlockJob, unlockTable } from '../postgres/ledger/r
 import { readVersion, requireServer } from '../postgres/connection/server-check.ts';
 import { withSession, type Session, type SessionOptions } from '../postgres/connection/session.ts';
 import { estimateBytes } from '../postgres/table/size-estimate.ts';
+import { scriptSetting, type Script } from '../postgres/ledger/scripts.ts';
+import { forecastScript, readScripts } from './job/scripts.ts';
 import { prepareRun, type Preparation } from './collection/prepare.ts';
 import {
   chooseCollections,
@@ -59,6 +61,7 @@ const estimateSize = 1_000;
 
 /** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
+  const scripts = await readScripts(config);
   const sessionOptions: SessionOptions = {
     ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
@@ -75,8 +78,17 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
     }));
     options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
     const database = await openDatabase(config, { signal: options.signal });
+    const lookAtScript = async (script: Script | null): Promise<void> => {
+      if (script === null) return;
+      const of = { config, sourceDb: database.name, isTrial: options.isTrial };
+      const decision = await session.run((client) => forecastScript(client, script, of));
+      options.onEvent({ kind: 'dry-run-script', setting: scriptSetting(script.stage), decision });
+    };
     try {
-      return await lookAtAll(config, options, session, database);
+      await lookAtScript(scripts.before);
+      const exitCode = await lookAtAll(config, options, session, database);
+      await lookAtScript(scripts.after);
+      return exitCode;
     } finally {
       await database.close();
     }

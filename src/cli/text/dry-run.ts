@@ -7,6 +7,8 @@ export function describeDryRun(event: DryRunEvent): string {
   switch (event.kind) {
     case 'dry-run-server':
       return `PostgreSQL ${event.version} at ${event.target}: UTF8, ${formatPlural(event.connectionsLeft, 'connection')} left for workers`;
+    case 'dry-run-script':
+      return `\n${event.decision}`;
     case 'dry-run-failure':
       return `\n${event.source}: ${event.message}${event.fix === '' ? '' : ` — ${event.fix}`}`;
     case 'dry-run-collection': {

@@ -26,7 +26,32 @@ export interface Script {
 export type ScriptOutcome =
   | { readonly kind: 'done' }
   /** Nothing was carried out: an earlier process has done it. */
-  | { readonly kind: 'done-before'; readonly doneAt: Date; readonly isSameFile: boolean };
+  | ({ readonly kind: 'done-before' } & Pick<DoneScript, 'doneAt' | 'isSameFile'>);
+
+/** A script that was carried out. */
+export interface DoneScript {
+  readonly doneAt: Date;
+  /** False where the file has changed since. */
+  readonly isSameFile: boolean;
+  /** The copy that it belongs to has come to its end. */
+  readonly isClosed: boolean;
+}
+
+/** @returns null where the script was not carried out yet, under whatever file */
+export async function readDoneScript(
+  client: pg.Client,
+  scope: ScriptScope,
+  { stage, sha256 }: Script,
+): Promise<DoneScript | null> {
+  const { rows } = await client.query<{ doneAt: Date; sha256: Buffer; isClosed: boolean }>(
+    `SELECT done_at AS "doneAt", sha256, is_closed AS "isClosed" FROM mongo2pg.scripts
+      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND stage = $4`,
+    [...keyOf(scope), stage],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return { doneAt: row.doneAt, isSameFile: row.sha256.equals(sha256), isClosed: row.isClosed };
+}
 
 /** Two equal rows that are checked at the end of the transaction: a COMMIT within the script fails by them. */
 const guardStatements = `
@@ -50,16 +75,8 @@ export async function runScript(
   const { stage, sql, sha256 } = script;
   // Another start may be at it.
   await lockScripts(client, JSON.stringify(keyOf(scope)));
-  const key = [...keyOf(scope), stage];
-  const { rows } = await client.query<{ done_at: Date; sha256: Buffer }>(
-    `SELECT done_at, sha256 FROM mongo2pg.scripts
-      WHERE source_db = $1 AND table_schema = $2 AND selection = $3 AND stage = $4`,
-    key,
-  );
-  const before = rows[0];
-  if (before !== undefined) {
-    return { kind: 'done-before', doneAt: before.done_at, isSameFile: before.sha256.equals(sha256) };
-  }
+  const before = await readDoneScript(client, scope, script);
+  if (before !== null) return { kind: 'done-before', ...before };
   const transaction = await readTransaction(client);
   await client.query(guardStatements);
   try {
@@ -73,7 +90,7 @@ export async function runScript(
   await client.query('DELETE FROM pg_temp.mongo2pg_script');
   await client.query(
     `INSERT INTO mongo2pg.scripts (source_db, table_schema, selection, stage, sha256) VALUES ($1, $2, $3, $4, $5)`,
-    [...key, sha256],
+    [...keyOf(scope), stage, sha256],
   );
   return { kind: 'done' };
 }
@@ -147,6 +164,6 @@ function describePlace(sql: string, offset: number): string {
   return `line ${line}, column ${before.length - before.lastIndexOf('\n')}`;
 }
 
-export function scriptSetting(stage: ScriptStage): string {
+export function scriptSetting(stage: ScriptStage): 'BEFORE_SQL' | 'AFTER_SQL' {
   return stage === 'before' ? 'BEFORE_SQL' : 'AFTER_SQL';
 }

@@ -12,12 +12,15 @@ import { formatMinute, formatPlural } from '../../common/format.ts';
 import { primarySession, type Audience } from '../connections.ts';
 import { runCancellable } from '../../postgres/connection/cancel.ts';
 import { inTransaction, withSession } from '../../postgres/connection/session.ts';
+import { hasTable } from '../../postgres/connection/relations.ts';
 import { createLedger } from '../../postgres/ledger/ledger.ts';
 import {
   closeScripts,
   forgetScripts,
+  readDoneScript,
   runScript,
   scriptSetting,
+  type DoneScript,
   type Script,
   type ScriptOutcome,
   type ScriptScope,
@@ -74,18 +77,17 @@ export class ScriptRunner {
   constructor(options: ScriptRunnerOptions) {
     this.#options = options;
     const { config, sourceDb } = options;
-    this.#scope = { sourceDb, schema: config.postgresSchema, selection: describeSelection(config) };
+    this.#scope = scopeOf(config, sourceDb);
   }
 
   /** To be called before anything is copied. @throws TargetError with the place in the file */
   async runBefore(): Promise<void> {
     const { config, scripts, isTrial } = this.#options;
     if (scripts.before === null && scripts.after === null) return;
-    const isReplaced = config.ifExists === 'drop' || config.ifExists === 'truncate' || isTrial;
+    const which = chooseForgotten(config, isTrial);
     await this.#inSession(async (client) => {
       await createLedger(client);
-      if (config.restart) await forgetScripts(client, this.#scope, 'all');
-      else if (isReplaced) await forgetScripts(client, this.#scope, 'closed');
+      if (which !== 'none') await forgetScripts(client, this.#scope, which);
     });
     await this.#run(scripts.before);
   }
@@ -145,6 +147,34 @@ export class ScriptRunner {
   }
 }
 
+/** @returns which scripts that were carried out a start carries out again */
+function chooseForgotten({ restart, ifExists }: Config, isTrial: boolean): 'all' | 'closed' | 'none' {
+  if (restart) return 'all';
+  return ifExists === 'drop' || ifExists === 'truncate' || isTrial ? 'closed' : 'none';
+}
+
+function scopeOf(config: Config, sourceDb: string): ScriptScope {
+  return { sourceDb, schema: config.postgresSchema, selection: describeSelection(config) };
+}
+
+/** What a start would do with a script. Reads only. @returns for people */
+export async function forecastScript(
+  client: pg.Client,
+  script: Script,
+  { config, sourceDb, isTrial }: Pick<ScriptRunnerOptions, 'config' | 'sourceDb' | 'isTrial'>,
+): Promise<string> {
+  const name = scriptSetting(script.stage);
+  const done = (await hasTable(client, { schema: 'mongo2pg', table: 'scripts' }))
+    ? await readDoneScript(client, scopeOf(config, sourceDb), script)
+    : null;
+  const forgotten = chooseForgotten(config, isTrial);
+  const isForgotten = forgotten === 'all' || (forgotten === 'closed' && done?.isClosed === true);
+  if (done !== null && !isForgotten) return describeDoneBefore(name, done);
+  return script.stage === 'before'
+    ? `${name} would be carried out first; what it creates is not there yet, and this dry run does without it`
+    : `${name} would be carried out once everything is copied`;
+}
+
 async function withNotices<T>(
   client: pg.Client,
   tell: (message: string) => void,
@@ -163,7 +193,7 @@ async function withNotices<T>(
 
 function describeDoneBefore(
   name: string,
-  { doneAt, isSameFile }: ScriptOutcome & { kind: 'done-before' },
+  { doneAt, isSameFile }: Pick<DoneScript, 'doneAt' | 'isSameFile'>,
 ): string {
   const when = formatMinute(doneAt);
   const changed = isSameFile ? '' : '; its file has changed since, and is not carried out';

@@ -245,4 +245,40 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
       assert.deepEqual(await ask("SELECT to_regnamespace('mongo2pg') AS what"), [null]);
     });
   }
+
+  it('a dry run tells what a start would do with them, and carries out none', async (t) => {
+    const { scene, write, ask } = await setScripts(t);
+    const both = {
+      ...(await write('before', "INSERT INTO carried_out VALUES ('before')")),
+      ...(await write('after', "INSERT INTO carried_out VALUES ('after')")),
+    };
+    const look = async (env: Record<string, string>): Promise<string[]> => {
+      const run = await runCli(['--dry-run', '--json'], { ...scene.env, ...env });
+      assert.equal(run.code, ExitCode.ok, run.stderr);
+      return run.stdout
+        .split('\n')
+        .filter((line) => line.includes('"kind":"dry-run-script"'))
+        .map((line) => (JSON.parse(line) as { decision: string }).decision.replace(/\d{4}-.* UTC/, 'TIME'));
+    };
+    const would = [
+      'BEFORE_SQL would be carried out first; what it creates is not there yet, and this dry run does without it',
+      'AFTER_SQL would be carried out once everything is copied',
+    ];
+    assert.deepEqual(await look(both), would, 'without a ledger');
+    assert.deepEqual(await ask(carriedOut), []);
+    assertCode(await scene.start(both).result, ExitCode.ok);
+    assert.deepEqual(await look(both), [
+      'BEFORE_SQL was carried out already, TIME',
+      'AFTER_SQL was carried out already, TIME',
+    ]);
+    assert.deepEqual(await look({ ...both, RESTART: '1' }), would);
+    assert.deepEqual(await look({ ...both, IF_EXISTS: 'drop' }), would);
+    await write('after', 'SELECT 1');
+    const [, changed] = await look(both);
+    assert.equal(
+      changed,
+      'AFTER_SQL was carried out already, TIME; its file has changed since, and is not carried out',
+    );
+    assert.deepEqual(await ask(carriedOut), ['before', 'after']);
+  });
 });
