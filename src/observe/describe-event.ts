@@ -31,9 +31,9 @@ export function describeEvent(event: RunEvent): string | null {
     case 'host-joined':
       return `this is host ${event.hostId} (${event.name})`;
     case 'lead-taken':
-      return `this host leads from now on, in place of ${event.from}`;
+      return `this host is now the lead, in place of ${event.from}`;
     case 'host-left':
-      return `the host ${event.name} gave no sign of life for too long; ${formatPlural(event.waiting, 'range')} of it ${event.waiting === 1 ? 'waits' : 'wait'} for another`;
+      return `the host ${event.name} sent no heartbeat and is declared dead; ${formatPlural(event.waiting, 'range')} released`;
     case 'host-copied':
       return `${event.source}: this host has copied ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
     case 'failed':

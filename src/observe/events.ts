@@ -84,26 +84,26 @@ export interface HostJoinedEvent {
   readonly name: string;
 }
 
-/** This host leads now what another has led, which is gone. */
+/** This host has become the lead, in place of one that is gone. */
 export interface LeadTakenEvent {
   readonly kind: 'lead-taken';
   readonly hostId: string;
   readonly name: string;
-  /** The name of the other. */
+  /** The name of the lead before. */
   readonly from: string;
 }
 
-/** Another host gave no sign of life for too long: what it had is others' now. */
+/** Another host was declared dead, and its ranges released. */
 export interface HostLeftEvent {
   readonly kind: 'host-left';
   readonly hostId: string;
   readonly name: string;
   readonly isLead: boolean;
-  /** How many ranges wait for another host for it. */
+  /** How many ranges were released, and wait for another host. */
   readonly waiting: number;
 }
 
-/** What this host had of a collection that another leads is copied. */
+/** This host has copied its part of a collection, of which another host leads the copy. */
 export interface HostCopiedEvent {
   readonly kind: 'host-copied';
   readonly source: string;

@@ -31,7 +31,7 @@ export interface HostStatus {
   readonly state: HostState;
   readonly joinedAt: Date;
   readonly seenAt: Date;
-  /** Since its last sign of life, by the clock of the database. */
+  /** Since its last heartbeat, by the clock of the database. */
   readonly silentMs: number;
   /** How many its workers may have together; null before the lead has shared them out. */
   readonly connections: number | null;

@@ -90,6 +90,13 @@ export interface TransformFile {
   readonly keepsId?: true;
 }
 
+/** The plan with the transform's module at its present place, such as on another host; the same object if it has not moved. */
+export function atTransformFile(plan: Plan, transform: TransformFile | null): Plan {
+  if (plan.transform === undefined || transform === null) return plan;
+  if (plan.transform.file === transform.file) return plan;
+  return { ...plan, transform: { ...plan.transform, file: transform.file } };
+}
+
 /** A change of one field of each document, by what a plan says of its column. */
 export interface FieldChange {
   /** The names that lead to the field. */

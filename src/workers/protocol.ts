@@ -33,7 +33,7 @@ export type FromWorker =
   /** A batch is committed. */
   | ({ readonly kind: 'ack'; readonly run: number; readonly delivery: number } & Ack)
   /**
-   * A sign of life. Of the first `received` batches that were sent to this worker it still holds the deliveries in
+   * A heartbeat. Of the first `received` batches that were sent to this worker it still holds the deliveries in
    * `holding`: it has answered all others.
    */
   | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
@@ -53,5 +53,5 @@ export type FromWorker =
   /** The last message: the connection is closed. */
   | { readonly kind: 'drained' };
 
-/** How often a worker gives a sign of life. */
+/** How often a worker sends a heartbeat. */
 export const aliveEveryMs = 1_000;

@@ -32,7 +32,7 @@ describe('several hosts', () => {
     for (const { documents } of hosts) assert.ok(Math.abs(documents - 4_000) <= 800, String(documents));
   });
 
-  it('one that comes late takes part; interrupted, it gives back what it has, and the others finish', async (t) => {
+  it('one that joins late takes part; interrupted, it releases its ranges, and the others finish', async (t) => {
     const scene = await setScene(t, 6_000);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
     const lead = begin(t, scene, { ...patient, ...failpoints.env });
@@ -48,7 +48,7 @@ describe('several hosts', () => {
     const [taken] = await scene.query<{ count: number }>(
       'SELECT count(*)::int AS count FROM mongo2pg.ranges WHERE host_id = 2 AND closed_at IS NULL AND read_at IS NULL',
     );
-    assert.equal(taken?.count, 0, 'it has given back all');
+    assert.equal(taken?.count, 0, 'all its ranges are released');
     await failpoints.resume('primary-after-ack');
     assertCode(await lead.result, 0);
     await scene.assertEqual();
@@ -79,14 +79,14 @@ describe('several hosts', () => {
     await scene.assertEqual();
   });
 
-  it('without anything to join, one says so', async (t) => {
+  it('without a migration to join, one reports that', async (t) => {
     const scene = await setScene(t, 10);
     const result = await join(t, scene, { ...patient, RETRY_SECONDS: '1' }).result;
     assert.equal(result.code, 2, result.stderr);
     assert.match(result.stdout, /NOTHING_TO_JOIN/);
   });
 
-  it('what they have not finished a plain start finishes, and the other way round', async (t) => {
+  it('a plain start finishes what they have not finished, and the other way round', async (t) => {
     const scene = await setScene(t, 3_000);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     assert.equal((await begin(t, scene, { ...impatient, ...first.env }).result).signal, 'SIGKILL');
@@ -103,7 +103,7 @@ describe('several hosts', () => {
 
 describe('a host that is killed', () => {
   for (const name of ['host-after-take'] as const) {
-    it(`at ${name}: the others finish what it had`, async (t) => {
+    it(`at ${name}: the others copy its ranges`, async (t) => {
       const scene = await setScene(t, 4_000);
       const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
       const lead = begin(t, scene, { ...impatient, ...hold.env });
@@ -123,7 +123,7 @@ describe('a host that is killed', () => {
   }
 
   for (const name of ['primary-before-load-checkpoint'] as const) {
-    it(`while it leads, at ${name}: another leads, and plans nothing anew`, async (t) => {
+    it(`while it leads, at ${name}: another leads, with the same plan`, async (t) => {
       const scene = await setScene(t, 4_000);
       const deadly = await setFailpoints(t, { [name]: 'kill' });
       assert.equal((await begin(t, scene, { ...impatient, ...deadly.env }).result).signal, 'SIGKILL');
@@ -142,8 +142,8 @@ describe('a host that is killed', () => {
   }
 });
 
-describe('a host that stands still past its time', () => {
-  it('with a batch in its hands, and wakes up while the others have not finished: the batch is refused', async (t) => {
+describe('a host that hangs until it is declared dead', () => {
+  it('with a batch in flight, and resumes while the others have not finished: the batch is refused', async (t) => {
     const scene = await setScene(t, 4_000);
     const end = await setFailpoints(t, {
       'primary-after-ack': 'pause@3x*',
@@ -170,8 +170,8 @@ describe('a host that stands still past its time', () => {
     await assertAccount(scene, 4_000);
   });
 
-  // Red where its sessions are ended only after its row is locked: its own transaction has a lock on that.
-  it('in the transaction that takes a range: the others finish, and it goes on with them', async (t) => {
+  // Red where its sessions are ended only after its row is locked: its own transaction holds a lock on that row.
+  it('in the transaction that takes a range: the others finish, and so does it once it resumes', async (t) => {
     const scene = await setScene(t, 4_000);
     const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
     const lead = begin(t, scene, { ...impatient, ...hold.env });
@@ -189,7 +189,7 @@ describe('a host that stands still past its time', () => {
     await assertAccount(scene, 4_000);
   });
 
-  // Red where PostgreSQL does not end a transaction of a host that stands still in it.
+  // Red where PostgreSQL does not end the session of a host that hangs in a transaction.
   it('in the transaction in which it joins: others can join', async (t) => {
     const scene = await setScene(t, 4_000);
     const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });

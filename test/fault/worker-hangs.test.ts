@@ -9,7 +9,7 @@ import { act, assertCode, setScene, withoutLife, withoutProcess } from '../suppo
 const timeout = { WORKER_TIMEOUT_SECONDS: '10' };
 
 // They wait for a timeout, which they can do together.
-describe('a worker that gives no sign of life', { concurrency: 4 }, () => {
+describe('a worker that sends no heartbeat', { concurrency: 4 }, () => {
   for (const implementation of everyPool) {
     const skip = withoutLife(implementation);
     it(

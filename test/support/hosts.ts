@@ -10,10 +10,10 @@ import { testLimitMs } from './limits.ts';
 
 type Env = Readonly<Record<string, string>>;
 
-/** A sign of life every 100 ms; long enough before death that a busy machine kills nobody. */
+/** A heartbeat every 100 ms, and a limit so long that no host is declared dead on a busy machine. */
 export const patient: Env = { MONGO2PG_HOST_LIMITS: '100/20000', CLUSTER_IMPLEMENTATION: 'inline' };
 
-/** For tests in which a host is to be taken for dead. */
+/** For tests in which a host is to be declared dead. */
 export const impatient: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLEMENTATION: 'inline' };
 
 export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[]): RunningCli {

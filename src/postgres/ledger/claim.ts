@@ -6,7 +6,7 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { BatchAccount } from '../../observe/ack.ts';
 import { byteaLiteral } from '../connection/bytea.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
-import { OvertakenError } from './lead.ts';
+import { SupersededError } from './lead.ts';
 
 /** What is written down of a batch before its rows. */
 export interface ClaimRow extends BatchAccount {
@@ -21,7 +21,7 @@ export interface Claim {
   /**
    * @param error that a query with `statement` failed with
    * @returns whether it says that the batch is committed already
-   * @throws OvertakenError when it says that the batch is not this process's any more
+   * @throws SupersededError when it says that the batch is not this process's any more
    */
   isTaken(error: unknown): boolean;
   /** What an earlier delivery of the batch has committed. */
@@ -83,12 +83,12 @@ function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
 /**
  * @param error that a query with `claimStatement` failed with
  * @returns whether it says that the batch is committed already
- * @throws OvertakenError when it says that another process owns the range now
+ * @throws SupersededError when it says that another process owns the range now
  */
 function isClaimedBefore(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return false;
   if (error.schema !== 'mongo2pg' || error.table !== 'batches') return false;
-  if (error.code === notNullViolation && error.column === 'run_id') throw new OvertakenError();
+  if (error.code === notNullViolation && error.column === 'run_id') throw new SupersededError();
   return error.code === uniqueViolation;
 }
 

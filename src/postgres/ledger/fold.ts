@@ -26,7 +26,7 @@ export interface FoldLimits {
 /**
  * Folds the batches of a run whose documents are all committed, and of which none is under way. May be interrupted and done again.
  * @returns how many rows there were, and are; null where it was not worth it
- * @throws OvertakenError
+ * @throws SupersededError
  */
 export async function foldRun(
   session: Session,
@@ -48,7 +48,7 @@ export async function foldRun(
  * To be called in a transaction. Every batch of these ranges must be settled: one that is delivered later is refused, whether it is
  * committed or not. Waits for transactions of workers that are gone.
  * @returns how many rows there are less
- * @throws OvertakenError
+ * @throws SupersededError
  */
 export async function foldRanges(
   client: pg.Client,

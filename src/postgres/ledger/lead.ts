@@ -9,7 +9,7 @@ export interface Lead {
   readonly epoch: number;
 }
 
-export class OvertakenError extends TargetError {
+export class SupersededError extends TargetError {
   constructor() {
     super('another process has taken this run over', {
       code: 'RUN_TAKEN_OVER',
@@ -33,21 +33,21 @@ export async function takeOverRun(client: pg.Client, runId: string): Promise<num
   return epoch;
 }
 
-/** Like `requireLead`; waits for all batches under way as well, and no worker claims another. @throws OvertakenError */
+/** Like `requireLead`; waits for all batches under way as well, and no worker claims another. @throws SupersededError */
 export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
   // One round trip. The driver returns the results of several statements as a list.
   const results = (await client.query(
     `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
      SELECT FROM mongo2pg.ranges WHERE run_id = ${runId} AND closed_at IS NULL ORDER BY range_no FOR UPDATE`,
   )) as unknown as pg.QueryResult[];
-  if (results[0]?.rowCount === 0) throw new OvertakenError();
+  if (results[0]?.rowCount === 0) throw new SupersededError();
 }
 
-/** In a transaction, nobody takes the run over before its end. @throws OvertakenError */
+/** In a transaction, nobody takes the run over before its end. @throws SupersededError */
 export async function requireLead(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR UPDATE',
     [runId, epoch],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }

@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import type { CopyAccount, IndexPhaseAccount, PhaseName } from '../../observe/status.ts';
-import { OvertakenError, type Lead } from './lead.ts';
+import { SupersededError, type Lead } from './lead.ts';
 
 /** Of a row `r` of `runs`, as a condition. */
 export function isDoneCondition(phase: PhaseName): string {
@@ -15,7 +15,7 @@ export function isDoneCondition(phase: PhaseName): string {
  * knows whether that was committed.
  * @param read how many documents were read, by earlier processes as well
  * @returns the account, of which `read` is this, and all else is what the ledger has
- * @throws OvertakenError
+ * @throws SupersededError
  */
 export async function finishCopy(
   client: pg.Client,
@@ -41,11 +41,11 @@ export async function finishCopy(
     [runId, epoch, read],
   );
   const row = rows[0];
-  if (row === undefined) throw new OvertakenError();
+  if (row === undefined) throw new SupersededError();
   return row.account;
 }
 
-/** Nothing is left to be done of the run. To be called in a transaction. @throws OvertakenError */
+/** Nothing is left to be done of the run. To be called in a transaction. @throws SupersededError */
 export async function finishIndexes(
   client: pg.Client,
   { runId, epoch }: Lead,
@@ -59,5 +59,5 @@ export async function finishIndexes(
        FROM led WHERE p.run_id = led.run_id AND p.phase = 'index'`,
     [runId, epoch, JSON.stringify(account)],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }

@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { Interval, Range } from '../../source/page.ts';
 import { asBuffer } from '../connection/bytea.ts';
-import { OvertakenError, requireLead, type Lead } from './lead.ts';
+import { SupersededError, requireLead, type Lead } from './lead.ts';
 
 /** A part of a range that no committed batch covers. */
 export interface Gap extends Interval {
@@ -116,7 +116,7 @@ export async function openRanges(
  * Ends a range at `cut`, which must lie behind all that its reader has read or asked for, and opens another for the
  * rest. To be called in a transaction; when it is called again because nobody knows whether that was committed, it finds
  * what it did.
- * @throws OvertakenError
+ * @throws SupersededError
  */
 export async function splitRange(
   client: pg.Client,
@@ -164,7 +164,7 @@ export async function cutRange(
 /**
  * Writes down that a range was read to its end. Does not wait for the disk: if that is lost, its end is read again.
  * @param last the last position that its reader has found; null if it found nothing
- * @throws OvertakenError
+ * @throws SupersededError
  */
 export async function finishRange(
   client: pg.Client,
@@ -178,5 +178,5 @@ export async function finishRange(
       WHERE run_id = $1 AND range_no = $2 AND epoch = $3`,
     [runId, rangeNo, epoch, asBuffer(last)],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import { OvertakenError, type Lead } from './lead.ts';
+import { SupersededError, type Lead } from './lead.ts';
 import type { RunTotals } from './run-totals.ts';
 import { isDoneCondition } from './phases.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
@@ -181,7 +181,7 @@ export async function flushCommits(client: pg.Client, lead: Lead): Promise<void>
     'UPDATE mongo2pg.runs SET epoch = epoch WHERE run_id = $1 AND epoch = $2',
     [lead.runId, lead.epoch],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }
 
 /** For the rows to come of a run whose table was changed. */

@@ -27,6 +27,7 @@ import { readRunAccount, requireBalance } from './account.ts';
 import { CopyPhase } from './phases/copy.ts';
 import { requireSameSource } from './same-source.ts';
 import type { IndexSpec } from '../../source/index-spec.ts';
+import { atTransformFile } from '../../transcode/plan.ts';
 
 export interface MigrationOptions extends PreparationOptions {
   readonly config: Config;
@@ -104,7 +105,7 @@ export class Migration {
   async #open(): Promise<Opening | (Copied & { readonly kind: 'before' })> {
     const { config, session, source, jobId, hosts } = this.#options;
     const prepared = await prepareRun(this.#options);
-    const known = prepared.kind === 'begin' ? null : await this.#keepTransform(prepared.run);
+    const known = prepared.kind === 'begin' ? null : await this.#recordTransformFile(prepared.run);
     if (prepared.kind !== 'begin' && jobId !== null) {
       await session.run((client) => assignRun(client, jobId, source.name, prepared.run.runId));
     }
@@ -143,16 +144,13 @@ export class Migration {
     return { kind: 'open', run, specs };
   }
 
-  /** Where it is now, for what continues the run, and for what compares its rows. */
-  async #keepTransform(run: Run): Promise<Run> {
+  /** Records where the transform's module is now: later commands read it from there. */
+  async #recordTransformFile(run: Run): Promise<Run> {
     const { session, transform } = this.#options;
-    const { plan } = run.settings;
-    if (plan.transform === undefined || transform === null || plan.transform.file === transform.file) {
-      return run;
-    }
-    const moved = { ...plan, transform: { ...plan.transform, file: transform.file } };
-    await session.run((client) => replacePlan(client, run.runId, moved));
-    return { ...run, settings: { ...run.settings, plan: moved } };
+    const plan = atTransformFile(run.settings.plan, transform);
+    if (plan === run.settings.plan) return run;
+    await session.run((client) => replacePlan(client, run.runId, plan));
+    return { ...run, settings: { ...run.settings, plan } };
   }
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */

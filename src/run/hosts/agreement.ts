@@ -1,4 +1,4 @@
-/** What hosts must have alike, and what is said to one that differs from those that are there. */
+/** What must be the same on all hosts, and the error for a host that differs. */
 
 import { hostname } from 'node:os';
 import process from 'node:process';
@@ -13,7 +13,7 @@ import type { HostIdentity, HostRow, HostsKey } from '../../postgres/ledger/host
 import type { TransformFile } from '../../transcode/plan.ts';
 import type { HostLimits } from './host-limits.ts';
 
-/** What this process is, in the ledger. */
+/** This process, as the ledger lists it. */
 export function describeHost(
   config: Config,
   planFile: PlanFile | null,
@@ -24,7 +24,7 @@ export function describeHost(
     ...describeChoices(config, planFile, transform),
     [options.ifExists.env]: config.ifExists ?? 'fail',
     [options.indexes.env]: config.indexes,
-    'seconds without a sign of life': String(deadAfterMs / 1000),
+    'seconds without a heartbeat until a host is declared dead': String(deadAfterMs / 1000),
   };
   return { name: `${hostname()}/${process.pid}`, version: readToolVersion(), settings };
 }
@@ -39,7 +39,7 @@ export function requireAgreement(own: HostIdentity, other: HostRow): void {
   if (differences.length > 0) throw hostDiffers(`the host ${other.name}`, differences);
 }
 
-/** A host is there for something else: most likely this one was to take part in it. @throws UsageError */
+/** Where hosts copy something else, this host most likely meant to join them. @throws UsageError that names what differs */
 export function requireSameKey(own: HostsKey, others: readonly (HostRow & HostsKey)[]): void {
   const [other] = others;
   if (other === undefined) return;
@@ -51,7 +51,7 @@ export function requireSameKey(own: HostsKey, others: readonly (HostRow & HostsK
   if (differences.length > 0) throw hostDiffers(`the host ${other.name}`, differences);
 }
 
-/** @param there what this host differs from, for people */
+/** @param there what this host differs from, for the message */
 export function hostDiffers(there: string, differences: readonly string[]): UsageError {
   return new UsageError(`this host differs from ${there}: ${differences.join('; ')}`, {
     code: 'HOST_DIFFERS',

@@ -1,9 +1,7 @@
-/** What a host that does not lead does for a run: reads ranges of it, and has its own workers load them. */
+/** The part of a run that a host copies without leading: it reads ranges, and its own workers load them. */
 
 import { systemClock } from '../../common/clock.ts';
-import { SourceError } from '../../common/errors.ts';
 import type { Config } from '../../config/config.ts';
-import type { Ack } from '../../observe/ack.ts';
 import type { Listeners, RunObserver } from '../../observe/listeners.ts';
 import { RunMeter } from '../../observe/run-meter.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
@@ -14,12 +12,13 @@ import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import type { SharedRun } from '../../postgres/ledger/hosts/hosts.ts';
 import type { Batch } from '../../source/page.ts';
 import { Division } from '../../source/reading/division.ts';
-import { readRanges } from '../../source/reading/readers.ts';
 import type { Source } from '../../source/source.ts';
-import type { Plan, TransformFile } from '../../transcode/plan.ts';
+import { atTransformFile, type Plan, type TransformFile } from '../../transcode/plan.ts';
 import type { RunHandle } from '../../workers/supervisor/run-handle.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
-import { reportProgress, workerTarget } from '../workforce.ts';
+import { CopyProgress } from '../collection/phases/copy-progress.ts';
+import { readQueue } from '../collection/phases/queue-reading.ts';
+import { workerTarget } from '../workforce.ts';
 
 export interface HostCopyOptions {
   readonly config: Config;
@@ -29,20 +28,23 @@ export interface HostCopyOptions {
   readonly hosts: HostWork;
   readonly listeners: Listeners;
   readonly signal: AbortSignal;
-  /** Where it is on this host. */
+  /** The transform's module as it is on this host. */
   readonly transform: TransformFile | null;
 }
 
-/** What this host has done of a run. */
+/** What this host has copied of a run. */
 export interface HostAccount {
   readonly documents: number;
   readonly ranges: number;
 }
 
-/** @throws MigrationError, or the signal's reason; what is in flight is committed by then where that is possible */
+/** @throws MigrationError, or the signal's reason; batches in flight are committed first if possible */
 export async function copyRanges(run: SharedRun, options: HostCopyOptions): Promise<HostAccount> {
   return await new HostCopy(run, options).execute();
 }
+
+/** Each host counts only what it copies itself. */
+const nothing = { documentCount: 0, bytes: 0, deadLettered: 0, dropped: 0 };
 
 class HostCopy implements RunListener {
   readonly #options: HostCopyOptions;
@@ -50,9 +52,7 @@ class HostCopy implements RunListener {
   readonly #observers: readonly RunObserver[];
   readonly #work: RunHandle;
   readonly #plan: Plan;
-  readonly #startedMs = performance.now();
-  #expectedDocuments = 0;
-  readonly #done = { documents: 0, bytes: 0, deadLettered: 0, dropped: 0 };
+  readonly #progress: CopyProgress;
 
   constructor(run: SharedRun, options: HostCopyOptions) {
     this.#options = options;
@@ -62,20 +62,20 @@ class HostCopy implements RunListener {
     const meter = new RunMeter(config.clusterImplementation, systemClock);
     const inFlight = (): Supervisor['inFlight'] => supervisor.inFlight;
     this.#observers = [meter, ...listeners.onRun({ source: source.name, meter, inFlight })];
-    this.#plan = withTransform(run.settings.plan, transform);
+    this.#plan = atTransformFile(run.settings.plan, transform);
+    const { onEvent } = listeners;
+    this.#progress = new CopyProgress(nothing, { source: source.name, supervisor, onEvent });
     const settings = { ...workerTarget(config), purpose: 'load', runId, plan: this.#plan } as const;
     supervisor.expect(Infinity);
-    this.#work = supervisor.begin(settings, ...this.#observers, this);
+    this.#work = supervisor.begin(settings, ...this.#observers, this.#progress, this);
   }
 
   async execute(): Promise<HostAccount> {
     try {
       await this.#announce();
       await this.#read();
-      await this.#work.drain();
-      await this.#queue.settle();
       this.#options.signal.throwIfAborted();
-      return { documents: this.#done.documents, ranges: this.#queue.finished };
+      return { documents: this.#progress.documents, ranges: this.#queue.finished };
     } finally {
       this.#work.end();
       for (const observer of this.#observers) observer.onEnd?.();
@@ -83,26 +83,13 @@ class HostCopy implements RunListener {
   }
 
   onSettled(batch: Batch): void {
-    const { source, supervisor, listeners } = this.#options;
-    this.#done.documents += batch.documentCount;
-    this.#done.bytes += batch.bytes.byteLength;
     this.#queue.countSettled(batch);
-    const known = { source: source.name, expectedDocuments: this.#expectedDocuments, committedBefore: 0 };
-    const elapsedMs = performance.now() - this.#startedMs;
-    listeners.onEvent(reportProgress(supervisor, { ...this.#done, ...known, elapsedMs }));
-  }
-
-  onAck(_workerId: string, ack: Ack): void {
-    this.#done.deadLettered += ack.deadLettered;
-    this.#done.dropped += ack.dropped;
-    const { retries: times } = ack;
-    if (times === undefined) return;
-    this.#options.listeners.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
   }
 
   async #announce(): Promise<void> {
     const { config, source, supervisor, listeners } = this.#options;
-    this.#expectedDocuments = await source.estimateCount();
+    const expectedDocuments = await source.estimateCount();
+    this.#progress.expectedDocuments = expectedDocuments;
     listeners.onEvent({
       kind: 'started',
       source: source.name,
@@ -110,35 +97,24 @@ class HostCopy implements RunListener {
       plan: this.#plan,
       workers: supervisor.size,
       workerIds: supervisor.workerIds,
-      expectedDocuments: this.#expectedDocuments,
+      expectedDocuments,
       committedDocuments: 0,
     });
   }
 
   async #read(): Promise<void> {
     const { config, source, signal } = this.#options;
-    try {
-      await readRanges(this.#queue, {
-        source,
-        division: new Division(source, config.readRanges),
-        itemsPerPage: config.itemsPerPage,
-        handOver: async (batch) => {
-          this.#queue.countRead(batch);
-          await this.#work.submit(batch);
-        },
-        isToStop: () => signal.aborted,
-      });
-    } catch (error) {
-      // What was read before is on its way to Postgres, and need not be read again.
-      if (error instanceof SourceError || signal.aborted) await this.#work.drain().catch(() => undefined);
-      await this.#queue.settle().catch(() => undefined);
-      throw error;
-    }
+    await readQueue(this.#queue, {
+      source,
+      division: new Division(source, config.readRanges),
+      itemsPerPage: config.itemsPerPage,
+      signal,
+      handOver: async (batch) => {
+        this.#queue.countRead(batch);
+        await this.#work.submit(batch);
+      },
+      drain: () => this.#work.drain(),
+      isToStop: () => signal.aborted,
+    });
   }
-}
-
-/** Its text is that of the lead's; its place is this host's own. */
-function withTransform(plan: Plan, transform: TransformFile | null): Plan {
-  if (plan.transform === undefined || transform === null) return plan;
-  return { ...plan, transform: { ...plan.transform, file: transform.file } };
 }

@@ -1,11 +1,11 @@
 /**
- * Several hosts copy together. Each process is the same: it leads when nobody does, and takes part otherwise.
+ * Several hosts copy together. All run the same code: a host leads if no other does, and otherwise participates.
  *
- * A host:  waiting for a migration (`join`) ──→ joined ──nobody leads──→ leads: the ordinary `migrate`
- *                                                 ↑ └──somebody leads──→ takes part ──the lead is gone──┐
+ * A host:  waiting for a migration (`join`) ──→ joined ──no lead──→ leads: the ordinary `migrate`
+ *                                                 ↑ └──another leads──→ participates ──the lead is gone──┐
  *                                                 ├──────────────────────────────────────────────────────┘
  *                                                 └── taken for dead: joins again, as another host
- * A lead that goes on where another was plans nothing anew: its `migrate` finds the job and its runs in the ledger.
+ * A new lead keeps the plan of the one before: its `migrate` finds the job and its runs in the ledger.
  */
 
 import process from 'node:process';
@@ -25,7 +25,13 @@ import type { Outcome } from '../../observe/outcome.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
-import { listLiving, readLastLead, type HostsKey, type LastLead } from '../../postgres/ledger/hosts/hosts.ts';
+import {
+  type HostIdentity,
+  listLiveHosts,
+  readLastLead,
+  type HostsKey,
+  type LastLead,
+} from '../../postgres/ledger/hosts/hosts.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { createLedger } from '../../postgres/ledger/ledger.ts';
 import { migrate } from '../job/job.ts';
@@ -33,13 +39,13 @@ import type { MigrateOptions } from '../job/options.ts';
 import { describeHost, keyOf, requireSameKey } from './agreement.ts';
 import { readHostLimits, type HostLimits } from './host-limits.ts';
 import { hostSession } from './host-session.ts';
-import { Membership, TakenForDeadError } from './membership.ts';
+import { Membership, DeclaredDeadError } from './membership.ts';
 import { takePart } from './participation.ts';
 
-/** Nothing tells that a migration has begun, or that the lead is gone. */
-const lookEveryMs = 500;
+/** The ledger is polled: no message says that a migration has begun. */
+const pollIntervalMs = 500;
 
-/** @param mayBegin whether a migration that nobody has begun is begun here @throws MigrationError */
+/** @param mayBegin whether to begin the migration if no host has @throws MigrationError */
 export async function copyTogether(
   config: Config,
   options: MigrateOptions,
@@ -64,8 +70,9 @@ class HostJob {
   readonly #listeners: Listeners;
   readonly #limits: HostLimits;
   readonly #key: HostsKey;
+  readonly #identity: HostIdentity;
   readonly #startedMs = performance.now();
-  /** What this host was told to begin with has begun: nothing is begun from scratch any more. */
+  /** The migration has begun, here or on another host: this host must not restart it. */
   #hasBegun = false;
 
   constructor(
@@ -82,10 +89,11 @@ class HostJob {
     this.#jobs = jobs;
     this.#listeners = new Listeners(options.listeners);
     this.#key = keyOf(config, config.mongoDb);
+    this.#identity = describeHost(config, options.planFile, options.transform, limits);
   }
 
   async execute(mayBegin: boolean): Promise<Outcome> {
-    if (!mayBegin) await this.#untilBegun();
+    if (!mayBegin) await this.#waitForMigration();
     for (;;) {
       const membership = await this.#join();
       try {
@@ -94,44 +102,39 @@ class HostJob {
         return outcome;
       } catch (error) {
         await this.#leave(membership, error);
-        if (!membership.isTakenForDead) throw error;
-        this.#notify(`${new TakenForDeadError().message}; it joins again`);
+        if (!membership.isDeclaredDead) throw error;
+        this.#notify(`${new DeclaredDeadError().message}; it joins again`);
       }
     }
   }
 
-  /** @throws UsageError where nothing is there after a while, or something else is */
-  async #untilBegun(): Promise<void> {
+  /** @throws UsageError if no host has begun the migration in time, or if hosts copy something else */
+  async #waitForMigration(): Promise<void> {
     this.#hasBegun = true;
     const limitMs = performance.now() + this.#config.retrySeconds * 1000;
-    for (let isTold = false; ; isTold = true) {
+    for (let isReported = false; ; isReported = true) {
       const lead = await this.#session.run((client) => readLastLead(client, this.#key));
       if (lead !== null && isUnfinished(lead)) return;
-      const living = await this.#session.run((client) => listLiving(client, this.#limits.deadAfterMs));
-      requireSameKey(this.#key, living);
+      const live = await this.#session.run((client) => listLiveHosts(client, this.#limits.deadAfterMs));
+      requireSameKey(this.#key, live);
       if (performance.now() > limitMs) throw nothingToJoin(this.#key);
-      if (!isTold) this.#notify('waiting for a host that begins the migration');
+      if (!isReported) this.#notify('waiting for a host to begin the migration');
       await this.#pause();
     }
   }
 
   async #join(): Promise<Membership> {
     await reachFailpoint('host-before-join');
-    const { planFile, transform, signal } = this.#options;
+    const { signal } = this.#options;
     const membership = await Membership.join({
       ...{ config: this.#config, session: this.#session, jobs: this.#jobs, key: this.#key },
       audience: { onEvent: this.#listeners.onEvent, signal },
-      identity: describeHost(this.#config, planFile, transform, this.#limits),
+      identity: this.#identity,
       limits: this.#limits,
     });
     const { hostId } = membership;
-    this.#listeners.onEvent({ kind: 'host-joined', hostId, name: this.#nameOf() });
+    this.#listeners.onEvent({ kind: 'host-joined', hostId, name: this.#identity.name });
     return membership;
-  }
-
-  #nameOf(): string {
-    const { planFile, transform } = this.#options;
-    return describeHost(this.#config, planFile, transform, this.#limits).name;
   }
 
   async #serve(membership: Membership): Promise<Outcome> {
@@ -139,82 +142,82 @@ class HostJob {
     for (;;) {
       signal.throwIfAborted();
       const before = await membership.readLastLead();
-      // What was over before this command began is another matter.
+      // A migration that was over before this command began is not the one to take part in.
       const isOver = before?.leftAt != null && (this.#hasBegun || before.leftAt >= membership.joinedAt);
-      if (isOver && before.endReason === 'finished') return this.#nothingMore();
+      if (isOver && before.endReason === 'finished') return this.#reportOver();
       if (isOver && before.endReason === 'failed') throw failureOf(before);
       if (await membership.tryToLead()) return await this.#lead(membership, before, signal);
       this.#hasBegun = true;
       try {
         await takePart({
           ...{
-            config: this.#tagged(membership),
+            config: this.#configOf(membership),
             membership,
             key: this.#key,
-            hosts: this.#workOf(membership),
+            hosts: this.#hostWork(membership),
           },
           ...{ pools: this.#options.pools, listeners: this.#listeners, transform: this.#options.transform },
           signal,
         });
       } catch (error) {
-        // What others have taken away is refused before the next sign of life tells why.
-        await membership.look().catch(() => undefined);
+        // A host that was declared dead first meets a refused write. The heartbeat says why.
+        await membership.heartbeat().catch(() => undefined);
         throw error;
       }
     }
   }
 
   async #lead(membership: Membership, before: LastLead | null, signal: AbortSignal): Promise<Outcome> {
-    const isTakeOver = this.#hasBegun && before !== null && isUnfinished(before);
-    if (isTakeOver) {
+    const isTakeover = this.#hasBegun && before !== null && isUnfinished(before);
+    if (isTakeover) {
       const { hostId } = membership;
-      this.#listeners.onEvent({ kind: 'lead-taken', hostId, name: this.#nameOf(), from: before.name });
+      this.#listeners.onEvent({ kind: 'lead-taken', hostId, name: this.#identity.name, from: before.name });
     }
-    const config = this.#tagged(membership);
-    const goesOn = this.#hasBegun ? { ...config, restart: false, restartOnly: '' } : config;
+    const config = this.#configOf(membership);
+    const resumed = this.#hasBegun ? { ...config, restart: false, restartOnly: '' } : config;
     this.#hasBegun = true;
     const limitMs = performance.now() + this.#config.retrySeconds * 1000;
     for (;;) {
       try {
-        return await migrate(goesOn, {
+        return await migrate(resumed, {
           ...this.#options,
-          ...{ signal, hosts: this.#workOf(membership), share: membership.share },
+          ...{ signal, hosts: this.#hostWork(membership), share: membership.share },
         });
       } catch (error) {
-        await membership.look().catch(() => undefined);
-        // A lead that was taken for dead may have its locks again, until it hears of that.
-        const isWaitedFor = isTakeOver && isLocked(error) && performance.now() < limitMs;
-        if (!isWaitedFor || signal.aborted) throw error;
+        await membership.heartbeat().catch(() => undefined);
+        // The lead before may have reconnected and locked again, until it learns that it was declared dead.
+        const isToRetry = isTakeover && isLocked(error) && performance.now() < limitMs;
+        if (!isToRetry || signal.aborted) throw error;
       }
     }
   }
 
-  /** Others go on where this host cannot, unless it leads and they would meet the same. */
+  /** Other hosts continue, unless this one leads and its error is one that they would meet too. */
   async #leave(membership: Membership, error: unknown): Promise<void> {
     const isOurs = error instanceof MigrationError;
-    const goesOn = isOurs && (error instanceof InterruptedError || error.isServerGone);
-    const reason = goesOn || !membership.isLead ? 'left' : 'failed';
-    // Where PostgreSQL is gone, others see to it when this host is silent for too long.
+    const canContinue = isOurs && (error instanceof InterruptedError || error.isServerGone);
+    const reason = canContinue || !membership.isLead ? 'left' : 'failed';
+    // If PostgreSQL cannot be reached, the other hosts declare this one dead.
     await membership.leave(reason, reason === 'failed' ? toWireError(error) : null).catch(() => undefined);
   }
 
-  #workOf({ hostId }: Membership): HostWork {
+  #hostWork({ hostId }: Membership): HostWork {
     return { hostId, jobs: this.#jobs, rangeBytes: this.#config.rangeMb * 1_000_000 };
   }
 
-  #tagged({ hostId }: Membership): Config & { readonly hostId: string } {
+  #configOf({ hostId }: Membership): Config & { readonly hostId: string } {
     return { ...this.#config, hostId };
   }
 
-  #nothingMore(): Outcome {
-    this.#notify('the migration is over');
+  #reportOver(): Outcome {
+    this.#notify('the migration is finished');
     const totalMs = performance.now() - this.#startedMs;
     return { summaries: [], copiedBefore: [], failures: [], totalMs };
   }
 
   async #pause(): Promise<void> {
     const { signal } = this.#options;
-    await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+    await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();
   }
 
@@ -227,14 +230,14 @@ function isLocked(error: unknown): boolean {
   return error instanceof UsageError && (error.code === 'TABLE_BUSY' || error.code === 'JOB_BUSY');
 }
 
-/** Somebody leads it, or has left it to others. */
+/** Not finished and not failed. */
 function isUnfinished({ endReason }: LastLead): boolean {
   return endReason === null || endReason === 'left' || endReason === 'dead';
 }
 
 function failureOf({ name, endDetail }: LastLead): MigrationError {
-  const told = endDetail ?? { ...unknownFailure, message: 'for a reason that it could not write down' };
-  return fromWireError({ ...told, message: `the host ${name}, which led, has failed: ${told.message}` });
+  const detail = endDetail ?? { ...unknownFailure, message: 'the reason was not recorded' };
+  return fromWireError({ ...detail, message: `the lead ${name} has failed: ${detail.message}` });
 }
 
 const unknownFailure = toWireError(new UsageError('', { code: 'LEAD_FAILED' }));

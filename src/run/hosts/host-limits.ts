@@ -1,29 +1,28 @@
-/** How soon hosts hear of each other. A test has shorter ones. */
+/** How often hosts send heartbeats, and when a silent one is declared dead. */
 
 import { UsageError } from '../../common/errors.ts';
 
 export interface HostLimits {
-  /** How often each gives a sign of life. */
-  readonly beatMs: number;
-  /** One that gave none for so long is taken for dead. Longer than a network or a garbage collector stands still. */
+  readonly heartbeatMs: number;
+  /** A host that sent no heartbeat for so long is declared dead. Longer than a network outage or a pause of the garbage collector. */
   readonly deadAfterMs: number;
 }
 
-const usual: HostLimits = { beatMs: 5_000, deadAfterMs: 30_000 };
+const defaults: HostLimits = { heartbeatMs: 5_000, deadAfterMs: 30_000 };
 
-/** For tests, and alike on all hosts: `200/2000` are a sign of life every 200 ms, and death after 2000 ms without. */
+/** For tests; must be the same on all hosts. `200/2000`: a heartbeat every 200 ms, declared dead after 2000 ms without one. */
 const variable = 'MONGO2PG_HOST_LIMITS';
 
 /** @throws UsageError */
 export function readHostLimits(env: Readonly<Record<string, string | undefined>>): HostLimits {
   const text = env[variable] ?? '';
-  if (text === '') return usual;
+  if (text === '') return defaults;
   const [, beat, dead] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   if (beat === undefined || dead === undefined) {
-    throw new UsageError(`${variable} is to be two numbers of milliseconds, such as 200/2000`, {
+    throw new UsageError(`${variable} must be two numbers of milliseconds, such as 200/2000`, {
       code: 'HOST_LIMITS_INVALID',
       fix: 'correct it, or unset it.',
     });
   }
-  return { beatMs: Number(beat), deadAfterMs: Number(dead) };
+  return { heartbeatMs: Number(beat), deadAfterMs: Number(dead) };
 }

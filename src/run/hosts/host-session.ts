@@ -1,11 +1,11 @@
-/** A host's session for signs of life, and for what hosts agree on in the ledger. */
+/** A host's session for its heartbeats and for its own rows in the ledger. */
 
 import type { TargetConfig } from '../../config/config.ts';
 import type { SessionOptions } from '../../postgres/connection/session.ts';
 import { primarySession, type Audience } from '../connections.ts';
 import type { HostLimits } from './host-limits.ts';
 
-/** One that stands still in a transaction would keep all others from joining and leading: PostgreSQL ends it in time. */
+/** A host that hangs in a transaction would block all others from joining and leading. PostgreSQL ends such a session. */
 export function hostSession(
   config: TargetConfig,
   audience: Audience,

@@ -1,13 +1,13 @@
 /**
- * A host's place among the others: gives signs of life, hears how many connections it may have, and sees to hosts that are
- * gone. Each host looks for these, whether it leads or not.
+ * A host's membership in a migration: sends heartbeats, receives its share of the connections, and fails over hosts that are
+ * gone. Every host does this, whether it leads or not.
  *
- * A host:  joined ──→ takes part, or leads ──leave()──→ left
- *             └── no sign of life for too long: another marks it dead, ends its sessions, and gives its ranges to the queue
+ * A host:  joined ──→ participates, or leads ──leave()──→ left
+ *             └── no heartbeat for too long: another host ends its sessions, releases its ranges and declares it dead
  * Invariants
- * - one that was taken for dead hears of it with its next sign of life (`signal`), and can change nothing by then: sessions,
- *   ranges and lead are lost to it;
- * - what it has is handed over in the transaction in which it leaves, whichever way that is.
+ * - a host that was declared dead learns of it with its next heartbeat (`signal`). It can change nothing in between: it has
+ *   lost its sessions, its ranges and the lead;
+ * - a host's ranges are released in the transaction that ends its membership, whether it leaves or is declared dead.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,17 +18,17 @@ import type { Config } from '../../config/config.ts';
 import { endSessionsOfHost, countWorkerSessions } from '../../postgres/connection/host-sessions.ts';
 import { readConnectionsLeft } from '../../postgres/connection/capacity.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
-import { handOver } from '../../postgres/ledger/hosts/host-ranges.ts';
+import { releaseRanges } from '../../postgres/ledger/hosts/host-ranges.ts';
 import {
-  beat,
+  assignConnections,
   endHost,
   insertHost,
-  listDead,
-  listLiving,
-  lockDead,
+  listSilentHosts,
+  listLiveHosts,
+  lockSilentHost,
   lockHosts,
   readLastLead,
-  shareOut,
+  recordHeartbeat,
   takeLead,
   type HostEnd,
   type HostIdentity,
@@ -47,7 +47,7 @@ import { hostSession } from './host-session.ts';
 export interface MembershipOptions {
   readonly config: Config;
   readonly audience: Audience;
-  /** For the signs of life, and nothing that may take long. */
+  /** For heartbeats, and for nothing that may take long. */
   readonly session: Session;
   readonly jobs: RangeJobs;
   readonly key: HostsKey;
@@ -55,16 +55,15 @@ export interface MembershipOptions {
   readonly limits: HostLimits;
 }
 
-/** Of the connections that are left; the rest is for people, and for what hosts need beside their workers. */
+/** Of the free connections; the rest is for users, and for what hosts need beside their workers. */
 const shareForWorkers = 0.75;
 
-/** Before the lead has said how many there may be. */
-const connectionsAtFirst = 1;
+/** Until the lead has assigned connections. */
+const initialConnections = 1;
 
-/** This host was taken for dead. */
-export class TakenForDeadError extends Error {
+export class DeclaredDeadError extends Error {
   constructor() {
-    super('this host gave no sign of life for too long, and the others have taken over what it had');
+    super('this host sent no heartbeat for too long: the others have declared it dead and taken its ranges');
   }
 }
 
@@ -75,13 +74,13 @@ export class Membership {
   readonly joinedAt: Date;
   readonly #loss = new AbortController();
   readonly #end = new AbortController();
-  readonly #share = { connections: connectionsAtFirst };
+  readonly #share = { connections: initialConnections };
   #isShared = false;
   #isLead = false;
-  /** Who they were when the connections were shared out last. */
-  #sharedBy = '';
-  #beating: Promise<void> = Promise.resolve();
-  #burying: Promise<void> | undefined;
+  /** The hosts among which the connections were last shared. */
+  #sharedAmong = '';
+  #heartbeats: Promise<void> = Promise.resolve();
+  #failover: Promise<void> | undefined;
 
   private constructor(options: MembershipOptions, { hostId, joinedAt }: JoinedHost) {
     this.#options = options;
@@ -89,51 +88,51 @@ export class Membership {
     this.joinedAt = joinedAt;
   }
 
-  /** @throws UsageError where this host differs from those that are there */
+  /** @throws UsageError if this host differs from the others */
   static async join(options: MembershipOptions): Promise<Membership> {
     const { session, key, identity, limits } = options;
     const host = await session.transaction(async (client) => {
       await lockHosts(client, key);
-      const living = await listLiving(client, limits.deadAfterMs);
-      const [other] = living.filter((host) => isOfKey(host, key));
+      const live = await listLiveHosts(client, limits.deadAfterMs);
+      const [other] = live.filter((host) => isOfKey(host, key));
       if (other !== undefined) requireAgreement(identity, other);
       const joined = await insertHost(client, key, identity);
       await reachFailpoint('host-before-join-commit');
       return joined;
     });
     const membership = new Membership(options, host);
-    membership.#beating = membership.#beatOn();
+    membership.#heartbeats = membership.#sendHeartbeats();
     return membership;
   }
 
-  /** Aborted when the host was taken for dead, or cannot reach PostgreSQL any more; its reason says which. */
+  /** Aborted when the host was declared dead, or cannot reach PostgreSQL any more. The reason is the error. */
   get signal(): AbortSignal {
     return this.#loss.signal;
   }
 
-  get isTakenForDead(): boolean {
-    return this.#loss.signal.reason instanceof TakenForDeadError;
+  get isDeclaredDead(): boolean {
+    return this.#loss.signal.reason instanceof DeclaredDeadError;
   }
 
   get isLead(): boolean {
     return this.#isLead;
   }
 
-  /** How many connections the workers may have at the moment. */
+  /** How many connections the workers may have; changes when hosts come or go. */
   get share(): Share {
     return this.#share;
   }
 
-  /** The lead has said how many connections this host may have. */
+  /** Whether the lead has assigned connections to this host. */
   get isShared(): boolean {
     return this.#isShared;
   }
 
-  /** @returns whether this host leads now: nobody else did */
+  /** @returns whether this host leads now: false if another does */
   async tryToLead(): Promise<boolean> {
     const { session, key } = this.#options;
     this.#isLead = await session.transaction((client) => takeLead(client, key, this.hostId));
-    if (this.#isLead) await this.look();
+    if (this.#isLead) await this.heartbeat();
     return this.#isLead;
   }
 
@@ -142,98 +141,98 @@ export class Membership {
     return await session.run((client) => readLastLead(client, key));
   }
 
-  /** A sign of life, and a look at the others. */
-  async look(): Promise<void> {
+  /** Sends a heartbeat, and fails over hosts that send none. */
+  async heartbeat(): Promise<void> {
     const { session, limits } = this.#options;
     const own = await session.run(async (client) => {
-      const found = await beat(client, this.hostId);
-      if (found?.isLead === true) await this.#shareOut(client);
+      const found = await recordHeartbeat(client, this.hostId);
+      if (found?.isLead === true) await this.#shareConnections(client);
       return found;
     });
     if (own === null) {
-      this.#loss.abort(new TakenForDeadError());
+      this.#loss.abort(new DeclaredDeadError());
       return;
     }
     if (own.connections !== null) {
       this.#share.connections = own.connections;
       this.#isShared = true;
     }
-    const dead = await session.run((client) => listDead(client, limits.deadAfterMs));
-    if (dead.length > 0) this.#buryBeside(dead);
+    const dead = await session.run((client) => listSilentHosts(client, limits.deadAfterMs));
+    if (dead.length > 0) this.#startFailover(dead);
   }
 
-  /** Takes part no more: what the host has goes to the others. */
+  /** Ends the membership, and releases the ranges of this host. */
   async leave(reason: HostEnd, detail: WireError | null = null): Promise<void> {
     this.#end.abort();
-    await this.#beating;
-    await this.#burying;
-    if (this.isTakenForDead) return;
+    await this.#heartbeats;
+    await this.#failover;
+    if (this.isDeclaredDead) return;
     const { session, jobs } = this.#options;
     await session.transaction(async (client) => {
-      await handOver(client, jobs, this.hostId);
+      await releaseRanges(client, jobs, this.hostId);
       await endHost(client, this.hostId, reason, detail);
     }, 'long');
   }
 
-  async #beatOn(): Promise<void> {
+  async #sendHeartbeats(): Promise<void> {
     const { signal } = this.#end;
-    const { beatMs } = this.#options.limits;
+    const { heartbeatMs } = this.#options.limits;
     try {
       while (!signal.aborted && !this.#loss.signal.aborted) {
-        await this.look();
-        await delay(beatMs, undefined, { signal }).catch(() => undefined);
+        await this.heartbeat();
+        await delay(heartbeatMs, undefined, { signal }).catch(() => undefined);
       }
     } catch (error) {
       this.#loss.abort(error);
     }
   }
 
-  /** By the lead, whenever hosts have come or gone. */
-  async #shareOut(client: pg.Client): Promise<void> {
+  /** Done by the lead when hosts have come or gone. */
+  async #shareConnections(client: pg.Client): Promise<void> {
     const { key } = this.#options;
-    const living = (await listLiving(client)).filter((host) => isOfKey(host, key));
-    const ids = living.map(({ hostId }) => hostId).join();
-    if (ids === this.#sharedBy) return;
+    const live = (await listLiveHosts(client)).filter((host) => isOfKey(host, key));
+    const ids = live.map(({ hostId }) => hostId).join();
+    if (ids === this.#sharedAmong) return;
     const left = (await readConnectionsLeft(client)) + (await countWorkerSessions(client));
-    const share = Math.max(1, Math.floor((left * shareForWorkers) / Math.max(1, living.length)));
-    await shareOut(client, key, share);
-    this.#sharedBy = ids;
+    const share = Math.max(1, Math.floor((left * shareForWorkers) / Math.max(1, live.length)));
+    await assignConnections(client, key, share);
+    this.#sharedAmong = ids;
     this.#share.connections = share;
     this.#isShared = true;
   }
 
-  /** Beside the signs of life, as it waits for transactions of the dead. */
-  #buryBeside(dead: readonly HostRow[]): void {
-    this.#burying ??= this.#bury(dead)
-      // Whoever looks next tries again.
+  /** Concurrent with the heartbeats, as it may wait for transactions of the dead hosts. */
+  #startFailover(dead: readonly HostRow[]): void {
+    this.#failover ??= this.#failOverAll(dead)
+      // The next heartbeat of any host tries again.
       .catch((error: unknown) => {
-        const message = `a host that is gone could not be seen to: ${error instanceof Error ? error.message : String(error)}`;
+        const message = `failing over a dead host failed, and is tried again: ${error instanceof Error ? error.message : String(error)}`;
         this.#options.audience.onEvent({ kind: 'notice', message });
       })
       .finally(() => {
-        this.#burying = undefined;
+        this.#failover = undefined;
       });
   }
 
-  async #bury(dead: readonly HostRow[]): Promise<void> {
+  async #failOverAll(dead: readonly HostRow[]): Promise<void> {
     const { config, audience, limits } = this.#options;
     await reachFailpoint('host-before-burial');
     await withSession(hostSession(config, audience, limits), async (session) => {
-      for (const host of dead) await this.#buryOne(session, host);
+      for (const host of dead) await this.#failOver(session, host);
     });
   }
 
-  async #buryOne(session: Session, { hostId, name, isLead }: HostRow): Promise<void> {
+  async #failOver(session: Session, { hostId, name, isLead }: HostRow): Promise<void> {
     const { audience, jobs, limits } = this.#options;
-    // First of all: one that stands still in a transaction has locks on its own row.
+    // First, since a host that hangs in a transaction may hold locks on its own row.
     await session.run((client) => endSessionsOfHost(client, hostId));
-    const waiting = await session.transaction(async (client) => {
-      if (!(await lockDead(client, hostId, limits.deadAfterMs))) return null;
-      const opened = await handOver(client, jobs, hostId);
+    const released = await session.transaction(async (client) => {
+      if (!(await lockSilentHost(client, hostId, limits.deadAfterMs))) return null;
+      const ranges = await releaseRanges(client, jobs, hostId);
       await endHost(client, hostId, 'dead');
-      return opened;
+      return ranges;
     }, 'long');
-    if (waiting !== null) audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting });
+    if (released !== null) audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting: released });
   }
 }
 

@@ -1,4 +1,4 @@
-/** Takes part in what another host leads: has workers of its own, and has them load ranges of whichever run has some. */
+/** A host that does not lead: it loads ranges of any run that has waiting ones, with workers of its own. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../../config/config.ts';
@@ -23,8 +23,8 @@ import { hostDiffers } from './agreement.ts';
 import { copyRanges } from './host-copy.ts';
 import type { Membership } from './membership.ts';
 
-/** Nothing tells that there is something to do, or that the lead is another one. */
-const lookEveryMs = 500;
+/** The ledger is polled: no message says that a range waits, or that the lead has changed. */
+const pollIntervalMs = 500;
 
 export interface ParticipationOptions {
   readonly config: Config;
@@ -38,7 +38,7 @@ export interface ParticipationOptions {
 }
 
 /**
- * @returns when nobody leads any more
+ * Resolves when no host leads any more.
  * @throws MigrationError, or the signal's reason
  */
 export async function takePart(options: ParticipationOptions): Promise<void> {
@@ -85,23 +85,23 @@ class Participation {
 
   async copyAll(): Promise<void> {
     const { membership, signal, key } = this.#options;
-    while (isAtWork(await membership.readLastLead())) {
+    while (isLeading(await membership.readLastLead())) {
       signal.throwIfAborted();
       const run = membership.isShared
         ? await this.#session.run((client) => findSharedRun(client, key))
         : null;
       const hasCopied = run !== null && (await this.#copy(run));
-      // Another may have been faster, or be about to give back what it could not keep.
-      if (!hasCopied) await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+      // Another host may have taken the range first, or may soon release some.
+      if (!hasCopied) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** @returns whether there was anything left to be read */
+  /** @returns whether this host read any range */
   async #copy(run: SharedRun): Promise<boolean> {
     const { config, hosts, listeners, transform, signal } = this.#options;
     const source = await this.#database.open(run.collection, config.filter);
     if (source.identity !== run.settings.collectionId) {
-      throw hostDiffers('the lead', [`MONGO_URL leads to another collection ${source.name}`]);
+      throw hostDiffers('the lead', [`MONGO_URL has another collection ${source.name}`]);
     }
     const supervisor = await this.#workforce.supervise();
     const common = {
@@ -120,6 +120,6 @@ class Participation {
   }
 }
 
-function isAtWork(lead: LastLead | null): boolean {
+function isLeading(lead: LastLead | null): boolean {
   return lead !== null && lead.endReason === null;
 }

@@ -7,7 +7,7 @@
  *                         └── does not end: ended from outside, and a dead letter
  * Invariants
  * - every document that went in is dropped, a dead letter, or the source of results;
- * - the event loop turns between slices, so that a worker gives signs of life however long a batch takes.
+ * - the event loop turns between slices, so that a worker sends heartbeats however long a batch takes.
  */
 
 import { setTimeout } from 'node:timers/promises';
@@ -128,7 +128,7 @@ export class BatchTransform {
         this.#refuse(new DocumentError('transform_timeout', problem), source, document);
       }
       ended = isInTime ? -1 : next;
-      // A timer, behind those that are due: of them is the one that gives signs of life.
+      // A timer, behind those that are due: of them is the one that sends heartbeats.
       await setTimeout(0);
     }
   }

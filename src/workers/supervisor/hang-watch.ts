@@ -1,4 +1,4 @@
-/** Finds workers that give no sign of life any more. */
+/** Finds workers that give no heartbeat any more. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { Member } from './member.ts';

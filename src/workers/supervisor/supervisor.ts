@@ -52,7 +52,7 @@ export interface SupervisorOptions {
   /** Where workers connect to as soon as they listen, should they not have been told what to do by then. */
   readonly target?: WorkerTarget;
   readonly maxInFlightBytes: number;
-  /** A worker that gives no sign of life for so long is killed and replaced. */
+  /** A worker that sends no heartbeat for so long is killed and replaced. */
   readonly hangTimeoutMs: number;
   readonly listener: PoolListener;
   /** Aborted when the user asks to stop. */

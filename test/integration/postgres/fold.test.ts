@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { serialize } from 'bson';
 import { createLedgerClaim, type ClaimRow } from '../../../src/postgres/ledger/claim.ts';
 import { foldRanges, foldRun } from '../../../src/postgres/ledger/fold.ts';
-import { OvertakenError, takeOverRun } from '../../../src/postgres/ledger/lead.ts';
+import { SupersededError, takeOverRun } from '../../../src/postgres/ledger/lead.ts';
 import { readGaps, replaceRanges } from '../../../src/postgres/ledger/ranges.ts';
 import { readExtra, readTotals } from '../../../src/postgres/ledger/runs.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
@@ -119,7 +119,7 @@ describe('folding the batches of a run', () => {
       () => undefined,
       (thrown: unknown) => thrown,
     );
-    assert.throws(() => claim().isTaken(error), OvertakenError);
+    assert.throws(() => claim().isTaken(error), SupersededError);
     assert.deepEqual(await readRows(), [[1, 1, 30]]);
   });
 
@@ -178,7 +178,7 @@ describe('folding the batches of a run', () => {
   it('is refused to whoever does not lead the run any more', async () => {
     await commitAll(1, 10, 20, 30);
     await session.transaction((client) => takeOverRun(client, run.runId));
-    await assert.rejects(foldRun(session, run, all), OvertakenError);
+    await assert.rejects(foldRun(session, run, all), SupersededError);
     assert.equal((await readRows()).length, 3);
   });
 });

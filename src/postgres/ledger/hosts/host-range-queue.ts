@@ -1,12 +1,12 @@
 /**
  * The ranges of a load that several hosts share, for the readers of one of them.
  *
- * A range:   waiting (a job in the queue) ──take()──→ this host's ──read to its end──→ settling ──last ack──→ read, in the ledger
- *                ↑__ closed, and its gaps opened: the host left, or was taken for dead __|
+ * A range:   waiting (a job in the queue) ──take()──→ owned by this host ──read to its end──→ settling ──last ack──→ read
+ *                ↑__ closed, and a range opened for each gap: the host left, or was declared dead __|
  * Invariants
- * - the ledger hears that a range is read only when all its batches are acked: until then it is its host's, and goes to another
- *   with the host;
- * - what a host has taken and does not know of, as the answer was lost, it finds when it asks again.
+ * - a range is recorded as read only when all its batches are acked: until then it belongs to its host, and is released with
+ *   the host;
+ * - if the answer to a `take` is lost, the repeated `take` finds the range that the ledger gave to this host.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,20 +14,26 @@ import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { RangeQueue } from '../../../source/reading/range-queue.ts';
 import type { Session } from '../../connection/session.ts';
-import { countRangesLeft, findStrays, finishHostRange, splitHostRange, takeRange } from './host-ranges.ts';
+import {
+  countRangesLeft,
+  findUnknownRanges,
+  finishHostRange,
+  splitHostRange,
+  takeRange,
+} from './host-ranges.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
-/** Nothing tells that another host has come to an end, or has given something back. */
-const lookEveryMs = 500;
+/** The ledger is polled: no message says that another host has finished or released a range. */
+const pollIntervalMs = 500;
 
-/** Of one range, what was read of it. */
+/** How much of a range was read and settled. */
 interface Count {
   readonly range: Pick<Range, 'rangeNo' | 'epoch'>;
-  /** Documents that were handed over. */
+  /** Documents submitted to the workers. */
   read: number;
-  /** Of these, those that are not acked. */
+  /** Of these, documents that are not acked yet. */
   unsettled: number;
-  /** Set once its reader has come to its end. */
+  /** Set once the range is read to its end. */
   end: { readonly last: Uint8Array | null } | undefined;
 }
 
@@ -36,17 +42,17 @@ export interface HostRangeQueueOptions {
   readonly jobs: RangeJobs;
   readonly runId: string;
   readonly hostId: string;
-  /** Waits until every range of the run is read, by whichever host: what the lead does. Others have other things to do. */
+  /** Whether to wait until every range of the run is read, by whichever host. Only the lead waits. */
   readonly waitsForAll: boolean;
 }
 
 export class HostRangeQueue implements RangeQueue {
   readonly #options: HostRangeQueueOptions;
-  /** Of ranges that this host has, by their numbers. */
+  /** For the ranges that this host owns, by number. */
   readonly #counts = new Map<number, Count>();
   #writing: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
-  /** How many ranges were read to their end here. */
+  /** How many ranges this host has read to their end. */
   finished = 0;
 
   constructor(options: HostRangeQueueOptions) {
@@ -59,8 +65,8 @@ export class HostRangeQueue implements RangeQueue {
     let isRepeated = false;
     const range = await session.transaction(async (client) => {
       if (isRepeated) {
-        const [stray] = await findStrays(client, runId, hostId, [...this.#counts.keys()]);
-        if (stray !== undefined) return stray;
+        const [lost] = await findUnknownRanges(client, runId, hostId, [...this.#counts.keys()]);
+        if (lost !== undefined) return lost;
       }
       isRepeated = true;
       const taken = await takeRange(client, jobs, runId, hostId);
@@ -80,7 +86,7 @@ export class HostRangeQueue implements RangeQueue {
     return rest;
   }
 
-  /** Does not wait for the acks: to read on is safe. */
+  /** Does not wait for the acks: the reader can safely take its next range. */
   finish({ rangeNo }: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void> {
     const count = this.#counts.get(rangeNo);
     if (count !== undefined) count.end = { last };
@@ -96,12 +102,12 @@ export class HostRangeQueue implements RangeQueue {
       if (isToStop()) return false;
       const { unread, waiting } = await session.run((client) => countRangesLeft(client, runId));
       if (unread === 0) return false;
-      await delay(lookEveryMs);
+      await delay(pollIntervalMs);
       if (waiting > 0) return true;
     }
   }
 
-  /** A batch is about to be handed over. */
+  /** To be called before a batch is submitted. */
   countRead({ rangeNo, documentCount }: Batch): void {
     const count = this.#counts.get(rangeNo);
     if (count === undefined) return;
@@ -109,7 +115,7 @@ export class HostRangeQueue implements RangeQueue {
     count.unsettled += documentCount;
   }
 
-  /** A batch, or a half of one, was acked. */
+  /** To be called when a batch, or half of a bisected one, is acked. */
   countSettled({ rangeNo, documentCount }: Batch): void {
     const count = this.#counts.get(rangeNo);
     if (count === undefined) return;
@@ -117,7 +123,7 @@ export class HostRangeQueue implements RangeQueue {
     this.#writeIfSettled(count);
   }
 
-  /** To be called when all batches are acked. Resolves when all is written down. @throws the first failure of that */
+  /** To be called when all batches are acked. Resolves when all ends are recorded. @throws the first error of recording */
   async settle(): Promise<void> {
     await this.#writing;
     this.#requireNoFailure();

@@ -1,30 +1,30 @@
 /**
- * Ranges that several hosts share. One that waits has no owner, and a job in the queue. Taking it, splitting it and ending it
- * check or raise its epoch, as the transaction of each batch does: a host that was taken for dead commits nothing.
+ * Ranges that several hosts share. A waiting range has no owner, and a job in the queue. Each operation checks the range's epoch
+ * or raises it, and so does the transaction of each batch: a host that was declared dead can commit nothing.
  */
 
 import type pg from 'pg';
 import type { Range } from '../../../source/page.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
-import { OvertakenError } from '../lead.ts';
+import { SupersededError } from '../lead.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
-/** Two hosts must not give the same number to two ranges. Locks of ranges come after it, as everywhere. */
+/** Two hosts must not number new ranges alike. Locked before ranges, as everywhere, so that there are no deadlocks. */
 async function lockRun(client: pg.Client, runId: string): Promise<void> {
   await client.query('SELECT FROM mongo2pg.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
-/** What a host has taken is on disk before it reads: a crash must not make it wait for somebody again. */
-async function waitForDisk(client: pg.Client): Promise<void> {
+/** Without it, a crash of PostgreSQL could undo a take, split or end that the host relies on. */
+async function commitSynchronously(client: pg.Client): Promise<void> {
   await client.query('SET LOCAL synchronous_commit = on');
 }
 
 /**
  * To be called in a transaction.
- * @returns a range that waited, and is the host's now; null when none waits
- * @throws OvertakenError
+ * @returns a waiting range, which the host now owns; null if none waits
+ * @throws SupersededError
  */
 export async function takeRange(
   client: pg.Client,
@@ -32,12 +32,12 @@ export async function takeRange(
   runId: string,
   hostId: string,
 ): Promise<Range | null> {
-  await waitForDisk(client);
-  await requireTakingPart(client, hostId);
+  await commitSynchronously(client);
+  await requireMember(client, hostId);
   for (;;) {
     const job = await jobs.take(client, runId);
     if (job === null) return null;
-    await jobs.throwAway(client, runId, job);
+    await jobs.delete(client, runId, job);
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.ranges r SET host_id = $3, epoch = epoch + 1
         WHERE run_id = $1 AND range_no = $2 AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL
@@ -48,17 +48,17 @@ export async function takeRange(
   }
 }
 
-/** Whoever takes the host for dead waits until the end of the transaction, and then sees what it has taken. @throws OvertakenError */
-async function requireTakingPart(client: pg.Client, hostId: string): Promise<void> {
+/** Declaring the host dead waits until this transaction ends, and then sees the range that it took. @throws SupersededError */
+async function requireMember(client: pg.Client, hostId: string): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.hosts WHERE host_id = $1 AND left_at IS NULL FOR KEY SHARE',
     [hostId],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }
 
-/** Ranges that the host has by the ledger, and does not know of: the answer to its taking them was lost. */
-export async function findStrays(
+/** Ranges that the host owns without knowing it, since the answer to its take was lost. */
+export async function findUnknownRanges(
   client: pg.Client,
   runId: string,
   hostId: string,
@@ -72,7 +72,7 @@ export async function findStrays(
   return rows;
 }
 
-/** Like `splitRange`, by the range's owner, whoever leads. To be called in a transaction. @throws OvertakenError */
+/** Like `splitRange`, but checks the range's owner and not the run's lead. To be called in a transaction. @throws SupersededError */
 export async function splitHostRange(
   client: pg.Client,
   runId: string,
@@ -80,17 +80,17 @@ export async function splitHostRange(
   range: Range,
   cut: Uint8Array,
 ): Promise<Range> {
-  await waitForDisk(client);
+  await commitSynchronously(client);
   await lockRun(client, runId);
   const rest = await cutRange(client, runId, range, cut, hostId);
-  if (rest === null) throw new OvertakenError();
+  if (rest === null) throw new SupersededError();
   return rest;
 }
 
 /**
- * Writes down that a range was read to its end, and that all its batches were acked. Waits for the disk, and so for that of all these
- * batches: nobody looks at the range again before the end of the copy.
- * @throws OvertakenError
+ * Records that a range was read to its end, and that all its batches were acked. The commit is synchronous, and so flushes these
+ * batches too: the range is not checked again before the end of the copy.
+ * @throws SupersededError
  */
 export async function finishHostRange(
   client: pg.Client,
@@ -98,22 +98,22 @@ export async function finishHostRange(
   { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
   { last, documents }: { readonly last: Uint8Array | null; readonly documents: number },
 ): Promise<void> {
-  await waitForDisk(client);
+  await commitSynchronously(client);
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.ranges SET last_id = $4, read_at = now(), documents = $5
       WHERE run_id = $1 AND range_no = $2 AND epoch = $3 AND closed_at IS NULL`,
     [runId, rangeNo, epoch, asBuffer(last), documents],
   );
-  if (rowCount === 0) throw new OvertakenError();
+  if (rowCount === 0) throw new SupersededError();
 }
 
 /**
- * Gives what a host has not read to whoever takes it: each such range is closed, and one is opened for each of its gaps.
- * To be called in a transaction. Waits for the batches under way, whose sessions are ended when that lasts.
- * @returns how many ranges wait for it
+ * Releases the unread ranges of a host to the others: each is closed, and a waiting range is opened for each of its gaps.
+ * To be called in a transaction. Waits for the batches in flight; if that takes long, their sessions are ended.
+ * @returns the number of ranges opened
  */
-export async function handOver(client: pg.Client, jobs: RangeJobs, hostId: string): Promise<number> {
-  await waitForDisk(client);
+export async function releaseRanges(client: pg.Client, jobs: RangeJobs, hostId: string): Promise<number> {
+  await commitSynchronously(client);
   const { rows: runs } = await client.query<{ runId: string }>(
     `SELECT DISTINCT run_id AS "runId" FROM mongo2pg.ranges
       WHERE host_id = $1 AND closed_at IS NULL AND read_at IS NULL ORDER BY 1`,
@@ -150,9 +150,9 @@ async function replaceByGaps(
 }
 
 /**
- * For a lead that goes on with a run: ranges that hosts have read, or that living ones have, stay as they are; all others are
- * closed, and their gaps wait in the queue. To be called in a transaction.
- * @returns how many gaps there are
+ * For a lead that resumes a run: ranges that are read, or owned by living hosts, are kept. All others are closed, and a waiting
+ * range is opened for each of their gaps. To be called in a transaction.
+ * @returns the number of ranges opened
  */
 export async function continueHostRanges(client: pg.Client, jobs: RangeJobs, runId: string): Promise<number> {
   let rangeNos: number[] = [];
@@ -171,11 +171,11 @@ export async function continueHostRanges(client: pg.Client, jobs: RangeJobs, run
   return await replaceByGaps(client, jobs, runId, rangeNos);
 }
 
-/** How the ranges of a run stand. */
+/** How many ranges of a run are not read yet. */
 export interface RangesLeft {
-  /** Nobody has read them to their end. */
+  /** Not read to their end. */
   readonly unread: number;
-  /** Of these, nobody has taken them. */
+  /** Of these, ranges that no host has taken. */
   readonly waiting: number;
 }
 
@@ -189,8 +189,8 @@ export async function countRangesLeft(client: pg.Client, runId: string): Promise
 }
 
 /**
- * How many documents all readers of a run have read: by their own count where they came to the end of a range, and else by the
- * batches that are committed of it.
+ * How many documents all hosts have read for a run. For a range that was read to its end, this is the reader's count; for any
+ * other range, it is the sum of its committed batches.
  */
 export async function countRead(client: pg.Client, runId: string): Promise<number> {
   const { rows } = await client.query<{ read: string }>(

@@ -1,12 +1,12 @@
-/** What the ledger tells of hosts that copy together. Reads only. */
+/** Status of the hosts that copy together, from the ledger. Reads only. */
 
 import type pg from 'pg';
 import type { HostStatus } from '../../../observe/status.ts';
 
-/** Long enough to have some batches in it. */
+/** Long enough to contain several batches. */
 const recentSeconds = 10;
 
-/** The first to join first. @param includesAll also those of migrations that nobody is at any more */
+/** In the order in which they joined. @param includesAll whether to include hosts of migrations that no host works on */
 export async function readHostStatus(client: pg.Client, includesAll: boolean): Promise<HostStatus[]> {
   const { rows } = await client.query<HostStatus>(
     `SELECT h.host_id AS "hostId", h.name, h.version, h.source_db AS "sourceDb", h.table_schema AS schema, h.selection,

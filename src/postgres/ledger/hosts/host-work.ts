@@ -1,11 +1,11 @@
-/** What a run needs to know where several hosts copy it. The queue comes with it, so that nobody else has to load that. */
+/** What a run needs if several hosts copy it. The queue is passed in, so that pg-boss is loaded only with `--hosts`. */
 
 import type { RangeJobs } from './range-jobs.ts';
 
 export interface HostWork {
-  /** This one, in the ledger. */
+  /** The id of this host in the ledger. */
   readonly hostId: string;
   readonly jobs: RangeJobs;
-  /** About so large a range is to be. */
+  /** Approximate size of a range. */
   readonly rangeBytes: number;
 }

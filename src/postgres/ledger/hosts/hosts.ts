@@ -7,7 +7,7 @@ import type { WireError } from '../../../common/errors.ts';
 import { lockUntilEnd } from '../run-lock.ts';
 import type { RunSettings } from '../runs.ts';
 
-/** What is copied together: the hosts with the same belong together, as the starts of one job do. */
+/** Identifies a migration: hosts with the same key copy together. */
 export interface HostsKey {
   readonly sourceDb: string;
   readonly schema: string;
@@ -15,22 +15,22 @@ export interface HostsKey {
   readonly selection: string;
 }
 
-/** What a host says of itself. */
+/** How a host describes itself. */
 export interface HostIdentity {
-  /** Its machine and process, for people. */
+  /** Its host name and process id, for messages. */
   readonly name: string;
   readonly version: string;
-  /** What all hosts must have alike, by name. */
+  /** Settings that must be the same on all hosts, by name. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
 /**
- * `finished`: all is copied; `left`: it was told to stop, or has lost a server, and others go on; `failed`: the lead could not go on, and
- * nobody can; `dead`: it gave no sign of life for too long.
+ * `finished`: everything is copied. `left`: it was interrupted, or lost a server; other hosts continue. `failed`: the lead met an error
+ * that other hosts would meet too. `dead`: it sent no heartbeat for too long.
  */
 export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
 
-/** For longer than the parameter says, in seconds. */
+/** No heartbeat for longer than the first parameter, in seconds. */
 const isSilent = 'seen_at < clock_timestamp() - make_interval(secs => $1)';
 
 const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
@@ -55,30 +55,30 @@ export async function insertHost(client: pg.Client, key: HostsKey, host: HostIde
   return row;
 }
 
-/** What the ledger tells a host of itself. */
+/** What a host learns from the ledger with each heartbeat. */
 export interface OwnHost {
   readonly isLead: boolean;
-  /** Its share of the connections; null before they were shared out. */
+  /** How many connections its workers may have; null if not assigned yet. */
   readonly connections: number | null;
 }
 
-/** A sign of life. @returns null for a host that takes part no more: others have taken it for dead */
-export async function beat(client: pg.Client, hostId: string): Promise<OwnHost | null> {
+/** Records a heartbeat. @returns null if the host was declared dead */
+export async function recordHeartbeat(client: pg.Client, hostId: string): Promise<OwnHost | null> {
   const { rows } = await client.query<OwnHost>(
-    `WITH hasty AS (SELECT set_config('synchronous_commit', 'off', true))
-     UPDATE mongo2pg.hosts SET seen_at = clock_timestamp() FROM hasty WHERE host_id = $1 AND left_at IS NULL
+    `WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
+     UPDATE mongo2pg.hosts SET seen_at = clock_timestamp() FROM unsynced WHERE host_id = $1 AND left_at IS NULL
      RETURNING is_lead AS "isLead", connections`,
     [hostId],
   );
   return rows[0] ?? null;
 }
 
-/** Until the end of the transaction nobody else joins, or takes the lead: two at once would both see none. */
+/** Until the end of the transaction, no other host joins or takes the lead: two at once would both see no other. */
 export async function lockHosts(client: pg.Client, key: HostsKey): Promise<void> {
   await lockUntilEnd(client, `hosts ${JSON.stringify(valuesOf(key))}`);
 }
 
-/** Makes a host the lead if none of its key leads. To be called in a transaction. @returns whether it leads now */
+/** Makes a host the lead if no other host of its key leads. To be called in a transaction. @returns whether it leads now */
 export async function takeLead(client: pg.Client, key: HostsKey, hostId: string): Promise<boolean> {
   await lockHosts(client, key);
   const { rowCount } = await client.query(
@@ -95,12 +95,11 @@ export interface HostRow extends HostIdentity {
   readonly isLead: boolean;
 }
 
-/** The host that leads, or led last; null where none ever did. */
+/** The host that leads, or led last. */
 export interface LastLead extends HostRow {
   /** Null while it leads. */
   readonly endReason: HostEnd | null;
   readonly endDetail: WireError | null;
-  /** When it began to take part. */
   readonly joinedAt: Date;
   readonly leftAt: Date | null;
 }
@@ -117,10 +116,13 @@ export async function readLastLead(client: pg.Client, key: HostsKey): Promise<La
 }
 
 /**
- * Those that take part, of whichever key, the first to join first.
- * @param deadAfterMs without those that gave no sign of life for so long
+ * Hosts that have not left, of any key, in the order in which they joined.
+ * @param deadAfterMs excludes hosts that sent no heartbeat for so long
  */
-export async function listLiving(client: pg.Client, deadAfterMs = Infinity): Promise<(HostRow & HostsKey)[]> {
+export async function listLiveHosts(
+  client: pg.Client,
+  deadAfterMs = Infinity,
+): Promise<(HostRow & HostsKey)[]> {
   const { rows } = await client.query<HostRow & HostsKey>(
     `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", source_db AS "sourceDb",
             table_schema AS schema, selection
@@ -132,7 +134,7 @@ export async function listLiving(client: pg.Client, deadAfterMs = Infinity): Pro
   return rows;
 }
 
-/** The host takes part no more. What it has must be others' by then, or be handed over in the same transaction. */
+/** Marks a host as ended. Its ranges must have been released, before or in the same transaction. */
 export async function endHost(
   client: pg.Client,
   hostId: string,
@@ -146,8 +148,8 @@ export async function endHost(
   );
 }
 
-/** Hosts that gave no sign of life for too long. */
-export async function listDead(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
+/** Hosts that sent no heartbeat for too long, and are not marked as ended. */
+export async function listSilentHosts(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
   const { rows } = await client.query<HostRow>(
     `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead" FROM mongo2pg.hosts
       WHERE left_at IS NULL AND ${isSilent} ORDER BY host_id`,
@@ -157,10 +159,14 @@ export async function listDead(client: pg.Client, deadAfterMs: number): Promise<
 }
 
 /**
- * Locks a host until the end of the transaction. Waits for another that does so.
- * @returns whether it has given no sign of life still, and nobody else has seen to it
+ * Locks a host until the end of the transaction. Waits for another transaction that has locked it.
+ * @returns false if it has sent a heartbeat since, or is marked as ended already
  */
-export async function lockDead(client: pg.Client, hostId: string, deadAfterMs: number): Promise<boolean> {
+export async function lockSilentHost(
+  client: pg.Client,
+  hostId: string,
+  deadAfterMs: number,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM mongo2pg.hosts WHERE host_id = $2 AND left_at IS NULL AND ${isSilent} FOR UPDATE`,
     [deadAfterMs / 1000, hostId],
@@ -168,8 +174,12 @@ export async function lockDead(client: pg.Client, hostId: string, deadAfterMs: n
   return rowCount === 1;
 }
 
-/** How many connections the workers of each host of the key may have; written where it is another number. */
-export async function shareOut(client: pg.Client, key: HostsKey, connections: number): Promise<void> {
+/** Sets how many connections the workers of each host of the key may have. */
+export async function assignConnections(
+  client: pg.Client,
+  key: HostsKey,
+  connections: number,
+): Promise<void> {
   await client.query(
     `UPDATE mongo2pg.hosts SET connections = $4
       WHERE ${ofKey} AND left_at IS NULL AND connections IS DISTINCT FROM $4`,
@@ -183,7 +193,7 @@ export interface SharedRun {
   readonly settings: RunSettings;
 }
 
-/** A run of the key's job of which a range waits for a host; null where none does. */
+/** A run of the key's job that has a waiting range. */
 export async function findSharedRun(client: pg.Client, key: HostsKey): Promise<SharedRun | null> {
   const { rows } = await client.query<SharedRun>(
     `SELECT r.run_id AS "runId", c.collection, r.settings

@@ -1,7 +1,7 @@
 /**
- * The queue of ranges that wait for a host: pg-boss, on our own connections and in our own transactions. A job is a ticket
- * for one range. It is taken and thrown away in the transaction in which a host takes the range, so that no job is ever
- * left locked by a host that is gone. What the ledger says goes before it: a ticket for a range that is closed is thrown away.
+ * The queue of ranges that wait for a host: pg-boss, on our own connections and in our own transactions. Each job stands for
+ * one range. It is fetched and deleted in the transaction in which a host takes the range, so that a host that dies never
+ * leaves a locked job. The ledger takes precedence: a job for a closed range is deleted.
  */
 
 import PgBoss from 'pg-boss';
@@ -9,10 +9,10 @@ import type pg from 'pg';
 import type { Range } from '../../../source/page.ts';
 import type { Session } from '../../connection/session.ts';
 
-/** Beside the ledger's, which has tables of like names. */
+/** Not the ledger's schema, which has tables of the same names. */
 const schema = 'mongo2pg_queue';
 
-/** A ticket is not given up, however often its transaction was rolled back, and does not run out. */
+/** A job never fails, however often its transaction is rolled back, and never expires. */
 const queueOptions = { retryLimit: 1_000_000, retryDelay: 0, retentionDays: 3_650 };
 
 export interface RangeJob {
@@ -27,10 +27,10 @@ export class RangeJobs {
     this.#boss = boss;
   }
 
-  /** Makes the tables of the queue, where they are missing or of an earlier version. */
+  /** Creates or upgrades the tables of the queue. */
   static async open(session: Session): Promise<RangeJobs> {
     await session.run(async (client) => {
-      // It begins and commits by itself; where another host has just made them, its transaction fails, and that is fine.
+      // pg-boss begins and commits by itself. Its transaction fails if another host creates the tables at the same time.
       const boss = bossOf(client, async () => {
         await client.query('ROLLBACK');
       });
@@ -48,22 +48,22 @@ export class RangeJobs {
     await this.#boss.insert(jobs, { db: databaseOf(client) });
   }
 
-  /** To be called in a transaction: when that is rolled back, the job waits again. @returns null when none waits */
+  /** To be called in a transaction; a rollback puts the job back. @returns null if no job waits */
   async take(client: pg.Client, runId: string): Promise<RangeJob | null> {
     const db = databaseOf(client);
-    // The clock of a transaction that began before the job came is no reason to leave it out.
+    // now() is the start of the transaction: a job that was inserted later would seem to lie in the future.
     const options = { db, batchSize: 1, ignoreStartAfter: true };
     const [job] = await this.#boss.fetch<{ rangeNo: number }>(queueOf(runId), options);
-    // The library keeps to itself what its query fails with.
+    // pg-boss swallows errors of its query.
     if (db.failure !== undefined) throw db.failure.error;
     return job === undefined ? null : { id: job.id, rangeNo: job.data.rangeNo };
   }
 
-  async throwAway(client: pg.Client, runId: string, { id }: RangeJob): Promise<void> {
+  async delete(client: pg.Client, runId: string, { id }: RangeJob): Promise<void> {
     await this.#boss.deleteJob(queueOf(runId), id, { db: databaseOf(client) });
   }
 
-  /** The run needs its queue no more. To be called in a transaction. */
+  /** Deletes the queue of a run. To be called in a transaction. */
   async close(client: pg.Client, runId: string): Promise<void> {
     await bossOf(client).deleteQueue(queueOf(runId));
   }
@@ -73,7 +73,7 @@ function queueOf(runId: string): string {
   return `run-${runId}`;
 }
 
-/** Its own supervision is about jobs that run out, which ours do not. */
+/** Supervision and scheduling are for jobs that expire, which ours do not. */
 const quiet = { schema, supervise: false, schedule: false } as const;
 
 const nowhere: PgBoss.Db = {
@@ -81,7 +81,7 @@ const nowhere: PgBoss.Db = {
 };
 
 interface ClientDatabase extends PgBoss.Db {
-  /** What the last query failed with. */
+  /** The error of the last query that failed. */
   failure: { readonly error: unknown } | undefined;
 }
 
@@ -101,7 +101,7 @@ function databaseOf(client: pg.Client, onFailure?: () => Promise<void>): ClientD
   return db;
 }
 
-/** For what takes its connection from the constructor only. */
+/** For methods that take no connection: they use the one of the constructor. */
 function bossOf(client: pg.Client, onFailure?: () => Promise<void>): PgBoss {
   return new PgBoss({ ...quiet, db: databaseOf(client, onFailure) });
 }

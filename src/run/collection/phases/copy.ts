@@ -1,7 +1,7 @@
 /** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
 
 import type { Config } from '../../../config/config.ts';
-import { ExitCode, MigrationError, SourceError } from '../../../common/errors.ts';
+import { ExitCode, MigrationError } from '../../../common/errors.ts';
 import type { RunEvent } from '../../../observe/events.ts';
 import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import { formatPlural } from '../../../common/format.ts';
@@ -22,12 +22,12 @@ import type { OpenRun } from '../../../postgres/table/run-opening.ts';
 import { flushCommits, readTotals } from '../../../postgres/ledger/runs.ts';
 import type { Session } from '../../../postgres/connection/session.ts';
 import type { Division } from '../../../source/reading/division.ts';
-import { readRanges } from '../../../source/reading/readers.ts';
 import { requireCopied } from '../account.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { Source } from '../../../source/source.ts';
-import { reportProgress, workerTarget, type WorkerConfig } from '../../workforce.ts';
-import type { Ack } from '../../../observe/ack.ts';
+import { workerTarget, type WorkerConfig } from '../../workforce.ts';
+import { CopyProgress } from './copy-progress.ts';
+import { readQueue } from './queue-reading.ts';
 
 export interface CopyPhaseOptions {
   readonly config: WorkerConfig & Pick<Config, 'itemsPerPage' | 'maxDeadLetters'>;
@@ -49,74 +49,45 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
   readonly #run: OpenRun;
   /** The run as the workers know it. */
   readonly #work: RunHandle;
-  #expectedDocuments = 0;
-  #startedMs = 0;
+  readonly #progress: CopyProgress;
   #read: number;
-  #settled: number;
-  #bytes: number;
-  #deadLetters: number;
-  #dropped: number;
-  #duplicates = 0;
   #copied: CopyAccount | undefined;
-  /** While ranges are read that several hosts share. */
+  /** Set while ranges are read that several hosts share. */
   #hostQueue: HostRangeQueue | undefined;
 
   /** Starts the run on the workers at once, so that they are ready when the first page arrives. */
   constructor(run: OpenRun, options: CopyPhaseOptions) {
     this.#run = run;
     this.#options = options;
-    const { documentCount, bytes, deadLettered, dropped } = run.committed;
-    this.#read = documentCount;
-    this.#settled = documentCount;
-    this.#bytes = bytes;
-    this.#deadLetters = deadLettered;
-    this.#dropped = dropped;
-    const { config, supervisor, observers } = options;
+    this.#read = run.committed.documentCount;
+    const { config, source, supervisor, observers, onEvent } = options;
+    this.#progress = new CopyProgress(run.committed, { source: source.name, supervisor, onEvent });
     const { runId, settings } = run;
     this.#work = supervisor.begin(
       { ...workerTarget(config), purpose: 'load', runId, plan: settings.plan },
       ...observers,
+      this.#progress,
       this,
     );
   }
 
   /** Documents read, by earlier processes too. `duplicates` are acks of batches that were already committed. */
   get account(): { readonly read: number; readonly duplicates: number; readonly unmatchedAcks: number } {
-    return { read: this.#read, duplicates: this.#duplicates, unmatchedAcks: this.#work.unmatchedAcks };
+    return {
+      read: this.#read,
+      duplicates: this.#progress.duplicates,
+      unmatchedAcks: this.#work.unmatchedAcks,
+    };
   }
 
   /** About how many documents there are. */
   expect(documents: number): void {
-    this.#expectedDocuments = documents;
+    this.#progress.expectedDocuments = documents;
     this.#work.expect(documents - this.#run.committed.documentCount);
   }
 
   onSettled(batch: Batch): void {
-    const { source, supervisor, onEvent } = this.#options;
-    this.#settled += batch.documentCount;
-    this.#bytes += batch.bytes.byteLength;
     this.#hostQueue?.countSettled(batch);
-    const progress = reportProgress(supervisor, {
-      source: source.name,
-      documents: this.#settled,
-      bytes: this.#bytes,
-      expectedDocuments: this.#expectedDocuments,
-      committedBefore: this.#run.committed.documentCount,
-      deadLettered: this.#deadLetters,
-      dropped: this.#dropped,
-      elapsedMs: performance.now() - this.#startedMs,
-    });
-    onEvent(progress);
-  }
-
-  onAck(_workerId: string, ack: Ack): void {
-    this.#deadLetters += ack.deadLettered;
-    this.#dropped += ack.dropped;
-    if (ack.isDuplicate) this.#duplicates++;
-    const { retries: times } = ack;
-    if (times !== undefined) {
-      this.#options.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
-    }
   }
 
   get isDone(): boolean {
@@ -126,13 +97,12 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
   /** Reads every range and has it loaded; resolves when all is committed and on disk. */
   async execute(): Promise<CopyAccount> {
     const { division, meter, source } = this.#options;
-    this.#startedMs = performance.now();
+    this.#progress.start();
     meter.beginLoad(division.readers, () => source.heldMs ?? 0);
     let { ranges } = this.#run;
     while (this.#copied === undefined) {
       await this.#readRanges(ranges);
-      await this.#drain();
-      this.#requireGoOn();
+      this.#requireMayContinue();
       await reachFailpoint('primary-before-load-checkpoint');
       await source.requireUnchanged();
       ranges = await this.#closeRanges();
@@ -148,23 +118,16 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
 
   async #readRanges(ranges: readonly Range[]): Promise<void> {
     const { config, division, source, meter, signal } = this.#options;
-    const queue = this.#openQueue(ranges);
-    try {
-      await readRanges(queue, {
-        source,
-        division,
-        itemsPerPage: config.itemsPerPage,
-        handOver: (batch) => this.#handOver(batch),
-        isToStop: () => this.#isToStop(),
-        timed: (page) => meter.time('read', page),
-      });
-    } catch (error) {
-      // The pages before the error are on their way to Postgres. A resumed run need not read them again.
-      if (error instanceof SourceError || signal.aborted) await this.#drain().catch(() => undefined);
-      await queue.settle().catch(() => undefined);
-      throw error;
-    }
-    await queue.settle();
+    await readQueue(this.#openQueue(ranges), {
+      source,
+      division,
+      itemsPerPage: config.itemsPerPage,
+      signal,
+      handOver: (batch) => this.#handOver(batch),
+      drain: () => meter.time('drain', this.#work.drain()),
+      isToStop: () => this.#isToStop(),
+      timed: (page) => meter.time('read', page),
+    });
   }
 
   #openQueue(ranges: readonly Range[]): LedgerRangeQueue | HostRangeQueue {
@@ -175,15 +138,13 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     return this.#hostQueue;
   }
 
-  #drain(): Promise<void> {
-    return this.#options.meter.time('drain', this.#work.drain());
-  }
-
   async #handOver(batch: Batch): Promise<void> {
     this.#read += batch.documentCount;
     this.#hostQueue?.countRead(batch);
     await this.#options.meter.time('room', this.#work.submit(batch));
-    if (this.#settled > this.#run.committed.documentCount) await reachFailpoint('primary-after-ack');
+    if (this.#progress.documents > this.#run.committed.documentCount) {
+      await reachFailpoint('primary-after-ack');
+    }
   }
 
   /**
@@ -198,7 +159,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     return await session.transaction(async (client) => {
       await requireLeadAlone(client, run);
       const gaps = await readGaps(client, run.runId, true);
-      // What others have read is known by the ledger alone.
+      // Only the ledger knows what other hosts have read.
       if (hosts !== undefined) this.#read = await countRead(client, run.runId);
       if (gaps.length === 0) {
         this.#copied = requireCopied(await finishCopy(client, run, this.#read));
@@ -213,9 +174,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
         message: `a crash of PostgreSQL lost ${lost}; they are read again`,
       });
       this.#read = documentCount;
-      this.#settled = documentCount;
-      this.#deadLetters = deadLettered;
-      this.#dropped = dropped;
+      this.#progress.correct({ documentCount, deadLettered, dropped });
       const opened = await replaceRanges(client, run.runId, gaps);
       await hosts?.jobs.enqueue(client, run.runId, opened);
       return opened;
@@ -228,14 +187,14 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
 
   #hasTooManyDeadLetters(): boolean {
     const { maxDeadLetters } = this.#options.config;
-    return maxDeadLetters !== undefined && this.#deadLetters > maxDeadLetters;
+    return maxDeadLetters !== undefined && this.#progress.deadLetters > maxDeadLetters;
   }
 
   /** @throws MigrationError if there are too many dead letters; the signal's reason if the run was interrupted */
-  #requireGoOn(): void {
+  #requireMayContinue(): void {
     this.#options.signal.throwIfAborted();
     if (!this.#hasTooManyDeadLetters()) return;
-    const count = formatPlural(this.#deadLetters, 'document');
+    const count = formatPlural(this.#progress.deadLetters, 'document');
     throw new MigrationError(
       ExitCode.deadLetters,
       `${count} became dead letters, more than MAX_DEAD_LETTERS`,

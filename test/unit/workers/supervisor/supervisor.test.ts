@@ -334,7 +334,7 @@ describe('Supervisor', () => {
     assert.deepEqual(acked, [2, 1]);
   });
 
-  it('kills a worker that gives no sign of life, and leaves those alone that do', async () => {
+  it('kills a worker that sends no heartbeat, and leaves those alone that do', async () => {
     const { pool, clock, notices, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     clock.pass(12_000, () => {
