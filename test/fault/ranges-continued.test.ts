@@ -9,7 +9,7 @@ async function readRanges(
   scene: Scene,
 ): Promise<{ rangeNo: number; documents: number; isClosed: boolean }[]> {
   return await scene.query(
-    `SELECT range_no AS "rangeNo", sum(documents)::int AS documents, r.closed_at IS NOT NULL AS "isClosed"
+    `SELECT range_no AS "rangeNo", sum(b.documents)::int AS documents, r.closed_at IS NOT NULL AS "isClosed"
        FROM mongo2pg.ranges r JOIN mongo2pg.batches b USING (run_id, range_no)
       GROUP BY 1, r.closed_at ORDER BY 1`,
   );
