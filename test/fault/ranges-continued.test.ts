@@ -31,6 +31,15 @@ async function assertLeftAlone(scene: Scene, committed: readonly string[]): Prom
   );
 }
 
+/** Of one reader and one connection, which commits in order: killed, it leaves one gap. */
+const inOrder = { READ_RANGES: '1', CLUSTER_SIZE: '1' } as const;
+
+/**
+ * For a start that is to split what one reader has left: that one is held back, as it would else be at the end before the others
+ * have their sample of a slow source.
+ */
+const heldBack = { 'primary-after-ack': 'pause' } as const;
+
 describe('a run in several ranges', () => {
   it('killed with several half read: goes on within each, with other numbers of readers', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
@@ -51,16 +60,15 @@ describe('a run in several ranges', () => {
   it('what one reader has left is split among several; killed in between, each part is finished', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await scene.run({ ...first.env, READ_RANGES: '1' })).signal, 'SIGKILL');
+    assert.equal((await scene.run({ ...first.env, ...inOrder })).signal, 'SIGKILL');
     assert.equal((await readRanges(scene)).length, 1);
-    const second = await setFailpoints(t, { 'primary-after-split': 'kill@2' });
+    const second = await setFailpoints(t, { ...heldBack, 'primary-after-split': 'kill@2' });
     const killed = await scene.run({ ...second.env, READ_RANGES: '3' });
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
-    // More than one where a later batch was committed and one before it was not.
-    const gaps = Number(/(\d+) gaps? to read/.exec(killed.notices)?.[1]);
-    // The range of the first start is closed: its gaps were opened anew, and two cuts made.
+    assert.match(killed.notices, /\b1 gap to read/);
+    // The range of the first start is closed: its gap was opened anew, and two cuts made.
     const opened = await scene.query('SELECT FROM mongo2pg.ranges WHERE closed_at IS NULL');
-    assert.equal(opened.length, gaps + 2);
+    assert.equal(opened.length, 1 + 2);
     const committed = await readBatches(scene);
     const third = await scene.run({ READ_RANGES: '3' });
     assertCode(third, 0);
@@ -71,12 +79,13 @@ describe('a run in several ranges', () => {
   it('overtaken while it splits: ends, and changes no range of the other', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await scene.run({ ...first.env, READ_RANGES: '1' })).signal, 'SIGKILL');
-    const paused = await setFailpoints(t, { 'primary-after-split': 'pause' });
+    assert.equal((await scene.run({ ...first.env, ...inOrder })).signal, 'SIGKILL');
+    const paused = await setFailpoints(t, { ...heldBack, 'primary-after-split': 'pause' });
     const running = act(scene.start({ ...paused.env, READ_RANGES: '3' }), () => undefined);
     await paused.waitUntilFired('primary-after-split');
     await scene.query('UPDATE mongo2pg.runs SET epoch = epoch + 1');
     await paused.resume('primary-after-split');
+    await paused.resume('primary-after-ack');
     assert.match((await running).stderr, /another process has taken this run over/);
     assertCode(await scene.run(), 0);
     await scene.assertEqual();
