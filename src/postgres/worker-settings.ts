@@ -1,13 +1,13 @@
-/** What a worker needs to know of the target, and of the run that it works for. Plain data, since it crosses IPC. */
+/** What a worker needs to know about the target and its run. Plain data, since it is sent over IPC. */
 
 import type { Plan } from '../transcode/plan.ts';
 
-/** How a worker reaches Postgres. Sent over IPC, so that no password shows in a process's environment. */
+/** How a worker reaches Postgres. Sent over IPC, so that no password is in a process's environment. */
 export interface WorkerTarget {
   readonly postgresUrl: string;
-  /** How long to keep trying to reach Postgres once it is gone. */
+  /** How long to retry once Postgres cannot be reached. */
   readonly retryLimitMs: number;
-  /** How long Postgres may be silent in the middle of a batch before its connection counts as broken. */
+  /** How long Postgres may send no answer in the middle of a batch before the connection counts as lost. */
   readonly answerTimeoutMs: number;
   /** How long a transform may take for one document. */
   readonly documentTimeoutMs?: number;
@@ -15,7 +15,7 @@ export interface WorkerTarget {
   readonly hostId?: string;
 }
 
-/** A collection of a stream, for the process that follows it by now. */
+/** A collection of a stream, as followed by the present process. */
 export interface FollowedCollection {
   readonly streamId: string;
   readonly collectionNo: number;
@@ -27,7 +27,7 @@ export interface FollowedCollection {
 export interface WorkerSettings extends WorkerTarget {
   /** What is done with each batch. */
   readonly purpose: 'load' | 'compare' | 'collect-keys' | 'merge' | 'repair' | 'prove';
-  /** Of all that is done while changes are followed: whose changes they are. */
+  /** Set while changes are followed: the collection of the changes. */
   readonly stream?: FollowedCollection;
   /** The run's id in the ledger. A string: the ledger's ids are bigint. */
   readonly runId: string;

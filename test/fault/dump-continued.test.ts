@@ -55,7 +55,7 @@ describe('a dump as the source', () => {
         const other = await write(t, name, dumpBson([...raw].reverse()));
         const refused = await scene.run({}, '--source', other);
         assertCode(refused, ExitCode.usage);
-        assert.match(refused.stderr, /the dump of \S+\.things is another one than it was read from/);
+        assert.match(refused.stderr, /the dump of \S+\.things is not the one that the run was reading/);
         const server = await scene.run();
         assertCode(server, ExitCode.usage);
         assert.match(server.stderr, /\S+\.things was read from a dump/);

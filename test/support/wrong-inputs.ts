@@ -654,7 +654,7 @@ function addServers(add: Add, { folder }: Place): void {
   add(target, 'TABLE_DOES_NOT_FIT', /does not fit the collection: .* — .*in a plan what goes where/, {
     IF_EXISTS: 'append',
   });
-  add(target, 'NOT_A_TABLE', /cannot be dropped: it is no ordinary table — drop it by hand/, {
+  add(target, 'NOT_A_TABLE', /cannot be dropped: it is not an ordinary table — drop it by hand/, {
     MONGO_COLLECTION: 'seen',
     IF_EXISTS: 'drop',
   });

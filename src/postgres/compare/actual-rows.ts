@@ -1,6 +1,6 @@
 /**
- * Where the rows are that are compared with what should be there. Those of a distributed table are fetched from its nodes first, as
- * many as a batch may have: a join from here would fetch all of the table for each batch.
+ * The actual rows of a comparison. Rows of a distributed table are first fetched from its nodes, for the keys of the batch only: a
+ * join on the coordinator would fetch the whole table for each batch.
  */
 
 import pg from 'pg';
@@ -11,11 +11,11 @@ import { readDistribution } from '../table/distribution.ts';
 import { expectedTable, hasIndexOn, keyIndex, type Stretch } from './expected-rows.ts';
 
 export interface ActualRows {
-  /** The table that has them, or their copy, as SQL names it. */
+  /** The table with the rows, or a copy of them, as an SQL name. */
   tableOf(part: Plan): string;
   /**
-   * Makes the copies, where there are any: to be called in the transaction that compares, once what should be there is staged.
-   * @param stretch what is fetched is looked for there alone; null where it may be wrong
+   * Copies the rows if necessary. To be called in the transaction that compares, once the expected rows are staged.
+   * @param stretch fetches only rows between these keys; null if that may be wrong
    */
   fetch(client: pg.Client, plan: Plan, stretch: Stretch | null): Promise<void>;
   /** Whether rows can be looked up by the column. */
@@ -71,7 +71,7 @@ function namesOf(part: Plan): string {
     .join(', ');
 }
 
-/** A temporary table with the columns of the table, which is empty again after each transaction; sessions keep it for the next batch. */
+/** A temporary table with the columns of the table. It is emptied after each transaction, and kept for the next batch. */
 async function ensureCopy(client: pg.Client, part: Plan, copy: string): Promise<void> {
   const content = `${namesOf(part)} of ${qualifiedName(part)}`;
   const { rows } = await client.query<{ content: string | null }>(

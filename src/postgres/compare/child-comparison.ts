@@ -1,4 +1,4 @@
-/** Compares the rows of child tables with those that the documents of a batch should have there. */
+/** Compares the rows of child tables with the expected rows of a batch. */
 
 import pg from 'pg';
 import { listDescendants, type Plan } from '../../transcode/plan.ts';
@@ -18,20 +18,20 @@ import { maxReadCharacters, showValues } from './shown-values.ts';
 import type { Stage } from '../load/stage.ts';
 import type { ActualRows } from './actual-rows.ts';
 
-/** A child table, and the temporary one for its rows as they should be. */
+/** A child table, and the temporary table for its expected rows. */
 export interface ChildStage extends Stage {
-  /** How many columns come before the fields of the element. */
+  /** Number of columns before the fields of the element. */
   readonly keyLength: number;
 }
 
 export interface ChildComparison {
-  /** What differs, by the row of the document. */
+  /** Differences, by the row of the document. */
   readonly differences: ReadonlyMap<number, readonly ColumnDifference[]>;
-  /** How many rows of the documents that have a row of their own are in the child tables. */
+  /** How many child rows the documents have that have a row in the main table. */
   readonly rows: number;
 }
 
-/** Temporary tables for the rows as they should be. */
+/** Temporary tables for the expected rows. */
 export function listChildStages(plan: Plan): ChildStage[] {
   return listDescendants(plan).map(({ child, keyLength }, index) => ({
     ...{ name: `${expectedTable}_child_${index}`, plan: child.plan, keyLength },
@@ -50,9 +50,9 @@ export async function fillChildren(
 }
 
 /**
- * The tables of what should be there must have been filled.
- * @param stretch that of the keys, where the documents' own rows are as they should be: then a look at that stretch of
- *   the child table tells whether all is. Null where it has to be found out what is not.
+ * The tables of expected rows must have been filled.
+ * @param stretch the range of the keys, if the rows in the main table are equal: then a scan of that range of the child table shows
+ * whether all are. Null to find the rows that differ.
  */
 export async function compareChildren(
   client: pg.Client,
@@ -89,7 +89,7 @@ export async function compareChildren(
   return { differences, rows };
 }
 
-/** Whether the rows of the documents are those that should be there, and no more; also false if it cannot be told so. */
+/** Whether the rows of the documents are exactly the expected ones; false if this is uncertain. */
 async function areEqual(
   client: pg.Client,
   parent: Plan,
@@ -112,7 +112,7 @@ async function areEqual(
        FROM ${name} w FULL JOIN actual a ON ${isSame.join(' AND ')}`,
     [first, last],
   );
-  // A row may be there twice: each copy equals the row that should be there.
+  // A row may exist twice: each copy equals the expected row.
   return rows[0]?.wrong === 0 && rows[0].actual === wanted;
 }
 
@@ -133,8 +133,8 @@ function differencesStatement(stage: ChildStage): string {
 }
 
 /**
- * `wanted`: the rows that should be there; `actual`: those that are. Each with the number of its document's row. Rows are
- * looked up where that is possible: a batch is small beside its tables, which the planner does not know.
+ * `wanted`: the expected rows; `actual`: the actual ones. Both have the number of the document's row. Rows are looked up by index
+ * if possible: a batch is small compared to its tables, which the planner does not know.
  */
 async function sides(
   client: pg.Client,
@@ -150,23 +150,23 @@ async function sides(
     : `EXISTS (SELECT FROM ${rowsThere.tableOf(parent)} t WHERE ${parentKey} = n.key)`;
   const rowsOf = `SELECT ${named(columns)} FROM ${rowsThere.tableOf(child)} t`;
   const actual = (await rowsThere.hasIndexOn(client, child, copyColumns(child)[0] ?? ''))
-    ? // What has an offset is not made a part of the query around it.
+    ? // OFFSET 0 prevents the planner from merging the subquery into the outer query.
       `SELECT p.row_no, r.* FROM present p CROSS JOIN LATERAL (${rowsOf} WHERE ${id} = p.key OFFSET 0) r`
     : `SELECT p.row_no, r.* FROM present p JOIN (${rowsOf}) r ON r.c0 = p.key`;
   return `
     WITH numbered AS MATERIALIZED (
       SELECT row_number() OVER (ORDER BY ctid) - 1 AS row_no, ${stagedValues(parent)[keyIndex(parent)] ?? ''} AS key FROM ${expectedTable}),
-    -- Whose document is not there at all is told by that.
+    -- Of a missing document, only the missing row is reported.
     present AS MATERIALIZED (SELECT n.row_no, n.key FROM numbered n WHERE ${hasKey}),
     wanted AS (SELECT p.row_no, x.* FROM ${name} x JOIN present p ON p.key = ${stagedValues(child, 'x.')[0] ?? ''}),
     actual AS (${actual})`;
 }
 
-/** Of a row `w` that should be there and a row `a` that is; each may be missing. */
+/** A condition on an expected row `w` and an actual row `a`, either of which may be missing. */
 function isWrong({ plan: child, keyLength }: ChildStage): string {
   const wanted = stagedValues(child, 'w.');
   const asked = actualValues(child).flatMap((value, index) =>
-    // The rows were joined by document and places, which says all of it unless the document's key is text.
+    // The rows were joined by document and array positions, so that these are equal, unless the document's key is text.
     index >= keyLength || (index === 0 && isComparedAsText(child, index))
       ? [isDistinct(child, index, wanted[index] ?? '', value)]
       : [],
@@ -178,7 +178,7 @@ function columnsOf(child: Plan, prefix: string): string[] {
   return copyColumns(child).map((column) => `${prefix}${pg.escapeIdentifier(column)}`);
 }
 
-/** Like the columns of a stage, so that no name of a column can be in the way. */
+/** Named like the columns of a stage, so that no column name can conflict. */
 function named(columns: readonly string[]): string {
   return columns.map((column, index) => `${column} AS c${index}`).join(', ');
 }

@@ -1,4 +1,4 @@
-/** What a comparison needs of its tables, looked at before anything is read: all columns, and the rights to see them. */
+/** Checks before a comparison that its tables have all columns, and that the user may read them. */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -6,7 +6,7 @@ import type { Plan } from '../../transcode/plan.ts';
 import { copyColumns, tablesOf } from '../table/ddl.ts';
 import { mayMakeTemporaryTables } from '../table/target-check.ts';
 
-/** @throws TargetError that names all that is missing */
+/** @throws TargetError that lists what is missing */
 export async function requireComparable(client: pg.Client, plan: Plan): Promise<void> {
   const parts = tablesOf(plan).map((part) => ({
     schema: part.schema,
@@ -38,7 +38,7 @@ export async function requireComparable(client: pg.Client, plan: Plan): Promise<
   );
   const lacking = (await mayMakeTemporaryTables(client))
     ? hidden
-    : [...hidden, 'make temporary tables, into which the expected rows go (GRANT TEMPORARY ON DATABASE …)'];
+    : [...hidden, 'create temporary tables, which hold the expected rows (GRANT TEMPORARY ON DATABASE …)'];
   if (lacking.length === 0) return;
   throw new TargetError(`the user may not ${lacking.join('; nor ')}`, {
     code: 'POSTGRES_RIGHTS',

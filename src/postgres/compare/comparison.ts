@@ -1,4 +1,4 @@
-/** Compares the rows that a batch should have become with those of the table, by key and by Postgres's own `IS DISTINCT FROM`. */
+/** Compares the expected rows of a batch with those of the table, by key and by `IS DISTINCT FROM`. */
 
 import type pg from 'pg';
 import type { Comparison } from '../../observe/comparison.ts';
@@ -21,27 +21,27 @@ import { maxNamed } from './shown-values.ts';
 import { emptyStages } from '../load/stage.ts';
 import type { WorkerSettings } from '../worker-settings.ts';
 
-/** A document whose row is missing, or differs. */
+/** A document whose row is missing or differs. */
 export interface WrongDocument {
   /** `{_id: …}` as BSON. */
   readonly idBson: Uint8Array;
   readonly documentHash: string;
 }
 
-/** Hears of each batch that was compared, and of all its documents whose rows are missing or differ. */
+/** Called for each compared batch, with all of its documents whose rows are missing or differ. */
 export type ComparisonListener = (
   client: pg.Client,
   wrong: readonly WrongDocument[],
   batch: Batch,
 ) => Promise<void>;
 
-/** The rows of a batch that are not as they should be, and what its rows in child tables are like. */
+/** The rows of a batch that differ, and the result for its child tables. */
 interface Differing {
   readonly rows: readonly DifferingRow[];
   readonly ofChildren: ChildComparison;
 }
 
-/** By what a batch is compared, and with which rows: known once its table was looked at. */
+/** How a batch is compared, and with which rows. Known once the table was inspected. */
 interface Sides {
   readonly rows: RowComparison;
   readonly actual: ActualRows;
@@ -74,7 +74,7 @@ export class Comparer {
         this.#compareStaged(client, batch, encoded, staged),
       );
     } catch (error) {
-      // It would happen to every worker, so that no document may be blamed for it.
+      // Every worker would fail in this way, so that the batch is not to blame.
       throw explainDatabaseError(error, postgresUrl);
     }
   }
@@ -96,7 +96,7 @@ export class Comparer {
     const ofChildren = await compareChildren(client, plan, encoded.children, around, actual);
     let { differences } = ofChildren;
     if (rows.length + differences.size > 0 && !isInOrder) {
-      // Which documents they are of: COPY may have put some rows where earlier pages had room. Few batches need it.
+      // Reads which rows belong to which documents, since COPY may have stored rows out of order. Few batches need this.
       await emptyStages(client, [{ name: expectedTable, plan }]);
       await fillExpected(client, plan, encoded);
       if (!isEqual) rows = await comparison.findDiffering(client);
@@ -161,7 +161,7 @@ export class Comparer {
     };
   }
 
-  /** Those without a row that are among the run's dead letters. */
+  /** Documents without a row that are among the run's dead letters. */
   async #findLetters(client: pg.Client, suspects: readonly Suspect[]): Promise<Set<Suspect>> {
     const withoutRow = suspects.filter(({ row }) => row?.isMissing !== false);
     const isLetter = await findLetters(client, this.#settings.runId, withoutRow);
@@ -169,7 +169,7 @@ export class Comparer {
   }
 }
 
-/** A document that cannot be a row (`row` is null), or whose row is not right. */
+/** A document that cannot be encoded (`row` is null), or whose row differs. */
 interface Suspect {
   readonly id: string | null;
   readonly idBson: Uint8Array;
@@ -178,8 +178,8 @@ interface Suspect {
 }
 
 /**
- * What is wrong with documents, by their positions in the batch: null for one that cannot be a row.
- * @param unfit rows that cannot be, by the positions of their documents among those encoded; `rows` counts the others
+ * Differences of documents, by their positions in the batch; null for one that cannot be encoded.
+ * @param unfit positions, among encoded documents, of those that cannot be staged; `rows` counts the others
  */
 function findSuspicious(
   encoded: LoadableBatch,
@@ -189,7 +189,7 @@ function findSuspicious(
   const suspicious = new Map<number, DifferingRow | null>();
   const add = (ordinal: number, row: DifferingRow | null): void => {
     const known = suspicious.get(ordinal);
-    // Of a document with several rows, a missing row is the most telling difference.
+    // For a document with several rows, a missing row is reported first.
     if (known === undefined || (known !== null && row?.isMissing !== false)) suspicious.set(ordinal, row);
   };
   for (const { ordinal } of listLetters(encoded)) add(ordinal, null);

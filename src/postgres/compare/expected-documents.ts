@@ -1,6 +1,6 @@
 /**
- * Stages what the documents of a batch should be in Postgres, without those that cannot be that: a value may be no value
- * of its column's type, as of a document that was refused when it was loaded.
+ * Stages the expected rows of a batch, without documents whose values the column types reject, such as those that were rejected
+ * when they were loaded.
  */
 
 import type pg from 'pg';
@@ -24,16 +24,16 @@ export interface ExpectedBatch {
 }
 
 export interface Staged {
-  /** Rows that cannot be, by the positions of their documents among those encoded; the others are staged. */
+  /** Positions, among encoded documents, of those that cannot be staged; the others are staged. */
   readonly unfit: readonly number[];
-  /** Whether the rows are certain to be in the order of their documents. */
+  /** Whether the rows are known to be in the order of their documents. */
   readonly isInOrder: boolean;
 }
 
 /**
- * Does `work` in one transaction on what should be there; once more without the documents that cannot be rows, where
- * Postgres refuses some value of the batch.
- * @throws the error of Postgres as it is, when it is not about single documents
+ * Runs `work` in one transaction on the expected rows. If Postgres rejects a value, repeats it without the documents that cannot be
+ * staged.
+ * @throws the error of pg, if it does not concern single documents
  */
 export async function withExpected<T>(
   session: Session,
@@ -56,7 +56,7 @@ export async function withExpected<T>(
   }, 'long');
 }
 
-/** Temporary tables for the rows as they should be. */
+/** Temporary tables for the expected rows. */
 export function listStages(plan: Plan): Stage[] {
   return [{ name: expectedTable, plan }, ...listChildStages(plan)];
 }
@@ -78,7 +78,7 @@ async function stageFit(client: pg.Client, expected: ExpectedBatch): Promise<num
   return unfit;
 }
 
-/** Postgres most likely refuses the run's dead letters, so that each of these is tried alone. */
+/** Postgres most likely rejects the run's dead letters, so that each of these is tried alone. */
 async function listParts(
   client: pg.Client,
   { runId, batch, encoded }: ExpectedBatch,
@@ -111,7 +111,7 @@ async function findUnfit(
   ];
 }
 
-/** @throws the error of Postgres where a staged value is none of its column's type */
+/** @throws the error of Postgres if a staged value cannot be converted to its column's type */
 export async function requireFit(client: pg.Client, stages: readonly Stage[]): Promise<void> {
   for (const { name, plan } of stages) {
     if (!isCopiedAsText(plan)) continue;

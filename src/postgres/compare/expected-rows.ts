@@ -1,4 +1,4 @@
-/** The rows that a batch should have become, in a temporary table beside the target; and the key by which they are found. */
+/** The expected rows of a batch, in a temporary table, and the key by which they are found. */
 
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
@@ -9,24 +9,24 @@ import { qualifiedName } from '../connection/relations.ts';
 
 export const expectedTable = 'pg_temp.mongo2pg_expected';
 
-/** The rows as they should be, in a temporary table that is empty again after the transaction. */
+/** Fills the temporary table, which is emptied after the transaction, with the expected rows. */
 export async function fillExpected(client: pg.Client, plan: Plan, encoded: LoadableBatch): Promise<void> {
   await fillTable(client, { name: expectedTable, plan }, encoded.rowCount > 0 ? encoded.copy : null);
 }
 
-/** @param copy null where there is no row */
+/** @param copy null if there are no rows */
 export async function fillTable(client: pg.Client, stage: Stage, copy: Buffer | null): Promise<void> {
   await ensureStage(client, stage);
   if (copy !== null) await copyToStage(client, stage, copy);
 }
 
-/** The least and the greatest key of the rows that should be there, as text. */
+/** The least and the greatest key of the expected rows, as text. */
 export interface Stretch {
   readonly first: string | null;
   readonly last: string | null;
 }
 
-/** The place of the key among `copyColumns`. */
+/** The index of the key in `copyColumns`. */
 export function keyIndex(plan: Plan): number {
   return plan.columns.findIndex(({ field, path }) => field === '_id' && path === undefined);
 }
@@ -54,9 +54,8 @@ export function isComparedAsText({ columns }: Plan, index: number): boolean {
 }
 
 /**
- * Whether the values of a column, each given in SQL, are not the same. Text is compared by its bytes: a collation may take
- * `a` and `A` for the same.
- * @param index the place of the column among `copyColumns`
+ * An SQL condition: whether two values of a column differ. Text is compared by bytes, since in some collations `a` equals `A`.
+ * @param index of the column in `copyColumns`
  */
 export function isDistinct(plan: Plan, index: number, expected: string, actual: string): string {
   return [expected, actual]

@@ -1,8 +1,8 @@
 /**
- * Finds the rows of a batch that are on the nodes of Citus already, though the ledger does not know of the batch: its coordinator
- * has lost a commit that the nodes have kept. (Earlier versions of this tool committed asynchronously there; a coordinator that was
- * put back from a backup or a late standby is like it.) They are found by the comparison that `verify` makes: a row
- * that is all as its document is kept, and counts as copied.
+ * Finds rows of a batch that are on the nodes of Citus already, though the ledger does not have the batch: the coordinator has lost
+ * a commit that the nodes have kept. (Earlier versions of this tool committed asynchronously there. A coordinator restored from a
+ * backup or a lagging standby has the same effect.) The rows are found by the comparison of `verify`: a row that equals its
+ * document is kept, and counts as copied.
  */
 
 import type pg from 'pg';
@@ -16,17 +16,17 @@ import { listStages, withExpected, type ExpectedBatch, type Staged } from './exp
 import { fillExpected } from './expected-rows.ts';
 import { RowComparison } from './row-comparison.ts';
 
-/** @returns the positions of their documents among those encoded */
+/** @returns positions among the encoded documents */
 export async function findKeptRows(session: Session, expected: ExpectedBatch): Promise<ReadonlySet<number>> {
-  if (!(await session.run((client) => mayBeKept(client, expected)))) return new Set();
+  if (!(await session.run((client) => canBeKept(client, expected)))) return new Set();
   return await withExpected(session, expected, (client, staged) => findEqual(client, expected, staged));
 }
 
 /**
- * Whether a row of a document's key can only be that document's, loaded by this run: each `_id` is in a collection once, and in a
- * dump, or after a transform, perhaps more often; and where rows were there before the run, it may be one of these.
+ * Whether a row with a document's key can only have been loaded by this run from this document. Not for a dump or a transform,
+ * where an `_id` may occur more than once, and not if the table had rows before the run.
  */
-async function mayBeKept(client: pg.Client, { plan, runId }: ExpectedBatch): Promise<boolean> {
+async function canBeKept(client: pg.Client, { plan, runId }: ExpectedBatch): Promise<boolean> {
   if ((await readDistribution(client, plan)) === null || plan.transform !== undefined) return false;
   const { rowCount } = await client.query(
     `SELECT FROM mongo2pg.runs
@@ -56,7 +56,7 @@ async function findEqual(
   return new Set(staged.filter((_, row) => !differing.has(row) && !differences.has(row)));
 }
 
-/** Of each row that is staged the position of its document among those encoded. */
+/** For each staged row, the position of its document among those encoded. */
 function listStaged({ documentCount, deadLetters }: LoadableBatch, unfit: readonly number[]): number[] {
   const without = new Set([...deadLetters.map(({ ordinal }) => ordinal), ...unfit]);
   const ordinals = Array.from({ length: documentCount }, (_, ordinal) => ordinal);

@@ -1,4 +1,4 @@
-/** Finds surplus rows, which have no document: collects the keys of all documents in a table beside them. */
+/** Finds surplus rows, which have no document, by collecting the keys of all documents in a separate table. */
 
 import pg from 'pg';
 import { listDescendants, type Plan } from '../../transcode/plan.ts';
@@ -10,24 +10,24 @@ import type { Session } from '../connection/session.ts';
 import { qualifiedName } from '../connection/relations.ts';
 import { readDistribution } from '../table/distribution.ts';
 
-/** A surplus row: its key belongs to no document, or is there more than once. */
+/** A surplus row: its key belongs to no document, or occurs more than once. */
 export interface ExtraRow {
   readonly kind: 'extra' | 'doubled';
   /** Null for NULL. */
   readonly key: string | null;
 }
 
-/** A row of a child table whose document is not there. */
+/** A row of a child table without a document. */
 export interface OrphanedRow {
   readonly table: string;
   readonly key: string | null;
-  /** Those of the elements around it, the outermost first, and its own. */
+  /** Array positions, the outermost first. */
   readonly places: readonly (number | null)[];
 }
 
 const keysTable = (runId: string): string => `mongo2pg.verify_keys_${runId}`;
 
-/** @returns whether nobody else collects the keys of the run; so it stays for as long as the session's connection */
+/** Takes the lock for collecting keys of the run, for as long as the connection lasts. @returns false if another session has it */
 export async function claimKeys(client: pg.Client, runId: string): Promise<boolean> {
   const { rows } = await client.query<{ isOurs: boolean }>(
     'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "isOurs"',
@@ -40,7 +40,7 @@ export async function releaseKeys(client: pg.Client, runId: string): Promise<voi
   await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [keysTable(runId)]);
 }
 
-/** To be called before the keys are collected; what an earlier verification left is removed. */
+/** To be called before keys are collected. Removes those that an earlier verification left. */
 export async function createKeys(client: pg.Client, plan: Plan, runId: string): Promise<void> {
   await dropKeys(client, runId);
   const index = keyIndex(plan);
@@ -48,12 +48,12 @@ export async function createKeys(client: pg.Client, plan: Plan, runId: string): 
   await client.query(`CREATE UNLOGGED TABLE ${keysTable(runId)} (key ${type})`);
 }
 
-/** May be repeated: a key that was collected twice does no harm. @throws TargetError */
+/** Can be repeated: collecting a key twice is harmless. @throws TargetError */
 export async function collectKeys(session: Session, expected: ExpectedBatch, url: string): Promise<void> {
   const { plan, runId } = expected;
   try {
     await withExpected(session, expected, async (client, { unfit }) => {
-      // A document that cannot become a row has no key here.
+      // A document that cannot be encoded has no key here.
       if (unfit.length === 0) await requireFit(client, listStages(plan));
       const key = stagedValues(plan)[keyIndex(plan)] ?? '';
       await client.query(`INSERT INTO ${keysTable(runId)} SELECT ${key} FROM ${expectedTable}`);
@@ -80,8 +80,8 @@ export async function findExtraRows(
 }
 
 /**
- * Deletes the rows that no document stands for, with those of child tables. To be called in a transaction.
- * @returns how many there were
+ * Deletes surplus rows, with their child rows. To be called in a transaction.
+ * @returns how many were deleted
  */
 export async function deleteExtraRows(
   client: pg.Client,
@@ -89,7 +89,7 @@ export async function deleteExtraRows(
   runId: string,
 ): Promise<{ readonly rows: number; readonly childRows: number }> {
   let childRows = 0;
-  // The innermost first: deleting the others may cascade to these.
+  // Innermost tables first, since deleting parents may cascade to them, which would not be counted.
   for (const { child } of [...listDescendants(plan)].reverse()) {
     const key = `t.${pg.escapeIdentifier(copyColumns(child.plan)[0] ?? '')}`;
     const { rowCount } = await client.query(
@@ -117,7 +117,7 @@ export async function findDoubledRows(client: pg.Client, plan: Plan, limit: numb
   return rows;
 }
 
-/** Rows of child tables whose document is not there, or has no row. */
+/** Rows of child tables whose document does not exist, or has no row. */
 export async function findOrphanedRows(
   client: pg.Client,
   plan: Plan,
@@ -131,7 +131,7 @@ export async function findOrphanedRows(
     const names = copyColumns(child.plan).slice(0, keyLength);
     const [key = '', ...places] = names.map((column) => `t.${pg.escapeIdentifier(column)}`);
     const orphaned = `SELECT $2 AS "table", ${key}::text AS key, ARRAY[${places.join(', ')}] AS places FROM ${qualifiedName(child.plan)} t`;
-    // Two, so that each can be a join of its own: together they would look up one row after the other.
+    // Two conditions, so that each becomes a hash join. As one, they would look up row by row.
     const { rows } = await client.query<OrphanedRow>(
       `(${orphaned} LEFT JOIN ${keys} k ON ${isSameKey(plan, key)} WHERE k.key IS NULL LIMIT $1)
         UNION
@@ -148,15 +148,15 @@ export async function dropKeys(client: pg.Client, runId: string): Promise<void> 
   await client.query(`DROP TABLE IF EXISTS ${keysTable(runId)}`);
 }
 
-/** The keys as a table to be joined with the plan's: what is read by a query of its own, Citus sends to the nodes of the rows. */
+/** The keys as a table expression for joins. In a subquery, Citus sends them to the nodes. */
 async function keysBeside(client: pg.Client, plan: Plan, runId: string): Promise<string> {
   if ((await readDistribution(client, plan)) === null) return keysTable(runId);
-  // More than its 1 GB, which is about 20 million keys.
+  // More than its limit of 1 GB, which is about 20 million keys.
   await client.query('SET citus.max_intermediate_result_size = -1');
   return `(SELECT key FROM ${keysTable(runId)} OFFSET 0)`;
 }
 
-/** Text by its bytes, as it is compared. */
+/** Text is compared by bytes, as in the comparison. */
 function isSameKey(plan: Plan, key: string): string {
   const isText = isComparedAsText(plan, keyIndex(plan));
   return `k.key = ${key}${isText ? ` AND k.key::text COLLATE "C" = ${key}::text COLLATE "C"` : ''}`;

@@ -1,4 +1,4 @@
-/** Compares the rows of a table with those that should be there, which `expectedTable` has, by SQL that follows from the plan. */
+/** Compares the rows of a table with the expected rows in `expectedTable`, by SQL generated from the plan. */
 
 import pg from 'pg';
 import type { ColumnDifference } from '../../observe/verification-summary.ts';
@@ -16,10 +16,10 @@ import {
 import { maxReadCharacters, showValues } from './shown-values.ts';
 
 export interface DifferingRow {
-  /** Its place among the rows that should be there. */
+  /** Its index among the expected rows. */
   readonly row: number;
   readonly isMissing: boolean;
-  /** Places in `copyColumns`. */
+  /** Indexes in `copyColumns`. */
   readonly columns: number[];
 }
 
@@ -36,18 +36,18 @@ export class RowComparison {
     this.#differingStatement = differingRowsStatement(plan, actual.tableOf(plan));
   }
 
-  /** The ends of the keys of the rows that should be there. */
+  /** The least and the greatest key of the expected rows. */
   async readStretch(client: pg.Client): Promise<Stretch> {
     const plan = this.#plan;
     const { type, target } = plan.columns[keyIndex(plan)] ?? {};
-    // By bytes the order of hex digits is the same as in any language, and found sooner.
+    // In C, hex digits sort as in any collation, and faster.
     const collation = type === 'objectId' && target === undefined ? ' COLLATE "C"' : '';
-    // With the table's name: what is ordered by a bare one is the text of the same name.
+    // Qualified, since a bare name in ORDER BY would refer to the output column, which is text.
     const key = `${stagedValues(plan, 'e.')[keyIndex(plan)] ?? ''}${collation}`;
-    // Not min() and max(), which some types that have an order do not have.
+    // Not min() and max(), which some ordered types lack.
     const end = (direction: string): string =>
       `(SELECT (${key})::text FROM ${expectedTable} e ORDER BY ${key} ${direction} NULLS LAST LIMIT 1)`;
-    // The planner overrates lookups. With scattered keys the stretch between them would be most of the table.
+    // The planner overestimates the cost of lookups. With scattered keys, the range between them would be most of the table.
     const { rows } = await client.query<Stretch>(
       `SELECT ${end('ASC')} AS first, ${end('DESC')} AS last, set_config('random_page_cost', '1.1', true)`,
     );
@@ -55,10 +55,7 @@ export class RowComparison {
   }
 
   /**
-   * Whether every row that should be there is, and is as it should be; `findDiffering` then need not ask which
-   * are not. Given the first key and the last, Postgres reads that stretch of the index at once, instead of looking up
-   * one row after the other: a tenth of the work. Should the two be wrong, because a type does not come back from its
-   * text as it was, then rows only seem to be missing, which `findDiffering` does not believe.
+   * Whether all expected rows exist and are equal; then `findDiffering` is not needed. Given the first and the last key, Postgres scans that range of the index once, instead of looking up each row: a tenth of the work. If the two are wrong, because a type does not survive conversion to text, rows only seem to be missing, and `findDiffering` checks again.
    */
   async isEqual(client: pg.Client, { first, last }: Stretch): Promise<boolean> {
     const { rows } = await client.query<{ count: string }>(this.#countStatement, [first, last]);
@@ -66,7 +63,7 @@ export class RowComparison {
   }
 
   async findDiffering(client: pg.Client): Promise<DifferingRow[]> {
-    // A batch is small beside its table. Without statistics of the batch the planner would read the whole table.
+    // A batch is small compared to its table. Without statistics of the batch, the planner would scan the whole table.
     const looksUp = await this.#actual.hasIndexOn(client, this.#plan, keyColumn(this.#plan));
     if (looksUp) await client.query('SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
     const { rows } = await client.query<DifferingRow>(this.#differingStatement);
@@ -74,7 +71,7 @@ export class RowComparison {
     return rows;
   }
 
-  /** @param wanted rows that are there @returns both values of each column that differs, by row */
+  /** @param wanted rows that exist @returns both values of each column that differs, by row */
   async readValues(
     client: pg.Client,
     wanted: readonly DifferingRow[],
@@ -110,7 +107,7 @@ export class RowComparison {
   }
 }
 
-/** $1 and $2 are the ends of the keys. To be counted in full: for the first one alone the planner would look up rows. */
+/** $1 and $2 are the least and the greatest key. A full count: with LIMIT 1, the planner would look up rows. */
 function countStatement(plan: Plan, table: string): string {
   const key = `t.${pg.escapeIdentifier(keyColumn(plan))}`;
   return `
@@ -124,7 +121,7 @@ function differingRowsStatement(plan: Plan, table: string): string {
   const key = keyIndex(plan);
   const keyName = pg.escapeIdentifier(keyColumn(plan));
   const distinct = distinctConditions(plan);
-  // What a collation takes for the same key is that of another document.
+  // A key that is equal only by collation belongs to another document.
   const exactly = isComparedAsText(plan, key) ? ` AND NOT (${distinct[key] ?? ''})` : '';
   const places = distinct.map((condition, index) => `CASE WHEN ${condition} THEN ${index} END`);
   return `
@@ -137,7 +134,7 @@ function differingRowsStatement(plan: Plan, table: string): string {
      ORDER BY e.row_no`;
 }
 
-/** For each of `copyColumns` whether its value in the row `t` is not that of the row `e`. */
+/** For each of `copyColumns` a condition: whether its values in the rows `t` and `e` differ. */
 function distinctConditions(plan: Plan): string[] {
   const expectedValues = stagedValues(plan, 'e.');
   return copyColumns(plan).map((column, index) =>
@@ -147,7 +144,7 @@ function distinctConditions(plan: Plan): string[] {
 
 function isWrong(plan: Plan, distinct: readonly string[]): string {
   const key = keyIndex(plan);
-  // The rows were joined by the key, which says all of it unless it is text.
+  // The rows were joined by the key, so that keys are equal, unless they are text.
   const asked = distinct.filter((_, index) => index !== key || isComparedAsText(plan, key));
   return [`t.${pg.escapeIdentifier(keyColumn(plan))} IS NULL`, ...asked].join(' OR ');
 }

@@ -1,17 +1,17 @@
-/** What is shown of differences: how many, and of two values enough to see where they differ. */
+/** Limits how many differences are shown, and shortens values around their first difference. */
 
 /**
- * So many are named of one collection, and so also of one batch, which may have them all. They are read again before they are
- * told; more are only counted.
+ * How many differences are listed per collection, and so per batch, which may have them all. They are checked again before they are
+ * reported. Further ones are only counted.
  */
 export const maxNamed = 100;
 
-/** So much of a value is looked at; whoever needs more looks at the row itself. */
+/** How much of a value is read for a comparison on the screen. */
 export const maxReadCharacters = 10_000;
 
 const maxShownCharacters = 200;
 
-/** How much is shown of what comes before the first difference. */
+/** How much is shown before the first difference. */
 const leadingCharacters = 40;
 
 interface Values {

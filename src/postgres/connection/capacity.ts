@@ -1,11 +1,11 @@
-/** How many more connections Postgres has for us, and how far away it is. */
+/** How many more connections Postgres accepts, and its round-trip time. */
 
 import type pg from 'pg';
 
-/** Left free, so that people can still connect to their database during a run. */
+/** Left free for other users of the database during a run. */
 const connectionsLeftFree = 3;
 
-/** The smallest of what the server, the database and the user have left; at least 1, so that a run can try. */
+/** The smallest of the free connections of server, database and user; at least 1, so that a run can try. */
 export async function readConnectionsLeft(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ left: number }>(`
     SELECT least(
@@ -22,10 +22,10 @@ export async function readConnectionsLeft(client: pg.Client): Promise<number> {
   return Math.max(1, (rows[0]?.left ?? 1) - connectionsLeftFree);
 }
 
-/** Several are measured, as one may include a wait for the processor. */
+/** One round trip may include a wait for the processor. */
 const roundTrips = 2;
 
-/** How far away the server is, in milliseconds there and back: the shortest of several round trips. */
+/** The shortest of several round trips, in milliseconds. */
 export async function measureRoundTrip(client: pg.Client): Promise<number> {
   let shortestMs = Infinity;
   for (let trip = 0; trip < roundTrips; trip++) {

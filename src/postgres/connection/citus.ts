@@ -1,4 +1,7 @@
-/** Citus, where the database has it: a coordinator, which this tool talks to, and nodes that have the rows of distributed tables. */
+/**
+ * Citus, if the database has it: a coordinator, to which this tool connects, and worker nodes, which hold the rows of distributed
+ * tables.
+ */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -7,7 +10,7 @@ export interface Citus {
   /** Such as `12.1-1`. */
   readonly version: string;
   readonly isCoordinator: boolean;
-  /** Those that take rows. */
+  /** Nodes that hold rows of distributed tables. */
   readonly nodes: number;
 }
 
@@ -26,7 +29,7 @@ export async function readCitus(client: pg.Client): Promise<Citus | null> {
   return { version, isCoordinator: rows[0]?.isCoordinator === true, nodes: rows[0]?.nodes ?? 0 };
 }
 
-/** The ledger's rows and those of a batch are committed together by the coordinator alone. @throws TargetError */
+/** Only the coordinator commits the ledger's rows and those of a batch together. @throws TargetError */
 export function requireCoordinator({ version, isCoordinator }: Citus): void {
   if (isCoordinator) return;
   throw new TargetError(`this is a worker node of a Citus ${version} cluster`, {
@@ -35,7 +38,7 @@ export function requireCoordinator({ version, isCoordinator }: Citus): void {
   });
 }
 
-/** @throws TargetError where no table can be distributed */
+/** @throws TargetError if no table can be distributed */
 export function requireNodes(citus: Citus | null): void {
   if (citus === null) {
     throw new TargetError('--distribute is for Citus, and this database has no extension of that name', {
@@ -51,9 +54,9 @@ export function requireNodes(citus: Citus | null): void {
 }
 
 /**
- * How a worker commits. On one server asynchronously, which is safe: the ledger's row and the batch's rows are lost or kept
- * together, and the run looks for what was lost. On Citus a commit spans servers, of which the coordinator may lose its part
- * alone. One connection to each node is enough there: with one for each shard, each batch would be as many transactions.
+ * How a worker commits. On one server asynchronously, which is safe: a crash loses the ledger's row and the batch's rows together,
+ * and the run finds the gap. On Citus a commit spans servers, and the coordinator could lose its part alone. There, one connection
+ * to each node is enough: with one for each shard, each batch would be as many transactions.
  */
 export async function prepareWorkerSession(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ hasCitus: boolean }>(
@@ -65,8 +68,8 @@ export async function prepareWorkerSession(client: pg.Client): Promise<void> {
 }
 
 /**
- * Ends what a crash has left prepared on nodes, as the coordinator decided it: until then its rows are locked, or not seen. Citus does
- * it by itself once a minute. Transactions that are under way are left alone.
+ * Completes the prepared transactions that a crash has left on nodes, as the coordinator decided: until then their rows are locked
+ * or invisible. Citus does so by itself once a minute. Active transactions are left alone.
  */
 export async function recoverTransactions(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ may: boolean }>(

@@ -9,13 +9,13 @@ import { reveal, type Url } from '../../config/secret-url.ts';
 import { explainTlsError, type TlsWords } from '../../common/tls-errors.ts';
 import { overruleSettings } from './session-settings.ts';
 
-/** Long enough for a far server with TLS, short enough to tell that a host swallows packets. */
+/** Long enough for a distant server with TLS, short enough to detect a firewall that drops packets. */
 const connectTimeoutMs = 15_000;
 
 /** Closing a connection takes one round trip. */
 const closeTimeoutMs = 5_000;
 
-/** Probes an idle connection, so that one whose other end is gone is found out in minutes and not in hours. */
+/** Probes an idle connection, so that a dead peer is detected in minutes and not in hours. */
 const keepAliveAfterMs = 30_000;
 
 const tlsWords: TlsWords = {
@@ -27,16 +27,16 @@ const tlsWords: TlsWords = {
 
 export interface Connection {
   readonly client: pg.Client;
-  /** For closing it at once, whatever it is waiting for. */
+  /** For closing it at once, even in the middle of a query. */
   readonly socket: Socket;
-  /** With `startedAt`, which process of the server it is: ids are used again. */
+  /** Identifies the server process together with `startedAt`: process ids are reused. */
   readonly pid: number;
   readonly startedAt: string;
 }
 
 /**
- * @param killSignal breaks the connection, whatever is under way
- * @throws the errors of pg as they are; `explainPostgresError` has the words
+ * @param killSignal breaks the connection, even in the middle of a query
+ * @throws the errors of pg; `explainPostgresError` explains them
  */
 export async function connectPostgres(
   url: string,
@@ -51,13 +51,13 @@ export async function connectPostgres(
     application_name: applicationName,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
-    // What pg would make as well, after finding out by `new Response` that it does not run in a Cloudflare worker: on
-    // Node 20 that loads all of fetch, for 40 ms of CPU in every worker.
+    // pg would create the same socket, but first calls `new Response` to detect a Cloudflare worker. On Node 20 that loads all of
+    // fetch, which costs 40 ms of CPU in every worker.
     stream: () => socket,
   });
-  // A connection that breaks between two queries has nobody waiting; the next query reports it.
+  // Without a listener, a connection that breaks between two queries would end the process. The next query reports the error.
   client.on('error', () => undefined);
-  // Not pg's own timeout, which ends with the handshake: a server can also fall silent after it.
+  // pg's own timeout ends with the handshake, but a server can also stop answering after it.
   const timer = setTimeout(() => {
     socket.destroy(new Error('timeout expired'));
   }, connectTimeoutMs);
@@ -74,12 +74,12 @@ export async function connectPostgres(
   }
 }
 
-/** Lets the server end what it does for a client that is gone, which else it only notices when it has an answer. */
+/** Has the server cancel queries of a client that is gone. By default it notices that only when it sends the result. */
 async function checkClient(client: pg.Client): Promise<void> {
   try {
     await client.query("SET client_connection_check_interval = '2s'");
   } catch (error) {
-    // Not every operating system lets a server see that.
+    // Not every operating system supports that.
     if (!(error instanceof pg.DatabaseError)) throw error;
   }
 }
@@ -93,16 +93,16 @@ async function identify(client: pg.Client): Promise<{ pid: number; startedAt: st
   return row;
 }
 
-/** `host:port/database`: all of the URL that may be shown. */
+/** `host:port/database`: the part of the URL that may be shown. */
 export function describePostgres(url: Url): string {
   const { host, port, database } = parse(reveal(url));
-  // What a URL leaves out is an empty text.
+  // Parts that the URL omits are empty strings.
   const [shownHost = 'localhost'] = [host].filter((text) => text !== null && text !== '');
   const [shownPort = '5432'] = [port].filter((text) => text !== null && text !== '');
   return `${shownHost}:${shownPort}/${database ?? ''}`;
 }
 
-/** Closes a connection, also one that is broken already or whose server is silent. */
+/** Closes a connection, even if it is broken or its server does not answer. */
 export async function closePostgres({ client, socket }: Connection): Promise<void> {
   const timer = setTimeout(() => {
     socket.destroy();
@@ -147,7 +147,7 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
     case '28000':
       return explain(
         'POSTGRES_ACCESS',
-        `PostgreSQL at ${where} does not let user "${user ?? ''}" in: ${text}`,
+        `PostgreSQL at ${where} rejected user "${user ?? ''}": ${text}`,
         'correct the user in POSTGRES_URL, add sslmode=require if the server wants TLS, or ask for access in pg_hba.conf.',
       );
     case '3D000':
@@ -211,7 +211,7 @@ export function explainPostgresError(error: unknown, url: Url): MigrationError {
   }
 }
 
-/** Explains errors of Postgres itself. @returns other errors as they are, such as those explained where they arose */
+/** Explains errors of Postgres. @returns other errors unchanged, such as those that are explained already */
 export function explainDatabaseError(error: unknown, url: Url): unknown {
   return error instanceof pg.DatabaseError ? explainPostgresError(error, url) : error;
 }
@@ -227,7 +227,7 @@ function firstMessageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Where in the data the error is; in COPY that is "COPY t, line N, column c". */
+/** The context of the error; in COPY, "COPY t, line N, column c". */
 export function detailOf(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return '';
   const parts = [error.code, error.detail, error.where].filter((part) => part !== undefined);

@@ -1,4 +1,4 @@
-/** Sessions of hosts, of which several copy together: each says in its name whose it is, so that the others can end it. */
+/** Sessions of several hosts: the application name contains the host's id, so that other hosts can end the session. */
 
 import type pg from 'pg';
 
@@ -8,8 +8,9 @@ export function nameOfHost(applicationName: string, hostId: string): string {
 }
 
 /**
- * Ends all sessions of a host: its process may be stopped, or cut off, and they would keep their transactions and locks.
- * @returns how many there were
+ * Ends all sessions of a host. If its process hangs or is cut off, they would keep their transactions and locks.
+ * @returns how many
+ * there were
  */
 export async function endSessionsOfHost(client: pg.Client, hostId: string): Promise<number> {
   const { rowCount } = await client.query(
@@ -21,7 +22,7 @@ export async function endSessionsOfHost(client: pg.Client, hostId: string): Prom
   return rowCount ?? 0;
 }
 
-/** How many sessions the workers of all hosts have now. */
+/** How many sessions the workers of all hosts have open. */
 export async function countWorkerSessions(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM pg_stat_activity

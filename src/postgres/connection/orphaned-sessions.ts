@@ -1,20 +1,21 @@
-/** Sessions of workers that outlive their primary: their transactions are waited for, and ended if they take too long. */
+/** Sessions of workers whose primary is gone. Their transactions are waited for, and ended if they take too long. */
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 
-/** Enough to commit a batch that was sent already. */
+/** Enough for a worker to commit a batch that it has sent. */
 const grace = '10s';
 
-/** In the first round some may be too young to be ended, and in the second they are not. */
+/** A session that is too young to be ended in the first round is old enough in the second. */
 const maxRounds = 3;
 
 const lockNotAvailable = '55P03';
 
 /**
- * Locks the run's row and those of its open ranges until the end of the transaction, so that no worker claims a batch of
- * it any more. Each holds a lock on its range while it loads one. (Before ledger version 6 it was one on the run.)
- * @throws TargetError when somebody else holds a lock
+ * Locks the run's row and those of its open ranges until the end of the transaction, so that no worker can claim another batch of
+ * it. A worker that loads a batch holds a lock on its range. (Before ledger version 6, on the run.)
+ * @throws TargetError when
+ * another session holds a lock
  */
 export async function endOrphanedSessions(client: pg.Client, runId: string): Promise<void> {
   await endOrphanedSessionsDuring(client, `rows of run ${runId} in the schema mongo2pg`, async () => {
@@ -27,11 +28,12 @@ export async function endOrphanedSessions(client: pg.Client, runId: string): Pro
 }
 
 /**
- * Takes locks of the ledger in a transaction. Where that lasts because a worker has a batch under way, its session is
- * ended: its process may be stopped or cut off. (Which session holds a row's lock nobody tells. One of another run that
- * takes as long may be met, and does its batch again.)
- * @param what is locked, for people
- * @throws TargetError when somebody else holds a lock
+ * Takes locks of the ledger in a transaction. If that takes long because a worker loads a batch, its session is ended: its process
+ * may hang or be cut off. (Postgres does not show which session holds a row lock. A session of another run that takes as long may
+ * be ended too; its batch is then retried.)
+ * @param what is locked, for messages
+ * @throws TargetError when another session holds a
+ * lock
  */
 export async function endOrphanedSessionsDuring(
   client: pg.Client,
@@ -43,11 +45,11 @@ export async function endOrphanedSessionsDuring(
     if (round === maxRounds) {
       throw new TargetError(`another session holds a lock on ${what}`, {
         code: 'LEDGER_LOCKED',
-        fix: 'it is not one of this tool, or one of another user: find it in pg_locks, and end it.',
+        fix: 'it belongs to another program or another user: find it in pg_locks, and end it.',
       });
     }
-    // Not now(), which is when this transaction began. Where track_activities is off, nobody knows how old one is, nor
-    // whether it is idle: whoever holds the lock is ended, which does no harm to one that is at work.
+    // Not now(), which is the start of this transaction. With track_activities off, neither the age nor the state of a session is
+    // known. Then the holder of the lock is ended, which is safe: its batch is retried.
     await client.query(
       `SELECT pg_terminate_backend(a.pid)
          FROM pg_stat_activity a JOIN pg_locks l USING (pid)

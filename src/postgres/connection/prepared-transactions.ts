@@ -1,4 +1,6 @@
-/** Commits that a crash has left half done on the nodes of Citus: their rows are waited for before anybody counts or compares. */
+/**
+ * Prepared transactions that a crash has left on the nodes of Citus. They must be completed before rows are counted or compared.
+ */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -11,12 +13,13 @@ interface SettleOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Citus does it by itself once a minute, where the user may not have it done. */
+/** Citus does so by itself once a minute, even if the user lacks the privilege. */
 const leastLimitMs = 90_000;
 
 /**
- * Resolves when all that was committed is seen, and nothing that was not holds a lock.
- * @throws TargetError when a node stays away
+ * Resolves when every committed row is visible, and no uncommitted one holds a lock.
+ * @throws TargetError when a node does not
+ * answer in time
  */
 export async function settleTransactions(
   session: Session,
@@ -31,7 +34,7 @@ export async function settleTransactions(
       const look = await session.run(listPrepared);
       away = look.away.join(', ');
       if (look.away.length > 0) return undefined;
-      // What comes later is of transactions that others have under way.
+      // Later ones belong to active transactions.
       asked ??= new Set(look.prepared);
       const isLeft = asked;
       return look.prepared.some((gid) => isLeft.has(gid)) ? undefined : true;
@@ -51,7 +54,7 @@ export async function settleTransactions(
 
 interface Look {
   readonly prepared: readonly string[];
-  /** Nodes that do not tell. */
+  /** Nodes that do not answer. */
   readonly away: readonly string[];
 }
 

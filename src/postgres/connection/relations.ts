@@ -1,4 +1,4 @@
-/** Schemas and tables by name: made, looked for, counted. */
+/** Creates schemas, and finds and counts tables by name. */
 
 import pg from 'pg';
 
@@ -13,7 +13,7 @@ export function qualifiedName(plan: { schema: string; table: string }): string {
   return `${quote(plan.schema)}.${quote(plan.table)}`;
 }
 
-/** Not IF NOT EXISTS alone: that asks for the right to create schemas even where the schema is there. */
+/** IF NOT EXISTS alone requires the privilege to create schemas even if the schema exists. */
 export async function createSchema(client: pg.Client, schema: string): Promise<void> {
   const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
   if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);

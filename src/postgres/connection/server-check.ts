@@ -1,10 +1,10 @@
-/** What a server must be and allow for a run to work on it: looked at before anything is done. */
+/** Requirements on the server, which are checked before anything else. */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 import { readCitus, recoverTransactions, requireCoordinator } from './citus.ts';
 
-/** numeric has infinities, and sessions can see that their client is gone, from here on. */
+/** Since this version, numeric has infinities, and a session detects that its client is gone. */
 const oldestVersion = 14;
 
 /** @returns the server's version, such as 18 @throws TargetError that says what to do */
@@ -59,7 +59,7 @@ export async function readMajorVersion(client: pg.Client): Promise<number> {
   return rows[0]?.version ?? 0;
 }
 
-/** As people say it: `18.4`, without what the makers of a package add. */
+/** Such as `18.4`, without the suffix of a distribution. */
 export async function readVersion(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ version: string }>(
     "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",

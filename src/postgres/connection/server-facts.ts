@@ -1,4 +1,4 @@
-/** What PostgreSQL tells of itself, for people to look at: nothing of it changes how it is loaded. */
+/** Facts about the PostgreSQL server for reports. They do not affect the load. */
 
 import type pg from 'pg';
 import { measureRoundTrip } from '../../common/round-trip.ts';
@@ -8,29 +8,29 @@ import { readVersion } from './server-check.ts';
 export interface TargetFacts {
   /** Such as `18.4`. */
   readonly version: string;
-  /** From here and back. */
+  /** Round trip from this machine. */
   readonly roundTripMs: number;
   readonly database: string;
   readonly user: string;
   /** How the database sorts text, such as `en_US.UTF-8`. */
   readonly collation: string;
   readonly mayCreateSchema: boolean;
-  /** Of the schemas that are there and take tables: whether the user may create one there. */
+  /** For each schema that exists and gets tables: whether the user may create tables there. */
   readonly schemas: readonly { readonly name: string; readonly mayCreateTable: boolean }[];
   /** See `readConnectionsLeft`. */
   readonly connectionsLeft: number;
   readonly maxConnections: number;
   readonly maxWalBytes: number;
   readonly isFsyncOn: boolean;
-  /** Each commit waits for these. */
+  /** Standbys that each commit waits for. */
   readonly synchronousStandbys: string;
-  /** Null where the user may not see it. */
+  /** Null if the user may not see it. */
   readonly dataDirectory: string | null;
   /** Whether the server is reached through a socket file or a loopback address. */
   readonly isLocal: boolean;
 }
 
-/** @param schemas those that tables are to be in */
+/** @param schemas in which tables are to be created */
 export async function readTargetFacts(client: pg.Client, schemas: readonly string[]): Promise<TargetFacts> {
   const { roundTripMs } = await measureRoundTrip(() => client.query('SELECT'));
   const { rows } = await client.query<

@@ -1,13 +1,17 @@
-/** What every session of this tool overrules: settings of a database, a role or a URL that would make its statements others. */
+/**
+ * Settings that every session of this tool overrides, since the defaults of a database, a role or a URL could change what its
+ * statements mean.
+ */
 
 import pg from 'pg';
 
 /**
- * By SET and not by the startup packet, whose `options` a pooler such as PgBouncer refuses or leaves out. Every user may set
- * each of these.
+ * By SET and not by the startup packet, whose `options` a pooler such as PgBouncer rejects or ignores. Every user may set each of
+ * these.
  */
 const overruled: readonly (readonly [name: string, value: string])[] = [
-  // Limits that suit a web server would end a long COPY or index build in the middle, as pg_restore knows. (And statement_timeout, below.)
+  // Timeouts for web applications would abort a long COPY or index build; pg_restore disables them too. (And statement_timeout,
+  // below.)
   ['lock_timeout', '0'],
   ['transaction_timeout', '0'],
   ['idle_in_transaction_session_timeout', '0'],
@@ -15,12 +19,12 @@ const overruled: readonly (readonly [name: string, value: string])[] = [
   ['tcp_keepalives_idle', '30'],
   ['tcp_keepalives_interval', '10'],
   ['tcp_keepalives_count', '3'],
-  // A transaction that waits for another's has to see what that has committed.
+  // A transaction that waited for another must see what that one committed.
   ['default_transaction_isolation', 'read committed'],
-  // An error is an answer: a batch that is claimed already, a row that is refused.
+  // Errors are part of normal work: a batch that is claimed already, a row that is rejected.
   ['exit_on_error', 'off'],
-  // What a text means: values that Postgres casts, and results, which come as text. (client_encoding is
-  // in the startup packet. Not lc_monetary: by it the database says how many decimal places its money has.)
+  // How text is converted: values that Postgres casts, and results, which arrive as text. (client_encoding is in the startup
+  // packet. lc_monetary is kept: it defines the decimal places of money.)
   ['DateStyle', 'ISO, MDY'],
   ['IntervalStyle', 'postgres'],
   ['TimeZone', 'UTC'],
@@ -30,7 +34,7 @@ const overruled: readonly (readonly [name: string, value: string])[] = [
   ['array_nulls', 'on'],
   ['xmlbinary', 'base64'],
   ['xmloption', 'content'],
-  // What a statement means.
+  // How statements are parsed.
   ['standard_conforming_strings', 'on'],
   ['backslash_quote', 'safe_encoding'],
   ['transform_null_equals', 'off'],
@@ -38,9 +42,9 @@ const overruled: readonly (readonly [name: string, value: string])[] = [
 ];
 
 /**
- * Leaves out what older servers do not know. Where the search path names the schema of Postgres's own functions, it is taken
- * out, as they come first then, whatever else is in the path; the rest stays, for the triggers and defaults of people's
- * tables. Until then no name means for certain what it seems to, so that each has its schema here.
+ * Skips settings that older servers do not have. pg_catalog is removed from the search path, since it then comes first implicitly;
+ * the rest stays, for triggers and defaults of existing tables. Names in this statement are schema-qualified, since the search path
+ * cannot be trusted before.
  */
 const overruleStatement = `
   SELECT (SELECT pg_catalog.set_config('search_path', (
@@ -52,13 +56,13 @@ const overruleStatement = `
             FROM (VALUES ${overruled.map(describe).join(', ')}) AS wanted (name, value)
            WHERE pg_catalog.current_setting(name, true) IS NOT NULL)`;
 
-/** Without a cast: a constant that is not said to be anything else is Postgres's own text. */
+/** Without a cast: an untyped constant has the type text of pg_catalog. */
 function describe([name, value]: readonly [string, string]): string {
   return `(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)})`;
 }
 
 /** @throws the errors of pg as they are */
 export async function overruleSettings(client: pg.Client): Promise<void> {
-  // In one round trip, and each with a timeout of its own: the first is done before any.
+  // In one round trip. The statement timeout applies to each statement, and the first one turns it off.
   await client.query(`SET statement_timeout = 0; ${overruleStatement}`);
 }

@@ -1,6 +1,6 @@
 /**
  * A connection to Postgres that reconnects: work that fails because the connection broke is repeated on a new one. Concurrent
- * calls are executed one after the other, so that none is in the transaction of another.
+ * calls are executed one after the other, so that no call runs in the transaction of another.
  */
 
 import type pg from 'pg';
@@ -20,26 +20,26 @@ import { isConnectionLost, isTransient, isRestarting } from './transient-errors.
 export interface SessionOptions {
   readonly url: string;
   readonly applicationName: string;
-  /** Of several hosts, the one whose session it is: it can be ended from elsewhere when that is gone. */
+  /** The host that owns the session, with several hosts: others can end the session when that host is gone. */
   readonly hostId?: string | undefined;
-  /** How long to keep trying once the server is gone. */
+  /** How long to retry once the server cannot be reached. */
   readonly retryLimitMs: number;
-  /** A server that is silent for so long in the middle of work counts as gone, unless the work is a long one. */
+  /** A server that sends no answer for so long counts as gone, except during long work. */
   readonly answerTimeoutMs: number;
   /** Prepares a new connection, the first one and every later one. */
   onConnect?(client: pg.Client): Promise<void>;
-  /** The connection broke, and another one is being made. */
+  /** Called when the connection broke, before reconnecting. */
   onLost?(reason: string): void;
-  /** Aborting it ends the retries, but not work that is under way. */
+  /** Aborting it stops the retries, but not a running query. */
   readonly signal?: AbortSignal;
-  /** Aborting it breaks the connection at once, whatever is under way. It is not made again. */
+  /** Aborting it breaks the connection at once, even in the middle of a query. There is no reconnect. */
   readonly killSignal?: AbortSignal;
 }
 
 /**
- * Opens a session for `work`, and closes it whichever way that went.
- * @param firstConnection see `Session.open`
- * @throws TargetError that says what to do, else what `work` throws
+ * Opens a session for `work`, and closes it afterwards, also after an error.
+ * @param firstConnection see `Session.open` @throws
+ * TargetError with a fix, else what `work` throws
  */
 export async function withSession<T>(
   options: SessionOptions,
@@ -59,20 +59,19 @@ export async function withSession<T>(
 export class Session {
   readonly #options: SessionOptions;
   #connection: Connection | undefined;
-  /** Resolves when the work before is done. */
+  /** Resolves when all earlier calls are done. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** The broken one before: its process may hang on to locks until the server notices. */
-  #former: Connection | undefined;
+  /** The broken connection before this one. Its server process may keep locks until the server notices. */
+  #previous: Connection | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
   }
 
   /**
-   * Connects: what is wrong with the URL shows here.
-   * @param firstConnection `once` where a server that does not answer is more likely a wrong URL: only one that says
-   *   that it ends or starts is waited for; `retry` where a server is known to be there
-   * @throws TargetError that says what to do
+   * Connects; errors in the URL appear here.
+   * @param firstConnection `once` if an error more likely means a wrong URL: then only a server that reports that it starts up or shuts down is retried; `retry` if the server is known to exist
+   * @throws TargetError with a fix
    */
   static async open(options: SessionOptions, firstConnection: 'once' | 'retry' = 'once'): Promise<Session> {
     const session = new Session(options);
@@ -86,11 +85,9 @@ export class Session {
   }
 
   /**
-   * Does `work`, and repeats all of it after a lost connection or another transient error. `work` must tolerate that: what it
-   * committed before the error stays committed. It must not call the session itself, which would wait for it forever.
-   * @param duration `long` for what may take hours, such as an index: the server is then asked, on a connection beside,
-   *   whether it is at it
-   * @throws TargetError when the server stays away, else what `work` throws, with errors of Postgres as they are
+   * Does `work`, and repeats all of it after a lost connection or another transient error. `work` must be repeatable: what it committed before the error stays committed. It must not call the session itself, which would deadlock.
+   * @param duration `long` for work that may take hours, such as building an index: a second connection then checks whether the server is still working
+   * @throws TargetError when the server cannot be reached, else what `work` throws, with the errors of pg
    */
   run<T>(work: (client: pg.Client) => Promise<T>, duration: 'short' | 'long' = 'short'): Promise<T> {
     const done = this.#turn.then(() => this.#run(work, duration));
@@ -117,7 +114,7 @@ export class Session {
     }
   }
 
-  /** `run` without a retry. @throws whatever `work` fails with, a lost connection too */
+  /** `run` without a retry. @throws what `work` throws, also if the connection is lost */
   runOnce<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const done = this.#turn.then(() => this.#runOnce(work));
     this.#turn = done.catch(() => undefined);
@@ -129,8 +126,8 @@ export class Session {
     try {
       return await this.#attempt(work, 'short');
     } catch (error) {
-      // What comes next makes a new connection, and has nothing to tell.
-      if (hadConnection && isConnectionLost(error)) this.#tellLost(error);
+      // The next call makes a new connection, without reporting a loss.
+      if (hadConnection && isConnectionLost(error)) this.#reportLost(error);
       throw error;
     }
   }
@@ -143,12 +140,12 @@ export class Session {
     return await this.run((client) => inTransaction(client, work), duration);
   }
 
-  /** `transaction` of work that says `BEGIN` itself, in one query with what comes next. */
+  /** `transaction` for work that sends `BEGIN` itself, in one query with its first statement. */
   async transactionBegunBy<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     return await this.run((client) => endTransaction(client, work));
   }
 
-  /** The id of the server's process, for cancelling what it does. */
+  /** The id of the server's process, for cancelling its query. */
   get pid(): number | undefined {
     return this.#connection?.pid;
   }
@@ -159,7 +156,7 @@ export class Session {
     if (connection !== undefined) await closePostgres(connection);
   }
 
-  /** A server that has said that it restarts may then be unreachable for a while. */
+  /** A server that reported a restart may then be unreachable for a while. */
   async #connectFirst(): Promise<void> {
     let isThere = false;
     await this.#retry(
@@ -177,13 +174,13 @@ export class Session {
       limitMs,
       isTransient: passes,
       onRetry: (error, attempt) => {
-        if (attempt === 1) this.#tellLost(error);
+        if (attempt === 1) this.#reportLost(error);
       },
       ...(signal === undefined ? {} : { signal }),
     });
   }
 
-  #tellLost(error: unknown): void {
+  #reportLost(error: unknown): void {
     this.#options.onLost?.(error instanceof Error ? error.message : String(error));
   }
 
@@ -197,7 +194,7 @@ export class Session {
     }
   }
 
-  /** Breaks the connection when the server is silent for too long; `work` then fails like after any break. */
+  /** Breaks the connection when the server does not answer for too long; `work` then fails as with any lost connection. */
   async #watch<T>(connection: Connection, work: Promise<T>, duration: 'short' | 'long'): Promise<T> {
     const { url, answerTimeoutMs } = this.#options;
     let isOver = false;
@@ -220,7 +217,7 @@ export class Session {
 
   #discard(connection: Connection): void {
     connection.socket.destroy();
-    this.#former = connection;
+    this.#previous = connection;
     this.#connection = undefined;
   }
 
@@ -239,23 +236,23 @@ export class Session {
   }
 
   async #prepare(client: pg.Client): Promise<void> {
-    await this.#endFormer(client);
+    await this.#endPrevious(client);
     await this.#options.onConnect?.(client);
   }
 
-  /** A connection that went silent leaves a process behind that holds its transaction open, and so its locks. */
-  async #endFormer(client: pg.Client): Promise<void> {
-    const former = this.#former;
+  /** After a connection that stopped answering, its server process may still hold the transaction open, and its locks. */
+  async #endPrevious(client: pg.Client): Promise<void> {
+    const former = this.#previous;
     if (former === undefined) return;
     await client.query(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2',
       [former.pid, former.startedAt],
     );
-    this.#former = undefined;
+    this.#previous = undefined;
   }
 }
 
-/** Does `work` in one transaction, which a failure rolls back. */
+/** Runs `work` in one transaction, which an error rolls back. */
 export async function inTransaction<T>(
   client: pg.Client,
   work: (client: pg.Client) => Promise<T>,
@@ -275,13 +272,13 @@ async function endTransaction<T>(client: pg.Client, work: (client: pg.Client) =>
   }
 }
 
-/** Asks on a connection of its own, as the one in question may be silent for having no answer yet, or for being cut. */
+/** Uses a second connection, since the first gives no answer while a query runs, or if the network is cut. */
 async function isAtWork(url: string, { pid, startedAt }: Connection): Promise<boolean> {
   try {
     const probe = await connectPostgres(url, 'mongo2pg probe');
     try {
       const { rowCount } = await probe.client.query(
-        // What it is at is hidden where somebody has set track_activities to off: then it may be at work.
+        // With track_activities off, the state is not shown: then it may be working.
         "SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 AND state IN ('active', 'disabled')",
         [pid, startedAt],
       );
@@ -290,7 +287,7 @@ async function isAtWork(url: string, { pid, startedAt }: Connection): Promise<bo
       await closePostgres(probe);
     }
   } catch {
-    // It is not known, so that a connection that may be fine is kept.
+    // Unknown: the connection may be fine, and is kept.
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** Tells which errors of Postgres and its connections are transient, and which are about one row. */
+/** Classifies errors of Postgres: transient ones, and those about one row. */
 
 import pg from 'pg';
 import { isTransientSocketError } from '../../common/socket-errors.ts';
@@ -14,7 +14,7 @@ const lostConnectionCodes = new Set([
   '53300', // too_many_connections: the old ones of a restart may still be there
 ]);
 
-/** A server that answers so is there, and between its end and its start. */
+/** Sent by a server that shuts down or starts up. */
 const restartCodes = ['57P01', '57P02', '57P03'];
 
 const transientCodes = new Set([
@@ -24,20 +24,20 @@ const transientCodes = new Set([
   '57014', // query_canceled: by a person or by a statement_timeout of the role
 ]);
 
-/** The connection is broken. A new one may work. */
+/** The connection is lost; a new one may work. */
 export function isConnectionLost(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) {
     const { code = '' } = error;
     return lostConnectionCodes.has(code) || code.startsWith('08') || isNodeLost(error);
   }
   if (isTransientSocketError(error)) return true;
-  // pg itself has no codes for these.
+  // pg has no codes for these.
   return error instanceof Error && /Connection terminated|not queryable|timeout expired/.test(error.message);
 }
 
 /**
- * Where in Citus it is told that a node's connection broke, under the SQLSTATE of an internal error, or of one of files in the
- * middle of a COPY. The coordinator's own connection is well; a new one has it end what the node has left prepared.
+ * Routines in which Citus reports a lost connection to a node, with the SQLSTATE of an internal error, or of a file error in the
+ * middle of a COPY. Our connection to the coordinator still works; a new one makes it complete the node's prepared transactions.
  */
 const lostNodeRoutines = [
   ...['MarkRemoteTransactionFailed', 'CheckRemoteTransactionsHealth', 'ReportResultError'],
@@ -54,12 +54,12 @@ function isNodeLost({ code, routine = '' }: pg.DatabaseError): boolean {
   return code === 'XX000' && lostNodeRoutines.includes(routine);
 }
 
-/** For the first connection, where other errors may mean a wrong URL: a server answers, and is starting or shutting down. */
+/** For the first connection, when other errors may mean a wrong URL: the server answers that it is starting up or shutting down. */
 export function isRestarting(error: unknown): boolean {
   return error instanceof pg.DatabaseError && restartCodes.includes(error.code ?? '');
 }
 
-/** The same work may succeed a moment later. */
+/** The same work may succeed when it is retried. */
 export function isTransient(error: unknown): boolean {
   return (
     isConnectionLost(error) || (error instanceof pg.DatabaseError && transientCodes.has(error.code ?? ''))
@@ -67,13 +67,13 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Postgres will not take a row, whatever is tried: data exceptions (22), constraints (23), views with a check (44),
- * limits of the program such as the size of an index entry (54), and what triggers and functions raise (P0, 38, 39,
- * 2F, 09, 27, 0A). A full disk (53) or a missing right (42) is about all rows.
+ * Classes of errors by which Postgres rejects a row permanently: data exceptions (22), constraints (23), views with a check (44),
+ * program limits such as the size of an index entry (54), and what triggers and functions raise (P0, 38, 39, 2F, 09, 27, 0A). A
+ * full disk (53) or a missing privilege (42) concerns all rows.
  */
 const refusalClasses = ['09', '0A', '21', '22', '23', '27', '2F', '38', '39', '44', '54', 'P0'] as const;
 
-/** Those that Postgres has itself. Any other, such as 45, is of somebody's own making: a function raises it at a row. */
+/** Classes that Postgres itself uses. Any other, such as 45, is raised by a user-defined function for a row. */
 const postgresClasses = [
   ...[
     '00',
@@ -119,25 +119,25 @@ const postgresClasses = [
 ];
 
 /**
- * Where in Postgres an error arises that is about a row whatever its SQLSTATE is: the check of a policy of row level security
- * (42501, like a right that is missing), and RAISE. Names of C functions are in no language, as messages are.
+ * Routines of Postgres whose errors concern a row, whatever their SQLSTATE: the check of a row-level security policy (42501, like a
+ * missing privilege), and RAISE. Unlike messages, names of C functions are not translated.
  */
 const refusalRoutines = ['ExecWithCheckOptions', 'exec_stmt_raise'];
 
-/** By its SQLSTATE alone. */
+/** By SQLSTATE only. */
 function isRefusalCode(code: string): boolean {
   const prefix = code.slice(0, 2);
-  const isOfSomebody = prefix !== '' && !postgresClasses.includes(prefix);
-  return isOfSomebody || refusalClasses.some((known) => known === prefix);
+  const isUserDefined = prefix !== '' && !postgresClasses.includes(prefix);
+  return isUserDefined || refusalClasses.some((known) => known === prefix);
 }
 
 /**
- * The server's own trouble: a full disk, memory, an operator's hand, files, a bug. A function that caught it and raises it
- * again has not made it one about a row.
+ * Problems of the server itself: disk, memory, operator intervention, files, internal errors. They do not become row errors when a
+ * function catches and raises them again.
  */
 const serverClasses = ['53', '57', '58', 'XX'];
 
-/** Of no row, or of all: but this one was raised, or checked, at a row. */
+/** The SQLSTATE is not about a row, but the error was raised or checked for one. */
 export function isRefusalByRoutine({ code = '', routine = '' }: pg.DatabaseError): boolean {
   if (transientCodes.has(code) || lostConnectionCodes.has(code)) return false;
   return refusalRoutines.includes(routine) && !serverClasses.includes(code.slice(0, 2));
@@ -148,8 +148,8 @@ export function isRefusal(error: unknown): error is pg.DatabaseError {
 }
 
 /**
- * A node of Citus has refused a row of a COPY. The coordinator passes on what the node said, but its SQLSTATE: what that was, a
- * statement tells.
+ * A node of Citus has rejected a row of a COPY. The coordinator passes on the message without its SQLSTATE; only an INSERT shows
+ * it.
  */
 export function isShardRefusal(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && error.code === 'XX000' && error.routine === 'ReportCopyError';
@@ -157,5 +157,5 @@ export function isShardRefusal(error: unknown): error is pg.DatabaseError {
 
 const listed = (classes: readonly string[]): string => classes.map((prefix) => `'${prefix}'`).join(', ');
 
-/** The same by SQLSTATE alone, as a condition of plpgsql: it is not told the routine. */
+/** The same by SQLSTATE only, as a condition in PL/pgSQL, which does not know the routine. */
 export const isRefusalSql = `(left(SQLSTATE, 2) IN (${listed(refusalClasses)}) OR left(SQLSTATE, 2) NOT IN (${listed(postgresClasses)}))`;

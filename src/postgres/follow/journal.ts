@@ -14,7 +14,7 @@ import type { FollowedCollection } from '../worker-settings.ts';
 
 const columns = 'stream_id, collection_no, slot, id, changed';
 
-/** A document that was written several times in one reply is written down once. */
+/** A document that was written several times in one reply is recorded once. */
 export async function appendChanges(
   client: pg.Client,
   streamId: string,
@@ -29,7 +29,7 @@ export async function appendChanges(
   );
 }
 
-/** Numeric is told as text elsewhere; in binary it takes digits of base 10,000. */
+/** Elsewhere numeric is passed as text. In binary it has digits of base 10,000. */
 function writeNumeric(value: bigint, output: Output): void {
   const digits: number[] = [];
   for (let rest = value; rest > 0n; rest /= 10_000n) digits.unshift(Number(rest % 10_000n));
@@ -50,7 +50,7 @@ function encodeChanges(
   output.writeBytes(copyHeader);
   const seen = new Set<string>();
   const stream = BigInt(streamId);
-  // The last one of a document counts: it has the latest time.
+  // The last change of a document counts: it has the latest time.
   for (let index = changes.length - 1; index >= 0; index--) {
     const change = changes[index];
     if (change === undefined) continue;
@@ -75,7 +75,7 @@ function encodeChanges(
   return output.bytes.subarray(0, output.position);
 }
 
-/** Has documents read again whose rows are not as they should be. */
+/** Enqueues documents whose rows differ, to be read and merged again. */
 export async function appendIds(
   client: pg.Client,
   { streamId, collectionNo }: FollowedCollection,
@@ -90,8 +90,8 @@ export async function appendIds(
 }
 
 /**
- * Makes the slots of a collection that is about to be followed. To be called in a transaction.
- * @throws StreamEndedError where this process is superseded: it must not set the slots back to its own epoch
+ * Creates the slots of a collection that is about to be followed. To be called in a transaction.
+ * @throws StreamEndedError if this process is superseded: it must not set the slots back to its own epoch
  */
 export async function prepareSlots(
   client: pg.Client,
@@ -111,7 +111,7 @@ export async function prepareSlots(
   );
 }
 
-/** How many changes wait, of all collections of a stream. */
+/** How many changes are pending, for all collections of a stream. */
 export async function countChanges(client: pg.Client, streamId: string): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM mongo2pg.changes WHERE stream_id = $1',
@@ -120,18 +120,18 @@ export async function countChanges(client: pg.Client, streamId: string): Promise
   return rows[0]?.count ?? 0;
 }
 
-/** What waits in a slot. */
+/** Pending changes of a slot. */
 export interface SlotWork {
   readonly collectionNo: number;
   readonly slot: number;
   readonly waiting: number;
-  /** Of these, those whose rows Postgres has refused. */
+  /** Of these, changes whose rows Postgres has rejected. */
   readonly refused: number;
-  /** When the first of them was made. */
+  /** When the oldest of them was made. */
   readonly oldest: ClusterTime;
 }
 
-/** What waits of a stream. */
+/** Pending changes of a stream. */
 export async function listSlotWork(client: pg.Client, streamId: string): Promise<SlotWork[]> {
   const { rows } = await client.query<Omit<SlotWork, 'oldest'> & { oldest: string }>(
     `SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
@@ -142,22 +142,22 @@ export async function listSlotWork(client: pg.Client, streamId: string): Promise
   return rows.map((row) => ({ ...row, oldest: BigInt(row.oldest) }));
 }
 
-/** What is taken of a slot to be drained. */
+/** Changes that are taken from a slot, to be drained. */
 export interface TakenChanges {
   readonly drainNo: number;
-  /** Every change that was taken was made at this time or before. */
+  /** All taken changes were made at this time or before. */
   readonly time: ClusterTime;
   readonly rows: readonly { readonly seq: number; readonly id: Buffer }[];
 }
 
-/** Which changes of a slot are taken: so many that were not tried yet, or that were refused, from a place on. */
+/** Which changes to take from a slot: new ones, or rejected ones after a position. */
 export interface Taking {
   readonly limit: number;
-  /** Null for those that were not tried yet; else those that Postgres has refused, of a higher number than this. */
+  /** Null for new changes; else rejected changes with a higher number than this. */
   readonly refusedAfter: number | null;
 }
 
-/** @returns in one statement, so that the time is that of the rows or later; null for a slot that another process has */
+/** In one statement, so that the time is not before that of the rows. @returns null if another process owns the slot */
 export async function takeChanges(
   client: pg.Client,
   { streamId, collectionNo, epoch }: FollowedCollection,

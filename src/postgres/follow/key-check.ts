@@ -7,7 +7,7 @@ import { keyColumn, keyIndex } from '../compare/expected-rows.ts';
 import { hasTable, qualifiedName } from '../connection/relations.ts';
 import { requireFollowable } from '../table/distribution.ts';
 
-/** A table that does not exist yet gets a primary key later. @throws TargetError with the statement to run */
+/** A table that does not exist yet gets a primary key when it is finished. @throws TargetError with the statement to run */
 export async function requireUniqueKey(client: pg.Client, plan: Plan): Promise<void> {
   if (keyIndex(plan) < 0) {
     throw new TargetError(`the table ${qualifiedName(plan)} has no column for _id, and cannot be followed`, {

@@ -1,6 +1,6 @@
 /**
- * Dead letters of changed documents. They stand in the ledger beside those of the copy, under a range 0 that the copy does
- * not have, with one batch for each slot.
+ * Dead letters of changed documents. The ledger keeps them together with those of the copy, in a range 0 that the copy does not
+ * use, with one batch for each slot.
  */
 
 import type pg from 'pg';
@@ -9,7 +9,7 @@ import { nameDocument, insertDeadLetters, type LedgerLetter } from '../ledger/de
 /** Ranges of the copy count from 1. */
 const rangeNo = 0;
 
-/** Whatever was the matter with these documents, it is looked at again. */
+/** Removes the dead letters of documents that are merged again. */
 export async function removeLetters(
   client: pg.Client,
   runId: string,
@@ -22,7 +22,7 @@ export async function removeLetters(
   ]);
 }
 
-/** To be called by whoever has the slot: letters are numbered within it. */
+/** To be called with the slot locked: letters are numbered within it. */
 export async function keepLetters(
   client: pg.Client,
   { runId, slot, collection }: { readonly runId: string; readonly slot: number; readonly collection: string },

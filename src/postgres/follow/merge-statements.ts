@@ -1,4 +1,4 @@
-/** The statements of a merge. What is merged stands in temporary tables: the keys asked for, the rows, and their child rows. */
+/** The statements of a merge. Temporary tables hold the requested keys, the rows, and their child rows. */
 
 import pg from 'pg';
 import type { Drain } from '../../source/page.ts';
@@ -18,24 +18,24 @@ export interface MergeCounts {
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;
-  /** Rows of child tables, more or fewer than before. */
+  /** Change of the number of rows in child tables. */
   readonly childRows: number;
 }
 
 /** How the rows of a drain were merged. */
 export interface DrainEnd extends Pick<LockedSlot, 'isNoted' | 'hasDifferences'> {
-  /** The journal's rows of documents whose rows were refused. */
+  /** Journal entries of documents whose rows were rejected. */
   readonly refused: readonly number[];
   /** Row by row, with savepoints. */
   readonly isSingly: boolean;
 }
 
-/** The slot of a drain, whose turn it is. */
+/** The locked slot of a drain. */
 export interface LockedSlot {
   readonly hasLetters: boolean;
-  /** What is merged is noted, to be compared again. */
+  /** Whether merged documents are noted, to be compared again. */
   readonly isNoted: boolean;
-  /** Of documents in the slot that were compared before. */
+  /** Whether the slot has documents that differed when they were compared. */
   readonly hasDifferences: boolean;
 }
 
@@ -58,11 +58,11 @@ export class MergeStatements {
     this.#transactions = sql.transactions;
   }
 
-  /** Keeps other drains of the slot waiting until the end of the transaction. @returns null when another has been before it */
+  /** Locks the slot against other drains until the end of the transaction. @returns null if another drain was faster */
   async lockSlot(client: pg.Client, { slot, drainNo }: Drain, runId: string): Promise<LockedSlot | null> {
     const { streamId, collectionNo, epoch } = this.#stream;
     const place = `stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot}`;
-    // What was written by whoever held the lock is seen by the second statement only.
+    // Only a second statement sees what the previous holder of the lock has written.
     const results = (await client.query(
       `SELECT is_noted AS "isNoted" FROM mongo2pg.slots WHERE ${place} AND epoch = ${epoch} AND drain_no = ${drainNo} FOR UPDATE;
        SELECT EXISTS (SELECT FROM mongo2pg.dead_letters WHERE run_id = ${runId}) AS "hasLetters",
@@ -75,7 +75,7 @@ export class MergeStatements {
     return locked === undefined || found === undefined ? null : ({ ...locked, ...found } as LockedSlot);
   }
 
-  /** @returns `inserted` below 0 where a trigger left rows out */
+  /** @returns negative `inserted` if a trigger skipped rows */
   async merge(client: pg.Client): Promise<MergeCounts> {
     const results = await runAll(client, [...this.#deleteChildren, this.#merge, ...this.#insertChildren]);
     const { inserted = -1, updated = 0, deleted = 0 } = results[this.#deleteChildren.length]?.counts ?? {};
@@ -90,7 +90,7 @@ export class MergeStatements {
     return { deleted: own, childRows: own - sumRows(results) };
   }
 
-  /** Takes the changes out of the journal, those excepted whose rows were refused, and counts the slot on. */
+  /** Removes the changes from the journal, except those whose rows were rejected, and increments the drain number of the slot. */
   async finish(
     client: pg.Client,
     drain: Drain,
@@ -123,7 +123,7 @@ export class MergeStatements {
     );
   }
 
-  /** Writes down which transactions the rows are of: rows behind a savepoint are of one of their own. */
+  /** Records the transaction ids of the rows: rows after a savepoint have a subtransaction of their own. */
   #noteTransactions(isSingly: boolean): string {
     const { streamId, collectionNo } = this.#stream;
     const transactions = isSingly ? this.#transactions : currentTransaction;
@@ -139,7 +139,7 @@ interface StatementResult {
 
 /** In one round trip. */
 async function runAll(client: pg.Client, statements: readonly string[]): Promise<StatementResult[]> {
-  // pg gives the results of several statements as a list, and that of one alone.
+  // pg returns the results of several statements as an array, and a single result as such.
   const results = (await client.query(statements.join(';\n'))) as unknown as
     pg.QueryResult<Record<string, string>> | pg.QueryResult<Record<string, string>>[];
   return [results].flat().map(({ rowCount, rows }) => ({
@@ -163,12 +163,12 @@ interface Written {
 }
 
 /**
- * The parts of `merge` see the table as it was before: a row is deleted, inserted or replaced by one of them alone.
+ * The parts of `merge` share a snapshot: each row is deleted, inserted or updated by exactly one of them.
  */
 function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly Stage[]): Written {
   if (own === undefined) throw new RangeError('a plan has a table of its own');
   const table = qualifiedName(plan);
-  // The innermost rows are deleted first and inserted last, so that no row is ever without its parent.
+  // Child rows are deleted before their parents, and inserted after them.
   const descendants = listDescendants(plan);
   const columns = copyColumns(plan);
   const values = stagedValues(plan, 's.');

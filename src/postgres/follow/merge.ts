@@ -1,13 +1,13 @@
 /**
- * Merges documents that changed into the table, as they are now: rows are inserted, replaced or deleted, with all that
- * belongs to them, and the journal's rows are taken out, in one transaction.
+ * Merges the present state of changed documents into the tables: in one transaction, rows are inserted, updated or deleted, with
+ * their child rows, and the changes are removed from the journal.
  *
  * merge ──Postgres refuses a row──→ all of these rows are deleted, and inserted one by one
  *                                     └── refused again: a dead letter, whose change stays in the journal
  * Invariants
- * - a drain is applied once: its slot has the number that the drain was taken by, and counts on in the same transaction;
- * - exactly the journal's rows that were taken are taken out: one of a lower number can be committed later;
- * - a document that was asked for and did not come has no row, child row or dead letter after it.
+ * - a drain is applied once: it has the drain number of its slot, which is incremented in the same transaction;
+ * - exactly the taken changes are removed from the journal: one with a lower number can be committed later;
+ * - a requested document that no longer exists has no row, child row or dead letter afterwards.
  */
 
 import type pg from 'pg';
@@ -36,7 +36,7 @@ import type { MergeOutcome } from '../../observe/ack.ts';
 
 const nothing = { inserted: 0, updated: 0, deleted: 0, refused: 0, deadLettered: 0 };
 
-/** A trigger left rows out, without an error. */
+/** A trigger skipped rows, without an error. */
 class MissingRowsError extends Error {}
 
 export class Merger {
@@ -67,7 +67,7 @@ export class Merger {
     this.#statements = new MergeStatements(plan, this.#keys.stage, this.#stages, stream);
   }
 
-  /** @throws TargetError when Postgres refuses more than single rows */
+  /** @throws TargetError when Postgres rejects more than single rows */
   async merge(batch: Batch, encoded: LoadableBatch): Promise<MergeOutcome> {
     const { drain } = batch;
     if (drain === undefined) throw new RangeError('a batch to be merged is of a drain');
@@ -125,11 +125,14 @@ export class Merger {
       if (part !== undefined && part.rowCount > 0) await copyToStage(client, stage, part.copy);
     }
     const counts = await this.#statements.merge(client);
-    if (counts.inserted < 0) throw new MissingRowsError('a trigger left rows out');
+    if (counts.inserted < 0) throw new MissingRowsError('a trigger skipped rows');
     return { ...counts, refusals: [], isSingly: false };
   }
 
-  /** The rows of all documents are deleted first: of two that exchange a unique value each is in the way of the other. */
+  /**
+   * Deletes the rows of all documents first: if two documents have exchanged a unique value, neither could be updated before the
+   * other.
+   */
   async #mergeSingly(client: pg.Client, encoded: LoadableBatch): Promise<Merged> {
     const { runId } = this.#settings;
     const { deleted, childRows } = await this.#statements.deleteAll(client);
@@ -143,7 +146,7 @@ export class Merger {
 
   async #stageKeys(client: pg.Client, ids: readonly Uint8Array[]): Promise<void> {
     const { encoder, stage } = this.#keys;
-    // Of one that no column takes there is no row.
+    // An `_id` that its column cannot hold has no row.
     const { copy, rowCount } = encoder.encodeBatch(arrayOfDocuments(ids));
     if (!this.#isPrepared || !(await isStageThere(client, stage))) {
       for (const each of [stage, ...this.#stages]) await ensureStage(client, each);
@@ -158,7 +161,7 @@ interface Merged extends MergeCounts {
   readonly isSingly: boolean;
 }
 
-/** A new connection has no temporary tables. */
+/** False on a new connection, which has no temporary tables. */
 async function isStageThere(client: pg.Client, { name }: Stage): Promise<boolean> {
   const { rows } = await client.query<{ isThere: boolean }>({
     name: `is-there-${name}`.slice(0, 63),
@@ -167,14 +170,14 @@ async function isStageThere(client: pg.Client, { name }: Stage): Promise<boolean
   return rows[0]?.isThere === true;
 }
 
-/** The key alone of the rows that a plan makes. */
+/** A plan for only the keys of another plan. */
 export function planOfKey(plan: Plan): Plan {
   const { collection, schema, table, nul } = plan;
   const columns = plan.columns.slice(keyIndex(plan), keyIndex(plan) + 1);
   return { collection, schema, table, columns, extraColumn: null, ...(nul === undefined ? {} : { nul }) };
 }
 
-/** Those that were asked for, and of documents that came the others: MongoDB may take `a` and `A` for the same. */
+/** The requested ids, and other ids that were returned: with a collation, MongoDB may return `A` for `a`. */
 function listIds(batch: Batch, { ids }: Drain): Uint8Array[] {
   const asked = listDocuments(ids);
   const names = new Set(asked.map(nameOfBytes));
@@ -190,7 +193,7 @@ function toLetter(batch: Batch, refusal: Refusal): LedgerLetter {
   return { ...refusal, document, id: describeId(document), reason: 'refused' };
 }
 
-/** The journal's rows of these documents. */
+/** The journal entries of these documents. */
 function findSeqs({ ids, seqs }: Drain, documents: readonly Buffer[]): number[] {
   if (documents.length === 0) return [];
   const keys = new Set(documents.map((document) => keyOfId(copyId(document) ?? document)));

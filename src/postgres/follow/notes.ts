@@ -1,6 +1,6 @@
 /**
- * What drains have merged since it was compared: the ids of each drain together, in its own transaction. A comparison takes
- * notes of one slot, in which a document is alone, and removes exactly these once all of them are compared.
+ * Notes: the ids that drains have merged, recorded in the transaction of the drain, to be compared again. A comparison takes notes
+ * of one slot at a time, so that each document occurs in one comparison only, and removes exactly these once all are compared.
  */
 
 import type pg from 'pg';
@@ -27,19 +27,19 @@ export function noteStatement(
 export interface TakenNotes {
   readonly slot: number;
   readonly drainNos: readonly number[];
-  /** Each document once, however many drains have merged it. */
+  /** Each document once, even if several drains have merged it. */
   readonly ids: readonly NotedId[];
-  /** Of MongoDB: all that these drains have merged was written at this time or before. */
+  /** Time of MongoDB: everything that these drains have merged was written at this time or before. */
   readonly time: ClusterTime;
 }
 
-/** How far a pass over all notes has come: drains of a slot up to this one. */
+/** Position in a pass over all notes: drains of a slot up to this one. */
 export interface NotePosition {
   readonly slot: number;
   readonly drainNo: number;
 }
 
-/** @param after null to begin with the first @returns the next ones of one slot; null where there are none */
+/** @param after null to begin with the first @returns the next notes of one slot; null if there are none */
 export async function takeNotes(
   client: pg.Client,
   { streamId, collectionNo }: Place,
@@ -82,7 +82,7 @@ export async function takeNotes(
   };
 }
 
-/** To be called when all of them are compared, and what differs is written down. */
+/** To be called when all of them are compared, and differences are recorded. */
 export async function removeNotes(
   client: pg.Client,
   { streamId, collectionNo }: Place,

@@ -1,9 +1,9 @@
 /**
- * Compares documents of a followed collection with their rows, while both go on being written. What differs may be a change
- * that is not merged yet: it is noted, to be compared again, and no difference until then.
+ * Compares documents of a followed collection with their rows, while both continue to change. A difference may be a change that is
+ * not merged yet. So it is recorded, to be compared again, and not reported as a difference until then.
  *
- * A batch is a page of all documents, of which those that differ are kept, or the documents of ids that were noted or kept
- * before. Either is written in the transaction that has compared.
+ * A batch is a page of all documents, or the documents of ids that were recorded before. The result is written in the transaction
+ * of the comparison.
  */
 
 import pg from 'pg';
@@ -39,9 +39,9 @@ export class Prover {
   readonly #keys: { readonly encoder: RowEncoder; readonly stage: Stage };
   readonly #plan: Plan;
   #countStatement: string | undefined;
-  /** Of the batch at hand: ids that have rows and no document. */
+  /** Ids of the present batch that have rows and no document. */
   #extra: readonly Uint8Array[] = [];
-  /** And the positions of documents that are to have none. */
+  /** Positions of documents in the present batch that must have no row. */
   #dropped: readonly number[] = [];
 
   constructor(session: Session, settings: WorkerSettings) {
@@ -96,7 +96,7 @@ export class Prover {
     );
   }
 
-  /** Those of the ids that have rows all the same. */
+  /** The ids among these that still have rows. */
   async #findExtra(client: pg.Client, ids: readonly Uint8Array[]): Promise<Uint8Array[]> {
     if (ids.length === 0) return [];
     await ensureStage(client, this.#keys.stage);
@@ -108,7 +108,7 @@ export class Prover {
 
   async #countRows(client: pg.Client, ids: readonly Uint8Array[]): Promise<number> {
     const { encoder, stage } = this.#keys;
-    // Of one that no column takes there is no row.
+    // An `_id` that its column cannot hold has no row.
     const { copy, rowCount } = encoder.encodeBatch(arrayOfDocuments(ids));
     if (rowCount === 0) return 0;
     await emptyStages(client, [stage]);
@@ -119,7 +119,7 @@ export class Prover {
   }
 }
 
-/** Of the ids that were asked for, those whose documents did not come, or are to have no row. */
+/** The requested ids whose documents do not exist, or must have no row. */
 function listGone(batch: Batch, { ids }: Drain, dropped: readonly number[]): Uint8Array[] {
   const isDropped = new Set(dropped);
   const documents = listDocuments(batch.bytes).filter((_, ordinal) => !isDropped.has(ordinal));
@@ -127,7 +127,7 @@ function listGone(batch: Batch, { ids }: Drain, dropped: readonly number[]): Uin
   return listDocuments(ids).filter((id) => !came.has(keyOfId(id)));
 }
 
-/** The staged keys that are of a row, in the table or in a child table. */
+/** Counts the staged keys that have a row, in the main table or a child table. */
 async function countStatement(
   client: pg.Client,
   plan: Plan,
@@ -145,10 +145,10 @@ async function countStatement(
   const isThere: string[] = [];
   for (const { table, column } of tables) {
     const value = `t.${pg.escapeIdentifier(column)}`;
-    // What a collation takes for the same key is that of another document.
+    // A key that is equal only by collation belongs to another document.
     const exactly = isText ? ` AND ${value}::text COLLATE "C" = (${key})::text COLLATE "C"` : '';
     const found = `FROM ${qualifiedName(table)} t WHERE ${value} = ${key}${exactly}`;
-    // Looked up where that is possible: the keys are few beside the table, which the planner does not know.
+    // Uses an index if possible: there are few keys compared to the table, which the planner does not know.
     const looksUp = await hasIndexOn(client, table, column);
     isThere.push(looksUp ? `coalesce((SELECT true ${found} LIMIT 1), false)` : `EXISTS (SELECT ${found})`);
   }

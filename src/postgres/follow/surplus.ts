@@ -1,4 +1,4 @@
-/** Takes out rows of which there is no document, and keeps account of them. */
+/** Deletes rows without a document, and counts them. */
 
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
@@ -8,7 +8,7 @@ import type { FollowedCollection } from '../worker-settings.ts';
 
 /**
  * Safe while changes are read: a document that is written again has a change in the journal. To be called in a transaction.
- * @throws StreamEndedError where this process is superseded: what it knows is out of date
+ * @throws StreamEndedError if this process is superseded: its list of documents is outdated
  */
 export async function removeSurplus(
   client: pg.Client,

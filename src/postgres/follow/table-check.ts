@@ -1,6 +1,6 @@
 /**
- * Looks through the tables of a followed collection for what merges have not written: by the transaction that each row is of,
- * and by the number of rows. No value is read, so that it takes a small part of the time that a comparison takes.
+ * Checks the tables of a followed collection for writes that are not merges, by the transaction id of each row, and by the number
+ * of rows. No values are read, so that it is much faster than a comparison.
  */
 
 import type pg from 'pg';
@@ -12,19 +12,19 @@ import type { FollowedCollection } from '../worker-settings.ts';
 export interface TableCheck {
   readonly rows: number;
   readonly childRows: number;
-  /** Rows, of all tables together, that were written since by transactions that merged nothing. */
+  /** Rows in all tables that were written since then by transactions other than merges. */
   readonly foreignRows: number;
-  /** Rows that are there and should not be, or below 0 those that are not and should be. */
+  /** Number of surplus rows; negative if rows are missing. */
   readonly surplusRows: number;
   readonly surplusChildRows: number;
-  /** So many transactions ago that their numbers, which come around, do not tell any more. */
+  /** The check began so many transactions ago that their ids, which wrap around, are ambiguous. */
   readonly isTooOld: boolean;
 }
 
-/** Numbers of transactions are compared by their 32 lower bits, which tell apart half of them. */
+/** Transaction ids are compared by their 32 lower bits, of which half can be distinguished. */
 const maxTransactionAge = 1_500_000_000n;
 
-/** To be called first in a transaction: all of it is of one moment. @returns null where merges are not noted */
+/** To be called first in a transaction, so that all is read in one snapshot. @returns null if merges are not noted */
 export async function checkTables(
   client: pg.Client,
   { streamId, collectionNo }: Pick<FollowedCollection, 'streamId' | 'collectionNo'>,
@@ -72,7 +72,7 @@ export async function checkTables(
   };
 }
 
-/** What a check has found to be in order need not be looked at again. To be called in the transaction of the check. */
+/** Records a check, so that later ones need only check what came after it. To be called in the transaction of the check. */
 export async function keepCheck(
   client: pg.Client,
   { streamId, collectionNo }: Pick<FollowedCollection, 'streamId' | 'collectionNo'>,
@@ -88,13 +88,13 @@ export async function keepCheck(
   );
 }
 
-/** @returns why the tables are not as merges have left them, for people; null when they are */
+/** @returns what was written apart from merges, for messages; null if nothing was */
 export function describeCheck(check: TableCheck | null): string | null {
   if (check === null) return 'merges are not noted any more';
   const { foreignRows, surplusRows, surplusChildRows, isTooOld } = check;
   if (isTooOld) return 'too many transactions have passed since';
-  if (foreignRows > 0) return `rows were written by somebody else: ${foreignRows}`;
+  if (foreignRows > 0) return `rows were written by another program: ${foreignRows}`;
   const surplus = surplusRows !== 0 ? surplusRows : surplusChildRows;
   if (surplus > 0) return `rows too many: ${surplus}`;
-  return surplus < 0 ? `rows were deleted by somebody else: ${-surplus}` : null;
+  return surplus < 0 ? `rows were deleted by another program: ${-surplus}` : null;
 }

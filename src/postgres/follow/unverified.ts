@@ -1,6 +1,6 @@
 /**
- * Documents that differed from their rows when they were compared, each in a row of its own. What a drain merges is noted by it,
- * and is no difference any more: so the same document differed twice, with no drain of it in between, where one is told to differ.
+ * Documents that differed from their rows when they were compared. A drain that merges such a document removes it here, and notes
+ * it. So a document is reported as different only if it differed twice, with no merge of it in between.
  */
 
 import { createHash } from 'node:crypto';
@@ -18,13 +18,13 @@ type Place = Pick<FollowedCollection, 'streamId' | 'collectionNo'>;
 export interface NotedId {
   /** `{_id: …}` as BSON. */
   readonly id: Uint8Array;
-  /** How many drains of its slot there had been when it was taken. */
+  /** The drain number of its slot when it was taken. */
   readonly drainNo: number;
-  /** Of its row here, when it was taken; null for one that was merged. */
+  /** The version of its entry here when it was taken; null for one that was merged. */
   readonly version: number | null;
 }
 
-/** What a drain merges differs no more. To be part of the transaction that merges it. */
+/** Removes the documents that a drain merges. To be part of the transaction of the merge. */
 export function forgetDifferencesStatement(
   { streamId, collectionNo }: Place,
   { slot, ids }: Pick<Drain, 'slot' | 'ids'>,
@@ -34,7 +34,7 @@ export function forgetDifferencesStatement(
     WHERE stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot} AND hash IN (${hashes.join(', ')})`;
 }
 
-/** Keeps documents that differed from their rows when all were compared. */
+/** Records documents that differed from their rows when all were compared. */
 export async function keepDiffering(
   client: pg.Client,
   { streamId, collectionNo }: Place,
@@ -52,14 +52,14 @@ export async function keepDiffering(
 
 export interface TakenDifferences {
   readonly ids: readonly NotedId[];
-  /** Of the last of them; null where there are none. */
+  /** The hash of the last of them; null if there are none. */
   readonly lastHash: Buffer | null;
-  /** Of MongoDB: not before any change that was merged of them. */
+  /** Time of MongoDB, not before any merged change of them. */
   readonly time: ClusterTime;
 }
 
 /**
- * The next ones in the order of their hashes. One that differed comes again only when all changes up to then are merged.
+ * The next documents by hash. A document that differed is taken again only when all changes up to that time are merged.
  * @param after a hash; null to begin with the first
  */
 export async function takeDifferences(
@@ -95,15 +95,15 @@ export async function takeDifferences(
   return { ids, lastHash, time: BigInt(rows[0]?.time ?? 0) };
 }
 
-/** What was compared again. */
+/** The result of a second comparison. */
 export interface Settlement extends NotedId {
-  /** The hash of a document that differs, empty for one that is gone; null: it is equal. */
+  /** The hash of a document that differs, empty if it was deleted; null if it is equal. */
   readonly differsHash: string | null;
 }
 
 /**
- * Removes rows here of those that are equal, and keeps those that differ. To be part of the transaction that has compared them.
- * Whatever a drain has merged meanwhile makes a difference of before it none: only that it is to be compared again is kept.
+ * Removes documents that are equal, and keeps those that differ. To be part of the transaction of the comparison. A difference is
+ * ignored if a drain has merged the document meanwhile; it is then only recorded to be compared again.
  */
 export async function settleDifferences(
   client: pg.Client,
@@ -124,7 +124,7 @@ async function removeEqual(
 ): Promise<void> {
   await client.query({
     name: 'remove-equal',
-    // What a drain has at the moment is left to it.
+    // Skips documents that a drain is merging.
     text: `WITH asked AS (
          SELECT u.hash FROM unnest($3::bytea[], $4::bigint[]) AS a (hash, version)
            JOIN mongo2pg.unverified u ON u.hash = a.hash AND u.version = a.version
@@ -142,7 +142,7 @@ async function keepCompared(
 ): Promise<void> {
   await commitSynchronously(client);
   const slots = differing.map(({ id }) => slotOfKey(keyOfId(id)));
-  // Waits for the drains of these slots, and keeps later ones waiting: they are to see what is written here.
+  // Waits for the drains of these slots, and blocks later ones, which must see what is written here.
   await client.query(
     `SELECT FROM mongo2pg.slots WHERE stream_id = $1 AND collection_no = $2 AND slot = ANY ($3) ORDER BY slot FOR SHARE`,
     [streamId, collectionNo, slots],
@@ -174,7 +174,7 @@ async function keepCompared(
   });
 }
 
-/** @param time of the server, not before the documents were read that were found to differ */
+/** @param time of the server, not before the differing documents were read */
 export async function dateDifferences(
   client: pg.Client,
   { streamId, collectionNo }: Place,
@@ -187,7 +187,7 @@ export async function dateDifferences(
   );
 }
 
-/** Once it is acked, the page or the note that the document is of is not looked at again: a crash must not take it back. */
+/** After the ack, the page or note of the document is not compared again, so that a crash must not lose the result. */
 async function commitSynchronously(client: pg.Client): Promise<void> {
   await client.query('SET LOCAL synchronous_commit = on');
 }

@@ -1,4 +1,4 @@
-/** The ledger's row of a batch, which is inserted before its rows and makes sure that they are loaded once. */
+/** The ledger's row of a batch. It is inserted before the batch's rows, so that they are loaded once. */
 
 import pg from 'pg';
 import { type Batch, batchKey, type BatchPlace } from '../../source/page.ts';
@@ -8,35 +8,35 @@ import { byteaLiteral } from '../connection/bytea.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
 import { SupersededError } from './lead.ts';
 
-/** What is written down of a batch before its rows. */
+/** What the ledger records of a batch before its rows are loaded. */
 export interface ClaimRow extends BatchAccount {
   readonly extra: readonly ExtraCount[];
   readonly childRows: number;
 }
 
-/** Makes sure that a batch is loaded once, in the transaction in which its rows are loaded. */
+/** Ensures, in the transaction that loads a batch, that it is loaded once. */
 export interface Claim {
-  /** Goes before the rows, in one query with what comes next; fails where the batch is committed already. */
+  /** Precedes the rows, in one query with the next statement. Fails if the batch is committed already. */
   statement(batch: Batch, row: ClaimRow): string;
   /**
-   * @param error that a query with `statement` failed with
-   * @returns whether it says that the batch is committed already
-   * @throws SupersededError when it says that the batch is not this process's any more
+   * @param error of a query with `statement`
+   * @returns whether it means that the batch is committed already
+   * @throws SupersededError when it means that another process owns the range
    */
   isTaken(error: unknown): boolean;
   /** What an earlier delivery of the batch has committed. */
   readAccount(client: pg.Client, batch: Batch): Promise<BatchAccount>;
-  /** Corrects what was written down, once it is known that Postgres refuses some of the rows. */
+  /** Corrects the counts, once Postgres has rejected some of the rows. */
   amend(
     client: pg.Client,
     batch: Batch,
     account: BatchAccount & { readonly childRows: number },
   ): Promise<void>;
-  /** Keeps the documents that have no row. */
+  /** Stores the dead letters of the batch. */
   keepLetters(client: pg.Client, batch: Batch, letters: readonly LedgerLetter[]): Promise<void>;
 }
 
-/** By the batch's row in the ledger. @param runId whose batches they are */
+/** Claims a batch by its row in the ledger. */
 export function createLedgerClaim(runId: string, collection: string): Claim {
   return {
     statement: (batch, row) => claimStatement(runId, batch, row),
@@ -52,10 +52,10 @@ const uniqueViolation = '23505';
 const notNullViolation = '23502';
 
 /**
- * Inserts the batch's row. If another transaction has inserted it and not ended yet (of a worker that died, say), this
- * waits for it. The lock on the range's row, which the foreign key takes as well, makes whoever takes the range over wait for this
- * transaction, and lets the range be cut meanwhile; without such a row, of this epoch, the insertion fails. A whole
- * statement, without parameters, so that others can go with it in one query.
+ * Inserts the batch's row. If another open transaction has inserted it (of a worker that died, for example), this waits for that
+ * one to end. The lock on the range's row, which the foreign key takes anyway, makes a process that takes over the range wait for
+ * this transaction, and still allows the range to be split. If the range has another epoch, the insertion fails. A statement
+ * without parameters, so that it can be combined with others in one query.
  */
 function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
   const values = [
@@ -81,9 +81,9 @@ function claimStatement(runId: string, batch: Batch, claim: ClaimRow): string {
 }
 
 /**
- * @param error that a query with `claimStatement` failed with
- * @returns whether it says that the batch is committed already
- * @throws SupersededError when it says that another process owns the range now
+ * @param error of a query with `claimStatement`
+ * @returns whether it means that the batch is committed already
+ * @throws SupersededError when it means that another process owns the range
  */
 function isClaimedBefore(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return false;
@@ -92,7 +92,7 @@ function isClaimedBefore(error: unknown): boolean {
   return error.code === uniqueViolation;
 }
 
-/** Corrects the batch's row, once it is known that Postgres refuses some of its rows. */
+/** Corrects the batch's row, once Postgres has rejected some of its rows. */
 async function amendClaim(
   client: pg.Client,
   runId: string,
@@ -106,7 +106,7 @@ async function amendClaim(
   );
 }
 
-/** The account of a batch that an earlier delivery has committed. */
+/** The counts of a batch that an earlier delivery has committed. */
 async function readAccount(client: pg.Client, runId: string, place: BatchPlace): Promise<BatchAccount> {
   const { rows } = await client.query<BatchAccount>(
     `SELECT documents AS "documentCount", copied, dead_lettered AS "deadLettered", dropped,

@@ -7,7 +7,7 @@ import { describeId } from '../../bson/json/describe-id.ts';
 import { hashDocument } from '../../bson/document-hash.ts';
 import type { DeadLetter } from '../../transcode/row.ts';
 
-/** A dead letter of the transcoder, or one that only came to light while loading. */
+/** A dead letter of the transcoder, or of a row that Postgres rejected. */
 export interface LedgerLetter extends Omit<DeadLetter, 'reason'> {
   readonly reason: DeadLetter['reason'] | 'refused' | 'worker_died';
   /** The SQLSTATE, if Postgres refused the row. */
@@ -40,7 +40,7 @@ export async function insertDeadLetters(
   );
 }
 
-/** What the ledger knows a dead letter by: its `_id` as text, or its hash where that cannot be written. */
+/** Identifies a dead letter: by its `_id` as text, or by its hash if the `_id` has no text. */
 export interface DocumentName {
   readonly id: string | null;
   readonly documentHash: string | null;
@@ -51,7 +51,7 @@ export function nameDocument(document: Uint8Array): DocumentName {
   return { id, documentHash: id === null ? hashDocument(document) : null };
 }
 
-/** For each document whether it is among the run's dead letters. */
+/** Whether each document is among the run's dead letters. */
 export async function findLetters(
   client: pg.Client,
   runId: string,

@@ -1,6 +1,6 @@
 /**
- * Keeps the ledger small: rows of batches that follow each other become one. What they add up to, the chain of a range and its gaps
- * stay as they were; that a batch is loaded once is then a matter of the range's epoch.
+ * Keeps the ledger small by merging the rows of consecutive batches into one. Sums, the chain of a range and its gaps do not
+ * change. The row of a single batch can no longer reject a second delivery, so the range's epoch is raised to do that.
  */
 
 import type pg from 'pg';
@@ -8,13 +8,13 @@ import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Session } from '../connection/session.ts';
 import { requireLead, type Lead } from './lead.ts';
 
-/** Fewer take less time to read than to fold. */
+/** Fewer rows are read faster than folded. */
 const worthFolding = 500;
 
-/** Rows of one transaction; a range with more is folded in one all the same. */
+/** Rows per transaction; a larger range is still folded in one. */
 const rowsAtATime = 100_000;
 
-/** Counts of a row are of type integer. */
+/** The count columns have the type integer. */
 const maxDocuments = 100_000_000;
 const maxAddedRows = 2_000_000_000;
 
@@ -24,8 +24,8 @@ export interface FoldLimits {
 }
 
 /**
- * Folds the batches of a run whose documents are all committed, and of which none is under way. May be interrupted and done again.
- * @returns how many rows there were, and are; null where it was not worth it
+ * Folds the batches of a run whose documents are all committed, with no batch in flight. Can be interrupted and repeated.
+ * @returns the number of rows before and after; null if there were too few to fold
  * @throws SupersededError
  */
 export async function foldRun(
@@ -45,9 +45,9 @@ export async function foldRun(
 }
 
 /**
- * To be called in a transaction. Every batch of these ranges must be settled: one that is delivered later is refused, whether it is
- * committed or not. Waits for transactions of workers that are gone.
- * @returns how many rows there are less
+ * To be called in a transaction. Every batch of these ranges must be settled: later deliveries are rejected, committed or not.
+ * Waits for transactions of workers that are gone.
+ * @returns how many rows were removed
  * @throws SupersededError
  */
 export async function foldRanges(
@@ -60,9 +60,9 @@ export async function foldRanges(
     `SELECT FROM mongo2pg.ranges WHERE run_id = $1 AND range_no = ANY ($2) ORDER BY range_no FOR UPDATE`,
     [lead.runId, rangeNos],
   );
-  // Postgres takes these rows for few: any other join than by hash compares each with all others.
+  // Postgres underestimates these rows. Any join other than a hash join would compare each with all others.
   await client.query('SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off');
-  // A statement of its own, which sees what the one before has waited for.
+  // A separate statement, so that its snapshot includes what the one before has waited for.
   const { rows } = await client.query<{ folded: number }>(foldStatement, [
     lead.runId,
     rangeNos,
@@ -73,8 +73,7 @@ export async function foldRanges(
 }
 
 /**
- * A stretch is a part of the chain without a gap, cut where a row would get more documents than it can count. A row that
- * stands alone stays as it is.
+ * A stretch is a part of the chain without a gap, cut where a row would exceed the maximum counts. A single row is left unchanged.
  */
 const foldStatement = `
   WITH owned AS (
@@ -121,7 +120,7 @@ interface FoldedRange {
   readonly batches: number;
 }
 
-/** The ranges that have several, if one may remove any. Below 1 is that of what was followed, which is no chain. */
+/** Ranges with several batches. Ranges below 1 are of followed changes, which form no chain. */
 async function countBatches(client: pg.Client, runId: string): Promise<FoldedRange[]> {
   const { rows } = await client.query<FoldedRange>(
     `SELECT range_no AS "rangeNo", count(*)::int AS batches FROM mongo2pg.batches
@@ -145,7 +144,7 @@ function inParts(ranges: readonly FoldedRange[], rowsInPart: number): number[][]
   return parts;
 }
 
-/** Which row has a batch in its account: that of the batch itself, or the one that it was folded into. As an expression of SQL. */
+/** An SQL expression for the row that counts a batch: its own, or the one that it was folded into. */
 export function rowOfBatch(runId: string, rangeNo: string, batch: string): string {
   return `(SELECT max(f.batch) FROM mongo2pg.batches f WHERE f.run_id = ${runId} AND f.range_no = ${rangeNo} AND f.batch <= ${batch})`;
 }

@@ -1,4 +1,4 @@
-/** What the ledger tells of jobs, the starts that copy several collections. Reads only. */
+/** Status of jobs (starts that copy several collections) from the ledger. Reads only. */
 
 import type pg from 'pg';
 import type { JobState, JobStatus, RunStatus } from '../../observe/status.ts';
@@ -14,8 +14,8 @@ interface JobRow extends Omit<JobStatus, 'state' | 'collections'> {
 }
 
 /**
- * The latest first; a finished one only where one of its runs is among `runs`, or with `includesReplaced`.
- * @param runs those that `readRunStatus` has told in the same transaction
+ * The latest first; a finished job only if one of its runs is among `runs`, or with `includesReplaced`.
+ * @param runs those that `readRunStatus` has returned in the same transaction
  */
 export async function readJobStatus(
   client: pg.Client,

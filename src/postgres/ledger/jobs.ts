@@ -1,4 +1,4 @@
-/** The ledger's rows about jobs: one for each start that copies several collections, finished when all of them are. */
+/** The ledger's rows of jobs. A job is a start that copies several collections; it is finished when all of them are. */
 
 import type pg from 'pg';
 import { createLedger, hasLedger } from './ledger.ts';
@@ -13,11 +13,11 @@ export interface JobRequest {
 }
 
 /**
- * The unfinished job of the same selection, so that what it has finished is not done again; a new one where there is
- * none. To be called in a transaction.
+ * Resumes the unfinished job of the same selection, so that finished collections are not copied again; else creates a job. To be
+ * called in a transaction.
  */
 export async function openJob(client: pg.Client, request: JobRequest): Promise<string> {
-  // Also keeps another start from opening one at the same time.
+  // Also prevents another start from creating one at the same time.
   await createLedger(client);
   const unfinished = await findJob(client, request);
   if (unfinished !== null) return unfinished;
@@ -69,9 +69,9 @@ export async function listBegun(client: pg.Client, jobId: string): Promise<strin
 }
 
 /**
- * Records what is to be copied, in this order. Collections that an earlier process of the job finished stay finished. Those
- * that failed are open again.
- * @returns collections that an earlier process had not begun, and that are not to be copied any more
+ * Records the collections to copy, in this order. Those that an earlier process of the job finished stay finished; those that
+ * failed are reopened.
+ * @returns collections that an earlier process had planned and not begun, and that are no longer selected
  */
 export async function planJob(
   client: pg.Client,
@@ -93,7 +93,7 @@ export async function planJob(
   return rows.map(({ collection }) => collection);
 }
 
-/** Says which run copies a collection of the job. @param source `database.collection` */
+/** Records which run copies a collection of the job. @param source `database.collection` */
 export async function assignRun(
   client: pg.Client,
   jobId: string,
@@ -107,7 +107,7 @@ export async function assignRun(
   );
 }
 
-/** @param detail the reason, for people */
+/** @param detail the reason, for messages */
 export async function markCollection(
   client: pg.Client,
   jobId: string,

@@ -1,11 +1,13 @@
-/** Who leads a run: the process that opened it last. Whatever an earlier one, or a worker of it, still wants to write is refused. */
+/**
+ * The leader of a run is the process that opened it last. Writes of earlier leaders and their workers are rejected by the epoch.
+ */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 
 export interface Lead {
   readonly runId: string;
-  /** Counts the processes that have led the run. */
+  /** Rises with each process that takes over the run. */
   readonly epoch: number;
 }
 
@@ -13,14 +15,13 @@ export class SupersededError extends TargetError {
   constructor() {
     super('another process has taken this run over', {
       code: 'RUN_TAKEN_OVER',
-      fix: 'let that one finish; nothing of this one is lost or doubled.',
+      fix: 'let that one finish; nothing that this one copied is lost or duplicated.',
     });
   }
 }
 
 /**
- * Makes this process the one that leads the run. What workers of an earlier one have under way is another matter: see
- * `endOrphanedSessions`.
+ * Makes this process the leader of the run. For batches that workers of an earlier one have in flight, see `endOrphanedSessions`.
  * @returns the run's new epoch
  */
 export async function takeOverRun(client: pg.Client, runId: string): Promise<number> {
@@ -33,9 +34,12 @@ export async function takeOverRun(client: pg.Client, runId: string): Promise<num
   return epoch;
 }
 
-/** Like `requireLead`; waits for all batches under way as well, and no worker claims another. @throws SupersededError */
+/**
+ * Like `requireLead`, and also waits for all batches in flight, and keeps workers from claiming another.
+ * @throws SupersededError
+ */
 export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
-  // One round trip. The driver returns the results of several statements as a list.
+  // One round trip. The driver returns the results of several statements as an array, which its types do not declare.
   const results = (await client.query(
     `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
      SELECT FROM mongo2pg.ranges WHERE run_id = ${runId} AND closed_at IS NULL ORDER BY range_no FOR UPDATE`,
@@ -43,7 +47,7 @@ export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead
   if (results[0]?.rowCount === 0) throw new SupersededError();
 }
 
-/** In a transaction, nobody takes the run over before its end. @throws SupersededError */
+/** To be called in a transaction, until the end of which no other process takes over the run. @throws SupersededError */
 export async function requireLead(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR UPDATE',

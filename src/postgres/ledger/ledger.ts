@@ -11,7 +11,7 @@ import type { Session } from '../connection/session.ts';
 import { endOrphanedSessionsDuring } from '../connection/orphaned-sessions.ts';
 import { createSchema } from '../connection/relations.ts';
 
-/** Any fixed number does: it keeps two starts from making or upgrading the ledger at the same time. */
+/** Any fixed number will do. Prevents two starts from creating or upgrading the ledger at the same time. */
 const createLockKey = 6_464_703_001;
 
 /**
@@ -33,18 +33,18 @@ export async function createLedger(client: pg.Client): Promise<void> {
   await client.query(upgradeStatements(version));
 }
 
-/** For a command that works on the ledger if there is one. @throws TargetError when it cannot be upgraded */
+/** For a command that writes to the ledger if it exists. @throws TargetError when it cannot be upgraded */
 export async function upgradeLedger(session: Session): Promise<void> {
   const version = await session.run(readVersion);
   if (version !== null && version !== currentVersion) await session.transaction(createLedger, 'long');
 }
 
-/** For a command that only reads it. @throws TargetError when it is of another version */
+/** For a command that only reads it. @throws TargetError when it has another version */
 export async function hasLedger(client: pg.Client): Promise<boolean> {
   const version = await readVersion(client);
   if (version === null || version === currentVersion) return version !== null;
   throw new TargetError(
-    `the ledger in the schema mongo2pg is of version ${version}, and this tool works with version ${currentVersion}`,
+    `the ledger in the schema mongo2pg has version ${version}, and this tool needs version ${currentVersion}`,
     {
       code: 'LEDGER_OUTDATED',
       fix: 'any command that writes to it upgrades it: start, verify or retry.',
@@ -52,7 +52,7 @@ export async function hasLedger(client: pg.Client): Promise<boolean> {
   );
 }
 
-/** @returns null where there is no ledger. @throws TargetError for one that this tool cannot upgrade */
+/** @returns null if there is no ledger. @throws TargetError for one that this tool cannot upgrade */
 async function readVersion(client: pg.Client): Promise<number | null> {
   const { rows } = await client.query<{ runs: string | null; comment: string | null }>(
     `SELECT to_regclass('mongo2pg.runs') AS runs, obj_description(to_regnamespace('mongo2pg'), 'pg_namespace') AS comment`,
@@ -62,7 +62,7 @@ async function readVersion(client: pg.Client): Promise<number | null> {
   const version = parseVersion(row.comment);
   if (version !== null && version > currentVersion) {
     throw new TargetError(
-      `the ledger in the schema mongo2pg is of version ${version}, and this tool knows none after version ${currentVersion}`,
+      `the ledger in the schema mongo2pg has version ${version}, and this tool supports versions up to ${currentVersion}`,
       {
         code: 'LEDGER_NEWER',
         fix: 'use the version of mongo2pg that has upgraded it, or a later one.',
@@ -82,8 +82,8 @@ function parseVersion(comment: string | null): number | null {
 }
 
 /**
- * A process of an earlier version that is at work on the ledger would meet tables that it does not know. It holds the lock
- * on its table or its job; one that comes later finds the new version and refuses.
+ * A running process of an earlier version would meet tables that it does not know. It holds the lock on its table or job. A process
+ * that starts later finds the new version and refuses to run.
  */
 async function requireUnused(client: pg.Client, version: number): Promise<void> {
   const { rows: tables } = await client.query<{ schema: string; table: string }>(
@@ -100,7 +100,7 @@ async function requireUnused(client: pg.Client, version: number): Promise<void> 
   );
   if (users.length === 0) return;
   throw new TargetError(
-    `the ledger in the schema mongo2pg is of version ${version}, and cannot be upgraded while it is in use: ${users.join(', ')}`,
+    `the ledger in the schema mongo2pg has version ${version}, and cannot be upgraded while it is in use: ${users.join(', ')}`,
     {
       code: 'LEDGER_IN_USE',
       fix: 'let that finish, or stop it: with this version too, the same command resumes it.',
@@ -108,7 +108,7 @@ async function requireUnused(client: pg.Client, version: number): Promise<void> 
   );
 }
 
-/** Against workers that outlive their primary, whose transactions would keep the upgrade waiting. */
+/** Ends workers whose primary is gone, whose transactions would block the upgrade. */
 async function lockLedger(client: pg.Client): Promise<void> {
   await endOrphanedSessionsDuring(client, 'the tables of the schema mongo2pg', async () => {
     await client.query(

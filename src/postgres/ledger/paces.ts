@@ -1,9 +1,9 @@
-/** The ledger's rows about paces: how hard each process is to read its source. */
+/** The ledger's rows of paces: how fast each process may read its source. */
 
 import type pg from 'pg';
 import type { PaceRow, WrittenPace } from '../../observe/pace.ts';
 
-/** A process looks once a second, and may have to wait for a reconnect in between. */
+/** A process refreshes its row once a second, and may have to reconnect in between. */
 const aliveFor = '30 seconds';
 
 /** The row of a process that crashed is removed after this time. */
@@ -24,7 +24,7 @@ export async function announcePace(
   );
 }
 
-/** @returns what the process is to go by from now on; null where that has not changed */
+/** @returns the new pace of the process; null if it has not changed */
 export async function takePace(client: pg.Client, process: string): Promise<WrittenPace | null> {
   const { rows } = await client.query<WrittenPace & { wasTaken: boolean }>(
     `UPDATE mongo2pg.paces p SET seen_at = now(), is_taken = true
@@ -41,7 +41,7 @@ export async function withdrawPace(client: pg.Client, process: string): Promise<
   await client.query('DELETE FROM mongo2pg.paces WHERE process = $1', [process]);
 }
 
-/** For all processes that are at work. @param pace what is to change */
+/** For all active processes. @param pace the settings to change */
 export async function changePaces(client: pg.Client, pace: Partial<WrittenPace>): Promise<void> {
   await client.query(
     `UPDATE mongo2pg.paces
@@ -51,7 +51,7 @@ export async function changePaces(client: pg.Client, pace: Partial<WrittenPace>)
   );
 }
 
-/** Of the processes that are at work. */
+/** Of the active processes. */
 export async function listPaces(client: pg.Client): Promise<PaceRow[]> {
   const { rows } = await client.query<PaceRow>(
     `SELECT process, work, max_rate AS "maxRate", load_level AS "loadLevel", is_taken AS "isTaken"

@@ -1,20 +1,20 @@
-/** The ledger's rows about the phases of a run: which it has reached, and the account of each that is done. */
+/** The ledger's rows of the phases of a run: those that it has reached, with the account of each that is done. */
 
 import type pg from 'pg';
 import type { CopyAccount, IndexPhaseAccount, PhaseName } from '../../observe/status.ts';
 import { SupersededError, type Lead } from './lead.ts';
 
-/** Of a row `r` of `runs`, as a condition. */
+/** A condition on a row `r` of `runs`. */
 export function isDoneCondition(phase: PhaseName): string {
   return `EXISTS (SELECT FROM mongo2pg.phases p
                    WHERE p.run_id = r.run_id AND p.phase = '${phase}' AND p.done_at IS NOT NULL)`;
 }
 
 /**
- * Every document is committed: what comes next is the index phase. To be called in a transaction, and again when nobody
- * knows whether that was committed.
- * @param read how many documents were read, by earlier processes as well
- * @returns the account, of which `read` is this, and all else is what the ledger has
+ * Ends the copy phase, when every document is committed, and begins the index phase. To be called in a transaction; can be repeated
+ * if it is unknown whether that was committed.
+ * @param read number of documents read, by earlier processes too
+ * @returns the account: `read`, and the sums of the ledger
  * @throws SupersededError
  */
 export async function finishCopy(
@@ -45,7 +45,7 @@ export async function finishCopy(
   return row.account;
 }
 
-/** Nothing is left to be done of the run. To be called in a transaction. @throws SupersededError */
+/** Ends the index phase, and so the run. To be called in a transaction. @throws SupersededError */
 export async function finishIndexes(
   client: pg.Client,
   { runId, epoch }: Lead,

@@ -1,4 +1,4 @@
-/** The ledger's rows about promotions: which field of a run gets which column, and how far its rows were gone over. */
+/** The ledger's rows of promotions: which field of a run gets which column, and which rows are done. */
 
 import type pg from 'pg';
 import { UsageError } from '../../common/errors.ts';
@@ -18,7 +18,7 @@ export interface PromotionRow {
   readonly type: PlanColumn['type'];
   /** See `KnownTypes`. */
   readonly types: readonly BsonTypeName[] | null;
-  /** As text; null before the first row. */
+  /** Key of the last row done, as text; null before the first. */
   readonly afterKey: string | null;
   readonly promoted: number;
   readonly nulls: number;
@@ -26,20 +26,20 @@ export interface PromotionRow {
   readonly isFinished: boolean;
 }
 
-/** A field of a table whose rows are neither as they were nor as they are to be. */
+/** A promotion that was interrupted: some rows of the table have the new column filled, and others do not. */
 export interface UnfinishedPromotion {
   readonly field: string;
   readonly table: string;
 }
 
-/** What one page adds to the account. */
+/** What one page adds to the counts. */
 export type PromotionStep = Pick<PromotionRow, 'promoted' | 'nulls' | 'left'> & { readonly afterKey: string };
 
 type TableName = Pick<Plan, 'schema' | 'table'>;
 
 type Row = Omit<PromotionRow, 'promoted' | 'nulls'> & Record<'promoted' | 'nulls', string>;
 
-/** Those of a run, in the order in which they were begun. */
+/** Promotions of a run, in the order in which they were begun. */
 export async function listPromotions(client: pg.Client, runId: string): Promise<PromotionRow[]> {
   const { rows } = await client.query<Row>(
     `SELECT field, column_name AS "column", type, types, after_key AS "afterKey", promoted, nulls,
@@ -90,12 +90,12 @@ export async function finishPromotion(client: pg.Client, runId: string, field: s
   ]);
 }
 
-/** What was compared while a run was followed is of other rows. To be called in a transaction. */
+/** Discards comparisons made while the run was followed: its rows have changed. To be called in a transaction. */
 export async function forgetComparisons(client: pg.Client, runId: string): Promise<void> {
   for (const place of await listStreamPlaces(client, runId)) await forgetVerification(client, place);
 }
 
-/** Of these runs. */
+/** Unfinished promotions of these runs. */
 export async function listUnfinished(
   client: pg.Client,
   runIds: readonly string[],
@@ -108,12 +108,12 @@ export async function listUnfinished(
   return rows;
 }
 
-/** Why one cannot cut over. */
+/** The reason why a cutover is not possible. */
 export function describeUnfinished({ field, table }: UnfinishedPromotion): string {
   return `the promotion of ${JSON.stringify(field)} in ${table} is not finished`;
 }
 
-/** Until then the rows of the run are neither as they were nor as they are to be. @throws UsageError */
+/** Until a promotion is finished, its run can be neither verified nor followed. @throws UsageError */
 export async function requirePromoted(
   client: pg.Client,
   runId: string,
@@ -128,22 +128,21 @@ export async function requirePromoted(
   });
 }
 
-/** Keeps others from loading the table, and from following what was copied into it. @throws UsageError when one does */
+/** Prevents other processes from loading the table, and from following into it. @throws UsageError when one does */
 export async function lockPromotion(client: pg.Client, table: TableName): Promise<void> {
-  // These first: who follows holds the table as well, and the other message would tell less.
+  // Streams first: a process that follows holds the lock on the table too, and its message says more.
   for (const streamId of await listStreamsOf(client, table)) await lockStream(client, streamId);
   await lockTable(client, table);
 }
 
 /**
- * What a worker merges that has outlived its primary is refused from then on: it knows the plan without the column. To be
- * called in a transaction.
+ * From then on, merges by workers whose primary is gone are rejected: their plan lacks the column. To be called in a transaction.
  */
 export async function fenceFollowers(client: pg.Client, table: TableName): Promise<void> {
   for (const streamId of await listStreamsOf(client, table)) await takeOverStream(client, streamId);
 }
 
-/** Those that go on. */
+/** Streams that have not ended. */
 async function listStreamsOf(client: pg.Client, { schema, table }: TableName): Promise<string[]> {
   const { rows } = await client.query<{ streamId: string }>(
     `SELECT DISTINCT stream_id AS "streamId"
@@ -155,8 +154,8 @@ async function listStreamsOf(client: pg.Client, { schema, table }: TableName): P
 }
 
 /**
- * The BSON types that a field without a column had in the documents.
- * @returns null where not all were counted: they were merged while they were followed, or their fields were too many
+ * The BSON types of a field without a column in the documents.
+ * @returns null if not all were counted: documents were merged while they were followed, or had too many fields
  */
 export async function findKnownTypes(
   client: pg.Client,

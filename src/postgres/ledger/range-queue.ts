@@ -1,4 +1,4 @@
-/** The ranges of a load: this process leads the run and owns all of them, and the ledger knows how each was read. */
+/** The ranges of a load by a single process, which leads the run and owns all of them. Their progress is recorded in the ledger. */
 
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { RangeQueue } from '../../source/reading/range-queue.ts';
@@ -15,7 +15,7 @@ export class LedgerRangeQueue implements RangeQueue {
   #turn: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param ranges that this process has opened, and so owns */
+  /** @param ranges that this process has opened */
   constructor(session: Session, lead: Lead, ranges: readonly Range[]) {
     this.#session = session;
     this.#lead = lead;
@@ -34,7 +34,7 @@ export class LedgerRangeQueue implements RangeQueue {
     });
   }
 
-  /** Does not wait: to read on is safe, and with a far server a reader would lose a round trip for each range. */
+  /** Does not wait for the ledger: reading can safely continue, and a reader would lose a round trip for each range. */
   finish(range: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void> {
     void this.#inTurn(() =>
       this.#session.run((client) => finishRange(client, this.#lead.runId, range, last)),
@@ -42,13 +42,13 @@ export class LedgerRangeQueue implements RangeQueue {
     return Promise.resolve();
   }
 
-  /** Resolves when all is written down. @throws the first failure of that */
+  /** Resolves when all ends are recorded. @throws the first error of recording */
   async settle(): Promise<void> {
     await this.#turn;
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** What fails here is told to who waits for it, and by `settle`. */
+  /** An error rejects the result, and a later `settle`. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
     this.#turn = result.catch((error: unknown) => {

@@ -1,4 +1,4 @@
-/** The ledger's ranges of a source, and what of them is still to be read: the gaps between the batches committed. */
+/** The ledger's ranges of a source, and what is still to be read of them: the gaps between committed batches. */
 
 import type pg from 'pg';
 import type { Interval, Range } from '../../source/page.ts';
@@ -11,9 +11,8 @@ export interface Gap extends Interval {
 }
 
 /**
- * The batches of a range form a chain: each begins where the one before it ends. Where a link is missing, its
- * documents are not committed. After the last batch comes what was never read, unless the range ends there, or its reader
- * found nothing more.
+ * The batches of a range form a chain: each begins where the one before it ends. If a link is missing, its documents are not
+ * committed. The part after the last batch was not read, unless the range ends there, or the reader reached its end.
  */
 const gapsStatement = `
   WITH chain AS (
@@ -33,8 +32,8 @@ const gapsStatement = `
   ORDER BY 1, 4 NULLS LAST`;
 
 /**
- * @param trustsEnds whether a range that was read to its end has nothing more. Not of another process: what it took for the
- *   end may have been a source on its way out; asking again costs one page a range.
+ * @param trustsEnds whether a range that was read to its end is complete. False for ranges of another process: what it took for the
+ * end may have been a source that was shutting down. Reading again costs one page per range.
  * @param rangeNos only of these ranges; of all when absent
  */
 export async function readGaps(
@@ -48,7 +47,7 @@ export async function readGaps(
 }
 
 /**
- * Closes the run's open ranges, whose batches are refused from then on, and opens one for each gap, in their order. To be
+ * Closes the run's open ranges, whose batches are rejected from then on, and opens one for each gap, in order. To be
  * called in a transaction that has locked them (see `endOrphanedSessions`, `requireLeadAlone`).
  */
 export async function replaceRanges(
@@ -61,8 +60,8 @@ export async function replaceRanges(
 }
 
 /**
- * Batches of closed ranges are refused from then on. To be called in a transaction that has locked them.
- * @param rangeNos only these ranges; all when absent
+ * Batches of closed ranges are rejected from then on. To be called in a transaction that has locked them.
+ * @param rangeNos only these ranges; all if absent
  */
 export async function closeRanges(
   client: pg.Client,
@@ -78,7 +77,7 @@ export async function closeRanges(
 
 /**
  * Opens a range for each interval, in their order. To be called in a transaction.
- * @param hostId whose they are, of several hosts
+ * @param hostId the owner, with several hosts
  */
 export async function openRanges(
   client: pg.Client,
@@ -113,9 +112,8 @@ export async function openRanges(
 }
 
 /**
- * Ends a range at `cut`, which must lie behind all that its reader has read or asked for, and opens another for the
- * rest. To be called in a transaction; when it is called again because nobody knows whether that was committed, it finds
- * what it did.
+ * Ends a range at `cut`, which must lie after everything that its reader has read or requested, and opens another range for the
+ * rest. To be called in a transaction. If it is repeated because it is unknown whether that was committed, it finds its own result.
  * @throws SupersededError
  */
 export async function splitRange(
@@ -131,9 +129,9 @@ export async function splitRange(
 }
 
 /**
- * Does what `splitRange` promises. To be called in a transaction that keeps others from opening ranges.
- * @param hostId whose the rest is, of several hosts
- * @returns null where the range is another's by now
+ * Implements `splitRange`. To be called in a transaction that prevents others from opening ranges.
+ * @param hostId the owner of the rest, with several hosts
+ * @returns null if another process owns the range
  */
 export async function cutRange(
   client: pg.Client,
@@ -162,8 +160,8 @@ export async function cutRange(
 }
 
 /**
- * Writes down that a range was read to its end. Does not wait for the disk: if that is lost, its end is read again.
- * @param last the last position that its reader has found; null if it found nothing
+ * Records that a range was read to its end. Commits asynchronously: if a crash loses it, the end is read again.
+ * @param last the last position in it; null if it had no documents
  * @throws SupersededError
  */
 export async function finishRange(

@@ -1,4 +1,4 @@
-/** Decides from the ledger and the table what a start means: a new run, an unfinished one, or a refusal. */
+/** Decides from the ledger and the table whether a start begins a run, resumes one, or is refused. */
 
 import type pg from 'pg';
 import type { IfExists } from '../../config/config.ts';
@@ -12,17 +12,17 @@ import { hasRows, hasTable, qualifiedName } from '../connection/relations.ts';
 
 export interface RunRequest {
   readonly table: Pick<Plan, 'schema' | 'table'>;
-  /** What the run must have been begun with if it is to be continued; its plan is taken as it was. */
+  /** A run is resumed only if it was begun with the same settings. Its plan is kept. */
   readonly settings: Omit<RunSettings, 'plan'>;
-  /** Undefined if the user has not set it. */
+  /** Undefined if not set by the user. */
   readonly ifExists: IfExists | undefined;
-  /** Start from scratch, whatever is there of an earlier run. */
+  /** Start from scratch, even if an earlier run can be resumed. */
   readonly isRestart: boolean;
   /** The job that the run is part of when several collections are copied; null for a single one. */
   readonly jobId: string | null;
-  /** The run that has copied the collection for the stream that is followed; null where there is none. */
+  /** The run that has copied the collection for the followed stream, if any. */
   readonly followedRun: string | null;
-  /** On trial servers a run in the way is replaced without being asked. */
+  /** On trial servers, an earlier run is replaced without asking. */
   readonly isTrial: boolean;
 }
 
@@ -36,7 +36,7 @@ export type RunDecision =
   /** `removes` says what is given up for it, for people; null when nothing is. */
   | { readonly kind: 'begin'; readonly ifExists: IfExists; readonly removes: string | null };
 
-/** @throws UsageError or TargetError telling the choices */
+/** @throws UsageError or TargetError that lists the choices */
 export async function decideRun(client: pg.Client, request: RunRequest): Promise<RunDecision> {
   const { table, ifExists, isRestart, isTrial } = request;
   const run = (await hasLedger(client)) ? await findRun(client, table) : null;
@@ -46,19 +46,19 @@ export async function decideRun(client: pg.Client, request: RunRequest): Promise
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
   }
   if (isRestart) return await beginFromScratch(client, request, run);
-  // Its table may have become empty since, or hold what the ledger of the copy does not know.
-  if (run.isFinished && run.runId === request.followedRun) return await tellDone(client, run);
+  // Its table may have become empty since, or contain merged rows that the ledger of the copy does not count.
+  if (run.isFinished && run.runId === request.followedRun) return await reportDone(client, run);
   if (run.isFinished) {
     const isReplaced = ifExists === 'drop' || ifExists === 'truncate';
     const isOfThisJob = run.jobId !== null && run.jobId === request.jobId;
-    if (isOfThisJob) return await tellDone(client, run);
+    if (isOfThisJob) return await reportDone(client, run);
     const isGoneOver = request.jobId !== null && isSameCollection(run, request);
     if (isReplaced || (isTrial && !isGoneOver)) return await beginFromScratch(client, request, run);
     if (!(await isRepetition(client, request, run))) {
       return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
     }
     const differences = listDifferences(run, request);
-    if (differences.length === 0) return await tellDone(client, run);
+    if (differences.length === 0) return await reportDone(client, run);
     throw await refuseRepetition(client, request, run, differences);
   }
   const differences = listDifferences(run, request);
@@ -92,24 +92,24 @@ function listDifferences({ settings, isSameTable }: Run, request: RunRequest): s
 function describeOther(source: string, before: string | null, now: string | null): string {
   const [wasDump, isDump] = [before, now].map((id) => id?.startsWith('dump ') === true);
   if (wasDump === true && isDump === true) {
-    return `the dump of ${source} is another one than it was read from`;
+    return `the dump of ${source} is not the one that the run was reading`;
   }
   if (wasDump === true) return `${source} was read from a dump`;
   if (isDump === true) return `${source} was read from a server`;
   return `the collection ${source} was dropped and recreated since`;
 }
 
-/** Of one that is followed nothing else is compared. @throws UsageError */
+/** For a followed run, no other setting is compared. @throws UsageError */
 export function requireSameTransform(run: Run, transform: TransformFile | null): void {
   const { transform: before } = run.settings.plan;
   if (before?.hash === transform?.hash) return;
   const now = transform === null ? 'there is none now' : `now it is ${transform.file}`;
   const was = before === undefined ? 'without a transform' : `with the transform ${before.file}`;
   throw new UsageError(
-    `${describeRun(run)} was begun ${was}, and ${before === undefined ? now : `${now}, of another text`}`,
+    `${describeRun(run)} was begun ${was}, and ${before === undefined ? now : `${now}, with other content`}`,
     {
       code: 'TRANSFORM_CHANGED',
-      fix: 'go on with what it was begun with; or start from scratch with --restart.',
+      fix: 'continue with the transform of its start, or start from scratch with --restart.',
     },
   );
 }
@@ -132,12 +132,12 @@ async function requireNoRows(
   });
 }
 
-async function tellDone(client: pg.Client, run: Run): Promise<RunDecision> {
+async function reportDone(client: pg.Client, run: Run): Promise<RunDecision> {
   const { copied, deadLettered, dropped, rows } = await readTotals(client, run.runId);
   return { kind: 'done', run, copied, deadLettered, dropped, rows };
 }
 
-/** A finished run is not repeated by accident, whether the table refuses duplicates or takes them. */
+/** A finished run is not repeated by accident, even if the table would accept duplicates. */
 async function isRepetition(client: pg.Client, request: RunRequest, run: Run): Promise<boolean> {
   return request.ifExists === 'append'
     ? isSameCollection(run, request)
@@ -164,7 +164,7 @@ async function refuseRepetition(
       });
 }
 
-/** What an earlier run brought goes; what was there before it does not, unless that is said. */
+/** Removes the rows of an earlier run. Rows from before that run are removed only on request. */
 async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run): Promise<RunDecision> {
   const { table, ifExists } = request;
   const name = qualifiedName(table);
@@ -180,7 +180,7 @@ async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run
       },
     );
   }
-  // The run's table was dropped. Another one of its name belongs to somebody else.
+  // The run's table was dropped. A table of the same name is not ours.
   if (!run.isSameTable) {
     await requireNoRows(client, request, await hasTable(client, table));
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };
@@ -191,7 +191,7 @@ async function beginFromScratch(client: pg.Client, request: RunRequest, run: Run
   return { kind: 'begin', ifExists: how, removes };
 }
 
-/** Of a run that is done, for people. */
+/** A run that is done, for messages. */
 export function describeDone({
   run,
   rows,

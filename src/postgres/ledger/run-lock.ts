@@ -1,4 +1,4 @@
-/** The locks that keep two runs out of one table, and two starts out of one job; they last as long as their session. */
+/** Advisory locks that exclude two runs on one table, and two starts of one job. They last as long as their session. */
 
 import pg from 'pg';
 import { UsageError } from '../../common/errors.ts';
@@ -7,12 +7,12 @@ import { qualifiedName } from '../connection/relations.ts';
 /** Separates our advisory locks from those of other programs. */
 const lockSpace = 6_464_703;
 
-/** Postgres notices within 2 s that the client of a session is gone (see `connectPostgres`); then its lock is free. */
-const waitForDead = '5s';
+/** Postgres notices within 2 s that the client of a session is gone (see `connectPostgres`), and releases its lock. */
+const lockTimeout = '5s';
 
 const lockNotAvailable = '55P03';
 
-/** Of a row `l` of pg_locks; $1 is the name of the lock, $2 our space. */
+/** A condition on a row `l` of pg_locks; $1 is the name of the lock, $2 our space. */
 const isHeld = `
   l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -44,11 +44,11 @@ export async function lockStream(client: pg.Client, streamId: string): Promise<v
   if (await waitForLock(client, name)) return;
   throw new UsageError(`another process follows the same collections${await describeHolder(client, name)}`, {
     code: 'STREAM_BUSY',
-    fix: 'let it follow, or stop it: the same command then goes on where it stopped.',
+    fix: 'let it follow, or stop it: then the same command resumes where it stopped.',
   });
 }
 
-/** Only one process at a time compares what is followed again. @returns whether it is this one */
+/** Only one process at a time compares followed collections. @returns whether this one has the lock */
 export async function tryLockComparison(client: pg.Client, streamId: string): Promise<boolean> {
   const { rows } = await client.query<{ isLocked: boolean }>(
     'SELECT pg_try_advisory_lock(hashtextextended($1, $2)) AS "isLocked"',
@@ -57,7 +57,7 @@ export async function tryLockComparison(client: pg.Client, streamId: string): Pr
   return rows[0]?.isLocked === true;
 }
 
-/** Waits for what another process compares at the moment. */
+/** Waits while another process compares. */
 export async function lockComparison(client: pg.Client, streamId: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [
     comparisonLock(streamId),
@@ -69,24 +69,24 @@ export async function unlockComparison(client: pg.Client, streamId: string): Pro
   await unlock(client, comparisonLock(streamId));
 }
 
-/** Until the end of the transaction; waits for whoever carries out a script of the same copy. */
+/** Until the end of the transaction; waits for another process that runs a script of the same copy. */
 export async function lockScripts(client: pg.Client, copy: string): Promise<void> {
   await lockUntilEnd(client, `scripts ${copy}`);
 }
 
-/** Until the end of the transaction; waits for whoever holds the lock. @param name tells it from all others of ours */
+/** Until the end of the transaction; waits for another holder. @param name distinguishes our locks */
 export async function lockUntilEnd(client: pg.Client, name: string): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [name, lockSpace]);
 }
 
-/** Whether some session holds the lock; takes none itself. */
+/** Whether any session holds the lock; does not take it. */
 export async function isStreamLocked(client: pg.Client, streamId: string): Promise<boolean> {
   return await isLocked(client, streamLock(streamId));
 }
 
 /**
- * Keeps every other session from loading these tables, and from these jobs, until the end of the transaction.
- * @returns who is at work on them, for people; empty when nobody is, and all locks are taken
+ * Locks these tables and jobs against all other sessions until the end of the transaction.
+ * @returns who is using them, for messages; empty if all locks were taken
  */
 export async function reserve(
   client: pg.Client,
@@ -95,8 +95,8 @@ export async function reserve(
 ): Promise<string[]> {
   const holders: string[] = [];
   for (const name of [...tables.map(qualifiedName), ...jobIds.map(jobLock)]) {
-    // One that is dead by then holds none any more, and the others need no waiting for.
-    const hasLock = await waitInTransaction(client, name, holders.length === 0 ? waitForDead : '1ms');
+    // A session of a dead client has released its lock by then. The others are in use: waiting longer is no use.
+    const hasLock = await waitInTransaction(client, name, holders.length === 0 ? lockTimeout : '1ms');
     if (!hasLock) holders.push(`${name}${await describeHolder(client, name)}`);
   }
   return holders;
@@ -130,7 +130,7 @@ async function unlock(client: pg.Client, name: string): Promise<void> {
   await client.query('SELECT pg_advisory_unlock(hashtextextended($1, $2))', [name, lockSpace]);
 }
 
-/** Whether some session holds the lock; takes none itself. */
+/** Whether any session holds the lock; does not take it. */
 export async function isTableLocked(
   client: pg.Client,
   table: { schema: string; table: string },
@@ -138,7 +138,7 @@ export async function isTableLocked(
   return await isLocked(client, qualifiedName(table));
 }
 
-/** Whether some session holds the lock; takes none itself. */
+/** Whether any session holds the lock; does not take it. */
 export async function isJobLocked(client: pg.Client, jobId: string): Promise<boolean> {
   return await isLocked(client, jobLock(jobId));
 }
@@ -161,9 +161,9 @@ async function isLocked(client: pg.Client, name: string): Promise<boolean> {
   return (rowCount ?? 0) > 0;
 }
 
-/** One statement that waits, and not many that try: whoever looks sees Postgres at work. @returns whether it has it */
+/** One statement that waits, and not many that try, so that pg_stat_activity shows the wait. @returns whether the lock was taken */
 async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
-  await client.query(`SET lock_timeout = '${waitForDead}'`);
+  await client.query(`SET lock_timeout = '${lockTimeout}'`);
   let isLocked = true;
   try {
     await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [name, lockSpace]);

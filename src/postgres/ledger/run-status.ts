@@ -1,4 +1,4 @@
-/** The status of runs by the ledger, during and after them. Reads only, and takes no lock that would slow a run. */
+/** Status of runs from the ledger, during and after them. Reads only, and takes no locks that would slow a run. */
 
 import type pg from 'pg';
 import type { PhaseStatus, RunState, RunStatus } from '../../observe/status.ts';
@@ -10,7 +10,7 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { BsonTypeName } from '../../bson/types.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-/** Long enough to have some batches in it. */
+/** Long enough to contain several batches. */
 const recentSeconds = 10;
 
 interface Row extends Omit<
@@ -21,7 +21,7 @@ interface Row extends Omit<
   readonly tableName: string;
   readonly isReplaced: boolean;
   readonly recent: number | null;
-  /** With times as text. */
+  /** Times are text. */
   readonly phases: readonly (Pick<PhaseStatus, 'phase' | 'account'> & {
     readonly beganAt: string;
     readonly doneAt: string | null;
@@ -29,7 +29,7 @@ interface Row extends Omit<
   readonly unreadRanges: number;
 }
 
-/** The latest first. To be called in one transaction, so that all numbers are of one moment. */
+/** The latest first. To be called in one transaction, so that all numbers come from one snapshot. */
 export async function readRunStatus(client: pg.Client, includesReplaced: boolean): Promise<RunStatus[]> {
   const { rows } = await client.query<Row>(
     `SELECT r.run_id AS "runId", r.job_id AS "jobId", r.source, r.table_schema AS schema,
@@ -60,7 +60,7 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
        CROSS JOIN LATERAL (
          SELECT count(*)::int AS open, (count(*) FILTER (WHERE read_at IS NULL))::int AS unread
            FROM mongo2pg.ranges WHERE run_id = r.run_id AND closed_at IS NULL) g
-       -- A process that goes on closes the ranges of the one before it: until then, and since its last batch, nobody was at it.
+       -- A resuming process closes the ranges of the one before: between its last batch and that, the run was not active.
        CROSS JOIN LATERAL (
          SELECT coalesce(sum(extract(epoch FROM c.closed_at - coalesce(
                   (SELECT max(committed_at) FROM mongo2pg.batches WHERE run_id = r.run_id AND committed_at < c.closed_at),
@@ -77,7 +77,7 @@ export async function readRunStatus(client: pg.Client, includesReplaced: boolean
     const phases = row.phases.map(readPhase);
     const loadedAt = phases.find(({ phase }) => phase === 'copy')?.doneAt ?? null;
     const state = isReplaced ? 'replaced' : stateOf({ ...row, loadedAt }, isRunning);
-    // What an earlier process took for the end of a range is asked for again.
+    // Ends of ranges that an earlier process recorded are read again.
     const openRanges = isRunning ? unreadRanges : row.openRanges;
     const promotions = await listPromotions(client, row.runId);
     statuses.push({

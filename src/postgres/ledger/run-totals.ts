@@ -1,13 +1,13 @@
 /** What a run has committed so far. */
 
-/** What a run has committed, as the ledger tells it. */
+/** What a run has committed, from the ledger. */
 export interface RunTotals {
   readonly documentCount: number;
   readonly copied: number;
   readonly deadLettered: number;
-  /** Documents that the transform made nothing of. */
+  /** Documents that the transform has dropped. */
   readonly dropped: number;
-  /** Rows in the documents' own table: more than `copied` where documents became several. */
+  /** Rows in the main table: more than `copied` if documents became several rows. */
   readonly rows: number;
   readonly bytes: number;
   /** Rows in child tables. */

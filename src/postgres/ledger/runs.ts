@@ -1,4 +1,4 @@
-/** The ledger's rows about runs: one for each migration of a collection into a table. */
+/** The ledger's rows of runs: one for each migration of a collection into a table. */
 
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
@@ -8,24 +8,24 @@ import { isDoneCondition } from './phases.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { Plan } from '../../transcode/plan.ts';
 
-/** What a run was begun with; it is continued with the same or not at all. Plain data, kept as jsonb. */
+/** Settings with which a run was begun. It is resumed only with the same. Plain data, stored as jsonb. */
 export interface RunSettings {
   /** `database.collection`. */
   readonly source: string;
-  /** MongoDB's UUID of the collection, where the server has one: a collection that is dropped and created again has another. */
+  /** MongoDB's UUID of the collection, if the server has UUIDs. A collection that is dropped and recreated gets another. */
   readonly collectionId: string | null;
-  /** The settings that decide what is copied and how, by the names of their variables, as text. */
+  /** The settings that decide what is copied and how, as text, by variable name. */
   readonly choices: Readonly<Record<string, string>>;
   readonly plan: Plan;
 }
 
 export interface Run {
   readonly runId: string;
-  /** The job that it is part of; null for the run of a single collection. */
+  /** The job that the run is part of; null when a single collection is copied. */
   readonly jobId: string | null;
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
-  /** The table of this name is still the one that the run loads. */
+  /** Whether the table of this name is still the one that the run loaded. */
   readonly isSameTable: boolean;
   /** Rows that were in the table before the run. */
   readonly rowsBefore: number;
@@ -39,7 +39,7 @@ export interface Run {
 
 type TableName = Pick<Plan, 'schema' | 'table'>;
 
-/** The latest run into the table, an unfinished one before all others; null when there is none. */
+/** The latest run into the table; an unfinished one takes precedence. */
 export async function findRun(client: pg.Client, table: TableName): Promise<Run | null> {
   return (await listRuns(client, table))[0] ?? null;
 }
@@ -49,22 +49,22 @@ export async function listRuns(client: pg.Client, { schema, table }: TableName):
   return await selectRuns(client, 'table_schema = $1 AND table_name = $2', [schema, table]);
 }
 
-/** @returns null for one that was replaced */
+/** @returns null if it was replaced */
 export async function findRunById(client: pg.Client, runId: string): Promise<Run | null> {
   return (await selectRuns(client, 'run_id = $1', [runId]))[0] ?? null;
 }
 
-/** The runs that copied a collection, into whichever table, the latest first. */
+/** The runs that copied a collection, into any table, the latest first. */
 export async function listRunsOfSource(client: pg.Client, source: string): Promise<Run[]> {
   return await selectRuns(client, 'source = $1', [source]);
 }
 
-/** The runs whose rows are in tables of the schema. */
+/** The runs whose rows are in tables of a schema. */
 export async function listRunsOfSchema(client: pg.Client, schema: string): Promise<Run[]> {
   return await selectRuns(client, 'table_schema = $1', [schema]);
 }
 
-/** The run that began to copy a collection into a schema, and has not finished; null when there is none. */
+/** The unfinished run that copies a collection into a schema. */
 export async function findUnfinishedRun(
   client: pg.Client,
   source: string,
@@ -74,7 +74,7 @@ export async function findUnfinishedRun(
   return runs.find(({ isFinished, settings }) => !isFinished && settings.plan.schema === schema) ?? null;
 }
 
-/** The collections of a database that runs have copied into tables of a schema that are still there. */
+/** The collections of a database that were copied into a schema, and whose tables still exist. */
 export async function listCopied(client: pg.Client, database: string, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ collection: string }>(
     `SELECT DISTINCT substr(source, length($1) + 2) AS collection FROM mongo2pg.runs
@@ -85,7 +85,7 @@ export async function listCopied(client: pg.Client, database: string, schema: st
   return rows.map(({ collection }) => collection);
 }
 
-/** What Postgres sends as text, as they are of the type bigint. */
+/** Columns of type bigint, which pg returns as text. */
 type Counts = 'rowsBefore' | 'childRowsBefore';
 
 async function selectRuns(client: pg.Client, condition: string, values: readonly string[]): Promise<Run[]> {
@@ -106,7 +106,7 @@ async function selectRuns(client: pg.Client, condition: string, values: readonly
   }));
 }
 
-/** Writes a new run down, in its first phase and without ranges; returns its id. */
+/** Inserts a run, in its first phase and without ranges; returns its id. */
 export async function insertRun(
   client: pg.Client,
   settings: RunSettings,
@@ -139,8 +139,8 @@ export async function insertRun(
 }
 
 /**
- * Gives up earlier runs into the table: all, as its rows are gone, or those that will never be finished. A process that
- * still leads one leads it no more, and its workers commit nothing: waits for what they have under way.
+ * Marks earlier runs into the table as replaced: all if its rows are removed, or those that cannot be finished any more. A process
+ * that still leads one is superseded, and its workers cannot commit. Waits for their batches in flight.
  */
 export async function replaceRuns(
   client: pg.Client,
@@ -172,8 +172,8 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
 }
 
 /**
- * A commit that waits for the disk: with it, all that the workers committed without waiting is on disk too, or was
- * lost before and is missing from the ledger.
+ * A synchronous commit. It flushes everything that the workers have committed asynchronously; what a crash lost before is missing
+ * from the ledger.
  */
 export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
   await client.query('SET LOCAL synchronous_commit = on');
@@ -184,7 +184,7 @@ export async function flushCommits(client: pg.Client, lead: Lead): Promise<void>
   if (rowCount === 0) throw new SupersededError();
 }
 
-/** For the rows to come of a run whose table was changed. */
+/** For later rows of a run whose table was changed. */
 export async function replacePlan(client: pg.Client, runId: string, plan: Plan): Promise<void> {
   await client.query(
     `UPDATE mongo2pg.runs SET settings = jsonb_set(settings, '{plan}', $2) WHERE run_id = $1`,
@@ -225,7 +225,7 @@ export async function readExtra(client: pg.Client, runId: string): Promise<Extra
   return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
-/** Short enough to read out, long enough to tell runs apart. */
+/** Short enough to read, long enough to tell runs apart. */
 export function fingerprintOf(settings: RunSettings): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

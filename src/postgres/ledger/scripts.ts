@@ -1,4 +1,4 @@
-/** The ledger's rows about scripts: SQL of the user's, carried out once before a copy and once after it. */
+/** The ledger's rows of scripts: SQL of the user that is run once before a copy, or once after it. */
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -19,7 +19,7 @@ export interface ScriptScope {
 export interface Script {
   readonly stage: ScriptStage;
   readonly sql: string;
-  /** Of the file, 32 bytes. */
+  /** SHA-256 of the file, 32 bytes. */
   readonly sha256: Buffer;
 }
 
@@ -28,16 +28,16 @@ export type ScriptOutcome =
   /** Nothing was carried out: an earlier process has done it. */
   | ({ readonly kind: 'done-before' } & Pick<DoneScript, 'doneAt' | 'isSameFile'>);
 
-/** A script that was carried out. */
+/** A script that was run. */
 export interface DoneScript {
   readonly doneAt: Date;
-  /** False where the file has changed since. */
+  /** False if the file has changed since. */
   readonly isSameFile: boolean;
-  /** The copy that it belongs to has come to its end. */
+  /** Whether its copy is finished. */
   readonly isClosed: boolean;
 }
 
-/** @returns null where the script was not carried out yet, under whatever file */
+/** @returns null if no script of this stage was run yet, from any file */
 export async function readDoneScript(
   client: pg.Client,
   scope: ScriptScope,
@@ -53,7 +53,7 @@ export async function readDoneScript(
   return { doneAt: row.doneAt, isSameFile: row.sha256.equals(sha256), isClosed: row.isClosed };
 }
 
-/** Two equal rows that are checked at the end of the transaction: a COMMIT within the script fails by them. */
+/** Two equal rows that violate a deferred constraint, so that a COMMIT within the script fails. */
 const guardStatements = `
   CREATE TEMPORARY TABLE mongo2pg_script (is_open boolean UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP;
   INSERT INTO pg_temp.mongo2pg_script VALUES (true), (true)`;
@@ -63,9 +63,9 @@ const queryCanceled = '57014';
 const guardConstraint = 'mongo2pg_script_is_open_key';
 
 /**
- * Carries a script out and writes that down, both or neither. To be called in a transaction, on a connection that nobody
- * uses after it: the script may change its settings.
- * @throws TargetError where the script ends the transaction; the errors of Postgres as they are
+ * Runs a script and records that, atomically. To be called in a transaction, on a connection that is not used afterwards: the
+ * script may change its settings.
+ * @throws TargetError if the script ends the transaction; else the errors of pg
  */
 export async function runScript(
   client: pg.Client,
@@ -73,7 +73,7 @@ export async function runScript(
   script: Script,
 ): Promise<ScriptOutcome> {
   const { stage, sql, sha256 } = script;
-  // Another start may be at it.
+  // Another start may be running it.
   await lockScripts(client, JSON.stringify(keyOf(scope)));
   const before = await readDoneScript(client, scope, script);
   if (before !== null) return { kind: 'done-before', ...before };
@@ -85,7 +85,7 @@ export async function runScript(
     throw isGuard(error) ? refuseEnd(stage, 'nothing of it was carried out') : explainFailure(error, script);
   }
   if ((await readTransaction(client)) !== transaction) {
-    throw refuseEnd(stage, 'what stands before that was taken back');
+    throw refuseEnd(stage, 'the statements before that were rolled back');
   }
   await client.query('DELETE FROM pg_temp.mongo2pg_script');
   await client.query(
@@ -104,7 +104,7 @@ export async function closeScripts(client: pg.Client, scope: ScriptScope): Promi
   );
 }
 
-/** They are carried out again. @param which only those of a copy that has come to its end, or all */
+/** The scripts are run again by the next copy. @param which only those of a finished copy, or all */
 export async function forgetScripts(
   client: pg.Client,
   scope: ScriptScope,
@@ -135,7 +135,7 @@ function refuseEnd(stage: ScriptStage, consequence: string): TargetError {
     `the script of ${scriptSetting(stage)} ends the transaction in which it is carried out; ${consequence}`,
     {
       code: 'SCRIPT_ENDS_TRANSACTION',
-      fix: 'take COMMIT, ROLLBACK, BEGIN and the like out of it: it is one transaction as it is.',
+      fix: 'remove COMMIT, ROLLBACK, BEGIN and the like: a script is always run in one transaction.',
     },
   );
 }
@@ -143,7 +143,7 @@ function refuseEnd(stage: ScriptStage, consequence: string): TargetError {
 /** The error of a statement, with its place in the file. */
 function explainFailure(error: unknown, { stage, sql }: Script): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
-  // Nothing passes that was cancelled: by a limit of the script's own, or since it reads from standard input.
+  // A cancelled statement is not transient here: the script set a timeout itself, or reads from standard input.
   if (isTransient(error) && error.code !== queryCanceled) return error;
   const offset = Number(error.position ?? 0);
   const place = offset > 0 ? ` at ${describePlace(sql, offset)}` : '';

@@ -1,4 +1,4 @@
-/** All that the ledger tells, as of one moment: jobs, runs, streams and hosts. */
+/** The whole status from the ledger, in one snapshot: jobs, runs, streams and hosts. */
 
 import { UsageError } from '../../common/errors.ts';
 import type { Status } from '../../observe/status.ts';
@@ -9,14 +9,14 @@ import { hasLedger } from './ledger.ts';
 import { readRunStatus } from './run-status.ts';
 import { readStreamStatus } from './streams/stream-status.ts';
 
-/** @param includesReplaced also those whose rows a later one has replaced @throws UsageError where there is no ledger */
+/** @param includesReplaced also runs whose rows a later one has replaced @throws UsageError if there is no ledger */
 export async function readStatus(session: Session, includesReplaced: boolean): Promise<Status> {
   const status = await readOnce(session, includesReplaced);
-  // Who holds a lock is asked after the rows are read: what has finished between the two seems to have stopped.
+  // Locks are read after the rows: a run that finishes in between is shown as stopped.
   return isAtWork(status) ? status : await readOnce(session, includesReplaced);
 }
 
-/** Whether a process is at any of it. */
+/** Whether a process is working on any of it. */
 export function isAtWork({ jobs, runs, streams }: Status): boolean {
   return (
     [...jobs, ...runs].some(({ state }) => state === 'running') ||

@@ -1,20 +1,20 @@
-/** Runs one COPY … FROM STDIN with bytes that are ready. */
+/** Runs one COPY … FROM STDIN with bytes that are already in memory. */
 
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { isFailpointActive, reachFailpoint } from '../../common/failpoints/failpoints.ts';
 
 export interface CopyOptions {
-  /** Statements that go before it in the same query, and so in the same round trip. */
+  /** Statements that precede it in the same query, and so in the same round trip. */
   readonly after?: string;
-  /** Postgres has done what goes before, and waits for the bytes. */
+  /** Called when Postgres has executed the statements before, and waits for the bytes. */
   readonly onBegun?: () => void;
 }
 
 /**
- * Resolves when Postgres is ready for the next query, so that the bytes may be overwritten then.
- * @returns how many rows Postgres took
- * @throws the error of Postgres or of the connection as it is
+ * Resolves when Postgres is ready for the next query; then the bytes may be overwritten.
+ * @returns how many rows Postgres accepted
+ * @throws the errors of pg
  */
 export async function copyRows(
   client: pg.Client,
@@ -35,7 +35,7 @@ export async function copyRows(
     stream.once('finish', () => {
       resolve(stream.rowCount);
     });
-    // Not end(bytes): a stream that failed while the socket is still taking its bytes would end without a connection.
+    // Not end(bytes): if the stream fails while the socket still writes, `end` would run without a connection.
     const end = (): void => {
       if (!hasFailed) stream.end();
     };

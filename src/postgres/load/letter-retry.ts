@@ -14,20 +14,20 @@ import { openBatchTransform } from '../../transcode/transform/open-batch-transfo
 import { loadRowByRow } from './row-by-row.ts';
 import { encodeResults } from './transformed-batch.ts';
 
-/** How many letters, and how many bytes of them, are loaded in one transaction; a single one always goes. */
+/** How many letters, and how many bytes of them, are loaded in one transaction; at least one letter. */
 const maxLetters = 1_000;
 const maxBytes = 16_000_000;
 
-/** Where a dead letter stands in the ledger. */
+/** The place of a dead letter in the ledger. */
 interface Place {
   readonly rangeNo: number;
   readonly batch: string;
   readonly ordinal: number;
 }
 
-/** A document that is a dead letter no more. */
+/** A document that is no longer a dead letter. */
 interface Loaded extends Place {
-  /** How many it has become; none where the transform drops it. */
+  /** How many rows it has become; 0 if the transform drops it. */
   readonly rows: number;
 }
 
@@ -42,7 +42,7 @@ export interface RetryOutcome {
   readonly left: number;
 }
 
-/** @throws TargetError, or the error of Postgres as it is; what was committed until then stays */
+/** @throws TargetError, or the errors of pg; what was committed before stays committed */
 export async function retryLetters(
   session: Session,
   runId: string,
@@ -52,7 +52,7 @@ export async function retryLetters(
   let loaded = 0;
   let left = 0;
   const transform = await openBatchTransform(plan);
-  // Documents that crashed workers come last, each alone: one may crash this process, when all others are committed.
+  // Documents that crashed workers come last, one at a time: if one crashes this process, all others are committed.
   for (const isDeadly of [false, true]) {
     for (let after: Place | null = { rangeNo: 0, batch: '0', ordinal: -1 }; after !== null;) {
       signal.throwIfAborted();
@@ -86,7 +86,7 @@ async function listPlaces(
   return rows.filter(({ bytes }, index) => index === 0 || Number(bytes) <= maxBytes);
 }
 
-/** @returns how many were refused again */
+/** @returns how many were rejected again */
 async function retryPlaces(
   client: pg.Client,
   { runId, plan, transform }: RetriedRun,
@@ -121,7 +121,7 @@ async function retryPlaces(
   return refused.size;
 }
 
-/** The places of documents that are dead letters no more, and what became of each. */
+/** The places of documents that are no longer dead letters, with their results. */
 function listLoaded(
   encoded: LoadableBatch,
   places: readonly Place[],
@@ -156,7 +156,7 @@ async function updateLetter(
   );
 }
 
-/** The account of each batch keeps telling where its documents are. */
+/** Keeps the counts of each batch correct. */
 async function takeOut(client: pg.Client, runId: string, loaded: readonly Loaded[]): Promise<void> {
   if (loaded.length === 0) return;
   await client.query(
@@ -177,7 +177,7 @@ async function takeOut(client: pg.Client, runId: string, loaded: readonly Loaded
   );
 }
 
-/** Per run is what people see; which of the batches has it does not matter. */
+/** Only the sum per run is shown, so any batch can hold the counts. */
 async function countExtra(
   client: pg.Client,
   runId: string,

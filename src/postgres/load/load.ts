@@ -21,7 +21,7 @@ import type { Refusal } from './stage.ts';
 import { TableCopy } from './table-copy.ts';
 import type { WorkerSettings, WorkerTarget } from '../worker-settings.ts';
 
-/** @throws TargetError that says what to do */
+/** @throws TargetError with a fix */
 export async function openLoadingSession(
   target: WorkerTarget,
   options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
@@ -42,20 +42,20 @@ export async function openLoadingSession(
 }
 
 export interface LoadOutcome extends BatchAccount {
-  /** An earlier delivery had committed already; the account is that delivery's. */
+  /** An earlier delivery had committed already; the account is that of the earlier one. */
   readonly isDuplicate: boolean;
   readonly steps: LoadSteps;
 }
 
-/** Which run is loaded, into which tables, and where. */
+/** The run to load, its tables and the server. */
 export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl'>;
 
-/** Finds the documents of a batch that the run has loaded before, without its ledger; by their positions among those encoded. */
+/** Finds documents of a batch that are already in the table, independent of the ledger; by their positions among those encoded. */
 export type FindKept = (batch: Batch, encoded: LoadableBatch) => Promise<ReadonlySet<number>>;
 
 const noneKept: ReadonlySet<number> = new Set();
 
-/** COPY took fewer rows than it was given, without an error: a trigger left some out. */
+/** COPY accepted fewer rows than it was given, without an error: a trigger skipped some. */
 class MissingRowsError extends Error {}
 
 export class Loader {
@@ -67,8 +67,8 @@ export class Loader {
 
   /**
    * @param session one of `openLoadingSession`
-   * @param claim what makes sure that each batch is loaded once
-   * @param findKept which rows of a batch are kept as they are, where some are refused
+   * @param claim ensures that each batch is loaded once
+   * @param findKept which rows of a batch are in the table already, when some are rejected
    */
   constructor(
     session: Session,
@@ -83,7 +83,7 @@ export class Loader {
     this.#tables = tablesOf(settings.plan).map((plan) => new TableCopy(plan));
   }
 
-  /** @throws TargetError when Postgres refuses the batch as a whole; nothing of it is then committed */
+  /** @throws TargetError when Postgres rejects the whole batch; then nothing of it is committed */
   async load(batch: Batch, encoded: LoadableBatch): Promise<LoadOutcome> {
     const watch: LoadWatch = new Stopwatch();
     try {
@@ -106,7 +106,10 @@ export class Loader {
     }
   }
 
-  /** All rows or none. `BEGIN`, the ledger's row and COPY go as one query: far away, round trips are most of the time. */
+  /**
+   * All rows or none. `BEGIN`, the ledger's row and COPY are sent as one query: with a distant server, round trips take most of the
+   * time.
+   */
   #loadWhole(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
     return this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       const onBegun = (): void => {
@@ -117,9 +120,9 @@ export class Loader {
     });
   }
 
-  /** Rows that Postgres refuses become dead letters. */
+  /** Rows that Postgres rejects become dead letters. */
   async #loadRowByRow(batch: Batch, encoded: LoadableBatch, watch: LoadWatch): Promise<Account> {
-    // Before the batch is claimed: where another delivery comes first, that is found out then.
+    // Before the batch is claimed. If another delivery commits first, the claim fails.
     const kept = encoded.rowCount === 0 ? noneKept : await this.#findKept(batch, encoded);
     return await this.#loadOnce(batch, encoded, watch, async (client, begin) => {
       await timed(watch, 'claim', client.query(begin));
@@ -128,7 +131,7 @@ export class Loader {
     });
   }
 
-  /** @param copy begins with the statements of `begin`, and returns the rows that Postgres refused */
+  /** @param copy begins with the statements of `begin`, and returns the rows that Postgres rejected */
   #loadOnce(
     batch: Batch,
     encoded: LoadableBatch,
@@ -157,7 +160,7 @@ export class Loader {
     }
   }
 
-  /** The failed INSERT has aborted the transaction, which had nothing else in it. */
+  /** The failed INSERT has aborted the transaction, which contained nothing else. */
   async #findCommitted(client: pg.Client, batch: Batch): Promise<Account> {
     await client.query('ROLLBACK');
     return { isDuplicate: true, ...(await this.#claim.readAccount(client, batch)) };
@@ -184,7 +187,7 @@ export class Loader {
   }
 }
 
-/** The account of a batch of which Postgres takes every row. */
+/** The account of a batch of which Postgres accepts every row. */
 function rowOf(encoded: LoadableBatch): ClaimRow {
   return { ...accountOf(encoded), extra: encoded.extra, childRows: countChildRows(encoded, []) };
 }
@@ -192,7 +195,7 @@ function rowOf(encoded: LoadableBatch): ClaimRow {
 type LoadWatch = Stopwatch<'claim' | 'copy' | 'commit'>;
 type Account = Omit<LoadOutcome, 'steps'>;
 
-/** An attempt that fails has taken time too. */
+/** The time of a failed attempt counts too. */
 async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -201,7 +204,7 @@ async function timed<T>(watch: LoadWatch, step: 'claim' | 'copy', work: Promise<
   }
 }
 
-/** A document of several rows may have several refusals, and is one dead letter for the first. */
+/** A document of several rows may be rejected several times. It becomes one dead letter, with the first reason. */
 function toLetters(batch: Batch, encoded: LoadableBatch, refusals: readonly Refusal[]): LedgerLetter[] {
   if (refusals.length === 0) return [];
   const byOrdinal = new Map<number, Refusal>();

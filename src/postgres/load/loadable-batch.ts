@@ -1,4 +1,4 @@
-/** A batch as it is handed to PostgreSQL, whatever is done with it there: loaded, compared, or staged for either. */
+/** An encoded batch for PostgreSQL, to be loaded, compared or staged. */
 
 import type { BatchAccount } from '../../observe/ack.ts';
 import type { EncodedChild } from '../../transcode/child-rows.ts';
@@ -7,10 +7,10 @@ import type { EncodedBatch } from '../../transcode/row.ts';
 import type { Sources } from '../../transcode/transform/encode-transformed.ts';
 import type { LedgerLetter } from '../ledger/dead-letters.ts';
 
-/** A batch as a COPY stream, and the documents of it that have no row there. */
+/** A batch as a COPY stream, with the documents that could not be encoded. */
 export interface LoadableBatch {
   readonly copy: Buffer;
-  /** How many are in the stream, or are dead letters: those of the batch, or what became of them. */
+  /** Documents in the stream plus dead letters: those of the batch, or those that a transform made of them. */
   readonly documentCount: number;
   /** How many rows the stream has. */
   readonly rowCount: number;
@@ -18,9 +18,9 @@ export interface LoadableBatch {
   readonly extra: readonly ExtraCount[];
   /** The rows of each child table of the plan, each a stream of its own. */
   readonly children: readonly EncodedChild[];
-  /** There may be an `_id` that the primary key, which is built after the load, cannot have. */
+  /** There may be an `_id` that is too long for the primary key, which is built after the load. */
   readonly hasLongKey: boolean;
-  /** Absent where each document of the batch has one row, or is a dead letter. Otherwise there are no other dead letters. */
+  /** Absent if each document of the batch has one row or is a dead letter. If present, it has all dead letters. */
   readonly sources?: BatchSources;
 }
 
@@ -29,7 +29,7 @@ export interface BatchSources extends Omit<Sources, 'deadLetters'> {
   readonly deadLetters: readonly LedgerLetter[];
 }
 
-/** Postgres has refused nothing yet. */
+/** Postgres has rejected nothing yet. */
 export function withCodes(encoded: EncodedBatch): LoadableBatch {
   return { ...encoded, deadLetters: encoded.deadLetters.map((letter) => ({ ...letter, code: null })) };
 }
@@ -39,12 +39,15 @@ export function listLetters({ sources, deadLetters }: LoadableBatch): readonly L
   return sources?.deadLetters ?? deadLetters;
 }
 
-/** @returns the position in the batch of the document that a row, counted from 0 without dead letters, or a dead letter is of */
+/**
+ * @returns the position in the batch of the document from which a row (counted from 0 without dead letters) or a dead letter was
+ * made
+ */
 export function sourceOf({ sources }: Pick<LoadableBatch, 'sources'>, ordinal: number): number {
   return sources?.ofRows[ordinal] ?? ordinal;
 }
 
-/** @param refused documents, by their positions in the batch, whose rows Postgres did not take */
+/** @param refused positions in the batch of documents whose rows Postgres rejected */
 export function accountOf(batch: LoadableBatch, refused: ReadonlySet<number> = new Set()): BatchAccount {
   const { sources, rowCount } = batch;
   const documentCount = sources?.documentCount ?? batch.documentCount;
@@ -56,7 +59,7 @@ export function accountOf(batch: LoadableBatch, refused: ReadonlySet<number> = n
   return { documentCount, copied, deadLettered, dropped, addedRows: rowCount - refusedRows - copied };
 }
 
-/** Those of documents that Postgres refused are not there either. */
+/** Without those of rejected documents. */
 export function countChildRows(
   { children }: Pick<LoadableBatch, 'children'>,
   letters: readonly Pick<LedgerLetter, 'ordinal'>[],

@@ -1,9 +1,9 @@
 /**
- * The fallback for a batch of which Postgres refuses some rows: finds out which and why, without a round trip for each. Values of
- * a type without a binary form of ours are staged as text and cast.
+ * The row-by-row fallback for a batch of which Postgres rejects some rows: finds out which and why, without a round trip for each.
+ * Values of types that we do not encode in binary are staged as text and cast.
  *
- * COPY is all or nothing, so the rows go into a stage without the target's constraints, from where a function inserts
- * them: block by block, and row by row only in the blocks that fail.
+ * COPY is all or nothing. So the rows are copied into a temporary table without the target's constraints (the stage), and a
+ * function inserts them from there: block by block, and row by row only in blocks that fail.
  */
 
 import pg from 'pg';
@@ -32,13 +32,13 @@ const stageOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_stage_${runI
 const childStageOf = (run: StagedRun, index: number): string => `${stageOf(run)}_child_${index}`;
 const functionOf = ({ runId }: StagedRun): string => `pg_temp.mongo2pg_insert_staged_${runId}`;
 
-/** A block that fails costs a subtransaction for each of its rows, and each block one more scan. */
+/** Each row of a failed block costs a subtransaction, and each block one more scan. */
 const rowsPerBlock = 250;
 
 /**
- * To be called in a transaction, in which the rows that are not refused are inserted then.
- * @param kept the ordinals of documents whose rows are there already
- * @throws the error of Postgres when it is about more than single rows
+ * To be called in a transaction. Inserts the rows that are not rejected.
+ * @param kept ordinals of documents whose rows are in the table already
+ * @throws the error of Postgres when it concerns more than single rows
  */
 export async function loadRowByRow(
   client: pg.Client,
@@ -53,7 +53,10 @@ export async function loadRowByRow(
   return await loadWholeDocuments(client, run, batch, sources.ofRows);
 }
 
-/** A document that became several rows goes in with all of them, or not at all: then once more without them. */
+/**
+ * A document that became several rows is inserted with all of them or none. If some are rejected, the insertion is repeated without
+ * the document.
+ */
 async function loadWholeDocuments(
   client: pg.Client,
   run: StagedRun,
@@ -80,7 +83,7 @@ function hasSiblings(sources: readonly number[]): boolean {
   return sources.some((source, row) => row > 0 && source === sources[row - 1]);
 }
 
-/** @param left the ordinals of documents that are not to be loaded */
+/** @param left ordinals of documents to skip */
 async function loadWithout(
   client: pg.Client,
   run: StagedRun,
@@ -93,7 +96,7 @@ async function loadWithout(
     if (first < last) unfit.push(...(await documents.stage(first, last)));
   }
   const rows = await insertStaged(client, run);
-  // The function counts without those that are not staged.
+  // The function numbers only staged rows.
   const unstaged = new Set([...left, ...unfit.map(({ ordinal }) => ordinal)]);
   const staged = documents.ordinals.filter((ordinal) => !unstaged.has(ordinal));
   const refused = rows.map(({ row, ...refusal }) => ({ ...refusal, ordinal: staged[row] ?? -1 }));
@@ -103,9 +106,9 @@ async function loadWithout(
 type RowRefusal = Omit<Refusal, 'ordinal'> & { readonly row: number };
 
 /**
- * The function knows an error by its SQLSTATE, and ends at one that may be about all rows. Where it shows here that it is
- * about a row, the function begins again, and is told to take others of this SQLSTATE for such as well: in this batch, so
- * that a right that is taken away later is found out.
+ * The function classifies an error by its SQLSTATE, and ends at one that may concern all rows. If it turns out here to concern one
+ * row, the function is repeated, and treats this SQLSTATE as a row error. Only for this batch, so that a privilege that is revoked
+ * later is detected.
  */
 async function insertStaged(client: pg.Client, run: StagedRun): Promise<RowRefusal[]> {
   const ofRows: string[] = [];
@@ -133,7 +136,7 @@ function childrenOf({ plan }: StagedRun): readonly ChildTable[] {
   return listDescendants(plan).map(({ child }) => child);
 }
 
-/** Temporary tables live as long as the session, so that they are made once in most. */
+/** Temporary tables last as long as the session, so that most sessions create them once. */
 async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]> {
   const stages = [
     { name: stageOf(run), plan: run.plan },
@@ -153,8 +156,8 @@ async function prepareStages(client: pg.Client, run: StagedRun): Promise<Stage[]
 }
 
 /**
- * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for that is
- * refused now. A child table's key has places beside the `_id`.
+ * An index for the stage of a table whose primary key is built after the load, so that an `_id` too long for the key is rejected
+ * now. A child table's key has array positions beside the `_id`.
  */
 function stageKeyStatement({ runId, plan }: StagedRun): string | null {
   const place = plan.columns.findIndex(isIdColumn);
@@ -178,8 +181,8 @@ function insertFunction(run: StagedRun, isDistributed: boolean): string {
   const values = stagedValues(plan);
   const insert = (table: string, names: string, from: string): string =>
     `INSERT INTO ${table} (${names}) SELECT ${from}`;
-  // To Citus an INSERT that returns nothing is a COPY, of whose errors it does not tell the SQLSTATE. Both are committed in two
-  // phases, whichever nodes they are on.
+  // Citus executes an INSERT without RETURNING as a COPY, whose errors lack the SQLSTATE. Both are committed in two phases, on any
+  // number of nodes.
   const insertCounted = (which: string): string => {
     const statement = `${insert(target, quoted, values.join(', '))} FROM ${stage} WHERE ctid ${which}`;
     return isDistributed
@@ -188,7 +191,7 @@ function insertFunction(run: StagedRun, isDistributed: boolean): string {
       : `${statement};
           GET DIAGNOSTICS inserted = ROW_COUNT;`;
   };
-  // A document goes in with all of its child rows, or not at all.
+  // A document is inserted with all of its child rows, or not at all.
   const insertChildren = (which: string): string =>
     childrenOf(run)
       .map(({ plan: child }, index) => {
@@ -199,7 +202,7 @@ function insertFunction(run: StagedRun, isDistributed: boolean): string {
         return isDistributed ? `FOR added IN ${statement} RETURNING 1 LOOP END LOOP;` : `${statement};`;
       })
       .join('\n          ');
-  // In a block of its own with a value from the start: a domain that is NOT NULL has no variables without one.
+  // In a block of its own with an initial value, since a variable of a NOT NULL domain cannot be declared without one.
   const probes = columns.map((column, index) => {
     const value = `(SELECT ${values[index] ?? ''} FROM ${stage} WHERE ctid = places[i])`;
     return `BEGIN
@@ -229,7 +232,7 @@ function insertFunction(run: StagedRun, isDistributed: boolean): string {
         last := least(first + block - 1, place_count);
         BEGIN
           ${insertCounted('= ANY (places[first:last])')}
-          IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger left rows out'; END IF;
+          IF inserted <> last - first + 1 THEN RAISE EXCEPTION 'a trigger skipped rows'; END IF;
           ${insertChildren('= ANY (places[first:last])')}
         EXCEPTION WHEN OTHERS THEN
           IF NOT (${isRefusalSql} OR SQLSTATE = ANY (of_rows)) THEN RAISE; END IF;

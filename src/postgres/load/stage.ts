@@ -1,6 +1,6 @@
 /**
- * Fills temporary tables that have the columns of a plan's tables and none of their constraints, and finds the documents
- * whose rows not even these take: what Postgres refuses is tried again in halves, down to the single document.
+ * Fills temporary tables with the columns of a plan's tables and none of their constraints. Finds the documents whose rows are
+ * rejected even there, by bisecting what Postgres rejects.
  */
 
 import pg from 'pg';
@@ -11,7 +11,7 @@ import { copyRows } from './copy.ts';
 import { copyColumns, createStageStatement, stageColumns } from '../table/ddl.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 
-/** A document whose row Postgres refused. */
+/** A document whose row Postgres rejected. */
 export interface Refusal {
   /** The document's position in the batch, from 0. */
   readonly ordinal: number;
@@ -33,13 +33,13 @@ export interface StageableBatch extends Pick<
   'copy' | 'rowCount' | 'documentCount' | 'children'
 > {
   readonly deadLetters: readonly { readonly ordinal: number }[];
-  /** Of each row the document that it is of, where some have become several. */
+  /** For each row the document that it was made from, if some have become several rows. */
   readonly sources?: { readonly ofRows: readonly number[] };
 }
 
 /**
- * Makes the table, unless the session has it already.
- * @returns whether it was made: it was not there, or had the columns of another plan
+ * Creates the table, unless the session has it already.
+ * @returns whether it was created: it was missing, or had the columns of another plan
  */
 export async function ensureStage(client: pg.Client, { name, plan }: Stage): Promise<boolean> {
   const columns = stageColumns(plan);
@@ -54,8 +54,8 @@ export async function ensureStage(client: pg.Client, { name, plan }: Stage): Pro
 }
 
 /**
- * Empties the tables before they are filled, so that their rows stand in the order in which they come: only in a table
- * that is new to the transaction does COPY not look for room in earlier pages.
+ * Empties the tables before they are filled, so that rows are stored in the order in which they arrive: COPY fills free space in
+ * earlier pages, except in a table that was truncated in the same transaction.
  */
 export async function emptyStages(client: pg.Client, stages: readonly Stage[]): Promise<void> {
   await client.query(`TRUNCATE ${stages.map(({ name }) => name).join(', ')}`);
@@ -65,14 +65,14 @@ export function copyToStage(client: pg.Client, { name }: Stage, copy: Buffer): P
   return copyRows(client, `COPY ${name} FROM STDIN (FORMAT binary)`, copy);
 }
 
-/** The documents of a batch that have rows; any part of them can be staged with all that belongs to each. */
+/** The documents of a batch that have rows. Any part of them can be staged, with all of their rows. */
 export class StagedDocuments {
-  /** Of each the position in the batch. */
+  /** The position of each in the batch. */
   readonly ordinals: readonly number[];
   readonly #client: pg.Client;
   readonly #tables: readonly StagedTable[];
 
-  /** @param stages for the plan's own table, and those for its children */
+  /** @param stages for the plan's main table, and for its child tables */
   constructor(client: pg.Client, stages: readonly Stage[], batch: StageableBatch) {
     this.#client = client;
     this.ordinals = listOrdinals(batch);
@@ -91,8 +91,8 @@ export class StagedDocuments {
 
   /**
    * To be called in a transaction, with empty stages.
-   * @returns those that could not be staged
-   * @throws the error of Postgres when it is about more than single rows
+   * @returns documents that could not be staged
+   * @throws the error of Postgres when it concerns more than single rows
    */
   async stage(first = 0, last = this.ordinals.length): Promise<Refusal[]> {
     const client = this.#client;
@@ -118,7 +118,7 @@ export class StagedDocuments {
   }
 }
 
-/** The stretches of places whose ordinals are not among `left`; some are empty. */
+/** The parts between places whose ordinals are among `left`; some are empty. */
 export function partsWithout(
   ordinals: readonly number[],
   left: ReadonlySet<number>,
@@ -136,7 +136,7 @@ export function partsWithout(
 interface StagedTable {
   readonly stage: Stage;
   readonly rows: CopyRows;
-  /** Of each document which row is its first, and at the end how many there are. Null where each has one row. */
+  /** The first row of each document, and at the end the number of rows. Null if each document has one row. */
   readonly begins: readonly number[] | null;
 }
 
@@ -156,10 +156,10 @@ function findBegins(parents: readonly number[], ordinals: readonly number[]): nu
   return [...begins, parents.length];
 }
 
-/** The place at the end of `COPY stage, line 1, column c4`, whatever the language of the server. */
+/** Matches the end of `COPY stage, line 1, column c4`, in any language of the server. */
 const columnPattern = /\bc(\d+)(?=:|$)/;
 
-/** Where Postgres finds that an entry is too long for an index; the only one that a stage has is that of the key. */
+/** The routine in which Postgres rejects an index entry that is too long. The only index of a stage is that of the key. */
 const indexRoutine = /^(index_form_tuple|_bt_)/;
 
 function describeRefusal(error: pg.DatabaseError, ordinal: number, plan: Plan | undefined): Refusal {

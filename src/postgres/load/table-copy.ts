@@ -1,4 +1,4 @@
-/** Copies rows into one table of a plan: in binary format, or in text format where a type has no binary form of ours. */
+/** Copies rows into one table of a plan: in binary format, or in text format if we do not encode a type in binary. */
 
 import type pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
@@ -17,8 +17,8 @@ export class TableCopy {
 
   /**
    * @param rows a complete binary COPY stream
-   * @returns how many rows Postgres took
-   * @throws the error of Postgres or of the connection as it is
+   * @returns how many rows Postgres accepted
+   * @throws the errors of pg
    */
   async run(client: pg.Client, rows: Buffer, options: CopyOptions = {}): Promise<number> {
     return await copyRows(client, this.#statement, this.#text?.convert(rows) ?? rows, options);

@@ -1,11 +1,11 @@
-/** Makes a batch for PostgreSQL of documents that are transformed first. */
+/** Encodes the results of a transform as a batch for PostgreSQL. */
 
 import type { RowEncoder } from '../../transcode/row.ts';
 import type { BatchTransform } from '../../transcode/transform/batch-transform.ts';
 import { encodeTransformed } from '../../transcode/transform/encode-transformed.ts';
 import { withCodes, type LoadableBatch } from './loadable-batch.ts';
 
-/** @param array a BSON array of documents, as they were read */
+/** @param array a BSON array of the original documents */
 export async function encodeResults(
   encoder: RowEncoder,
   transform: BatchTransform,

@@ -1,4 +1,4 @@
-/** Adds a column to a table that is in use, without making anybody wait for it. */
+/** Adds a column to a table that is in use, without blocking other sessions for long. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -11,14 +11,14 @@ import { addColumnStatement } from '../table/ddl.ts';
 const lockNotAvailable = '55P03';
 const duplicateColumn = '42701';
 
-/** Whoever comes next waits behind a statement that waits for the table: so it waits this long at most, and then tries again. */
+/** Other sessions queue behind a statement that waits for its lock. So it waits at most this long, and is then retried. */
 const lockTimeout = '500ms';
 const pauseMs = 500;
 const maxAttempts = 20;
 
 /**
- * @param also what is to be written in the same transaction
- * @throws TargetError where others hold the table for too long
+ * @param also work for the same transaction
+ * @throws TargetError if other sessions keep the table locked for too long
  */
 export async function addColumn(
   session: Session,
@@ -46,10 +46,13 @@ export async function addColumn(
     });
     if (isDone) return;
     if (attempt === maxAttempts) {
-      throw new TargetError(`others hold the table ${qualifiedName(plan)}, so that no column can be added`, {
-        code: 'TABLE_LOCKED',
-        fix: 'pg_locks and pg_stat_activity tell who has a transaction open on it; try again once that has ended.',
-      });
+      throw new TargetError(
+        `other sessions keep the table ${qualifiedName(plan)} locked, so that no column can be added`,
+        {
+          code: 'TABLE_LOCKED',
+          fix: 'pg_locks and pg_stat_activity show who has a transaction open on it; run the same command again once it has ended.',
+        },
+      );
     }
     await delay(pauseMs, undefined, { signal }).catch(() => undefined);
   }

@@ -5,7 +5,7 @@ import type { Plan } from '../../transcode/plan.ts';
 import { keyColumn } from '../compare/expected-rows.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-/** So that nobody waits long for a row of a page that is being written, and a page fits into memory. */
+/** Small, so that rows of a page are not locked for long, and a page fits into memory. */
 const maxRows = 2_000;
 const maxBytes = 8_000_000;
 
@@ -39,14 +39,14 @@ export class ExtraPages {
 
   /**
    * To be called in a transaction.
-   * @param after the key after which the page begins; null for the first one
-   * @param lock keeps others from writing the rows until the end of the transaction
-   * @returns none at the end
+   * @param after the key after which the page begins; null for the first page
+   * @param lock locks the rows until the end of the transaction
+   * @returns an empty page at the end
    */
   async read(client: pg.Client, after: string | null, lock: '' | 'FOR UPDATE' = ''): Promise<ExtraValue[]> {
     const key = pg.escapeIdentifier(keyColumn(this.#plan));
     const extra = pg.escapeIdentifier(this.#plan.extraColumn ?? '');
-    // Nobody knows how many rows have a field: the planner takes them for few, and would sort all of them for each page.
+    // The planner cannot know how many rows have a field. It assumes few, and would sort all of them for each page.
     await client.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
     const isAfter = after === null ? '' : `AND ${key} > $2::${this.keyType}`;
     const { rows } = await client.query<ExtraValue>(

@@ -1,34 +1,34 @@
-/** A sample of what the extra column has, at a cost that does not grow with the table. */
+/** A sample of the extra column, at a cost that does not grow with the table. */
 
 import pg from 'pg';
 import type { Plan } from '../../transcode/plan.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-/** Pages of Postgres, rows of these, and their fields. */
+/** Limits for pages of Postgres, rows and fields. */
 const maxPages = 50;
 const maxRows = 1_000;
 const maxFields = 20_000;
-/** A row with more in the extra column is left out. */
+/** A row with a larger extra column is skipped. */
 const maxExtraBytes = 50_000;
-/** Of a text or a document only the type is needed. */
+/** Only the type of a long text or document is needed. */
 const maxValueBytes = 1_000;
-/** Ends it should the table be slow even so. */
+/** Cancels the query if it is slow even so. */
 const timeout = '2s';
 
 export interface ExtraSample {
-  /** How many rows were looked at. */
+  /** How many rows were sampled. */
   readonly rows: number;
-  /** By field the texts of values, shortened where they are long. */
+  /** Values as text by field, long ones shortened. */
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
-/** To be called in a transaction. @throws the error of Postgres, where it takes too long */
+/** To be called in a transaction. @throws the error of Postgres if it takes too long */
 export async function sampleExtra(client: pg.Client, plan: Plan): Promise<ExtraSample> {
   const table = qualifiedName(plan);
   const extra = pg.escapeIdentifier(plan.extraColumn ?? '');
   await client.query(`SET LOCAL statement_timeout = '${timeout}'`);
   const { rows: sizes } = await client.query<{ pages: number }>(
-    // One in partitions has no pages of its own.
+    // A partitioned table has no pages of its own.
     `SELECT greatest(1, sum(pg_relation_size(oid)) / current_setting('block_size')::int)::float8 AS pages
        FROM (SELECT $1::regclass AS oid UNION SELECT relid FROM pg_partition_tree($1)) part`,
     [table],

@@ -1,4 +1,4 @@
-/** Moves the values of one page from the extra column to a column of their own. */
+/** Moves the values of a page from the extra column to the new column. */
 
 import pg from 'pg';
 import { Output } from '../../bson/output.ts';
@@ -11,19 +11,19 @@ import type { PromotionStep } from '../ledger/promotions.ts';
 import { copyToStage, ensureStage, type Stage } from '../load/stage.ts';
 import type { ExtraPages, ExtraValue } from './extra-pages.ts';
 
-/** What a value is counted as that no document can have had. */
+/** The type under which a value is counted that cannot come from a document. */
 const unknownType = 'unknown';
 
 export class PromotedColumn {
   readonly #plan: Plan;
   readonly #column: PlanColumn;
   readonly #pages: ExtraPages;
-  /** Null where the column has the values as they are. */
+  /** Null if the column takes the values unchanged. */
   readonly #values: PromotedValues | null;
   readonly #stage: Stage;
   readonly #output = new Output();
 
-  /** @param plan with the column */
+  /** @param plan that includes the column */
   constructor(plan: Plan, column: PlanColumn, known: KnownTypes, pages: ExtraPages) {
     this.#plan = plan;
     this.#column = column;
@@ -69,7 +69,7 @@ export class PromotedColumn {
     const isStaged = this.#values !== null;
     const value = isStaged ? 's.c1' : `nullif(t.${extra} -> $2::text, 'null')`;
     const rest = keepsWhole === true ? '' : `, ${extra} = nullif(t.${extra} - $2::text, '{}')`;
-    // A document that is kept whole needs its field's name only where the value is taken from it.
+    // Postgres rejects a parameter that the statement does not use.
     const isNamed = !isStaged || keepsWhole !== true;
     const { rowCount: updated } = await client.query(
       `UPDATE ${qualifiedName(this.#plan)} t SET ${column} = ${value}${rest}
@@ -82,7 +82,7 @@ export class PromotedColumn {
   }
 }
 
-/** A row for each value that fits or is null: its place in the page, from 1, and the field. */
+/** Encodes a row for each value that fits or is null: its index in the page, from 1, and the field. */
 function writeRows(
   values: PromotedValues,
   page: readonly ExtraValue[],

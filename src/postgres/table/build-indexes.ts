@@ -12,13 +12,13 @@ import { buildSideBySide, type SideBySideOptions } from './side-by-side.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
 export interface BuildOptions extends SideBySideOptions {
-  /** Called for each when it is done. */
+  /** Called when an index is built. */
   onIndex(account: IndexAccount): void;
 }
 
 /**
- * What the rows do not allow is left, with Postgres's reason; any other failure ends the others, too.
- * @returns an account of each, in the given order
+ * An index that the rows do not allow is skipped, with the reason of Postgres. Any other error stops all jobs.
+ * @returns the result of each, in the given order
  */
 export async function buildIndexes(
   indexes: readonly PlannedIndex[],
@@ -41,7 +41,7 @@ async function buildIndex(
 ): Promise<IndexAccount> {
   const { index, notices } = planned;
   const startedMs = performance.now();
-  // Outlives a connection that breaks: what is there after that may be what this process has built.
+  // Kept across a lost connection: an index that exists afterwards may be the one that this process has built.
   const progress = { isBegun: false };
   let name = '';
   try {
@@ -56,7 +56,7 @@ async function buildIndex(
   return { outcome: 'built', index, name, durationMs: performance.now() - startedMs, notices };
 }
 
-/** @returns the name under which it is there: another than the planned one where something else has that */
+/** @returns its name, which differs from the planned one if that was taken */
 export async function createIndex(
   client: pg.Client,
   index: PlannedIndex,
@@ -72,12 +72,12 @@ export async function createIndex(
     } catch (error) {
       if (!isNameTaken(error)) throw error;
     }
-    // IF NOT EXISTS is about the name only, whatever has it.
+    // IF NOT EXISTS checks only the name, of any kind of relation.
     if (await hasIndex(client, index.table, name)) return name;
   }
 }
 
-/** The primary key has an index, too, which is none of these. That of a table in partitions is valid once theirs are attached. */
+/** Without the index of the primary key. The index of a partitioned table is valid once those of its partitions are attached. */
 export async function hasIndex(
   client: pg.Client,
   table: PlannedIndex['table'],
@@ -91,7 +91,7 @@ export async function hasIndex(
   return (rowCount ?? 0) > 0;
 }
 
-/** Somebody else created something of this name at the same time, which IF NOT EXISTS does not see. */
+/** Another session created a relation of this name at the same time, which IF NOT EXISTS does not detect. */
 function isNameTaken(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '23505' && error.schema === 'pg_catalog';
 }

@@ -16,7 +16,7 @@ import { sqlTypeOf } from '../../transcode/column-types/of-column.ts';
 
 const quote = pg.escapeIdentifier;
 
-/** The table without its primary key: that is built after the load, at once and sorted, instead of row by row. */
+/** The table without its primary key, which is built after the load: one sort is faster than an insertion for each row. */
 export function createTableStatement(plan: Plan): string {
   const id = placeOfId(plan);
   const columns = plan.columns.map((planned, place) => {
@@ -30,7 +30,7 @@ export function createTableStatement(plan: Plan): string {
   return `CREATE TABLE ${qualifiedName(plan)} (\n  ${columns.join(',\n  ')}\n)${partitionStatements(plan)}`;
 }
 
-/** Of a table and the tables of its children alike: the rows of a document are in the partitions of one number. */
+/** The same for a table and its child tables: all rows of a document are in partitions of the same number. */
 function partitionStatements(plan: Plan): string {
   const column = plan.columns[placeOfId(plan)]?.column;
   if (plan.partitions === undefined || column === undefined) return '';
@@ -41,7 +41,7 @@ function partitionStatements(plan: Plan): string {
   return [` PARTITION BY HASH (${quote(column)})`, ...parts].join(';\n');
 }
 
-/** The partitions that a new table of the plan gets; none where it has no use for any. */
+/** The partitions of a new table of the plan; none if it is not partitioned. */
 export function listPartitionNames({ schema, table, partitions = 0 }: Plan): TableName[] {
   return Array.from({ length: partitions }, (_, index) => ({
     schema,
@@ -55,7 +55,7 @@ export function addColumnStatement(plan: Plan, column: PlanColumn): string {
 }
 
 function defineColumn(plan: Plan, planned: PlanColumn): string {
-  // 24 hex digits have the same order in every language, but elsewhere than in C Postgres compares them by its rules.
+  // 24 hex digits sort the same in every collation, but only C compares them by bytes, which is fast.
   const isByBytes = planned.type === 'objectId' && plan.objectIdCollation === 'C';
   return `${quote(planned.column)} ${sqlTypeOf(planned)}${isByBytes ? ' COLLATE "C"' : ''}`;
 }
@@ -69,12 +69,12 @@ export function listKey(plan: Plan): string[] {
   return plan.columns.filter(isIdColumn).map(({ column }) => quote(column));
 }
 
-/** Likewise of a child table. */
+/** The same for a child table. */
 export function listChildKey({ child: { plan }, keyLength }: Descendant): string[] {
   return plan.columns.slice(0, keyLength).map(({ column }) => quote(column));
 }
 
-/** The key of a child table: its rows go with those around them. */
+/** The keys of a child table. Deleting a row deletes its child rows. */
 export function addChildKeyStatements(descendant: Descendant): string[] {
   const { plan } = descendant.child;
   return [
@@ -92,17 +92,16 @@ export function addForeignKeyStatement(descendant: Descendant): string {
 }
 
 /**
- * How many rows the table had when its key was built. To be run in the transaction that has built it, which nobody else writes
- * beside. The table's own figure: that of the key holds rows as well that were deleted while somebody else still sees them.
+ * How many rows the table had when its key was built. To be run in the transaction that has built it, while no other session can
+ * write. From the table's reltuples: those of the key include deleted rows that are visible to other transactions.
  */
 export function keyCountStatement(table: TableName): string {
   return `SELECT reltuples::float8 AS count FROM pg_class WHERE oid = ${pg.escapeLiteral(qualifiedName(table))}::regclass`;
 }
 
 /**
- * Statistics for the planner, of the tables of a plan. Those of jsonb are seldom of use and take longest; what is no key is
- * left to autovacuum, which looks at a table whole once only some of its columns were looked at. A table that somebody else
- * made may have more than the plan knows of.
+ * Statistics for the planner, of the tables of a plan. Only key columns: statistics of jsonb are rarely useful and take longest.
+ * Autovacuum analyzes the whole table later. An existing table may have columns that are not in the plan.
  */
 export function analyzeStatement(plan: Plan): string {
   const parts = tablesOf(plan).map((part) => {
@@ -120,14 +119,14 @@ export function analyzeColumnStatement(plan: Plan, column: string): string {
   return `ANALYZE ${qualifiedName(plan)} (${quote(column)})`;
 }
 
-/** The child tables that get keys: those that were there before the run keep what they have. */
+/** The child tables that get keys. Those that existed before the run are left unchanged. */
 export function listKeyedChildren(plan: Plan): Descendant[] {
   return listDescendants(plan).filter(({ child }) =>
     child.plan.columns.every(({ target }) => target === undefined),
   );
 }
 
-/** The tables of a plan: the documents' own, and those of the elements of its arrays, each after the one above it. */
+/** The tables of a plan: the main table, and child tables for array elements, parents first. */
 export function tablesOf(plan: Plan): Plan[] {
   return [plan, ...listDescendants(plan).map(({ child }) => child.plan)];
 }
@@ -138,31 +137,31 @@ export function copyStatement(plan: Plan): string {
   return `COPY ${qualifiedName(plan)} (${columns}) FROM STDIN (FORMAT ${format})`;
 }
 
-/** The columns that a row has, in the order in which it has them. */
+/** The columns of an encoded row, in order. */
 export function copyColumns(plan: Plan): string[] {
   const columns = plan.columns.map(({ column }) => column);
   return plan.extraColumn === null ? columns : [...columns, plan.extraColumn];
 }
 
-/** For each of `copyColumns` a type that takes the same bytes and has no constraint. */
+/** For each of `copyColumns` a type that accepts the same bytes and has no constraints. */
 export function stageTypes(plan: Plan): string[] {
   const types = plan.columns.map((column): string => column.target?.stage ?? sqlTypeOf(column));
   return plan.extraColumn === null ? types : [...types, 'jsonb'];
 }
 
-/** A table for `COPY` from the same bytes, without constraints, that is empty again after each transaction. */
+/** A temporary table for `COPY` of the same bytes, without constraints, which is emptied at the end of each transaction. */
 export function createStageStatement(name: string, plan: Plan): string {
   return `CREATE TABLE ${name} (${stageColumns(plan)}) ON COMMIT DELETE ROWS`;
 }
 
-/** The columns of a stage are named by their places: c0, c1, … */
+/** The columns of a stage are named by their index: c0, c1, … */
 export function stageColumns(plan: Plan): string {
   return stageTypes(plan)
     .map((type, index) => `c${index} ${type}`)
     .join(', ');
 }
 
-/** For each of `copyColumns` its staged value, named by its place, as it can be assigned to the column. */
+/** For each of `copyColumns` an SQL expression that converts its staged value to the type of the column. */
 export function stagedValues(plan: Plan, prefix = ''): string[] {
   return copyColumns(plan).map((_, index) => {
     const cast = plan.columns[index]?.target?.cast;
@@ -170,7 +169,7 @@ export function stagedValues(plan: Plan, prefix = ''): string[] {
   });
 }
 
-/** Whether a column is of a type without a binary form of ours. */
+/** Whether a column has a type that we do not encode in binary. */
 export function isCopiedAsText(plan: Plan): boolean {
   return plan.columns.some(({ target }) => target?.cast !== undefined);
 }

@@ -1,4 +1,4 @@
-/** Tables that Citus keeps on several nodes: how one is distributed, and what makes it so. */
+/** Distributed tables of Citus: reads how a table is distributed, and distributes new ones. */
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -8,13 +8,13 @@ import { qualifiedName, type TableName } from '../connection/relations.ts';
 import { addChildKeyStatements, addPrimaryKeyStatement, tablesOf } from './ddl.ts';
 
 export interface Distribution {
-  /** By whose value a row has its node; null where that does not depend on the row: a reference table, or a schema on one node. */
+  /** The distribution column; null for a reference table, or a schema on one node. */
   readonly column: string | null;
-  /** `a`: whoever writes a row says where it goes. */
+  /** partmethod in pg_dist_partition. `a` (append): the client chooses the shard of a row. */
   readonly method: 'h' | 'r' | 'a' | 'n';
 }
 
-/** @returns null for a table of PostgreSQL's own, or none */
+/** @returns null for a local table, or if there is no table */
 export async function readDistribution(client: pg.Client, table: TableName): Promise<Distribution | null> {
   const { rows: catalogs } = await client.query<{ isThere: boolean }>(
     'SELECT to_regclass(\'pg_catalog.pg_dist_partition\') IS NOT NULL AS "isThere"',
@@ -29,12 +29,13 @@ export async function readDistribution(client: pg.Client, table: TableName): Pro
 }
 
 /**
- * Distributes tables that were just made and have no rows: a document's rows by its `_id`, and those of its child tables with
- * them. The keys come before the rows here, so that no node takes a batch twice, whatever the coordinator has lost.
+ * Distributes tables that were just created and have no rows. All rows of a document are distributed by its `_id`, in child tables
+ * too. The keys are created before the rows are loaded, so that no node accepts a batch twice, even if a crash of the coordinator
+ * lost its commit.
  */
 export async function distributeTables(client: pg.Client, plan: Plan): Promise<void> {
   const column = plan.columns.find(isIdColumn)?.column ?? '';
-  // A foreign key cannot be added by the transaction that has distributed its tables on connections of their own.
+  // A foreign key cannot be added in the transaction that has distributed its tables over several connections.
   await client.query("SET LOCAL citus.multi_shard_modify_mode = 'sequential'");
   await client.query(distributeStatement(plan, column, null));
   await client.query(addPrimaryKeyStatement(plan));
@@ -53,16 +54,16 @@ function distributeStatement(plan: Plan, column: string, beside: Plan | null): s
 
 export interface WantedDistribution {
   readonly plan: Plan;
-  /** The tables are still to be made. */
+  /** The tables do not exist yet. */
   readonly isNew: boolean;
-  /** The user has asked for it. */
+  /** The user has set --distribute. */
   readonly isWanted: boolean;
 }
 
 /**
- * Looks whether the tables can be loaded, compared and continued on several nodes.
+ * Checks that the tables can be loaded and compared on several nodes, and that a run can be resumed there.
  * @returns whether they are, or will be, distributed by `_id`
- * @throws TargetError that says what to do
+ * @throws TargetError with a fix
  */
 export async function requireDistributable(
   client: pg.Client,
@@ -88,7 +89,7 @@ export async function requireDistributable(
 }
 
 /**
- * What is merged is told from what others write by the transactions of the rows, and each node numbers its own.
+ * Merged rows are distinguished from other writes by their transaction ids, which each node assigns on its own.
  * @throws TargetError
  */
 export async function requireFollowable(
@@ -121,9 +122,9 @@ function requireIdColumn(plan: Plan): void {
 
 function refuseUndistributed(table: Plan, column: string | null): TargetError {
   const values = [qualifiedName(table), column ?? '_id'].map((text) => pg.escapeLiteral(text));
-  return new TargetError(`the table ${qualifiedName(table)} is there, and is not distributed`, {
+  return new TargetError(`the table ${qualifiedName(table)} exists already, and is not distributed`, {
     code: 'TABLE_NOT_DISTRIBUTED',
-    fix: `SELECT create_distributed_table(${values.join(', ')}), or have it made anew with --if-exists drop, or leave --distribute out.`,
+    fix: `SELECT create_distributed_table(${values.join(', ')}), or recreate it with --if-exists drop, or leave --distribute out.`,
   });
 }
 

@@ -5,11 +5,11 @@ import { formatCount, formatPlural } from '../../common/format.ts';
 import { isIdColumn, type Plan } from '../../transcode/plan.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
-/** More would fill the screen. */
+/** Enough examples for a message. */
 const maxNamed = 5;
 
 /**
- * A collection of one server has none. A dump that was put together of several has, or the shards of a cluster.
+ * A collection has none. A combined dump can have some, or the shards of a cluster.
  * @returns the end of a sentence
  */
 export async function describeDuplicates(client: pg.Client, plan: Plan): Promise<string> {

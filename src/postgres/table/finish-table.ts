@@ -29,9 +29,9 @@ import { addPrimaryKey, analyzeTable, explainKeyFailure, type KeyCounts } from '
 import { qualifiedName } from '../connection/relations.ts';
 
 /**
- * May be repeated: existing keys and indexes are left as they are.
- * @param specs the collection's indexes, as far as they are to be carried over
- * @returns what became of each, other than that of `_id`; and how many rows the tables had when their keys were built
+ * Can be repeated: existing keys and indexes are kept.
+ * @param specs the collection's indexes that are to be carried over
+ * @returns the result of each, except for `_id`; and how many rows the tables had when their keys were built
  */
 export async function finishTable(
   session: Session,
@@ -42,7 +42,7 @@ export async function finishTable(
   const { url, signal } = options;
   await settleTransactions(session, options);
   const jobs = Math.min(options.jobs, await session.run(readConnectionsLeft));
-  // The keys and indexes of an existing table are up to its owner.
+  // The keys and indexes of an existing table are left to its owner.
   const partitions = isOwnTable ? await session.run((client) => listAllPartitions(client, plan)) : none;
   const counts = isOwnTable
     ? await addKeys(session, plan, partitions, { ...options, jobs })
@@ -68,7 +68,7 @@ export async function finishTable(
   return { indexes: [...accounts, ...leftAccounts], counts };
 }
 
-/** By the qualified names of tables: the partitions of those that have any. */
+/** The partitions of partitioned tables, by qualified name. */
 type Partitions = ReadonlyMap<string, readonly TableName[]>;
 
 const none: Partitions = new Map();
@@ -91,7 +91,7 @@ async function addKeys(
   const { url, signal } = options;
   const own = partitions.get(qualifiedName(plan));
   let counts: KeyCounts = new Map();
-  // The children of a table in partitions are in partitions as well.
+  // The child tables of a partitioned table are partitioned too.
   if (own === undefined) {
     await runCancellable(session, url, signal, async (client) => {
       counts = await addPrimaryKey(client, plan);

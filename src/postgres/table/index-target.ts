@@ -1,4 +1,4 @@
-/** What the catalog says of the indexes that a table can have. */
+/** Catalog facts that decide which indexes a table can have. */
 
 import type pg from 'pg';
 import type { IndexTarget } from '../../plan/indexes/index-plan.ts';
@@ -6,7 +6,7 @@ import type { Plan } from '../../transcode/plan.ts';
 import { readMajorVersion } from '../connection/server-check.ts';
 import { readDistribution } from './distribution.ts';
 
-/** Of a table that is there. */
+/** For an existing table. */
 export async function readIndexTarget(client: pg.Client, plan: Plan): Promise<IndexTarget> {
   const distribution = await readDistribution(client, plan);
   return {

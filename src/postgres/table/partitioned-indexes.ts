@@ -1,4 +1,4 @@
-/** Builds the indexes of a table in partitions: each partition's part by itself, several at a time; then they are attached. */
+/** Builds the indexes of a partitioned table: the index of each partition separately, several at a time. Then they are attached. */
 
 import type pg from 'pg';
 import type { IndexAccount } from '../../observe/summary.ts';
@@ -12,10 +12,10 @@ import { createIndex, describeRefusal, type BuildOptions } from './build-indexes
 import { buildSideBySide } from './side-by-side.ts';
 import type { TableName } from '../connection/relations.ts';
 
-/** An index, and how far it is. */
+/** An index and its progress. */
 class PartitionedIndex {
   readonly planned: PlannedIndex;
-  /** Of the whole, which is not valid until all parts are attached. */
+  /** The name of the index on the partitioned table. It is not valid until all parts are attached. */
   readonly name: string;
   readonly parts: TableName[] = [];
   refusal: string | undefined;
@@ -26,7 +26,7 @@ class PartitionedIndex {
     this.name = name;
   }
 
-  /** @param partition on which its part is built */
+  /** @param partition whose part is built */
   async build(client: pg.Client, partition: TableName): Promise<void> {
     this.#beganMs ??= performance.now();
     const name = await createIndex(client, partOf(this.planned, partition));
@@ -40,7 +40,7 @@ class PartitionedIndex {
     await client.query(this.parts.map(attach).join('; '));
   }
 
-  /** What the rows of one partition do not allow is not left in the others. */
+  /** If the rows of one partition do not allow the index, it is dropped from all. */
   async drop(client: pg.Client): Promise<void> {
     const whole = { schema: this.planned.table.schema, table: this.name };
     await client.query(`DROP INDEX IF EXISTS ${[whole, ...this.parts].map(qualifiedName).join(', ')}`);
@@ -55,8 +55,8 @@ class PartitionedIndex {
 }
 
 /**
- * Like `buildIndexes`, of tables that are in partitions.
- * @param partitionsOf by the qualified names of the tables
+ * Like `buildIndexes`, for partitioned tables.
+ * @param partitionsOf by qualified name
  */
 export async function buildPartitionedIndexes(
   session: Session,

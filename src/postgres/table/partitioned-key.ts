@@ -1,4 +1,4 @@
-/** Builds the primary key of a table in partitions: that of each partition by itself, several at a time, and then all are made one. */
+/** Builds the primary key of a partitioned table: that of each partition separately, several at a time. Then they are attached. */
 
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { runCancellable } from '../connection/cancel.ts';
@@ -10,9 +10,9 @@ import type { TableName } from '../connection/relations.ts';
 import { runCounting } from './target.ts';
 
 /**
- * May be done again: partitions that have their key are left as they are.
+ * Can be repeated: existing keys of partitions are kept.
  * @param key the columns, quoted
- * @returns how many rows there were when the keys were built; null where some were there before, or where nobody knows
+ * @returns how many rows there were when the keys were built; null if some keys existed before, or if a count is unknown
  */
 export async function addPartitionedKey(
   session: Session,
@@ -24,7 +24,7 @@ export async function addPartitionedKey(
   const { url, signal } = options;
   const addKey = (target: string): string => `ALTER TABLE ${target} ADD PRIMARY KEY (${key.join(', ')})`;
   await runCancellable(session, url, signal, async (client) => {
-    // Without those of its partitions, and so not valid yet.
+    // ONLY: without the partitions, and so not valid yet.
     if (!(await hasPrimaryKey(client, table))) await client.query(addKey(`ONLY ${qualifiedName(table)}`));
   });
   const counts: (number | null)[] = [];

@@ -1,4 +1,4 @@
-/** The partitions of a table by the hash of its key, as the catalog has them. */
+/** Hash partitions of a table, from the catalog. */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -8,7 +8,7 @@ import { qualifiedName } from '../connection/relations.ts';
 import { listPartitionNames, tablesOf } from './ddl.ts';
 import type { TableName } from '../connection/relations.ts';
 
-/** In the order in which they were made; none of a table that is not partitioned by a hash. */
+/** In the order of their creation; empty if the table is not hash-partitioned. */
 export async function listPartitions(client: pg.Client, { schema, table }: TableName): Promise<TableName[]> {
   const { rows } = await client.query<TableName>(
     `SELECT n.nspname AS schema, c.relname AS table
@@ -22,7 +22,7 @@ export async function listPartitions(client: pg.Client, { schema, table }: Table
   return rows;
 }
 
-/** How a table is partitioned by the hash of one column; undefined where it is not. */
+/** How a table is partitioned by the hash of one column; undefined if it is not. */
 export async function readPartitioning(
   client: pg.Client,
   table: TableName,
@@ -38,9 +38,9 @@ export async function readPartitioning(
 }
 
 /**
- * Of the partitions that are to be made, with the tables of the plan.
- * @param dropped tables that go before, with their partitions
- * @throws TargetError where something else has the name of one
+ * Checks the names of the partitions to be created.
+ * @param dropped tables that are dropped first, with their partitions
+ * @throws TargetError if a name is taken
  */
 export async function requirePartitionNames(
   client: pg.Client,
@@ -65,7 +65,7 @@ export async function requirePartitionNames(
   const taken = rows[0];
   if (taken === undefined) return;
   throw new TargetError(
-    `${qualifiedName(taken)} is there, and a partition of ${qualifiedName(plan)} is to be called so`,
+    `${qualifiedName(taken)} exists already, and a partition of ${qualifiedName(plan)} needs this name`,
     {
       code: 'PARTITION_NAME_TAKEN',
       fix: 'rename or drop it, give the table another name in a plan, or choose another POSTGRES_SCHEMA.',

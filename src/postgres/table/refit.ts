@@ -1,4 +1,4 @@
-/** Fits the plan of an earlier run to its table as it is now. The table may have been fixed since. */
+/** Adapts the plan of an earlier run to its table, which may have been altered since. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
@@ -13,13 +13,13 @@ import { readChildTables, readTable } from './table.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
 /**
- * To be called in a transaction. The plan that comes of it is the run's from now on.
- * @throws TargetError when the table takes none of the run's documents any more
+ * To be called in a transaction. Replaces the run's plan.
+ * @throws TargetError when the table no longer fits the run
  */
 export async function refitRun(client: pg.Client, { runId, settings, isOwnTable }: Run): Promise<Plan> {
   const { plan: before, choices } = settings;
   const table = await readTable(client, before);
-  // Postgres has the words for that.
+  // Postgres reports that when the rows are inserted.
   if (table === null) return before;
   const children = await readChildTables(client, before.schema, tablesOf(before).slice(1));
   const wanted = isOwnTable ? relaxWithChildren(before, table, children) : before;
@@ -37,7 +37,7 @@ export async function refitRun(client: pg.Client, { runId, settings, isOwnTable 
 }
 
 /**
- * In a table of the run's making NOT NULL is the plan's: who takes it from the table takes it from the plan.
+ * In a table that the run created, NOT NULL comes from the plan. If it was dropped from the table, it is dropped from the plan too.
  * @param childTables in the order of `listDescendants`
  */
 function relaxWithChildren(

@@ -1,4 +1,4 @@
-/** Opens a run in the ledger: begins a new one with its table, or takes over one that was left unfinished. */
+/** Opens a run in the ledger: begins a new one with its table, or takes over an unfinished one. */
 
 import { collectionOf } from '../../common/namespace.ts';
 import type { IfExists } from '../../config/config.ts';
@@ -25,11 +25,11 @@ export interface OpenRun extends Lead {
   readonly isOwnTable: boolean;
   readonly rowsBefore: number;
   readonly childRowsBefore: number;
-  /** Every document is committed, and there is nothing to be read. */
+  /** Every document is committed; nothing is left to read. */
   readonly isLoaded: boolean;
-  /** What is to be read; of several hosts, each takes it from their queue. */
+  /** Ranges to read; empty with several hosts, which take them from the queue. */
   readonly ranges: readonly Range[];
-  /** What earlier processes have committed. */
+  /** Counts committed by earlier processes. */
   readonly committed: RunTotals;
 }
 
@@ -38,9 +38,9 @@ const nothing: RunTotals = {
 };
 
 /**
- * In one transaction, so that there is never a table of ours of which the ledger does not know.
- * @param intervals what is to be read; together all of the collection
- * @param hosts where several hosts copy it
+ * In one transaction, so that the ledger knows every table that this tool creates.
+ * @param intervals to read; together they cover the whole collection
+ * @param hosts set if several hosts copy it
  */
 export async function beginRun(
   session: Session,
@@ -54,7 +54,7 @@ export async function beginRun(
   return await session.transaction(async (client) => {
     const { plan } = settings;
     await createLedger(client);
-    // Before the table: workers of such a run lock first its range and then the table, as this does.
+    // Before the table is locked: workers of such a run also lock the range first and then the table.
     const former = await findRun(client, plan);
     if (former !== null) await endOrphanedSessions(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
@@ -83,7 +83,7 @@ export async function continueRun(session: Session, run: Run, hosts?: HostWork):
   const before = { isOwnTable, rowsBefore, childRowsBefore };
   return await session.transaction(async (client) => {
     if (hosts !== undefined) {
-      // What others of them read goes on.
+      // Ranges of other live hosts are kept.
       if (!isLoaded) await continueHostRanges(client, hosts.jobs, runId);
       const epoch = await takeOverRun(client, runId);
       const committed = await readTotals(client, runId);

@@ -1,4 +1,4 @@
-/** Tables that two collections would share: a child table of one that is a table of the other. */
+/** Detects tables that two collections would share: a child table of one that is a table of the other. */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -9,8 +9,8 @@ import { tablesOf } from './ddl.ts';
 import type { TableName } from '../connection/relations.ts';
 
 /**
- * To be called before tables are dropped or emptied: the rows of another collection are not given up for this one. That two
- * collections have one table for their documents is wanted, and for its rows in child tables it never is.
+ * To be called before tables are dropped or truncated, so that the rows of another collection are kept. Two collections may share a
+ * main table on purpose, but never a child table.
  * @throws TargetError with the name of the other collection
  */
 export async function requireUnshared(client: pg.Client, plan: Plan): Promise<void> {

@@ -1,4 +1,4 @@
-/** Builds on tables, several jobs at a time, each in a session of its own with memory for an index. */
+/** Runs index builds, several at a time, each in a session of its own with maintenance memory. */
 
 import { Session } from '../connection/session.ts';
 import { raiseIndexMemory } from './target.ts';
@@ -9,15 +9,15 @@ export interface SideBySideOptions {
   readonly answerTimeoutMs: number;
   /** See `SessionOptions`. */
   readonly hostId?: string;
-  /** How many at a time. */
+  /** How many to run at a time. */
   readonly jobs: number;
-  /** Has Postgres end what it is building. */
+  /** Cancels running builds. */
   readonly signal: AbortSignal;
 }
 
 /**
- * @param work of one item, which the signal that it is given ends
- * @throws the first failure, which ends the others, too; the signal's reason
+ * @param work builds one item; the given signal cancels it
+ * @throws the first error, which cancels the other jobs; or the signal's reason
  */
 export async function buildSideBySide<Item>(
   items: readonly Item[],
@@ -26,7 +26,7 @@ export async function buildSideBySide<Item>(
 ): Promise<void> {
   const failure = new AbortController();
   const anySignal = AbortSignal.any([signal, failure.signal]);
-  // All jobs take from the one iterator.
+  // All jobs share one iterator.
   const queue = items.values();
   const runJob = async (): Promise<void> => {
     const session = await Session.open(

@@ -1,4 +1,4 @@
-/** How much disk the rows of a plan are going to need, by the encoded rows of a sample. */
+/** Estimates the disk space that the rows of a plan need, from the encoded rows of a sample. */
 
 import { isIdColumn, listDescendants, type Plan } from '../../transcode/plan.ts';
 import type { EncodedBatch } from '../../transcode/row.ts';
@@ -11,18 +11,17 @@ const alignment = 8;
 const indexEntryHeaderBytes = 8;
 const pageBytes = 8192;
 const pageHeaderBytes = 24;
-/** A leaf of a B-tree, as CREATE INDEX leaves it: its fillfactor is 90. */
+/** Fill of a B-tree leaf after CREATE INDEX: the default fillfactor is 90. */
 const leafFill = 0.9;
-/** Of a B-tree: what it says of itself, and its root. */
+/** The meta page and the root of a B-tree. */
 const pagesBesideLeaves = 2;
 
 /**
- * Of the rows and their primary key; the collection's other indexes are not in it. What Postgres compresses of long values
- * (those over 2 kB) is not taken off, so that of such documents it says too much; of jsonb, which is larger than its text,
- * too little.
+ * Includes the rows and their primary key, but no other indexes. Compression of long values (over 2 kB) is ignored, so that the
+ * estimate is too high for such documents. It is too low for jsonb, which is larger than its text.
  * @param encoded a sample by this plan
- * @param scale how many times as many documents there are
- * @returns bytes of all of them
+ * @param scale number of documents divided by the number in the sample
+ * @returns bytes for all documents
  */
 export function estimateBytes(
   plan: Plan,
@@ -62,7 +61,7 @@ function estimateRow(lengths: readonly number[]): number {
   return header + align(estimateValues(lengths));
 }
 
-/** With one byte each for the length, which values of fixed width have not, but are aligned instead. */
+/** Adds one byte per value for the length header. Values of fixed width have none, but are aligned. */
 function estimateValues(lengths: readonly number[]): number {
   return lengths.reduce((sum, length) => sum + (length < 0 ? 0 : length < 127 ? length + 1 : length + 4), 0);
 }

@@ -1,8 +1,8 @@
-/** Describes the types of a table's columns by the catalog: https://www.postgresql.org/docs/current/catalog-pg-type.html */
+/** Describes the types of a table's columns from the catalog: https://www.postgresql.org/docs/current/catalog-pg-type.html */
 
 import type { ColumnTarget, ValueType } from '../../transcode/column-target.ts';
 
-/** A row of pg_type, and what goes with it. */
+/** A row of pg_type, with related facts. */
 export interface CatalogType {
   readonly oid: number;
   readonly name: string;
@@ -10,33 +10,33 @@ export interface CatalogType {
   /** pg_type.typtype: b(ase), c(omposite), d(omain), e(num), r(ange), m(ultirange). */
   readonly kind: string;
   readonly category: string;
-  /** Of a domain. */
+  /** For a domain. */
   readonly baseOid: number;
   readonly modifier: number;
-  /** Of a domain over an array. */
+  /** For a domain over an array. */
   readonly dimensions: number;
   readonly isNotNull: boolean;
   readonly hasDefault: boolean;
-  /** Of a true array, and not of a type such as point that can be subscripted. */
+  /** For a true array only, not for a subscriptable type such as point. */
   readonly elementOid: number | null;
-  /** pg_type.typdelim: what arrays of it have between two elements. */
+  /** pg_type.typdelim: the delimiter between array elements. */
   readonly delimiter: string;
-  /** The type in SQL without a modifier, whatever the search path is. */
+  /** The type in SQL without a modifier, qualified so that it does not depend on the search path. */
   readonly sql: string;
   readonly labels: readonly string[];
 }
 
 export interface DescribedType {
-  /** Null when there is no way to write its values of which Postgres would not change some in silence. */
+  /** Null if every way to write values would let Postgres silently change some. */
   readonly value: Omit<ColumnTarget, 'name' | 'isNotNull'> | null;
   readonly isDomainNotNull: boolean;
   readonly hasDomainDefault: boolean;
 }
 
-/** Of a value, and of an element of an array. */
+/** A value, or an element of an array. */
 interface Scalar {
   readonly value: ValueType;
-  /** Of the type in which it is staged. */
+  /** The type in which it is staged. */
   readonly oid: number;
   readonly stage: string;
   readonly isCast: boolean;
@@ -45,10 +45,10 @@ interface Scalar {
 const noModifier = -1;
 const textOid = 25;
 
-/** Postgres keeps no more decimal places of a second. */
+/** Postgres stores seconds with at most this many decimal places. */
 const maxSecondPlaces = 6;
 
-/** How the database's locale writes money. */
+/** How money is written in the database's locale. */
 export interface MoneyStyle {
   readonly scale: number;
   readonly decimalPoint: string;
@@ -65,7 +65,7 @@ export class TableTypes {
 
   /**
    * @param modifier pg_attribute.atttypmod
-   * @param dimensions pg_attribute.attndims: as it was declared; to Postgres itself, any array may have any number
+   * @param dimensions pg_attribute.attndims, as declared. Postgres does not enforce it
    */
   describe(oid: number, modifier: number, dimensions: number): DescribedType {
     let type = this.#find(oid);
@@ -74,7 +74,7 @@ export class TableTypes {
     while (type.kind === 'd') {
       isDomainNotNull ||= type.isNotNull;
       hasDomainDefault ||= type.hasDefault;
-      // A domain over a domain has the modifier of the one below.
+      // A domain over a domain inherits its modifier.
       if (modifier === noModifier) modifier = type.modifier;
       dimensions ||= type.dimensions;
       type = this.#find(type.baseOid);
@@ -104,11 +104,11 @@ export class TableTypes {
       ({
         kind: 'array',
         element: { ...scalar.value, oid: elementOid, delimiter },
-        // A table that was made of a query does not say.
+        // CREATE TABLE AS does not record the dimensions.
         ...(dimensions > 1 ? { dimensions } : {}),
       }) as const;
     if (scalar.isCast) return { ...describe(scalar.oid), stage: `${scalar.stage}[]`, cast: type.sql };
-    // The elements of an array of a domain are of the domain, and have its constraints already.
+    // Elements of an array of a domain have the constraints of the domain.
     return { ...describe(kind === 'd' ? oid : scalar.oid), stage: type.sql };
   }
 
@@ -161,11 +161,11 @@ function describeBuiltIn(name: string, modifier: number): ValueType | null | und
       return { kind: 'timestamp', ...(hasModifier ? { secondPlaces: modifier } : {}) };
     case 'time':
       return { kind: 'time', secondPlaces: hasModifier ? modifier : maxSecondPlaces };
-    // With a modifier they round, or leave whole fields out.
+    // With a modifier they round, or drop fields.
     case 'interval':
     case 'timetz':
       return hasModifier ? null : undefined;
-    // Takes the first byte of what it is given, and leaves the rest out.
+    // "char" keeps only the first byte of its input.
     case 'char':
       return null;
     default:
@@ -173,7 +173,7 @@ function describeBuiltIn(name: string, modifier: number): ValueType | null | und
   }
 }
 
-/** VARHDRSZ: what a modifier of characters or digits has on top. */
+/** VARHDRSZ, which is added to modifiers of lengths and precisions. */
 const modifierHeader = 4;
 
 /** See numeric_typmod_precision and numeric_typmod_scale in src/backend/utils/adt/numeric.c. */
@@ -183,7 +183,7 @@ function readNumericModifier(modifier: number): { precision: number; scale: numb
   return { precision: (packed >> 16) & 0xffff, scale };
 }
 
-/** Types whose text form has seconds; digits beyond those that it keeps would be rounded. */
+/** Types whose text form has seconds; extra digits would be rounded. */
 const typesOfTime = ['interval', 'timetz', 'tsrange', 'tstzrange', 'tsmultirange', 'tstzmultirange'];
 
 /** pg_type.typcategory */

@@ -1,4 +1,4 @@
-/** Reads what a table in the target is like: its columns, and what each takes. */
+/** Reads the columns of a table in the target, and their types. */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -10,8 +10,8 @@ import { readPartitioning } from './partitions.ts';
 import { type CatalogType, type MoneyStyle, TableTypes } from './table-types.ts';
 
 /**
- * The table, or null when there is none.
- * @throws TargetError when what has the name is something else that takes no rows
+ * @returns null if there is no table
+ * @throws TargetError when the name belongs to a relation that accepts no rows
  */
 export async function readTable(client: pg.Client, name: TableName): Promise<ExistingTable | null> {
   const { rows } = await client.query<{ oid: number; relkind: string }>(
@@ -23,7 +23,7 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
   if (relation === undefined) return null;
   const what = otherKinds[relation.relkind];
   if (what !== undefined) {
-    throw new TargetError(`"${name.schema}"."${name.table}" is ${what}, and no table`, {
+    throw new TargetError(`"${name.schema}"."${name.table}" is ${what}, not a table`, {
       code: 'NOT_A_TABLE',
       fix: 'choose another POSTGRES_SCHEMA, or a plan file with another table.',
     });
@@ -35,7 +35,7 @@ export async function readTable(client: pg.Client, name: TableName): Promise<Exi
   return { columns, isOwn, ...(partitioned === undefined ? {} : { partitioned }) };
 }
 
-/** The child tables of a plan or of its file, each null where there is none. They are in the schema of their documents'. */
+/** The child tables of a plan or plan file; null for each that does not exist. They are in the schema of the main table. */
 export async function readChildTables(
   client: pg.Client,
   schema: string,
@@ -46,7 +46,7 @@ export async function readChildTables(
   return tables;
 }
 
-/** By pg_class.relkind; what is not here takes rows by COPY. */
+/** By pg_class.relkind. All other kinds accept COPY. */
 const otherKinds: Partial<Record<string, string>> = {
   v: 'a view',
   m: 'a materialized view',
@@ -78,7 +78,7 @@ async function readColumns(client: pg.Client, table: number, types: TableTypes):
   );
   return rows.map(({ column, typeOid, modifier, isIdentity, isGenerated, ...row }) => {
     const { value, isDomainNotNull, hasDomainDefault } = types.describe(typeOid, modifier, row.dimensions);
-    // `integer[]` is how Postgres names an array of any number of dimensions.
+    // format_type shows `integer[]` for any number of dimensions.
     const typeName = row.typeName + '[]'.repeat(Math.max(0, (value?.dimensions ?? 1) - 1));
     const isNotNull = row.isNotNull || isDomainNotNull;
     return {
@@ -92,7 +92,7 @@ async function readColumns(client: pg.Client, table: number, types: TableTypes):
   });
 }
 
-/** The types of the table's columns, and those that they are made of. */
+/** The types of the table's columns, and those that they are based on. */
 async function readTypes(client: pg.Client, table: number): Promise<CatalogType[]> {
   const { rows } = await client.query<CatalogType>(
     `WITH RECURSIVE used AS (
@@ -114,12 +114,12 @@ async function readTypes(client: pg.Client, table: number): Promise<CatalogType[
   return rows;
 }
 
-/** How many decimal places money has, and after what, is a matter of the database's locale. */
+/** The decimal places of money, and the decimal point, depend on the database's locale. */
 async function readMoneyStyle(client: pg.Client): Promise<MoneyStyle> {
   const { rows } = await client.query<{ scale: number; zero: string }>(
     'SELECT scale(0::money::numeric) AS scale, 0::money::text AS zero',
   );
   const { scale = 0, zero = '' } = rows[0] ?? {};
-  // `Rs. 0.00`: a symbol of the currency may have a point of its own.
+  // A currency symbol can contain a point: `Rs. 0.00`.
   return { scale, decimalPoint: /0(\D)0/.exec(zero)?.[1] ?? '' };
 }

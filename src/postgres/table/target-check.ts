@@ -1,6 +1,6 @@
 /**
- * What a run needs of its target: the rights to what it will do there, and nothing in its way. It is checked before anything
- * is written, so that a start is refused at once, and not by Postgres after the load.
+ * Checks what a run needs in its target: privileges, and free names. Checked before anything is written, so that a start is refused
+ * at once, and not by Postgres after the load.
  */
 
 import type pg from 'pg';
@@ -15,33 +15,33 @@ import { hasTable } from '../connection/relations.ts';
 
 export interface TargetUse {
   readonly plan: Plan;
-  /** What happens to the table first; `continue`: nothing, as the run has begun already. */
+  /** What happens to an existing table; `continue`: nothing, since the run has begun already. */
   readonly ifExists: IfExists | 'continue';
-  /** The table is this tool's own, or becomes that: it gets its key and indexes. */
+  /** This tool created the table or will create it: the table gets its key and indexes. */
   readonly isOwnTable: boolean;
-  /** Those that the table is to have in the end. */
+  /** The indexes that the table will have. */
   readonly indexes: readonly PlannedIndex[];
-  /** The rows are compared with the documents in the end. */
+  /** Whether the rows are compared with the documents afterwards. */
   readonly isVerified: boolean;
-  /** It is one run of several. */
-  readonly isOfAJob: boolean;
+  /** Whether the run is part of a job. */
+  readonly isInJob: boolean;
 }
 
 /** What a run will do to its table. */
 export interface TargetWork {
-  /** Tables that go first. */
+  /** Tables that are dropped first. */
   readonly dropped: readonly Pick<Plan, 'schema' | 'table'>[];
   readonly isTruncated: boolean;
-  /** The tables of the plan are still to be made. */
+  /** The tables of the plan do not exist yet. */
   readonly isNew: boolean;
   readonly needsKey: boolean;
-  /** Those that are not there yet. */
+  /** Indexes that do not exist yet. */
   readonly indexes: readonly PlannedIndex[];
-  /** What the user may not do, and may come to need. */
+  /** Missing privileges that are needed only in some cases. */
   readonly notices: readonly string[];
 }
 
-/** @throws TargetError that names all rights that are missing, or what is in the way */
+/** @throws TargetError that lists all missing privileges, or names an obstacle */
 export async function requireTarget(client: pg.Client, use: TargetUse): Promise<TargetWork> {
   const { plan, ifExists } = use;
   const isDropped = ifExists === 'drop';
@@ -53,8 +53,8 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
     ...(await listBuilt(client, use, isDropped || !isThere)),
   };
   const lacks = [
-    ...(await listLackingLedgerRights(client, use)),
-    ...(await listLackingTableRights(client, use, work)),
+    ...(await listMissingLedgerPrivileges(client, use)),
+    ...(await listMissingTablePrivileges(client, use, work)),
   ];
   const mayStage = await mayMakeTemporaryTables(client);
   if (use.isVerified && !mayStage) lacks.push(temporaryTables);
@@ -67,11 +67,12 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
   if (ifExists !== 'continue') await requirePlace(client, plan, ifExists);
   const notices = mayStage
     ? []
-    : [`the user may not ${temporaryTables}: the first row that Postgres refuses ends the run`];
+    : [`the user may not ${temporaryTables}: the first row that Postgres rejects ends the run`];
   return { ...work, notices };
 }
 
-const temporaryTables = 'make temporary tables, which set refused rows aside (GRANT TEMPORARY ON DATABASE …)';
+const temporaryTables =
+  'create temporary tables, from which rejected rows are found (GRANT TEMPORARY ON DATABASE …)';
 
 export async function mayMakeTemporaryTables(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ may: boolean }>(
@@ -96,9 +97,9 @@ async function listBuilt(
   return { needsKey, indexes: missing };
 }
 
-async function listLackingLedgerRights(
+async function listMissingLedgerPrivileges(
   client: pg.Client,
-  { isOfAJob }: Pick<TargetUse, 'isOfAJob'>,
+  { isInJob }: Pick<TargetUse, 'isInJob'>,
 ): Promise<string[]> {
   const { rows } = await client.query<{ missing: string }>(
     `WITH ledger AS (SELECT oid, nspowner FROM pg_namespace WHERE nspname = 'mongo2pg'),
@@ -125,13 +126,13 @@ async function listLackingLedgerRights(
        FROM ledger WHERE EXISTS (SELECT FROM needed)
         AND NOT (has_schema_privilege(ledger.oid, 'USAGE')
                  AND (SELECT bool_and(has_table_privilege(oid, privilege)) FROM needed))`,
-    [isOfAJob],
+    [isInJob],
   );
   return rows.map(({ missing }) => missing);
 }
 
-/** By the catalog and not by name: a name is not to be looked up in a schema that one may not use. */
-async function listLackingTableRights(
+/** By the catalog and not by name: resolving a name fails without USAGE on its schema. */
+async function listMissingTablePrivileges(
   client: pg.Client,
   { plan, isVerified }: TargetUse,
   { dropped, isTruncated, isNew, needsKey, indexes }: Omit<TargetWork, 'notices'>,

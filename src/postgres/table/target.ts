@@ -1,4 +1,4 @@
-/** The target table of a run: what is in its way, how it is prepared, and how it is finished. */
+/** The target table of a run: checks for obstacles, prepares the table, and finishes it. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
@@ -29,13 +29,13 @@ import { createSchema, hasRows, hasTable, qualifiedName } from '../connection/re
 
 const uniqueViolation = '23505';
 
-/** Enough to sort millions of keys in memory, little enough for a small server. */
+/** Enough to sort millions of keys in memory, and acceptable for a small server. */
 const leastIndexMemoryKb = 256 * 1024;
 
-/** Postgres keeps the count of an index's entries as a float4, which has all whole numbers below this one. */
-const tooManyForAKeyCount = 2 ** 24;
+/** reltuples is a float4, which represents all integers below this one exactly. */
+const maxExactCount = 2 ** 24;
 
-/** For a session that builds an index. A server that is set up for more keeps that. */
+/** For a session that builds an index. A larger value of the server is kept. */
 export async function raiseIndexMemory(client: pg.Client): Promise<void> {
   await client.query(
     `SELECT set_config(name, greatest(setting::integer, $1) || 'kB', false)
@@ -46,9 +46,9 @@ export async function raiseIndexMemory(client: pg.Client): Promise<void> {
 
 /**
  * Creates the table, or prepares the existing one. To be called in a transaction.
- * @returns whether the table is this tool's own: made now, or by an earlier run
- * @param plan fitted to the table, if there is one
- * @param isDistributed whether a table that is made is put on several nodes
+ * @param plan fitted to the table, if it exists
+ * @param isDistributed whether a new table is distributed over nodes
+ * @returns whether this tool created the table, now or in an earlier run
  * @throws TargetError when the table is not the one that the plan was made for
  */
 export async function prepareTarget(
@@ -61,7 +61,7 @@ export async function prepareTarget(
   await createSchema(client, plan.schema);
   await requirePlace(client, plan, ifExists);
   if (ifExists === 'drop') {
-    // Together, as those of the children hang on that of the documents.
+    // In one statement, since child tables reference the main table.
     const tables = await listDropped(client, plan);
     if (tables.length > 0) await client.query(`DROP TABLE ${tables.map(qualifiedName).join(', ')}`);
   }
@@ -75,27 +75,27 @@ export async function prepareTarget(
   for (const child of tablesOf(plan).slice(1)) {
     requireSame(child, (await readTable(client, child)) ?? { columns: [], isOwn: false });
   }
-  // Together, as those of the children hang on that of the documents.
+  // In one statement, since child tables reference the main table.
   if (ifExists === 'truncate') await client.query(`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
   return table.isOwn;
 }
 
-/** The tables that `--if-exists drop` drops: those of the plan that are there, and the children of earlier runs. */
+/** The tables that `--if-exists drop` drops: existing tables of the plan, and child tables of earlier runs. */
 export async function listDropped(client: pg.Client, plan: Plan): Promise<TableName[]> {
   const there: TableName[] = [];
   for (const { schema, table } of tablesOf(plan)) {
     if (await hasTable(client, { schema, table })) there.push({ schema, table });
   }
   if (!(await hasLedger(client))) return there;
-  const former = await listFormerChildren(client, plan);
+  const former = await listEarlierChildren(client, plan);
   const isNew = (other: TableName): boolean =>
     !there.some((table) => qualifiedName(table) === qualifiedName(other));
   return [...there, ...former.filter(isNew)];
 }
 
 /**
- * Looks for what Postgres would refuse to drop, to empty or to make.
- * @throws TargetError that says what is in the way
+ * Checks that Postgres can drop, truncate and create the tables.
+ * @throws TargetError that names the obstacle
  */
 export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
   if (ifExists === 'drop' || ifExists === 'truncate') await requireUnshared(client, plan);
@@ -109,7 +109,7 @@ export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfEx
   if (!(await hasTable(client, plan))) {
     await requirePartitionNames(client, plan, []);
     for (const child of tablesOf(plan).slice(1)) {
-      // An earlier process has emptied it, or nobody has.
+      // An earlier process has truncated it if it had to.
       if (await hasTable(client, child)) throw refuseChild(child);
     }
   } else if (ifExists === 'truncate') {
@@ -128,13 +128,13 @@ async function requireOrdinary(client: pg.Client, table: TableName): Promise<voi
     [table.schema, table.table],
   );
   if (rowCount !== 0) return;
-  throw new TargetError(`${qualifiedName(table)} cannot be dropped: it is no ordinary table`, {
+  throw new TargetError(`${qualifiedName(table)} cannot be dropped: it is not an ordinary table`, {
     code: 'NOT_A_TABLE',
     fix: 'drop it by hand, or choose another POSTGRES_SCHEMA.',
   });
 }
 
-/** What would be lost with the tables and is not part of them: views, foreign keys of other tables. */
+/** Objects that depend on the tables and would be dropped with them: views, foreign keys of other tables. */
 async function listDependents(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
     `WITH named AS (
@@ -160,7 +160,7 @@ async function listDependents(client: pg.Client, tables: readonly TableName[]): 
   return rows.map(({ what }) => what);
 }
 
-/** Foreign keys of other tables, which keep these from being emptied alone. */
+/** Foreign keys of other tables, which prevent truncating these tables alone. */
 async function listReferences(client: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
     `WITH named AS (
@@ -188,8 +188,8 @@ function refuseDependents(plan: Plan, what: 'dropped' | 'emptied', dependents: r
   );
 }
 
-/** The child tables that earlier runs have made, and that hang on this table still, or on another of them. */
-async function listFormerChildren(client: pg.Client, { schema, table }: Plan): Promise<TableName[]> {
+/** Child tables that earlier runs have created, and that still reference this table or each other. */
+async function listEarlierChildren(client: pg.Client, { schema, table }: Plan): Promise<TableName[]> {
   const { rows } = await client.query<TableName>(
     `WITH RECURSIVE child AS (
        SELECT table_schema, table_name, jsonb_array_elements(settings #> '{plan,children}') AS child
@@ -216,16 +216,16 @@ async function listFormerChildren(client: pg.Client, { schema, table }: Plan): P
 function refuseChild(child: Plan): TargetError {
   return new TargetError(`the child table ${qualifiedName(child)} already exists`, {
     code: 'CHILD_TABLE_EXISTS',
-    fix: 'say --if-exists, drop it, or give the child table another name in the plan.',
+    fix: 'set --if-exists, drop it, or give the child table another name in the plan.',
   });
 }
 
-/** By the tables' qualified names: how many rows each had when its key was built. */
+/** How many rows each table had when its key was built, by qualified name. */
 export type KeyCounts = ReadonlyMap<string, number>;
 
 /**
- * Builds the primary key of each table that has none, and is not in partitions. May be done again.
- * @returns counts of the tables whose keys were built now
+ * Builds the primary key of each unpartitioned table that has none. Can be repeated.
+ * @returns row counts of the tables whose keys were built now
  */
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<KeyCounts> {
   const counts = new Map<string, number>();
@@ -256,24 +256,24 @@ async function buildKey(
   if (count !== null) counts.set(qualifiedName(table), count);
 }
 
-/** All of the statements or none. @returns how many rows the table had then; null where there are too many to tell */
+/** Runs the statements atomically. @returns how many rows the table had; null if there are too many for an exact count */
 export async function runCounting(
   client: pg.Client,
   table: TableName,
   statements: readonly string[],
 ): Promise<number | null> {
-  // In one transaction, as several statements of one query are.
+  // Several statements in one query are one transaction.
   const sql = [...statements, keyCountStatement(table)].join('; ');
   const results = (await client.query<{ count: number }>(sql)) as unknown as pg.QueryResult<{
     count: number;
   }>[];
   const count = results.at(-1)?.rows[0]?.count;
-  return count !== undefined && count < tooManyForAKeyCount ? count : null;
+  return count !== undefined && count < maxExactCount ? count : null;
 }
 
 /**
- * @returns a TargetError when the table's rows do not allow it: those from before, or documents that a dump has twice. What
- * else the run's own may have been refused for was looked at before.
+ * @returns a TargetError if the table's rows do not allow the key: older rows, or documents that a dump has twice. Other reasons
+ * were excluded when the run's rows were loaded.
  */
 export async function explainKeyFailure(client: pg.Client, plan: Plan, error: unknown): Promise<unknown> {
   if (!isRefusal(error)) return error;
@@ -285,7 +285,7 @@ export async function explainKeyFailure(client: pg.Client, plan: Plan, error: un
       code: 'PRIMARY_KEY_FAILED',
       fix:
         plan.transform === undefined
-          ? 'change the key of the row that is meant, and run the same command again: all is loaded, and only the key is missing.'
+          ? 'change the key of that row, and run the same command again: all rows are loaded, and only the key is missing.'
           : 'the transform may give several documents the same _id: correct it, and start from scratch with --restart.',
       cause: error,
     },
@@ -297,7 +297,7 @@ export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void>
   await client.query(analyzeStatement(plan));
 }
 
-/** The plan was made for a table that somebody else may have changed since. */
+/** Another session may have changed the table since the plan was made. */
 function requireSame(plan: Plan, { columns }: ExistingTable): void {
   const isSame = plan.columns.every((planned) => {
     const { column, target } = planned;
@@ -311,6 +311,6 @@ function requireSame(plan: Plan, { columns }: ExistingTable): void {
   if (isSame && (hasExtra || plan.extraColumn === null)) return;
   throw new TargetError(`the table ${qualifiedName(plan)} was changed while the run started`, {
     code: 'TABLE_CHANGED',
-    fix: 'start again when nothing else changes it.',
+    fix: 'run the same command again when no other session changes it.',
   });
 }

@@ -140,7 +140,7 @@ async function lookAhead(
     if (stream !== undefined) await requireFollowable(client, wanted);
     const version = await readMajorVersion(client);
     const { planned: indexes, left } = planIndexes(specs, plan, { version, isDistributed });
-    const work = await requireTarget(client, { ...use, indexes, isVerified, isOfAJob: jobId !== null });
+    const work = await requireTarget(client, { ...use, indexes, isVerified, isInJob: jobId !== null });
     return { work, specs, leftIndexes: left, notices: work.notices };
   });
 }

@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { Announcements } from '../../common/announcements.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { appendChanges, countChanges } from '../../postgres/follow/journal.ts';
-import { countLate } from '../../postgres/ledger/streams/cutover.ts';
+import { addLateChanges } from '../../postgres/ledger/streams/cutover.ts';
 import {
   addStreamCollections,
   endStreamCollections,
@@ -190,7 +190,7 @@ export class ChangeReader {
         unknown.length === 0 ? this.#numbers : await this.#addCollections(client, row.streamId, unknown);
       await appendChanges(client, row.streamId, documents, (name) => numberOf(numbers, name));
       await endStreamCollections(client, row.streamId, reply.collections);
-      await countLate(client, row.streamId, this.#late(documents));
+      await addLateChanges(client, row.streamId, this.#late(documents));
       return unknown.length > 0 || reply.collections.length > 0;
     });
     Object.assign(this.#events, events);

@@ -307,7 +307,7 @@ describe('a table that already exists', () => {
       /"tenant" is NOT NULL without a default, and no field of the sample has its name/,
     );
     await sandbox.client.query('DROP TABLE users; CREATE VIEW users AS SELECT 1 AS _id');
-    assert.match((await run('--if-exists', 'append')).stderr, /"public"\."users" is a view, and no table/);
+    assert.match((await run('--if-exists', 'append')).stderr, /"public"\."users" is a view, not a table/);
     await sandbox.client.query('DROP VIEW users');
     const made = await migrate([], usersPlan);
     assert.match(made.stderr, /the plan drops _id, and the table "public"\."users" does not exist yet/);

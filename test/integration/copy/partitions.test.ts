@@ -116,7 +116,7 @@ describe('--partitions', () => {
     assertCode(taken, ExitCode.target);
     assert.match(
       taken.stderr,
-      /"public"\."things_p2" is there, and a partition of "public"\."things" is to be called so/,
+      /"public"\."things_p2" exists already, and a partition of "public"\."things" needs this name/,
     );
     await scene.assertEqual();
     for (const count of ['1', '257', 'x']) {

@@ -155,7 +155,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
 
   for (const [statement, consequence] of [
     ['COMMIT', 'nothing of it was carried out'],
-    ['ROLLBACK', 'what stands before that was taken back'],
+    ['ROLLBACK', 'the statements before that were rolled back'],
   ] as const) {
     it(`that say ${statement} are refused`, async (t) => {
       const { scene, write, ask } = await setScripts(t);

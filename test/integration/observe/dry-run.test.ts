@@ -271,9 +271,9 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
   it('in schemas that are there already no right to the database is needed, other than to compare', async () => {
     await prepare('CREATE SCHEMA mongo2pg AUTHORIZATION guest; CREATE SCHEMA here AUTHORIZATION guest');
     const env = { ...asGuest, POSTGRES_SCHEMA: 'here' };
-    const refused = { code: ExitCode.target, says: /may not make temporary tables/ };
+    const refused = { code: ExitCode.target, says: /may not create temporary tables/ };
     await assertForetold(sandbox, refused, env, '--verify');
-    const says = /may not make temporary tables, .*: the first row that Postgres refuses ends the run/;
+    const says = /may not create temporary tables, .*: the first row that Postgres rejects ends the run/;
     await assertForetold(sandbox, { code: ExitCode.ok, says }, env);
     await prepare(`GRANT TEMPORARY ON DATABASE ${sandbox.mongoDb} TO PUBLIC`);
   });
@@ -354,7 +354,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
       },
       a_view: {
         statements: 'CREATE VIEW T AS SELECT 1 AS _id; ALTER VIEW T OWNER TO guest',
-        says: /"dropped"\."a_view" cannot be dropped: it is no ordinary table/,
+        says: /"dropped"\."a_view" cannot be dropped: it is not an ordinary table/,
       },
     };
     await assertForetoldForEach('dropped', cases, '--if-exists', 'drop');

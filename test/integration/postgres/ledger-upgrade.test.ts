@@ -178,7 +178,7 @@ describe('a ledger of version 5', () => {
     for (const args of [['status'], ['--dry-run']]) {
       const { code, stderr } = await run({ MONGO_COLLECTION: 'things' }, ...args);
       assert.equal(code, ExitCode.target);
-      assert.match(stderr, /is of version 5, and this tool works with version \d+.*start, verify or retry/s);
+      assert.match(stderr, /has version 5, and this tool needs version \d+.*start, verify or retry/s);
     }
     assert.deepEqual(await query("SELECT to_regclass('mongo2pg.migrations') AS there"), [{ there: null }]);
   });
@@ -241,7 +241,7 @@ describe('a ledger of version 5', () => {
     assert.equal(code, ExitCode.target);
     assert.match(
       stderr,
-      new RegExp(`of version ${currentVersion + 1}, and this tool knows none after version`),
+      new RegExp(`has version ${currentVersion + 1}, and this tool supports versions up to`),
     );
     assert.deepEqual(await describeShape(), before);
   });

@@ -267,7 +267,7 @@ describe('dumps', () => {
     await writeFile(path, dumpBson(raw));
     const other = await run(env);
     assert.equal(other.code, ExitCode.usage);
-    assert.match(other.stderr, /the dump of .*\.cut is another one than it was read from/);
+    assert.match(other.stderr, /the dump of .*\.cut is not the one that the run was reading/);
     assert.equal((await run(env, '--restart')).code, ExitCode.ok);
     await assertAsFromServer('cut', 'cut');
   });

@@ -126,7 +126,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
       assert.equal(refused.code, ExitCode.target);
       assert.match(
         refused.stderr,
-        /error: the user may not read public\.things \(_id, name.*GRANT SELECT .*; nor make temporary tables/,
+        /error: the user may not read public\.things \(_id, name.*GRANT SELECT .*; nor create temporary tables/,
       );
       await sandbox.client.query(
         `GRANT TEMPORARY ON DATABASE ${database} TO ${role}; GRANT SELECT ON things TO ${role}`,

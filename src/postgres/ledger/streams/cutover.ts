@@ -1,22 +1,22 @@
-/** The ledger's part in a cut-over: how far the process that follows has come, and the mark that ends following. */
+/** Cutover in the ledger: the progress of the process that follows, and the end of a stream. */
 
 import type pg from 'pg';
 import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { keyOf, StreamEndedError, type StreamRequest } from './stream.ts';
 import { forgetVerifications } from './verifications.ts';
 
-/** How far the process that follows has come with what a cut-over waits for. */
+/** How far the process that follows has come, as a cutover needs to know. */
 export interface CutoverProgress {
   readonly tokenTime: ClusterTime;
-  /** Of collections that are copied: of the others there is nothing to merge. */
+  /** For collections that are copied; others have nothing to merge. */
   readonly waiting: number;
   readonly refused: number;
-  /** Written after the end, by collection. */
+  /** Changes after the end time, by collection. */
   readonly late: Readonly<Record<string, number>>;
   readonly deadLettered: number;
 }
 
-/** The slots that have rows which Postgres refuses for now, by name, with how often each was drained. */
+/** Slots with rows that Postgres rejects, by name, with their drain numbers. */
 export async function listRefusedSlots(
   client: pg.Client,
   streamId: string,
@@ -30,7 +30,7 @@ export async function listRefusedSlots(
   return new Map(rows.map(({ name, drainNo }) => [name, Number(drainNo)]));
 }
 
-/** No change is to come after this. What an earlier cut-over has found late is forgotten. */
+/** Sets the time after which no change is expected. Clears the late changes of an earlier cutover. */
 export async function setEndTime(client: pg.Client, streamId: string, endTime: ClusterTime): Promise<void> {
   const { rowCount } = await client.query(
     'UPDATE mongo2pg.streams SET end_time = $2, late = NULL WHERE stream_id = $1 AND ended_at IS NULL',
@@ -39,7 +39,7 @@ export async function setEndTime(client: pg.Client, streamId: string, endTime: C
   if (rowCount === 0) throw new StreamEndedError();
 }
 
-/** Following goes on as before. */
+/** Lets following continue as before. */
 export async function clearEndTime(client: pg.Client, streamId: string): Promise<void> {
   await client.query(
     'UPDATE mongo2pg.streams SET end_time = NULL WHERE stream_id = $1 AND ended_at IS NULL',
@@ -47,8 +47,8 @@ export async function clearEndTime(client: pg.Client, streamId: string): Promise
   );
 }
 
-/** Adds to what was written after the time that a cut-over has set. To be called in the transaction of the position. */
-export async function countLate(
+/** Counts changes after the end time of a cutover. To be called in the transaction of the position. */
+export async function addLateChanges(
   client: pg.Client,
   streamId: string,
   late: ReadonlyMap<string, number>,
@@ -81,10 +81,10 @@ export async function readCutoverProgress(client: pg.Client, streamId: string): 
 }
 
 /**
- * Ends the stream: all changes up to its position are merged, compared and found equal. The process that follows learns of it
- * with its next reply. To be called in a transaction.
- * @param account kept in the ledger
- * @returns false if the stream has ended already, or has changes that are late or left to merge
+ * Ends the stream, once all changes up to its position are merged and compared as equal. The process that follows learns of it with
+ * its next reply. To be called in a transaction.
+ * @param account stored in the ledger
+ * @returns false if the stream has ended already, or has late or pending changes
  */
 export async function finishCutover(
   client: pg.Client,
@@ -92,7 +92,7 @@ export async function finishCutover(
   account: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   await client.query('SET LOCAL synchronous_commit = on');
-  // The lock keeps changes out that are on their way into the journal.
+  // The lock blocks changes that are about to be added to the journal.
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.streams s SET cut_over_at = now(), ended_at = now(), end_time = NULL, cut_over = $2
       WHERE stream_id = $1 AND ended_at IS NULL AND late IS NULL
@@ -113,7 +113,7 @@ export async function finishCutover(
   return true;
 }
 
-/** When the last stream of these was cut over; null where none was, or one goes on. */
+/** When the last of these streams was cut over; null if none was, or if one has not ended. */
 export async function findCutover(client: pg.Client, request: StreamRequest): Promise<Date | null> {
   const { rows } = await client.query<{ cutOverAt: Date | null }>(
     `SELECT cut_over_at AS "cutOverAt" FROM mongo2pg.streams

@@ -1,4 +1,4 @@
-/** What the ledger tells of the rows that are known to be equal to their documents. Reads only. */
+/** Which rows are known to equal their documents, from the ledger. Reads only. */
 
 import type pg from 'pg';
 import type { ProofState } from '../../../observe/follow-events.ts';
@@ -18,7 +18,7 @@ export async function readProof(
   return { proof: found ?? null, merges: rows[0]?.merges ?? 0 };
 }
 
-/** All collections of a stream of which something was compared while they were followed. */
+/** All collections of a stream that were compared while they were followed. */
 export async function listProofs(
   client: pg.Client,
   streamId: string,

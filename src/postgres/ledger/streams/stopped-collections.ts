@@ -1,6 +1,6 @@
 /**
- * Collections of a stream that are not followed, or not any more, while the others go on: the source of one was dropped or
- * renamed, the copy or the merge of another failed.
+ * Collections of a stream that are not followed any more while the others are: one was dropped or renamed, or its copy or a merge
+ * failed.
  */
 
 import type pg from 'pg';
@@ -8,15 +8,15 @@ import type { StreamRow } from './stream.ts';
 
 export interface StoppedCollection {
   readonly collection: string;
-  /** For people. */
+  /** For messages. */
   readonly reason: string;
 }
 
-/** The job that copies for a stream `own`, as a condition on `j`. */
+/** A condition on `j`: the job that copies for a stream `own`. */
 const isItsJob = `j.source_db = own.source_db AND j.table_schema = own.table_schema AND j.selection = own.selection
   AND j.finished_at IS NULL`;
 
-/** Those of a stream, as a query. @param streamId as SQL */
+/** A query for those of a stream. @param streamId as SQL */
 export function stoppedOf(streamId: string): string {
   return `SELECT collection, coalesce(f.detail, e.ended_by) AS reason
        FROM (SELECT collection, ended_by FROM mongo2pg.stream_collections
@@ -34,7 +34,7 @@ export async function listStopped(client: pg.Client, streamId: string): Promise<
   return rows;
 }
 
-/** Writes down that one is merged no more; its changes wait. Cleared by the next start. */
+/** Records that a collection is not merged any more; its changes wait. Cleared by the next start. */
 export async function markStopped(
   client: pg.Client,
   streamId: string,
@@ -49,7 +49,7 @@ export async function markStopped(
 }
 
 /**
- * Forgets the changes of these, and takes no more of them: their copies cannot be gone on with. To be called in a
+ * Discards the changes of these collections, and accepts no more, since their copies cannot be resumed. To be called in a
  * transaction.
  */
 export async function giveUpCollections(
@@ -70,8 +70,8 @@ export async function giveUpCollections(
 }
 
 /**
- * Those to be copied from scratch are as if they had never been copied; what was given up before its run began can be begun.
- * To be called in the transaction that takes over the stream, before its changes are read: from its position on, they are kept.
+ * Resets collections that are copied from scratch, and those that were given up before their run began. To be called in the
+ * transaction that takes over the stream, before changes are read: from its position on, they are recorded.
  */
 export async function reopenCollections(
   client: pg.Client,

@@ -8,9 +8,9 @@ import { forgetVerification } from './verifications.ts';
 export interface StreamCollection {
   readonly collectionNo: number;
   readonly collection: string;
-  /** Null as long as nothing is copied of it. */
+  /** Null until its copy begins. */
   readonly runId: string | null;
-  /** Why there is no more of it to follow, for people; null while there is. */
+  /** Why it is not followed any more, for messages; null while it is. */
   readonly endedBy: string | null;
 }
 
@@ -26,13 +26,13 @@ export async function listStreamCollections(
   return rows;
 }
 
-/** Gives a number to each collection of these that has none. */
+/** Adds collections that the stream does not have yet. */
 export async function addStreamCollections(
   client: pg.Client,
   streamId: string,
   collections: readonly string[],
 ): Promise<void> {
-  // One statement at a time numbers: the row of the stream is locked by whoever adds.
+  // The row of the stream is locked, so that no two statements assign the same number.
   await client.query('SELECT FROM mongo2pg.streams WHERE stream_id = $1 FOR UPDATE', [streamId]);
   await client.query(
     `INSERT INTO mongo2pg.stream_collections (stream_id, collection_no, collection)
@@ -56,13 +56,13 @@ export async function assignStreamRun(
       WHERE stream_id = $1 AND collection = $2 RETURNING collection_no AS "collectionNo"`,
     [streamId, collection, runId],
   );
-  // What is known is of the rows of an earlier run.
+  // Results of comparisons are of the rows of an earlier run.
   for (const { collectionNo } of rows) await forgetVerification(client, { streamId, collectionNo });
 }
 
 /**
- * Writes down that a followed collection is no more what was copied; what waits of it cannot be read any more. To be called in
- * the transaction of the position.
+ * Records that a followed collection was dropped or replaced; its pending changes cannot be read any more. To be called in the
+ * transaction of the position.
  */
 export async function endStreamCollections(
   client: pg.Client,
@@ -93,7 +93,7 @@ export async function isOfStream(client: pg.Client, runId: string): Promise<bool
   return (rowCount ?? 0) > 0;
 }
 
-/** The places of a run in streams that go on. */
+/** The collections of open streams that a run has copied. */
 export async function listStreamPlaces(
   client: pg.Client,
   runId: string,

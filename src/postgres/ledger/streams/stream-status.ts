@@ -1,4 +1,4 @@
-/** What the ledger tells of streams: whether they are followed, and how far behind. Reads only. */
+/** Status of streams from the ledger: whether they are followed, and their lag. Reads only. */
 
 import type pg from 'pg';
 import type { ProofState } from '../../../observe/follow-events.ts';
@@ -19,9 +19,9 @@ interface Row extends Omit<StreamStatus, 'state' | 'lagMs' | 'oplogWindowMs' | '
   readonly stopped: readonly string[];
 }
 
-/** With more, writes would be stopped for longer than anybody expects. */
+/** With a larger lag, writes would have to be stopped for long before a cutover. */
 export const maxLagMs = 10_000;
-/** A process that follows keeps its position about once a second. */
+/** A process that follows records its position about once a second. */
 const maxSilenceMs = 30_000;
 
 /** The latest first. */
@@ -103,7 +103,7 @@ function describeRow(
   };
 }
 
-/** Why one cannot cut over: documents that differ though all changes of them are merged. */
+/** A reason against a cutover: documents that differ although their changes are merged. */
 export function listDifferent(proofs: readonly (ProofState | null)[]): string[] {
   const different = proofs.reduce((sum, proof) => sum + (proof?.different ?? 0), 0);
   return different === 0 ? [] : [`${different} documents differ from their rows`];

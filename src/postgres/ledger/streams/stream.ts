@@ -1,4 +1,4 @@
-/** The ledger's row of a stream: where the reading of changes stands, and which process reads them. */
+/** The ledger's row of a stream: the position of reading changes, and the process that reads them. */
 
 import type pg from 'pg';
 import { TargetError } from '../../../common/errors.ts';
@@ -9,7 +9,7 @@ import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts
 import { createLedger } from '../ledger.ts';
 import { forgetVerifications } from './verifications.ts';
 
-/** What is followed: one stream may be open for it. */
+/** Identifies what is followed; only one open stream may exist for it. */
 export interface StreamRequest {
   readonly sourceDb: string;
   readonly schema: string;
@@ -26,19 +26,19 @@ export interface StreamRow {
   readonly position: StreamPosition;
   readonly events: EventCounts;
   readonly openedAt: Date;
-  /** A repair has begun it, and is not done. */
+  /** Whether it was begun by a repair that is not finished. */
   readonly isRepair: boolean;
 }
 
-/** Another process follows, or the stream has ended: by a cut-over, or because a later one was opened. */
+/** Another process follows, or the stream has ended, by a cutover or because a later one was opened. */
 export class StreamEndedError extends TargetError {
-  /** A cut-over has ended it, while this process had it: all is well. */
+  /** Whether a cutover has ended the stream of this process, which is the normal end. */
   readonly isCutOver: boolean;
 
   constructor(isCutOver = false) {
     super('another process has taken over the stream, or it has ended', {
       code: 'STREAM_TAKEN_OVER',
-      fix: 'npm run status tells how it stands; nothing of it is lost or doubled.',
+      fix: 'npm run status shows its state; nothing is lost or duplicated.',
     });
     this.isCutOver = isCutOver;
   }
@@ -57,7 +57,7 @@ interface Row {
 const columns = `stream_id AS "streamId", epoch, token, least(token_time, server_time) AS time, events, opened_at AS "openedAt",
   is_repair AS "isRepair"`;
 
-/** The stream that goes on; null where there is none. */
+/** The open stream, if any. */
 export async function findStream(client: pg.Client, request: StreamRequest): Promise<StreamRow | null> {
   const { rows } = await client.query<Row>(
     `SELECT ${columns} FROM mongo2pg.streams
@@ -67,7 +67,7 @@ export async function findStream(client: pg.Client, request: StreamRequest): Pro
   return rows[0] === undefined ? null : readRow(rows[0]);
 }
 
-/** To be called in a transaction, before the first page of what it is for is read. */
+/** To be called in a transaction, before the first page of its collections is read. */
 export async function openStream(
   client: pg.Client,
   request: StreamRequest,
@@ -86,7 +86,7 @@ export async function openStream(
   return readRow(row);
 }
 
-/** Gives the stream up. Changes that it has not read yet are copied by what comes after it. */
+/** Ends a stream without a cutover. Changes that it has not read are covered by the copy that follows it. */
 export async function endStream(client: pg.Client, streamId: string): Promise<void> {
   await client.query(
     'UPDATE mongo2pg.streams SET ended_at = now(), epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL',
@@ -96,14 +96,14 @@ export async function endStream(client: pg.Client, streamId: string): Promise<vo
   await forgetVerifications(client, streamId);
 }
 
-/** All that differs is in the journal: the stream can be followed. */
+/** Ends a repair: all differences are in the journal, and the stream can be followed. */
 export async function finishRepair(client: pg.Client, streamId: string): Promise<void> {
   await client.query('UPDATE mongo2pg.streams SET is_repair = false WHERE stream_id = $1', [streamId]);
 }
 
 /**
- * Makes this process the one that follows. Later writes of an earlier process are refused. To be called in a transaction.
- * @returns the epoch
+ * Makes this process the one that follows. Later writes of earlier processes are rejected. To be called in a transaction.
+ * @returns the new epoch
  */
 export async function takeOverStream(client: pg.Client, streamId: string): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>(
@@ -112,14 +112,17 @@ export async function takeOverStream(client: pg.Client, streamId: string): Promi
   );
   const epoch = rows[0]?.epoch;
   if (epoch === undefined) throw new StreamEndedError();
-  // Waits for drains that an earlier process has under way.
+  // Waits for drains that an earlier process has in flight.
   await endOrphanedSessionsDuring(client, `slots of stream ${streamId} in the schema mongo2pg`, async () => {
     await client.query('UPDATE mongo2pg.slots SET epoch = $2 WHERE stream_id = $1', [streamId, epoch]);
   });
   return epoch;
 }
 
-/** Until the end of the transaction no other takes over. @throws StreamEndedError when one has, or the stream has ended */
+/**
+ * Prevents a takeover until the end of the transaction.
+ * @throws StreamEndedError when another process has taken over, or the stream has ended
+ */
 export async function requireEpoch(
   client: pg.Client,
   { streamId, epoch }: Pick<StreamRow, 'streamId' | 'epoch'>,
@@ -136,9 +139,9 @@ export async function requireEpoch(
   throw new StreamEndedError(rows.length > 0);
 }
 
-/** What a cut-over has told the process that follows. */
+/** Messages of a cutover to the process that follows. */
 export interface StreamState {
-  /** A cut-over waits for all changes up to this time. */
+  /** A cutover waits for all changes up to this time. */
   readonly endTime: ClusterTime | null;
   readonly isCutOver: boolean;
 }
@@ -151,8 +154,9 @@ export interface StreamAdvance {
 }
 
 /**
- * To be called in the transaction that keeps what was read up to the position. What is read again, after an earlier time, has
- * been kept before: the times do not go back. @throws StreamEndedError
+ * To be called in the transaction that records the changes up to the position. Changes that are read again were recorded before, so
+ * that times never decrease.
+ * @throws StreamEndedError
  */
 export async function advanceStream(
   client: pg.Client,
@@ -180,7 +184,7 @@ export async function advanceStream(
   return { endTime: row.endTime === null ? null : BigInt(row.endTime), isCutOver: row.isCutOver };
 }
 
-/** The columns that tell a stream from another. */
+/** The columns that identify a stream. */
 export function keyOf({ sourceDb, schema, selection }: StreamRequest): string[] {
   return [sourceDb, schema, selection];
 }

@@ -1,6 +1,6 @@
 /**
- * The ledger's rows about the comparison of a followed collection: how far it has come, from which moment on merges are noted,
- * and what a collection's tables had at that moment.
+ * The ledger's rows of the comparison of a followed collection: its position, the time from which merges are noted, and the number
+ * of rows at that time.
  */
 
 import type pg from 'pg';
@@ -12,18 +12,18 @@ import type { FollowedCollection } from '../../worker-settings.ts';
 
 /** The comparison of all documents of a collection. */
 export interface VerificationState {
-  /** Documents are compared as of this time or later. */
+  /** Documents are read at this time or later. */
   readonly sinceTime: ClusterTime;
-  /** Names this comparison: one that starts from scratch has another. */
+  /** Identifies this comparison; one that starts from scratch has another. */
   readonly beganAt: Date;
-  /** Every transaction before this one had ended when merges began to be noted; an xid8 of Postgres. */
+  /** All transactions before this xid8 had ended when merges began to be noted. */
   readonly sinceXid: bigint;
-  /** The last document that was compared; null before the first. */
+  /** The last compared document; null before the first. */
   readonly position: Buffer | null;
   readonly compared: number;
   /** When all documents were compared; null until then. */
   readonly finishedAt: Date | null;
-  /** When the tables were looked through last for rows of somebody else. */
+  /** When the tables were last checked for writes of other programs. */
   readonly sweptAt: Date;
 }
 
@@ -47,8 +47,8 @@ export async function findVerification(
 }
 
 /**
- * From the end of this transaction on, whatever is merged is noted; what was known before is forgotten. Waits for the drains
- * that are under way. @returns the transaction, an xid8
+ * From the end of this transaction on, merges are noted; earlier results are discarded. Waits for drains in flight.
+ * @returns the transaction, an xid8
  */
 export async function noteMerges(client: pg.Client, place: Place): Promise<bigint> {
   await setNoted(client, place, true);
@@ -56,7 +56,7 @@ export async function noteMerges(client: pg.Client, place: Place): Promise<bigin
   return BigInt(rows[0]?.xid ?? 0);
 }
 
-/** Nothing of the collection is noted any more, nor known to be equal. To be called in a transaction. */
+/** Stops noting merges of the collection, and discards its results. To be called in a transaction. */
 export async function forgetVerification(client: pg.Client, place: Place): Promise<void> {
   await setNoted(client, place, false);
 }
@@ -73,7 +73,7 @@ async function setNoted(
 ): Promise<void> {
   const isOfPlace = 'stream_id = $1 AND ($2::int IS NULL OR collection_no = $2)';
   const place = [streamId, collectionNo];
-  // First: it waits for drains that still write notes.
+  // First, since it waits for drains that still write notes.
   await client.query(`UPDATE mongo2pg.slots SET is_noted = $3 WHERE ${isOfPlace}`, [...place, isNoted]);
   for (const table of ['verifications', 'unverified', 'notes', 'merges']) {
     await client.query(`DELETE FROM mongo2pg.${table} WHERE ${isOfPlace}`, place);
@@ -83,8 +83,7 @@ async function setNoted(
 /**
  * Begins the comparison of all documents, after `noteMerges`. To be called in a transaction of its own.
  * @param noted the transaction that merges are noted since
- * @returns null while a transaction is open that began before `noted`: its rows could not be distinguished from those that were
- *   there
+ * @returns null while a transaction is open that began before `noted`: its rows could not be distinguished from older ones
  */
 export async function beginVerification(
   client: pg.Client,
@@ -111,7 +110,7 @@ export async function beginVerification(
   return begun[0] === undefined ? null : readRow(begun[0]);
 }
 
-/** Writes down how far the comparison of all has come, and where it is at its end. */
+/** Records the position of the comparison, and its end. */
 export async function advanceVerification(
   client: pg.Client,
   { streamId, collectionNo }: Place,

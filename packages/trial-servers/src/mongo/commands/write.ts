@@ -79,7 +79,7 @@ export function insert(context: CommandContext): Reply {
     server.writes.insert(stored, inserted);
   });
   if (statements !== undefined) {
-    tellDone(statements, index + 1, [...retriedStmtIds, ...writeErrors.map((error) => error.index)]);
+    reportDone(statements, index + 1, [...retriedStmtIds, ...writeErrors.map((error) => error.index)]);
   }
   return succeed({
     n: inserted.count + retriedStmtIds.length,
@@ -89,7 +89,7 @@ export function insert(context: CommandContext): Reply {
 }
 
 /** All statements below `end` were done now, except these. */
-function tellDone(statements: StatementLog, end: number, exceptions: readonly number[]): void {
+function reportDone(statements: StatementLog, end: number, exceptions: readonly number[]): void {
   let from = 0;
   for (const exception of exceptions.toSorted((a, b) => a - b)) {
     statements.addSingles(from, exception);
