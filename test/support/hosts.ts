@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { TestContext } from 'node:test';
-import { startCli, type RunningCli } from './cli.ts';
+import { startCli, type CliResult, type RunningCli } from './cli.ts';
 import { waitUntil } from './embedded.ts';
 import { killInTime, type Scene } from './fault.ts';
 import { testLimitMs } from './limits.ts';
@@ -83,4 +83,47 @@ export function eventsOf(stdout: string): RunEvent[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as RunEvent);
+}
+
+/** The ids that a process had: another one each time that it joined. */
+export function hostIdsOf({ stdout }: Pick<CliResult, 'stdout'>): string[] {
+  return eventsOf(stdout).flatMap((event) => (event.kind === 'host-joined' ? [event.hostId] : []));
+}
+
+/** Of a process that still runs. */
+export async function waitForHostId(scene: Scene, { process: { pid } }: RunningCli): Promise<string> {
+  let hostId = '';
+  await waitUntil('the process has joined', async () => {
+    const [row] = await scene.query<{ hostId: string }>(
+      `SELECT host_id AS "hostId" FROM mongo2pg.hosts WHERE name LIKE '%/' || $1 AND left_at IS NULL`,
+      [pid],
+    );
+    hostId = row?.hostId ?? '';
+    return hostId !== '';
+  });
+  return hostId;
+}
+
+/** To the others it is as if a host that cannot say otherwise had been silent for long enough. */
+export async function expire(scene: Scene, hostId: string): Promise<void> {
+  await scene.query(`UPDATE mongo2pg.hosts SET seen_at = seen_at - interval '1 day' WHERE host_id = $1`, [
+    hostId,
+  ]);
+}
+
+/** @param reason how it ended */
+export async function waitForEnd(scene: Scene, hostId: string, reason: string): Promise<void> {
+  await waitUntil(`host ${hostId} ended: ${reason}`, async () => {
+    const host = (await readHosts(scene)).find((one) => one.hostId === hostId);
+    return host?.endReason === reason;
+  });
+}
+
+/** The ranges that a host has, and has not read. */
+export async function countRangesOf(scene: Scene, hostId: string): Promise<number> {
+  const [row] = await scene.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM mongo2pg.ranges WHERE host_id = $1 AND closed_at IS NULL AND read_at IS NULL`,
+    [hostId],
+  );
+  return row?.count ?? 0;
 }

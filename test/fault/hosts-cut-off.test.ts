@@ -1,0 +1,140 @@
+/** Hosts that lose one of the servers, while the others have both. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { ExitCode } from '../../src/common/errors.ts';
+import { cleanUp } from '../support/embedded.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import {
+  assertAccount,
+  begin,
+  countRangesOf,
+  expire,
+  hostIdsOf,
+  join,
+  patient,
+  waitForEnd,
+  waitForHostId,
+} from '../support/hosts.ts';
+import { withMongoOptions } from '../support/mongo-url.ts';
+import { startProxy, type Proxy } from '../support/tcp-proxy.ts';
+
+/** Between one host and a server. */
+async function startProxyTo(t: TestContext, url: string): Promise<{ proxy: Proxy; url: string }> {
+  const proxy = await startProxy({ port: Number(new URL(url).port) });
+  cleanUp(t, () => proxy.close());
+  return { proxy, url: proxy.url(url) };
+}
+
+/** Everything that is committed, and by which transaction. */
+async function readCommitted(scene: Scene): Promise<unknown[]> {
+  const batches = await scene.query(
+    'SELECT range_no, batch, xmin::text FROM mongo2pg.batches ORDER BY range_no, batch',
+  );
+  const ranges = await scene.query('SELECT *, xmin::text FROM mongo2pg.ranges ORDER BY range_no');
+  return [...batches, ...ranges];
+}
+
+// Red where a batch is taken whatever the epoch of its range.
+describe('a host that is cut off from PostgreSQL past its lease', () => {
+  for (const isSilent of [false, true]) {
+    const how = isSilent ? 'silence' : 'its connections reset, and new ones refused';
+    it(`(${how}): the others finish what it had; when it is back it writes nothing, and ends well`, async (t) => {
+      const scene = await setScene(t, 2_000);
+      const hold = await setFailpoints(t, {
+        'primary-after-ack': 'pause@3x*',
+        'primary-before-load-checkpoint': 'pause',
+      });
+      const lead = begin(t, scene, { ...patient, ...hold.env });
+      await hold.waitUntilFired('primary-after-ack');
+      const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
+      const batch = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
+      const away = join(t, scene, { ...patient, ...batch.env, POSTGRES_URL: url });
+      await batch.waitUntilFired('worker-before-commit');
+      const hostId = await waitForHostId(scene, away);
+      assert.ok((await countRangesOf(scene, hostId)) > 0);
+
+      if (isSilent) {
+        proxy.goSilent();
+      } else {
+        proxy.refuse();
+        proxy.cut();
+      }
+      await expire(scene, hostId);
+      await hold.resume('primary-after-ack');
+      await hold.waitUntilFired('primary-before-load-checkpoint');
+      await waitForEnd(scene, hostId, 'dead');
+      assert.equal(await countRangesOf(scene, hostId), 0);
+      const committed = await readCommitted(scene);
+
+      await batch.resume('worker-before-commit');
+      // What it has tried to open meanwhile would go on in silence.
+      if (isSilent) proxy.cut();
+      await proxy.restore();
+      // It hears that it was taken for dead, and joins again.
+      await waitForHostId(scene, away);
+      assert.deepEqual(await readCommitted(scene), committed);
+      await hold.resume('primary-before-load-checkpoint');
+      assertCode(await lead.result, 0);
+      const run = await away.result;
+      assertCode(run, 0);
+      assert.equal(hostIdsOf(run).length, 2);
+      await scene.assertEqual();
+      await assertAccount(scene, 2_000);
+    });
+  }
+});
+
+describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', () => {
+  it('gives back what it has and ends with 3; the others finish', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
+    const lead = begin(t, scene, { ...patient, ...hold.env });
+    await hold.waitUntilFired('primary-after-ack');
+    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
+    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@3x*' });
+    const away = join(t, scene, { ...patient, ...batch.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
+    await batch.waitUntilFired('worker-before-claim');
+    proxy.refuse();
+    proxy.cut();
+    await batch.resume('worker-before-claim');
+    const left = await away.result;
+    assertCode(left, ExitCode.source);
+    const [hostId = ''] = hostIdsOf(left);
+    await waitForEnd(scene, hostId, 'left');
+    assert.equal(await countRangesOf(scene, hostId), 0);
+    await hold.resume('primary-after-ack');
+    assertCode(await lead.result, 0);
+    await scene.assertEqual();
+    await assertAccount(scene, 2_000);
+  });
+
+  it('while it leads: another leads', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
+    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
+    const lead = begin(t, scene, { ...patient, ...hold.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
+    await hold.waitUntilFired('primary-after-ack');
+    const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
+    const other = join(t, scene, { ...patient, ...taking.env });
+    await taking.waitUntilFired('host-after-take');
+    proxy.refuse();
+    proxy.cut();
+    await hold.resume('primary-after-ack');
+    const left = await lead.result;
+    assertCode(left, ExitCode.source);
+    await taking.resume('host-after-take');
+    assertCode(await other.result, 0);
+    const ends = await scene.query<{ reason: string }>(
+      'SELECT end_reason AS reason FROM mongo2pg.hosts WHERE is_lead ORDER BY host_id',
+    );
+    assert.deepEqual(
+      ends.map(({ reason }) => reason),
+      ['left', 'finished'],
+    );
+    await scene.assertEqual();
+    await assertAccount(scene, 2_000);
+  });
+});
