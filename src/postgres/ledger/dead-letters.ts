@@ -73,6 +73,15 @@ export async function findLetters(
   );
 }
 
+/** All of a run, whichever process has committed them. */
+export async function countAllDeadLetters(client: pg.Client, runId: string): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    'SELECT count(*) FROM mongo2pg.dead_letters WHERE run_id = $1',
+    [runId],
+  );
+  return Number(rows[0]?.count);
+}
+
 /** Reasons of a run's dead letters, the most frequent first. */
 export async function countDeadLetters(client: pg.Client, runId: string): Promise<LetterCount[]> {
   const { rows } = await client.query<Omit<LetterCount, 'count'> & { count: string }>(

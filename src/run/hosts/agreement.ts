@@ -24,6 +24,9 @@ export function describeHost(
     ...describeChoices(config, planFile, transform),
     [options.ifExists.env]: config.ifExists ?? 'fail',
     [options.indexes.env]: config.indexes,
+    ...(config.maxDeadLetters === undefined
+      ? {}
+      : { [options.maxDeadLetters.env]: String(config.maxDeadLetters) }),
     'seconds without a heartbeat until a host is declared dead': String(deadAfterMs / 1000),
   };
   return { name: `${hostname()}/${process.pid}`, version: readToolVersion(), settings };

@@ -16,12 +16,13 @@ import {
   MigrationError,
   toWireError,
   UsageError,
+  type WireError,
 } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
 import { Listeners } from '../../observe/listeners.ts';
-import type { Outcome } from '../../observe/outcome.ts';
+import type { Failure, Outcome } from '../../observe/outcome.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
@@ -98,7 +99,9 @@ class HostJob {
       const membership = await this.#join();
       try {
         const outcome = await this.#serve(membership);
-        await membership.leave('finished');
+        const [failure] = outcome.failures;
+        if (failure === undefined) await membership.leave('finished');
+        else await membership.leave('failed', toWireFailure(failure));
         return outcome;
       } catch (error) {
         await this.#leave(membership, error);
@@ -233,6 +236,11 @@ function isLocked(error: unknown): boolean {
 /** Not finished and not failed. */
 function isUnfinished({ endReason }: LastLead): boolean {
   return endReason === null || endReason === 'left' || endReason === 'dead';
+}
+
+/** Other hosts are told the same as of an error that ends all collections. */
+function toWireFailure({ source, message, code, fix, exitCode }: Failure): WireError {
+  return toWireError(new MigrationError(exitCode, `${source}: ${message}`, { code, fix }));
 }
 
 function failureOf({ name, endDetail }: LastLead): MigrationError {

@@ -23,6 +23,7 @@ import {
   assignConnections,
   endHost,
   insertHost,
+  isGivenUp,
   listSilentHosts,
   listLiveHosts,
   lockSilentHost,
@@ -141,6 +142,12 @@ export class Membership {
     return await session.run((client) => readLastLead(client, key));
   }
 
+  /** Whether the lead has given up a run. */
+  async isGivenUp(runId: string): Promise<boolean> {
+    const { session, key } = this.#options;
+    return await session.run((client) => isGivenUp(client, key, runId));
+  }
+
   /** Sends a heartbeat, and fails over hosts that send none. */
   async heartbeat(): Promise<void> {
     const { session, limits } = this.#options;
@@ -159,6 +166,12 @@ export class Membership {
     }
     const dead = await session.run((client) => listSilentHosts(client, limits.deadAfterMs));
     if (dead.length > 0) this.#startFailover(dead);
+  }
+
+  /** Releases what this host has taken and does not read to its end. Nothing may be in flight. */
+  async release(): Promise<void> {
+    const { session, jobs } = this.#options;
+    await session.transaction((client) => releaseRanges(client, jobs, this.hostId), 'long');
   }
 
   /** Ends the membership, and releases the ranges of this host. */

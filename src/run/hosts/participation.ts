@@ -98,7 +98,7 @@ class Participation {
 
   /** @returns whether this host read any range */
   async #copy(run: SharedRun): Promise<boolean> {
-    const { config, hosts, listeners, transform, signal } = this.#options;
+    const { config, hosts, listeners, transform } = this.#options;
     const source = await this.#database.open(run.collection, config.filter);
     if (source.identity !== run.settings.collectionId) {
       throw hostDiffers('the lead', [`MONGO_URL has another collection ${source.name}`]);
@@ -112,11 +112,45 @@ class Participation {
       hosts,
       listeners,
       transform,
-      signal,
     };
-    const account = await copyRanges(run, common);
-    listeners.onEvent({ kind: 'host-copied', source: source.name, ...account });
-    return account.ranges > 0;
+    return await this.#untilGivenUp(run, async (signal) => {
+      const account = await copyRanges(run, { ...common, signal });
+      listeners.onEvent({ kind: 'host-copied', source: source.name, ...account });
+      return account.ranges > 0;
+    });
+  }
+
+  /** Stops `work` once the lead has given the run up: nobody finishes it, and what else is copied only costs time. */
+  async #untilGivenUp(run: SharedRun, work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+    const { membership, signal } = this.#options;
+    const givenUp = new AbortController();
+    const over = new AbortController();
+    const watching = this.#watch(run, givenUp, AbortSignal.any([signal, over.signal]));
+    try {
+      return await work(AbortSignal.any([signal, givenUp.signal]));
+    } catch (error) {
+      if (signal.aborted || !givenUp.signal.aborted) throw error;
+      await membership.release();
+      return false;
+    } finally {
+      over.abort();
+      await watching;
+    }
+  }
+
+  /** A lead that cannot be asked for is no reason to stop: heartbeats notice that PostgreSQL is gone. */
+  async #watch(run: SharedRun, givenUp: AbortController, signal: AbortSignal): Promise<void> {
+    const { membership, listeners } = this.#options;
+    const { source } = run.settings;
+    for (;;) {
+      await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      if (!(await membership.isGivenUp(run.runId).catch(() => false))) continue;
+      const message = 'the lead has given it up; this host commits what is in flight, and stops copying it';
+      listeners.onEvent({ kind: 'notice', source, message });
+      givenUp.abort();
+      return;
+    }
   }
 }
 

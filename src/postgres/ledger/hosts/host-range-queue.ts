@@ -14,6 +14,7 @@ import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { RangeQueue } from '../../../source/reading/range-queue.ts';
 import type { Session } from '../../connection/session.ts';
+import { countAllDeadLetters } from '../dead-letters.ts';
 import {
   countRangesLeft,
   findUnknownRanges,
@@ -44,6 +45,8 @@ export interface HostRangeQueueOptions {
   readonly hostId: string;
   /** Whether to wait until every range of the run is read, by whichever host. Only the lead waits. */
   readonly waitsForAll: boolean;
+  /** Whether to count the dead letters of all hosts. Only a lead with a limit needs their number. */
+  readonly countsDeadLetters?: boolean;
 }
 
 export class HostRangeQueue implements RangeQueue {
@@ -54,6 +57,8 @@ export class HostRangeQueue implements RangeQueue {
   #failure: { readonly error: unknown } | undefined;
   /** How many ranges this host has read to their end. */
   finished = 0;
+  /** Of all hosts, when a range was last taken or waited for. */
+  deadLetters = 0;
 
   constructor(options: HostRangeQueueOptions) {
     this.#options = options;
@@ -74,6 +79,7 @@ export class HostRangeQueue implements RangeQueue {
       return taken;
     });
     if (range !== null) this.#own(range);
+    await this.#countDeadLetters();
     await reachFailpoint('host-after-take');
     return range;
   }
@@ -101,6 +107,7 @@ export class HostRangeQueue implements RangeQueue {
       this.#requireNoFailure();
       if (isToStop()) return false;
       const { unread, waiting } = await session.run((client) => countRangesLeft(client, runId));
+      await this.#countDeadLetters();
       if (unread === 0) return false;
       await delay(pollIntervalMs);
       if (waiting > 0) return true;
@@ -127,6 +134,12 @@ export class HostRangeQueue implements RangeQueue {
   async settle(): Promise<void> {
     await this.#writing;
     this.#requireNoFailure();
+  }
+
+  async #countDeadLetters(): Promise<void> {
+    const { session, runId, countsDeadLetters = false } = this.#options;
+    if (!countsDeadLetters) return;
+    this.deadLetters = await session.run((client) => countAllDeadLetters(client, runId));
   }
 
   #own(range: Range): void {

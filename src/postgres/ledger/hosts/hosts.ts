@@ -193,16 +193,28 @@ export interface SharedRun {
   readonly settings: RunSettings;
 }
 
-/** A run of the key's job that has a waiting range. */
+/** A run of the key's job that has a waiting range. Those of collections that failed wait for the next start. */
 export async function findSharedRun(client: pg.Client, key: HostsKey): Promise<SharedRun | null> {
   const { rows } = await client.query<SharedRun>(
     `SELECT r.run_id AS "runId", c.collection, r.settings
        FROM mongo2pg.jobs j JOIN mongo2pg.job_collections c USING (job_id) JOIN mongo2pg.runs r ON r.run_id = c.run_id
       WHERE j.source_db = $1 AND j.table_schema = $2 AND j.selection = $3 AND j.finished_at IS NULL AND r.finished_at IS NULL AND r.replaced_at IS NULL
+        AND c.outcome IS NULL
         AND EXISTS (SELECT FROM mongo2pg.ranges g WHERE g.run_id = r.run_id AND g.closed_at IS NULL
                                                     AND g.read_at IS NULL AND g.host_id IS NULL)
       ORDER BY c.place LIMIT 1`,
     valuesOf(key),
   );
   return rows[0] ?? null;
+}
+
+/** Whether the lead has given up a run: its collection failed, or the lead itself. */
+export async function isGivenUp(client: pg.Client, key: HostsKey, runId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT FROM mongo2pg.job_collections WHERE run_id = $1 AND outcome IS NOT NULL',
+    [runId],
+  );
+  if ((rowCount ?? 0) > 0) return true;
+  const lead = await readLastLead(client, key);
+  return lead?.endReason === 'failed';
 }

@@ -131,10 +131,11 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
   }
 
   #openQueue(ranges: readonly Range[]): LedgerRangeQueue | HostRangeQueue {
-    const { session, hosts } = this.#options;
+    const { config, session, hosts } = this.#options;
     if (hosts === undefined) return new LedgerRangeQueue(session, this.#run, ranges);
     const { runId } = this.#run;
-    this.#hostQueue = new HostRangeQueue({ session, runId, ...hosts, waitsForAll: true });
+    const countsDeadLetters = config.maxDeadLetters !== undefined;
+    this.#hostQueue = new HostRangeQueue({ session, runId, ...hosts, waitsForAll: true, countsDeadLetters });
     return this.#hostQueue;
   }
 
@@ -185,16 +186,21 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     return this.#options.signal.aborted || this.#hasTooManyDeadLetters();
   }
 
+  /** Its own are known at once, and those of other hosts whenever the ledger is asked. */
+  get #deadLetters(): number {
+    return Math.max(this.#progress.deadLetters, this.#hostQueue?.deadLetters ?? 0);
+  }
+
   #hasTooManyDeadLetters(): boolean {
     const { maxDeadLetters } = this.#options.config;
-    return maxDeadLetters !== undefined && this.#progress.deadLetters > maxDeadLetters;
+    return maxDeadLetters !== undefined && this.#deadLetters > maxDeadLetters;
   }
 
   /** @throws MigrationError if there are too many dead letters; the signal's reason if the run was interrupted */
   #requireMayContinue(): void {
     this.#options.signal.throwIfAborted();
     if (!this.#hasTooManyDeadLetters()) return;
-    const count = formatPlural(this.#progress.deadLetters, 'document');
+    const count = formatPlural(this.#deadLetters, 'document');
     throw new MigrationError(
       ExitCode.deadLetters,
       `${count} became dead letters, more than MAX_DEAD_LETTERS`,
