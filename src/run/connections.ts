@@ -8,11 +8,11 @@ import { openDatabase, type SourceConfig } from '../source/open-database.ts';
 
 export interface Audience {
   readonly onEvent: (event: RunEvent) => void;
-  /** Aborting it ends the retries to reach a server, with the signal's reason. */
+  /** Aborting it stops the retries to reach a server, with the signal's reason. */
   readonly signal: AbortSignal;
 }
 
-/** Of the primary; workers have sessions of their own. */
+/** Session options of the primary; workers have sessions of their own. */
 export function primarySession(config: TargetConfig, { onEvent, signal }: Audience): SessionOptions {
   return {
     ...targetOptions(config),
@@ -24,7 +24,7 @@ export function primarySession(config: TargetConfig, { onEvent, signal }: Audien
   };
 }
 
-/** @throws SourceError that says what to do */
+/** @throws SourceError with a fix */
 export function openSource(config: SourceConfig, { onEvent, signal }: Audience): Promise<Database> {
   return openDatabase(config, {
     onNotice: (message) => {

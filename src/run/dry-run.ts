@@ -1,4 +1,4 @@
-/** `npm start -- --dry-run`: looks at both sides and says what a start would do, without writing anything to either. */
+/** `npm start -- --dry-run`: inspects both sides and reports what a start would do, without writing to either. */
 
 import { targetOptions, type Config } from '../config/config.ts';
 import { ExitCode, MigrationError, NothingToCopyError } from '../common/errors.ts';
@@ -47,25 +47,25 @@ export interface DryRunOptions {
   readonly planFile: PlanFile | null;
   readonly transform: TransformFile | null;
   readonly isTrial: boolean;
-  /** A start fills a single collection that is empty with users first. */
+  /** Whether a start would first fill an empty collection with sample users. */
   readonly isSeeded: boolean;
   readonly onEvent: (event: DryRunEvent) => void;
   readonly signal: AbortSignal;
 }
 
-/** Of the job that a start would open: no run has it. */
+/** A placeholder for the job that a start would open; no run has this id. */
 const newJob = '0';
 
-/** Enough for an average. */
+/** Enough documents for an average size. */
 const estimateSize = 1_000;
 
-/** @returns the exit code that a start would have for what can be known before it. @throws MigrationError */
+/** @returns the exit code of a start, as far as it can be predicted @throws MigrationError */
 export async function dryRun(config: Config, options: DryRunOptions): Promise<ExitCode> {
   const scripts = await readScripts(config);
   const sessionOptions: SessionOptions = {
     ...targetOptions(config),
     applicationName: 'mongo2pg dry run',
-    // Nothing is to be written: Postgres itself enforces it.
+    // Postgres itself enforces that nothing is written.
     onConnect: async (client) => {
       await client.query('SET default_transaction_read_only = on');
     },
@@ -86,7 +86,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
     };
     try {
       await lookAtScript(scripts.before);
-      const exitCode = await lookAtAll(config, options, session, database);
+      const exitCode = await inspectAll(config, options, session, database);
       await lookAtScript(scripts.after);
       return exitCode;
     } finally {
@@ -97,7 +97,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
 
 type Why = Pick<Extract<DryRunEvent, { kind: 'dry-run-failure' }>, 'code' | 'fix'>;
 
-async function lookAtAll(
+async function inspectAll(
   config: Config,
   options: DryRunOptions,
   session: Session,
@@ -115,7 +115,7 @@ async function lookAtAll(
       leaveOut(mongoCollection, 'is empty: a start would fill it with users first, and then copy them');
       return ExitCode.ok;
     }
-    return await lookAt(config, options, session, database, mongoCollection, null, []);
+    return await inspect(config, options, session, database, mongoCollection, null, []);
   }
   const infos = await database.listCollections();
   const { chosen, skipped } = chooseCollections(infos, mongoCollection, excludeCollections);
@@ -136,7 +136,7 @@ async function lookAtAll(
   for (const name of names) {
     options.signal.throwIfAborted();
     try {
-      const code = await lookAt(config, options, session, database, name, jobId, names);
+      const code = await inspect(config, options, session, database, name, jobId, names);
       if (code !== ExitCode.ok) exitCode = code;
     } catch (thrown) {
       const error = explainDatabaseError(thrown, config.postgresUrl);
@@ -152,7 +152,7 @@ async function lookAtAll(
   return failure ?? exitCode;
 }
 
-async function lookAt(
+async function inspect(
   config: Config,
   { planFile, transform, isTrial, onEvent }: DryRunOptions,
   session: Session,
@@ -164,7 +164,7 @@ async function lookAt(
   const table = chooseTable(config.postgresSchema, collection, planFile);
   const source = await database.open(collection, config.filter);
   await session.run(async (client) => {
-    // The lock shows whether another start holds it. It is released at once, so that no start waits for a dry run.
+    // Taking the lock shows whether another start holds it. It is released at once, so that no start waits for a dry run.
     await lockTable(client, table);
     await unlockTable(client, table);
   }, 'long');
@@ -201,7 +201,7 @@ function describePreparation(prepared: Preparation): string {
   }
 }
 
-/** What a start would have Postgres do, besides loading. */
+/** The statements of a start, except for those of the load. */
 function listStatements({ settings: { plan }, work }: Preparation & { kind: 'begin' }): string[] {
   const { dropped, isTruncated, isNew, needsKey, indexes } = work;
   return [
@@ -224,7 +224,7 @@ function listNotices(prepared: Preparation): string[] {
   ];
 }
 
-/** @returns what all documents cost in Postgres, in bytes, and how many of the sample would be dead letters */
+/** @returns the bytes of all documents in Postgres, and how many of the sample would be dead letters */
 async function estimateRows(
   source: Source,
   prepared: Exclude<Preparation, { kind: 'done' }>,

@@ -1,9 +1,9 @@
-/** What becomes of a job when one of its collections fails. */
+/** Whether a job continues when one of its collections fails. */
 
 import { ExitCode, InterruptedError, MigrationError } from '../common/errors.ts';
 import type { Failure } from '../observe/outcome.ts';
 
-/** @param error of one that is not a MigrationError, and so a bug, only the message is shown */
+/** @param error if it is not a MigrationError, it is a bug, and only its message is shown */
 export function describeFailure(source: string, error: unknown): Failure {
   const told =
     error instanceof MigrationError
@@ -15,8 +15,8 @@ export function describeFailure(source: string, error: unknown): Failure {
   return { source, message, fix, code, exitCode };
 }
 
-/** Whether the other collections end too: on an interruption, on a lost server that they need as well, and on a bug. */
-export function isEndOfAll(error: unknown, signal: AbortSignal): boolean {
+/** Whether the other collections stop too: on an interruption, on a lost server, and on a bug. */
+export function stopsAll(error: unknown, signal: AbortSignal): boolean {
   if (!(error instanceof MigrationError)) return true;
   return signal.aborted || error instanceof InterruptedError || error.isServerGone;
 }

@@ -1,4 +1,4 @@
-/** A lane copies one collection after the other: a connection to PostgreSQL, and the locks that it holds. */
+/** A lane copies one collection at a time: a connection to PostgreSQL, with the locks that it holds. */
 
 import type pg from 'pg';
 import type { TargetConfig } from '../config/config.ts';
@@ -10,14 +10,14 @@ type Lock = (client: pg.Client) => Promise<void>;
 
 export interface Lane {
   readonly session: Session;
-  /** Takes a lock, and takes it again after each reconnect: a lock ends with its connection. */
+  /** Takes a lock, and takes it again after each reconnect, since a lock ends with its connection. */
   lock(take: Lock): Promise<void>;
 }
 
 /**
- * Opens a lane for `work`, and closes it whichever way that went.
+ * Opens a lane for `work`, and closes it afterwards, also after an error.
  * @param firstConnection see `Session.open`
- * @throws TargetError that says what to do, else what `work` throws
+ * @throws TargetError with a fix, else what `work` throws
  */
 export async function withLane<T>(
   config: TargetConfig,

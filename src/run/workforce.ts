@@ -1,4 +1,4 @@
-/** The workers of a command: how many there are, and the supervisor over them. */
+/** The workers of a command: their number, and their supervisor. */
 
 import { availableParallelism } from 'node:os';
 import type { Audience } from './connections.ts';
@@ -14,32 +14,32 @@ import { measureRoundTrip, readConnectionsLeft } from '../postgres/connection/ca
 import type { Session } from '../postgres/connection/session.ts';
 import type { WorkerTarget } from '../postgres/worker-settings.ts';
 
-/** A worker has only its connection to close by then; one that takes longer hangs, and is killed. */
+/** By then a worker only has to close its connection. If it takes longer, it hangs, and is killed. */
 const shutdownGraceMs = 10_000;
 
 export type SizeConfig = Pick<Config, 'clusterSize' | 'clusterSizeMultiplier' | 'clusterImplementation'>;
 
-/** Who decides how many workers there are, and what else Postgres can bear. */
+/** How the number of workers is decided, and how many connections are left. */
 export interface Size {
-  /** Called once for each supervisor: a new one starts from scratch. */
+  /** Called once for each supervisor; a new one starts from scratch. */
   createSizing(): Sizing;
-  /** As many as there are to be near Postgres. */
+  /** Number of workers when Postgres is near. */
   readonly workers: number;
-  /** Connections that are left for other things. */
+  /** Connections left for other purposes. */
   readonly connectionsLeft: number;
 }
 
-/** That workers are going to ask for, as long as Postgres is near. */
+/** Number of connections that workers will need when Postgres is near. */
 export function countConnections({ clusterSize }: Pick<SizeConfig, 'clusterSize'>): number {
   return clusterSize === 'auto' ? availableParallelism() * fewConnections : clusterSize;
 }
 
-/** Of the free connections; `auto` leaves the others to indexes and lanes. */
+/** Share of the free connections; `auto` leaves the rest to indexes and lanes. */
 const shareForWorkers = 0.75;
 
 /**
  * As many workers as configured, or as Postgres has connections left.
- * @param share where others have a share of these too: there are never more than are in it at the moment
+ * @param share with several hosts: limits the connections of this one
  */
 export async function chooseSize(
   config: SizeConfig,
@@ -91,19 +91,19 @@ async function chooseShared(
   return { ...others, createSizing: () => new SharedSize(new AutoSize(limits), share) };
 }
 
-/** What workers are told of the settings. */
+/** The settings that workers need. */
 export type WorkerConfig = TargetConfig & Pick<Config, 'workerTimeoutSeconds'>;
 
-/** How the workers reach Postgres, before a run and in it. */
+/** How workers reach Postgres. */
 export function workerTarget(config: WorkerConfig): WorkerTarget {
   const { url: postgresUrl, ...limits } = targetOptions(config);
-  // A worker is not to be killed for a transform that does not end, as long as that can be ended.
+  // Shorter than the worker timeout, so that an endless transform is stopped before its worker is killed.
   return { postgresUrl, ...limits, documentTimeoutMs: config.workerTimeoutSeconds * 500 };
 }
 
 type WorkforceConfig = TargetConfig & Pick<Config, 'itemsPerPage' | 'maxInFlightMb' | 'workerTimeoutSeconds'>;
 
-/** The workers of a command, for all of its parts. They are started again after a failure. */
+/** The workers of a command. They are restarted after a failure. */
 export class Workforce {
   readonly #config: WorkforceConfig;
   readonly #pools: Pools;
@@ -111,25 +111,25 @@ export class Workforce {
   readonly #audience: Audience;
   #supervisor: Supervisor;
   #replacing: Promise<void> = Promise.resolve();
-  /** Every worker sends the same notices: each is shown once. */
+  /** Notices that were shown: workers may send the same ones. */
   readonly #noticed = new Set<string>();
 
-  /** Starts a fixed number of workers at once: a process takes longer to start than both sides take to connect. */
+  /** Starts a fixed number of workers at once, since starting a process takes longer than connecting to both sides. */
   constructor(config: WorkforceConfig, pools: Pools, size: Size, audience: Audience) {
     this.#config = config;
     this.#pools = pools;
     this.#size = size;
     this.#audience = audience;
-    this.#supervisor = this.#bringUp();
+    this.#supervisor = this.#createSupervisor();
   }
 
-  /** @returns the supervisor of workers that can go on */
+  /** @returns a supervisor that has not failed */
   async supervise(): Promise<Supervisor> {
     this.#replacing = this.#replacing.then(async () => {
       if (!this.#supervisor.hasFailed) return;
-      // They hold batches only of runs that are over.
+      // They hold only batches of runs that have ended.
       await this.#supervisor.kill();
-      this.#supervisor = this.#bringUp();
+      this.#supervisor = this.#createSupervisor();
     });
     await this.#replacing;
     return this.#supervisor;
@@ -149,7 +149,7 @@ export class Workforce {
     }
   }
 
-  /** Kills all at once, whatever they hold. After `dismiss` there is none left. */
+  /** Kills all workers at once, even with batches in flight. After `dismiss` none are left. */
   async kill(): Promise<void> {
     await this.#supervisor.kill();
   }
@@ -160,7 +160,7 @@ export class Workforce {
     this.#audience.onEvent({ kind: 'notice', message });
   }
 
-  #bringUp(): Supervisor {
+  #createSupervisor(): Supervisor {
     const supervisor = new Supervisor({
       pools: this.#pools,
       clock: systemClock,
@@ -184,7 +184,7 @@ export class Workforce {
   }
 }
 
-/** What was done, with what the workers are at. */
+/** A progress event: what was done, and what is in flight. */
 export function reportProgress(
   { inFlight, liveWorkers, size }: Supervisor,
   done: Pick<

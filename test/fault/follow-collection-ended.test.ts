@@ -113,7 +113,7 @@ describe('a collection that is followed', () => {
       const { code, stdout, stderr } = await scene.follow(env).result;
       assert.equal(code, ExitCode.source, stdout + stderr);
       assert.match(stdout, /FOLLOWED_ENDED/);
-      assert.match(stdout, /things is followed no more/);
+      assert.match(stdout, /things is not followed any more/);
     });
   });
 
@@ -174,7 +174,7 @@ describe('a collection that is followed', () => {
     for (const going of [following, scene.follow(inline)]) {
       const { code, stderr } = await going.result;
       assert.equal(code, ExitCode.source, stderr);
-      assert.match(stderr, /is followed no more: the collection things was dropped.*--restart/);
+      assert.match(stderr, /is not followed any more: the collection things was dropped.*--restart/);
       assert.deepEqual(await readTable(scene, 'things'), before);
     }
     const anew = scene.follow(inline, '--restart');

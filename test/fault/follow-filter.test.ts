@@ -34,12 +34,12 @@ describe('a filter, while changes are followed,', () => {
     assertCode(await scene.run(env, 'verify'), ExitCode.ok);
   });
 
-  it('that asks for the time is refused: a document that leaves it so makes no change', async (t) => {
+  it('that uses the current time is refused: a document that stops matching causes no change event', async (t) => {
     const scene = await setFollowScene(t, 10);
     const filter = '{"$expr": {"$lt": ["$until", "$$NOW"]}}';
     const { code, stderr } = await scene.follow({ ...inline, FILTER: filter }).result;
     assert.equal(code, ExitCode.usage, stderr);
-    assert.match(stderr, /FILTER asks for the time \(\$\$NOW\)/);
+    assert.match(stderr, /FILTER uses the current time \(\$\$NOW\)/);
     assert.deepEqual(await scene.query("SELECT FROM pg_namespace WHERE nspname = 'mongo2pg'"), []);
   });
 });

@@ -49,7 +49,7 @@ describe('history that is lost', () => {
     assertCode(repaired, ExitCode.ok);
     assert.match(
       repaired.stdout + repaired.stderr,
-      /things: 10 documents to be copied again, 10 rows of no document deleted/,
+      /things: 10 documents to copy again; deleted 10 rows without a document/,
     );
     const following = scene.follow(inline);
     await following.until('following');

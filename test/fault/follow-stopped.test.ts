@@ -64,8 +64,8 @@ describe('a collection that has stopped', () => {
         /newcomer has stopped: .*--restart-only newcomer; or cut over without it: --leave-out newcomer/,
       ],
       [['--leave-out', 'newcomer'], ExitCode.notReady, /others has stopped: .*--leave-out others/],
-      [['--leave-out', 'things'], ExitCode.usage, /LEAVE_OUT names things, which has not stopped/],
-      [['--leave-out', 'new*,another'], ExitCode.usage, /LEAVE_OUT names another, which has not stopped/],
+      [['--leave-out', 'things'], ExitCode.usage, /LEAVE_OUT names things, which is not stopped/],
+      [['--leave-out', 'new*,another'], ExitCode.usage, /LEAVE_OUT names another, which is not stopped/],
     ];
     for (const [args, code, words] of refusals) {
       const refused = await scene.run(env, 'cutover', ...args);
@@ -93,7 +93,7 @@ describe('a collection that has stopped', () => {
     assert.match(done.stdout, /"kind":"cut-over".*"leftOut":\[".*newcomer",".*others"\]/);
     const { code, stderr } = await following.result;
     assert.equal(code, ExitCode.target, 'that one has failed is not forgotten');
-    assert.match(stderr, /newcomer.*has rows[^]*others is followed no more/);
+    assert.match(stderr, /newcomer.*has rows[^]*others is not followed any more/);
     await scene.assertEqual();
   });
 

@@ -662,7 +662,7 @@ function addServers(add: Add, { folder }: Place): void {
     MONGO_COLLECTION: 'others',
     PLAN: `${folder}/plan_without_id.json`,
   });
-  add(usage, 'RUN_UNKNOWN', /the ledger knows no run .* — set MONGO_/, ['verify'], ['retry']);
+  add(usage, 'RUN_UNKNOWN', /the ledger has no run .* — set MONGO_/, ['verify'], ['retry']);
 }
 
 const idColumn = { column: '_id', path: '_id', type: 'integer' };

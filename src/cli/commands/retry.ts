@@ -56,7 +56,7 @@ async function retryAllRuns(
     (await hasLedger(client)) ? listRuns(client, table) : [],
   );
   if (runs.length === 0) {
-    throw new UsageError(`the ledger knows no run into ${table.schema}.${table.table}`, {
+    throw new UsageError(`the ledger has no run into ${table.schema}.${table.table}`, {
       code: 'RUN_UNKNOWN',
       fix: 'set MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
     });

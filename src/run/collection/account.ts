@@ -20,8 +20,8 @@ export type RunAccount = Pick<
 type AccountedRun = Pick<OpenRun, 'runId' | 'settings' | 'rowsBefore' | 'childRowsBefore'>;
 
 /**
- * @param counts of the tables whose keys were built by this process. Building a key reads every row, and keeps writers away
- *   until its transaction ends, so that nothing needs to be counted again where the count is the expected one.
+ * @param counts of the tables whose keys were built by this process. Building a key reads every row, and blocks writers until its
+ * transaction ends, so that rows need not be counted again if that count is as expected.
  */
 export async function readRunAccount(
   client: pg.Client,
@@ -62,7 +62,7 @@ async function countChildren(client: pg.Client, plan: Plan): Promise<Summary['ch
   return counts;
 }
 
-/** Of the copy alone: every document that was read is copied, a dead letter, or dropped. @returns the account */
+/** Checks the copy: every document that was read is copied, a dead letter, or dropped. @returns the account */
 export function requireCopied(account: CopyAccount): CopyAccount {
   const { read, copied, deadLettered, dropped = 0 } = account;
   if (read === copied + deadLettered + dropped) return account;
@@ -85,7 +85,7 @@ export function requireBalance(summary: Summary): void {
       `child rows ${childRows}, in their tables before ${childRowsBefore}, after ${inChildren}`,
     {
       code: 'ACCOUNT_UNBALANCED',
-      fix: 'if nobody else wrote to the table during the run, please report this; then run again with --restart.',
+      fix: 'if no other program wrote to the table during the run, please report this; then run again with --restart.',
     },
   );
 }

@@ -34,7 +34,7 @@ export interface MigrationOptions extends PreparationOptions {
   readonly supervisor: Supervisor;
   readonly listeners: Listeners;
   readonly signal: AbortSignal;
-  /** Where several hosts copy: this is the one that leads. */
+  /** Set if several hosts copy and this one leads. */
   readonly hosts?: HostWork;
   /** Called when every document is committed, before keys and indexes are built. */
   onLoaded(): Promise<void>;
@@ -48,7 +48,7 @@ export type Copied =
 interface Opening {
   readonly kind: 'open';
   readonly run: OpenRun;
-  /** The collection's indexes, as far as they are to be carried over. */
+  /** The collection's indexes that are to be carried over. */
   readonly specs: readonly IndexSpec[];
 }
 
@@ -80,7 +80,7 @@ export class Migration {
       try {
         return { kind: 'now', summary: await this.#complete(opening) };
       } catch (error) {
-        throw await this.#tellHowToContinue(error, opening.run);
+        throw await this.#addHowToResume(error, opening.run);
       }
     } finally {
       for (const observer of this.#observers) observer.onEnd?.();
@@ -241,14 +241,14 @@ export class Migration {
     };
   }
 
-  /** What is committed stays committed, so that an open run can always be resumed: the error says how. */
-  async #tellHowToContinue(thrown: unknown, { runId }: OpenRun): Promise<unknown> {
+  /** Adds to the fix of an error that the run can be resumed, and how much is committed. */
+  async #addHowToResume(thrown: unknown, { runId }: OpenRun): Promise<unknown> {
     const { postgresUrl } = this.#options.config;
     const error = explainDatabaseError(thrown, postgresUrl);
     if (!(error instanceof MigrationError)) return error;
     const totals = await this.#options.session.run((client) => readTotals(client, runId)).catch(() => null);
     const committed = totals === null ? '' : `${formatCount(totals.documentCount)} documents are committed`;
-    // A damaged dump does not repair itself. The error of a changed source has its own fix.
+    // A damaged dump cannot be resumed. The error of a changed source has its own fix.
     const isLost = error instanceof DamagedDumpError || error instanceof SourceChangedError;
     const goesOn = isLost ? '' : 'the same command resumes from there';
     const tail = [committed, goesOn].filter((part) => part !== '').join('; ');

@@ -1,6 +1,6 @@
 /**
- * All that a run decides before it writes anything: what the start means, the plan, and that nothing is in the way. A dry
- * run goes as far as this.
+ * Everything that is decided before a run writes anything: whether it begins or resumes, its plan, and that the target allows it. A
+ * dry run stops after this.
  */
 
 import { UsageError } from '../../common/errors.ts';
@@ -34,21 +34,21 @@ export interface PreparationOptions {
   readonly table: Pick<Plan, 'schema' | 'table'>;
   /** The plan to follow, or null to infer one. */
   readonly planFile: PlanFile | null;
-  /** Names of tables that are for other collections of the same job. */
+  /** Tables of other collections of the same job. */
   readonly otherTables: readonly string[];
-  /** What makes of each document what is copied, or null. */
+  /** The transform, or null. */
   readonly transform: TransformFile | null;
   /** See `RunRequest`. */
   readonly jobId: string | null;
   readonly isTrial: boolean;
-  /** Whose changes are followed; absent for a copy alone. */
+  /** The stream, if changes are followed. */
   readonly stream?: RunStream;
 }
 
 /** The stream that a run is copied for. */
 export interface RunStream {
   readonly streamId: string;
-  /** The run that has copied the collection for it, or is copying it; null if there is none. */
+  /** The run that has copied the collection for the stream, or is copying it, if any. */
   readonly runId: string | null;
 }
 
@@ -62,21 +62,21 @@ export type Preparation =
       readonly ifExists: IfExists;
       /** See `RunDecision`. */
       readonly removes: string | null;
-      /** What the plan was made from; null where it needed none. */
+      /** The sample from which the plan was inferred; null if none was needed. */
       readonly sample: Sample | null;
     } & Outlook);
 
 interface Outlook {
   readonly work: TargetWork;
-  /** The collection's indexes, as far as they are to be carried over. */
+  /** The collection's indexes that are to be carried over. */
   readonly specs: readonly IndexSpec[];
-  /** Those that have no equivalent in Postgres. */
+  /** Indexes without an equivalent in Postgres. */
   readonly leftIndexes: readonly LeftIndex[];
   /** Messages for the user. */
   readonly notices: readonly string[];
 }
 
-/** @throws MigrationError, or the error of Postgres as it is */
+/** @throws MigrationError, or the errors of pg */
 export async function prepareRun(options: PreparationOptions): Promise<Preparation> {
   const { config, session, source, table, planFile, transform, jobId, isTrial, stream } = options;
   const { ifExists, restart: isRestart } = config;
@@ -90,7 +90,7 @@ export async function prepareRun(options: PreparationOptions): Promise<Preparati
       `${describeRun(decision.run)} was begun without --follow: what changed since then is not known`,
       {
         code: 'RUN_NOT_FOLLOWED',
-        fix: `begin from scratch with --restart, or --restart-only of several; or ${invoke('repair')} compares, and copies what differs.`,
+        fix: `start from scratch with --restart (of several collections: --restart-only), or run ${invoke('repair')}, which compares, and copies what differs.`,
       },
     );
   }
@@ -109,7 +109,7 @@ async function prepareBeginning(
   decision: RunDecision & { readonly kind: 'begin' },
 ): Promise<Preparation> {
   const { config, session, source, table, planFile, stream } = options;
-  // A change finds its row by the _id.
+  // Changes are merged by the _id.
   const keepsId = stream === undefined ? {} : { keepsId: true as const };
   const transform = options.transform === null ? null : { ...options.transform, ...keepsId };
   const { ifExists } = decision;

@@ -1,4 +1,4 @@
-/** Makes sure that a run is resumed with the source that it was begun with. */
+/** Checks that a run is resumed with the source with which it was begun. */
 
 import { readLastPositions } from '../../postgres/ledger/last-positions.ts';
 import type { Session } from '../../postgres/connection/session.ts';

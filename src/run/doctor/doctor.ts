@@ -1,4 +1,4 @@
-/** Looks at both sides before a migration, changes nothing, and says what is in the way and what would help. */
+/** Checks both sides before a migration, without changing anything, and reports problems and advice. */
 
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
@@ -20,10 +20,10 @@ export type DoctorConfig = ReachConfig &
   SizeConfig &
   Pick<Config, 'postgresSchema'>;
 
-/** Of the ledger, beside the one that the tables go to. */
+/** The schema of the ledger. */
 const ledgerSchema = 'mongo2pg';
 
-/** A server that cannot be reached is a finding as well. @throws only what is not a MigrationError */
+/** A server that cannot be reached is a finding too. @throws only errors other than MigrationError */
 export async function examine(
   config: DoctorConfig,
   onFinding: OnFinding,

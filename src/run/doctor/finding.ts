@@ -1,4 +1,4 @@
-/** One thing that was looked at before a migration, and what is to be done about it. */
+/** The result of one check before a migration, and what to do about it. */
 
 import { toWireError, type ExitCode } from '../../common/errors.ts';
 
@@ -7,19 +7,18 @@ export type Side = 'this machine' | 'source' | 'target';
 export interface Finding {
   readonly side: Side;
   /**
-   * `ok`: nothing to do; `advice`: a migration works, and works better with a change; `problem`: one fails until it is
-   * solved.
+   * `ok`: nothing to do. `advice`: a migration works, but better with a change. `problem`: a migration fails until it is solved.
    */
   readonly state: 'ok' | 'advice' | 'problem';
   /** One sentence. */
   readonly text: string;
-  /** What to do, with the command where there is one; empty where nothing is. */
+  /** What to do, with a command if possible; empty if nothing. */
   readonly fix: string;
-  /** Of a problem: the exit code of the migration that it would end. */
+  /** For a problem: the exit code with which a migration would fail. */
   readonly exitCode?: ExitCode;
 }
 
-/** Called with each finding as soon as it is known: the next one may take a while. */
+/** Called with each finding at once, since the next one may take a while. */
 export type OnFinding = (finding: Finding) => void;
 
 export function ok(side: Side, text: string): Finding {
@@ -30,7 +29,7 @@ export function advice(side: Side, text: string, fix: string): Finding {
   return { side, state: 'advice', text, fix };
 }
 
-/** What a migration would have failed with. */
+/** The error with which a migration would fail. */
 export function problem(side: Side, error: unknown): Finding {
   const { message, fix, exitCode } = toWireError(error);
   return { side, state: 'problem', text: message, fix, exitCode };

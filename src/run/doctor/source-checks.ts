@@ -1,4 +1,4 @@
-/** Looks at what is to be copied: the server or the dump, the collections, and whether their changes can be followed. */
+/** Checks the source: the server or the dump, the collections, and whether changes can be followed. */
 
 import { MigrationError } from '../../common/errors.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../../common/format.ts';
@@ -10,19 +10,19 @@ import type { Database } from '../../source/database.ts';
 import type { History, ServerFacts } from '../../source/server-facts.ts';
 import { advice, ok, problem, type Finding, type OnFinding } from './finding.ts';
 
-/** A round trip that costs more than reading a page does. */
+/** A longer round trip takes more time than reading a page. */
 const farMs = 5;
 const hourMs = 3_600_000;
-/** A night and a day: whatever stops following is noticed and fixed by then. */
+/** One day, in which somebody notices and fixes an interrupted `--follow`. */
 const shortHistoryMs = 24 * hourMs;
-/** An oplog that is not full has only begun: it says nothing about how long it lasts. */
+/** An oplog that is not full does not show yet how far back it will reach. */
 const fullShare = 0.9;
 
 export type SourceConfig = Pick<Config, 'mongoCollection' | 'excludeCollections'>;
 
 /**
- * @returns bytes of the documents of all collections that are chosen, uncompressed
- * @throws what is no error of the migrator's
+ * @returns uncompressed bytes of the documents of all chosen collections
+ * @throws only errors other than MigrationError
  */
 export async function checkSource(
   database: Database,
@@ -40,7 +40,7 @@ export async function checkSource(
   return bytes;
 }
 
-/** What fails becomes a finding, and the rest is looked at all the same. */
+/** An error becomes a finding, and the other checks continue. */
 async function attempt<T>(look: () => Promise<T> | undefined, onFinding: OnFinding): Promise<T | undefined> {
   try {
     return await look();
@@ -85,7 +85,7 @@ async function checkCollections(
   return bytes;
 }
 
-/** The largest by name, so that a wrong choice is seen. */
+/** Names the largest ones, so that a wrong choice is noticed. */
 function describeCollections(database: string, infos: readonly CollectionInfo[]): string {
   const shown = 5;
   const names = infos.slice(0, shown).map(({ name, bytes }) => `${name} (${formatMegabytes(bytes)})`);
@@ -104,7 +104,7 @@ async function checkChanges(
     await stream.close();
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;
-    // A copy alone needs none of it.
+    // Not needed for a copy without --follow.
     onFinding(advice('source', `--follow is not possible: ${error.message}`, error.fix));
     return;
   }
@@ -114,13 +114,13 @@ async function checkChanges(
   onFinding(judgeHistory(windowMs, history));
 }
 
-/** @param windowMs how far the oplog reaches back; null where the server does not tell */
+/** @param windowMs how far the oplog reaches back; null if unknown */
 export function judgeHistory(windowMs: number | null, history: History | null): Finding {
   if (windowMs === null) {
     return advice(
       'source',
-      'the server does not tell how far its oplog reaches back',
-      'let this user see it: db.grantRolesToUser("USER", [{role: "read", db: "local"}]).',
+      'it is unknown how far the oplog reaches back',
+      'grant the right to read it: db.grantRolesToUser("USER", [{role: "read", db: "local"}]).',
     );
   }
   const size =
@@ -130,7 +130,7 @@ export function judgeHistory(windowMs: number | null, history: History | null): 
   if (windowMs >= shortHistoryMs || !isFull) return ok('source', text);
   return advice(
     'source',
-    `${text}: who follows may not be stopped for longer`,
+    `${text}: a process that follows must not be stopped for longer`,
     'keep a day of it: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24}).',
   );
 }

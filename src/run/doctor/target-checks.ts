@@ -1,4 +1,4 @@
-/** Looks at where the rows are to go: rights, connections, disk and the settings that a load depends on. */
+/** Checks the target: privileges, connections, disk and the settings that affect a load. */
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
@@ -6,27 +6,27 @@ import { formatMegabytes, formatPlural } from '../../common/format.ts';
 import type { TargetFacts } from '../../postgres/connection/server-facts.ts';
 import { advice, ok, problem, type Finding } from './finding.ts';
 
-/** A round trip that a commit of a batch feels. */
+/** A longer round trip slows the commit of a batch noticeably. */
 const farMs = 5;
 const gigabyte = 1 << 30;
-/** With less, a load spends its time on checkpoints. */
-const leastWalShare = 0.25;
-const mostWalAdvised = 64;
-/** Rows, their key and the write-ahead log of a load take up to so many times the bytes of the documents. */
+/** With a smaller max_wal_size, a load spends its time on checkpoints. */
+const minWalShare = 0.25;
+const maxWalAdvised = 64;
+/** Rows, their key and the write-ahead log need up to this many times the bytes of the documents. */
 const diskFactor = 2.5;
 
-/** What the migration is going to ask of PostgreSQL. */
+/** What the migration needs from PostgreSQL. */
 export interface Demand {
-  /** Those that tables are to be in. */
+  /** Schemas in which tables are to be created. */
   readonly schemas: readonly string[];
-  /** Bytes of the documents, uncompressed; 0 where nobody knows. */
+  /** Uncompressed bytes of the documents; 0 if unknown. */
   readonly bytes: number;
   readonly connections: number;
-  /** Free bytes of the disk that the data lies on; null where it cannot be seen from here. */
+  /** Free bytes of the disk with the data directory; null if unknown. */
   readonly freeBytes: number | null;
 }
 
-/** In the order in which they are told. */
+/** In the order in which they are reported. */
 export function judgeTarget(facts: TargetFacts, demand: Demand): Finding[] {
   return [
     ok('target', `PostgreSQL ${facts.version}, database ${facts.database}, user ${facts.user}`),
@@ -69,33 +69,37 @@ function judgeConnections(
   { connections }: Demand,
 ): Finding {
   const text = `${formatPlural(connectionsLeft, 'connection')} free of ${maxConnections}`;
-  // One is the primary's.
+  // One connection is for the primary.
   if (connectionsLeft > connections) return ok('target', text);
   return advice(
     'target',
     `${text}, and workers would take ${connections}`,
-    'end sessions that nobody needs, or raise max_connections and restart PostgreSQL; with fewer, fewer workers are started.',
+    'end unneeded sessions, or raise max_connections and restart PostgreSQL; otherwise fewer workers are started.',
   );
 }
 
 function judgeDisk({ bytes, freeBytes }: Demand): Finding {
   const needed = bytes * diskFactor;
   if (bytes === 0) {
-    return ok('target', 'how much disk is needed is not known: the source does not tell its size');
+    return ok('target', 'the needed disk space is unknown: the source does not report its size');
   }
   const need = `about ${formatMegabytes(needed)} of disk will be needed`;
   if (freeBytes === null) {
-    return ok('target', `${need}; how much is free cannot be seen from here: compare it there`);
+    return ok('target', `${need}; free space cannot be checked from this machine: check it on the server`);
   }
   const text = `${need}, and ${formatMegabytes(freeBytes)} are free`;
   if (freeBytes >= needed) return ok('target', text);
-  return advice('target', text, 'make room first; npm start -- --dry-run estimates the tables more closely.');
+  return advice(
+    'target',
+    text,
+    'free disk space first; npm start -- --dry-run gives a better estimate for the tables.',
+  );
 }
 
 function judgeWal({ maxWalBytes }: TargetFacts, { bytes }: Demand): Finding {
   const text = `max_wal_size is ${formatMegabytes(maxWalBytes)}`;
-  if (maxWalBytes >= bytes * leastWalShare) return ok('target', text);
-  const gigabytes = Math.min(mostWalAdvised, Math.ceil((bytes * leastWalShare) / gigabyte));
+  if (maxWalBytes >= bytes * minWalShare) return ok('target', text);
+  const gigabytes = Math.min(maxWalAdvised, Math.ceil((bytes * minWalShare) / gigabyte));
   if (maxWalBytes >= gigabytes * gigabyte) return ok('target', text);
   return advice(
     'target',
@@ -110,7 +114,7 @@ function judgeSafety({ isFsyncOn, synchronousStandbys }: TargetFacts): Finding[]
     findings.push(
       advice(
         'target',
-        'fsync is off: a power cut may damage the whole cluster',
+        'fsync is off: a power failure may corrupt the whole cluster',
         'ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();',
       ),
     );

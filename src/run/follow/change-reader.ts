@@ -1,8 +1,8 @@
 /**
- * Reads the change stream, and keeps the ids of what changed together with the position after them: from before the first
- * page of the copy, until the stream is cut over or the process ends.
+ * Reads the change stream, and records the ids of changed documents together with the position after them: from before the first
+ * page of the copy until the cutover, or until the process ends.
  *
- * Whatever fails in between, reading goes on at the position that was kept last: what was told after it is told again.
+ * After any failure, reading resumes at the last recorded position; events after it are sent again.
  */
 
 import type pg from 'pg';
@@ -23,7 +23,7 @@ import { earlier, type ClusterTime } from '../../source/cluster-time.ts';
 import type { FollowLimits } from './limits.ts';
 
 export interface ChangeReaderOptions {
-  /** Of its own, and with commits that wait for the disk. */
+  /** A session of its own, with synchronous commits. */
   readonly session: Session;
   readonly stream: ChangeStream;
   readonly changes: Changes;
@@ -31,16 +31,16 @@ export interface ChangeReaderOptions {
   readonly limits: Pick<FollowLimits, 'maxJournal'>;
 }
 
-/** How often the server is asked since when it keeps its history. */
+/** How often the server is asked for the start of its oplog. */
 const askOldestEveryMs = 30_000;
 
 export class ChangeReader {
   readonly #pauses = new Announcements();
-  /** Called after every reply that was kept, and when the reading has ended. */
+  /** Called after every recorded reply, and when reading has ended. */
   listener: () => void = () => undefined;
   readonly #options: ChangeReaderOptions;
   readonly #numbers = new Map<string, number>();
-  /** Whose changes are those of something else. */
+  /** Collections that were dropped or replaced: changes of the same name belong to another collection. */
   #ended: ReadonlySet<string> = new Set();
   readonly #events: Record<string, number>;
   #collections: readonly StreamCollection[] = [];
@@ -55,7 +55,7 @@ export class ChangeReader {
   readonly #changesOf = new Map<string, number>();
   #failure: unknown;
   #hasFailed = false;
-  /** Changes in the journal, as counted last and read since. */
+  /** Changes in the journal: the last count, plus those read since. */
   #waiting = 0;
 
   constructor(options: ChangeReaderOptions) {
@@ -65,18 +65,18 @@ export class ChangeReader {
     this.#serverTime = this.#position;
   }
 
-  /** To be told whenever it was counted. */
+  /** Updates the length of the journal with a new count. */
   set waiting(changes: number) {
     this.#waiting = changes;
     this.#pauses.announce();
   }
 
-  /** The journal is as long as it may be. */
+  /** Whether reading is paused because the journal is full. */
   get isPaused(): boolean {
     return this.#waiting > this.#options.limits.maxJournal;
   }
 
-  /** All changes up to here are kept, and the server has come to it: a position may be one ahead of its clock. */
+  /** All changes up to this time are recorded, and the server has reached it: a position may be ahead of its clock by one. */
   get position(): ClusterTime {
     return earlier(this.#position, this.#serverTime);
   }
@@ -101,7 +101,7 @@ export class ChangeReader {
     return this.#events;
   }
 
-  /** A cut-over is under way. */
+  /** Whether a cutover is in progress. */
   get isEnding(): boolean {
     return this.#endTime !== null;
   }
@@ -110,17 +110,17 @@ export class ChangeReader {
     return this.#isCutOver;
   }
 
-  /** All that changes have been told of, and those that are copied. */
+  /** All collections that have changes, or are copied. */
   get collections(): readonly StreamCollection[] {
     return this.#collections;
   }
 
-  /** @throws why the reading ended, if it did not end because it was to */
+  /** @throws the error with which reading has ended, if any */
   check(): void {
     if (this.#hasFailed) throw this.#failure;
   }
 
-  /** To be called when a run was assigned. */
+  /** To be called after a run was assigned. */
   async refresh(): Promise<void> {
     const { session, row } = this.#options;
     this.#use(await session.run((client) => listStreamCollections(client, row.streamId)));
@@ -135,7 +135,7 @@ export class ChangeReader {
     for (const { collection, collectionNo } of this.#collections) this.#numbers.set(collection, collectionNo);
   }
 
-  /** Fulfilled when the reading ends, whichever way: `check` tells. */
+  /** Resolves when reading ends, also after an error, which `check` throws. */
   async run(): Promise<void> {
     try {
       await this.refresh();
@@ -143,7 +143,7 @@ export class ChangeReader {
       this.#waiting = await session.run((client) => countChanges(client, row.streamId));
       while (!this.#isStopping && !this.#isCutOver) {
         await this.#pauses.until(() => !this.isPaused || this.#isStopping);
-        // Read again afterwards: it may have been told to stop meanwhile.
+        // Checked again: it may have been stopped meanwhile.
         if (this.#mustStop()) return;
         await this.#keep(await this.#options.stream.next());
       }
@@ -175,9 +175,9 @@ export class ChangeReader {
     const advance = { position, serverTime, oldestTime: this.#oldestTime, events };
     let documents: readonly DocumentChange[] = [];
     const hasNew = await session.transaction(async (client) => {
-      // First, as it locks the stream: what is written after it is of the process that has it.
+      // First, since it locks the stream, so that only its owner writes after it.
       const state = await advanceStream(client, row, advance);
-      // What a cut-over leaves out is no concern of it, nor of the journal.
+      // Changes of collections that a cutover leaves out are not recorded.
       if (state.endTime !== this.#endTime) this.#use(await listStreamCollections(client, row.streamId));
       this.#endTime = state.endTime;
       this.#isCutOver = state.isCutOver;
@@ -185,7 +185,7 @@ export class ChangeReader {
       const unknown = documents
         .map(({ collection }) => collection)
         .filter((name) => !this.#numbers.has(name));
-      // Numbers that are given here are not remembered before COMMIT: a transaction that breaks gives them up.
+      // New collection numbers are kept only after COMMIT, since a rollback discards them.
       const numbers =
         unknown.length === 0 ? this.#numbers : await this.#addCollections(client, row.streamId, unknown);
       await appendChanges(client, row.streamId, documents, (name) => numberOf(numbers, name));
@@ -215,7 +215,7 @@ export class ChangeReader {
     return new Map(all.map(({ collection, collectionNo }) => [collection, collectionNo]));
   }
 
-  /** What was written after the time that was to be the end. */
+  /** Changes after the end time of a cutover. */
   #late(documents: readonly DocumentChange[]): ReadonlyMap<string, number> {
     const late = new Map<string, number>();
     const end = this.#endTime;

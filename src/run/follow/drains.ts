@@ -1,6 +1,6 @@
 /**
- * Has the changes in the journal read again and merged: slot by slot, several at a time, each slot by one drain after the
- * other. The ledger is what knows: whatever is remembered here is only where to look first.
+ * Drains the journal: reads changed documents again, and has them merged. Several slots at a time, one drain at a time for each
+ * slot. The ledger has the truth; the state here only tells which slots to try first.
  */
 
 import type { Announcements } from '../../common/announcements.ts';
@@ -12,7 +12,7 @@ import { StreamEndedError } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
-import { isEndOfAll } from '../failure.ts';
+import { stopsAll } from '../failure.ts';
 import { listAsked, readAsked, type AskedId, type Followed } from './followed.ts';
 
 export interface DrainsOptions {
@@ -21,39 +21,39 @@ export interface DrainsOptions {
   readonly streamId: string;
   readonly signal: AbortSignal;
   readonly filter: Uint8Array | undefined;
-  /** How many drains are under way at a time. */
+  /** Maximum number of drains in flight. */
   parallel(): number;
-  /** Announced when a drain has ended. */
+  /** Notified when a drain has ended. */
   readonly news: Announcements;
 }
 
 /**
- * Rows that were refused are tried again, all of them, after this; twice as long each time, unless something was merged since:
- * it may have been in their way.
+ * Pause after which all rejected rows are retried. It doubles each time, unless something was merged since, which may have resolved
+ * a conflict.
  */
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 
-/** Counting what waits costs as long as there is of it: for no more than this share of the time. */
+/** Counting pending changes takes time in proportion to their number. It may take at most this share of the time. */
 const countShare = 0.1;
 const countEveryMs = 200;
 
 export class Drains {
-  /** Somebody waits for all that can be merged. */
+  /** Whether a cutover waits for the last changes. */
   isUrgent = false;
   readonly #options: DrainsOptions;
   readonly #followed = new Map<number, Followed>();
-  /** By collection and slot, as counted last. */
+  /** By collection and slot, as last counted. */
   #work: readonly SlotWork[] = [];
   readonly #counts = new TimeShare(countShare);
   #isDirty = true;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #inFlight = new Set<Promise<void>>();
   #retriedMs = -Infinity;
   #retryPauseMs = firstRetryMs;
-  /** Slots whose refused rows are to be tried again in this round, and which of each slot were tried last. */
+  /** Slots whose rejected rows are to be retried in this round, and the last retried change of each slot. */
   readonly #toRetry = new Set<string>();
   readonly #retriedUpTo = new Map<string, number>();
-  /** Rows that were not refused, in all and when refused ones were tried last. */
+  /** Accepted rows: in total, and at the last retry of rejected ones. */
   #accepted = 0;
   #acceptedBefore = 0;
   #merged = 0;
@@ -74,12 +74,12 @@ export class Drains {
     return [...this.#followed.values()];
   }
 
-  /** Documents that were merged. */
+  /** Number of merged documents. */
   get merged(): number {
     return this.#merged;
   }
 
-  /** As counted last, of what is followed. */
+  /** As last counted, for followed collections. */
   get waiting(): { readonly changes: number; readonly refused: number; readonly oldest: ClusterTime | null } {
     const work = this.#work.filter(({ collectionNo }) => this.#isAtWork(collectionNo));
     const changes = work.reduce((sum, { waiting }) => sum + waiting, 0);
@@ -91,7 +91,7 @@ export class Drains {
     return { changes, refused, oldest };
   }
 
-  /** As counted last: all changes in the journal, also those of what is not followed. */
+  /** As last counted: all changes in the journal, also of collections that are not followed. */
   get journalLength(): number {
     return this.#work.reduce((sum, { waiting }) => sum + waiting, 0);
   }
@@ -102,21 +102,21 @@ export class Drains {
       .reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
-  /** There are new changes. */
+  /** To be called when there are new changes. */
   notice(): void {
     this.#isDirty = true;
   }
 
-  /** Begins what can be begun. @throws what a drain failed with */
+  /** Starts drains as far as possible. @throws the error of a failed drain */
   async pump(): Promise<void> {
     this.#check();
     await this.#count();
     this.#begin();
   }
 
-  /** Lets drains end that are under way. */
+  /** Waits for drains in flight. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
+    await Promise.allSettled(this.#inFlight);
   }
 
   #check(): void {
@@ -129,17 +129,17 @@ export class Drains {
   }
 
   #hasRoom(): boolean {
-    return this.#underWay.size < this.#options.parallel();
+    return this.#inFlight.size < this.#options.parallel();
   }
 
   async #count(): Promise<void> {
-    if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#underWay.size > 0)) return;
+    if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#inFlight.size > 0)) return;
     this.#isDirty = false;
     const { session, streamId } = this.#options;
     this.#work = await this.#counts.do(() => session.run((client) => listSlotWork(client, streamId)));
   }
 
-  /** Slots in turn, so that none waits for ever. */
+  /** Takes slots in turn, so that none starves. */
   #begin(): void {
     this.#planRetries();
     const total = this.#work.length;
@@ -172,7 +172,7 @@ export class Drains {
     followed.busy.add(slot);
     const drain = this.#drainSlot(followed, work, isRetry)
       .catch((error: unknown) => {
-        if (error instanceof StreamEndedError || isEndOfAll(error, this.#options.signal)) {
+        if (error instanceof StreamEndedError || stopsAll(error, this.#options.signal)) {
           if (!this.#hasFailed) this.#failure = error;
           this.#hasFailed = true;
         } else {
@@ -181,13 +181,13 @@ export class Drains {
       })
       .finally(() => {
         followed.busy.delete(slot);
-        this.#underWay.delete(drain);
+        this.#inFlight.delete(drain);
         this.#options.news.announce();
       });
-    this.#underWay.add(drain);
+    this.#inFlight.add(drain);
   }
 
-  /** Takes what fits into a drain of the slot, reads it again, and has it merged. */
+  /** Takes changes of a slot, up to the size of a drain, reads the documents, and has them merged. */
   async #drainSlot(followed: Followed, work: SlotWork, isRetry: boolean): Promise<void> {
     const { session } = this.#options;
     const { slot } = work;
@@ -197,7 +197,7 @@ export class Drains {
       takeChanges(client, followed.place, slot, { limit, refusedAfter }),
     );
     await reachFailpoint('primary-before-drain');
-    // Where there are more than fit into a drain, the next one goes on, and then from the beginning.
+    // If there are more than fit into a drain, the next drain continues after them, and at the end starts over.
     if (isRetry) this.#retriedUpTo.set(nameOf(work), taken?.rows[limit - 1]?.seq ?? 0);
     if (taken === null || taken.rows.length === 0) {
       this.#isDirty = true;
@@ -207,12 +207,12 @@ export class Drains {
     }
     const asked = listAsked(taken);
     const read = await this.#readDocuments(followed, asked, taken.time);
-    // Its rows stay, as those of what was copied.
+    // The rows of a dropped collection stay in the table.
     if (read === null) return;
     const { ids, bytes } = read;
     const outcome = await followed.merge(slot, taken, ids, bytes);
     await reachFailpoint('primary-after-drain');
-    // What a crash took back, or another has done, is still counted here: the slot's next drain finds out how it stands.
+    // The count here may be wrong after a crash of Postgres or a takeover. The next drain of the slot corrects it.
     if (outcome.isStale) return;
     this.#merged += ids.length;
     this.#accepted += ids.length - outcome.refused;
@@ -221,7 +221,7 @@ export class Drains {
     else this.#forget(work, { new: done, refused: -outcome.refused });
   }
 
-  /** @returns those of the ids that fit into one answer, with their documents; null when the collection is gone */
+  /** @returns the ids whose documents fit into one reply, with the documents; null if the collection was dropped */
   async #readDocuments(
     followed: Followed,
     asked: readonly AskedId[],
@@ -237,7 +237,7 @@ export class Drains {
     }
   }
 
-  /** @param done of the changes that were not tried yet, and of those that were refused */
+  /** @param done number of new changes, and of rejected ones */
   #forget({ slot, collectionNo }: SlotWork, done: { readonly new: number; readonly refused: number }): void {
     this.#work = this.#work.map((each) => {
       if (each.slot !== slot || each.collectionNo !== collectionNo) return each;

@@ -1,6 +1,6 @@
 /**
- * Merges what changes, for as long as there is something to follow: begins with the collections that are copied, keeps drains
- * and comparisons under way, and tells how it stands.
+ * The main loop of following: begins with the copied collections, runs drains and comparisons, and reports progress, as long as
+ * there is a collection to follow.
  */
 
 import { Announcements } from '../../common/announcements.ts';
@@ -19,7 +19,7 @@ import type { Changes } from '../../source/changes.ts';
 import type { Database } from '../../source/database.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import type { Audience } from '../connections.ts';
-import { isEndOfAll } from '../failure.ts';
+import { stopsAll } from '../failure.ts';
 import { workerTarget } from '../workforce.ts';
 import type { ChangeReader } from './change-reader.ts';
 import { Drains } from './drains.ts';
@@ -29,13 +29,13 @@ import { Generations } from './generations/generations.ts';
 import type { FollowLimits } from './limits.ts';
 import type { StoppedCollections } from './stopped.ts';
 
-/** Why following ended: there is none to follow any more where all have stopped. */
+/** Why following ended: by a cutover, or because all collections have stopped. */
 export interface FollowEnd {
   readonly kind: 'cut-over' | 'stopped';
   readonly stopped: readonly Failure[];
 }
 
-/** Copies collections that came up. @returns those that could not be copied @throws what is the end of the others as well */
+/** Copies new collections. @returns those that could not be copied @throws errors that stop the others too */
 export type CopyNew = (collections: readonly string[], signal: AbortSignal) => Promise<readonly Failure[]>;
 
 export interface FollowLoopOptions extends Audience {
@@ -53,10 +53,10 @@ export interface FollowLoopOptions extends Audience {
   readonly copyNew: CopyNew;
 }
 
-/** So many drains for each worker: one is merged while the documents of the other are read. */
+/** Drains per worker: one is merged while the documents of the other are read. */
 const drainsPerWorker = 2;
 
-/** How long the loop waits for news. */
+/** How long the loop waits for a notification. */
 const tickMs = 200;
 
 export class FollowLoop {
@@ -65,10 +65,10 @@ export class FollowLoop {
   readonly #drains: Drains;
   readonly #generations: Generations;
   readonly #status: FollowStatus;
-  /** Collections that are not followed, with the number of changes up to which they are not copied either. */
+  /** Collections that are not followed, with the number of changes up to which they are not copied. */
   readonly #leftOut = new Map<string, number>();
   #copying: Promise<void> | null = null;
-  /** Aborted with what following failed with. */
+  /** Aborted with the error of following. */
   readonly #failed = new AbortController();
   #copyFailure: unknown;
   #hasCopyFailed = false;
@@ -93,7 +93,7 @@ export class FollowLoop {
     });
   }
 
-  /** @throws the reason of the signal, or what following failed with */
+  /** @throws the reason of the signal, or the error of following */
   async run(): Promise<FollowEnd> {
     const { reader, uncopied } = this.#options;
     const drains = this.#drains;
@@ -108,12 +108,12 @@ export class FollowLoop {
       for (;;) {
         const end = await this.#look();
         if (end !== null) return end;
-        await this.#goOn();
+        await this.#continue();
         await this.#news.next(tickMs);
       }
     } catch (error) {
       this.#failed.abort(error);
-      // Whoever writes may meet the end of the stream before its reader does.
+      // A drain may meet the end of the stream before the reader does.
       if (error instanceof StreamEndedError && error.isCutOver) {
         return { kind: 'cut-over', stopped: this.#options.stopped.list() };
       }
@@ -127,7 +127,7 @@ export class FollowLoop {
     }
   }
 
-  /** @returns why it is over; null as long as it goes on */
+  /** @returns why following has ended; null while it continues */
   async #look(): Promise<FollowEnd | null> {
     const { reader, stopped, signal } = this.#options;
     const { followed } = this.#drains;
@@ -151,11 +151,11 @@ export class FollowLoop {
       .filter((name) => reader.changesOf(name) > (this.#leftOut.get(name) ?? -1));
   }
 
-  /** The others go on meanwhile. */
+  /** The other collections are followed meanwhile. */
   #copyNew(collections: readonly string[]): void {
     if (collections.length === 0) return;
     const { reader } = this.#options;
-    // Of one without documents there is nothing to copy, until there are more changes of it.
+    // An empty collection is not copied until there are more changes of it.
     for (const name of collections) this.#leftOut.set(name, reader.changesOf(name));
     this.#copying = this.#copyAndBegin(collections)
       .catch((error: unknown) => {
@@ -186,13 +186,13 @@ export class FollowLoop {
     for (const { source } of failures) this.#leftOut.set(collectionOf(source), Infinity);
   }
 
-  async #goOn(): Promise<void> {
+  async #continue(): Promise<void> {
     const { reader, stopped } = this.#options;
     const drains = this.#drains;
     drains.isUrgent = reader.isEnding;
     await drains.pump();
     reader.waiting = drains.journalLength;
-    // The others are not to wait for the room that its changes take.
+    // Its changes must not fill the journal, for which others would wait.
     if (reader.isPaused && (await stopped.giveUp())) {
       await reader.refresh();
       drains.notice();
@@ -200,7 +200,7 @@ export class FollowLoop {
     await this.#status.tell();
   }
 
-  /** One that is copied is followed from here on. */
+  /** Begins to follow a copied collection. */
   async #begin({
     collectionNo,
     collection,
@@ -225,14 +225,14 @@ export class FollowLoop {
     this.#drains.add(followed);
   }
 
-  /** @returns why rows cannot be merged into a table; null where they can */
+  /** @returns why rows cannot be merged into a table; null if they can */
   async #findUnmergeable(plan: Plan): Promise<unknown> {
     const { session, signal } = this.#options;
     try {
       await session.run((client) => requireUniqueKey(client, plan));
       return null;
     } catch (error) {
-      if (isEndOfAll(error, signal)) throw error;
+      if (stopsAll(error, signal)) throw error;
       return error;
     }
   }

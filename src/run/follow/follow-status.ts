@@ -1,4 +1,4 @@
-/** Says about once a second how following stands. */
+/** Reports the status of following about once a second. */
 
 import type { RunEvent } from '../../observe/events.ts';
 import type { Failure } from '../../observe/outcome.ts';
@@ -19,21 +19,21 @@ export interface FollowStatusOptions {
   readonly reader: ChangeReader;
   readonly drains: Drains;
   readonly generations: Pick<Generations, 'proofOf'>;
-  /** Those that are not followed, or no more. */
+  /** Collections that are not followed, or not any more. */
   readonly listStopped: () => readonly Failure[];
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly onEvent: (event: RunEvent) => void;
 }
 
-const tellEveryMs = 1_000;
+const reportIntervalMs = 1_000;
 const countEveryMs = 5_000;
-/** The rate is that of so long. */
+/** The period over which the rate is measured. */
 const rateOverMs = 5_000;
 
 export class FollowStatus {
   readonly #options: FollowStatusOptions;
-  #toldMs = -Infinity;
+  #reportedMs = -Infinity;
   #countedMs = -Infinity;
   #letters = 0;
   #unfinished: readonly string[] = [];
@@ -43,11 +43,11 @@ export class FollowStatus {
     this.#options = options;
   }
 
-  /** Says nothing when it is too early. */
+  /** Does nothing if the last report is too recent. */
   async tell(): Promise<void> {
     const nowMs = performance.now();
-    if (nowMs - this.#toldMs < tellEveryMs) return;
-    this.#toldMs = nowMs;
+    if (nowMs - this.#reportedMs < reportIntervalMs) return;
+    this.#reportedMs = nowMs;
     await this.#count(nowMs);
     this.#options.onEvent(this.#read(nowMs));
   }

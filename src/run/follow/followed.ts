@@ -1,4 +1,4 @@
-/** One collection that is followed: what its workers merge, and which of its slots are being drained. */
+/** A followed collection: its merges on the workers, and the slots that are being drained. */
 
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { countDocuments, listDocuments } from '../../bson/cursor.ts';
@@ -13,7 +13,7 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import type { Batch } from '../../source/page.ts';
 import type { RunHandle } from '../../workers/supervisor/run-handle.ts';
 
-/** About what a drain brings at most, so that many fit into what may be in flight. */
+/** Approximate maximum size of a drain, so that many fit into the limit of bytes in flight. */
 const wantedBytes = 4_000_000;
 const maxIds = 1_000;
 
@@ -21,27 +21,27 @@ export class Followed implements RunListener {
   /** `database.collection`, and the name alone. */
   readonly source: string;
   readonly collection: string;
-  /** Of the collection that was copied. */
+  /** Identity of the copied collection. */
   readonly identity: string | null;
   readonly table: string;
   readonly runId: string;
   readonly place: FollowedCollection;
-  /** Set once its workers are told. */
+  /** Set once its run has begun on the workers. */
   handle!: RunHandle;
   endedBy: string | null = null;
-  /** Another has its name, or none: the stream will tell. */
+  /** The collection was dropped or replaced; the stream will report how. */
   isGone = false;
-  /** What its merges failed with, as is no matter of the others. */
+  /** The error of its merges, which does not affect other collections. */
   failure: unknown = null;
   readonly busy = new Set<number>();
-  /** Slots whose documents are read one by one, since together they have ended workers. */
+  /** Slots whose documents are read one at a time, since together they have crashed workers. */
   readonly singly = new Set<number>();
   inserted = 0;
   updated = 0;
   deleted = 0;
   readonly #acks = new Map<number, (outcome: MergeOutcome) => void>();
   #lastNumber = 0;
-  /** Of a document, as far as it is known. */
+  /** Average size of a document, if known. */
   #bytesPerDocument = 0;
 
   constructor(options: Pick<Followed, 'source' | 'collection' | 'identity' | 'table' | 'runId' | 'place'>) {
@@ -53,14 +53,14 @@ export class Followed implements RunListener {
     this.place = options.place;
   }
 
-  /** How many changes of a slot are taken at a time. */
+  /** How many changes of a slot to take at a time. */
   limitOf(slot: number): number {
     if (this.singly.has(slot)) return 1;
     if (this.#bytesPerDocument === 0) return maxIds;
     return Math.max(1, Math.min(maxIds, Math.floor(wantedBytes / this.#bytesPerDocument)));
   }
 
-  /** Hands a drain to the workers. @returns what became of it */
+  /** Submits a drain to the workers. @returns its result */
   async merge(
     slot: number,
     taken: TakenChanges,
@@ -86,7 +86,7 @@ export class Followed implements RunListener {
       this.#acks.set(number, resolve);
     });
     await this.handle.submit(batch);
-    // Of a run that fails no ack comes any more.
+    // A failed run receives no more acks.
     const outcome = await Promise.race([acked, this.handle.drain().then(() => acked)]);
     this.inserted += outcome.inserted;
     this.updated += outcome.updated;
@@ -96,7 +96,7 @@ export class Followed implements RunListener {
 
   onAck(_workerId: string, { merge }: Ack, settled: readonly Batch[]): void {
     for (const { number, drain } of settled) {
-      // What has ended workers is not tried again together.
+      // Documents that have crashed workers are not tried together again.
       if (drain?.isGivenUp === true) this.singly.add(drain.slot);
       if (merge !== undefined) this.#acks.get(number)?.(merge);
       this.#acks.delete(number);
@@ -104,7 +104,7 @@ export class Followed implements RunListener {
   }
 }
 
-/** A document that is asked for, and its rows in the journal. */
+/** A requested document, and its journal entries. */
 export interface AskedId {
   readonly id: Uint8Array;
   readonly seqs: readonly number[];
@@ -123,8 +123,9 @@ export function listAsked({ rows }: Pick<TakenChanges, 'rows'>): AskedId[] {
 }
 
 /**
- * Reads documents as they are at a time or later.
- * @returns those of the ids that fit into one answer, with their documents @throws SourceChangedError
+ * Reads the state of documents at a time or later.
+ * @returns the ids whose documents fit into one reply, with the documents
+ * @throws SourceChangedError
  */
 export async function readAsked<T extends Pick<AskedId, 'id'>>(
   changes: Pick<Changes, 'readCurrent'>,
@@ -141,8 +142,7 @@ export async function readAsked<T extends Pick<AskedId, 'id'>>(
 }
 
 /**
- * Of the documents that came those that were asked for. A collection's order may take others for the same; they have changes
- * of their own, in slots of their own.
+ * Keeps only requested documents of a reply. With a collation, others may match; they have changes and slots of their own.
  * @param array of documents, as BSON
  */
 export function keepAsked(array: Uint8Array, asked: readonly Pick<AskedId, 'id'>[]): Uint8Array {

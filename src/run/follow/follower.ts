@@ -1,6 +1,6 @@
 /**
- * Keeps the tables in step with their collections: reads changes from before the copy begins, and merges them once it is
- * done, until the stream is cut over or the process is to stop.
+ * Keeps the tables in step with their collections: reads changes from before the copy begins, and merges them once it is done,
+ * until the cutover, or until the process is stopped.
  */
 
 import type { Failure } from '../../observe/outcome.ts';
@@ -43,7 +43,7 @@ export class Follower {
   }
 
   /**
-   * Opens the stream, which shows whether the server has one and the user the right to it, before anything is written.
+   * Opens the stream before anything is written, so that a missing feature or privilege is detected.
    * @throws MigrationError
    */
   static async open(options: OpeningOptions): Promise<Follower> {
@@ -55,7 +55,7 @@ export class Follower {
     return this.#failed.signal;
   }
 
-  /** What is read of the source from now on must be as of this time or later. */
+  /** Documents must be read from the source at this time or later. */
   get time(): ClusterTime {
     return this.#reader.position;
   }
@@ -64,7 +64,7 @@ export class Follower {
     return this.#opened.row.streamId;
   }
 
-  /** For what is written into the journal beside the changes. */
+  /** For entries in the journal other than changes. */
   async placeOf(collection: string): Promise<FollowedCollection> {
     const known = await this.#find(collection);
     if (known === undefined) throw new Error(`the stream has no collection ${collection}`);
@@ -72,14 +72,14 @@ export class Follower {
     return { streamId, collectionNo: known.collectionNo, epoch };
   }
 
-  /** The run that has copied a collection for this stream, or is at it; null where none is. */
+  /** The run that has copied a collection for this stream, or is copying it, if any. */
   async findRun(collection: string): Promise<Run | null> {
     const runId = (await this.#find(collection))?.runId ?? null;
     if (runId === null) return null;
     return await this.#options.lane.session.run((client) => findRunById(client, runId));
   }
 
-  /** Those that were copied and are followed no more. */
+  /** Collections that were copied and are not followed any more. */
   async listEnded(): Promise<ReadonlySet<string>> {
     await this.#reader.refresh();
     const ended = new Set<string>();
@@ -93,12 +93,12 @@ export class Follower {
 
   /**
    * Merges what changed, for as long as there is something to follow.
-   * @throws the reason of the signal, or what following failed with
+   * @throws the reason of the signal, or the error of following
    */
   async follow(supervisor: Supervisor, { uncopied, copyNew }: Following): Promise<FollowEnd> {
     const { config, database, lane, signal, onEvent } = this.#options;
     const { changes, row } = this.#opened;
-    // It goes on for long: whatever ends a worker, such as a document, is not to end the primary.
+    // Following runs for long: a document that crashes a process must crash a worker, not the primary.
     supervisor.expect(Infinity);
     await this.#reader.refresh();
     const loop = new FollowLoop({

@@ -1,9 +1,12 @@
-/** What following keeps within bounds, however long it goes on; a test has bounds of its own. */
+/** Limits of following. Tests use their own. */
 
 export interface FollowLimits {
-  /** Changes in the journal, about a reply more; with more the reader waits: the server keeps the rest, and disks are not filled by us. */
+  /**
+   * Maximum changes in the journal (plus about one reply). Then the reader waits, so that the journal does not fill the disk: the
+   * oplog keeps the rest.
+   */
   readonly maxJournal: number;
-  /** Documents of a collection that are noted to be compared again; with more it is less work to compare all again. */
+  /** Maximum noted documents of a collection. With more, comparing all documents again is less work. */
   readonly maxNoted: number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Takes a new start of following where the old one is lost, or never was: opens a stream from now on, compares all rows with
- * their documents, and puts the ids of what differs into the journal. The next start with --follow merges only these.
+ * Begins following anew after the position was lost, or for a copy that was not followed: opens a stream at the present time,
+ * compares all rows with their documents, and enqueues the ids of differing documents in the journal. The next start with --follow
+ * merges only these.
  */
 
 import type { Config } from '../../config/config.ts';
@@ -29,14 +30,14 @@ import { verifyWith } from '../verify/verify.ts';
 import { Follower } from './follower.ts';
 
 export interface RepairOptions {
-  /** Each is told in this order. */
+  /** Called in this order. */
   readonly listeners: readonly JobListener[];
   readonly signal: AbortSignal;
 }
 
 /**
- * @returns for each collection what was found; what is missing or different is copied by the next start with --follow
- * @throws MigrationError; of several collections, once the others are repaired
+ * @returns the differences of each collection, which the next start with --follow copies
+ * @throws MigrationError; with several collections, after the others are repaired
  */
 export async function repair(
   config: Config,
@@ -87,16 +88,16 @@ export async function repair(
             collection: collectionOf(source),
             reason: message,
           }));
-          // Not all that differs of them is in the journal.
+          // Some of their differences are not in the journal.
           await giveUpCollections(client, follower.streamId, stopped);
           await finishRepair(client, follower.streamId);
         });
         for (const { source, missing, different, extra, extraChildRows } of summaries) {
           const again = formatPlural(missing + different, 'document');
           const deleted = formatPlural(extra + extraChildRows, 'row');
-          say(`${source}: ${again} to be copied again, ${deleted} of no document deleted`);
+          say(`${source}: ${again} to copy again; deleted ${deleted} without a document`);
         }
-        say(`a new start is taken: ${invoke('start', '--follow')} copies these, and follows`);
+        say(`repaired: ${invoke('start', '--follow')} copies these documents, and follows`);
         if (failure !== undefined) throw incomplete(failures, failure);
         return summaries;
       } catch (error) {
@@ -110,7 +111,7 @@ export async function repair(
   });
 }
 
-/** @param first of the failures, whose exit code and fix it has */
+/** @param first of the failures, whose exit code and fix are used */
 function incomplete(failures: readonly Failure[], { message, exitCode, code, fix }: Failure): MigrationError {
   const names = failures.map(({ source }) => source).join(', ');
   return new MigrationError(exitCode, `not repaired: ${names}: ${message}`, { code, fix });
@@ -130,7 +131,7 @@ function begunUnfollowed(source: string, { mongoCollection }: Config): UsageErro
 function replaced(source: string, { mongoCollection }: Config): MigrationError {
   const anew = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
   return new SourceChangedError(
-    `${source} is not the collection that was copied: it was dropped and made since`,
+    `${source} is not the collection that was copied: it was dropped and recreated since`,
     {
       code: 'SOURCE_REPLACED',
       fix: `copy it from scratch: ${invoke('start', `--follow ${anew}`)}.`,

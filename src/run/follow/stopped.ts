@@ -1,6 +1,6 @@
 /**
- * Which collections of a stream have stopped while the others go on, and why: each is told of once, and is listed until the
- * end, which is a failure then.
+ * Collections of a stream that have stopped while the others are followed, and why. Each is reported once, and listed at the end,
+ * which is then a failure.
  */
 
 import { SourceChangedError } from '../../common/errors.ts';
@@ -39,12 +39,12 @@ export class StoppedCollections {
     return [...this.#failures.values()];
   }
 
-  /** Those that could not be copied, of which events have told. */
+  /** Adds collections that could not be copied, and that events have reported. */
   addUncopied(failures: readonly Failure[]): void {
     for (const failure of failures) this.#failures.set(collectionOf(failure.source), failure);
   }
 
-  /** Tells of those that have stopped since. */
+  /** Reports collections that have stopped since. */
   async look(followed: readonly Followed[], collections: readonly StreamCollection[]): Promise<void> {
     for (const one of followed) {
       const known = collections.find(({ collectionNo }) => collectionNo === one.place.collectionNo);
@@ -64,7 +64,7 @@ export class StoppedCollections {
   }
 
   /**
-   * Forgets the changes of those that failed: a start of theirs is one from scratch.
+   * Discards the changes of failed collections, so that their next start is from scratch.
    * @returns whether there were any
    */
   async giveUp(): Promise<boolean> {
@@ -88,9 +88,9 @@ export class StoppedCollections {
     const source = `${database.name}.${collection}`;
     const run = await session.run((client) => findRunById(client, runId));
     const table = run === null ? 'its table' : `the table ${qualifiedName(run.settings.plan)}`;
-    const error = new SourceChangedError(`${source} is followed no more: ${endedBy}`, {
+    const error = new SourceChangedError(`${source} is not followed any more: ${endedBy}`, {
       code: 'FOLLOWED_ENDED',
-      fix: `${table} stays as it is; to copy what has the name now, say --restart-only ${collection}.`,
+      fix: `${table} is kept as it is; to copy the collection that has this name now, use --restart-only ${collection}.`,
     });
     return describeFailure(source, error);
   }

@@ -1,4 +1,4 @@
-/** Opens a stream for a start with --follow, or goes on with the one there is, before anything else is written. */
+/** Opens a stream for a start with --follow, or resumes an existing one, before anything else is written. */
 
 import { UsageError } from '../../common/errors.ts';
 import { isFromScratch } from '../../config/collection-choice.ts';
@@ -27,7 +27,7 @@ export interface OpeningOptions extends Audience {
   readonly config: Config;
   readonly database: Database;
   readonly lane: Lane;
-  /** An earlier stream is given up for one from now on, which is not followed until all that differs is found. */
+  /** Ends an earlier stream and opens one at the present time, which is not followed until all differences are found. */
   readonly isRepair?: boolean;
   readonly limits?: FollowLimits | undefined;
 }
@@ -37,12 +37,12 @@ export interface OpenedStream {
   readonly changes: Changes;
   readonly stream: ChangeStream;
   readonly row: StreamRow;
-  /** For its journal and its position. */
+  /** For the journal and the position. */
   readonly session: Session;
 }
 
 /**
- * Shows whether the server has change streams, and the user the right to them.
+ * Checks that the server supports change streams, and that the user may open them.
  * @throws MigrationError
  */
 export async function openFollowed(options: OpeningOptions): Promise<OpenedStream> {
@@ -76,7 +76,7 @@ function requireChanges({ changes }: Database): Changes {
   });
 }
 
-/** The stream to go on with, locked; null where there is none, or one that is given up. */
+/** The stream to resume, locked; null if there is none, or if it is ended for a repair. */
 async function findEarlier({
   config,
   database,
@@ -125,11 +125,14 @@ async function takeOver({ config, lane }: OpeningOptions, row: StreamRow): Promi
   });
 }
 
-/** A document that leaves such a filter as time goes by makes no event. @throws UsageError */
+/** A document that stops matching such a filter by the passing of time causes no event. @throws UsageError */
 function refuseClock(filter: Uint8Array | undefined): void {
   if (filter === undefined || !Buffer.from(filter).toString('latin1').includes('$$NOW')) return;
-  throw new UsageError('FILTER asks for the time ($$NOW), and documents that leave it so make no change', {
-    code: 'FILTER_NOT_FOLLOWABLE',
-    fix: 'write a fixed date into the filter.',
-  });
+  throw new UsageError(
+    'FILTER uses the current time ($$NOW): documents that stop matching as time passes cause no change event',
+    {
+      code: 'FILTER_NOT_FOLLOWABLE',
+      fix: 'use a fixed date in the filter.',
+    },
+  );
 }

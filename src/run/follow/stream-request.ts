@@ -1,4 +1,4 @@
-/** What is followed, by the settings: the same for all commands about it. */
+/** Identifies what is followed, from the settings, for all commands. */
 
 import { describeSelection } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';

@@ -1,4 +1,4 @@
-/** Copies one collection: opens it, locks its table, and has it migrated. */
+/** Copies one collection: opens it, locks its table, and migrates it. */
 
 import {
   InterruptedError,
@@ -14,18 +14,18 @@ import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { lockTable } from '../../postgres/ledger/run-lock.ts';
 import { findUnfinishedRun } from '../../postgres/ledger/runs.ts';
 import type { Source } from '../../source/source.ts';
-import { describeFailure, isEndOfAll } from '../failure.ts';
+import { describeFailure, stopsAll } from '../failure.ts';
 import type { JobOptions } from './options.ts';
 import type { Lane } from '../lane.ts';
 import type { RunStream } from '../collection/prepare.ts';
 import { Migration, type Copied } from '../collection/migration.ts';
 
 export interface CopyOptions {
-  /** All that are copied with it. */
+  /** All collections that are copied with it. */
   readonly collections: readonly string[];
-  /** Of the ledger; null for a single collection. */
+  /** The job in the ledger; null for a single collection. */
   readonly jobId: string | null;
-  /** No other collection is copied after it or beside it. */
+  /** No other collection is copied after it or at the same time. */
   readonly isLast: boolean;
   readonly signal: AbortSignal;
   /** How many of its indexes are built at a time. */
@@ -40,7 +40,7 @@ export class CollectionCopier {
   }
 
   /**
-   * Reports a failure as an event. An interruption and a collection without documents are no failures.
+   * Reports a failure as an event. An interruption, or a collection without documents, is not a failure.
    * @throws MigrationError
    */
   async copy(lane: Lane, collection: string, options: CopyOptions): Promise<Copied> {
@@ -49,9 +49,9 @@ export class CollectionCopier {
       return await this.#migrate(lane, collection, options);
     } catch (thrown) {
       const error = explainDatabaseError(thrown, config.postgresUrl);
-      if (!isNoFailure(error)) {
+      if (!isNotFailure(error)) {
         const source = `${database.name}.${collection}`;
-        const isAlone = options.jobId !== null && !isEndOfAll(error, options.signal);
+        const isAlone = options.jobId !== null && !stopsAll(error, options.signal);
         listeners.onEvent({ kind: 'failed', work: 'copy', ...describeFailure(source, error), isAlone });
       }
       throw error;
@@ -68,7 +68,7 @@ export class CollectionCopier {
     const source = await this.#open(lane, collection);
     const stream = await this.#streamOf(collection);
     if (stream?.runId === null && (await source.sample(1)).documents.length === 0) {
-      throw nothingYet(source.name);
+      throw noDocuments(source.name);
     }
     await lane.lock((client) => lockTable(client, table));
     const migration = new Migration({
@@ -79,7 +79,7 @@ export class CollectionCopier {
       ...(stream === null ? {} : { stream }),
       ...(hosts === undefined ? {} : { hosts }),
       onLoaded: async () => {
-        // Building indexes needs the memory and the connections that the workers have.
+        // Stops the workers first: index builds need their memory and connections.
         if (isLast && stream === null) await workforce.dismiss();
       },
     });
@@ -93,7 +93,7 @@ export class CollectionCopier {
     return { streamId: follower.streamId, runId: run?.runId ?? null };
   }
 
-  /** @throws SourceChangedError if a run of it is not finished and its documents are gone */
+  /** @throws SourceChangedError if it has an unfinished run, and no documents any more */
   async #open(lane: Lane, collection: string): Promise<Source> {
     const { config, database, follower } = this.#options;
     try {
@@ -114,15 +114,15 @@ export class CollectionCopier {
   }
 }
 
-/** Columns are inferred from documents, so that a collection without any is copied once it has some. */
-function nothingYet(source: string): NothingToCopyError {
+/** Columns are inferred from documents, so that an empty collection cannot be copied yet. */
+function noDocuments(source: string): NothingToCopyError {
   return new NothingToCopyError(`the collection ${source} has no documents to be copied yet`, {
     code: 'COLLECTION_EMPTY',
-    fix: 'start again once there are some.',
+    fix: 'run the same command again once it has some.',
   });
 }
 
 /** It was interrupted, or there was nothing to do. */
-function isNoFailure(error: unknown): boolean {
+function isNotFailure(error: unknown): boolean {
   return error instanceof InterruptedError || error instanceof NothingToCopyError;
 }

@@ -1,4 +1,4 @@
-/** Copies one collection or several: connects to both sides, starts the workers, and has each collection migrated. */
+/** Copies one collection or several: connects to both sides, starts the workers, and migrates each collection. */
 
 import { UsageError } from '../../common/errors.ts';
 import { describeSelection, isChosen, listUnmatched, namesSeveral } from '../../config/collection-choice.ts';
@@ -34,7 +34,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
     const workforce = new Workforce(config, options.pools, size, audience);
     try {
       const upgrading = upgradeLedger(lane.session);
-      // It is awaited below, so that the source is opened meanwhile.
+      // Awaited below: the source is opened at the same time.
       upgrading.catch(() => undefined);
       const database = await openSource(config, audience);
       try {
@@ -59,7 +59,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
   });
 }
 
-/** @param lane for everything that is not done side by side */
+/** @param lane for everything that is not done concurrently */
 async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   await requireRestartable(options);
   const { config, database, listeners, signal, limits } = options;
@@ -67,7 +67,7 @@ async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   const { onEvent } = listeners;
   const follower = await Follower.open({ config, database, lane, onEvent, signal, limits });
   try {
-    // A copy is useless once changes made during it are lost.
+    // A copy is useless if changes made during it are lost.
     const both = AbortSignal.any([signal, follower.failure]);
     return await copyAndFollow({ ...options, signal: both, follower, isTrial: false }, lane);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What a job is given: by its caller, and what it has opened for all of its collections. */
+/** Options of a job, and what it opens for all of its collections. */
 
 import type { Config } from '../../config/config.ts';
 import type { JobListener, Listeners } from '../../observe/listeners.ts';
@@ -13,23 +13,23 @@ import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { Size, Workforce } from '../workforce.ts';
 
 export interface MigrateOptions {
-  /** Each is told in this order. */
+  /** Called in this order. */
   readonly listeners: readonly JobListener[];
-  /** Aborting it ends reading. What is in flight is committed, then the run stops with the signal's reason. */
+  /** Aborting it stops reading. Batches in flight are committed, then the run ends with the signal's reason. */
   readonly signal: AbortSignal;
-  /** The servers are for trying out: a run in the way is replaced without being asked. */
+  /** The servers are trial servers: an earlier run is replaced without asking. */
   readonly isTrial: boolean;
   /** The plan to follow, or null to infer one; only for a single collection. */
   readonly planFile: PlanFile | null;
-  /** What makes of each document what is copied, or null. */
+  /** The transform, or null. */
   readonly transform: TransformFile | null;
-  /** Where the workers come from. */
+  /** How workers are started. */
   readonly pools: Pools;
-  /** Where several hosts copy: this is the one that leads. */
+  /** Set if several hosts copy and this one leads. */
   readonly hosts?: HostWork;
-  /** Of the connections, where others have theirs. */
+  /** The share of connections, with several hosts. */
   readonly share?: Share;
-  /** Of following; those of `follow/limits.ts` where none are given. */
+  /** Limits of following; by default those of `follow/limits.ts`. */
   readonly limits?: FollowLimits;
 }
 

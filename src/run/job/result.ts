@@ -1,9 +1,9 @@
-/** What became of the collections of a job. */
+/** The results of the collections of a job. */
 
 import type { Outcome } from '../../observe/outcome.ts';
 import type { Copied } from '../collection/migration.ts';
 
-/** Of one collection, or of several. */
+/** For one collection, or several. */
 export type JobResult = Omit<Outcome, 'totalMs'>;
 
 /** Nothing was copied, and nothing failed. */

@@ -1,4 +1,4 @@
-/** The user's SQL, executed once before a copy and once after it: partitions, grants, views. */
+/** The user's SQL, which is run once before a copy and once after it: partitions, grants, views. */
 
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -27,10 +27,10 @@ import {
   type ScriptStage,
 } from '../../postgres/ledger/scripts.ts';
 
-/** The scripts of a start; null where it has none for that stage. */
+/** The scripts of a start; null for a stage without one. */
 export type Scripts = Readonly<Record<ScriptStage, Script | null>>;
 
-/** @throws UsageError for a file that cannot be read, or is no text */
+/** @throws UsageError for a file that cannot be read, or is not UTF-8 */
 export async function readScripts({
   beforeSql,
   afterSql,
@@ -40,7 +40,7 @@ export async function readScripts({
 
 async function readScript(stage: ScriptStage, file: string | undefined): Promise<Script | null> {
   if (file === undefined) return null;
-  const fix = `correct ${scriptSetting(stage)}: it names a file of SQL in UTF-8.`;
+  const fix = `correct ${scriptSetting(stage)}: it must name an SQL file in UTF-8.`;
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -53,7 +53,7 @@ async function readScript(stage: ScriptStage, file: string | undefined): Promise
     });
   }
   if (!isUtf8(bytes) || bytes.includes(0)) {
-    throw new UsageError(`the script ${file} is no text in UTF-8`, { code: 'SCRIPT_UNREADABLE', fix });
+    throw new UsageError(`the script ${file} is not text in UTF-8`, { code: 'SCRIPT_UNREADABLE', fix });
   }
   // Some editors on Windows begin a file with a byte order mark.
   const sql = bytes.toString('utf8').replace(/^\ufeff/, '');
@@ -65,7 +65,7 @@ export interface ScriptRunnerOptions {
   readonly scripts: Scripts;
   /** The name of the source's database. */
   readonly sourceDb: string;
-  /** The servers are for trying out: a copy that has come to its end is done again without being asked. */
+  /** The servers are trial servers: a finished copy is repeated without asking. */
   readonly isTrial: boolean;
   readonly audience: Audience;
 }
@@ -93,8 +93,8 @@ export class ScriptRunner {
   }
 
   /**
-   * To be called when all is copied, and cut over where it is followed.
-   * @param failed how many collections could not be: then nothing is carried out
+   * To be called when everything is copied, or cut over if it is followed.
+   * @param failed number of failed collections; if there are any, the script is not run
    * @throws TargetError with the place in the file
    */
   async runAfter(failed: number): Promise<void> {
@@ -124,7 +124,7 @@ export class ScriptRunner {
         await reachFailpoint('primary-in-script');
       });
     } catch (error) {
-      // If the user has interrupted it, the script is not at fault.
+      // If the user has interrupted it, the error is not one of the script.
       this.#options.audience.signal.throwIfAborted();
       throw error;
     }
@@ -132,7 +132,7 @@ export class ScriptRunner {
     if (outcome?.kind === 'done-before') this.#tell(describeDoneBefore(name, outcome));
   }
 
-  /** In one transaction on a connection of its own, as a script may change the settings of either. */
+  /** In one transaction on a connection of its own, since a script may change settings of both. */
   async #inSession(work: (client: pg.Client) => Promise<void>): Promise<void> {
     const { config, audience } = this.#options;
     const { signal } = audience;
@@ -147,7 +147,7 @@ export class ScriptRunner {
   }
 }
 
-/** @returns which scripts that were carried out a start carries out again */
+/** @returns which scripts a start runs again */
 function chooseForgotten({ restart, ifExists }: Config, isTrial: boolean): 'all' | 'closed' | 'none' {
   if (restart) return 'all';
   return ifExists === 'drop' || ifExists === 'truncate' || isTrial ? 'closed' : 'none';
@@ -157,7 +157,7 @@ function scopeOf(config: Config, sourceDb: string): ScriptScope {
   return { sourceDb, schema: config.postgresSchema, selection: describeSelection(config) };
 }
 
-/** What a start would do with a script. Reads only. @returns for people */
+/** What a start would do with a script, as a message. Reads only. */
 export async function forecastScript(
   client: pg.Client,
   script: Script,

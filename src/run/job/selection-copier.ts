@@ -5,7 +5,7 @@ import { chooseCollections, describeSelection, namesSeveral } from '../../config
 import { finishJob, listBegun, markCollection, openJob, planJob } from '../../postgres/ledger/jobs.ts';
 import { lockJob } from '../../postgres/ledger/run-lock.ts';
 import { CollectionCopier, type CopyOptions } from './collection-copier.ts';
-import { describeFailure, isEndOfAll } from '../failure.ts';
+import { describeFailure, stopsAll } from '../failure.ts';
 import type { JobOptions } from './options.ts';
 import { joinResults, nothing, toResult, type JobResult } from './result.ts';
 import { withLane, type Lane } from '../lane.ts';
@@ -24,7 +24,7 @@ export class SelectionCopier {
   async copyAll(lane: Lane): Promise<JobResult> {
     const { config, signal, hosts } = this.#options;
     const { mongoCollection, indexJobs } = config;
-    // By its job the other hosts find what is copied.
+    // The other hosts find the runs by the job.
     if (namesSeveral(mongoCollection) || hosts !== undefined) return await this.copySeveral(lane);
     if ((await this.#listEnded()).has(mongoCollection)) return nothing;
     const alone = { collections: [], jobId: null, isLast: true, signal, indexJobs };
@@ -32,10 +32,10 @@ export class SelectionCopier {
   }
 
   /**
-   * Copies the large ones one after the other, then the small ones side by side. If one fails, the others are still copied.
+   * Copies the large collections one at a time, then the small ones concurrently. If one fails, the others are still copied.
    * @param lane for the job, whose lock it holds
-   * @param fresh only these of them, on a lane of their own: the others are followed already
-   * @returns an account of each, in the order of their size
+   * @param fresh only these, on a lane of their own, while the others are followed already
+   * @returns a result for each, by size
    */
   async copySeveral(
     lane: Lane,
@@ -61,7 +61,7 @@ export class SelectionCopier {
     const jobId = await lane.session.transaction((client) => openJob(client, request));
     await lane.lock((client) => lockJob(client, jobId));
     const there = chosen.map(({ name }) => name);
-    // A collection that was begun and is gone now is not skipped: it fails.
+    // A collection that was begun and no longer exists is not skipped: it fails.
     const begun = await lane.session.run((client) => listBegun(client, jobId));
     const missing = fresh === undefined ? begun.filter((name) => !there.includes(name)) : [];
     const names = [...missing, ...there];
@@ -91,14 +91,14 @@ export class SelectionCopier {
       },
     });
     const result = joinResults(names.map((name) => results.get(name) ?? nothing));
-    // A job that is followed ends with its cutover.
+    // A followed job ends with its cutover.
     if (result.failures.length === 0 && !config.follow) {
       await lane.session.transaction((client) => finishJob(client, jobId));
     }
     return result;
   }
 
-  /** @throws only what ends the others as well */
+  /** @throws only errors that stop the others too */
   async #copyOneOfSeveral(
     lane: Lane,
     name: string,
@@ -116,14 +116,14 @@ export class SelectionCopier {
         await mark('left_out', error.message);
         return nothing;
       }
-      if (isEndOfAll(error, options.signal)) throw error;
+      if (stopsAll(error, options.signal)) throw error;
       const failure = describeFailure(source, error);
       await mark('failed', failure.message);
       return { ...nothing, failures: [failure] };
     }
   }
 
-  /** Collections that were dropped or renamed while followed. What has their names now is not what was copied. */
+  /** Collections that were dropped or renamed while followed. Collections of these names are different ones now. */
   async #listEnded(): Promise<ReadonlySet<string>> {
     return (await this.#options.follower?.listEnded()) ?? new Set();
   }

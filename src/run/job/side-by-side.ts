@@ -1,7 +1,7 @@
 /**
- * Copies small collections side by side. A small one alone keeps a single worker busy while the others idle, and spends
- * most of its time on the plan, the table and the ledger. One bound on batches in flight holds for all lanes together. Each
- * further lane costs a connection to PostgreSQL, and a page in the primary.
+ * Copies small collections concurrently. A single small one keeps only one worker busy, and takes most of its time for the plan,
+ * the table and the ledger. The limit on batches in flight holds for all lanes together. Each further lane costs a connection to
+ * PostgreSQL, and a page in the memory of the primary.
  */
 
 import { MigrationError } from '../../common/errors.ts';
@@ -9,21 +9,21 @@ import type { Lane } from '../lane.ts';
 import type { CollectionInfo } from '../../config/collection-choice.ts';
 import type { Size } from '../workforce.ts';
 
-/** As much as a reply of MongoDB can hold: read in a page or a few. */
+/** As much as a reply of MongoDB can hold, so that it is read in a few pages. */
 const smallBytes = 16_000_000;
 
-/** By measurement (docs/benchmarks.md): more of them gain little, and each costs connections. */
+/** By measurement (docs/benchmarks.md): more lanes gain little, and each costs connections. */
 const maxLanes = 4;
 
-/** A lane's own, and one for an index that it builds. */
+/** The lane's own, and one to build an index. */
 const connectionsPerLane = 2;
 
-/** The names of those that can be copied side by side, in their order. One whose size is unknown is not among them. */
+/** The names of collections that can be copied concurrently, in order. Excludes those of unknown size. */
 export function listSmall(chosen: readonly CollectionInfo[]): string[] {
   return chosen.filter(({ bytes }) => bytes > 0 && bytes <= smallBytes).map(({ name }) => name);
 }
 
-/** At least one. Two for each worker keep it busy. */
+/** At least one lane. Two per worker keep it busy. */
 export function countLanes(collections: number, { workers, connectionsLeft }: Size): number {
   const bearable = 1 + Math.floor(connectionsLeft / connectionsPerLane);
   return Math.max(1, Math.min(collections, maxLanes, 2 * workers, bearable));
@@ -33,20 +33,20 @@ export interface SideBySideOptions {
   readonly lanes: number;
   /** The first of them. */
   readonly lane: Lane;
-  /** Opens another one for as long as it is used. */
+  /** Opens another lane, for as long as it is used. */
   openLane(use: (lane: Lane) => Promise<void>): Promise<void>;
-  /** Ends the work of all lanes. */
+  /** Stops all lanes. */
   readonly signal: AbortSignal;
-  /** @param signal aborted when another one fails for a reason that ends all. @throws only such a reason */
+  /** @param signal aborted when another collection fails with an error that stops all @throws only such errors */
   work(name: string, lane: Lane, signal: AbortSignal): Promise<void>;
 }
 
-/** Begins them in the given order. @throws the reason that ended all, once all have ended */
+/** Begins them in the given order. @throws the error that stopped all, once all lanes have ended */
 export async function runSideBySide(names: readonly string[], options: SideBySideOptions): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const errors: unknown[] = [];
-  // All lanes take from the one iterator.
+  // All lanes share one iterator.
   const queue = names.values();
   const use = async (lane: Lane): Promise<void> => {
     for (const name of queue) {
@@ -61,6 +61,6 @@ export async function runSideBySide(names: readonly string[], options: SideBySid
   const others = Array.from({ length: options.lanes - 1 }, () => options.openLane(use).catch(endAll));
   await Promise.all([use(options.lane).catch(endAll), ...others]);
   if (errors.length === 0) return;
-  // Prefer the error of one that was in the middle of its run: it says how to resume.
+  // Prefer the error of a collection in the middle of its run: its fix says how to resume.
   throw errors.find((error) => error instanceof MigrationError && error.fix !== '') ?? errors[0];
 }

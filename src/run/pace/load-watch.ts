@@ -1,25 +1,25 @@
-/** Watches how long a server takes to answer while it is read, and has it read less when that doubles. */
+/** Measures how long a server takes to answer while it is read, and slows reading when that doubles. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { LoadLevel } from '../../config/options/limits.ts';
 import type { Throttle } from '../../source/reading/throttle.ts';
 
-/** Of the time, how much the source is read at most. */
-const mostShare: Readonly<Record<LoadLevel, number>> = { low: 0.5, medium: 1, high: 1 };
+/** The largest share of the time in which the source is read, by level. */
+const maxShare: Readonly<Record<LoadLevel, number>> = { low: 0.5, medium: 1, high: 1 };
 
-/** So that a server that is slow for long is still read. */
-const leastShare = 1 / 32;
+/** The smallest share, so that a server that stays slow is still read. */
+const minShare = 1 / 32;
 
 const pingEveryMs = 200;
 /** Only the fastest of so many pings counts. The others include delays of this process. */
 const pingsPerLook = 5;
-/** A server nearby answers so fast that anything doubles its time. */
+/** A server nearby answers so fast that noise could double its time. */
 const noiseMs = 1;
-/** How much of the time is won back with each look at which the server was not slow. */
+/** How much the share rises after each measurement at which the server was not slow. */
 const stepUp = 1 / 16;
 
 export interface LoadWatchOptions {
-  /** Sends the server a command that costs it nothing. */
+  /** Sends the server a command of negligible cost. */
   readonly ping: () => Promise<void>;
   readonly throttle: Throttle;
   readonly clock: Clock;
@@ -29,7 +29,7 @@ export class LoadWatch {
   readonly #options: LoadWatchOptions;
   #level: LoadLevel = 'high';
   #share = 1;
-  /** The fastest look of all. */
+  /** The fastest measurement so far. */
   #baseMs = Infinity;
   #times: number[] = [];
   #stopTimer: (() => void) | undefined;
@@ -44,19 +44,19 @@ export class LoadWatch {
     return this.#level;
   }
 
-  /** Of the time, how much the source is read now: 0 to 1. */
+  /** The present share of the time in which the source is read, from 0 to 1. */
   get share(): number {
     return this.#share;
   }
 
   setLevel(level: LoadLevel): void {
     this.#level = level;
-    this.#setShare(mostShare[level]);
+    this.#setShare(maxShare[level]);
     if (level === 'high') this.#stopTimer?.();
     else this.#plan();
   }
 
-  /** Resolves when nothing is asked any more. */
+  /** Resolves when the last ping has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopTimer?.();
@@ -93,7 +93,7 @@ export class LoadWatch {
   }
 
   #setShare(share: number): void {
-    this.#share = Math.max(leastShare, Math.min(mostShare[this.#level], share));
+    this.#share = Math.max(minShare, Math.min(maxShare[this.#level], share));
     this.#options.throttle.setShare(this.#share);
   }
 }

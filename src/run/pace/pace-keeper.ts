@@ -1,4 +1,4 @@
-/** Writes into the ledger how hard this process reads its source, and takes from there what that is changed to. */
+/** Publishes the pace of this process in the ledger, and applies changes that are made there. */
 
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
@@ -9,21 +9,21 @@ import { announcePace, takePace, withdrawPace } from '../../postgres/ledger/pace
 import type { Database } from '../../source/database.ts';
 import { describePace, readPace, SourcePace, writePace, type PaceConfig } from './source-pace.ts';
 
-/** A job that is shorter than this ends before anybody could change its pace. */
-const lookEveryMs = 1_000;
+/** The pace of a shorter job need not be published. */
+const pollIntervalMs = 1_000;
 
 export interface PacedJob {
   readonly config: PaceConfig;
   readonly database: Database;
-  /** Of the ledger; it is asked once a second. */
+  /** For the ledger; used once a second. */
   readonly session: Session;
-  /** What the process does, for people. */
+  /** What the process does, for messages. */
   readonly work: string;
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
 }
 
-/** Calls `use` with a database whose readers keep to the pace. */
+/** Calls `use` with a database whose readers obey the pace. */
 export async function withPace<T>(job: PacedJob, use: (database: Database) => Promise<T>): Promise<T> {
   const pace = new SourcePace(job.config, job.database, job.signal);
   const keeper = new PaceKeeper(job, pace);
@@ -42,7 +42,7 @@ class PaceKeeper {
   #isAnnounced = false;
   #isClosed = false;
   #stopTimer: () => void = () => undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #polling: Promise<void> = Promise.resolve();
 
   constructor(job: PacedJob, pace: SourcePace) {
     this.#job = job;
@@ -50,18 +50,18 @@ class PaceKeeper {
     this.#plan();
   }
 
-  /** Resolves when the ledger has no row of this process any more. */
+  /** Resolves when the row of this process is removed from the ledger. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopTimer();
-    await this.#looking;
+    await this.#polling;
     if (this.#isAnnounced) await this.#try((client) => withdrawPace(client, this.#process));
   }
 
   #plan(): void {
     if (this.#isClosed) return;
-    this.#stopTimer = systemClock.after(lookEveryMs, () => {
-      this.#looking = this.#look();
+    this.#stopTimer = systemClock.after(pollIntervalMs, () => {
+      this.#polling = this.#look();
     });
   }
 
@@ -81,11 +81,11 @@ class PaceKeeper {
     const written = await takePace(client, this.#process);
     if (written === null) return;
     this.#pace.set(readPace(written));
-    const message = `the source is read with ${describePace(written)} from now on`;
+    const message = `the source is now read with ${describePace(written)}`;
     this.#job.onEvent({ kind: 'notice', message });
   }
 
-  /** Errors are ignored here: the job meets them itself, and the ledger may not exist yet. */
+  /** Errors are ignored: the job meets them itself, and the ledger may not exist yet. */
   async #try(work: (client: pg.Client) => Promise<void>): Promise<void> {
     await this.#job.session.runOnce(work).catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-/** How hard a job reads its source: set by MAX_RATE and LOAD_LEVEL, and changed by `tune` while it runs. */
+/** The pace at which a job reads its source: set by MAX_RATE and LOAD_LEVEL, and changed by `tune`. */
 
 import { systemClock } from '../../common/clock.ts';
 import { describeRate, readRate, writeRate, type Rate } from '../../common/rate.ts';
@@ -11,7 +11,7 @@ import { throttleDatabase } from '../../source/reading/throttled-source.ts';
 import { LoadWatch } from './load-watch.ts';
 
 export interface Pace {
-  /** Null for no limit. */
+  /** Null: no limit. */
   readonly rate: Rate | null;
   readonly level: LoadLevel;
 }
@@ -19,21 +19,21 @@ export interface Pace {
 export type PaceConfig = Pick<Config, 'maxRate' | 'loadLevel'>;
 
 export class SourcePace {
-  /** The database, whose readers keep to the pace. */
+  /** The database, whose readers obey the pace. */
   readonly database: Database;
   readonly #throttle = new Throttle();
   readonly #watch: LoadWatch;
 
-  /** @param signal ends the waiting of readers, with its reason */
+  /** @param signal stops readers that wait, with its reason */
   constructor({ maxRate, loadLevel }: PaceConfig, database: Database, signal: AbortSignal) {
     this.database = throttleDatabase(database, this.#throttle, signal);
-    // A dump has no server that others could wait for.
+    // A dump has no server with other users.
     const ping = (): Promise<void> => database.ping?.() ?? Promise.resolve();
     this.#watch = new LoadWatch({ ping, throttle: this.#throttle, clock: systemClock });
     this.set({ rate: maxRate ?? null, level: loadLevel ?? 'high' });
   }
 
-  /** The source is read, or was. */
+  /** Whether reading has begun. */
   get hasBegun(): boolean {
     return this.#throttle.hasBegun;
   }
@@ -47,7 +47,7 @@ export class SourcePace {
     this.#watch.setLevel(level);
   }
 
-  /** Resolves when the server is asked nothing any more. */
+  /** Resolves when no more pings are sent. */
   async close(): Promise<void> {
     await this.#watch.close();
   }

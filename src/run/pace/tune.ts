@@ -1,4 +1,4 @@
-/** Changes how hard the processes at work read their sources. */
+/** Changes the pace of active processes. */
 
 import { targetOptions, type TargetConfig } from '../../config/config.ts';
 import { UsageError } from '../../common/errors.ts';
@@ -10,13 +10,13 @@ import { changePaces, listPaces } from '../../postgres/ledger/paces.ts';
 import { withSession } from '../../postgres/connection/session.ts';
 import type { PaceConfig } from './source-pace.ts';
 
-/** A process looks once a second, unless its connection is busy with an index. */
-const patienceMs = 5_000;
+/** A process applies changes within a second, unless its connection is building an index. */
+const timeoutMs = 5_000;
 
 /**
  * Changes only what the config sets.
- * @returns how hard each process at work is to read its source; `isTaken` where it does by now
- * @throws UsageError where no process is at work
+ * @returns the pace of each active process; `isTaken` if it has applied it
+ * @throws UsageError if no process is active
  */
 export async function tune(config: TargetConfig & PaceConfig, signal: AbortSignal): Promise<PaceRow[]> {
   const { maxRate, loadLevel } = config;
@@ -35,13 +35,13 @@ export async function tune(config: TargetConfig & PaceConfig, signal: AbortSigna
       const rows = await list();
       return rows.every(({ isTaken }) => isTaken) ? rows : undefined;
     };
-    return (await pollUntil(isAllTaken, patienceMs, signal)) ?? (await list());
+    return (await pollUntil(isAllTaken, timeoutMs, signal)) ?? (await list());
   });
 }
 
 function nothingToTune(): UsageError {
-  return new UsageError('no process that reads a source is at work on this PostgreSQL', {
+  return new UsageError('no process is copying into this PostgreSQL', {
     code: 'NOTHING_TO_TUNE',
-    fix: 'a start takes MAX_RATE and LOAD_LEVEL as well; one that has just begun can be tuned after a second.',
+    fix: 'set MAX_RATE and LOAD_LEVEL with the start; a start can be tuned a second after it has begun.',
   });
 }

@@ -1,4 +1,4 @@
-/** Whether a field of a table can be promoted; and if not, what else can be done. */
+/** Checks whether a field of a table can be promoted. */
 
 import pg from 'pg';
 import { closest, distance } from 'fastest-levenshtein';
@@ -18,9 +18,9 @@ import { listDescendants, namesOf, type Plan } from '../../transcode/plan.ts';
 import { maxRowWidth, widestRow } from '../../transcode/row-width.ts';
 import { countSeen } from './survey.ts';
 
-/** What is asked for. */
+/** The requested promotion. */
 export interface PromotionRequest {
-  /** As it was given: with its schema or without. */
+  /** As given: with or without its schema. */
   readonly table: string;
   readonly schema: string;
   readonly field: string;
@@ -39,9 +39,9 @@ export async function findPromotedRun(client: pg.Client, request: PromotionReque
     const [run, ...others] = await listRuns(client, name);
     if (run === undefined) continue;
     if (others.length === 0) return run;
-    throw new UsageError(`the table ${qualifiedName(name)} has the rows of ${others.length + 1} runs`, {
+    throw new UsageError(`the table ${qualifiedName(name)} has rows of ${others.length + 1} runs`, {
       code: 'SEVERAL_RUNS',
-      fix: `each has a plan of its own, and they would not agree: ${copyAgain}`,
+      fix: `each has its own plan, and they would differ: ${copyAgain}`,
     });
   }
   for (const { schema, table } of names) {
@@ -54,20 +54,20 @@ export async function findPromotedRun(client: pg.Client, request: PromotionReque
       });
     }
   }
-  throw new UsageError(`the ledger knows no run into ${request.schema}.${request.table}`, {
+  throw new UsageError(`the ledger has no run into ${request.schema}.${request.table}`, {
     code: 'RUN_UNKNOWN',
     fix: `${invoke('status')} lists the tables; set POSTGRES_SCHEMA as it was for the run, or give the table with its schema.`,
   });
 }
 
-/** A name with a dot may have its schema in it, or have a dot in itself. */
+/** A name with a dot may be qualified with a schema, or contain a dot. */
 function listNames({ table, schema }: PromotionRequest): TableName[] {
   const dot = table.indexOf('.');
   const whole = { schema, table: toIdentifier(table) };
   return dot < 0 ? [whole] : [whole, { schema: table.slice(0, dot), table: table.slice(dot + 1) }];
 }
 
-/** That the run is done, and the table its own. @throws UsageError */
+/** Checks that the run is finished, and that it created the table. @throws UsageError */
 export async function requireOwnTable(client: pg.Client, run: Run, request: PromotionRequest): Promise<void> {
   const { plan } = run.settings;
   if (!run.isSameTable) {
@@ -92,7 +92,7 @@ async function refuseOthersTable(
   const column = name ?? toIdentifier(field);
   const type = given ?? (await guessType(client, plan, field));
   const entry = JSON.stringify({ column, path: field, type });
-  return new UsageError(`the table ${qualifiedName(plan)} was not made by a run, and is not changed`, {
+  return new UsageError(`the table ${qualifiedName(plan)} was not created by a run, and is not altered`, {
     code: 'NOT_OWN_TABLE',
     fix:
       `do it yourself: ALTER TABLE ${qualifiedName(plan)} ADD COLUMN ${pg.escapeIdentifier(column)} ${columnTypes[type].sql}; ` +
@@ -100,7 +100,7 @@ async function refuseOthersTable(
   });
 }
 
-/** By a sample. */
+/** From a sample. */
 async function guessType(client: pg.Client, plan: Plan, field: string): Promise<ColumnType> {
   if (plan.extraColumn === null) return 'json';
   await client.query('BEGIN READ ONLY');
@@ -112,7 +112,7 @@ async function guessType(client: pg.Client, plan: Plan, field: string): Promise<
   }
 }
 
-/** That the plan has a place for the column and none for the field yet. @throws UsageError or TargetError */
+/** Checks that the plan has an extra column, and does not map the field yet. @throws UsageError or TargetError */
 export async function requirePromotable(
   client: pg.Client,
   plan: Plan,
@@ -128,9 +128,9 @@ export async function requirePromotable(
   }
   const place = findPlace(plan, field);
   if (place !== null) {
-    throw new UsageError(`the plan already says where ${shown} goes: ${place}`, {
+    throw new UsageError(`the plan already maps ${shown}: ${place}`, {
       code: 'FIELD_MAPPED',
-      fix: `what is in ${plan.extraColumn} of it does not fit there; for another type, ${copyAgain}`,
+      fix: `its values in ${plan.extraColumn} do not fit there; for another type, ${copyAgain}`,
     });
   }
   if (field.includes('.')) {
@@ -146,12 +146,12 @@ export async function requirePromotable(
   if (!(await hasPrimaryKey(client, plan))) {
     throw new UsageError(`the table ${qualifiedName(plan)} has no primary key`, {
       code: 'TABLE_WITHOUT_KEY',
-      fix: 'its rows are gone over in the order of the key: add the key again, which the run had built.',
+      fix: 'rows are updated in the order of the key: add the primary key again.',
     });
   }
 }
 
-/** Where rows may not fit a page, which values they have is decided row by row. @throws UsageError */
+/** If rows might not fit into a page with another column, a promotion is refused. @throws UsageError */
 export function requireRoom(plan: Plan): void {
   const { columns } = plan;
   if (widestRow(columns) <= maxRowWidth && columns.length < maxColumns) return;
@@ -159,7 +159,7 @@ export function requireRoom(plan: Plan): void {
     `with another column the rows of ${qualifiedName(plan)} might not fit a page of PostgreSQL`,
     {
       code: 'TABLE_TOO_WIDE',
-      fix: `move fields that are seldom there to the extra column instead: ${copyAgain}`,
+      fix: `leave rare fields in the extra column instead: ${copyAgain}`,
     },
   );
 }
@@ -176,7 +176,7 @@ async function hasColumn(client: pg.Client, plan: Plan, column: string): Promise
   return (rowCount ?? 0) > 0;
 }
 
-/** Where the plan sends the field, for people; null where it says nothing of it. */
+/** Where the plan maps the field, for messages; null if nowhere. */
 export function findPlace(plan: Plan, field: string): string | null {
   const isField = (names: readonly string[]): boolean => names.length === 1 && names[0] === field;
   const column = plan.columns.find((planned) => isField(namesOf(planned)));
@@ -203,11 +203,11 @@ export async function refuseMissing(client: pg.Client, plan: Plan, field: string
   }
 }
 
-/** As many as fit on a line. */
+/** Enough names for a line. */
 const maxNames = 10;
 
 function describeNames(plan: Plan, field: string, names: readonly string[]): string {
-  if (names.length === 0) return 'there is nothing in it that could be promoted.';
+  if (names.length === 0) return 'it has no fields that could be promoted.';
   const like = closest(field, names);
   if (distance(field, like) <= 2) {
     return `did you mean ${invoke('promote', `${quoteWord(plan.table)} ${quoteWord(like)}`)}?`;

@@ -1,8 +1,8 @@
 /**
- * Gives a field of a finished run a column of its own, which is filled from the extra column.
+ * Gives a field of a finished run a column, which is filled from the extra column.
  *
- * States, each in the ledger: none → begun (the column is there, and in the plan; pages are moved) → finished. The plan comes
- * first: what is merged or retried from then on has the column, and a row that is moved is what it would have become.
+ * States, recorded in the ledger: none → begun (the column is in the table and in the plan; pages are moved) → finished. The plan
+ * changes first: rows that are merged or retried from then on have the column, and moved rows become equal to those.
  */
 
 import type pg from 'pg';
@@ -54,12 +54,12 @@ export type PromoteConfig = TargetConfig &
   Pick<Config, 'postgresSchema' | 'table' | 'field' | 'type' | 'column'>;
 
 export interface PromoteOptions {
-  /** Hears a line for people, as it goes. */
+  /** Called with progress messages. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** The same call goes on after any interruption. @throws MigrationError */
+/** The same call resumes after an interruption. @throws MigrationError */
 export async function promote(config: PromoteConfig, options: PromoteOptions): Promise<PromotionSummary> {
   const request = readRequest(config);
   let table: Pick<Plan, 'schema' | 'table'> | null = null;
@@ -84,7 +84,7 @@ export async function promote(config: PromoteConfig, options: PromoteOptions): P
     const { schema, table: name } = settings.plan;
     await opened.run((client) => lockPromotion(client, { schema, table: name }), 'long');
     table = { schema, table: name };
-    // What it was before the lock may have changed.
+    // Read again, since it may have changed before the lock was taken.
     const run = await opened.run((client) => findRunById(client, runId));
     if (run === null) throw new Error(`run ${runId} was replaced`);
     await opened.run((client) => requireOwnTable(client, run, request));
@@ -95,7 +95,7 @@ export async function promote(config: PromoteConfig, options: PromoteOptions): P
 /** @throws UsageError */
 function readRequest({ table, field, type, column, postgresSchema }: PromoteConfig): PromotionRequest {
   if (table === '' || field === '') {
-    throw new UsageError('which field of which table is to be promoted is not said', {
+    throw new UsageError('the table or the field to promote is missing', {
       code: 'PROMOTION_UNNAMED',
       fix: `such as: ${invoke('promote', 'customers nickname')}; ${invoke('status')} suggests some.`,
     });
@@ -151,12 +151,12 @@ class Promotion {
       await replacePlan(client, runId, promoted);
       await forgetComparisons(client, runId);
     };
-    // On its own: whoever merges at the moment holds its slot, and waits for the table.
+    // In a transaction of its own: a merge that holds its slot waits for the table, which would deadlock.
     await session.transaction((client) => fenceFollowers(client, plan), 'long');
     await addColumn(session, plan, column, also, this.#options.signal);
   }
 
-  /** Looks at all values before anything is changed. @throws UsageError */
+  /** Checks all values before anything is changed. @throws UsageError */
   async #choose(known: KnownTypes): Promise<PlanColumn> {
     const { plan, choices } = this.#run.settings;
     const { field, type: wanted } = this.#request;
@@ -210,7 +210,7 @@ class Promotion {
     }
   }
 
-  /** What is to be done, as the ledger has it. */
+  /** The promotion in the ledger. */
   async #read(): Promise<Pick<PromotionRow, 'types' | 'afterKey'> & { plan: Plan; column: PlanColumn }> {
     const { field } = this.#request;
     const run = await this.#session.run((client) => findRunById(client, this.#run.runId));
@@ -241,7 +241,7 @@ class Promotion {
       `the promotion of ${JSON.stringify(field)} was begun with the type ${type} and the column ${JSON.stringify(column)}`,
       {
         code: 'PROMOTION_BEGUN_DIFFERENTLY',
-        fix: 'finish it so: the same command without --type and --column.',
+        fix: 'finish it first: run the same command without --type and --column.',
       },
     );
   }
@@ -273,7 +273,7 @@ function describeCounts(seen: ReadonlyMap<SeenType, number>): string {
 
 function refuseMixed(field: string, counts: string, type: ColumnType): UsageError {
   const most = type === 'json' ? '' : `--type ${type} leaves the others in place, `;
-  return new UsageError(`${JSON.stringify(field)} has no type that a column could have: ${counts}`, {
+  return new UsageError(`${JSON.stringify(field)} has values of several types: ${counts}`, {
     code: 'TYPE_UNDECIDED',
     fix: `choose one: ${most}--type json takes all.`,
   });
@@ -282,10 +282,10 @@ function refuseMixed(field: string, counts: string, type: ColumnType): UsageErro
 function refuseAmbiguous(field: string, type: string, style: string, count: number): UsageError {
   const why =
     style === 'plain'
-      ? 'plain JSON does not tell numbers, dates, ids and texts apart'
-      : 'a double and an int64 of so many digits look the same';
+      ? 'plain JSON does not distinguish numbers, dates, ids and text'
+      : 'a double and an int64 with that many digits have the same text';
   return new UsageError(
-    `${formatPlural(count, 'value')} of ${JSON.stringify(field)} may have been several, of which a column of the type ${type} has not the same: ${why}`,
+    `${formatPlural(count, 'value')} of ${JSON.stringify(field)} may come from different values, which a column of type ${type} would store differently: ${why}`,
     {
       code: 'VALUES_AMBIGUOUS',
       fix: `--type json keeps them as they are; for ${type}, copy the collection again with a plan: ${invoke('plan', '--out plan.json')}.`,

@@ -1,4 +1,4 @@
-/** Which fields may be worth a column of their own: by a small sample of the extra column of each finished run. */
+/** Suggests fields to promote, from a small sample of the extra column of each finished run. */
 
 import pg from 'pg';
 import type { PromotableField } from '../../observe/promotion.ts';
@@ -11,16 +11,16 @@ import type { Plan } from '../../transcode/plan.ts';
 import { findPlace } from './candidate.ts';
 import { countSeen } from './survey.ts';
 
-/** By the id of the run. */
+/** By run id. */
 export type Promotable = ReadonlyMap<string, readonly PromotableField[]>;
 
-/** Of the latest: somebody who has hundreds looks at these first. */
+/** Only the latest runs: with hundreds, sampling all would take long. */
 const maxRuns = 20;
 const maxFields = 3;
-/** Of the rows: what fewer have was rare on purpose. */
-const leastShare = 0.05;
+/** Share of the rows: rarer fields belong in the extra column. */
+const minShare = 0.05;
 
-/** Where a table is not to be read, or takes long, it has none. */
+/** Without those of tables that cannot be read, or not quickly. */
 export async function listPromotable(session: Session, { runs }: Status): Promise<Promotable> {
   const found = new Map<string, readonly PromotableField[]>();
   const finished = runs.filter(({ state, isTableThere }) => state === 'finished' && isTableThere);
@@ -37,11 +37,11 @@ async function suggest(client: pg.Client, runId: string): Promise<PromotableFiel
     const run = await findRunById(client, runId);
     if (run?.isOwnTable !== true) return [];
     const { plan } = run.settings;
-    // Somebody who wants whole documents knows that.
+    // Tables of whole documents are laid out so on purpose.
     if (plan.extraColumn === null || plan.keepsWhole === true) return [];
     return rank(plan, await sampleExtra(client, plan));
   } catch (error) {
-    // It took too long, or is not for this user to see: it was but a hint.
+    // It took too long, or is not readable: a suggestion is not worth an error.
     if (error instanceof pg.DatabaseError) return [];
     throw error;
   } finally {
@@ -56,7 +56,7 @@ function rank(plan: Plan, { rows, values }: Awaited<ReturnType<typeof sampleExtr
       const seen = countSeen(plan.jsonStyle ?? 'relaxed', texts);
       return { field, count: texts.length, rows, types: Object.fromEntries(byFrequency(seen)) };
     })
-    .filter(({ count }) => count >= rows * leastShare)
+    .filter(({ count }) => count >= rows * minShare)
     .sort((a, b) => b.count - a.count)
     .slice(0, maxFields);
 }

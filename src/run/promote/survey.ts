@@ -1,4 +1,4 @@
-/** Looks at all values of a field in the extra column before anything is changed. */
+/** Surveys all values of a field in the extra column, before anything is changed. */
 
 import type { JsonStyle } from '../../bson/json/json-style.ts';
 import type { Meaning } from '../../bson/json/json-meanings.ts';
@@ -13,11 +13,11 @@ import { KnownMeanings, type PromotedValues } from '../../transcode/promoted-val
 export interface Survey {
   readonly count: number;
   readonly seen: ReadonlyMap<SeenType, number>;
-  /** Some may have been several values, between which a column could tell. */
+  /** Whether some values may come from different BSON values, which a column would distinguish. */
   readonly isAmbiguous: boolean;
 }
 
-/** An integer of so many digits is the same as int32, int64 and double, which the same columns take. */
+/** An integer with at most this many digits has the same value as int32, int64 and double. */
 const exactDigits = 15;
 
 export async function survey(
@@ -40,7 +40,7 @@ export async function survey(
   return { count, seen, isAmbiguous };
 }
 
-/** @returns how many values the column could have in more than one way */
+/** @returns how many values could become different column values */
 export async function countAmbiguous(
   session: Session,
   pages: ExtraPages,
@@ -56,7 +56,7 @@ export async function countAmbiguous(
   return ambiguous;
 }
 
-/** Of a sample, by what they most likely are. */
+/** Counts the values of a sample by their most likely type. */
 export function countSeen(style: JsonStyle, values: readonly string[]): ReadonlyMap<SeenType, number> {
   const meanings = new KnownMeanings(style, null);
   const seen = new Map<SeenType, number>();

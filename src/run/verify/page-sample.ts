@@ -1,8 +1,8 @@
-/** Which pages a sample takes. */
+/** Chooses the pages of a sample. */
 
 import type { Batch } from '../../source/page.ts';
 
-/** A random share of the pages, and one of them in any case: of a few, none might be drawn. */
+/** A random share of the pages, but at least one. */
 export class PageSample {
   readonly #share: number;
   #left = 0;
@@ -20,7 +20,7 @@ export class PageSample {
       return true;
     }
     this.#left++;
-    // Each of those that were not drawn has the same chance to be kept.
+    // Reservoir sampling: each page that was not drawn is kept with the same probability.
     if (!this.#hasTaken && Math.random() * this.#left < 1) this.#reserve = batch;
     return false;
   }

@@ -1,11 +1,11 @@
-/** How many rows there are in the tables of a run, and how many of them are not its own. */
+/** Row counts of the tables of a run: all, and those of others. */
 
 import type pg from 'pg';
 import { countRows } from '../../postgres/connection/relations.ts';
 import { readTotals, type Run } from '../../postgres/ledger/runs.ts';
 import { countChildRows } from '../collection/account.ts';
 
-export /** Rows in the tables: all of them, and those that other runs, or somebody before them, have put there. */
+export /** Rows in the tables: all, and those from other runs or from before the runs. */
 interface RowCounts {
   readonly rows: number;
   readonly rowsOfOthers: number;
@@ -14,8 +14,8 @@ interface RowCounts {
 }
 
 /**
- * Counts by Postgres, and those of others by the ledger.
- * @param otherRuns whose rows are in the same tables
+ * All rows are counted by Postgres; those of others come from the ledger.
+ * @param otherRuns runs into the same tables
  */
 export async function countTableRows(
   client: pg.Client,

@@ -1,4 +1,4 @@
-/** Names rows of which there is no document: the keys of all documents are collected beside the tables, and joined with them. */
+/** Identifies surplus rows: collects the keys of all documents in PostgreSQL, and joins them with the tables. */
 
 import type pg from 'pg';
 import type { NamedDifference } from '../../observe/verification-summary.ts';
@@ -18,19 +18,19 @@ import type { Session } from '../../postgres/connection/session.ts';
 export interface ExtraRowsOptions {
   readonly session: Session;
   readonly run: Run;
-  /** No rows of others are in the tables, whose keys nobody knows. */
+  /** Whether the tables have no rows of others, whose keys are unknown. */
   readonly isAlone: boolean;
   readonly limit: number;
-  /** Reads the source once more, and has the workers collect the keys. */
+  /** Reads the source again, and has the workers collect the keys. */
   readonly collectKeys: () => Promise<void>;
   readonly notify: (message: string) => void;
-  /** Deletes them once they are named; absent if they are only to be named. */
+  /** Deletes surplus rows once they are identified; absent if they are only reported. */
   readonly remove?: (client: pg.Client) => Promise<void>;
 }
 
 const insufficientPrivilege = '42501';
 
-/** @returns those that can be named; a notice says why others cannot */
+/** @returns those that can be identified; a notice says why others cannot */
 export async function nameExtraRows(options: ExtraRowsOptions): Promise<NamedDifference[]> {
   const { session, run, isAlone, limit, notify } = options;
   const { plan } = run.settings;
@@ -48,7 +48,7 @@ async function nameByKeys(
   const { runId, settings } = run;
   const { plan } = settings;
   if (!(await session.run((client) => claimKeys(client, runId)))) {
-    notify('rows too many are only counted: another verification names them at the moment');
+    notify('surplus rows are only counted: another verification is identifying them');
     return [];
   }
   try {

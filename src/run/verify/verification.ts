@@ -37,12 +37,12 @@ export interface VerificationOptions {
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
-  /** The run that copied the collection, and those beside it whose rows are in the same table. */
+  /** The run that copied the collection, and other runs into the same table. */
   readonly run: Run;
   readonly otherRuns: readonly Run[];
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  /** Documents that differ are written to the journal of this collection's stream, and surplus rows are deleted. */
+  /** Set for a repair: writes differing documents to the journal of this stream, and deletes surplus rows. */
   readonly repair?: FollowedCollection;
 }
 
@@ -71,7 +71,7 @@ export class Verification implements RunListener {
   }
 
   onSettled(batch: Batch): void {
-    // The second reading, which names surplus rows, would count every document again.
+    // The second reading, which identifies surplus rows, must not count documents again.
     if (this.#isNaming) return;
     this.#settled += batch.documentCount;
     this.#bytes += batch.bytes.byteLength;
@@ -176,7 +176,7 @@ export class Verification implements RunListener {
     return summary;
   }
 
-  /** Hands every page, or a random share of them, to the workers; resolves when all are settled. */
+  /** Submits every page, or a random share of them, to the workers; resolves when all are settled. */
   async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
     const { config, supervisor, run, repair } = this.#options;
     const { runId, settings } = run;
@@ -221,7 +221,7 @@ export class Verification implements RunListener {
     if (inReserve !== null) await submit(inReserve);
   }
 
-  /** A document that is not the same any more was changed under the comparison, and proves nothing. */
+  /** A document that has changed since was changed during the comparison, which is not a difference. */
   async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
     const { source } = this.#options;
     const { lookup } = source;
@@ -231,12 +231,12 @@ export class Verification implements RunListener {
     const still: Difference[] = [];
     for (const suspect of this.#suspects) {
       this.#options.signal.throwIfAborted();
-      // One at a time, as a hundred documents of 16 MB would not fit into memory.
+      // One at a time, since a hundred documents of 16 MB would not fit into memory.
       const [document] = (await lookup.readByIds([suspect.idBson])).values();
       if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
       else changed[suspect.kind]++;
     }
-    // What is gone is no document that was changed meanwhile.
+    // A deleted document is not counted as changed.
     await source.requireUnchanged();
     this.#suspects = still;
     return changed;
@@ -252,7 +252,7 @@ export class Verification implements RunListener {
     );
   }
 
-  /** Only when there are too many rows: it takes another reading of the source. */
+  /** Only if there are surplus rows, since the source must be read again. */
   async #nameExtraRows(amount: number, counts: RowCounts): Promise<NamedDifference[]> {
     const { session, run, source, onEvent } = this.#options;
     const notify = (message: string): void => {
@@ -279,7 +279,7 @@ export function nameDifference({ kind, id, idBson, columns }: Difference): Named
   return { kind, id: id ?? `BSON ${Buffer.from(idBson).toString('hex')}`, columns };
 }
 
-/** Each document that was compared must be in exactly one of the counts. */
+/** Each compared document must be in exactly one of the counts. */
 function requireAccount({
   compared,
   equal,

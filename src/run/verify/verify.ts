@@ -1,4 +1,4 @@
-/** Proves that what is in PostgreSQL is what is in MongoDB: compares each collection that the config names with its table. */
+/** Compares each collection that the config names with its table. */
 
 import type { Config } from '../../config/config.ts';
 import { openSource, primarySession, type Audience } from '../connections.ts';
@@ -14,7 +14,7 @@ import type { RunEvent } from '../../observe/events.ts';
 import type { Failure } from '../../observe/outcome.ts';
 import type { VerificationSummary } from '../../observe/verification-summary.ts';
 import { withPace } from '../pace/pace-keeper.ts';
-import { describeFailure, isEndOfAll } from '../failure.ts';
+import { describeFailure, stopsAll } from '../failure.ts';
 import { formatPlural } from '../../common/format.ts';
 import { Listeners, type JobListener } from '../../observe/listeners.ts';
 import { options as optionTable } from '../../config/options.ts';
@@ -38,17 +38,17 @@ import { createPools } from '../../workers/pool/create-pool.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerifyOptions {
-  /** Each is told in this order. */
+  /** Called in this order. */
   readonly listeners: readonly JobListener[];
   readonly signal: AbortSignal;
-  /** Not to be compared: `database.collection`. */
+  /** Collections to skip, as `database.collection`. */
   readonly leftOut?: ReadonlySet<string>;
 }
 
-/** What became of each collection. */
+/** The result for each collection. */
 export interface Verified {
   readonly summaries: readonly VerificationSummary[];
-  /** Of several collections, those that could not be compared; why a single one could not is thrown. */
+  /** With several collections, those that could not be compared; the error of a single one is thrown. */
   readonly failures: readonly Failure[];
 }
 
@@ -61,7 +61,7 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
   });
 }
 
-/** For a command that looks at both sides, and whose ledger may be of an earlier version. */
+/** For a command that reads both sides, and may have to upgrade the ledger. */
 export async function withBothSides<T>(
   config: Config,
   audience: Audience,
@@ -80,7 +80,7 @@ export async function withBothSides<T>(
   });
 }
 
-/** With workers of its own, which are gone when it is done. */
+/** Compares with workers of its own, which are stopped afterwards. */
 export async function verifyWith(
   config: Config,
   job: Omit<VerifyJob, 'config' | 'workforce'>,
@@ -88,7 +88,7 @@ export async function verifyWith(
   return await withWorkforce(config, job, (workforce) => verifyAll({ ...job, config, workforce }));
 }
 
-/** Brings up workers for `work`; they are gone when it is done. */
+/** Starts workers for `work`, and stops them afterwards. */
 export async function withWorkforce<T>(
   config: Config,
   { session, ...audience }: Audience & { readonly session: Session },
@@ -107,7 +107,7 @@ export async function withWorkforce<T>(
 }
 
 interface VerifyJob {
-  /** Given where what differs is to be copied again. @throws MigrationError where it cannot be */
+  /** Set for a repair. @throws MigrationError for a collection that cannot be repaired */
   readonly repairOf?: (run: Run) => Promise<FollowedCollection>;
   readonly config: Config;
   readonly session: Session;
@@ -132,7 +132,7 @@ async function verifyAll(job: VerifyJob): Promise<Verified> {
     } catch (thrown) {
       const error = explainDatabaseError(thrown, config.postgresUrl);
       if (error instanceof InterruptedError) throw error;
-      const isAlone = namesSeveral(config.mongoCollection) && !isEndOfAll(error, signal);
+      const isAlone = namesSeveral(config.mongoCollection) && !stopsAll(error, signal);
       const failure = describeFailure(source, error);
       onEvent({ kind: 'failed', work: 'compare', ...failure, isAlone });
       if (!isAlone) throw error;
@@ -142,7 +142,7 @@ async function verifyAll(job: VerifyJob): Promise<Verified> {
   return { summaries, failures };
 }
 
-/** @returns null for one that has nothing to be compared, as one of several */
+/** @returns null if it has nothing to compare and is one of several */
 async function verifyCollection(job: VerifyJob, collection: string): Promise<VerificationSummary | null> {
   const { config, session, workforce, database, onEvent, signal } = job;
   const name = `${database.name}.${collection}`;
@@ -182,22 +182,22 @@ async function listWanted({ config, database, session, onEvent }: VerifyJob): Pr
     (name) => !there.has(name) && isChosen(name, mongoCollection, excludeCollections),
   );
   if (dump !== undefined) {
-    // They may be from another dump or from a server, so that they are not missing here.
+    // They may come from another dump or a server, so that they are not missing here.
     for (const name of gone) {
       const source = `${database.name}.${name}`;
-      const message = `${source} was copied, and is not in this dump: its table is not compared`;
+      const message = `${source} was copied, but is not in this dump: its table is not compared`;
       onEvent({ kind: 'notice', source, message });
     }
     return chooseCollections(infos, mongoCollection, excludeCollections).chosen.map(({ name }) => name);
   }
   const asListed = gone.map((name) => ({ name, type: 'collection', bytes: 0 }));
   const { chosen, skipped } = chooseCollections([...infos, ...asListed], mongoCollection, excludeCollections);
-  // A view may have taken the name of a collection. The user must hear that its table cannot be compared.
+  // A view may have taken the name of a collection. Then the user must know that its table is not compared.
   const lost = skipped.filter(({ name }) => copied.includes(name));
   return [...chosen, ...lost].map(({ name }) => name);
 }
 
-/** Of several collections, one that has nothing to be copied has no run. */
+/** With several collections, one without documents has no run. */
 async function whyNothingWasCopied(
   { mongoCollection, filter }: Pick<Config, 'mongoCollection' | 'filter'>,
   database: Database,
@@ -213,15 +213,15 @@ async function whyNothingWasCopied(
   }
 }
 
-/** That of the copy; undefined where it copied all. */
+/** The filter of the copy; undefined if all was copied. */
 export function filterOf(run: Run): Uint8Array | undefined {
   const filter = run.settings.choices[optionTable.filter.env];
   return filter === undefined ? undefined : parseFilter(filter, 'the filter of the run');
 }
 
 /**
- * What the run left out is not missing.
- * @throws MigrationError where nothing is left of what was copied
+ * Opens the source with the filter of the run.
+ * @throws MigrationError if nothing is left to compare
  */
 async function openAsCopied(
   database: Database,
@@ -251,7 +251,7 @@ async function openAsCopied(
   }
 }
 
-/** The latest finished run that copied the collection, and the others whose rows are in the same table; else why not. */
+/** The latest finished run of the collection, and other runs into the same table. @throws UsageError if there is none */
 async function findRunOf(
   { postgresSchema: schema }: Pick<Config, 'postgresSchema'>,
   session: Session,
@@ -270,7 +270,7 @@ async function findRunOf(
         fix: 'finish it first: run the command that started it again; it resumes.',
       });
     }
-    return new UsageError(`the ledger knows no run of ${source} into the schema ${schema}`, {
+    return new UsageError(`the ledger has no run of ${source} into the schema ${schema}`, {
       code: 'RUN_UNKNOWN',
       fix: 'set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for the run.',
     });

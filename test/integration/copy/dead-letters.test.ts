@@ -428,6 +428,6 @@ describe('rows that Postgres refuses', () => {
     await migrate(people(1), '');
     const { code, stderr } = await runCli(['retry'], { ...sandbox.env, MONGO_COLLECTION: 'nothing' });
     assert.equal(code, ExitCode.usage);
-    assert.match(stderr, /the ledger knows no run into public\.nothing/);
+    assert.match(stderr, /the ledger has no run into public\.nothing/);
   });
 });

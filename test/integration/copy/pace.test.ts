@@ -1,4 +1,4 @@
-/** How hard a source is read: as is said at the start, and as it is told meanwhile. */
+/** The pace of reading a source: as set at the start, and as changed meanwhile. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -93,8 +93,8 @@ describe('tune', () => {
     assert.equal(faster.stdout, `${what}: no limit, load level medium\n`);
     const run = await ending;
     assertCode(run, ExitCode.ok);
-    assert.match(run.notices, /the source is read with 20 documents\/s, load level low from now on/);
-    assert.match(run.notices, /the source is read with no limit, load level medium from now on/);
+    assert.match(run.notices, /the source is now read with 20 documents\/s, load level low/);
+    assert.match(run.notices, /the source is now read with no limit, load level medium/);
     await scene.assertEqual();
     assert.deepEqual(await scene.query('SELECT FROM mongo2pg.paces'), []);
   });
@@ -103,7 +103,7 @@ describe('tune', () => {
     const scene = await setScene(t, 3_000, plainPool);
     const none = await tune(scene, '--max-rate', '5');
     assert.equal(none.code, ExitCode.usage);
-    assert.match(none.stderr, /no process that reads a source is at work/);
+    assert.match(none.stderr, /no process is copying into this PostgreSQL/);
     const running = scene.start({ MAX_RATE: '20' });
     await untilAnnounced(scene);
     running.process.kill('SIGKILL');

@@ -93,7 +93,7 @@ describe('cutover', () => {
     assert.match(gone.stderr, /no process follows/);
     const repaired = await runCli(['repair'], { CLUSTER_SIZE: '1', ...env });
     assert.equal(repaired.code, ExitCode.ok, repaired.stderr);
-    assert.match(repaired.stderr, /things: 3 documents to be copied again, 1 row of no document deleted/);
+    assert.match(repaired.stderr, /things: 3 documents to copy again; deleted 1 row without a document/);
     following = startFollowing(env);
     await following.until('following');
     await untilMerged(sandbox, following);

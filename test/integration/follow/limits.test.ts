@@ -50,7 +50,7 @@ describe('the bounds of following', () => {
       'SELECT began_at AS begun FROM mongo2pg.verifications',
     );
     const last = await followHere(t, env, { maxNoted: 249 });
-    await last.until('notice', ({ message }) => message.includes('too many documents to compare again'));
+    await last.until('notice', ({ message }) => message.includes('too many documents are noted'));
     await last.until('following', ({ collections }) => collections[0]?.proof?.verifiedAt != null);
     const [after] = await scene.query<{ begun: Date }>(
       'SELECT began_at AS begun FROM mongo2pg.verifications',

@@ -32,20 +32,24 @@ const plan = {
 
 const refusals: readonly (readonly [args: readonly string[], code: string, message: RegExp])[] = [
   [[], 'PROMOTION_UNNAMED', /such as: .*promote.* customers nickname/],
-  [['things'], 'PROMOTION_UNNAMED', /is not said/],
+  [['things'], 'PROMOTION_UNNAMED', /is missing/],
   [
     ['things', 'nick', '--type', 'varchar'],
     'OPTION_INVALID',
     /--type must be one of objectId, .*not "varchar"/,
   ],
   [['things', 'nick', 'more'], 'COMMAND_LINE', /Unknown argument: more/],
-  [['nothing', 'nick'], 'RUN_UNKNOWN', /the ledger knows no run into public\.nothing — .*status/],
+  [['nothing', 'nick'], 'RUN_UNKNOWN', /the ledger has no run into public\.nothing — .*status/],
   [['lines', 'gift'], 'CHILD_TABLE', /lines is a child table of run 1/],
   [['things', 'a.b'], 'FIELD_NESTED', /"a\.b" has a dot.*plan/],
   [['things', 'taken', '--column', '_extra'], 'COLUMN_TAKEN', /already has a column "_extra" — .*--column/],
   [['things', 'taken', '--column', 'mine'], 'COLUMN_TAKEN', /already has a column "mine"/],
   [['things', 'taken', '--column', 'xmin'], 'COLUMN_TAKEN', /already has a column "xmin"/],
-  [['things', 'mapped'], 'FIELD_MAPPED', /where "mapped" goes: to the column "mapped" — what is in _extra/],
+  [
+    ['things', 'mapped'],
+    'FIELD_MAPPED',
+    /already maps "mapped": to the column "mapped" — its values in _extra/,
+  ],
   [['things', '_id'], 'FIELD_MAPPED', /to the column "_id"/],
   [['things', 'lines'], 'FIELD_MAPPED', /to the child table "public"\."lines"/],
   [['things', 'address'], 'FIELD_MAPPED', /to the columns of what is inside/],
@@ -63,7 +67,11 @@ const refusals: readonly (readonly [args: readonly string[], code: string, messa
     'NOTHING_FITS',
     /no value of "nick" fits the type int32: they are string 2/,
   ],
-  [['things', 'many', '--type', 'int64'], 'VALUES_AMBIGUOUS', /1 value of "many" may have been several/],
+  [
+    ['things', 'many', '--type', 'int64'],
+    'VALUES_AMBIGUOUS',
+    /1 value of "many" may come from different values/,
+  ],
 ];
 
 async function readAll(scene: PromoteScene): Promise<unknown> {
@@ -98,7 +106,10 @@ describe('what is not promoted', () => {
     assert.equal((await scene.copy({ ...idOnly, jsonStyle: 'plain' })).code, ExitCode.ok);
     for (const type of ['date', 'string']) {
       const { stderr } = await scene.promote('things', 'day', '--type', type);
-      assert.match(stderr, /2 values of "day" may have been several.*plain JSON does not tell/);
+      assert.match(
+        stderr,
+        /2 values of "day" may come from different values.*plain JSON does not distinguish/,
+      );
     }
     // In the documents it is a string only.
     assert.equal((await scene.promoted('things', 'nick')).type, 'string');
@@ -114,7 +125,7 @@ describe('what is not promoted', () => {
     assert.equal(code, ExitCode.usage);
     assert.match(
       stderr,
-      /not made by a run.* — .*ALTER TABLE "public"\."things" ADD COLUMN "nick" text; add {"column":"nick","path":"nick","type":"string"}.*--if-exists truncate/,
+      /not created by a run.* — .*ALTER TABLE "public"\."things" ADD COLUMN "nick" text; add {"column":"nick","path":"nick","type":"string"}.*--if-exists truncate/,
     );
   });
 
@@ -133,7 +144,7 @@ describe('what is not promoted', () => {
     const [source, planned] = [join(folder, 'others.bson'), join(folder, 'others.json')];
     const appended = await scene.run('--source', source, '--plan', planned, '--if-exists', 'append');
     assert.equal(appended.code, ExitCode.ok, appended.stderr);
-    assert.match((await scene.promote('things', 'nick')).stderr, /has the rows of 2 runs/);
+    assert.match((await scene.promote('things', 'nick')).stderr, /has rows of 2 runs/);
   });
 
   it('is a table whose rows might not fit a page', async (t) => {

@@ -124,7 +124,7 @@ describe('dumps', () => {
     }
     const { code, stderr } = await run({ SOURCE: place, POSTGRES_SCHEMA: 'nul' });
     assert.equal(code, ExitCode.ok, stderr);
-    assert.match(stderr, /nul\.a\0b is skipped: one whose name has U\+0000/);
+    assert.match(stderr, /nul\.a\0b is skipped: a collection whose name has U\+0000/);
     assert.equal((await readRows('nul', 'few')).length, 3);
   });
 

@@ -138,7 +138,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
       // Another verification of the same run is at it.
       await sandbox.client.query("SELECT pg_advisory_lock(hashtextextended('mongo2pg.verify_keys_1', 0))");
       const second = await run(['verify']);
-      assert.match(second.stderr, /rows too many are only counted: another verification names them/);
+      assert.match(second.stderr, /surplus rows are only counted: another verification is identifying them/);
       assert.match(second.stdout, /1 of them too many\n {2}… and 1 more\n/);
       await sandbox.client.query('SELECT pg_advisory_unlock_all()');
       await sandbox.client.query(`ALTER ROLE ${role} SET default_transaction_read_only = on`);

@@ -245,6 +245,6 @@ describe('npm run verify', () => {
   it('says what it cannot compare', async () => {
     const unknown = await run(['verify'], { MONGO_COLLECTION: 'nothing' });
     assert.equal(unknown.code, ExitCode.usage);
-    assert.match(unknown.stderr, /the ledger knows no run of \w+\.nothing/);
+    assert.match(unknown.stderr, /the ledger has no run of \w+\.nothing/);
   });
 });

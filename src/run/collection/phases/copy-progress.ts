@@ -60,7 +60,7 @@ export class CopyProgress implements RunListener {
     this.#startedMs = performance.now();
   }
 
-  /** A crash of PostgreSQL can take back what was acked: these counts are those of the ledger. */
+  /** Resets the counts to those of the ledger, after a crash of PostgreSQL has lost acked batches. */
   correct({ documentCount, deadLettered, dropped }: Omit<CopyCounts, 'bytes'>): void {
     this.#documents = documentCount;
     this.#deadLetters = deadLettered;

@@ -1,4 +1,4 @@
-/** The first phase of a run, which copies: reads its ranges, has the workers commit them, and keeps count of both. */
+/** The first phase of a run: reads its ranges, has the workers commit them, and counts both. */
 
 import type { Config } from '../../../config/config.ts';
 import { ExitCode, MigrationError } from '../../../common/errors.ts';
@@ -40,14 +40,14 @@ export interface CopyPhaseOptions {
   readonly observers: readonly RunListener[];
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
-  /** Where several hosts copy: this is the one that leads. */
+  /** Set if several hosts copy and this one leads. */
   readonly hosts?: HostWork;
 }
 
 export class CopyPhase implements RunListener, Phase<CopyAccount> {
   readonly #options: CopyPhaseOptions;
   readonly #run: OpenRun;
-  /** The run as the workers know it. */
+  /** The run on the workers. */
   readonly #work: RunHandle;
   readonly #progress: CopyProgress;
   #read: number;
@@ -94,7 +94,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     return this.#run.isLoaded || this.#copied !== undefined;
   }
 
-  /** Reads every range and has it loaded; resolves when all is committed and on disk. */
+  /** Reads and loads every range; resolves when all is committed and flushed to disk. */
   async execute(): Promise<CopyAccount> {
     const { division, meter, source } = this.#options;
     this.#progress.start();
@@ -111,7 +111,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     return this.#copied;
   }
 
-  /** To be called when nothing more is to come, one way or the other. */
+  /** To be called when the phase is over, also after an error. */
   end(): void {
     this.#work.end();
   }
@@ -149,9 +149,8 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
   }
 
   /**
-   * Workers commit without waiting for the disk, so that a crash of Postgres can take back what was acked. Once all is
-   * flushed, the ledger shows what is missing.
-   * @returns the ranges to be read again; none when all is there for good
+   * Workers commit asynchronously, so that a crash of Postgres can lose acked batches. After a flush, the ledger shows what is missing.
+   * @returns the ranges to be read again; none if everything is committed durably
    */
   async #closeRanges(): Promise<Range[]> {
     const { session, onEvent, hosts } = this.#options;

@@ -1,4 +1,4 @@
-/** The second phase of a run: the table gets its keys and indexes, and all accounts must balance. */
+/** The second phase of a run: builds keys and indexes, and checks that all accounts balance. */
 
 import type { RunEvent } from '../../../observe/events.ts';
 import type { IndexAccount } from '../../../observe/summary.ts';
@@ -16,10 +16,10 @@ import type { IndexSpec } from '../../../source/index-spec.ts';
 
 export interface IndexPhaseOptions extends Omit<BuildOptions, 'onIndex'> {
   readonly session: Session;
-  /** The collection's indexes, as far as they are to be carried over. */
+  /** The collection's indexes that are to be carried over. */
   readonly specs: readonly IndexSpec[];
   readonly onEvent: (event: RunEvent) => void;
-  /** Called when all is built, before the run counts as finished. @throws when it must not */
+  /** Called when everything is built, before the run is marked as finished. @throws if it must not be */
   readonly requireBalance: (indexes: readonly IndexAccount[], counts: KeyCounts) => Promise<void>;
 }
 

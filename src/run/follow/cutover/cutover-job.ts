@@ -1,4 +1,4 @@
-/** A cut-over of what the settings name: with the comparison, and the indexes that MongoDB has got since the copy. */
+/** The command `cutover`: with the comparison, and the indexes that were created in MongoDB since the copy. */
 
 import { collectionOf } from '../../../common/namespace.ts';
 import { targetOptions, type Config } from '../../../config/config.ts';
@@ -15,12 +15,12 @@ import { checkCutover, cutOver, type CutoverOptions } from './cutover.ts';
 import { compareRest, type RestOptions } from './rest.ts';
 
 export interface CutoverJobOptions {
-  /** Each is told in this order. */
+  /** Called in this order. */
   readonly listeners: readonly JobListener[];
   readonly signal: AbortSignal;
 }
 
-/** @throws MigrationError that says why not, and following goes on */
+/** @throws MigrationError with the reason; then following continues */
 export async function cutover(
   config: Config,
   { listeners, signal }: CutoverJobOptions,
@@ -50,7 +50,7 @@ export async function cutover(
   });
 }
 
-/** What was compared while following and has not changed since is not compared again. */
+/** Documents that were compared while following and have not changed since are not compared again. */
 async function compare(options: Omit<RestOptions, 'changes'>): Promise<Verified> {
   const { config, database, session, onEvent, signal } = options;
   const { changes } = database;
@@ -72,7 +72,7 @@ interface FinishOptions {
   readonly signal: AbortSignal;
 }
 
-/** Builds what MongoDB has got of indexes since the copy. */
+/** Builds indexes that were created in MongoDB since the copy. */
 async function finishTables(
   runIds: readonly string[],
   { config, session, database, onEvent, signal }: FinishOptions,

@@ -1,9 +1,9 @@
 /**
  * Ends following, once writes have stopped: waits for the last change, compares all rows with their documents, and marks the
- * stream. What it decides by is in the ledger and in both databases, so that any machine that reaches them can do it.
+ * stream. All that it needs is in the ledger and in both databases, so that it can run on any machine that reaches them.
  *
  * asked ──→ no change is to come after T ──→ all up to T is merged ──→ compared ──→ still none came ──→ marked
- *   └── at any step: a change after T, a difference, Ctrl-C: following goes on as before
+ *   └── at any step: a change after T, a difference, Ctrl-C: following continues as before
  */
 
 import { UsageError } from '../../../common/errors.ts';
@@ -29,13 +29,13 @@ import {
 import type { Changes } from '../../../source/changes.ts';
 import { dateOf, type ClusterTime } from '../../../source/cluster-time.ts';
 import { requestOf } from '../stream-request.ts';
-import { requireQuiet, untilMerged, type WaitOptions } from './merged-changes.ts';
+import { requireQuiet, waitUntilMerged, type WaitOptions } from './merged-changes.ts';
 import { requireCopied, requireReady, type ReadinessOptions } from './readiness.ts';
 import { differ, notReady } from './refusals.ts';
 
 export interface CutoverOptions extends ReadinessOptions, WaitOptions {
   readonly say: (message: string) => void;
-  /** Compares all that is not known to be equal, but for the collections that are left out. */
+  /** Compares everything that is not known to be equal, without the collections that are left out. */
   readonly verify: (of: {
     readonly streamId: string;
     readonly endTime: ClusterTime;
@@ -44,17 +44,17 @@ export interface CutoverOptions extends ReadinessOptions, WaitOptions {
     readonly summaries: readonly VerificationSummary[];
     readonly failures: readonly { readonly message: string }[];
   }>;
-  /** Builds what MongoDB has got of indexes since the copy. */
+  /** Builds indexes that were created in MongoDB since the copy. */
   readonly finishTables: (runIds: readonly string[]) => Promise<void>;
 }
 
-/** What came of it, and the collections that were left out. */
+/** The result, and the collections that were left out. */
 export interface CutoverResult<State extends CutoverState> {
   readonly state: State;
   readonly leftOut: readonly StoppedCollection[];
 }
 
-/** @returns whether it was cut over before @throws MigrationError saying why not, and following goes on */
+/** @returns whether it was cut over before @throws MigrationError with the reason; then following continues */
 export async function cutOver(options: CutoverOptions): Promise<CutoverResult<'now' | 'before'>> {
   const { session, signal, say, verify, finishTables } = options;
   const found = await findFollowed(options);
@@ -68,19 +68,19 @@ export async function cutOver(options: CutoverOptions): Promise<CutoverResult<'n
   });
   say(`waiting for all changes up to ${dateOf(endTime).toISOString()}`);
   try {
-    await untilMerged(options, streamId, endTime, endTime);
+    await waitUntilMerged(options, streamId, endTime, endTime);
     await reachFailpoint('cutover-before-verify');
-    say('all of them are merged; comparing');
+    say('all changes are merged; comparing');
     const without = [...leftOut.map(({ collection }) => collection), ...uncopied];
     const { summaries, failures } = await verify({ streamId, endTime, leftOut: without });
     const [failure] = failures;
     const isEqual = summaries.every(isProven);
-    // Nothing that was written meanwhile goes unnoticed.
+    // Detects changes that were written during the comparison.
     const provenTime = await changes.readTime();
-    await untilMerged(options, streamId, provenTime, endTime);
-    if (failure !== undefined) throw differ(`not all could be compared: ${failure.message}`);
+    await waitUntilMerged(options, streamId, provenTime, endTime);
+    if (failure !== undefined) throw differ(`not all collections could be compared: ${failure.message}`);
     if (!isEqual) throw differ();
-    // One may have come since it was asked for.
+    // Another change may have arrived since the last check.
     await requireCopied(options, streamId);
     const runIds = summaries.map(({ runId }) => runId);
     await finishTables(runIds);
@@ -93,7 +93,7 @@ export async function cutOver(options: CutoverOptions): Promise<CutoverResult<'n
     };
     if (!(await session.transaction((client) => finishCutover(client, streamId, account)))) {
       await requireQuiet(options, streamId, endTime);
-      throw notReady('changes came in at the last moment', 'stop all writes, and cut over again.');
+      throw notReady('changes came in at the last moment', 'stop all writes, and run the cutover again.');
     }
     await reachFailpoint('cutover-after-mark');
     return { state: 'now', leftOut };
@@ -103,7 +103,7 @@ export async function cutOver(options: CutoverOptions): Promise<CutoverResult<'n
   }
 }
 
-/** The same report as before a cut-over; nothing is changed. @throws MigrationError where one could not cut over */
+/** Reports whether a cutover is possible, without changing anything. @throws MigrationError if it is not */
 export async function checkCutover(options: CutoverOptions): Promise<CutoverResult<'ready' | 'before'>> {
   const found = await findFollowed(options);
   if (found === 'before') return { state: found, leftOut: [] };
@@ -112,7 +112,7 @@ export async function checkCutover(options: CutoverOptions): Promise<CutoverResu
   return { state: 'ready', leftOut };
 }
 
-/** What was compared while following is told. @throws MigrationError where documents stay different */
+/** Uses the results of comparisons while following. @throws MigrationError if documents differ */
 async function requireNoDifference({ session, say }: CutoverOptions, streamId: string): Promise<void> {
   const proofs = await session.run((client) => listProofs(client, streamId));
   for (const proof of proofs) say(`${proof.collection}: ${describeProof(proof)}`);
@@ -133,7 +133,7 @@ async function findFollowed({
     if ((await session.run((client) => findCutover(client, request))) !== null) return 'before';
   }
   throw new UsageError(
-    `nothing of ${request.sourceDb} (${request.selection}) is followed into the schema ${request.schema}`,
+    `no collection of ${request.sourceDb} (${request.selection}) is followed into the schema ${request.schema}`,
     {
       code: 'NOT_FOLLOWED',
       fix: `set MONGO_DB, MONGO_COLLECTION and POSTGRES_SCHEMA as they were for ${invoke('start', '--follow')}.`,

@@ -1,4 +1,4 @@
-/** The changes up to a moment: that all of them are merged is waited for, and that none came after it is looked at. */
+/** Waits until all changes up to a time are merged, and checks that none came after it. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatPlural } from '../../../common/format.ts';
@@ -20,11 +20,11 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
-/** How often the ledger is looked at. */
-const lookEveryMs = 200;
+/** How often the ledger is polled. */
+const pollIntervalMs = 200;
 
 /** Waits until all changes up to `time` are read and merged, and none came after `endTime`. */
-export async function untilMerged(
+export async function waitUntilMerged(
   options: WaitOptions,
   streamId: string,
   time: ClusterTime,
@@ -41,7 +41,7 @@ export async function untilMerged(
     const areOnlyRefused = isRead && waiting === refused;
     if (!areOnlyRefused) {
       refusedBefore = null;
-    } else if (refused === 0 || (await areTriedAgain(options, streamId, refusedBefore))) {
+    } else if (refused === 0 || (await areRetried(options, streamId, refusedBefore))) {
       requireNoLetters(config, refused, deadLettered);
       return progress;
     } else {
@@ -57,25 +57,31 @@ export async function untilMerged(
         'wait for longer with --wait, or cut over at a quieter hour.',
       );
     }
-    await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+    await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** A drain that was under way when all else was merged may have met what was in its way: it is the one after it that counts. */
-const drainsToBelieve = 2;
+/**
+ * A drain that was running when the rest was merged may have conflicted with rows that were merged later. Only the drain after it
+ * counts.
+ */
+const drainsToWaitFor = 2;
 
-/** What Postgres still refuses when there is nothing else to be merged is a dead letter, and not one that waits for another. */
-async function areTriedAgain(
+/**
+ * Rows that Postgres still rejects when nothing else is left to merge are dead letters, since no other change can resolve the
+ * conflict.
+ */
+async function areRetried(
   { session }: WaitOptions,
   streamId: string,
   before: ReadonlyMap<string, number> | null,
 ): Promise<boolean> {
   if (before === null) return false;
   const now = await session.run((client) => listRefusedSlots(client, streamId));
-  return [...now].every(([name, drainNo]) => drainNo >= (before.get(name) ?? drainNo) + drainsToBelieve);
+  return [...now].every(([name, drainNo]) => drainNo >= (before.get(name) ?? drainNo) + drainsToWaitFor);
 }
 
-/** @throws MigrationError when something was written after the end */
+/** @throws MigrationError when there are changes after the end time */
 export async function requireQuiet(
   { session }: WaitOptions,
   streamId: string,
@@ -87,7 +93,7 @@ export async function requireQuiet(
   const since = dateOf(endTime).toISOString().slice(11, 19);
   const told = late.map(([collection, count]) => `${collection}, ${formatPlural(count, 'change')}`);
   throw notReady(
-    `still written to: ${told.join('; ')} since ${since} UTC`,
-    'stop all writes, and cut over again.',
+    `collections are still written to: ${told.join('; ')} since ${since} UTC`,
+    'stop all writes, and run the cutover again.',
   );
 }

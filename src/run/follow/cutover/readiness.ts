@@ -1,4 +1,4 @@
-/** Whether a cut-over can begin: all is copied and nearly merged, and what has stopped is left out. */
+/** Whether a cutover can begin: everything is copied and nearly merged, and stopped collections are left out. */
 
 import {
   type MigrationError,
@@ -30,18 +30,18 @@ export interface ReadinessOptions {
   readonly database: Database;
 }
 
-/** Which collections of a stream are not cut over. */
+/** Collections of a stream that are not cut over. */
 export interface Apart {
-  /** Those that have stopped, and are left out as asked for. */
+  /** Stopped collections that the user leaves out. */
   readonly leftOut: readonly StoppedCollection[];
-  /** Those that nothing was copied of, nor would be. */
+  /** Collections of which nothing was copied, nor would be. */
   readonly uncopied: readonly string[];
 }
 
-/** An idle set writes a no-op so often, until which the position of its stream stays. */
+/** An idle replica set writes a no-op at this interval. Until then the position of a stream does not advance. */
 const noOpEveryMs = 10_000;
 
-/** What can be known before writes are stopped for it. */
+/** Checks that are possible before writes are stopped. */
 export async function requireReady(
   options: ReadinessOptions,
   streamId: string,
@@ -51,7 +51,7 @@ export async function requireReady(
   if (!(await session.run((client) => isStreamLocked(client, streamId)))) {
     throw notReady(
       'no process follows',
-      `start it: ${invoke('start', '--follow')} goes on where it stopped.`,
+      `start it: ${invoke('start', '--follow')} resumes where it stopped.`,
     );
   }
   const apart = await requireCopied(options, streamId);
@@ -95,7 +95,7 @@ export async function requireCopied(
     else if (run === null) uncopied.push(collection);
     else throw notCopied(collection);
   }
-  // All of a stream are copied by the same filter.
+  // All collections of a stream are copied with the same filter.
   const filter = copied === null ? undefined : filterOf(copied);
   for (const collection of uncopied) {
     if (!(await hasNothingToCopy(database, collection, filter))) throw notCopied(collection);
@@ -103,7 +103,7 @@ export async function requireCopied(
   return { leftOut, uncopied };
 }
 
-/** Rows of which some have the field in a column, and some do not, are equal to no documents. */
+/** While a promotion is unfinished, some rows have the field in the column and others do not, so that they cannot be compared. */
 async function requireAllPromoted(session: Session, runIds: readonly string[]): Promise<void> {
   const [unfinished] = await session.run((client) => listUnfinished(client, runIds));
   if (unfinished === undefined) return;
@@ -114,7 +114,7 @@ async function requireAllPromoted(session: Session, runIds: readonly string[]): 
   );
 }
 
-/** Only what has stopped can be left out: of what is followed nothing would be proven. */
+/** Only stopped collections can be left out: a followed one would be cut over without a comparison. */
 function chooseLeftOut(
   leaveOut: string,
   stopped: readonly StoppedCollection[],
@@ -122,7 +122,7 @@ function chooseLeftOut(
   const names = stopped.map(({ collection }) => collection);
   const unmatched = listUnmatched(leaveOut, names);
   if (unmatched.length > 0) {
-    throw new UsageError(`LEAVE_OUT names ${unmatched.join(', ')}, which has not stopped`, {
+    throw new UsageError(`LEAVE_OUT names ${unmatched.join(', ')}, which is not stopped`, {
       code: 'LEAVE_OUT_FOLLOWED',
       fix: names.length === 0 ? 'no collection has: leave it out.' : `these have: ${names.join(', ')}.`,
     });
@@ -130,7 +130,7 @@ function chooseLeftOut(
   return stopped.filter(({ collection }) => isChosen(collection, leaveOut, ''));
 }
 
-/** Nothing of it would be copied: it is gone or empty, or its documents do not match the filter. */
+/** Whether nothing of it would be copied: it was dropped or is empty, or no document matches the filter. */
 async function hasNothingToCopy(
   database: Database,
   collection: string,
@@ -146,5 +146,8 @@ async function hasNothingToCopy(
 }
 
 function notCopied(collection: string): MigrationError {
-  return notReady(`${collection} is not copied yet`, 'wait until it is; npm run status tells.');
+  return notReady(
+    `${collection} is not copied yet`,
+    'wait until it is copied; npm run status shows the progress.',
+  );
 }

@@ -1,4 +1,4 @@
-/** Why a cut-over does not come about; following goes on. */
+/** Errors that stop a cutover; following continues. */
 
 import { ExitCode, MigrationError } from '../../../common/errors.ts';
 import { formatPlural } from '../../../common/format.ts';
@@ -16,7 +16,7 @@ export function requireNoLetters(
     `${formatPlural(deadLettered, 'document')} could not become rows (${refused} of them are tried again)`,
     {
       code: 'CUTOVER_DEAD_LETTERS',
-      fix: 'npm run status names the reasons; or allow for as many with --max-dead-letters.',
+      fix: 'npm run status shows the reasons; or accept as many with --max-dead-letters.',
     },
   );
 }
@@ -24,7 +24,7 @@ export function requireNoLetters(
 export function differ(what = 'rows and documents differ'): MigrationError {
   return new MigrationError(ExitCode.different, what, {
     code: 'CUTOVER_DIFFERENT',
-    fix: `the comparison names them; ${invoke('repair')} copies what differs. Following goes on.`,
+    fix: `the comparison lists them; ${invoke('repair')} copies what differs. Following continues.`,
   });
 }
 

@@ -1,7 +1,7 @@
 /**
- * Compares, once writes have stopped and all is merged, what is left of a comparison that was made while changes were
- * followed: the documents that are noted. That nobody else has written into the tables since is looked at by the
- * transactions of their rows and by the numbers of rows and documents. Where that does not prove all, all is compared.
+ * Completes the comparison that was made while changes were followed, once writes have stopped and all is merged: compares the
+ * noted documents. Checks by transaction ids and row counts that no other program has written to the tables. If this does not prove
+ * that all rows are equal, everything is compared.
  */
 
 import type { Config } from '../../../config/config.ts';
@@ -36,15 +36,15 @@ export interface RestOptions extends Audience {
   readonly streamId: string;
   /** All changes up to this time are merged, and none came after it. */
   readonly endTime: ClusterTime;
-  /** Collections that have stopped, and of which nothing is to be proven. */
+  /** Stopped collections, which are not compared. */
   readonly leftOut: readonly string[];
 }
 
-/** What became of each collection of a stream. */
+/** The results for the collections of a stream. */
 export interface Rest {
-  /** Of those that are equal, or found to differ. */
+  /** Collections whose rows are equal, or found to differ. */
   readonly summaries: readonly VerificationSummary[];
-  /** `database.collection` of those of which all has to be compared. */
+  /** Collections that must be compared completely, as `database.collection`. */
   readonly unproven: readonly string[];
 }
 
@@ -92,7 +92,7 @@ async function compareAlone(options: RestOptions): Promise<Rest> {
   return { summaries, unproven };
 }
 
-/** Null for a collection that was not compared as a whole. */
+/** Null for a collection that was not compared completely. */
 async function listSubjects({
   session,
   streamId,
@@ -103,10 +103,10 @@ async function listSubjects({
   const collections = await session.run((client) => listStreamCollections(client, streamId));
   for (const { collection, collectionNo, runId } of collections) {
     const run = runId === null ? null : await session.run((client) => findRunById(client, runId));
-    // Nothing was copied of it.
+    // It was not copied.
     if (run === null || leftOut.includes(collection)) continue;
     const source = `${database.name}.${collection}`;
-    // No drain is fenced by it: rows are only compared.
+    // Drains need not be fenced, since rows are only compared.
     const place = { streamId, collectionNo, epoch: 0 };
     const { proof } = await session.run((client) => readProof(client, place));
     const isCompared = proof?.verifiedAt != null && run.isSameTable;
@@ -116,7 +116,7 @@ async function listSubjects({
   return found;
 }
 
-/** @returns null where it proves nothing, which is told */
+/** @returns null if it proves nothing, after a notice */
 async function compareSubject(
   options: RestOptions,
   subject: Subject,
@@ -151,7 +151,7 @@ async function compareSubject(
   if (check === null || why !== null) return giveUp(why ?? '');
   const letters = await session.run((client) => countDeadLetters(client, run.runId));
   const deadLetters = letters.reduce((sum, { count }) => sum + count, 0);
-  // What differs is told as it is; it also makes the numbers differ.
+  // Differences are reported as such. They also change the row counts.
   if (wrong === 0 && documents !== check.rows + deadLetters) {
     return giveUp(
       `there are ${documents ?? 0} documents, ${check.rows} rows and ${deadLetters} dead letters`,
@@ -191,7 +191,7 @@ async function compareNoted(
     collection: { collection, identity },
   });
   try {
-    // By now all changes are merged that were made until they were found to differ.
+    // By now, all changes are merged that were made before these differences were found.
     await session.run((client) => dateDifferences(client, place, endTime));
     const generation = new Generation(session, place);
     for (let taken = await generation.next(); taken !== null; taken = await generation.next()) {

@@ -1,14 +1,14 @@
 /**
- * One followed collection that is compared with its rows, as far as this process knows: what is to be compared next, and what
- * is known of it. What holds is written down in the ledger; another process goes on from there.
+ * The comparison of one followed collection with its rows, as known to this process: what to compare next, and the results. Results
+ * are recorded in the ledger, from where another process can resume.
  *
  * unknown ──merges are noted──→ noted ──all before has ended──→ comparing all ──→ verified ──┐
  *    ↑                                                                       │ ↑        │
  *    └── rows that no merge has written, or notes without end ───────────────┘ └────────┘
  *                                                              generations: what is noted is compared again
  * Invariants (why they are enough is in docs/reliability.md)
- * - merges are noted before the first document is read, and no document is read as of an earlier time;
- * - what differed, or was merged since it was taken to be compared, stays noted.
+ * - merges are noted before the first document is read, and no document is read at an earlier time;
+ * - a document that differed, or was merged since it was taken for comparison, stays noted.
  */
 
 import { SourceChangedError } from '../../../common/errors.ts';
@@ -44,23 +44,23 @@ export interface ComparedCollectionOptions {
   readonly database: Pick<Database, 'open'>;
   readonly changes: Changes;
   readonly supervisor: Supervisor;
-  /** Of its own: counting is not to hold up merges. */
+  /** A session of its own, so that counting does not delay merges. */
   readonly session: Session;
   readonly followed: Followed;
   readonly run: Run;
-  /** What the ledger knows of it; null where nothing is. */
+  /** Its state in the ledger; null if there is none. */
   readonly state: VerificationState | null;
   readonly limits: Pick<FollowLimits, 'maxNoted'>;
   readonly say: (message: string) => void;
 }
 
-/** A drain waits no longer for a worker than a batch of so many takes. */
+/** Small, so that a drain does not wait long for a worker. */
 const maxItemsPerPage = 5_000;
 
-/** How often the tables are looked through for rows of somebody else: by time, and by merges since. */
+/** How often the tables are checked for writes of other programs: by time, and by merges since. */
 const sweepEveryMs = 600_000;
 const maxMerges = 100_000;
-/** Counting and looking through take no more than this part of the time. */
+/** Counting and checking may take at most this share of the time. */
 const countShare = 0.05;
 const countEveryMs = 2_000;
 
@@ -69,14 +69,14 @@ type Pages = AsyncGenerator<Page, void, undefined>;
 export class ComparedCollection {
   readonly #options: ComparedCollectionOptions;
   #state: VerificationState | null;
-  /** The transaction that merges are noted since, until the comparison has begun. */
+  /** The transaction since which merges are noted, until the comparison has begun. */
   #noted: bigint | null = null;
-  /** The one under way. */
+  /** The present generation. */
   #generation: Generation | null = null;
   #proving: Proving | null = null;
   #pages: Pages | null = null;
   #proof: ProofState | null = null;
-  /** Transactions that have merged since the tables were looked through. */
+  /** Number of merges since the tables were checked. */
   #merges = 0;
   readonly #counts = new TimeShare(countShare);
   readonly #sweeps = new TimeShare(countShare, false);
@@ -86,12 +86,12 @@ export class ComparedCollection {
     this.#state = options.state;
   }
 
-  /** As counted last. */
+  /** As last counted. */
   get proof(): ProofState | null {
     return this.#proof;
   }
 
-  /** Does what is next. @returns whether there was something to do @throws SourceChangedError */
+  /** Takes the next step. @returns whether there was something to do @throws SourceChangedError */
   async step(): Promise<boolean> {
     await this.#count();
     const state = this.#state;
@@ -101,7 +101,7 @@ export class ComparedCollection {
     return await this.#compareNoted();
   }
 
-  /** What workers compare at the moment is of no use any more. */
+  /** Discards the comparisons in flight. */
   stop(): void {
     this.#proving?.end();
   }
@@ -159,7 +159,7 @@ export class ComparedCollection {
     return true;
   }
 
-  /** All documents after those that were compared, as they are when merges are noted or later. */
+  /** Reads all documents after the compared ones, at a time when merges are noted. */
   async #readPages({ position, sinceTime }: VerificationState): Promise<Pages> {
     const { config, database, followed } = this.#options;
     const { collection, identity, source: name } = followed;
@@ -168,7 +168,7 @@ export class ComparedCollection {
     return source.pages({ after: position, until: null }, Math.min(config.itemsPerPage, maxItemsPerPage));
   }
 
-  /** The next of those that are noted. @returns false at the end of the generation */
+  /** Compares the next noted documents. @returns false at the end of the generation */
   async #compareNoted(): Promise<boolean> {
     const { changes, followed, session } = this.#options;
     const { place } = followed;
@@ -186,7 +186,7 @@ export class ComparedCollection {
     await proving.settle(taken.time);
     await reachFailpoint('primary-before-notes-removed');
     await generation.settle(taken);
-    // Whatever differed was read before this.
+    // All differing documents were read before this.
     const now = await changes.readTime();
     await session.run((client) => dateDifferences(client, place, now));
     return true;
@@ -196,7 +196,7 @@ export class ComparedCollection {
     return this.#sweeps.isDue(this.#merges > maxMerges ? 0 : sweepEveryMs);
   }
 
-  /** @returns false where all has to be compared again */
+  /** @returns false if everything must be compared again */
   async #sweep(): Promise<boolean> {
     const { followed, run, session, say } = this.#options;
     const { place, source } = followed;
@@ -235,7 +235,7 @@ export class ComparedCollection {
     this.#proof = proof;
     this.#merges = merges;
     if (proof === null || proof.unverified <= limits.maxNoted) return;
-    say(`${followed.source}: too many documents to compare again; all are compared again`);
+    say(`${followed.source}: too many documents are noted; all are compared again`);
     await this.#forget();
   }
 
@@ -253,6 +253,6 @@ export class ComparedCollection {
 function replaced(source: string): SourceChangedError {
   return new SourceChangedError(`${source} is not the collection that was copied`, {
     code: 'SOURCE_REPLACED',
-    fix: 'the stream tells what became of it.',
+    fix: 'the stream reports what happened to it.',
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A pass over all that is to be compared again: documents that differed, in the order of their hashes, and then what drains have
- * noted, slot by slot. What is noted meanwhile is of the next one.
+ * A pass over all documents that must be compared again: those that differed, by hash, and then those that drains have noted, slot
+ * by slot. Documents noted meanwhile belong to the next generation.
  */
 
 import type { Session } from '../../../postgres/connection/session.ts';
@@ -16,12 +16,12 @@ import type { ClusterTime } from '../../../source/cluster-time.ts';
 
 const differencesAtATime = 1_000;
 
-/** Of at most 1,000 documents each, of which the same ones may be in several. */
+/** Each has at most 1,000 documents; the same document may be in several. */
 const drainsAtATime = 50;
 
 export interface Taken {
   readonly ids: readonly NotedId[];
-  /** They are to be read as of this time or later. */
+  /** They must be read at this time or later. */
   readonly time: ClusterTime;
   /** To be removed when they are compared; null for documents that differed. */
   readonly notes: TakenNotes | null;
@@ -30,7 +30,7 @@ export interface Taken {
 export class Generation {
   readonly #session: Session;
   readonly #place: FollowedCollection;
-  /** Null when all of those that differed were taken. */
+  /** Null when all differing documents were taken. */
   #hash: Uint8Array | null = Buffer.alloc(0);
   #position: NotePosition | null = null;
   #taken = 0;
@@ -40,7 +40,7 @@ export class Generation {
     this.#place = place;
   }
 
-  /** So many documents it had until now. */
+  /** Number of documents taken so far. */
   get taken(): number {
     return this.#taken;
   }
@@ -52,7 +52,7 @@ export class Generation {
     return taken;
   }
 
-  /** To be called when all that was taken is compared, and what differs is written down. */
+  /** To be called when all taken documents are compared, and differences are recorded. */
   async settle({ notes }: Taken): Promise<void> {
     if (notes === null) return;
     await this.#session.run((client) => removeNotes(client, this.#place, notes));
@@ -77,7 +77,7 @@ export class Generation {
   }
 }
 
-/** Where all of a slot were taken, it is left: what is merged in it all the time is not to keep the others waiting. */
+/** A slot is left once all of its notes were taken: constant merges in one slot must not starve the others. */
 function positionAfter({ slot, drainNos }: TakenNotes): NotePosition {
   if (drainNos.length < drainsAtATime) return { slot, drainNo: Number.MAX_SAFE_INTEGER };
   return { slot, drainNo: drainNos.at(-1) ?? 0 };

@@ -1,9 +1,9 @@
 /**
- * Compares documents with their rows while changes are followed, so that a cut-over has little left to compare: one collection
- * after the other, a step at a time.
+ * Compares documents with their rows while changes are followed, so that a cutover has little left to compare: one collection at a
+ * time, step by step.
  *
- * Merges go first: one batch is compared at a time, for a share of the time, and none while rows are behind or a cut-over is
- * under way.
+ * Merges take precedence: one batch is compared at a time, for a share of the time, and none while merging lags or a cutover is in
+ * progress.
  */
 
 import { Announcements } from '../../../common/announcements.ts';
@@ -40,22 +40,22 @@ export interface GenerationsOptions extends Audience {
   readonly limits: Pick<FollowLimits, 'maxNoted'>;
 }
 
-/** With more of them waiting nothing is compared, nor while rows are so far behind that one could not cut over. */
+/** With more pending changes nothing is compared, and neither while the lag is too large for a cutover. */
 const maxWaiting = 10_000;
 
-/** What is merged all the time is not compared all the time. */
+/** Pause between generations, so that constant merges do not cause constant comparisons. */
 const idleMs = 1_000;
 
-/** How often it is looked at whether anything may be done. */
-const lookEveryMs = 200;
+/** How often to check whether comparing is allowed. */
+const pollIntervalMs = 200;
 const longestPauseMs = 60_000;
 
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #pauses = new Announcements();
-  /** By their numbers in the stream. */
+  /** By collection number in the stream. */
   readonly #compared = new Map<number, ComparedCollection>();
-  /** Collections that cannot be compared so. */
+  /** Collections that cannot be compared while following. */
   readonly #leftOut = new Set<number>();
   #isStopping = false;
   #running: Promise<void> = Promise.resolve();
@@ -68,7 +68,7 @@ export class Generations {
     if (this.#options.config.verifyShare > 0) this.#running = this.#run();
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no comparison is in flight. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#pauses.announce();
@@ -76,12 +76,12 @@ export class Generations {
     await this.#running;
   }
 
-  /** As counted last; null of a collection of which nothing is known. */
+  /** As last counted; null if nothing is known. */
   proofOf(collectionNo: number): ProofState | null {
     return this.#compared.get(collectionNo)?.proof ?? null;
   }
 
-  /** Never rejects: that nothing is compared is no reason to end following. */
+  /** Never rejects: following continues without comparisons. */
   async #run(): Promise<void> {
     const { config, supervisor, signal } = this.#options;
     let session: Session | undefined;
@@ -91,7 +91,7 @@ export class Generations {
       while (!this.#mustStop() && !signal.aborted && !supervisor.hasFailed) {
         let hasWorked = false;
         for (const followed of this.#options.drains.followed) {
-          await this.#untilCalm();
+          await this.#waitUntilCalm();
           if (this.#mustStop()) return;
           if (await this.#attempt(followed, session)) hasWorked = true;
         }
@@ -120,7 +120,7 @@ export class Generations {
       return hasWorked;
     } catch (error) {
       this.#compared.get(collectionNo)?.stop();
-      // The stream tells what has become of it.
+      // The stream reports what happened to it.
       if (error instanceof SourceChangedError || this.#mustStop()) return false;
       this.#leftOut.add(collectionNo);
       this.#tell(`${followed.source}: `, error);
@@ -128,7 +128,7 @@ export class Generations {
     }
   }
 
-  /** A cut-over that compares does so alone. @returns whether there was something to do, and it was done */
+  /** Takes a step unless a cutover is comparing. @returns whether there was something to do, and it was done */
   async #stepAlone(compared: ComparedCollection, { place }: Followed, session: Session): Promise<boolean> {
     const { streamId } = place;
     if (!(await session.run((client) => tryLockComparison(client, streamId)))) return false;
@@ -139,7 +139,7 @@ export class Generations {
     }
   }
 
-  /** @returns null where it cannot be compared so, or not yet */
+  /** @returns null if it cannot be compared while following, or not yet */
   async #load(followed: Followed, session: Session): Promise<ComparedCollection | null> {
     const { config, database, changes, supervisor, limits } = this.#options;
     const { place, runId } = followed;
@@ -148,7 +148,7 @@ export class Generations {
     const { plan } = run.settings;
     await session.run((client) => requireComparable(client, plan));
     const [unfinished] = await session.run((client) => listUnfinished(client, [runId]));
-    // While this process follows, nobody finishes it.
+    // It cannot be finished while this process follows.
     if (unfinished !== undefined) {
       this.#leftOut.add(place.collectionNo);
       this.#notice(
@@ -159,7 +159,7 @@ export class Generations {
     const others = await session.run((client) => listRuns(client, plan));
     if (others.length > 1 || run.rowsBefore + run.childRowsBefore > 0) {
       this.#leftOut.add(place.collectionNo);
-      const why = `the table ${followed.table} has rows of others, so that cutover compares everything`;
+      const why = `the table ${followed.table} has rows of other runs, so that cutover compares everything`;
       this.#notice(`${followed.source}: ${why}`);
       return null;
     }
@@ -178,8 +178,8 @@ export class Generations {
     return this.#isStopping;
   }
 
-  async #untilCalm(): Promise<void> {
-    while (!this.#mustStop() && !this.#isCalm()) await this.#pause(lookEveryMs);
+  async #waitUntilCalm(): Promise<void> {
+    while (!this.#mustStop() && !this.#isCalm()) await this.#pause(pollIntervalMs);
   }
 
   #isCalm(): boolean {
@@ -197,7 +197,7 @@ export class Generations {
     this.#options.onEvent({ kind: 'notice', message });
   }
 
-  /** Following goes on without it. */
+  /** Following continues without it. */
   #tell(source: string, error: unknown): void {
     if (this.#mustStop() || this.#options.signal.aborted) return;
     const { message } = describeFailure(

@@ -1,6 +1,6 @@
 /**
- * Has the workers compare documents of a followed collection with their rows, and adds up what they find: pages of all
- * documents, and those that are noted to be compared again.
+ * Has the workers compare documents of a followed collection with their rows, and adds up the results: pages of all documents, and
+ * noted documents.
  */
 
 import { arrayOfDocuments } from '../../../bson/array.ts';
@@ -33,14 +33,14 @@ export interface ProvingOptions {
   readonly plan: Plan;
 }
 
-/** Documents, by what was found of them. */
+/** Numbers of documents by result. */
 export interface Found {
   readonly compared: number;
   readonly equal: number;
   readonly missing: number;
   readonly different: number;
   readonly deadLettered: number;
-  /** Rows without a document, and the ids of the first of them. */
+  /** Rows without a document, and the first ids. */
   readonly extra: number;
   readonly extraIds: readonly (string | null)[];
   readonly differences: readonly Difference[];
@@ -56,9 +56,9 @@ export class Proving implements RunListener {
     extraIds: [],
     differences: [],
   };
-  /** By the numbers of their batches. */
-  readonly #underWay = new Map<number, readonly NotedId[]>();
-  /** What has ended workers together. */
+  /** By batch number. */
+  readonly #inFlight = new Map<number, readonly NotedId[]>();
+  /** Batches that have crashed workers. */
   #givenUp: NotedId[] = [];
 
   constructor(options: ProvingOptions) {
@@ -68,7 +68,7 @@ export class Proving implements RunListener {
     this.#handle = supervisor.begin(settings, this);
   }
 
-  /** All that was found so far. */
+  /** All results so far. */
   get found(): Found {
     return this.#found;
   }
@@ -80,7 +80,7 @@ export class Proving implements RunListener {
     await this.#handle.submit({ ...page, after, rangeNo: 1, epoch, number: this.#take(page.documentCount) });
   }
 
-  /** @param time not before any change that was merged of them @throws SourceChangedError */
+  /** @param time not before any merged change of them @throws SourceChangedError */
   async compareNoted(noted: readonly NotedId[], time: ClusterTime): Promise<void> {
     const { changes, collection, filter } = this.#options;
     for (let left = noted; left.length > 0;) {
@@ -106,9 +106,9 @@ export class Proving implements RunListener {
 
   onAck(_workerId: string, { comparison }: Ack, settled: readonly Batch[]): void {
     for (const { number, drain } of settled) {
-      const noted = this.#underWay.get(number);
+      const noted = this.#inFlight.get(number);
       if (drain?.isGivenUp === true) this.#giveUp(noted ?? []);
-      this.#underWay.delete(number);
+      this.#inFlight.delete(number);
     }
     if (comparison === undefined) return;
     const { found } = this;
@@ -132,7 +132,7 @@ export class Proving implements RunListener {
     if (first === undefined) throw new RangeError('nothing was asked for');
     this.#count(noted.length, bytes.byteLength);
     const number = this.#take(noted.length);
-    this.#underWay.set(number, noted);
+    this.#inFlight.set(number, noted);
     await this.#handle.submit({
       ...{
         bytes,
@@ -151,7 +151,7 @@ export class Proving implements RunListener {
     });
   }
 
-  /** They come again one by one, and are counted then. */
+  /** They are compared again one at a time, and counted then. */
   #giveUp(noted: readonly NotedId[]): void {
     this.#givenUp.push(...noted);
     this.#count(-noted.length, 0);
@@ -162,7 +162,7 @@ export class Proving implements RunListener {
     this.#found = { ...found, compared: found.compared + documents, bytes: found.bytes + bytes };
   }
 
-  /** Leaves a number for each document, so that a batch can be split. */
+  /** Reserves a number for each document, so that a batch can be split. */
   #take(documents: number): number {
     const number = this.#number + 1;
     this.#number += documents;

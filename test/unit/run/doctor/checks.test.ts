@@ -95,7 +95,7 @@ describe('what doctor says of PostgreSQL', () => {
     const texts = judge({ isFsyncOn: false, roundTripMs: 20 }).map(({ text }) => text);
     assert.deepEqual(texts, [
       'a round trip takes 20.0 ms',
-      'fsync is off: a power cut may damage the whole cluster',
+      'fsync is off: a power failure may corrupt the whole cluster',
     ]);
   });
 });
