@@ -135,6 +135,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
         case 'skipped':
         case 'worker-died':
         case 'retried':
+        case 'host-waiting':
         case 'host-joined':
         case 'lead-taken':
         case 'host-left':

@@ -18,6 +18,7 @@ const commandLineOnly = [
   'metricsHost',
   'metricsPort',
   'rangeMb',
+  'keepJoining',
   'report',
   'verify',
   'watch',

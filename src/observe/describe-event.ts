@@ -28,6 +28,8 @@ export function describeEvent(event: RunEvent): string | null {
       return event.server === 'mongodb'
         ? `retrying MongoDB (${event.reason})`
         : `reconnecting to PostgreSQL (${event.reason})`;
+    case 'host-waiting':
+      return 'waiting for a host to begin the migration';
     case 'host-joined':
       return `this is host ${event.hostId} (${event.name})`;
     case 'lead-taken':

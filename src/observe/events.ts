@@ -76,6 +76,11 @@ export interface RetriedEvent {
   readonly reason: string | null;
 }
 
+/** This process is to take part in a migration, and no host has begun one. */
+export interface HostWaitingEvent {
+  readonly kind: 'host-waiting';
+}
+
 /** This process takes part in a migration that several hosts copy. */
 export interface HostJoinedEvent {
   readonly kind: 'host-joined';
@@ -165,6 +170,7 @@ export type RunEvent =
   | ProgressEvent
   | WorkerDiedEvent
   | RetriedEvent
+  | HostWaitingEvent
   | HostJoinedEvent
   | LeadTakenEvent
   | HostLeftEvent

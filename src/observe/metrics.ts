@@ -115,6 +115,7 @@ export class CollectedMetrics implements JobListener {
       case 'notice':
       case 'skipped':
       case 'index':
+      case 'host-waiting':
       case 'lead-taken':
       case 'host-left':
       case 'host-copied':

@@ -89,6 +89,7 @@ interface Template {
   readonly metadata: { readonly labels: Readonly<Record<string, string>> };
   readonly spec: {
     readonly securityContext: { readonly runAsNonRoot: boolean };
+    readonly restartPolicy?: string;
     readonly containers: readonly Container[];
   };
 }
@@ -155,6 +156,38 @@ describe('deploy/kubernetes.yaml', async () => {
         assert.equal(config.metricsHost, '0.0.0.0', 'probes come from outside of the pod');
       }
     }
+  });
+
+  // Red with another image, key of the secret, probe, user or right for one of them, without --keep-joining, and with the same labels.
+  it('has a Job that leads and a Deployment that joins, alike in all but their commands', () => {
+    const ofKind = (kind: string): { readonly args: readonly string[]; readonly pod: unknown } => {
+      const found = pods.filter(({ manifest }) => manifest.kind === kind);
+      assert.equal(found.length, 1, kind);
+      const [{ template } = assert.fail(kind)] = found;
+      const { restartPolicy: _, containers, ...spec } = template.spec;
+      const [{ args = [], ...container } = assert.fail(kind), ...others] = containers;
+      assert.deepEqual(others, []);
+      return { args, pod: { ...spec, container } };
+    };
+    const lead = ofKind('Job');
+    const host = ofKind('Deployment');
+    assert.deepEqual(host.pod, lead.pod);
+    assert.equal(readCommand(lead.args, urls).hosts, true);
+    assert.equal(host.args[0], 'join');
+    assert.equal(readCommand(host.args, urls).keepJoining, true, 'or each pod would be started for ever');
+    const selectors = pods
+      .flatMap(({ manifest }) => manifest.spec?.selector ?? [])
+      .map((one) => one.matchLabels);
+    const matched = pods.filter(({ template: { metadata } }) =>
+      selectors.some((labels) =>
+        Object.entries(labels).every(([key, value]) => metadata.labels[key] === value),
+      ),
+    );
+    assert.deepEqual(
+      matched.map(({ manifest }) => manifest.kind),
+      ['Deployment'],
+      'it does not take pods of the Job for its own',
+    );
   });
 
   it('probes paths that are served', async (t) => {

@@ -1,6 +1,7 @@
 /** Lists of commands that have a setting in common. */
 
 export const startOnly = ['start'] as const;
+export const joinOnly = ['join'] as const;
 export const startAndJoin = ['start', 'join'] as const;
 export const startAndSeed = ['start', 'join', 'seed'] as const;
 export const startAndCutover = ['start', 'join', 'cutover'] as const;

@@ -1,6 +1,6 @@
 /** Settings of the group *Hosts*: several machines that copy together. */
 
-import { startAndJoin, startOnly } from './commands.ts';
+import { joinOnly, startAndJoin, startOnly } from './commands.ts';
 import type { OptionsOf } from './option.ts';
 
 export const hostsOptions = {
@@ -10,6 +10,15 @@ export const hostsOptions = {
     default: '',
     describe: 'Let other hosts take part in the copy, with the command `join` and the same settings.',
     commands: startOnly,
+    group: 'Hosts',
+  },
+  keepJoining: {
+    env: 'KEEP_JOINING',
+    flag: 'keep-joining',
+    kind: 'switch',
+    default: '',
+    describe: 'Wait without limit for a migration to join, and for the next one after each.',
+    commands: joinOnly,
     group: 'Hosts',
   },
   rangeMb: {

@@ -92,6 +92,7 @@ export class JobRecorder implements JobListener {
         return;
       // In the summary; of hosts, `status` tells.
       case 'index':
+      case 'host-waiting':
       case 'host-joined':
       case 'host-left':
       case 'host-copied':

@@ -21,9 +21,12 @@ interface Outage {
   readonly sinceMs: number;
 }
 
+/** `waiting`: for a host that begins a migration. */
+type Work = 'pages' | 'statements' | 'following' | 'waiting';
+
 export class Readiness {
   readonly #clock: Clock;
-  #work: 'none' | 'pages' | 'statements' | 'following' = 'none';
+  #work: 'none' | Work = 'none';
   #aliveMs = 0;
   #inFlight = 0;
   #outage: Outage | undefined;
@@ -51,6 +54,10 @@ export class Readiness {
         return;
       case 'following':
         this.#hear('following');
+        return;
+      case 'host-waiting':
+        this.#inFlight = 0;
+        this.#hear('waiting');
         return;
       case 'retried':
         // Where a worker has done it again, it has done it.
@@ -83,15 +90,16 @@ export class Readiness {
         return this.#inFlight > 0 && quietMs >= batchPatienceMs
           ? `no batch was committed for ${seconds(quietMs)}`
           : null;
-      // An index takes as long as it takes, and tells nothing meanwhile.
+      // An index takes as long as it takes, and tells nothing meanwhile. So does waiting.
       case 'statements':
+      case 'waiting':
         return null;
       case 'following':
         return quietMs >= followingPatienceMs ? `the stream was not heard of for ${seconds(quietMs)}` : null;
     }
   }
 
-  #hear(work: 'pages' | 'statements' | 'following'): void {
+  #hear(work: Work): void {
     this.#work = work;
     this.#aliveMs = this.#clock.nowMs();
     this.#outage = undefined;

@@ -56,6 +56,7 @@ export class Recorder implements JobListener {
         if (event.isAlone) this.#sectionOf(event)?.fail(describeFailure(event));
         return;
       // In the summary, or not part of this process's copy.
+      case 'host-waiting':
       case 'host-joined':
       case 'host-left':
       case 'host-copied':

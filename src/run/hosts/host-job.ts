@@ -94,7 +94,16 @@ class HostJob {
   }
 
   async execute(mayBegin: boolean): Promise<Outcome> {
-    if (!mayBegin) await this.#waitForMigration();
+    for (;;) {
+      if (!mayBegin) await this.#waitForMigration();
+      const outcome = await this.#joinOnce();
+      // A host that led has something to report.
+      if (!this.#config.keepJoining || !isNothing(outcome)) return outcome;
+    }
+  }
+
+  /** Takes part in one migration, as several hosts one after the other if it has to. */
+  async #joinOnce(): Promise<Outcome> {
     for (;;) {
       const membership = await this.#join();
       try {
@@ -114,14 +123,15 @@ class HostJob {
   /** @throws UsageError if no host has begun the migration in time, or if hosts copy something else */
   async #waitForMigration(): Promise<void> {
     this.#hasBegun = true;
-    const limitMs = performance.now() + this.#config.retrySeconds * 1000;
+    const { keepJoining, retrySeconds } = this.#config;
+    const limitMs = keepJoining ? Infinity : performance.now() + retrySeconds * 1000;
     for (let isReported = false; ; isReported = true) {
       const lead = await this.#session.run((client) => readLastLead(client, this.#key));
       if (lead !== null && isUnfinished(lead)) return;
       const live = await this.#session.run((client) => listLiveHosts(client, this.#limits.deadAfterMs));
       requireSameKey(this.#key, live);
       if (performance.now() > limitMs) throw nothingToJoin(this.#key);
-      if (!isReported) this.#notify('waiting for a host to begin the migration');
+      if (!isReported) this.#listeners.onEvent({ kind: 'host-waiting' });
       await this.#pause();
     }
   }
@@ -236,6 +246,11 @@ function isLocked(error: unknown): boolean {
 /** Not finished and not failed. */
 function isUnfinished({ endReason }: LastLead): boolean {
   return endReason === null || endReason === 'left' || endReason === 'dead';
+}
+
+/** Another host led to the end. */
+function isNothing({ summaries, copiedBefore, failures }: Outcome): boolean {
+  return summaries.length + copiedBefore.length + failures.length === 0;
 }
 
 /** Other hosts are told the same as of an error that ends all collections. */

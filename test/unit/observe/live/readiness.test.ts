@@ -49,6 +49,15 @@ describe('readiness', () => {
     assert.equal(readiness.read(), null);
   });
 
+  it('is there while a host waits for a migration to join, and after it, however long that is', () => {
+    hear({ kind: 'host-waiting' }, away);
+    clock.pass(3_600_000);
+    assert.equal(readiness.read(), null);
+    hear(progress(2), { kind: 'host-waiting' });
+    clock.pass(3_600_000);
+    assert.equal(readiness.read(), null);
+  });
+
   it('takes what a worker has done again for what it is: done', () => {
     hear(progress(2), { kind: 'retried', server: 'postgres', times: 3, reason: null });
     clock.pass(60_000);
