@@ -97,7 +97,7 @@ describe('the package, installed into an empty folder', () => {
     assert.match(text, /^error: .*has no trial servers.* MONGO_URL and POSTGRES_URL/m);
     assert.match(await run(folder, bin('servers'), {}, ExitCode.usage), /^error: .*has no trial servers/m);
     const seed = await run(folder, bin('seed'), { MONGO_URL: sandbox.env.MONGO_URL ?? '' }, ExitCode.usage);
-    assert.match(seed, /has no trial servers, and no users/);
+    assert.match(seed, /has no trial servers and no sample data/);
     assert.ok(!(await readdir(folder)).includes('.data'));
   });
 
