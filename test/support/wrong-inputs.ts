@@ -518,7 +518,7 @@ function addDumps(add: Add, { folder }: Place): void {
   add(
     source,
     'DUMP_UNREADABLE',
-    /the dump .* — (correct SOURCE|a pipe cannot be read again)/,
+    /the dump .* — (correct SOURCE|save the dump as a file: a pipe cannot be read again)/,
     dump('missing.bson'),
     {
       SOURCE: '/dev/null',
@@ -529,7 +529,7 @@ function addDumps(add: Add, { folder }: Place): void {
   add(
     source,
     'DUMP_FORMAT_UNKNOWN',
-    /is not a mongodump archive.* — call BSON \.bson, and JSON \.json/,
+    /is not a mongodump archive.* — use the suffix \.bson for BSON and \.json for JSON/,
     dump('notes'),
   );
   add(
@@ -574,7 +574,7 @@ function addDumps(add: Add, { folder }: Place): void {
   add(
     source,
     'COLLECTION_NOT_COPYABLE',
-    /cannot be copied: it is one whose name has U\+0000/,
+    /cannot be copied: it is a collection whose name has U\+0000/,
     dump('a%00b.bson'),
   );
   add(
