@@ -46,16 +46,21 @@ describe('the bounds of following', () => {
     await scene.collection.updateMany({ even: true }, { $set: { text: 'noted' } });
     await untilMerged(scene);
     await merging.stop();
-    const [before] = await scene.query<{ begun: Date }>(
-      'SELECT began_at AS begun FROM mongo2pg.verifications',
-    );
+    const readTimes = async (): Promise<{ begun: Date; finished: Date } | undefined> => {
+      const [row] = await scene.query<{ begun: Date; finished: Date }>(
+        'SELECT began_at AS begun, finished_at AS finished FROM mongo2pg.verifications',
+      );
+      return row;
+    };
+    const before = await readTimes();
+    assert.ok(before?.finished);
     const last = await followHere(t, env, { maxNoted: 249 });
     await last.until('notice', ({ message }) => message.includes('too many documents are noted'));
-    await last.until('following', ({ collections }) => collections[0]?.proof?.verifiedAt != null);
-    const [after] = await scene.query<{ begun: Date }>(
-      'SELECT began_at AS begun FROM mongo2pg.verifications',
-    );
-    assert.ok(Number(after?.begun) > Number(before?.begun), 'the comparison was begun anew');
+    const isLater = (verifiedAt: string | null | undefined): boolean =>
+      verifiedAt != null && new Date(verifiedAt) > before.finished;
+    await last.until('following', ({ collections }) => isLater(collections[0]?.proof?.verifiedAt));
+    const after = await readTimes();
+    assert.ok(after !== undefined && after.begun > before.begun, 'the comparison was begun anew');
     await last.stop();
   });
 });

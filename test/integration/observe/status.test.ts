@@ -163,13 +163,16 @@ describe('npm run status', () => {
     await sandbox.client.query('DROP TABLE things');
     assert.match(
       (await readStatus())[0]?.next ?? '',
-      /its table was dropped since; .* copies everything again$/,
+      /its table was dropped since; run the same command again to copy everything$/,
     );
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@10' });
     assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
     await sandbox.client.query('DROP TABLE things');
     const [stopped] = await readStatus();
-    assert.match(stopped?.next ?? '', /its table was dropped since; .* with --restart$/);
+    assert.match(
+      stopped?.next ?? '',
+      /its table was dropped since; run the same command with --restart to copy everything again$/,
+    );
     assert.equal((await runCli(['--restart'], env())).code, ExitCode.deadLetters);
   });
 

@@ -190,7 +190,7 @@ describe('a server of a version that the driver cannot speak to', () => {
           assert.match(error.message, message);
           assert.match(
             error.fix,
-            what === 'too new' ? /update mongo2pg/ : /upgrade the server, or read a dump/,
+            what === 'too new' ? /update mongo2pg/ : /upgrade the server, or copy from a dump of it/,
           );
           return true;
         });
