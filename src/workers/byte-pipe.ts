@@ -1,21 +1,21 @@
 /**
- * The pipe that lies beside the channel of a worker process. A batch's bytes go through it as they are, and are read
- * into the place where they stay: the channel would copy them into a message on one side and out of it on the other.
+ * A pipe to a worker process, in addition to its IPC channel. It transfers the bytes of batches, which are read directly into their
+ * final buffer: the channel would copy them into a message on one side and out of it on the other.
  *
- * A frame is the number of its bytes (uint32, big-endian), and these.
+ * A frame is its length in bytes (uint32, big-endian), followed by the bytes.
  */
 
 import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net';
 
-/** The first one after those of standard input, output and error, and of node:cluster's channel. */
+/** The first descriptor after standard input, output and error, and node:cluster's channel. */
 const pipeFd = 4;
 
-/** What a process is spawned with, so that it has the pipe. */
+/** The stdio option with which a process is spawned, so that it has the pipe. */
 export const stdioWithPipe = ['inherit', 'inherit', 'inherit', 'ipc', 'pipe'] as const;
 
 const headBytes = 4;
 
-/** The primary's end. The bytes must stay as they are until they are written: nobody tells when. */
+/** The primary's end. The bytes must not be changed after `write`, since their completion is not reported. */
 export class PipeWriter {
   readonly #socket: Socket;
 
@@ -24,7 +24,7 @@ export class PipeWriter {
     const socket = stdio?.[pipeFd];
     if (!(socket instanceof Socket)) throw new Error('the worker was spawned without a pipe');
     this.#socket = socket;
-    // Errors are ignored here: the end of the worker's process reports that the other end is gone.
+    // Errors are ignored: the exit of the worker process reports that the other end is gone.
     socket.on('error', () => undefined);
   }
 
@@ -46,7 +46,7 @@ export class PipeWriter {
 
 export interface Pipe {
   close(): void;
-  /** The bytes of a frame are not needed any more: those of a later one may take their place. */
+  /** Releases the buffer of a frame for a later one. */
   release(frame: Uint8Array): void;
 }
 
@@ -66,7 +66,7 @@ export function readPipe(onFrame: (bytes: Buffer) => void): Pipe {
     },
   };
   const socket = new Socket(options);
-  // Errors are ignored here: the channel reports that the primary is gone.
+  // Errors are ignored: the channel reports that the primary is gone.
   socket.on('error', () => undefined);
   return {
     close: () => {
@@ -78,14 +78,14 @@ export function readPipe(onFrame: (bytes: Buffer) => void): Pipe {
   };
 }
 
-/** As many as a worker is given batches at a time. */
+/** As many as a worker has batches at a time. */
 const maxSpares = 2;
 
-/** Puts frames together from what comes of them at a time. */
+/** Assembles frames from chunks. */
 export class FrameReader {
   readonly #onFrame: (bytes: Buffer) => void;
   readonly #head = Buffer.alloc(headBytes);
-  /** Memory of frames that were released. New memory for each would cost page faults and garbage collection. */
+  /** Buffers of released frames. A new buffer for each would cost page faults and garbage collection. */
   readonly #spares: Buffer[] = [];
   #target: Buffer = this.#head;
   #filled = 0;
@@ -94,12 +94,12 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Where the bytes go that come next; never empty, and never beyond the end of a frame. */
+  /** Where to read the next bytes; never empty, and never beyond the end of a frame. */
   get room(): Buffer {
     return this.#target.subarray(this.#filled);
   }
 
-  /** To be called once there are `count` more bytes in what `room` was. */
+  /** To be called once `count` bytes were read into `room`. */
   advance(count: number): void {
     this.#filled += count;
     if (this.#filled < this.#target.byteLength) return;
@@ -112,14 +112,14 @@ export class FrameReader {
     this.#onFrame(frame);
   }
 
-  /** @param frame that was read here, whole */
+  /** @param frame that this reader has returned */
   release(frame: Uint8Array): void {
     if (this.#spares.length < maxSpares) this.#spares.push(Buffer.from(frame.buffer));
   }
 
   #take(bytes: number): Buffer {
     const index = this.#spares.findIndex((spare) => spare.byteLength >= bytes);
-    // One that is too small makes room for one that is not: frames are much alike.
+    // A buffer that is too small is replaced: most frames have about the same size.
     const [spare] = this.#spares.splice(index, 1);
     if (index >= 0 && spare !== undefined) return spare.subarray(0, bytes);
     return Buffer.allocUnsafeSlow(bytes + (bytes >> 3)).subarray(0, bytes);

@@ -1,4 +1,4 @@
-/** The messages between the primary and its workers: two unions on `kind`, and nothing else crosses. */
+/** The messages between the primary and its workers: two unions, discriminated by `kind`. */
 
 import type { WireError } from '../common/errors.ts';
 import type { WorkerSettings, WorkerTarget } from '../postgres/worker-settings.ts';
@@ -6,7 +6,7 @@ import type { Batch } from '../source/page.ts';
 import type { Ack } from '../observe/ack.ts';
 
 export type ToWorker =
-  /** Connect already: what is to be done is still being found out. */
+  /** Asks to connect early, while the plan is still being made. */
   | { readonly kind: 'connect'; readonly target: WorkerTarget }
   /** How many connections there are to be; 1 where nothing is said. */
   | { readonly kind: 'connections'; readonly count: number }
@@ -26,7 +26,7 @@ export type ToWorker =
   | { readonly kind: 'drain' };
 
 export type FromWorker =
-  /** The first message: what is sent to a process of node:cluster before it listens is lost. */
+  /** The first message. Messages to a process of node:cluster before this one are lost. */
   | { readonly kind: 'listening' }
   /** Connected, and waiting for batches of the run. */
   | { readonly kind: 'ready'; readonly run: number }
@@ -54,4 +54,4 @@ export type FromWorker =
   | { readonly kind: 'drained' };
 
 /** How often a worker sends a heartbeat. */
-export const aliveEveryMs = 1_000;
+export const heartbeatIntervalMs = 1_000;

@@ -26,7 +26,7 @@ async function assertLetters(scene: Scene, ids: readonly number[]): Promise<void
   await scene.assertEqual({ deadLetters: ids });
 }
 
-describe('a document that ends workers', () => {
+describe('a document that crashes workers', () => {
   for (const implementation of everyPool) {
     const skip = withoutLife(implementation);
     it(
@@ -39,8 +39,8 @@ describe('a document that ends workers', () => {
         // One range: where the slowest is halved, its last batch is a short one.
         const run = await scene.run({ ...failpoints.env, READ_RANGES: '1' });
         assertCode(run, ExitCode.deadLetters);
-        assert.match(run.notices, /\(50 documents\) ends workers and is split/);
-        assert.match(run.notices, /document \d+ of range \d+ ends workers and becomes a dead letter/);
+        assert.match(run.notices, /\(50 documents\) crashes workers and is bisected/);
+        assert.match(run.notices, /document \d+ of range \d+ crashes workers and becomes a dead letter/);
         await assertLetters(scene, [437]);
       },
     );

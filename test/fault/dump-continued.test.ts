@@ -72,7 +72,7 @@ describe('a dump as the source', () => {
     });
   }
 
-  it('a document that ends workers is found, and becomes a dead letter under its _id', async (t) => {
+  it('a document that crashes workers is found, and becomes a dead letter under its _id', async (t) => {
     const scene = await setScene(t, 200);
     await scene.collection.deleteOne({ _id: 77 as never });
     await scene.collection.insertOne({ _id: 77 as never, text: marker, even: false });

@@ -52,7 +52,7 @@ describe('a worker with several connections', () => {
     assertCode(run, ExitCode.deadLetters);
     await scene.assertEqual({ deadLetters: [437] });
     // Of all batches the one was split, however many its workers held.
-    const split = [...run.notices.matchAll(/batch (\d+) of range (\d+) \(50 documents\) ends workers/g)];
+    const split = [...run.notices.matchAll(/batch (\d+) of range (\d+) \(50 documents\) crashes workers/g)];
     assert.equal(split.length, 1, run.notices);
   });
 });

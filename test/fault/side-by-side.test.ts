@@ -148,7 +148,7 @@ describe('small collections side by side', () => {
     await assertAllEqual(sandbox);
   });
 
-  it('a document that ends workers is found in its collection, and costs no other a document', async (t) => {
+  it('a document that crashes workers is found in its collection, and costs no other a document', async (t) => {
     const sandbox = await setSandbox(t);
     const marker = 'ends every worker that looks at it';
     await sandbox.db.collection('c').deleteOne({ _id: 77 as never });

@@ -53,7 +53,7 @@ describe('a transform', { concurrency: 4 }, () => {
         );
         const run = await scene.run({ TRANSFORM, ITEMS_PER_PAGE: '8', PLAN: await planOf(modules) });
         assertCode(run, ExitCode.deadLetters);
-        assert.match(run.notices, /document \d+ of range \d+ ends workers and becomes a dead letter/);
+        assert.match(run.notices, /document \d+ of range \d+ crashes workers and becomes a dead letter/);
         await assertLetter(scene, 137, 'worker_died');
       },
     );

@@ -6,7 +6,7 @@ import { PipeWriter, stdioWithPipe } from '../byte-pipe.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
-/** @param script what each process runs */
+/** @param script of each process */
 export function createClusterPool(script: URL): Pool {
   cluster.setupPrimary({
     exec: fileURLToPath(script),
@@ -21,7 +21,7 @@ export function createClusterPool(script: URL): Pool {
 function spawnProcess(events: WorkerEvents): PoolWorker {
   const worker = cluster.fork();
   const pid = worker.process.pid;
-  // A process that could not be spawned has none.
+  // A process that could not be spawned has no pid.
   const pipe = pid === undefined ? null : new PipeWriter(worker.process.stdio);
 
   // Node promises no order between `exit` and `disconnect`, and only after both is the channel empty.
@@ -43,20 +43,20 @@ function spawnProcess(events: WorkerEvents): PoolWorker {
     exit = { code, signal };
     checkGone();
   });
-  // A process that could not be spawned has no channel: it emits `error` alone, and is gone.
+  // A process that could not be spawned has no channel: it emits only `error`, and counts as gone.
   worker.once('error', (error: Error) => {
     if (pid === undefined) events.onGone({ code: null, signal: error.message });
   });
   return {
     id: String(pid ?? 0),
     send: (message: ToWorker): void => {
-      // The credit bounds what queues up here. An error means that the worker is dying, and `onGone` tells.
+      // The credit bounds the queue. An error means that the worker is dying, which `onGone` reports.
       if (!worker.isConnected()) return;
       worker.send(withoutBytes(message), undefined, ignoreError);
       if (message.kind === 'batch') pipe?.write(message.batch.bytes);
     },
     kill: (): void => {
-      // Not worker.kill(), which first waits for the worker to disconnect by itself.
+      // Not worker.kill(), which first waits for the worker to disconnect.
       worker.process.kill('SIGKILL');
     },
   };
@@ -64,7 +64,7 @@ function spawnProcess(events: WorkerEvents): PoolWorker {
 
 const noBytes = new Uint8Array();
 
-/** What goes by the channel: the bytes of a batch take the pipe. */
+/** The message for the channel, without the bytes of a batch, which are sent through the pipe. */
 function withoutBytes(message: ToWorker): ToWorker {
   return message.kind === 'batch' ? { ...message, batch: { ...message.batch, bytes: noBytes } } : message;
 }

@@ -1,15 +1,15 @@
-/** The pools that the settings ask for. */
+/** Creates the worker pools that the settings select. */
 
 import type { ClusterImplementation } from '../../config/config.ts';
 import { createInlinePool } from './inline.ts';
 import type { Pool } from './pool.ts';
 import { workerCode, type WorkerCode } from './worker-code.ts';
 
-/** Where workers come from. */
+/** The pools of a command. */
 export interface Pools {
-  /** As the settings say. */
+  /** As set by CLUSTER_IMPLEMENTATION. */
   readonly beside: Pool;
-  /** In the primary itself, for what is too little to fork for. */
+  /** In the primary itself, for work that is too small for a fork. */
   readonly inside: Pool;
 }
 
@@ -17,12 +17,12 @@ export async function createPools(implementation: ClusterImplementation): Promis
   return { beside: await createPool(implementation), inside: createInlinePool(() => workerCode.inline()) };
 }
 
-/** @param code what the workers run; a test has its own */
+/** @param code of the workers; tests pass their own */
 export async function createPool(
   implementation: ClusterImplementation,
   code: WorkerCode = workerCode,
 ): Promise<Pool> {
-  // Each loaded only where it is asked for.
+  // Each implementation is loaded only if it is used.
   switch (implementation) {
     case 'cluster':
       return (await import('./cluster.ts')).createClusterPool(code.process);

@@ -1,6 +1,6 @@
 /**
- * Workers in the primary's own thread: several connections, and nothing that is handed over. They take turns with the
- * reader, and none can be told apart from the primary by the system: what crashes or blocks one does so to all.
+ * Workers in the primary's own thread: they only add connections, and messages are not serialized. They share the event loop with
+ * the reader. A crash or a blocked event loop affects all of them and the primary.
  */
 
 import process from 'node:process';
@@ -10,10 +10,10 @@ import type { CreateWorker, HostedWorker } from '../worker/port.ts';
 import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
-/** Tells apart those of several pools. */
+/** Makes ids unique over several pools. */
 let spawned = 0;
 
-/** @param load gets what makes a worker, which is loaded only where there is one */
+/** @param load imports the worker, which is loaded only when one is spawned */
 export function createInlinePool(load: () => Promise<CreateWorker>): Pool {
   return {
     isBeside: false,
@@ -22,8 +22,8 @@ export function createInlinePool(load: () => Promise<CreateWorker>): Pool {
 }
 
 /**
- * Every message goes by way of `setImmediate`, which keeps their order: neither side is called while it calls, and
- * before a worker begins to transcode, the reader has asked for its next page and sockets have been served.
+ * Every message is delivered by `setImmediate`, which keeps their order: no side is called synchronously, and before a worker
+ * transcodes, the reader has requested its next page and sockets have been served.
  */
 class InlineWorker implements PoolWorker {
   readonly id: string;
@@ -75,7 +75,7 @@ class InlineWorker implements PoolWorker {
     this.#end({ code: null, signal: 'kill' });
   }
 
-  /** Messages that it sends after its end are dropped. Earlier ones are delivered, as they come before "gone". */
+  /** Messages sent after the end are dropped. Earlier ones are delivered before `onGone`. */
   #tell(message: FromWorker): void {
     if (this.#isGone) return;
     setImmediate(() => {
@@ -86,7 +86,7 @@ class InlineWorker implements PoolWorker {
   #end(exit: Exit): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    // Breaks its connection, so that Postgres rolls back what it has under way.
+    // Breaks its connection, so that Postgres rolls back the open transaction.
     this.#worker?.kill();
     setImmediate(() => {
       this.#events.onGone(exit);

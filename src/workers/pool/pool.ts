@@ -1,4 +1,4 @@
-/** What a pool of workers does: spawn, send, say "gone". Policy lives in the supervisor. */
+/** The interface of a worker pool: spawn, send, report the end. All policy is in the supervisor. */
 
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
@@ -6,28 +6,28 @@ import type { FromWorker, ToWorker } from '../protocol.ts';
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** What else the pool knows of its end, such as the error that nobody caught. */
+  /** Further details, such as an uncaught error. */
   readonly reason?: string | undefined;
 }
 
 export interface PoolWorker {
-  /** Tells it from every other worker of this command: `4711` is a process, `4711/2` a thread of one, `4711/inline-2`. */
+  /** Unique within a command: `4711` for a process, `4711/2` for a thread, `4711/inline-2`. */
   readonly id: string;
-  /** Hands a message to the worker's channel. A message to a dying worker is lost without an error: "gone" follows. */
+  /** Sends a message to the worker. A message to a dying worker is lost without an error; `onGone` follows. */
   send(message: ToWorker): void;
-  /** Ends it at once, whatever it does. */
+  /** Kills it at once, even in the middle of work. */
   kill(): void;
 }
 
-/** Called later than whatever called the pool or the worker, and one after the other. */
+/** Called asynchronously, one at a time. */
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
-  /** The worker is gone. No message from it comes after this, and none to it is still on its way. */
+  /** The worker is gone. No message from it follows, and none to it is in transit. */
   onGone(exit: Exit): void;
 }
 
 export interface Pool {
-  /** Whether workers run beside the primary. If not, none of them can hang while the primary does not. */
+  /** Whether workers run apart from the primary. If not, none of them can hang while the primary does not. */
   readonly isBeside: boolean;
   spawn(events: WorkerEvents): PoolWorker;
 }

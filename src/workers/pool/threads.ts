@@ -7,7 +7,7 @@ import type { Exit, Pool, PoolWorker, WorkerEvents } from './pool.ts';
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
 /**
- * @param script what each thread runs
+ * @param script of each thread
  * @param resourceLimits of each thread's heap; without them, what V8 allows the main thread
  */
 export function createThreadPool(script: URL, resourceLimits?: ResourceLimits): Pool {
@@ -16,14 +16,14 @@ export function createThreadPool(script: URL, resourceLimits?: ResourceLimits): 
     try {
       return followThread(new Thread(script, { ...options, name: 'mongo2pg worker' }), events);
     } catch (error) {
-      return createStillborn(events, error);
+      return createFailedThread(events, error);
     }
   };
   return { isBeside: true, spawn };
 }
 
 function followThread(thread: Thread, events: WorkerEvents): PoolWorker {
-  // It is -1 once the thread is gone.
+  // threadId is -1 once the thread is gone.
   const id = `${process.pid}/${thread.threadId}`;
   let isKilled = false;
   let reason: string | undefined;
@@ -33,7 +33,7 @@ function followThread(thread: Thread, events: WorkerEvents): PoolWorker {
   thread.on('error', (error: unknown) => {
     reason = toWireError(error).message;
   });
-  // Node hands out what the thread has sent, then the error, and then this.
+  // Node delivers the messages of the thread first, then its error, and then `exit`.
   thread.once('exit', (code) => {
     const exit: Exit = isKilled ? { code: null, signal: 'terminate()' } : { code, signal: null, reason };
     events.onGone(exit);
@@ -45,7 +45,7 @@ function followThread(thread: Thread, events: WorkerEvents): PoolWorker {
     },
     kill: () => {
       isKilled = true;
-      // Ends the thread wherever it is, in an endless loop as well; its promise tells no more than `exit`.
+      // Ends the thread even in an endless loop. Its promise reports no more than `exit`.
       void thread.terminate();
     },
   };
@@ -53,9 +53,8 @@ function followThread(thread: Thread, events: WorkerEvents): PoolWorker {
 
 /**
  * A batch's bytes are copied once, and the copy is moved: the primary keeps the original, to deliver it again should
- * this thread die. To let structured clone copy takes twice the work, and it would copy all of the reply around the
- * batch. Shared memory would spare the primary nothing, and is not given back before a garbage collection that does not
- * know how much there is of it.
+ * this thread die. A structured clone would copy twice, and would copy the whole reply that contains the batch. Shared memory saves
+ * nothing in the primary, and is freed only by a garbage collection that does not know its size.
  */
 function sendTo(thread: Thread, message: ToWorker): void {
   if (message.kind !== 'batch') {
@@ -66,8 +65,8 @@ function sendTo(thread: Thread, message: ToWorker): void {
   thread.postMessage({ ...message, batch: { ...message.batch, bytes } } satisfies ToWorker, [bytes.buffer]);
 }
 
-/** Stands for a thread that could not be started. */
-function createStillborn(events: WorkerEvents, error: unknown): PoolWorker {
+/** A placeholder for a thread that could not be started. */
+function createFailedThread(events: WorkerEvents, error: unknown): PoolWorker {
   setImmediate(() => {
     events.onGone({ code: null, signal: String(error) });
   });

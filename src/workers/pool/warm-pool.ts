@@ -1,6 +1,6 @@
 /**
- * A pool whose first workers come up before it is known what they are for: a process takes as long to start as the
- * primary takes to load what it needs and to reach both sides, and meanwhile a core would have nothing to do.
+ * A pool that starts its first workers before they are requested: a process takes as long to start as the primary takes to load its
+ * modules and to connect to both sides. Otherwise a core would be idle meanwhile.
  */
 
 import { availableParallelism } from 'node:os';
@@ -13,7 +13,7 @@ export class WarmPool implements Pool {
   readonly #pool: Pool;
   readonly #waiting: WaitingWorker[];
 
-  /** @param count how many workers come up at once */
+  /** @param count of workers to start at once */
   constructor(pool: Pool, count: number) {
     this.#pool = pool;
     this.isBeside = pool.isBeside;
@@ -27,13 +27,13 @@ export class WarmPool implements Pool {
     return waiting.worker;
   }
 
-  /** Ends the workers that nobody has asked for; resolves when they are gone. */
+  /** Stops unused workers; resolves when they are gone. */
   async close(): Promise<void> {
     await Promise.all(this.#waiting.splice(0).map((waiting) => waiting.end()));
   }
 }
 
-/** What it says is kept until somebody asks for it. */
+/** Buffers its messages until it is used. */
 class WaitingWorker {
   readonly worker: PoolWorker;
   tell!: (events: WorkerEvents) => void;
@@ -44,7 +44,7 @@ class WaitingWorker {
     let goes: () => void = () => undefined;
     this.#isGone = new Promise((resolve) => (goes = resolve));
     this.worker = pool.spawn({
-      // In the order in which they came, as all wait for the same.
+      // In the order in which they arrived.
       onMessage: (message) => {
         void asked.then((events) => {
           events.onMessage(message);
@@ -66,11 +66,11 @@ class WaitingWorker {
 }
 
 export interface WarmPools extends Pools {
-  /** Ends the workers that nobody has asked for; resolves when they are gone. */
+  /** Stops unused workers; resolves when they are gone. */
   close(): Promise<void>;
 }
 
-/** Where workers run beside the primary, and it is said how many, up to one for each core comes up now. */
+/** If workers run apart from the primary, and their number is fixed, starts up to one per core now. */
 export async function warmUp({
   clusterImplementation,
   clusterSize,

@@ -1,4 +1,4 @@
-/** What a worker runs, for each way to run it. */
+/** The entry point of a worker, for each pool. */
 
 import type { CreateWorker } from '../worker/port.ts';
 
@@ -7,7 +7,7 @@ export interface WorkerCode {
   readonly process: URL;
   /** … of a thread, … */
   readonly thread: URL;
-  /** … and what makes a worker in this process. */
+  /** … and a factory for a worker in this process. */
   inline(): Promise<CreateWorker>;
 }
 

@@ -1,4 +1,4 @@
-/** A run as the supervisor keeps it: what workers need for it, who hears of it, and how it stands. */
+/** The state of a run in the supervisor: its settings, listeners and counts. */
 
 import type { MigrationError } from '../../common/errors.ts';
 import type { Batch } from '../../source/page.ts';
@@ -8,7 +8,7 @@ import type { Ack } from '../../observe/ack.ts';
 import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
 export class ActiveRun {
-  /** Names it in messages. It is not the ledger's id, as the same run may be loaded or compared twice. */
+  /** Identifies it in messages. Not the ledger's id, since the same run may be loaded or compared twice. */
   readonly id: number;
   readonly settings: WorkerSettings;
   readonly #listeners: readonly RunListener[];
@@ -16,15 +16,15 @@ export class ActiveRun {
   readonly deaths = new DeathBudget();
   /** Batches that are submitted and not settled. */
   unsettled = 0;
-  /** About how many documents it has in all; Infinity where nobody knows. */
+  /** Approximate total of documents; Infinity if unknown. */
   expectedDocuments = Infinity;
   settledDocuments = 0;
   readonly submitted = { documents: 0, bytes: 0 };
   /** Acks that came from a worker that did not hold the batch. */
   unmatchedAcks = 0;
-  /** It has failed, or its owner has ended it: its batches are not handed out any more, and nobody hears of them. */
+  /** It has failed or ended: its batches are not dispatched any more, and listeners are not called. */
   isOver = false;
-  /** Why its calls are rejected. */
+  /** The error with which its calls are rejected. */
   failure: MigrationError | undefined;
 
   constructor(id: number, settings: WorkerSettings, listeners: readonly RunListener[]) {
@@ -33,21 +33,21 @@ export class ActiveRun {
     this.#listeners = listeners;
   }
 
-  tellReady(workerId: string): void {
+  notifyReady(workerId: string): void {
     for (const listener of this.#listeners) listener.onReady?.(workerId);
   }
 
-  tellAck(workerId: string, ack: Ack, settled: readonly Batch[]): void {
+  notifyAck(workerId: string, ack: Ack, settled: readonly Batch[]): void {
     for (const { documentCount } of settled) this.settledDocuments += documentCount;
     for (const listener of this.#listeners) listener.onAck?.(workerId, ack, settled);
     for (const batch of settled) for (const listener of this.#listeners) listener.onSettled?.(batch);
   }
 
-  tellAckOfOther(workerId: string, ack: Ack): void {
+  notifyAckOfOther(workerId: string, ack: Ack): void {
     for (const listener of this.#listeners) listener.onAckOfOther?.(workerId, ack);
   }
 
-  tellGone(workerId: string): void {
+  notifyGone(workerId: string): void {
     for (const listener of this.#listeners) listener.onGone?.(workerId);
   }
 }

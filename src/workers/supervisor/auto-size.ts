@@ -1,6 +1,6 @@
 /**
- * Chooses the number of workers, and of the connections of each, with CLUSTER_SIZE=auto. It decides only by the observations
- * that it is given from time to time.
+ * Chooses the number of workers, and of the connections of each, with CLUSTER_SIZE=auto. It decides only by observations that are
+ * passed in.
  *
  *   idle ──work──→ inside ──more than a page──→ beside, one worker
  *     └───────── work of more than a page ──────────┘
@@ -10,59 +10,59 @@
  * Invariants
  * - there is a worker as soon as there is work, and it has a connection;
  * - workers, connections of each, and connections of all stay within the limits;
- * - what fits into a page is not worth a fork; once there are workers beside, none is inside again;
- * - there is one change at a time: the next is decided when all workers are ready, by what was seen since;
+ * - work that fits into a page is not worth a fork; once workers run apart from the primary, none runs inside it again;
+ * - there is one change at a time: the next is decided when all workers are ready, by observations since then;
  * - more workers than cores come only after more connections, and both only while all workers wait for Postgres;
- * - a trial that did not pay is taken back, and followed by a rest.
+ * - a trial without enough gain is undone, and followed by a pause.
  */
 
 import { formatPercent } from '../../common/format.ts';
 import type { Crew, Observation, Seen, Sizing } from './crew.ts';
 
 export interface SizeLimits {
-  /** Whether workers can be beside the primary. */
+  /** Whether workers can run apart from the primary. */
   readonly canFork: boolean;
-  /** That many workers can transcode at a time. */
+  /** How many workers can transcode at a time. */
   readonly cores: number;
   readonly maxWorkers: number;
-  /** Of all workers together. */
+  /** For all workers together. */
   readonly maxConnections: number;
-  /** How far away Postgres was when it was first asked. */
+  /** The round trip to Postgres at the start. */
   readonly roundTripMs: number;
 }
 
-/** One that Postgres works for, and one that is transcoded for. */
+/** Postgres works on the batch of one, while the next is transcoded for the other. */
 export const fewConnections = 2;
 
-/** To begin with, where Postgres is far away. */
+/** Initial connections if Postgres is distant. */
 const moreConnections = 4;
 
-/** By measurement (docs/pools.md); more than these share one thread that writes to them. */
+/** By measurement (docs/pools.md); with more, the single thread that writes to them is the limit. */
 const maxConnectionsPerWorker = 8;
 
-/** So far away is no process of this machine, nor of one beside it: its processors are not ours. */
+/** With a longer round trip, Postgres runs on another machine, and does not share our processors. */
 const farMs = 5;
 
-/** As many bytes as a worker transcodes in the time that it takes to come up. */
+/** As many bytes as a worker transcodes in the time that it takes to start. */
 const forkBytes = 16_000_000;
 
-/** A worker that transcodes for so much of its time leaves little to be gained but by another. */
+/** If workers transcode for this share of their time, only another worker can help. */
 const busyShare = 0.5;
 
-/** Stalled for less, more connections would gain less than they cost. */
+/** If workers stall for a smaller share, more connections would gain less than they cost. */
 const stalledShare = 0.25;
 
-/** Less than all of it, as moments between two processes count as idle. */
+/** Less than 1, since switches between processes count as idle. */
 const fullProcessorShare = 0.9;
 
-/** What a trial has to gain. */
+/** The gain that a trial must show. */
 const worthwhileGain = 1.05;
 
-/** What was seen of a shorter time says little. */
+/** Shorter observations are not significant. */
 const minSeenMs = 200;
 const minAcks = 2;
 
-/** A distance, or a load, may change. */
+/** After this time a trial is repeated, since the load may have changed. */
 const restMs = 30_000;
 
 export class AutoSize implements Sizing {
@@ -72,8 +72,8 @@ export class AutoSize implements Sizing {
   #changedAtMs = 0;
   #trial: { readonly before: Crew; readonly bytesPerMs: number } | undefined;
   #restsUntilMs = 0;
-  #why = 'nothing was to be done';
-  /** What there are more connections for, or more workers. */
+  #why = 'there was no work';
+  /** Why there are more connections, or more workers. */
   #reason = '';
 
   constructor(limits: SizeLimits) {
@@ -101,7 +101,7 @@ export class AutoSize implements Sizing {
     else this.#grow(now);
   }
 
-  /** Beside the primary or in it. */
+  /** Decides whether workers run apart from the primary or inside it. */
   #place(now: Observation): void {
     const { canFork, roundTripMs } = this.#limits;
     if (now.isLarge && canFork) {
@@ -109,12 +109,12 @@ export class AutoSize implements Sizing {
       const connections = isFar ? moreConnections : fewConnections;
       if (isFar) this.#reason = `PostgreSQL is ${describeDistance(roundTripMs)} away`;
       this.#change(now, { workers: 1, isInside: false, connections });
-      this.#why = 'it was done before anything could be seen';
+      this.#why = 'the work ended before anything could be measured';
     } else if (!this.#crew.isInside) {
       this.#change(now, { workers: 0, isInside: true, connections: canFork ? 1 : fewConnections });
       this.#why = canFork ? 'what fits into one page is loaded without forking' : 'inline workers';
     } else if (now.isPressed && now.isComplete) {
-      // Several small collections side by side.
+      // Several small collections are copied concurrently.
       const connections = Math.min(this.#crew.connections * 2, moreConnections);
       if (connections > this.#crew.connections) this.#change(now, { ...this.#crew, connections });
     }
@@ -132,7 +132,7 @@ export class AutoSize implements Sizing {
     }
   }
 
-  /** Another worker, or as many as there are. */
+  /** Adds a worker if possible. */
   #fork(now: Observation): void {
     const { workers } = this.#crew;
     const obstacle = this.#findObstacle(now);
@@ -144,17 +144,17 @@ export class AutoSize implements Sizing {
     this.#change(now, this.#hasRoomFor(crew) ? crew : { ...crew, workers: workers + 1 });
   }
 
-  /** Why there is to be no other worker, although all are busy. */
+  /** Why no worker is added, although all are busy. */
   #findObstacle(now: Observation): string | null {
     const { workers, isInside } = this.#crew;
     if (isInside) return 'the thread of the primary was busy';
     if (workers >= this.#limits.cores) return 'one a core';
     if (!this.#hasRoomFor({ ...this.#crew, workers: workers + 1 })) return noConnections;
-    if (!isWorthFork(now, workers)) return 'what was left was not worth another fork';
+    if (!isWorthFork(now, workers)) return 'the remaining work was not worth another fork';
     return isFull(now.seen) ? describeFull(now.seen) : null;
   }
 
-  /** All wait for Postgres: more connections, and where these are many, more workers. */
+  /** If all wait for Postgres, tries more connections, and then more workers. */
   #tryMore(now: Observation): void {
     const { seen } = now;
     const isFar = (seen.roundTripMs ?? this.#limits.roundTripMs) >= farMs;
@@ -179,7 +179,7 @@ export class AutoSize implements Sizing {
     }
     const larger = { ...this.#crew, workers: Math.min(workers * 2, maxWorkers) };
     if (isInside || workers >= maxWorkers) this.#why = 'as many as the settings allow';
-    else if (!isWorthFork(now, workers)) this.#why = 'what was left was not worth another fork';
+    else if (!isWorthFork(now, workers)) this.#why = 'the remaining work was not worth another fork';
     else if (this.#hasRoomFor(larger)) return larger;
     else this.#why = noConnections;
     return null;
@@ -190,7 +190,7 @@ export class AutoSize implements Sizing {
     this.#trial = undefined;
     if (now.seen.bytesPerMs >= bytesPerMs * worthwhileGain) {
       this.#reason = describeWait(now.seen);
-      this.#why = 'more of them were not needed';
+      this.#why = 'more were not needed';
       this.#grow(now);
       return;
     }

@@ -1,17 +1,17 @@
-/** The un-acked batches of all runs: how many there are, and the queue of those that no worker holds. */
+/** The un-acked batches of all runs: their number, and the queue of those that no worker holds. */
 
 import type { ActiveRun } from './active-run.ts';
 import type { InFlight } from './in-flight.ts';
 
 export interface BacklogLimits {
-  /** As many as the workers hold, however many these are by now. */
+  /** As many as the present workers hold. */
   maxBatches(): number;
   readonly maxBytes: number;
 }
 
 export class Backlog {
   readonly #limits: BacklogLimits;
-  /** Those that wait for room. */
+  /** Batches that wait for capacity. */
   #line: InFlight[] = [];
   #queue: InFlight[] = [];
   #batches = 0;
@@ -21,12 +21,12 @@ export class Backlog {
     this.#limits = limits;
   }
 
-  /** What is submitted and not settled. */
+  /** Batches that are submitted and not settled. */
   get size(): { readonly batches: number; readonly bytes: number } {
     return { batches: this.#batches, bytes: this.#bytes };
   }
 
-  /** Batches wait that no worker holds. */
+  /** Whether batches wait that no worker holds. */
   get isWaiting(): boolean {
     return this.#line.length > 0 || this.#queue.length > 0;
   }
@@ -35,12 +35,14 @@ export class Backlog {
     return this.#batches === 0;
   }
 
-  /** To be called for each batch before `add`: they are added in this order, and none overtakes one that is larger. */
+  /**
+   * To be called for each batch before `add`. Batches are added in this order, so that a small one does not overtake a large one.
+   */
   queueUp(entry: InFlight): void {
     this.#line.push(entry);
   }
 
-  /** A single batch always has room, however large it is. @returns false as long as it is not its turn, or has no room */
+  /** A single batch is always accepted, however large it is. @returns false while it is not its turn, or there is no capacity */
   add(entry: InFlight): boolean {
     if (this.#line[0] !== entry || !this.#hasRoomFor(entry)) return false;
     this.#line.shift();
@@ -50,22 +52,22 @@ export class Backlog {
     return true;
   }
 
-  /** What is to be delivered next. */
+  /** The next batch to deliver. */
   get next(): InFlight | undefined {
     return this.#queue[0];
   }
 
-  /** Takes that out of the queue. */
+  /** Removes it from the queue. */
   take(): InFlight | undefined {
     return this.#queue.shift();
   }
 
-  /** Before anything newer: the oldest un-acked batch holds back the end of the run. */
+  /** At the front of the queue, since the oldest un-acked batch delays the end of the run. */
   putBack(...entries: readonly InFlight[]): void {
     this.#queue.unshift(...entries);
   }
 
-  /** Forgets what no worker holds of a run that is over. */
+  /** Drops queued batches of a run that is over. */
   drop(run: ActiveRun): void {
     this.#line = this.#line.filter((entry) => entry.run !== run);
     const dropped = this.#queue.filter((entry) => entry.run === run);
@@ -73,7 +75,7 @@ export class Backlog {
     for (const entry of dropped) this.remove(entry);
   }
 
-  /** All of it is settled, or nobody waits for it any more. */
+  /** To be called when all of it is settled, or its run is over. */
   remove(entry: InFlight): void {
     this.#batches--;
     this.#bytes -= entry.bytes;

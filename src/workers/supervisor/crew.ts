@@ -1,66 +1,66 @@
-/** How many workers there are to be, and what is seen of them by whoever decides it. */
+/** The wanted number of workers, and the observations by which it is decided. */
 
 export interface Crew {
-  /** Beside the primary. */
+  /** Apart from the primary. */
   readonly workers: number;
-  /** One is in the primary itself, and forks nothing. */
+  /** One worker runs inside the primary, without a fork. */
   readonly isInside: boolean;
-  /** Of each worker. */
+  /** Per worker. */
   readonly connections: number;
 }
 
-/** One batch for each connection, and one on its way, so that a worker never waits for the next. */
+/** One batch for each connection, and one in transit, so that a worker never waits for the next. */
 export function creditOf({ connections }: Pick<Crew, 'connections'>): number {
   return connections + 1;
 }
 
-/** Counts those that are being replaced too. */
+/** Includes workers that are being replaced. */
 export function countWorkers({ workers, isInside }: Crew): number {
   return Math.max(1, workers + (isInside ? 1 : 0));
 }
 
-/** What is seen at a moment, and what was seen since the crew was last changed. */
+/** The present state, and measurements since the crew was last changed. */
 export interface Observation {
   readonly nowMs: number;
-  /** There is something to be done, or is about to be. */
+  /** Whether there is work, or will be soon. */
   readonly hasWork: boolean;
-  /** More than fits into a page is expected, or has come. */
+  /** Whether more than a page is expected, or was submitted. */
   readonly isLarge: boolean;
-  /** About how many bytes are left to be done; Infinity where nobody knows. */
+  /** Approximate remaining bytes; Infinity if unknown. */
   readonly bytesLeft: number;
-  /** All workers of the crew are ready, and have their connections. */
+  /** Whether all workers of the crew are ready, with their connections. */
   readonly isComplete: boolean;
-  /** A batch waits that no worker has room for. */
+  /** Whether a batch waits because no worker has credit. */
   readonly isPressed: boolean;
   readonly seen: Seen;
 }
 
 export interface Seen {
-  /** Of the worker with the fewest, since when there is something to judge by. */
+  /** Acks of the worker with the fewest. */
   readonly acks: number;
-  /** The least that a worker spent of its time on transcoding, and on waiting for Postgres with a batch at hand: 0 to 1. */
+  /** The smallest share of its time, 0 to 1, that any worker spent transcoding, or waiting for Postgres while it had a batch. */
   readonly transcodeShare: number;
   readonly stalledShare: number;
-  /** The shortest way to Postgres and back, with what little it had to do; null where nothing tells. */
+  /** The shortest time for a statement with little work; null if unknown. */
   readonly roundTripMs: number | null;
-  /** Of all workers together. */
+  /** For all workers together. */
   readonly bytesPerMs: number;
-  /** How busy the processors of this machine were, 0 to 1; null where nobody tells. Looking costs something. */
+  /** How busy the processors of this machine were, 0 to 1; null if unknown. A function, since measuring costs time. */
   processorShare(): number | null;
 }
 
-/** Decides who is to work. */
+/** Decides how many workers and connections there are. */
 export interface Sizing {
   readonly crew: Crew;
-  /** Whether the crew can change, so that it pays to look. */
+  /** Whether the crew can change. */
   readonly isOpen: boolean;
-  /** @returns the crew from now on: the same object where nothing changes */
+  /** @returns the new crew; the same object if nothing changes */
   decide(seen: Observation): Crew;
-  /** For people: why it is as it is; null where they have said so themselves. */
+  /** The reason for the size, for messages; null if it was set by the user. */
   explain(): string | null;
 }
 
-/** As many workers as somebody has asked for, of one connection each. */
+/** A fixed number of workers, with one connection each. */
 export class FixedSize implements Sizing {
   readonly crew: Crew;
   readonly isOpen = false;

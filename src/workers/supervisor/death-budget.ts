@@ -1,15 +1,15 @@
 /** How many deaths of workers a run tolerates: bisecting a poison batch takes many, but a run that cannot work must fail soon. */
 
-/** Workers that die before they are ready will not get better: a missing module, a machine without memory. */
+/** Workers that die before they are ready have a permanent problem, such as a missing module or no memory. */
 const maxEarlyDeathsInARow = 5;
 
-/** Halving 1,000,000 documents down to one takes 20 deaths, and two more at either end. */
+/** Bisecting 1,000,000 documents takes 20 deaths, plus two at either end. */
 const maxDeathsWithoutAck = 30;
 
 /** Doubles with each death in a row. */
-const firstBackOffMs = 50;
-/** A worker that dies at work can be replaced at once; one that cannot come up needs time, for what it waits for. */
-const longestBackOffMs = { early: 5_000, atWork: 200 } as const;
+const minBackOffMs = 50;
+/** A worker that dies at work can be replaced at once. One that cannot start needs time until the cause is gone. */
+const maxBackOffMs = { early: 5_000, atWork: 200 } as const;
 
 export type DeathVerdict =
   | { readonly isExhausted: false; readonly backOffMs: number }
@@ -19,7 +19,7 @@ export class DeathBudget {
   #early = 0;
   #withoutAck = 0;
 
-  /** A batch was acked: work gets done. */
+  /** To be called when a batch was acked. */
   recover(): void {
     this.#early = 0;
     this.#withoutAck = 0;
@@ -39,10 +39,10 @@ export class DeathBudget {
       };
     }
     const [inARow, longest] = hadStarted
-      ? [this.#withoutAck, longestBackOffMs.atWork]
-      : [this.#early, longestBackOffMs.early];
+      ? [this.#withoutAck, maxBackOffMs.atWork]
+      : [this.#early, maxBackOffMs.early];
     // After a first death there is no pause.
-    const backOffMs = inARow === 1 ? 0 : Math.min(longest, firstBackOffMs * 2 ** (inARow - 2));
+    const backOffMs = inARow === 1 ? 0 : Math.min(longest, minBackOffMs * 2 ** (inARow - 2));
     return { isExhausted: false, backOffMs };
   }
 }

@@ -1,4 +1,4 @@
-/** Which worker gets which batch, and when: batches in their order, workers in turn. */
+/** Dispatches batches to workers: batches in order, workers round-robin. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { ActiveRun } from './active-run.ts';
@@ -9,7 +9,7 @@ import type { Roster } from './roster.ts';
 export interface DispatchOptions {
   readonly clock: Clock;
   readonly roster: Roster;
-  /** As many batches as the workers hold. */
+  /** Maximum number of batches that the workers hold. */
   maxBatches(): number;
   readonly maxBytes: number;
 }
@@ -24,22 +24,22 @@ export class Dispatch {
     this.#backlog = new Backlog(options);
   }
 
-  /** What is submitted and not settled, of all runs. */
+  /** Batches of all runs that are submitted and not settled. */
   get inFlight(): { readonly batches: number; readonly bytes: number } {
     return this.#backlog.size;
   }
 
-  /** Batches wait that no worker holds. */
+  /** Whether batches wait that no worker holds. */
   get isWaiting(): boolean {
     return this.#backlog.isWaiting;
   }
 
-  /** To be called for each batch before `takeOn`, which keeps their order. */
+  /** To be called for each batch before `takeOn`, which keeps this order. */
   queueUp(entry: InFlight): void {
     this.#backlog.queueUp(entry);
   }
 
-  /** Looks for room and takes it in one go, so that two that wait never take the same. @returns false without room */
+  /** Checks for capacity and takes it synchronously, so that two callers never take the same. @returns false without capacity */
   takeOn(entry: InFlight): boolean {
     if (!this.#backlog.add(entry)) return false;
     entry.run.unsettled++;
@@ -48,8 +48,7 @@ export class Dispatch {
   }
 
   /**
-   * Round-robin over the workers that have credit. A suspect waits for one that holds nothing, and what comes after it
-   * waits with it, or it might wait for ever.
+   * Round-robin over the workers that have credit. A suspect waits for a worker that holds nothing. Batches behind it wait too, or it might starve.
    */
   handOut(): void {
     if (this.#isHalted) return;
@@ -63,24 +62,24 @@ export class Dispatch {
     }
   }
 
-  /** What a worker held goes to another one, unless nobody waits for it any more. */
+  /** Requeues the batches of a worker that is gone, except those of runs that are over. */
   putBack(entries: readonly InFlight[]): void {
     for (const entry of entries) if (entry.run.isOver) this.forget(entry);
     this.#backlog.putBack(...entries.filter(({ run }) => !run.isOver));
   }
 
-  /** It is settled, or nobody waits for it. */
+  /** To be called when it is settled, or its run is over. */
   forget(entry: InFlight): void {
     this.#backlog.remove(entry);
     entry.run.unsettled--;
   }
 
-  /** Forgets what no worker holds of a run that is over. */
+  /** Drops queued batches of a run that is over. */
   drop(run: ActiveRun): void {
     this.#backlog.drop(run);
   }
 
-  /** Nothing is handed out any more. */
+  /** Stops dispatching. */
   halt(): void {
     this.#isHalted = true;
   }

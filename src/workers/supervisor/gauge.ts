@@ -1,11 +1,11 @@
-/** Makes of the acks what there is to be seen of the workers since the crew was last changed. */
+/** Computes, from acks, measurements of the workers since the crew was last changed. */
 
 import { readProcessorTimes, shareBetween, type ProcessorTimes } from '../../observe/processors.ts';
 import type { Ack } from '../../observe/ack.ts';
 import type { Seen } from './crew.ts';
 
 interface Account {
-  /** What the first ack tells lies before it, and partly before the change. */
+  /** The times in the first ack lie partly before the change, and are not counted. */
   readonly sinceMs: number;
   lastMs: number;
   acks: number;
@@ -27,7 +27,7 @@ export class Gauge {
     this.#readProcessors = readProcessors;
   }
 
-  /** The crew has changed: what was seen before says nothing of it. */
+  /** Discards the measurements, since the crew has changed. */
   reset(): void {
     this.#accounts.clear();
     this.#processors = undefined;
@@ -62,7 +62,7 @@ export class Gauge {
     this.#accounts.delete(workerId);
   }
 
-  /** @param workerIds of the workers that count; one that has not been heard has nothing to show */
+  /** @param workerIds of the workers to include; those without acks count as idle */
   look(workerIds: readonly string[]): Seen {
     const accounts = workerIds.map((id) => this.#accounts.get(id));
     const least = (pick: (account: Account) => number): number =>

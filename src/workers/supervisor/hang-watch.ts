@@ -2,11 +2,11 @@
 
 import type { Clock } from '../../common/clock.ts';
 import type { Member } from './member.ts';
-import { aliveEveryMs } from '../protocol.ts';
+import { heartbeatIntervalMs } from '../protocol.ts';
 
 export interface HangWatchOptions {
   readonly clock: Clock;
-  /** A worker that is not heard for so long hangs. */
+  /** A worker that sends nothing for so long hangs. */
   readonly timeoutMs: number;
   members(): Iterable<Member>;
   /** Called once for each worker that hangs. */
@@ -21,13 +21,13 @@ export class HangWatch {
     this.#options = options;
   }
 
-  /** Looks again and again, until it is told to end. */
+  /** Checks periodically, until `end`. */
   begin(): void {
     const { clock, timeoutMs } = this.#options;
-    const dueMs = clock.nowMs() + aliveEveryMs;
-    this.#cancel = clock.after(aliveEveryMs, () => {
+    const dueMs = clock.nowMs() + heartbeatIntervalMs;
+    this.#cancel = clock.after(heartbeatIntervalMs, () => {
       const nowMs = clock.nowMs();
-      // This process itself stood still. Messages that workers sent meanwhile are still to be read.
+      // This process itself was suspended. Messages that workers sent meanwhile are not read yet.
       const wasAway = nowMs - dueMs > timeoutMs / 2;
       for (const member of this.#options.members()) {
         if (wasAway) member.lastHeardMs = nowMs;

@@ -1,20 +1,20 @@
-/** A batch on its way, with what was learned while it was delivered. */
+/** A batch in flight, with the history of its deliveries. */
 
 import { type Batch, batchKey } from '../../source/page.ts';
 import type { ActiveRun } from './active-run.ts';
 import { splitBatch } from './split.ts';
 import type { Ack } from '../../observe/ack.ts';
 
-/** A worker can die for a reason of its own while it holds any batch: one death proves nothing yet. */
+/** A worker may die for another reason while it holds a batch, so that one death proves nothing. */
 const deathsToSplit = 2;
-/** What a half inherits: a batch known to end workers has one half that does. */
+/** What a half inherits: one half of a poison batch is poisonous. */
 const deathsInherited = 1;
 
 export class InFlight {
   readonly run: ActiveRun;
-  /** What is delivered next. */
+  /** The part to deliver next. */
   batch: Batch;
-  /** The later parts of a batch that was split, each to be delivered once the one before it is settled. */
+  /** The later parts of a split batch. Each is delivered once the one before it is settled. */
   #rest: Batch[] = [];
   /** Workers that died while they held `batch`: alone, or, the first time, with others. */
   #deaths = 0;
@@ -26,17 +26,20 @@ export class InFlight {
     this.bytes = batch.bytes.byteLength;
   }
 
-  /** A worker that held it has died. It is delivered alone from now on, so that the next death is certainly its fault. */
+  /** A worker that held it has died. From then on it is delivered alone, so that it is certainly the cause of another death. */
   get isSuspect(): boolean {
     return this.#deaths > 0;
   }
 
-  /** A worker died that held it among others. */
+  /** Records the death of a worker that held it together with other batches. */
   suspect(): void {
     this.#deaths = Math.max(this.#deaths, 1);
   }
 
-  /** A worker died that held it alone. @returns what was made of it, for people; null when it is simply delivered again */
+  /**
+   * Records the death of a worker that held only this batch.
+   * @returns the consequence, for messages; null if it is only redelivered
+   */
   blame(how: string): string | null {
     this.#deaths++;
     const { rangeNo, number, documentCount } = this.batch;
@@ -44,24 +47,23 @@ export class InFlight {
     const { drain } = this.batch;
     if (drain !== undefined && drain.seqs.length > 1) {
       this.batch = { ...this.batch, drain: { ...drain, isGivenUp: true } };
-      return `the changed documents of slot ${drain.slot} end workers and are read again one by one`;
+      return `the changed documents of slot ${drain.slot} crash workers and are read again one at a time`;
     }
-    // It has no documents any more, so that something else ends the workers.
+    // It has no documents any more, so that something else crashes the workers.
     if (documentCount === 0) return null;
     if (documentCount === 1) {
       this.batch = { ...this.batch, poison: `${this.#deaths} workers ended over it; the last ${how}` };
-      return `document ${number} of range ${rangeNo} ends workers and becomes a dead letter`;
+      return `document ${number} of range ${rangeNo} crashes workers and becomes a dead letter`;
     }
     const [first, second] = splitBatch(this.batch);
     this.batch = first;
     this.#rest.unshift(second);
     this.#deaths = deathsInherited;
-    return `batch ${number} of range ${rangeNo} (${documentCount} documents) ends workers and is split`;
+    return `batch ${number} of range ${rangeNo} (${documentCount} documents) crashes workers and is bisected`;
   }
 
   /**
-   * Applies an ack: goes on to the next part that it does not cover. (An ack for a part may tell that the whole was
-   * committed by a worker that died before its own ack.)
+   * Applies an ack, and continues with the next part that it does not cover. (An ack for a part may report that the whole was committed, by a worker that died before its ack.)
    * @returns the parts that are settled now
    */
   settle(ack: Pick<Ack, 'documentCount'>): Batch[] {
@@ -76,7 +78,7 @@ export class InFlight {
     }
     if (covered !== 0) {
       throw new Error(
-        `batch ${batchKey(batch)} was acked with ${ack.documentCount} documents, which is not what was sent`,
+        `batch ${batchKey(batch)} was acked with ${ack.documentCount} documents, which is not the number sent`,
       );
     }
     this.#deaths = next === undefined ? 0 : deathsInherited;
@@ -85,6 +87,6 @@ export class InFlight {
     return settled;
   }
 
-  /** Nothing of it is left to deliver. */
+  /** Whether nothing of it is left to deliver. */
   isSettled = false;
 }

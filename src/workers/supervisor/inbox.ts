@@ -1,11 +1,11 @@
-/** Handles the messages of workers. `Burial` handles workers that are gone. */
+/** Handles the messages of workers. `WorkerDeaths` handles workers that are gone. */
 
 import type { Clock } from '../../common/clock.ts';
 import { fromWireError, type MigrationError } from '../../common/errors.ts';
 import type { PoolListener } from '../../observe/run-listener.ts';
 import type { WorkerTarget } from '../../postgres/worker-settings.ts';
 import type { FromWorker } from '../protocol.ts';
-import type { Burial, Course } from './burial.ts';
+import type { WorkerDeaths, Course } from './worker-deaths.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Member } from './member.ts';
 import type { Runs } from './runs.ts';
@@ -16,12 +16,12 @@ export interface InboxOptions {
   readonly dispatch: Dispatch;
   readonly runs: Runs;
   readonly staffing: Staffing;
-  readonly burial: Burial;
+  readonly deaths: WorkerDeaths;
   readonly course: Readonly<Course>;
-  /** Where workers connect to as soon as they listen, if no run has begun by then. */
+  /** Workers connect to this as soon as they listen, if no run has begun by then. */
   readonly target: WorkerTarget | undefined;
   readonly listener: PoolListener;
-  /** The workers cannot go on. */
+  /** Called when no worker can continue. */
   readonly fail: (error: MigrationError) => void;
 }
 
@@ -33,12 +33,12 @@ export class Inbox {
     this.#options = options;
   }
 
-  /** Peak memory of each worker in bytes, those that are gone included. */
+  /** Peak memory of each worker in bytes, including those that are gone. */
   get peakMemoryBytes(): number[] {
     return [...this.#peakMemoryById.values()];
   }
 
-  /** @throws Error for a message that makes no sense */
+  /** @throws Error for an invalid message */
   receive(member: Member, message: FromWorker): void {
     member.lastHeardMs = this.#options.clock.nowMs();
     switch (message.kind) {
@@ -47,7 +47,7 @@ export class Inbox {
         return;
       case 'ready':
         member.hasStarted();
-        this.#options.runs.get(message.run)?.tellReady(member.worker.id);
+        this.#options.runs.get(message.run)?.notifyReady(member.worker.id);
         return;
       case 'ack':
         this.#settle(member, message);
@@ -78,11 +78,11 @@ export class Inbox {
   #welcome(member: Member): void {
     if (member.state === 'spawned') member.state = 'listening';
     const { target } = this.#options;
-    if (this.#options.course.isStopping || member.isToLeave) {
+    if (this.#options.course.isStopping || member.isExiting) {
       member.drain();
       return;
     }
-    member.tellConnections();
+    member.sendConnections();
     if (this.#options.runs.startOn(member)) return;
     if (target !== undefined) member.worker.send({ kind: 'connect', target });
   }
@@ -96,12 +96,12 @@ export class Inbox {
     }
     this.#peakMemoryById.set(member.worker.id, ack.peakMemoryBytes);
     const { run } = entry;
-    this.#options.burial.recover(run);
+    this.#options.deaths.recover(run);
     const settled = entry.settle(ack);
     if (entry.isSettled || run.isOver) this.#options.dispatch.forget(entry);
     else this.#options.dispatch.putBack([entry]);
     this.#options.staffing.hearAck(member, ack, settled);
-    this.#options.runs.tellAck(run, member.worker.id, ack, settled);
+    this.#options.runs.notifyAck(run, member.worker.id, ack, settled);
   }
 
   #hearFailure(member: Member, message: FromWorker & { kind: 'run-failed' }): void {

@@ -1,4 +1,4 @@
-/** One worker as the supervisor knows it: its state, what it holds, and when it was last heard. */
+/** The supervisor's state of one worker: what it holds, and when it last sent a message. */
 
 import { creditOf } from './crew.ts';
 import type { ActiveRun } from './active-run.ts';
@@ -8,26 +8,26 @@ import type { WireError } from '../../common/errors.ts';
 
 export class Member {
   worker!: PoolWorker;
-  /** In the primary itself, and not one of those that the settings name. */
+  /** Runs inside the primary, and not in the pool of the settings. */
   readonly isInside: boolean;
-  /** Runs beside the primary, so that it can hang while that does not. */
+  /** Runs apart from the primary, so that it can hang while that does not. */
   readonly isBeside: boolean;
-  /** How many there are to be, and how many it has told that there are. */
+  /** The wanted number of connections, and the number that it has reported. */
   #connections = 1;
   openConnections = 0;
-  /** It is to exit, and gets no more batches. */
-  isToLeave = false;
+  /** It was asked to exit, and gets no more batches. */
+  isExiting = false;
   state: 'spawned' | 'listening' | 'starting' | 'ready' | 'draining' | 'gone' = 'spawned';
-  /** By the number of the delivery, in their order, which is the order in which the worker takes them. */
+  /** By delivery number, in the order in which the worker processes them. */
   readonly held = new Map<number, InFlight>();
   lastHeardMs: number;
-  /** How often it was told to start and has not answered yet. */
+  /** The number of `start` messages that it has not answered yet. */
   startsDue = 0;
-  /** What it said before it ended itself. */
+  /** The last message of a worker that ended itself. */
   crashReport: WireError | undefined;
   /** It sent no heartbeat for too long, and was killed. */
   isHung = false;
-  /** Why it was killed otherwise, for people. */
+  /** Another reason for killing it, for messages. */
   killedFor: string | undefined;
   #deliveries = 0;
 
@@ -42,46 +42,46 @@ export class Member {
     return this.state === 'ready' && this.held.size < credit && !this.#holdsSuspect;
   }
 
-  /** Holds nothing: a suspect has it to itself. */
+  /** Holds nothing, so that it can take a suspect. */
   get isFree(): boolean {
     return this.state === 'ready' && this.held.size === 0;
   }
 
-  /** It listens, and has not been told to leave. */
-  get canBeTold(): boolean {
+  /** Whether it listens, and was not asked to exit. */
+  get canReceive(): boolean {
     return this.state === 'listening' || this.state === 'starting' || this.state === 'ready';
   }
 
-  /** How many connections it is to have. */
+  /** Sets its number of connections. */
   resize(connections: number): void {
     if (connections === this.#connections) return;
     this.#connections = connections;
-    // One that does not listen yet is told when it does.
-    if (this.canBeTold) this.worker.send({ kind: 'connections', count: connections });
+    // If it does not listen yet, the message is sent when it does.
+    if (this.canReceive) this.worker.send({ kind: 'connections', count: connections });
   }
 
-  /** To be called once it listens, before all else. */
-  tellConnections(): void {
+  /** To be called once it listens, before anything else. */
+  sendConnections(): void {
     if (this.#connections === 1) return;
     this.worker.send({ kind: 'connections', count: this.#connections });
   }
 
-  /** Takes no batch until it has answered. */
+  /** It gets no batch until it has answered. */
   start({ id: run, settings }: ActiveRun): void {
     this.state = 'starting';
     this.startsDue++;
     this.worker.send({ kind: 'start', run, settings });
   }
 
-  /** It has answered a start; it may have others to answer. */
+  /** To be called when it has answered a start. Others may still be unanswered. */
   hasStarted(): void {
     this.startsDue--;
     if (this.startsDue === 0 && this.state === 'starting') this.state = 'ready';
   }
 
-  /** Has it finish what it holds, and leave. One that does not listen yet has to be told again when it does. */
+  /** Lets it finish its batches and exit. If it does not listen yet, this must be repeated when it does. */
   drain(): void {
-    this.isToLeave = true;
+    this.isExiting = true;
     if (this.state === 'spawned' || this.state === 'draining') return;
     this.state = 'draining';
     this.worker.send({ kind: 'drain' });
@@ -101,7 +101,7 @@ export class Member {
     this.worker.send({ kind: 'batch', run: entry.run.id, delivery, batch: entry.batch, sentAtMs });
   }
 
-  /** Takes back what the worker has answered for; undefined when it does not hold it. */
+  /** Removes an answered delivery; undefined if the worker does not hold it. */
   take(delivery: number): InFlight | undefined {
     const entry = this.held.get(delivery);
     this.held.delete(delivery);
@@ -109,8 +109,8 @@ export class Member {
   }
 
   /**
-   * Takes back what the worker does not hold although it was sent: its ack was lost on the way.
-   * @param received how many batches had come to it when it told what it holds
+   * Removes deliveries that the worker does not hold although they were sent, since their acks were lost.
+   * @param received how many batches it had received when it reported what it holds
    */
   takeLost(received: number, holding: readonly number[]): InFlight[] {
     const lost: InFlight[] = [];
@@ -131,7 +131,7 @@ export class Member {
     return why === undefined ? how : `${how} (${why})`;
   }
 
-  /** Takes back all, the oldest first. */
+  /** Removes all, the oldest first. */
   takeAll(): InFlight[] {
     const entries = [...this.held.values()];
     this.held.clear();

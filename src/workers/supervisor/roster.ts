@@ -1,4 +1,4 @@
-/** The workers that exist: starts, replaces and dismisses them, so that they are as many as the crew is to have. */
+/** The existing workers: starts, replaces and stops them, so that their number matches the crew. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { Crew } from './crew.ts';
@@ -13,7 +13,7 @@ export interface RosterOptions {
   readonly clock: Clock;
   readonly hangTimeoutMs: number;
   onMessage(member: Member, message: FromWorker): void;
-  /** It is not on the roster any more. */
+  /** Called after it was removed from the roster. */
   onGone(member: Member, exit: Exit): void;
 }
 
@@ -21,7 +21,7 @@ export class Roster {
   readonly #options: RosterOptions;
   readonly #watch: HangWatch;
   #members: Member[] = [];
-  /** Replacements that wait for their time. */
+  /** Replacements that are due later. */
   readonly #due = new Set<() => void>();
   #isClosed = false;
 
@@ -42,12 +42,12 @@ export class Roster {
     return this.#members;
   }
 
-  /** Those that take batches, or will, and are to stay. */
+  /** Workers that take batches, or will, and were not asked to exit. */
   #staff(isInside: boolean): Member[] {
-    return this.#members.filter((member) => member.isInside === isInside && !member.isToLeave);
+    return this.#members.filter((member) => member.isInside === isInside && !member.isExiting);
   }
 
-  /** Brings up who is missing, and lets those leave who are too many. To be called when the crew is another one. */
+  /** Starts missing workers, and stops surplus ones. To be called when the crew has changed. */
   fill(crew: Crew): void {
     if (crew.isInside && this.#staff(true).length === 0) this.#spawn(true, crew);
     for (let count = this.#staff(false).length + this.#due.size; count < crew.workers; count++) {
@@ -58,7 +58,7 @@ export class Roster {
     for (const member of this.#members) member.resize(crew.connections);
   }
 
-  /** All that the crew is to have are at work, with all their connections. */
+  /** Whether all workers of the crew are ready, with all their connections. */
   isComplete({ workers, isInside, connections }: Crew): boolean {
     const count = (inside: boolean): number =>
       this.#staff(inside).filter(
@@ -67,7 +67,7 @@ export class Roster {
     return count(false) >= workers && (!isInside || count(true) > 0);
   }
 
-  /** Replaces one that is gone. */
+  /** Replaces a worker that is gone. */
   replace({ isInside }: Member, delayMs: number, crew: () => Crew): void {
     if (delayMs === 0) {
       this.#spawn(isInside, crew());
@@ -80,7 +80,7 @@ export class Roster {
     this.#due.add(cancel);
   }
 
-  /** The first in line who can; who was chosen goes to the end of the line. */
+  /** Chooses the first worker that can take a batch, and moves it to the end. */
   choose(can: (member: Member) => boolean): Member | undefined {
     const index = this.#members.findIndex(can);
     const member = this.#members[index];
@@ -90,7 +90,7 @@ export class Roster {
     return member;
   }
 
-  /** From now on none is started, and none is killed for a missing heartbeat. */
+  /** From now on, no worker is started, and none is killed for a missing heartbeat. */
   close(): void {
     this.#isClosed = true;
     this.#watch.end();
@@ -98,7 +98,7 @@ export class Roster {
     this.#due.clear();
   }
 
-  /** Lets all finish what they hold and leave; one that is not listening yet has to be told when it is. */
+  /** Lets all finish their batches and exit. Workers that do not listen yet must be told when they do. */
   drain(): void {
     for (const member of this.#members) member.drain();
   }

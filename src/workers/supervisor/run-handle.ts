@@ -3,9 +3,9 @@
 import type { Batch } from '../../source/page.ts';
 
 export interface RunHandle {
-  /** About so many documents come. */
+  /** The approximate number of documents to come. */
   expect(documents: number): void;
-  /** Takes a batch on; resolves once it is queued or handed out, which bounds how far each reader runs ahead. */
+  /** Accepts a batch; resolves once it is queued or dispatched, which bounds how far each reader runs ahead. */
   submit(batch: Batch): Promise<void>;
   /** Resolves when every batch submitted is settled. */
   drain(): Promise<void>;

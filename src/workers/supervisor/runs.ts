@@ -1,4 +1,4 @@
-/** The runs that have begun and not ended: what workers are told of them, and what becomes of one that is over. */
+/** The active runs: starts them on workers, and ends them. */
 
 import type { Clock } from '../../common/clock.ts';
 import { ExitCode, MigrationError } from '../../common/errors.ts';
@@ -11,7 +11,7 @@ import type { Dispatch } from './dispatch.ts';
 import type { Member } from './member.ts';
 import type { Roster } from './roster.ts';
 
-/** A batch of a run that is over has no right to keep a worker from the others for longer. */
+/** A batch of a run that is over may occupy a worker for at most this long. */
 const overdueMs = 10_000;
 
 export interface RunsOptions {
@@ -22,7 +22,7 @@ export interface RunsOptions {
 
 export class Runs {
   readonly #options: RunsOptions;
-  /** By their numbers; workers wait for the first. */
+  /** By number. */
   readonly #runs = new Map<number, ActiveRun>();
   #begun = 0;
 
@@ -38,15 +38,15 @@ export class Runs {
     return this.#runs.values();
   }
 
-  /** Has the workers start it. */
+  /** Starts it on the workers. */
   begin(settings: WorkerSettings, listeners: readonly RunListener[]): ActiveRun {
     const run = new ActiveRun(++this.#begun, settings, listeners);
     this.#runs.set(run.id, run);
-    for (const member of this.#options.roster.members) if (member.canBeTold) member.start(run);
+    for (const member of this.#options.roster.members) if (member.canReceive) member.start(run);
     return run;
   }
 
-  /** Has a worker that listens by now start all. @returns false where there are none */
+  /** Starts all runs on a worker that has begun to listen. @returns false if there are none */
   startOn(member: Member): boolean {
     for (const run of this.#runs.values()) member.start(run);
     return this.#runs.size > 0;
@@ -56,11 +56,11 @@ export class Runs {
     if (!this.#runs.delete(run.id)) return;
     this.giveUp(run, new MigrationError(ExitCode.internal, 'the run has ended', { code: 'INTERNAL' }));
     for (const member of this.#options.roster.members) {
-      if (member.canBeTold) member.worker.send({ kind: 'end', run: run.id });
+      if (member.canReceive) member.worker.send({ kind: 'end', run: run.id });
     }
   }
 
-  /** It is over: every call that waits for it is rejected. */
+  /** Fails a run: every call that waits for it is rejected. */
   giveUp(run: ActiveRun, error: MigrationError): void {
     if (run.isOver) return;
     run.isOver = true;
@@ -77,12 +77,12 @@ export class Runs {
     });
   }
 
-  tellAck(run: ActiveRun, workerId: string, ack: Ack, settled: readonly Batch[]): void {
-    if (!run.isOver) run.tellAck(workerId, ack, settled);
-    for (const other of this.#runs.values()) if (other !== run) other.tellAckOfOther(workerId, ack);
+  notifyAck(run: ActiveRun, workerId: string, ack: Ack, settled: readonly Batch[]): void {
+    if (!run.isOver) run.notifyAck(workerId, ack, settled);
+    for (const other of this.#runs.values()) if (other !== run) other.notifyAckOfOther(workerId, ack);
   }
 
-  tellGone(workerId: string): void {
-    for (const run of this.#runs.values()) run.tellGone(workerId);
+  notifyGone(workerId: string): void {
+    for (const run of this.#runs.values()) run.notifyGone(workerId);
   }
 }

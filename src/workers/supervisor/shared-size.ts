@@ -1,11 +1,10 @@
 /**
- * Keeps a crew within a share of the connections, which may change while it works. Somebody else decides about the crew
- * itself; here it is cut down to what the share has.
+ * Limits a crew to a share of the connections, which may change. Another sizing decides the crew; here it is reduced to the share.
  */
 
 import type { Crew, Observation, Sizing } from './crew.ts';
 
-/** Of all connections, those that the workers of this process may have together. */
+/** How many connections the workers of this process may have together. */
 export interface Share {
   readonly connections: number;
 }
@@ -28,7 +27,7 @@ export class SharedSize implements Sizing {
 
   decide(seen: Observation): Crew {
     const fitted = fit(this.#sizing.decide(seen), this.#share);
-    // The same object says that nothing changes.
+    // Returning the same object means that nothing changes.
     if (!isSame(fitted, this.#crew)) this.#crew = fitted;
     return this.#crew;
   }
@@ -38,7 +37,7 @@ export class SharedSize implements Sizing {
   }
 }
 
-/** Fewer connections of each come before fewer workers. */
+/** Reduces the connections per worker before the number of workers. */
 function fit(crew: Crew, { connections: most }: Share): Crew {
   const inside = crew.isInside ? 1 : 0;
   const workers = Math.min(crew.workers, Math.max(1, most) - inside);

@@ -1,4 +1,4 @@
-/** Splits a batch in halves, to find the document in it that ends workers. */
+/** Splits a batch in halves, to find the document that crashes workers. */
 
 import { type Batch, batchKey } from '../../source/page.ts';
 import { arrayHeaderBytes, arrayTerminatorBytes, arrayOfElements } from '../../bson/array.ts';
@@ -7,8 +7,8 @@ import { copyId } from '../../bson/document-id.ts';
 import { offsetPosition, readOffset } from '../../bson/position.ts';
 
 /**
- * The first half keeps the batch's number, so that the ledger still tells whether the whole was committed: the second
- * may be delivered only when the first has been, and was not. A batch of one document cannot be split.
+ * The first half keeps the batch's number, so that the ledger still detects whether the whole was committed. The second may be
+ * delivered only after the first was committed on its own. A batch of one document cannot be split.
  */
 export function splitBatch(batch: Batch): [Batch, Batch] {
   const firstCount = batch.documentCount >> 1;
@@ -42,7 +42,7 @@ function positionOf(batch: Batch, element: number, at: DocumentCursor): Uint8Arr
   const { bytes, last } = batch;
   const document = bytes.subarray(at.start, at.end);
   if (readOffset(last) !== null) {
-    // In a page of a dump each element is named by the offset at which its document ends.
+    // In a page of a dump, the key of each element is the offset at which its document ends.
     const name = bytes.subarray(element + 1, at.start - 1);
     return offsetPosition(document, Number(Buffer.from(name).toString('latin1')));
   }

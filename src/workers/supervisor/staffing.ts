@@ -1,4 +1,4 @@
-/** Keeps as many workers as the sizing decides, which it tells what is seen of them. */
+/** Keeps as many workers as the sizing decides, and passes observations to it. */
 
 import type { Clock } from '../../common/clock.ts';
 import type { Ack } from '../../observe/ack.ts';
@@ -13,19 +13,19 @@ import { Workload } from './workload.ts';
 export interface StaffingOptions {
   readonly clock: Clock;
   readonly sizing: Sizing;
-  /** As many documents as a page has at most: what fits into one is little. */
+  /** Maximum documents of a page; less work than that is small. */
   readonly pageDocuments: number;
   readonly roster: Roster;
-  /** Those that have not ended. */
+  /** Runs that have not ended. */
   readonly runs: Iterable<ActiveRun>;
-  /** Batches wait that no worker holds. */
+  /** Whether batches wait that no worker holds. */
   isWaiting(): boolean;
-  /** There is room for more batches now. */
+  /** Called when there is capacity for more batches. */
   onGrown(): void;
 }
 
-/** How often it is looked whether there are the right ones. */
-const lookEveryMs = 100;
+/** How often the crew is checked. */
+const checkIntervalMs = 100;
 
 export class Staffing {
   readonly #options: StaffingOptions;
@@ -41,24 +41,24 @@ export class Staffing {
     this.#workload = new Workload(pageDocuments);
   }
 
-  /** How many workers there are, or are to be again; at least one. */
+  /** Number of workers, including those being replaced; at least one. */
   get size(): number {
     return countWorkers(this.#options.sizing.crew);
   }
 
-  /** How many batches they hold at most. */
+  /** How many batches they can hold. */
   get credit(): number {
     const { crew } = this.#options.sizing;
     return countWorkers(crew) * creditOf(crew);
   }
 
-  /** Brings up whom there are to be in any case. */
+  /** Starts the workers that are needed in any case. */
   begin(): void {
     this.#options.roster.fill(this.#options.sizing.crew);
     this.#lookAgain();
   }
 
-  /** Everybody stays as they are. */
+  /** Stops changing the crew. */
   end(): void {
     this.#isOver = true;
     this.#callOff();
@@ -93,7 +93,7 @@ export class Staffing {
     const { clock, sizing, roster, runs } = this.#options;
     if (!sizing.isOpen || this.#isOver) return;
     const { crew } = sizing;
-    const staff = roster.members.filter(({ isToLeave }) => !isToLeave);
+    const staff = roster.members.filter(({ isExiting }) => !isExiting);
     const isComplete = roster.isComplete(crew);
     if (!isComplete) this.#gauge.reset();
     const decided = sizing.decide({
@@ -114,7 +114,7 @@ export class Staffing {
   #lookAgain(): void {
     const { sizing, clock } = this.#options;
     if (!sizing.isOpen) return;
-    this.#callOff = clock.after(lookEveryMs, () => {
+    this.#callOff = clock.after(checkIntervalMs, () => {
       this.look();
       this.#lookAgain();
     });

@@ -1,10 +1,10 @@
 /**
- * The supervisor: all policy about workers, runs and batches, and nothing about how a worker runs or what it does. Who is
- * to work a `Sizing` decides, by what was seen; who is there a `Roster` knows.
+ * The supervisor: all policy about workers, runs and batches, and nothing about how a worker runs or what it does. A `Sizing`
+ * decides how many workers there are; a `Roster` lists them.
  *
  * A worker:  spawned ──→ listening ──begin()──→ starting ──→ ready ──stop()──→ draining ──→ gone
  *                                                  ↑__begin()__|
- *            (gone may come from any state; a gone worker is replaced unless it was told to leave)
+ *            (gone may come from any state; a gone worker is replaced unless it was asked to exit)
  * A run:     begin() ──→ active ──drain()──→ all settled ──end()──→ over
  *                          └── a failure of its own: over as well, until end() rejecting every call
  * A batch:   submit() ──→ queued ──→ held by one worker ──ack──→ settled
@@ -12,23 +12,22 @@
  * Invariants
  * - an un-acked batch is in exactly one place: the queue, or the `held` map of exactly one worker that is not gone;
  * - a batch is settled once: an ack for a delivery that its sender does not hold is counted as unmatched and not applied;
- * - batches of all runs are taken on in the order of their submit calls, however many wait: none overtakes one that is
- *   larger;
+ * - batches of all runs are accepted in the order of their submit calls: a small one does not overtake a large one;
  * - a worker holds at most one batch more than it has connections, and together the un-acked batches of all runs have at
  *   most `maxInFlightBytes` bytes, or are a single batch;
- * - a batch goes to a worker that has answered the start of every run: what ends a worker is one of its batches;
- * - a worker that dies makes suspects of the batches that it held, and a suspect is delivered to a worker that holds
- *   nothing else: whose worker dies then is known for certain, and is split, down to the one document that ends workers,
- *   which becomes a dead letter;
- * - a run that is over takes no other with it: none of its batches is handed out, and nobody hears of those that workers
- *   still hold; one that does not answer for such a batch in time is killed;
- * - after a failure of the workers nothing is handed out, and every call that waits is rejected with the first failure.
+ * - a batch goes only to a worker that has answered the start of every run, so that a worker that dies was killed by one of its
+ *   batches;
+ * - when a worker dies, the batches that it held become suspects. A suspect is delivered to a worker that holds nothing else. If
+ *   that dies too, the batch is bisected, down to the document that crashes workers, which becomes a dead letter;
+ * - a run that is over does not affect others: its batches are not dispatched, and acks for them are ignored; a worker that does
+ *   not answer for such a batch in time is killed;
+ * - after a failure of the workers, nothing is dispatched, and every call that waits is rejected with the first error.
  */
 
 import { fromWireError, toWireError, type MigrationError } from '../../common/errors.ts';
 import type { Batch } from '../../source/page.ts';
 import type { ActiveRun } from './active-run.ts';
-import { Burial, type Course } from './burial.ts';
+import { WorkerDeaths, type Course } from './worker-deaths.ts';
 import { Announcements } from '../../common/announcements.ts';
 import type { Clock } from '../../common/clock.ts';
 import type { Sizing } from './crew.ts';
@@ -47,9 +46,9 @@ export interface SupervisorOptions {
   readonly pools: Pools;
   readonly clock: Clock;
   readonly sizing: Sizing;
-  /** As many documents as a page has at most: what fits into one is little. */
+  /** Maximum documents of a page; less work than that is small. */
   readonly pageDocuments: number;
-  /** Where workers connect to as soon as they listen, should they not have been told what to do by then. */
+  /** Workers connect to this as soon as they listen, if no run has begun by then. */
   readonly target?: WorkerTarget;
   readonly maxInFlightBytes: number;
   /** A worker that sends no heartbeat for so long is killed and replaced. */
@@ -61,7 +60,7 @@ export interface SupervisorOptions {
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #burial: Burial;
+  readonly #deaths: WorkerDeaths;
   readonly #inbox: Inbox;
   readonly #roster: Roster;
   readonly #staffing: Staffing;
@@ -80,13 +79,13 @@ export class Supervisor {
           if (member.state !== 'gone') this.#inbox.receive(member, message);
           this.#dispatch.handOut();
         } catch (error) {
-          // Nobody is there to catch it, and a message that makes no sense must not be the end of the accounts.
+          // An exception here would be uncaught. An invalid message fails the workers instead.
           this.#fail(fromWireError(toWireError(error)));
         }
         this.#changes.announce();
       },
       onGone: (member, exit) => {
-        this.#burial.bury(member, exit);
+        this.#deaths.handle(member, exit);
         this.#changes.announce();
       },
     });
@@ -111,21 +110,21 @@ export class Supervisor {
         this.#fail(error);
       },
     };
-    this.#burial = new Burial({ ...shared, roster: this.#roster, signal: options.signal });
-    this.#inbox = new Inbox({ ...shared, clock, target: options.target, burial: this.#burial });
+    this.#deaths = new WorkerDeaths({ ...shared, roster: this.#roster, signal: options.signal });
+    this.#inbox = new Inbox({ ...shared, clock, target: options.target, deaths: this.#deaths });
   }
 
-  /** How many workers there are, or are to be again; at least one. */
+  /** Number of workers, including those being replaced; at least one. */
   get size(): number {
     return this.#staffing.size;
   }
 
-  /** Of each worker. */
+  /** Per worker. */
   get connections(): number {
     return this.#options.sizing.crew.connections;
   }
 
-  /** Why there are so many, for people; null where they have said it themselves. */
+  /** The reason for their number, for messages; null if it was set by the user. */
   get explanation(): string | null {
     return this.#options.sizing.explain();
   }
@@ -138,34 +137,33 @@ export class Supervisor {
     return this.#roster.members.map((member) => member.worker.id);
   }
 
-  /** What is submitted and not settled, of all runs. */
+  /** Batches of all runs that are submitted and not settled. */
   get inFlight(): { readonly batches: number; readonly bytes: number } {
     return this.#dispatch.inFlight;
   }
 
-  /** The workers cannot go on: no run can be begun. */
+  /** Whether the workers have failed, so that no run can be begun. */
   get hasFailed(): boolean {
     return this.#course.failure !== undefined;
   }
 
-  /** The most memory that each worker has had, in bytes, the ones that are gone among them. */
+  /** Peak memory of each worker in bytes, including those that are gone. */
   get peakMemoryBytes(): number[] {
     return this.#inbox.peakMemoryBytes;
   }
 
-  /** Spawns whom there are to be in any case: they come up while it is still being found out what they are for. */
+  /** Starts the workers that are needed in any case, while the plan is still being made. */
   spawn(): void {
     this.#staffing.begin();
   }
 
-  /** About so many documents are to be done in a run to come: who is to do it can come up meanwhile. */
+  /** The approximate number of documents of the next run, so that workers can be started early. */
   expect(documents: number): void {
     this.#staffing.expect(documents);
   }
 
   /**
-   * Gives the workers the settings of a run; each takes batches as soon as it is ready, and none waits for the others.
-   * Any number of runs may be under way; what bounds batches in flight bounds those of all together.
+   * Gives the workers the settings of a run; each takes batches as soon as it is ready. Any number of runs can be active; the limit on batches in flight is for all together.
    */
   begin(settings: WorkerSettings, ...listeners: readonly RunListener[]): RunHandle {
     const run = this.#runs.begin(settings, listeners);
@@ -186,7 +184,7 @@ export class Supervisor {
     };
   }
 
-  /** Lets the workers finish what they hold and leave by themselves; resolves when all are gone. */
+  /** Lets the workers finish their batches and exit; resolves when all are gone. */
   async stop(): Promise<void> {
     this.#close();
     this.#roster.drain();
@@ -194,8 +192,8 @@ export class Supervisor {
   }
 
   /**
-   * Ends every worker at once, whatever it holds; resolves when all are gone. For a run that has failed.
-   * @param why it is told as the death of each, for people; else it is what was to come, and nobody hears of it
+   * Kills all workers at once, even with batches in flight; resolves when all are gone.
+   * @param why reported as the reason of each death; without it, the deaths are expected and not reported
    */
   async kill(why?: string): Promise<void> {
     this.#close();
@@ -216,7 +214,7 @@ export class Supervisor {
     this.#staffing.submit(run, batch);
     await this.#until(run, () => {
       if (!this.#dispatch.takeOn(entry)) return false;
-      // The next in line may have looked before.
+      // The next batch in line may have checked for capacity before.
       this.#changes.announce();
       return true;
     });
@@ -228,7 +226,7 @@ export class Supervisor {
     this.#dispatch.halt();
   }
 
-  /** @throws the first failure of the run or of the workers */
+  /** @throws the first error of the run or of the workers */
   #until(run: ActiveRun | null, isTrue: () => boolean): Promise<void> {
     return this.#changes.until(() => {
       const failure = run?.failure ?? this.#course.failure;

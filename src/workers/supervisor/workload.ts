@@ -1,21 +1,21 @@
-/** How much there is to be done, as far as anybody can tell by now. */
+/** An estimate of the remaining work. */
 
 import type { ActiveRun } from './active-run.ts';
 import { wantedPageBytes } from '../../source/mongo/paging/page-size.ts';
 import type { Batch } from '../../source/page.ts';
 
-/** Together, small collections are as much work as a fork costs. */
-const muchBytes = 16_000_000;
+/** Work of small collections together that is worth a fork. */
+const worthForkBytes = 16_000_000;
 
 export class Workload {
   readonly #pageDocuments: number;
   #bytes = 0;
-  /** Something was submitted, or is expected to be. */
+  /** Whether anything was submitted or is expected. */
   hasBegun = false;
-  /** More than fits into a page is expected, or has come. */
+  /** Whether more than a page is expected, or was submitted. */
   isLarge = false;
 
-  /** @param pageDocuments as many as a page has at most */
+  /** @param pageDocuments maximum documents of a page */
   constructor(pageDocuments: number) {
     this.#pageDocuments = pageDocuments;
   }
@@ -33,10 +33,10 @@ export class Workload {
     const { bytes, documents } = run.submitted;
     // One page may be a single document of 16 MB.
     const isBeyond = documents > documentCount && bytes > wantedPageBytes;
-    this.isLarge ||= isBeyond || documents > this.#pageDocuments || this.#bytes > muchBytes;
+    this.isLarge ||= isBeyond || documents > this.#pageDocuments || this.#bytes > worthForkBytes;
   }
 
-  /** About how many bytes are left of these runs; Infinity where nobody knows. */
+  /** Approximate remaining bytes of these runs; Infinity if unknown. */
   bytesLeft(runs: Iterable<ActiveRun>): number {
     let left = 0;
     for (const { submitted, expectedDocuments, settledDocuments } of runs) {

@@ -1,11 +1,11 @@
-/** Tells how a batch came to its worker: how long it was on its way, and who waited for it. */
+/** Describes the arrival of a batch at its worker: the time in transit, and whether the worker was waiting. */
 
 import type { Arrival } from '../../observe/ack.ts';
 
 export interface Moments {
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
-  /** When the worker was done with what it had before. */
+  /** When the worker had finished its earlier batches. */
   readonly idleSinceMs: number;
   readonly startedAtMs: number;
 }

@@ -2,10 +2,10 @@
  * The connections of a worker to Postgres: while Postgres works on the batch of one, the next is transcoded for another.
  *
  * A connection:  opening ──→ free ←──take()/giveBack()──→ taken
- *                   └─────────┴── closed, where there are more than are wanted
+ *                   └─────────┴── closed, if there are more than wanted
  * Invariants
- * - a batch has its connection to itself, and with it the memory that its rows were written to;
- * - the first one has to come about; where a further one does not, there are fewer.
+ * - a batch has its own connection, and with it the memory into which its rows are encoded;
+ * - the first one must succeed; if a further one fails, there are fewer.
  */
 
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
@@ -21,7 +21,7 @@ import { openBatchTransform } from '../../transcode/transform/open-batch-transfo
 /** What a connection needs for the batches of a run. */
 export interface Tools {
   readonly encoder: RowEncoder;
-  /** Null where documents are encoded as they are. */
+  /** Null without a transform. */
   readonly transform: BatchTransform | null;
   readonly task: Task;
 }
@@ -29,7 +29,7 @@ export interface Tools {
 export class WorkerConnection {
   readonly session: Session;
   readonly #onWithoutCore: (reason: string) => void;
-  /** By the numbers of their runs. */
+  /** By run number. */
   readonly #tools = new Map<number, Tools>();
 
   constructor(session: Session, onWithoutCore: (reason: string) => void) {
@@ -54,9 +54,9 @@ export class WorkerConnection {
 }
 
 export interface ConnectionsOptions {
-  /** One of them broke, and is made anew. */
+  /** Called when one of them broke, and is reconnected. */
   onLost(): void;
-  /** There is no core to transcode by: each run may tell of it. */
+  /** Called when the WebAssembly core cannot be used; may be called for each run. */
   onWithoutCore(reason: string): void;
   readonly killSignal: AbortSignal;
 }
@@ -66,10 +66,10 @@ export class Connections {
   #wanted = 1;
   #target: WorkerTarget | undefined;
   readonly #all = new Set<WorkerConnection>();
-  /** The one that was used last is taken next: its memory is warm, and that of one that is not needed is not touched. */
+  /** Last in, first out: the memory of the last one is in the cache, and unused ones touch no memory. */
   readonly #free: WorkerConnection[] = [];
   readonly #takers: ((connection: WorkerConnection) => void)[] = [];
-  /** What breaks each attempt off. */
+  /** Aborts each attempt to connect. */
   readonly #opening = new Map<Promise<void>, AbortController>();
 
   constructor(options: ConnectionsOptions) {
@@ -80,7 +80,7 @@ export class Connections {
     return this.#all.size;
   }
 
-  /** How many there are to be. Those that are too many are closed as soon as they are free. */
+  /** Sets the wanted number. Surplus connections are closed as soon as they are free. */
   resize(wanted: number): void {
     this.#wanted = wanted;
     if (this.#target !== undefined) this.#openMore(this.#target);
@@ -96,7 +96,7 @@ export class Connections {
     this.#openMore(target);
   }
 
-  /** Makes what the run needs, on one of them. */
+  /** Creates the encoder and task of the run on one of them. */
   async prepare(run: number, settings: WorkerSettings): Promise<void> {
     const connection = await this.take();
     try {
@@ -106,7 +106,7 @@ export class Connections {
     }
   }
 
-  /** Resolves with one that nobody else has; to be called after `open`, by one caller at a time. */
+  /** Resolves with a free connection. To be called after `open`, by one caller at a time. */
   async take(): Promise<WorkerConnection> {
     const free = this.#free.pop();
     if (free !== undefined) return free;
@@ -116,7 +116,7 @@ export class Connections {
   giveBack(connection: WorkerConnection): void {
     if (this.#all.size > this.#wanted) {
       this.#all.delete(connection);
-      // Nothing is under way on it: that it cannot be closed in order is no loss.
+      // It is idle, so that an error while closing is harmless.
       void connection.session.close().catch(() => undefined);
       return;
     }
@@ -141,7 +141,7 @@ export class Connections {
     while (this.#all.size + this.#opening.size < this.#wanted) {
       const attempt = new AbortController();
       const signal = AbortSignal.any([this.#options.killSignal, attempt.signal]);
-      // Whatever it fails for, the others go on without it: what is wrong with the server they meet as well.
+      // Errors are ignored: the other connections continue, and meet problems of the server themselves.
       const opened = this.#openOne(target, signal).catch(() => undefined);
       this.#opening.set(opened, attempt);
       void opened.finally(() => this.#opening.delete(opened));

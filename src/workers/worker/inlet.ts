@@ -1,12 +1,12 @@
-/** Joins what comes by a process's channel with the bytes that come by its pipe, in the order of the channel. */
+/** Joins messages of a process's channel with the bytes of its pipe, in the order of the channel. */
 
 import type { ToWorker } from '../protocol.ts';
 
 export class Inlet {
   readonly #deliver: (message: ToWorker) => void;
-  /** A batch whose bytes are still on their way holds up what was sent after it. */
+  /** A batch whose bytes have not arrived yet delays later messages. */
   readonly #messages: ToWorker[] = [];
-  /** Of batches whose message is still on its way. */
+  /** Bytes of batches whose message has not arrived yet. */
   readonly #bytes: Uint8Array[] = [];
 
   constructor(deliver: (message: ToWorker) => void) {

@@ -11,17 +11,17 @@ export function joinProcess(createWorker: CreateWorker): void {
   process.title = 'mongo2pg worker';
 
   let isLeaving = false;
-  /** Messages that are still in this process: to end the channel would lose them. */
+  /** Messages not sent yet: closing the channel would lose them. */
   let unsent = 0;
   const disconnectOnceSent = (): void => {
-    // With no channel, no pipe and no connection the process ends itself.
+    // Without channel, pipe and connections the process exits.
     if (isLeaving && unsent === 0 && process.connected) process.disconnect();
   };
   const worker = createWorker({
     send: (message: FromWorker): void => {
       if (!process.connected) return;
       unsent++;
-      // An error means that the primary is gone, and `disconnect` tells.
+      // An error means that the primary is gone, which `disconnect` reports.
       process.send?.(message, undefined, undefined, () => {
         unsent--;
         disconnectOnceSent();
@@ -52,7 +52,7 @@ export function joinProcess(createWorker: CreateWorker): void {
   });
   worker.listen();
   process.on('disconnect', () => {
-    // The primary is gone: whatever is not committed is rolled back by Postgres when the connection breaks.
+    // The primary is gone. Postgres rolls back what is not committed when the connection breaks.
     if (!isLeaving) process.exit(1);
   });
 }

@@ -1,4 +1,4 @@
-/** Joins the port of a worker thread to a worker. The process around it, its title and signals, are the primary's. */
+/** Joins the port of a worker thread to a worker. Process title and signals belong to the primary. */
 
 import process from 'node:process';
 import { parentPort } from 'node:worker_threads';
@@ -14,12 +14,12 @@ export function joinThread(createWorker: CreateWorker): void {
       port.postMessage(message);
     },
     leave: (): void => {
-      // With no port and no connection the thread ends itself; what was posted is in the primary's queue already.
+      // Without port and connections the thread exits. Posted messages are in the primary's queue already.
       port.close();
     },
     crash: (crashReport: FromWorker): void => {
       port.postMessage(crashReport);
-      // Of the thread alone.
+      // Heap of this thread only.
       process.exit(1);
     },
     readMemory: readThreadMemory,
@@ -27,7 +27,7 @@ export function joinThread(createWorker: CreateWorker): void {
   port.on('message', (message: ToWorker) => {
     worker.receive(message);
   });
-  // A batch that cannot be read, for want of memory, would be missed by nobody: as an uncaught exception it is.
+  // A batch that cannot be deserialized, for lack of memory, would be lost silently. An uncaught exception ends the thread.
   port.on('messageerror', (error: Error) => {
     throw error;
   });

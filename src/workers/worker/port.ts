@@ -1,26 +1,26 @@
-/** The two sides of a worker's channel, as the worker sees them: what it says goes into a port, what it hears comes in. */
+/** The two sides of a worker's channel: the port for its outgoing messages, and the handler of incoming ones. */
 
 import type { Memory } from '../../common/memory.ts';
 import type { FromWorker, ToWorker } from '../protocol.ts';
 
 export interface WorkerPort {
   send(message: FromWorker): void;
-  /** Ends the worker after its last message. */
+  /** Exits after the last message is sent. */
   leave(): void;
-  /** Ends the worker in the middle of its work, after these words. */
+  /** Exits at once, after sending this message. */
   crash(crashReport: FromWorker): void;
-  /** The bytes of a batch are not looked at any more. */
+  /** The bytes of a batch are not needed any more. */
   release?(bytes: Uint8Array): void;
-  /** What the worker has for itself. */
+  /** Memory of the worker. */
   readMemory(): Memory;
 }
 
-/** What a process, a thread, or the primary itself hosts. */
+/** A worker, hosted by a process, a thread, or the primary itself. */
 export interface HostedWorker {
   /** To be called once messages can be received. */
   listen(): void;
   receive(message: ToWorker): void;
-  /** Ends it at once, where no end of a process or thread does. */
+  /** Ends it at once, if no process or thread is ended. */
   kill(): void;
 }
 

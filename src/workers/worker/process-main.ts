@@ -3,8 +3,8 @@
 import { keepCompiledCode } from '../../common/compiled-code.ts';
 import { stopSignals } from '../../common/errors.ts';
 
-// A terminal sends Ctrl-C to the whole group of processes, and whoever manages it SIGTERM; what then happens to the
-// workers is the primary's decision. Before all else, as what a worker runs takes a while to load.
+// A terminal sends Ctrl-C to the whole process group, and a service manager SIGTERM. Workers ignore both: the primary decides when
+// they stop. Installed first, since loading the modules takes a while.
 for (const signal of stopSignals) process.on(signal, () => undefined);
 
 keepCompiledCode();

@@ -11,11 +11,11 @@ import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 export type TaskResult = Pick<Ack, keyof BatchAccount | 'isDuplicate' | 'steps' | 'comparison' | 'merge'>;
 
 export interface Task {
-  /** May be told of the same batch again, by a worker that does not know whether another has done it. */
+  /** Can be called again for the same batch, if it is unknown whether another worker has committed it. */
   perform(batch: Batch, encoded: LoadableBatch): Promise<TaskResult>;
 }
 
-/** Loads only what the purpose needs: every worker of a load waits for it. */
+/** Imports only what the purpose needs, since every worker waits for it. */
 export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
   switch (settings.purpose) {
     case 'load': {
@@ -93,7 +93,7 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
   }
 }
 
-/** Nothing is written to the table, so that nothing can be there already. */
+/** Nothing is written to the table, so that there are no duplicates. */
 function unwritten(encoded: LoadableBatch): TaskResult {
   return { isDuplicate: false, ...accountOf(encoded) };
 }

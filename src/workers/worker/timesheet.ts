@@ -1,9 +1,9 @@
 /**
- * Where a worker's time goes. Every moment is one of four, whatever else is under way at the same time:
+ * Measures how a worker spends its time. At each moment it is in one of four states:
  *
  * - transcoding a batch;
- * - stalled: a batch is there, and every connection waits for Postgres;
- * - loading: Postgres is at a batch, and no other is there;
+ * - stalled: a batch waits, and every connection is waiting for Postgres;
+ * - loading: Postgres works on a batch, and no other waits;
  * - idle.
  */
 
@@ -21,7 +21,7 @@ export class Timesheet {
   #sinceMs: number;
   #idleSinceMs: number;
   #spentMs: Record<Moment, number> = { transcode: 0, stalled: 0, load: 0, idle: 0 };
-  /** Batches that are there and not begun. */
+  /** Batches that were received and not begun. */
   #waiting = 0;
   #isTranscoding = false;
   #loading = 0;
@@ -32,17 +32,17 @@ export class Timesheet {
     this.#idleSinceMs = this.#sinceMs;
   }
 
-  /** When it last began to have nothing to do; now, while it has. */
+  /** When it last became idle; now, while it is busy. */
   get idleSinceMs(): number {
     return this.#moment === 'idle' ? this.#idleSinceMs : this.#nowMs();
   }
 
-  /** A batch came in. */
+  /** A batch was received. */
   receive(): void {
     this.#change(() => this.#waiting++);
   }
 
-  /** A batch that came in is begun, or is not to be done at all: `end` or `load` follows. */
+  /** A received batch is begun or skipped; `giveUp` or `load` follows. */
   begin(): void {
     this.#change(() => {
       this.#waiting--;
@@ -50,7 +50,7 @@ export class Timesheet {
     });
   }
 
-  /** The batch that was begun is transcoded, and goes to Postgres. */
+  /** The batch is transcoded, and sent to Postgres. */
   load(): void {
     this.#change(() => {
       this.#isTranscoding = false;
@@ -58,17 +58,17 @@ export class Timesheet {
     });
   }
 
-  /** Nothing more is done for the batch that was begun. */
+  /** The batch is given up. */
   giveUp(): void {
     this.#change(() => (this.#isTranscoding = false));
   }
 
-  /** Postgres is done with one. */
+  /** Postgres has finished a batch. */
   finish(): void {
     this.#change(() => this.#loading--);
   }
 
-  /** What was spent since the last call. */
+  /** The times since the last call. */
   take(): Spent {
     this.#change(() => undefined);
     const { transcode, stalled, load } = this.#spentMs;

@@ -1,21 +1,20 @@
 /**
- * The worker: takes batches one after the other, transcodes and loads (or compares) each, and acknowledges after COMMIT.
- * It transcodes one while Postgres works on those that it has connections for.
+ * The worker: takes batches in order, transcodes and loads (or compares) each, and acknowledges it after COMMIT. It transcodes one
+ * while Postgres works on others, one for each connection.
  *
  * A run:     start ──→ encoder and task are made ──ready──→ its batches ──end──→ forgotten
  * A batch:   received ──→ held ──a connection is free──→ transcoded ──→ its task is done ──ack──→ answered
  * Invariants
- * - everything is begun in the order in which it came in, whatever run it is of; with several connections batches may be
- *   answered in another;
- * - each batch is answered once: by an ack, or by the failure of its run, which every later batch of the run meets as well;
+ * - everything is begun in the order of arrival, for all runs; with several connections, batches may be answered in another order;
+ * - each batch is answered once: by an ack, or by the failure of its run, which applies to every later batch of the run;
  * - all runs share the connections, on each of which there is one transaction at a time;
- * - it leaves when every batch is answered.
+ * - it exits when every batch is answered.
  */
 
 import { MigrationError, toWireError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { readMachineMs } from '../../common/clock.ts';
-import { aliveEveryMs, type ToWorker } from '../protocol.ts';
+import { heartbeatIntervalMs, type ToWorker } from '../protocol.ts';
 import { accountOf, withCodes, type LoadableBatch } from '../../postgres/load/loadable-batch.ts';
 import { encodeResults } from '../../postgres/load/transformed-batch.ts';
 import { batchKey, type Batch } from '../../source/page.ts';
@@ -30,17 +29,17 @@ import type { WorkerSettings } from '../../postgres/worker-settings.ts';
 
 type BatchMessage = Extract<ToWorker, { kind: 'batch' }>;
 
-/** What was made of a batch, and on which connection it is loaded. */
+/** An encoded batch, and the connection on which it is loaded. */
 interface Encoded extends Pick<Ack, 'arrival'> {
   readonly connection: WorkerConnection;
   readonly tools: Tools;
   readonly encoded: LoadableBatch;
 }
 
-/** A run as this worker knows it. */
+/** The state of a run in this worker. */
 interface WorkerRun {
   readonly settings: WorkerSettings;
-  /** Why no batch of it can be done. */
+  /** The error that fails all of its batches. */
   failure?: MigrationError;
 }
 
@@ -50,15 +49,15 @@ export class Worker implements HostedWorker {
   #hasFailed = false;
   readonly #connections: Connections;
   readonly #runs = new Map<number, WorkerRun>();
-  /** The number of the last delivery that came in, and those that are not answered. */
+  /** The number of the last received delivery, and the unanswered ones. */
   #received = 0;
   readonly #holding = new Set<number>();
-  /** Batches that Postgres is at. */
+  /** Batches that Postgres works on. */
   readonly #loading = new Set<Promise<void>>();
-  /** How often Postgres was tried again since the last ack. */
+  /** Number of retries since the last ack. */
   #retries = 0;
   readonly #timesheet = new Timesheet(readMachineMs);
-  #signsOfLife: NodeJS.Timeout | undefined;
+  #heartbeats: NodeJS.Timeout | undefined;
   readonly #death = new AbortController();
 
   constructor(port: WorkerPort) {
@@ -77,9 +76,9 @@ export class Worker implements HostedWorker {
 
   listen(): void {
     this.#port.send({ kind: 'listening' });
-    this.#signsOfLife = setInterval(() => {
+    this.#heartbeats = setInterval(() => {
       this.#port.send({ kind: 'alive', received: this.#received, holding: [...this.#holding] });
-    }, aliveEveryMs).unref();
+    }, heartbeatIntervalMs).unref();
   }
 
   receive(message: ToWorker): void {
@@ -90,7 +89,7 @@ export class Worker implements HostedWorker {
       this.#timesheet.receive();
     }
     this.#last = this.#last.then(async () => {
-      // After a failure the primary ends this worker; to go on would only do work that nobody counts.
+      // After a failure the primary ends this worker; further work would be lost.
       if (this.#hasFailed || this.#death.signal.aborted) return;
       try {
         await this.#handle(message, receivedAtMs);
@@ -101,7 +100,7 @@ export class Worker implements HostedWorker {
   }
 
   kill(): void {
-    clearInterval(this.#signsOfLife);
+    clearInterval(this.#heartbeats);
     this.#death.abort(new Error('the worker was killed'));
   }
 
@@ -126,7 +125,7 @@ export class Worker implements HostedWorker {
       case 'drain':
         await Promise.all(this.#loading);
         await this.#connections.close();
-        clearInterval(this.#signsOfLife);
+        clearInterval(this.#heartbeats);
         this.#port.send({ kind: 'drained' });
         this.#port.leave();
         return;
@@ -136,7 +135,10 @@ export class Worker implements HostedWorker {
     }
   }
 
-  /** What we foresee is the same for every worker; a defect may be about this one, or about one document. */
+  /**
+   * A MigrationError would be the same for every worker. Any other error may be caused by this worker or by one document, so that
+   * the worker crashes.
+   */
   #fail(message: ToWorker, error: unknown): void {
     if (!(error instanceof MigrationError)) {
       this.#hasFailed = true;
@@ -156,13 +158,13 @@ export class Worker implements HostedWorker {
   async #start(run: number, settings: WorkerSettings): Promise<void> {
     await reachFailpoint('worker-before-ready');
     await this.#connections.open(settings);
-    // What it takes is loaded and made before there is a batch that waits for it.
+    // Prepared before the first batch arrives.
     await this.#connections.prepare(run, settings);
     this.#runs.set(run, { settings });
     this.#port.send({ kind: 'ready', run });
   }
 
-  /** Transcodes the batch, and hands it to Postgres: resolves when the next one can be begun. */
+  /** Transcodes the batch, and starts to load it; resolves when the next one can be begun. */
   async #begin(message: BatchMessage, receivedAtMs: number): Promise<void> {
     const { run, batch, sentAtMs } = message;
     const connection = await this.#connections.take();
@@ -218,7 +220,7 @@ export class Worker implements HostedWorker {
 
   async #encode(batch: Batch, { encoder, transform }: Tools): Promise<LoadableBatch> {
     if (batch.poison !== undefined) return refuseUnread(batch, batch.poison);
-    // Its documents come again one by one: whoever looks at them all together ends.
+    // Its documents are read again one at a time, since together they crash workers.
     if (batch.drain?.isGivenUp === true) return { ...unread, documentCount: batch.documentCount };
     await reachFailpoint('worker-transcode', batch.bytes);
     const encoded =
@@ -244,7 +246,7 @@ export class Worker implements HostedWorker {
   }
 }
 
-/** A dead letter made without a look into the document, which has ended those that looked. */
+/** A dead letter made without reading the document, which has crashed workers. */
 function refuseUnread(batch: Batch, why: string): LoadableBatch {
   const cursor = new DocumentCursor(batch.bytes);
   cursor.next();
@@ -252,7 +254,7 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
   const letter = {
     ordinal: 0,
     document,
-    // The reader has found the _id already; it is all of the document that is safe to look at.
+    // The reader has found the _id already; nothing else of the document is safe to read.
     id: describeId(batch.last),
     reason: 'worker_died',
     code: null,
@@ -262,7 +264,7 @@ function refuseUnread(batch: Batch, why: string): LoadableBatch {
   return { ...unread, documentCount: 1, deadLetters: [letter] };
 }
 
-/** What is made of documents that nobody looks into. */
+/** The result for documents that are not read. */
 const unread = {
   copy: Buffer.alloc(0),
   rowCount: 0,

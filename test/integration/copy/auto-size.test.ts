@@ -50,7 +50,7 @@ describe('CLUSTER_SIZE=auto', () => {
     assert.equal((await scene.run({ ...failpoints.env, ...onePage })).signal, 'SIGKILL');
     const run = await scene.run({ ...failpoints.env, ...onePage });
     assertCode(run, ExitCode.deadLetters);
-    assert.match(run.notices, /document \d+ of range \d+ ends workers and becomes a dead letter/);
+    assert.match(run.notices, /document \d+ of range \d+ crashes workers and becomes a dead letter/);
     assert.ok(
       idsOf(run).every((id) => /^\d+$/.test(id)),
       idsOf(run).join(),

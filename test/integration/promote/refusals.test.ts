@@ -59,7 +59,7 @@ const refusals: readonly (readonly [args: readonly string[], code: string, messa
   [
     ['things', 'mixed'],
     'TYPE_UNDECIDED',
-    /no type .*: int 1, string 1 — choose one: --type int32 .*--type json/,
+    /has values of several types: int 1, string 1 — choose one: --type int32 .*--type json/,
   ],
   [['things', 'void'], 'TYPE_UNDECIDED', /: null 1 — choose one: --type json/],
   [

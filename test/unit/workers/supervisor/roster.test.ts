@@ -85,7 +85,7 @@ describe('Roster', () => {
     areReady([first], 2);
     assert.equal(roster.isComplete(crew), true);
     assert.equal(roster.isComplete({ ...crew, isInside: true }), false, 'the one in the primary is missing');
-    first.isToLeave = true;
+    first.isExiting = true;
     assert.equal(roster.isComplete(crew), false, 'one is on its way out');
   });
 
@@ -116,7 +116,7 @@ describe('Roster', () => {
     connections = 4;
     clock.jump(500);
     assert.equal(beside.workers.length, 4);
-    roster.members.at(-1)?.tellConnections();
+    roster.members.at(-1)?.sendConnections();
     assert.deepEqual(beside.worker(3).received, [{ kind: 'connections', count: 4 }]);
   });
 

@@ -241,8 +241,8 @@ describe('Supervisor', () => {
     }
     assert.deepEqual(acked, [1, 5, 6, 7]);
     assert.equal(deaths, 5, 'two for the whole, and one for each halving');
-    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) ends workers and is split/);
-    assert.match(notices.join('\n'), /document 6 of range 1 ends workers and becomes a dead letter/);
+    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) crashes workers and is bisected/);
+    assert.match(notices.join('\n'), /document 6 of range 1 crashes workers and becomes a dead letter/);
     await run.drain();
   });
 

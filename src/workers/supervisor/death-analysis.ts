@@ -1,4 +1,4 @@
-/** What follows from the death of a worker: which batch is to blame, and who cannot go on. */
+/** Decides the consequences of a worker's death: which batch is to blame, and whether a run or all workers fail. */
 
 import { ExitCode, MigrationError } from '../../common/errors.ts';
 import { DeathBudget } from './death-budget.ts';
@@ -9,24 +9,24 @@ export interface Death {
   readonly id: string;
   /** For people. */
   readonly how: string;
-  /** It had been ready for batches. */
+  /** Whether it had been ready for batches. */
   readonly hasBegun: boolean;
-  /** What it held. */
+  /** The batches that it held. */
   readonly entries: readonly InFlight[];
 }
 
 export interface Finding {
-  /** What was made of the batch that is to blame, for people. */
+  /** The consequence for the batch to blame, for messages. */
   readonly consequence: string | null;
-  /** A run over whose batches too many have died; why. */
-  readonly deadlyRun: { readonly run: ActiveRun; readonly failure: MigrationError } | null;
-  /** Too many have died, and no batch is to blame: the workers cannot go on. */
+  /** A run whose batches have killed too many workers, with the error. */
+  readonly poisonedRun: { readonly run: ActiveRun; readonly failure: MigrationError } | null;
+  /** Set if too many have died and no batch is to blame: no worker can continue. */
   readonly failure: MigrationError | null;
-  /** When there is to be another one. */
+  /** Pause before it is replaced. */
   readonly backOffMs: number;
 }
 
-export class Inquest {
+export class DeathAnalysis {
   readonly #deaths = new DeathBudget();
 
   /** A batch was acked. */
@@ -41,18 +41,18 @@ export class Inquest {
         code: 'WORKERS_KEEP_DYING',
         fix: 'look at the messages above; if memory ran out, lower ITEMS_PER_PAGE or CLUSTER_SIZE.',
       });
-    // Any of several may be to blame, so that each is redelivered alone.
+    // Any of several batches may be to blame, so that each is redelivered alone.
     if (entries.length > 1) for (const entry of entries) entry.suspect();
     const [only] = entries.length === 1 ? entries : [];
     const blamed = only?.run.isOver === false ? only : undefined;
     const consequence = blamed?.blame(how) ?? null;
     const ofRun = blamed?.run.deaths.record(true);
     const isRunDeadly = blamed !== undefined && ofRun?.isExhausted === true;
-    const deadlyRun = isRunDeadly ? { run: blamed.run, failure: explain(ofRun.why) } : null;
+    const poisonedRun = isRunDeadly ? { run: blamed.run, failure: explain(ofRun.why) } : null;
     if (isRunDeadly) this.#deaths.recover();
     const verdict = this.#deaths.record(hasBegun);
     return verdict.isExhausted
-      ? { consequence, deadlyRun, failure: explain(verdict.why), backOffMs: 0 }
-      : { consequence, deadlyRun, failure: null, backOffMs: verdict.backOffMs };
+      ? { consequence, poisonedRun, failure: explain(verdict.why), backOffMs: 0 }
+      : { consequence, poisonedRun, failure: null, backOffMs: verdict.backOffMs };
   }
 }

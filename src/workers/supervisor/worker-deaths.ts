@@ -5,23 +5,23 @@ import type { PoolListener } from '../../observe/run-listener.ts';
 import type { Exit } from '../pool/pool.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Dispatch } from './dispatch.ts';
-import { Inquest } from './inquest.ts';
+import { DeathAnalysis } from './death-analysis.ts';
 import type { Member } from './member.ts';
 import type { Roster } from './roster.ts';
 import type { Runs } from './runs.ts';
 import type { Staffing } from './staffing.ts';
 
-/** How far the workers are on their way to their end. */
+/** Whether the workers are stopping. */
 export interface Course {
-  /** Nobody is replaced any more. */
+  /** Workers are not replaced any more. */
   isStopping: boolean;
-  /** All are being killed, so that a death is expected. */
+  /** All workers are being killed, so that deaths are expected. */
   isKilling: boolean;
-  /** The workers cannot go on; why. */
+  /** The error that makes all workers unusable. */
   failure: MigrationError | undefined;
 }
 
-export interface BurialOptions {
+export interface WorkerDeathsOptions {
   readonly roster: Roster;
   readonly dispatch: Dispatch;
   readonly runs: Runs;
@@ -30,32 +30,32 @@ export interface BurialOptions {
   readonly listener: PoolListener;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal | undefined;
-  /** The workers cannot go on. */
+  /** Called when no worker can continue. */
   readonly fail: (error: MigrationError) => void;
 }
 
-export class Burial {
-  readonly #options: BurialOptions;
-  readonly #inquest = new Inquest();
+export class WorkerDeaths {
+  readonly #options: WorkerDeathsOptions;
+  readonly #analysis = new DeathAnalysis();
 
-  constructor(options: BurialOptions) {
+  constructor(options: WorkerDeathsOptions) {
     this.#options = options;
   }
 
-  /** A batch of the run was acked. */
+  /** To be called when a batch of the run was acked. */
   recover(run: ActiveRun): void {
-    this.#inquest.recover(run);
+    this.#analysis.recover(run);
   }
 
-  /** The member is not on the roster any more. */
-  bury(member: Member, exit: Exit): void {
+  /** To be called once the member is removed from the roster. */
+  handle(member: Member, exit: Exit): void {
     const { staffing, runs, dispatch, roster, course, listener, fail } = this.#options;
     const hasBegun = member.state === 'ready' || member.state === 'draining' || member.held.size > 0;
-    const { isToLeave } = member;
+    const { isExiting } = member;
     const isExpected = member.state === 'draining' && member.held.size === 0 && exit.code === 0;
     member.state = 'gone';
     staffing.hearGone(member);
-    runs.tellGone(member.worker.id);
+    runs.notifyGone(member.worker.id);
     const entries = member.takeAll();
     dispatch.putBack(entries);
     if (isExpected || course.failure !== undefined) return;
@@ -68,17 +68,17 @@ export class Burial {
 
     const { id } = member.worker;
     const how = member.describeEnd(exit);
-    const found = this.#inquest.find({ id, how, hasBegun, entries });
-    const { consequence, deadlyRun, failure, backOffMs } = found;
-    if (deadlyRun !== null) runs.giveUp(deadlyRun.run, deadlyRun.failure);
+    const found = this.#analysis.find({ id, how, hasBegun, entries });
+    const { consequence, poisonedRun, failure, backOffMs } = found;
+    if (poisonedRun !== null) runs.giveUp(poisonedRun.run, poisonedRun.failure);
     if (failure !== null) fail(failure);
-    const isReplaced = failure === null && !course.isStopping && !isToLeave;
+    const isReplaced = failure === null && !course.isStopping && !isExiting;
     listener.onDeath?.({ id, how, isReplaced, consequence });
     if (isReplaced) staffing.replace(member, backOffMs);
     dispatch.handOut();
   }
 
-  /** The signal that asked to stop went to all processes, and found one that was not yet able to leave it to the primary. */
+  /** On an interruption, the signal goes to all processes of the group. It ended a worker that did not ignore it yet. */
   #isCalledOff({ signal }: Exit): boolean {
     const isAsked = this.#options.signal?.aborted === true;
     return isAsked && stopSignals.some((name) => name === signal);
