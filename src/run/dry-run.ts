@@ -5,7 +5,7 @@ import { ExitCode, MigrationError, NothingToCopyError } from '../common/errors.t
 import type { DryRunEvent } from '../observe/dry-run-event.ts';
 import { formatPlural } from '../common/format.ts';
 import { createIndexStatement } from '../plan/indexes/index-plan.ts';
-import { chooseTable, listTables } from '../plan/make-plan.ts';
+import { chooseTable, listTables } from '../plan/plan-table.ts';
 import { readConnectionsLeft } from '../postgres/connection/capacity.ts';
 import { describePostgres, explainDatabaseError } from '../postgres/connection/connection.ts';
 import {

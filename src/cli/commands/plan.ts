@@ -8,7 +8,8 @@ import type { Config } from '../../config/config.ts';
 import { embedded } from '../../config/server-urls.ts';
 import { ExitCode, UsageError } from '../../common/errors.ts';
 import { chooseTransform } from '../../plan/choose-transform.ts';
-import { chooseTable, inferPlan } from '../../plan/make-plan.ts';
+import { inferPlan } from '../../plan/infer-plan.ts';
+import { chooseTable } from '../../plan/plan-table.ts';
 import { formatPlanFile, writePlanFile } from '../../plan/file/plan-text.ts';
 import { findRisks } from '../../plan/infer/risks.ts';
 import {

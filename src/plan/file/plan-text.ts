@@ -6,7 +6,7 @@ import type { Sample } from '../../source/source.ts';
 import { writePath, type WrittenPath } from './field-path.ts';
 import type { FieldStats } from '../infer/field-stats.ts';
 import { chooseType, type InferOptions } from '../infer/infer.ts';
-import type { InferredPlan } from '../make-plan.ts';
+import type { InferredPlan } from '../infer-plan.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
 import { describeSeen } from '../infer/seen.ts';
 import type { PlanFile, PlanFileColumn, PlanFileNested } from './plan-schema.ts';

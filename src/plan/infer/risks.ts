@@ -3,7 +3,7 @@
 import { formatCount, formatPlural } from '../../common/format.ts';
 import { defaultNulPolicy, describeConsequence, type NulPolicy } from '../../bson/nul-policy.ts';
 import type { FieldStats } from './field-stats.ts';
-import type { InferredPlan } from '../make-plan.ts';
+import type { InferredPlan } from '../infer-plan.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
 import { maxRowWidth, widestRow } from '../../transcode/row-width.ts';
 import { formatShare } from './seen.ts';

@@ -14,6 +14,7 @@ import { readIndexTarget } from './index-target.ts';
 import type { Session } from '../connection/session.ts';
 import {
   addForeignKeyStatement,
+  analyzeStatement,
   hasForeignKey,
   listChildKey,
   listKey,
@@ -25,7 +26,7 @@ import { buildPartitionedIndexes } from './partitioned-indexes.ts';
 import { listPartitions } from './partitions.ts';
 import type { SideBySideOptions } from './side-by-side.ts';
 import type { TableName } from '../connection/relations.ts';
-import { addPrimaryKey, analyzeTable, explainKeyFailure, type KeyCounts } from './target.ts';
+import { addPrimaryKey, explainKeyFailure, type KeyCounts } from './primary-key.ts';
 import { qualifiedName } from '../connection/relations.ts';
 
 /**
@@ -130,4 +131,9 @@ async function addPartitionedKeys(
 
 function leaveAll(indexes: readonly Pick<LeftIndex, 'index'>[]): LeftIndex[] {
   return indexes.map(({ index }) => ({ index, reason: 'mongo2pg did not create the table' }));
+}
+
+/** Gathers statistics for the planner. */
+export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
+  await client.query(analyzeStatement(plan));
 }

@@ -7,7 +7,7 @@ import type { Session } from '../connection/session.ts';
 import { hasPrimaryKey } from './ddl.ts';
 import { buildSideBySide, type SideBySideOptions } from './side-by-side.ts';
 import type { TableName } from '../connection/relations.ts';
-import { runCounting } from './target.ts';
+import { runCounting } from './primary-key.ts';
 
 /**
  * Can be repeated: existing keys of partitions are kept.

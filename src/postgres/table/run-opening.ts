@@ -15,7 +15,7 @@ import type { Session } from '../connection/session.ts';
 import { assignStreamRun } from '../ledger/streams/stream-collections.ts';
 import { endOrphanedSessions } from '../connection/orphaned-sessions.ts';
 import { tablesOf } from './ddl.ts';
-import { prepareTarget } from './target.ts';
+import { prepareTarget } from './prepare-target.ts';
 import type { RunTotals } from '../ledger/run-totals.ts';
 import { countRows } from '../connection/relations.ts';
 

@@ -1,7 +1,7 @@
 /** Runs index builds, several at a time, each in a session of its own with maintenance memory. */
 
 import { Session } from '../connection/session.ts';
-import { raiseIndexMemory } from './target.ts';
+import { raiseIndexMemory } from './primary-key.ts';
 
 export interface SideBySideOptions {
   readonly url: string;

@@ -10,7 +10,7 @@ import type { PlannedIndex } from '../../plan/indexes/index-plan.ts';
 import { isIdColumn, type Plan } from '../../transcode/plan.ts';
 import { hasIndex } from './build-indexes.ts';
 import { copyColumns, hasPrimaryKey, listKeyedChildren, tablesOf } from './ddl.ts';
-import { listDropped, requirePlace } from './target.ts';
+import { listDropped, requirePlace } from './target-obstacles.ts';
 import { hasTable } from '../connection/relations.ts';
 
 export interface TargetUse {

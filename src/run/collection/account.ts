@@ -10,7 +10,7 @@ import { readExtra, readTotals } from '../../postgres/ledger/runs.ts';
 import { countRows, qualifiedName } from '../../postgres/connection/relations.ts';
 import type { RunTotals } from '../../postgres/ledger/run-totals.ts';
 import type { OpenRun } from '../../postgres/table/run-opening.ts';
-import type { KeyCounts } from '../../postgres/table/target.ts';
+import type { KeyCounts } from '../../postgres/table/primary-key.ts';
 
 export type RunAccount = Pick<
   Summary,

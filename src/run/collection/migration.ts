@@ -19,7 +19,7 @@ import { describeDone, describeRun } from '../../postgres/ledger/run-decision.ts
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { beginRun, continueRun, type OpenRun } from '../../postgres/table/run-opening.ts';
 import { readTotals, replacePlan, type Run } from '../../postgres/ledger/runs.ts';
-import type { KeyCounts } from '../../postgres/table/target.ts';
+import type { KeyCounts } from '../../postgres/table/primary-key.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import { prepareRun, type PreparationOptions } from './prepare.ts';
 import { Division } from '../../source/reading/division.ts';

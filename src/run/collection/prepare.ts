@@ -8,7 +8,9 @@ import { invoke } from '../../config/invocation.ts';
 import type { Config, IfExists } from '../../config/config.ts';
 import { describeChoices, type ChoiceConfig } from '../../plan/choices.ts';
 import { planIndexes, type LeftIndex } from '../../plan/indexes/index-plan.ts';
-import { makePlan, type PlanConfig, type ReadChildren } from '../../plan/make-plan.ts';
+import type { ReadChildren } from '../../plan/fit-plan-to-table.ts';
+import type { PlanConfig } from '../../plan/infer-plan.ts';
+import { makePlan } from '../../plan/make-plan.ts';
 import type { Plan, TransformFile } from '../../transcode/plan.ts';
 import {
   decideRun,

@@ -7,7 +7,7 @@ import {
   SourceChangedError,
 } from '../../common/errors.ts';
 import { isFromScratch } from '../../config/collection-choice.ts';
-import { chooseTable, listTables } from '../../plan/make-plan.ts';
+import { chooseTable, listTables } from '../../plan/plan-table.ts';
 import { explainDatabaseError } from '../../postgres/connection/connection.ts';
 import { hasLedger } from '../../postgres/ledger/ledger.ts';
 import { describeRun } from '../../postgres/ledger/run-decision.ts';

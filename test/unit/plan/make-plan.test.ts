@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ObjectId } from 'bson';
-import { chooseTable, makePlan, type PlanConfig } from '../../../src/plan/make-plan.ts';
+import type { PlanConfig } from '../../../src/plan/infer-plan.ts';
+import { makePlan } from '../../../src/plan/make-plan.ts';
+import { chooseTable } from '../../../src/plan/plan-table.ts';
 import { createFakeSource } from '../../support/fake-source.ts';
 import type { PlanFile } from '../../../src/plan/file/plan-schema.ts';
 

@@ -10,7 +10,7 @@ import { requireLead } from '../../../postgres/ledger/lead.ts';
 import type { IndexPhaseAccount } from '../../../observe/status.ts';
 import { finishIndexes } from '../../../postgres/ledger/phases.ts';
 import type { OpenRun } from '../../../postgres/table/run-opening.ts';
-import type { KeyCounts } from '../../../postgres/table/target.ts';
+import type { KeyCounts } from '../../../postgres/table/primary-key.ts';
 import type { Session } from '../../../postgres/connection/session.ts';
 import type { IndexSpec } from '../../../source/index-spec.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ObjectId, type Document } from 'bson';
-import { inferPlan, type PlanConfig } from '../../../../src/plan/make-plan.ts';
+import { inferPlan, type PlanConfig } from '../../../../src/plan/infer-plan.ts';
 import { checkPlanFile } from '../../../../src/plan/file/plan-file.ts';
 import { formatPlanFile, writePlanFile } from '../../../../src/plan/file/plan-text.ts';
 import { resolvePlan } from '../../../../src/plan/file/resolve-plan.ts';

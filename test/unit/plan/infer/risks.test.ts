@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Document } from 'bson';
-import { inferPlan, type PlanConfig } from '../../../../src/plan/make-plan.ts';
+import { inferPlan, type PlanConfig } from '../../../../src/plan/infer-plan.ts';
 import { findRisks } from '../../../../src/plan/infer/risks.ts';
 import { createFakeSource } from '../../../support/fake-source.ts';
 
