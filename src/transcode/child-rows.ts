@@ -15,30 +15,30 @@ import { elementName, type RowColumn, type RowLimits, RowWriter } from './row-wr
 export interface EncodedChild {
   /** A complete binary COPY stream. Valid until the next batch is encoded. */
   readonly copy: Buffer;
-  /** How many rows it has. */
+  /** The number of rows. */
   readonly rowCount: number;
-  /** Of each row the document it is of: its position in the batch, from 0. */
+  /** For each row the position of its document in the batch, from 0. */
   readonly parents: readonly number[];
 }
 
-/** What the rows of all child tables of a document have in common. */
+/** Context shared by the rows of all child tables of a document. */
 export interface ChildContext {
-  /** The document's own column for its `_id`. */
+  /** The main table's column for `_id`. */
   readonly id: RowColumn;
   readonly limits: RowLimits;
-  /** Hears which table is being written, for the dead letter if that fails. */
+  /** Called with the table being written, for the dead letter if that fails. */
   readonly onWrite: (table: string) => void;
 }
 
-/** How long an array without elements is. */
+/** Bytes of an empty array. */
 const emptyBytes = 5;
 
 export class ChildRows {
   readonly name: string;
   readonly writer: RowWriter;
-  /** The tables of arrays inside of the elements. */
+  /** Tables of arrays inside the elements. */
   readonly inner: readonly ChildRows[];
-  /** What people call the array: `orders[].lines`. */
+  /** The array in messages: `orders[].lines`. */
   readonly #shown: string;
   readonly #hasExtra: boolean;
   readonly #keepsEmpty: boolean;
@@ -51,9 +51,9 @@ export class ChildRows {
   #start = 0;
 
   /**
-   * @param slot where the document, or the element around it, has the array
+   * @param slot the place of the array in the document, or in the element that contains it
    * @param keyLength how many columns of the table are its key
-   * @param around what people call the element that has the array; empty for the document
+   * @param around the element that contains the array, in messages; empty for the document
    */
   constructor(
     { plan, keepsEmpty }: ChildTable,
@@ -72,7 +72,7 @@ export class ChildRows {
     this.inner = createInner(plan, this.writer, context, keyLength + 1, `${this.#shown}[].`);
   }
 
-  /** With those inside, in the order of `listDescendants`. */
+  /** Includes tables inside, in the order of `listDescendants`. */
   get all(): readonly ChildRows[] {
     return [this, ...this.inner.flatMap(({ all }) => all)];
   }
@@ -91,8 +91,7 @@ export class ChildRows {
   }
 
   /**
-   * A value that is no array is none of ours, and is kept with the rest of what is around it; so is an empty array where the plan
-   * wants that. Throws a DocumentError if that has no extra column.
+   * Sends a value other than an array to the extra column of the parent row, and also an empty array if the plan says so. Throws a DocumentError if there is no extra column.
    */
   sendOtherToExtra(fields: DocumentFields, hasExtra: boolean): void {
     const slot = this.#slot;
@@ -101,7 +100,7 @@ export class ChildRows {
     if (isArray && !(this.#keepsEmpty && slot.valueEnd - slot.valueStart === emptyBytes)) return;
     if (!hasExtra) {
       const what = isArray ? 'an empty array' : `a value of type ${nameOfType(slot.type)}`;
-      const problem = `${what} where ${this.#shown} is to be an array`;
+      const problem = `${what} where ${this.#shown} must be an array`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
     }
     fields.moveToExtra(slot, isArray ? 'empty' : 'does_not_fit');
@@ -110,9 +109,9 @@ export class ChildRows {
   /**
    * Throws a DocumentError or a BsonError if an element cannot be a row; `forget` then takes back those before it.
    *
-   * @param current the number of what has the array, as its fields have it
+   * @param current the number of the document or element that has the array
    * @param parent the position of the document in the batch
-   * @param places those of the elements around the array, the outermost first
+   * @param places array positions of the containing elements, the outermost first
    */
   write(source: BsonBytes, current: number, parent: number, places: readonly number[] = []): void {
     const slot = this.#slot;
@@ -133,7 +132,7 @@ export class ChildRows {
     }
   }
 
-  /** Takes back the rows of a document that becomes a dead letter. */
+  /** Removes the rows of a document that becomes a dead letter. */
   forget(parent: number): void {
     while (this.#parents.at(-1) === parent) this.#parents.pop();
     this.#output.position = this.#start;
@@ -148,7 +147,7 @@ export class ChildRows {
     return { copy: output.bytes.subarray(0, output.position), rowCount: parents.length, parents };
   }
 
-  /** Takes out what was written since the batch began, or the last time. Valid until the next document. */
+  /** Returns the rows since the batch began, or since the last call. Valid until the next document. */
   takeRows(): { readonly rows: Buffer; readonly parents: readonly number[] } {
     const rows = this.#output.takeFrom(copyHeader.length);
     const parents = this.#parents;
@@ -156,7 +155,7 @@ export class ChildRows {
     return { rows, parents };
   }
 
-  /** Named as people write it: `orders[].note`. */
+  /** Field names have the form `orders[].note`. */
   toCounts(): ExtraCount[] {
     return this.writer.counter.toCounts().map((count) => ({
       ...count,
@@ -170,7 +169,7 @@ export class ChildRows {
     const writer = this.writer;
     const { id } = this.#context;
     output.writeInt16(writer.fieldCount);
-    // It has been written once already, so that it fits.
+    // It was encoded before, so that it fits.
     id.encoders[id.slot.type]?.(source, id.slot.valueStart, id.slot.valueEnd, output);
     for (const outer of places) writePlace(outer, output);
     writePlace(place, output);
@@ -194,7 +193,7 @@ function writePlace(place: number, output: Output): void {
 /**
  * The rows of a plan's child tables. Throws a RangeError if the plan's fields do not have them.
  *
- * @param writer that of the plan's own rows
+ * @param writer of the main table
  */
 export function createInner(
   { children = [] }: Pick<Plan, 'children'>,

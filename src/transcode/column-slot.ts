@@ -1,22 +1,22 @@
-/** A column of the plan, and where the current document has its value. */
+/** A column of the plan, and the place of its value in the current document. */
 
 import { namesOf, type PlanColumn } from './plan.ts';
 import type { ElementPosition } from '../bson/cursor.ts';
 
-/** The number of a document that no batch has: documents are counted from 1. */
+/** No document has this number: they are counted from 1. */
 const noDocument = 0;
 
 export class ColumnSlot implements ElementPosition {
   readonly plan: PlanColumn;
-  /** The names that lead to the value from its field; none for the field itself. */
+  /** The path to the value from its field; empty for the field itself. */
   readonly path: readonly string[];
-  /** The names that lead to the value from the document. */
+  /** The path to the value from the document. */
   readonly names: readonly string[];
-  /** What the value is called outside of its document: `address.city` for a nested one. */
+  /** The name of the value in messages: `address.city` for a nested one. */
   readonly name: string;
-  /** An empty array in it has no row, and nothing else that tells of it. */
+  /** An empty array has no row, and would be lost. */
   readonly losesEmpty: boolean;
-  /** The document that has the field; another number than the current one's means that it lacks the field. */
+  /** The last document that has the field. If it is not the current one, the current one lacks the field. */
   document = noDocument;
   type = 0;
   nameStart = 0;

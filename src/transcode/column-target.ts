@@ -1,18 +1,18 @@
-/** What is known of a column that was there before the run: its type in Postgres, as far as values depend on it. */
+/** A column of an existing table: its type in Postgres, as far as encoding depends on it. */
 
 import type { ValueKind } from './column-types/names.ts';
 
-/** A type, and the limits beyond which Postgres would cut or round a value. Plain data: it crosses IPC. */
+/** A type, and the limits beyond which Postgres would truncate or round a value. Plain data, since it is sent over IPC. */
 export interface ValueType {
   readonly kind: ValueKind;
   /** Of `character varying(n)` and `character(n)`. */
   readonly maxCharacters?: number;
   /** Of `name`. */
   readonly maxBytes?: number;
-  /** Of `numeric(precision, scale)`; of `money` the decimal places alone. */
+  /** Of `numeric(precision, scale)`; for `money` only the scale. */
   readonly precision?: number;
   readonly scale?: number;
-  /** Of `money`: what stands before its decimal places, by the database's locale. */
+  /** Of `money`: the decimal point in the database's locale. */
   readonly decimalPoint?: string;
   /** Decimal places of seconds. */
   readonly secondPlaces?: number;
@@ -20,45 +20,44 @@ export interface ValueType {
   readonly hasDoubles?: true;
   /** Of an enum. */
   readonly labels?: readonly string[];
-  /** Of an array: `oid` is what its binary form says, and `delimiter` what its text form has between two elements. */
+  /** Of an array: `oid` is for the binary form, and `delimiter` separates elements in the text form. */
   readonly element?: ValueType & { readonly oid: number; readonly delimiter: string };
-  /** Of an array of more than one. */
+  /** Of an array with more than one dimension. */
   readonly dimensions?: number;
 }
 
 export interface ColumnTarget extends ValueType {
-  /** The column's type as Postgres writes it, for people: `character varying(50)`. */
+  /** The column's type as Postgres shows it: `character varying(50)`. */
   readonly name: string;
-  /** The type in SQL that takes the same bytes, and has neither modifier nor constraint. */
+  /** An SQL type that accepts the same bytes, without modifier and constraints. */
   readonly stage: string;
   /**
-   * What a staged value must be cast to before it can be assigned: of a type without a binary form of ours, which COPY
-   * takes as text. Absent where it can as it is.
+   * The cast that a staged value needs before assignment: for a type that we do not encode in binary, and copy as text. Absent if none is needed.
    */
   readonly cast?: string;
-  /** NULL is refused, by the column or by its domain. */
+  /** NULL is not allowed, by the column or by its domain. */
   readonly isNotNull?: true;
 }
 
-/** A column of a table that is there. */
+/** A column of an existing table. */
 export interface TableColumn {
   readonly column: string;
-  /** Null when values of its type cannot be written without Postgres changing some in silence. */
+  /** Null if Postgres would silently change some values of its type. */
   readonly target: ColumnTarget | null;
-  /** The type as Postgres writes it. */
+  /** The type as Postgres shows it. */
   readonly typeName: string;
   readonly isNotNull: boolean;
-  /** A default or an identity fills it where a row has no value for it. */
+  /** It has a default or is an identity column. */
   readonly hasDefault: boolean;
-  /** GENERATED ALWAYS: Postgres alone writes it. */
+  /** GENERATED ALWAYS: only Postgres writes it. */
   readonly isGenerated: boolean;
 }
 
-/** A table that is there before the run. */
+/** A table that exists before the run. */
 export interface ExistingTable {
   readonly columns: readonly TableColumn[];
-  /** Made by an earlier run of this tool. */
+  /** Created by an earlier run of this tool. */
   readonly isOwn: boolean;
-  /** Where it has partitions by the hash of one column: how many there are, and of which. */
+  /** If it is partitioned by the hash of one column: the number of partitions, and the column. */
   readonly partitioned?: { readonly count: number; readonly column: string };
 }

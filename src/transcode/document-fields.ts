@@ -1,4 +1,4 @@
-/** Finds out, in one walk over a document, where the value of each column is and which fields have no column. */
+/** Finds, in one pass over a document, the value of each column, and the fields without a column. */
 
 import type { Plan } from './plan.ts';
 import type { BsonBytes } from '../bson/cursor.ts';
@@ -7,11 +7,11 @@ import { FieldLevel } from './field-level.ts';
 
 export type FieldsOfPlan = Pick<Plan, 'columns' | 'dropped' | 'keepsWhole' | 'children' | 'flattened'>;
 
-/** The fields of a document, and of the embedded documents that are taken apart with it. */
+/** The fields of a document, and of its flattened embedded documents. */
 export class DocumentFields extends FieldLevel {
   /** In the plan's order. */
   readonly slots: readonly ColumnSlot[];
-  /** Where the current document has the arrays of the child tables, in the plan's order. */
+  /** The arrays of the child tables in the current document, in the plan's order. */
   readonly childSlots: readonly ColumnSlot[];
 
   constructor({ columns, dropped, keepsWhole, children = [], flattened = [] }: FieldsOfPlan) {

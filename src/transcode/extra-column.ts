@@ -1,4 +1,4 @@
-/** Writes the extra column: what has no column or does not fit its own, or the whole document if the plan wants that. */
+/** Writes the extra column: fields without a column and values that do not fit, or the whole document if the plan says so. */
 
 import { bsonTypes } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor, type ElementPosition } from '../bson/cursor.ts';
@@ -36,7 +36,7 @@ export class ExtraColumn {
     endJson(output, lengthAt, this.#maxJsonBytes);
   }
 
-  /** What is left of documents that were taken apart comes after the rest, each as an object. */
+  /** The rest of flattened documents comes last, each as an object. */
   #writeExtras(source: BsonBytes, fields: FieldLevel, output: Output): void {
     let separator = 0x7b;
     fields.extras.forEach((extra) => {
@@ -85,7 +85,7 @@ export class ExtraColumn {
   }
 }
 
-/** Where the table has no extra column. Throws a DocumentError if something would have to go there. */
+/** For a table without an extra column. Throws a DocumentError if a value would need it. */
 export function requireNoExtra(fields: DocumentFields): void {
   if (!fields.hasRest) return;
   const unmapped = findUnmapped(fields);
@@ -95,7 +95,7 @@ export function requireNoExtra(fields: DocumentFields): void {
     throw new DocumentError('no_column', `there is no column for ${name}`, unmapped.nameStart);
   }
   if (unmapped.reason === 'empty') {
-    throw new DocumentError('does_not_fit', `no column tells that ${name} is empty`, unmapped.nameStart);
+    throw new DocumentError('does_not_fit', `no column shows that ${name} is empty`, unmapped.nameStart);
   }
   throw new DocumentError('duplicate_field', `${name} occurs twice`, unmapped.nameStart);
 }

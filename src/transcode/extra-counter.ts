@@ -1,11 +1,11 @@
-/** Counts what went into the extra column, or was dropped, by field, type and reason. */
+/** Counts values in the extra column, and dropped ones, by field, type and reason. */
 
 import { type BsonTypeName, nameOfType } from '../bson/types.ts';
 
 /**
- * Why a value is in the extra column: the plan has no column for it, its column does not take it, or has one
- * of that name already, or the row would not fit a page with it. A value that is `dropped` is in no column, as the plan
- * wants it. An `empty` document or array is kept there, as no column and no row tells of it.
+ * Why a value is in the extra column: it has no column, or does not fit it, or is a second field of the same name, or the row would
+ * not fit a page with it. A `dropped` value is stored nowhere, as the plan says. An `empty` document or array is kept there, since
+ * no column and no row shows it.
  */
 const reasons = ['no_column', 'does_not_fit', 'duplicate_field', 'row_too_wide', 'dropped', 'empty'] as const;
 export type ExtraReason = (typeof reasons)[number];
@@ -18,7 +18,7 @@ export interface ExtraCount {
   readonly count: number;
 }
 
-/** Stands for the fields that are too many, or have too long names, to be counted one by one. */
+/** Counts fields together that are too many, or whose names are too long. */
 export const otherFields = '(other fields)';
 
 interface Entry {
@@ -26,12 +26,12 @@ interface Entry {
   count: number;
 }
 
-/** A document that has more is an outlier, whose memory is given back. */
+/** A document with more is an outlier, whose memory is released. */
 const maxKeptRecent = 4096;
 
 export class ExtraCounter {
   readonly #counts = new Map<string, Map<number, Entry>>();
-  /** The first `recentCount` of these were added to since `begin`, each by one. */
+  /** The first `recentCount` entries were each incremented since `begin`. */
   #recent: Entry[] = [];
   #recentCount = 0;
 
@@ -46,7 +46,7 @@ export class ExtraCounter {
     if (this.#recent.length > maxKeptRecent) this.#recent = [];
   }
 
-  /** Takes back what was counted since `begin`: the document became a dead letter. */
+  /** Undoes the counts since `begin`, if the document became a dead letter. */
   forget(): void {
     for (let i = 0; i < this.#recentCount; i++) {
       const entry = this.#recent[i];
@@ -61,7 +61,7 @@ export class ExtraCounter {
     this.#recent[this.#recentCount++] = entry;
   }
 
-  /** Adds what was counted elsewhere, and is not to be forgotten. */
+  /** Adds counts from elsewhere, which `forget` does not undo. */
   addCounted(field: string, type: number, reason: ExtraReason, count: number): void {
     this.#entryOf(field, type, reason).count += count;
   }

@@ -1,13 +1,13 @@
-/** The fields of one document that go to the extra column, or nowhere. */
+/** The fields of a document that go to the extra column, or are dropped. */
 
 import type { ElementPosition } from '../bson/cursor.ts';
 import type { ExtraReason } from './extra-counter.ts';
 
-/** Made once, and used again for other documents. */
+/** Allocated once, and reused for other documents. */
 export interface ExtraField extends ElementPosition {
-  /** With those that lead to it; null if it is not one of the names that are remembered. */
+  /** With its path; null if it is not one of the remembered names. */
   name: string | null;
-  /** The key in the extra column as JSON, if it is not the name as the document has it. */
+  /** The key in the extra column as JSON, if it differs from the field name. */
   key: Uint8Array | null;
   reason: ExtraReason;
   type: number;
@@ -17,11 +17,11 @@ export interface ExtraField extends ElementPosition {
   valueEnd: number;
 }
 
-/** A document with more extra fields is an outlier, whose memory is given back. */
+/** A document with more extra fields is an outlier, whose memory is released. */
 const maxKept = 4096;
 
 export class ExtraFields {
-  /** How many of these are not written anywhere. */
+  /** How many of these are dropped. */
   droppedCount = 0;
   #count = 0;
   /** The first `#count` of these belong to the current document. */
@@ -57,7 +57,7 @@ export class ExtraFields {
     extra.valueEnd = valueEnd;
   }
 
-  /** Without an iterator, which would be made for every document. */
+  /** Avoids an iterator per document. */
   forEach(hear: (extra: ExtraField) => void): void {
     for (let i = 0; i < this.#count; i++) {
       const extra = this.#fields[i];

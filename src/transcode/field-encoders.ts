@@ -1,4 +1,4 @@
-/** What makes fields of a COPY row of a column's values: chosen once for a column, by the type byte of a value. */
+/** Chooses the encoders of a column: one for each type byte. */
 
 import type { JsonWriter } from '../bson/json/json-writer.ts';
 import type { NulPolicy } from '../bson/nul-policy.ts';
@@ -15,7 +15,7 @@ export interface EncodingOptions {
   readonly json: JsonWriter;
   readonly maxJsonBytes: number;
   readonly nul: NulPolicy;
-  /** A value that its column does not take has a place beside it, in the extra column. */
+  /** Whether values that do not fit can go to an extra column. */
   readonly hasExtra: boolean;
 }
 
@@ -46,7 +46,7 @@ function createKindEncoders(
   return listEncoders(valueKinds[type.kind].takes(type, kindOptions), options);
 }
 
-/** By the type byte; what is not taken is refused. */
+/** By type byte; other values are refused. */
 function listEncoders(takes: Takes | TakesAll, options: EncodingOptions): EncodeField[] {
   const all = typeof takes === 'string' ? takeAll(options, takes === 'jsonb') : takes;
   const encoders = Array.from({ length: 256 }, (): EncodeField => refuse);
@@ -60,7 +60,7 @@ function refuse(): boolean {
   return false;
 }
 
-/** @param isBinary of jsonb, and not of json */
+/** @param isBinary true for jsonb, false for json */
 function takeAll({ json, maxJsonBytes }: EncodingOptions, isBinary: boolean): Takes {
   const begin = isBinary ? beginJson : beginPlainJson;
   const entries = Object.entries(bsonTypes).map(([name, code]): [string, EncodeField] => [

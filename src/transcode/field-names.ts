@@ -1,23 +1,22 @@
-/** Finds what is known of a field by the bytes of its name, without making a string of them. */
+/** A hash table of field names by their bytes, which avoids creating strings. */
 
 import { guessName, type NameGuess } from '../bson/cursor.ts';
 
-/** A field name that was met, and what is known of it. `T` is what the caller keeps with each name. */
+/** A known field name. `T` is the caller's state for each name. */
 export interface FieldName<T> extends NameGuess {
   readonly text: string;
   /**
-   * The name that followed this one when it was last met: documents of a collection have their fields in one
-   * order.
+   * The name that last followed this one: documents of a collection usually have the same field order.
    */
   next: FieldName<T> | null;
   readonly value: T;
 }
 
-/** A hash table with open addressing; its names are never removed one by one. */
+/** A hash table with open addressing; names are never removed individually. */
 export class FieldNames<T> {
   readonly #slots: (FieldName<T> | null)[];
   readonly #mask: number;
-  /** Differs per process, so that no collection can be made of names that all fall into one slot. */
+  /** Random per process, so that names cannot be chosen to collide. */
   readonly #seed = Math.floor(Math.random() * 2 ** 32);
 
   /** Holds up to `capacity` names; half of the slots stay free. */
@@ -44,7 +43,7 @@ export class FieldNames<T> {
     this.#slots.fill(null);
   }
 
-  /** The slot that holds the name, or the free one where it belongs. */
+  /** The slot that holds the name, or the free one for it. */
   #locate(view: DataView, start: number, end: number): number {
     let slot = this.#hash(view, start, end) & this.#mask;
     for (;;) {

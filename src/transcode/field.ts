@@ -13,10 +13,10 @@ import type { Output } from '../bson/output.ts';
  */
 export type EncodeField = (source: BsonBytes, start: number, end: number, output: Output) => boolean;
 
-/** Stands where a field has its length. */
+/** The length that marks NULL. */
 export const copyNull = -1;
 
-/** Reserves and begins a field of a known length. Returns where its bytes go. */
+/** Begins a field of a known length. Returns the position of its bytes. */
 export function beginField(output: Output, length: number): number {
   output.reserve(4 + length);
   const at = output.position;
@@ -25,7 +25,7 @@ export function beginField(output: Output, length: number): number {
   return at + 4;
 }
 
-/** The only version of jsonb's binary form there is: a byte, then the JSON text. */
+/** The only version of jsonb's binary form: this byte, then the JSON text. */
 const jsonbVersion = 1;
 
 /** Begins a jsonb field, the text of which the caller writes. Returns what `endJson` needs. */

@@ -1,11 +1,11 @@
-/** Finds the values inside of a field that have columns of their own, in one walk over each document on the way. */
+/** Finds values inside a field that have columns, in one pass over each embedded document. */
 
 import { bsonTypes } from '../bson/types.ts';
 import { type BsonBytes, ElementCursor } from '../bson/cursor.ts';
 import type { ColumnSlot } from './column-slot.ts';
 import { type FieldName, FieldNames } from './field-names.ts';
 
-/** What is known of a name in an embedded document: its column, or those of what is inside, or both. */
+/** The state of a name in an embedded document: its column, or columns of values inside, or both. */
 interface NestedState {
   readonly slot: ColumnSlot | null;
   readonly nested: NestedFields | null;
@@ -16,10 +16,10 @@ export class NestedFields {
   /** Comes before the first field. */
   readonly #head = new FieldNames<NestedState>(1).add('', { slot: null, nested: null });
   readonly #cursor = new ElementCursor();
-  /** The last document that was walked over. */
+  /** The last document that was searched. */
   #document = 0;
 
-  /** @param slots columns whose paths are longer than `depth`, and begin with the names that lead here */
+  /** @param slots columns whose paths are longer than `depth` and begin with the path of this field */
   constructor(slots: readonly ColumnSlot[], depth: number) {
     const names = new Set(slots.map(({ path }) => path[depth] ?? ''));
     this.#names = new FieldNames(names.size);
@@ -34,8 +34,7 @@ export class NestedFields {
   }
 
   /**
-   * Places the columns by the value at these offsets, if it is a document; of fields that are there twice the first
-   * counts. Throws a BsonError if it is corrupt.
+   * Locates the columns in the value at these offsets, if it is a document. If a field occurs twice, the first counts. Throws a BsonError if it is corrupt.
    *
    * @param document the number of the document around it
    */

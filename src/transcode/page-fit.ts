@@ -1,4 +1,4 @@
-/** Makes a row fit a page of Postgres, by leaving out the values of its last columns, which are the rarest. */
+/** Makes a row fit a page of Postgres, by moving out the values of its last columns, which are the rarest. */
 
 import type { PlanColumn } from './plan.ts';
 import { addWidth, maxRowWidth, measureOf, widestRow, widthOfExtra, widthOfHeader } from './row-width.ts';
@@ -10,15 +10,15 @@ const nothing: Width = [0, 1];
 
 export class PageFit {
   readonly #measures: readonly MeasureValue[];
-  /** Whether a column's value may be left out. */
+  /** Whether a column's value may be moved out. */
   readonly #isMovable: readonly boolean[];
-  /** Where the first column's value begins at most. */
+  /** The maximum offset of the first column's value. */
   readonly #begin: number;
   /** Of the current row. */
   readonly #widths: Width[];
 
   /**
-   * @param leading columns that come before and always have a value
+   * @param leading key columns, which always have a value
    * @param isMovable of each of the columns after these
    */
   constructor(leading: readonly PlanColumn[], columns: readonly PlanColumn[], isMovable: readonly boolean[]) {
@@ -29,7 +29,7 @@ export class PageFit {
     this.#begin = leading.reduce((offset, column) => addWidth(offset, measureOf(column)(Infinity)), header);
   }
 
-  /** Null where every row fits. */
+  /** Null if every row fits. */
   static create(...[leading, columns, isMovable]: ConstructorParameters<typeof PageFit>): PageFit | null {
     return widestRow([...leading, ...columns]) <= maxRowWidth
       ? null
@@ -37,9 +37,8 @@ export class PageFit {
   }
 
   /**
-   * Makes NULL of values in the fields from `start` to the output's end until the rest fits. A row that never does is for
-   * Postgres to refuse.
-   * @returns the places of their columns, the last one first
+   * Replaces values in the fields from `start` to the output's end by NULL until the rest fits. A row that never fits is left for Postgres to reject.
+   * @returns the indexes of their columns, the last one first
    */
   fit(output: Output, start: number): readonly number[] {
     this.#measure(output, start);

@@ -1,4 +1,4 @@
-/** The plan: which field of a document goes to which column of the table, and how. */
+/** The plan: how fields of documents are mapped to columns of tables. */
 
 import type { JsonStyle } from '../bson/json/json-style.ts';
 import type { NulPolicy } from '../bson/nul-policy.ts';
@@ -9,74 +9,72 @@ import type { ColumnTarget } from './column-target.ts';
 export interface PlanColumn {
   /** The top-level field's name in the document. */
   readonly field: string;
-  /** The column's name in the table: the field's, unless Postgres cannot have it (see `names.ts`). */
+  /** The column's name in the table: the field's, unless that is not a valid identifier (see `names.ts`). */
   readonly column: string;
   readonly type: ColumnType;
-  /** For a value inside the field: the names that lead to it from there. The field itself goes where it would go anyway. */
+  /** For a value inside the field: the path to it. The field itself is stored as usual. */
   readonly path?: readonly string[];
-  /** Of a child table: the element itself, where that is no document. Its `field` is empty. */
+  /** In a child table: the element itself, if it is not a document. Its `field` is empty. */
   readonly isElement?: true;
-  /** It is an array of the type in Postgres, and takes arrays all of whose elements fit. */
+  /** It is a Postgres array of the type, and accepts arrays all of whose elements fit. */
   readonly isArray?: true;
-  /** Of a `binary` column: the one subtype that it takes (default: 0). */
+  /** For a `binary` column: the only subtype that it accepts (default: 0). */
   readonly subtype?: number;
   /** The column is NOT NULL; a document without a value for it becomes a dead letter. */
   readonly isRequired?: true;
-  /** Of a table that was there before the run: what its column takes, which goes before `type`. */
+  /** For an existing table: the type of its column, which takes precedence over `type`. */
   readonly target?: ColumnTarget;
 }
 
-/** The primary key, and not a value inside of it. In a child table also an element's own field of that name. */
+/** The primary key, and not a value inside it. In a child table also an element's field of that name. */
 export function isIdColumn({ field, path = [] }: PlanColumn): boolean {
   return field === '_id' && path.length === 0;
 }
 
-/** Of a child table: its first column, and no field of an element. @returns the place among the columns, or -1 */
+/** For a child table: its first column, which is not a field of an element. @returns the index of the column, or -1 */
 export function placeOfId({ columns }: Pick<Plan, 'columns'>): number {
   return columns.findIndex(isIdColumn);
 }
 
-/** The names that lead to a column's value, or to a child table's array. */
+/** The path to a column's value, or to a child table's array. */
 export function namesOf({ field, path = [] }: Pick<PlanColumn, 'field' | 'path'>): readonly string[] {
   return [field, ...path];
 }
 
-/** What a worker needs to turn documents of one collection into rows of one table. Plain data: it crosses IPC. */
+/** What a worker needs to turn documents of one collection into rows of one table. Plain data, since it is sent over IPC. */
 export interface Plan {
   readonly collection: string;
   readonly schema: string;
   readonly table: string;
-  /** One has the field `_id`, the primary key, unless it is dropped. */
+  /** Includes the field `_id`, the primary key, unless it is dropped. */
   readonly columns: readonly PlanColumn[];
   /**
-   * The jsonb column, after all others, that keeps what has no column or does not fit its own. Null in a table that was
-   * there before and has none: such a document becomes a dead letter.
+   * The jsonb column, after all others, for fields without a column and values that do not fit. Null for an existing table without one: such documents become dead letters.
    */
   readonly extraColumn: string | null;
-  /** How many partitions by the hash of its key's first column a new table has; it has none when absent. */
+  /** Number of partitions of a new table, by the hash of the key's first column; absent without partitions. */
   readonly partitions?: number;
-  /** The extra column has every document whole, so that nothing else needs a column, and nothing is missing from it. */
+  /** The extra column has every whole document. */
   readonly keepsWhole?: true;
-  /** Top-level fields left out on purpose; counted, so that it is never silent. None when absent. */
+  /** Top-level fields that are dropped on purpose; they are counted and reported. */
   readonly dropped?: readonly string[];
   /**
-   * Embedded documents that are taken apart, each by the names that lead to it, through others that are: what is inside goes to
-   * columns and child tables, and only what is left of it to the extra column. None when absent.
+   * Paths of embedded documents that are flattened; their parents are flattened too. Their fields go to columns and child tables, and only the rest to the extra column.
    */
   readonly flattened?: readonly (readonly string[])[];
-  /** Arrays whose elements go to tables of their own; only of a table that has `_id`. None when absent. */
+  /** Arrays whose elements go to child tables; only for a table with `_id`. */
   readonly children?: readonly ChildTable[];
   /** How jsonb is written (default: relaxed Extended JSON); `_id` is always canonical. */
   readonly jsonStyle?: JsonStyle;
-  /** What becomes of a document with U+0000 in a text (default: reject). */
+  /** How U+0000 in text is handled (default: reject). */
   readonly nul?: NulPolicy;
-  /** Of columns of the type `objectId`, where the table is made by this plan. Plans of older runs have none: the database's. */
+  /** Collation of columns of type `objectId` in new tables. Absent in plans of older runs: the default of the database. */
   readonly objectIdCollation?: ObjectIdCollation;
-  /** What makes of each document what is copied. None when absent. */
+  /** The transform of each document, if any. */
   readonly transform?: TransformFile;
-  /** What is changed in each document, after `transform`, before it becomes a row. Nothing when absent. */
+  /** Changes of fields in each document, after `transform`. */
   readonly changes?: readonly FieldChange[];
-  /** Columns that Postgres computes, after all others: they are in the table and not in its rows. None when absent. */
+  /** Columns that Postgres generates, after all others: in the table, but not in encoded rows. */
   readonly generated?: readonly GeneratedColumn[];
 }
 
@@ -84,9 +82,9 @@ export interface Plan {
 export interface TransformFile {
   /** Its absolute path. */
   readonly file: string;
-  /** SHA-256 of its text, in hex. */
+  /** SHA-256 of its content, in hex. */
   readonly hash: string;
-  /** Changes are followed: a document becomes none or one, of the same `_id`, by which its row is found again. */
+  /** Set when changes are followed: a document becomes at most one, with the same `_id`, by which its row is found. */
   readonly keepsId?: true;
 }
 
@@ -97,11 +95,11 @@ export function atTransformFile(plan: Plan, transform: TransformFile | null): Pl
   return { ...plan, transform: { ...plan.transform, file: transform.file } };
 }
 
-/** A change of one field of each document, by what a plan says of its column. */
+/** A change of one field in each document, as specified for its column in a plan. */
 export interface FieldChange {
-  /** The names that lead to the field. */
+  /** The path to the field. */
   readonly path: readonly string[];
-  /** Arrays that lead to it first, each path within an element of the one before; none for a field of the document itself. */
+  /** Paths of the arrays that contain it, each within an element of the one before; absent for a field of the document itself. */
   readonly arrays?: readonly (readonly string[])[];
   readonly change: ValueChange;
 }
@@ -109,7 +107,7 @@ export interface FieldChange {
 export type ValueChange =
   /** Always this value: `{v: …}` in canonical Extended JSON. */
   | { readonly kind: 'constant'; readonly value: string }
-  /** This value where there is none, or null. */
+  /** This value if the field is missing or null. */
   | { readonly kind: 'default'; readonly value: string }
   | { readonly kind: 'lowercase' }
   /** SHA-256 of salt and text, in hex. */
@@ -122,45 +120,44 @@ export interface GeneratedColumn {
   readonly column: string;
   /** A type of Postgres, in SQL. */
   readonly type: string;
-  /** In SQL, of other columns of the row. */
+  /** In SQL, over other columns of the row. */
   readonly expression: string;
 }
 
 /**
- * A table of the elements of an array: a row for each, with the `_id` of its document and its place in the array. A value
- * that is no array goes to the extra column of the row around it. The elements may have arrays with tables of their own.
+ * A table for the elements of an array: one row each, with the `_id` of the document and the array position. A value that is not an
+ * array goes to the extra column of the parent row. Elements may contain arrays with further child tables.
  */
 export interface ChildTable {
-  /** The field that has the array, or has it inside: of the document, or of an element of the table above. */
+  /** The field with the array, or with the document that contains it, in the document or in an element of the parent table. */
   readonly field: string;
-  /** The names that lead to the array from there, through embedded documents; none for the field itself. */
+  /** The path to the array from the field, through embedded documents; empty for the field itself. */
   readonly path?: readonly string[];
-  /** An empty array, which has no row, goes to the extra column of the row around it. */
+  /** An empty array, which has no row, goes to the extra column of the parent row. */
   readonly keepsEmpty?: true;
   /**
-   * Of its columns the first are its key: the document's `_id`, then from 0 the place of the element of each table above, and
-   * last its own. The others are fields of elements.
+   * The first columns are the key: the document's `_id`, then the array position (from 0) of the element of each parent table, and last its own. The others are fields of elements.
    */
   readonly plan: Plan;
 }
 
-/** The column for the place of an element, which is no field of it. */
+/** The column for the array position of an element. */
 export function placeColumn(column: string): PlanColumn {
   return { field: '', column, type: 'int32', isRequired: true };
 }
 
-/** A child table of any depth. */
+/** A child table at any depth. */
 export interface Descendant {
   readonly child: ChildTable;
-  /** The table with the rows around its own. */
+  /** The parent table. */
   readonly parent: Plan;
-  /** Its place among the descendants of the plan, or -1 when that is the table of the documents. */
+  /** The index of the parent among the descendants of the plan, or -1 for the main table. */
   readonly parentIndex: number;
-  /** How many of its columns are its key. */
+  /** Number of key columns. */
   readonly keyLength: number;
 }
 
-/** All child tables, each after the one above it: the order in which rows can be inserted. */
+/** All child tables, parents first, which is the order of insertion. */
 export function listDescendants(plan: Plan): readonly Descendant[] {
   const found: Descendant[] = [];
   const add = (parent: Plan, parentIndex: number, keyLength: number): void => {
@@ -169,7 +166,7 @@ export function listDescendants(plan: Plan): readonly Descendant[] {
       add(child.plan, index, keyLength + 1);
     }
   };
-  // The document's `_id` and the place.
+  // The document's `_id` and the array position.
   add(plan, -1, 2);
   return found;
 }

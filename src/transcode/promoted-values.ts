@@ -1,4 +1,4 @@
-/** Writes values that jsonb has kept as fields of a column: as it would have had them from the documents. */
+/** Encodes values from the extra column for a promoted column, as the documents would have been encoded. */
 
 import { wrapBytes } from '../bson/cursor.ts';
 import type { JsonStyle } from '../bson/json/json-style.ts';
@@ -12,22 +12,22 @@ import { copyNull, type EncodeField } from './field.ts';
 import type { Plan, PlanColumn } from './plan.ts';
 import { limitsOf } from './row.ts';
 
-/** The types that the field had in the documents that were copied; null where nobody knows them all. */
+/** The types that the field had in the copied documents; null if they are not all known. */
 export type KnownTypes = ReadonlySet<BsonTypeName> | null;
 
 /**
- * `fits`: its column takes it; `null`: the column has NULL for it; `left`: the column does not take it, and it stays where it is;
- * `ambiguous`: it may have been several values, of which the column would not have the same.
+ * `fits`: it goes to the column. `null`: the column becomes NULL. `left`: it does not fit, and stays in the extra column.
+ * `ambiguous`: it may come from different values, which the column would store differently.
  */
 export type PromotedFate = 'fits' | 'null' | 'left' | 'ambiguous';
 
 export interface PromotedValue {
   readonly fate: PromotedFate;
-  /** What it most likely was; null where it was written by somebody else. */
+  /** The most likely original type; null if another program wrote it. */
   readonly type: BsonTypeName | null;
 }
 
-/** The values that a text may have been in documents, the likeliest first. */
+/** The BSON values that a text may come from, the likeliest first. */
 export class KnownMeanings {
   readonly #meanings: JsonMeanings;
   readonly #known: KnownTypes;
@@ -54,7 +54,7 @@ export class PromotedValues {
   readonly #meanings: KnownMeanings;
   readonly #output = new Output(4096);
 
-  /** @param column none of the type `json`, which has values as they are */
+  /** @param column of any type but `json`, which takes values unchanged */
   constructor(plan: Plan, column: PlanColumn, known: KnownTypes) {
     const { jsonStyle: style = 'relaxed', nul = defaultNulPolicy } = plan;
     const json = new JsonWriter({ style, nul, keepsOrder: false });
@@ -63,7 +63,7 @@ export class PromotedValues {
     this.#meanings = new KnownMeanings(style, known);
   }
 
-  /** @param to gets the field of a COPY row, where the value fits or is null, and nothing else */
+  /** @param to receives the field of a COPY row if the value fits or is null */
   write(json: string, to: Output): PromotedValue {
     const meanings = this.#meanings.list(json);
     const [first] = meanings;
@@ -84,7 +84,7 @@ export class PromotedValues {
     return { fate: 'fits', type };
   }
 
-  /** @returns null where the column does not take it */
+  /** @returns null if it does not fit the column */
   #encode({ type, bytes }: Meaning): Buffer | null {
     const output = this.#output;
     output.reset();

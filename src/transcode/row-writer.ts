@@ -1,4 +1,4 @@
-/** Writes the fields of one row after the other: those of the plan's columns, and the extra column. */
+/** Writes rows: the fields of the plan's columns, and the extra column. */
 
 import { isIdColumn, type Plan, type PlanColumn } from './plan.ts';
 import { bsonTypes, nameOfType } from '../bson/types.ts';
@@ -31,7 +31,7 @@ export interface RowColumn {
   readonly isRequired: boolean;
 }
 
-/** What an element itself is counted under: no field has such a name. */
+/** The name under which an element itself is counted; no field has it. */
 export const elementName = '\0';
 
 /** An entry in a B-tree has 2,704 bytes at most, and jsonb can be four times as long as its text. */
@@ -40,25 +40,25 @@ const maxSureKeyBytes = 640;
 export class RowWriter {
   readonly fields: DocumentFields;
   readonly counter = new ExtraCounter();
-  /** How many fields a row has, with those that come before the columns of this writer. */
+  /** Number of fields of a row, including key columns before those of this writer. */
   readonly fieldCount: number;
   readonly columns: readonly RowColumn[];
   /** The column being written, for the dead letter if that fails. */
   currentColumn: string | null = null;
-  /** The batch has an `_id` so long that the key, which is built after the load, may not take it. */
+  /** Whether the batch has an `_id` that may be too long for the key, which is built after the load. */
   hasLongKey = false;
-  /** Writes jsonb as the plan wants it. */
+  /** Writes jsonb in the style of the plan. */
   readonly json: JsonWriter;
 
-  /** Null where the table has none. */
+  /** Null if the table has none. */
   readonly #extraColumn: string | null;
   readonly #extra: ExtraColumn;
   readonly #maxJsonBytes: number;
-  /** Null where every row fits, or there is no place for what does not. */
+  /** Null if every row fits, or if there is no extra column. */
   readonly #pageFit: PageFit | null;
   readonly #output: Output;
 
-  /** @param leading how many of the plan's columns come before and are not of the document: none if it has an `_id` */
+  /** @param leading number of key columns that are not fields of the document; 0 for the main table */
   constructor(plan: Plan, output: Output, { maxJsonBytes }: RowLimits, leading = 0) {
     this.#output = output;
     const columns = plan.columns.slice(leading);
@@ -74,7 +74,7 @@ export class RowWriter {
     const idJson = new JsonWriter({ style: 'canonical', nul: 'reject', keepsOrder: true });
     this.columns = this.fields.slots.map((slot) => {
       const isId = hasId && isIdColumn(slot.plan);
-      // An `_id` that is changed could become another document's.
+      // A changed `_id` could equal that of another document.
       const encoders = isId
         ? createFieldEncoders(slot.plan, { json: idJson, nul: 'reject', maxJsonBytes, hasExtra })
         : createFieldEncoders(slot.plan, { json: this.json, nul, maxJsonBytes, hasExtra });
@@ -103,7 +103,7 @@ export class RowWriter {
     if (this.#pageFit !== null) this.#moveRarest(this.#pageFit.fit(this.#output, rowStart));
   }
 
-  /** Writes what is left of the document that `writeColumns` was given. */
+  /** Writes the extra column of the document passed to `writeColumns`. */
   writeExtra(source: BsonBytes, start: number, end: number): void {
     const { fields } = this;
     const output = this.#output;
@@ -115,8 +115,7 @@ export class RowWriter {
   }
 
   /**
-   * Writes an element that is no document: into the column for such, if there is one that takes it, or else as it is into the
-   * extra column.
+   * Writes an element that is not a document: into the column for elements if it fits, else into the extra column.
    */
   writeBare(source: BsonBytes, element: ElementPosition, problemWith: string): void {
     const { type, valueStart, valueEnd } = element;
@@ -174,7 +173,7 @@ export class RowWriter {
       this.#writeNull(column, 'is missing');
       return;
     }
-    // In an `_id` null is a value, or does not fit.
+    // In an `_id`, null is a value or does not fit.
     if (slot.type === bsonTypes.null && !isId) {
       this.#writeNull(column, 'is null');
       return;
@@ -191,7 +190,7 @@ export class RowWriter {
       const problem = `an _id of type ${nameOfType(slot.type)} in a column of type ${describeType(slot.plan)}`;
       throw new DocumentError('id_type', problem, slot.valueStart);
     }
-    // Nowhere to move it to, or nothing to leave behind.
+    // There is no extra column, or NULL is not allowed in the column.
     if (this.#extraColumn === null || slot.plan.target?.isNotNull === true) {
       const problem = `${describeValue(source, slot)} that does not fit ${describeType(slot.plan)}`;
       throw new DocumentError('does_not_fit', problem, slot.valueStart);
@@ -200,7 +199,7 @@ export class RowWriter {
     fields.moveToExtra(slot);
   }
 
-  /** @param what what is wrong with the value if there must be one */
+  /** @param what the problem with the value if it is required */
   #writeNull({ slot, isRequired }: RowColumn, what: string): void {
     if (isRequired) {
       const field = JSON.stringify(slot.name);
@@ -218,7 +217,7 @@ function describeValue(source: BsonBytes, { plan, type, valueStart, valueEnd }: 
     : `a value of type ${nameOfType(type)}`;
 }
 
-/** As people know it: Postgres's name in a table that was there before. */
+/** The type in messages: for an existing table, as Postgres shows it. */
 function describeType({ target, type }: PlanColumn): string {
   return target?.name ?? type;
 }

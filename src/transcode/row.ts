@@ -1,6 +1,5 @@
 /**
- * Turns a batch of raw BSON documents into one binary COPY stream, and says what became of each document and
- * field.
+ * Encodes a batch of raw BSON documents as one binary COPY stream, with dead letters and counts of extra fields.
  */
 
 import type { Plan } from './plan.ts';
@@ -14,45 +13,43 @@ import { copyHeader, copyTrailer } from './copy/copy-format.ts';
 import { Output } from '../bson/output.ts';
 import { type RowLimits, RowWriter } from './row-writer.ts';
 
-/** A document that could not become a row. */
+/** A document that could not be encoded as a row. */
 export interface DeadLetter {
   /** Its position in the batch, from 0. */
   readonly ordinal: number;
-  /** All of its bytes, as they were read; a copy. */
+  /** A copy of its original bytes. */
   readonly document: Buffer;
-  /** Its `_id` in canonical Extended JSON, or null where it has none that can be read and stored. */
+  /** Its `_id` in canonical Extended JSON; null if it has none, or one that cannot be read or stored. */
   readonly id: string | null;
   readonly reason: DeadLetterReason;
-  /** The column that its value was for, or null when it is about the document as a whole. */
+  /** The column of the value; null if the whole document is at fault. */
   readonly column: string | null;
-  /** What was wrong, for people; offsets count from the document's first byte. */
+  /** The problem, for messages; offsets are from the document's first byte. */
   readonly detail: string;
 }
 
 export interface EncodedBatch {
   /**
-   * A complete binary COPY stream with header and trailer. Valid until the next `encodeBatch`, which uses the
-   * memory again.
+   * A complete binary COPY stream with header and trailer. Valid until the next `encodeBatch`, which reuses the memory.
    */
   readonly copy: Buffer;
-  /** How many documents the batch has: one row or one dead letter for each. */
+  /** Number of documents in the batch; each has one row or one dead letter. */
   readonly documentCount: number;
-  /** How many rows the stream has. */
+  /** Number of rows in the stream. */
   readonly rowCount: number;
   readonly deadLetters: DeadLetter[];
-  /** What went into the extra column, or was dropped. */
+  /** Counts of values in the extra column, and of dropped ones. */
   readonly extra: ExtraCount[];
   /** The rows of each child table of the plan, in the order of `listDescendants`. */
   readonly children: readonly EncodedChild[];
-  /** An `_id` is so long that only Postgres knows if its entry fits the primary key's index. */
+  /** Whether an `_id` may be too long for an index entry of the primary key, which only Postgres can decide. */
   readonly hasLongKey: boolean;
 }
 
 export interface RowEncoder {
   /**
    * Encodes the documents of a BSON array, such as the `firstBatch` of a find reply: its bytes and nothing
-   * else. Throws a BsonError when the array is corrupt between documents, so that none can say where the next
-   * begins; a document corrupt inside is a dead letter.
+   * else. Throws a BsonError when the array is corrupt between documents, so that the next one cannot be found; a document that is corrupt inside is a dead letter.
    */
   encodeBatch(array: Uint8Array): EncodedBatch;
 }
@@ -68,14 +65,14 @@ export interface RowEncoderOptions {
  */
 const largestJsonBytes = 2 ** 28 - 1;
 
-/** What Postgres allocates for one row at most (MaxAllocSize in src/include/utils/memutils.h). */
+/** The most that Postgres allocates for one row (MaxAllocSize in src/include/utils/memutils.h). */
 const largestRowBytes = 2 ** 30 - 1;
 
 export function createRowEncoder(plan: Plan, options: RowEncoderOptions = {}): RowEncoder {
   return new PlanRowEncoder(plan, options);
 }
 
-/** Complete limits: what is not chosen is what Postgres takes. */
+/** Complete limits; the defaults are those of Postgres. */
 export function limitsOf({ maxJsonBytes, maxRowBytes }: RowEncoderOptions): RowLimits {
   return {
     maxJsonBytes: maxJsonBytes ?? largestJsonBytes,
@@ -83,12 +80,12 @@ export function limitsOf({ maxJsonBytes, maxRowBytes }: RowEncoderOptions): RowL
   };
 }
 
-/** A batch as a whole, or document by document: `begin`, `encodeDocument` for each, and `finish`. */
+/** Encodes a whole batch, or document by document: `begin`, `encodeDocument` for each, `finish`. */
 export class PlanRowEncoder implements RowEncoder {
   readonly writer: RowWriter;
   /** In the order of `listDescendants`. */
   readonly children: readonly ChildRows[];
-  /** Those of the document's own arrays. */
+  /** The child tables of the main table. */
   readonly #inner: readonly ChildRows[];
   readonly #output = new Output();
   readonly #extraColumn: string | null;
@@ -167,7 +164,7 @@ export class PlanRowEncoder implements RowEncoder {
     };
   }
 
-  /** Takes out the rows since `begin`, or the last time. Valid until the next document. */
+  /** Returns the rows since `begin`, or since the last call. Valid until the next document. */
   takeRows(): Buffer {
     return this.#output.takeFrom(copyHeader.length);
   }
@@ -184,7 +181,7 @@ export class PlanRowEncoder implements RowEncoder {
     }
     writer.writeExtra(source, start, end);
     for (const child of children) {
-      // What is to blame, should it fail.
+      // The column to name in a dead letter.
       writer.currentColumn = child.name;
       child.write(source, writer.fields.document, document);
     }

@@ -10,7 +10,7 @@ import {
 import type { ColumnTypeDefinition, ValueKindDefinition } from './definition.ts';
 import { fixed, variable } from './width.ts';
 
-/** In place of `objectId`, where `OBJECT_ID` asks for it. */
+/** Used instead of `objectId` with `OBJECT_ID=bytea`. */
 export const objectIdBytes: ColumnTypeDefinition = {
   sql: 'bytea',
   oid: 17,

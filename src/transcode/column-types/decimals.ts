@@ -14,7 +14,7 @@ import { isIdColumn } from '../plan.ts';
 import type { ColumnTypeDefinition, ValueKindDefinition } from './definition.ts';
 import { fixed, variable } from './width.ts';
 
-/** COPY has eight bytes before the digits, a row four at most. */
+/** COPY has eight bytes before the digits, a stored row at most four. */
 const surplusBytes = 4;
 
 export const decimal: ColumnTypeDefinition = {
@@ -28,7 +28,7 @@ export const decimal: ColumnTypeDefinition = {
     decimal: encodeDecimal,
     int: encodeInt32AsNumeric,
     long: encodeInt64AsNumeric,
-    // By their shortest digits, the double 0.1 and the Decimal128 0.1 would be one.
+    // By their shortest digits, the double 0.1 and the Decimal128 0.1 would be equal.
     double: isIdColumn(column) ? encodeWholeDoubleAsNumeric : encodeDoubleAsNumeric,
   }),
 };

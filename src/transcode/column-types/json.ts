@@ -1,4 +1,4 @@
-/** JSON: it takes any value, and what has no type of its own. */
+/** JSON, which accepts any value, and is used for fields of several types. */
 
 import { writeAsItIs } from '../encode/text-form.ts';
 import type { ColumnTypeDefinition, ValueKindDefinition } from './definition.ts';
@@ -25,7 +25,7 @@ export const jsonb: ValueKindDefinition = {
   planTypes: ['json'],
   width: opaque,
   takes: () => 'jsonb',
-  // Without the version, which is its first byte.
+  // Without the version byte.
   createText: () => (source, start, end, output) => {
     writeAsItIs(source, start + 1, end, output);
   },

@@ -1,6 +1,6 @@
 /** The names of the types that a column can have: in a plan, and in Postgres. What is known of each: `registry.ts`. */
 
-/** By these a plan names the types of its columns, and a plan file lists them in this order. */
+/** The types in plans; a plan file lists them in this order. */
 export const columnTypeNames = [
   'objectId',
   'objectIdBytes',
@@ -20,8 +20,8 @@ export const columnTypeNames = [
 export type ColumnType = (typeof columnTypeNames)[number];
 
 /**
- * The types of Postgres, as far as their values are written in different ways. `form` is any type that has no encoding of
- * its own, and takes a string in its text form.
+ * The types of Postgres that are encoded differently. `form` is any type without an encoding of its own, which accepts strings in
+ * its text form.
  */
 export type ValueKind =
   | 'int2'

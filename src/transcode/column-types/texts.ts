@@ -1,4 +1,4 @@
-/** Text, and what Postgres reads from text. */
+/** Text, and types that Postgres reads from text. */
 
 import { writeAsItIs } from '../encode/text-form.ts';
 import { encodeObjectId } from '../encode/encode-bytes.ts';

@@ -1,22 +1,22 @@
 /**
- * How much of a row a value takes at most. The forms in which a value is stored:
+ * The maximum width of a value in a row. The forms in which a value is stored:
  * https://www.postgresql.org/docs/current/storage-page-layout.html and storage-toast.html
  */
 
-/** Bytes, and what the offset of their first must be a multiple of. */
+/** Bytes and alignment. */
 export type Width = readonly [bytes: number, alignment: number];
 
-/** The most that a value takes inside of its row. @param copyBytes how long it is in a binary COPY */
+/** The maximum width of a value in its row. @param copyBytes its length in a binary COPY */
 export type MeasureValue = (copyBytes: number) => Width;
 
-/** A value of up to so many bytes stays where it is; Postgres compresses none below `minCompressedBytes`. */
+/** A value of at most this length stays in the row; Postgres compresses none below `minCompressedBytes`. */
 const maxShortBytes = 20;
 const minCompressedBytes = 32;
 
-/** Of a value that was moved out of its row. */
+/** The TOAST pointer of a value stored outside of its row. */
 const pointer: Width = [18, 1];
 
-/** A value that compression has made this small is not moved out any more. */
+/** A value that is compressed to this size is not moved out of the row. */
 export const compressedWidth: Width = [24, 4];
 
 const shortWidths = Array.from({ length: maxShortBytes + 1 }, (_, bytes): Width => [bytes + 1, 1]);
@@ -26,7 +26,7 @@ export function fixed(bytes: number, alignment = bytes): MeasureValue {
   return () => width;
 }
 
-/** @param surplus how many bytes more a value has in COPY than in its row, at least */
+/** @param surplus by how many bytes, at least, a value is longer in COPY than in its row */
 export function variable(surplus = 0): MeasureValue {
   return (copyBytes) => {
     const bytes = copyBytes - surplus;
@@ -34,8 +34,8 @@ export function variable(surplus = 0): MeasureValue {
   };
 }
 
-/** Where COPY's bytes say nothing of the stored ones. */
+/** For types whose stored length does not follow from COPY. */
 export const opaque: MeasureValue = () => compressedWidth;
 
-/** Of the types that Postgres has, the longest of a fixed length. */
+/** The longest fixed-length type of Postgres. */
 export const unknown = fixed(64, 8);

@@ -1,4 +1,4 @@
-/** Looks at the rows of a binary COPY stream, and takes some out: https://www.postgresql.org/docs/current/sql-copy.html */
+/** Finds the rows of a binary COPY stream, and extracts some: https://www.postgresql.org/docs/current/sql-copy.html */
 
 import { copyHeader } from './copy-format.ts';
 
@@ -7,7 +7,7 @@ const trailerBytes = 2;
 export class CopyRows {
   readonly count: number;
   readonly #copy: Buffer;
-  /** Where each row begins, and the last one ends. Looked for when it is needed, as most streams are sent whole. */
+  /** The start of each row, and the end of the last. Computed on demand, since most streams are sent whole. */
   #offsets: readonly number[] | null = null;
 
   /** @param count how many rows the stream has */

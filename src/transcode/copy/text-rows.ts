@@ -18,7 +18,7 @@ const nullText = Buffer.from(String.raw`\N`);
 const escapesInRow = escapes({ '\\': '\\', '\t': 't', '\n': 'n', '\r': 'r' });
 
 export class TextRows {
-  /** In the order of a row's fields. */
+  /** In the order of the fields. */
   readonly #forms: readonly WriteText[];
   readonly #output = new Output();
 
@@ -28,7 +28,7 @@ export class TextRows {
     this.#forms = all.map(createTextForm);
   }
 
-  /** @returns the same rows; valid until the next call, which uses the memory again */
+  /** @returns the same rows; valid until the next call, which reuses the memory */
   convert(copy: Buffer): Buffer {
     const forms = this.#forms;
     const output = this.#output;

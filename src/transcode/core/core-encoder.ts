@@ -1,6 +1,6 @@
 /**
- * Encodes batches by the core, which is WebAssembly, and gives each document that it refuses to the encoder in TypeScript,
- * whose bytes, counts and dead letters it has in every case.
+ * Encodes batches with the WebAssembly core. Documents that the core refuses are encoded in TypeScript. Bytes, counts and dead
+ * letters are the same either way.
  */
 
 import type { Plan } from '../plan.ts';
@@ -15,9 +15,9 @@ import { CoreSession } from './core-session.ts';
 import { type Core, createCore } from './module.ts';
 
 export interface CoreEncoderOptions extends RowEncoderOptions {
-  /** The core cannot be used, and everything is encoded outside: told once by each encoder. */
+  /** Called once per encoder if the core cannot be used, and everything is encoded in TypeScript. */
   readonly onFailure?: (reason: string) => void;
-  /** Makes the core. @throws where there is none */
+  /** Creates the core. @throws if it is not available */
   readonly create?: () => Core;
 }
 
@@ -29,7 +29,7 @@ class CoreEncoder implements RowEncoder {
   readonly #plan: Plan;
   readonly #options: CoreEncoderOptions;
   readonly #plain: PlanRowEncoder;
-  /** Null where the core is not used; undefined until it is wanted. */
+  /** Null if the core is not used; undefined until it is needed. */
   #session: CoreSession | null | undefined;
 
   constructor(plan: Plan, options: CoreEncoderOptions) {
@@ -52,7 +52,7 @@ class CoreEncoder implements RowEncoder {
     try {
       return CoreSession.open(create(), this.#plan, limitsOf(this.#options), this.#plain);
     } catch (error) {
-      // Whatever WebAssembly throws: it is turned off, misses a feature, or has no memory.
+      // WebAssembly can be disabled, lack a feature, or have no memory.
       onFailure?.(error instanceof Error ? error.message : String(error));
       return null;
     }

@@ -1,4 +1,4 @@
-/** A plan in the core, and the batches that are encoded there. */
+/** A plan that is loaded into the core, and the batches that are encoded there. */
 
 import { type BsonBytes, DocumentCursor, wrapBytes } from '../../bson/cursor.ts';
 import { copyHeader, copyTrailer } from '../copy/copy-format.ts';
@@ -11,11 +11,11 @@ import * as codes from './codes.ts';
 import { type CoreTable, type CoreTables, describePlan } from './core-tables.ts';
 import type { Core } from './module.ts';
 
-/** Once so many documents of a batch were refused, and this share of all, the rest of it is encoded outside. */
+/** If at least this many documents of a batch were refused, and this share of all, the rest is encoded in TypeScript. */
 const manyRefused = 64;
 const refusedShare = 0.25;
 
-/** Memory up to this size is kept, whatever was used of it: pages are cut at 16 MB, and rows are about as long. */
+/** Memory up to this size is always kept: pages have at most 16 MB, and rows about as much. */
 const keptBytes = 64 * 1024 * 1024;
 
 const trailer = Buffer.alloc(2);
@@ -27,25 +27,25 @@ const reasons: Readonly<Record<number, ExtraReason>> = {
   [codes.reasonDropped]: 'dropped',
 };
 
-/** A table in the core, and who writes its rows outside. */
+/** A table in the core, and its writer in TypeScript. */
 interface Writing {
   readonly table: CoreTable;
   readonly writer: RowWriter;
-  /** How many names without a column the core knows: those that the writer learned first. */
+  /** How many of the writer's unplanned names the core knows. */
   namesKnown: number;
 }
 
 export class CoreSession {
-  /** Why the core cannot go on: the system gives no memory, or the documents have so many names that they are data. */
+  /** Why the core must be reset: it has no memory, or the documents have too many names. */
   end: 'memory' | 'names' | undefined;
-  /** Far more memory was taken for an earlier batch than for the last one. */
+  /** Whether an earlier batch has used far more memory than the last one. */
   isWasteful = false;
   readonly #core: Core;
   readonly #tables: CoreTables;
   readonly #plain: PlanRowEncoder;
   readonly #maxRowBytes: number;
   readonly #writings: readonly Writing[];
-  /** All of the core's memory; others once it grows. */
+  /** The core's memory; another array once it grows. */
   #memory = Buffer.alloc(0);
 
   private constructor(core: Core, tables: CoreTables, plain: PlanRowEncoder, limits: RowLimits) {
@@ -61,13 +61,13 @@ export class CoreSession {
     });
   }
 
-  /** Null when the core is not for such a plan. */
+  /** Null if the core does not support the plan. */
   static open(core: Core, plan: Plan, limits: RowLimits, plain: PlanRowEncoder): CoreSession | null {
     const tables = describePlan(core, plan, limits);
     return tables === null ? null : new CoreSession(core, tables, plain, limits);
   }
 
-  /** Null when the batch as a whole is for the encoder outside. What is returned is valid until the next batch. */
+  /** Null if the whole batch must be encoded in TypeScript. The result is valid until the next batch. */
   encode(array: Uint8Array): EncodedBatch | null {
     const core = this.#core;
     const start = core.openBatch(array.byteLength);
@@ -97,7 +97,7 @@ export class CoreSession {
     }
   }
 
-  /** What comes in the batch from the document on, which may end in a BsonError as the batch as a whole would. */
+  /** Encodes the batch from the document on. Throws a BsonError as for the whole batch. */
   #encodeRest(
     array: Uint8Array,
     source: BsonBytes,
@@ -119,7 +119,7 @@ export class CoreSession {
 
   #bytes(): Buffer {
     const { buffer } = this.#core.memory;
-    // When it grows, there is another buffer, and nothing in the old one.
+    // When the memory grows, the old buffer is detached.
     if (this.#memory.buffer !== buffer) this.#memory = Buffer.from(buffer);
     return this.#memory;
   }
@@ -128,7 +128,7 @@ export class CoreSession {
     return [this.#tables.main, ...this.#tables.children].map(({ output }) => output);
   }
 
-  /** False when there is no memory. */
+  /** False if there is no memory. */
   #append(region: number, bytes: Uint8Array): boolean {
     const at = this.#core.extend(region, bytes.byteLength);
     if (at === 0) return false;
@@ -136,7 +136,7 @@ export class CoreSession {
     return true;
   }
 
-  /** Puts in their place the rows that were written outside. False when there is no memory. */
+  /** Puts in their place the rows that were written outside. False if there is no memory. */
   #takeRows(): boolean {
     if (!this.#append(this.#tables.main.output, this.#plain.takeRows())) return false;
     return this.#tables.children.every(({ output, parents: region }, index) => {
@@ -147,7 +147,7 @@ export class CoreSession {
     });
   }
 
-  /** Tells the core the names that were met outside. False when they are so many that they were forgotten there. */
+  /** Adds names that were found in TypeScript to the core. False if there were so many that they were discarded. */
   #learnNames(): boolean {
     return this.#writings.every((writing) => {
       const { unplanned } = writing.writer.fields;
@@ -170,7 +170,7 @@ export class CoreSession {
       const text = writing?.table.names.texts.get(name);
       const reason = reasons[core.countReason(index)];
       if (writing === undefined || text === undefined || reason === undefined) {
-        throw new RangeError('the core has counted what it was not told of');
+        throw new RangeError('the core has counted an unknown name');
       }
       writing.writer.counter.addCounted(text, core.countType(index), reason, count);
     }

@@ -19,12 +19,12 @@ export interface CoreTable {
 export interface CoreTables {
   readonly main: CoreTable;
   readonly children: readonly (CoreTable & {
-    /** The region of the numbers of its rows' documents. */
+    /** The region with the document number of each row. */
     readonly parents: number;
   })[];
 }
 
-/** The plan is none for the core, which is no failure. */
+/** The core does not support the plan, which is not a failure. */
 class UnsuitedPlan extends Error {}
 
 /** More than this in an embedded document is rare. */
@@ -33,12 +33,12 @@ const maxNestedNames = 128;
 /** The names of one level of documents, in the core. */
 export class CoreNames {
   readonly names: number;
-  /** What each is called. */
+  /** The text of each. */
   readonly texts = new Map<number, string>();
   readonly #core: Core;
   readonly #capacity: number;
   readonly #known = new Map<string, number>();
-  /** The names inside of these. */
+  /** The names inside these. */
   readonly #inside = new Map<string, CoreNames>();
 
   /** @throws UnsuitedPlan */
@@ -53,7 +53,7 @@ export class CoreNames {
     return this.#known.size < this.#capacity;
   }
 
-  /** The same number for the same name. @throws UnsuitedPlan when there is no place left */
+  /** Returns the same number for the same name. @throws UnsuitedPlan if there is no room */
   add(text: string): number {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
@@ -82,10 +82,10 @@ export class CoreNames {
   }
 }
 
-/** The document's `_id` and the place come before the fields of an element. */
+/** The document's `_id` and the array position precede the fields of an element. */
 const leadingColumns = 2;
 
-/** Null when the core is not for such a plan. */
+/** Null if the core does not support the plan. */
 export function describePlan(core: Core, plan: Plan, limits: RowLimits): CoreTables | null {
   try {
     const main = addTable(core, plan, limits, 0);
@@ -110,13 +110,13 @@ const styles = {
   plain: codes.stylePlain,
 };
 
-/** @param leading how many columns come before and are not of the document */
+/** @param leading number of key columns before those of the document */
 function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: number): CoreTable {
   const { extraColumn, jsonStyle = 'relaxed', dropped = [], children = [] } = plan;
   const columns = plan.columns.slice(leading);
   const hasExtra = extraColumn !== null;
   if (plan.flattened !== undefined) throw new UnsuitedPlan();
-  // Rows that may have to be made to fit a page are for the encoder outside.
+  // Rows that may not fit a page are encoded in TypeScript.
   if (hasExtra && widestRow(plan.columns) > maxRowWidth) throw new UnsuitedPlan();
   const longestPath = Math.max(...[...columns, ...children].map(({ path = [] }) => path.length), 0);
   const keepsWhole = plan.keepsWhole === true;
@@ -165,7 +165,7 @@ function traitsOf({ isRequired }: PlanColumn, isId: boolean, isNested: boolean):
   return (
     (isId ? codes.columnIsId : 0) +
     (isRequired === true ? codes.columnIsRequired : 0) +
-    // It has a name of its own there, which is rare.
+    // The value has another name there, which is rare.
     (isNested ? codes.columnRefusesMisfits : 0)
   );
 }
@@ -187,12 +187,12 @@ const kinds: Readonly<Record<ColumnType, number>> = {
 };
 
 function kindOf({ type, target, isElement, isArray }: PlanColumn): number {
-  // Types of tables that were there before are for the encoder outside.
+  // Types of existing tables are encoded in TypeScript.
   if (target !== undefined || isElement === true || isArray === true) throw new UnsuitedPlan();
   return kinds[type];
 }
 
-/** @throws UnsuitedPlan when the core had no place */
+/** @throws UnsuitedPlan if the core had no room */
 function placed(number: number): number {
   if (number === 0) throw new UnsuitedPlan();
   return number;

@@ -1,14 +1,14 @@
-/** The core as this process has it: compiled once, and made anew for each plan. */
+/** The core in this process: compiled once, and instantiated for each plan. */
 
 import { readFileSync } from 'node:fs';
 
-/** What is used of it here: the types of Node have none, and those of browsers too many. */
+/** The part of WebAssembly that is used here: Node's types have none of it, and the DOM types too much. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 };
 
-/** Its buffer is another one once the memory has grown. */
+/** The buffer is replaced when the memory grows. */
 interface Memory {
   readonly buffer: ArrayBuffer;
 }
@@ -18,7 +18,7 @@ interface Global {
   readonly value: number;
 }
 
-/** Numbers stand for what lies in the module's memory; 0 for what there was no place for. See `assembly/index.ts`. */
+/** Numbers are addresses in the module's memory; 0 if there was no room. See `assembly/index.ts`. */
 export interface Core {
   readonly memory: Memory;
   addTable(
@@ -56,7 +56,7 @@ export interface Core {
   run(table: number, maxRowBytes: number): number;
   readonly documentStart: Global;
   readonly documentEnd: Global;
-  /** Its position in the batch; after the last one, how many there were. */
+  /** The position of the current document in the batch; after the last one, the number of documents. */
   readonly ordinal: Global;
   skipDocument(): void;
   countCounts(): number;
@@ -66,12 +66,12 @@ export interface Core {
   takeCount(index: number): number;
 }
 
-/** Bundles are as deep in their folder as this file is in `src`, and have it from there. */
+/** Bundles are at the same depth as this file in `src`, so that the relative path is the same. */
 const file = new URL('../../../src/transcode/core/core.wasm', import.meta.url);
 
 let compiled: object | undefined;
 
-/** @throws what WebAssembly or the file system does: it is turned off, misses a feature, or has no memory */
+/** @throws errors of WebAssembly (disabled, lacks a feature, no memory) or of the file system */
 export function createCore(): Core {
   compiled ??= new WebAssembly.Module(readFileSync(file));
   const imports = {
@@ -86,7 +86,7 @@ export function createCore(): Core {
   return core;
 }
 
-/** Made when the first double is written as text: it takes a millisecond. */
+/** Computed when the first double is written as text, which takes a millisecond. */
 let powers: Uint8Array | undefined;
 
 /** The 128 bits that each power of ten begins with, rounded up: the upper half first. See `assembly/double.ts`. */

@@ -13,9 +13,9 @@ const fixedHeaderBytes = 12;
 const dimensionBytes = 8;
 
 /**
- * An array fits if each of its elements does; null is an element like any other. Of more than one dimension, it is arrays
- * of arrays to that depth, each as long as the others of its level and none of them empty, as Postgres would forget how
- * many there were; only as a whole it may be empty.
+ * An array fits if each of its elements does; null is an element like any other. With several dimensions, it must be arrays of
+ * arrays to that depth, all of a level with the same length. None may be empty, since Postgres would lose their number; only the
+ * whole array may be empty.
  */
 export function createArrayEncoder(
   elements: readonly EncodeField[],
@@ -80,13 +80,13 @@ export function createArrayEncoder(
   }
 }
 
-/** The length of a level that no array was met of. */
+/** The length of a level without arrays so far. */
 const unknown = -1;
 
-/** For what is written only to be thrown away. */
+/** Scratch space for results that are discarded. */
 const scratchBytes = 64;
 
-/** Whether an array has no such shape as one of so many dimensions in Postgres, whatever its elements are. */
+/** Whether the shape of an array differs from that of a Postgres array with this many dimensions. */
 export function isRagged(source: BsonBytes, start: number, end: number, dimensions: number): boolean {
   const anything = Array.from({ length: 256 }, (): EncodeField => () => true);
   return !createArrayEncoder(anything, 0, dimensions)(source, start, end, new Output(scratchBytes));

@@ -44,10 +44,10 @@ export function encodeUuidText({ bytes }: BsonBytes, start: number, end: number,
   return true;
 }
 
-/** Fewer bytes are copied faster by a loop, which makes no object of them. */
+/** Fewer bytes are copied faster by a loop, which allocates no object. */
 const nativeBytes = 64;
 
-/** A bytea column takes the values of one subtype, or it would be lost which one each had. */
+/** A bytea column accepts values of one subtype only, since the subtype is not stored. */
 export function createBinaryEncoder(subtype: number): EncodeField {
   return ({ bytes, view }, start, end, output) => {
     if (view.getUint8(start + 4) !== subtype) return false;

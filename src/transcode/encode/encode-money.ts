@@ -1,4 +1,4 @@
-/** Encodes numbers as money: an int64 of its smallest unit, of which the database's locale says what it is. */
+/** Encodes numbers as money: an int64 of the smallest unit, which depends on the database's locale. */
 
 import { beginField, type EncodeField } from '../field.ts';
 import { limitNumeric } from './limit-numeric.ts';
@@ -8,7 +8,7 @@ import { readUnits } from './numeric.ts';
 const maxDigits = 19;
 
 /**
- * @param encode writes a field of type numeric, which is taken back
+ * @param encode writes a field of type numeric, which is replaced
  * @param scale the decimal places of money
  */
 export function createMoneyEncoder(encode: EncodeField, scale: number): EncodeField {

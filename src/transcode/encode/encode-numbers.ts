@@ -1,4 +1,4 @@
-/** Encodes values as integers and floating-point numbers of Postgres, where they are exactly numbers of that type. */
+/** Encodes values as integers and floating-point numbers of Postgres, if they can be represented exactly. */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
 import { readInt64, two32 } from '../../bson/digits.ts';
@@ -37,7 +37,7 @@ export function encodeDoubleAsInt32(
   return true;
 }
 
-/** Turns the byte order, which is all that a bigint or a double needs; no bit of a NaN changes. */
+/** Swaps the byte order, which is all that a bigint or a double needs; the bits of a NaN are kept. */
 export function encodeEightBytes({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
   const at = beginField(output, 8);
   output.view.setInt32(at, view.getInt32(start + 4, true));
@@ -138,7 +138,7 @@ export function encodeDoubleAsFloat(source: BsonBytes, start: number, _end: numb
   return writeFloat(source.view.getFloat64(start, true), output);
 }
 
-/** A real has 24 bits for the digits of a number; one that needs more would be rounded. */
+/** A real has a significand of 24 bits; a number that needs more would be rounded. */
 function writeFloat(value: number, output: Output): boolean {
   if (!Object.is(value, Math.fround(value))) return false;
   const at = beginField(output, 4);

@@ -1,4 +1,4 @@
-/** Encodes values as text and as what Postgres reads from text, where it would cut nothing off and round nothing. */
+/** Encodes values as text, or as types that Postgres reads from text, if it would neither truncate nor round them. */
 
 import type { ValueType } from '../column-target.ts';
 import { encodeObjectId } from './encode-bytes.ts';
@@ -25,7 +25,7 @@ function createPlainTextEncoder(nul: NulPolicy): EncodeField {
     output.writeInt32(length);
     copyText(source, start + 4, end - 1, output, nul);
     const written = output.position - lengthAt - 4;
-    // A NUL was left out or replaced.
+    // A NUL was stripped or replaced.
     if (written !== length) output.view.setInt32(lengthAt, written);
     return true;
   };
@@ -57,7 +57,7 @@ export function createTextEncoder(
   };
 }
 
-/** Blanks beyond the limit are cut off in silence; with any other character beyond it, the row is refused. */
+/** Postgres silently truncates blanks beyond the limit; with any other character beyond it, it rejects the row. */
 function isTakenUncut(
   { bytes, position }: Output,
   start: number,
@@ -87,7 +87,7 @@ export function createEnumEncoder(labels: readonly string[]): EncodeField {
     known.has(source.bytes.toString('utf8', start + 4, end - 1)) && encode(source, start, end, output);
 }
 
-/** A string for a type whose input function reads it; which texts those are is for Postgres to say. */
+/** A string for a type whose input function parses it; Postgres decides whether it is valid. */
 export function createFormEncoder({ secondPlaces, hasDoubles }: ValueType, nul: NulPolicy): EncodeField {
   const encode = plainTextEncoder(nul);
   if (secondPlaces === undefined && hasDoubles !== true) return encode;

@@ -1,4 +1,4 @@
-/** Encodes values as date, time and timestamp, where these have them exactly. */
+/** Encodes values as date, time and timestamp, if they can be represented exactly. */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
 import { encodeDate } from './encode-date.ts';

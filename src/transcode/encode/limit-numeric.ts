@@ -1,4 +1,4 @@
-/** Keeps numbers from a column of type numeric(precision, scale) that Postgres would round to fit into it. */
+/** Refuses numbers that Postgres would round to fit a column of type numeric(precision, scale). */
 
 import type { ValueType } from '../column-target.ts';
 import { readInfinity } from './numeric.ts';
@@ -7,7 +7,7 @@ import type { EncodeField } from '../field.ts';
 /** Decimal digits of one digit of a numeric. */
 const places = 4;
 
-/** `encode` writes a field of type numeric, which is looked at and taken back if it does not fit. */
+/** `encode` writes a field of type numeric, which is checked, and removed if it does not fit. */
 export function limitNumeric(
   encode: EncodeField,
   { precision, scale = 0 }: Pick<ValueType, 'precision' | 'scale'>,

@@ -10,7 +10,7 @@ import { beginField } from '../field.ts';
 import type { Output } from '../../bson/output.ts';
 import { Uint128 } from '../../bson/uint128.ts';
 
-/** What stands where a number has its sign. */
+/** Special values of the sign field. */
 export const numericSigns = {
   positive: 0x0000,
   negative: 0x4000,
@@ -19,11 +19,11 @@ export const numericSigns = {
   minusInfinity: 0xf000,
 };
 
-/** A digit of a numeric has the base 10,000, and is one of the places that the decimal point divides in fours. */
+/** A digit of a numeric has the base 10,000: four decimal digits, aligned at the decimal point. */
 const numericBase = 10_000;
 const powersOfTen = [1, 10, 100, 1000] as const;
 
-/** 34 decimal digits, moved by up to three places. */
+/** 34 decimal digits, shifted by up to three places. */
 const maxDigits = 10;
 
 /** The digits of the number being written; they end where the buffer does. */
@@ -32,7 +32,7 @@ const digits = new DataView(new ArrayBuffer(maxDigits * 2));
 const decimal = new Decimal();
 const magnitude = new Uint128();
 
-/** Every Decimal128 but -0 is a numeric: its 34 digits and 6176 decimal places are fewer than Postgres has room for. */
+/** Every Decimal128 except -0 is a numeric: Postgres allows more than its 34 digits and 6176 decimal places. */
 export function encodeDecimal({ view }: BsonBytes, start: number, _end: number, output: Output): boolean {
   decimal.read(view, start);
   if (decimal.kind !== 'finite') {
@@ -122,7 +122,7 @@ export function encodeWholeDoubleAsNumeric(
   return isExact && encodeDoubleAsNumeric(source, start, end, output);
 }
 
-/** Writes `significand` × 10^`exponent`, and uses the significand up. */
+/** Writes `significand` × 10^`exponent`; the significand is overwritten. */
 function writeNumeric(significand: Uint128, exponent: number, isNegative: boolean, output: Output): boolean {
   const shift = exponent & 3;
   if (shift !== 0) significand.multiplyAdd(powersOfTen[shift] ?? 1, 0);
@@ -136,7 +136,7 @@ function writeNumeric(significand: Uint128, exponent: number, isNegative: boolea
   // The place of the first digit, in powers of the base.
   view.setInt16(at + 2, count === 0 ? 0 : count - 1 + (exponent - shift) / 4);
   view.setUint16(at + 4, isNegative ? numericSigns.negative : numericSigns.positive);
-  // How many decimal places are shown: those the number came with.
+  // The number of decimal places that are shown: those of the original number.
   view.setUint16(at + 6, Math.max(-exponent, 0));
   for (let i = 0; i < count; i++) {
     view.setUint16(at + 8 + i * 2, digits.getUint16((maxDigits - count + i) * 2));

@@ -1,6 +1,6 @@
 /**
- * The text form of values, made of their binary form: the same value when the type's input function reads it, whatever
- * the session's settings are. So what a value must be to fit its column is decided once, where the binary form is written.
+ * Converts binary forms of values to text forms, which the type's input function reads as the same value, with any session
+ * settings. So only the binary encoder decides whether a value fits its column.
  */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
@@ -12,7 +12,7 @@ import type { Output } from '../../bson/output.ts';
 /** Writes the text of the value whose binary form lies between these offsets. */
 export type WriteText = (source: BsonBytes, start: number, end: number, output: Output) => void;
 
-/** More bytes are copied faster natively. */
+/** Longer text is copied faster natively. */
 const loopBytes = 64;
 
 /** Its binary form is its text. */
@@ -49,7 +49,7 @@ export function writeNumeric({ view }: BsonBytes, at: number, _end: number, outp
     return;
   }
   if (sign === numericSigns.negative) output.writeByte(minus);
-  // Of groups of four digits; those that are zeros may be left out at both ends.
+  // Groups of four digits; leading and trailing zero groups may be omitted.
   const groupAt = (index: number): number =>
     index >= 0 && index < count ? view.getUint16(at + 8 + index * 2) : 0;
   writeInteger(weight >= 0 ? groupAt(0) : 0, output);
@@ -66,7 +66,7 @@ const specialNumerics: Partial<Record<number, string>> = {
   [numericSigns.minusInfinity]: '-Infinity',
 };
 
-/** In parentheses a negative amount is read by every locale. */
+/** Every locale reads a negative amount in parentheses. */
 export function showMoney(units: bigint, scale: number, decimalPoint: string): string {
   const digits = String(units < 0n ? -units : units).padStart(scale + 1, '0');
   const point = digits.length - scale;
@@ -80,16 +80,16 @@ const microsPerDay = 86_400_000_000;
 const epochDays = Date.UTC(2000, 0, 1) / msPerDay;
 const firstPlainDay = Date.UTC(1000, 0, 1) / msPerDay - epochDays;
 const endPlainDay = Date.UTC(10_000, 0, 1) / msPerDay - epochDays;
-/** After so many the calendar repeats. */
+/** The calendar repeats after this many years. */
 const yearsOfCycle = 400;
 const daysOfCycle = 146_097;
 const bc = ' BC';
 
 /**
- * With four digits or more, a year cannot be taken for a day or a month.
+ * With at least four digits, a year cannot be read as a day or a month.
  *
  * @param days since 2000-01-01; far more than a Date of JavaScript has
- * @returns whether the year is one before Christ, which stands after the time
+ * @returns whether the year is BC, which is written after the time
  */
 function writeAnyDay(days: number, output: Output): boolean {
   if (days >= firstPlainDay && days < endPlainDay) {
@@ -108,7 +108,7 @@ export function writeDate({ view }: BsonBytes, start: number, _end: number, outp
   if (writeAnyDay(view.getInt32(start), output)) output.writeAscii(bc);
 }
 
-/** The zone is of no account to a `timestamp` without one. */
+/** A `timestamp` without time zone ignores the zone. */
 export function writeTimestamp({ view }: BsonBytes, start: number, _end: number, output: Output): void {
   const micros = readInt64(view, start);
   const isSafe = Number.isSafeInteger(micros);
@@ -176,7 +176,7 @@ export function createArrayForm(writeElement: WriteText, delimiter: string): Wri
   }
 }
 
-/** By each byte the letter that stands for it after a backslash, or 0 if it stands for itself. */
+/** For each byte its letter after a backslash, or 0 if it is not escaped. */
 export type Escapes = Uint8Array;
 
 export function escapes(letters: Readonly<Record<string, string>>): Escapes {
@@ -187,7 +187,7 @@ export function escapes(letters: Readonly<Record<string, string>>): Escapes {
   return table;
 }
 
-/** Escapes what was written from `start` on. Bytes of longer characters in UTF-8 are never those of ASCII. */
+/** Escapes the text from `start` on. In UTF-8, bytes of multi-byte characters never equal ASCII. */
 export function escapeWritten(output: Output, start: number, letters: Escapes): void {
   const { view, position: end } = output;
   let count = 0;

@@ -1,13 +1,13 @@
 /**
- * Transforms the documents of a batch, as a plan says it: by the function of a module, then field by field. What comes out is
- * a batch for the encoder, with what is to be known of the documents that went in.
+ * Transforms the documents of a batch as the plan says: with the function of a module, then by changes of fields. The result is a
+ * batch for the encoder, with the source document of each result.
  *
  * A document: read ──→ the function ──→ none, one or several ──→ their fields are changed ──→ encoded
- *                         ├── throws, or returns what is none: a dead letter
- *                         └── does not end: ended from outside, and a dead letter
+ *                         ├── throws, or returns something invalid: a dead letter
+ *                         └── does not end: terminated, and a dead letter
  * Invariants
- * - every document that went in is dropped, a dead letter, or the source of results;
- * - the event loop turns between slices, so that a worker sends heartbeats however long a batch takes.
+ * - every input document is dropped, a dead letter, or the source of results;
+ * - the event loop turns between slices, so that a worker sends heartbeats during long batches.
  */
 
 import { setTimeout } from 'node:timers/promises';
@@ -26,21 +26,21 @@ import { loadTransform } from './transform-file.ts';
 export interface TransformedBatch {
   /** A BSON array of the results. Valid until the next batch. */
   readonly bytes: Buffer;
-  /** Of each result the position in the batch of the document that it is of; ascending. */
+  /** For each result the position of its document in the batch; ascending. */
   readonly sources: readonly number[];
-  /** How many documents went in. */
+  /** Number of input documents. */
   readonly documentCount: number;
   readonly deadLetters: readonly DeadLetter[];
-  /** Positions of documents that become nothing. */
+  /** Positions of dropped documents. */
   readonly dropped: readonly number[];
 }
 
-/** How long the event loop may stand still. */
+/** How long the event loop may be blocked. */
 const sliceMs = 100;
 
 /**
  * @param documentTimeoutMs how long the function may take for one document
- * @throws UsageError where the module is not there, or not what it was
+ * @throws UsageError if the module is missing or has changed
  */
 export async function createBatchTransform(plan: Plan, documentTimeoutMs: number): Promise<BatchTransform> {
   const { transform, changes } = plan;
@@ -52,13 +52,13 @@ export async function createBatchTransform(plan: Plan, documentTimeoutMs: number
   );
 }
 
-/** Where a document of the batch is. */
+/** The position of a document in the batch. */
 interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** How much there is of the documents that are done with. */
+/** Counts and lengths of the results so far. */
 interface Taken {
   readonly documents: number;
   readonly bytes: number;
@@ -76,7 +76,7 @@ export class BatchTransform {
   #sources: number[] = [];
   #deadLetters: DeadLetter[] = [];
   #dropped: number[] = [];
-  /** Changed at once, after everything else: code that is ended may be ended anywhere. */
+  /** Replaced as a whole, last of all, since the code can be terminated at any point. */
   #taken: Taken = { documents: 0, bytes: 0, results: 0, deadLetters: 0, dropped: 0 };
 
   constructor(call: DocumentFunction | null, changes: FieldChanges | null, documentTimeoutMs: number) {
@@ -122,25 +122,25 @@ export class BatchTransform {
       const { documents: next } = this.#taken;
       const document = documents[next];
       if (document === undefined) return;
-      // It may be the machine that stood still: the document gets another chance.
+      // The machine may have been suspended: the document is tried once more.
       if (!isInTime && next === ended) {
         const problem = `the transform did not end within ${this.#documentTimeoutMs / 1000} s`;
         this.#refuse(new DocumentError('transform_timeout', problem), source, document);
       }
       ended = isInTime ? -1 : next;
-      // A timer, behind those that are due: of them is the one that sends heartbeats.
+      // A timer runs after those that are due, such as the one that sends heartbeats.
       await setTimeout(0);
     }
   }
 
-  /** What is ended may have been in the middle of anything that is done with a document. */
+  /** The code can be terminated at any point of the work on a document. */
   #endsInTime(work: () => void): boolean {
     if (endsWithin(sliceMs + this.#documentTimeoutMs, work)) return true;
     this.#takeBack();
     return false;
   }
 
-  /** Adds what becomes of the next document. */
+  /** Adds the results of the next document. */
   #take(source: BsonBytes, document: Span): void {
     const ordinal = this.#taken.documents;
     let count: number;

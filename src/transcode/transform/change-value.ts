@@ -1,4 +1,4 @@
-/** What a plan can say of a column's values: changes of one value of BSON. */
+/** The changes of values that a plan can specify for a column. */
 
 import { createHash } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
@@ -8,10 +8,10 @@ import { ElementCursor } from '../../bson/cursor.ts';
 import { bsonTypes } from '../../bson/types.ts';
 import type { ValueChange } from '../plan.ts';
 
-/** What is done with a value that is there; null leaves it. */
+/** Changes an existing value; null keeps it. */
 export type ChangeValue = (value: BsonValue) => BsonValue | null;
 
-/** The value where there is none, or null. */
+/** The value for a missing field or null. */
 export function absentValue(change: ValueChange): BsonValue | null {
   return change.kind === 'default' || change.kind === 'constant' ? readValue(change.value) : null;
 }
@@ -57,14 +57,14 @@ function sha256(salt: string, text: string): string {
   return createHash('sha256').update(salt).update(text).digest('hex');
 }
 
-/** Of four characters or fewer nothing is shown. */
+/** Nothing is shown of text with four characters or fewer. */
 function keepLast(text: string): string {
   const characters = Array.from(text);
   const shown = characters.length > 4 ? characters.slice(-4) : [];
   return '*'.repeat(characters.length - shown.length) + shown.join('');
 }
 
-/** A text that people would write for the value. */
+/** A readable text of the value. */
 function describe(value: BsonValue): string {
   if (value.type === bsonTypes.string) return readText(value) ?? Buffer.from(value.bytes).toString('hex');
   const { v } = deserialize(buildDocument(['v', value]), { promoteValues: false }) as { v: unknown };

@@ -1,4 +1,4 @@
-/** Calls a transform with one document after another, and makes BSON of what it returns. */
+/** Calls a transform with each document, and converts the results to BSON. */
 
 import { inspect, types } from 'node:util';
 import {
@@ -34,16 +34,16 @@ const bson: BsonClasses = Object.freeze({
   ...{ Timestamp, UUID },
 });
 
-/** Of what a document becomes; all of it is loaded in one transaction. */
+/** Maximum size of the results of a document, which are loaded in one transaction. */
 const maxResultBytes = 64_000_000;
 
-/** What a person reads of a stack. */
+/** Lines of a stack trace that are shown. */
 const maxStackLines = 6;
 
 export class DocumentFunction {
   readonly #transform: MigrationTransform;
   readonly #context: TransformContext;
-  /** A document may become none or one, which has the same `_id`. */
+  /** A document may become at most one, with the same `_id`. */
   readonly #keepsId: boolean;
   readonly #scratch = new BsonWriter();
 
@@ -54,9 +54,9 @@ export class DocumentFunction {
   }
 
   /**
-   * Writes what becomes of the document at `start`, each as an element of an array.
-   * @returns how many documents that are
-   * @throws DocumentError, BsonError for one that becomes a dead letter; nothing of it is written then
+   * Writes the results of the document at `start`, each as an element of an array.
+   * @returns the number of results
+   * @throws DocumentError, BsonError if it becomes a dead letter; then nothing is written
    */
   write(source: BsonBytes, start: number, end: number, writer: BsonWriter): number {
     const results = this.#call(readDocument(source, start, end));
@@ -97,7 +97,7 @@ export class DocumentFunction {
     writer: BsonWriter,
   ): void {
     if (this.#keepsId && results.length > 1) {
-      throw idError(`${results.length} documents, and while changes are followed it may return one at most`);
+      throw idError(`${results.length} documents, but at most one is allowed while changes are followed`);
     }
     const ids = new Set<string>();
     const begun = writer.position;
@@ -111,7 +111,7 @@ export class DocumentFunction {
       const document = writeResult(result, this.#scratch);
       const own = restoreId(document, id);
       if (this.#keepsId && (own === null || id?.equals(own) !== true)) {
-        throw idError('another _id than the document has, which it may not while changes are followed');
+        throw idError('a document with another _id, which is not allowed while changes are followed');
       }
       if (own !== null && results.length > 1) {
         const name = nameOfBytes(own);
@@ -141,10 +141,10 @@ function writeResult(result: Readonly<Record<string, unknown>>, scratch: BsonWri
 const listedPrefixBytes = 2;
 
 /**
- * An object has names that are integers before the others. An `_id` in which that has changed their order, and nothing else,
- * gets its own order back: to MongoDB it would be another one.
- * @param id the element of the document as it was read
- * @returns the element of what was written
+ * JavaScript objects list integer keys first. If that is the only change to an `_id`, its original order is restored, since to
+ * MongoDB it would be a different `_id`.
+ * @param id the element of the original document
+ * @returns the element of the result
  */
 function restoreId(document: Buffer, id: Buffer | null): Buffer | null {
   const own = findId(document, 0, document.byteLength);
@@ -164,7 +164,7 @@ function rewriteId(id: Buffer): Buffer | null {
 
 const idGuess = guessName('_id');
 
-/** The element, with its type and its name; null where there is none. */
+/** The `_id` element, with its type and name; null if there is none. */
 function findId(bytes: Buffer, start: number, end: number): Buffer | null {
   const cursor = new ElementCursor();
   cursor.open(viewOf(bytes), start, end);
@@ -178,13 +178,13 @@ function idError(what: string): DocumentError {
   return new DocumentError('transform_id', `the transform returned ${what}`);
 }
 
-/** What is wrong with a result, if anything is. */
+/** The problem with a result, if any. */
 function findMistake(result: unknown): string | null {
   if (isDocument(result)) return null;
   if (types.isPromise(result)) {
-    // What it is rejected with is nobody's business, and would end the process.
+    // An unhandled rejection would end the process.
     result.catch(() => undefined);
-    return 'a promise; it is not to be asynchronous';
+    return 'a promise; a transform must not be asynchronous';
   }
   if (result === undefined) return 'nothing (undefined); to drop the document, return null';
   if (result === null) return 'null; to drop the document, return null alone or an empty array';

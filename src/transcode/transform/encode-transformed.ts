@@ -1,4 +1,4 @@
-/** Encodes a batch that was transformed: a document's results become rows together, or the document is one dead letter. */
+/** Encodes a transformed batch: all results of a document become rows, or the document becomes one dead letter. */
 
 import { arrayOfDocuments } from '../../bson/array.ts';
 import { DocumentCursor, listDocuments } from '../../bson/cursor.ts';
@@ -6,23 +6,23 @@ import { describeId } from '../../bson/json/describe-id.ts';
 import type { DeadLetter, EncodedBatch, RowEncoder } from '../row.ts';
 import type { TransformedBatch } from './batch-transform.ts';
 
-/** The documents of a batch, where not each of them has one row. */
+/** The documents of a batch, if not each has exactly one row. */
 export interface Sources {
   readonly documentCount: number;
-  /** Of each row the position of its document; ascending. */
+  /** For each row the position of its document; ascending. */
   readonly ofRows: readonly number[];
   readonly deadLetters: readonly DeadLetter[];
-  /** Positions of documents that become nothing. */
+  /** Positions of dropped documents. */
   readonly dropped: readonly number[];
 }
 
 export interface EncodedResults {
-  /** Of what the documents became; it has no dead letters. */
+  /** The encoded results; without dead letters. */
   readonly encoded: EncodedBatch;
   readonly sources: Sources;
 }
 
-/** @param array the batch as it was read */
+/** @param array the original batch */
 export function encodeTransformed(
   encoder: RowEncoder,
   transformed: TransformedBatch,
@@ -37,7 +37,7 @@ export function encodeTransformed(
       const ordinal = sources[letter.ordinal] ?? -1;
       if (!letters.has(ordinal)) letters.set(ordinal, toLetter(letter, ordinal, array));
     }
-    // Without all that the refused documents have become, so that what is left has one row each.
+    // Without the results of refused documents, so that each remaining result has one row.
     const kept = listDocuments(bytes).filter((_, index) => !letters.has(sources[index] ?? -1));
     ofRows = sources.filter((ordinal) => !letters.has(ordinal));
     encoded = encoder.encodeBatch(arrayOfDocuments(kept));
@@ -46,10 +46,10 @@ export function encodeTransformed(
   return { encoded, sources: { documentCount, ofRows, deadLetters, dropped } };
 }
 
-/** @param letter of a result. It keeps the document as it was read, which is what can be tried again. */
+/** @param letter of a result. The dead letter keeps the original document, which can be retried. */
 function toLetter({ reason, column, detail }: DeadLetter, ordinal: number, array: Uint8Array): DeadLetter {
   const document = documentAt(array, ordinal);
-  // A place in what it became says nothing of its own bytes.
+  // An offset in the result is not one in the original document.
   const problem = detail.replace(/ at byte \d+$/, '');
   return {
     ordinal,

@@ -1,6 +1,6 @@
 /**
- * Changes fields of documents by their bytes, before these become rows: whatever stores a document, or a part of it, has the
- * changed values and no others. What is not changed is copied as it is.
+ * Changes fields in the bytes of documents before they are encoded, so that no column has the original values. Everything else is
+ * copied unchanged.
  */
 
 import { buildDocument, type BsonValue } from '../../bson/build.ts';
@@ -10,29 +10,29 @@ import { bsonTypes } from '../../bson/types.ts';
 import type { FieldChange } from '../plan.ts';
 import { absentValue, createChange, isAbsent, type ChangeValue } from './change-value.ts';
 
-/** A field that is changed, or has something inside that is. */
+/** A field that is changed, or contains changed fields. */
 interface Field {
   readonly name: string;
   readonly nameBytes: Buffer;
   readonly changes: ChangeValue[];
-  /** What it has where it has nothing. */
+  /** Its value if it is missing. */
   absent: BsonValue | null;
-  /** Of a document in it. */
+  /** For a document in it. */
   inside: Fields | null;
-  /** Of an array in it. */
+  /** For an array in it. */
   elements: Elements | null;
 }
 
 type Fields = Map<string, Field>;
 
 interface Elements {
-  /** Of each that is a document. */
+  /** For each element that is a document. */
   readonly fields: Fields;
-  /** Of each itself, where it has no such fields. */
+  /** For each other element. */
   readonly changes: ChangeValue[];
 }
 
-/** A value in place. */
+/** The position of a value. */
 interface Place {
   readonly type: number;
   readonly start: number;
@@ -74,7 +74,7 @@ function findField(fields: Fields, [name = '', ...inside]: readonly string[]): F
   return inside.length === 0 ? field : findField((field.inside ??= new Map<string, Field>()), inside);
 }
 
-/** Most names are of other fields, and seldom as long: to make texts of them costs more than all else. */
+/** Compares bytes: most names are of other fields, and creating strings would be the largest cost. */
 function findByBytes(fields: Fields, bytes: Buffer, start: number, end: number): Field | null {
   for (const field of fields.values()) {
     const { nameBytes } = field;
@@ -86,7 +86,7 @@ function findByBytes(fields: Fields, bytes: Buffer, start: number, end: number):
   return null;
 }
 
-/** @param isFilled values that are missing are put in */
+/** @param isFilled whether missing values are added */
 function writeDocument(
   source: BsonBytes,
   { start, end }: Place,
@@ -118,8 +118,8 @@ function writeDocument(
 }
 
 /**
- * An array that stands where the plan has a document, or the other way round, is no value of its columns, and is kept
- * elsewhere: its values are changed all the same, and none is put in.
+ * An array where the plan has a document, or the other way round, goes to the extra column: its values are changed too, but missing
+ * ones are not added.
  */
 function writeField(
   source: BsonBytes,
@@ -184,7 +184,7 @@ function changeValue(
   return value;
 }
 
-/** A document that is missing is made for the values that are to be in it. */
+/** Creates a missing document if values must be added to it. */
 function valueOfAbsent({ absent, inside }: Field): BsonValue | null {
   if (absent !== null || inside === null) return absent;
   const fields = [...inside.values()].flatMap((field) => {

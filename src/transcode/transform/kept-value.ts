@@ -1,4 +1,4 @@
-/** A value of BSON that JavaScript has none for, which a transform passes on as it is. */
+/** A BSON value without a JavaScript equivalent, which a transform passes on unchanged. */
 
 export class KeptValue {
   /** The type byte, and the bytes of the value. */

@@ -7,7 +7,7 @@ export interface TransformContext {
   readonly collection: string;
   /** The name of the table. */
   readonly table: string;
-  /** Classes of the package js-bson: a module need not find it. */
+  /** Classes of js-bson, so that the module need not import it. */
   readonly bson: BsonClasses;
 }
 
@@ -28,10 +28,10 @@ export interface BsonClasses {
 }
 
 /**
- * Makes of a document what is copied: a document, none (`null`), or several. It is given the fields as values of JavaScript
- * where these tell the type (int32 as a number, int64 as a bigint), and as js-bson's classes where not (a double is a `Double`).
- * It runs in the workers, is not asynchronous, and gives the same for the same document: comparing calls it again. What it
- * throws makes the document a dead letter.
+ * Returns what is copied for a document: a document, none (`null`), or several. Fields are passed as JavaScript values if these
+ * determine the type (int32 as a number, int64 as a bigint), else as js-bson's classes (a double is a `Double`). It runs in the
+ * workers, must not be asynchronous, and must be deterministic: comparing calls it again. If it throws, the document becomes a dead
+ * letter.
  */
 export type MigrationTransform = (
   document: bson.Document,

@@ -1,14 +1,14 @@
-/** Loads what transforms documents, only where a plan has it: a worker that starts has other things to load. */
+/** Imports the modules for transforms only if a plan needs them, so that other workers start faster. */
 
 import type { Plan } from '../plan.ts';
 import type { BatchTransform } from './batch-transform.ts';
 
-/** Half of WORKER_TIMEOUT_SECONDS where nobody sets that: a worker whose transform does not end is not to be killed for it. */
+/** Half of the default of WORKER_TIMEOUT_SECONDS, so that an endless transform is stopped before its worker is killed. */
 const defaultTimeoutMs = 30_000;
 
 /**
- * @returns null where documents are encoded as they are
- * @throws UsageError where the module of the transform is not there, or not what it was
+ * @returns null without a transform
+ * @throws UsageError if the module of the transform is missing or has changed
  */
 export async function openBatchTransform(
   plan: Plan,

@@ -1,6 +1,6 @@
 /**
- * Makes an object of JavaScript of a BSON document, such that `write-document.ts` gives back every value as it was: where a
- * value of JavaScript would not tell the type, it is one of js-bson's classes.
+ * Converts a BSON document to a JavaScript object, from which `write-document.ts` restores every value: if a JavaScript value would
+ * not determine the type, it is one of js-bson's classes.
  */
 
 import {
@@ -25,7 +25,7 @@ import { DocumentError } from '../../bson/document-error.ts';
 import { isUtf8 } from 'node:buffer';
 import { KeptValue } from './kept-value.ts';
 
-/** The most milliseconds from 1970 that a Date has. https://tc39.es/ecma262/#sec-time-values-and-time-range */
+/** The most milliseconds from 1970 that a Date can have. https://tc39.es/ecma262/#sec-time-values-and-time-range */
 const maxDateMs = 8_640_000_000_000_000n;
 
 /**
@@ -45,7 +45,7 @@ function readFields(source: BsonBytes, start: number, end: number, nesting: numb
     const { type, nameStart, nameEnd, valueStart, valueEnd } = cursor;
     const name = readText(source, nameStart, nameEnd);
     if (Object.hasOwn(document, name)) {
-      const problem = `the field ${JSON.stringify(name)} is there twice, which an object cannot hold`;
+      const problem = `the field ${JSON.stringify(name)} occurs twice, which an object cannot represent`;
       throw new DocumentError('transform_input', problem, nameStart);
     }
     const value = readValue(source, type, valueStart, valueEnd, nesting);
@@ -108,7 +108,7 @@ function readValue(source: BsonBytes, type: number, start: number, end: number, 
     case bsonTypes.regex: {
       const pattern = findNul(view, start, end, 'a regular expression');
       const options = readText(source, pattern + 1, end - 1);
-      // js-bson sorts the options: another order is kept as it is.
+      // js-bson sorts the options: another order is kept as raw bytes.
       if (options !== Array.from(options).sort().join('')) {
         return new KeptValue(type, copyOf(bytes, start, end));
       }
@@ -138,14 +138,14 @@ function readString(source: BsonBytes, start: number): string {
 
 function readText(source: BsonBytes, start: number, end: number): string {
   const text = source.bytes.toString('utf8', start, end);
-  // What is not UTF-8 would come back as this character.
+  // Invalid UTF-8 would be decoded as this character.
   if (text.includes('\ufffd') && !isUtf8(source.bytes.subarray(start, end))) {
     throw new DocumentError('invalid_utf8', 'bytes that are not UTF-8', start);
   }
   return text;
 }
 
-/** What the function keeps must not change with the batch's memory. */
+/** Copied, since the function may keep it, and the batch's memory is reused. */
 function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   return Buffer.from(bytes.subarray(start, end));
 }

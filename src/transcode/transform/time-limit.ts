@@ -1,6 +1,5 @@
 /**
- * Ends code that does not end by itself. Of Node's own means only a script of `vm` is ended from outside of its thread, with
- * all that it calls.
+ * Terminates code that does not end by itself. In Node, only a script of `vm` can be terminated, with everything that it calls.
  */
 
 import { createContext, Script } from 'node:vm';
@@ -14,8 +13,8 @@ const context = createContext({
 });
 
 /**
- * Calls `work`, which may not call this again.
- * @returns false when it was ended after `timeoutMs`
+ * Calls `work`, which must not call this again.
+ * @returns false if it was terminated after `timeoutMs`
  * @throws what `work` throws
  */
 export function endsWithin(timeoutMs: number, work: () => void): boolean {

@@ -1,4 +1,4 @@
-/** Loads the module that a transform is in, and tells by its hash whether it is still the same. */
+/** Loads the module of a transform, and checks its hash. */
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,17 +9,17 @@ import { UsageError } from '../../common/errors.ts';
 import type { TransformFile } from '../plan.ts';
 import type { MigrationTransform } from './migration-transform.ts';
 
-/** A module that waits for longer at its top level is taken for one that never ends. */
+/** A module whose top level awaits for longer counts as endless. */
 const maxLoadMs = 30_000;
 
-/** @throws UsageError for a file that is no transform */
+/** @throws UsageError if the file is not a transform */
 export async function openTransform(file: string): Promise<TransformFile> {
   const transform = { file, hash: await hashFile(file) };
   await importTransform(transform);
   return transform;
 }
 
-/** @throws UsageError for a file that is no transform, or is not any more what it was */
+/** @throws UsageError if the file is not a transform, or has changed */
 export async function loadTransform(transform: TransformFile): Promise<MigrationTransform> {
   await requireUnchanged(transform);
   return await importTransform(transform);
@@ -50,7 +50,7 @@ async function hashFile(file: string): Promise<string> {
 }
 
 async function importTransform({ file, hash }: TransformFile): Promise<MigrationTransform> {
-  // A process that outlives the run, such as one that uses the library, loads another text anew.
+  // The query makes a long-lived process, such as one that uses the library, load changed content again.
   const url = `${pathToFileURL(file).href}?${queryOf(hash)}`;
   let module: Readonly<Record<string, unknown>>;
   try {
@@ -83,7 +83,7 @@ function requireFunction(file: string, module: Readonly<Record<string, unknown>>
   if (types.isAsyncFunction(exported)) {
     throw new UsageError(`the transform ${file} is asynchronous`, {
       code: 'TRANSFORM_ASYNC',
-      fix: 'return documents, and no promise: what must be looked up is to be loaded when the module is.',
+      fix: 'return documents, not a promise: load lookup data when the module is loaded.',
     });
   }
   return exported as MigrationTransform;
@@ -105,7 +105,7 @@ function describeThrown(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
 }
 
-/** Node tells the line of such an error only where it prints it itself. @returns nothing where it does not */
+/** Node reports the line of a syntax error only when it prints the error itself. @returns an empty text if it does not */
 async function findSyntaxError(file: string): Promise<string> {
   try {
     await promisify(execFile)(process.execPath, ['--check', file], { timeout: maxLoadMs });
@@ -117,7 +117,7 @@ async function findSyntaxError(file: string): Promise<string> {
   }
 }
 
-/** The stack of what a transform threw, as far as it is of the transform. */
+/** The stack trace of an error in a transform, without the frames below it. */
 export function showStack({ stack = '' }: Error): string {
   return stack.replaceAll(/\?mongo2pg=[0-9a-f]{16}/g, '');
 }

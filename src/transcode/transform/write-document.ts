@@ -1,4 +1,4 @@
-/** Writes what a transform returns as BSON. What BSON has no value for is an error, and never left out in silence. */
+/** Writes the result of a transform as BSON. A value that BSON does not have is an error, and never silently omitted. */
 
 import { Double, ObjectId, serialize } from 'bson';
 import type { BsonWriter } from '../../bson/bson-writer.ts';
@@ -7,13 +7,13 @@ import { maxNesting } from '../../bson/raw-value.ts';
 import { bsonTypes } from '../../bson/types.ts';
 import { KeptValue } from './kept-value.ts';
 
-/** The place in a document is that of `path`. */
+/** The error is at `path` in the document. */
 export class ResultError extends Error {}
 
-/** What MongoDB takes for one document, and some room for its own fields: BSONObjMaxInternalSize. */
+/** The maximum size of a document in MongoDB, with some room for internal fields: BSONObjMaxInternalSize. */
 const maxDocumentBytes = 16 * 1024 * 1024 + 16 * 1024;
 
-/** Whether it is an object that can be a document: no array, no Date, none of js-bson's values. */
+/** Whether it is an object that can be a document: not an array, a Date, or a value of js-bson. */
 export function isDocument(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   return bsonTypeOf(value) === undefined && isPlain(value);
@@ -30,7 +30,7 @@ export function writeListed(document: Readonly<Record<string, unknown>>, writer:
     writeFields(document, writer, [], maxNesting);
     writer.endDocument(start);
     if (writer.position - start > maxDocumentBytes) {
-      throw new ResultError('the document has more than the 16 MB of one in MongoDB');
+      throw new ResultError('the document exceeds the 16 MB limit of MongoDB');
     }
   } catch (error) {
     writer.position = before;
@@ -38,12 +38,12 @@ export function writeListed(document: Readonly<Record<string, unknown>>, writer:
   }
 }
 
-/** Of the value at hand: pushed and popped on the way, and whatever it is after an error. */
+/** The path of the current value, for errors. */
 type Path = (string | number)[];
 
 function writeFields(document: object, writer: BsonWriter, path: Path, nesting: number): void {
   if (nesting < 0) {
-    throw new ResultError(`${show(path)} has more than ${maxNesting} levels, or is inside of itself`);
+    throw new ResultError(`${show(path)} has more than ${maxNesting} levels, or contains itself`);
   }
   const fields = document as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(fields)) {
@@ -70,12 +70,14 @@ function writeElement(name: string, value: unknown, writer: BsonWriter, path: Pa
       writer.writeByte(value ? 1 : 0);
       return;
     case 'bigint':
-      if (BigInt.asIntN(64, value) !== value) throw new ResultError(`${show(path)} is beyond an int64`);
+      if (BigInt.asIntN(64, value) !== value) {
+        throw new ResultError(`${show(path)} is out of range for an int64`);
+      }
       writer.beginElement(bsonTypes.long, name);
       writer.writeInt64(value);
       return;
     case 'undefined':
-      // Only in an array, whose other elements keep their places.
+      // undefined is an error only in an array, where omitting it would move the other elements.
       writer.beginElement(bsonTypes.undefined, name);
       return;
     case 'object':
@@ -103,7 +105,7 @@ function writeObject(name: string, value: object, writer: BsonWriter, path: Path
     writer.beginElement(bsonTypes.array, name);
     const start = writer.beginDocument();
     if (nesting < 1) {
-      throw new ResultError(`${show(path)} has more than ${maxNesting} levels, or is inside of itself`);
+      throw new ResultError(`${show(path)} has more than ${maxNesting} levels, or contains itself`);
     }
     for (const [index, element] of (value as unknown[]).entries()) {
       path.push(index);
@@ -133,7 +135,7 @@ function writeObject(name: string, value: object, writer: BsonWriter, path: Path
   }
 }
 
-/** js-bson knows how its own classes are written; the most frequent go without it. */
+/** js-bson writes its own classes; the most frequent are written directly. */
 function writeOfClass(name: string, value: object, writer: BsonWriter, path: Path): void {
   if (value instanceof Double) {
     writer.beginElement(bsonTypes.double, name);
@@ -153,14 +155,14 @@ function writeOfClass(name: string, value: object, writer: BsonWriter, path: Pat
   }
   const cursor = new ElementCursor();
   cursor.open(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.byteLength);
-  if (!cursor.next(null)) throw new ResultError(`${show(path)} is nothing that BSON has`);
+  if (!cursor.next(null)) throw new ResultError(`${show(path)} is a value that BSON does not have`);
   writer.beginElement(cursor.type, name);
   writer.writeBytes(bytes.subarray(cursor.valueStart, cursor.valueEnd));
 }
 
-/** The name of js-bson's class, also of another copy of js-bson. */
+/** The name of js-bson's class, also for another copy of js-bson. */
 function bsonTypeOf(value: object): string | undefined {
-  // A field of a document may have that name as well.
+  // A document may have a field of that name.
   if (Object.hasOwn(value, '_bsontype') || !('_bsontype' in value)) return undefined;
   return String(value._bsontype);
 }

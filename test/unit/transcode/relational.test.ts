@@ -119,7 +119,7 @@ describe('documents that are taken apart', () => {
       deadLetters.map(({ ordinal, reason, detail }) => [ordinal, reason, detail.replace(/ at byte.*/, '')]),
       [
         [0, 'no_column', 'there is no column for the field "address.geo.lon"'],
-        [1, 'does_not_fit', 'no column tells that the field "address" is empty'],
+        [1, 'does_not_fit', 'no column shows that the field "address" is empty'],
       ],
     );
   });

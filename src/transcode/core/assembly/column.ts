@@ -10,7 +10,7 @@ import { writeJson } from './json';
 import { Column } from './names';
 import { writeText } from './text';
 
-/** Stands where a field has its length. */
+/** The length that marks NULL. */
 export const copyNull: u32 = -1;
 
 /** The version of jsonb's binary form. */

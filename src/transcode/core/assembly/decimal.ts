@@ -44,7 +44,7 @@ export function writeDecimal(out: usize): usize {
   return placePoint(out, count, count + exponent);
 }
 
-/** A digit of a numeric has the base 10,000, and is one of the places that the decimal point divides in fours. */
+/** A digit of a numeric has the base 10,000: four decimal digits, aligned at the decimal point. */
 const numericBase: u64 = 10_000;
 /** Times 1,000, it has no more than 64 bits. */
 const maxBeforeShift: u64 = u64.MAX_VALUE / 1000;
@@ -62,7 +62,7 @@ export function writeNumeric(out: usize, value: u64, scale: i32, isBelowZero: bo
   writeInt16(out + 4, count);
   writeInt16(out + 6, count === 0 ? 0 : count - 1 + (scale - shift) / 4);
   writeInt16(out + 8, isBelowZero ? 0x4000 : 0);
-  // How many decimal places are shown: those the number came with.
+  // The number of decimal places that are shown: those of the original number.
   writeInt16(out + 10, max(-scale, 0));
   const end = out + 12 + count * 2;
   for (let at = end; value > 0; value /= numericBase) {

@@ -22,7 +22,7 @@ class Extra {
 export class Extras {
   items: usize;
   length: i32;
-  /** How many of these are not written anywhere. */
+  /** How many of these are dropped. */
   dropped: i32;
 
   at(index: i32): Extra {

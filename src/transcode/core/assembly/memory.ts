@@ -89,7 +89,7 @@ export function openInput(size: usize): usize {
   return inputStart;
 }
 
-/** Makes room for `size` bytes after the region's position. False when there is no memory. */
+/** Makes room for `size` bytes after the region's position. False if there is no memory. */
 export function reserve(region: Region, size: usize): bool {
   const needed = region.position + size + slackBytes;
   if (needed <= region.limit) return true;

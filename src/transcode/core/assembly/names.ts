@@ -17,7 +17,7 @@ export class Column {
   maxJsonBytes: i32;
   /** Its place in the plan's order. */
   place: i32;
-  /** The document that has the field; another number than the current one's means that it lacks the field. */
+  /** The last document that has the field. If it is not the current one, the current one lacks the field. */
   document: u32;
   type: u32;
   nameStart: usize;
@@ -65,7 +65,7 @@ export class Name {
   size: usize;
   /** Covers what belongs to the name in its last eight bytes. */
   lastMask: u64;
-  /** The name that followed this one when it was last met: documents of a collection have their fields in one order. */
+  /** The name that last followed this one: documents of a collection usually have the same field order. */
   next: Name | null;
   /** Also of an array whose elements have a table of their own. */
   column: Column | null;

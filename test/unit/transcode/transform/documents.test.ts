@@ -90,7 +90,7 @@ describe('results as documents', () => {
     ['a Map', new Map(), /the field "a\.b" is a Map/],
     ['a promise', Promise.resolve(1), /the field "a\.b" is a Promise.*not asynchronous/],
     ['an invalid date', new Date(NaN), /the field "a\.b" is an invalid Date/],
-    ['a bigint that is too large', 2n ** 63n, /the field "a\.b" is beyond an int64/],
+    ['a bigint that is too large', 2n ** 63n, /the field "a\.b" is out of range for an int64/],
     ['a name with U+0000', { 'c\0': 1 }, /U\+0000/],
   ];
   for (const [what, of, message] of cases) {

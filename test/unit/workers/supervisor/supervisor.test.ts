@@ -584,7 +584,11 @@ describe('Supervisor', () => {
         pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
         clock.jump(1000);
       }
-      assert.equal(notices.filter((notice) => notice.includes('is split')).length, 1, 'after two of its own');
+      assert.equal(
+        notices.filter((notice) => notice.includes('is bisected')).length,
+        1,
+        'after two of its own',
+      );
       assert.deepEqual(supervisor.inFlight, {
         batches: 1,
         bytes: batchOfDocuments(11, 2).bytes.byteLength,
