@@ -1,7 +1,9 @@
 /** What is bundled, and how: the command, a worker's process and a worker's thread, with what they share in chunks. */
 
 import { readdirSync } from 'node:fs';
-import { build as bundle, type Plugin } from 'esbuild';
+import { relative, resolve } from 'node:path';
+import { rolldown, type Plugin } from 'rolldown';
+import { createChunkNamer } from './chunks.ts';
 
 /**
  * By their places in the folder. All files there are as deep as those of `dist/src/cli/commands`, and a worker's script is
@@ -37,55 +39,66 @@ export interface Bundled {
 
 /** @param outdir a folder that is not there yet */
 export async function makeBundles(outdir: string): Promise<Bundled> {
-  const { metafile } = await bundle({
-    entryPoints: entries,
-    outdir,
-    chunkNames: 'src/chunks/[name]-[hash]',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
+  const bundle = await rolldown({
+    input: entries,
     platform: 'node',
-    target: 'node20.19',
-    sourcemap: true,
-    metafile: true,
-    // Errors cross from process to process by the names of their classes.
-    keepNames: true,
     external,
-    plugins: [trialServersBeside, nativeUrl],
-    alias: {
+    // Which chunk a module is in is decided in chunks.ts, and not by who imports it.
+    preserveEntrySignatures: 'allow-extension',
+    checks: { ineffectiveDynamicImport: false },
+    resolve: {
       // The driver has the CommonJS one: loaded once instead of twice.
-      bson: './node_modules/bson/lib/bson.cjs',
+      alias: { bson: resolve('node_modules/bson/lib/bson.cjs') },
     },
-    // `pg` makes a Response to find out whether it runs in a Cloudflare worker, for which Node 20 loads all of fetch.
-    define: { Response: 'undefined' },
-    // Packages of CommonJS that are in an ES module.
-    banner: {
-      js: `import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);`,
+    transform: {
+      target: 'node20.19',
+      // `pg` makes a Response to find out whether it runs in a Cloudflare worker, for which Node 20 loads all of fetch.
+      define: { Response: 'undefined' },
     },
-    logLevel: 'warning',
+    plugins: [trialServersBeside, nativeUrl],
   });
-  const inputs = Object.keys(metafile.inputs).filter((file) => !file.includes(':'));
-  const packages = inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
-  return {
-    inputs: [
-      ...inputs,
-      'package-lock.json',
-      ...readdirSync('scripts/bundle').map((file) => `scripts/bundle/${file}`),
-    ],
-    packages: [...new Set(packages)].sort(),
-  };
+  try {
+    await bundle.write({
+      dir: outdir,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: 'src/chunks/[name]-[hash].js',
+      sourcemap: true,
+      // Errors cross from process to process by the names of their classes.
+      keepNames: true,
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: [{ name: createChunkNamer(process.cwd()), debugName: 'chunks.ts' }],
+      },
+    });
+    const inputs = (await bundle.watchFiles).map((file) => relative('.', file));
+    const packages = inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+    return {
+      inputs: [
+        ...inputs,
+        'package-lock.json',
+        ...readdirSync('scripts/bundle').map((file) => `scripts/bundle/${file}`),
+      ],
+      packages: [...new Set(packages)].sort(),
+    };
+  } finally {
+    await bundle.close();
+  }
 }
 
 /** They are a package of the checkout, as the compiler leaves it, and not published. */
 const trialServersBeside: Plugin = {
   name: 'trial-servers-beside',
-  setup: (build) => {
-    build.onResolve({ filter: /packages\/trial-servers\/src\/.*\.ts$/ }, ({ path }) => ({
-      path: path.replace(/^.*\/packages\//, '../../../packages/').replace(/\.ts$/, '.js'),
+  resolveId: {
+    filter: { id: /packages\/trial-servers\/src\/.*\.ts$/ },
+    handler: (id) => ({
+      id: id.replace(/^.*\/packages\//, '../../../packages/').replace(/\.ts$/, '.js'),
       external: true,
-    }));
+    }),
   },
 };
+
+const nativeUrlId = '\0whatwg-url';
 
 /**
  * The driver's parser of connection strings has an implementation of the URL standard with it, for runtimes without one:
@@ -93,10 +106,9 @@ const trialServersBeside: Plugin = {
  */
 const nativeUrl: Plugin = {
   name: 'native-url',
-  setup: (build) => {
-    build.onResolve({ filter: /^whatwg-url$/ }, () => ({ path: 'whatwg-url', namespace: 'native-url' }));
-    build.onLoad({ filter: /.*/, namespace: 'native-url' }, () => ({
-      contents: 'module.exports = { URL, URLSearchParams };',
-    }));
+  resolveId: { filter: { id: /^whatwg-url$/ }, handler: () => nativeUrlId },
+  load: {
+    filter: { id: new RegExp(`^${nativeUrlId}$`) },
+    handler: () => 'module.exports = { URL, URLSearchParams };',
   },
 };
