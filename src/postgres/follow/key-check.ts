@@ -21,7 +21,7 @@ export async function requireUniqueKey(client: pg.Client, plan: Plan): Promise<v
   const { rowCount } = await client.query(
     `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
       WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
-        AND i.indexprs IS NULL AND i.indnkeyatts = 1 AND a.attname = $2 LIMIT 1`,
+        AND i.indnkeyatts = 1 AND a.attname = $2 LIMIT 1`,
     [qualifiedName(plan), column],
   );
   if ((rowCount ?? 0) > 0) return;
