@@ -4,8 +4,10 @@
  *
  *   npm run soak -- --runs 200 --seed 42
  *   npm run soak -- --follow
+ *   npm run soak -- --hosts
  *
- * With --follow a writer changes the documents meanwhile, and the run is cut over in the end.
+ * With --follow a writer changes the documents meanwhile, and the run is cut over in the end. With --hosts two to four hosts
+ * copy together; any of them is hurt, and others join.
  *
  * Where there is a real mongod (on the PATH, or named by TEST_MONGOD) it runs on a replica set of three, whose primary steps
  * down or is killed; `--members 1` makes that one server, and `--members 0` the embedded one. TEST_MONGO_URL names one
@@ -24,6 +26,7 @@ import { createEnvironment } from './environment.ts';
 import { isAboutWorkers, listFaults, signal, type Scene } from './faults.ts';
 import { createRandom, type Random } from '../../src/common/random.ts';
 import { soakFollowing } from './follow.ts';
+import { soakHosts } from './hosts.ts';
 import { startSoakMongo } from './mongo.ts';
 
 const { values } = parseArgs({
@@ -32,6 +35,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '3600' },
     follow: { type: 'boolean', default: false },
+    hosts: { type: 'boolean', default: false },
     members: { type: 'string' },
     /** Each run has one of them, at random. */
     pools: { type: 'string', default: clusterImplementations.join(',') },
@@ -66,7 +70,8 @@ try {
     const log: string[] = [];
     try {
       const random = createRandom(seed * 10_000 + index);
-      if (values.follow) await soakFollow(index, random, log);
+      if (values.follow) await soakFollowing(scene, random, log, describeRun('follow', index, random));
+      else if (values.hosts) await soakHosts(scene, random, log, describeRun('hosts', index, random));
       else await soakOnce(index, random, log);
       finished++;
     } catch (error) {
@@ -83,14 +88,14 @@ for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}
 console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}, on ${mongo.text}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-async function soakFollow(index: number, random: Random, log: string[]): Promise<void> {
-  await soakFollowing(scene, random, log, {
-    name: `follow_${seed}_${index}`,
+function describeRun(kind: string, index: number, random: Random) {
+  return {
+    name: `${kind}_${seed}_${index}`,
     pool: random.pick(values.pools.split(',')),
-    onFault: (kind) => {
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    onFault: (fault: string) => {
+      counts.set(fault, (counts.get(fault) ?? 0) + 1);
     },
-  });
+  };
 }
 
 async function soakOnce(index: number, random: Random, log: string[]): Promise<void> {

@@ -86,6 +86,7 @@ describe('a host that is cut off from PostgreSQL past its lease', () => {
 });
 
 describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', () => {
+  // Red where a host that leaves releases nothing.
   it('gives back what it has and ends with 3; the others finish', async (t) => {
     const scene = await setScene(t, 2_000);
     const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
@@ -110,6 +111,7 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
     await assertAccount(scene, 2_000);
   });
 
+  // Red where a server that is gone fails the lead, and not only this host.
   it('while it leads: another leads', async (t) => {
     const scene = await setScene(t, 2_000);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');

@@ -49,6 +49,7 @@ describe('MAX_DEAD_LETTERS of several hosts', () => {
 });
 
 describe('a collection that fails on the lead', () => {
+  // Red where nobody looks whether the lead has given it up, and where the lead leaves as one that has finished.
   it('the others stop copying it, release what they have, and end with its error', async (t) => {
     const scene = await setScene(t, 2_000);
     await spoil(scene, 2);

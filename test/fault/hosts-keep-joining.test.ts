@@ -8,6 +8,7 @@ import { act, assertCode, setScene } from '../support/fault.ts';
 import { begin, hostIdsOf, join, patient, waitForEnd, waitForHostId } from '../support/hosts.ts';
 
 describe('join --keep-joining', () => {
+  // Red where the wait has a limit, and where a host joins once only.
   it('waits without limit, takes part in one migration after the other, and ends at SIGTERM', async (t) => {
     const scene = await setScene(t, 1_000);
     const keeping = join(t, scene, { ...patient, RETRY_SECONDS: '0', KEEP_JOINING: 'true' });

@@ -25,6 +25,8 @@ async function readLedger(scene: Scene): Promise<unknown[]> {
   return ledger;
 }
 
+// The first is red where a batch is taken whatever the epoch of its range. At the second the old lead is stopped by more than one
+// thing: it stays green without the lock of the table and the epoch of the run, as its next heartbeat ends it.
 describe('a lead that stands still past its lease', () => {
   const places: readonly [FailpointName, FailpointRules][] = [
     // With a batch in its hands that it has claimed.

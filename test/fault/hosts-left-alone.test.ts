@@ -6,6 +6,7 @@ import { assertCode, setScene } from '../support/fault.ts';
 import { assertAccount, begin, expire, join, patient, readHosts, waitForHostId } from '../support/hosts.ts';
 
 describe('all hosts but one killed', () => {
+  // Red where a lead that was declared dead is taken for one that has finished.
   it('that one leads, and finishes what all of them had', async (t) => {
     const scene = await setScene(t, 4_000);
     const runs = [];

@@ -40,6 +40,7 @@ describe('PostgreSQL under several hosts', () => {
     }
   }
 
+  // Red where a heartbeat is not tried again.
   it('restarted (immediate) while each has batches in flight: all connect again, and finish', async (t) => {
     const scene = await setSceneOn(t, { mongoUrl, postgresUrl: postgres.url }, 3_000);
     const runs = [];

@@ -51,6 +51,7 @@ async function waitForShares(
 }
 
 describe('the connections of several hosts', () => {
+  // Red where the number of workers is not limited to the share.
   it('are shared out whenever a host comes or goes, and no host has more than its share', async (t) => {
     const scene = await setScene(t, 1_000);
     await scene.query(`ALTER DATABASE ${scene.db.databaseName} CONNECTION LIMIT ${limit}`);
