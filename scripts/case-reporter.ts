@@ -24,13 +24,13 @@ export default async function* reportCases(events: AsyncIterable<TestEvent>): As
     // What only holds tests is none.
     if (details.type === 'suite') continue;
     const failedOr = event.type === 'test:fail' ? 'failed' : 'passed';
-    const told: TestCase = {
+    const line: TestCase = {
       file: sourceOf(file ?? ''),
       name: [...names.slice(0, nesting), name].join(' > '),
       outcome: skip === undefined ? failedOr : 'skipped',
       ms: Math.round(details.duration_ms),
     };
-    yield `${JSON.stringify(told)}\n`;
+    yield `${JSON.stringify(line)}\n`;
   }
 }
 

@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 
-/** On Ctrl-C, or when it is told to end or its terminal is closed. */
+/** On Ctrl-C, SIGTERM, or when its terminal is closed. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** @returns its exit code; null when a signal ended it, which may have come by way of this process */

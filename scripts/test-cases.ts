@@ -1,6 +1,6 @@
 /**
  * Tells of the tests that ran, by what `npm test -- --cases FILE` wrote: `npm run test:cases -- after.jsonl` lists them,
- * `-- before.jsonl after.jsonl` tells which of the first are not in the second, and `-- --slowest after.jsonl` which files
+ * `-- before.jsonl after.jsonl` lists which of the first are not in the second, and `-- --slowest after.jsonl` which files
  * took the most time.
  */
 

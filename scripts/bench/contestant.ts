@@ -12,7 +12,7 @@ export interface Contestant {
   run(place: Place, input: Input): Promise<Effort>;
 }
 
-/** What a contestant tells of its run; processor time of what it started is measured from outside. */
+/** What a contestant reports of its run; the processor time of its processes is measured from outside. */
 export interface Effort {
   readonly wallMs: number;
   /** What this process itself used for it, where the contestant is not a process of its own. */

@@ -18,7 +18,7 @@ export async function followNaively(
   const client = await connectBench(postgresUrl);
   const stream = collection.watch([], { fullDocument: 'updateLookup' });
   try {
-    // Opens it: what is written from now on is told.
+    // Opens it: later writes are reported.
     await stream.tryNext();
     await write();
     const startedMs = performance.now();

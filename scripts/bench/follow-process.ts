@@ -1,4 +1,4 @@
-/** This tool, following, in a process of its own: until what it tells is as it is to be. */
+/** This tool, following, in a process of its own, until its status is as expected. */
 
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -20,7 +20,7 @@ export interface FollowingOptions {
 export interface Followed {
   /** From the first event, when the stream is open, until it was done. */
   readonly ms: number;
-  /** Processor time meanwhile; null where nobody tells. */
+  /** Processor time meanwhile; null if unknown. */
   readonly primaryCpuMs: number | null;
   readonly postgresCpuMs: number | null;
 }

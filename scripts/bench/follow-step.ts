@@ -66,7 +66,7 @@ export async function keepStep(
 function describeMinute(all: readonly Moment[], minute: number): string {
   const moments = all.filter(({ atMs }) => Math.floor(atMs / 60_000) === minute);
   const last = moments.at(-1);
-  if (last === undefined) return `minute ${minute + 1}: nothing was told`;
+  if (last === undefined) return `minute ${minute + 1}: no events`;
   const mb = (bytes: number): string => `${formatCount(bytes / 1e6)} MB`;
   const lag = Math.max(...moments.map(({ lagMs }) => lagMs)) / 1000;
   const journal = Math.max(...moments.map(({ waiting }) => waiting));

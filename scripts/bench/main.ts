@@ -66,7 +66,7 @@ if (values.from !== undefined) {
 } else if (values.follow) {
   await withPlace(Number(values['source-latency']), async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
-    const told = await compareFollowing(place, {
+    const report = await compareFollowing(place, {
       amount: Number(values.amount),
       changes: Number(values.changes),
       workers: Number(values.workers),
@@ -74,17 +74,17 @@ if (values.from !== undefined) {
       rate: Number(values.rate),
       seconds: Number(values.seconds),
     });
-    console.log(`\n${told}`);
+    console.log(`\n${report}`);
   });
 } else if (values.merge) {
   await withPlace(0, async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
-    const told = await compareMerges(place, {
+    const report = await compareMerges(place, {
       amount: Number(values.amount),
       changes: Number(values.changes),
       rounds: Number(values.rounds ?? 3),
     });
-    console.log(`\n${told}`);
+    console.log(`\n${report}`);
   });
 } else if (values.many) {
   await withPlace(Number(values['source-latency']), async (place) => {
@@ -154,7 +154,7 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
   const present = contestants.filter((contestant): contestant is Contestant => contestant !== null);
   if (present.length < contestants.length) console.log('psql is not installed: its case is left out');
   const input = await prepareInput(place);
-  // Fills the table for those that prepare from it, and tells what it has to hold.
+  // Fills the table for those that prepare from it, and defines its expected content.
   await clearTable(place);
   await createCeiling(1).run(place, input);
   let wanted = hasOwnTables ? null : await readChecksum(place);
@@ -175,7 +175,7 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
       console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);
       if (round > 0) runs.get(contestant.name)?.push(run);
     }
-    // Of the last contestant's table, where that is the tool's: the ledger tells what is to be compared.
+    // For the last contestant's table, if that is the tool's: the ledger has what is to be compared.
     if (round > 0 && present.at(-1)?.name.startsWith('mongo2pg') === true) {
       verifyMs.push(await runVerify(place, 2, input.amount));
     }
@@ -195,8 +195,8 @@ function keep(results: Results): void {
   const page = readFileSync('docs/benchmarks.md', 'utf8');
   const [from, to] = [page.indexOf(start), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`docs/benchmarks.md lacks the markers ${start} and ${end}`);
-  const told = `${page.slice(0, from + start.length)}\n\n${describeResults(results)}\n\n${page.slice(to)}`;
-  writeFileSync('docs/benchmarks.md', told);
+  const report = `${page.slice(0, from + start.length)}\n\n${describeResults(results)}\n\n${page.slice(to)}`;
+  writeFileSync('docs/benchmarks.md', report);
   writeFileSync('docs/benchmarks.json', text);
   writeFileSync('docs/benchmarks.svg', drawResults(results));
 }

@@ -1,4 +1,4 @@
-/** Where the benchmarks run: servers of their own, one collection, and one table that each contestant fills anew. */
+/** Where the benchmarks run: servers of their own, one collection, and one table that each contestant fills again. */
 
 import { rm } from 'node:fs/promises';
 import pg from 'pg';

@@ -116,10 +116,10 @@ function describePeak(runs: readonly Run[]): string {
 
 function describeSteps({ name, runs }: Result): string {
   const steps = Object.keys(runs[0]?.stepsMs ?? {});
-  const told = steps.map(
+  const text = steps.map(
     (step) => `${step} ${seconds(medianOf(runs, ({ stepsMs }) => stepsMs?.[step]) ?? NaN)} s`,
   );
-  return `- ${name}: ${told.join(' · ')}`;
+  return `- ${name}: ${text.join(' · ')}`;
 }
 
 export function describeResults({ machine, date, cases }: Results): string {

@@ -1,4 +1,4 @@
-/** What was measured, as it is kept in a file, and the numbers that are told of it. */
+/** The measurements as stored in a file, and the numbers that are reported. */
 
 import type { Case } from './cases.ts';
 import type { Run } from './contestant.ts';

@@ -1,4 +1,4 @@
-/** Processor time of processes, as Linux tells it in /proc; null where there is no /proc. */
+/** Processor time of processes, from /proc of Linux; null without /proc. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -56,7 +56,7 @@ export function readServerCpuMs(pid: number): number | null {
   }
 }
 
-/** In bytes; 0 where nobody tells. */
+/** In bytes; 0 if unknown. */
 export interface ProcessMemory {
   /** The resident set of the process itself. */
   readonly ownRss: number;

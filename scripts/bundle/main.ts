@@ -9,7 +9,7 @@ import { buildCore } from './core.ts';
 import { collectLicences } from './licences.ts';
 
 const folder = 'dist/bundle';
-/** Written last: an interrupted build is begun anew. */
+/** Written last, so that an interrupted build is repeated. */
 const stamp = `${folder}/inputs.json`;
 
 buildCore();
@@ -29,7 +29,7 @@ if (!isUpToDate()) {
   console.log(`bundled in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
-/** By the times of the files, those of packages included: a package that is installed anew has new ones. */
+/** By the times of the files, those of packages included: a package that is reinstalled has new ones. */
 function isUpToDate(): boolean {
   try {
     const builtMs = statSync(stamp).mtimeMs;

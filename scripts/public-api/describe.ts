@@ -85,7 +85,7 @@ class Printer {
     return lines.map(sortChoices);
   }
 
-  /** @returns null for what is better told by its name, or by the names in it */
+  /** @returns null for what is better described by its name, or by the names in it */
   #members(type: ts.Type): string[] | null {
     const variants = type.isUnion() ? type.types : [type];
     if (!variants.every((each) => each.isIntersection() || each.flags & ts.TypeFlags.Object)) return null;
@@ -113,7 +113,7 @@ class Printer {
     return this.#checker.typeToString(type, undefined, flags);
   }
 
-  /** What has a name is told of once, by itself. */
+  /** What has a name is described once, on its own. */
   #reach(type: ts.Type): void {
     const symbol = type.aliasSymbol ?? (isNamed(type) ? type.symbol : undefined);
     if (symbol !== undefined && isOwn(symbol)) {

@@ -100,7 +100,7 @@ export const lineups: readonly Lineup[] = [
   ...listMongod(),
 ];
 
-/** The MongoDB of TEST_MONGO_URL, else replica sets of the mongod that is to be had. */
+/** The MongoDB of TEST_MONGO_URL, else replica sets of an installed mongod. */
 function listMongod(): Lineup[] {
   const given = process.env.TEST_MONGO_URL;
   const server = given === undefined ? startedMongod(3) : givenMongod(given);

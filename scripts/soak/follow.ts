@@ -11,7 +11,7 @@ import { passQuietTime } from './quiet.ts';
 import { Writer, type Thing } from './writer.ts';
 import { isAboutWorkers, listFaults, signal, type Fault, type Scene } from './faults.ts';
 
-/** How a start may end that was hurt: killed, without a server, or told to stop. */
+/** How a start under faults may end: killed, without a server, or stopped. */
 const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 /** Not ready, or a server was away: it is asked again. */
 const passingCodes = new Set<number | null>([3, 4, 8]);
@@ -167,7 +167,7 @@ class Following {
     const run = this.#run;
     if (run?.process.exitCode !== null || run.process.signalCode !== null) return;
     const at = this.#workerPids.length === 0 ? hurts.findIndex((kind) => !isAboutWorkers(kind)) : 0;
-    // Workers are told of by a copy alone: those of a start that only follows are nobody's to know.
+    // Only a copy reports its workers: those of a start that only follows are unknown.
     const [kind] = hurts.splice(Math.max(0, at), 1);
     if (at < 0 || kind === undefined) return;
     this.#log.push(kind);

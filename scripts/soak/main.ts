@@ -50,7 +50,7 @@ const maxStarts = 12;
 const startLimitMs = 120_000;
 /** Most starts have ended by then. */
 const longestDelayMs = 1_500;
-/** How a start may end that was hurt: killed, without a server, or told to stop. */
+/** How a start under faults may end: killed, without a server, or stopped. */
 const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 
 const counts = new Map<string, number>();
@@ -109,7 +109,7 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
       Array.from({ length: count }, (_, _id) => ({ _id: _id as never, text: `text ${_id}`, n: _id % 7 })),
     );
     const pool = random.pick(values.pools.split(','));
-    // Of a worker that is no process nobody knows the pid.
+    // A worker that is not a process has no pid.
     const kinds = Object.keys(faults).filter((kind) => pool === 'cluster' || !isAboutWorkers(kind));
     const hurts = Array.from({ length: 1 + random.below(4) }, () => random.pick(kinds));
     const env = createEnvironment(scene, {
@@ -180,7 +180,7 @@ async function runOnce(
   let hurting = Promise.resolve();
   const hurt = async (): Promise<void> => {
     const isOver = run.process.exitCode !== null || run.process.signalCode !== null;
-    // Which workers there are is told once there is a plan.
+    // The workers are reported once there is a plan.
     const at = workerPids.length === 0 ? hurts.findIndex((kind) => !isAboutWorkers(kind)) : 0;
     const [kind] = isOver || at < 0 ? [] : hurts.splice(at, 1);
     if (kind === undefined) return;

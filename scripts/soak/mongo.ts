@@ -76,7 +76,7 @@ async function startOne(oplogBytes: number | null): Promise<Omit<SoakMongo, 'tex
   };
 }
 
-/** Its clients are told the members' own hosts, so that no proxy stands between. */
+/** Its clients discover the members' own hosts, so that a proxy would be bypassed. */
 async function startSet(mongod: Mongod, size: number): Promise<Omit<SoakMongo, 'text'>> {
   const set = await startReplicaSet(mongod, size);
   return {

@@ -1,6 +1,6 @@
 /**
  * A quiet time of a soak: nothing is written to what is followed, and others write as much as pushes all history out of a small
- * oplog. The position has to go on meanwhile.
+ * oplog. The position must advance meanwhile.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';

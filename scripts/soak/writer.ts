@@ -16,7 +16,7 @@ export class Writer {
   readonly #random: Random;
   #next: number;
   #isStopping = false;
-  /** Fulfilled when it may go on. */
+  /** Fulfilled when it may continue. */
   #rest: Promise<unknown> = Promise.resolve();
   #isWriting = Promise.resolve();
   written = 0;

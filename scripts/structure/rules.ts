@@ -20,7 +20,7 @@ export const entries = [
   'common',
 ] as const;
 
-/** More files side by side are a list that nobody reads. */
+/** A folder with more files is hard to read. */
 export const maxFilesOfFolder = 25;
 
 /** The folder or file at the top of `src` that a file belongs to. */

@@ -98,12 +98,12 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
   return {
     say: tell,
     onEvent: (event) => {
-      const told = describeEvent(event);
+      const text = describeEvent(event);
       switch (event.kind) {
         case 'started':
         case 'verifying':
           underway.begin(event.source);
-          line = told ?? '';
+          line = text ?? '';
           spinner.start(line);
           return;
         case 'progress':
@@ -112,16 +112,16 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
           return;
         case 'finishing':
         case 'index':
-          line = told ?? '';
+          line = text ?? '';
           spinner.text = line;
           return;
         case 'following':
-          if (!spinner.isSpinning) spinner.start(told ?? '');
-          line = told ?? '';
+          if (!spinner.isSpinning) spinner.start(text ?? '');
+          line = text ?? '';
           return;
         case 'cut-over':
           spinner.stop();
-          if (told !== null) output.say(told);
+          if (text !== null) output.say(text);
           return;
         case 'summary':
         case 'verified':
@@ -129,7 +129,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
           return;
         case 'failed':
           end(event.source);
-          if (told !== null) output.say(told);
+          if (text !== null) output.say(text);
           return;
         case 'notice':
         case 'skipped':
@@ -139,11 +139,11 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
         case 'host-joined':
         case 'lead-taken':
         case 'host-left':
-          if (told !== null) output.say(told);
+          if (text !== null) output.say(text);
           return;
         case 'host-copied':
           end(event.source);
-          if (told !== null) output.say(told);
+          if (text !== null) output.say(text);
           return;
       }
     },
@@ -187,8 +187,8 @@ function createPlainProgress(output: Output): Progress {
         tellLast(event.source);
       }
       if (event.kind === 'failed') underway.end(event.source);
-      const told = describeEvent(event);
-      if (told !== null) output.say(told);
+      const text = describeEvent(event);
+      if (text !== null) output.say(text);
     },
     close: () => {
       clearInterval(timer);

@@ -61,7 +61,7 @@ export interface ProgressEvent {
   readonly workers: number;
 }
 
-/** A worker ended before it was told to. */
+/** A worker ended unexpectedly. */
 export interface WorkerDiedEvent extends WorkerDeath {
   readonly kind: 'worker-died';
 }

@@ -33,15 +33,15 @@ export class FollowMetrics {
       'refused_changes',
       'Of these changes, those whose rows Postgres refuses for now.',
     );
-    this.#oplogWindow = this.#gauge('oplog_window_seconds', 'How long the server keeps its history.');
+    this.#oplogWindow = this.#gauge('oplog_window_seconds', 'How far the oplog reaches back.');
     this.#stopped = this.#gauge(
       'stopped_collections',
       'Collections that are not followed, or no more, while the others are.',
     );
-    this.#canCutOver = this.#gauge('can_cut_over', '1 when nothing is in the way of a cut-over, else 0.');
+    this.#canCutOver = this.#gauge('can_cut_over', '1 if a cutover is possible, else 0.');
     this.#unverified = this.#gauge(
       'unverified_documents',
-      'Documents to be compared again before a cut-over; without a value until all were compared once.',
+      'Documents to be compared again before a cutover; without a value until all were compared once.',
     );
     this.#different = this.#gauge(
       'different_documents',

@@ -67,7 +67,7 @@ export class CollectedMetrics implements JobListener {
     if (isNoteworthy(event)) this.#notices.inc();
     switch (event.kind) {
       case 'host-joined':
-        // Of several hosts each tells what it has done itself.
+        // With several hosts, each reports its own work.
         this.registry.setDefaultLabels({ host: event.name });
         return;
       case 'started':

@@ -14,8 +14,9 @@ export interface Status {
 }
 
 /**
- * `leads`, `takes part`: it is at work, unless it is silent; `left`: it was stopped, and others go on; `dead`: it was silent for too long;
- * `failed`: it led, and could not go on; `finished`: all is copied.
+ * `leads`, `takes part`: it is active, unless it is silent; `left`: it was stopped, and others continue; `dead`: it was silent for
+ * too long;
+ * `failed`: it led, and failed; `finished`: everything is copied.
  */
 export type HostState = 'leads' | 'takes part' | 'finished' | 'left' | 'failed' | 'dead';
 
@@ -158,7 +159,9 @@ export interface PhaseStatus {
   readonly account: CopyAccount | IndexPhaseAccount | null;
 }
 
-/** `following`: a process works on it. `stopped`: none does; the same command resumes. `given up`: a later stream has replaced it. */
+/**
+ * `following`: a process works on it. `stopped`: none does; the same command resumes. `given up`: a later stream has replaced it.
+ */
 export type StreamState = 'following' | 'stopped' | 'cut over' | 'given up';
 
 export interface StreamStatus {

@@ -1,6 +1,6 @@
 /** The unexpected end of a worker, as events report it. */
 
-/** A worker exited before it was told to. */
+/** A worker exited unexpectedly. */
 export interface WorkerDeath {
   readonly id: string;
   /** How it ended, as text that follows `worker 4711`. */

@@ -5,13 +5,13 @@ import type { Failure } from '../observe/outcome.ts';
 
 /** @param error if it is not a MigrationError, it is a bug, and only its message is shown */
 export function describeFailure(source: string, error: unknown): Failure {
-  const told =
+  const explained =
     error instanceof MigrationError
       ? error
       : new MigrationError(ExitCode.internal, error instanceof Error ? error.message : String(error), {
           code: 'INTERNAL',
         });
-  const { message, fix, code, exitCode } = told;
+  const { message, fix, code, exitCode } = explained;
   return { source, message, fix, code, exitCode };
 }
 

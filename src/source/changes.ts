@@ -1,5 +1,5 @@
 /**
- * The changes of a source. A change names the document only, not its new value: whoever follows reads the document again,
+ * The changes of a source. A change names the document only, not its new value: a process that follows reads the document again,
  * in its current state.
  */
 

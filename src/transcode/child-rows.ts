@@ -107,7 +107,7 @@ export class ChildRows {
   }
 
   /**
-   * Throws a DocumentError or a BsonError if an element cannot be a row; `forget` then takes back those before it.
+   * Throws a DocumentError or a BsonError if an element cannot be a row; `forget` then removes those before it.
    *
    * @param current the number of the document or element that has the array
    * @param parent the position of the document in the batch

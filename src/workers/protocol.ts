@@ -39,14 +39,14 @@ export type FromWorker =
   | { readonly kind: 'alive'; readonly received: number; readonly holding: readonly number[] }
   /** Something to know that stops nothing. */
   | { readonly kind: 'notice'; readonly message: string }
-  /** In place of an ack: the run cannot go on, here or elsewhere. The worker can, with other runs. */
+  /** In place of an ack: the run cannot continue, here or elsewhere. The worker can, with other runs. */
   | {
       readonly kind: 'run-failed';
       readonly run: number;
       readonly delivery: number;
       readonly error: WireError;
     }
-  /** The worker cannot go on, and neither can another; nothing un-acked of it was committed, or the ledger knows. */
+  /** No worker can continue; un-acked batches are not committed, or the ledger has them. */
   | { readonly kind: 'failed'; readonly error: WireError }
   /** The worker ends itself because of a bug. The same batch may succeed in another worker, or in parts. */
   | { readonly kind: 'crashing'; readonly error: WireError }

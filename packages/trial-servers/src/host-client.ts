@@ -1,4 +1,4 @@
-/** A command's side of a host process: starts it, hears from it, and tells when and why it has ended. */
+/** A command's side of a host process: starts it, receives its messages, and reports when and why it has ended. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -108,7 +108,7 @@ export async function startHost(
     pid: child.pid ?? 0,
     ended,
     async stop() {
-      // An end before its time is told by `ended`, and would only hide why the caller stops.
+      // A premature end is reported by `ended`, and would only hide why the caller stops.
       if (hasEnded) {
         await ended;
         return;
@@ -156,7 +156,7 @@ async function forkHost(home: string): Promise<HostProcess> {
 }
 
 function send(child: ChildProcess, message: MessageToHost): void {
-  // A host that can no longer hear has ended or is about to, which `ended` tells.
+  // A host without a channel has ended or is about to, which `ended` reports.
   if (child.connected) child.send(message, () => undefined);
 }
 

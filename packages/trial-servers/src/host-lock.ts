@@ -7,7 +7,7 @@ import { createPrivateFile, replacePrivateFile } from './private-file.ts';
 import { isSameProcessAlive } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
-/** `run`: for one run alone. `held`: by the `servers` command, for whoever comes. */
+/** `run`: for one run. `held`: by the `servers` command, for any client. */
 export type HostRole = 'run' | 'held';
 
 export interface HostRecord {
@@ -52,7 +52,7 @@ function openLock(path: string, initial: HostRecord): HostLock {
     },
     async release() {
       const current = parseRecord((await readLock(path)) ?? '');
-      // Somebody may have removed the whole directory and begun anew under our feet.
+      // Another process may have removed the whole directory and started again meanwhile.
       if (current?.host.startedAt === record.host.startedAt && current.host.pid === record.host.pid) {
         await rm(path, { force: true });
       }

@@ -1,5 +1,5 @@
 /**
- * The host process of one embedded server: starts it, and ends it when told to or when the command that started
+ * The host process of one embedded server: starts it, and ends it on request or when the command that started
  * the host is gone, whichever way it went.
  *
  * It runs in a session of its own, so that Ctrl-C in the terminal reaches the run and not the database under it.
@@ -167,7 +167,7 @@ function describeFailure(failure: unknown, kind: ServerKind, home: string): Migr
   });
 }
 
-/** Fulfilled when the message has been handed over, or when there is nobody left to take it. */
+/** Fulfilled when the message has been sent, or when the other side is gone. */
 async function send(message: MessageFromHost): Promise<void> {
   await new Promise<void>((resolve) => {
     if (process.send === undefined || !process.connected) {

@@ -27,7 +27,7 @@ export async function createPrivateFile(path: string, text: string): Promise<boo
   }
 }
 
-/** Opens a file to append to. Root must not be led elsewhere by a link in a directory that is somebody else's. */
+/** Opens a file to append to. Root must not follow a link in a directory of another user. */
 export async function openPrivateLog(path: string): Promise<FileHandle> {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
   const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);

@@ -107,7 +107,7 @@ async function makeHome(kind: ServerKind, dataDir: string): Promise<string> {
   }
 }
 
-/** A live host that will go on living; one that is about to end is waited for. */
+/** A live host that keeps running; one that is about to end is waited for. */
 async function waitForOther(home: string): Promise<HostRecord | undefined> {
   const found = await pollUntil<HostRecord | 'none'>(async () => {
     const record = await readLiveHost(home);

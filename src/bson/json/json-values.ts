@@ -56,7 +56,7 @@ export function writeTimestamp(view: DataView, start: number, output: Output): v
 }
 
 /**
- * The options keep their order: by the specification, whoever stores a regular expression has sorted them.
+ * The options keep their order: by the specification, they are sorted by the writer of a regular expression.
  */
 export function writeRegex(source: BsonBytes, start: number, end: number, output: Output): void {
   const patternEnd = source.bytes.indexOf(0, start);

@@ -12,7 +12,7 @@ import type { CommandOptions } from './command-options.ts';
 
 /** @throws MigrationError */
 export async function seed(config: Config, command: CommandOptions): Promise<ExitCode> {
-  // On the trial server, the users of an earlier seed can be replaced: nobody needs them.
+  // On the trial server, the users of an earlier seed can be replaced.
   const ifExists = config.ifExists ?? (config.mongoUrl.is(embedded) ? 'drop' : 'fail');
   await withServers({ ...config, postgresUrl: noUrl }, command, async ({ mongoUrl }) => {
     const { live, seedSet: set } = config;

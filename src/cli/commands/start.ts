@@ -40,7 +40,7 @@ export async function start(config: Config, options: CommandOptions): Promise<Ex
   return await startAs(config, options, config.hosts ? 'begins' : 'alone');
 }
 
-/** How a process copies: with nobody else, or with other hosts; a host that `joins` begins nothing. */
+/** How a process copies: alone, or with other hosts; a host that `joins` begins nothing. */
 export type StartRole = 'alone' | 'begins' | 'joins';
 
 /** @throws MigrationError */

@@ -55,7 +55,7 @@ function show(
   output: Output,
 ): void {
   if (json) {
-    const told = {
+    const status = {
       jobs: jobs.map((job) => ({ ...job, next: nextStepOfJob(job.state) })),
       runs: runs.map((run) => {
         return { ...run, promotable: promotable.get(run.runId) ?? [], next: nextStep(run) };
@@ -63,7 +63,7 @@ function show(
       streams: streams.map((stream) => ({ ...stream, next: nextStepOfStream(stream) })),
       hosts,
     };
-    output.printJson(told);
+    output.printJson(status);
     return;
   }
   const isRedrawn = watch && output.stdout.isTTY === true;

@@ -19,9 +19,6 @@ export function describeFindings(findings: readonly Finding[]): string {
   const problems = count('problem');
   if (problems > 0) return `${formatPlural(problems, 'problem')}: a migration would fail`;
   const advised = count('advice');
-  const found =
-    advised === 0
-      ? 'nothing is in the way'
-      : `nothing is in the way, ${formatPlural(advised, 'piece')} of advice`;
+  const found = advised === 0 ? 'no problems' : `no problems, ${formatPlural(advised, 'piece')} of advice`;
   return `${found}; next: ${invoke('start', '--dry-run')}`;
 }

@@ -100,7 +100,7 @@ async function pause(signal: AbortSignal): Promise<void> {
 
 /**
  * The first users by `_id`, so that they are the same each time.
- * @throws UsageError if there are documents that `seed` did not insert: somebody may need them
+ * @throws UsageError if there are documents that `seed` did not insert, which may be needed
  */
 async function findUsers(collection: Collection<User>): Promise<KnownUser[]> {
   const known = await collection.find().sort({ _id: 1 }).limit(maxKnown).toArray();

@@ -47,7 +47,7 @@ export function activateFailpoints(env: Readonly<Record<string, string | undefin
 }
 
 /**
- * Await it at the place of this name; `bytes` are the data at hand there. Without failpoints it costs one comparison.
+ * Await it at the place of this name; `bytes` are the data at that place. Without failpoints it costs one comparison.
  * @throws Error where the action is `error`; UsageError where the rules are invalid
  */
 export function reachFailpoint(
@@ -98,7 +98,7 @@ function findRule(points: Active, name: FailpointName): FailpointRule | undefine
       fix: 'Set it to an empty folder.',
     });
   }
-  // Not when the module is loaded, because nobody could catch the error.
+  // Not when the module is loaded, when the error could not be caught.
   points.rules ??= parseFailpointRules(points.rulesText);
   return points.rules.get(name);
 }

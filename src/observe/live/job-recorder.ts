@@ -90,7 +90,7 @@ export class JobRecorder implements JobListener {
       case 'retried':
         this.#note(event);
         return;
-      // In the summary; of hosts, `status` tells.
+      // Shown in the summary; hosts are shown by `status`.
       case 'index':
       case 'host-waiting':
       case 'host-joined':

@@ -14,10 +14,10 @@ export class LiveHistoryRecorder {
   readonly #startMs: number;
   readonly #series: TimeSeries;
   /** For each collection: its documents at the last event, and the time of that. */
-  readonly #told = new Map<string, { readonly documents: number; readonly atMs: number }>();
+  readonly #reported = new Map<string, { readonly documents: number; readonly atMs: number }>();
   #merged = 0;
   #followedMs: number | undefined;
-  #toldMs: number | undefined;
+  #reportedMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,16 +26,16 @@ export class LiveHistoryRecorder {
   }
 
   begin(source: string, documents: number): void {
-    this.#told.set(source, { documents, atMs: this.#clock.nowMs() });
+    this.#reported.set(source, { documents, atMs: this.#clock.nowMs() });
   }
 
   progress(source: string, documents: number): void {
     const nowMs = this.#clock.nowMs();
-    const before = this.#told.get(source) ?? { documents: 0, atMs: nowMs };
+    const before = this.#reported.get(source) ?? { documents: 0, atMs: nowMs };
     // Fewer than before: a crash of Postgres has undone commits.
     const added = Math.max(0, documents - before.documents);
     this.#series.add('documents', before.atMs, nowMs, added);
-    this.#told.set(source, { documents, atMs: nowMs });
+    this.#reported.set(source, { documents, atMs: nowMs });
   }
 
   follow({ documentsMerged, lagMs, waiting }: FollowingEvent): void {
@@ -43,9 +43,9 @@ export class LiveHistoryRecorder {
     this.#followedMs ??= nowMs;
     // Fewer than before: following was restarted.
     const before = documentsMerged < this.#merged ? 0 : this.#merged;
-    this.#series.add('changes', this.#toldMs ?? nowMs, nowMs, documentsMerged - before);
+    this.#series.add('changes', this.#reportedMs ?? nowMs, nowMs, documentsMerged - before);
     this.#merged = documentsMerged;
-    this.#toldMs = nowMs;
+    this.#reportedMs = nowMs;
     this.#series.raise('lag', nowMs, lagMs / 1000);
     this.#series.raise('journal', nowMs, waiting);
   }

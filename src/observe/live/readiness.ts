@@ -1,5 +1,5 @@
 /**
- * Whether the work goes on, as the events tell: for a readiness probe. That a server is away is no reason to start a process
+ * Whether the work progresses, from events: for a readiness probe. A server that is away is no reason to start a process
  * again, which waits for it already and ends by itself when that takes too long; so a liveness probe asks for less.
  */
 
@@ -77,7 +77,7 @@ export class Readiness {
     }
   }
 
-  /** @returns why it does not go on, for people; null when it does */
+  /** @returns why it does not progress, for messages; null if it does */
   read(): string | null {
     const quietMs = this.#clock.nowMs() - this.#aliveMs;
     switch (this.#work) {
@@ -90,7 +90,7 @@ export class Readiness {
         return this.#inFlight > 0 && quietMs >= batchPatienceMs
           ? `no batch was committed for ${seconds(quietMs)}`
           : null;
-      // An index takes as long as it takes, and tells nothing meanwhile. So does waiting.
+      // Building an index takes its time, without events. So does waiting.
       case 'statements':
       case 'waiting':
         return null;

@@ -82,7 +82,7 @@ const drawFigures = (state) => {
       ['Changes waiting', count(waiting), refused > 0 ? count(refused) + ' rejected for now' : ''],
       ['Changes a second', count(changesPerSecond), count(documentsMerged) + ' merged'],
     );
-    if (unverified !== null) figures.push(['To compare again', count(unverified), 'before a cut-over']);
+    if (unverified !== null) figures.push(['To compare again', count(unverified), 'before a cutover']);
     if (oplogWindowMs !== null) figures.push(['History of the server', seconds(oplogWindowMs), '']);
   }
   figures.push(['Dead letters', count(deadLettered), '']);

@@ -80,7 +80,7 @@ function drawCollections({ latest }: FollowSection): Html {
     endedBy === null ? 'to the end' : `no more: ${endedBy}`,
   ]);
   const events = Object.entries(latest.events).map(([kind, count]) => formatPlural(count, kind));
-  const told = events.length === 0 ? 'no events' : events.join(' · ');
+  const text = events.length === 0 ? 'no events' : events.join(' · ');
   return html`${drawTable(header, rows)}
-    <p class="soft">The change stream since it was opened: ${told}</p>`;
+    <p class="soft">The change stream since it was opened: ${text}</p>`;
 }

@@ -79,7 +79,7 @@ function describeCases(columns: readonly string[]): string[] {
     .filter((alike) => alike.length > 1)
     .map(
       (alike) =>
-        `only case tells the columns ${alike.map((name) => `"${name}"`).join(', ')} apart: quote them in SQL`,
+        `only case distinguishes the columns ${alike.map((name) => `"${name}"`).join(', ')}: quote them in SQL`,
     );
 }
 

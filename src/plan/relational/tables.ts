@@ -37,7 +37,7 @@ export interface RelationalInference {
   readonly notices: readonly string[];
 }
 
-/** With more tables, names are probably data, and nobody could read the schema. */
+/** With more tables, names are probably data, and the schema would be unreadable. */
 const maxTables = 100;
 
 export function inferTables(stats: SampleStats, options: RelationalOptions): RelationalInference {

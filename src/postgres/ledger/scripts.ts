@@ -135,7 +135,7 @@ function refuseEnd(stage: ScriptStage, consequence: string): TargetError {
     `the script of ${scriptSetting(stage)} ends the transaction in which it is carried out; ${consequence}`,
     {
       code: 'SCRIPT_ENDS_TRANSACTION',
-      fix: 'remove COMMIT, ROLLBACK, BEGIN and the like: a script is always run in one transaction.',
+      fix: 'remove COMMIT, ROLLBACK, BEGIN and similar statements: a script is always run in one transaction.',
     },
   );
 }

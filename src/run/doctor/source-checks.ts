@@ -13,7 +13,7 @@ import { advice, ok, problem, type Finding, type OnFinding } from './finding.ts'
 /** A longer round trip takes more time than reading a page. */
 const farMs = 5;
 const hourMs = 3_600_000;
-/** One day, in which somebody notices and fixes an interrupted `--follow`. */
+/** One day, enough to notice and fix an interrupted `--follow`. */
 const shortHistoryMs = 24 * hourMs;
 /** An oplog that is not full does not show yet how far back it will reach. */
 const fullShare = 0.9;

@@ -1,6 +1,6 @@
 /**
  * Drains the journal: reads changed documents again, and has them merged. Several slots at a time, one drain at a time for each
- * slot. The ledger has the truth; the state here only tells which slots to try first.
+ * slot. The ledger is authoritative; the state here only orders the slots.
  */
 
 import type { Announcements } from '../../common/announcements.ts';

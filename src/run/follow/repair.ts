@@ -1,5 +1,5 @@
 /**
- * Begins following anew after the position was lost, or for a copy that was not followed: opens a stream at the present time,
+ * Begins following again after the position was lost, or for a copy that was not followed: opens a stream at the present time,
  * compares all rows with their documents, and enqueues the ids of differing documents in the journal. The next start with --follow
  * merges only these.
  */
@@ -118,23 +118,23 @@ function incomplete(failures: readonly Failure[], { message, exitCode, code, fix
 }
 
 function begunUnfollowed(source: string, { mongoCollection }: Config): UsageError {
-  const anew = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
+  const restart = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
   return new UsageError(
     `${source} was copied by a transform without --follow: a row may not have the _id of its document`,
     {
       code: 'TRANSFORM_NOT_FOLLOWED',
-      fix: `copy it from scratch: ${invoke('start', `--follow ${anew}`)}.`,
+      fix: `copy it from scratch: ${invoke('start', `--follow ${restart}`)}.`,
     },
   );
 }
 
 function replaced(source: string, { mongoCollection }: Config): MigrationError {
-  const anew = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
+  const restart = namesSeveral(mongoCollection) ? `--restart-only ${collectionOf(source)}` : '--restart';
   return new SourceChangedError(
     `${source} is not the collection that was copied: it was dropped and recreated since`,
     {
       code: 'SOURCE_REPLACED',
-      fix: `copy it from scratch: ${invoke('start', `--follow ${anew}`)}.`,
+      fix: `copy it from scratch: ${invoke('start', `--follow ${restart}`)}.`,
     },
   );
 }

@@ -253,7 +253,7 @@ function isNothing({ summaries, copiedBefore, failures }: Outcome): boolean {
   return summaries.length + copiedBefore.length + failures.length === 0;
 }
 
-/** Other hosts are told the same as of an error that ends all collections. */
+/** Reported to other hosts like an error that stops all collections. */
 function toWireFailure({ source, message, code, fix, exitCode }: Failure): WireError {
   return toWireError(new MigrationError(exitCode, `${source}: ${message}`, { code, fix }));
 }

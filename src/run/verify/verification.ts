@@ -181,11 +181,11 @@ export class Verification implements RunListener {
     const { config, supervisor, run, repair } = this.#options;
     const { runId, settings } = run;
     const { plan } = settings;
-    const told = { ...workerTarget(config), runId, plan };
+    const target = { ...workerTarget(config), runId, plan };
     const work =
       repair !== undefined && purpose === 'compare'
-        ? supervisor.begin({ ...told, purpose: 'repair', stream: repair }, this)
-        : supervisor.begin({ ...told, purpose }, this);
+        ? supervisor.begin({ ...target, purpose: 'repair', stream: repair }, this)
+        : supervisor.begin({ ...target, purpose }, this);
     work.expect(this.#expectedDocuments);
     try {
       await this.#submitPages(purpose, share, work);

@@ -25,7 +25,7 @@ export async function findNameOf(db: Db, id: string): Promise<string | undefined
   return found?.name;
 }
 
-/** @returns the collection's UUID, as text; null where the server tells none */
+/** @returns the collection's UUID, as text; null if the server has none */
 export function collectionIdOf({ info }: Listed): string | null {
   const uuid: unknown = info?.uuid;
   return uuid instanceof Binary ? uuid.toUUID().toHexString() : null;
@@ -38,7 +38,7 @@ export async function listCollections(db: Db): Promise<Pick<CollectionInfo, 'nam
   );
 }
 
-/** @returns the collection's UUID, as text; null where the server tells none */
+/** @returns the collection's UUID, as text; null if the server has none */
 export async function requireCollection(db: Db, collection: string): Promise<string | null> {
   const found = await findCollection(db, collection);
   if (found !== undefined) {

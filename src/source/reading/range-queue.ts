@@ -11,7 +11,7 @@ export interface RangeQueue {
   finish(range: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void>;
   /**
    * Where ranges may come that are not there yet: waits for them. Absent where none come.
-   * @param isToStop asked from time to time: whoever waits has something else to do
+   * @param isToStop asked from time to time, to stop waiting
    * @returns whether it pays to ask for a range again; false when none will ever come
    */
   untilMore?(isToStop: () => boolean): Promise<boolean>;

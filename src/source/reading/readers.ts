@@ -9,7 +9,7 @@
  * - a reader holds at most one page until there is room for it: n readers hold up to n pages, of up to 16 MB each, in
  *   addition to the batches in flight;
  * - the queue records the new end of a range (`split`) before another reader reads after it;
- * - after a failure, or when told to stop, no more pages are requested.
+ * - after a failure, or when asked to stop, no more pages are requested.
  */
 
 import type { Batch } from '../page.ts';
@@ -84,7 +84,7 @@ class Readers {
       this.#open.delete(range);
       await range.inTurn(() => range.close());
     }
-    // When told to stop, the last page may not have been handed over.
+    // When asked to stop, the last page may not have been submitted.
     if (range.isAtEnd && !this.#isToStop()) await this.#queue.finish(range, range.last);
   }
 

@@ -118,7 +118,7 @@ export function encodeDoubleAsInt16(source: BsonBytes, start: number, _end: numb
 }
 
 function writeInt16(value: number, output: Output): boolean {
-  // Object.is tells -0 from 0.
+  // Object.is distinguishes -0 from 0.
   if (!Object.is(value, (value << 16) >> 16)) return false;
   const at = beginField(output, 2);
   output.view.setInt16(at, value);

@@ -28,7 +28,7 @@ describe('npm run doctor', () => {
     assert.match(result.stdout, /\nsource\n {2}ok {7}\S+ [\d.]+, a /);
     assert.match(result.stdout, /2 collections of \S+ can be read: /);
     assert.match(result.stdout, /\ntarget\n {2}ok {7}PostgreSQL \d/);
-    assert.match(result.stdout, /nothing is in the way.*npm start -- --dry-run\n$/);
+    assert.match(result.stdout, /no problems.*npm start -- --dry-run\n$/);
     const { rows } = await sandbox.client.query<{ ledger: string | null }>(
       "SELECT to_regnamespace('mongo2pg')::text AS ledger",
     );

@@ -25,7 +25,7 @@ export interface IndexRead {
   readonly project: Projection | undefined;
 }
 
-/** Reads a collection in `_id` order; between batches it remembers only the last `_id`, so that writes may go on. */
+/** Reads a collection in `_id` order; between batches it remembers only the last `_id`, so that writes can continue. */
 export class IndexSource implements BatchSource {
   readonly #collection: Collection;
   readonly #read: IndexRead;

@@ -23,7 +23,7 @@ export class Catalog {
   /** What the journal knows of the operations of servers before. */
   readonly history: Pick<JournalContents, 'history' | 'last'>;
 
-  /** Loads what the data directory holds; `warn` is told what a crash cut off. */
+  /** Loads the data directory; `warn` is called with what a crash cut off. */
   constructor(dataDir: string | undefined, warn: (message: string) => void, journalBytes: number) {
     if (dataDir === undefined) {
       this.history = { history: [], last: 0 };
@@ -184,7 +184,7 @@ function keyOf(uuid: UUID): string {
   return uuid.toHexString(false);
 }
 
-/** Views and time series have none, as far as a client is told. */
+/** Views and time series have none, as far as clients can see. */
 function uuidOf({ type, uuid }: Metadata): Buffer | undefined {
   return type === 'collection' ? Buffer.from(uuid.buffer) : undefined;
 }

@@ -27,7 +27,7 @@ const maxExpirySeconds = 2 ** 31 - 1;
 
 /**
  * @param inherited the collation of the collection, which the index has where it says nothing else
- * @returns the specification as listIndexes tells it
+ * @returns the specification as listIndexes returns it
  */
 export function parseIndexSpec(field: RawField, inherited?: unknown): KeptDocument {
   const spec = decodeDocument(field);

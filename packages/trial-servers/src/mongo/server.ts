@@ -2,7 +2,7 @@
  * A small MongoDB server for trying mongo2pg out, for its tests and its benchmarks. It is not a database for
  * production: it binds to loopback only, checks no password, knows the few commands that are needed for this, and
  * keeps all documents in memory (and, with a data directory, in files). It is a replica set of one, with change streams.
- * Indexes, views, time series and validators are kept and told; only the index of `_id` is used and enforced.
+ * Indexes, views, time series and validators are stored and listed; only the index of `_id` is used and enforced.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -182,7 +182,7 @@ async function serve(
       }
     }
   } catch {
-    // The bytes were no messages, the client is gone, or the server closes: nobody is left to tell.
+    // The bytes were no messages, the client is gone, or the server closes: no reply is possible.
   } finally {
     socket.destroy();
   }
@@ -192,7 +192,7 @@ interface Handled {
   readonly outcome: Outcome;
   readonly isReplyWanted: boolean;
   readonly isLegacy: boolean;
-  /** The request is to be answered again, when there is something new to say: a hello that goes on. */
+  /** The request is answered again when the state changes: a streaming hello. */
   readonly isExhaust: boolean;
 }
 

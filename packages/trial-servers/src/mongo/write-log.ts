@@ -155,7 +155,7 @@ export class WriteLog {
     this.#journal?.trim();
   }
 
-  /** The collection's file is not what the documents are, until it is written anew. */
+  /** The collection's file differs from the documents until it is rewritten. */
   #fallBehind(stored: StoredCollection): void {
     if (stored.file !== undefined && !stored.isRolledBack) {
       this.#journal?.fallBehind(stored);

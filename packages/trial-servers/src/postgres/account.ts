@@ -78,7 +78,7 @@ export async function canEnter(directory: string, account: Account): Promise<boo
 
 /**
  * How Postgres's programs are started: in `/`, since the account may not be allowed into our working directory;
- * in English, since messages are looked at; without PGDATA, PGPORT and the like. (On macOS a server without
+ * in English, since messages are parsed; without PGDATA, PGPORT and similar variables. (On macOS a server without
  * LC_ALL becomes multithreaded while it starts, and gives up.)
  */
 export const serverSpawnOptions = {

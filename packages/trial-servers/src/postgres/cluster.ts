@@ -23,7 +23,7 @@ import { isSharedCluster, openSharedPlace, sharedDataDir } from './shared-place.
 
 /**
  * Where the data is or is to be: `home/cluster`, or, when the account cannot enter `home`, a directory of the
- * shared place that `home/cluster` then links to. Removing `home` thus always means beginning anew.
+ * shared place that `home/cluster` then links to. Removing `home` thus always means starting from scratch.
  */
 export async function locateCluster(
   home: string,
@@ -54,7 +54,7 @@ export async function locateCluster(
 
   const directory = sharedDataDir(await openSharedPlace(account), home);
   const cluster = join(directory, 'cluster');
-  // There is no link to it any more, so whoever removed that has thrown the data away.
+  // There is no link to it any more: who removed that has discarded the data.
   await stopOrphan(cluster);
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true, mode: 0o755 });

@@ -145,7 +145,7 @@ export async function stopOrphan(clusterDir: string): Promise<void> {
     try {
       process.kill(pid, signalName);
     } catch {
-      // It ended just now, or is not ours to stop, which the wait tells apart.
+      // It ended just now, or is not ours to stop, which the wait distinguishes.
     }
     const isGone = async (): Promise<true | undefined> =>
       (await isPostmasterOf(pid, clusterDir)) ? undefined : true;

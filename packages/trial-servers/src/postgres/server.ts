@@ -15,7 +15,7 @@ import type { Postmaster } from './postmaster.ts';
 
 export interface PostgresServer {
   readonly port: number;
-  /** Rejects when the server ends without having been told to. */
+  /** Rejects when the server ends unexpectedly. */
   readonly failed: Promise<never>;
   close(): Promise<void>;
 }
@@ -45,7 +45,7 @@ export async function startPostgresServer(options: {
   const known = await readPgpass(home);
   const password = known?.password ?? createPassword();
   let port = await findFreePort(known?.port);
-  // In this order a kill at any point leaves no data whose password nobody knows.
+  // In this order, a kill at any point leaves no data with an unknown password.
   if (isPresent && known === undefined) await resetPassword(clusterDir, binaries, password, account);
   await writePgpass(home, { port, password });
   if (!isPresent) await createCluster(clusterDir, binaries, password, account);
@@ -91,7 +91,7 @@ async function openServer(
       );
     });
   });
-  // Whoever waits for it hears of it; a server that ends while nobody waits yet must not end the process.
+  // Callers that await it get the error. Without one, it must not end the process as an unhandled rejection.
   failed.catch(() => undefined);
   const close = async (): Promise<void> => {
     isClosing = true;

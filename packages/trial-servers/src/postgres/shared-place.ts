@@ -38,7 +38,7 @@ export async function openSharedPlace(account: Account): Promise<string> {
   });
 }
 
-/** Whether the path is a real directory or file of root's that nobody else can write. */
+/** Whether the path is a real directory or file of root that no other user can write. */
 export async function isSafe(path: string): Promise<boolean> {
   const stats = await lstat(path);
   return (stats.isDirectory() || stats.isFile()) && stats.uid === 0 && (stats.mode & 0o022) === 0;

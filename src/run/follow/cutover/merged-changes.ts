@@ -91,9 +91,9 @@ export async function requireQuiet(
   const late = Object.entries(progress.late);
   if (late.length === 0) return progress;
   const since = dateOf(endTime).toISOString().slice(11, 19);
-  const told = late.map(([collection, count]) => `${collection}, ${formatPlural(count, 'change')}`);
+  const text = late.map(([collection, count]) => `${collection}, ${formatPlural(count, 'change')}`);
   throw notReady(
-    `collections are still written to: ${told.join('; ')} since ${since} UTC`,
+    `collections are still written to: ${text.join('; ')} since ${since} UTC`,
     'stop all writes, and run the cutover again.',
   );
 }

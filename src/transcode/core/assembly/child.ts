@@ -31,7 +31,7 @@ export class Child {
     this.parents.length = this.parentBytes;
   }
 
-  /** False if the document is refused; `forget` then takes back the elements before. */
+  /** False if the document is refused; `forget` then removes the elements before. */
   writeElements(parent: u32, maxRowBytes: usize): bool {
     const terminator = this.array.end - 1;
     let index = 0;

@@ -1,7 +1,7 @@
 /**
  * What writers return: the position after what they wrote, or one of these, which no position is.
  *
- * The core decides only what it can decide at once. Whatever is rare or wrong is refused, and the document is encoded anew
+ * The core decides only what it can decide at once. Whatever is rare or wrong is refused, and the document is encoded again
  * by the encoder outside, which knows the reason. So the core says yes or no, and never why.
  */
 

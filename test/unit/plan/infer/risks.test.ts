@@ -82,7 +82,7 @@ describe('findRisks', () => {
 
   it('tells names that only case tells apart', async () => {
     assert.deepEqual(await risksOf([{ _id: 1, Name: 1, name: 1, other: 1 }]), [
-      'only case tells the columns "Name", "name" apart: quote them in SQL',
+      'only case distinguishes the columns "Name", "name": quote them in SQL',
     ]);
   });
 

@@ -40,7 +40,7 @@ export class ChangeStream implements BatchSource {
   #token: string;
   /** The event of a token that the client has given must be there. */
   #isTokenToBeFound: boolean;
-  /** The stream ends with the event that tells of it. */
+  /** The stream ends with the event that reports it. */
   #invalidatedBy: OplogEntry | undefined;
   #isEnded = false;
 
@@ -62,7 +62,7 @@ export class ChangeStream implements BatchSource {
     }
   }
 
-  /** After which another stream goes on where this one is. */
+  /** After which another stream resumes where this one is. */
   get resumeToken(): Document {
     return { _data: this.#token };
   }
@@ -219,7 +219,7 @@ const classicKinds: ReadonlySet<string> = new Set([
   ...['insert', 'update', 'replace', 'delete', 'drop', 'rename', 'dropDatabase'],
 ]);
 
-/** Whether the stream tells of it, before any other stage. */
+/** Whether the stream reports it, before any other stage. */
 function isVisible(entry: OplogEntry, { scope, showExpandedEvents }: StreamOptions): boolean {
   const { kind, place, to } = entry;
   if (kind === 'noop' || (!showExpandedEvents && !classicKinds.has(kind))) {
@@ -244,7 +244,7 @@ function isInvalidating({ kind }: OplogEntry, { database, collection }: Scope): 
 
 const idName = guessName('_id');
 
-/** A client could not go on after an event without its token. */
+/** A client could not resume after an event without its token. */
 function requireToken(event: DocumentRef, passed: DocumentRef): void {
   const expected = findValue(event.bytes, event.start, idName);
   const found = findValue(passed.bytes, passed.start, idName);

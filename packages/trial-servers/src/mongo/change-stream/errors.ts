@@ -6,7 +6,7 @@ const resumableCodes = new Set([
   ...[6, 7, 43, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436],
 ]);
 
-/** The stream cannot go on, and not be opened again from where it was. */
+/** The stream cannot continue, and cannot be resumed from its position. */
 export class FatalStreamError extends CommandError {
   constructor(code: number, message: string) {
     super(code, message, ['NonResumableChangeStreamError']);
@@ -20,7 +20,7 @@ export function historyLost(): FatalStreamError {
   );
 }
 
-/** As the server tells it of an error that a stream runs into. */
+/** As the server reports an error of a stream. */
 export function labelError(error: unknown): unknown {
   return error instanceof CommandError && error.errorLabels.length === 0 && resumableCodes.has(error.code)
     ? new CommandError(error.code, error.message, ['ResumableChangeStreamError'])

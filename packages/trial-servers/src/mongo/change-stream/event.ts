@@ -88,7 +88,7 @@ export class EventWriter {
           offset = put(bytes, offset, encodeNamespace('to', to));
         }
         if (this.#options.showExpandedEvents && entry.length > 5) {
-          // What the oplog tells of it are the event's own fields.
+          // The oplog entry has the event's own fields.
           offset += entry.bytes.copy(bytes, offset, entry.start + 4, entry.start + entry.length - 1);
         }
     }
@@ -111,7 +111,7 @@ export class EventWriter {
     return this.#end(bytes, start, this.#begin(bytes, shape, time, wallMs));
   }
 
-  /** Takes back the room of the event that was written last, which nobody wants. */
+  /** Removes the event that was written last, which no stage wants. */
   discard({ bytes, start }: DocumentRef): void {
     if (bytes === this.#slab) {
       this.#offset = start;
@@ -146,7 +146,7 @@ export class EventWriter {
     return { bytes, start };
   }
 
-  /** Paths that can be misread are told apart only where that is asked for: they come last. */
+  /** Ambiguous paths are listed only on request: they come last. */
   #putDescription(bytes: Buffer, offset: number, description: DocumentRef): number {
     const whole = description.bytes;
     const ambiguous = this.#options.showExpandedEvents ? undefined : findAmbiguous(description);
@@ -161,7 +161,7 @@ export class EventWriter {
     return position;
   }
 
-  /** Undefined where nothing is to be told, null where the document is gone. */
+  /** Undefined if nothing is to be reported, null if the document is gone. */
   #findPostImage({ kind, place, images }: OplogEntry, key: DocumentRef): DocumentRef | null | undefined {
     const { fullDocument } = this.#options;
     if (kind !== 'update' || fullDocument === 'default') {

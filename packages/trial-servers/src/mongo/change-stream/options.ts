@@ -1,4 +1,4 @@
-/** The `$changeStream` stage: what is watched, from where on, and what is told of it. */
+/** The `$changeStream` stage: what is watched, from which position, and what is reported. */
 import type { RawField } from '../../../../../src/bson/raw-value.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandReader } from '../command-reader.ts';
@@ -8,7 +8,7 @@ import type { ClusterTime } from '../oplog/cluster-time.ts';
 import { parseToken } from './token.ts';
 import type { Token } from './token.ts';
 
-/** Of what the stream tells: a collection, a database, or all of them. */
+/** What the stream watches: a collection, a database, or all of them. */
 export interface Scope {
   readonly database: string | undefined;
   readonly collection: string | undefined;

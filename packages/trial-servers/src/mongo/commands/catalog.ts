@@ -109,7 +109,7 @@ function dropCollection(server: ServerState, { place }: StoredCollection): void 
 
 const emptyDocument = Buffer.from(serialize({}));
 
-/** Views and time series have no UUID and no index of `_id`, as far as a client is told. */
+/** Views and time series have no UUID and no index of `_id`, as far as clients can see. */
 function describeCollection({ name, metadata }: { name: string; metadata: Metadata }) {
   const { type, options, uuid } = metadata;
   const isPlain = type === 'collection';

@@ -22,7 +22,7 @@ export interface ServerState {
   readonly retryableWrites: RetryableWrites;
   readonly writes: WriteLog;
   readonly lies: Lies;
-  /** Tells one state of the server from another: drivers ask to be told of the next. */
+  /** Identifies a state of the server: drivers wait for the next one. */
   readonly topologyVersion: TopologyVersion;
   /** Undefined for a standalone, which has no oplog and no change streams. */
   readonly replicaSet: ReplicaSet | undefined;
@@ -34,7 +34,7 @@ export interface ConnectionState {
   readonly id: number;
   /** The name the client gave with its hello. */
   appName: string | undefined;
-  /** Of a hello that goes on: the state of the topology that it told last. */
+  /** For a streaming hello: the topology version that was sent last. */
   toldTopology: number | undefined;
   /** Aborted when the connection ends, or the server does: nothing is to be waited for any more. */
   readonly ended: AbortSignal;

@@ -1,4 +1,4 @@
-/** The command create: collections, and, as far as they are told, views and time series. */
+/** The command create: collections, and, as metadata only, views and time series. */
 import { serialize } from 'bson';
 import { parseCollation } from '../query/collation.ts';
 import { decodeDocument } from '../decode.ts';
@@ -12,7 +12,7 @@ import type { Reply } from '../wire/message.ts';
 import { namespaceOf, succeed } from './command.ts';
 import type { CommandContext, ServerState } from './command.ts';
 
-/** Kept and told; a validator refuses nothing. */
+/** Stored and listed; a validator rejects nothing. */
 const keptOptions = [
   ...['viewOn', 'pipeline', 'timeseries', 'validator', 'validationLevel', 'validationAction'],
   'changeStreamPreAndPostImages',
@@ -56,7 +56,7 @@ function checkIdIndex(command: CommandReader, wanted: KeptDocument): void {
   }
 }
 
-/** Makes the collection, and tells the oplog of it. */
+/** Creates the collection, and adds it to the oplog. */
 export function createCollection(
   server: ServerState,
   database: string,

@@ -15,7 +15,7 @@ const maxWireVersion = 21;
 
 /**
  * Sessions are supported as a real server does: drivers send an `lsid` with each command. The reply also says which
- * state of the server this is, and a client that knows it already may ask to be told of the next, again and again.
+ * state of the server this is, and a client that knows it already may wait for the next, repeatedly.
  */
 export async function hello(context: CommandContext): Promise<Reply> {
   const { command, connection, server } = context;

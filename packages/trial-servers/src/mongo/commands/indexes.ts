@@ -1,4 +1,4 @@
-/** Commands about indexes. They are kept and told, and not used: only `_id` is found by an index, and is unique. */
+/** Commands about indexes. They are stored and listed, and not used: only `_id` has an index, and is unique. */
 import { serialize } from 'bson';
 import { encodeDocument, ListSource } from '../batch-sources.ts';
 import { readString } from '../../../../../src/bson/raw-value.ts';

@@ -182,7 +182,7 @@ export function openCollection(context: CommandContext): StoredCollection {
   return stored;
 }
 
-/** What a statement that failed is told by; other errors than mongod's end the command. */
+/** The error of a failed statement; errors other than mongod's end the command. */
 export function toWriteError(index: number, error: unknown): WriteError {
   if (!(error instanceof QueryError)) {
     throw error;

@@ -18,7 +18,7 @@ export interface Images {
  * side by side where the message has them, so that they cost no object each.
  *
  * `bytes` from `start` on, `length` bytes: the documents of an insert, the document of a replace, `{_id}` of a delete,
- * `{documentKey, updateDescription}` of an update, and of the others what an event tells of them.
+ * `{documentKey, updateDescription}` of an update, and for others the fields of their event.
  */
 export interface OplogEntry {
   /** Of the first operation. */

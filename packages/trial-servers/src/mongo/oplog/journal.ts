@@ -3,7 +3,7 @@
  * brings the collections up to date, and gives the oplog its history.
  *
  * A record is what the oplog holds, and, of an update, the whole document after it. Applying a record again changes
- * nothing: the last one of a document wins. Hence a collection's file may lag behind, and may be written anew at any time.
+ * nothing: the last one of a document wins. Hence a collection's file may lag behind, and may be rewritten at any time.
  */
 import {
   closeSync,

@@ -1,6 +1,6 @@
 /**
  * The oplog: what was done, in order, for change streams to read. It is bounded: the oldest operations go first, and
- * a stream that still wanted them is told that its history is lost.
+ * a stream that still needs them fails because its history is lost.
  */
 import { lastTimeOf } from './entry.ts';
 import { noPlace } from '../storage/place.ts';
@@ -11,7 +11,7 @@ import type { ClusterTime } from './cluster-time.ts';
 /** What an entry takes besides its bytes, about. */
 const entryOverheadBytes = 150;
 export const defaultOplogBytes = 256 * 1024 * 1024;
-/** As mongod's, in an idle set: the time of a stream without events goes on. */
+/** Like mongod in an idle set: the time of a stream without events advances. */
 const noopIntervalMs = 10_000;
 
 /** An entry without its time, which the oplog gives. */
@@ -47,7 +47,7 @@ export class Oplog {
     for (const entry of history) {
       this.#push(entry);
     }
-    // The first entry of a set: there is always one, so that a time can be told.
+    // The first entry of a set: there is always one, so that there is a time.
     this.#push({ ...noop, time: this.clock.last, wallMs: Date.now() });
   }
 

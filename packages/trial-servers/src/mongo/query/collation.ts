@@ -7,7 +7,7 @@ import { isDocument } from '../storage/metadata.ts';
 import type { KeptDocument, Metadata } from '../storage/metadata.ts';
 
 export interface Collation {
-  /** With what MongoDB fills in, as listCollections tells it. */
+  /** With the defaults of MongoDB, as listCollections returns it. */
   readonly options: KeptDocument;
   /** The same function for the same options. */
   readonly order: TextOrder;

@@ -12,10 +12,10 @@ import type { TopologyVersion } from './topology-version.ts';
 export class ReplicaSet {
   readonly name: string;
   readonly oplog: Oplog;
-  /** `127.0.0.1:PORT`, once it listens: whoever follows the hosts of the set comes back to this server. */
+  /** `127.0.0.1:PORT`, once it listens: a client that discovers the hosts of the set comes back to this server. */
   host = '';
   readonly #topologyVersion: TopologyVersion;
-  /** Greater after each restart, or clients would take a server that was started anew for an old primary. */
+  /** Greater after each restart, or clients would treat a restarted server as an old primary. */
   #term = Date.now();
   #reelection: NodeJS.Timeout | undefined;
   #isPrimary = true;

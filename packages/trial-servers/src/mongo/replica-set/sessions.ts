@@ -10,7 +10,7 @@ import type { RetryableWrites, StatementLog } from './retryable-writes.ts';
 /** Commands that a client may number to send them again. */
 const retryableCommands = new Set(['insert', 'update', 'delete', 'findAndModify', 'findandmodify']);
 
-/** Errors after which a client sends a retryable write again, as the server tells it by a label. */
+/** Errors after which a client sends a retryable write again, as the server marks by a label. */
 const retryableCodes = new Set([6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 
 /** The session's id, such as `lsid` and the elements of endSessions have it. */

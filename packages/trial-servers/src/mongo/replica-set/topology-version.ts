@@ -1,5 +1,5 @@
 /**
- * By what a driver tells news of a server from what it knew: which process it is, and how often its state has changed.
+ * By which a driver distinguishes newer states of a server from older ones: the process, and how often its state has changed.
  * That of a standalone never does.
  * https://github.com/mongodb/specifications/blob/master/source/server-discovery-and-monitoring/server-monitoring.md
  */
@@ -21,7 +21,7 @@ export class TopologyVersion {
     return { processId: this.#processId, counter: Long.fromNumber(this.#counter) };
   }
 
-  /** Whether a client that saw this version has to be told of nothing new, and may wait. */
+  /** Whether a client with this version is up to date, and may wait. */
   isCurrent(processId: unknown, counter: number): boolean {
     return processId instanceof ObjectId && processId.equals(this.#processId) && counter === this.#counter;
   }

@@ -50,7 +50,7 @@ export class CollectionFile {
   #name: string;
   #path: string;
   #metadataPath: string;
-  /** Whether the file lacks changes that the journal has: then documents are added by writing it anew only. */
+  /** Whether the file lacks changes that the journal has: then documents are added only by rewriting it. */
   isBehind = false;
   #fd: number;
   #size: number;

@@ -31,7 +31,7 @@ export class IdIndex {
   readonly #heap: DocumentHeap;
   readonly #order: TextOrder;
   readonly #blocks: Block[] = [];
-  /** Where the last insert went: one inserter of several goes on just after its document before. */
+  /** Where the last insert went: an inserter usually inserts just after its document before. */
   #lastInsert: Position | undefined;
   /** How many documents there are. */
   size = 0;

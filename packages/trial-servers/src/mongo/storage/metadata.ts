@@ -13,12 +13,12 @@ export const collectionTypes = ['collection', 'view', 'timeseries'] as const;
 export type CollectionType = (typeof collectionTypes)[number];
 
 export interface Metadata {
-  /** The collection's identity: another one when it is dropped and made anew. */
+  /** The collection's identity: another one when it is dropped and recreated. */
   readonly uuid: UUID;
   readonly type: CollectionType;
-  /** What it was created with, as listCollections tells it. */
+  /** The options of its creation, as listCollections returns them. */
   readonly options: KeptDocument;
-  /** As listIndexes tells them, the one of `_id` first. */
+  /** As listIndexes returns them, the one of `_id` first. */
   readonly indexes: readonly KeptDocument[];
 }
 
@@ -43,7 +43,7 @@ export function writeMetadata(path: string, collectionName: string, metadata: Me
   renameSync(`${path}.tmp`, path);
 }
 
-/** What the file tells: nothing where there is none, less where it is torn or an older program wrote it. */
+/** The content of the file: empty if there is none, partial if it is torn or an older program wrote it. */
 export function readMetadata(path: string): Partial<Metadata> {
   const kept = readKept(path);
   const { uuid, type, options, indexes } = kept;

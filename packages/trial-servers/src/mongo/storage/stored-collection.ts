@@ -12,7 +12,7 @@ export interface StoredCollection {
   metadata: Metadata;
   documents: Collection;
   readonly file: CollectionFile | undefined;
-  /** Its name now, as the oplog tells it. */
+  /** Its present name, as in the oplog. */
   place: Place;
   /** Whether documents before and after changes are kept for change streams. */
   keepsImages: boolean;

@@ -1,4 +1,4 @@
-/** What an event tells of an update: `{updatedFields, removedFields, truncatedArrays}`, and paths that can be misread. */
+/** The update description of an event: `{updatedFields, removedFields, truncatedArrays}`, and ambiguous paths. */
 import { serialize } from 'bson';
 import type { Document } from 'bson';
 import { readFields } from '../../../../../src/bson/raw-value.ts';

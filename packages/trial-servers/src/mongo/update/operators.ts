@@ -1,4 +1,4 @@
-/** The update operators: each changes a document's tree and tells at which paths. */
+/** The update operators: each changes a document's tree and reports the paths. */
 import { Timestamp } from 'bson';
 import { readFields, readString } from '../../../../../src/bson/raw-value.ts';
 import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
@@ -19,7 +19,7 @@ import { calculate, encodeValue, isNumber } from './values.ts';
 export interface Modifier {
   readonly operator: string;
   readonly path: Path;
-  /** Applies itself; told the paths that were set or removed. */
+  /** Applies itself, and reports the paths that were set or removed. */
   apply(root: Tree, changed: (path: Path) => void): void;
 }
 
@@ -202,7 +202,7 @@ function addToSet(path: Path, operand: RawField, order: TextOrder): Apply {
   };
 }
 
-/** Elements behind the others are told one by one, anything else as the whole array. */
+/** Appended elements are reported one by one, anything else as the whole array. */
 function tellAdded(
   array: Tree,
   target: Target,

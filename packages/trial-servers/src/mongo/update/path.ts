@@ -29,7 +29,7 @@ export interface Target {
   readonly parent: Tree;
   readonly name: string;
   readonly value: TreeValue | undefined;
-  /** The part of the path that is there, or that is made first: what an event tells to have been set. */
+  /** The part of the path that exists, or that is created first, which an event reports as set. */
   readonly changed: Path;
 }
 

@@ -34,7 +34,7 @@ export interface Request {
   readonly isLegacy: boolean;
   /** False when the client wants no reply (moreToCome: an unacknowledged write). */
   readonly isReplyWanted: boolean;
-  /** Whether the client takes further replies without asking for them: a hello that goes on. */
+  /** Whether the client accepts further replies without requests: a streaming hello. */
   readonly isExhaustAllowed: boolean;
   readonly bytes: Buffer;
   /** Where the command's document starts in `bytes`; checked to be well-formed. */
@@ -50,7 +50,7 @@ export interface CursorReply {
   readonly cursorId: bigint;
   readonly batchName: 'firstBatch' | 'nextBatch';
   readonly batch: Batch;
-  /** Of a change stream: the token after which a stream goes on when nothing more is read of this one. */
+  /** Of a change stream: the token after which a stream resumes when this one is not read further. */
   readonly resumeToken?: Document | undefined;
 }
 
