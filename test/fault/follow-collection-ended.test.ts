@@ -21,7 +21,7 @@ async function untilEnded(following: Following, scene: FollowScene, name: string
 }
 
 describe('a collection that is followed', () => {
-  it('is dropped, renamed, replaced or made anew beside others, which go on', async (t) => {
+  it('is dropped, renamed, replaced or recreated while the others are followed', async (t) => {
     const scene = await setFollowScene(t);
     const of = (name: string): Collection => scene.otherCollection(name);
     for (const name of ['dropped', 'renamed', 'replaced', 'remade']) {

@@ -35,7 +35,7 @@ describe('PostgreSQL, while changes are followed,', () => {
   });
   after(() => postgres.remove());
 
-  it('crashes and takes back drains that were acked: they are done again', async (t) => {
+  it('crashes and loses drains that were acked: they are repeated', async (t) => {
     const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
     const killWriter = await keepCommitsFromDisk(scene.client);
     const failpoints = await setFailpoints(t, {

@@ -10,7 +10,7 @@ import { inline, setFollowScene } from '../support/follow-scene.ts';
 const env = { ...inline, MONGO_COLLECTION: 'things,others,remade' };
 
 describe('a repair of several collections', () => {
-  it('leaves out the one that was dropped and made anew, which is copied from scratch alone', async (t) => {
+  it('leaves out the one that was dropped and recreated, which is copied from scratch alone', async (t) => {
     const scene = await setFollowScene(t);
     await scene.otherCollection('others').insertMany(documentsOf(50));
     await scene.otherCollection('remade').insertMany(documentsOf(50));

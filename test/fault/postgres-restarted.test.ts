@@ -39,7 +39,7 @@ describe('PostgreSQL', () => {
     });
   }
 
-  it('that crashes and takes back what was acked: it is read again', async (t) => {
+  it('that crashes and loses what was acked: it is read again', async (t) => {
     const scene = await setSceneOn(t, servers(), undefined, plainPool);
     // Once a second a run writes how hard it reads its source.
     const killWriter = await keepCommitsFromDisk(scene.client, { synchronous_commit: 'off' });

@@ -76,7 +76,7 @@ describe('a run in several ranges', () => {
     await scene.assertEqual();
   });
 
-  it('overtaken while it splits: ends, and changes no range of the other', async (t) => {
+  it('superseded while it splits: ends, and changes no range of the other', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     assert.equal((await scene.run({ ...first.env, ...inOrder })).signal, 'SIGKILL');

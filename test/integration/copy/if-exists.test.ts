@@ -40,7 +40,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3]);
   });
 
-  it('drop makes the table anew', async () => {
+  it('drop recreates the table', async () => {
     await sandbox.client.query('ALTER TABLE things ADD COLUMN note text');
     assert.equal((await migrate('--if-exists', 'drop')).code, 0);
     assert.deepEqual(await readIds(), [4, 5]);
@@ -77,7 +77,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3, 4, 5, 9]);
   });
 
-  it('leaves the keys of a table that somebody else made alone', async () => {
+  it('leaves the keys of an existing table alone', async () => {
     await sandbox.client.query('DROP TABLE things');
     await sandbox.client.query('CREATE TABLE things (_id integer, name text, _extra jsonb)');
     assert.equal((await migrate()).code, 0);

@@ -85,7 +85,7 @@ describe('several collections in one run', () => {
     await assertAllEqual();
   });
 
-  it('a run that was killed goes on where it was, also with --if-exists drop', async (t) => {
+  it('a run that was killed resumes where it was, also with --if-exists drop', async (t) => {
     await takeOneByOne();
     const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
     const killed = await run(failpoints.env, '--if-exists', 'drop');

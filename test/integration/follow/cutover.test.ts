@@ -56,7 +56,7 @@ describe('cutover', () => {
   });
 
   // Red where late changes are not counted: it waits until nothing is written any more.
-  it('refuses while there are writes, and following goes on', async () => {
+  it('refuses while there are writes, and following continues', async () => {
     let isWriting = true;
     const write = async (): Promise<void> => {
       for (let n = 0; isWriting; n++) {

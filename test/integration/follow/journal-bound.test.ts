@@ -21,7 +21,7 @@ describe('the journal of a reader that nobody drains', () => {
   after(() => sandbox.remove());
 
   // Red where the reader does not wait for room.
-  it('stays within its limit, and goes on where it stopped when there is room', async () => {
+  it('stays within its limit, and resumes where it stopped when there is room', async () => {
     const { db, client, postgresUrl } = sandbox;
     const mongo = await MongoClient.connect(mongoUrl);
     const options = {

@@ -89,7 +89,7 @@ describe('following as calls', () => {
     assert.match(fix, /MONGO_COLLECTION/);
   });
 
-  it('copies and follows until it is stopped, and goes on with the next call', async () => {
+  it('copies and follows until it is stopped, and resumes with the next call', async () => {
     const first = call();
     await first.untilFollowing();
     await things().updateMany({ _id: { $lt: 100 } }, { $set: { name: 'changed' } });

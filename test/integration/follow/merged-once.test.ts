@@ -85,7 +85,7 @@ describe('a drain', () => {
     (await sandbox.client.query<Record<string, unknown>>('SELECT * FROM things')).rows;
 
   // Red where the number, or the epoch, is not asked for when the slot is locked.
-  it('that comes again, or of a process that was overtaken, changes nothing', async () => {
+  it('that comes again, or of a superseded process, changes nothing', async () => {
     assert.deepEqual(await merge(0, { text: 'old' }), { ...nothing, inserted: 1 });
     assert.deepEqual(await merge(1, { text: 'new' }), { ...nothing, updated: 1 });
     for (const late of [{ text: 'old' }, null]) {

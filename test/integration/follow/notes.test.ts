@@ -139,7 +139,7 @@ describe('what is to be compared again', () => {
     assert.equal((await findDifferent()).isDifferent, true);
   });
 
-  it('is not settled by a comparison that another has overtaken', async () => {
+  it('is not settled by a superseded comparison', async () => {
     await transact((client) => keepDiffering(client, place, [id]));
     const early = await findDifferent();
     await settle(early, 'a');

@@ -1,4 +1,4 @@
-/** What a process must not write any more that another has overtaken, wherever it was. */
+/** What a process must not write once another has superseded it, at any point. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -15,7 +15,7 @@ import {
 } from '../../../src/postgres/ledger/streams/stream.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('a process that was overtaken', () => {
+describe('a process that was superseded', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -59,7 +59,7 @@ describe('a process that was overtaken', () => {
     );
     assert.deepEqual(rows, [{ epoch: current, count: 64 }]);
 
-    // What meets a cut-over is not overtaken.
+    // A process that meets a cutover is not superseded.
     assert.ok(await transact((client) => finishCutover(client, streamId, {})));
     await assert.rejects(
       transact((client) => prepareSlots(client, { ...place, epoch: current })),

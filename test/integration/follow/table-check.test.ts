@@ -72,7 +72,7 @@ describe('a look through the tables that are followed', () => {
     assert.equal((await check()).foreignRows, 0);
   });
 
-  it('finds rows that somebody else has written or deleted', async () => {
+  it('finds rows that another program has written or deleted', async () => {
     await sandbox.client.query(`UPDATE things SET name = name WHERE _id IN (5, 6)`);
     assert.equal((await check()).foreignRows, 2);
     await sandbox.client.query(`DELETE FROM things WHERE _id = 7`);

@@ -123,7 +123,7 @@ describe('folding the batches of a run', () => {
     assert.deepEqual(await readRows(), [[1, 1, 30]]);
   });
 
-  it('goes on where an earlier attempt has ended, a few ranges at a time', async () => {
+  it('resumes where an earlier attempt has ended, a few ranges at a time', async () => {
     await session.transaction((client) =>
       replaceRanges(client, run.runId, [
         { after: null, until: toId(30) },

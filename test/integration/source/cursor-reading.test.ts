@@ -63,7 +63,7 @@ describe('a collection read through one cursor', () => {
     );
   });
 
-  it('goes on where it was when the cursor is lost', { skip: lacking('failCommand') }, async (t) => {
+  it('resumes where it was when the cursor is lost', { skip: lacking('failCommand') }, async (t) => {
     const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     const reasons: string[] = [];
     const source = await open({ onRetry: (reason) => reasons.push(reason) });

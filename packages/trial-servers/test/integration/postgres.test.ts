@@ -236,7 +236,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.equal(servers[0].url, servers[1].url);
   });
 
-  it('begins anew after a kill in the middle of initdb', async (t) => {
+  it('starts from scratch after a kill in the middle of initdb', async (t) => {
     const dataDir = await makeDirectory(t);
     const home = join(dataDir, 'postgres');
     const { child } = spawnParent(t, dataDir);
