@@ -19,8 +19,8 @@
  *   batches;
  * - when a worker dies, the batches that it held become suspects. A suspect is delivered to a worker that holds nothing else. If
  *   that dies too, the batch is bisected, down to the document that crashes workers, which becomes a dead letter;
- * - a run that is over does not affect others: its batches are not dispatched, and acks for them are ignored; a worker that does
- *   not answer for such a batch in time is killed;
+ * - a run that is over does not affect others: its batches are not accepted or dispatched, and acks for them are ignored; a
+ *   worker that does not answer for such a batch in time is killed;
  * - after a failure of the workers, nothing is dispatched, and every call that waits is rejected with the first error.
  */
 
@@ -209,6 +209,8 @@ export class Supervisor {
   }
 
   async #submit(run: ActiveRun, batch: Batch): Promise<void> {
+    // The line was cleared of the run when it failed. A page that a reader submits later would block the batches of all other runs.
+    if (run.failure !== undefined) throw run.failure;
     const entry = new InFlight(run, batch);
     this.#dispatch.queueUp(entry);
     this.#staffing.submit(run, batch);

@@ -569,6 +569,20 @@ describe('Supervisor', () => {
       assert.equal(supervisor.hasFailed, false);
     });
 
+    // Red where a batch queues up for a run that is over: nobody takes it out of the line.
+    it('takes nothing on from the readers of one that is over, and the other goes on', async () => {
+      const { pool, run, begin, supervisor } = startSupervisor({ size: 1 });
+      const worker = pool.worker(0);
+      const other = begin();
+      worker.starts();
+      await run.submit(batchOf(1));
+      worker.failsAt(1, 'disk full');
+      await assert.rejects(run.submit(batchOf(2)), /disk full/);
+      assert.equal(await isPending(other.submit(batchOf(3))), false, 'the line is free');
+      assert.deepEqual(worker.batches, [1, 3]);
+      assert.deepEqual(supervisor.inFlight, { batches: 1, bytes: 10 });
+    });
+
     it('forgets the batches of one that has ended where their worker dies, and blames none for it', async () => {
       const { pool, clock, run, begin, notices, supervisor } = startSupervisor({ size: 1 });
       const other = begin();
