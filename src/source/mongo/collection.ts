@@ -1,7 +1,7 @@
 /** A MongoDB collection as a source: pages of raw BSON in the order of `_id`. */
 
 import type { Db, MongoClient } from 'mongodb';
-import { NothingToCopyError } from '../../common/errors.ts';
+import { NothingToCopyError, SourceChangedError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { arrayOf, buildDocument, objectOf } from '../../bson/build.ts';
 import { CollectionIdentity } from './collection-identity.ts';
@@ -226,7 +226,13 @@ class CollectionSource implements Source, Divide, Lookup, Hints {
   /** The check for servers without UUIDs of collections. */
   async #requireRecent(): Promise<void> {
     if (this.identity !== null) return;
-    await this.#recent.requireAny(this.name, async (id) => (await this.readByIds([id])).size > 0);
+    try {
+      await this.#recent.requireAny(this.name, async (id) => (await this.readByIds([id])).size > 0);
+    } catch (error) {
+      // If the whole collection was dropped since the page was read, that is what to say.
+      if (error instanceof SourceChangedError) await this.#read(() => this.#identity.requireSame());
+      throw error;
+    }
   }
 
   async #sample(size: number): Promise<Sample> {
