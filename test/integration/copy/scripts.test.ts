@@ -235,8 +235,8 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
 
   for (const [what, bytes] of [
     ['cannot be read \\(ENOENT\\)', null],
-    ['is no text in UTF-8', Uint8Array.of(0xff, 0x41)],
-    ['is no text in UTF-8', Uint8Array.of(0x41, 0)],
+    ['is not text in UTF-8', Uint8Array.of(0xff, 0x41)],
+    ['is not text in UTF-8', Uint8Array.of(0x41, 0)],
   ] as const) {
     it(`whose file ${what.replaceAll('\\', '')} are refused before anything is begun: ${String(bytes)}`, async (t) => {
       const { scene, write, ask } = await setScripts(t);

@@ -107,7 +107,7 @@ describe('cutover', () => {
   it('says what is wrong where nothing is followed', async () => {
     const { code, stderr } = await runCli(['cutover'], { ...env, MONGO_COLLECTION: 'others' });
     assert.equal(code, ExitCode.usage, stderr);
-    assert.match(stderr, /nothing of .* \(others\) is followed/);
+    assert.match(stderr, /no collection of .* \(others\) is followed/);
   });
 
   it('leaves following as it was when it is stopped', async () => {
