@@ -6,10 +6,11 @@ import { after, before, describe, it } from 'node:test';
 import { ExitCode, UsageError } from '../../src/common/errors.ts';
 import { checkPlanFile } from '../../src/plan/file/plan-file.ts';
 import { listCommands, readDocuments, splitCommand, type Block } from '../support/documents.ts';
+import { waitUntil } from '../support/embedded.ts';
 import { groupLimitMs } from '../support/limits.ts';
 import { assertPsqlOutput } from '../support/psql-output.ts';
 import { assertShown } from '../support/shown-output.ts';
-import { Stage, startStageServers, type StageServers } from '../support/stage.ts';
+import { Stage, startStageServers, type RunningCommand, type StageServers } from '../support/stage.ts';
 import { fillUsers, preparations, requireCode, type Preparation } from './preparations.ts';
 
 /** By how a command begins. */
@@ -36,7 +37,6 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
   'npm start -- --hosts': 'needs other hosts to be more than a start; test/fault/hosts-together.test.ts',
   'npm run join': 'needs a host that has begun; test/fault/hosts-together.test.ts',
-  'npm run tune': 'needs a process at work; test/integration/copy/pace.test.ts',
   'npm run status -- --watch': 'goes on until it is stopped; test/docs/follow-walk.test.ts',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
@@ -90,7 +90,14 @@ describe('commands in the documents', { concurrency: 2, timeout: groupLimitMs },
     if (blocks.every((block) => listCommands(block).length === 0)) continue;
     it(file, () =>
       onStage(preparations[file] ?? {}, async (stage) => {
-        for (const block of blocks) await runBlock(stage, block);
+        const walk: Walk = { stage, goingOn: null };
+        try {
+          for (const block of blocks) await runBlock(walk, block);
+          assert.equal(walk.goingOn, null, `${file}: what goes on does not end`);
+        } finally {
+          walk.goingOn?.signal('SIGKILL');
+          await walk.goingOn?.ended;
+        }
       }),
     );
   }
@@ -123,12 +130,28 @@ function listQuoted(): string[] {
   return documents.flatMap(({ quoted }) => quoted.flatMap(({ text }) => splitCommand(text)));
 }
 
-async function runBlock(stage: Stage, block: Block): Promise<void> {
-  const { code, path, end } = readNotes(block);
+/** A reader on the way through a document. */
+interface Walk {
+  readonly stage: Stage;
+  /** The command in the other terminal. */
+  goingOn: RunningCommand | null;
+}
+
+async function runBlock(walk: Walk, block: Block): Promise<void> {
+  const { stage } = walk;
+  const { code, path, end, terminal } = readNotes(block);
   if (path !== null) {
     await stage.write(path, `${block.text}\n`);
   } else if (block.language === 'js') {
     assert.ok(findReason(block.text) !== null, `${placeOf(block)}: neither a file, nor listed as not run`);
+  }
+  if (terminal === 'goes on') {
+    walk.goingOn = await begin(stage, block);
+    return;
+  }
+  if (terminal === 'ends') {
+    await endGoingOn(walk, block, code);
+    return;
   }
   const commands = path === null ? listCommands(block) : [];
   assert.ok(
@@ -147,6 +170,41 @@ async function runBlock(stage: Stage, block: Block): Promise<void> {
   }
 }
 
+/** Starts the command of the block in a terminal of its own. */
+async function begin(stage: Stage, block: Block): Promise<RunningCommand> {
+  const [command, ...others] = listCommands(block);
+  assert.ok(command !== undefined && others.length === 0, `${placeOf(block)}: one command goes on`);
+  const running = stage.start(command.text);
+  let isOver = false;
+  void running.ended.then(() => (isOver = true));
+  // By the time that a reader has opened a second terminal, it is in the ledger.
+  await waitUntil(`${placeOf(block)} can be tuned`, async () => {
+    assert.ok(!isOver, `${placeOf(block)}: ended too soon\n${running.text}`);
+    const [paces] = await stage.servers
+      .query('SELECT 1 FROM mongo2pg.paces')
+      .catch((error: unknown) => missingTable(error));
+    return (paces?.rows.length ?? 0) > 0;
+  });
+  assertShown(command, running.text, `${placeOf(block)}: ${command.text}\n${running.text}`);
+  return running;
+}
+
+function missingTable(error: unknown): [] {
+  if ((error as { code?: unknown }).code === '42P01') return [];
+  throw error;
+}
+
+/** The block is what it has printed to its end. */
+async function endGoingOn(walk: Walk, block: Block, wanted: number): Promise<void> {
+  const { goingOn } = walk;
+  assert.ok(goingOn !== null, `${placeOf(block)}: nothing goes on`);
+  const { code, text } = await goingOn.ended;
+  walk.goingOn = null;
+  const place = `${placeOf(block)}\n${text}`;
+  assert.equal(code, wanted, place);
+  assertShown({ output: block.text.split('\n') }, text, place);
+}
+
 interface Notes {
   /** With which the command ends. */
   code: number;
@@ -154,18 +212,21 @@ interface Notes {
   path: string | null;
   /** With which it is ended in the middle of its work. */
   end: 'SIGINT' | 'SIGKILL' | null;
+  /** The command goes on while those of the next blocks are run; or the block is the rest of what it prints. */
+  terminal: 'goes on' | 'ends' | null;
   /** A plan with mistakes. */
   isRefused: boolean;
 }
 
 function readNotes({ notes, ...block }: Block): Notes {
-  const read: Notes = { code: 0, path: null, end: null, isRefused: false };
+  const read: Notes = { code: 0, path: null, end: null, terminal: null, isRefused: false };
   for (const note of notes) {
     const [word, value] = note.split(' ');
     if (word === 'exits') read.code = Number(value);
     else if (word === 'file' && value !== undefined) read.path = value;
     else if (note === 'interrupted') read.end = 'SIGINT';
     else if (note === 'killed') read.end = 'SIGKILL';
+    else if (note === 'goes on' || note === 'ends') read.terminal = note;
     else if (note === 'refused') read.isRefused = true;
     else assert.fail(`${placeOf(block)}: the note "${note}" is not known`);
   }

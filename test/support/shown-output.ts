@@ -8,7 +8,7 @@ const aboutSpeed =
   / docs\/s · |^ {2}(plan|workers:|busy:|peak memory:) |bottleneck|Too small to tell|CLUSTER_SIZE=auto/;
 
 /** Each line that the document shows was printed, be it with other numbers; … is anything. */
-export function assertShown({ output }: Command, printed: string, place: string): void {
+export function assertShown({ output }: Pick<Command, 'output'>, printed: string, place: string): void {
   const lines = printed.split('\n').map(blurNumbers);
   for (const line of output.filter((one) => !aboutSpeed.test(one))) {
     const parts = blurNumbers(line)
