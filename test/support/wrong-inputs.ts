@@ -61,6 +61,14 @@ export function listWrongInputs(place: Place): WrongInput[] {
   addPlans(add, place);
   // The next ones begin runs, which make a ledger.
   add(usage, 'LEDGER_MISSING', /has no ledger: .* — give POSTGRES_URL the database/, ['status']);
+  add(
+    usage,
+    'NOTHING_TO_TUNE',
+    /no process is copying into this PostgreSQL — set MAX_RATE and LOAD_LEVEL with the start/,
+    ['tune'],
+    ['tune', '--max-rate=5', '--load-level=low'],
+  );
+  addScripts(add, place);
   addDumps(add, place);
   addOutputs(add, place);
   addServers(add, place);
@@ -172,19 +180,25 @@ function addValues(add: Add): void {
     { INDEX_JOBS: '0' },
     { AMOUNT_USERS: '100,000' },
     ['seed', '--amount-users-seed=0'],
+    ...['-1', '21', '1.5', 'all', '{"address": 1}', '1,2'].map((value) => ({ FLATTEN: value })),
+    ['plan', '--flatten=deep'],
   );
   add(
     usage,
     'OPTION_INVALID',
     /must be documents a second, such as 5000, megabytes a second, such as 20MB, or none, not "/,
     ...['0', '-5', '0.5', 'fast', '5GB', '0MB', '1e3'].map((value) => ({ MAX_RATE: value })),
-    ['tune', '--max-rate=many'],
+    ...['0', '-1', '5 000', '20MiB', 'many', '٣'].map((value) => ['tune', `--max-rate=${value}`]),
   );
   add(
     usage,
     'OPTION_INVALID',
     /must be one of \w+, .*, not "/,
     { LOAD_LEVEL: 'none' },
+    { LOAD_LEVEL: 'Low' },
+    ['tune', '--load-level=fast'],
+    ['verify', '--load-level=0'],
+    { SCALAR_ARRAYS: 'json' },
     { IF_EXISTS: 'replace' },
     { IF_EXISTS: 'DROP' },
     { CLUSTER_IMPLEMENTATION: 'fork' },
@@ -506,6 +520,29 @@ function addPlans(add: Add, { folder }: Place): void {
     'PLAN_INVALID',
     /the plan .*is not valid: [\w. [\]]+: .* — (correct it; docs\/plan\.md|give the child table another name)/,
     ...Object.keys(wrongPlans).map((name) => plan(`plan-${name}.json`)),
+  );
+}
+
+/** What is in them is PostgreSQL's to judge: test/integration/copy/scripts.test.ts. */
+function addScripts(add: Add, { folder }: Place): void {
+  for (const name of ['BEFORE_SQL', 'AFTER_SQL']) {
+    add(
+      usage,
+      'SCRIPT_UNREADABLE',
+      new RegExp(`cannot be read \\((ENOENT|EISDIR)\\) — .*${name}`),
+      { [name]: `${folder}/missing.sql` },
+      { [name]: folder },
+    );
+    add(usage, 'SCRIPT_UNREADABLE', new RegExp(`is not text in UTF-8 — .*${name}`), {
+      [name]: `${folder}/few.bson`,
+    });
+  }
+  add(
+    usage,
+    'URL_MISPLACED',
+    /must not be a URL — only MONGO_URL and POSTGRES_URL take URLs/,
+    { BEFORE_SQL: secretUrls[1] },
+    { TRANSFORM: secretUrls[0] },
   );
 }
 

@@ -240,6 +240,41 @@ describe('--schema relational', () => {
     );
   });
 
+  it('gives each field a column of its own where names collide once they are flattened', async () => {
+    const long = 'x'.repeat(45);
+    const documents = Array.from({ length: 40 }, (_, _id) => ({
+      _id,
+      a: { b: { c: `${_id} inside` }, b_c: `${_id} beside` },
+      a_b: { c: `${_id} above` },
+      a_b_c: `${_id} at the top`,
+      [long]: { [`${long}1`]: _id, [`${long}2`]: -_id },
+      lines: [{ tags: [{ n: 1 }] }],
+      lines_tags: [{ n: 2 }],
+    }));
+    await sandbox.db.collection('sales').insertMany(documents as unknown as Document[]);
+    const { code, stdout, stderr } = await run('--verify');
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, /are equal/);
+    const row = await readOne<Record<string, unknown>>('SELECT * FROM sales WHERE _id = 7');
+    assert.ok(row?._extra === null, JSON.stringify(row));
+    assert.deepEqual(
+      Object.values(row)
+        .filter((value) => value !== null)
+        .sort(),
+      [-7, 7, '7 above', '7 at the top', '7 beside', '7 inside', 7].sort(),
+    );
+    assert.equal(row.a_b_c, '7 at the top');
+    assert.ok(Object.keys(row).every((name) => Buffer.byteLength(name) <= 63));
+    const tables = await listTables();
+    assert.equal(tables.length, 4, tables.join(', '));
+    const alike = tables.filter((name) => /^sales_lines_tags(_[0-9a-f]{8})?$/.test(name));
+    const counts = alike.map((name) => `SELECT n FROM ${name}`).join(' UNION ALL ');
+    assert.deepEqual(await readOne(`SELECT count(*)::int, sum(n)::int FROM (${counts}) t`), {
+      count: 80,
+      sum: 120,
+    });
+  });
+
   it('goes on after a kill, with the plan of its start, and each row is there once', async (t) => {
     await seed(800);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });
