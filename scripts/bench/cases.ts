@@ -86,7 +86,7 @@ export function allCases(): Case[] {
       name: 'transforms',
       kind: 'users',
       amount: 200_000,
-      rounds: 3,
+      rounds: 5,
       contestants: [undefined, ...transformKinds].map((transform) =>
         createTool({ pool: 'cluster', workers: 2, transform }),
       ),

@@ -6,6 +6,8 @@ import { readEndedChildrenCpuMs, readServerCpuMs } from './usage.ts';
 
 export interface Contestant {
   readonly name: string;
+  /** Contestants with the same word make equal tables; without one, that of the documents as they are. */
+  readonly table?: string;
   /** Called once, while the table holds all rows. */
   prepare?(place: Place): Promise<void>;
   /** Fills the table, which is not there before. */

@@ -157,7 +157,8 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
   // Fills the table for those that prepare from it, and defines its expected content.
   await clearTable(place);
   await createCeiling(1).run(place, input);
-  let wanted = hasOwnTables ? null : await readChecksum(place);
+  const wanted = new Map<string, string>();
+  if (!hasOwnTables) wanted.set('', await readChecksum(place));
   for (const contestant of present) await contestant.prepare?.(place);
 
   const runs = new Map<string, Run[]>(present.map((contestant) => [contestant.name, []]));
@@ -167,10 +168,10 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
       await clearTable(place);
       const run = await runContestant(contestant, place, input);
       const actual = await readChecksum(place);
-      wanted ??= actual;
-      if (actual !== wanted) {
-        throw new Error(`${contestant.name}: the table has ${actual} instead of ${wanted}`);
-      }
+      const { name: who, table = '' } = contestant;
+      const expected = wanted.get(table) ?? actual;
+      wanted.set(table, expected);
+      if (actual !== expected) throw new Error(`${who}: the table has ${actual} instead of ${expected}`);
       const which = round === 0 ? 'warm-up' : `round ${round}`;
       console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);
       if (round > 0) runs.get(contestant.name)?.push(run);

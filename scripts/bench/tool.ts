@@ -12,7 +12,7 @@ import type { Contestant } from './contestant.ts';
 import { databaseName, tableName } from './names.ts';
 import { lineTablePlan } from './orders.ts';
 import type { Place } from './place.ts';
-import { describeTransform, writeTransform, type TransformKind } from './transforms.ts';
+import { changesTable, describeTransform, writeTransform, type TransformKind } from './transforms.ts';
 import { readOwnCpuMs } from './usage.ts';
 
 const cli = fileURLToPath(new URL('../../bundle/src/cli/main.js', import.meta.url));
@@ -35,7 +35,7 @@ export function createTool(settings: ToolSettings): Contestant {
   const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
   const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
   const lines = hasLineTable ? ', lines in a table of their own' : '';
-  const changed = transform === undefined ? '' : `, ${describeTransform[transform]}`;
+  const changed = transform === undefined ? '' : `, ${describeTransform(transform)}`;
   const env = {
     CLUSTER_IMPLEMENTATION: pool,
     CLUSTER_SIZE: workers === undefined ? '' : String(workers),
@@ -44,6 +44,7 @@ export function createTool(settings: ToolSettings): Contestant {
   };
   return {
     name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${changed}`,
+    table: transform !== undefined && changesTable(transform) ? 'changed' : '',
     run: async (place) => {
       const args = [
         ...(hasLineTable ? ['--plan', writePlan(place)] : []),

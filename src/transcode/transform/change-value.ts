@@ -1,6 +1,6 @@
 /** The changes of values that a plan can specify for a column. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
 import { BSONSymbol, deserialize, EJSON, serialize } from 'bson';
 import { buildDocument, textOf, type BsonValue } from '../../bson/build.ts';
@@ -54,7 +54,7 @@ function isNested({ type }: BsonValue): boolean {
 }
 
 function sha256(salt: string, text: string): string {
-  return createHash('sha256').update(salt).update(text).digest('hex');
+  return hash('sha256', salt + text);
 }
 
 /** Nothing is shown of text with four characters or fewer. */

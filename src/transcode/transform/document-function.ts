@@ -21,7 +21,6 @@ import { BsonWriter } from '../../bson/bson-writer.ts';
 import { ElementCursor, guessName, wrapBytes, type BsonBytes } from '../../bson/cursor.ts';
 import { DocumentError } from '../../bson/document-error.ts';
 import { nameOfBytes } from '../../bson/document-id.ts';
-import { viewOf } from '../../bson/raw-value.ts';
 import { bsonTypes } from '../../bson/types.ts';
 import type { Plan } from '../plan.ts';
 import type { BsonClasses, MigrationTransform, TransformContext } from './migration-transform.ts';
@@ -61,7 +60,7 @@ export class DocumentFunction {
   write(source: BsonBytes, start: number, end: number, writer: BsonWriter): number {
     const results = this.#call(readDocument(source, start, end));
     if (results.length === 0) return 0;
-    const id = findId(source.bytes, start, end);
+    const id = findId(source, start, end);
     const before = writer.position;
     try {
       this.#writeAll(results, id, writer);
@@ -108,8 +107,9 @@ export class DocumentFunction {
           `the transform returned more than ${maxResultBytes / 1_000_000} MB`,
         );
       }
-      const document = writeResult(result, this.#scratch);
-      const own = restoreId(document, id);
+      const scratch = this.#scratch;
+      writeResult(result, scratch);
+      const own = restoreId(scratch, id);
       if (this.#keepsId && (own === null || id?.equals(own) !== true)) {
         throw idError('a document with another _id, which is not allowed while changes are followed');
       }
@@ -118,15 +118,12 @@ export class DocumentFunction {
         if (ids.has(name)) throw idError('two documents with the same _id');
         ids.add(name);
       }
-      writer.writeByte(bsonTypes.object);
-      writer.writeByte(0);
-      writer.writeBytes(document);
+      writer.writeRange(scratch.bytes, 0, scratch.position);
     }
   }
 }
 
-/** @returns the document, in the memory of `scratch` */
-function writeResult(result: Readonly<Record<string, unknown>>, scratch: BsonWriter): Buffer {
+function writeResult(result: Readonly<Record<string, unknown>>, scratch: BsonWriter): void {
   scratch.reset();
   try {
     writeListed(result, scratch);
@@ -134,7 +131,6 @@ function writeResult(result: Readonly<Record<string, unknown>>, scratch: BsonWri
     if (!(error instanceof ResultError)) throw error;
     throw new DocumentError('transform_result', `of what the transform returned, ${error.message}`);
   }
-  return scratch.bytes.subarray(listedPrefixBytes, scratch.position);
 }
 
 /** The type and the empty name of an element. */
@@ -143,11 +139,12 @@ const listedPrefixBytes = 2;
 /**
  * JavaScript objects list integer keys first. If that is the only change to an `_id`, its original order is restored, since to
  * MongoDB it would be a different `_id`.
+ * @param result of the transform
  * @param id the element of the original document
  * @returns the element of the result
  */
-function restoreId(document: Buffer, id: Buffer | null): Buffer | null {
-  const own = findId(document, 0, document.byteLength);
+function restoreId(result: BsonWriter, id: Buffer | null): Buffer | null {
+  const own = findId(result, listedPrefixBytes, result.position);
   if (own === null || id?.length !== own.length || own.equals(id)) return own;
   if (own[0] === bsonTypes.object && rewriteId(id)?.equals(own) === true) id.copy(own);
   return own;
@@ -159,15 +156,15 @@ function rewriteId(id: Buffer): Buffer | null {
   id.copy(before, 4);
   const writer = new BsonWriter();
   writeListed(readDocument(wrapBytes(before), 0, before.byteLength), writer);
-  return findId(writer.bytes, listedPrefixBytes, writer.position);
+  return findId(writer, listedPrefixBytes, writer.position);
 }
 
 const idGuess = guessName('_id');
 
 /** The `_id` element, with its type and name; null if there is none. */
-function findId(bytes: Buffer, start: number, end: number): Buffer | null {
+function findId({ bytes, view }: BsonBytes, start: number, end: number): Buffer | null {
   const cursor = new ElementCursor();
-  cursor.open(viewOf(bytes), start, end);
+  cursor.open(view, start, end);
   while (cursor.next(idGuess)) {
     if (cursor.isGuessed) return bytes.subarray(cursor.nameStart - 1, cursor.valueEnd);
   }

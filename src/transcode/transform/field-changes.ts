@@ -105,11 +105,11 @@ function writeDocument(
     const field = findByBytes(fields, bytes, nameStart, nameEnd);
     if (field === null) continue;
     met.add(field);
-    writer.writeBytes(bytes.subarray(copiedUntil, nameStart - 1));
+    writer.writeRange(bytes, copiedUntil, nameStart - 1);
     writeField(source, { type, start: valueStart, end: valueEnd }, field, isFilled, writer);
     copiedUntil = valueEnd;
   }
-  writer.writeBytes(bytes.subarray(copiedUntil, cursor.valueEnd));
+  writer.writeRange(bytes, copiedUntil, cursor.valueEnd);
   for (const field of isFilled ? fields.values() : []) {
     const value = met.has(field) ? null : valueOfAbsent(field);
     if (value !== null) writeValue(field.name, value, writer);
@@ -162,10 +162,10 @@ function writeArray(
     const { type, nameStart, nameEnd, valueStart, valueEnd } = cursor;
     const place = { type, start: valueStart, end: valueEnd };
     if (type === bsonTypes.object && fields.size > 0) {
-      writer.writeBytes(bytes.subarray(nameStart - 1, valueStart));
+      writer.writeRange(bytes, nameStart - 1, valueStart);
       writeDocument(source, place, fields, isFilled, writer);
     } else if (type === bsonTypes.array) {
-      writer.writeBytes(bytes.subarray(nameStart - 1, valueStart));
+      writer.writeRange(bytes, nameStart - 1, valueStart);
       writeArray(source, place, elements, false, writer);
     } else {
       writeValue(bytes.toString('utf8', nameStart, nameEnd), changeValue(source, place, changes), writer);

@@ -24,6 +24,7 @@ import { findNul, findScope } from '../../bson/values.ts';
 import { DocumentError } from '../../bson/document-error.ts';
 import { isUtf8 } from 'node:buffer';
 import { KeptValue } from './kept-value.ts';
+import { readName } from './name-cache.ts';
 
 /** The most milliseconds from 1970 that a Date can have. https://tc39.es/ecma262/#sec-time-values-and-time-range */
 const maxDateMs = 8_640_000_000_000_000n;
@@ -43,7 +44,7 @@ function readFields(source: BsonBytes, start: number, end: number, nesting: numb
   cursor.open(source.view, start, end);
   while (cursor.next(null)) {
     const { type, nameStart, nameEnd, valueStart, valueEnd } = cursor;
-    const name = readText(source, nameStart, nameEnd);
+    const name = readName(source, nameStart, nameEnd, readText);
     if (Object.hasOwn(document, name)) {
       const problem = `the field ${JSON.stringify(name)} occurs twice, which an object cannot represent`;
       throw new DocumentError('transform_input', problem, nameStart);

@@ -16,3 +16,6 @@ export const unordered: usize = 2;
 
 /** There may be too little memory after the position to write on. */
 export const full: usize = 3;
+
+/** The first that is a position. */
+export const firstPosition: usize = 4;

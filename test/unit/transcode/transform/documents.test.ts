@@ -65,6 +65,34 @@ describe('documents as objects', () => {
     assert.equal(Number(document.double) * 2, 6);
   });
 
+  it('have the names that they have, be these short, long, not ASCII, or alike', () => {
+    const alike = [
+      'aXcYe',
+      'aYcXe',
+      'aZcZe',
+      'é',
+      'ѥ',
+      'a',
+      '',
+      '7',
+      'x'.repeat(64),
+      'x'.repeat(65),
+      'é'.repeat(40),
+    ];
+    for (const names of [alike, alike.toReversed(), alike]) {
+      const bytes = serialize(new Map(names.map((name) => [name, name])));
+      const document = read(bytes);
+      assert.deepEqual(document, Object.fromEntries(names.map((name) => [name, name])));
+      assert.deepEqual(read(write(document)), document);
+    }
+  });
+
+  it('have text of every length, ASCII or not', () => {
+    const texts = Array.from({ length: 70 }, (_, length) => 'a'.repeat(length));
+    const all = texts.flatMap((text) => [text, `${text}é`, `€${text}`, `${text}😀${text}`]);
+    assert.deepEqual(deserialize(write({ all })), { all });
+  });
+
   it('a field that is there twice is an error', () => {
     assert.throws(
       () => read(buildDocument(['a', doubleOf(1)], ['a', doubleOf(2)])),
