@@ -2,17 +2,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
-import pg from 'pg';
 import { readEvents, runProcess, startCli, type CliResult } from '../../test/support/cli.ts';
-import { assertEqualTable } from '../../test/support/compare.ts';
 import type { Random } from '../../src/common/random.ts';
 import { createEnvironment } from './environment.ts';
+import { describeEnd, lastLineOf, requireEqualTable, requireHonestEnd } from './outcome.ts';
 import { passQuietTime } from './quiet.ts';
 import { Writer, type Thing } from './writer.ts';
 import { isAboutWorkers, listFaults, signal, type Fault, type Scene } from './faults.ts';
 
-/** How a start under faults may end: killed, without a server, or stopped. */
-const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 /** Not ready, or a server was away: it is asked again. */
 const passingCodes = new Set<number | null>([3, 4, 8]);
 
@@ -79,13 +76,7 @@ export async function soakFollowing(
     await cutOver(env, log);
     following.isOver = true;
     await followed;
-    const target = new pg.Client({ connectionString: postgres.url });
-    await target.connect();
-    try {
-      await assertEqualTable(client.db('soak').collection(name), target, name);
-    } finally {
-      await target.end();
-    }
+    await requireEqualTable(client.db('soak').collection(name), postgres.url);
     await collection.drop();
   } finally {
     writer.stop();
@@ -101,8 +92,7 @@ async function cutOver(env: Record<string, string>, log: string[]): Promise<void
   for (let attempt = 1; attempt <= maxCutovers; attempt++) {
     const { code, stderr }: CliResult = await runProcess(['cutover', '--wait', '60'], env);
     if (code === 0) return;
-    const reason = stderr.trim().split('\n').at(-1) ?? '';
-    log.push(`cutover ended with ${String(code)}: ${reason}`);
+    log.push(`cutover ended with ${String(code)}: ${lastLineOf(stderr)}`);
     // The start that was killed had opened no stream yet, and the next has not either.
     const isEarly = code === 2 && stderr.includes('is followed into the schema');
     if (!passingCodes.has(code) && !isEarly) {
@@ -143,11 +133,10 @@ class Following {
     try {
       for (let start = 1; !this.isOver; start++) {
         if (start > maxStarts) throw new Error(`not cut over after ${maxStarts} starts`);
-        const { code, stderr } = await this.#runOnce();
-        if (code === 0) return;
-        const reason = code === 3 || code === 4 ? `: ${stderr.trim().split('\n').at(-1) ?? ''}` : '';
-        this.#log.push(`ended with ${String(code)}${reason}`);
-        if (!honestCodes.has(code)) throw new Error(`exit code ${String(code)}: ${stderr.trim()}`);
+        const result = await this.#runOnce();
+        if (result.code === 0) return;
+        this.#log.push(describeEnd(result));
+        requireHonestEnd(result);
       }
     } catch (error) {
       this.#failure = error;

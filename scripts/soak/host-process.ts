@@ -7,7 +7,7 @@ import { startProxy, type Proxy } from '../../test/support/tcp-proxy.ts';
 import { signal } from './faults.ts';
 
 /** A heartbeat each 200 ms, and dead after three seconds without one. */
-export const hostLimits = { env: '200/3000', deadAfterMs: 3_000 };
+const hostLimits = { env: '200/3000', deadAfterMs: 3_000 };
 
 export class HostProcess {
   readonly label: string;

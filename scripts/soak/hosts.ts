@@ -2,15 +2,11 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
-import pg from 'pg';
-import { assertEqualTable } from '../../test/support/compare.ts';
 import type { Random } from '../../src/common/random.ts';
 import { createEnvironment } from './environment.ts';
 import type { Scene } from './faults.ts';
 import { hostFaults, HostProcess } from './host-process.ts';
-
-/** How a host may end: well, told to stop, killed, or without a server. Others go on. */
-const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
+import { describeEnd, requireEqualTable, requireHonestEnd } from './outcome.ts';
 
 const maxStarts = 30;
 const runLimitMs = 240_000;
@@ -47,13 +43,7 @@ export async function soakHosts(
   const hosts = new Hosts(env, scene, random, log, onFault);
   try {
     await hosts.run(wanted, 2 + random.below(5));
-    const target = new pg.Client({ connectionString: postgres.url });
-    await target.connect();
-    try {
-      await assertEqualTable(collection, target, name);
-    } finally {
-      await target.end();
-    }
+    await requireEqualTable(collection, postgres.url);
     await collection.drop();
   } finally {
     await hosts.kill();
@@ -163,16 +153,10 @@ class Hosts {
       const { result } = host;
       if (result === undefined || this.#seen.has(host)) continue;
       this.#seen.add(host);
-      const { code, stderr, stdout } = result;
-      this.#isOver ||= code === 0;
-      const reason = stderr.trim().split('\n').at(-1) ?? '';
-      this.#log.push(
-        `${host.label} ended with ${String(code)}${code === 3 || code === 4 ? `: ${reason}` : ''}`,
-      );
-      const isTooLate = code === 2 && stdout.includes('NOTHING_TO_JOIN');
-      if (!honestCodes.has(code) && !isTooLate) {
-        throw new Error(`exit code ${String(code)}: ${reason}\n${stdout.slice(-3_000)}`);
-      }
+      this.#isOver ||= result.code === 0;
+      this.#log.push(`${host.label} ${describeEnd(result)}`);
+      const isTooLate = result.code === 2 && result.stdout.includes('NOTHING_TO_JOIN');
+      if (!isTooLate) requireHonestEnd(result);
     }
     if (performance.now() > endMs) throw new Error(`it has not ended within ${runLimitMs / 1000} s`);
     return this.#isOver;

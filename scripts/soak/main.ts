@@ -16,10 +16,8 @@
 
 import { parseArgs } from 'node:util';
 import { MongoClient } from 'mongodb';
-import pg from 'pg';
 import { clusterImplementations } from '../../src/config/options/workers.ts';
-import { readEvents, startCli } from '../../test/support/cli.ts';
-import { assertEqualTable } from '../../test/support/compare.ts';
+import { readEvents, startCli, type CliResult } from '../../test/support/cli.ts';
 import { startPrivatePostgres } from '../../test/support/private-servers.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { createEnvironment } from './environment.ts';
@@ -28,6 +26,7 @@ import { createRandom, type Random } from '../../src/common/random.ts';
 import { soakFollowing } from './follow.ts';
 import { soakHosts } from './hosts.ts';
 import { startSoakMongo } from './mongo.ts';
+import { describeEnd, requireEqualTable, requireHonestEnd } from './outcome.ts';
 
 const { values } = parseArgs({
   options: {
@@ -50,8 +49,6 @@ const maxStarts = 12;
 const startLimitMs = 120_000;
 /** Most starts have ended by then. */
 const longestDelayMs = 1_500;
-/** How a start under faults may end: killed, without a server, or stopped. */
-const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
 
 const counts = new Map<string, number>();
 let finished = 0;
@@ -119,13 +116,7 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
     });
     log.push(`${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
     await runToItsEnd(env, hurts, random, log, stopped);
-    const target = new pg.Client({ connectionString: postgres.url });
-    await target.connect();
-    try {
-      await assertEqualTable(collection, target, name);
-    } finally {
-      await target.end();
-    }
+    await requireEqualTable(collection, postgres.url);
     await collection.drop();
   } finally {
     for (const pid of stopped) signal(pid, 'SIGKILL');
@@ -142,12 +133,11 @@ async function runToItsEnd(
   stopped: number[],
 ): Promise<void> {
   for (let start = 1; start <= maxStarts; start++) {
-    const { code, isHung, stderr } = await runOnce(env, hurts, random, log, stopped);
+    const { isHung, ...result } = await runOnce(env, hurts, random, log, stopped);
     if (isHung) throw new Error(`it has not ended within ${startLimitMs / 1000} s`);
-    if (code === 0) return;
-    const reason = code === 3 || code === 4 ? `: ${stderr.trim().split('\n').at(-1) ?? ''}` : '';
-    log.push(`ended with ${String(code)}${reason}`);
-    if (!honestCodes.has(code)) throw new Error(`exit code ${String(code)}: ${stderr.trim()}`);
+    if (result.code === 0) return;
+    log.push(describeEnd(result));
+    requireHonestEnd(result);
   }
   throw new Error(`not finished after ${maxStarts} starts`);
 }
@@ -158,7 +148,7 @@ async function runOnce(
   random: Random,
   log: string[],
   stopped: number[],
-): Promise<{ code: number | null; isHung: boolean; stderr: string }> {
+): Promise<CliResult & { readonly isHung: boolean }> {
   const run = startCli(['--json'], env);
   let isHung = false;
   // A worker that is stopped, and stays so, holds on to the output of a command that has ended.
@@ -206,8 +196,8 @@ async function runOnce(
     hurtNext();
     await hurting;
   }
-  const { code, stderr } = await run.result;
+  const result = await run.result;
   clearTimeout(timer);
   await hurting;
-  return { code, isHung, stderr };
+  return { ...result, isHung };
 }

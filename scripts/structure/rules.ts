@@ -5,7 +5,7 @@ import { findComponents, groupBy } from './graph.ts';
 import type { ImportGraph } from './imports.ts';
 
 /** From the top to the bottom, as src is to become: each imports only what stands below it. */
-export const entries = [
+const entries = [
   'index.ts',
   'cli',
   'run',
@@ -21,7 +21,7 @@ export const entries = [
 ] as const;
 
 /** A folder with more files is hard to read. */
-export const maxFilesOfFolder = 25;
+const maxFilesOfFolder = 25;
 
 /** The folder or file at the top of `src` that a file belongs to. */
 export function entryOf(file: string): string {

@@ -4,7 +4,7 @@ import type { BsonBytes } from './cursor.ts';
 import { oldBinarySubtype } from './values.ts';
 
 /** The subtype of UUIDs in the byte order of RFC 9562. The byte order of the older subtype 3 depends on the driver. */
-export const uuidSubtype = 4;
+const uuidSubtype = 4;
 
 export function isUuid({ view }: BsonBytes, start: number, end: number): boolean {
   return end - start === 5 + 16 && view.getUint8(start + 4) === uuidSubtype;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { holdsUrl } from './redact.ts';
 
 /** Postgres truncates longer identifiers silently, so two that are equal up to there would collide. */
-export const maxIdentifierBytes = 63;
+const maxIdentifierBytes = 63;
 
 /** The most columns that a table in Postgres can have. https://www.postgresql.org/docs/current/limits.html */
 export const maxColumns = 1600;

@@ -148,7 +148,7 @@ export const corpus: Readonly<Record<Exclude<ColumnType, 'json'>, readonly Edge[
 };
 
 /** What only jsonb takes. */
-export const jsonOnly: readonly Edge['value'][] = [
+const jsonOnly: readonly Edge['value'][] = [
   new Timestamp({ t: 4294967295, i: 1 }),
   new BSONRegExp('^a"b\\\\', 'imx'),
   new Code('function () { return "x"; }'),

@@ -48,26 +48,6 @@ export async function readHosts(scene: Scene): Promise<HostWorkDone[]> {
   );
 }
 
-/** Waits until so many hosts have joined and none of them has left. */
-export async function waitForHosts(scene: Scene, count: number): Promise<void> {
-  await waitUntil(`${count} hosts take part`, async () => {
-    const [row] = await scene
-      .query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM mongo2pg.hosts WHERE left_at IS NULL AND connections IS NOT NULL`,
-      )
-      .catch(() => []);
-    return row?.count === count;
-  });
-}
-
-/** Waits until each host that takes part has committed something in a range that is its own. */
-export async function waitForWork(scene: Scene, hosts: number): Promise<void> {
-  await waitUntil(`${hosts} hosts have committed something`, async () => {
-    const done = (await readHosts(scene)).filter(({ endReason }) => endReason === null);
-    return done.length >= hosts && done.every(({ documents }) => documents > 0);
-  });
-}
-
 /** Everything is accounted for in the ledger, and nothing is left of the queue. */
 export async function assertAccount(scene: Scene, documents: number): Promise<void> {
   const [row] = await scene.query<{ read: number; batches: number; unread: number }>(

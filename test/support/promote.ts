@@ -39,7 +39,7 @@ export interface PromoteScene {
 }
 
 /** The table that is promoted in. */
-export const table = 'things';
+const table = 'things';
 
 /** Of its key alone; all else goes to the extra column. */
 export const idOnly: PlanText = { columns: [{ column: '_id', path: '_id', type: 'int32' }] };

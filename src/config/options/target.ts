@@ -3,8 +3,8 @@
 import { allOnPostgres, startOnly, startAndJoin, startAndSeed, startAndCutover } from './commands.ts';
 import type { OptionsOf } from './option.ts';
 
-export const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
-export const indexChoices = ['carry', 'none'] as const;
+const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
+const indexChoices = ['carry', 'none'] as const;
 
 export const targetOptions = {
   postgresUrl: {

@@ -226,6 +226,6 @@ export async function readExtra(client: pg.Client, runId: string): Promise<Extra
 }
 
 /** Short enough to read, long enough to tell runs apart. */
-export function fingerprintOf(settings: RunSettings): string {
+function fingerprintOf(settings: RunSettings): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

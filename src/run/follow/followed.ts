@@ -145,7 +145,7 @@ export async function readAsked<T extends Pick<AskedId, 'id'>>(
  * Keeps only requested documents of a reply. With a collation, others may match; they have changes and slots of their own.
  * @param array of documents, as BSON
  */
-export function keepAsked(array: Uint8Array, asked: readonly Pick<AskedId, 'id'>[]): Uint8Array {
+function keepAsked(array: Uint8Array, asked: readonly Pick<AskedId, 'id'>[]): Uint8Array {
   const names = new Set(asked.map(({ id }) => nameOfBytes(id)));
   let keys: Set<string> | null = null;
   const isAsked = (id: Uint8Array): boolean => {

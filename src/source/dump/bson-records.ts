@@ -8,7 +8,7 @@ import type { DumpRecord, DumpRecords } from './record.ts';
 
 const minDocumentBytes = 5;
 /** The limit of MongoDB: 16 MB for a user's document, plus 16 kB for internal purposes. */
-export const maxDocumentBytes = 16 * 1024 * 1024 + 16 * 1024;
+const maxDocumentBytes = 16 * 1024 * 1024 + 16 * 1024;
 
 /** @param from the offset at which a document begins */
 export async function* readBsonRecords(file: DumpFile, from: number): DumpRecords {

@@ -7,10 +7,11 @@ import { SupersededError, takeOverRun } from '../../../src/postgres/ledger/lead.
 import { readGaps, replaceRanges } from '../../../src/postgres/ledger/ranges.ts';
 import { readExtra, readTotals } from '../../../src/postgres/ledger/runs.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
-import { Session } from '../../../src/postgres/connection/session.ts';
+import type { Session } from '../../../src/postgres/connection/session.ts';
 import type { Batch } from '../../../src/source/page.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import { openSession } from '../../support/session.ts';
 
 const plan = makePlan({ _id: 'int32', text: 'string' });
 const settings = { source: plan.collection, collectionId: null, choices: {}, plan };
@@ -42,12 +43,7 @@ describe('folding the batches of a run', () => {
   let run: OpenRun;
   before(async () => {
     sandbox = await createSandbox();
-    session = await Session.open({
-      url: sandbox.postgresUrl,
-      applicationName: 'mongo2pg primary',
-      retryLimitMs: 0,
-      answerTimeoutMs: 60_000,
-    });
+    session = await openSession(sandbox);
   });
   after(async () => {
     await session.close();

@@ -7,7 +7,7 @@ import { closePostgres, connectPostgres } from '../../../src/postgres/connection
 import { createLedger, hasLedger, upgradeLedger } from '../../../src/postgres/ledger/ledger.ts';
 import { currentVersion, migrations } from '../../../src/postgres/ledger/migrations/list.ts';
 import { lockJob, lockTable, unlockJob, unlockTable } from '../../../src/postgres/ledger/run-lock.ts';
-import { Session } from '../../../src/postgres/connection/session.ts';
+import type { Session } from '../../../src/postgres/connection/session.ts';
 import { runCli } from '../../support/cli.ts';
 import { assertEqualTable } from '../../support/compare.ts';
 import { waitUntil } from '../../support/embedded.ts';
@@ -18,6 +18,7 @@ import {
   type FixtureCollection,
 } from '../../support/ledger-five.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import { openSession } from '../../support/session.ts';
 
 /** With which the job of the fixture was begun. */
 const several = { MONGO_COLLECTION: '*', EXCLUDE_COLLECTIONS: 'loaded' };
@@ -28,7 +29,7 @@ describe('a ledger of version 5', () => {
   before(async () => {
     sandbox = await createSandbox();
     await fillCollections(sandbox.db);
-    session = await open();
+    session = await openSession(sandbox);
   });
   after(async () => {
     await session.close();
@@ -37,15 +38,6 @@ describe('a ledger of version 5', () => {
   beforeEach(async () => {
     await makeLedgerFive(sandbox);
   });
-
-  async function open(): Promise<Session> {
-    return await Session.open({
-      url: sandbox.postgresUrl,
-      applicationName: 'mongo2pg primary',
-      retryLimitMs: 0,
-      answerTimeoutMs: 60_000,
-    });
-  }
 
   async function run(env: Readonly<Record<string, string>>, ...args: string[]) {
     return await runCli([...args, '--json'], {
@@ -162,7 +154,7 @@ describe('a ledger of version 5', () => {
   });
 
   it('is upgraded once by two starts at the same time', async () => {
-    const others = [await open(), await open()];
+    const others = [await openSession(sandbox), await openSession(sandbox)];
     try {
       await Promise.all(others.map((other) => upgradeLedger(other)));
       assert.deepEqual(

@@ -12,12 +12,13 @@ import {
   type Gap,
 } from '../../../src/postgres/ledger/ranges.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';
-import { Session } from '../../../src/postgres/connection/session.ts';
+import type { Session } from '../../../src/postgres/connection/session.ts';
 import { endOrphanedSessions } from '../../../src/postgres/connection/orphaned-sessions.ts';
 import type { Batch } from '../../../src/source/page.ts';
 import { waitUntil } from '../../support/embedded.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
+import { openSession } from '../../support/session.ts';
 
 const plan = makePlan({ _id: 'int32', text: 'string' });
 const settings = { source: plan.collection, collectionId: null, choices: {}, plan };
@@ -60,12 +61,7 @@ describe('the ranges of a run', () => {
   let run: OpenRun;
   before(async () => {
     sandbox = await createSandbox();
-    session = await Session.open({
-      url: sandbox.postgresUrl,
-      applicationName: 'mongo2pg primary',
-      retryLimitMs: 0,
-      answerTimeoutMs: 60_000,
-    });
+    session = await openSession(sandbox);
   });
   after(async () => {
     await session.close();

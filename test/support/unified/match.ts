@@ -76,6 +76,6 @@ function isOfType(value: unknown, type: unknown): boolean {
   }
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !('_bsontype' in value);
 }

@@ -79,7 +79,7 @@ export function isSameIndex(a: KeptDocument, b: KeptDocument): boolean {
   return first === second;
 }
 
-export function kindOf(key: KeptDocument): string | undefined {
+function kindOf(key: KeptDocument): string | undefined {
   return Object.values(key).find((value): value is string => typeof value === 'string');
 }
 

@@ -22,7 +22,7 @@ export const typeDecimal: u32 = 0x13;
 export const typeMaxKey: u32 = 0x7f;
 export const typeMinKey: u32 = 0xff;
 
-export const subtypeOld: u32 = 2;
+const subtypeOld: u32 = 2;
 export const subtypeUuid: u32 = 4;
 
 /** An int32 length, and the NUL that ends a document. */

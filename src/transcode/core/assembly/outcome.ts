@@ -16,6 +16,3 @@ export const unordered: usize = 2;
 
 /** There may be too little memory after the position to write on. */
 export const full: usize = 3;
-
-/** The first that is a position. */
-export const firstPosition: usize = 4;

@@ -249,7 +249,7 @@ export class DataDirectory {
  * A name as a file name, percent-encoded as mongodump does it, and capitals too: `Users` and `users` are two
  * collections, but one file on macOS and Windows.
  */
-export function escapeName(name: string): string {
+function escapeName(name: string): string {
   return encodeURIComponent(name).replaceAll(/%[0-9A-F]{2}|[A-Z*'()!~]/g, (found) =>
     found.length === 3
       ? found

@@ -9,7 +9,7 @@ import { hasCode } from '../../../../../src/common/fs-errors.ts';
 /** A document as it came, with the types of its values kept. Names that are numbers come first, as JavaScript has it. */
 export type KeptDocument = Record<string, unknown>;
 
-export const collectionTypes = ['collection', 'view', 'timeseries'] as const;
+const collectionTypes = ['collection', 'view', 'timeseries'] as const;
 export type CollectionType = (typeof collectionTypes)[number];
 
 export interface Metadata {

@@ -1,8 +1,7 @@
 /** The update description of an event: `{updatedFields, removedFields, truncatedArrays}`, and ambiguous paths. */
-import { serialize } from 'bson';
 import type { Document } from 'bson';
 import { readFields } from '../../../../../src/bson/raw-value.ts';
-import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';
+import type { RawValue } from '../../../../../src/bson/raw-value.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { isSameBytes, Tree, toRaw } from './document-tree.ts';
 import type { TreeValue } from './document-tree.ts';
@@ -66,11 +65,6 @@ export function findChanges(before: RawValue, after: RawValue): ChangedPaths {
   const changes = new ChangedPaths();
   compareObjects(before, after, [], changes);
   return changes;
-}
-
-export function encodeDocumentKey(id: RawField): Buffer {
-  const key = new Tree(false, [{ name: '_id', value: id }]);
-  return key.encode();
 }
 
 function compareObjects(before: RawValue, after: RawValue, path: Path, changes: ChangedPaths): void {
@@ -142,5 +136,3 @@ function stripName(value: TreeValue): RawValue {
   const { type, bytes, start, end } = toRaw(value);
   return { type, bytes, start, end };
 }
-
-export const emptyDescription = Buffer.from(serialize({}));

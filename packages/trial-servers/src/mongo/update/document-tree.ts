@@ -107,7 +107,7 @@ export function isSameBytes(a: RawValue, b: RawValue): boolean {
   return a.type === b.type && a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end) === 0;
 }
 
-export const nullValue: RawValue = { type: bsonTypes.null, bytes: Buffer.alloc(0), start: 0, end: 0 };
+const nullValue: RawValue = { type: bsonTypes.null, bytes: Buffer.alloc(0), start: 0, end: 0 };
 
 function measure(tree: Tree): number {
   let total = 5;

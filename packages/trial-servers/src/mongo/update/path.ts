@@ -1,5 +1,4 @@
 /** Dotted paths into a document that is being changed. */
-import type { RawValue } from '../../../../../src/bson/raw-value.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import { Tree } from './document-tree.ts';
@@ -88,10 +87,6 @@ export function readPath(root: Tree, path: Path): TreeValue | undefined {
 
 export function isArray(value: TreeValue | undefined): boolean {
   return value instanceof Tree ? value.isArray : value?.type === bsonTypes.array;
-}
-
-export function asTree(value: RawValue): Tree {
-  return Tree.read(value);
 }
 
 function checkIndex(array: Tree, name: string, path: Path): void {

@@ -1,0 +1,14 @@
+/** The session of a test on its own database, as a primary has one. */
+
+import { Session } from '../../src/postgres/connection/session.ts';
+import type { Sandbox } from './servers.ts';
+
+/** Tries nothing again: what a test does must succeed at once. */
+export async function openSession({ postgresUrl }: Pick<Sandbox, 'postgresUrl'>): Promise<Session> {
+  return await Session.open({
+    url: postgresUrl,
+    applicationName: 'mongo2pg primary',
+    retryLimitMs: 0,
+    answerTimeoutMs: 60_000,
+  });
+}
