@@ -1,6 +1,7 @@
 /** The part of a run that a host copies without leading: it reads ranges, and its own workers load them. */
 
 import { systemClock } from '../../common/clock.ts';
+import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Config } from '../../config/config.ts';
 import type { Listeners, RunObserver } from '../../observe/listeners.ts';
 import { RunMeter } from '../../observe/run-meter.ts';
@@ -112,6 +113,7 @@ class HostCopy implements RunListener {
       handOver: async (batch) => {
         this.#queue.countRead(batch);
         await this.#work.submit(batch);
+        if (this.#progress.documents > 0) await reachFailpoint('primary-after-ack');
       },
       drain: () => this.#work.drain(),
       isToStop: () => signal.aborted,
