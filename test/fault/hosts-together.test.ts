@@ -3,12 +3,13 @@ import { describe, it } from 'node:test';
 import { waitUntil } from '../support/embedded.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
-import { act, assertCode, setScene } from '../support/fault.ts';
+import { act, assertCode, setScene, setSceneByProxy } from '../support/fault.ts';
 import { assertAccount, begin, eventsOf, impatient, join, patient, readHosts } from '../support/hosts.ts';
 
 describe('several hosts', () => {
   it('finish one copy together, each about as much of it', async (t) => {
-    const scene = await setScene(t, 12_000);
+    // Far from PostgreSQL all are equally fast: nearby it is luck which of them gets more of the processors.
+    const { scene } = await setSceneByProxy(t, { count: 12_000, latencyMs: 15 });
     // All begin to read at the same time.
     const held: { readonly run: RunningCli; readonly failpoints: Failpoints }[] = [];
     for (const start of [begin, join, join]) {
@@ -29,7 +30,9 @@ describe('several hosts', () => {
         [false, 'finished'],
       ],
     );
-    for (const { documents } of hosts) assert.ok(Math.abs(documents - 4_000) <= 800, String(documents));
+    for (const { documents } of hosts) {
+      assert.ok(Math.abs(documents - 4_000) <= 800, JSON.stringify(hosts));
+    }
   });
 
   it('one that joins late takes part; interrupted, it releases its ranges, and the others finish', async (t) => {

@@ -106,14 +106,17 @@ export async function setSceneOn(
 }
 
 /** On the servers that all tests share, with a proxy between the command and PostgreSQL. */
-export async function setSceneByProxy(t: TestContext): Promise<{ scene: Scene; proxy: Proxy }> {
+export async function setSceneByProxy(
+  t: TestContext,
+  { count, latencyMs = 0 }: { readonly count?: number; readonly latencyMs?: number } = {},
+): Promise<{ scene: Scene; proxy: Proxy }> {
   const sandbox = await createSandbox();
   cleanUp(t, () => sandbox.remove());
   const { postgresUrl } = sandbox;
-  const proxy = await startProxy({ port: Number(new URL(postgresUrl).port) });
+  const proxy = await startProxy({ port: Number(new URL(postgresUrl).port), latencyMs });
   cleanUp(t, () => proxy.close());
   const commandPostgresUrl = proxy.url(postgresUrl);
-  return { scene: await setSceneOn(t, { mongoUrl, postgresUrl, commandPostgresUrl }), proxy };
+  return { scene: await setSceneOn(t, { mongoUrl, postgresUrl, commandPostgresUrl }, count), proxy };
 }
 
 function sceneOf(t: TestContext, db: Db, client: pg.Client, urls: Readonly<Record<string, string>>): Scene {
