@@ -19,6 +19,7 @@ import {
   type WireError,
 } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { retry } from '../../common/retry.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
 import { Listeners } from '../../observe/listeners.ts';
@@ -113,6 +114,8 @@ class HostJob {
         else await membership.leave('failed', toWireFailure(failure));
         return outcome;
       } catch (error) {
+        // A host that was declared dead first meets a refused write. The heartbeat says why.
+        if (!membership.signal.aborted) await membership.heartbeat().catch(() => undefined);
         await this.#leave(membership, error);
         if (!membership.isDeclaredDead) throw error;
         this.#notify(`${new DeclaredDeadError().message}; it joins again`);
@@ -161,22 +164,16 @@ class HostJob {
       if (isOver && before.endReason === 'failed') throw failureOf(before);
       if (await membership.tryToLead()) return await this.#lead(membership, before, signal);
       this.#hasBegun = true;
-      try {
-        await takePart({
-          ...{
-            config: this.#configOf(membership),
-            membership,
-            key: this.#key,
-            hosts: this.#hostWork(membership),
-          },
-          ...{ pools: this.#options.pools, listeners: this.#listeners, transform: this.#options.transform },
-          signal,
-        });
-      } catch (error) {
-        // A host that was declared dead first meets a refused write. The heartbeat says why.
-        await membership.heartbeat().catch(() => undefined);
-        throw error;
-      }
+      await takePart({
+        ...{
+          config: this.#configOf(membership),
+          membership,
+          key: this.#key,
+          hosts: this.#hostWork(membership),
+        },
+        ...{ pools: this.#options.pools, listeners: this.#listeners, transform: this.#options.transform },
+        signal,
+      });
     }
   }
 
@@ -189,20 +186,18 @@ class HostJob {
     const config = this.#configOf(membership);
     const resumed = this.#hasBegun ? { ...config, restart: false, restartOnly: '' } : config;
     this.#hasBegun = true;
-    const limitMs = performance.now() + this.#config.retrySeconds * 1000;
-    for (;;) {
-      try {
-        return await migrate(resumed, {
-          ...this.#options,
-          ...{ signal, hosts: this.#hostWork(membership), share: membership.share },
-        });
-      } catch (error) {
-        await membership.heartbeat().catch(() => undefined);
-        // The lead before may have reconnected and locked again, until it learns that it was declared dead.
-        const isToRetry = isTakeover && isLocked(error) && performance.now() < limitMs;
-        if (!isToRetry || signal.aborted) throw error;
-      }
-    }
+    const work = async (): Promise<Outcome> => {
+      // Another host may lead by now, if this one was declared dead meanwhile.
+      await membership.heartbeat();
+      signal.throwIfAborted();
+      return await migrate(resumed, {
+        ...this.#options,
+        ...{ signal, hosts: this.#hostWork(membership), share: membership.share },
+      });
+    };
+    // The lead before may have reconnected and locked again, until it learns that it was declared dead.
+    const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
+    return await retry(work, { limitMs: this.#config.retrySeconds * 1000, isTransient, signal });
   }
 
   /** Other hosts continue, unless this one leads and its error is one that they would meet too. */
