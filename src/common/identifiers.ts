@@ -9,6 +9,9 @@ const maxIdentifierBytes = 63;
 /** The most columns that a table in Postgres can have. https://www.postgresql.org/docs/current/limits.html */
 export const maxColumns = 1600;
 
+/** The most columns of a key: INDEX_MAX_KEYS of a usual build. https://www.postgresql.org/docs/current/limits.html */
+export const maxKeyColumns = 32;
+
 /** Every table has these already. https://www.postgresql.org/docs/current/ddl-system-columns.html */
 const systemColumns = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
 

@@ -2,9 +2,7 @@
 
 import { ExitCode } from '../../src/common/errors.ts';
 import { withMongoUser } from './mongo-url.ts';
-
-/** Whatever is printed, this is not in it. */
-export const password = 'hunt3r-2';
+import { longName, planMistakes, password, secretUrls } from './wrong-plans.ts';
 
 /** Where the inputs are tried out. */
 export interface Place {
@@ -29,14 +27,6 @@ export interface WrongInput {
 type Env = Readonly<Record<string, string>>;
 
 const { usage, source, target } = ExitCode;
-
-const longName = 'n'.repeat(64);
-const secretUrls = [
-  `mongodb://user:${password}@host/db`,
-  `postgres://user:${password}@host:5432/db`,
-  // As a path makes of it.
-  `postgres:/user:${password}@host/db`,
-] as const;
 
 /** In the order in which a start meets them: the command line, the settings, files, servers, and what is in these. */
 export function listWrongInputs(place: Place): WrongInput[] {
@@ -515,12 +505,12 @@ function addPlans(add: Add, { folder }: Place): void {
     /the plan .* is (not JSON: line \d+, column \d+|nested more than 200 levels deep)/,
     ...['plan-empty.json', 'plan-text.json', 'plan-brackets.json', 'plan-deep.json', 'few.bson'].map(plan),
   );
-  add(
-    usage,
-    'PLAN_INVALID',
-    /the plan .*is not valid: [\w. [\]]+: .* — (correct it; docs\/plan\.md|give the child table another name)/,
-    ...Object.keys(wrongPlans).map((name) => plan(`plan-${name}.json`)),
-  );
+  for (const [name, { source }] of Object.entries(planMistakes)) {
+    const says = new RegExp(
+      `the plan .*is not valid: ${source}.* — (correct it; docs/plan\\.md|give the child table another name)`,
+    );
+    add(usage, 'PLAN_INVALID', says, plan(`plan-${name}.json`));
+  }
 }
 
 /** What is in them is PostgreSQL's to judge: test/integration/copy/scripts.test.ts. */
@@ -701,46 +691,3 @@ function addServers(add: Add, { folder }: Place): void {
   });
   add(usage, 'RUN_UNKNOWN', /the ledger has no run .* — set MONGO_/, ['verify'], ['retry']);
 }
-
-const idColumn = { column: '_id', path: '_id', type: 'integer' };
-const textColumn = { column: 'a', path: 'a', type: 'text' };
-const child = { path: 'lines', table: 'lines', columns: [] };
-
-/** Each is JSON, and no plan. */
-export const wrongPlans: Readonly<Record<string, unknown>> = {
-  list: [],
-  nothing: {},
-  number: 5,
-  'unknown-key': { columns: [idColumn], colums: [] },
-  'columns-no-list': { columns: {} },
-  'unknown-type': { columns: [{ ...idColumn, type: 'varchar' }] },
-  'no-id': { columns: [textColumn] },
-  'column-twice': { columns: [idColumn, textColumn, { ...textColumn, path: 'b' }] },
-  'path-twice': { columns: [idColumn, textColumn, { ...textColumn, column: 'b' }] },
-  'empty-name': { columns: [{ ...idColumn, column: '' }] },
-  'long-name': { columns: [{ ...idColumn, column: longName }] },
-  'nul-name': { columns: [{ ...idColumn, column: 'a\0' }] },
-  'system-column': { columns: [{ ...idColumn, column: 'xmin' }] },
-  'long-schema': { schema: longName, columns: [idColumn] },
-  'schema-of-postgres': { schema: 'pg_mine', columns: [idColumn] },
-  'url-schema': { schema: secretUrls[1], columns: [idColumn] },
-  'url-table': { table: secretUrls[0], columns: [idColumn] },
-  'too-many-columns': {
-    columns: [
-      idColumn,
-      ...Array.from({ length: 1600 }, (_, n) => ({ ...textColumn, column: `c${n}`, path: `p${n}` })),
-    ],
-  },
-  'subtype-of-text': { columns: [idColumn, { ...textColumn, subtype: 3 }] },
-  'subtype-300': { columns: [idColumn, { ...textColumn, type: 'binary', subtype: 300 }] },
-  'key-nullable': { columns: [{ ...idColumn, notNull: false }] },
-  'dropped-column': { columns: [idColumn, textColumn], drop: ['a'] },
-  'child-with-the-name-of-its-parent': { table: 'lines', columns: [idColumn], children: [child] },
-  'child-with-the-name-of-the-collection': { columns: [idColumn], children: [{ ...child, table: 'users' }] },
-  'child-twice': { columns: [idColumn], children: [child, { ...child, path: 'parcels' }] },
-  'child-in-child': {
-    columns: [idColumn],
-    children: [child, { ...child, path: 'lines.parts', table: 'parts' }],
-  },
-  'child-of-the-whole': { columns: [idColumn], children: [child], keepsWhole: true },
-};

@@ -2,7 +2,13 @@
 
 import { defaultChildColumns, defaultExtraColumn, nameKey } from './default-columns.ts';
 import { isInside, parsePath, showPath, type WrittenPath } from './field-path.ts';
-import { findNameMistake, findSchemaMistake, isSystemColumn, maxColumns } from '../../common/identifiers.ts';
+import {
+  findNameMistake,
+  findSchemaMistake,
+  isSystemColumn,
+  maxColumns,
+  maxKeyColumns,
+} from '../../common/identifiers.ts';
 import { findChangeMistakes } from './column-changes.ts';
 import type { PlanFile, PlanFileChild } from './plan-schema.ts';
 
@@ -168,6 +174,12 @@ function checkChildrenOf(
       mistakes.push(`${place}.parentColumn: it is called as in ${at}`);
     }
     const keyNames = nameKey(child, above);
+    if (keyNames.length === maxKeyColumns + 1) {
+      mistakes.push(
+        `${place}: the key would have ${keyNames.length} columns, and one in Postgres has at most ${maxKeyColumns}; ` +
+          'an array without a child table goes to a json column or to the extra column',
+      );
+    }
     mistakes.push(
       ...checkCount(keyNames.length + child.columns.length, `${place}.columns`),
       ...checkPaths(child.columns, `${place}.columns`),

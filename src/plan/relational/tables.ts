@@ -1,7 +1,7 @@
 /** Infers the tables of a relational plan: columns of embedded documents, and child tables of arrays, at any depth. */
 
-import { maxColumns, namePaths, uniqueName } from '../../common/identifiers.ts';
-import { formatCount } from '../../common/format.ts';
+import { maxColumns, maxKeyColumns, namePaths, uniqueName } from '../../common/identifiers.ts';
+import { formatCount, formatPlural } from '../../common/format.ts';
 import type { ObjectIdStyle } from '../../config/plan-choices.ts';
 import type { ColumnType } from '../../transcode/column-types/names.ts';
 import type { PlanColumn } from '../../transcode/plan.ts';
@@ -80,6 +80,7 @@ class Inferring {
   readonly #tables: Set<string>;
   readonly #notices: string[] = [];
   #tableCount = 0;
+  #tooDeep = 0;
 
   constructor(stats: SampleStats, options: RelationalOptions) {
     this.#stats = stats;
@@ -89,7 +90,7 @@ class Inferring {
 
   infer(): RelationalInference {
     const { fields, documents } = this.#stats;
-    const level = this.#collect(fields, true);
+    const level = this.#collect(fields, 0);
     const main = { name: this.#options.table, key: [], field: '', total: documents };
     const { columns, extraColumn, names } = this.#name(level.columns, main);
     // The key has the same name in all tables, so that they can be joined with USING.
@@ -101,15 +102,22 @@ class Inferring {
         `${formatCount(this.#tableCount - maxTables)} more arrays have no table of their own, and stay jsonb or in the extra column`,
       );
     }
+    if (this.#tooDeep > 0) {
+      const stay = this.#tooDeep === 1 ? 'stays' : 'stay';
+      this.#notices.push(
+        `${formatPlural(this.#tooDeep, 'array')} inside of ${maxKeyColumns - 1} others ${stay} jsonb: a key in PostgreSQL has at most ${maxKeyColumns} columns`,
+      );
+    }
     return { part, notices: this.#notices };
   }
 
-  #collect(fields: ReadonlyMap<string, FieldStats>, isMain: boolean): Level {
+  /** @param depth the number of arrays around; 0 for the main table */
+  #collect(fields: ReadonlyMap<string, FieldStats>, depth: number): Level {
     const level: Level = { columns: [], flatten: [], arrays: [] };
     const add = (inside: ReadonlyMap<string, FieldStats>, around: readonly string[]): void => {
       for (const [name, stats] of inside) {
         const names = [...around, name];
-        const isId = isMain && around.length === 0 && name === '_id';
+        const isId = depth === 0 && around.length === 0 && name === '_id';
         const shape = isId ? { kind: 'column' as const } : chooseShape(stats, around.length, this.#options);
         const addColumn = (type: ColumnType, isArray = false): void => {
           level.columns.push({
@@ -134,8 +142,14 @@ class Inferring {
             add(stats.children, names);
             break;
           case 'child':
-            if (++this.#tableCount > maxTables) addColumn('json');
-            else level.arrays.push({ ...shape, names });
+            if (depth + 2 > maxKeyColumns) {
+              this.#tooDeep++;
+              addColumn('json');
+            } else if (++this.#tableCount > maxTables) {
+              addColumn('json');
+            } else {
+              level.arrays.push({ ...shape, names });
+            }
         }
       }
     };
@@ -153,7 +167,7 @@ class Inferring {
     const name = uniqueName([parent.name, ...names].join('_'), this.#tables);
     const ordinalColumn = uniqueName(`${field}_ordinal`, new Set(keyAbove));
     const key = [...keyAbove, ordinalColumn];
-    const level = this.#collect(elements.children, false);
+    const level = this.#collect(elements.children, key.length - 1);
     const element = value === null ? [] : [this.#elementOf(elements, value)];
     const table = { name, key, field, total: elements.count };
     const { columns, extraColumn } = this.#name([...element, ...level.columns], table);

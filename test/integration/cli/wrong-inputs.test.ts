@@ -13,13 +13,8 @@ import { MigrationError } from '../../../src/common/errors.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { HeardOutput } from '../../support/heard-output.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
-import {
-  listWrongInputs,
-  password,
-  wrongPlans,
-  type Place,
-  type WrongInput,
-} from '../../support/wrong-inputs.ts';
+import { listWrongInputs, type Place, type WrongInput } from '../../support/wrong-inputs.ts';
+import { password, wrongPlans } from '../../support/wrong-plans.ts';
 
 /** Only for their titles and their number: the places in them are made anew once there are servers. */
 const nowhere: Place = {

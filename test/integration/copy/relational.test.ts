@@ -275,6 +275,24 @@ describe('--schema relational', () => {
     });
   });
 
+  it('has tables for as many levels of arrays as a key has columns, and jsonb for what is deeper', async () => {
+    const nest = (levels: number): Document[] => [
+      { n: levels, ...(levels === 0 ? {} : { in: nest(levels - 1) }) },
+    ];
+    await sandbox.db
+      .collection('sales')
+      .insertMany([1, 2, 3].map((_id) => ({ _id, in: nest(40) })) as unknown as Document[]);
+    const { code, stdout, stderr } = await run('--verify');
+    assert.equal(code, ExitCode.ok, stderr);
+    assert.match(stdout, /are equal/);
+    assert.match(
+      stderr,
+      /1 array inside of 31 others stays jsonb: a key in PostgreSQL has at most 32 columns/,
+    );
+    const tables = await listTables();
+    assert.equal(tables.length, 32, tables.join(', '));
+  });
+
   it('goes on after a kill, with the plan of its start, and each row is there once', async (t) => {
     await seed(800);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });
