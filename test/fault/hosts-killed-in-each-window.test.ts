@@ -76,13 +76,16 @@ describe('a host killed', () => {
   // Red where a host fails others over once, and never again.
   it('when it is about to see to another that is gone: a third sees to both', async (t) => {
     const scene = await setScene(t, 2_000);
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*', 'host-before-burial': 'pause' });
+    const hold = await setFailpoints(t, {
+      'primary-after-ack': 'pause@3x*',
+      'host-before-failover': 'pause',
+    });
     const lead = begin(t, scene, { ...patient, ...hold.env });
     await hold.waitUntilFired('primary-after-ack');
     const gone: string[] = [];
     for (const [window, kill] of [
       ['worker-before-claim', 'kill@2'],
-      ['host-before-burial', 'kill'],
+      ['host-before-failover', 'kill'],
     ] as const) {
       const deadly = await setFailpoints(t, { [window]: kill });
       const killed = await join(t, scene, { ...patient, ...deadly.env }).result;
@@ -91,7 +94,7 @@ describe('a host killed', () => {
       gone.push(hostId);
       await expire(scene, hostId);
     }
-    await hold.resume('host-before-burial');
+    await hold.resume('host-before-failover');
     for (const hostId of gone) await waitForEnd(scene, hostId, 'dead');
     await hold.resume('primary-after-ack');
     assertCode(await lead.result, 0);

@@ -22,7 +22,7 @@ export const failpointNames = [
   'host-before-range-end',
   'host-before-join',
   'host-before-join-commit',
-  'host-before-burial',
+  'host-before-failover',
   'primary-before-load-checkpoint',
   'primary-before-second-look',
   'primary-in-fold',

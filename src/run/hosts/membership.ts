@@ -229,7 +229,7 @@ export class Membership {
 
   async #failOverAll(dead: readonly HostRow[]): Promise<void> {
     const { config, audience, limits } = this.#options;
-    await reachFailpoint('host-before-burial');
+    await reachFailpoint('host-before-failover');
     await withSession(hostSession(config, audience, limits), async (session) => {
       for (const host of dead) await this.#failOver(session, host);
     });
