@@ -7,7 +7,7 @@ import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
   assertAccount,
-  begin,
+  beginHeld,
   countRangesOf,
   expire,
   hostIdsOf,
@@ -41,12 +41,9 @@ describe('a host that is cut off from PostgreSQL past its lease', () => {
     const how = isSilent ? 'silence' : 'its connections reset, and new ones refused';
     it(`(${how}): the others finish what it had; when it is back it writes nothing, and ends well`, async (t) => {
       const scene = await setScene(t, 2_000);
-      const hold = await setFailpoints(t, {
-        'primary-after-ack': 'pause@3x*',
+      const { lead, hold } = await beginHeld(t, scene, patient, {
         'primary-before-load-checkpoint': 'pause',
       });
-      const lead = begin(t, scene, { ...patient, ...hold.env });
-      await hold.waitUntilFired('primary-after-ack');
       const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
       const batch = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
       const away = join(t, scene, { ...patient, ...batch.env, POSTGRES_URL: url });
@@ -89,9 +86,7 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
   // Red where a host that leaves releases nothing.
   it('gives back what it has and ends with 3; the others finish', async (t) => {
     const scene = await setScene(t, 2_000);
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...patient, ...hold.env });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, patient);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
     const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@3x*' });
@@ -116,9 +111,7 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
     const scene = await setScene(t, 2_000);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
     const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...patient, ...hold.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, { ...patient, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
     const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
     const other = join(t, scene, { ...patient, ...taking.env });
     await taking.waitUntilFired('host-after-take');

@@ -7,6 +7,7 @@ import { assertCode, setScene } from '../support/fault.ts';
 import {
   assertAccount,
   begin,
+  beginHeld,
   countRangesOf,
   expire,
   hostIdsOf,
@@ -32,9 +33,7 @@ describe('a host killed', () => {
   // Red where the ranges of a dead host are not released, and where they are read whole and not their gaps alone.
   it('in each window: the others finish what it had, and copy nothing twice', async (t) => {
     const scene = await setScene(t, 4_000);
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...patient, ...hold.env });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, patient);
     for (const [window, kill, hasRanges] of windows) {
       const deadly = await setFailpoints(t, { [window]: kill });
       const killed = await join(t, scene, { ...patient, ...deadly.env }).result;
@@ -76,12 +75,7 @@ describe('a host killed', () => {
   // Red where a host fails others over once, and never again.
   it('when it is about to see to another that is gone: a third sees to both', async (t) => {
     const scene = await setScene(t, 2_000);
-    const hold = await setFailpoints(t, {
-      'primary-after-ack': 'pause@3x*',
-      'host-before-failover': 'pause',
-    });
-    const lead = begin(t, scene, { ...patient, ...hold.env });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, patient, { 'host-before-failover': 'pause' });
     const gone: string[] = [];
     for (const [window, kill] of [
       ['worker-before-claim', 'kill@2'],

@@ -4,7 +4,16 @@ import { waitUntil } from '../support/embedded.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, setSceneByProxy } from '../support/fault.ts';
-import { assertAccount, begin, eventsOf, impatient, join, patient, readHosts } from '../support/hosts.ts';
+import {
+  assertAccount,
+  begin,
+  beginHeld,
+  eventsOf,
+  impatient,
+  join,
+  patient,
+  readHosts,
+} from '../support/hosts.ts';
 
 describe('several hosts', () => {
   it('finish one copy together, each about as much of it', async (t) => {
@@ -37,9 +46,7 @@ describe('several hosts', () => {
 
   it('one that joins late takes part; interrupted, it releases its ranges, and the others finish', async (t) => {
     const scene = await setScene(t, 6_000);
-    const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...patient, ...failpoints.env });
-    await failpoints.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, patient);
     const late = join(t, scene, patient);
     const left = await act(late, async (event) => {
       if (event.kind === 'progress') late.process.kill('SIGINT');
@@ -52,7 +59,7 @@ describe('several hosts', () => {
       'SELECT count(*)::int AS count FROM mongo2pg.ranges WHERE host_id = 2 AND closed_at IS NULL AND read_at IS NULL',
     );
     assert.equal(taken?.count, 0, 'all its ranges are released');
-    await failpoints.resume('primary-after-ack');
+    await hold.resume('primary-after-ack');
     assertCode(await lead.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 6_000);
@@ -105,68 +112,59 @@ describe('several hosts', () => {
 });
 
 describe('a host that is killed', () => {
-  for (const name of ['host-after-take'] as const) {
-    it(`at ${name}: the others copy its ranges`, async (t) => {
-      const scene = await setScene(t, 4_000);
-      const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-      const lead = begin(t, scene, { ...impatient, ...hold.env });
-      await hold.waitUntilFired('primary-after-ack');
-      const deadly = await setFailpoints(t, { [name]: 'kill@2' });
-      const killed = await join(t, scene, { ...impatient, ...deadly.env }).result;
-      assert.equal(killed.signal, 'SIGKILL', killed.stderr);
-      const other = join(t, scene, impatient);
-      await hold.resume('primary-after-ack');
-      assertCode(await lead.result, 0);
-      assertCode(await other.result, 0);
-      await scene.assertEqual();
-      await assertAccount(scene, 4_000);
-      const [, dead] = await readHosts(scene);
-      assert.equal(dead?.endReason, 'dead');
-    });
-  }
+  it('at host-after-take: the others copy its ranges', async (t) => {
+    const scene = await setScene(t, 4_000);
+    const { lead, hold } = await beginHeld(t, scene, impatient);
+    const deadly = await setFailpoints(t, { 'host-after-take': 'kill@2' });
+    const killed = await join(t, scene, { ...impatient, ...deadly.env }).result;
+    assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+    const other = join(t, scene, impatient);
+    await hold.resume('primary-after-ack');
+    assertCode(await lead.result, 0);
+    assertCode(await other.result, 0);
+    await scene.assertEqual();
+    await assertAccount(scene, 4_000);
+    const [, dead] = await readHosts(scene);
+    assert.equal(dead?.endReason, 'dead');
+  });
 
-  for (const name of ['primary-before-load-checkpoint'] as const) {
-    it(`while it leads, at ${name}: another leads, with the same plan`, async (t) => {
-      const scene = await setScene(t, 4_000);
-      const deadly = await setFailpoints(t, { [name]: 'kill' });
-      assert.equal((await begin(t, scene, { ...impatient, ...deadly.env }).result).signal, 'SIGKILL');
-      const others = [join(t, scene, impatient), join(t, scene, impatient)];
-      for (const other of others) assertCode(await other.result, 0);
-      await scene.assertEqual();
-      await assertAccount(scene, 4_000);
-      const hosts = await readHosts(scene);
-      assert.deepEqual(
-        hosts.filter(({ isLead }) => isLead).map(({ endReason }) => endReason),
-        ['dead', 'finished'],
-      );
-      const runs = await scene.query('SELECT FROM mongo2pg.runs');
-      assert.equal(runs.length, 1);
-    });
-  }
+  it('while it leads, at primary-before-load-checkpoint: another leads, with the same plan', async (t) => {
+    const scene = await setScene(t, 4_000);
+    const deadly = await setFailpoints(t, { 'primary-before-load-checkpoint': 'kill' });
+    assert.equal((await begin(t, scene, { ...impatient, ...deadly.env }).result).signal, 'SIGKILL');
+    const others = [join(t, scene, impatient), join(t, scene, impatient)];
+    for (const other of others) assertCode(await other.result, 0);
+    await scene.assertEqual();
+    await assertAccount(scene, 4_000);
+    const hosts = await readHosts(scene);
+    assert.deepEqual(
+      hosts.filter(({ isLead }) => isLead).map(({ endReason }) => endReason),
+      ['dead', 'finished'],
+    );
+    const runs = await scene.query('SELECT FROM mongo2pg.runs');
+    assert.equal(runs.length, 1);
+  });
 });
 
 describe('a host that hangs until it is declared dead', () => {
   it('with a batch in flight, and resumes while the others have not finished: the batch is refused', async (t) => {
     const scene = await setScene(t, 4_000);
-    const end = await setFailpoints(t, {
-      'primary-after-ack': 'pause@3x*',
+    const { lead, hold } = await beginHeld(t, scene, impatient, {
       'primary-before-load-checkpoint': 'pause',
     });
-    const lead = begin(t, scene, { ...impatient, ...end.env });
-    await end.waitUntilFired('primary-after-ack');
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@2x*' });
     const still = join(t, scene, { ...impatient, ...batch.env });
     await batch.waitUntilFired('worker-before-claim');
     still.process.kill('SIGSTOP');
-    await end.resume('primary-after-ack');
-    await end.waitUntilFired('primary-before-load-checkpoint');
+    await hold.resume('primary-after-ack');
+    await hold.waitUntilFired('primary-before-load-checkpoint');
     const count = 'SELECT count(*)::int AS count FROM mongo2pg.batches';
     const before = await scene.query(count);
     await batch.resume('worker-before-claim');
     still.process.kill('SIGCONT');
     await waitUntil('it has joined again', async () => (await readHosts(scene)).length === 3);
     assert.deepEqual(await scene.query(count), before);
-    await end.resume('primary-before-load-checkpoint');
+    await hold.resume('primary-before-load-checkpoint');
     assertCode(await lead.result, 0);
     assertCode(await still.result, 0);
     await scene.assertEqual();
@@ -176,9 +174,7 @@ describe('a host that hangs until it is declared dead', () => {
   // Red where its sessions are ended only after its row is locked: its own transaction holds a lock on that row.
   it('in the transaction that takes a range: the others finish, and so does it once it resumes', async (t) => {
     const scene = await setScene(t, 4_000);
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...impatient, ...hold.env });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, impatient);
     const taking = await setFailpoints(t, { 'host-before-take-commit': 'pause@2' });
     const still = join(t, scene, { ...impatient, ...taking.env });
     await taking.waitUntilFired('host-before-take-commit');
@@ -195,9 +191,7 @@ describe('a host that hangs until it is declared dead', () => {
   // Red where PostgreSQL does not end the session of a host that hangs in a transaction.
   it('in the transaction in which it joins: others can join', async (t) => {
     const scene = await setScene(t, 4_000);
-    const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*' });
-    const lead = begin(t, scene, { ...impatient, ...hold.env });
-    await hold.waitUntilFired('primary-after-ack');
+    const { lead, hold } = await beginHeld(t, scene, impatient);
     const joining = await setFailpoints(t, { 'host-before-join-commit': 'pause' });
     const still = join(t, scene, { ...impatient, ...joining.env });
     await joining.waitUntilFired('host-before-join-commit');

@@ -5,6 +5,7 @@ import type { RunEvent } from '../../src/observe/events.ts';
 import type { TestContext } from 'node:test';
 import { startCli, type CliResult, type RunningCli } from './cli.ts';
 import { waitUntil } from './embedded.ts';
+import { setFailpoints, type FailpointRules, type Failpoints } from './failpoints.ts';
 import { killInTime, type Scene } from './fault.ts';
 import { testLimitMs } from './limits.ts';
 
@@ -22,6 +23,22 @@ export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[])
 
 export function join(t: TestContext, scene: Scene, env: Env): RunningCli {
   return startHost(t, scene, env, ['join']);
+}
+
+/**
+ * The lead waits at its third batch, and has copied next to nothing, until `hold.resume('primary-after-ack')`.
+ * @param more other failpoints of the lead
+ */
+export async function beginHeld(
+  t: TestContext,
+  scene: Scene,
+  env: Env,
+  more: FailpointRules = {},
+): Promise<{ readonly lead: RunningCli; readonly hold: Failpoints }> {
+  const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*', ...more });
+  const lead = begin(t, scene, { ...env, ...hold.env });
+  await hold.waitUntilFired('primary-after-ack');
+  return { lead, hold };
 }
 
 function startHost(t: TestContext, scene: Scene, env: Env, args: readonly string[]): RunningCli {
