@@ -90,6 +90,9 @@ export interface Changes {
   ): Promise<Uint8Array | null>;
   /** A time up to which a majority of the set has everything. */
   readTime(): Promise<ClusterTime>;
-  /** The oldest time in the server's history; null if it does not report it. */
-  readOldestTime(): Promise<ClusterTime | null>;
+  /** The oldest time in the server's history. */
+  readOldestTime(): Promise<ClusterTime | HiddenHistory>;
 }
+
+/** Why the history is not seen: the user has no right to read it, or the server has none that can be read, such as a mongos. */
+export type HiddenHistory = 'forbidden' | 'absent';

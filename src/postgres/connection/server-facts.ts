@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import { measureRoundTrip } from '../../common/round-trip.ts';
 import { readConnectionsLeft } from './capacity.ts';
-import { readVersion } from './server-check.ts';
+import { readMajorVersion, readVersion } from './server-check.ts';
 
 export interface TargetFacts {
   /** Such as `18.4`. */
@@ -14,6 +14,8 @@ export interface TargetFacts {
   readonly user: string;
   /** How the database sorts text, such as `en_US.UTF-8`. */
   readonly collation: string;
+  /** The versions of the collation's rules with which the database was made and which the server has now; null if it does not say. */
+  readonly collationVersions: { readonly made: string; readonly now: string } | null;
   readonly mayCreateSchema: boolean;
   /** For each schema that exists and gets tables: whether the user may create tables there. */
   readonly schemas: readonly { readonly name: string; readonly mayCreateTable: boolean }[];
@@ -34,7 +36,9 @@ export interface TargetFacts {
 export async function readTargetFacts(client: pg.Client, schemas: readonly string[]): Promise<TargetFacts> {
   const { roundTripMs } = await measureRoundTrip(() => client.query('SELECT'));
   const { rows } = await client.query<
-    Omit<TargetFacts, 'version' | 'roundTripMs' | 'connectionsLeft' | 'maxWalBytes'> & { maxWalBytes: string }
+    Omit<TargetFacts, 'version' | 'roundTripMs' | 'connectionsLeft' | 'collationVersions' | 'maxWalBytes'> & {
+      maxWalBytes: string;
+    }
   >(
     `SELECT current_database() AS database, current_user AS "user",
             -- Before PostgreSQL 17 ICU has a column of its own, and from then on one is for it and the built-in provider.
@@ -63,5 +67,17 @@ export async function readTargetFacts(client: pg.Client, schemas: readonly strin
     version: await readVersion(client),
     roundTripMs,
     connectionsLeft: await readConnectionsLeft(client),
+    collationVersions: await readCollationVersions(client),
   };
+}
+
+async function readCollationVersions(client: pg.Client): Promise<TargetFacts['collationVersions']> {
+  // Before, a database had none.
+  if ((await readMajorVersion(client)) < 15) return null;
+  const { rows } = await client.query<{ made: string | null; now: string | null }>(
+    `SELECT datcollversion AS made, pg_database_collation_actual_version(oid) AS now
+       FROM pg_database WHERE datname = current_database()`,
+  );
+  const { made = null, now = null } = rows[0] ?? {};
+  return made === null || now === null ? null : { made, now };
 }

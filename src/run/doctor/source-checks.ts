@@ -4,10 +4,10 @@ import { MigrationError } from '../../common/errors.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../../common/format.ts';
 import { chooseCollections, type CollectionInfo } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
-import type { Changes } from '../../source/changes.ts';
+import type { Changes, HiddenHistory } from '../../source/changes.ts';
 import { differenceMs } from '../../source/cluster-time.ts';
 import type { Database } from '../../source/database.ts';
-import type { History, ServerFacts } from '../../source/server-facts.ts';
+import type { History, ServerFacts, Topology } from '../../source/server-facts.ts';
 import { advice, ok, problem, type Finding, type OnFinding } from './finding.ts';
 
 /** A longer round trip takes more time than reading a page. */
@@ -35,7 +35,7 @@ export async function checkSource(
   if (database.changes === undefined) {
     onFinding(ok('source', 'a dump does not change: it is copied, and cannot be followed'));
   } else {
-    await checkChanges(database.changes, config, facts?.history ?? null, onFinding);
+    await checkChanges(database.changes, config, facts, onFinding);
   }
   return bytes;
 }
@@ -96,7 +96,7 @@ function describeCollections(database: string, infos: readonly CollectionInfo[])
 async function checkChanges(
   changes: Changes,
   { mongoCollection: wanted, excludeCollections: excluded }: SourceConfig,
-  history: History | null,
+  facts: ServerFacts | null,
   onFinding: OnFinding,
 ): Promise<void> {
   try {
@@ -110,27 +110,35 @@ async function checkChanges(
   }
   onFinding(ok('source', 'changes can be followed: --follow is possible'));
   const oldest = await changes.readOldestTime();
-  const windowMs = oldest === null ? null : differenceMs(oldest, await changes.readTime());
-  onFinding(judgeHistory(windowMs, history));
+  const window = typeof oldest === 'bigint' ? differenceMs(oldest, await changes.readTime()) : oldest;
+  onFinding(judgeHistory(window, facts?.history ?? null, facts?.topology));
 }
 
-/** @param windowMs how far the oplog reaches back; null if unknown */
-export function judgeHistory(windowMs: number | null, history: History | null): Finding {
-  if (windowMs === null) {
-    return advice(
-      'source',
-      'it is unknown how far the oplog reaches back',
-      'grant the right to read it: db.grantRolesToUser("USER", [{role: "read", db: "local"}]).',
-    );
-  }
+/** @param window how far the oplog reaches back, in milliseconds, or why that is unknown */
+export function judgeHistory(
+  window: number | HiddenHistory,
+  history: History | null,
+  topology?: Topology,
+): Finding {
+  if (typeof window === 'string') return judgeHidden(window, topology);
   const size =
     history === null ? '' : `, ${formatMegabytes(history.bytes)} of ${formatMegabytes(history.maxBytes)}`;
-  const text = `the oplog reaches back ${formatDuration(windowMs)}${size}`;
+  const text = `the oplog reaches back ${formatDuration(window)}${size}`;
   const isFull = history === null || history.bytes >= history.maxBytes * fullShare;
-  if (windowMs >= shortHistoryMs || !isFull) return ok('source', text);
+  if (window >= shortHistoryMs || !isFull) return ok('source', text);
   return advice(
     'source',
     `${text}: a process that follows must not be stopped for longer`,
     'keep a day of it: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24}).',
   );
+}
+
+function judgeHidden(why: HiddenHistory, topology: Topology | undefined): Finding {
+  const text = 'it is unknown how far the oplog reaches back';
+  if (why === 'forbidden') {
+    const fix = 'grant the right to read it: db.grantRolesToUser("USER", [{role: "read", db: "local"}]).';
+    return advice('source', text, fix);
+  }
+  if (topology !== 'sharded cluster') return ok('source', `${text}: the server shows none`);
+  return advice('source', `${text}: each shard has its own`, 'on each shard: rs.printReplicationInfo().');
 }

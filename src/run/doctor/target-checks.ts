@@ -35,7 +35,7 @@ export function judgeTarget(facts: TargetFacts, demand: Demand): Finding[] {
     judgeConnections(facts, demand),
     judgeDisk(demand),
     judgeWal(facts, demand),
-    ok('target', `text is sorted by ${facts.collation}`),
+    judgeCollation(facts),
     ...judgeSafety(facts),
   ];
 }
@@ -74,7 +74,8 @@ function judgeConnections(
   return advice(
     'target',
     `${text}, and workers would take ${connections}`,
-    'end unneeded sessions, or raise max_connections and restart PostgreSQL; otherwise fewer workers are started.',
+    `end unneeded sessions, or ALTER SYSTEM SET max_connections = ${maxConnections + connections + 1 - connectionsLeft}; and restart PostgreSQL; ` +
+      'otherwise fewer workers are started.',
   );
 }
 
@@ -106,6 +107,23 @@ function judgeWal({ maxWalBytes }: TargetFacts, { bytes }: Demand): Finding {
     `${text}: a load of ${formatMegabytes(bytes)} would wait for checkpoints`,
     `for the time of the load: ALTER SYSTEM SET max_wal_size = '${gigabytes}GB'; SELECT pg_reload_conf();`,
   );
+}
+
+/** By bytes, as MongoDB sorts text without a collation. */
+const byteOrders = ['C', 'POSIX', 'C.UTF-8', 'C.UTF8', 'C.utf8'];
+
+function judgeCollation({ collation, collationVersions, database }: TargetFacts): Finding {
+  const text = `text is sorted by ${collation}`;
+  if (collationVersions !== null && collationVersions.made !== collationVersions.now) {
+    const name = pg.escapeIdentifier(database);
+    return advice(
+      'target',
+      `${text}, whose rules have changed from version ${collationVersions.made} to ${collationVersions.now}: indexes of text may be wrong`,
+      `REINDEX DATABASE ${name}; ALTER DATABASE ${name} REFRESH COLLATION VERSION;`,
+    );
+  }
+  if (byteOrders.includes(collation)) return ok('target', text);
+  return ok('target', `${text}; ORDER BY a COLLATE "C" sorts by bytes, as MongoDB does`);
 }
 
 function judgeSafety({ isFsyncOn, synchronousStandbys }: TargetFacts): Finding[] {

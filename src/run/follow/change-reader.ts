@@ -230,7 +230,8 @@ export class ChangeReader {
     const nowMs = performance.now();
     if (nowMs - this.#askedOldestMs < askOldestEveryMs) return;
     this.#askedOldestMs = nowMs;
-    this.#oldestTime = await this.#options.changes.readOldestTime();
+    const oldest = await this.#options.changes.readOldestTime();
+    this.#oldestTime = typeof oldest === 'bigint' ? oldest : null;
   }
 }
 

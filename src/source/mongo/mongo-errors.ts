@@ -18,7 +18,7 @@ import { explainTlsError, type TlsWords } from '../../common/tls-errors.ts';
 import { explainWireVersion } from './server/wire-version.ts';
 
 const authenticationFailed = 18;
-const unauthorized = 13;
+export const unauthorized = 13;
 
 /** https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
 const transientCodes = new Set([

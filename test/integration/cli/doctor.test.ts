@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
 import type { Finding } from '../../../src/run/doctor/finding.ts';
 import { runCli, type CliResult } from '../../support/cli.ts';
+import { takeFailCommand } from '../../support/fail-command.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 describe('npm run doctor', () => {
@@ -63,6 +64,40 @@ describe('npm run doctor', () => {
     } finally {
       await sandbox.client.query(`DROP ROLE ${role}`);
     }
+  });
+
+  it('names the right for an oplog that may not be read', async (t) => {
+    const commands = await takeFailCommand(t, 'doctor-oplog');
+    await commands.set('alwaysOn', { failCommands: ['find'], errorCode: 13 });
+    const result = await examine({ MONGO_URL: commands.url });
+    assert.ok((await commands.turnOff()) > 0);
+    assert.match(
+      result.stdout,
+      /how far the oplog reaches back\n +grant the right to read it: db\.grantRolesToUser\(/,
+    );
+  });
+
+  it('finds a database whose text was sorted by older rules', async (t) => {
+    const { rows } = await sandbox.client.query<{ knows: boolean }>(
+      `SELECT current_setting('server_version_num')::int >= 150000
+              AND to_jsonb(d)->>'datcollversion' IS NOT NULL AS knows
+         FROM pg_database d WHERE datname = current_database()`,
+    );
+    if (rows[0]?.knows !== true) {
+      t.skip('this server has no versions of collations');
+      return;
+    }
+    assert.doesNotMatch((await examine({})).stdout, /REFRESH COLLATION VERSION/);
+    await sandbox.client.query(
+      "UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()",
+    );
+    const result = await examine({});
+    assert.equal(result.code, ExitCode.ok, result.stderr);
+    assert.match(
+      result.stdout,
+      /advice {3}text is sorted by \S+, whose rules have changed from version 0 to /,
+    );
+    assert.match(result.stdout, /REINDEX DATABASE "\w+"; ALTER DATABASE "\w+" REFRESH COLLATION VERSION;/);
   });
 
   it('says of a collection that is not there which ones are', async () => {

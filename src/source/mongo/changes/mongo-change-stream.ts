@@ -19,7 +19,7 @@ import { dateOf, earlier, secondsOf, type ClusterTime } from '../../cluster-time
 import { AnswerWatch } from '../answer-watch.ts';
 import { readChanges, unusableStream, type RawChanges } from './change-reply.ts';
 import { retryRead, type ReadRetry } from '../retry-read.ts';
-import { explainMongoError } from '../mongo-errors.ts';
+import { explainMongoError, unauthorized } from '../mongo-errors.ts';
 import { rawField } from '../raw-field.ts';
 import { fromTimestamp, toTimestamp } from '../read-guarantee.ts';
 
@@ -249,7 +249,6 @@ function hasCode(error: unknown, ...codes: readonly number[]): boolean {
 const noReplicaSet = 40573;
 /** UnrecognizedCommand, CommandNotSupported, NotImplemented, and codes for an unknown pipeline stage. */
 const unknownStream = [59, 115, 238, 40324, 16436];
-const unauthorized = 13;
 
 function explainStreamError(error: unknown, url: string, position: StreamPosition | null): Error {
   if (!(error instanceof MongoServerError)) return explainMongoError(error, url);

@@ -1,12 +1,19 @@
 /** The changes of a MongoDB database: its change stream, and reads of changed documents. */
 
-import { Timestamp, type BSON, type Db, type Long, type MongoClient } from 'mongodb';
+import { MongoServerError, Timestamp, type BSON, type Db, type Long, type MongoClient } from 'mongodb';
 import { arrayOf, asObject, buildDocument, objectOf } from '../../../bson/build.ts';
 import { narrow } from '../../../bson/filter.ts';
-import type { Changes, ChangeStream, ChangingCollection, StreamPosition } from '../../changes.ts';
+import type {
+  Changes,
+  ChangeStream,
+  ChangingCollection,
+  HiddenHistory,
+  StreamPosition,
+} from '../../changes.ts';
 import { clusterTimeOf, type ClusterTime } from '../../cluster-time.ts';
 import { AnswerWatch } from '../answer-watch.ts';
 import { CollectionIdentity } from '../collection-identity.ts';
+import { unauthorized } from '../mongo-errors.ts';
 import { readBatch } from '../documents.ts';
 import { readId } from '../paging/id-brackets.ts';
 import { readFrom, type ReadRetry } from '../retry-read.ts';
@@ -84,7 +91,7 @@ export class MongoChanges implements Changes {
     });
   }
 
-  async readOldestTime(): Promise<ClusterTime | null> {
+  async readOldestTime(): Promise<ClusterTime | HiddenHistory> {
     try {
       const oplog = this.#client.db('local').collection('oplog.rs');
       const [oldest] = await oplog
@@ -93,10 +100,10 @@ export class MongoChanges implements Changes {
         .limit(1)
         .toArray();
       const ts: unknown = oldest?.ts;
-      return ts instanceof Timestamp ? clusterTimeOf(ts.t, ts.i) : null;
-    } catch {
+      return ts instanceof Timestamp ? clusterTimeOf(ts.t, ts.i) : 'absent';
+    } catch (error) {
       // Reading the oplog needs a right that following does not, and a sharded cluster has an oplog per shard.
-      return null;
+      return error instanceof MongoServerError && error.code === unauthorized ? 'forbidden' : 'absent';
     }
   }
 

@@ -14,6 +14,7 @@ const facts: TargetFacts = {
   database: 'shop',
   user: 'ann',
   collation: 'en_US.UTF-8',
+  collationVersions: { made: '2.36', now: '2.36' },
   mayCreateSchema: true,
   schemas: [{ name: 'public', mayCreateTable: true }],
   connectionsLeft: 90,
@@ -71,6 +72,25 @@ describe('what doctor says of PostgreSQL', () => {
     assert.deepEqual(judge({ connectionsLeft: 7 }), []);
     const [finding] = judge({ connectionsLeft: 6 });
     assert.equal(finding?.text, '6 connections free of 100, and workers would take 6');
+    assert.match(finding.fix, /ALTER SYSTEM SET max_connections = 101; and restart PostgreSQL/);
+  });
+
+  it('names the statements for indexes of text that other rules were made for', () => {
+    assert.deepEqual(judge({ collationVersions: null }), []);
+    const [finding] = judge({ collationVersions: { made: '2.31', now: '2.36' } });
+    assert.match(finding?.text ?? '', /en_US\.UTF-8, whose rules have changed from version 2\.31 to 2\.36/);
+    assert.equal(finding?.fix, 'REINDEX DATABASE "shop"; ALTER DATABASE "shop" REFRESH COLLATION VERSION;');
+  });
+
+  it('says how text is sorted as in MongoDB, where the database sorts it otherwise', () => {
+    const texts = (collation: string): string[] =>
+      judgeTarget({ ...facts, collation }, demand).map(({ text }) => text);
+    assert.ok(
+      texts('de-x-icu').includes(
+        'text is sorted by de-x-icu; ORDER BY a COLLATE "C" sorts by bytes, as MongoDB does',
+      ),
+    );
+    assert.ok(texts('C').includes('text is sorted by C'));
   });
 
   it('asks for a max_wal_size by the size of the source, within bounds', () => {
@@ -126,6 +146,13 @@ describe('what doctor says of MongoDB', () => {
   });
 
   it('says which right shows the oplog', () => {
-    assert.match(judgeHistory(null, null).fix, /role: "read", db: "local"/);
+    assert.match(judgeHistory('forbidden', null).fix, /role: "read", db: "local"/);
+  });
+
+  it('names no right where there is no oplog to read', () => {
+    assert.equal(judgeHistory('absent', null, 'replica set').state, 'ok');
+    const { state, fix } = judgeHistory('absent', null, 'sharded cluster');
+    assert.equal(state, 'advice');
+    assert.match(fix, /on each shard: rs\.printReplicationInfo\(\)/);
   });
 });
