@@ -35,9 +35,10 @@ export async function sampleExtra(client: pg.Client, plan: Plan): Promise<ExtraS
   );
   const percent = Math.min(100, (maxPages * 100) / (sizes[0]?.pages ?? 1));
   const { rows } = await client.query<{ rows: number; field: string | null; json: string }>(
+    // In the order of the table the limit would leave out its later pages, and with them the fields that documents have of late.
     `WITH sampled AS MATERIALIZED (
        SELECT CASE WHEN pg_column_size(${extra}) <= ${maxExtraBytes} THEN ${extra} END AS extra
-         FROM ${table} TABLESAMPLE SYSTEM (${percent}) LIMIT ${maxRows})
+         FROM ${table} TABLESAMPLE SYSTEM (${percent}) ORDER BY random() LIMIT ${maxRows})
      SELECT n.rows::int, e.key AS field,
             CASE WHEN jsonb_typeof(e.value) = 'array' THEN '[]'
                  WHEN pg_column_size(e.value) <= ${maxValueBytes} THEN e.value::text

@@ -136,4 +136,20 @@ describe('status', () => {
     assert.doesNotMatch(after.stdout, /_extra.*"less"/);
     assert.match(after.stdout, /promoted "less" to "less" \(date\): 40 values\n/);
   });
+
+  it('suggests fields that only later rows have, as the sample is of all of the table', async (t) => {
+    const scene = await setPromoteScene(
+      t,
+      Array.from({ length: 4_000 }, (_, _id) => ({ _id, ...(_id < 2_000 ? {} : { late: 'a' }) })),
+    );
+    assert.equal((await scene.copy(idOnly)).code, ExitCode.ok);
+    const { stdout } = await scene.run('status', '--json');
+    const { runs } = JSON.parse(stdout) as {
+      runs: { promotable: { field: string; count: number; rows: number }[] }[];
+    };
+    const [late] = runs[0]?.promotable ?? [];
+    assert.deepEqual([late?.field, late?.rows], ['late', 1_000], stdout);
+    // Half of the sample, and far more than chance can take from it.
+    assert.ok(Math.abs((late?.count ?? 0) - 500) < 150, stdout);
+  });
 });
