@@ -56,7 +56,9 @@ describe('dead letters, while changes are followed,', () => {
     await scene.assertEqual();
     const cutOver = await scene.run(inline, 'cutover');
     assert.equal(cutOver.code, 0, cutOver.stderr);
-    await following.result;
+    // Red where it counts those that the copy had, of which none is left.
+    const { code, stderr } = await following.result;
+    assert.equal(code, 0, stderr);
   });
 
   it('are one of a document, however often it changes, and tell of its last state', async (t) => {
