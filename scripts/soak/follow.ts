@@ -1,23 +1,28 @@
 /** One run that follows, hurt at random instants while a writer changes documents; in the end it is cut over and compared. */
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { readEvents, runProcess, startCli, type CliResult } from '../../test/support/cli.ts';
 import type { Random } from '../../src/common/random.ts';
 import { createEnvironment } from './environment.ts';
-import { describeEnd, lastLineOf, requireEqualTable, requireHonestEnd } from './outcome.ts';
+import { describeEnd, lastLineOf, requireHonestEnd } from './outcome.ts';
 import { passQuietTime } from './quiet.ts';
-import { Writer, type Thing } from './writer.ts';
+import { makeSubject, subjects } from './subject.ts';
+import { Writer } from './writer.ts';
 import { isAboutWorkers, listFaults, signal, type Fault, type Scene } from './faults.ts';
 
-/** Not ready, or a server was away: it is asked again. */
-const passingCodes = new Set<number | null>([3, 4, 8]);
+/** Not ready, what was healed is not merged yet, or a server was away: it is asked again. */
+const passingCodes = new Set<number | null>([3, 4, 5, 8]);
 
 const longestPauseMs = 2_500;
 /** Of the faults, those that come after a quiet time. */
 const quietShare = 0.3;
 const maxStarts = 30;
-const maxCutovers = 10;
+const shownCharacters = 120;
+const maxCutovers = 20;
 
 export interface FollowSoakOptions {
   readonly name: string;
@@ -34,21 +39,19 @@ export async function soakFollowing(
 ): Promise<void> {
   const { mongo, postgres } = scene;
   const client = await MongoClient.connect(mongo.url);
-  const collection = client.db('soak').collection<Thing>(name);
+  const collection = client.db('soak').collection(name);
+  const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-soak-'));
+  const subjectName = random.pick(subjects);
+  const subject = await makeSubject(subjectName, collection, random, folder);
   const count = 500 + random.below(3_000);
-  await collection.insertMany(
-    Array.from({ length: count }, (_, _id) => ({ _id, text: `text ${_id}`, n: _id % 7 })),
-  );
-  const writer = new Writer(collection, count, random);
-  const env = createEnvironment(scene, {
-    ...{ name, pool },
-    workers: 1 + random.below(3),
-    itemsPerPage: 50 + random.below(500),
-  });
+  await subject.fill(count);
+  const writer = new Writer(() => subject.change());
+  const settings = { name, pool, workers: 1 + random.below(3), itemsPerPage: 50 + random.below(500) };
+  const env = { ...createEnvironment(scene, settings), ...subject.env };
   const faults = listFaults(scene);
   const kinds = Object.keys(faults).filter((kind) => pool === 'cluster' || !isAboutWorkers(kind));
   const hurts = Array.from({ length: 2 + random.below(5) }, () => random.pick(kinds));
-  log.push(`${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
+  log.push(`${subjectName}, ${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
   const stopped: number[] = [];
   const following = new Following(faults, env, log, stopped, onFault);
   const writing = writer.run();
@@ -73,10 +76,11 @@ export async function soakFollowing(
     writer.stop();
     await writing;
     log.push(`${writer.written} writes`);
+    await subject.heal();
     await cutOver(env, log);
     following.isOver = true;
     await followed;
-    await requireEqualTable(client.db('soak').collection(name), postgres.url);
+    await subject.requireEqual(postgres.url);
     await collection.drop();
   } finally {
     writer.stop();
@@ -85,6 +89,7 @@ export async function soakFollowing(
     following.kill();
     for (const pid of stopped) signal(pid, 'SIGKILL');
     await client.close();
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -92,7 +97,7 @@ async function cutOver(env: Record<string, string>, log: string[]): Promise<void
   for (let attempt = 1; attempt <= maxCutovers; attempt++) {
     const { code, stderr }: CliResult = await runProcess(['cutover', '--wait', '60'], env);
     if (code === 0) return;
-    log.push(`cutover ended with ${String(code)}: ${lastLineOf(stderr)}`);
+    log.push(`cutover ended with ${String(code)}: ${lastLineOf(stderr).slice(0, shownCharacters)}`);
     // The start that was killed had opened no stream yet, and the next has not either.
     const isEarly = code === 2 && stderr.includes('is followed into the schema');
     if (!passingCodes.has(code) && !isEarly) {

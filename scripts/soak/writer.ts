@@ -10,21 +10,17 @@ export interface Thing {
   readonly n: number;
 }
 
-/** Inserts, updates, replaces and deletes, whatever becomes of the server meanwhile. */
+/** Writes whatever becomes of the server meanwhile. */
 export class Writer {
-  readonly #collection: Collection<Thing>;
-  readonly #random: Random;
-  #next: number;
+  readonly #write: () => Promise<void>;
   #isStopping = false;
   /** Fulfilled when it may continue. */
   #rest: Promise<unknown> = Promise.resolve();
   #isWriting = Promise.resolve();
   written = 0;
 
-  constructor(collection: Collection<Thing>, next: number, random: Random) {
-    this.#collection = collection;
-    this.#next = next;
-    this.#random = random;
+  constructor(write: () => Promise<void>) {
+    this.#write = write;
   }
 
   stop(): void {
@@ -60,22 +56,27 @@ export class Writer {
   #mustStop(): boolean {
     return this.#isStopping;
   }
+}
 
-  async #write(): Promise<void> {
-    const _id = this.#random.below(this.#next);
-    const n = this.#random.below(1_000_000);
-    switch (this.#random.below(5)) {
-      case 0:
-        await this.#collection.insertOne({ _id: this.#next++, text: `new ${n}`, n });
-        return;
-      case 1:
-        await this.#collection.deleteOne({ _id });
-        return;
-      case 2:
-        await this.#collection.replaceOne({ _id }, { text: `replaced ${n}`, n });
-        return;
-      default:
-        await this.#collection.updateOne({ _id }, { $set: { n } });
-    }
+/** Inserts, updates, replaces and deletes. */
+export async function changeThings(
+  collection: Collection<Thing>,
+  random: Random,
+  ids: { next: number },
+): Promise<void> {
+  const _id = random.below(ids.next);
+  const n = random.below(1_000_000);
+  switch (random.below(5)) {
+    case 0:
+      await collection.insertOne({ _id: ids.next++, text: `new ${n}`, n });
+      return;
+    case 1:
+      await collection.deleteOne({ _id });
+      return;
+    case 2:
+      await collection.replaceOne({ _id }, { text: `replaced ${n}`, n });
+      return;
+    default:
+      await collection.updateOne({ _id }, { $set: { n } });
   }
 }
