@@ -17,6 +17,7 @@ export function primarySession(config: TargetConfig, { onEvent, signal }: Audien
   return {
     ...targetOptions(config),
     applicationName: 'mongo2pg primary',
+    isPipelined: true,
     onLost: (reason) => {
       onEvent({ kind: 'retried', server: 'postgres', times: 1, reason });
     },

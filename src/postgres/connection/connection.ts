@@ -7,6 +7,7 @@ import { parse } from 'pg-connection-string';
 import { MigrationError, TargetError } from '../../common/errors.ts';
 import { reveal, type Url } from '../../config/secret-url.ts';
 import { explainTlsError, type TlsWords } from '../../common/tls-errors.ts';
+import { inOneTrip } from './one-trip.ts';
 import { overruleSettings } from './session-settings.ts';
 
 /** Long enough for a distant server with TLS, short enough to detect a firewall that drops packets. */
@@ -34,14 +35,18 @@ export interface Connection {
   readonly startedAt: string;
 }
 
-/**
- * @param killSignal breaks the connection, even in the middle of a query
- * @throws the errors of pg; `explainPostgresError` explains them
- */
+export interface ConnectOptions {
+  /** Aborting it breaks the connection, even in the middle of a query. */
+  readonly killSignal?: AbortSignal | undefined;
+  /** Queries are sent without waiting for the answers to those before; see `inOneTrip`. There is no COPY on such a connection. */
+  readonly isPipelined?: boolean;
+}
+
+/** @throws the errors of pg; `explainPostgresError` explains them */
 export async function connectPostgres(
   url: string,
   applicationName: string,
-  killSignal?: AbortSignal,
+  { killSignal, isPipelined = false }: ConnectOptions = {},
 ): Promise<Connection> {
   killSignal?.throwIfAborted();
   const socket = new Socket();
@@ -49,6 +54,7 @@ export async function connectPostgres(
   const client = new pg.Client({
     connectionString: url,
     application_name: applicationName,
+    pipeline: isPipelined,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
     // pg would create the same socket, but first calls `new Response` to detect a Cloudflare worker. On Node 20 that loads all of
@@ -63,9 +69,8 @@ export async function connectPostgres(
   }, connectTimeoutMs);
   try {
     await client.connect();
-    await overruleSettings(client);
-    await checkClient(client);
-    return { client, socket, ...(await identify(client)) };
+    const [, , identity] = await inOneTrip(client, overruleSettings, checkClient, identify);
+    return { client, socket, ...identity };
   } catch (error) {
     socket.destroy();
     throw error;

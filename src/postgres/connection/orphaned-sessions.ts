@@ -2,6 +2,7 @@
 
 import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
+import { inOneTrip } from './one-trip.ts';
 
 /** Enough for a worker to commit a batch that it has sent. */
 const grace = '10s';
@@ -40,7 +41,6 @@ export async function endOrphanedSessionsDuring(
   what: string,
   takeLocks: () => Promise<void>,
 ): Promise<void> {
-  await client.query(`SET LOCAL lock_timeout = '${grace}'`);
   for (let round = 1; !(await tryLock(client, takeLocks)); round++) {
     if (round === maxRounds) {
       throw new TargetError(`another session holds a lock on ${what}`, {
@@ -58,13 +58,13 @@ export async function endOrphanedSessionsDuring(
           AND coalesce(a.xact_start < clock_timestamp() - interval '${grace}', true)`,
     );
   }
-  await client.query('SET LOCAL lock_timeout = 0');
 }
 
 async function tryLock(client: pg.Client, takeLocks: () => Promise<void>): Promise<boolean> {
-  await client.query('SAVEPOINT orphaned_sessions');
+  const begin = `SAVEPOINT orphaned_sessions; SET LOCAL lock_timeout = '${grace}'`;
   try {
-    await takeLocks();
+    await inOneTrip(client, () => client.query(begin), takeLocks);
+    await client.query('SET LOCAL lock_timeout = 0');
     return true;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;

@@ -30,6 +30,17 @@ export async function hasTable(
   return (rowCount ?? 0) > 0;
 }
 
+/** Those of the tables that exist, in their order. */
+export async function listExisting(client: pg.Client, tables: readonly TableName[]): Promise<TableName[]> {
+  const { rows } = await client.query<TableName>(
+    `SELECT w.schema, w.table FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, "table", place)
+       JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table
+      ORDER BY w.place`,
+    [tables.map(({ schema }) => schema), tables.map(({ table }) => table)],
+  );
+  return rows;
+}
+
 export async function countRows(
   client: pg.Client,
   table: { schema: string; table: string },

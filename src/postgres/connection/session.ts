@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly retryLimitMs: number;
   /** A server that sends no answer for so long counts as gone, except during long work. */
   readonly answerTimeoutMs: number;
+  /** See `ConnectOptions`. */
+  readonly isPipelined?: boolean;
   /** Prepares a new connection, the first one and every later one. */
   onConnect?(client: pg.Client): Promise<void>;
   /** Called when the connection broke, before reconnecting. */
@@ -222,9 +224,9 @@ export class Session {
   }
 
   async #connect(): Promise<Connection> {
-    const { url, applicationName, hostId, killSignal } = this.#options;
+    const { url, applicationName, hostId, killSignal, isPipelined = false } = this.#options;
     const name = hostId === undefined ? applicationName : nameOfHost(applicationName, hostId);
-    const connection = await connectPostgres(url, name, killSignal);
+    const connection = await connectPostgres(url, name, { killSignal, isPipelined });
     try {
       await this.#watch(connection, this.#prepare(connection.client), 'short');
     } catch (error) {

@@ -52,8 +52,19 @@ export async function hasLedger(client: pg.Client): Promise<boolean> {
   );
 }
 
+/** Connections on which the ledger had the current version: it is not upgraded while it is in use. */
+const current = new WeakSet<pg.Client>();
+
 /** @returns null if there is no ledger. @throws TargetError for one that this tool cannot upgrade */
 async function readVersion(client: pg.Client): Promise<number | null> {
+  if (current.has(client)) return currentVersion;
+  const version = await askVersion(client);
+  // A transaction that has created it may be rolled back.
+  if (version === currentVersion && client.getTransactionStatus() === 'I') current.add(client);
+  return version;
+}
+
+async function askVersion(client: pg.Client): Promise<number | null> {
   const { rows } = await client.query<{ runs: string | null; comment: string | null }>(
     `SELECT to_regclass('mongo2pg.runs') AS runs, obj_description(to_regnamespace('mongo2pg'), 'pg_namespace') AS comment`,
   );

@@ -16,9 +16,9 @@ export async function announcePace(
   work: string,
   { maxRate, loadLevel }: WrittenPace,
 ): Promise<void> {
-  await client.query(`DELETE FROM mongo2pg.paces WHERE seen_at < now() - interval '${keptFor}'`);
   await client.query(
-    `INSERT INTO mongo2pg.paces (process, work, max_rate, load_level) VALUES ($1, $2, $3, $4)
+    `WITH gone AS (DELETE FROM mongo2pg.paces WHERE seen_at < now() - interval '${keptFor}')
+     INSERT INTO mongo2pg.paces (process, work, max_rate, load_level) VALUES ($1, $2, $3, $4)
      ON CONFLICT (process) DO NOTHING`,
     [process, work, maxRate, loadLevel],
   );

@@ -22,9 +22,9 @@ export async function finishCopy(
   { runId, epoch }: Lead,
   read: number,
 ): Promise<CopyAccount> {
-  await client.query('SET LOCAL synchronous_commit = on');
   const { rows } = await client.query<{ account: CopyAccount }>(
-    `WITH led AS (SELECT run_id FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR UPDATE),
+    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true)),
+     led AS (SELECT run_id FROM mongo2pg.runs, synchronous WHERE run_id = $1 AND epoch = $2 FOR UPDATE OF runs),
      next AS (
        INSERT INTO mongo2pg.phases (run_id, phase) SELECT run_id, 'index' FROM led ON CONFLICT DO NOTHING),
      total AS (
@@ -45,16 +45,16 @@ export async function finishCopy(
   return row.account;
 }
 
-/** Ends the index phase, and so the run. To be called in a transaction. @throws SupersededError */
+/** Ends the index phase, and so the run. @throws SupersededError */
 export async function finishIndexes(
   client: pg.Client,
   { runId, epoch }: Lead,
   account: IndexPhaseAccount,
 ): Promise<void> {
-  await client.query('SET LOCAL synchronous_commit = on');
   const { rowCount } = await client.query(
-    `WITH led AS (
-       UPDATE mongo2pg.runs SET finished_at = now() WHERE run_id = $1 AND epoch = $2 RETURNING run_id)
+    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true)),
+     led AS (
+       UPDATE mongo2pg.runs SET finished_at = now() FROM synchronous WHERE run_id = $1 AND epoch = $2 RETURNING run_id)
      UPDATE mongo2pg.phases p SET done_at = now(), account = $3
        FROM led WHERE p.run_id = led.run_id AND p.phase = 'index'`,
     [runId, epoch, JSON.stringify(account)],

@@ -85,30 +85,20 @@ export async function openRanges(
   intervals: readonly Interval[],
   hostId: string | null = null,
 ): Promise<Range[]> {
-  const { rows } = await client.query<{ last: number | null }>(
-    'SELECT max(range_no) AS last FROM mongo2pg.ranges WHERE run_id = $1',
-    [runId],
-  );
-  const last = rows[0]?.last ?? 0;
-  const ranges = intervals.map(({ after, until }, index) => ({
-    rangeNo: last + index + 1,
-    epoch: 1,
-    after,
-    until,
-  }));
-  await client.query(
+  const { rows } = await client.query<{ rangeNo: number }>(
     `INSERT INTO mongo2pg.ranges (run_id, host_id, range_no, epoch, after_id, until_id)
-     SELECT $1, $6, * FROM unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[])`,
+     SELECT $1, $2, coalesce((SELECT max(range_no) FROM mongo2pg.ranges WHERE run_id = $1), 0) + place, 1, after_id, until_id
+       FROM unnest($3::bytea[], $4::bytea[]) WITH ORDINALITY AS interval (after_id, until_id, place)
+     RETURNING range_no AS "rangeNo"`,
     [
       runId,
-      ranges.map(({ rangeNo }) => rangeNo),
-      ranges.map(({ epoch }) => epoch),
-      ranges.map(({ after }) => asBuffer(after)),
-      ranges.map(({ until }) => asBuffer(until)),
       hostId,
+      intervals.map(({ after }) => asBuffer(after)),
+      intervals.map(({ until }) => asBuffer(until)),
     ],
   );
-  return ranges;
+  const first = rows.reduce((least, { rangeNo }) => Math.min(least, rangeNo), Infinity);
+  return intervals.map(({ after, until }, index) => ({ rangeNo: first + index, epoch: 1, after, until }));
 }
 
 /**

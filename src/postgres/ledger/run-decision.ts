@@ -8,6 +8,7 @@ import type { Plan, TransformFile } from '../../transcode/plan.ts';
 import { hasLedger } from './ledger.ts';
 import { findRun, readTotals, type Run, type RunSettings } from './runs.ts';
 import type { RunTotals } from './run-totals.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { hasRows, hasTable, qualifiedName } from '../connection/relations.ts';
 
 export interface RunRequest {
@@ -39,8 +40,12 @@ export type RunDecision =
 /** @throws UsageError or TargetError that lists the choices */
 export async function decideRun(client: pg.Client, request: RunRequest): Promise<RunDecision> {
   const { table, ifExists, isRestart, isTrial } = request;
-  const run = (await hasLedger(client)) ? await findRun(client, table) : null;
-  const isTableThere = await hasTable(client, table);
+  const hasRuns = await hasLedger(client);
+  const [run, isTableThere] = await inOneTrip(
+    client,
+    async () => (hasRuns ? await findRun(client, table) : null),
+    () => hasTable(client, table),
+  );
   if (run === null || (run.isFinished && !run.isSameTable)) {
     await requireNoRows(client, request, isTableThere);
     return { kind: 'begin', ifExists: ifExists ?? 'fail', removes: null };

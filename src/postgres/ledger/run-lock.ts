@@ -163,16 +163,18 @@ async function isLocked(client: pg.Client, name: string): Promise<boolean> {
 
 /** One statement that waits, and not many that try, so that pg_stat_activity shows the wait. @returns whether the lock was taken */
 async function waitForLock(client: pg.Client, name: string): Promise<boolean> {
-  await client.query(`SET lock_timeout = '${lockTimeout}'`);
-  let isLocked = true;
   try {
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, $2))', [name, lockSpace]);
+    // One transaction: where the lock is not taken, the first setting is taken back too.
+    await client.query(
+      `SET lock_timeout = '${lockTimeout}';
+       SELECT pg_advisory_lock(hashtextextended(${pg.escapeLiteral(name)}, ${lockSpace}));
+       SET lock_timeout = 0`,
+    );
+    return true;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === lockNotAvailable)) throw error;
-    isLocked = false;
+    return false;
   }
-  await client.query('SET lock_timeout = 0');
-  return isLocked;
 }
 
 async function describeHolder(client: pg.Client, name: string): Promise<string> {

@@ -176,9 +176,9 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
  * from the ledger.
  */
 export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
-  await client.query('SET LOCAL synchronous_commit = on');
   const { rowCount } = await client.query(
-    'UPDATE mongo2pg.runs SET epoch = epoch WHERE run_id = $1 AND epoch = $2',
+    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true))
+     UPDATE mongo2pg.runs SET epoch = epoch FROM synchronous WHERE run_id = $1 AND epoch = $2`,
     [lead.runId, lead.epoch],
   );
   if (rowCount === 0) throw new SupersededError();

@@ -10,6 +10,7 @@ import { runCancellable } from '../connection/cancel.ts';
 import { readConnectionsLeft } from '../connection/capacity.ts';
 import type { OpenRun } from './run-opening.ts';
 import { settleTransactions } from '../connection/prepared-transactions.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { readIndexTarget } from './index-target.ts';
 import type { Session } from '../connection/session.ts';
 import {
@@ -42,17 +43,20 @@ export async function finishTable(
 ): Promise<{ readonly indexes: IndexAccount[]; readonly counts: KeyCounts }> {
   const { url, signal } = options;
   await settleTransactions(session, options);
-  const jobs = Math.min(options.jobs, await session.run(readConnectionsLeft));
-  // The keys and indexes of an existing table are left to its owner.
-  const partitions = isOwnTable ? await session.run((client) => listAllPartitions(client, plan)) : none;
+  const [connectionsLeft, target, partitions] = await session.run((client) =>
+    inOneTrip(
+      client,
+      readConnectionsLeft,
+      () => readIndexTarget(client, plan),
+      // The keys and indexes of an existing table are left to its owner.
+      async () => (isOwnTable ? await listAllPartitions(client, plan) : none),
+    ),
+  );
+  const jobs = Math.min(options.jobs, connectionsLeft);
   const counts = isOwnTable
     ? await addKeys(session, plan, partitions, { ...options, jobs })
     : new Map<string, number>();
-  const { planned, left } = planIndexes(
-    specs,
-    plan,
-    await session.run((client) => readIndexTarget(client, plan)),
-  );
+  const { planned, left } = planIndexes(specs, plan, target);
   const leftAccounts = (isOwnTable ? left : leaveAll([...planned, ...left])).map(
     (account) => ({ outcome: 'left', ...account }) as const,
   );

@@ -7,6 +7,7 @@ import type { IfExists } from '../../config/config.ts';
 import { sqlTypeOf } from '../../transcode/column-types/of-column.ts';
 import type { ExistingTable } from '../../transcode/column-target.ts';
 import type { Plan } from '../../transcode/plan.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { createSchema, qualifiedName } from '../connection/relations.ts';
 import { createTableStatement, tablesOf } from './ddl.ts';
 import { distributeTables } from './distribution.ts';
@@ -17,7 +18,7 @@ import { listDropped, requirePlace } from './target-obstacles.ts';
  * Creates the table, or prepares the existing one. To be called in a transaction.
  * @param plan fitted to the table, if it exists
  * @param isDistributed whether a new table is distributed over nodes
- * @returns whether this tool created the table, now or in an earlier run
+ * @returns `isOwn`: this tool created the table, now or in an earlier run; `isNew`: now
  * @throws TargetError when the table is not the one that the plan was made for
  */
 export async function prepareTarget(
@@ -25,20 +26,21 @@ export async function prepareTarget(
   plan: Plan,
   ifExists: IfExists,
   isDistributed = false,
-): Promise<boolean> {
-  await client.query('SET LOCAL client_min_messages = warning');
-  await createSchema(client, plan.schema);
-  await requirePlace(client, plan, ifExists);
-  if (ifExists === 'drop') {
-    // In one statement, since child tables reference the main table.
-    const tables = await listDropped(client, plan);
-    if (tables.length > 0) await client.query(`DROP TABLE ${tables.map(qualifiedName).join(', ')}`);
-  }
+): Promise<{ readonly isOwn: boolean; readonly isNew: boolean }> {
+  const [, , dropped] = await inOneTrip(
+    client,
+    () => client.query('SET LOCAL client_min_messages = warning'),
+    () => createSchema(client, plan.schema),
+    async () => (ifExists === 'drop' ? await listDropped(client, plan) : []),
+  );
+  await requirePlace(client, plan, ifExists, dropped);
+  // In one statement, since child tables reference the main table.
+  if (dropped.length > 0) await client.query(`DROP TABLE ${dropped.map(qualifiedName).join(', ')}`);
   const table = await readTable(client, plan);
   if (table === null) {
-    for (const part of tablesOf(plan)) await client.query(createTableStatement(part));
+    await client.query(tablesOf(plan).map(createTableStatement).join('; '));
     if (isDistributed) await distributeTables(client, plan);
-    return true;
+    return { isOwn: true, isNew: true };
   }
   requireSame(plan, table);
   for (const child of tablesOf(plan).slice(1)) {
@@ -46,7 +48,7 @@ export async function prepareTarget(
   }
   // In one statement, since child tables reference the main table.
   if (ifExists === 'truncate') await client.query(`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`);
-  return table.isOwn;
+  return { isOwn: table.isOwn, isNew: false };
 }
 
 /** Another session may have changed the table since the plan was made. */

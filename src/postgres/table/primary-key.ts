@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 import { isIdColumn, type Plan } from '../../transcode/plan.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { qualifiedName, type TableName } from '../connection/relations.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import {
@@ -41,8 +42,8 @@ export type KeyCounts = ReadonlyMap<string, number>;
 export async function addPrimaryKey(client: pg.Client, plan: Plan): Promise<KeyCounts> {
   const counts = new Map<string, number>();
   if (!plan.columns.some(isIdColumn)) return counts;
-  await raiseIndexMemory(client);
-  if (!(await hasPrimaryKey(client, plan))) {
+  const [, hasKey] = await inOneTrip(client, raiseIndexMemory, () => hasPrimaryKey(client, plan));
+  if (!hasKey) {
     try {
       await buildKey(client, counts, plan, [addPrimaryKeyStatement(plan)]);
     } catch (error) {

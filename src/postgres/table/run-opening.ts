@@ -1,9 +1,11 @@
 /** Opens a run in the ledger: begins a new one with its table, or takes over an unfinished one. */
 
+import type pg from 'pg';
 import { collectionOf } from '../../common/namespace.ts';
 import type { IfExists } from '../../config/config.ts';
 import { options } from '../../config/options.ts';
 import type { Interval, Range } from '../../source/page.ts';
+import type { Plan } from '../../transcode/plan.ts';
 import { assignRun } from '../ledger/jobs.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
@@ -58,16 +60,13 @@ export async function beginRun(
     const former = await findRun(client, plan);
     if (former !== null) await endOrphanedSessions(client, former.runId);
     await replaceRuns(client, plan, ifExists === 'append' ? 'unfinished' : 'all');
-    const isOwnTable = await prepareTarget(
+    const { isOwn: isOwnTable, isNew } = await prepareTarget(
       client,
       plan,
       ifExists,
       settings.choices[options.distribute.env] !== undefined,
     );
-    const rowsBefore = await countRows(client, plan);
-    let childRowsBefore = 0;
-    for (const child of tablesOf(plan).slice(1)) childRowsBefore += await countRows(client, child);
-    const before = { isOwnTable, rowsBefore, childRowsBefore };
+    const before = { isOwnTable, ...(isNew ? noRows : await countAllRows(client, plan)) };
     const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
     await hosts?.jobs.enqueue(client, runId, ranges);
@@ -76,6 +75,15 @@ export async function beginRun(
     const start = { epoch: 1, isLoaded: false, committed: nothing };
     return { runId, settings, ...before, ranges, ...start };
   }, 'long');
+}
+
+const noRows = { rowsBefore: 0, childRowsBefore: 0 };
+
+async function countAllRows(client: pg.Client, plan: Plan): Promise<typeof noRows> {
+  const rowsBefore = await countRows(client, plan);
+  let childRowsBefore = 0;
+  for (const child of tablesOf(plan).slice(1)) childRowsBefore += await countRows(client, child);
+  return { rowsBefore, childRowsBefore };
 }
 
 export async function continueRun(session: Session, run: Run, hosts?: HostWork): Promise<OpenRun> {

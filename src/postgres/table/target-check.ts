@@ -11,6 +11,7 @@ import { isIdColumn, type Plan } from '../../transcode/plan.ts';
 import { hasIndex } from './build-indexes.ts';
 import { copyColumns, hasPrimaryKey, listKeyedChildren, tablesOf } from './ddl.ts';
 import { listDropped, requirePlace } from './target-obstacles.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { hasTable } from '../connection/relations.ts';
 
 export interface TargetUse {
@@ -45,18 +46,24 @@ export interface TargetWork {
 export async function requireTarget(client: pg.Client, use: TargetUse): Promise<TargetWork> {
   const { plan, ifExists } = use;
   const isDropped = ifExists === 'drop';
-  const isThere = await hasTable(client, plan);
+  const [isThere, dropped] = await inOneTrip(
+    client,
+    () => hasTable(client, plan),
+    async () => (isDropped ? await listDropped(client, plan) : []),
+  );
   const work = {
-    dropped: isDropped ? await listDropped(client, plan) : [],
+    dropped,
     isTruncated: isThere && ifExists === 'truncate',
     isNew: isDropped || !isThere,
     ...(await listBuilt(client, use, isDropped || !isThere)),
   };
-  const lacks = [
-    ...(await listMissingLedgerPrivileges(client, use)),
-    ...(await listMissingTablePrivileges(client, use, work)),
-  ];
-  const mayStage = await mayMakeTemporaryTables(client);
+  const [ledgerLacks, tableLacks, mayStage] = await inOneTrip(
+    client,
+    () => listMissingLedgerPrivileges(client, use),
+    () => listMissingTablePrivileges(client, use, work),
+    mayMakeTemporaryTables,
+  );
+  const lacks = [...ledgerLacks, ...tableLacks];
   if (use.isVerified && !mayStage) lacks.push(temporaryTables);
   if (lacks.length > 0) {
     throw new TargetError(`the user may not ${lacks.join('; nor ')}`, {
@@ -64,7 +71,7 @@ export async function requireTarget(client: pg.Client, use: TargetUse): Promise<
       fix: 'grant the rights, or use another user.',
     });
   }
-  if (ifExists !== 'continue') await requirePlace(client, plan, ifExists);
+  if (ifExists !== 'continue') await requirePlace(client, plan, ifExists, dropped);
   const notices = mayStage
     ? []
     : [`the user may not ${temporaryTables}: the first row that Postgres rejects ends the run`];

@@ -4,7 +4,8 @@ import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 import type { IfExists } from '../../config/config.ts';
 import type { Plan } from '../../transcode/plan.ts';
-import { hasRows, hasTable, qualifiedName, type TableName } from '../connection/relations.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
+import { hasRows, hasTable, listExisting, qualifiedName, type TableName } from '../connection/relations.ts';
 import { hasLedger } from '../ledger/ledger.ts';
 import { tablesOf } from './ddl.ts';
 import { requirePartitionNames } from './partitions.ts';
@@ -12,12 +13,12 @@ import { requireUnshared } from './shared-tables.ts';
 
 /** The tables that `--if-exists drop` drops: existing tables of the plan, and child tables of earlier runs. */
 export async function listDropped(client: pg.Client, plan: Plan): Promise<TableName[]> {
-  const there: TableName[] = [];
-  for (const { schema, table } of tablesOf(plan)) {
-    if (await hasTable(client, { schema, table })) there.push({ schema, table });
-  }
-  if (!(await hasLedger(client))) return there;
-  const former = await listEarlierChildren(client, plan);
+  const hasRuns = await hasLedger(client);
+  const [there, former] = await inOneTrip(
+    client,
+    () => listExisting(client, tablesOf(plan)),
+    async () => (hasRuns ? await listEarlierChildren(client, plan) : []),
+  );
   const isNew = (other: TableName): boolean =>
     !there.some((table) => qualifiedName(table) === qualifiedName(other));
   return [...there, ...former.filter(isNew)];
@@ -25,15 +26,24 @@ export async function listDropped(client: pg.Client, plan: Plan): Promise<TableN
 
 /**
  * Checks that Postgres can drop, truncate and create the tables.
+ * @param dropped tables that are dropped first: see `listDropped`
  * @throws TargetError that names the obstacle
  */
-export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfExists): Promise<void> {
+export async function requirePlace(
+  client: pg.Client,
+  plan: Plan,
+  ifExists: IfExists,
+  dropped: readonly TableName[],
+): Promise<void> {
   if (ifExists === 'drop' || ifExists === 'truncate') await requireUnshared(client, plan);
   if (ifExists === 'drop') {
-    const tables = await listDropped(client, plan);
-    for (const table of tables) await requireOrdinary(client, table);
-    refuseDependents(plan, 'dropped', await listDependents(client, tables));
-    await requirePartitionNames(client, plan, tables);
+    const [, dependents] = await inOneTrip(
+      client,
+      () => requireOrdinary(client, dropped),
+      () => listDependents(client, dropped),
+    );
+    refuseDependents(plan, 'dropped', dependents);
+    await requirePartitionNames(client, plan, dropped);
     return;
   }
   if (!(await hasTable(client, plan))) {
@@ -51,13 +61,15 @@ export async function requirePlace(client: pg.Client, plan: Plan, ifExists: IfEx
   }
 }
 
-async function requireOrdinary(client: pg.Client, table: TableName): Promise<void> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
-    [table.schema, table.table],
+async function requireOrdinary(client: pg.Client, tables: readonly TableName[]): Promise<void> {
+  const { rows } = await client.query<TableName>(
+    `SELECT w.schema, w.table FROM jsonb_to_recordset($1) AS w(schema text, "table" text)
+       JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.table
+      WHERE c.relkind NOT IN ('r', 'p') ORDER BY 1, 2 LIMIT 1`,
+    [JSON.stringify(tables)],
   );
-  if (rowCount !== 0) return;
+  const [table] = rows;
+  if (table === undefined) return;
   throw new TargetError(`${qualifiedName(table)} cannot be dropped: it is not an ordinary table`, {
     code: 'NOT_A_TABLE',
     fix: 'drop it by hand, or choose another POSTGRES_SCHEMA.',

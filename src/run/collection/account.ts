@@ -7,6 +7,7 @@ import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import type { CopyAccount } from '../../observe/status.ts';
 import { countDeadLetters } from '../../postgres/ledger/dead-letters.ts';
 import { readExtra, readTotals } from '../../postgres/ledger/runs.ts';
+import { inOneTrip } from '../../postgres/connection/one-trip.ts';
 import { countRows, qualifiedName } from '../../postgres/connection/relations.ts';
 import type { RunTotals } from '../../postgres/ledger/run-totals.ts';
 import type { OpenRun } from '../../postgres/table/run-opening.ts';
@@ -28,14 +29,20 @@ export async function readRunAccount(
   { runId, settings: { plan }, rowsBefore, childRowsBefore }: AccountedRun,
   counts: KeyCounts,
 ): Promise<RunAccount> {
-  const { copied, deadLettered, dropped, rows, bytes, childRows } = await readTotals(client, runId);
+  const [totals, deadLetterReasons, extra] = await inOneTrip(
+    client,
+    () => readTotals(client, runId),
+    () => countDeadLetters(client, runId),
+    () => readExtra(client, runId),
+  );
+  const { copied, deadLettered, dropped, rows, bytes, childRows } = totals;
   const known = counts.get(qualifiedName(plan));
   return {
     ...{ copied, deadLettered, dropped, rows, bytes, childRows },
-    deadLetterReasons: await countDeadLetters(client, runId),
+    deadLetterReasons,
     rowsAfter: known === rowsBefore + rows ? known : await countRows(client, plan),
     children: listCounted(plan, counts, childRowsBefore + childRows) ?? (await countChildren(client, plan)),
-    extra: await readExtra(client, runId),
+    extra,
   };
 }
 

@@ -58,6 +58,8 @@ export async function openFollowed(options: OpeningOptions): Promise<OpenedStrea
     const epoch = await takeOver(options, row);
     session = await Session.open({
       ...primarySession(config, options),
+      // The journal is written by COPY.
+      isPipelined: false,
       applicationName: 'mongo2pg changes',
     });
     return { changes, stream, row: { ...row, epoch }, session };

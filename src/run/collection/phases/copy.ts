@@ -155,7 +155,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
   async #closeRanges(): Promise<Range[]> {
     const { session, onEvent, hosts } = this.#options;
     const run = this.#run;
-    await session.transaction((client) => flushCommits(client, run));
+    await session.run((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
       await requireLeadAlone(client, run);
       const gaps = await readGaps(client, run.runId, true);

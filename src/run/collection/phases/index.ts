@@ -51,7 +51,7 @@ export class IndexPhase implements Phase<IndexPhaseAccount> {
     const count = (outcome: IndexAccount['outcome']): number =>
       indexes.filter((index) => index.outcome === outcome).length;
     const account = { built: count('built'), present: count('present'), left: count('left') };
-    await session.transaction((client) => finishIndexes(client, run, account));
+    await session.run((client) => finishIndexes(client, run, account));
     await reachFailpoint('primary-after-finish');
     this.isDone = true;
     return account;
