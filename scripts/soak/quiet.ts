@@ -17,17 +17,18 @@ const maxTextBytes = 12_000_000;
 const limitMs = 90_000;
 const pauseMs = 100;
 
-/** @param check throws what following has failed with @throws where the position stays */
+/** @param selection of the stream @param check throws what following has failed with @throws where the position stays */
 export async function passQuietTime(
   client: MongoClient,
   { mongo, postgres }: Pick<Scene, 'mongo' | 'postgres'>,
+  selection: string,
   check: () => void,
 ): Promise<void> {
   const text = 'x'.repeat(mongo.oplogBytes === null ? 1 : Math.min(maxTextBytes, mongo.oplogBytes * share));
   for (let round = 0; round < rounds; round++) {
     const wanted = await insist(() => writeElsewhere(client, text), check);
     await insist(async () => {
-      const position = await readPosition(postgres.url);
+      const position = await readPosition(postgres.url, selection);
       if (position < wanted) throw new Error(`the position stays at ${position}, before ${wanted}`);
     }, check);
   }
@@ -43,14 +44,16 @@ async function writeElsewhere(client: MongoClient, text: string): Promise<bigint
   return operationTime.toBigInt();
 }
 
-async function readPosition(url: string): Promise<bigint> {
+async function readPosition(url: string, selection: string): Promise<bigint> {
   const client = new pg.Client({ connectionString: url });
   // A server that a fault ends breaks it.
   client.on('error', () => undefined);
   try {
     await client.connect();
     const { rows } = await client.query<{ time: string }>(
-      'SELECT least(token_time, server_time)::text AS time FROM mongo2pg.streams WHERE ended_at IS NULL',
+      `SELECT least(token_time, server_time)::text AS time FROM mongo2pg.streams
+        WHERE ended_at IS NULL AND selection = $1`,
+      [selection],
     );
     return BigInt(rows[0]?.time ?? -1);
   } finally {

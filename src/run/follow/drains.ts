@@ -6,6 +6,7 @@
 import type { Announcements } from '../../common/announcements.ts';
 import { SourceChangedError } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
+import { systemClock, type Clock } from '../../common/clock.ts';
 import { TimeShare } from '../../common/time-share.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
 import { StreamEndedError } from '../../postgres/ledger/streams/stream.ts';
@@ -25,6 +26,7 @@ export interface DrainsOptions {
   parallel(): number;
   /** Notified when a drain has ended. */
   readonly news: Announcements;
+  readonly clock?: Clock;
 }
 
 /**
@@ -45,7 +47,7 @@ export class Drains {
   readonly #followed = new Map<number, Followed>();
   /** By collection and slot, as last counted. */
   #work: readonly SlotWork[] = [];
-  readonly #counts = new TimeShare(countShare);
+  readonly #counts: TimeShare;
   #isDirty = true;
   readonly #inFlight = new Set<Promise<void>>();
   #retriedMs = -Infinity;
@@ -63,6 +65,7 @@ export class Drains {
 
   constructor(options: DrainsOptions) {
     this.#options = options;
+    this.#counts = new TimeShare(countShare, true, options.clock ?? systemClock);
   }
 
   add(followed: Followed): void {
@@ -136,7 +139,8 @@ export class Drains {
     if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#inFlight.size > 0)) return;
     this.#isDirty = false;
     const { session, streamId } = this.#options;
-    this.#work = await this.#counts.do(() => session.run((client) => listSlotWork(client, streamId)));
+    // Without the time that the session waits for a server that is away: a pause of ten times that would follow.
+    this.#work = await session.run((client) => this.#counts.do(() => listSlotWork(client, streamId)));
   }
 
   /** Takes slots in turn, so that none starves. */

@@ -200,12 +200,15 @@ export class ComparedCollection {
   async #sweep(): Promise<boolean> {
     const { followed, run, session, say } = this.#options;
     const { place, source } = followed;
-    const why = await this.#sweeps.do(() =>
-      session.transaction(async (client) => {
-        const found = describeCheck(await checkTables(client, place, run.settings.plan));
-        if (found === null) await keepCheck(client, place);
-        return found;
-      }, 'long'),
+    // As for the count below, the time that the session waits for a server that is away is no part of it.
+    const why = await session.transaction(
+      (client) =>
+        this.#sweeps.do(async () => {
+          const found = describeCheck(await checkTables(client, place, run.settings.plan));
+          if (found === null) await keepCheck(client, place);
+          return found;
+        }),
+      'long',
     );
     this.#state = await session.run((client) => findVerification(client, place));
     if (why === null) return true;
@@ -229,8 +232,8 @@ export class ComparedCollection {
 
   async #recount(): Promise<void> {
     const { followed, session, limits, say } = this.#options;
-    const { proof, merges } = await this.#counts.do(() =>
-      session.run((client) => readProof(client, followed.place)),
+    const { proof, merges } = await session.run((client) =>
+      this.#counts.do(() => readProof(client, followed.place)),
     );
     this.#proof = proof;
     this.#merges = merges;
