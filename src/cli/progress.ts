@@ -142,6 +142,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
           if (text !== null) output.say(text);
           return;
         case 'host-copied':
+        case 'host-compared':
           end(event.source);
           if (text !== null) output.say(text);
           return;
@@ -183,9 +184,8 @@ function createPlainProgress(output: Output): Progress {
         return;
       }
       if (event.kind === 'started' || event.kind === 'verifying') underway.begin(event.source);
-      if (event.kind === 'finishing' || event.kind === 'verified' || event.kind === 'host-copied') {
-        tellLast(event.source);
-      }
+      if (event.kind === 'finishing' || event.kind === 'verified') tellLast(event.source);
+      if (event.kind === 'host-copied' || event.kind === 'host-compared') tellLast(event.source);
       if (event.kind === 'failed') underway.end(event.source);
       const text = describeEvent(event);
       if (text !== null) output.say(text);

@@ -38,6 +38,8 @@ export function describeEvent(event: RunEvent): string | null {
       return `the host ${event.name} sent no heartbeat and is declared dead; ${formatPlural(event.waiting, 'range')} released`;
     case 'host-copied':
       return `${event.source}: this host has copied ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
+    case 'host-compared':
+      return `${event.source}: this host has compared ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
     case 'failed':
       if (!event.isAlone) return null;
       return `${event.source} ${event.work === 'copy' ? 'failed' : 'could not be compared'}: ${event.message}`;

@@ -116,6 +116,14 @@ export interface HostCopiedEvent {
   readonly ranges: number;
 }
 
+/** This host has compared its part of a collection, of which another host leads the verification. */
+export interface HostComparedEvent {
+  readonly kind: 'host-compared';
+  readonly source: string;
+  readonly documents: number;
+  readonly ranges: number;
+}
+
 /** A collection has failed. */
 export interface FailedEvent extends Failure {
   readonly kind: 'failed';
@@ -175,6 +183,7 @@ export type RunEvent =
   | LeadTakenEvent
   | HostLeftEvent
   | HostCopiedEvent
+  | HostComparedEvent
   | FailedEvent
   | FinishingEvent
   | IndexEvent

@@ -119,6 +119,7 @@ export class CollectedMetrics implements JobListener {
       case 'lead-taken':
       case 'host-left':
       case 'host-copied':
+      case 'host-compared':
         return;
     }
   }

@@ -15,8 +15,8 @@ export function describeFailure(source: string, error: unknown): Failure {
   return { source, message, fix, code, exitCode };
 }
 
-/** Whether the other collections stop too: on an interruption, on a lost server, and on a bug. */
+/** Whether the other collections stop too: on an interruption, on a lost server, on a bug, and if another process has taken over. */
 export function stopsAll(error: unknown, signal: AbortSignal): boolean {
-  if (!(error instanceof MigrationError)) return true;
+  if (!(error instanceof MigrationError) || error.code === 'RUN_TAKEN_OVER') return true;
   return signal.aborted || error instanceof InterruptedError || error.isServerGone;
 }

@@ -1,8 +1,7 @@
 /** Hosts that lose one of the servers, while the others have both. */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
-import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
@@ -13,18 +12,11 @@ import {
   hostIdsOf,
   join,
   patient,
+  startProxyTo,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 import { withMongoOptions } from '../support/mongo-url.ts';
-import { startProxy, type Proxy } from '../support/tcp-proxy.ts';
-
-/** Between one host and a server. */
-async function startProxyTo(t: TestContext, url: string): Promise<{ proxy: Proxy; url: string }> {
-  const proxy = await startProxy({ port: Number(new URL(url).port) });
-  cleanUp(t, () => proxy.close());
-  return { proxy, url: proxy.url(url) };
-}
 
 /** Everything that is committed, and by which transaction. */
 async function readCommitted(scene: Scene): Promise<unknown[]> {

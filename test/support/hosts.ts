@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { TestContext } from 'node:test';
 import { startCli, type CliResult, type RunningCli } from './cli.ts';
-import { waitUntil } from './embedded.ts';
+import { cleanUp, waitUntil } from './embedded.ts';
 import { setFailpoints, type FailpointRules, type Failpoints } from './failpoints.ts';
 import { killInTime, type Scene } from './fault.ts';
 import { testLimitMs } from './limits.ts';
+import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 type Env = Readonly<Record<string, string>>;
 
@@ -123,4 +124,11 @@ export async function countRangesOf(scene: Scene, hostId: string): Promise<numbe
     [hostId],
   );
   return row?.count ?? 0;
+}
+
+/** Between one host and a server. */
+export async function startProxyTo(t: TestContext, url: string): Promise<{ proxy: Proxy; url: string }> {
+  const proxy = await startProxy({ port: Number(new URL(url).port) });
+  cleanUp(t, () => proxy.close());
+  return { proxy, url: proxy.url(url) };
 }

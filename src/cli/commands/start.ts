@@ -13,6 +13,7 @@ import { reportFailures } from '../text/failures.ts';
 import type { Output } from '../output.ts';
 import { namesSeveral } from '../../config/collection-choice.ts';
 import { isProven } from '../../observe/proof.ts';
+import type { HostJobOptions, LeadWork } from '../../run/hosts/host-job.ts';
 import type { MigrateOptions } from '../../run/job/options.ts';
 import type { Verified } from '../../run/verify/verify.ts';
 import { invoke } from '../../config/invocation.ts';
@@ -31,8 +32,12 @@ interface StartOptions {
   readonly isTrial: boolean;
 }
 
+type OnCopied = HostJobOptions['onCopied'];
+
 interface CopyOptions extends StartOptions {
   readonly role: StartRole;
+  /** See `HostJobOptions`. */
+  readonly onCopied: OnCopied;
 }
 
 /** @throws MigrationError */
@@ -57,16 +62,21 @@ export async function startAs(config: Config, options: CommandOptions, role: Sta
     if (config.mongoUrl.is(embedded) && !namesSeveral(config.mongoCollection)) {
       await seedIfEmpty({ ...config, ...urls }, options);
     }
-    const copied = await copy({ ...config, ...urls }, options, { planFile, transform, isTrial, role });
+    let byHosts: Verified | undefined;
+    const onCopied: OnCopied = async (copied, lead) => {
+      reportCopied(config, options.output, copied);
+      if (config.verify) byHosts = await compareTogether(options, copied, lead);
+      return byHosts?.failures ?? [];
+    };
+    const more = { planFile, transform, isTrial, role, onCopied };
+    const copied = await copy({ ...config, ...urls }, options, more);
+    if (role !== 'alone') return { outcome: copied, verified: byHosts ?? nothing };
     // Before the comparison, so that it is reported even if the comparison fails.
     reportCopied(config, options.output, copied);
-    return {
-      outcome: copied,
-      verified:
-        config.verify && !isForAnother(role, copied)
-          ? await compareCopied({ ...config, ...urls }, options, copied)
-          : nothing,
-    };
+    const verified = config.verify
+      ? await compareAll({ ...config, ...urls }, options, { leftOut: listFailed(copied) })
+      : nothing;
+    return { outcome: copied, verified };
   });
   options.progress.close();
   reportFailures(config, options.output, verified.failures);
@@ -81,31 +91,31 @@ export async function startAs(config: Config, options: CommandOptions, role: Sta
   return isAllCopied ? ExitCode.ok : ExitCode.deadLetters;
 }
 
-/** Another host led to the end, and compares. */
-function isForAnother(role: StartRole, { summaries, copiedBefore, failures }: Outcome): boolean {
-  return role !== 'alone' && summaries.length + copiedBefore.length + failures.length === 0;
-}
-
 const nothing: Verified = { summaries: [], failures: [] };
 
-/** Skips collections that failed: the ledger may have an older run of them, which is not the one to compare. */
-async function compareCopied(
-  config: Config,
+/** The ledger may have an older run of them, which is not the one to compare. */
+function listFailed({ failures }: Outcome): ReadonlySet<string> {
+  return new Set(failures.map(({ source }) => source));
+}
+
+/** For the lead: all hosts compare. */
+async function compareTogether(
   options: CommandOptions,
-  { failures }: Outcome,
+  copied: Outcome,
+  { config, signal, ...shared }: LeadWork,
 ): Promise<Verified> {
-  return await compareAll(config, options, new Set(failures.map(({ source }) => source)));
+  return await compareAll(config, { ...options, signal }, { leftOut: listFailed(copied), shared });
 }
 
 async function copy(
   config: Config,
   options: CommandOptions,
-  { role, ...more }: CopyOptions,
+  { role, onCopied, ...more }: CopyOptions,
 ): Promise<Outcome> {
   // First, because loading the rest takes as long as workers take to start.
   const pools = await warmUp(config);
   try {
-    const migrate = await loadMigrate(role);
+    const migrate = await loadMigrate(role, onCopied);
     return await recorded(config, options, (recorders) =>
       migrate(config, {
         ...more,
@@ -122,10 +132,10 @@ async function copy(
 type Migrate = (config: Config, options: MigrateOptions) => Promise<Outcome>;
 
 /** What hosts need beside is not loaded where there are none. */
-async function loadMigrate(role: StartRole): Promise<Migrate> {
+async function loadMigrate(role: StartRole, onCopied: OnCopied): Promise<Migrate> {
   if (role === 'alone') return (await import('../../run/job/job.ts')).migrate;
   const { copyTogether } = await import('../../run/hosts/host-job.ts');
-  return (config, options) => copyTogether(config, options, role === 'begins');
+  return (config, options) => copyTogether(config, { ...options, onCopied }, role === 'begins');
 }
 
 /** @throws UsageError for what several hosts cannot do together */

@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { ExitCode } from '../../common/errors.ts';
 import type { JobListener } from '../../observe/listeners.ts';
 import { isProven } from '../../observe/proof.ts';
-import type { Verified } from '../../run/verify/verify.ts';
+import type { Verified, VerifyOptions } from '../../run/verify/verify.ts';
 import { withServers } from '../servers-in-use.ts';
 import { reportFailures } from '../text/failures.ts';
 import { describeVerification } from '../text/verification.ts';
@@ -27,7 +27,7 @@ export async function verify(config: Config, options: CommandOptions): Promise<E
 export async function compareAll(
   config: Config,
   { output, listeners, signal }: CommandOptions,
-  leftOut: ReadonlySet<string> = new Set(),
+  more: Pick<VerifyOptions, 'leftOut' | 'shared'> = {},
 ): Promise<Verified> {
   // Loads the driver, which `start` loads only once its workers are starting.
   const { verify: compare } = await import('../../run/verify/verify.ts');
@@ -36,5 +36,5 @@ export async function compareAll(
       if (event.kind === 'verified' && !config.json) output.print(`\n${describeVerification(event)}\n`);
     },
   };
-  return await compare(config, { listeners: [...listeners, printer], signal, leftOut });
+  return await compare(config, { listeners: [...listeners, printer], signal, ...more });
 }

@@ -96,6 +96,7 @@ export class JobRecorder implements JobListener {
       case 'host-joined':
       case 'host-left':
       case 'host-copied':
+      case 'host-compared':
       case 'lead-taken':
         return;
     }

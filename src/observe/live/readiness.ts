@@ -67,6 +67,7 @@ export class Readiness {
       case 'cut-over':
       case 'failed':
       case 'host-copied':
+      case 'host-compared':
       case 'host-joined':
       case 'host-left':
       case 'lead-taken':

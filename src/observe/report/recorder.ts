@@ -60,6 +60,7 @@ export class Recorder implements JobListener {
       case 'host-joined':
       case 'host-left':
       case 'host-copied':
+      case 'host-compared':
       case 'lead-taken':
       case 'index':
       case 'verifying':

@@ -11,7 +11,7 @@ import { createLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
 import { continueHostRanges } from '../ledger/hosts/host-ranges.ts';
-import type { HostWork } from '../ledger/hosts/host-work.ts';
+import { queueOfRun, type HostWork } from '../ledger/hosts/host-work.ts';
 import { findRun, insertRun, readTotals, replaceRuns, type Run, type RunSettings } from '../ledger/runs.ts';
 import type { Session } from '../connection/session.ts';
 import { assignStreamRun } from '../ledger/streams/stream-collections.ts';
@@ -69,7 +69,7 @@ export async function beginRun(
     const before = { isOwnTable, ...(isNew ? noRows : await countAllRows(client, plan)) };
     const runId = await insertRun(client, settings, { jobId, ...before });
     const ranges = await openRanges(client, runId, intervals);
-    await hosts?.jobs.enqueue(client, runId, ranges);
+    await hosts?.jobs.enqueue(client, queueOfRun(runId), ranges);
     if (jobId !== null) await assignRun(client, jobId, settings.source, runId);
     if (streamId !== null) await assignStreamRun(client, streamId, collectionOf(settings.source), runId);
     const start = { epoch: 1, isLoaded: false, committed: nothing };

@@ -24,6 +24,8 @@ export function describeHost(
     ...describeChoices(config, planFile, transform),
     [options.ifExists.env]: config.ifExists ?? 'fail',
     [options.indexes.env]: config.indexes,
+    // Any host may come to lead, and then has to verify.
+    ...(config.verify ? { [options.verify.env]: 'true', [options.sample.env]: String(config.sample) } : {}),
     ...(config.maxDeadLetters === undefined
       ? {}
       : { [options.maxDeadLetters.env]: String(config.maxDeadLetters) }),

@@ -8,6 +8,7 @@ import { RunMeter } from '../../observe/run-meter.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
 import { describePostgres } from '../../postgres/connection/connection.ts';
 import type { Session } from '../../postgres/connection/session.ts';
+import { CopyRanges } from '../../postgres/ledger/hosts/copy-ranges.ts';
 import { HostRangeQueue } from '../../postgres/ledger/hosts/host-range-queue.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import type { SharedRun } from '../../postgres/ledger/hosts/hosts.ts';
@@ -59,7 +60,7 @@ class HostCopy implements RunListener {
     this.#options = options;
     const { config, session, supervisor, source, hosts, listeners, transform } = options;
     const { runId } = run;
-    this.#queue = new HostRangeQueue({ session, runId, ...hosts, waitsForAll: false });
+    this.#queue = new HostRangeQueue({ session, ranges: new CopyRanges(runId, hosts), waitsForAll: false });
     const meter = new RunMeter(config.clusterImplementation, systemClock);
     const inFlight = (): Supervisor['inFlight'] => supervisor.inFlight;
     this.#observers = [meter, ...listeners.onRun({ source: source.name, meter, inFlight })];

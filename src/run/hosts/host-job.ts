@@ -34,8 +34,10 @@ import {
   type HostsKey,
   type LastLead,
 } from '../../postgres/ledger/hosts/hosts.ts';
+import { forgetVerifications } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { createLedger } from '../../postgres/ledger/ledger.ts';
+import type { Share } from '../../workers/supervisor/shared-size.ts';
 import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import { describeHost, keyOf, requireSameKey } from './agreement.ts';
@@ -47,10 +49,36 @@ import { takePart } from './participation.ts';
 /** The ledger is polled: no message says that a migration has begun. */
 const pollIntervalMs = 500;
 
+export interface HostJobOptions extends MigrateOptions {
+  /**
+   * Called on the lead once everything is copied, while the other hosts still take part.
+   * @returns collections that have failed in it
+   */
+  onCopied(outcome: Outcome, lead: LeadWork): Promise<readonly Failure[]>;
+}
+
+/** What a lead needs for further work with the other hosts. */
+export interface LeadWork {
+  /** With the id of the host. */
+  readonly config: Config;
+  readonly hosts: HostWork;
+  readonly key: HostsKey;
+  readonly share: Share;
+  readonly signal: AbortSignal;
+}
+
+/** The outcome of the copy, and the collections that have failed later. */
+interface Served {
+  readonly outcome: Outcome;
+  readonly failures: readonly Failure[];
+  /** Whether this host led to the end. */
+  readonly hasLed: boolean;
+}
+
 /** @param mayBegin whether to begin the migration if no host has @throws MigrationError */
 export async function copyTogether(
   config: Config,
-  options: MigrateOptions,
+  options: HostJobOptions,
   mayBegin: boolean,
 ): Promise<Outcome> {
   const { onEvent } = new Listeners(options.listeners);
@@ -66,7 +94,7 @@ export async function copyTogether(
 
 class HostJob {
   readonly #config: Config;
-  readonly #options: MigrateOptions;
+  readonly #options: HostJobOptions;
   readonly #session: Session;
   readonly #jobs: RangeJobs;
   readonly #listeners: Listeners;
@@ -79,7 +107,7 @@ class HostJob {
 
   constructor(
     config: Config,
-    options: MigrateOptions,
+    options: HostJobOptions,
     limits: HostLimits,
     session: Session,
     jobs: RangeJobs,
@@ -108,10 +136,11 @@ class HostJob {
     for (;;) {
       const membership = await this.#join();
       try {
-        const outcome = await this.#serve(membership);
-        const [failure] = outcome.failures;
-        if (failure === undefined) await membership.leave('finished');
-        else await membership.leave('failed', toWireFailure(failure));
+        const { outcome, failures, hasLed } = await this.#serve(membership);
+        const isAllCopied = hasLed && outcome.failures.length === 0;
+        const [failure] = [...outcome.failures, ...failures];
+        if (failure === undefined) await membership.leave('finished', null, isAllCopied);
+        else await membership.leave('failed', toWireFailure(failure), isAllCopied);
         return outcome;
       } catch (error) {
         // A host that was declared dead first meets a refused write. The heartbeat says why.
@@ -153,7 +182,7 @@ class HostJob {
     return membership;
   }
 
-  async #serve(membership: Membership): Promise<Outcome> {
+  async #serve(membership: Membership): Promise<Served> {
     const signal = AbortSignal.any([this.#options.signal, membership.signal]);
     for (;;) {
       signal.throwIfAborted();
@@ -177,7 +206,7 @@ class HostJob {
     }
   }
 
-  async #lead(membership: Membership, before: LastLead | null, signal: AbortSignal): Promise<Outcome> {
+  async #lead(membership: Membership, before: LastLead | null, signal: AbortSignal): Promise<Served> {
     const isTakeover = this.#hasBegun && before !== null && isUnfinished(before);
     if (isTakeover) {
       const { hostId } = membership;
@@ -186,18 +215,22 @@ class HostJob {
     const config = this.#configOf(membership);
     const resumed = this.#hasBegun ? { ...config, restart: false, restartOnly: '' } : config;
     this.#hasBegun = true;
+    const hosts = this.#hostWork(membership);
+    const key = this.#key;
+    const { share } = membership;
+    if (!isTakeover) await this.#session.transaction((client) => forgetVerifications(client, hosts, key));
     const work = async (): Promise<Outcome> => {
       // Another host may lead by now, if this one was declared dead meanwhile.
       await membership.heartbeat();
       signal.throwIfAborted();
-      return await migrate(resumed, {
-        ...this.#options,
-        ...{ signal, hosts: this.#hostWork(membership), share: membership.share },
-      });
+      return await migrate(resumed, { ...this.#options, ...{ signal, hosts, share } });
     };
     // The lead before may have reconnected and locked again, until it learns that it was declared dead.
     const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
-    return await retry(work, { limitMs: this.#config.retrySeconds * 1000, isTransient, signal });
+    const limitMs = this.#config.retrySeconds * 1000;
+    const outcome = await retry(work, { limitMs, isTransient, signal });
+    const failures = await this.#options.onCopied(outcome, { config, hosts, key, share, signal });
+    return { outcome, failures, hasLed: true };
   }
 
   /** Other hosts continue, unless this one leads and its error is one that they would meet too. */
@@ -217,10 +250,11 @@ class HostJob {
     return { ...this.#config, hostId };
   }
 
-  #reportOver(): Outcome {
+  #reportOver(): Served {
     this.#notify('the migration is finished');
     const totalMs = performance.now() - this.#startedMs;
-    return { summaries: [], copiedBefore: [], failures: [], totalMs };
+    const outcome = { summaries: [], copiedBefore: [], failures: [], totalMs };
+    return { outcome, failures: [], hasLed: false };
   }
 
   async #pause(): Promise<void> {

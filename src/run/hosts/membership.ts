@@ -18,10 +18,11 @@ import type { Config } from '../../config/config.ts';
 import { endSessionsOfHost, countWorkerSessions } from '../../postgres/connection/host-sessions.ts';
 import { readConnectionsLeft } from '../../postgres/connection/capacity.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
-import { releaseRanges } from '../../postgres/ledger/hosts/host-ranges.ts';
+import { isVerificationGivenUp } from '../../postgres/ledger/hosts/host-verifications.ts';
 import {
   assignConnections,
   endHost,
+  finishJobOfHosts,
   insertHost,
   isGivenUp,
   listSilentHosts,
@@ -39,6 +40,7 @@ import {
   type LastLead,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import type { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
+import { releaseRanges } from '../../postgres/ledger/hosts/release.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { Audience } from '../connections.ts';
 import { requireAgreement } from './agreement.ts';
@@ -148,6 +150,11 @@ export class Membership {
     return await session.run((client) => isGivenUp(client, key, runId));
   }
 
+  /** Whether the lead has given up a verification. */
+  async isVerificationGivenUp(verificationId: string): Promise<boolean> {
+    return await this.#options.session.run((client) => isVerificationGivenUp(client, verificationId));
+  }
+
   /** Sends a heartbeat, and fails over hosts that send none. */
   async heartbeat(): Promise<void> {
     const { session, limits } = this.#options;
@@ -174,15 +181,20 @@ export class Membership {
     await session.transaction((client) => releaseRanges(client, jobs, this.hostId), 'long');
   }
 
-  /** Ends the membership, and releases the ranges of this host. */
-  async leave(reason: HostEnd, detail: WireError | null = null): Promise<void> {
+  /**
+   * Ends the membership, and releases the ranges of this host.
+   * @param isAllCopied whether this host led, and every collection is copied: in the same transaction, the job is marked as finished.
+   * Until then, a host that takes over the lead finds the job, and copies nothing anew
+   */
+  async leave(reason: HostEnd, detail: WireError | null = null, isAllCopied = false): Promise<void> {
     this.#end.abort();
     await this.#heartbeats;
     await this.#failover;
     if (this.isDeclaredDead) return;
-    const { session, jobs } = this.#options;
+    const { session, jobs, key } = this.#options;
     await session.transaction(async (client) => {
       await releaseRanges(client, jobs, this.hostId);
+      if (isAllCopied) await finishJobOfHosts(client, key, this.hostId);
       await endHost(client, this.hostId, reason, detail);
     }, 'long');
   }

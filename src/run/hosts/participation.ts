@@ -1,4 +1,4 @@
-/** A host that does not lead: it loads ranges of any run that has waiting ones, with workers of its own. */
+/** A host that does not lead: it loads or compares ranges of any run that has waiting ones, with workers of its own. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../../config/config.ts';
@@ -6,12 +6,9 @@ import type { Listeners } from '../../observe/listeners.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
-import {
-  findSharedRun,
-  type HostsKey,
-  type LastLead,
-  type SharedRun,
-} from '../../postgres/ledger/hosts/hosts.ts';
+import { findSharedVerification } from '../../postgres/ledger/hosts/host-verifications.ts';
+import { findSharedRun, type HostsKey, type LastLead } from '../../postgres/ledger/hosts/hosts.ts';
+import { SupersededError } from '../../postgres/ledger/lead.ts';
 import type { Database } from '../../source/database.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
 import type { Pools } from '../../workers/pool/create-pool.ts';
@@ -21,6 +18,7 @@ import { withPace } from '../pace/pace-keeper.ts';
 import { chooseSize, Workforce } from '../workforce.ts';
 import { hostDiffers } from './agreement.ts';
 import { copyRanges } from './host-copy.ts';
+import { compareRanges } from './host-verification.ts';
 import type { Membership } from './membership.ts';
 
 /** The ledger is polled: no message says that a range waits, or that the lead has changed. */
@@ -56,7 +54,7 @@ export async function takePart(options: ParticipationOptions): Promise<void> {
         try {
           const work = `copying ${database.name}, for another host`;
           await withPace({ ...audience, config, database, session, work }, (source) =>
-            new Participation(options, session, source, workforce).copyAll(),
+            new Participation(options, session, source, workforce).workAll(),
           );
         } finally {
           await database.close();
@@ -83,22 +81,21 @@ class Participation {
     this.#workforce = workforce;
   }
 
-  async copyAll(): Promise<void> {
-    const { membership, signal, key } = this.#options;
+  async workAll(): Promise<void> {
+    const { membership, signal } = this.#options;
     while (isLeading(await membership.readLastLead())) {
       signal.throwIfAborted();
-      const run = membership.isShared
-        ? await this.#session.run((client) => findSharedRun(client, key))
-        : null;
-      const hasCopied = run !== null && (await this.#copy(run));
+      const hasWorked = membership.isShared && ((await this.#copy()) || (await this.#compare()));
       // Another host may have taken the range first, or may soon release some.
-      if (!hasCopied) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
+      if (!hasWorked) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
   /** @returns whether this host read any range */
-  async #copy(run: SharedRun): Promise<boolean> {
-    const { config, hosts, listeners, transform } = this.#options;
+  async #copy(): Promise<boolean> {
+    const { config, hosts, listeners, transform, key, membership } = this.#options;
+    const run = await this.#session.run((client) => findSharedRun(client, key));
+    if (run === null) return false;
     const source = await this.#database.open(run.collection, config.filter);
     if (source.identity !== run.settings.collectionId) {
       throw hostDiffers('the lead', [`MONGO_URL has another collection ${source.name}`]);
@@ -113,23 +110,52 @@ class Participation {
       listeners,
       transform,
     };
-    return await this.#untilGivenUp(run, async (signal) => {
+    const watched: Watched = {
+      source: source.name,
+      isOver: () => membership.isGivenUp(run.runId),
+      message: 'the lead has given it up; this host commits what is in flight, and stops copying it',
+    };
+    return await this.#untilOver(watched, async (signal) => {
       const account = await copyRanges(run, { ...common, signal });
       listeners.onEvent({ kind: 'host-copied', source: source.name, ...account });
       return account.ranges > 0;
     });
   }
 
-  /** Stops `work` once the lead has given the run up: nobody finishes it, and what else is copied only costs time. */
-  async #untilGivenUp(run: SharedRun, work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+  /** @returns whether this host compared any range */
+  async #compare(): Promise<boolean> {
+    const { key, membership, listeners } = this.#options;
+    const verification = await this.#session.run((client) => findSharedVerification(client, key));
+    if (verification === null) return false;
+    const watched: Watched = {
+      source: null,
+      isOver: () => membership.isVerificationGivenUp(verification.verificationId),
+      message: 'the lead has given the comparison up; this host stops comparing',
+    };
+    return await this.#untilOver(watched, async (signal) => {
+      const account = await compareRanges(verification, {
+        ...{ ...this.#options, session: this.#session, database: this.#database, workforce: this.#workforce },
+        signal,
+      });
+      if (account === null) return false;
+      listeners.onEvent({ kind: 'host-compared', ...account });
+      return account.ranges > 0;
+    });
+  }
+
+  /** Stops `work` once the lead has given it up: nobody finishes it, and doing more of it only costs time. */
+  async #untilOver(watched: Watched, work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
     const { membership, signal } = this.#options;
     const givenUp = new AbortController();
     const over = new AbortController();
-    const watching = this.#watch(run, givenUp, AbortSignal.any([signal, over.signal]));
+    const watching = this.#watch(watched, givenUp, AbortSignal.any([signal, over.signal]));
     try {
       return await work(AbortSignal.any([signal, givenUp.signal]));
     } catch (error) {
-      if (signal.aborted || !givenUp.signal.aborted) throw error;
+      if (signal.aborted) throw error;
+      // What this host would record may be refused before it hears of it.
+      const isRefused = error instanceof SupersededError && (await watched.isOver());
+      if (!givenUp.signal.aborted && !isRefused) throw error;
       await membership.release();
       return false;
     } finally {
@@ -139,19 +165,28 @@ class Participation {
   }
 
   /** A lead that cannot be asked for is no reason to stop: heartbeats notice that PostgreSQL is gone. */
-  async #watch(run: SharedRun, givenUp: AbortController, signal: AbortSignal): Promise<void> {
-    const { membership, listeners } = this.#options;
-    const { source } = run.settings;
+  async #watch(
+    { source, isOver, message }: Watched,
+    givenUp: AbortController,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { listeners } = this.#options;
     for (;;) {
       await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      if (!(await membership.isGivenUp(run.runId).catch(() => false))) continue;
-      const message = 'the lead has given it up; this host commits what is in flight, and stops copying it';
-      listeners.onEvent({ kind: 'notice', source, message });
+      if (!(await isOver().catch(() => false))) continue;
+      listeners.onEvent({ kind: 'notice', ...(source === null ? {} : { source }), message });
       givenUp.abort();
       return;
     }
   }
+}
+
+/** Work that the lead may give up. */
+interface Watched {
+  readonly source: string | null;
+  readonly isOver: () => Promise<boolean>;
+  readonly message: string;
 }
 
 function isLeading(lead: LastLead | null): boolean {

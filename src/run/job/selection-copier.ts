@@ -41,7 +41,7 @@ export class SelectionCopier {
     lane: Lane,
     fresh?: { readonly collections: readonly string[]; readonly lane: Lane },
   ): Promise<JobResult> {
-    const { config, listeners, database, size, signal } = this.#options;
+    const { config, listeners, database, size, signal, hosts } = this.#options;
     const { mongoCollection, excludeCollections, postgresSchema, restart: isRestart, indexJobs } = config;
     const infos = await database.listCollections();
     const ended = await this.#listEnded();
@@ -91,8 +91,8 @@ export class SelectionCopier {
       },
     });
     const result = joinResults(names.map((name) => results.get(name) ?? nothing));
-    // A followed job ends with its cutover.
-    if (result.failures.length === 0 && !config.follow) {
+    // A followed job ends with its cutover, and that of several hosts when the lead leaves.
+    if (result.failures.length === 0 && !config.follow && hosts === undefined) {
       await lane.session.transaction((client) => finishJob(client, jobId));
     }
     return result;

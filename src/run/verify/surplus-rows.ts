@@ -76,7 +76,10 @@ async function nameByKeys(
     return named;
   } finally {
     await session.run(async (client) => {
+      // On a new connection, another verification may have taken the lock since.
+      if (!(await claimKeys(client, runId))) return;
       await dropKeys(client, runId);
+      await releaseKeys(client, runId);
       await releaseKeys(client, runId);
     });
   }

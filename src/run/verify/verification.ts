@@ -1,16 +1,12 @@
 /** Compares one collection with its table: every document with its row, and every row with its document. */
 
 import type pg from 'pg';
-import type { Config } from '../../config/config.ts';
 import { SourceChangedError, UsageError, withFix } from '../../common/errors.ts';
 import type { RunEvent } from '../../observe/events.ts';
 import type { NamedDifference, VerificationSummary } from '../../observe/verification-summary.ts';
-import type { RunListener } from '../../observe/run-listener.ts';
-import type { RunHandle } from '../../workers/supervisor/run-handle.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import { removeSurplus } from '../../postgres/follow/surplus.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
-import { PageSample } from './page-sample.ts';
 import { countTableRows, type RowCounts } from './row-counts.ts';
 import { nameExtraRows } from './surplus-rows.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
@@ -24,16 +20,17 @@ import { maxNamed } from '../../postgres/compare/shown-values.ts';
 import { Division } from '../../source/reading/division.ts';
 import { MemoryRangeQueue } from '../../source/reading/range-queue.ts';
 import { readRanges } from '../../source/reading/readers.ts';
-import type { Batch } from '../../source/page.ts';
 import type { Source } from '../../source/source.ts';
 import { hashDocument } from '../../bson/document-hash.ts';
-import { reportProgress, workerTarget, type WorkerConfig } from '../workforce.ts';
+import type { Tally } from '../../postgres/compare/tally.ts';
+import { workerTarget } from '../workforce.ts';
+import { Comparing, type ComparingOptions } from './comparing.ts';
+import { compareShared, type LeadVerifying } from './shared-verification.ts';
 import type { Difference } from '../../observe/comparison.ts';
-import type { Ack } from '../../observe/ack.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerificationOptions {
-  readonly config: WorkerConfig & Pick<Config, 'sample' | 'itemsPerPage' | 'readRanges'>;
+  readonly config: ComparingOptions['config'];
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly source: Source;
@@ -44,65 +41,20 @@ export interface VerificationOptions {
   readonly signal: AbortSignal;
   /** Set for a repair: writes differing documents to the journal of this stream, and deletes surplus rows. */
   readonly repair?: FollowedCollection;
+  /** Set if several hosts compare and this one leads. */
+  readonly shared?: LeadVerifying;
 }
 
-export class Verification implements RunListener {
+export class Verification {
   readonly #options: VerificationOptions;
   readonly #startedMs = performance.now();
   readonly #division: Division;
   #expectedDocuments = 0;
-  #isNaming = false;
-  #read = 0;
-  #compared = 0;
-  #settled = 0;
-  #bytes = 0;
-  #equal = 0;
-  #missing = 0;
-  #different = 0;
-  #deadLettered = 0;
-  #dropped = 0;
-  #rows = 0;
-  #childRows = 0;
-  #suspects: Difference[] = [];
 
   constructor(options: VerificationOptions) {
     this.#options = options;
-    this.#division = new Division(options.source, options.config.readRanges);
-  }
-
-  onSettled(batch: Batch): void {
-    // The second reading, which identifies surplus rows, must not count documents again.
-    if (this.#isNaming) return;
-    this.#settled += batch.documentCount;
-    this.#bytes += batch.bytes.byteLength;
-    const { onEvent, source, supervisor } = this.#options;
-    const progress = reportProgress(supervisor, {
-      source: source.name,
-      documents: this.#settled,
-      bytes: this.#bytes,
-      expectedDocuments: this.#expectedDocuments,
-      committedBefore: 0,
-      deadLettered: this.#deadLettered,
-      dropped: this.#dropped,
-      elapsedMs: performance.now() - this.#startedMs,
-    });
-    onEvent(progress);
-  }
-
-  onAck(_workerId: string, { comparison, retries: times }: Ack): void {
-    if (times !== undefined) {
-      this.#options.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
-    }
-    if (comparison === undefined) return;
-    this.#equal += comparison.equal;
-    this.#missing += comparison.missing;
-    this.#different += comparison.different;
-    this.#deadLettered += comparison.deadLettered;
-    this.#dropped += comparison.dropped;
-    this.#rows += comparison.rows;
-    this.#childRows += comparison.childRows;
-    const room = maxNamed - this.#suspects.length;
-    if (room > 0) this.#suspects.push(...comparison.differences.slice(0, room));
+    const { source, config, shared } = options;
+    this.#division = new Division(source, config.readRanges, shared?.hosts.rangeBytes ?? null);
   }
 
   /** @throws MigrationError */
@@ -136,15 +88,17 @@ export class Verification implements RunListener {
       expectedDocuments: this.#expectedDocuments,
       workers: supervisor.size,
     });
-    await this.#pass('compare', sampleShare);
-    const changed = await this.#readSuspectsAgain();
+    const { counts: found, differences } = await this.#compareAll();
+    const { suspects, changed } = await this.#readAgain(differences);
     const counts = await session.run((client) => countTableRows(client, run, otherRuns), 'long');
     const { rows, rowsOfOthers } = counts;
-    const surplus = rows - rowsOfOthers - this.#rows;
-    const childSurplus = counts.childRows - counts.childRowsOfOthers - this.#childRows;
+    const surplus = rows - rowsOfOthers - found.rows;
+    const childSurplus = counts.childRows - counts.childRowsOfOthers - found.childRows;
     // A sample cannot name surplus rows. It still knows how many rows there should be.
     const isSample = sampleShare < 1;
-    const isCountOff = isSample ? await this.#isSampleOff(counts) : surplus < 0 || childSurplus < 0;
+    const isCountOff = isSample
+      ? await this.#isSampleOff(found.read, counts)
+      : surplus < 0 || childSurplus < 0;
     const extra = isSample ? 0 : Math.max(0, surplus);
     const extraChildRows = isSample ? 0 : Math.max(0, childSurplus);
     const extraRows =
@@ -153,13 +107,13 @@ export class Verification implements RunListener {
       source: source.name,
       table: qualifiedName(plan),
       runId: run.runId,
-      read: this.#read,
-      compared: this.#compared,
-      equal: this.#equal,
-      deadLettered: this.#deadLettered,
-      dropped: this.#dropped,
-      missing: this.#missing - changed.missing,
-      different: this.#different - changed.different,
+      read: found.read,
+      compared: found.compared,
+      equal: found.equal,
+      deadLettered: found.deadLettered,
+      dropped: found.dropped,
+      missing: found.missing - changed.missing,
+      different: found.different - changed.different,
       changed: changed.missing + changed.different,
       extra,
       rows,
@@ -167,8 +121,8 @@ export class Verification implements RunListener {
       extraChildRows,
       isSample,
       isCountOff,
-      differences: [...this.#suspects.map(nameDifference), ...extraRows],
-      bytes: this.#bytes,
+      differences: [...suspects.map(nameDifference), ...extraRows],
+      bytes: found.bytes,
       totalMs: performance.now() - this.#startedMs,
     };
     requireAccount(summary);
@@ -176,80 +130,81 @@ export class Verification implements RunListener {
     return summary;
   }
 
-  /** Submits every page, or a random share of them, to the workers; resolves when all are settled. */
-  async #pass(purpose: 'compare' | 'collect-keys', share: number): Promise<void> {
-    const { config, supervisor, run, repair } = this.#options;
-    const { runId, settings } = run;
-    const { plan } = settings;
-    const target = { ...workerTarget(config), runId, plan };
-    const work =
-      repair !== undefined && purpose === 'compare'
-        ? supervisor.begin({ ...target, purpose: 'repair', stream: repair }, this)
-        : supervisor.begin({ ...target, purpose }, this);
-    work.expect(this.#expectedDocuments);
-    try {
-      await this.#submitPages(purpose, share, work);
-      await work.drain();
-      await this.#options.source.requireUnchanged();
-    } finally {
-      work.end();
-    }
-  }
-
-  async #submitPages(purpose: 'compare' | 'collect-keys', share: number, work: RunHandle): Promise<void> {
-    const { config, source, signal } = this.#options;
-    const { itemsPerPage } = config;
-    const submit = async (batch: Batch): Promise<void> => {
-      if (purpose === 'compare') this.#compared += batch.documentCount;
-      await work.submit(batch);
-    };
-    const sample = new PageSample(share);
-    const handOver = async (batch: Batch): Promise<void> => {
-      if (purpose === 'compare') this.#read += batch.documentCount;
-      if (sample.takes(batch)) await submit(batch);
-    };
-    const intervals = await this.#division.intervals(itemsPerPage);
-    await readRanges(new MemoryRangeQueue(intervals), {
-      source,
-      division: this.#division,
-      itemsPerPage,
-      handOver,
-      isToStop: () => signal.aborted,
-    });
-    signal.throwIfAborted();
-    const { inReserve } = sample;
-    if (inReserve !== null) await submit(inReserve);
+  async #compareAll(): Promise<Tally> {
+    const { shared, ...common } = this.#options;
+    const options = { ...common, division: this.#division, expectedDocuments: this.#expectedDocuments };
+    if (shared !== undefined) return await compareShared(shared, options);
+    const comparing = new Comparing(options);
+    await comparing.execute();
+    return comparing.tally;
   }
 
   /** A document that has changed since was changed during the comparison, which is not a difference. */
-  async #readSuspectsAgain(): Promise<{ missing: number; different: number }> {
+  async #readAgain(differences: readonly Difference[]): Promise<{
+    readonly suspects: readonly Difference[];
+    readonly changed: { readonly missing: number; readonly different: number };
+  }> {
     const { source } = this.#options;
     const { lookup } = source;
     await reachFailpoint('primary-before-second-look');
     const changed = { missing: 0, different: 0 };
-    if (lookup === undefined) return changed;
-    const still: Difference[] = [];
-    for (const suspect of this.#suspects) {
+    if (lookup === undefined) return { suspects: differences, changed };
+    const suspects: Difference[] = [];
+    for (const suspect of differences) {
       this.#options.signal.throwIfAborted();
       // One at a time, since a hundred documents of 16 MB would not fit into memory.
       const [document] = (await lookup.readByIds([suspect.idBson])).values();
-      if (document !== undefined && hashDocument(document) === suspect.documentHash) still.push(suspect);
+      if (document !== undefined && hashDocument(document) === suspect.documentHash) suspects.push(suspect);
       else changed[suspect.kind]++;
     }
     // A deleted document is not counted as changed.
     await source.requireUnchanged();
-    this.#suspects = still;
-    return changed;
+    return { suspects, changed };
   }
 
-  async #isSampleOff({ rows, rowsOfOthers, childRows, childRowsOfOthers }: RowCounts): Promise<boolean> {
+  async #isSampleOff(
+    read: number,
+    { rows, rowsOfOthers, childRows, childRowsOfOthers }: RowCounts,
+  ): Promise<boolean> {
     const { session, run } = this.#options;
     const copied = await session.run((client) => readTotals(client, run.runId));
     return (
-      rows - rowsOfOthers !==
-        this.#read - copied.deadLettered - copied.dropped + copied.rows - copied.copied ||
+      rows - rowsOfOthers !== read - copied.deadLettered - copied.dropped + copied.rows - copied.copied ||
       childRows - childRowsOfOthers !== copied.childRows
     );
+  }
+
+  /** Reads all documents again. */
+  async #collectKeys(): Promise<void> {
+    const { config, supervisor, run, source, signal, shared } = this.#options;
+    const { itemsPerPage, readRanges: readers } = config;
+    const { runId, settings } = run;
+    const target = { ...workerTarget(config), runId, plan: settings.plan };
+    const work = supervisor.begin(
+      { ...target, purpose: 'collect-keys' },
+      {
+        onAck: (_workerId, { retries: times }) => {
+          if (times !== undefined) {
+            this.#options.onEvent({ kind: 'retried', server: 'postgres', times, reason: null });
+          }
+        },
+      },
+    );
+    work.expect(this.#expectedDocuments);
+    // By this process alone, also if several hosts have compared.
+    const division = shared === undefined ? this.#division : new Division(source, readers);
+    try {
+      await readRanges(new MemoryRangeQueue(await division.intervals(itemsPerPage)), {
+        ...{ source, division, itemsPerPage },
+        handOver: (batch) => work.submit(batch),
+        isToStop: () => signal.aborted,
+      });
+      signal.throwIfAborted();
+      await work.drain();
+      await source.requireUnchanged();
+    } finally {
+      work.end();
+    }
   }
 
   /** Only if there are surplus rows, since the source must be read again. */
@@ -258,7 +213,6 @@ export class Verification implements RunListener {
     const notify = (message: string): void => {
       onEvent({ kind: 'notice', source: source.name, message: `${source.name}: ${message}` });
     };
-    this.#isNaming = true;
     const { repair } = this.#options;
     const { plan } = run.settings;
     return await nameExtraRows({
@@ -269,7 +223,7 @@ export class Verification implements RunListener {
       isAlone: counts.rowsOfOthers + counts.childRowsOfOthers === 0,
       collectKeys: async () => {
         notify(`${formatPlural(amount, 'surplus row')}: reading all documents again to identify them`);
-        await this.#pass('collect-keys', 1);
+        await this.#collectKeys();
       },
     });
   }

@@ -32,9 +32,11 @@ import type { Database } from '../../source/database.ts';
 import { parseFilter } from '../../bson/filter.ts';
 import type { Source } from '../../source/source.ts';
 import { withTransformOf } from '../../plan/choose-transform.ts';
+import type { LeadVerifying } from './shared-verification.ts';
 import { Verification } from './verification.ts';
 import { chooseSize, Workforce } from '../workforce.ts';
 import { createPools } from '../../workers/pool/create-pool.ts';
+import type { Share } from '../../workers/supervisor/shared-size.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 
 export interface VerifyOptions {
@@ -43,6 +45,8 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
   /** Collections to skip, as `database.collection`. */
   readonly leftOut?: ReadonlySet<string>;
+  /** Set if several hosts compare and this one leads. */
+  readonly shared?: LeadVerifying & { readonly share: Share };
 }
 
 /** The result for each collection. */
@@ -57,7 +61,8 @@ export async function verify(config: Config, options: VerifyOptions): Promise<Ve
   const { onEvent } = new Listeners(options.listeners);
   const audience = { onEvent, signal: options.signal };
   return await withBothSides(config, audience, async ({ session, database }) => {
-    return await verifyWith(config, { ...audience, session, database, leftOut: options.leftOut });
+    const { leftOut, shared } = options;
+    return await verifyWith(config, { ...audience, session, database, leftOut, shared });
   });
 }
 
@@ -85,16 +90,18 @@ export async function verifyWith(
   config: Config,
   job: Omit<VerifyJob, 'config' | 'workforce'>,
 ): Promise<Verified> {
-  return await withWorkforce(config, job, (workforce) => verifyAll({ ...job, config, workforce }));
+  const work = (workforce: Workforce): Promise<Verified> => verifyAll({ ...job, config, workforce });
+  return await withWorkforce(config, job, work, job.shared?.share);
 }
 
-/** Starts workers for `work`, and stops them afterwards. */
+/** Starts workers for `work`, and stops them afterwards. @param share see `chooseSize` */
 export async function withWorkforce<T>(
   config: Config,
   { session, ...audience }: Audience & { readonly session: Session },
   work: (workforce: Workforce) => Promise<T>,
+  share?: Share,
 ): Promise<T> {
-  const size = await chooseSize(config, session, audience.onEvent);
+  const size = await chooseSize(config, session, audience.onEvent, share);
   const pools = await createPools(config.clusterImplementation);
   const workforce = new Workforce(config, pools, size, audience);
   try {
@@ -114,6 +121,7 @@ interface VerifyJob {
   readonly workforce: Workforce;
   readonly database: Database;
   readonly leftOut: ReadonlySet<string> | undefined;
+  readonly shared?: VerifyOptions['shared'] | undefined;
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -144,7 +152,7 @@ async function verifyAll(job: VerifyJob): Promise<Verified> {
 
 /** @returns null if it has nothing to compare and is one of several */
 async function verifyCollection(job: VerifyJob, collection: string): Promise<VerificationSummary | null> {
-  const { config, session, workforce, database, onEvent, signal } = job;
+  const { config, session, workforce, database, onEvent, signal, shared } = job;
   const name = `${database.name}.${collection}`;
   const runs = await findRunOf(config, session, name);
   if (runs instanceof UsageError) {
@@ -166,6 +174,7 @@ async function verifyCollection(job: VerifyJob, collection: string): Promise<Ver
   const verification = new Verification({
     ...{ config, session, supervisor, source, run, otherRuns, onEvent, signal },
     ...(repair === undefined ? {} : { repair }),
+    ...(shared === undefined ? {} : { shared }),
   });
   return await verification.execute();
 }

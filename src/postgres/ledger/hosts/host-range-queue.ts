@@ -1,8 +1,8 @@
 /**
- * The ranges of a load that several hosts share, for the readers of one of them.
+ * Ranges that several hosts share, for the readers of one of them: those of a copy, or of a verification.
  *
  * A range:   waiting (a job in the queue) ──take()──→ owned by this host ──read to its end──→ settling ──last ack──→ read
- *                ↑__ closed, and a range opened for each gap: the host left, or was declared dead __|
+ *                ↑__ released: the host left, or was declared dead _____________________________|
  * Invariants
  * - a range is recorded as read only when all its batches are acked: until then it belongs to its host, and is released with
  *   the host;
@@ -10,26 +10,18 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
 import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { RangeQueue } from '../../../source/reading/range-queue.ts';
 import type { Session } from '../../connection/session.ts';
-import { countAllDeadLetters } from '../dead-letters.ts';
-import {
-  countRangesLeft,
-  findUnknownRanges,
-  finishHostRange,
-  splitHostRange,
-  takeRange,
-} from './host-ranges.ts';
-import type { RangeJobs } from './range-jobs.ts';
 
 /** The ledger is polled: no message says that another host has finished or released a range. */
 const pollIntervalMs = 500;
 
 /** How much of a range was read and settled. */
 interface Count {
-  readonly range: Pick<Range, 'rangeNo' | 'epoch'>;
+  readonly range: RangeOfHost;
   /** Documents submitted to the workers. */
   read: number;
   /** Of these, documents that are not acked yet. */
@@ -38,15 +30,45 @@ interface Count {
   end: { readonly last: Uint8Array | null } | undefined;
 }
 
+type RangeOfHost = Pick<Range, 'rangeNo' | 'epoch'>;
+
+/** How many ranges are not read yet. */
+export interface RangesLeft {
+  /** Not read to their end. */
+  readonly unread: number;
+  /** Of these, ranges that no host has taken. */
+  readonly waiting: number;
+}
+
+/** What the ledger has of these ranges. Each call is made in a transaction. */
+export interface SharedRanges {
+  /** @returns a waiting range, which this host now owns; null if none waits */
+  take(client: pg.Client): Promise<Range | null>;
+  /** Ranges that this host owns without knowing it, since the answer to its take was lost. */
+  findUnknown(client: pg.Client, known: readonly number[]): Promise<Range[]>;
+  /** See `RangeQueue`. */
+  split(client: pg.Client, range: Range, cut: Uint8Array): Promise<Range>;
+  /** Records that all of a range was read and acked. @throws SupersededError if this host does not own it any more */
+  finish(client: pg.Client, range: RangeOfHost, end: RangeEnd): Promise<void>;
+  /** It is recorded as finished: what this host keeps of it can go. */
+  forget?(rangeNo: number): void;
+  countLeft(client: pg.Client): Promise<RangesLeft>;
+  /** Of all hosts; absent if there is no limit. */
+  countDeadLetters?(client: pg.Client): Promise<number>;
+}
+
+export interface RangeEnd {
+  /** The position of its last document; null if it had none. */
+  readonly last: Uint8Array | null;
+  /** How many documents were read in it. */
+  readonly documents: number;
+}
+
 export interface HostRangeQueueOptions {
   readonly session: Session;
-  readonly jobs: RangeJobs;
-  readonly runId: string;
-  readonly hostId: string;
-  /** Whether to wait until every range of the run is read, by whichever host. Only the lead waits. */
+  readonly ranges: SharedRanges;
+  /** Whether to wait until every range is read, by whichever host. Only the lead waits. */
   readonly waitsForAll: boolean;
-  /** Whether to count the dead letters of all hosts. Only a lead with a limit needs their number. */
-  readonly countsDeadLetters?: boolean;
 }
 
 export class HostRangeQueue implements RangeQueue {
@@ -66,15 +88,15 @@ export class HostRangeQueue implements RangeQueue {
 
   async take(): Promise<Range | null> {
     this.#requireNoFailure();
-    const { session, jobs, runId, hostId } = this.#options;
+    const { session, ranges } = this.#options;
     let isRepeated = false;
     const range = await session.transaction(async (client) => {
       if (isRepeated) {
-        const [lost] = await findUnknownRanges(client, runId, hostId, [...this.#counts.keys()]);
+        const [lost] = await ranges.findUnknown(client, [...this.#counts.keys()]);
         if (lost !== undefined) return lost;
       }
       isRepeated = true;
-      const taken = await takeRange(client, jobs, runId, hostId);
+      const taken = await ranges.take(client);
       await reachFailpoint('host-before-take-commit');
       return taken;
     });
@@ -85,15 +107,15 @@ export class HostRangeQueue implements RangeQueue {
   }
 
   async split(range: Range, cut: Uint8Array): Promise<Range> {
-    const { session, runId, hostId } = this.#options;
-    const rest = await session.transaction((client) => splitHostRange(client, runId, hostId, range, cut));
+    const { session, ranges } = this.#options;
+    const rest = await session.transaction((client) => ranges.split(client, range, cut));
     this.#own(rest);
     await reachFailpoint('primary-after-split');
     return rest;
   }
 
   /** Does not wait for the acks: the reader can safely take its next range. */
-  finish({ rangeNo }: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void> {
+  finish({ rangeNo }: RangeOfHost, last: Uint8Array | null): Promise<void> {
     const count = this.#counts.get(rangeNo);
     if (count !== undefined) count.end = { last };
     this.#writeIfSettled(count);
@@ -102,11 +124,11 @@ export class HostRangeQueue implements RangeQueue {
 
   async untilMore(isToStop: () => boolean): Promise<boolean> {
     if (!this.#options.waitsForAll) return false;
-    const { session, runId } = this.#options;
+    const { session, ranges } = this.#options;
     for (;;) {
       this.#requireNoFailure();
       if (isToStop()) return false;
-      const { unread, waiting } = await session.run((client) => countRangesLeft(client, runId));
+      const { unread, waiting } = await session.run((client) => ranges.countLeft(client));
       await this.#countDeadLetters();
       if (unread === 0) return false;
       await delay(pollIntervalMs);
@@ -137,9 +159,9 @@ export class HostRangeQueue implements RangeQueue {
   }
 
   async #countDeadLetters(): Promise<void> {
-    const { session, runId, countsDeadLetters = false } = this.#options;
-    if (!countsDeadLetters) return;
-    this.deadLetters = await session.run((client) => countAllDeadLetters(client, runId));
+    const { session, ranges } = this.#options;
+    const count = ranges.countDeadLetters?.bind(ranges);
+    if (count !== undefined) this.deadLetters = await session.run(count);
   }
 
   #own(range: Range): void {
@@ -150,12 +172,13 @@ export class HostRangeQueue implements RangeQueue {
     if (count?.end === undefined || count.unsettled > 0) return;
     const { range, read: documents, end } = count;
     count.end = undefined;
-    const { session, runId } = this.#options;
+    const { session, ranges } = this.#options;
     this.#writing = this.#writing
       .then(async () => {
         await reachFailpoint('host-before-range-end');
-        await session.transaction((client) => finishHostRange(client, runId, range, { ...end, documents }));
+        await session.transaction((client) => ranges.finish(client, range, { ...end, documents }));
         this.#counts.delete(range.rangeNo);
+        ranges.forget?.(range.rangeNo);
         this.finished++;
       })
       .catch((error: unknown) => {

@@ -9,6 +9,8 @@ import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { SupersededError } from '../lead.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
+import type { RangeEnd, RangesLeft } from './host-range-queue.ts';
+import { queueOfRun } from './host-work.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
 /** Two hosts must not number new ranges alike. Locked before ranges, as everywhere, so that there are no deadlocks. */
@@ -17,7 +19,7 @@ async function lockRun(client: pg.Client, runId: string): Promise<void> {
 }
 
 /** Without it, a crash of PostgreSQL could undo a take, split or end that the host relies on. */
-async function commitSynchronously(client: pg.Client): Promise<void> {
+export async function commitSynchronously(client: pg.Client): Promise<void> {
   await client.query('SET LOCAL synchronous_commit = on');
 }
 
@@ -35,9 +37,9 @@ export async function takeRange(
   await commitSynchronously(client);
   await requireMember(client, hostId);
   for (;;) {
-    const job = await jobs.take(client, runId);
+    const job = await jobs.take(client, queueOfRun(runId));
     if (job === null) return null;
-    await jobs.delete(client, runId, job);
+    await jobs.delete(client, queueOfRun(runId), job);
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.ranges r SET host_id = $3, epoch = epoch + 1
         WHERE run_id = $1 AND range_no = $2 AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL
@@ -49,7 +51,7 @@ export async function takeRange(
 }
 
 /** Declaring the host dead waits until this transaction ends, and then sees the range that it took. @throws SupersededError */
-async function requireMember(client: pg.Client, hostId: string): Promise<void> {
+export async function requireMember(client: pg.Client, hostId: string): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.hosts WHERE host_id = $1 AND left_at IS NULL FOR KEY SHARE',
     [hostId],
@@ -96,7 +98,7 @@ export async function finishHostRange(
   client: pg.Client,
   runId: string,
   { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
-  { last, documents }: { readonly last: Uint8Array | null; readonly documents: number },
+  { last, documents }: RangeEnd,
 ): Promise<void> {
   await commitSynchronously(client);
   const { rowCount } = await client.query(
@@ -112,7 +114,7 @@ export async function finishHostRange(
  * To be called in a transaction. Waits for the batches in flight; if that takes long, their sessions are ended.
  * @returns the number of ranges opened
  */
-export async function releaseRanges(client: pg.Client, jobs: RangeJobs, hostId: string): Promise<number> {
+export async function releaseCopyRanges(client: pg.Client, jobs: RangeJobs, hostId: string): Promise<number> {
   await commitSynchronously(client);
   const { rows: runs } = await client.query<{ runId: string }>(
     `SELECT DISTINCT run_id AS "runId" FROM mongo2pg.ranges
@@ -145,7 +147,7 @@ async function replaceByGaps(
   const gaps = await readGaps(client, runId, false, rangeNos);
   await closeRanges(client, runId, rangeNos);
   const ranges = await openRanges(client, runId, gaps);
-  await jobs.enqueue(client, runId, ranges);
+  await jobs.enqueue(client, queueOfRun(runId), ranges);
   return ranges.length;
 }
 
@@ -169,14 +171,6 @@ export async function continueHostRanges(client: pg.Client, jobs: RangeJobs, run
     rangeNos = rows.map(({ rangeNo }) => rangeNo);
   });
   return await replaceByGaps(client, jobs, runId, rangeNos);
-}
-
-/** How many ranges of a run are not read yet. */
-export interface RangesLeft {
-  /** Not read to their end. */
-  readonly unread: number;
-  /** Of these, ranges that no host has taken. */
-  readonly waiting: number;
 }
 
 export async function countRangesLeft(client: pg.Client, runId: string): Promise<RangesLeft> {

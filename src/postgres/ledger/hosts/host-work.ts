@@ -9,3 +9,8 @@ export interface HostWork {
   /** Approximate size of a range. */
   readonly rangeBytes: number;
 }
+
+/** The name of the queue of ranges that a run copies. */
+export function queueOfRun(runId: string): string {
+  return `run-${runId}`;
+}

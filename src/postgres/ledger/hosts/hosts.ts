@@ -4,6 +4,7 @@
 
 import type pg from 'pg';
 import type { WireError } from '../../../common/errors.ts';
+import { SupersededError } from '../lead.ts';
 import { lockUntilEnd } from '../run-lock.ts';
 import type { RunSettings } from '../runs.ts';
 
@@ -90,6 +91,15 @@ export async function takeLead(client: pg.Client, key: HostsKey, hostId: string)
   return rowCount === 1;
 }
 
+/** To be called in a transaction, until the end of which the host is not declared dead. @throws SupersededError */
+export async function requireLeading(client: pg.Client, hostId: string): Promise<void> {
+  const { rowCount } = await client.query(
+    'SELECT FROM mongo2pg.hosts WHERE host_id = $1 AND is_lead AND left_at IS NULL FOR KEY SHARE',
+    [hostId],
+  );
+  if (rowCount === 0) throw new SupersededError();
+}
+
 export interface HostRow extends HostIdentity {
   readonly hostId: string;
   readonly isLead: boolean;
@@ -145,6 +155,16 @@ export async function endHost(
     `UPDATE mongo2pg.hosts SET left_at = clock_timestamp(), end_reason = $2, end_detail = $3
       WHERE host_id = $1 AND left_at IS NULL`,
     [hostId, reason, detail === null ? null : JSON.stringify(detail)],
+  );
+}
+
+/** Marks the job of the key as finished if the host leads. */
+export async function finishJobOfHosts(client: pg.Client, key: HostsKey, hostId: string): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.jobs SET finished_at = now()
+      WHERE ${ofKey} AND finished_at IS NULL
+        AND EXISTS (SELECT FROM mongo2pg.hosts WHERE host_id = $4 AND is_lead AND left_at IS NULL)`,
+    [...valuesOf(key), hostId],
   );
 }
 

@@ -1,7 +1,7 @@
 /**
- * The queue of ranges that wait for a host: pg-boss, on our own connections and in our own transactions. Each job stands for
- * one range. It is fetched and deleted in the transaction in which a host takes the range, so that a host that dies never
- * leaves a locked job. The ledger takes precedence: a job for a closed range is deleted.
+ * The queues of ranges that wait for a host, one for each run and each verification: pg-boss, on our own connections and in our own
+ * transactions. Each job stands for one range. It is fetched and deleted in the transaction in which a host takes the range, so that
+ * a host that dies never leaves a locked job. The ledger takes precedence: a job for a closed range is deleted.
  */
 
 import PgBoss from 'pg-boss';
@@ -40,37 +40,34 @@ export class RangeJobs {
   }
 
   /** To be called in the transaction that opens the ranges. */
-  async enqueue(client: pg.Client, runId: string, ranges: readonly Pick<Range, 'rangeNo'>[]): Promise<void> {
+  async enqueue(client: pg.Client, name: string, ranges: readonly Pick<Range, 'rangeNo'>[]): Promise<void> {
     if (ranges.length === 0) return;
-    const name = queueOf(runId);
     await bossOf(client).createQueue(name, { name, ...queueOptions });
     const jobs = ranges.map(({ rangeNo }) => ({ name, data: { rangeNo } }));
     await this.#boss.insert(jobs, { db: databaseOf(client) });
   }
 
   /** To be called in a transaction; a rollback puts the job back. @returns null if no job waits */
-  async take(client: pg.Client, runId: string): Promise<RangeJob | null> {
+  async take(client: pg.Client, name: string): Promise<RangeJob | null> {
     const db = databaseOf(client);
     // now() is the start of the transaction: a job that was inserted later would seem to lie in the future.
     const options = { db, batchSize: 1, ignoreStartAfter: true };
-    const [job] = await this.#boss.fetch<{ rangeNo: number }>(queueOf(runId), options);
+    const [job] = await this.#boss.fetch<{ rangeNo: number }>(name, options);
     // pg-boss swallows errors of its query.
     if (db.failure !== undefined) throw db.failure.error;
     return job === undefined ? null : { id: job.id, rangeNo: job.data.rangeNo };
   }
 
-  async delete(client: pg.Client, runId: string, { id }: RangeJob): Promise<void> {
-    await this.#boss.deleteJob(queueOf(runId), id, { db: databaseOf(client) });
+  async delete(client: pg.Client, name: string, { id }: RangeJob): Promise<void> {
+    await this.#boss.deleteJob(name, id, { db: databaseOf(client) });
   }
 
-  /** Deletes the queue of a run. To be called in a transaction. */
-  async close(client: pg.Client, runId: string): Promise<void> {
-    await bossOf(client).deleteQueue(queueOf(runId));
+  /** Deletes a queue, with what waits in it. To be called in a transaction. The queue may be gone already. */
+  async close(client: pg.Client, name: string): Promise<void> {
+    const boss = bossOf(client);
+    await boss.purgeQueue(name);
+    await boss.deleteQueue(name);
   }
-}
-
-function queueOf(runId: string): string {
-  return `run-${runId}`;
 }
 
 /** Supervision and scheduling are for jobs that expire, which ours do not. */

@@ -15,6 +15,7 @@ import { sql as notes } from './000013.ts';
 import { sql as promotions } from './000014.ts';
 import { sql as hosts } from './000015.ts';
 import { sql as fold } from './000017.ts';
+import { sql as hostVerifications } from './000018.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -35,6 +36,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 14, name: 'promotions', sql: promotions },
   { number: 15, name: 'hosts', sql: hosts },
   { number: 17, name: 'fold', sql: fold },
+  { number: 18, name: 'host-verifications', sql: hostVerifications },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -13,9 +13,10 @@ import type { Supervisor } from '../../../workers/supervisor/supervisor.ts';
 import { requireLeadAlone } from '../../../postgres/ledger/lead.ts';
 import type { CopyAccount } from '../../../observe/status.ts';
 import { finishCopy } from '../../../postgres/ledger/phases.ts';
+import { CopyRanges } from '../../../postgres/ledger/hosts/copy-ranges.ts';
 import { HostRangeQueue } from '../../../postgres/ledger/hosts/host-range-queue.ts';
 import { countRead } from '../../../postgres/ledger/hosts/host-ranges.ts';
-import type { HostWork } from '../../../postgres/ledger/hosts/host-work.ts';
+import { queueOfRun, type HostWork } from '../../../postgres/ledger/hosts/host-work.ts';
 import { LedgerRangeQueue } from '../../../postgres/ledger/range-queue.ts';
 import { readGaps, replaceRanges } from '../../../postgres/ledger/ranges.ts';
 import type { OpenRun } from '../../../postgres/table/run-opening.ts';
@@ -135,7 +136,8 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     if (hosts === undefined) return new LedgerRangeQueue(session, this.#run, ranges);
     const { runId } = this.#run;
     const countsDeadLetters = config.maxDeadLetters !== undefined;
-    this.#hostQueue = new HostRangeQueue({ session, runId, ...hosts, waitsForAll: true, countsDeadLetters });
+    const shared = new CopyRanges(runId, hosts, countsDeadLetters);
+    this.#hostQueue = new HostRangeQueue({ session, ranges: shared, waitsForAll: true });
     return this.#hostQueue;
   }
 
@@ -163,7 +165,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
       if (hosts !== undefined) this.#read = await countRead(client, run.runId);
       if (gaps.length === 0) {
         this.#copied = requireCopied(await finishCopy(client, run, this.#read));
-        await hosts?.jobs.close(client, run.runId);
+        await hosts?.jobs.close(client, queueOfRun(run.runId));
         return [];
       }
       const { documentCount, deadLettered, dropped } = await readTotals(client, run.runId);
@@ -176,7 +178,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
       this.#read = documentCount;
       this.#progress.correct({ documentCount, deadLettered, dropped });
       const opened = await replaceRanges(client, run.runId, gaps);
-      await hosts?.jobs.enqueue(client, run.runId, opened);
+      await hosts?.jobs.enqueue(client, queueOfRun(run.runId), opened);
       return opened;
     });
   }

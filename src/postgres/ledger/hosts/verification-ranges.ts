@@ -1,0 +1,58 @@
+/** The ranges of a verification, as one of several hosts shares them, and what this host has counted in each. */
+
+import type pg from 'pg';
+import type { Range } from '../../../source/page.ts';
+import { Tally } from '../../compare/tally.ts';
+import type { RangesLeft, SharedRanges } from './host-range-queue.ts';
+import {
+  countVerificationRangesLeft,
+  findUnknownVerificationRanges,
+  finishVerificationRange,
+  takeVerificationRange,
+} from './host-verifications.ts';
+import type { HostWork } from './host-work.ts';
+
+export class VerificationRanges implements SharedRanges {
+  readonly #verificationId: string;
+  readonly #hosts: HostWork;
+  /** For each range that this host has, by number. */
+  readonly #tallies = new Map<number, Tally>();
+
+  constructor(verificationId: string, hosts: HostWork) {
+    this.#verificationId = verificationId;
+    this.#hosts = hosts;
+  }
+
+  /** What was counted in a range so far. */
+  tallyOf(rangeNo: number): Tally {
+    const known = this.#tallies.get(rangeNo);
+    if (known !== undefined) return known;
+    const tally = new Tally();
+    this.#tallies.set(rangeNo, tally);
+    return tally;
+  }
+
+  async take(client: pg.Client): Promise<Range | null> {
+    return await takeVerificationRange(client, this.#hosts, this.#verificationId);
+  }
+
+  async findUnknown(client: pg.Client, known: readonly number[]): Promise<Range[]> {
+    return await findUnknownVerificationRanges(client, this.#hosts, this.#verificationId, known);
+  }
+
+  split(): Promise<Range> {
+    return Promise.reject(new Error('a range of a verification is not split'));
+  }
+
+  async finish(client: pg.Client, range: Pick<Range, 'rangeNo' | 'epoch'>): Promise<void> {
+    await finishVerificationRange(client, this.#verificationId, range, this.tallyOf(range.rangeNo));
+  }
+
+  forget(rangeNo: number): void {
+    this.#tallies.delete(rangeNo);
+  }
+
+  async countLeft(client: pg.Client): Promise<RangesLeft> {
+    return await countVerificationRangesLeft(client, this.#verificationId);
+  }
+}

@@ -1,0 +1,411 @@
+/** Hosts that verify together what they have copied together: the lead reports what one host would, whatever becomes of the others. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import type { RunEvent } from '../../src/observe/events.ts';
+import type { RunningCli } from '../support/cli.ts';
+import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
+import { withMongoOptions } from '../support/mongo-url.ts';
+import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import {
+  assertAccount,
+  begin,
+  eventsOf,
+  expire,
+  hostIdsOf,
+  join,
+  patient,
+  startProxyTo,
+  waitForEnd,
+  waitForHostId,
+} from '../support/hosts.ts';
+
+const verifying = { ...patient, VERIFY: 'true' };
+
+type Verified = RunEvent & { readonly kind: 'verified' };
+
+function verifiedOf({ stdout }: { readonly stdout: string }): Verified[] {
+  return eventsOf(stdout).filter((event) => event.kind === 'verified');
+}
+
+/** The result without what differs from one reading to the next: pages begin elsewhere, and so have other bytes around them. */
+function resultOf({ totalMs, bytes, differences, ...result }: Verified): object {
+  assert.ok(totalMs > 0 && bytes > 0);
+  const sorted = [...differences].sort((a, b) => `${a.kind} ${a.id}`.localeCompare(`${b.kind} ${b.id}`));
+  return { ...result, differences: sorted };
+}
+
+interface RangeOfVerification {
+  readonly hostId: string | null;
+  readonly isCompared: boolean;
+  readonly compared: number;
+  readonly xmin: string;
+}
+
+async function readRanges(scene: Scene): Promise<RangeOfVerification[]> {
+  return await scene.query<RangeOfVerification & Record<string, unknown>>(
+    `SELECT host_id AS "hostId", compared_at IS NOT NULL AS "isCompared", coalesce((result->>'compared')::int, 0) AS compared,
+            xmin::text FROM mongo2pg.host_verification_ranges ORDER BY verification_id, range_no`,
+  );
+}
+
+async function countHeldBy(scene: Scene, hostId: string): Promise<number> {
+  return (await readRanges(scene)).filter((range) => range.hostId === hostId && !range.isCompared).length;
+}
+
+/** Each document is in the result of one range, and no range is left. */
+async function assertEachOnce(scene: Scene, documents: number): Promise<void> {
+  const ranges = await readRanges(scene);
+  assert.ok(ranges.length >= 5 && ranges.every(({ isCompared }) => isCompared), JSON.stringify(ranges));
+  assert.equal(
+    ranges.reduce((sum, { compared }) => sum + compared, 0),
+    documents,
+  );
+}
+
+interface HeldLead {
+  readonly run: RunningCli;
+  readonly hold: Failpoints;
+}
+
+/** The lead stands still with its first page of the verification; all that it has not taken waits. */
+async function holdLead(t: TestContext, scene: Scene): Promise<HeldLead> {
+  const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
+  const run = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
+  await hold.waitUntilFired('host-after-compared-page');
+  return { run, hold };
+}
+
+describe('several hosts that verify', () => {
+  // Red where the lead counts only what it has compared itself.
+  it('compare each a part: the lead reports the differences as one host does, and ends with 6', async (t) => {
+    const scene = await setScene(t, 3_000);
+    await scene.collection.insertOne({ _id: 3_000 as never, text: 'a\u0000b' });
+    const end = await setFailpoints(t, {
+      'primary-after-finish': 'pause',
+      'host-after-compared-page': 'pause@1x*',
+    });
+    const lead = begin(t, scene, { ...verifying, ...end.env, READ_RANGES: '1' });
+    await end.waitUntilFired('primary-after-finish');
+    await scene.query('DELETE FROM things WHERE _id = 100');
+    await scene.query(`UPDATE things SET text = 'other' WHERE _id IN (2000, 2500)`);
+    await scene.query(`INSERT INTO things (_id, text) VALUES (9000, 'nobody''s')`);
+    await end.resume('primary-after-finish');
+    await end.waitUntilFired('host-after-compared-page');
+    const others: { readonly run: RunningCli; readonly hold: Failpoints }[] = [];
+    for (let index = 0; index < 2; index++) {
+      const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
+      others.push({ run: join(t, scene, { ...verifying, ...hold.env }), hold });
+      await hold.waitUntilFired('host-after-compared-page');
+    }
+    for (const { hold } of [{ hold: end }, ...others]) await hold.resume('host-after-compared-page');
+
+    const led = await lead.result;
+    assertCode(led, 6);
+    for (const { run } of others) {
+      const result = await run.result;
+      assertCode(result, 0);
+      assert.deepEqual(verifiedOf(result), []);
+    }
+    await assertEachOnce(scene, 3_001);
+    const hosts = new Set((await readRanges(scene)).map(({ hostId }) => hostId));
+    assert.deepEqual([...hosts].sort(), ['1', '2', '3']);
+    const [together, ...more] = verifiedOf(led);
+    assert.ok(together !== undefined && more.length === 0);
+    const alone = await scene.run({}, 'verify');
+    assert.equal(alone.code, 6, alone.stderr);
+    const [single] = verifiedOf(alone);
+    assert.ok(single !== undefined);
+    assert.deepEqual(resultOf(together), resultOf(single));
+    const { missing, different, extra, read } = together;
+    assert.deepEqual(
+      { missing, different, extra, read },
+      { missing: 1, different: 2, extra: 1, read: 3_001 },
+    );
+  });
+
+  it('of a sample count all documents, and compare some', async (t) => {
+    const scene = await setScene(t, 3_000);
+    const { run, hold } = await holdLead(t, { ...scene, env: { ...scene.env, VERIFY_SAMPLE: '10%' } });
+    const other = join(t, scene, { ...verifying, VERIFY_SAMPLE: '10%' });
+    await waitForHostId(scene, other);
+    await hold.resume('host-after-compared-page');
+    const led = await run.result;
+    assertCode(led, 0);
+    assertCode(await other.result, 0);
+    const [verified] = verifiedOf(led);
+    assert.equal(verified?.read, 3_000);
+    assert.ok(verified.compared > 0 && verified.compared < 3_000, String(verified.compared));
+  });
+
+  it('must all be asked to', async (t) => {
+    const scene = await setScene(t, 500);
+    const { run, hold } = await holdLead(t, scene);
+    const refused = await join(t, scene, patient).result;
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stdout, /VERIFY is true there, and not set here/);
+    await hold.resume('host-after-compared-page');
+    assertCode(await run.result, 0);
+  });
+});
+
+/** Places at which a host stands still, or is killed, with ranges of a verification. */
+const windows: readonly FailpointName[] = [
+  'host-before-take-commit',
+  'host-after-take',
+  'worker-transcode',
+  'host-after-compared-page',
+  'host-before-range-end',
+];
+
+describe('a host that is killed while it verifies', () => {
+  // Red where the ranges of a dead host are not released: the lead waits for ever.
+  it('in each window: the others compare what it had, once', async (t) => {
+    const scene = await setScene(t, 4_000);
+    const { run, hold } = await holdLead(t, scene);
+    for (const window of windows) {
+      const deadly = await setFailpoints(t, { [window]: 'kill@2' });
+      const killed = await join(t, scene, { ...verifying, ...deadly.env }).result;
+      assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
+      const [hostId = ''] = hostIdsOf(killed);
+      assert.ok((await countHeldBy(scene, hostId)) > 0, window);
+      await expire(scene, hostId);
+      await waitForEnd(scene, hostId, 'dead');
+      assert.equal(await countHeldBy(scene, hostId), 0, window);
+    }
+    await hold.resume('host-after-compared-page');
+    const led = await run.result;
+    assertCode(led, 0);
+    const [verified] = verifiedOf(led);
+    const { compared, equal } = verified ?? {};
+    assert.deepEqual({ compared, equal }, { compared: 4_000, equal: 4_000 });
+    await assertEachOnce(scene, 4_000);
+  });
+
+  // Red where the job is finished before the verification: with --if-exists drop, the next lead copies again.
+  for (const window of [
+    'host-after-compared-page',
+    'primary-before-tally',
+    'primary-before-second-look',
+  ] as const) {
+    it(`while it leads, at ${window}: another leads, keeps what was compared, and reports`, async (t) => {
+      const scene = await setScene(t, 2_000);
+      const env = { ...verifying, IF_EXISTS: 'drop' };
+      const deadly = await setFailpoints(t, {
+        [window]: window === 'host-after-compared-page' ? 'kill@20' : 'kill',
+      });
+      const killed = await begin(t, scene, { ...env, ...deadly.env }).result;
+      assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+      const [hostId = ''] = hostIdsOf(killed);
+      const before = await readRanges(scene);
+      const kept = before.filter(({ isCompared }) => isCompared);
+      assert.ok(kept.length > 0);
+      const next = join(t, scene, env);
+      await waitForHostId(scene, next);
+      await expire(scene, hostId);
+      const led = await next.result;
+      assertCode(led, 0);
+      const [verified] = verifiedOf(led);
+      assert.equal(verified?.equal, 2_000);
+      await assertEachOnce(scene, 2_000);
+      const now = new Set((await readRanges(scene)).map(({ xmin }) => xmin));
+      assert.ok(kept.every(({ xmin }) => now.has(xmin)));
+      await assertAccount(scene, 2_000);
+      assert.equal((await scene.query('SELECT FROM mongo2pg.runs')).length, 1);
+      assert.equal((await scene.query('SELECT FROM mongo2pg.jobs WHERE finished_at IS NULL')).length, 0);
+    });
+  }
+
+  it('while it leads, with the second of two collections: the next lead reports both', async (t) => {
+    const scene = await setScene(t, 1_000);
+    await scene.otherCollection('others').insertMany([{ text: 'one' }, { text: 'two' }]);
+    const env = { ...verifying, MONGO_COLLECTION: '*' };
+    const deadly = await setFailpoints(t, { 'primary-before-second-look': 'kill@2' });
+    const killed = await begin(t, scene, { ...env, ...deadly.env }).result;
+    assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+    assert.equal(verifiedOf(killed).length, 1);
+    const [hostId = ''] = hostIdsOf(killed);
+    const next = join(t, scene, env);
+    await waitForHostId(scene, next);
+    await expire(scene, hostId);
+    const led = await next.result;
+    assertCode(led, 0);
+    const counts = verifiedOf(led).map(({ equal }) => equal);
+    assert.deepEqual(
+      counts.sort((a, b) => a - b),
+      [2, 1_000],
+    );
+  });
+});
+
+describe('a lead that is interrupted while it verifies, with no other host', () => {
+  // Red where an unfinished verification of an earlier start is continued: the change in between is not seen.
+  it('leaves, and the next start compares all of it anew', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@25' });
+    const lead = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
+    await hold.waitUntilFired('host-after-compared-page');
+    lead.process.kill('SIGINT');
+    await hold.resume('host-after-compared-page');
+    assert.equal((await lead.result).code, 130);
+    const compared = (await readRanges(scene)).filter(({ isCompared }) => isCompared);
+    assert.ok(compared.length > 0);
+    await scene.query(`UPDATE things SET text = 'other'`);
+    const again = await begin(t, scene, verifying).result;
+    assertCode(again, 6);
+    assert.equal(verifiedOf(again)[0]?.different, 2_000);
+  });
+});
+
+describe('a host that stands still past its lease while it verifies', () => {
+  // Red where the result of a range is taken whatever its epoch: the old result hides a difference that the new one has.
+  it('with a range compared and not recorded: what it records when it wakes up is refused, and it joins again', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const lead = await setFailpoints(t, {
+      'host-after-compared-page': 'pause@1x*',
+      'primary-before-tally': 'pause',
+    });
+    const led = begin(t, scene, { ...verifying, ...lead.env, READ_RANGES: '1' });
+    await lead.waitUntilFired('host-after-compared-page');
+    const still = await setFailpoints(t, { 'host-before-range-end': 'pause' });
+    const stopped = join(t, scene, { ...verifying, ...still.env, READ_RANGES: '1' });
+    await still.waitUntilFired('host-before-range-end');
+    const hostId = await waitForHostId(scene, stopped);
+    stopped.process.kill('SIGSTOP');
+    await spoilRangesOf(scene, hostId);
+    await expire(scene, hostId);
+    await waitForEnd(scene, hostId, 'dead');
+    await lead.resume('host-after-compared-page');
+    await lead.waitUntilFired('primary-before-tally');
+    const before = await readRanges(scene);
+
+    await still.resume('host-before-range-end');
+    stopped.process.kill('SIGCONT');
+    await waitForHostId(scene, stopped);
+    assert.deepEqual(await readRanges(scene), before);
+    await lead.resume('primary-before-tally');
+    const result = await led.result;
+    assertCode(result, 6);
+    const woken = await stopped.result;
+    assertCode(woken, 0);
+    assert.equal(hostIdsOf(woken).length, 2);
+    const [verified] = verifiedOf(result);
+    assert.ok(verified !== undefined && verified.different > 0);
+    assert.equal(verified.compared, 2_000);
+    await assertEachOnce(scene, 2_000);
+  });
+
+  // Red where a lead that was declared dead closes the verification, or reports.
+  it('while it leads: another leads and reports; when it wakes up it changes nothing, and joins again', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const still = await setFailpoints(t, { 'primary-before-tally': 'pause' });
+    const first = begin(t, scene, { ...verifying, ...still.env });
+    await still.waitUntilFired('primary-before-tally');
+    const firstId = await waitForHostId(scene, first);
+    first.process.kill('SIGSTOP');
+    const hold = await setFailpoints(t, { 'primary-before-tally': 'pause' });
+    const second = join(t, scene, { ...verifying, ...hold.env });
+    await waitForHostId(scene, second);
+    await expire(scene, firstId);
+    await waitForEnd(scene, firstId, 'dead');
+    await hold.waitUntilFired('primary-before-tally');
+    const readAll = async (): Promise<unknown[]> => [
+      ...(await readRanges(scene)),
+      ...(await scene.query('SELECT *, xmin::text FROM mongo2pg.host_verifications')),
+      ...(await scene.query('SELECT *, xmin::text FROM mongo2pg.jobs')),
+    ];
+    const before = await readAll();
+    await still.resume('primary-before-tally');
+    first.process.kill('SIGCONT');
+    await waitForHostId(scene, first);
+    assert.deepEqual(await readAll(), before);
+    await hold.resume('primary-before-tally');
+    const led = await second.result;
+    assertCode(led, 0);
+    assert.equal(verifiedOf(led).length, 1);
+    assertCode(await first.result, 0);
+  });
+});
+
+describe('a host that loses a server while it verifies', () => {
+  it('PostgreSQL, past its lease: the others compare what it had; when it is back it joins again', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { run, hold } = await holdLead(t, scene);
+    const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
+    const recording = await setFailpoints(t, { 'host-before-range-end': 'pause' });
+    const away = join(t, scene, { ...verifying, ...recording.env, POSTGRES_URL: url, READ_RANGES: '1' });
+    await recording.waitUntilFired('host-before-range-end');
+    const hostId = await waitForHostId(scene, away);
+    proxy.refuse();
+    proxy.cut();
+    await expire(scene, hostId);
+    await waitForEnd(scene, hostId, 'dead');
+    assert.equal(await countHeldBy(scene, hostId), 0);
+    await recording.resume('host-before-range-end');
+    await proxy.restore();
+    await waitForHostId(scene, away);
+    await hold.resume('host-after-compared-page');
+    const led = await run.result;
+    assertCode(led, 0);
+    assertCode(await away.result, 0);
+    assert.equal(verifiedOf(led)[0]?.equal, 2_000);
+    await assertEachOnce(scene, 2_000);
+  });
+
+  // Red where a host that leaves releases nothing: the lead waits for ever.
+  it('MongoDB, for longer than RETRY_SECONDS: it gives back what it has, and ends with 3', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { run, hold } = await holdLead(t, scene);
+    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
+    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const page = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
+    const env = { ...verifying, ...page.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' };
+    const away = join(t, scene, env);
+    await page.waitUntilFired('host-after-compared-page');
+    const hostId = await waitForHostId(scene, away);
+    assert.ok((await countHeldBy(scene, hostId)) > 0);
+    proxy.refuse();
+    proxy.cut();
+    await page.resume('host-after-compared-page');
+    assertCode(await away.result, 3);
+    await waitForEnd(scene, hostId, 'left');
+    assert.equal(await countHeldBy(scene, hostId), 0);
+    await hold.resume('host-after-compared-page');
+    const led = await run.result;
+    assertCode(led, 0);
+    assert.equal(verifiedOf(led)[0]?.equal, 2_000);
+    await assertEachOnce(scene, 2_000);
+  });
+
+  // Red where such a lead fails the verification for all.
+  it('MongoDB, while it leads: another leads, and reports', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
+    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const near = { ...scene, env: { ...scene.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' } };
+    const { run, hold } = await holdLead(t, near);
+    const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
+    const other = join(t, scene, { ...verifying, ...taking.env });
+    await taking.waitUntilFired('host-after-take');
+    proxy.refuse();
+    proxy.cut();
+    await hold.resume('host-after-compared-page');
+    assertCode(await run.result, 3);
+    await taking.resume('host-after-take');
+    const led = await other.result;
+    assertCode(led, 0);
+    assert.equal(verifiedOf(led)[0]?.equal, 2_000);
+    await assertEachOnce(scene, 2_000);
+  });
+});
+
+/** Changes a row in each range that a host has. */
+async function spoilRangesOf(scene: Scene, hostId: string): Promise<void> {
+  const { rowCount } = await scene.client.query(
+    `UPDATE things SET text = 'other' WHERE _id IN (
+       SELECT get_byte(until_id, 9) + get_byte(until_id, 10) * 256 FROM mongo2pg.host_verification_ranges
+        WHERE host_id = $1 AND compared_at IS NULL AND until_id IS NOT NULL)`,
+    [hostId],
+  );
+  assert.ok((rowCount ?? 0) > 0);
+}
