@@ -60,10 +60,50 @@ const assignments = others.map((column, index) => `${column} = s.c${index + 1}`)
 const isDistinct = others.map((column, index) => `t.${column} IS DISTINCT FROM s.c${index + 1}`).join(' OR ');
 const ours = new MergeStatements(plan, keys, [rows], { streamId: '0', collectionNo: 0, epoch: 0 });
 
+/** This tool's statement with other ways to find rows by their keys. */
+const withLookUps = (missing: string, gone: string): string => `WITH before AS (${missing}),
+    gone AS (DELETE FROM ${table} t ${gone} RETURNING 1),
+    merged AS (
+      INSERT INTO ${table} AS t (${columns.join(', ')}) SELECT ${staged.join(', ')} FROM ${rows.name} s
+      ON CONFLICT (${key}) DO UPDATE SET ${others.map((column) => `${column} = excluded.${column}`).join(', ')}
+       WHERE ${others.map((column) => `excluded.${column} IS DISTINCT FROM t.${column}`).join(' OR ')} RETURNING 1)
+  SELECT m.count - b.missing, (SELECT count(*) FROM gone) FROM before b, (SELECT count(*) FROM merged) m`;
+const missingByJoin = `SELECT count(*) - count(t.${key}) AS missing FROM ${rows.name} s LEFT JOIN ${table} t ON t.${key} = s.c0`;
+const goneKeys = `SELECT c0 FROM ${keys.name} EXCEPT SELECT c0 FROM ${rows.name}`;
+const goneByJoin = `USING (${goneKeys}) k WHERE t.${key} = k.c0`;
+const goneByAntiJoin = `USING ${keys.name} k WHERE t.${key} = k.c0 AND NOT EXISTS (SELECT FROM ${rows.name} s WHERE s.c0 = t.${key})`;
+
 const variants: readonly Variant[] = [
   {
     name: 'INSERT … ON CONFLICT DO UPDATE … WHERE IS DISTINCT FROM (mongo2pg)',
     merge: (client) => ours.merge(client),
+  },
+  {
+    name: 'the same, gone rows found by NOT EXISTS, not EXCEPT',
+    merge: (client) => client.query(withLookUps(missingByJoin, goneByAntiJoin)),
+  },
+  {
+    name: 'the same, keys as arrays in place of joins',
+    merge: (client) =>
+      client.query(
+        withLookUps(
+          `SELECT (SELECT count(*) FROM ${rows.name}) - count(*) AS missing FROM ${table} t
+            WHERE t.${key} = ANY (ARRAY(SELECT c0 FROM ${rows.name}))`,
+          `WHERE t.${key} = ANY (ARRAY(${goneKeys}))`,
+        ),
+      ),
+  },
+  {
+    name: 'the same, without hash and merge joins',
+    merge: (client) =>
+      client.query(
+        `SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; ${withLookUps(missingByJoin, goneByJoin)}`,
+      ),
+  },
+  {
+    name: 'the same, after ANALYZE of what is staged',
+    merge: (client) =>
+      client.query(`ANALYZE ${keys.name}; ANALYZE ${rows.name}; ${withLookUps(missingByJoin, goneByJoin)}`),
   },
   {
     name: 'the same without WHERE, and without counting which rows are new',

@@ -193,8 +193,9 @@ function writeStatements(plan: Plan, keys: Stage, [own, ...ofChildren]: readonly
     merge: `WITH before AS (
         SELECT count(*) - count(t.${key}) AS missing FROM ${own.name} s LEFT JOIN ${table} t ON t.${key} = ${stagedKey}),
       gone AS (
-        DELETE FROM ${table} t USING ${keys.name} k
-         WHERE t.${key} = ${askedKey} AND NOT EXISTS (SELECT FROM ${own.name} s WHERE ${stagedKey} = t.${key})
+        DELETE FROM ${table} t USING (
+          SELECT ${askedKey} AS key FROM ${keys.name} k EXCEPT SELECT ${stagedKey} FROM ${own.name} s) k
+         WHERE t.${key} = k.key
         RETURNING 1),
       merged AS (
         INSERT INTO ${table} AS t (${columns.map(quote).join(', ')}) SELECT ${values.join(', ')} FROM ${own.name} s
