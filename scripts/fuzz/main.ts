@@ -7,7 +7,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import type { Plan } from '../../src/transcode/plan.ts';
+import { listDescendants, type Plan } from '../../src/transcode/plan.ts';
 import { arrayOfDocuments } from '../../src/bson/array.ts';
 import { BsonError, bsonTypes } from '../../src/bson/types.ts';
 import { decodeRows } from '../../test/support/copy-decoder.ts';
@@ -17,6 +17,7 @@ import { createRandom } from '../../src/common/random.ts';
 import { jsonStyles } from '../../src/bson/json/json-style.ts';
 import { nulPolicies } from '../../src/bson/nul-policy.ts';
 import { createDocumentMaker, idTypes, usualFields } from '../../test/support/random-documents.ts';
+import { makeNestedCase } from '../../test/support/random-nested.ts';
 import { compared, TwinEncoder } from '../../test/support/twin-encoder.ts';
 import { columnTypeNames } from '../../src/transcode/column-types/names.ts';
 
@@ -33,6 +34,8 @@ const random = createRandom(seed);
 const types = columnTypeNames;
 const documents = makeDocuments();
 const outcomes = { rows: 0, elements: 0, deadLetters: 0, corruptArrays: 0 };
+/** Of documents that are taken apart. */
+const nested = { documents: 0, byCore: 0 };
 let rounds = 0;
 let arrays = 0;
 
@@ -45,15 +48,30 @@ while (performance.now() < endMs) {
   for (let i = 0; i < 50; i++) tryArray(mutate(makeArray()), plan, encoder);
   arrays += 50;
   tryUsual();
+  tryNested();
 }
 console.log(`${arrays} arrays: ${JSON.stringify(outcomes)}`);
 console.log(`compared: ${compared.documents} documents, ${compared.byCore} of them encoded by the core`);
+console.log(`of these taken apart: ${nested.documents}, ${nested.byCore} of them encoded by the core`);
 
 /** Batches as collections have them, and a little damage. */
 function tryUsual(): void {
   const plan = makeUsualPlan();
+  tryBatches(plan, createDocumentMaker(random, plan));
+}
+
+/** The same with documents that are taken apart, to columns and to tables. */
+function tryNested(): void {
+  const { plan, make } = makeNestedCase(random, random.pick([0, 0.7]));
+  const before = { ...compared };
+  tryBatches(plan, make);
+  nested.documents += compared.documents - before.documents;
+  nested.byCore += compared.byCore - before.byCore;
+}
+
+function tryBatches(plan: Plan, make: () => Buffer): void {
   const encoder = new TwinEncoder(plan, random.chance(0.1) ? { maxJsonBytes: 200, maxRowBytes: 1000 } : {});
-  const documents = Array.from({ length: 400 }, createDocumentMaker(random, plan));
+  const documents = Array.from({ length: 400 }, make);
   for (let i = 0; i < 20; i++) {
     const array = arrayOfDocuments(Array.from({ length: random.below(400) }, () => random.pick(documents)));
     // What is inside of rows was looked at above.
@@ -113,8 +131,9 @@ function tryArray(array: Buffer, plan: Plan, encoder: TwinEncoder): void {
     if (batch.documentCount !== batch.rowCount + batch.deadLetters.length) {
       throw new Error('documents went missing');
     }
+    const tables = listDescendants(plan);
     for (const [index, child] of batch.children.entries()) {
-      const { plan: childPlan = plan } = plan.children?.[index] ?? {};
+      const childPlan = tables[index]?.child.plan ?? plan;
       const elements = decodeRows(child.copy, childPlan).length;
       if (elements !== child.rowCount || elements !== child.parents.length) {
         throw new Error('elements went missing');

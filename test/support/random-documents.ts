@@ -263,7 +263,7 @@ export class ValueMaker {
 }
 
 /** What an `_id` holds for the most part, by the type of its column. */
-const usualIds = {
+export const usualIds = {
   objectId: ['objectId'],
   int32: ['int'],
   int64: ['long', 'int'],

@@ -28,18 +28,21 @@ export const columnIsId = 1;
 export const columnIsRequired = 2;
 /** Else a value that does not fit goes to the extra column. */
 export const columnRefusesMisfits = 4;
+/** Its value is inside of a field, so that it comes in no order. */
+export const columnIsNested = 8;
 
 /** What is said of a table; to be added up. */
 export const tableHasExtra = 1;
 /** The extra column has the whole document. */
 export const tableKeepsWhole = 2;
-/** Columns have values inside of fields. */
-export const tableHasNested = 4;
 
 /** Why a value is in the extra column, or in none. */
 export const reasonNoColumn = 0;
 export const reasonMisfit = 1;
 export const reasonDropped = 2;
+/** Also of what is no document where one is taken apart. */
+export const reasonDuplicate = 3;
+export const reasonEmpty = 4;
 
 /** What the core says when it comes back. */
 export const batchEnded = 0;

@@ -4,11 +4,14 @@ import { type BsonBytes, DocumentCursor, wrapBytes } from '../../bson/cursor.ts'
 import { copyHeader, copyTrailer } from '../copy/copy-format.ts';
 import type { EncodedChild } from '../child-rows.ts';
 import type { ExtraReason } from '../extra-counter.ts';
+import type { FieldLevel } from '../field-level.ts';
 import type { Plan } from '../plan.ts';
 import type { EncodedBatch, PlanRowEncoder } from '../row.ts';
 import type { RowLimits, RowWriter } from '../row-writer.ts';
 import * as codes from './codes.ts';
-import { type CoreTable, type CoreTables, describePlan } from './core-tables.ts';
+import type { CoreLevel } from './core-level.ts';
+import type { CoreNames } from './core-names.ts';
+import { type CoreTables, describePlan } from './core-tables.ts';
 import type { Core } from './module.ts';
 
 /** If at least this many documents of a batch were refused, and this share of all, the rest is encoded in TypeScript. */
@@ -25,14 +28,26 @@ const reasons: Readonly<Record<number, ExtraReason>> = {
   [codes.reasonNoColumn]: 'no_column',
   [codes.reasonMisfit]: 'does_not_fit',
   [codes.reasonDropped]: 'dropped',
+  [codes.reasonDuplicate]: 'duplicate_field',
+  [codes.reasonEmpty]: 'empty',
 };
 
-/** A table in the core, and its writer in TypeScript. */
-interface Writing {
-  readonly table: CoreTable;
+/** The names of a level in the core, and the same level in TypeScript. */
+interface Naming {
+  readonly names: CoreNames;
+  readonly fields: FieldLevel;
   readonly writer: RowWriter;
-  /** How many of the writer's unplanned names the core knows. */
+  /** How many of the level's unplanned names the core knows. */
   namesKnown: number;
+}
+
+function listNamings(level: CoreLevel, fields: FieldLevel, writer: RowWriter): Naming[] {
+  const inside = fields.levels.flatMap((inner) => {
+    const found = level.find(inner.name);
+    if (found === undefined) throw new RangeError('a level that the core has not');
+    return listNamings(found, inner, writer);
+  });
+  return [{ names: level.names, fields, writer, namesKnown: 0 }, ...inside];
 }
 
 export class CoreSession {
@@ -44,7 +59,7 @@ export class CoreSession {
   readonly #tables: CoreTables;
   readonly #plain: PlanRowEncoder;
   readonly #maxRowBytes: number;
-  readonly #writings: readonly Writing[];
+  readonly #namings: readonly Naming[];
   /** The core's memory; another array once it grows. */
   #memory = Buffer.alloc(0);
 
@@ -54,10 +69,10 @@ export class CoreSession {
     this.#plain = plain;
     this.#maxRowBytes = limits.maxRowBytes;
     const children = plain.children.map(({ writer }) => writer);
-    this.#writings = [tables.main, ...tables.children].map((table, index) => {
+    this.#namings = [tables.main, ...tables.children].flatMap(({ level }, index) => {
       const writer = index === 0 ? plain.writer : children[index - 1];
       if (writer === undefined) throw new RangeError('a table without a writer');
-      return { table, writer, namesKnown: 0 };
+      return listNamings(level, writer.fields, writer);
     });
   }
 
@@ -147,13 +162,13 @@ export class CoreSession {
     });
   }
 
-  /** Adds names that were found in TypeScript to the core. False if there were so many that they were discarded. */
+  /** Adds names that were found in TypeScript to the core. False if they are too many. */
   #learnNames(): boolean {
-    return this.#writings.every((writing) => {
-      const { unplanned } = writing.writer.fields;
-      if (unplanned.length < writing.namesKnown) return false;
-      while (writing.namesKnown < unplanned.length && writing.table.names.hasRoom) {
-        writing.table.names.add(unplanned[writing.namesKnown++] ?? '');
+    return this.#namings.every((naming) => {
+      const { unplanned } = naming.fields;
+      if (unplanned.length < naming.namesKnown) return false;
+      while (naming.namesKnown < unplanned.length && naming.names.hasRoom) {
+        if (!naming.names.learn(unplanned[naming.namesKnown++] ?? '')) return false;
       }
       return true;
     });
@@ -166,13 +181,13 @@ export class CoreSession {
       const count = core.takeCount(index);
       if (count === 0) continue;
       const name = core.countName(index);
-      const writing = this.#writings.find(({ table }) => table.names.texts.has(name));
-      const text = writing?.table.names.texts.get(name);
+      const naming = this.#namings.find(({ names }) => names.texts.has(name));
+      const text = naming?.names.texts.get(name);
       const reason = reasons[core.countReason(index)];
-      if (writing === undefined || text === undefined || reason === undefined) {
+      if (naming === undefined || text === undefined || reason === undefined) {
         throw new RangeError('the core has counted an unknown name');
       }
-      writing.writer.counter.addCounted(text, core.countType(index), reason, count);
+      naming.writer.counter.addCounted(text, core.countType(index), reason, count);
     }
   }
 

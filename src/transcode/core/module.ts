@@ -33,13 +33,16 @@ export interface Core {
   setColumn(
     table: number,
     place: number,
+    level: number,
     name: number,
     kind: number,
     traits: number,
     subtype: number,
     style: number,
   ): void;
-  addChild(name: number, traits: number, table: number): number;
+  addChild(level: number, name: number, traits: number, table: number): number;
+  levelOf(table: number): number;
+  addLevel(around: number, name: number, names: number): number;
   addNames(capacity: number, seed: number): number;
   makeName(size: number): number;
   nameBytes(name: number): number;

@@ -2,7 +2,8 @@
 
 import * as codes from '../codes';
 import { Child, createChild } from './child';
-import { countAt, createExtras, countsLength } from './extras';
+import { countAt, countsLength } from './extras';
+import { addInner, createLevel, Level } from './level';
 import { allocate, createRegion, Region, reserve } from './memory';
 import { addName, Column, createName, createNames, Name, Names } from './names';
 import { Table } from './row';
@@ -20,23 +21,19 @@ export function addTable(
 ): Table | null {
   const at = allocate(offsetof<Table>());
   const columns = allocate(columnCount * offsetof<Column>());
-  const extras = createExtras();
-  const misfits = createExtras();
+  const level = createLevel(names);
   const output = createRegion();
-  if (at === 0 || columns === 0 || extras === null || misfits === null || output === null) return null;
+  if (at === 0 || columns === 0 || level === null || output === null) return null;
   const table = changetype<Table>(at);
-  table.names = names;
+  table.level = level;
   table.columns = columns;
   table.columnCount = columnCount;
   table.fieldCount = fieldCount;
   table.hasExtra = (traits & codes.tableHasExtra) !== 0;
   table.keepsWhole = (traits & codes.tableKeepsWhole) !== 0;
-  table.hasNested = (traits & codes.tableHasNested) !== 0;
   table.style = style;
   table.maxJsonBytes = maxJsonBytes;
   table.copies = copies;
-  table.extras = extras;
-  table.misfits = misfits;
   table.output = output;
   return table;
 }
@@ -44,6 +41,7 @@ export function addTable(
 export function setColumn(
   table: Table,
   place: i32,
+  level: Level,
   name: Name,
   kind: i32,
   traits: i32,
@@ -53,10 +51,20 @@ export function setColumn(
   const column = table.columnAt(place);
   column.place = place;
   column.maxJsonBytes = table.maxJsonBytes;
-  describe(column, name, kind, traits, subtype, style);
+  if ((traits & codes.columnIsNested) !== 0) table.hasNested = true;
+  describe(column, level, name, kind, traits, subtype, style);
 }
 
-function describe(column: Column, name: Name, kind: i32, traits: i32, subtype: u32, style: i32): void {
+function describe(
+  column: Column,
+  level: Level,
+  name: Name,
+  kind: i32,
+  traits: i32,
+  subtype: u32,
+  style: i32,
+): void {
+  column.level = level;
   column.name = name;
   column.kind = kind;
   column.traits = traits;
@@ -65,11 +73,11 @@ function describe(column: Column, name: Name, kind: i32, traits: i32, subtype: u
   name.column = column;
 }
 
-export function addChild(name: Name, traits: i32, table: Table): Child | null {
+export function addChild(level: Level, name: Name, traits: i32, table: Table): Child | null {
   const at = allocate(offsetof<Column>());
   if (at === 0) return null;
   const array = changetype<Column>(at);
-  describe(array, name, codes.kindArray, traits, 0, 0);
+  describe(array, level, name, codes.kindArray, traits, 0, 0);
   return createChild(array, table);
 }
 
@@ -96,6 +104,16 @@ export function dropName(name: Name): void {
 
 export function nestNames(name: Name, nested: Names): void {
   name.nested = nested;
+}
+
+/** Of the documents that have rows in the table. */
+export function levelOf(table: Table): Level {
+  return table.level;
+}
+
+/** Documents in the field are taken apart. */
+export function addLevel(around: Level, name: Name, names: Names): Level | null {
+  return addInner(around, name, names);
 }
 
 export function outputOf(table: Table): Region {

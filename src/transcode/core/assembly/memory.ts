@@ -4,7 +4,7 @@
  */
 
 /** For tables, columns, names and counts; of memory that is not touched the system gives none. */
-const planBytes: usize = 1 << 20;
+const planBytes: usize = 1 << 22;
 /** What may be read or written beyond an end: 16 bytes at a time, twice that in hexadecimal digits. */
 const slackBytes: usize = 64;
 const pageBytes: usize = 65536;

@@ -2,12 +2,15 @@
 
 import * as codes from '../codes';
 import { findNul } from './bson';
+import { Level } from './level';
 import { allocate } from './memory';
 
 /** A column of the plan, or an array whose elements have a table of their own, and where the current document has its value. */
 @unmanaged
 export class Column {
   name: Name;
+  /** The document that has the value. */
+  level: Level;
   /** See `codes.ts`. */
   kind: i32;
   traits: i32;
@@ -30,6 +33,11 @@ export class Column {
 
   get isId(): bool {
     return (this.traits & codes.columnIsId) !== 0;
+  }
+
+  /** An empty array has no row. */
+  get losesEmpty(): bool {
+    return this.kind === codes.kindArray;
   }
 
   get mayBeNull(): bool {
@@ -71,6 +79,8 @@ export class Name {
   column: Column | null;
   /** The names inside of it that have columns. */
   nested: Names | null;
+  /** Where it is a document, it is taken apart. */
+  level: Level | null;
   /** It has no column, and does not go to the extra column either. */
   isDropped: bool;
   /** The last document that had it. */

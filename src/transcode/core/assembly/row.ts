@@ -10,16 +10,21 @@ import { misfit, refused, unordered } from './outcome';
 import { writeInt32 } from './bytes';
 import { beginJsonb, copyNull, endJsonb, writeColumn, writeJsonb } from './column';
 import { addPending, Extras } from './extras';
+import { Level } from './level';
 import { writeMember } from './json';
 import { Region } from './memory';
-import { Column, Names } from './names';
+import { Column, Name, Names } from './names';
+import { writeJsonString } from './text';
+
+/** It has its length, and the NUL that ends it. */
+const emptyArrayBytes: usize = 5;
 
 /** So many documents are expected to be like one that was out of order. */
 const unorderedDocuments: i32 = 64;
 
 @unmanaged
 export class Table {
-  names: Names;
+  level: Level;
   /** One after the other, in the plan's order. */
   columns: usize;
   columnCount: i32;
@@ -38,10 +43,8 @@ export class Table {
   document: u32;
   /** How many documents more are expected to be out of order. */
   unordered: i32;
-  /** In the order of the document. */
-  extras: Extras;
-  /** Those that do not fit their columns, in the order of these. */
-  misfits: Extras;
+  /** That of the next column to be written. */
+  place: i32;
   output: Region;
 
   columnAt(place: i32): Column {
@@ -62,14 +65,15 @@ export let idEnd: usize = 0;
 export function writeColumns(out: usize, table: Table, start: usize, end: usize): usize {
   if (table.unordered === 0 && !table.hasNested) {
     openDocument(table);
-    const written = walk(out, table, start, end, true);
+    let written = walk(out, table, table.level, start, end, true);
+    if (written > unordered) written = writeNulls(written, table, table.place, table.columnCount);
     if (written !== unordered) return written;
     table.unordered = unorderedDocuments;
   } else if (table.unordered > 0) {
     table.unordered--;
   }
   openDocument(table);
-  if (walk(out, table, start, end, false) === refused) return refused;
+  if (walk(out, table, table.level, start, end, false) === refused) return refused;
   for (let place = 0; place < table.columnCount; place++) {
     const column = table.columnAt(place);
     out = column.document === table.document ? writeFound(out, table, column) : writeNull(out, column);
@@ -80,16 +84,18 @@ export function writeColumns(out: usize, table: Table, start: usize, end: usize)
 
 function openDocument(table: Table): void {
   table.document++;
-  table.extras.clear();
-  table.misfits.clear();
+  table.place = 0;
 }
 
 /** @param writes whether columns are written as they come, or only found */
-function walk(out: usize, table: Table, start: usize, end: usize, writes: bool): usize {
-  const names = table.names;
+function walk(out: usize, table: Table, level: Level, start: usize, end: usize, writes: bool): usize {
+  const names = level.names;
   const document = table.document;
   const terminator = end - 1;
-  let place = 0;
+  let place = table.place;
+  // Of the document of a row nobody asks.
+  let hasTrace = level === table.level;
+  level.begin(document);
   let previous = names.head;
   for (let at = start + 4; at !== terminator;) {
     const type: u32 = load<u8>(at);
@@ -111,13 +117,30 @@ function walk(out: usize, table: Table, start: usize, end: usize, writes: bool):
       return refused;
     }
     const column = name.column;
+    const inner = type === bson.typeObject ? name.level : null;
+    if (inner !== null) {
+      inner.nameStart = nameStart;
+      inner.nameEnd = nameEnd;
+      table.place = place;
+      out = walk(out, table, inner, nameEnd + 1, at, writes);
+      if (out === refused || out === unordered) return out;
+      place = table.place;
+      hasTrace = true;
+      // No column would tell it from a missing one.
+      if (inner.hasTrace) continue;
+      if (!level.extras.add(name, type, codes.reasonEmpty, nameStart, nameEnd, at)) return refused;
+      continue;
+    }
     if (column === null) {
-      const reason = name.isDropped ? codes.reasonDropped : codes.reasonNoColumn;
+      if (type === bson.typeNull && name.level !== null) continue;
       if (table.keepsWhole && !name.isDropped) continue;
-      if (!table.extras.add(name, type, reason, nameStart, nameEnd, at)) return refused;
+      const reason = reasonOf(name);
+      if (!level.extras.add(name, type, reason, nameStart, nameEnd, at)) return refused;
+      if (reason !== codes.reasonDropped) hasTrace = true;
       continue;
     }
     column.find(document, type, nameStart, nameEnd, at);
+    if (!hasTrace) hasTrace = leavesTrace(column);
     if (!writes || column.kind === codes.kindArray) continue;
     if (column.place < place) return unordered;
     out = writeNulls(out, table, place, column.place);
@@ -127,7 +150,21 @@ function walk(out: usize, table: Table, start: usize, end: usize, writes: bool):
     if (out === refused) return refused;
     place = column.place + 1;
   }
-  return writes ? writeNulls(out, table, place, table.columnCount) : out;
+  level.hasTrace = hasTrace;
+  table.place = place;
+  return out;
+}
+
+/** Why a field without a column is not in one. */
+function reasonOf(name: Name): i32 {
+  if (name.isDropped) return codes.reasonDropped;
+  return name.level === null ? codes.reasonNoColumn : codes.reasonDuplicate;
+}
+
+function leavesTrace(column: Column): bool {
+  const type = column.type;
+  if (type === bson.typeNull) return false;
+  return !(type === bson.typeArray && column.losesEmpty && column.end - column.start === emptyArrayBytes);
 }
 
 /** Finds the columns inside of a document. False if it is malformed, or has a field twice. */
@@ -180,7 +217,7 @@ function writeFound(out: usize, table: Table, column: Column): usize {
 /** Sends what does not fit to the extra column. False if it is to be refused. */
 export function addMisfit(table: Table, column: Column): bool {
   if (!table.hasExtra || column.traits !== 0) return false;
-  return table.misfits.add(
+  return column.level.misfits.add(
     column.name,
     column.type,
     codes.reasonMisfit,
@@ -192,25 +229,55 @@ export function addMisfit(table: Table, column: Column): bool {
 
 /** Writes what is left of the document, and counts it. */
 export function writeExtra(out: usize, table: Table, start: usize, end: usize): usize {
-  const extras = table.extras;
-  const misfits = table.misfits;
+  const level = table.level;
   const style = table.style;
   const maxJsonBytes = table.maxJsonBytes;
-  if (!addPending(extras) || !addPending(misfits)) return refused;
-  const written = extras.length - extras.dropped + misfits.length;
-  if (!table.hasExtra) return written === 0 ? out : refused;
+  if (!countLater(level)) return refused;
+  const isLeft = level.isLeft;
+  if (!table.hasExtra) return isLeft ? refused : out;
   if (table.keepsWhole) {
     // Without its dropped fields it is another one, which is rare.
-    if (extras.dropped > 0) return refused;
+    if (level.extras.dropped > 0) return refused;
     return writeJsonb(out, bson.typeObject, start, end, style, maxJsonBytes);
   }
-  if (written === 0) return writeInt32(out, copyNull);
-  let at = writeMembers(beginJsonb(out), extras, style, true);
-  if (at === refused) return refused;
-  at = writeMembers(at, misfits, style, extras.length === extras.dropped);
-  if (at === refused) return refused;
-  store<u8>(at, 0x7d);
-  return endJsonb(out, at + 1, maxJsonBytes);
+  if (!isLeft) return writeInt32(out, copyNull);
+  return endJsonb(out, writeLevel(beginJsonb(out), level, style), maxJsonBytes);
+}
+
+/** False when there is too much. */
+function countLater(level: Level): bool {
+  if (!addPending(level.extras) || !addPending(level.misfits)) return false;
+  let inner = level.inner;
+  while (inner !== null) {
+    if (level.has(inner) && !countLater(inner)) return false;
+    inner = inner.next;
+  }
+  return true;
+}
+
+/** Writes what is left of a document; what is left of levels inside comes last, each as an object. */
+function writeLevel(out: usize, level: Level, style: i32): usize {
+  const extras = level.extras;
+  out = writeMembers(out, extras, style, true);
+  if (out === refused) return refused;
+  out = writeMembers(out, level.misfits, style, extras.length === extras.dropped);
+  if (out === refused) return refused;
+  let isFirst = level.leftHere === 0;
+  let inner = level.inner;
+  while (inner !== null) {
+    if (level.has(inner) && inner.isLeft) {
+      store<u8>(out, isFirst ? 0x7b : 0x2c);
+      isFirst = false;
+      out = writeJsonString(out + 1, inner.nameStart, inner.nameEnd);
+      if (out === refused) return refused;
+      store<u8>(out, 0x3a);
+      out = writeLevel(out + 1, inner, style);
+      if (out === refused) return refused;
+    }
+    inner = inner.next;
+  }
+  store<u8>(out, 0x7d);
+  return out + 1;
 }
 
 function writeMembers(out: usize, extras: Extras, style: i32, isFirst: bool): usize {
