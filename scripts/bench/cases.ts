@@ -55,6 +55,14 @@ export function allCases(): Case[] {
       rounds: 3,
       contestants: [...loaders(), ...allPools(2), createTool({ pool: 'cluster' })],
     },
+    // What a start costs.
+    {
+      name: 'few',
+      kind: 'users',
+      amount: 1_000,
+      rounds: 9,
+      contestants: [createTool({ pool: 'cluster' }), ...allPools(2), createNaive('copy')],
+    },
     {
       name: 'pages',
       kind: 'users',
@@ -106,6 +114,25 @@ export function allCases(): Case[] {
       ],
     },
   ];
+}
+
+/** What others use, beside this tool as it comes and with other settings. */
+export function peerCases(peers: readonly Contestant[]): Case[] {
+  const own = [
+    createTool({ pool: 'cluster' }),
+    createTool({ pool: 'cluster', workers: 2 }),
+    createTool({ pool: 'cluster', workers: 6 }),
+    createTool({ pool: 'inline', workers: 2 }),
+  ];
+  const contestants = [...own, ...peers];
+  const rounds = { 1_000: 5, 100_000: 5, 1_000_000: 3 };
+  return Object.entries(rounds).map(([amount, times]): Case => ({
+    name: `peers-${amount}`,
+    kind: 'users',
+    amount: Number(amount),
+    rounds: times,
+    contestants,
+  }));
 }
 
 export function longCases(): Case[] {

@@ -1,8 +1,9 @@
 /** Whatever fills the table: what it is called, and what a run of it used. */
 
 import type { Input } from './input.ts';
+import { PeakPss } from './memory.ts';
 import type { Place } from './place.ts';
-import { readEndedChildrenCpuMs, readServerCpuMs } from './usage.ts';
+import { readEndedChildrenCpuMs, readTreeCpuMs } from './usage.ts';
 
 export interface Contestant {
   readonly name: string;
@@ -29,6 +30,8 @@ export interface Effort {
 export interface Run extends Effort {
   /** Of all its processes together; null where the system does not tell. */
   readonly cpuMs: number | null;
+  /** The most that its processes had together; null if it has none of its own, or the system does not tell. */
+  readonly pssBytes: number | null;
   readonly postgresCpuMs: number | null;
   readonly mongoCpuMs: number | null;
 }
@@ -37,19 +40,29 @@ export function runContestant(contestant: Contestant, place: Place, input: Input
   return watch(place, () => contestant.run(place, input));
 }
 
-/** Runs it, and takes the processor time that it costs from outside. */
+/** Runs it, and takes the processor time and the memory that it costs from outside. */
 export async function watch(place: Place, run: () => Promise<Effort>): Promise<Run> {
   const read = (): (number | null)[] => [
     readEndedChildrenCpuMs(),
-    readServerCpuMs(place.postmasterPid),
-    readServerCpuMs(place.mongoPid),
+    readTreeCpuMs(place.postmasterPid),
+    readTreeCpuMs(place.mongoPid),
   ];
   const before = read();
-  const effort = await run();
+  const { effort, pssBytes } = await watchMemory(run);
   const [children = null, postgresCpuMs = null, mongoCpuMs = null] = read().map((now, index) => {
     const then = before[index] ?? null;
     return now === null || then === null ? null : now - then;
   });
   const cpuMs = children === null ? null : children + (effort.ownCpuMs ?? 0);
-  return { ...effort, cpuMs, postgresCpuMs, mongoCpuMs };
+  return { ...effort, cpuMs, pssBytes, postgresCpuMs, mongoCpuMs };
+}
+
+async function watchMemory(run: () => Promise<Effort>): Promise<{ effort: Effort; pssBytes: number | null }> {
+  const memory = new PeakPss();
+  try {
+    const effort = await run();
+    return { effort, pssBytes: memory.stop() };
+  } finally {
+    memory.stop();
+  }
 }

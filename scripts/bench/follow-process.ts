@@ -6,7 +6,7 @@ import type { RunEvent } from '../../src/observe/events.ts';
 import type { FollowingEvent } from '../../src/observe/follow-events.ts';
 import type { Place } from './place.ts';
 import { startTool } from './tool.ts';
-import { readMemory, readOwnCpuMs, readServerCpuMs, type ProcessMemory } from './usage.ts';
+import { readMemory, readTreeCpuMs, type ProcessMemory } from './usage.ts';
 
 export interface FollowingOptions {
   readonly workers: number;
@@ -20,9 +20,11 @@ export interface FollowingOptions {
 export interface Followed {
   /** From the first event, when the stream is open, until it was done. */
   readonly ms: number;
-  /** Processor time meanwhile; null if unknown. */
-  readonly primaryCpuMs: number | null;
+  /** Processor time meanwhile, that of the primary and its workers first; null if unknown. */
+  readonly ownCpuMs: number | null;
   readonly postgresCpuMs: number | null;
+  /** The most of all its processes together that an event saw. */
+  readonly pssBytes: number;
 }
 
 export async function runFollowing(
@@ -32,6 +34,7 @@ export async function runFollowing(
   const child = startTool(place, ['--follow'], { CLUSTER_SIZE: String(workers), ...env });
   const pid = child.pid ?? 0;
   const exited = once(child, 'exit');
+  let pssBytes = 0;
   let started: State | null = null;
   let done: Followed | null = null;
   let reached: State | null = null;
@@ -39,7 +42,9 @@ export async function runFollowing(
     const event = JSON.parse(line) as RunEvent;
     if (event.kind !== 'following') continue;
     started ??= readState(pid, place.postmasterPid);
-    onEvent?.(event, readMemory(pid));
+    const memory = readMemory(pid);
+    pssBytes = Math.max(pssBytes, memory.allPss);
+    onEvent?.(event, memory);
     if (done !== null) continue;
     if (!isDone(event)) {
       reached = null;
@@ -51,8 +56,9 @@ export async function runFollowing(
     }
     done = {
       ms: reached.atMs - started.atMs,
-      primaryCpuMs: reached.primaryMs,
+      ownCpuMs: difference(started.ownMs, reached.ownMs),
       postgresCpuMs: difference(started.postgresMs, reached.postgresMs),
+      pssBytes,
     };
     child.kill('SIGINT');
   }
@@ -63,15 +69,15 @@ export async function runFollowing(
 
 interface State {
   readonly atMs: number;
-  readonly primaryMs: number | null;
+  readonly ownMs: number | null;
   readonly postgresMs: number | null;
 }
 
 function readState(pid: number, postmasterPid: number): State {
   return {
     atMs: performance.now(),
-    primaryMs: readOwnCpuMs(pid),
-    postgresMs: readServerCpuMs(postmasterPid),
+    ownMs: readTreeCpuMs(pid),
+    postgresMs: readTreeCpuMs(postmasterPid),
   };
 }
 

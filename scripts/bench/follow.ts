@@ -92,7 +92,8 @@ function describe(runs: readonly Followed[], changes: number): string {
   const seconds = (of: (run: Followed) => number | null): string =>
     (median(runs.map((run) => of(run) ?? 0)) / 1000).toFixed(1);
   return (
-    `${formatCount(rate)} changes/s (CPU: primary ${seconds(({ primaryCpuMs }) => primaryCpuMs)} s,` +
-    ` PostgreSQL ${seconds(({ postgresCpuMs }) => postgresCpuMs)} s)`
+    `${formatCount(rate)} changes/s (CPU: own ${seconds(({ ownCpuMs }) => ownCpuMs)} s,` +
+    ` PostgreSQL ${seconds(({ postgresCpuMs }) => postgresCpuMs)} s;` +
+    ` memory ${Math.max(...runs.map(({ pssBytes }) => pssBytes / 1e6)).toFixed(0)} MB PSS)`
   );
 }

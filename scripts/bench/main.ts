@@ -8,20 +8,22 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { options } from '../../src/config/options.ts';
-import { allCases, growthCases, longCases, quickCases, type Case } from './cases.ts';
+import { allCases, growthCases, longCases, peerCases, quickCases, type Case } from './cases.ts';
 import { compareFollowing } from './follow.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
 import { kinds, seedDocuments } from './documents.ts';
 import { prepareInput } from './input.ts';
-import { clearTable, readChecksum, withPlace, type Place } from './place.ts';
+import { compareLocales } from './locales.ts';
 import { compareMany } from './many.ts';
 import { compareMerges } from './merge.ts';
+import { findPeers } from './peers.ts';
+import { clearTable, readChecksum, withPlace, type Place } from './place.ts';
 import { drawResults } from './plot.ts';
 import { describeCase, describeMachine, describeResults } from './report.ts';
 import type { CaseResult, Result, Results } from './results.ts';
 import { createTool, runVerify } from './tool.ts';
+import { Venv } from './venv.ts';
 
 const { values } = parseArgs({
   options: {
@@ -29,17 +31,22 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     /** 10,000,000 documents, and growth. */
     long: { type: 'boolean', default: false },
+    /** What others use, where it can be had. */
+    peers: { type: 'boolean', default: false },
     /** Names of cases, separated by commas. */
     only: { type: 'string' },
     rounds: { type: 'string' },
     /** A case of one's own. */
     documents: { type: 'string' },
     amount: { type: 'string', default: '1000000' },
+    /** Counts, or `auto`. */
     workers: { type: 'string', default: '2' },
     pools: { type: 'string', default: 'cluster' },
-    ranges: { type: 'string', default: options.readRanges.default },
+    ranges: { type: 'string', default: '' },
     /** How changed rows are merged into a table. */
     merge: { type: 'boolean', default: false },
+    /** The key in databases of several locales. */
+    locales: { type: 'boolean', default: false },
     /** Many small collections by one command. */
     many: { type: 'boolean', default: false },
     /** How fast changes are followed. */
@@ -49,9 +56,10 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     /** With `--many`: the built command of another checkout, such as `../before/dist/src/cli/main.js`, to take turns with. */
     against: { type: 'string' },
-    'items-per-page': { type: 'string', default: options.itemsPerPage.default },
-    /** Milliseconds added to each round trip of this tool to the source. */
+    'items-per-page': { type: 'string', default: '' },
+    /** Milliseconds added to each round trip of this tool to the source, and to PostgreSQL. */
     'source-latency': { type: 'string', default: '0' },
+    'target-latency': { type: 'string', default: '0' },
     /** A file for the results. */
     json: { type: 'string' },
     /** Files of results, separated by commas: nothing is measured, and these are put together. */
@@ -61,10 +69,15 @@ const { values } = parseArgs({
   },
 });
 
+const latencies = {
+  sourceMs: Number(values['source-latency']),
+  targetMs: Number(values['target-latency']),
+};
+
 if (values.from !== undefined) {
   keep(readResults(values.from.split(',')));
 } else if (values.follow) {
-  await withPlace(Number(values['source-latency']), async (place) => {
+  await withPlace(latencies, async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
     const report = await compareFollowing(place, {
       amount: Number(values.amount),
@@ -77,7 +90,7 @@ if (values.from !== undefined) {
     console.log(`\n${report}`);
   });
 } else if (values.merge) {
-  await withPlace(0, async (place) => {
+  await withPlace(latencies, async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
     const report = await compareMerges(place, {
       amount: Number(values.amount),
@@ -86,21 +99,27 @@ if (values.from !== undefined) {
     });
     console.log(`\n${report}`);
   });
+} else if (values.locales) {
+  await withPlace(latencies, async (place) => {
+    const settings = { amount: Number(values.amount), rounds: Number(values.rounds ?? 3) };
+    console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
+    console.log(`\n${await compareLocales(place, settings)}`);
+  });
 } else if (values.many) {
-  await withPlace(Number(values['source-latency']), async (place) => {
+  await withPlace(latencies, async (place) => {
     const others = values.against === undefined ? [] : [values.against];
     const settings = { rounds: Number(values.rounds ?? 3), workers: Number(values.workers), others };
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
     console.log(`\n${await compareMany(place, settings)}`);
   });
 } else {
-  await withPlace(Number(values['source-latency']), async (place) => {
+  await withPlace(latencies, async (place) => {
     const machine = await describeMachine(place.client);
     console.log(`${machine.join('\n')}\n`);
     const cases: CaseResult[] = [];
     let seeded = '';
     let have = 0;
-    for (const wanted of chooseCases()) {
+    for (const wanted of await chooseCases(place)) {
       if (seeded !== wanted.kind || have > wanted.amount) have = 0;
       await seedDocuments(place.mongoUrl, wanted.kind, have, wanted.amount);
       [seeded, have] = [wanted.kind, wanted.amount];
@@ -112,40 +131,47 @@ if (values.from !== undefined) {
   });
 }
 
-/** The cases of several runs, on the machine and the day of the first. */
+/** The cases of several runs, on the machine of the first. */
 function readResults(files: readonly string[]): Results {
   const [first, ...others] = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Results);
   if (first === undefined) throw new RangeError('--from names no file');
-  return { ...first, cases: [first, ...others].flatMap(({ cases }) => cases) };
+  const dated = others.flatMap(({ date, cases }) => cases.map((one): CaseResult => ({ date, ...one })));
+  return { ...first, cases: [...first.cases, ...dated] };
 }
 
-function chooseCases(): Case[] {
+async function chooseCases(place: Place): Promise<Case[]> {
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   const names = values.only?.split(',');
-  const standard = values.quick
-    ? quickCases()
-    : values.long
-      ? [...longCases(), ...growthCases()]
-      : allCases();
-  const chosen = values.documents === undefined ? standard : [ownCase(values.documents)];
+  const chosen = values.documents === undefined ? await standardCases(place) : [ownCase(values.documents)];
   return chosen
     .filter(({ name }) => names === undefined || names.includes(name))
     .map((wanted) => ({ ...wanted, rounds: rounds ?? wanted.rounds }));
+}
+
+async function standardCases({ folder }: Place): Promise<Case[]> {
+  if (values.quick) return quickCases();
+  if (values.long) return [...longCases(), ...growthCases()];
+  if (!values.peers) return allCases();
+  const { contestants, missing } = await findPeers(folder, Venv.named() ?? (await Venv.make(folder)));
+  for (const line of missing) console.log(line);
+  return peerCases(contestants);
 }
 
 function ownCase(documents: string): Case {
   const kind = kinds.find((name) => name === documents);
   if (kind === undefined) throw new RangeError(`--documents is one of ${kinds.join(', ')}`);
   const pools = values.pools.split(',') as ('cluster' | 'threads' | 'inline')[];
-  const sizes = values.workers.split(',').map(Number);
-  const itemsPerPage = Number(values['items-per-page']);
-  const ranges = values.ranges.split(',').map(Number);
+  // Empty, and `auto`: the default.
+  const read = (text: string): number | undefined => (/^[0-9]+$/.test(text) ? Number(text) : undefined);
+  const sizes = values.workers.split(',').map(read);
+  const itemsPerPage = read(values['items-per-page']);
+  const ranges = values.ranges.split(',').map(read);
   const tools = pools.flatMap((pool) =>
     sizes.flatMap((workers) =>
       ranges.map((readRanges) => createTool({ pool, workers, itemsPerPage, readRanges })),
     ),
   );
-  const contestants = [createCeiling(Math.max(...sizes)), ...tools];
+  const contestants = [createCeiling(Math.max(...sizes.map((size) => size ?? 2))), ...tools];
   return { name: 'own', kind, amount: Number(values.amount), rounds: 3, contestants };
 }
 
@@ -171,6 +197,7 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
       const { name: who, table = '' } = contestant;
       const expected = wanted.get(table) ?? actual;
       wanted.set(table, expected);
+      if (kind === 'users' && !actual.startsWith(`${amount} rows,`)) throw new Error(`${who}: ${actual}`);
       if (actual !== expected) throw new Error(`${who}: the table has ${actual} instead of ${expected}`);
       const which = round === 0 ? 'warm-up' : `round ${round}`;
       console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);

@@ -19,11 +19,11 @@ const names = {
 export function createNaive(way: keyof typeof names): Contestant {
   return {
     name: names[way],
-    run: async ({ client, mongoUrl, postgresUrl }, { plan }) => {
+    run: async ({ client, mongoUrl, postgresUrl, node }, { plan }) => {
       await client.query(createTableStatement(plan));
       const env = { ...process.env, MONGO_URL: mongoUrl, POSTGRES_URL: postgresUrl };
       const startedMs = performance.now();
-      const { stdout } = await execute(process.execPath, [program, way], { env });
+      const { stdout } = await execute(node, [program, way], { env });
       return { wallMs: performance.now() - startedMs, peakBytes: { primary: Number(stdout) } };
     },
   };

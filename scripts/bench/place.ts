@@ -1,6 +1,7 @@
 /** Where the benchmarks run: servers of their own, one collection, and one table that each contestant fills again. */
 
-import { rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbeddedMongo, startEmbeddedPostgres } from '../../packages/trial-servers/src/servers.ts';
 import { makeServerFolder } from '../../test/support/server-folder.ts';
@@ -10,23 +11,33 @@ import { readParentPid } from './usage.ts';
 
 export interface Place {
   readonly mongoUrl: string;
-  /** The same server for this tool, as far away as was asked for. */
+  /** The same servers for this tool, as far away as was asked for. */
   readonly toolMongoUrl: string;
   readonly postgresUrl: string;
+  readonly toolPostgresUrl: string;
   readonly client: pg.Client;
+  /** For contestants: a copy, which shares no memory with other processes of Node on this machine. */
+  readonly node: string;
   /** For files; gone at the end. */
   readonly folder: string;
   readonly mongoPid: number;
   readonly postmasterPid: number;
 }
 
-/** @param sourceLatencyMs what a round trip from this tool to the source takes longer */
+/** What a round trip from this tool takes longer, in ms. */
+export interface Latencies {
+  readonly sourceMs: number;
+  readonly targetMs: number;
+}
+
 export async function withPlace(
-  sourceLatencyMs: number,
+  { sourceMs, targetMs }: Latencies,
   work: (place: Place) => Promise<void>,
 ): Promise<void> {
   const dataDir = await makeServerFolder();
   try {
+    const node = join(dataDir, 'node');
+    await copyFile(process.execPath, node);
     const mongo = await startEmbeddedMongo({ dataDir, role: 'run' });
     const postgres = await startEmbeddedPostgres({ dataDir, role: 'run' });
     try {
@@ -35,13 +46,15 @@ export async function withPlace(
         const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
         const postmasterPid = readParentPid(rows[0]?.pid ?? 0);
         const { url: mongoUrl, pid: mongoPid } = mongo;
-        const proxy = await startProxy({ port: Number(new URL(mongoUrl).port), latencyMs: sourceLatencyMs });
+        const source = await startProxy({ port: portOf(mongoUrl), latencyMs: sourceMs });
+        const target = await startProxy({ port: portOf(postgres.url), latencyMs: targetMs });
         try {
-          const toolMongoUrl = sourceLatencyMs === 0 ? mongoUrl : proxy.url(mongoUrl);
-          const urls = { mongoUrl, toolMongoUrl, postgresUrl: postgres.url };
-          await work({ ...urls, client, folder: dataDir, mongoPid, postmasterPid });
+          const toolMongoUrl = sourceMs === 0 ? mongoUrl : source.url(mongoUrl);
+          const toolPostgresUrl = targetMs === 0 ? postgres.url : target.url(postgres.url);
+          const urls = { mongoUrl, toolMongoUrl, postgresUrl: postgres.url, toolPostgresUrl };
+          await work({ ...urls, client, node, folder: dataDir, mongoPid, postmasterPid });
         } finally {
-          await proxy.close();
+          await Promise.all([source.close(), target.close()]);
         }
       } finally {
         await client.end();
@@ -52,6 +65,10 @@ export async function withPlace(
   } finally {
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
 }
 
 export async function connectBench(url: string): Promise<pg.Client> {

@@ -27,23 +27,25 @@ export async function describeMachine(client: pg.Client): Promise<string[]> {
 
 const header = [
   '',
-  'median',
+  'CPU: own',
+  'ratio',
+  'memory (PSS)',
+  'time',
   'min–max',
   'ratio',
   'documents/s',
   'MB/s of BSON',
-  'CPU: own',
-  'PostgreSQL',
+  'CPU: PostgreSQL',
   'MongoDB',
   'peak memory',
 ];
 
-export function describeCase({ kind, amount, bsonBytes, results, verifyMs }: CaseResult): string {
+export function describeCase({ kind, amount, date, bsonBytes, results, verifyMs }: CaseResult): string {
   const steps = results
     .filter(({ runs }) => runs.some(({ stepsMs }) => stepsMs !== undefined))
     .map(describeSteps);
   return [
-    `**${formatCount(amount)} ${describeKind[kind]}**, ${describeRounds(results)}`,
+    `**${formatCount(amount)} ${describeKind[kind]}**, ${describeRounds(results)}${describeDate(date)}`,
     '',
     describeTable({ results, amount, bsonBytes }),
     ...describeVerify(verifyMs, results.at(-1)),
@@ -75,6 +77,10 @@ function describeVerify(verifyMs: readonly number[], copy: Result | undefined): 
   ];
 }
 
+function describeDate(date: string | undefined): string {
+  return date === undefined ? '' : ` (${date})`;
+}
+
 function describeRounds(results: readonly Result[]): string {
   const rounds = results[0]?.runs.length ?? 0;
   return rounds === 1 ? 'one round after a warm-up' : `${rounds} rounds in turns, after a warm-up`;
@@ -85,12 +91,14 @@ function describeResult(result: Result, base: Result, amount: number, bsonBytes:
   const ms = wallMsOf(result);
   return [
     name,
+    describeCpu(runs),
+    describeRatio(cpuRatio(result, base)),
+    describePss(runs),
     `${seconds(median(ms))} s`,
     `${seconds(Math.min(...ms))}–${seconds(Math.max(...ms))}`,
-    ratio(result, base).toFixed(2),
+    describeRatio(ratio(result, base, ({ wallMs }) => wallMs)),
     formatCount(Math.round((amount * 1000) / median(ms))),
     ((bsonBytes * 1000) / median(ms) / 1e6).toFixed(0),
-    describeCpu(runs),
     cpuSeconds(medianOf(runs, ({ postgresCpuMs }) => postgresCpuMs)),
     cpuSeconds(medianOf(runs, ({ mongoCpuMs }) => mongoCpuMs)),
     describePeak(runs),
@@ -103,6 +111,21 @@ function describeCpu(runs: readonly Run[]): string {
   const all = medianOf(runs, ({ cpuMs }) => cpuMs);
   if (primary === null || all === null) return cpuSeconds(all);
   return `${cpuSeconds(all)} (primary ${cpuSeconds(primary)})`;
+}
+
+/** Of processor time; null beside what only sends what is ready in memory. */
+function cpuRatio(result: Result, base: Result): number | null {
+  if (base.runs.some(({ ownCpuMs }) => ownCpuMs !== undefined)) return null;
+  return ratio(result, base, ({ cpuMs }) => cpuMs);
+}
+
+function describeRatio(value: number | null): string {
+  return value === null ? '' : value.toFixed(2);
+}
+
+function describePss(runs: readonly Run[]): string {
+  const pss = medianOf(runs, ({ pssBytes }) => pssBytes);
+  return pss === null ? '' : `${megabytes(pss)} MB`;
 }
 
 function describePeak(runs: readonly Run[]): string {
@@ -138,25 +161,30 @@ function describeGrowth(cases: readonly CaseResult[]): string {
     const wallMs = medianOf(runs, (run) => run.wallMs) ?? NaN;
     return [
       `${formatCount(amount)}: ${name}`,
+      describeCpu(runs),
+      describePss(runs),
       `${seconds(wallMs)} s`,
       formatCount(Math.round((amount * 1000) / wallMs)),
-      describeCpu(runs),
       cpuSeconds(medianOf(runs, ({ postgresCpuMs }) => postgresCpuMs)),
       describePeak(runs),
     ];
   });
-  const head = ['', 'end to end', 'documents/s', 'CPU: own', 'PostgreSQL', 'peak memory'];
-  return ['**How time and memory grow**, small flat users', '', formatTable([head, ...rows])].join('\n');
+  const head = ['', 'CPU: own', 'memory (PSS)', 'time', 'documents/s', 'CPU: PostgreSQL', 'peak memory'];
+  const when = describeDate(cases[0]?.date);
+  return [`**How time and memory grow**, small flat users${when}`, '', formatTable([head, ...rows])].join(
+    '\n',
+  );
 }
 
-function formatTable(rows: readonly (readonly string[])[]): string {
+/** Of Markdown: the first row is the head, the first column that of names. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
   const lines = [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...body];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 function cpuSeconds(ms: number | null): string {
-  return ms === null ? '?' : `${(ms / 1000).toFixed(1)} s`;
+  return ms === null ? '?' : `${(ms / 1000).toFixed(2)} s`;
 }
 
 function seconds(ms: number): string {

@@ -9,6 +9,8 @@ export interface Result {
 }
 
 export interface CaseResult extends Pick<Case, 'name' | 'kind' | 'amount'> {
+  /** Where it is not that of all the results. */
+  readonly date?: string;
   readonly bsonBytes: number;
   readonly results: readonly Result[];
   /** `mongo2pg verify` after each round, in ms. */
@@ -44,8 +46,12 @@ export function wallMsOf({ runs }: Result): number[] {
   return runs.map(({ wallMs }) => wallMs);
 }
 
-/** Round by round, so that an hour in which the machine was busy counts for both. */
-export function ratio(result: Result, base: Result): number {
-  const baseMs = wallMsOf(base);
-  return median(wallMsOf(result).map((ms, round) => ms / (baseMs[round] ?? NaN)));
+/** Round by round, so that an hour in which the machine was busy counts for both; null where it is not known. */
+export function ratio(result: Result, base: Result, pick: (run: Run) => number | null): number | null {
+  const ratios = result.runs.map((run, round) => {
+    const [value, beside] = [pick(run), base.runs[round] === undefined ? null : pick(base.runs[round])];
+    return value === null || beside === null || beside === 0 ? null : value / beside;
+  });
+  const known = ratios.filter((value) => value !== null);
+  return known.length === 0 ? null : median(known);
 }

@@ -25,25 +25,37 @@ export interface ToolSettings {
   readonly readRanges?: number | undefined;
   /** The lines of orders go to a table of their own. */
   readonly hasLineTable?: boolean | undefined;
+  /** OBJECT_ID_COLLATION. */
+  readonly objectIdCollation?: 'default' | undefined;
   /** Of users. */
   readonly transform?: TransformKind | undefined;
 }
 
 export function createTool(settings: ToolSettings): Contestant {
-  const { pool, workers, itemsPerPage, readRanges, hasLineTable = false, transform } = settings;
+  const {
+    pool,
+    workers,
+    itemsPerPage,
+    readRanges,
+    hasLineTable = false,
+    objectIdCollation,
+    transform,
+  } = settings;
   const size = workers === undefined ? 'default workers' : `${workers} workers`;
   const page = itemsPerPage === undefined ? '' : `, pages of ${itemsPerPage}`;
   const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
   const lines = hasLineTable ? ', lines in a table of their own' : '';
+  const order = objectIdCollation === undefined ? '' : ', ids in the collation of the database';
   const changed = transform === undefined ? '' : `, ${describeTransform(transform)}`;
   const env = {
     CLUSTER_IMPLEMENTATION: pool,
     CLUSTER_SIZE: workers === undefined ? '' : String(workers),
     ITEMS_PER_PAGE: itemsPerPage === undefined ? '' : String(itemsPerPage),
     READ_RANGES: readRanges === undefined ? '' : String(readRanges),
+    OBJECT_ID_COLLATION: objectIdCollation ?? '',
   };
   return {
-    name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${changed}`,
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${order}${changed}`,
     table: transform !== undefined && changesTable(transform) ? 'changed' : '',
     run: async (place) => {
       const args = [
@@ -79,19 +91,19 @@ export async function runVerify(place: Place, workers: number, amount: number): 
 
 /** Its events are the lines of its standard output. */
 export function startTool(
-  { toolMongoUrl, postgresUrl }: Place,
+  { toolMongoUrl, toolPostgresUrl, node }: Place,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   command = cli,
 ): ChildProcessByStdio<null, Readable, null> {
-  return spawn(process.execPath, [command, ...args, '--json'], {
+  return spawn(node, [command, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
       MONGO_URL: toolMongoUrl,
       MONGO_DB: databaseName,
       MONGO_COLLECTION: tableName,
-      POSTGRES_URL: postgresUrl,
+      POSTGRES_URL: toolPostgresUrl,
       ...env,
     },
   });

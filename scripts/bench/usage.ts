@@ -1,6 +1,7 @@
 /** Processor time of processes, from /proc of Linux; null without /proc. */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { readRollup, sumPss } from './memory.ts';
 
 /** `USER_HZ`, which is 100 wherever Node runs. */
 const msPerTick = 10;
@@ -41,8 +42,8 @@ export function readEndedChildrenCpuMs(): number | null {
   return readTimes('self')?.childrenMs ?? null;
 }
 
-/** Of a server and its processes, those that have ended among them. */
-export function readServerCpuMs(pid: number): number | null {
+/** Of a process and those that it started, those that have ended among them. */
+export function readTreeCpuMs(pid: number): number | null {
   for (;;) {
     const server = readTimes(pid);
     if (server === null) return null;
@@ -60,27 +61,10 @@ export function readServerCpuMs(pid: number): number | null {
 export interface ProcessMemory {
   /** The resident set of the process itself. */
   readonly ownRss: number;
-  /** Of it and its children together, what they share counted once. */
+  /** Of it and all below it together, what they share counted once. */
   readonly allPss: number;
 }
 
 export function readMemory(pid: number): ProcessMemory {
-  const children = readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((other) => readTimes(other)?.parentPid === pid);
-  return {
-    ownRss: readRollup(pid, 'Rss'),
-    allPss: [pid, ...children].reduce((sum, each) => sum + readRollup(each, 'Pss'), 0),
-  };
-}
-
-function readRollup(pid: number, name: 'Rss' | 'Pss'): number {
-  try {
-    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
-    return Number(new RegExp(`^${name}: +([0-9]+) kB$`, 'm').exec(rollup)?.[1] ?? 0) * 1024;
-  } catch {
-    // It has ended, or it is not Linux.
-    return 0;
-  }
+  return { ownRss: readRollup(pid, 'Rss'), allPss: sumPss([pid]) };
 }

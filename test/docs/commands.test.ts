@@ -25,7 +25,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
-    'takes minutes, and wants a quiet machine; test/integration/observe/measurement.test.ts is about what it measures with',
+    'takes minutes, and wants a quiet machine; test/integration/bench/contestants.test.ts runs contestants with few documents',
   'npm run simulate': 'takes minutes',
   'npm run soak': 'takes minutes, or hours',
   'npm run soak:citus': 'takes minutes, and needs Citus; test/fault/citus-crashed.test.ts',

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { describe, it, type TestContext } from 'node:test';
+import { PeakPss, listChildren, readRollup, sumPss } from '../../../../scripts/bench/memory.ts';
+
+const isLinux = process.platform === 'linux';
+const megabytes = 40;
+/** Fills its memory, says so, and ends when its input does. */
+const program = `const full = Buffer.alloc(${megabytes} * 1e6, 1); process.stdin.resume(); console.log(full.length);`;
+
+async function startFull(t: TestContext): Promise<ChildProcessByStdio<Writable, Readable, null>> {
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const gone = once(child, 'exit');
+  t.after(async () => {
+    child.stdin.end();
+    await gone;
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () => {
+  it('is read of the process itself', () => {
+    const before = readRollup(process.pid, 'Rss');
+    assert.ok(before > 10e6, `${before}`);
+    const full = Buffer.alloc(megabytes * 1e6, 1);
+    assert.ok(readRollup(process.pid, 'Pss') > full.length);
+    assert.ok(readRollup(process.pid, 'Pss') <= readRollup(process.pid, 'Rss'));
+  });
+
+  it('is nothing of one that is not there', () => {
+    assert.equal(readRollup(2 ** 30, 'Pss'), 0);
+    assert.deepEqual(listChildren(2 ** 30), []);
+  });
+
+  it('adds up a process and those below it', async (t) => {
+    const child = await startFull(t);
+    assert.ok(listChildren(process.pid).includes(child.pid ?? 0));
+    const [own, all] = [readRollup(process.pid, 'Pss'), sumPss([process.pid])];
+    assert.ok(all > own + 0.9 * megabytes * 1e6, `${own} and ${all}`);
+  });
+
+  it('has a peak of what was started meanwhile, and of nothing else', async (t) => {
+    await startFull(t);
+    const idle = new PeakPss();
+    const busy = new PeakPss();
+    assert.equal(idle.stop(), null);
+    await startFull(t);
+    const peak = busy.stop() ?? 0;
+    assert.ok(peak > megabytes * 1e6 && peak < 2 * megabytes * 1e6 + 60e6, `${peak}`);
+  });
+});
