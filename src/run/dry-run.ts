@@ -15,6 +15,7 @@ import {
   listKeyedChildren,
   tablesOf,
 } from '../postgres/table/ddl.ts';
+import { distributeStatements } from '../postgres/table/distribution.ts';
 import { findJob } from '../postgres/ledger/jobs.ts';
 import { describeDone, describeRun } from '../postgres/ledger/run-decision.ts';
 import { lockJob, lockTable, unlockJob, unlockTable } from '../postgres/ledger/run-lock.ts';
@@ -202,12 +203,19 @@ function describePreparation(prepared: Preparation): string {
 }
 
 /** The statements of a start, except for those of the load. */
-function listStatements({ settings: { plan }, work }: Preparation & { kind: 'begin' }): string[] {
-  const { dropped, isTruncated, isNew, needsKey, indexes } = work;
+function listStatements({
+  settings: { plan },
+  work,
+  isDistributed,
+}: Preparation & { kind: 'begin' }): string[] {
+  const { dropped, isTruncated, isNew, indexes } = work;
+  // Such tables get their keys before the load.
+  const needsKey = work.needsKey && !(isNew && isDistributed);
   return [
     ...(dropped.length > 0 ? [`DROP TABLE ${dropped.map(qualifiedName).join(', ')}`] : []),
     ...(isTruncated ? [`TRUNCATE ${tablesOf(plan).map(qualifiedName).join(', ')}`] : []),
     ...(isNew ? tablesOf(plan).map(createTableStatement) : []),
+    ...(isNew && isDistributed ? distributeStatements(plan) : []),
     ...(needsKey
       ? [addPrimaryKeyStatement(plan), ...listKeyedChildren(plan).flatMap(addChildKeyStatements)]
       : []),

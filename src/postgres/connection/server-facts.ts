@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import { measureRoundTrip } from '../../common/round-trip.ts';
+import { readCitus, type Citus } from './citus.ts';
 import { readConnectionsLeft } from './capacity.ts';
 import { readMajorVersion, readVersion } from './server-check.ts';
 
@@ -28,6 +29,8 @@ export interface TargetFacts {
   readonly synchronousStandbys: string;
   /** Null if the user may not see it. */
   readonly dataDirectory: string | null;
+  /** Null without the extension. */
+  readonly citus: Citus | null;
   /** Whether the server is reached through a socket file or a loopback address. */
   readonly isLocal: boolean;
 }
@@ -35,10 +38,9 @@ export interface TargetFacts {
 /** @param schemas in which tables are to be created */
 export async function readTargetFacts(client: pg.Client, schemas: readonly string[]): Promise<TargetFacts> {
   const { roundTripMs } = await measureRoundTrip(() => client.query('SELECT'));
+  type Asked = 'version' | 'roundTripMs' | 'connectionsLeft' | 'collationVersions' | 'citus';
   const { rows } = await client.query<
-    Omit<TargetFacts, 'version' | 'roundTripMs' | 'connectionsLeft' | 'collationVersions' | 'maxWalBytes'> & {
-      maxWalBytes: string;
-    }
+    Omit<TargetFacts, Asked | 'maxWalBytes'> & { readonly maxWalBytes: string }
   >(
     `SELECT current_database() AS database, current_user AS "user",
             -- Before PostgreSQL 17 ICU has a column of its own, and from then on one is for it and the built-in provider.
@@ -68,6 +70,7 @@ export async function readTargetFacts(client: pg.Client, schemas: readonly strin
     roundTripMs,
     connectionsLeft: await readConnectionsLeft(client),
     collationVersions: await readCollationVersions(client),
+    citus: await readCitus(client),
   };
 }
 

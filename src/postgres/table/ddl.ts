@@ -101,12 +101,13 @@ export function keyCountStatement(table: TableName): string {
 
 /**
  * Statistics for the planner, of the tables of a plan. Only key columns: statistics of jsonb are rarely useful and take longest.
- * Autovacuum analyzes the whole table later. An existing table may have columns that are not in the plan.
+ * Autovacuum analyzes the whole table later. An existing table may have columns that are not in the plan. Citus 12 gives its nodes the
+ * names of columns without their quotes.
  */
-export function analyzeStatement(plan: Plan): string {
+export function analyzeStatement(plan: Plan, isDistributed = false): string {
   const parts = tablesOf(plan).map((part) => {
     const name = qualifiedName(part);
-    if (part.columns.some(({ target }) => target !== undefined)) return name;
+    if (isDistributed || part.columns.some(({ target }) => target !== undefined)) return name;
     const id = placeOfId(part);
     const columns = part.columns.filter((column, place) => column.type !== 'json' || place === id);
     return `${name} (${columns.map(({ column }) => quote(column)).join(', ')})`;

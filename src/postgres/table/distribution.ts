@@ -34,16 +34,23 @@ export async function readDistribution(client: pg.Client, table: TableName): Pro
  * lost its commit.
  */
 export async function distributeTables(client: pg.Client, plan: Plan): Promise<void> {
-  const column = plan.columns.find(isIdColumn)?.column ?? '';
   // A foreign key cannot be added in the transaction that has distributed its tables over several connections.
   await client.query("SET LOCAL citus.multi_shard_modify_mode = 'sequential'");
-  await client.query(distributeStatement(plan, column, null));
-  await client.query(addPrimaryKeyStatement(plan));
-  for (const descendant of listDescendants(plan)) {
-    const { plan: child } = descendant.child;
-    await client.query(distributeStatement(child, child.columns[0]?.column ?? '', plan));
-    for (const statement of addChildKeyStatements(descendant)) await client.query(statement);
-  }
+  for (const statement of distributeStatements(plan)) await client.query(statement);
+}
+
+/** For tables without rows: distributes each, and creates its key. */
+export function distributeStatements(plan: Plan): string[] {
+  const column = plan.columns.find(isIdColumn)?.column ?? '';
+  return [
+    distributeStatement(plan, column, null),
+    addPrimaryKeyStatement(plan),
+    ...listDescendants(plan).flatMap((descendant) => {
+      const { plan: child } = descendant.child;
+      const distribute = distributeStatement(child, child.columns[0]?.column ?? '', plan);
+      return [distribute, ...addChildKeyStatements(descendant)];
+    }),
+  ];
 }
 
 function distributeStatement(plan: Plan, column: string, beside: Plan | null): string {

@@ -1,7 +1,12 @@
 /** Finishes a loaded table: its primary key, the collection's other indexes, and statistics for the planner. */
 
 import type pg from 'pg';
-import { planIndexes, type LeftIndex, type PlannedIndex } from '../../plan/indexes/index-plan.ts';
+import {
+  planIndexes,
+  type IndexTarget,
+  type LeftIndex,
+  type PlannedIndex,
+} from '../../plan/indexes/index-plan.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import type { IndexSpec } from '../../source/index-spec.ts';
 import { buildIndexes, type BuildOptions } from './build-indexes.ts';
@@ -69,7 +74,7 @@ export async function finishTable(
     const inParts = planned.filter(isInParts);
     accounts.push(...(await buildPartitionedIndexes(session, inParts, partitions, { ...options, jobs })));
   }
-  await runCancellable(session, url, signal, (client) => analyzeTable(client, plan));
+  await runCancellable(session, url, signal, (client) => analyzeTable(client, plan, target));
   return { indexes: [...accounts, ...leftAccounts], counts };
 }
 
@@ -138,6 +143,10 @@ function leaveAll(indexes: readonly Pick<LeftIndex, 'index'>[]): LeftIndex[] {
 }
 
 /** Gathers statistics for the planner. */
-export async function analyzeTable(client: pg.Client, plan: Plan): Promise<void> {
-  await client.query(analyzeStatement(plan));
+export async function analyzeTable(
+  client: pg.Client,
+  plan: Plan,
+  { isDistributed = false }: Partial<IndexTarget> = {},
+): Promise<void> {
+  await client.query(analyzeStatement(plan, isDistributed));
 }

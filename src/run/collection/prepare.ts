@@ -70,6 +70,8 @@ export type Preparation =
 
 interface Outlook {
   readonly work: TargetWork;
+  /** Whether the tables are, or will be, distributed over nodes. */
+  readonly isDistributed: boolean;
   /** The collection's indexes that are to be carried over. */
   readonly specs: readonly IndexSpec[];
   /** Indexes without an equivalent in Postgres. */
@@ -143,6 +145,6 @@ async function lookAhead(
     const version = await readMajorVersion(client);
     const { planned: indexes, left } = planIndexes(specs, plan, { version, isDistributed });
     const work = await requireTarget(client, { ...use, indexes, isVerified, isInJob: jobId !== null });
-    return { work, specs, leftIndexes: left, notices: work.notices };
+    return { work, isDistributed, specs, leftIndexes: left, notices: work.notices };
   });
 }

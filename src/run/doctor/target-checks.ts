@@ -30,6 +30,7 @@ export interface Demand {
 export function judgeTarget(facts: TargetFacts, demand: Demand): Finding[] {
   return [
     ok('target', `PostgreSQL ${facts.version}, database ${facts.database}, user ${facts.user}`),
+    ...judgeCitus(facts),
     judgeRoundTrip(facts),
     ...judgeRights(facts, demand),
     judgeConnections(facts, demand),
@@ -38,6 +39,13 @@ export function judgeTarget(facts: TargetFacts, demand: Demand): Finding[] {
     judgeCollation(facts),
     ...judgeSafety(facts),
   ];
+}
+
+function judgeCitus({ citus }: TargetFacts): Finding[] {
+  if (citus === null) return [];
+  const text = `the coordinator of Citus ${citus.version}, with ${formatPlural(citus.nodes, 'node')} for rows`;
+  if (citus.nodes > 0) return [ok('target', `${text}; --distribute is possible`)];
+  return [advice('target', text, "for --distribute: SELECT citus_add_node('host', 5432);")];
 }
 
 function judgeRoundTrip({ roundTripMs }: TargetFacts): Finding {

@@ -12,6 +12,7 @@ import { listRuns, listRunsOfSchema, type Run } from '../../postgres/ledger/runs
 import { columnTaken } from '../../postgres/promote/add-column.ts';
 import { sampleExtra } from '../../postgres/promote/extra-sample.ts';
 import { hasPrimaryKey } from '../../postgres/table/ddl.ts';
+import { readDistribution } from '../../postgres/table/distribution.ts';
 import type { ColumnType } from '../../transcode/column-types/names.ts';
 import { columnTypes } from '../../transcode/column-types/registry.ts';
 import { listDescendants, namesOf, type Plan } from '../../transcode/plan.ts';
@@ -77,6 +78,13 @@ export async function requireOwnTable(client: pg.Client, run: Run, request: Prom
     });
   }
   if (!run.isOwnTable) throw await refuseOthersTable(client, plan, request);
+  // There, rows cannot be locked page by page.
+  if ((await readDistribution(client, plan)) !== null) {
+    throw new UsageError(`the table ${qualifiedName(plan)} is on the nodes of Citus`, {
+      code: 'PROMOTION_DISTRIBUTED',
+      fix: copyAgain,
+    });
+  }
   if (run.isFinished) return;
   throw new UsageError(`${describeRun(run)} is not finished`, {
     code: 'RUN_UNFINISHED',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
-import { BSON } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import pg from 'pg';
 import { ExitCode } from '../../../src/common/errors.ts';
 import { startCitus, describeCitus, lacksCitus, type CitusCluster } from '../../support/citus.ts';
@@ -23,7 +23,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     const client = new pg.Client({ connectionString: citus.url });
     await client.connect();
     await client.query(
-      'DROP SCHEMA IF EXISTS mongo2pg CASCADE; DROP TABLE IF EXISTS things_tags, things CASCADE',
+      'DROP SCHEMA IF EXISTS mongo2pg CASCADE; DROP TABLE IF EXISTS things_tags, things_lines, things CASCADE',
     );
     await client.end();
   });
@@ -56,6 +56,18 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       "SELECT result::int AS n FROM run_command_on_shards('things', 'SELECT count(*) FROM %s') WHERE result <> '0'",
     );
     assert.ok(nodes.length > 1);
+    assertCode(await scene.run({}, 'verify'), ExitCode.ok);
+  });
+
+  // Citus gives its nodes the names of columns to be analyzed without their quotes.
+  it('with columns whose names are not in small letters; a dry run shows all statements', async (t) => {
+    const scene = await setCitusScene(t, 10);
+    await scene.collection.updateMany({}, { $set: { lastName: 'a', lines: [{ unitPrice: 2 }] } });
+    const env = { ...distributed, PLAN_SCHEMA: 'relational' };
+    const dry = await scene.run(env, '--dry-run');
+    assertCode(dry, ExitCode.ok);
+    assert.match(dry.stdout, /create_distributed_table\('[^']*things[^']*', '_id'\).*colocate_with/);
+    assertCode(await scene.run(env), ExitCode.ok);
     assertCode(await scene.run({}, 'verify'), ExitCode.ok);
   });
 
@@ -252,6 +264,16 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     it('to follow into tables on nodes', async (t) => {
       const scene = await setCitusScene(t);
       await fail(scene, 'FOLLOW_DISTRIBUTED', '--follow', '--distribute');
+    });
+
+    it('to promote a field of a table on nodes', async (t) => {
+      const scene = await setCitusScene(t);
+      await scene.collection.insertOne({ _id: 2_000, nickname: 'a' } as Document);
+      assertCode(await scene.run({ ...distributed, SAMPLE_SIZE: '10' }), ExitCode.ok);
+      const run = await scene.run({}, 'promote', 'things', 'nickname');
+      assertCode(run, ExitCode.usage);
+      assert.match(run.stdout + run.stderr, /PROMOTION_DISTRIBUTED/);
+      assertCode(await scene.run({}, 'verify'), ExitCode.ok);
     });
 
     it('a worker node in place of the coordinator', async (t) => {

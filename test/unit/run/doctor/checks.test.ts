@@ -15,6 +15,7 @@ const facts: TargetFacts = {
   user: 'ann',
   collation: 'en_US.UTF-8',
   collationVersions: { made: '2.36', now: '2.36' },
+  citus: null,
   mayCreateSchema: true,
   schemas: [{ name: 'public', mayCreateTable: true }],
   connectionsLeft: 90,
@@ -80,6 +81,14 @@ describe('what doctor says of PostgreSQL', () => {
     const [finding] = judge({ collationVersions: { made: '2.31', now: '2.36' } });
     assert.match(finding?.text ?? '', /en_US\.UTF-8, whose rules have changed from version 2\.31 to 2\.36/);
     assert.equal(finding?.fix, 'REINDEX DATABASE "shop"; ALTER DATABASE "shop" REFRESH COLLATION VERSION;');
+  });
+
+  it('names the nodes of Citus, and how to add one where there is none', () => {
+    const citus = { version: '12.1-1', isCoordinator: true, nodes: 2 };
+    const [, found] = judgeTarget({ ...facts, citus }, demand);
+    assert.match(found?.text ?? '', /Citus 12\.1-1, with 2 nodes for rows; --distribute is possible/);
+    const [finding] = judge({ citus: { ...citus, nodes: 0 } });
+    assert.equal(finding?.fix, "for --distribute: SELECT citus_add_node('host', 5432);");
   });
 
   it('says how text is sorted as in MongoDB, where the database sorts it otherwise', () => {
