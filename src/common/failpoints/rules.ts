@@ -20,6 +20,8 @@ export const failpointNames = [
   'host-before-take-commit',
   'host-after-take',
   'host-before-range-end',
+  'host-before-build',
+  'host-before-build-commit',
   'host-after-compared-page',
   'host-before-join',
   'host-before-join-commit',

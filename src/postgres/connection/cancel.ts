@@ -4,12 +4,13 @@ import type pg from 'pg';
 import { closePostgres, connectPostgres } from './connection.ts';
 import type { Session } from './session.ts';
 
-/** @throws the signal's reason when it was aborted */
+/** @param how whether `work` is one transaction @throws the signal's reason when it was aborted */
 export async function runCancellable(
   session: Session,
   url: string,
   signal: AbortSignal,
   work: (client: pg.Client) => Promise<void>,
+  how: 'run' | 'transaction' = 'run',
 ): Promise<void> {
   signal.throwIfAborted();
   let cancelling: Promise<void> | undefined;
@@ -18,7 +19,7 @@ export async function runCancellable(
   };
   signal.addEventListener('abort', onAbort);
   try {
-    await session.run(work, 'long');
+    await session[how](work, 'long');
   } finally {
     signal.removeEventListener('abort', onAbort);
     await cancelling;

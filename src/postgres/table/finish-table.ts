@@ -78,6 +78,8 @@ export async function finishTable(
   return { indexes: [...accounts, ...leftAccounts], counts };
 }
 
+type KeyOptions = SideBySideOptions & Pick<BuildOptions, 'builder'>;
+
 /** The partitions of partitioned tables, by qualified name. */
 type Partitions = ReadonlyMap<string, readonly TableName[]>;
 
@@ -96,7 +98,7 @@ async function addKeys(
   session: Session,
   plan: Plan,
   partitions: Partitions,
-  options: SideBySideOptions,
+  options: KeyOptions,
 ): Promise<KeyCounts> {
   const { url, signal } = options;
   const own = partitions.get(qualifiedName(plan));
@@ -115,7 +117,7 @@ async function addPartitionedKeys(
   session: Session,
   plan: Plan,
   partitions: Partitions,
-  options: SideBySideOptions,
+  options: KeyOptions,
 ): Promise<KeyCounts> {
   const counts = new Map<string, number>();
   const build = async (table: Plan, key: readonly string[]): Promise<void> => {

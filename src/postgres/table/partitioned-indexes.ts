@@ -2,14 +2,13 @@
 
 import type pg from 'pg';
 import type { IndexAccount } from '../../observe/summary.ts';
-import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { PlannedIndex } from '../../plan/indexes/index-plan.ts';
 import { runCancellable } from '../connection/cancel.ts';
 import { qualifiedName } from '../connection/relations.ts';
 import type { Session } from '../connection/session.ts';
-import { isRefusal } from '../connection/transient-errors.ts';
-import { createIndex, describeRefusal, type BuildOptions } from './build-indexes.ts';
-import { buildSideBySide } from './side-by-side.ts';
+import type { BuildOptions } from './build-indexes.ts';
+import { buildAlone, type BuildResult } from './builds.ts';
+import { createIndex } from './create-index.ts';
 import type { TableName } from '../connection/relations.ts';
 
 /** An index and its progress. */
@@ -26,11 +25,16 @@ class PartitionedIndex {
     this.name = name;
   }
 
-  /** @param partition whose part is built */
-  async build(client: pg.Client, partition: TableName): Promise<void> {
+  /** A part is about to be built. */
+  begin(): void {
     this.#beganMs ??= performance.now();
-    const name = await createIndex(client, partOf(this.planned, partition));
-    this.parts.push({ schema: partition.schema, table: name });
+  }
+
+  /** A part is built, or cannot be. */
+  take({ schema }: TableName, result: BuildResult): void {
+    if (result.kind === 'built') this.#beganMs ??= performance.now() - result.durationMs;
+    if (result.kind === 'refused') this.refusal = result.reason;
+    else this.parts.push({ schema, table: result.name });
   }
 
   async attach(client: pg.Client): Promise<void> {
@@ -86,16 +90,22 @@ export async function buildPartitionedIndexes(
   const parts = begun.flatMap((index) =>
     (partitionsOf.get(qualifiedName(index.planned.table)) ?? []).map((partition) => ({ index, partition })),
   );
-  await buildSideBySide(parts, options, async (own, { index, partition }, anySignal) => {
-    if (index.refusal !== undefined) return;
-    await reachFailpoint('primary-in-index-build');
-    try {
-      await runCancellable(own, url, anySignal, (client) => index.build(client, partition));
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      index.refusal = describeRefusal(error);
-    }
-  });
+  const builds = parts.map(
+    ({ index, partition }) => ({ kind: 'index', index: partOf(index.planned, partition) }) as const,
+  );
+  await (options.builder ?? buildAlone)(
+    builds,
+    options,
+    (place, result) => {
+      const part = parts[place];
+      part?.index.take(part.partition, result);
+    },
+    (place) => {
+      const index = parts[place]?.index;
+      index?.begin();
+      return index?.refusal === undefined;
+    },
+  );
   for (const index of begun) {
     await run((client) => (index.refusal === undefined ? index.attach(client) : index.drop(client)));
     tell(index.account());

@@ -1,13 +1,12 @@
 /** Builds the primary key of a partitioned table: that of each partition separately, several at a time. Then they are attached. */
 
-import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { runCancellable } from '../connection/cancel.ts';
 import { qualifiedName } from '../connection/relations.ts';
 import type { Session } from '../connection/session.ts';
 import { hasPrimaryKey } from './ddl.ts';
-import { buildSideBySide, type SideBySideOptions } from './side-by-side.ts';
+import { buildAlone, type Builder } from './builds.ts';
+import type { SideBySideOptions } from './side-by-side.ts';
 import type { TableName } from '../connection/relations.ts';
-import { runCounting } from './primary-key.ts';
 
 /**
  * Can be repeated: existing keys of partitions are kept.
@@ -19,23 +18,18 @@ export async function addPartitionedKey(
   table: TableName,
   key: readonly string[],
   partitions: readonly TableName[],
-  options: SideBySideOptions,
+  options: SideBySideOptions & { readonly builder?: Builder | undefined },
 ): Promise<number | null> {
   const { url, signal } = options;
-  const addKey = (target: string): string => `ALTER TABLE ${target} ADD PRIMARY KEY (${key.join(', ')})`;
   await runCancellable(session, url, signal, async (client) => {
+    if (await hasPrimaryKey(client, table)) return;
     // ONLY: without the partitions, and so not valid yet.
-    if (!(await hasPrimaryKey(client, table))) await client.query(addKey(`ONLY ${qualifiedName(table)}`));
+    await client.query(`ALTER TABLE ONLY ${qualifiedName(table)} ADD PRIMARY KEY (${key.join(', ')})`);
   });
   const counts: (number | null)[] = [];
-  await buildSideBySide(partitions, options, async (own, partition, anySignal) => {
-    await reachFailpoint('primary-in-partition-key');
-    let count: number | null = null;
-    await runCancellable(own, url, anySignal, async (client) => {
-      if (await hasPrimaryKey(client, partition)) return;
-      count = await runCounting(client, partition, [addKey(qualifiedName(partition))]);
-    });
-    counts.push(count);
+  const builds = partitions.map((partition) => ({ kind: 'key', table: partition, key }) as const);
+  await (options.builder ?? buildAlone)(builds, options, (_place, result) => {
+    counts.push(result.kind === 'built' ? result.count : null);
   });
   await runCancellable(session, url, signal, async (client) => {
     const { rows } = await client.query<{ sql: string }>(

@@ -21,13 +21,27 @@ export interface SideBySideOptions {
  */
 export async function buildSideBySide<Item>(
   items: readonly Item[],
-  { url, retryLimitMs, answerTimeoutMs, hostId, jobs, signal }: SideBySideOptions,
+  options: SideBySideOptions,
   work: (session: Session, item: Item, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  // All jobs share one iterator.
+  const queue = items.values();
+  const jobs = Math.min(options.jobs, items.length);
+  await runSideBySide({ ...options, jobs }, async (session, signal) => {
+    for (const item of queue) await work(session, item, signal);
+  });
+}
+
+/**
+ * @param job is run `jobs` times at once; the given signal cancels it
+ * @throws the first error, which cancels the other jobs; or the signal's reason
+ */
+export async function runSideBySide(
+  { url, retryLimitMs, answerTimeoutMs, hostId, jobs, signal }: SideBySideOptions,
+  job: (session: Session, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const failure = new AbortController();
   const anySignal = AbortSignal.any([signal, failure.signal]);
-  // All jobs share one iterator.
-  const queue = items.values();
   const runJob = async (): Promise<void> => {
     const session = await Session.open(
       {
@@ -42,7 +56,7 @@ export async function buildSideBySide<Item>(
       'retry',
     );
     try {
-      for (const item of queue) await work(session, item, anySignal);
+      await job(session, anySignal);
     } finally {
       await session.close();
     }
@@ -50,7 +64,7 @@ export async function buildSideBySide<Item>(
   const endOthers = (error: unknown): void => {
     failure.abort(error);
   };
-  await Promise.all(Array.from({ length: Math.min(jobs, items.length) }, () => runJob().catch(endOthers)));
+  await Promise.all(Array.from({ length: jobs }, () => runJob().catch(endOthers)));
   signal.throwIfAborted();
   failure.signal.throwIfAborted();
 }

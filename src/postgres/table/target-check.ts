@@ -8,7 +8,7 @@ import type { IfExists } from '../../config/config.ts';
 import { TargetError } from '../../common/errors.ts';
 import type { PlannedIndex } from '../../plan/indexes/index-plan.ts';
 import { isIdColumn, type Plan } from '../../transcode/plan.ts';
-import { hasIndex } from './build-indexes.ts';
+import { hasIndex } from './create-index.ts';
 import { copyColumns, hasPrimaryKey, listKeyedChildren, tablesOf } from './ddl.ts';
 import { listDropped, requirePlace } from './target-obstacles.ts';
 import { inOneTrip } from '../connection/one-trip.ts';

@@ -16,6 +16,7 @@ import { describePostgres, explainDatabaseError } from '../../postgres/connectio
 import { foldRun } from '../../postgres/ledger/fold.ts';
 import { assignRun } from '../../postgres/ledger/jobs.ts';
 import { describeDone, describeRun } from '../../postgres/ledger/run-decision.ts';
+import { buildTogether } from '../../postgres/table/build-together.ts';
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { beginRun, continueRun, type OpenRun } from '../../postgres/table/run-opening.ts';
 import { readTotals, replacePlan, type Run } from '../../postgres/ledger/runs.ts';
@@ -155,7 +156,7 @@ export class Migration {
 
   /** Loads what is not loaded, finishes the table, and accounts for all of it. */
   async #complete({ run, specs }: Opening): Promise<Summary> {
-    const { config, session, listeners, signal } = this.#options;
+    const { config, session, listeners, signal, hosts } = this.#options;
     const { onEvent } = listeners;
     const planMs = this.#elapsedMs();
 
@@ -177,6 +178,7 @@ export class Migration {
     const index = new IndexPhase(run, {
       ...targetOptions(config),
       ...{ session, specs, signal, onEvent, jobs: config.indexJobs },
+      ...(hosts === undefined ? {} : { builder: buildTogether(session, run.runId, hosts) }),
       requireBalance: async (indexes, counts) => {
         const indexMs = this.#elapsedMs() - planMs - loadMs;
         summary = await this.#summarise(run, counts, {

@@ -1,14 +1,17 @@
-/** A host that does not lead: it loads or compares ranges of any run that has waiting ones, with workers of its own. */
+/** A host that does not lead: it loads or compares ranges of any run that has waiting ones, with workers of its own, and builds indexes. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Config } from '../../config/config.ts';
+import { formatPlural } from '../../common/format.ts';
+import { targetOptions, type Config } from '../../config/config.ts';
 import type { Listeners } from '../../observe/listeners.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
+import { findRunToBuild } from '../../postgres/ledger/hosts/host-builds.ts';
 import { findSharedVerification } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { findSharedRun, type HostsKey, type LastLead } from '../../postgres/ledger/hosts/hosts.ts';
 import { SupersededError } from '../../postgres/ledger/lead.ts';
+import { takeBuilds } from '../../postgres/table/build-together.ts';
 import type { Database } from '../../source/database.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
 import type { Pools } from '../../workers/pool/create-pool.ts';
@@ -85,7 +88,8 @@ class Participation {
     const { membership, signal } = this.#options;
     while (isLeading(await membership.readLastLead())) {
       signal.throwIfAborted();
-      const hasWorked = membership.isShared && ((await this.#copy()) || (await this.#compare()));
+      const hasWorked =
+        membership.isShared && ((await this.#copy()) || (await this.#build()) || (await this.#compare()));
       // Another host may have taken the range first, or may soon release some.
       if (!hasWorked) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     }
@@ -119,6 +123,28 @@ class Participation {
       const account = await copyRanges(run, { ...common, signal });
       listeners.onEvent({ kind: 'host-copied', source: source.name, ...account });
       return account.ranges > 0;
+    });
+  }
+
+  /** @returns whether this host built anything */
+  async #build(): Promise<boolean> {
+    const { config, key, hosts, membership, listeners } = this.#options;
+    const run = await this.#session.run((client) => findRunToBuild(client, key));
+    if (run === null) return false;
+    const { runId, source } = run;
+    const watched: Watched = {
+      source,
+      isOver: () => membership.isGivenUp(runId),
+      message: 'the lead has given it up; this host stops building indexes',
+    };
+    return await this.#untilOver(watched, async (signal) => {
+      const jobs = Math.max(1, Math.min(config.indexJobs, membership.share.connections));
+      const built = await takeBuilds(runId, hosts, { ...targetOptions(config), jobs, signal });
+      if (built > 0) {
+        const message = `this host has built ${formatPlural(built, 'key or index', 'keys and indexes')}`;
+        listeners.onEvent({ kind: 'notice', source, message });
+      }
+      return built > 0;
     });
   }
 

@@ -16,6 +16,7 @@ import { sql as promotions } from './000014.ts';
 import { sql as hosts } from './000015.ts';
 import { sql as fold } from './000017.ts';
 import { sql as hostVerifications } from './000018.ts';
+import { sql as hostBuilds } from './000019.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -37,6 +38,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 15, name: 'hosts', sql: hosts },
   { number: 17, name: 'fold', sql: fold },
   { number: 18, name: 'host-verifications', sql: hostVerifications },
+  { number: 19, name: 'host-builds', sql: hostBuilds },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */
