@@ -30,6 +30,10 @@ export const columnIsRequired = 2;
 export const columnRefusesMisfits = 4;
 /** Its value is inside of a field, so that it comes in no order. */
 export const columnIsNested = 8;
+/** It has elements that are no documents, and no field. */
+export const columnIsElement = 16;
+/** An empty array has no row, and goes to the extra column. */
+export const columnKeepsEmpty = 32;
 
 /** What is said of a table; to be added up. */
 export const tableHasExtra = 1;

@@ -64,6 +64,11 @@ export class CoreLevel {
     return { level: this.#level, name: this.names.addPath(path), isNested: rest.length > 0 };
   }
 
+  /** A value that is in no field. @param name by which it is counted. @throws UnsuitedPlan */
+  placeUnseen(name: string): CorePlace {
+    return { level: this.#level, name: this.names.addUnseen(name), isNested: false };
+  }
+
   find(name: string): CoreLevel | undefined {
     return this.inner.find((inner) => inner.name === name);
   }

@@ -48,6 +48,13 @@ export class CoreNames {
     return name;
   }
 
+  /** A name that no field has. @param text for what is counted by it */
+  addUnseen(text: string): number {
+    const name = placed(this.#core.makeName(1));
+    this.texts.set(name, text);
+    return name;
+  }
+
   /** The same for a name that was met. False if the core has no memory for it. */
   learn(text: string): boolean {
     try {

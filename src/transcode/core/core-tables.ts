@@ -3,7 +3,7 @@
 import { isIdColumn, namesOf, type Plan, type PlanColumn } from '../plan.ts';
 import type { ColumnType } from '../column-types/names.ts';
 import { maxRowWidth, widestRow } from '../row-width.ts';
-import type { RowLimits } from '../row-writer.ts';
+import { elementName, type RowLimits } from '../row-writer.ts';
 import * as codes from './codes.ts';
 import { CoreLevel } from './core-level.ts';
 import { type CoreNames, placed, UnsuitedPlan } from './core-names.ts';
@@ -35,10 +35,11 @@ export function describePlan(core: Core, plan: Plan, limits: RowLimits): CoreTab
     const main = addTable(core, plan, limits, 0);
     const children = (plan.children ?? []).map((array) => {
       const { keepsEmpty, plan: childPlan } = array;
-      if (keepsEmpty === true || childPlan.children !== undefined) throw new UnsuitedPlan();
+      if (childPlan.children !== undefined) throw new UnsuitedPlan();
       const table = addTable(core, childPlan, limits, leadingColumns);
       const { level, name, isNested } = main.level.place(namesOf(array));
-      const traits = isNested ? codes.columnRefusesMisfits : 0;
+      const traits =
+        (isNested ? codes.columnRefusesMisfits : 0) + (keepsEmpty === true ? codes.columnKeepsEmpty : 0);
       const child = placed(core.addChild(level, name, traits, table.table));
       return { ...table, parents: core.parentsOf(child) };
     });
@@ -66,7 +67,10 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
   if (hasExtra && widestRow(plan.columns) > maxRowWidth) throw new UnsuitedPlan();
   const paths = columns.map(namesOf);
   const inTables = children.map(namesOf);
-  const planned = [...paths, ...inTables];
+  const isElement = columns.map((column) => column.isElement === true);
+  // A value may be written to one of these at most.
+  if (isElement.filter((is) => is).length > 1) throw new UnsuitedPlan();
+  const planned = [...paths.filter((_, index) => isElement[index] !== true), ...inTables];
   const longestPath = Math.max(...planned.map(({ length }) => length - 1), 0);
   let table = 0;
   const createTable = ({ names }: CoreNames): number => {
@@ -80,7 +84,8 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
   const level = new CoreLevel(core, { planned, dropped, flattened }, createTable);
   for (const [index, column] of columns.entries()) {
     const isId = leading === 0 && isIdColumn(column);
-    const place = level.place(paths[index] ?? []);
+    const place =
+      isElement[index] === true ? level.placeUnseen(elementName) : level.place(paths[index] ?? []);
     core.setColumn(
       table,
       index,
@@ -97,11 +102,12 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
   return { table, output: core.outputOf(table), level };
 }
 
-function traitsOf({ isRequired }: PlanColumn, isId: boolean, isNested: boolean): number {
+function traitsOf({ isRequired, isElement }: PlanColumn, isId: boolean, isNested: boolean): number {
   return (
     (isId ? codes.columnIsId : 0) +
     (isRequired === true ? codes.columnIsRequired : 0) +
     // The value has another name there, which is rare.
+    (isElement === true ? codes.columnIsElement : 0) +
     (isNested ? codes.columnRefusesMisfits + codes.columnIsNested : 0)
   );
 }
@@ -122,8 +128,8 @@ const kinds: Readonly<Record<ColumnType, number>> = {
   json: codes.kindJson,
 };
 
-function kindOf({ type, target, isElement, isArray }: PlanColumn): number {
+function kindOf({ type, target, isArray }: PlanColumn): number {
   // Types of existing tables are encoded in TypeScript.
-  if (target !== undefined || isElement === true || isArray === true) throw new UnsuitedPlan();
+  if (target !== undefined || isArray === true) throw new UnsuitedPlan();
   return kinds[type];
 }

@@ -93,10 +93,10 @@ function writeRest(out: usize, table: Table, maxRowBytes: usize): usize {
   for (let index = 0; index < countChildren(); index++) {
     const child = childAt(index);
     const array = child.array;
-    if (array.document !== table.document || array.type === bson.typeArray || array.type === bson.typeNull) {
-      continue;
-    }
-    if (!row.addMisfit(table, array)) return refused;
+    if (array.document !== table.document || array.type === bson.typeNull) continue;
+    const isArray = array.type === bson.typeArray;
+    if (isArray && !(array.keepsEmpty && array.isEmptyArray)) continue;
+    if (!row.addMisfit(table, array, isArray ? codes.reasonEmpty : codes.reasonMisfit)) return refused;
   }
   out = row.writeExtra(out, table, documentStart, documentEnd);
   if (out === refused) return refused;

@@ -27,6 +27,7 @@ export const subtypeUuid: u32 = 4;
 
 /** An int32 length, and the NUL that ends a document. */
 export const minDocumentBytes: i32 = 5;
+export const emptyArrayBytes: usize = 5;
 
 /**
  * The position of the first NUL from `start` on; `limit` if there is none before it. Reads up to 15 bytes beyond `limit`.

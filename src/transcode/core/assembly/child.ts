@@ -1,9 +1,11 @@
 /** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
 
 import * as bson from './bson';
-import { refused } from './outcome';
+import * as codes from '../codes';
+import { misfit, refused } from './outcome';
 import { copyBytes, writeInt16, writeInt32 } from './bytes';
-import { copyNull, writeJsonb } from './column';
+import { copyNull, writeColumn, writeJsonb } from './column';
+import { addPending } from './extras';
 import { allocate, createRegion, Region, reserve } from './memory';
 import { Column } from './names';
 import { idEnd, idStart, Table, writeColumns, writeExtra } from './row';
@@ -69,14 +71,33 @@ export class Child {
   }
 }
 
-/** An element that has no fields is kept as it is. */
+/** An element that has no fields goes to the column for such, or is kept as it is. */
 function writeBare(out: usize, table: Table, type: u32, start: usize, end: usize): usize {
+  let isKept = false;
+  const misfits = table.level.misfits;
+  misfits.clear();
   for (let place = 0; place < table.columnCount; place++) {
-    if (!table.columnAt(place).mayBeNull) return refused;
+    const column = table.columnAt(place);
+    if (column.isElement && type !== bson.typeNull) {
+      column.type = type;
+      column.nameEnd = start - 1;
+      column.end = end;
+      const written = writeColumn(out, column);
+      if (written === refused) return refused;
+      if (written !== misfit) {
+        out = written;
+        isKept = true;
+        continue;
+      }
+      if (!misfits.add(column.name, type, codes.reasonMisfit, start, start, end)) return refused;
+    }
+    if (!column.mayBeNull) return refused;
     out = writeInt32(out, copyNull);
   }
-  if (table.hasExtra) return writeJsonb(out, type, start, end, table.style, table.maxJsonBytes);
-  return type === bson.typeNull ? out : refused;
+  if (!table.hasExtra) return isKept || type === bson.typeNull ? out : refused;
+  if (isKept) return writeInt32(out, copyNull);
+  if (!addPending(misfits)) return refused;
+  return writeJsonb(out, type, start, end, table.style, table.maxJsonBytes);
 }
 
 const maxChildren: i32 = 16;

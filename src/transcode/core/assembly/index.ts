@@ -70,7 +70,7 @@ function describe(
   column.traits = traits;
   column.subtype = subtype;
   column.style = style;
-  name.column = column;
+  if (!column.isElement) name.column = column;
 }
 
 export function addChild(level: Level, name: Name, traits: i32, table: Table): Child | null {

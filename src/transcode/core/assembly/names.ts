@@ -1,7 +1,7 @@
 /** What is known of a field, which is found by the bytes of its name. */
 
 import * as codes from '../codes';
-import { findNul } from './bson';
+import { emptyArrayBytes, findNul, typeArray } from './bson';
 import { Level } from './level';
 import { allocate } from './memory';
 
@@ -35,13 +35,31 @@ export class Column {
     return (this.traits & codes.columnIsId) !== 0;
   }
 
-  /** An empty array has no row. */
+  get isElement(): bool {
+    return (this.traits & codes.columnIsElement) !== 0;
+  }
+
+  get keepsEmpty(): bool {
+    return (this.traits & codes.columnKeepsEmpty) !== 0;
+  }
+
+  /** Whether what does not fit it may go to the extra column. */
+  get mayMove(): bool {
+    return (this.traits & ~codes.columnKeepsEmpty) === 0;
+  }
+
+  /** An empty array has no row, and nothing else shows it. */
   get losesEmpty(): bool {
-    return this.kind === codes.kindArray;
+    return this.kind === codes.kindArray && !this.keepsEmpty;
   }
 
   get mayBeNull(): bool {
     return (this.traits & (codes.columnIsId | codes.columnIsRequired)) === 0;
+  }
+
+  /** Whether the current document has an empty array there. */
+  get isEmptyArray(): bool {
+    return this.type === typeArray && this.end - this.start === emptyArrayBytes;
   }
 
   find(document: u32, type: u32, nameStart: usize, nameEnd: usize, end: usize): void {

@@ -16,9 +16,6 @@ import { Region } from './memory';
 import { Column, Name, Names } from './names';
 import { writeJsonString } from './text';
 
-/** It has its length, and the NUL that ends it. */
-const emptyArrayBytes: usize = 5;
-
 /** So many documents are expected to be like one that was out of order. */
 const unorderedDocuments: i32 = 64;
 
@@ -162,9 +159,8 @@ function reasonOf(name: Name): i32 {
 }
 
 function leavesTrace(column: Column): bool {
-  const type = column.type;
-  if (type === bson.typeNull) return false;
-  return !(type === bson.typeArray && column.losesEmpty && column.end - column.start === emptyArrayBytes);
+  if (column.type === bson.typeNull) return false;
+  return !(column.losesEmpty && column.isEmptyArray);
 }
 
 /** Finds the columns inside of a document. False if it is malformed, or has a field twice. */
@@ -211,16 +207,16 @@ function writeFound(out: usize, table: Table, column: Column): usize {
     idEnd = end;
   }
   if (end !== misfit) return end;
-  return addMisfit(table, column) ? writeInt32(out, copyNull) : refused;
+  return addMisfit(table, column, codes.reasonMisfit) ? writeInt32(out, copyNull) : refused;
 }
 
 /** Sends what does not fit to the extra column. False if it is to be refused. */
-export function addMisfit(table: Table, column: Column): bool {
-  if (!table.hasExtra || column.traits !== 0) return false;
+export function addMisfit(table: Table, column: Column, reason: i32): bool {
+  if (!table.hasExtra || !column.mayMove) return false;
   return column.level.misfits.add(
     column.name,
     column.type,
-    codes.reasonMisfit,
+    reason,
     column.nameStart,
     column.nameEnd,
     column.end,

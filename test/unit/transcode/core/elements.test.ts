@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Int32, serialize } from 'bson';
+import { createRandom } from '../../../../src/common/random.ts';
+import type { Plan } from '../../../../src/transcode/plan.ts';
+import { makePlan, rawArray } from '../../../support/raw-bson.ts';
+import { makeNestedCase } from '../../../support/random-nested.ts';
+import { compared, TwinEncoder } from '../../../support/twin-encoder.ts';
+
+const key = makePlan({ _id: 'int32', place: 'int32' });
+const plan: Plan = {
+  ...makePlan({ _id: 'int32', name: 'string' }),
+  flattened: [['inside']],
+  children: [
+    {
+      field: 'tags',
+      keepsEmpty: true,
+      plan: {
+        ...key,
+        table: 'tags',
+        columns: [...key.columns, { field: '', column: 'value', type: 'string', isElement: true }],
+      },
+    },
+    {
+      field: 'inside',
+      path: ['lines'],
+      keepsEmpty: true,
+      plan: { ...makePlan({ _id: 'int32', place: 'int32', sku: 'string' }), table: 'lines' },
+    },
+    { field: 'inside', path: ['notes'], plan: { ...key, table: 'notes' } },
+  ],
+};
+
+/** How many of the documents the core has encoded, and the same as the encoder in TypeScript. */
+function countByCore(documents: readonly object[], of = plan): number {
+  const before = compared.byCore;
+  const raw = documents.map((fields, index) => serialize({ _id: new Int32(index + 1), ...fields }));
+  new TwinEncoder(of).encodeBatch(rawArray(raw.map((document) => Buffer.from(document))));
+  return compared.byCore - before;
+}
+
+describe('elements in the core', () => {
+  it('become the same as in TypeScript, many of them there', () => {
+    const before = { ...compared };
+    for (let seed = 1; seed <= 30; seed++) {
+      const { plan, make } = makeNestedCase(createRandom(seed));
+      const twin = new TwinEncoder(plan);
+      for (let batch = 0; batch < 2; batch++) twin.encodeBatch(rawArray(Array.from({ length: 50 }, make)));
+    }
+    assert.equal(compared.documents - before.documents, 3000);
+    const byCore = compared.byCore - before.byCore;
+    assert.ok(byCore > 1000, `only ${byCore} by the core`);
+  });
+
+  it('may be no documents, and have a column for such', () => {
+    const documents = [
+      { tags: ['a', 'b'] },
+      { tags: ['a', 1, null, ['x'], 'b'] },
+      { tags: 'none', name: 'n' },
+      { tags: null },
+      { tags: [{}] },
+    ];
+    assert.equal(countByCore(documents), documents.length);
+  });
+
+  it('tell empty arrays from missing ones where the plan says so', () => {
+    const documents = [
+      { tags: [], inside: { lines: [] } },
+      { tags: [], inside: { lines: [{ sku: 'x' }], notes: [] } },
+      { inside: { notes: [] } },
+      { inside: { notes: [1], lines: 'none' } },
+      { inside: { notes: 5 } },
+    ];
+    assert.equal(countByCore(documents), documents.length);
+  });
+
+  it('are dead letters where there is no place for them', () => {
+    const [tags, ...others] = plan.children ?? [];
+    assert.ok(tags !== undefined);
+    const children = [{ ...tags, plan: { ...tags.plan, extraColumn: null } }, ...others];
+    const documents = [{ tags: ['a', null] }, { tags: ['a', 1] }, { tags: ['b'] }];
+    assert.equal(countByCore(documents, { ...plan, children }), 2);
+    assert.equal(countByCore([{ tags: [] }, { tags: ['a'] }], { ...plan, extraColumn: null }), 1);
+  });
+});
