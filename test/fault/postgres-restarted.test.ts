@@ -59,6 +59,18 @@ describe('PostgreSQL', () => {
     await fresh.end();
   });
 
+  // With its wal_level of minimal. Red where the first run is begun in the transaction that creates the ledger.
+  it('that crashes after two runs gives no id of theirs again', async (t) => {
+    const scene = await setSceneOn(t, servers(), 10, plainPool);
+    const begin = async (): Promise<void> => {
+      assertCode(await scene.run({ IF_EXISTS: 'drop' }), 0);
+    };
+    await begin();
+    await begin();
+    await postgres.restart('immediate');
+    await begin();
+  });
+
   it('restarted while the primary key is built: it is built again', async (t) => {
     const scene = await setSceneOn(t, servers(), undefined, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });

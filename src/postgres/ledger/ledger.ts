@@ -33,6 +33,16 @@ export async function createLedger(client: pg.Client): Promise<void> {
   await client.query(upgradeStatements(version));
 }
 
+/**
+ * Creates or upgrades the ledger in a transaction of its own, before one that takes ids from its sequences. With `wal_level = minimal`,
+ * PostgreSQL 18 and older write no log of a sequence that is created and used in one transaction: a crash later gives its ids again.
+ * @throws TargetError when it cannot be upgraded
+ */
+export async function prepareLedger(session: Session): Promise<void> {
+  const version = await session.run(readVersion);
+  if (version !== currentVersion) await session.transaction(createLedger, 'long');
+}
+
 /** For a command that writes to the ledger if it exists. @throws TargetError when it cannot be upgraded */
 export async function upgradeLedger(session: Session): Promise<void> {
   const version = await session.run(readVersion);

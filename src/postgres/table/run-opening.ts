@@ -7,7 +7,7 @@ import { options } from '../../config/options.ts';
 import type { Interval, Range } from '../../source/page.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import { assignRun } from '../ledger/jobs.ts';
-import { createLedger } from '../ledger/ledger.ts';
+import { createLedger, prepareLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
 import { continueHostRanges } from '../ledger/hosts/host-ranges.ts';
@@ -53,8 +53,10 @@ export async function beginRun(
   streamId: string | null = null,
   hosts?: HostWork,
 ): Promise<OpenRun> {
+  await prepareLedger(session);
   return await session.transaction(async (client) => {
     const { plan } = settings;
+    // Also keeps others from opening a run, a job or a stream at the same time.
     await createLedger(client);
     // Before the table is locked: workers of such a run also lock the range first and then the table.
     const former = await findRun(client, plan);

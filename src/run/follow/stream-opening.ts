@@ -5,7 +5,7 @@ import { isFromScratch } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
 import { Session } from '../../postgres/connection/session.ts';
-import { hasLedger } from '../../postgres/ledger/ledger.ts';
+import { hasLedger, prepareLedger } from '../../postgres/ledger/ledger.ts';
 import { lockStream } from '../../postgres/ledger/run-lock.ts';
 import { reopenCollections } from '../../postgres/ledger/streams/stopped-collections.ts';
 import { listStreamCollections } from '../../postgres/ledger/streams/stream-collections.ts';
@@ -110,6 +110,7 @@ async function openNew(
   { position }: ChangeStream,
 ): Promise<StreamRow> {
   const request = requestOf(config, database);
+  await prepareLedger(lane.session);
   const row = await lane.session.transaction((client) => openStream(client, request, position, isRepair));
   await lane.lock((client) => lockStream(client, row.streamId));
   return row;

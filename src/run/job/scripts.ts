@@ -85,8 +85,8 @@ export class ScriptRunner {
     const { config, scripts, isTrial } = this.#options;
     if (scripts.before === null && scripts.after === null) return;
     const which = chooseForgotten(config, isTrial);
+    await this.#inSession(createLedger);
     await this.#inSession(async (client) => {
-      await createLedger(client);
       if (which !== 'none') await forgetScripts(client, this.#scope, which);
     });
     await this.#run(scripts.before);

@@ -3,6 +3,7 @@
 import { NothingToCopyError } from '../../common/errors.ts';
 import { chooseCollections, describeSelection, namesSeveral } from '../../config/collection-choice.ts';
 import { finishJob, listBegun, markCollection, openJob, planJob } from '../../postgres/ledger/jobs.ts';
+import { prepareLedger } from '../../postgres/ledger/ledger.ts';
 import { lockJob } from '../../postgres/ledger/run-lock.ts';
 import { CollectionCopier, type CopyOptions } from './collection-copier.ts';
 import { describeFailure, stopsAll } from '../failure.ts';
@@ -58,6 +59,7 @@ export class SelectionCopier {
     }
     const selection = describeSelection(config);
     const request = { sourceDb: database.name, schema: postgresSchema, selection, isRestart };
+    await prepareLedger(lane.session);
     const jobId = await lane.session.transaction((client) => openJob(client, request));
     await lane.lock((client) => lockJob(client, jobId));
     const there = chosen.map(({ name }) => name);
