@@ -7,6 +7,7 @@ import { options } from '../../config/options.ts';
 import type { Interval, Range } from '../../source/page.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import { assignRun } from '../ledger/jobs.ts';
+import { inOneTrip } from '../connection/one-trip.ts';
 import { createLedger, prepareLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
@@ -56,8 +57,13 @@ export async function beginRun(
   await prepareLedger(session);
   return await session.transaction(async (client) => {
     const { plan } = settings;
-    // Also keeps others from opening a run, a job or a stream at the same time.
-    await createLedger(client);
+    await inOneTrip(
+      client,
+      // A crash that takes back batches must not take back the run, whatever the default of the database is.
+      () => client.query('SET LOCAL synchronous_commit = on'),
+      // Also keeps others from opening a run, a job or a stream at the same time.
+      createLedger,
+    );
     // Before the table is locked: workers of such a run also lock the range first and then the table.
     const former = await findRun(client, plan);
     if (former !== null) await endOrphanedSessions(client, former.runId);
