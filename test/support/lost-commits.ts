@@ -2,9 +2,13 @@
 
 import assert from 'node:assert/strict';
 import type pg from 'pg';
+import { waitUntil } from './embedded.ts';
 
-/** Whatever a vacuum commits would take along what was before it, and a page that is written needs its log before. */
-const settings = { autovacuum: 'off', bgwriter_lru_maxpages: '0' } as const;
+/**
+ * Whatever a vacuum commits would take along what was before it, and a page that is written needs its log before. The writer of the log
+ * sleeps nearly all the time.
+ */
+const settings = { autovacuum: 'off', bgwriter_lru_maxpages: '0', wal_writer_delay: `'10s'` } as const;
 
 /**
  * @param more settings, where commits of a command itself would do so
@@ -18,15 +22,31 @@ export async function keepCommitsFromDisk(
     await client.query(`ALTER SYSTEM SET ${name} = ${value}`);
   }
   await client.query('SELECT pg_reload_conf()');
-  const { rows } = await client.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'",
-  );
-  const [writer] = rows;
-  assert.ok(writer !== undefined, 'who takes commits to the disk later');
-  process.kill(writer.pid, 'SIGSTOP');
+  const writer = await stopAsleep(client);
   return () => {
-    process.kill(writer.pid, 'SIGKILL');
+    process.kill(writer, 'SIGKILL');
   };
+}
+
+/**
+ * Stops the process that would take commits to the disk later: while it sleeps, as nobody can commit synchronously while it holds the
+ * lock of the log.
+ * @returns its process id
+ */
+async function stopAsleep(client: pg.Client): Promise<number> {
+  let stopped: number | undefined;
+  await waitUntil('the writer of the log sleeps', async () => {
+    const { rows } = await client.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter' AND wait_event = 'WalWriterMain'",
+    );
+    const [writer] = rows;
+    if (writer === undefined) return false;
+    process.kill(writer.pid, 'SIGSTOP');
+    stopped = writer.pid;
+    return true;
+  });
+  assert.ok(stopped !== undefined);
+  return stopped;
 }
 
 /** For the tests that come after. */
