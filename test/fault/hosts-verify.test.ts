@@ -5,6 +5,7 @@ import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
+import { waitUntil } from '../support/embedded.ts';
 import { withMongoOptions } from '../support/mongo-url.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
@@ -191,10 +192,18 @@ describe('a host that is killed while it verifies', () => {
     it(`while it leads, at ${window}: another leads, keeps what was compared, and reports`, async (t) => {
       const scene = await setScene(t, 2_000);
       const env = { ...verifying, IF_EXISTS: 'drop' };
-      const deadly = await setFailpoints(t, {
-        [window]: window === 'host-after-compared-page' ? 'kill@20' : 'kill',
-      });
-      const killed = await begin(t, scene, { ...env, ...deadly.env }).result;
+      // By the 20th page, ranges have been read to their ends.
+      const isAmidst = window === 'host-after-compared-page';
+      const deadly = await setFailpoints(t, { [window]: isAmidst ? 'pause@20x*' : 'kill' });
+      const lead = begin(t, scene, { ...env, ...deadly.env });
+      if (isAmidst) {
+        await deadly.waitUntilFired(window);
+        const hasCompared = async (): Promise<boolean> =>
+          (await readRanges(scene)).some(({ isCompared }) => isCompared);
+        await waitUntil('a range is compared', hasCompared);
+        lead.process.kill('SIGKILL');
+      }
+      const killed = await lead.result;
       assert.equal(killed.signal, 'SIGKILL', killed.stderr);
       const [hostId = ''] = hostIdsOf(killed);
       const before = await readRanges(scene);
