@@ -66,7 +66,7 @@ describe('PostgreSQL under several hosts', () => {
       const hold = await setFailpoints(t, { 'host-after-take': 'pause' });
       // One reader with a page in flight is far from the end of its range when the first batch is acked: to take another one waits
       // for the disk, and would keep the batch from being lost.
-      const alone = { ...patient, READ_RANGES: '1', CLUSTER_SIZE: '1', ITEMS_PER_PAGE: '10' };
+      const alone = { ...patient, READ_RANGES: '1', CLUSTER_SIZE: '1', ITEMS_PER_PAGE: '3' };
       const lead = begin(t, scene, { ...alone, ...hold.env });
       await hold.waitUntilFired('host-after-take');
       // A commit can be seen by others before its host is told: only what a host counts on can be lost to it.
