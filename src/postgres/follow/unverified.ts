@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { commitSynchronously } from '../connection/synchronous-commit.ts';
 import { listDocuments } from '../../bson/cursor.ts';
 import { keyOfId, slotOfKey } from '../../bson/id-key.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
@@ -41,6 +42,7 @@ export async function keepDiffering(
   ids: readonly Uint8Array[],
 ): Promise<void> {
   if (ids.length === 0) return;
+  // After the ack, the page or note of the document is not compared again.
   await commitSynchronously(client);
   await client.query(
     `INSERT INTO mongo2pg.unverified (stream_id, collection_no, hash, slot, id, version)
@@ -140,6 +142,7 @@ async function keepCompared(
   { streamId, collectionNo }: Place,
   differing: readonly Settlement[],
 ): Promise<void> {
+  // After the ack, the page or note of the document is not compared again.
   await commitSynchronously(client);
   const slots = differing.map(({ id }) => slotOfKey(keyOfId(id)));
   // Waits for the drains of these slots, and blocks later ones, which must see what is written here.
@@ -185,11 +188,6 @@ export async function dateDifferences(
       WHERE stream_id = $1 AND collection_no = $2 AND differs_hash IS NOT NULL AND differs_time IS NULL`,
     [streamId, collectionNo, String(time)],
   );
-}
-
-/** After the ack, the page or note of the document is not compared again, so that a crash must not lose the result. */
-async function commitSynchronously(client: pg.Client): Promise<void> {
-  await client.query('SET LOCAL synchronous_commit = on');
 }
 
 function hashOf(id: Uint8Array): Buffer {

@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import type { CopyAccount, IndexPhaseAccount, PhaseName } from '../../observe/status.ts';
+import { synchronousPart } from '../connection/synchronous-commit.ts';
 import { SupersededError, type Lead } from './lead.ts';
 
 /** A condition on a row `r` of `runs`. */
@@ -23,7 +24,7 @@ export async function finishCopy(
   read: number,
 ): Promise<CopyAccount> {
   const { rows } = await client.query<{ account: CopyAccount }>(
-    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true)),
+    `WITH ${synchronousPart},
      led AS (SELECT run_id FROM mongo2pg.runs, synchronous WHERE run_id = $1 AND epoch = $2 FOR UPDATE OF runs),
      next AS (
        INSERT INTO mongo2pg.phases (run_id, phase) SELECT run_id, 'index' FROM led ON CONFLICT DO NOTHING),
@@ -52,7 +53,7 @@ export async function finishIndexes(
   account: IndexPhaseAccount,
 ): Promise<void> {
   const { rowCount } = await client.query(
-    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true)),
+    `WITH ${synchronousPart},
      led AS (
        UPDATE mongo2pg.runs SET finished_at = now() FROM synchronous WHERE run_id = $1 AND epoch = $2 RETURNING run_id)
      UPDATE mongo2pg.phases p SET done_at = now(), account = $3

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { synchronousPart } from '../connection/synchronous-commit.ts';
 import { SupersededError, type Lead } from './lead.ts';
 import type { RunTotals } from './run-totals.ts';
 import { isDoneCondition } from './phases.ts';
@@ -177,7 +178,7 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
  */
 export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
   const { rowCount } = await client.query(
-    `WITH synchronous AS (SELECT set_config('synchronous_commit', 'on', true))
+    `WITH ${synchronousPart}
      UPDATE mongo2pg.runs SET epoch = epoch FROM synchronous WHERE run_id = $1 AND epoch = $2`,
     [lead.runId, lead.epoch],
   );

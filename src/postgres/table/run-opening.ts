@@ -8,6 +8,7 @@ import type { Interval, Range } from '../../source/page.ts';
 import type { Plan } from '../../transcode/plan.ts';
 import { assignRun } from '../ledger/jobs.ts';
 import { inOneTrip } from '../connection/one-trip.ts';
+import { commitSynchronously } from '../connection/synchronous-commit.ts';
 import { createLedger, prepareLedger } from '../ledger/ledger.ts';
 import { takeOverRun, type Lead } from '../ledger/lead.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
@@ -60,7 +61,7 @@ export async function beginRun(
     await inOneTrip(
       client,
       // A crash that takes back batches must not take back the run, whatever the default of the database is.
-      () => client.query('SET LOCAL synchronous_commit = on'),
+      commitSynchronously,
       // Also keeps others from opening a run, a job or a stream at the same time.
       createLedger,
     );

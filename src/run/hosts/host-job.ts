@@ -36,7 +36,7 @@ import {
 } from '../../postgres/ledger/hosts/hosts.ts';
 import { forgetVerifications } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
-import { createLedger } from '../../postgres/ledger/ledger.ts';
+import { prepareLedger } from '../../postgres/ledger/ledger.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
@@ -86,7 +86,7 @@ export async function copyTogether(
   const limits = readHostLimits(process.env);
   return await withSession(hostSession(config, audience, limits), async (opened) => {
     await opened.run(requireServer);
-    await opened.transaction(createLedger, 'long');
+    await prepareLedger(opened);
     const jobs = await RangeJobs.open(opened);
     return await new HostJob(config, options, limits, opened, jobs).execute(mayBegin);
   });

@@ -4,7 +4,8 @@
  */
 
 import type pg from 'pg';
-import { commitSynchronously, requireMember } from './host-ranges.ts';
+import { commitSynchronously } from '../../connection/synchronous-commit.ts';
+import { requireMember } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
 import { requireLeading, type HostsKey } from './hosts.ts';
 

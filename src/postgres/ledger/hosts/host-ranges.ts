@@ -7,6 +7,7 @@ import type pg from 'pg';
 import type { Range } from '../../../source/page.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
+import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import { SupersededError } from '../lead.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
 import type { RangeEnd, RangesLeft } from './host-range-queue.ts';
@@ -16,11 +17,6 @@ import type { RangeJobs } from './range-jobs.ts';
 /** Two hosts must not number new ranges alike. Locked before ranges, as everywhere, so that there are no deadlocks. */
 async function lockRun(client: pg.Client, runId: string): Promise<void> {
   await client.query('SELECT FROM mongo2pg.runs WHERE run_id = $1 FOR UPDATE', [runId]);
-}
-
-/** Without it, a crash of PostgreSQL could undo a take, split or end that the host relies on. */
-export async function commitSynchronously(client: pg.Client): Promise<void> {
-  await client.query('SET LOCAL synchronous_commit = on');
 }
 
 /**
@@ -34,19 +30,36 @@ export async function takeRange(
   runId: string,
   hostId: string,
 ): Promise<Range | null> {
-  await commitSynchronously(client);
-  await requireMember(client, hostId);
-  for (;;) {
-    const job = await jobs.take(client, queueOfRun(runId));
-    if (job === null) return null;
-    await jobs.delete(client, queueOfRun(runId), job);
+  return await takeWaiting(client, jobs, hostId, queueOfRun(runId), async (rangeNo) => {
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.ranges r SET host_id = $3, epoch = epoch + 1
         WHERE run_id = $1 AND range_no = $2 AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL
         RETURNING range_no AS "rangeNo", epoch, after_id AS after, until_id AS until`,
-      [runId, job.rangeNo, hostId],
+      [runId, rangeNo, hostId],
     );
-    if (rows[0] !== undefined) return rows[0];
+    return rows[0];
+  });
+}
+
+/**
+ * Takes jobs from a queue until one is for a range that still waits.
+ * @param own makes the host the owner of a range; undefined if it does not wait any more
+ */
+export async function takeWaiting(
+  client: pg.Client,
+  jobs: RangeJobs,
+  hostId: string,
+  queue: string,
+  own: (rangeNo: number) => Promise<Range | undefined>,
+): Promise<Range | null> {
+  await commitSynchronously(client);
+  await requireMember(client, hostId);
+  for (;;) {
+    const job = await jobs.take(client, queue);
+    if (job === null) return null;
+    await jobs.delete(client, queue, job);
+    const range = await own(job.rangeNo);
+    if (range !== undefined) return range;
   }
 }
 

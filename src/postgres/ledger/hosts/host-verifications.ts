@@ -15,7 +15,8 @@ import { Tally, type TallyRecord } from '../../compare/tally.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { SupersededError } from '../lead.ts';
 import type { RangesLeft } from './host-range-queue.ts';
-import { commitSynchronously, requireMember } from './host-ranges.ts';
+import { commitSynchronously } from '../../connection/synchronous-commit.ts';
+import { takeWaiting } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
 import { requireLeading, type HostsKey } from './hosts.ts';
 import type { RangeJobs } from './range-jobs.ts';
@@ -173,21 +174,15 @@ export async function takeVerificationRange(
   { jobs, hostId }: HostWork,
   verificationId: string,
 ): Promise<Range | null> {
-  await commitSynchronously(client);
-  await requireMember(client, hostId);
-  const queue = queueOf(verificationId);
-  for (;;) {
-    const job = await jobs.take(client, queue);
-    if (job === null) return null;
-    await jobs.delete(client, queue, job);
+  return await takeWaiting(client, jobs, hostId, queueOf(verificationId), async (rangeNo) => {
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.host_verification_ranges SET host_id = $3, epoch = epoch + 1
         WHERE verification_id = $1 AND range_no = $2 AND compared_at IS NULL AND host_id IS NULL
         RETURNING range_no AS "rangeNo", epoch, after_id AS after, until_id AS until`,
-      [verificationId, job.rangeNo, hostId],
+      [verificationId, rangeNo, hostId],
     );
-    if (rows[0] !== undefined) return rows[0];
-  }
+    return rows[0];
+  });
 }
 
 /** Ranges that the host owns without knowing it, since the answer to its take was lost. */

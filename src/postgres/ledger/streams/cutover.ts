@@ -1,6 +1,7 @@
 /** Cutover in the ledger: the progress of the process that follows, and the end of a stream. */
 
 import type pg from 'pg';
+import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { keyOf, StreamEndedError, type StreamRequest } from './stream.ts';
 import { forgetVerifications } from './verifications.ts';
@@ -91,7 +92,7 @@ export async function finishCutover(
   streamId: string,
   account: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
-  await client.query('SET LOCAL synchronous_commit = on');
+  await commitSynchronously(client);
   // The lock blocks changes that are about to be added to the journal.
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.streams s SET cut_over_at = now(), ended_at = now(), end_time = NULL, cut_over = $2
