@@ -24,10 +24,10 @@ export class CollectedMetrics implements JobListener {
   readonly registry = new Registry();
   readonly #documents = this.#counter('documents_total', 'Documents committed, as rows or as dead letters.');
   readonly #deadLetters = this.#counter('dead_letters_total', 'Documents that became dead letters.');
-  readonly #dropped = this.#counter('dropped_total', 'Documents that the transform made nothing of.');
+  readonly #dropped = this.#counter('dropped_total', 'Documents that the transform dropped.');
   readonly #bytes = this.#counter('document_bytes_total', 'Bytes of BSON of the documents committed.');
   readonly #compared = this.#counter('compared_documents_total', 'Documents that verify has compared.');
-  readonly #expected = this.#gauge('expected_documents', 'About how many documents there are.');
+  readonly #expected = this.#gauge('expected_documents', 'Approximate number of documents.');
   readonly #seconds = this.#gauge('elapsed_seconds', 'Time since reading began.');
   readonly #differences = this.#gauge('differences', 'Rows missing, different or too many, by verify.');
   readonly #state = new Gauge({

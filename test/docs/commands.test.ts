@@ -32,12 +32,12 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run fuzz': 'takes minutes, or hours',
   'npm start -- --distribute': 'needs Citus; test/integration/postgres/citus.test.ts',
   'npm start -- --follow':
-    'goes on until it is stopped; test/docs/follow-walk.test.ts runs it with what follows',
+    'runs until it is stopped; test/docs/follow-walk.test.ts runs it with what follows',
   'npm run cutover': 'needs a process that follows; test/docs/follow-walk.test.ts',
   'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
   'npm start -- --hosts': 'needs other hosts to be more than a start; test/fault/hosts-together.test.ts',
   'npm run join': 'needs a host that has begun; test/fault/hosts-together.test.ts',
-  'npm run status -- --watch': 'goes on until it is stopped; test/docs/follow-walk.test.ts',
+  'npm run status -- --watch': 'runs until it is stopped; test/docs/follow-walk.test.ts',
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
   'npm run seed -- --live 60': 'takes a minute; test/integration/cli/live-seed.test.ts takes seconds',
@@ -90,13 +90,13 @@ describe('commands in the documents', { concurrency: 2, timeout: groupLimitMs },
     if (blocks.every((block) => listCommands(block).length === 0)) continue;
     it(file, () =>
       onStage(preparations[file] ?? {}, async (stage) => {
-        const walk: Walk = { stage, goingOn: null };
+        const walk: Walk = { stage, background: null };
         try {
           for (const block of blocks) await runBlock(walk, block);
-          assert.equal(walk.goingOn, null, `${file}: what goes on does not end`);
+          assert.equal(walk.background, null, `${file}: a command is still running`);
         } finally {
-          walk.goingOn?.signal('SIGKILL');
-          await walk.goingOn?.ended;
+          walk.background?.signal('SIGKILL');
+          await walk.background?.ended;
         }
       }),
     );
@@ -134,7 +134,7 @@ function listQuoted(): string[] {
 interface Walk {
   readonly stage: Stage;
   /** The command in the other terminal. */
-  goingOn: RunningCommand | null;
+  background: RunningCommand | null;
 }
 
 async function runBlock(walk: Walk, block: Block): Promise<void> {
@@ -145,12 +145,12 @@ async function runBlock(walk: Walk, block: Block): Promise<void> {
   } else if (block.language === 'js') {
     assert.ok(findReason(block.text) !== null, `${placeOf(block)}: neither a file, nor listed as not run`);
   }
-  if (terminal === 'goes on') {
-    walk.goingOn = await begin(stage, block);
+  if (terminal === 'keeps running') {
+    walk.background = await begin(stage, block);
     return;
   }
   if (terminal === 'ends') {
-    await endGoingOn(walk, block, code);
+    await endBackground(walk, block, code);
     return;
   }
   const commands = path === null ? listCommands(block) : [];
@@ -173,7 +173,7 @@ async function runBlock(walk: Walk, block: Block): Promise<void> {
 /** Starts the command of the block in a terminal of its own. */
 async function begin(stage: Stage, block: Block): Promise<RunningCommand> {
   const [command, ...others] = listCommands(block);
-  assert.ok(command !== undefined && others.length === 0, `${placeOf(block)}: one command goes on`);
+  assert.ok(command !== undefined && others.length === 0, `${placeOf(block)}: one command keeps running`);
   const running = stage.start(command.text);
   let isOver = false;
   void running.ended.then(() => (isOver = true));
@@ -195,11 +195,11 @@ function missingTable(error: unknown): [] {
 }
 
 /** The block is what it has printed to its end. */
-async function endGoingOn(walk: Walk, block: Block, wanted: number): Promise<void> {
-  const { goingOn } = walk;
-  assert.ok(goingOn !== null, `${placeOf(block)}: nothing goes on`);
-  const { code, text } = await goingOn.ended;
-  walk.goingOn = null;
+async function endBackground(walk: Walk, block: Block, wanted: number): Promise<void> {
+  const { background } = walk;
+  assert.ok(background !== null, `${placeOf(block)}: no command is running`);
+  const { code, text } = await background.ended;
+  walk.background = null;
   const place = `${placeOf(block)}\n${text}`;
   assert.equal(code, wanted, place);
   assertShown({ output: block.text.split('\n') }, text, place);
@@ -212,8 +212,8 @@ interface Notes {
   path: string | null;
   /** With which it is ended in the middle of its work. */
   end: 'SIGINT' | 'SIGKILL' | null;
-  /** The command goes on while those of the next blocks are run; or the block is the rest of what it prints. */
-  terminal: 'goes on' | 'ends' | null;
+  /** The command keeps running while those of the next blocks are run; or the block is the rest of what it prints. */
+  terminal: 'keeps running' | 'ends' | null;
   /** A plan with mistakes. */
   isRefused: boolean;
 }
@@ -226,7 +226,7 @@ function readNotes({ notes, ...block }: Block): Notes {
     else if (word === 'file' && value !== undefined) read.path = value;
     else if (note === 'interrupted') read.end = 'SIGINT';
     else if (note === 'killed') read.end = 'SIGKILL';
-    else if (note === 'goes on' || note === 'ends') read.terminal = note;
+    else if (note === 'keeps running' || note === 'ends') read.terminal = note;
     else if (note === 'refused') read.isRefused = true;
     else assert.fail(`${placeOf(block)}: the note "${note}" is not known`);
   }

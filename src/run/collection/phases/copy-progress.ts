@@ -30,7 +30,7 @@ export class CopyProgress implements RunListener {
   #deadLetters: number;
   #dropped: number;
   #duplicates = 0;
-  /** About how many documents there are. */
+  /** Approximate number of documents. */
   expectedDocuments = 0;
 
   constructor(committed: CopyCounts, options: CopyProgressOptions) {

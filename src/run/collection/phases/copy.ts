@@ -81,7 +81,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     };
   }
 
-  /** About how many documents there are. */
+  /** Approximate number of documents. */
   expect(documents: number): void {
     this.#progress.expectedDocuments = documents;
     this.#work.expect(documents - this.#run.committed.documentCount);
