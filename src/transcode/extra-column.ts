@@ -97,6 +97,13 @@ export function requireNoExtra(fields: DocumentFields): void {
   if (unmapped.reason === 'empty') {
     throw new DocumentError('does_not_fit', `no column shows that ${name} is empty`, unmapped.nameStart);
   }
+  if (unmapped.reason === 'does_not_fit') {
+    throw new DocumentError(
+      'does_not_fit',
+      `${name} is not a document, as its columns require`,
+      unmapped.nameStart,
+    );
+  }
   throw new DocumentError('duplicate_field', `${name} occurs twice`, unmapped.nameStart);
 }
 

@@ -122,10 +122,16 @@ export class FieldLevel {
         // jsonb would silently keep one of the two.
         if (this.#keepsWhole && slot !== null) throw duplicateError(name.value.shown);
         this.#markExtra(name.value);
-        const isTwice = slot !== null || flat !== null;
-        this.#addExtra(name.value.shown, isTwice ? 'duplicate_field' : 'no_column', cursor);
+        this.#addExtra(name.value.shown, this.#reasonFor(name.value), cursor);
       }
     }
+  }
+
+  /** Why the field at the cursor goes to the extra column. */
+  #reasonFor({ slot, flat }: State): ExtraReason {
+    if (slot !== null || flat?.document === this.document) return 'duplicate_field';
+    // A value that is no document, where documents are flattened.
+    return flat === null ? 'no_column' : 'does_not_fit';
   }
 
   /** @returns false if the value at the cursor is not for the inner level */

@@ -44,9 +44,7 @@ export const tableKeepsWhole = 2;
 export const reasonNoColumn = 0;
 export const reasonMisfit = 1;
 export const reasonDropped = 2;
-/** Also of what is no document where one is taken apart. */
-export const reasonDuplicate = 3;
-export const reasonEmpty = 4;
+export const reasonEmpty = 3;
 
 /** What the core says when it comes back. */
 export const batchEnded = 0;

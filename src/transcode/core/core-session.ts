@@ -28,7 +28,6 @@ const reasons: Readonly<Record<number, ExtraReason>> = {
   [codes.reasonNoColumn]: 'no_column',
   [codes.reasonMisfit]: 'does_not_fit',
   [codes.reasonDropped]: 'dropped',
-  [codes.reasonDuplicate]: 'duplicate_field',
   [codes.reasonEmpty]: 'empty',
 };
 

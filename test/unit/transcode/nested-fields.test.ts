@@ -138,4 +138,19 @@ describe('columns that are required', () => {
       );
     });
   }
+
+  it('of a flattened document go to the extra column as a misfit where the field is something else', () => {
+    const { rows, extra } = encode([{ _id: 1, address: 'Rome' }], [id, city], { flattened: [['address']] });
+    assert.deepEqual(rows, [[1, null, { address: 'Rome' }]]);
+    assert.deepEqual(extra, [{ field: 'address', type: 'string', reason: 'does_not_fit', count: 1 }]);
+  });
+
+  it('of a flattened document without an extra column need a document', () => {
+    const more = { flattened: [['address']], extraColumn: null };
+    const { deadLetters } = encode([{ _id: 1, address: 'Rome' }], [id, city], more);
+    assert.deepEqual(
+      deadLetters.map(({ reason, detail }) => [reason, detail]),
+      [['does_not_fit', 'the field "address" is not a document, as its columns require at byte 14']],
+    );
+  });
 });

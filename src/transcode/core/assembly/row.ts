@@ -152,10 +152,10 @@ function walk(out: usize, table: Table, level: Level, start: usize, end: usize, 
   return out;
 }
 
-/** Why a field without a column is not in one. */
+/** Why a field without a column is not in one. Where documents are flattened, other values do not fit. */
 function reasonOf(name: Name): i32 {
   if (name.isDropped) return codes.reasonDropped;
-  return name.level === null ? codes.reasonNoColumn : codes.reasonDuplicate;
+  return name.level === null ? codes.reasonNoColumn : codes.reasonMisfit;
 }
 
 function leavesTrace(column: Column): bool {
