@@ -7,8 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { readEvents, runProcess, startCli, type CliResult } from '../../test/support/cli.ts';
 import type { Random } from '../../src/common/random.ts';
+import { describeEvent } from '../../src/observe/describe-event.ts';
 import { createEnvironment } from './environment.ts';
-import { describeEnd, lastLineOf, requireHonestEnd } from './outcome.ts';
+import { describeEnd, describeLetters, lastLineOf, requireHonestEnd } from './outcome.ts';
 import { passQuietTime } from './quiet.ts';
 import { makeSubject, subjects } from './subject.ts';
 import { Writer } from './writer.ts';
@@ -83,6 +84,9 @@ export async function soakFollowing(
     await followed;
     await subject.requireEqual(postgres.url);
     await collection.drop();
+  } catch (error) {
+    log.push(...(await describeLetters(postgres.url, collection.namespace)));
+    throw error;
   } finally {
     writer.stop();
     await writing;
@@ -186,6 +190,7 @@ class Following {
       run.process.stderr?.destroy();
     });
     for await (const event of readEvents(run.process, output.signal)) {
+      if (event.kind === 'worker-died') this.#log.push(describeEvent(event) ?? '');
       if (event.kind === 'started' && this.#env.CLUSTER_IMPLEMENTATION === 'cluster') {
         this.#workerPids = event.workerIds.map(Number);
       }

@@ -5,6 +5,7 @@
  *   npm run soak -- --runs 200 --seed 42
  *   npm run soak -- --follow
  *   npm run soak -- --hosts
+ *   npm run soak -- --follow --seed 42 --from 8 --runs 1
  *
  * With --follow a writer changes the documents meanwhile, and the run is cut over in the end. With --hosts two to four hosts
  * copy together; any of them is hurt, and others join.
@@ -31,6 +32,8 @@ import { describeEnd, requireEqualTable, requireHonestEnd } from './outcome.ts';
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
+    /** The first of the series: to repeat one alone. */
+    from: { type: 'string', default: '0' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '3600' },
     follow: { type: 'boolean', default: false },
@@ -62,7 +65,8 @@ const scene: Scene = { postgres, mongo, postgresProxy };
 const faults = listFaults(scene);
 console.log(`on ${mongo.text}`);
 try {
-  for (let index = 0; index < Number(values.runs) && performance.now() < endMs; index++) {
+  const from = Number(values.from);
+  for (let index = from; index < from + Number(values.runs) && performance.now() < endMs; index++) {
     const startedMs = performance.now();
     const log: string[] = [];
     try {

@@ -40,3 +40,20 @@ export async function requireEqualTable(collection: Collection, postgresUrl: str
     await target.end();
   }
 }
+
+/** Of a run that did not end well: the ledger is gone afterwards. */
+export async function describeLetters(postgresUrl: string, namespace: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: postgresUrl });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ id: string; reason: string; detail: string }>(
+      'SELECT document_id AS id, reason, detail FROM mongo2pg.dead_letters WHERE collection = $1 ORDER BY 1 LIMIT 5',
+      [namespace],
+    );
+    return rows.map(({ id, reason, detail }) => `dead letter ${id}: ${reason}, ${detail}`);
+  } catch (error) {
+    return [`dead letters: ${error instanceof Error ? error.message : String(error)}`];
+  } finally {
+    await client.end();
+  }
+}

@@ -18,10 +18,7 @@ export function describeEvent(event: RunEvent): string | null {
       return describeProgress(event);
     case 'worker-died': {
       const what = `worker ${event.id} ${event.how}`;
-      const text = event.isReplaced
-        ? `${what}; a replacement is started and its batches are redelivered`
-        : what;
-      return event.consequence === null ? text : `${text}; ${event.consequence}`;
+      return event.isReplaced ? `${what}; a replacement is started and its batches are redelivered` : what;
     }
     case 'retried':
       if (event.reason === null) return null;

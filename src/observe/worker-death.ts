@@ -7,6 +7,4 @@ export interface WorkerDeath {
   readonly how: string;
   /** A replacement is started, and its batches are redelivered. */
   readonly isReplaced: boolean;
-  /** What is done with the batch it was working on, as text for people; null if it is simply redelivered. */
-  readonly consequence: string | null;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { pool, processesOf } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
+import { WorkerProcesses } from '../support/worker-processes.ts';
 import { act, assertCode, killed, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
 
 it('all workers killed at once: others take over', { skip: withoutProcess }, async (t) => {
@@ -31,3 +32,21 @@ it(
     await scene.assertEqual();
   },
 );
+
+// Red where a batch is given to the next worker at once: that may be gone as well, which is not known yet.
+it('all killed at once, twice, while one holds the only document', { skip: withoutProcess }, async (t) => {
+  const scene = await setScene(t, 1);
+  const workers = await WorkerProcesses.watch(t, { 'worker-before-commit': 'pausex2' });
+  const { failpoints } = workers;
+  const started = scene.start({ ...failpoints.env, CLUSTER_SIZE: '4' });
+  const running = act(started, () => undefined);
+  for (const round of [1, 2]) {
+    await failpoints.waitUntilFired('worker-before-commit', round);
+    await workers.killAll(started.process.pid ?? 0, 4);
+  }
+  const run = await running;
+  assertCode(run, 0);
+  assert.equal(run.notices.match(/ended by SIGKILL/g)?.length, 8);
+  assert.doesNotMatch(run.notices, /crashes workers/);
+  await scene.assertEqual();
+});

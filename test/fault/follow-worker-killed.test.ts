@@ -10,6 +10,7 @@ import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, withoutLife, withoutProcess } from '../support/fault.ts';
 import { setFollowScene, type FollowScene } from '../support/follow-scene.ts';
+import { WorkerProcesses } from '../support/worker-processes.ts';
 import { planWithLines } from '../support/plan-with-lines.ts';
 
 const marker = 'ends every worker that looks at it';
@@ -116,6 +117,30 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     await scene.untilMerged(second);
     await scene.assertEqual();
     await second.stop();
+  });
+
+  // Red where a batch is given to the next worker at once: that may be gone as well, which is not known yet.
+  it('killed with all others, twice, over one document: that is merged', async (t) => {
+    if (withoutProcess !== false) {
+      t.skip(withoutProcess);
+      return;
+    }
+    const scene = await setFollowScene(t, 20);
+    const first = scene.follow();
+    await first.until('following');
+    await first.stop();
+    const workers = await WorkerProcesses.watch(t, { 'worker-in-merge': 'pausex2' });
+    const { failpoints } = workers;
+    const following = scene.follow({ ...failpoints.env, CLUSTER_SIZE: '3' });
+    await following.until('following');
+    await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'changed' } });
+    for (const round of [1, 2]) {
+      await failpoints.waitUntilFired('worker-in-merge', round);
+      await workers.killAll(following.process.pid ?? 0, 3);
+    }
+    await scene.untilMerged(following);
+    await scene.assertEqual();
+    await following.stop();
   });
 
   it('killed over it twice, though there is nothing to be read any more', async (t) => {

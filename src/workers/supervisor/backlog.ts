@@ -52,14 +52,14 @@ export class Backlog {
     return true;
   }
 
-  /** The next batch to deliver. */
-  get next(): InFlight | undefined {
-    return this.#queue[0];
+  /** The next batch to deliver. @param may whether it may be delivered now */
+  next(may: (entry: InFlight) => boolean): InFlight | undefined {
+    return this.#queue.find(may);
   }
 
   /** Removes it from the queue. */
-  take(): InFlight | undefined {
-    return this.#queue.shift();
+  take(entry: InFlight): void {
+    this.#queue.splice(this.#queue.indexOf(entry), 1);
   }
 
   /** At the front of the queue, since the oldest un-acked batch delays the end of the run. */

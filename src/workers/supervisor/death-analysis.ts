@@ -1,4 +1,4 @@
-/** Decides the consequences of a worker's death: which batch is to blame, and whether a run or all workers fail. */
+/** Decides whether a worker's death fails a run or all workers. */
 
 import { ExitCode, MigrationError } from '../../common/errors.ts';
 import { DeathBudget } from './death-budget.ts';
@@ -16,8 +16,6 @@ export interface Death {
 }
 
 export interface Finding {
-  /** The consequence for the batch to blame, for messages. */
-  readonly consequence: string | null;
   /** A run whose batches have killed too many workers, with the error. */
   readonly poisonedRun: { readonly run: ActiveRun; readonly failure: MigrationError } | null;
   /** Set if too many have died and no batch is to blame: no worker can continue. */
@@ -41,18 +39,15 @@ export class DeathAnalysis {
         code: 'WORKERS_KEEP_DYING',
         fix: 'look at the messages above; if memory ran out, lower ITEMS_PER_PAGE or CLUSTER_SIZE.',
       });
-    // Any of several batches may be to blame, so that each is redelivered alone.
-    if (entries.length > 1) for (const entry of entries) entry.suspect();
     const [only] = entries.length === 1 ? entries : [];
     const blamed = only?.run.isOver === false ? only : undefined;
-    const consequence = blamed?.blame(how) ?? null;
     const ofRun = blamed?.run.deaths.record(true);
     const isRunDeadly = blamed !== undefined && ofRun?.isExhausted === true;
     const poisonedRun = isRunDeadly ? { run: blamed.run, failure: explain(ofRun.why) } : null;
     if (isRunDeadly) this.#deaths.recover();
     const verdict = this.#deaths.record(hasBegun);
     return verdict.isExhausted
-      ? { consequence, poisonedRun, failure: explain(verdict.why), backOffMs: 0 }
-      : { consequence, poisonedRun, failure: null, backOffMs: verdict.backOffMs };
+      ? { poisonedRun, failure: explain(verdict.why), backOffMs: 0 }
+      : { poisonedRun, failure: null, backOffMs: verdict.backOffMs };
   }
 }

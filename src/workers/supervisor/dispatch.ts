@@ -12,6 +12,8 @@ export interface DispatchOptions {
   /** Maximum number of batches that the workers hold. */
   maxBatches(): number;
   readonly maxBytes: number;
+  /** Whether no worker has died for a while. */
+  isCalm(): boolean;
 }
 
 export class Dispatch {
@@ -48,16 +50,20 @@ export class Dispatch {
   }
 
   /**
-   * Round-robin over the workers that have credit. A suspect waits for a worker that holds nothing. Batches behind it wait too, or it might starve.
+   * Round-robin over the workers that have credit. A suspect waits until it is calm and no other is on trial; batches behind it go first
+   * meanwhile. Then it waits for a worker that holds nothing. Batches behind it wait too, or it might starve.
    */
   handOut(): void {
     if (this.#isHalted) return;
     const { roster, clock } = this.#options;
-    for (let { next } = this.#backlog; next !== undefined; { next } = this.#backlog) {
+    for (;;) {
+      const canTry = this.#options.isCalm() && !roster.members.some(({ isOnTrial }) => isOnTrial);
+      const next = this.#backlog.next(({ isSuspect }) => canTry || !isSuspect);
+      if (next === undefined) return;
       const { isSuspect } = next;
       const member = roster.choose(({ isFree, hasCredit }) => (isSuspect ? isFree : hasCredit));
       if (member === undefined) return;
-      this.#backlog.take();
+      this.#backlog.take(next);
       member.deliver(next, clock.nowMs());
     }
   }

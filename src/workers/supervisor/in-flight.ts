@@ -5,10 +5,8 @@ import type { ActiveRun } from './active-run.ts';
 import { splitBatch } from './split.ts';
 import type { Ack } from '../../observe/ack.ts';
 
-/** A worker may die for another reason while it holds a batch, so that one death proves nothing. */
-const deathsToSplit = 2;
-/** What a half inherits: one half of a poison batch is poisonous. */
-const deathsInherited = 1;
+/** Of workers that had a document on trial. It is lost to the table, so that this needs more than what is only done again in parts. */
+const deathsToConvict = 2;
 
 export class InFlight {
   readonly run: ActiveRun;
@@ -16,8 +14,10 @@ export class InFlight {
   batch: Batch;
   /** The later parts of a split batch. Each is delivered once the one before it is settled. */
   #rest: Batch[] = [];
-  /** Workers that died while they held `batch`: alone, or, the first time, with others. */
+  /** Workers that died, each as the only one at its time, while `batch` was on trial. */
   #deaths = 0;
+  /** A worker that held it has died. From then on it is delivered on trial: alone, and no other at the same time. Its parts are suspects too. */
+  isSuspect = false;
   readonly bytes: number;
 
   constructor(run: ActiveRun, batch: Batch) {
@@ -26,24 +26,13 @@ export class InFlight {
     this.bytes = batch.bytes.byteLength;
   }
 
-  /** A worker that held it has died. From then on it is delivered alone, so that it is certainly the cause of another death. */
-  get isSuspect(): boolean {
-    return this.#deaths > 0;
-  }
-
-  /** Records the death of a worker that held it together with other batches. */
-  suspect(): void {
-    this.#deaths = Math.max(this.#deaths, 1);
-  }
-
   /**
-   * Records the death of a worker that held only this batch.
+   * Records the death of a worker that had it on trial, and that nothing else explains.
    * @returns the consequence, for messages; null if it is only redelivered
    */
   blame(how: string): string | null {
     this.#deaths++;
     const { rangeNo, number, documentCount } = this.batch;
-    if (this.#deaths < deathsToSplit) return null;
     const { drain } = this.batch;
     if (drain !== undefined && drain.seqs.length > 1) {
       this.batch = { ...this.batch, drain: { ...drain, isGivenUp: true } };
@@ -52,13 +41,17 @@ export class InFlight {
     // It has no documents any more, so that something else crashes the workers.
     if (documentCount === 0) return null;
     if (documentCount === 1) {
-      this.batch = { ...this.batch, poison: `${this.#deaths} workers ended over it; the last ${how}` };
+      if (this.#deaths < deathsToConvict) return null;
+      this.batch = {
+        ...this.batch,
+        poison: `${this.#deaths} workers that had only it ended; the last ${how}`,
+      };
       return `document ${number} of range ${rangeNo} crashes workers and becomes a dead letter`;
     }
     const [first, second] = splitBatch(this.batch);
     this.batch = first;
     this.#rest.unshift(second);
-    this.#deaths = deathsInherited;
+    this.#deaths = 0;
     return `batch ${number} of range ${rangeNo} (${documentCount} documents) crashes workers and is bisected`;
   }
 
@@ -81,7 +74,7 @@ export class InFlight {
         `batch ${batchKey(batch)} was acked with ${ack.documentCount} documents, which is not the number sent`,
       );
     }
-    this.#deaths = next === undefined ? 0 : deathsInherited;
+    this.#deaths = 0;
     this.isSettled = next === undefined;
     if (next !== undefined) this.batch = next;
     return settled;

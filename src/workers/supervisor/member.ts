@@ -39,7 +39,7 @@ export class Member {
 
   get hasCredit(): boolean {
     const credit = creditOf({ connections: this.#connections });
-    return this.state === 'ready' && this.held.size < credit && !this.#holdsSuspect;
+    return this.state === 'ready' && this.held.size < credit && !this.isOnTrial;
   }
 
   /** Holds nothing, so that it can take a suspect. */
@@ -87,7 +87,8 @@ export class Member {
     this.worker.send({ kind: 'drain' });
   }
 
-  get #holdsSuspect(): boolean {
+  /** It holds a suspect, and nothing else. */
+  get isOnTrial(): boolean {
     return [...this.held.values()].some(({ isSuspect }) => isSuspect);
   }
 

@@ -16,9 +16,10 @@
  * - a worker holds at most one batch more than it has connections, and together the un-acked batches of all runs have at
  *   most `maxInFlightBytes` bytes, or are a single batch;
  * - a batch goes only to a worker that has answered the start of every run, so that a worker that dies was killed by one of its
- *   batches;
- * - when a worker dies, the batches that it held become suspects. A suspect is delivered to a worker that holds nothing else. If
- *   that dies too, the batch is bisected, down to the document that crashes workers, which becomes a dead letter;
+ *   batches, or from outside;
+ * - when a worker dies, the batches that it held become suspects. A suspect is on trial alone: its worker holds nothing else, no other
+ *   suspect is on trial, and no worker has died for a while. If its worker dies, and no other at nearly the same time, the batch is bisected, down
+ *   to a document. That becomes a dead letter after a second such death;
  * - a run that is over does not affect others: its batches are not accepted or dispatched, and acks for them are ignored; a
  *   worker that does not answer for such a batch in time is killed;
  * - after a failure of the workers, nothing is dispatched, and every call that waits is rejected with the first error.
@@ -92,6 +93,7 @@ export class Supervisor {
     this.#dispatch = new Dispatch({
       ...{ clock, roster: this.#roster, maxBytes: maxInFlightBytes },
       maxBatches: () => this.#staffing.credit,
+      isCalm: () => this.#deaths.isCalm,
     });
     this.#runs = new Runs({ clock, roster: this.#roster, dispatch: this.#dispatch });
     this.#staffing = new Staffing({
@@ -104,14 +106,20 @@ export class Supervisor {
       },
     });
     const shared = {
-      ...{ dispatch: this.#dispatch, runs: this.#runs, staffing: this.#staffing, course: this.#course },
+      ...{
+        clock,
+        dispatch: this.#dispatch,
+        runs: this.#runs,
+        staffing: this.#staffing,
+        course: this.#course,
+      },
       listener: options.listener,
       fail: (error: MigrationError) => {
         this.#fail(error);
       },
     };
     this.#deaths = new WorkerDeaths({ ...shared, roster: this.#roster, signal: options.signal });
-    this.#inbox = new Inbox({ ...shared, clock, target: options.target, deaths: this.#deaths });
+    this.#inbox = new Inbox({ ...shared, target: options.target, deaths: this.#deaths });
   }
 
   /** Number of workers, including those being replaced; at least one. */

@@ -1,11 +1,13 @@
-/** Handles a worker that is gone: its batches are redelivered, the batch to blame is found, and the worker is replaced. */
+/** Handles a worker that is gone: it is replaced, its batches are redelivered, and the one to blame is split or put aside. */
 
 import { stopSignals, type MigrationError } from '../../common/errors.ts';
+import type { Clock } from '../../common/clock.ts';
 import type { PoolListener } from '../../observe/run-listener.ts';
 import type { Exit } from '../pool/pool.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Dispatch } from './dispatch.ts';
 import { DeathAnalysis } from './death-analysis.ts';
+import { Incident, type Accusation } from './incident.ts';
 import type { Member } from './member.ts';
 import type { Roster } from './roster.ts';
 import type { Runs } from './runs.ts';
@@ -22,6 +24,7 @@ export interface Course {
 }
 
 export interface WorkerDeathsOptions {
+  readonly clock: Clock;
   readonly roster: Roster;
   readonly dispatch: Dispatch;
   readonly runs: Runs;
@@ -37,9 +40,19 @@ export interface WorkerDeathsOptions {
 export class WorkerDeaths {
   readonly #options: WorkerDeathsOptions;
   readonly #analysis = new DeathAnalysis();
+  readonly #incident: Incident;
 
   constructor(options: WorkerDeathsOptions) {
     this.#options = options;
+    this.#incident = new Incident(options.clock, (accusation) => {
+      if (accusation !== undefined) this.#blame(accusation);
+      options.dispatch.handOut();
+    });
+  }
+
+  /** Whether no worker has died for a while, so that the next death would tell of what that worker holds. */
+  get isCalm(): boolean {
+    return !this.#incident.isUnderWay;
   }
 
   /** To be called when a batch of the run was acked. */
@@ -68,14 +81,23 @@ export class WorkerDeaths {
 
     const { id } = member.worker;
     const how = member.describeEnd(exit);
-    const found = this.#analysis.find({ id, how, hasBegun, entries });
-    const { consequence, poisonedRun, failure, backOffMs } = found;
+    const { poisonedRun, failure, backOffMs } = this.#analysis.find({ id, how, hasBegun, entries });
+    const accused = entries.find(({ isSuspect }) => isSuspect);
+    this.#incident.record(accused && { entry: accused, how });
+    for (const entry of entries) entry.isSuspect = true;
     if (poisonedRun !== null) runs.giveUp(poisonedRun.run, poisonedRun.failure);
     if (failure !== null) fail(failure);
     const isReplaced = failure === null && !course.isStopping && !isExiting;
-    listener.onDeath?.({ id, how, isReplaced, consequence });
+    listener.onDeath?.({ id, how, isReplaced });
     if (isReplaced) staffing.replace(member, backOffMs);
     dispatch.handOut();
+  }
+
+  #blame({ entry, how }: Accusation): void {
+    const { course, listener } = this.#options;
+    if (entry.run.isOver || course.failure !== undefined) return;
+    const consequence = entry.blame(how);
+    if (consequence !== null) listener.onNotice?.(consequence);
   }
 
   /** On an interruption, the signal goes to all processes of the group. It ended a worker that did not ignore it yet. */

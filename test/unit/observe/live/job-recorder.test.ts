@@ -137,7 +137,7 @@ describe('JobRecorder', () => {
     const arrival = { startedAtMs: clock.ms - 1_000, ipcMs: 0, idleMs: 0, handOverMs: 0 };
     observer.onAck?.('7', createAck({ transcodeMs: 600, loadMs: 400, arrival }), [batch]);
     recorder.onEvent({
-      ...{ kind: 'worker-died', id: '8', how: 'ended by SIGKILL', isReplaced: true, consequence: null },
+      ...{ kind: 'worker-died', id: '8', how: 'ended by SIGKILL', isReplaced: true },
     });
     assert.deepEqual(recorder.read().workers, [
       { id: '7', isAlive: true, batches: 1, documents: 100, busyShare: 0.25 },

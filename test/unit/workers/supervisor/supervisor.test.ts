@@ -1,72 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { serialize } from 'bson';
 import { ExitCode, MigrationError } from '../../../../src/common/errors.ts';
-import { describeEvent } from '../../../../src/observe/describe-event.ts';
 import type { RunListener } from '../../../../src/observe/run-listener.ts';
-import { FixedSize } from '../../../../src/workers/supervisor/crew.ts';
-import type { RunHandle } from '../../../../src/workers/supervisor/run-handle.ts';
-import { Supervisor, type SupervisorOptions } from '../../../../src/workers/supervisor/supervisor.ts';
-import type { Batch } from '../../../../src/source/page.ts';
-import { ScriptedClock } from '../../../support/scripted-clock.ts';
-import { ScriptedPool, type PoolMember } from '../../../support/scripted-pool.ts';
+import type { PoolMember } from '../../../support/scripted-pool.ts';
+import {
+  batchOf,
+  batchOfDocuments,
+  calmDown,
+  createSupervisor,
+  startSupervisor,
+} from '../../../support/scripted-supervisor.ts';
 import { someSettings } from '../../../support/worker-settings.ts';
-import { rawArray } from '../../../support/raw-bson.ts';
-
-function batchOf(number: number, bytes = 10): Batch {
-  const place = { rangeNo: 1, epoch: 1, number, after: null, last: new Uint8Array() };
-  return { ...place, documentCount: 1, bytes: new Uint8Array(bytes) };
-}
-
-/** Real documents, since they are looked at when the batch is split. */
-function batchOfDocuments(number: number, count: number): Batch {
-  const documents = Array.from({ length: count }, (_, index) => ({ _id: number + index }));
-  const last = serialize({ _id: number + count - 1 });
-  return {
-    rangeNo: 1,
-    epoch: 1,
-    number,
-    after: null,
-    last,
-    documentCount: count,
-    bytes: rawArray(documents.map((document) => serialize(document))),
-  };
-}
-
-interface Sizes extends Partial<Pick<SupervisorOptions, 'maxInFlightBytes' | 'target' | 'signal'>> {
-  readonly size?: number;
-  readonly isBeside?: boolean;
-}
-
-function createSupervisor({ size = 2, maxInFlightBytes = 1000, isBeside = true, ...more }: Sizes = {}) {
-  const pool = new ScriptedPool(isBeside);
-  const clock = new ScriptedClock();
-  const acked: number[] = [];
-  const notices: string[] = [];
-  const supervisor = new Supervisor({
-    pools: { beside: pool, inside: pool },
-    clock,
-    sizing: new FixedSize(size),
-    pageDocuments: 100,
-    maxInFlightBytes,
-    hangTimeoutMs: 10_000,
-    ...more,
-    listener: {
-      onDeath: (death) => notices.push(describeEvent({ kind: 'worker-died', ...death }) ?? ''),
-    },
-  });
-  const begin = (listener: RunListener = {}): RunHandle =>
-    supervisor.begin(someSettings, { onSettled: (batch) => acked.push(batch.number) }, listener);
-  return { pool, clock, supervisor, begin, acked, notices };
-}
-
-function startSupervisor(options: Parameters<typeof createSupervisor>[0] = {}) {
-  const created = createSupervisor(options);
-  created.supervisor.spawn();
-  const run = created.begin();
-  for (const worker of created.pool.workers) worker.isReady();
-  return { ...created, run };
-}
 
 /** Tells whether a promise is still pending once all that can go on without outside help has gone on. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
@@ -153,11 +97,12 @@ describe('Supervisor', () => {
   });
 
   it('delivers the batches of a dead worker again, before newer ones', async () => {
-    const { pool, acked, notices, run } = startSupervisor({ size: 1 });
+    const { pool, clock, acked, notices, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     await run.submit(batchOf(2));
     pool.worker(0).goes({ code: null, signal: 'SIGKILL' });
     assert.match(notices.join(), /worker 1 ended by SIGKILL/);
+    calmDown(clock);
     pool.worker(1).isReady();
     assert.deepEqual(pool.worker(1).batches, [1], 'alone, as either may have been what ended it');
     pool.worker(1).acks(1);
@@ -168,19 +113,21 @@ describe('Supervisor', () => {
   });
 
   it('gives the batches of a worker that ends with code 0 to another as well', async () => {
-    const { pool, run } = startSupervisor({ size: 2 });
+    const { pool, clock, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     pool.worker(0).goes({ code: 0, signal: null });
+    calmDown(clock);
     assert.deepEqual(pool.worker(1).batches, [1]);
   });
 
   it('does not apply an ack of a worker that is gone, nor a second ack', async () => {
-    const { pool, acked, run } = startSupervisor({ size: 2 });
+    const { pool, clock, acked, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     const [dead, other] = [pool.worker(0), pool.worker(1)];
     dead.goes({ code: 1, signal: null });
     dead.acks(1);
     assert.deepEqual(acked, []);
+    calmDown(clock);
     other.acks(1);
     other.acks(1);
     assert.deepEqual(acked, [1]);
@@ -188,108 +135,11 @@ describe('Supervisor', () => {
     await run.drain();
   });
 
-  it('gives up when workers die before they are ready, after pauses that grow', async () => {
-    const { pool, clock, supervisor, begin } = createSupervisor({ size: 1 });
-    supervisor.spawn();
-    const run = begin();
-    await run.submit(batchOf(1));
-    const drained = assert.rejects(run.drain(), /5 workers in a row died before they were ready/);
-    for (const [death, pauseMs] of [0, 50, 100, 200].entries()) {
-      pool.worker(death).goes({ code: 1, signal: null });
-      assert.equal(pool.workers.length, death + (pauseMs === 0 ? 2 : 1), 'none is started before its time');
-      clock.jump(pauseMs);
-      assert.equal(pool.workers.length, death + 2);
-    }
-    pool.worker(4).goes({ code: 1, signal: null });
-    await drained;
-    assert.equal(pool.workers.length, 5);
-  });
-
-  it('gives up when workers that were ready keep dying without an ack', async () => {
-    const { pool, clock, run } = startSupervisor({ size: 1 });
-    await run.submit(batchOfDocuments(1, 1));
-    const drained = assert.rejects(run.drain(), /30 workers in a row died without finishing a batch/);
-    for (let death = 0; death < 30; death++) {
-      pool.worker(death).isReady();
-      pool.worker(death).goes({ code: null, signal: 'SIGSEGV' });
-      clock.jump(1000);
-    }
-    await drained;
-  });
-
-  it('splits a batch that ends two workers, down to the document that does, and has that put aside', async () => {
-    const { pool, clock, acked, notices, run } = startSupervisor({ size: 1 });
-    await run.submit(batchOfDocuments(1, 8));
-    const poison = 6;
-    let deaths = 0;
-    for (let index = 0; acked.length === 0 || acked.at(-1) !== 7; index++) {
-      const worker = pool.worker(index);
-      if (index > 0) worker.isReady();
-      for (;;) {
-        const batch = worker.last;
-        assert.ok(batch !== undefined);
-        const isPoison = batch.number <= poison && poison < batch.number + batch.documentCount;
-        if (isPoison && batch.poison === undefined) break;
-        if (isPoison) assert.equal(batch.documentCount, 1, 'only the one document is put aside');
-        worker.acks(batch.number, batch.documentCount);
-        if (acked.at(-1) === 7) break;
-      }
-      if (acked.at(-1) === 7) break;
-      worker.goes({ code: null, signal: 'SIGSEGV' });
-      deaths++;
-      clock.jump(1000);
-    }
-    assert.deepEqual(acked, [1, 5, 6, 7]);
-    assert.equal(deaths, 5, 'two for the whole, and one for each halving');
-    assert.match(notices.join('\n'), /batch 1 of range 1 \(8 documents\) crashes workers and is bisected/);
-    assert.match(notices.join('\n'), /document 6 of range 1 crashes workers and becomes a dead letter/);
-    await run.drain();
-  });
-
-  it('does not deliver the second half when the whole turns out to be committed', async () => {
-    const { pool, clock, acked, run } = startSupervisor({ size: 1 });
-    await run.submit(batchOfDocuments(1, 4));
-    for (const index of [0, 1]) {
-      if (index > 0) pool.worker(index).isReady();
-      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
-      clock.jump(1000);
-    }
-    pool.worker(2).isReady();
-    assert.equal(pool.worker(2).last?.documentCount, 2);
-    pool.worker(2).acks(1, 4);
-    await run.drain();
-    assert.deepEqual(acked, [1, 3], 'both parts are settled');
-    assert.deepEqual(pool.worker(2).batches, [1], 'and only one was sent');
-  });
-
   it('fails when an ack does not tell of what was sent', async () => {
     const { pool, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     pool.worker(0).acks(1, 7);
     await assert.rejects(run.drain(), /acked with 7 documents/);
-  });
-
-  it('blames the batch that a dead worker was at, and not the one that waited', async () => {
-    const { pool, clock, run } = startSupervisor({ size: 1 });
-    await run.submit(batchOfDocuments(1, 4));
-    await run.submit(batchOfDocuments(5, 4));
-    for (const index of [0, 1]) {
-      if (index > 0) pool.worker(index).isReady();
-      pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
-      clock.jump(1000);
-    }
-    pool.worker(2).isReady();
-    pool.worker(2).acks(1, 2);
-    pool.worker(2).acks(3, 2);
-    pool.worker(2).acks(5, 4);
-    await run.drain();
-  });
-
-  it('tells the last words of a worker that ended itself', async () => {
-    const { pool, notices, run } = startSupervisor({ size: 1 });
-    await run.submit(batchOf(1));
-    pool.worker(0).crashes('TypeError: x is not a function');
-    assert.match(notices.join(), /ended with exit code 1 \(TypeError: x is not a function\)/);
   });
 
   it('tells the listener of a run which workers are ready, acked and gone, each once', async () => {
@@ -596,7 +446,7 @@ describe('Supervisor', () => {
         if (index === 0) assert.deepEqual(pool.worker(0).batches, [1, 11]);
         else assert.deepEqual(pool.worker(index).batches, [11]);
         pool.worker(index).goes({ code: null, signal: 'SIGKILL' });
-        clock.jump(1000);
+        calmDown(clock);
       }
       assert.equal(
         notices.filter((notice) => notice.includes('is bisected')).length,
@@ -647,7 +497,7 @@ describe('Supervisor', () => {
         assert.notEqual(holderOf(number), victim, 'a suspect has its worker to itself');
         holderOf(number).acks(number);
         victim.goes({ code: null, signal: 'SIGSEGV' });
-        clock.jump(1000);
+        calmDown(clock);
         pool.workers.at(-1)?.isReady();
       }
       await drained;
