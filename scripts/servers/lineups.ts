@@ -59,7 +59,7 @@ const mongodOnly = [
 ];
 
 /** Where a majority is one member, and no other one takes over. */
-const onOneNode = ['copy/migrate-users', 'integration/follow', 'fault/follow', 'fault/mongodb-away'];
+const onOneNode = ['copy/migrate-users', 'integration/follow', 'fault/follow', 'fault/mongodb-unavailable'];
 
 const postgresVersion = 15;
 const noDuplicates = 'what is unique is unique there';
