@@ -85,7 +85,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
   const timer = setInterval(() => {
     if (line !== '') spinner.text = line;
   }, spinnerTextEveryMs);
-  const tell = (message: string): void => {
+  const print = (message: string): void => {
     // `info` ends the spinner's line.
     const wasSpinning = spinner.isSpinning;
     spinner.info(redact(message));
@@ -96,7 +96,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
     if (underway.isEmpty) spinner.stop();
   };
   return {
-    say: tell,
+    say: print,
     onEvent: (event) => {
       const text = describeEvent(event);
       switch (event.kind) {

@@ -9,7 +9,7 @@ export interface Clock {
 }
 
 /**
- * Milliseconds of the monotonic clock, which all processes of this machine share. A worker can therefore tell how long ago
+ * Milliseconds of the monotonic clock, which all processes of this machine share. A worker can therefore compute how long ago
  * the primary sent something. `performance.now()` starts at 0 in each process, and the time of day can be set during a run.
  */
 export function readMachineMs(): number {

@@ -30,7 +30,7 @@ export function describeEvent(event: RunEvent): string | null {
     case 'host-joined':
       return `this is host ${event.hostId} (${event.name})`;
     case 'lead-taken':
-      return `this host is now the lead, in place of ${event.from}`;
+      return `this host is now the leader, in place of ${event.from}`;
     case 'host-left':
       return `the host ${event.name} sent no heartbeat and is declared dead; ${formatPlural(event.waiting, 'range')} released`;
     case 'host-copied':

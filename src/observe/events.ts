@@ -89,12 +89,12 @@ export interface HostJoinedEvent {
   readonly name: string;
 }
 
-/** This host has become the lead, in place of one that is gone. */
+/** This host has become the leader, in place of one that is gone. */
 export interface LeadTakenEvent {
   readonly kind: 'lead-taken';
   readonly hostId: string;
   readonly name: string;
-  /** The name of the lead before. */
+  /** The name of the leader before. */
   readonly from: string;
 }
 

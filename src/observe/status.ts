@@ -34,7 +34,7 @@ export interface HostStatus {
   readonly seenAt: Date;
   /** Since its last heartbeat, by the clock of the database. */
   readonly silentMs: number;
-  /** How many its workers may have together; null before the lead has shared them out. */
+  /** How many its workers may have together; null before the leader has shared them out. */
   readonly connections: number | null;
   /** Ranges that it has, and that it has read to their end. */
   readonly rangesTaken: number;

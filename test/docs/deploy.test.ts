@@ -170,10 +170,10 @@ describe('deploy/kubernetes.yaml', async () => {
       assert.deepEqual(others, []);
       return { args, pod: { ...spec, container } };
     };
-    const lead = ofKind('Job');
+    const leader = ofKind('Job');
     const host = ofKind('Deployment');
-    assert.deepEqual(host.pod, lead.pod);
-    assert.equal(readCommand(lead.args, urls).hosts, true);
+    assert.deepEqual(host.pod, leader.pod);
+    assert.equal(readCommand(leader.args, urls).hosts, true);
     assert.equal(host.args[0], 'join');
     assert.equal(readCommand(host.args, urls).keepJoining, true, 'or each pod would be started for ever');
     const selectors = pods

@@ -2,12 +2,19 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { pool, processesOf } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
+import {
+  act,
+  assertCode,
+  killed,
+  setScene,
+  lacksSeparateWorkers,
+  lacksWorkerProcess,
+} from '../support/fault.ts';
 import { WorkerProcesses } from '../support/worker-processes.ts';
-import { act, assertCode, killed, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
 
-it('all workers killed at once: others take over', { skip: withoutProcess }, async (t) => {
+it('all workers killed at once: they are replaced', { skip: lacksWorkerProcess }, async (t) => {
   const scene = await setScene(t);
-  // None of them can come to its end before.
+  // No run can finish before.
   const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause' });
   const run = await act(scene.start({ ...failpoints.env, CLUSTER_SIZE: '4' }), async (event) => {
     if (event.kind !== 'started') return;
@@ -21,8 +28,8 @@ it('all workers killed at once: others take over', { skip: withoutProcess }, asy
 });
 
 it(
-  'all workers dead within their first batches: others take over',
-  { skip: withoutLife(pool) },
+  'all workers killed in their first batches: they are replaced',
+  { skip: lacksSeparateWorkers(pool) },
   async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'kill@5x4' });
@@ -33,20 +40,24 @@ it(
   },
 );
 
-// Red where a batch is given to the next worker at once: that may be gone as well, which is not known yet.
-it('all killed at once, twice, while one holds the only document', { skip: withoutProcess }, async (t) => {
-  const scene = await setScene(t, 1);
-  const workers = await WorkerProcesses.watch(t, { 'worker-before-commit': 'pausex2' });
-  const { failpoints } = workers;
-  const started = scene.start({ ...failpoints.env, CLUSTER_SIZE: '4' });
-  const running = act(started, () => undefined);
-  for (const round of [1, 2]) {
-    await failpoints.waitUntilFired('worker-before-commit', round);
-    await workers.killAll(started.process.pid ?? 0, 4);
-  }
-  const run = await running;
-  assertCode(run, 0);
-  assert.equal(run.notices.match(/ended by SIGKILL/g)?.length, 8);
-  assert.doesNotMatch(run.notices, /crashes workers/);
-  await scene.assertEqual();
-});
+// Red where a batch is redelivered immediately: the next worker may be dead too, without being noticed yet.
+it(
+  'all killed at once, twice, while one holds the only document',
+  { skip: lacksWorkerProcess },
+  async (t) => {
+    const scene = await setScene(t, 1);
+    const workers = await WorkerProcesses.watch(t, { 'worker-before-commit': 'pausex2' });
+    const { failpoints } = workers;
+    const started = scene.start({ ...failpoints.env, CLUSTER_SIZE: '4' });
+    const running = act(started, () => undefined);
+    for (const round of [1, 2]) {
+      await failpoints.waitUntilFired('worker-before-commit', round);
+      await workers.killAll(started.process.pid ?? 0, 4);
+    }
+    const run = await running;
+    assertCode(run, 0);
+    assert.equal(run.notices.match(/ended by SIGKILL/g)?.length, 8);
+    assert.doesNotMatch(run.notices, /crashes workers/);
+    await scene.assertEqual();
+  },
+);

@@ -16,16 +16,16 @@ import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn, type Scene } from '../support/fault.ts';
 import { mongoUrl } from '../support/servers.ts';
 
-/** The default has each window once; `npm run soak:citus` goes through all of them with each server, and on. */
+/** By default each window is tested once; `npm run soak:citus` tests all of them with each server, repeatedly. */
 const crashes = Number(process.env.TEST_CITUS_CRASHES ?? 9);
 const random = createRandom(Number(process.env.TEST_CITUS_SEED ?? 1));
 
 const count = 600;
-/** Of a text that PostgreSQL does not take: it is a dead letter. */
+/** Its text is rejected by PostgreSQL: it becomes a dead letter. */
 const letter = 321;
 /** Until it is started again. */
 const longestAwayMs = 1_500;
-/** PostgreSQL's longest: so a commit stands still between its steps for long enough to be seen there. */
+/** PostgreSQL's maximum: a commit then pauses between its steps for long enough to be observed. */
 const commitDelay = 100_000;
 
 interface Window {
@@ -33,9 +33,9 @@ interface Window {
   readonly failpoint: FailpointName;
   /** The hit at which it pauses. */
   readonly hit: number;
-  /** Whose commits are delayed; the crash comes once a node has prepared one. */
+  /** The servers whose commits are delayed; the crash follows once a node has prepared one. */
   readonly delayed?: 'coordinator' | 'nodes';
-  /** The crash comes within so many ms after the command goes on. */
+  /** The crash happens within so many ms after the command continues. */
   readonly withinMs?: number;
 }
 
@@ -55,7 +55,7 @@ describe(`a crash of Citus (${describeCitus() ?? 'none here'})`, { skip: lacksCi
   let citus: CitusCluster;
   const found: string[] = [];
   before(async () => {
-    // The delay of commits is for those that wait for a disk.
+    // PostgreSQL delays only commits that wait for a disk.
     citus = await startCitus({ fsync: true });
   });
   after(async () => {
@@ -68,7 +68,7 @@ describe(`a crash of Citus (${describeCitus() ?? 'none here'})`, { skip: lacksCi
     const victim = (number + Math.floor(number / windows.length)) % 3;
     const who = victim === 0 ? 'the coordinator' : `node ${victim}`;
     if (window === undefined) throw new RangeError('there are windows');
-    it(`${number + 1}: of ${who} ${window.name}: all is there once`, async (t) => {
+    it(`${number + 1}: of ${who} ${window.name}: each document is there once`, async (t) => {
       const server = [citus.coordinator, ...citus.nodes][victim];
       assert.ok(server !== undefined);
       const scene = await setCrashScene(t, citus);
@@ -92,7 +92,7 @@ async function setCrashScene(t: TestContext, { url }: CitusCluster): Promise<Sce
 
 /**
  * Runs the command while the server is crashed and started again.
- * @returns whether it has told of that
+ * @returns whether it has reported that
  */
 async function runHurt(
   t: TestContext,

@@ -7,10 +7,10 @@ import { readEvents, startCli, type CliResult } from '../support/cli.ts';
 import { assertEqualTable } from '../support/compare.ts';
 import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, deadlyAction, documentsOf, killInTime } from '../support/fault.ts';
+import { assertCode, crashAction, documentsOf, killInTime } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
-/** In the order of their size, which is that in which they begin. */
+/** In the order of their size, in which they begin. */
 const names = ['a', 'b', 'c', 'd'];
 const documentsEach = [800, 700, 600, 500];
 
@@ -27,7 +27,7 @@ async function setSandbox(t: TestContext): Promise<Sandbox> {
   return sandbox;
 }
 
-/** @param on acts while it goes; it is given how to end it with a signal */
+/** @param on acts while the command runs; it receives a function that sends a signal */
 async function runJob(
   t: TestContext,
   sandbox: Sandbox,
@@ -70,15 +70,15 @@ function sourcesOf(events: readonly RunEvent[], kind: RunEvent['kind']): string[
   );
 }
 
-describe('small collections side by side', () => {
-  it('one that waits holds up no other, and the accounts are in the order of their size', async (t) => {
+describe('small collections in parallel', () => {
+  it('one that waits does not delay another, and the summaries are in the order of their size', async (t) => {
     const sandbox = await setSandbox(t);
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const finished = new Set<string>();
     const job = await runJob(t, sandbox, failpoints.env, async (event) => {
       if (event.kind !== 'summary') return;
       finished.add(event.source);
-      // All others, of as many as go at a time.
+      // All others that run at the same time.
       if (finished.size === names.length - 1) await failpoints.resume('primary-before-load-checkpoint');
     });
     assertCode(job, ExitCode.ok);
@@ -116,20 +116,20 @@ describe('small collections side by side', () => {
     assert.ok(Number(rows[0]?.left) > 1, 'and none of them came to its end');
     const second = await runJob(t, sandbox);
     assertCode(second, ExitCode.ok);
-    const told = second.events.map((event) => describeEvent(event) ?? '').join('\n');
-    assert.equal(told.match(/continuing run/g)?.length, Number(rows[0]?.left));
+    const reported = second.events.map((event) => describeEvent(event) ?? '').join('\n');
+    assert.equal(reported.match(/continuing run/g)?.length, Number(rows[0]?.left));
     await assertAllEqual(sandbox);
   });
 
-  it('one that PostgreSQL does not let in fails alone, and no worker dies of it', async (t) => {
+  it('one that PostgreSQL rejects fails alone, without a worker crash', async (t) => {
     const sandbox = await setSandbox(t);
-    // About the server and not about a row: the worker that meets it tells, and goes on with the others.
+    // An error about the server and not about a row: the worker reports it, and continues with the others.
     await sandbox.client.query(`
       CREATE TABLE b (_id int, text text, even boolean);
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE disk_full USING MESSAGE = 'no room for you'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION refuse()`);
-    // Another one is in the middle of its load meanwhile.
+    // Another one is being loaded meanwhile.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause' });
     const job = await runJob(t, sandbox, failpoints.env, async ({ kind }) => {
       if (kind === 'failed') await failpoints.resume('worker-before-commit');
@@ -148,13 +148,13 @@ describe('small collections side by side', () => {
     await assertAllEqual(sandbox);
   });
 
-  it('a document that crashes workers is found in its collection, and costs no other a document', async (t) => {
+  it('a document that crashes workers is found in its collection, and no other collection loses a document', async (t) => {
     const sandbox = await setSandbox(t);
     const marker = 'ends every worker that looks at it';
     await sandbox.db.collection('c').deleteOne({ _id: 77 as never });
     await sandbox.db.collection('c').insertOne({ _id: 77 as never, text: marker, even: false });
     const hex = Buffer.from(marker).toString('hex');
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${crashAction}?${hex}x*` });
     const job = await runJob(t, sandbox, failpoints.env);
     assertCode(job, ExitCode.deadLetters);
     const letters = job.events.flatMap((event) =>

@@ -8,11 +8,11 @@ import { plainPool } from '../support/cli.ts';
 import { dumpArchive, dumpBson } from '../support/dump.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, deadlyAction, setScene, type Scene } from '../support/fault.ts';
+import { assertCode, crashAction, setScene, type Scene } from '../support/fault.ts';
 
 const marker = 'ends every worker that looks at it';
 
-/** The scene's documents, in an order that is not that of `_id`. */
+/** The scene's documents, not in the order of `_id`. */
 async function readRaw({ collection }: Scene): Promise<Buffer[]> {
   const found = collection.find({}, { raw: true }).sort({ even: 1, text: -1 });
   return (await found.toArray()) as unknown as Buffer[];
@@ -24,7 +24,7 @@ async function write(t: TestContext, name: string, content: Buffer): Promise<str
   return path;
 }
 
-/** A document that the filter leaves out after each of the others. */
+/** Puts a document that the filter excludes after each of the others. */
 function leaveOut(raw: readonly Buffer[]): Buffer {
   return dumpBson(raw.flatMap((document, index) => [document, { _id: index, text: 7, number: index }]));
 }
@@ -33,7 +33,7 @@ const filter = '{"text": {"$type": "string"}, "number": {"$exists": false}}';
 
 describe('a dump as the source', () => {
   for (const name of ['things.bson', 'things-by-a-filter.bson', 'all.archive.gz']) {
-    it(`${name}: the primary killed in the middle, the same command finishes`, async (t) => {
+    it(`${name}: the primary killed during the load, the same command resumes`, async (t) => {
       const scene = await setScene(t, 2_000, plainPool);
       const raw = await readRaw(scene);
       const isArchive = name === 'all.archive.gz';
@@ -60,7 +60,7 @@ describe('a dump as the source', () => {
         assertCode(server, ExitCode.usage);
         assert.match(server.stderr, /\S+\.things was read from a dump/);
       }
-      // Nothing of it depends on how the work was divided.
+      // The result does not depend on how the work was divided.
       const run = await scene.run({ ITEMS_PER_PAGE: '70' }, ...args);
       assertCode(run, 0);
       assert.match(
@@ -78,7 +78,7 @@ describe('a dump as the source', () => {
     await scene.collection.insertOne({ _id: 77 as never, text: marker, even: false });
     const path = await write(t, 'things.bson', dumpBson(await readRaw(scene)));
     const failpoints = await setFailpoints(t, {
-      'worker-transcode': `${deadlyAction}?${Buffer.from(marker).toString('hex')}x*`,
+      'worker-transcode': `${crashAction}?${Buffer.from(marker).toString('hex')}x*`,
     });
     const run = await scene.run(failpoints.env, '--source', path);
     assertCode(run, ExitCode.deadLetters);

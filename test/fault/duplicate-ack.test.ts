@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene } from '../support/fault.ts';
 
-it('an ack that comes twice: it is counted and not applied', async (t) => {
+it('a duplicate ack is counted and not applied', async (t) => {
   const scene = await setScene(t);
   const failpoints = await setFailpoints(t, { 'worker-before-ack': 'double@5x3' });
   const run = await scene.run(failpoints.env);

@@ -4,7 +4,7 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
-it('a ledger of many batches is folded, also by the next start, and dead letters are loaded again after that', async (t) => {
+it('a ledger of many batches is folded, also by the next start, and dead letters can be retried after that', async (t) => {
   const scene = await setScene(t, 520);
   await scene.client.query(
     'CREATE TABLE things (_id int PRIMARY KEY, n int, text text, _extra jsonb, CONSTRAINT small CHECK (_id < 510))',

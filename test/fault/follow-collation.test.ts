@@ -1,7 +1,7 @@
 /**
- * Documents that give way to others whose `_id` MongoDB takes for the same: of another case, accent or type of number.
+ * Documents that are replaced by others whose `_id` is equal for MongoDB: of another case, accent or type of number.
  *
- * Seen red where a merge leaves out, of the ids that were asked for, those of which another spelling came (`listIds`).
+ * Seen red where a merge skips those of the requested ids that came in another spelling (`listIds`).
  */
 
 import assert from 'node:assert/strict';
@@ -17,18 +17,18 @@ import { inline, setFollowScene, type FollowScene } from '../support/follow-scen
 
 const documents = 1_000;
 
-/** Of which nothing but the letter counts. */
+/** For this collation only the base letter counts. */
 const collation = { locale: 'en', strength: 1 };
 
-/** Ids that MongoDB takes for the same, by their spelling. */
+/** Ids that are equal for MongoDB, by their spelling. */
 interface Ids {
   readonly what: string;
   readonly idOf: (n: number, spelling: number) => unknown;
-  /** How the id of a document is spelt that is there from the beginning. */
+  /** The spelling of the id of an initial document. */
   readonly first: (n: number) => number;
 }
 
-/** By bytes they are far apart, and so are their slots. */
+/** Their bytes differ, and so do their slots. */
 const texts: Ids = {
   what: 'a text',
   idOf: (n, spelling) => `${['e', 'E', 'é', 'É'][spelling % 4] ?? ''}${String(n).padStart(4, '0')}`,
@@ -40,7 +40,7 @@ const numbers: Ids = {
     [(): unknown => new Int32(n), () => Long.fromNumber(n), () => new Double(n)][spelling % 3]?.(),
   first: () => 0,
 };
-/** Of which no column of numbers is made: what is the same for MongoDB is not the same for PostgreSQL. */
+/** Ids for which no numeric column is inferred: what is equal for MongoDB is not equal for PostgreSQL. */
 const mixed: Ids = { ...numbers, what: 'a number in a column of all types', first: (n) => n };
 
 async function setCarelessScene(
@@ -74,14 +74,14 @@ async function exchange(
   // And back again.
   await give(at + 1, 1);
   await give(at + 1, 0);
-  // What changes afterwards.
+  // Changes afterwards.
   await give(at + 2, 2);
   await collection.updateOne({ _id: idOf(at + 2, 0) as never }, { $set: { text: `${text}, and changed` } });
   // Through all of them.
   for (const turns of [1, 2, 3, 4, 5]) await give(at + 3, turns);
 }
 
-/** Each document has the row that tells its type of number, and its text. */
+/** Each document has a row with its type of number, and its text. */
 async function assertSameNumbers(scene: FollowScene): Promise<void> {
   const rows = await scene.query<{ id: unknown; text: string }>('SELECT _id AS id, text FROM things');
   const textOf = new Map(rows.map(({ id, text }) => [JSON.stringify(id), text]));
@@ -92,9 +92,9 @@ async function assertSameNumbers(scene: FollowScene): Promise<void> {
   }
 }
 
-describe('a document whose _id a collation takes for that of another', () => {
+describe('a document whose _id equals that of another by a collation', () => {
   for (const ids of [texts, numbers, mixed]) {
-    it(`gives way to it before, while and after its range is copied: ${ids.what}`, async (t) => {
+    it(`is replaced by it before, while and after its range is copied: ${ids.what}`, async (t) => {
       const scene = await setCarelessScene(t, ids, documents);
       const failpoints = await setFailpoints(t, {
         'primary-after-ack': 'pause@6x*',
@@ -127,10 +127,10 @@ describe('a document whose _id a collation takes for that of another', () => {
   }
 
   /*
-   * Seen red with `keepAsked` taken out of the reading: the old state of another document came with the answer, and was merged
-   * after the new one, by a slot that is none of its business.
+   * Seen red with `keepAsked` removed from the reading: the old state of another document came with the answer, and was merged
+   * after the new one, by the wrong slot.
    */
-  it('is deleted, and no more, by a drain that is late', async (t) => {
+  it('is only deleted by a late drain', async (t) => {
     const scene = await setCarelessScene(t, texts, 10);
     const following = scene.follow({ ...inline, CLUSTER_SIZE: '4', VERIFY_SHARE: '0%' });
     await following.until('following');

@@ -1,4 +1,4 @@
-/** A collection that is followed is dropped, renamed or replaced: its table stays as it is, and the others go on. */
+/** A collection that is followed is dropped, renamed or replaced: its table is kept, and following of the others continues. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -55,7 +55,7 @@ describe('a collection that is followed', () => {
       });
     }
 
-    await t.test('one of a name that the choice matches comes, and is copied and followed', async () => {
+    await t.test('a new one that MONGO_COLLECTION matches is copied and followed', async () => {
       await of('newcomer').insertMany(documentsOf(60));
       await of('newcomer').updateOne({ _id: 3 as never }, { $set: { text: 'at once' } });
       await following.until('following', ({ collections }) =>
@@ -64,21 +64,18 @@ describe('a collection that is followed', () => {
       await of('newcomer').deleteOne({ _id: 4 as never });
     });
 
-    await t.test(
-      'one that is empty when it is looked at is copied when there is something in it',
-      async () => {
-        // It hears of the document when that is gone.
-        following.process.kill('SIGSTOP');
-        await of('newborn').insertOne({ _id: 1 as never, text: 'gone at once' });
-        await of('newborn').deleteOne({ _id: 1 as never });
-        following.process.kill('SIGCONT');
-        await following.until('skipped', ({ source }) => source.endsWith('.newborn'));
-        await of('newborn').insertMany(documentsOf(20, 100));
-        await following.until('following', ({ collections }) =>
-          collections.some(({ source }) => source.endsWith('.newborn')),
-        );
-      },
-    );
+    await t.test('an empty one is copied once it has documents', async () => {
+      // The event of the document arrives after its deletion.
+      following.process.kill('SIGSTOP');
+      await of('newborn').insertOne({ _id: 1 as never, text: 'gone at once' });
+      await of('newborn').deleteOne({ _id: 1 as never });
+      following.process.kill('SIGCONT');
+      await following.until('skipped', ({ source }) => source.endsWith('.newborn'));
+      await of('newborn').insertMany(documentsOf(20, 100));
+      await following.until('following', ({ collections }) =>
+        collections.some(({ source }) => source.endsWith('.newborn')),
+      );
+    });
 
     const requireOthers = async (going: Following): Promise<void> => {
       await scene.untilMerged(going);
@@ -87,13 +84,13 @@ describe('a collection that is followed', () => {
       }
       for (const [name, rows] of before) assert.deepEqual(await readTable(scene, name), rows, name);
     };
-    await t.test('the others are in step, and it is stopped as ever', async () => {
+    await t.test('the others are in step, and it can be stopped as before', async () => {
       await requireOthers(following);
       const { code, stderr } = await following.stop();
       assert.equal(code, ExitCode.sigint, stderr);
     });
 
-    await t.test('they go on with the next start, which tells of those that do not', async () => {
+    await t.test('the next start resumes them, and reports those that have ended', async () => {
       await scene.collection.updateMany({ even: false }, { $set: { text: 'between' } });
       const again = scene.follow(env);
       for (const [name, , words] of ends) assert.match(await untilEnded(again, scene, name), words);
@@ -109,7 +106,7 @@ describe('a collection that is followed', () => {
       assert.deepEqual(rows, [{ count: 500 }]);
     });
 
-    await t.test('when all are gone, each start says so', async () => {
+    await t.test('when all have ended, each start reports it', async () => {
       const { code, stdout, stderr } = await scene.follow(env).result;
       assert.equal(code, ExitCode.source, stdout + stderr);
       assert.match(stdout, /FOLLOWED_ENDED/);
@@ -117,7 +114,7 @@ describe('a collection that is followed', () => {
     });
   });
 
-  it('goes while changes of it wait: they are not taken for deletions, nor for those of what has its name', async (t) => {
+  it('ends while changes of it are pending: they are not treated as deletions, nor as changes of the collection that has its name now', async (t) => {
     for (const [name, end] of [
       ['things', (of: Collection) => of.drop()],
       [
@@ -145,7 +142,7 @@ describe('a collection that is followed', () => {
     }
   });
 
-  it('is not waited for at the cutover when it came and went', async (t) => {
+  it('does not delay the cutover when it was created and dropped meanwhile', async (t) => {
     const scene = await setFollowScene(t);
     const env = { ...inline, MONGO_COLLECTION: 'things,tmp*' };
     const following = scene.follow(env);
@@ -164,7 +161,7 @@ describe('a collection that is followed', () => {
     await scene.assertEqual();
   });
 
-  it('is the only one: the command ends, now and at each start, until it is told to begin from scratch', async (t) => {
+  it('is the only one: the command ends, now and at each start, until --restart', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);
     await following.until('following');

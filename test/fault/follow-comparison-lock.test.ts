@@ -1,4 +1,4 @@
-/** A cutover and the process that follows compare one after the other: neither takes what the other is at for compared. */
+/** A cutover and the process that follows do not compare at the same time: neither counts what the other compares at the moment as compared. */
 
 import { describe, it } from 'node:test';
 import { waitUntil } from '../support/embedded.ts';
@@ -8,7 +8,7 @@ import { inline, setFollowScene } from '../support/follow-scene.ts';
 
 describe('a cutover', () => {
   // Red where the cutover takes no lock to compare, and where the process that follows takes none.
-  it('waits until the process that follows has compared what it has taken', async (t) => {
+  it('waits until the process that follows has finished its comparison', async (t) => {
     const scene = await setFollowScene(t);
     const failpoints = await setFailpoints(t, { 'primary-before-notes-removed': 'pause' });
     const following = scene.follow({ ...inline, VERIFY_SHARE: '100%', ...failpoints.env });

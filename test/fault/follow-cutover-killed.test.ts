@@ -1,4 +1,4 @@
-/** A cutover is killed, and the process that follows with it or without: it is over when the ledger says so, and then all is equal. */
+/** A cutover is killed, and the process that follows with it or without: it is complete once the ledger records it, and then all is equal. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -9,8 +9,8 @@ import { inline, setFollowScene } from '../support/follow-scene.ts';
 
 describe('a cutover', () => {
   for (const window of ['cutover-before-verify', 'cutover-before-mark'] as const) {
-    // Red, as the next, where what the killed one found late is not forgotten.
-    it(`killed at ${window}: following goes on, with what is written then, and the next one ends it`, async (t) => {
+    // Red, as the next, where the late changes that the killed cutover found are not cleared.
+    it(`killed at ${window}: following continues, with later writes, and the next cutover succeeds`, async (t) => {
       const scene = await setFollowScene(t);
       const following = scene.follow(inline);
       await following.until('following');
@@ -27,7 +27,7 @@ describe('a cutover', () => {
       await scene.assertEqual();
     });
 
-    it(`killed at ${window} together with what follows: both are started again`, async (t) => {
+    it(`killed at ${window} together with the process that follows: both resume`, async (t) => {
       const scene = await setFollowScene(t);
       const first = scene.follow(inline);
       await first.until('following');
@@ -46,7 +46,7 @@ describe('a cutover', () => {
     });
   }
 
-  it('killed once it is marked: it is done, what follows ends, and nothing is read any more', async (t) => {
+  it('killed once it is recorded: it is done, following ends, and nothing more is read', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);
     await following.until('following');

@@ -1,6 +1,6 @@
 /**
- * A dead letter of a document goes with its cause: whatever became of the document, a drain of its `_id` looks at it anew.
- * All of these were seen red with `removeLetters` taken out of src/postgres/follow/merge.ts.
+ * A dead letter is removed with its cause: however the document changed, a drain of its `_id` reads it again.
+ * All of these were seen red with `removeLetters` removed from src/postgres/follow/merge.ts.
  */
 
 import assert from 'node:assert/strict';
@@ -30,7 +30,7 @@ const letterCounts = (scene: FollowScene): Promise<{ letters: number; documents:
   );
 
 describe('dead letters, while changes are followed,', () => {
-  it('of the copy and of a drain, vanish when the document is mended, replaced or deleted', async (t) => {
+  it('of the copy and of a drain, are removed when the document is fixed, replaced or deleted', async (t) => {
     const scene = await setFollowScene(t);
     const { collection } = scene;
     const set = (ids: readonly number[], text: string): Promise<unknown> =>
@@ -43,11 +43,11 @@ describe('dead letters, while changes are followed,', () => {
     await untilLetters(scene, 6);
     await scene.untilMerged(following);
 
-    for (const [mended, replaced, deleted] of [
+    for (const [fixed, replaced, deleted] of [
       [1, 2, 3],
       [11, 12, 13],
     ] as const) {
-      await set([mended], 'mended');
+      await set([fixed], 'fixed');
       await collection.replaceOne({ _id: replaced as never }, { text: 'replaced', even: true });
       await collection.deleteOne({ _id: deleted as never });
     }
@@ -56,12 +56,12 @@ describe('dead letters, while changes are followed,', () => {
     await scene.assertEqual();
     const cutOver = await scene.run(inline, 'cutover');
     assert.equal(cutOver.code, 0, cutOver.stderr);
-    // Red where it counts those that the copy had, of which none is left.
+    // Red where it counts the dead letters of the copy, of which none is left.
     const { code, stderr } = await following.result;
     assert.equal(code, 0, stderr);
   });
 
-  it('are one of a document, however often it changes, and tell of its last state', async (t) => {
+  it('are one per document, however often it changes, with its last state', async (t) => {
     const scene = await setFollowScene(t);
     const { collection } = scene;
     await collection.updateOne({ _id: 1 as never }, { $set: { text: bad } });
@@ -74,7 +74,7 @@ describe('dead letters, while changes are followed,', () => {
     }
     const [letter] = await scene.query<{ document: Buffer }>('SELECT document FROM mongo2pg.dead_letters');
     assert.ok(letter?.document.includes(Buffer.from(`${bad} 3`)), 'the last state');
-    // A row comes back as a letter, and as a row again.
+    // A row becomes a dead letter, and a row again.
     await collection.updateOne({ _id: 1 as never }, { $set: { text: 'a row' } });
     await scene.untilMerged(following);
     assert.deepEqual(await letterCounts(scene), [{ letters: 0, documents: 0 }]);
@@ -82,7 +82,7 @@ describe('dead letters, while changes are followed,', () => {
     await following.stop();
   });
 
-  it('of which a row of an array is the cause: no row of theirs is left meanwhile, in no table', async (t) => {
+  it('caused by a row of an array: no table has a row of the document meanwhile', async (t) => {
     const scene = await setFollowScene(t, 100);
     const { collection } = scene;
     const setLines = (ids: readonly number[], ...skus: readonly string[]): Promise<unknown> =>

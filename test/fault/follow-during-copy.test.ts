@@ -1,4 +1,4 @@
-/** Writes while the collection is copied: to what is copied, to what is on its way, and to what is still to be read. */
+/** Writes during the copy: to documents that are copied, in flight, and not yet read. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import { inline, setFollowScene, type FollowScene } from '../support/follow-scen
 
 const documents = 1_000;
 
-/** Around a place in the order of reading. */
+/** Ids around a position in the order of reading. */
 async function writeAround(scene: FollowScene, at: number, text: string): Promise<void> {
   const { collection } = scene;
   await collection.updateMany(
@@ -17,7 +17,7 @@ async function writeAround(scene: FollowScene, at: number, text: string): Promis
     { $set: { text } },
   );
   await collection.deleteMany({ _id: { $gte: (at + 3) as never, $lt: (at + 6) as never } });
-  // Nobody touches these before or after: nothing but the deletion tells of them.
+  // These are not changed before or after: only the event of the deletion shows them.
   await collection.deleteMany({ _id: { $gte: (at + 30) as never, $lt: (at + 33) as never } });
   await collection.insertOne({ _id: (at + 0.5) as never, text, even: false });
   // The same key, whatever the type of the number.
@@ -31,9 +31,9 @@ async function writeAround(scene: FollowScene, at: number, text: string): Promis
   }
 }
 
-describe('what is written during the copy', () => {
+describe('writes during the copy', () => {
   for (const pool of [inline, { CLUSTER_IMPLEMENTATION: 'cluster', CLUSTER_SIZE: '2' }] as const) {
-    // Red where updates, or deletions, are left out of the journal.
+    // Red where updates, or deletions, are not put into the journal.
     it(`behind, at and before the reader (${pool.CLUSTER_IMPLEMENTATION})`, async (t) => {
       const scene = await setFollowScene(t, documents);
       // Ids that are no integers are rows as well.
@@ -66,7 +66,7 @@ describe('what is written during the copy', () => {
     });
   }
 
-  it('that all of it is deleted: the table is empty, and fills again', async (t) => {
+  it('deleting all documents: the table becomes empty, and fills again', async (t) => {
     const scene = await setFollowScene(t, documents);
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const following = scene.follow({ ...inline, ...failpoints.env });

@@ -1,4 +1,4 @@
-/** A document that leaves FILTER leaves the table, whatever its change was; one that enters it comes. */
+/** A document that stops matching FILTER is removed from the table, whatever its change was; one that starts matching is added. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { assertCode, documentsOf } from '../support/fault.ts';
 import { inline, setFollowScene } from '../support/follow-scene.ts';
 
 describe('a filter, while changes are followed,', () => {
-  it('is left and entered', async (t) => {
+  it('applies to documents that start or stop matching', async (t) => {
     const scene = await setFollowScene(t);
     const { collection } = scene;
     const env = { ...inline, FILTER: '{"even": true}' };
@@ -22,11 +22,11 @@ describe('a filter, while changes are followed,', () => {
     );
     await collection.replaceOne({ _id: 40 as never }, { text: 'without the field' });
     await collection.insertMany(documentsOf(10, 1_000));
-    // In and out again, before anybody looks, or after.
+    // Starts and stops matching again, before or after it is read.
     await collection.updateOne({ _id: 51 as never }, { $set: { even: true } });
     await collection.updateOne({ _id: 51 as never }, { $set: { even: false } });
     await scene.untilMerged(following);
-    // By MongoDB alone: the documents that match, in a collection of their own.
+    // MongoDB itself selects the matching documents, into another collection.
     const matching = await collection.find({ even: true }).toArray();
     await scene.otherCollection('matching').insertMany(matching);
     await assertEqualTable(scene.otherCollection('matching'), scene.client, 'things');

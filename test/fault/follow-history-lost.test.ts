@@ -1,4 +1,4 @@
-/** MongoDB keeps its history for so long: what changed before is not known any more, and found by comparing. */
+/** The oplog is limited: changes that were removed from it are found by comparing. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -13,7 +13,7 @@ import {
   type LyingMongo,
 } from '../support/follow-scene.ts';
 
-describe('history that is lost', () => {
+describe('lost oplog history', () => {
   let mongo: LyingMongo;
   before(async () => {
     mongo = await startLyingMongo();
@@ -27,7 +27,7 @@ describe('history that is lost', () => {
   const readTable = (scene: FollowScene): Promise<unknown[]> =>
     scene.query('SELECT *, xmin::text, ctid::text FROM things ORDER BY _id');
 
-  it('while nobody follows: an exit code of its own, and repair copies only what differs', async (t) => {
+  it('while no process follows: exit code 7, and repair copies only what differs', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const first = scene.follow(inline);
     await first.until('following');
@@ -64,7 +64,7 @@ describe('history that is lost', () => {
     await following.stop();
   });
 
-  it('while it is read: what was read is kept, and nothing is missed as long as reading is ahead', async (t) => {
+  it('while it is read: what was read is kept, and nothing is missed as long as the reader is ahead', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);
     await following.until('following');
@@ -77,14 +77,14 @@ describe('history that is lost', () => {
     await following.stop();
   });
 
-  it('of nothing that is followed: the position goes on with what others write', async (t) => {
+  it('of other collections: the position advances with their writes', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);
     await following.until('following');
     await scene.otherCollection('unrelated').insertMany(documentsOf(10));
     await loseHistory();
     await scene.otherCollection('unrelated').insertMany(documentsOf(10, 10));
-    // It waits for the position, which nothing of this collection takes on.
+    // It waits for the position, which no write to this collection advances.
     await scene.untilMerged(following);
     await following.stop();
     await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'later' } });
@@ -95,7 +95,7 @@ describe('history that is lost', () => {
     await again.stop();
   });
 
-  it('before the copy is done: the same code, and repair says that there is nothing to be compared yet', async (t) => {
+  it('before the copy is done: the same exit code, and repair reports that there is nothing to compare yet', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });
     assert.equal((await scene.follow({ ...inline, ...failpoints.env }).result).signal, 'SIGKILL');

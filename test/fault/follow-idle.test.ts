@@ -1,6 +1,6 @@
 /**
- * Hours in which nothing is written to what is followed, while others write more than the oplog holds: the position goes on by
- * the empty answers of the stream, so that nothing is lost to a process that is started again.
+ * Hours in which nothing is written to what is followed, while others write more than the oplog holds: the position advances by
+ * the empty replies of the stream, so that a restarted process loses nothing.
  */
 
 import assert from 'node:assert/strict';
@@ -14,14 +14,14 @@ import { inline, setFollowSceneOn, startLyingMongo } from '../support/follow-sce
 import { StreamReader, type Token } from '../support/stream-reader.ts';
 
 const oplogBytes = 400_000;
-/** How much of the oplog others fill, until the reader has seen that. */
+/** How much of the oplog others fill before the reader must have seen it. */
 const shares = 0.6;
 const hours = 3;
 const historyLost = 286;
 
-describe('collections that are quiet', () => {
+describe('idle collections', () => {
   /* Seen red where answers without events are not kept (`ChangeReader`): the position stays where it was. */
-  it('for hours: the position goes on, and following is resumed', async (t) => {
+  it('for hours: the position advances, and following can be resumed', async (t) => {
     const mongo = await startLyingMongo({ oplogBytes });
     cleanUp(t, () => mongo.close());
     const scene = await setFollowSceneOn(t, mongo.url);
@@ -37,7 +37,7 @@ describe('collections that are quiet', () => {
     for (let hour = 1; hour <= hours; hour++) {
       await passTime(client, 3_600);
       for (const [index, place] of [scene.db, client.db('elsewhere'), scene.db].entries()) {
-        // As much as pushes out what was, and not all that the reader still has to see.
+        // Enough to push out the old history, and not what the reader still has to read.
         const text = 'x'.repeat(oplogBytes * shares);
         await place.collection<{ _id: string }>('busy').insertOne({ _id: `${hour} ${index}`, text } as never);
         await scene.untilMerged(following);

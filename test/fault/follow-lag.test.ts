@@ -1,4 +1,4 @@
-/** What following tells of its lag: right to two seconds, by the time of the set and not by this machine's clock. */
+/** The reported lag is right to two seconds, by the time of the replica set and not by this machine's clock. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -18,7 +18,7 @@ function timeOf(reply: Document): number {
 
 describe('the lag of what is followed', () => {
   // Red where the lag is that of reading alone.
-  it('is the age of the oldest change that waits, and nothing where nothing waits', async (t) => {
+  it('is the age of the oldest pending change, and 0 if none is pending', async (t) => {
     const mongo = await startLyingMongo();
     cleanUp(t, () => mongo.close());
     const scene = await setFollowSceneOn(t, mongo.url);
@@ -31,11 +31,11 @@ describe('the lag of what is followed', () => {
     const update = { q: { _id: 1 }, u: { $set: { text: 'waits' } } };
     const changedAt = timeOf(await scene.db.command({ update: 'things', updates: [update] }));
     await failpoints.waitUntilFired('primary-before-drain');
-    // Twice an hour: a lag that grows by a step could be one that was told by luck.
+    // Twice an hour: a single step of the lag could be right by chance.
     for (const hours of [1, 2]) {
       await passTime(client, hourMs / 1_000);
       await scene.otherCollection('unrelated').insertOne({ hours });
-      // All is read: that comes true, if late on a busy machine.
+      // All is read: this happens, if late on a busy machine.
       const { lagMs } = await following.until(
         'following',
         (event) => event.lagMs > hours * hourMs - hourMs / 2 && event.readLagMs <= toleranceMs,

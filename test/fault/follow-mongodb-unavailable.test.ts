@@ -1,4 +1,4 @@
-/** MongoDB is killed, steps down, falls silent, or forgets the cursor of the stream: reading goes on at the last position. */
+/** MongoDB is killed, steps down, stops answering, or loses the cursor of the stream: reading resumes at the last position. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -34,7 +34,7 @@ describe('MongoDB, while changes are followed,', () => {
   });
   after(() => mongo.close());
 
-  it('is killed and started again, while it is copied and while changes are merged', async (t) => {
+  it('is killed and restarted, during the copy and while changes are merged', async (t) => {
     const server = await startPrivateMongo();
     cleanUp(t, () => server.remove());
     const scene = await setFollowSceneOn(t, server.url);
@@ -57,7 +57,7 @@ describe('MongoDB, while changes are followed,', () => {
     await following.stop();
   });
 
-  it('fails in ways that pass, and forgets the cursor', async (t) => {
+  it('has transient errors, and loses the cursor', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);
     await following.until('following');
@@ -80,10 +80,10 @@ describe('MongoDB, while changes are followed,', () => {
     await following.stop();
   });
 
-  it('does not find the position of the stream: what was written since its second is read again', async (t) => {
+  it('does not find the position of the stream: the changes since its second are read again', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
-    // With the first reply as with the opening.
+    // With the first reply, and at the opening.
     for (const [index, failCommands] of [['getMore'], ['aggregate']].entries()) {
       const first = scene.follow(inline);
       await first.until('following');
@@ -115,13 +115,13 @@ describe('MongoDB, while changes are followed,', () => {
     await following.stop();
   });
 
-  it('falls silent: after a while the stream is opened anew, and tells what was kept back', async (t) => {
+  it('sends no events: after a while the stream is reopened, and delivers what was held back', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);
     await following.until('following');
     await silence(t);
     await write(scene, 1);
-    // The time of a set goes on by what its clients have seen; to a stream this is a minute without a word.
+    // The time of a set advances by what its clients have seen; for a stream this is a minute without an event.
     const { operationTime } = await scene.db.command({ ping: 1 });
     assert.ok(operationTime instanceof Timestamp);
     const later = new Timestamp({ t: operationTime.t + 60, i: 1 });

@@ -1,4 +1,4 @@
-/** A collection that comes while others are followed: they are followed while it is copied, and one of nothing is in nobody's way. */
+/** A collection is created while others are followed: these are followed while it is copied, and an empty one delays nothing. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -11,9 +11,9 @@ import { inline, setFollowScene } from '../support/follow-scene.ts';
 
 const env = { ...inline, MONGO_COLLECTION: 'things,new*' };
 
-describe('a collection that comes while others are followed', () => {
+describe('a collection that is created while others are followed', () => {
   // Red where it is copied on the connection of the drains.
-  it('does not hold up the others while it is copied, nor while its key is built', async (t) => {
+  it('does not delay the others while it is copied, nor while its key is built', async (t) => {
     const scene = await setFollowScene(t);
     const first = scene.follow(env);
     await first.until('following');
@@ -58,7 +58,7 @@ describe('a collection that comes while others are followed', () => {
     assert.equal(code, ExitCode.sigint, stderr);
   });
 
-  it('ends with the others, wherever its copy is', async (t) => {
+  it('ends with the others, at any point of its copy', async (t) => {
     const scene = await setFollowScene(t);
     const first = scene.follow(env);
     await first.until('following');
@@ -78,7 +78,7 @@ describe('a collection that comes while others are followed', () => {
     await again.stop();
   });
 
-  it('is not waited for at the cutover where none of its documents match the filter', async (t) => {
+  it('does not delay the cutover if none of its documents match the filter', async (t) => {
     const scene = await setFollowScene(t);
     const filtered = { ...env, FILTER: '{"even": true}' };
     const following = scene.follow(filtered);

@@ -1,4 +1,4 @@
-/** PostgreSQL restarts, crashes and takes back what was acked, or breaks connections, while changes are merged. */
+/** PostgreSQL restarts, crashes and loses acked drains, or breaks connections, while changes are merged. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -18,7 +18,7 @@ import {
 } from '../support/private-servers.ts';
 import { mongoUrl } from '../support/servers.ts';
 
-/** Whose change comes alone, so that it is the first of its reply. */
+/** Its change is alone in a reply of the stream, and so the first in it. */
 const lastId = 77_777;
 const lastHex = Buffer.from(BSON.serialize({ _id: lastId })).toString('hex');
 
@@ -35,19 +35,19 @@ describe('PostgreSQL, while changes are followed,', () => {
   });
   after(() => postgres.remove());
 
-  it('crashes and loses drains that were acked: they are repeated', async (t) => {
+  it('crashes and loses acked drains: they are repeated', async (t) => {
     const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
     const killWriter = await keepCommitsFromDisk(scene.client);
     const failpoints = await setFailpoints(t, {
       'primary-before-drain': 'pausex*',
       'primary-after-drain': 'pausex*',
-      // Whatever it commits would take the drains before it to the disk.
+      // Its commit would flush the drains before it.
       'primary-before-journal': `pause?${lastHex}`,
     });
     // So would a comparison in the background.
     const following = scene.follow({ ...inline, VERIFY_SHARE: '0%', ...failpoints.env });
     await following.until('following');
-    // And once a second, how hard the source is read: whose row is gone writes nothing any more.
+    // And so would the pace, which is written once a second: without its row, nothing is written.
     await waitUntil('it has written that for the first time', async () => {
       return (await scene.query('DELETE FROM mongo2pg.paces RETURNING process')).length > 0;
     });
@@ -73,12 +73,12 @@ describe('PostgreSQL, while changes are followed,', () => {
     await fresh.end();
   });
 
-  // Red where a difference is committed as any other batch of a worker, without waiting for the disk.
+  // Red where a difference is committed asynchronously, as any other batch of a worker.
   for (const [what, window] of [
     ['a page of all documents', 'primary-after-verified-page'],
     ['notes', 'primary-before-notes-removed'],
   ] as const) {
-    it(`crashes after ${what} were compared, before that is written down: what differed is known`, async (t) => {
+    it(`crashes after ${what} were compared, before that is recorded: the differences are on disk`, async (t) => {
       const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
       const isOfNotes = window === 'primary-before-notes-removed';
       const first = scene.follow({ ...inline, VERIFY_SHARE: isOfNotes ? '100%' : '0%' });
@@ -92,7 +92,7 @@ describe('PostgreSQL, while changes are followed,', () => {
       await merging.stop();
       await scene.query("UPDATE things SET text = 'tampered' WHERE _id = 5");
       const killWriter = await keepCommitsFromDisk(scene.client);
-      // The position would take along to the disk what was committed before it.
+      // The commit of the position would flush what was committed before it.
       const failpoints = await setFailpoints(t, { [window]: 'pause', 'primary-before-journal': 'pause' });
       const following = scene.follow({ ...inline, VERIFY_SHARE: '100%', ...failpoints.env });
       await failpoints.waitUntilFired(window);
@@ -114,7 +114,7 @@ describe('PostgreSQL, while changes are followed,', () => {
   }
 
   for (const mode of ['fast', 'immediate'] as const) {
-    it(`restarts (${mode}) in the middle of merges and of the journal`, async (t) => {
+    it(`restarts (${mode}) during merges and writes of the journal`, async (t) => {
       const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
       const failpoints = await setFailpoints(t, {
         'worker-in-merge': 'pause@3x*',
@@ -139,7 +139,7 @@ describe('PostgreSQL, while changes are followed,', () => {
     });
   }
 
-  it('ends connections, of the reader, the drains and the workers, again and again', async (t) => {
+  it('terminates connections of the reader, the drains and the workers, repeatedly', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow();
     await following.until('following');
@@ -155,11 +155,11 @@ describe('PostgreSQL, while changes are followed,', () => {
     await following.stop();
   });
 
-  it('ends the connection of the reader while it writes down a collection that is new', async (t) => {
+  it('terminates the connection of the reader while it records a new collection', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow({ ...inline, MONGO_COLLECTION: 'things,others*' });
     await following.until('following');
-    // The reader has given the new collection a number, and gets no further.
+    // The reader has numbered the new collection, and pauses.
     await scene.query('BEGIN; LOCK TABLE mongo2pg.changes IN EXCLUSIVE MODE');
     await scene.otherCollection('others').insertMany(documentsOf(100));
     await waitUntil('the reader waits for the journal', async () => {

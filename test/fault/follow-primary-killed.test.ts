@@ -1,4 +1,4 @@
-/** `kill -9` of the process that follows, in each of its windows: the same command goes on, and nothing is left out. */
+/** `kill -9` of the process that follows, in each of its windows: the same command resumes, and nothing is missed. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
 import { documentsOf } from '../support/fault.ts';
 import { setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 
-/** Whose change comes alone, so that it is the first of its reply; another one in each window, as a later change would heal it. */
+/** Its change is alone in a reply of the stream, and so the first in it; another one in each window, as a later change would correct it. */
 const lastIds = [77_777, 77_778, 77_779, 77_780] as const;
 const lastHex = Buffer.from(BSON.serialize({ _id: lastIds[1] })).toString('hex');
 

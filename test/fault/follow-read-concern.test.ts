@@ -1,4 +1,4 @@
-/** Two things that a replica set may do and that no error tells: a read of an older state, and a write that is taken back. */
+/** Two things that a replica set may do without an error: a read of an older state, and a write that is rolled back. */
 
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { cleanUp } from '../support/embedded.ts';
@@ -12,14 +12,14 @@ import {
   type LyingMongo,
 } from '../support/follow-scene.ts';
 
-describe('what is followed', () => {
+describe('a followed collection', () => {
   let mongo: LyingMongo;
   before(async () => {
     mongo = await startLyingMongo();
   });
   after(() => mongo.close());
 
-  /** @returns what ends the lie */
+  /** @returns what ends the stale reads */
   async function lie(
     t: TestContext,
     scene: FollowScene,
@@ -31,14 +31,14 @@ describe('what is followed', () => {
     return end;
   }
 
-  /** Of each kind, by which a row would be wrong, missing, or too much. */
+  /** A change of each kind, for which a row would be wrong, missing, or surplus. */
   async function write(scene: FollowScene, text: string): Promise<void> {
     await scene.collection.updateMany({ _id: { $lt: 20 as never } }, { $set: { text } });
     await scene.collection.deleteMany({ _id: { $gte: 20 as never, $lt: 30 as never } });
     await scene.collection.insertMany(documentsOf(20, 10_000));
   }
 
-  it('is read as of the change or later, by a member that is behind as well', async (t) => {
+  it('is read as of the change or later, also by a member that lags', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);
     await following.until('following');
@@ -50,7 +50,7 @@ describe('what is followed', () => {
     await following.stop();
   });
 
-  it('is copied as of the start of its changes or later', async (t) => {
+  it('is copied as of the start of the stream or later', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const end = await lie(t, scene, 'staleReads');
     await write(scene, 'changed before the start');
@@ -64,7 +64,7 @@ describe('what is followed', () => {
 
   for (const level of ['', 'local']) {
     const named = level === '' ? '' : `, also with readConcernLevel=${level} in the URL`;
-    it(`is copied without what is rolled back later${named}`, async (t) => {
+    it(`is copied without writes that are rolled back later${named}`, async (t) => {
       const scene = await setFollowSceneOn(t, mongo.url);
       const end = await lie(t, scene, 'rolledBackWrites');
       await write(scene, 'seen by one member');
@@ -79,7 +79,7 @@ describe('what is followed', () => {
     });
   }
 
-  it('is merged without what is rolled back later', async (t) => {
+  it('is merged without writes that are rolled back later', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const failpoints = await setFailpoints(t, { 'primary-before-drain': 'pausex*' });
     const following = scene.follow({ ...inline, ...failpoints.env });

@@ -1,4 +1,4 @@
-/** Servers that have no change stream, or not for this user: said before anything is written. */
+/** Servers that have no change stream, or none for this user: refused before anything is written. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -31,7 +31,7 @@ describe('a server that cannot be followed', () => {
   });
   after(() => mongo.close());
 
-  it('as it is no replica set: told how it becomes one', async (t) => {
+  it('because it is no replica set: the error says how it becomes one', async (t) => {
     const standalone = await startLyingMongo({ replicaSet: null });
     cleanUp(t, () => standalone.close());
     const scene = await setFollowSceneOn(t, standalone.url, { count: 20 });
@@ -43,7 +43,7 @@ describe('a server that cannot be followed', () => {
 
   // What FerretDB, Cosmos DB and DocumentDB answer with, by version.
   for (const errorCode of [59, 115, 238, 40324, 16436]) {
-    it(`as it does not know change streams (${errorCode})`, async (t) => {
+    it(`because it does not support change streams (${errorCode})`, async (t) => {
       const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
       cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
       const data = { failCommands: ['aggregate'], errorCode, appName: 'mongo2pg' };
@@ -56,7 +56,7 @@ describe('a server that cannot be followed', () => {
     });
   }
 
-  it('by this user', async (t) => {
+  it('because of the privileges of the user', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
     cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
     const data = { failCommands: ['aggregate'], errorCode: 13, appName: 'mongo2pg' };

@@ -1,4 +1,4 @@
-/** A repair of several collections: what cannot be repaired is named, and the others are. */
+/** A repair of several collections: those that cannot be repaired are named, and the others are repaired. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { inline, setFollowScene } from '../support/follow-scene.ts';
 const env = { ...inline, MONGO_COLLECTION: 'things,others,remade' };
 
 describe('a repair of several collections', () => {
-  it('leaves out the one that was dropped and recreated, which is copied from scratch alone', async (t) => {
+  it('skips one that was dropped and recreated, which can be copied from scratch alone', async (t) => {
     const scene = await setFollowScene(t);
     await scene.otherCollection('others').insertMany(documentsOf(50));
     await scene.otherCollection('remade').insertMany(documentsOf(50));

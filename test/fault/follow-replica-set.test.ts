@@ -1,4 +1,4 @@
-/** A replica set of real mongods is followed while its primary steps down or is killed, and while it forgets what no majority had. */
+/** A replica set of real mongods is followed while its primary steps down or is killed, and while it rolls back writes that no majority had. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -33,7 +33,7 @@ describe('a replica set of three, while it is followed:', { skip: lacksMongod() 
   after(() => set.stop());
 
   for (const readPreference of ['primary', 'secondary'] as const) {
-    it(`its primary steps down in the copy and twice after it, read from its ${readPreference}`, async (t) => {
+    it(`its primary steps down during the copy and twice after it, read from its ${readPreference}`, async (t) => {
       const scene = await setFollowSceneOn(t, withMongoOptions(set.url, { readPreference, w: '3' }));
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@4' });
       const following = scene.follow({ ...inline, ...failpoints.env });
@@ -51,7 +51,7 @@ describe('a replica set of three, while it is followed:', { skip: lacksMongod() 
     });
   }
 
-  it('its primary is killed in the copy and after it, and comes back', async (t) => {
+  it('its primary is killed during the copy and after it, and restarts', async (t) => {
     const scene = await setFollowSceneOn(t, set.url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@4' });
     const following = scene.follow({ ...inline, ...failpoints.env });
@@ -68,7 +68,7 @@ describe('a replica set of three, while it is followed:', { skip: lacksMongod() 
     await requireEqual(scene, following);
   });
 
-  it('what the next primary does not have, and is rolled back, is in no table', async (t) => {
+  it('writes that are rolled back are in no table', async (t) => {
     const scene = await setFollowSceneOn(t, set.url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@2' });
     const following = scene.follow({ ...inline, ...failpoints.env, READ_RANGES: '1' });
@@ -97,7 +97,7 @@ describe('a replica set of three, while it is followed:', { skip: lacksMongod() 
   });
 });
 
-/** No secondary gets what is written from now on. @returns what lets them */
+/** Stops replication to the secondaries from now on. @returns what resumes it */
 async function stopReplication(t: TestContext, url: string): Promise<() => Promise<void>> {
   const primary = await findPrimary(url);
   const secondaries = new ConnectionString(url).hosts.filter((host) => host !== primary);

@@ -12,7 +12,7 @@ import { inline, setFollowScene, type FollowScene } from '../support/follow-scen
 
 const env = { ...inline, MONGO_COLLECTION: 'things,others,new*' };
 
-/** Two collections that are followed, and a table that is in the way of a third. */
+/** Two followed collections, and an existing table with the name of a third. */
 async function setStage(t: TestContext): Promise<FollowScene> {
   const scene = await setFollowScene(t);
   await scene.otherCollection('others').insertMany(documentsOf(50));
@@ -29,7 +29,7 @@ const readOthers = (scene: FollowScene): Promise<unknown[]> =>
   scene.query('SELECT *, xmin::text FROM others ORDER BY _id');
 
 describe('a collection that has stopped', () => {
-  it('comes while others are followed, and cannot be copied: they go on, and are cut over without it', async (t) => {
+  it('is created while others are followed, and cannot be copied: these are followed and cut over without it', async (t) => {
     const scene = await setStage(t);
     const following = scene.follow(env);
     await following.until('following');
@@ -38,12 +38,12 @@ describe('a collection that has stopped', () => {
     assert.deepEqual([failed.code, failed.isAlone], ['TABLE_HAS_ROWS', true]);
     await scene.otherCollection('others').drop();
     const { stopped, obstacles, lagMs } = await untilStopped(following, ['newcomer', 'others']);
-    // The one that was dropped may be the first to be found stopped.
+    // The dropped one may be the first that is found stopped.
     const reasons = stopped.map(({ reason }) => reason).join();
     for (const reason of [/already exists and has rows/, /was dropped/]) assert.match(reasons, reason);
     for (const name of [/stopped: .*newcomer/, /stopped: .*others/]) assert.match(obstacles.join(), name);
     assert.equal(lagMs, 0, 'what waits of it is no lag of the others');
-    // What is written to it does not have it copied again and again.
+    // Writes to it do not cause repeated copies.
     await scene.otherCollection('newcomer').insertMany(documentsOf(20, 100));
     await scene.collection.updateMany({ even: true }, { $set: { text: 'goes on' } });
     await following.until(
@@ -78,7 +78,7 @@ describe('a collection that has stopped', () => {
     const check = await scene.run(env, 'cutover', '--check', ...leaveOut);
     assertCode(check, ExitCode.ok);
     assert.match(check.stdout, /can be cut over without .*newcomer, .*others/);
-    // Nor is anybody to stop writing to it. Seen red where the reader does not look anew at what it reads when a cutover begins.
+    // Writes to it do not have to stop. Seen red where the reader does not check again what it reads when a cutover begins.
     let isWriting = true;
     const write = async (): Promise<void> => {
       for (let n = 0; isWriting; n++) {
@@ -99,11 +99,11 @@ describe('a collection that has stopped', () => {
     await scene.assertEqual();
   });
 
-  it('is begun from scratch alone, and the others go on where they were', async (t) => {
+  it('is restarted alone, and the others resume where they were', async (t) => {
     const scene = await setStage(t);
     await scene.otherCollection('newcomer').insertMany(documentsOf(20));
     const first = scene.follow(env);
-    // That it cannot be copied at the start is no reason to leave the others either.
+    // If it cannot be copied at the start, the others are followed nevertheless.
     await untilStopped(first, ['newcomer']);
     await scene.otherCollection('others').drop();
     await untilStopped(first, ['newcomer', 'others']);
@@ -130,7 +130,7 @@ describe('a collection that has stopped', () => {
     }
   });
 
-  it('cannot be merged any more: its changes wait, and its table is as it was', async (t) => {
+  it('can no longer be merged: its changes wait, and its table stays as it was', async (t) => {
     const scene = await setStage(t);
     const first = scene.follow(env);
     await first.until('following');
@@ -147,7 +147,7 @@ describe('a collection that has stopped', () => {
     assertCode(refused, ExitCode.notReady);
     assert.match(refused.stderr, /others has stopped/);
     assert.equal((await first.stop()).code, ExitCode.sigint);
-    // Nothing is lost: what waited is merged as soon as it can be.
+    // Nothing is lost: pending changes are merged as soon as possible.
     await scene.query('ALTER TABLE others RENAME COLUMN renamed TO text');
     const second = scene.follow(env);
     await scene.untilMerged(second);

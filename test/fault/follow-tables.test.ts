@@ -1,4 +1,4 @@
-/** Tables of other shapes, kept in step: child tables, the extra column, generated columns, a table of one's own. */
+/** Tables of other shapes, kept in step: child tables, the extra column, generated columns, an existing table. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ async function verify(scene: FollowScene): Promise<void> {
 }
 
 describe('tables that are kept in step', () => {
-  it('those of arrays: longer, shorter, gone, no array any more, and with their document', async (t) => {
+  it('of arrays that become longer, shorter, missing, another type, or are deleted with their document', async (t) => {
     const scene = await setFollowScene(t, 300);
     const { collection } = scene;
     const lines = (count: number): Document[] =>
@@ -55,7 +55,7 @@ describe('tables that are kept in step', () => {
         ];
       });
     assert.deepEqual(counts, { lines: expected?.n as number, orphans: 0 });
-    // Refused in the child table: the document is a dead letter with all of its rows, and heals.
+    // Refused in the child table: the document is a dead letter with all of its rows, until it is fixed.
     await collection.updateMany(ids(0), { $set: { lines: [{ sku: 'a\0b' }] } });
     await scene.untilMerged(following);
     await collection.updateMany(ids(0), { $set: { lines: lines(2) } });
@@ -64,7 +64,7 @@ describe('tables that are kept in step', () => {
     await following.stop();
   });
 
-  it('those of arrays inside of arrays, and documents that are taken apart', async (t) => {
+  it('of arrays inside of arrays, and of flattened documents', async (t) => {
     const scene = await setFollowScene(t, 200);
     const { collection } = scene;
     const lines = (count: number): Document[] =>
@@ -109,7 +109,7 @@ describe('tables that are kept in step', () => {
     const sizes = all.flatMap((document) => document.lines.map(({ taxes: each }) => each));
     const inner = sizes.reduce<number>((sum, each) => sum + (Array.isArray(each) ? each.length : 0), 0);
     assert.deepEqual(counts, { lines: sizes.length, taxes: inner });
-    // Refused in the innermost table: the document is a dead letter with all of its rows, and heals.
+    // Refused in the innermost table: the document is a dead letter with all of its rows, until it is fixed.
     await collection.updateMany(ids(0), { $set: { 'lines.0.taxes': [{ rate: 1, of: 'a\0b' }] } });
     await scene.untilMerged(following);
     const [refused] = await scene.query<{ n: number }>(
@@ -123,7 +123,7 @@ describe('tables that are kept in step', () => {
     await following.stop();
   });
 
-  it("one's own, with a generated column, an identity, a default, a trigger and types without equality", async (t) => {
+  it('that existed, with a generated column, an identity, a default, a trigger and types without equality', async (t) => {
     const scene = await setFollowScene(t, 300);
     await scene.query(
       `CREATE TABLE things (
@@ -142,7 +142,7 @@ describe('tables that are kept in step', () => {
       { _id: { $lt: 50 as never } },
       { $set: { text: 'changed', raw: { b: [1] } } },
     );
-    // Written, and not changed by it.
+    // The write does not change the row.
     await scene.collection.updateMany(
       { _id: { $gte: 50 as never, $lt: 60 as never } },
       { $set: { text: 'x' } },
@@ -158,7 +158,7 @@ describe('tables that are kept in step', () => {
       before,
       'rows are updated',
     );
-    // Longer than the column is: in no row, until it fits again.
+    // Too long for the column: there is no row until it fits again.
     await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'x'.repeat(41) } });
     await waitUntil('it is a dead letter', async () => {
       const letters = await scene.query('SELECT FROM mongo2pg.dead_letters');
@@ -171,7 +171,7 @@ describe('tables that are kept in step', () => {
     await following.stop();
   });
 
-  it("one's own without a unique index on _id: refused with the statement to run, which is enough", async (t) => {
+  it('that existed without a unique index on _id: refused with the statement to run, which is sufficient', async (t) => {
     const scene = await setFollowScene(t, 50);
     await scene.query(
       'CREATE TABLE things (_id integer, text text, even boolean); CREATE INDEX ON things (_id)',

@@ -1,4 +1,4 @@
-/** Two processes that follow the same: the second is refused, and one that stood still while another took over changes nothing. */
+/** Two processes that follow the same: the second is refused, and one that was suspended while another took over changes nothing. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -7,10 +7,10 @@ import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { withoutProcess } from '../support/fault.ts';
+import { lacksWorkerProcess } from '../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 
-/** Whose change comes alone, so that it is the first of its reply. */
+/** Its change is alone in a reply of the stream, and so the first in it. */
 const lastId = 77_777;
 const lastHex = Buffer.from(BSON.serialize({ _id: lastId })).toString('hex');
 
@@ -35,7 +35,7 @@ async function endSessions(scene: FollowScene, which: string): Promise<void> {
 
 describe('a process that follows what another does', () => {
   // Red where the stream is not locked.
-  it('is refused, and the first is not harmed', async (t) => {
+  it('is refused, and the first is not affected', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);
     await following.until('following');
@@ -52,7 +52,7 @@ describe('a process that follows what another does', () => {
   });
 
   // Red where the stream is not locked and its position is kept whatever the epoch. For drains see `merged-once`.
-  it('since that stood still: wherever it wakes up, it ends and changes nothing', async (t) => {
+  it('because that was suspended: wherever that resumes, it ends and changes nothing', async (t) => {
     const scene = await setFollowScene(t);
     const windows: readonly [FailpointName, string][] = [
       ['primary-after-finish', ''],
@@ -92,14 +92,14 @@ describe('a process that follows what another does', () => {
     }
   });
 
-  // Its worker does not hear of it: only the ledger is in its way.
-  // Red where neither the number of the drain nor the epoch is asked for when its slot is locked, and, where the other has
+  // Its worker is not notified: only the ledger stops it.
+  // Red where neither the number of the drain nor the epoch is checked when its slot is locked, and, where the other has
   // not drained the slot yet, without the epoch alone.
   for (const isDrained of [true, false]) {
     const when = isDrained ? 'after the other has merged the same document' : 'before the other merges it';
     it(
-      `whose worker goes on with a merge ${when}: nothing is changed`,
-      { skip: withoutProcess },
+      `whose worker resumes a merge ${when}: nothing is changed`,
+      { skip: lacksWorkerProcess },
       async (t) => {
         const scene = await setFollowScene(t);
         // Whatever is acked by a worker is then a merge.

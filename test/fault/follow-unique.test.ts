@@ -1,4 +1,4 @@
-/** Unique values that change hands, and those that two documents have at a time though PostgreSQL allows it to one. */
+/** Unique values that move between documents, and values that two documents have at a time though PostgreSQL allows one. */
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
@@ -71,7 +71,7 @@ describe('unique values', () => {
     ];
   }
 
-  it('change hands, within a slot and across slots, together and one after the other', async (t) => {
+  it('move between documents, within a slot and across slots, together and one after the other', async (t) => {
     const [scene, following] = await begin(t, true);
     const groups = [
       idsOf(2, 'one slot'),
@@ -97,7 +97,7 @@ describe('unique values', () => {
     await following.stop();
   });
 
-  it('are given up and taken: by an insert of what a delete leaves, in either order of slots', async (t) => {
+  it('are reused: an insert takes the value of a deleted document, in either order of slots', async (t) => {
     const [scene, following] = await begin(t, true);
     await following.until('following');
     const [one, two] = idsOf(2, 'many slots');
@@ -114,7 +114,7 @@ describe('unique values', () => {
     await following.stop();
   });
 
-  it('that two documents have: the later one is a dead letter, until either of them changes or goes', async (t) => {
+  it('that two documents have: the later one is a dead letter, until either changes or is deleted', async (t) => {
     const [scene, following] = await begin(t, false);
     await following.until('following');
     const [one = 0, two = 0, three = 0, four = 0] = idsOf(4, 'many slots');
@@ -126,7 +126,7 @@ describe('unique values', () => {
     await set(two, `text ${one}`);
     await untilLetters(scene, [two]);
     await scene.assertEqual({ deadLetters: [two] });
-    // Each of the ways out: the other changes, it changes itself, the other goes, it goes itself.
+    // Each resolution: the other changes, it changes itself, the other is deleted, it is deleted itself.
     await set(one, 'no more in the way');
     await scene.untilMerged(following);
     await scene.assertEqual();

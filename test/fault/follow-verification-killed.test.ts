@@ -1,4 +1,4 @@
-/** The process that follows is killed while it compares documents in the background: nothing noted is lost, nothing different missed. */
+/** The process that follows is killed while it compares documents in the background: no note is lost, and no difference missed. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { inline, setFollowScene, type FollowScene } from '../support/follow-scen
 
 const all = { ...inline, VERIFY_SHARE: '100%' };
 
-/** Until all documents are compared, and none is noted but those that differ. */
+/** Waits until all documents are compared, and only those that differ are noted. */
 async function untilProven(scene: FollowScene, different: number): Promise<void> {
   await waitUntil('all documents are compared', async () => {
     const [row] = await scene.query<{ isProven: boolean }>(
@@ -38,7 +38,7 @@ describe('a primary that compares while it follows', () => {
       const failpoints = await setFailpoints(t, { [window]: `kill@${hit}` });
       const first = scene.follow({ ...all, ...failpoints.env });
       await first.until('following');
-      // One that differs, so that there is something to be noted whatever is merged.
+      // One document differs, so that there is always something to be noted.
       await scene.query(`UPDATE things SET text = 'tampered' WHERE _id = '5'`);
       await scene.collection.updateMany({ even: true }, { $set: { text: 'changed' } });
       await first.result;

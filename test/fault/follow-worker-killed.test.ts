@@ -1,4 +1,4 @@
-/** Workers that end in the middle of a merge: another does it, once. A document that ends them becomes a dead letter alone. */
+/** Workers that crash during a merge: another does it, once. A document that crashes them becomes a dead letter alone. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { pool } from '../support/cli.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, documentsOf, withoutLife, withoutProcess } from '../support/fault.ts';
+import { assertCode, documentsOf, lacksSeparateWorkers, lacksWorkerProcess } from '../support/fault.ts';
 import { setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 import { WorkerProcesses } from '../support/worker-processes.ts';
 import { planWithLines } from '../support/plan-with-lines.ts';
@@ -31,7 +31,7 @@ async function assertBalance(scene: FollowScene): Promise<void> {
   assert.equal(row?.isBalanced, true, 'the account of the slots');
 }
 
-describe('a worker that merges', { skip: withoutLife(pool) }, () => {
+describe('a worker that merges', { skip: lacksSeparateWorkers(pool) }, () => {
   it('killed in each window', async (t) => {
     const scene = await setFollowScene(t);
     const first = scene.follow();
@@ -57,8 +57,8 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
   });
 
   // A merge that is made twice leaves the same rows; a trigger sees that its child rows were made twice.
-  // Red where the number of the drain is not asked for when its slot is locked.
-  it('killed after its commit, before it told of it: the merge is not made again', async (t) => {
+  // Red where the number of the drain is not checked when its slot is locked.
+  it('killed after its commit, before its ack: the merge is not repeated', async (t) => {
     const scene = await setFollowScene(t, 20);
     const path = join(await makeDirectory(t), 'plan.json');
     await writeFile(path, JSON.stringify(planWithLines));
@@ -79,7 +79,7 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
       { $set: { lines: [{ sku: 'nail' }, { sku: 'screw' }] } },
     );
     await failpoints.waitUntilFired('worker-before-ack');
-    // Whoever has merged this has had the merge before again.
+    // Once this is merged, the redelivered merge before it was done.
     await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'changed', lines: [] } });
     await scene.untilMerged(following);
     assert.deepEqual(await scene.query('SELECT sku FROM made ORDER BY 1'), [
@@ -91,9 +91,9 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
   });
 
   // Red where its session is waited for.
-  it('stopped in the middle of a merge whose primary is killed: the next start ends its session', async (t) => {
-    if (withoutProcess !== false) {
-      t.skip(withoutProcess);
+  it('stopped during a merge whose primary is killed: the next start terminates its session', async (t) => {
+    if (lacksWorkerProcess !== false) {
+      t.skip(lacksWorkerProcess);
       return;
     }
     const scene = await setFollowScene(t, 20);
@@ -107,7 +107,7 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     const exited = once(first.process, 'exit');
     first.process.kill('SIGKILL');
     await exited;
-    // Far longer than it takes, and shorter than the other is waited for.
+    // Far longer than it takes, and shorter than the wait for the session.
     const second = scene.follow({ RETRY_SECONDS: '20', ANSWER_TIMEOUT_SECONDS: '20' });
     try {
       await second.until('following');
@@ -119,10 +119,10 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     await second.stop();
   });
 
-  // Red where a batch is given to the next worker at once: that may be gone as well, which is not known yet.
+  // Red where a batch is redelivered immediately: the next worker may be dead too, without being noticed yet.
   it('killed with all others, twice, over one document: that is merged', async (t) => {
-    if (withoutProcess !== false) {
-      t.skip(withoutProcess);
+    if (lacksWorkerProcess !== false) {
+      t.skip(lacksWorkerProcess);
       return;
     }
     const scene = await setFollowScene(t, 20);
@@ -143,7 +143,7 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     await following.stop();
   });
 
-  it('killed over it twice, though there is nothing to be read any more', async (t) => {
+  it('killed three times while it merges a deleted document', async (t) => {
     const scene = await setFollowScene(t);
     const first = scene.follow();
     await first.until('following');
@@ -157,7 +157,7 @@ describe('a worker that merges', { skip: withoutLife(pool) }, () => {
     await following.stop();
   });
 
-  it('ended by a document: it becomes a dead letter alone, and a row again when it is changed', async (t) => {
+  it('crashed by a document: only that becomes a dead letter, and a row again when it is changed', async (t) => {
     const scene = await setFollowScene(t, 2_000);
     const failpoints = await setFailpoints(t, {
       'worker-transcode': `kill?${Buffer.from(marker).toString('hex')}x*`,

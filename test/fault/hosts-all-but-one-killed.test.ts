@@ -1,18 +1,18 @@
-/** All hosts but one are killed at once, the lead among them. */
+/** All hosts but one are killed at once, the leader among them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene } from '../support/fault.ts';
-import { assertAccount, begin, expire, join, patient, readHosts, waitForHostId } from '../support/hosts.ts';
+import { assertAccount, begin, expire, join, longLease, readHosts, waitForHostId } from '../support/hosts.ts';
 
 describe('all hosts but one killed', () => {
-  // Red where a lead that was declared dead is taken for one that has finished.
+  // Red where a leader that was declared dead is treated as one that has finished.
   it('that one leads, and finishes what all of them had', async (t) => {
     const scene = await setScene(t, 4_000);
     const runs = [];
     for (const start of [begin, join, join, join]) {
       const batches = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
-      runs.push({ batches, run: start(t, scene, { ...patient, ...batches.env }) });
+      runs.push({ batches, run: start(t, scene, { ...longLease, ...batches.env }) });
       await batches.waitUntilFired('worker-before-commit');
     }
     const last = runs.pop();

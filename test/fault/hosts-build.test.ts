@@ -1,4 +1,4 @@
-/** Hosts that build keys and indexes together: the result is that of one host, whatever becomes of the others. */
+/** Hosts that build keys and indexes together: the result is that of one host, even if others fail. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { RunEvent } from '../../src/observe/events.ts';
@@ -12,14 +12,14 @@ import {
   expire,
   hostIdsOf,
   join,
-  patient,
+  longLease,
   readHosts,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 
 /** One index at a time on each host, so that there is something left for the others. */
-const oneAtATime = { ...patient, INDEX_JOBS: '1' };
+const oneAtATime = { ...longLease, INDEX_JOBS: '1' };
 const partitioned = { ...oneAtATime, PARTITIONS: '4' };
 
 /** Indexes of each outcome: built, built with a notice, refused by the rows, and without an equivalent. */
@@ -37,7 +37,7 @@ async function setIndexedScene(t: TestContext): Promise<Scene> {
 
 type IndexEvent = RunEvent & { readonly kind: 'index' };
 
-/** What a run has told of its indexes, without times. */
+/** What a run has reported of its indexes, without times. */
 function indexesOf({ stdout }: { readonly stdout: string }): object[] {
   return eventsOf(stdout)
     .filter((event): event is IndexEvent => event.kind === 'index')
@@ -66,7 +66,7 @@ async function readBuilds(scene: Scene): Promise<BuildRow[]> {
   );
 }
 
-/** The same as one host makes of it, which is tried out now. */
+/** The result of a single host, which runs here. */
 async function assertAsAlone(
   scene: Scene,
   led: { readonly stdout: string },
@@ -80,7 +80,7 @@ async function assertAsAlone(
   assert.deepEqual(catalog, await readCatalog(scene));
 }
 
-/** The lead stands still in its first build; the others wait for hosts to take them. */
+/** The leader is paused in its first build; the other builds wait for hosts to take them. */
 async function holdLead(
   t: TestContext,
   scene: Scene,
@@ -97,7 +97,7 @@ describe('several hosts that build keys and indexes', () => {
     ['of a table', oneAtATime],
     ['of partitions', partitioned],
   ] as const) {
-    // Red where the lead builds alone.
+    // Red where the leader builds alone.
     it(`${what}: each builds some, and all is as one host makes it`, async (t) => {
       const scene = await setIndexedScene(t);
       const held = [await holdLead(t, scene, env)];
@@ -113,22 +113,22 @@ describe('several hosts that build keys and indexes', () => {
       const [led] = results;
       assert.ok(led !== undefined);
       await scene.assertEqual();
-      const told = results.map(({ stdout }) =>
+      const reported = results.map(({ stdout }) =>
         /this host has built \d+ (key or index|keys and indexes)/.test(stdout),
       );
-      assert.deepEqual(told, [false, true, true]);
+      assert.deepEqual(reported, [false, true, true]);
       await assertAsAlone(scene, led, env);
     });
   }
 
-  // Red where what another host could not build is lost, or is told in other words.
+  // Red where the failure of another host's build is lost, or has another message.
   it('of a table with rows that do not allow its key: all end with the error that one host has', async (t) => {
     const scene = await setScene(t, 600);
     const hold = await setFailpoints(t, {
       'primary-in-index-build': 'pause',
       'host-before-build': 'pause@1x*',
     });
-    const lead = begin(t, scene, { ...partitioned, ...hold.env });
+    const leader = begin(t, scene, { ...partitioned, ...hold.env });
     await hold.waitUntilFired('primary-in-index-build');
     await scene.query('INSERT INTO things SELECT * FROM things WHERE _id % 2 = 0');
     await hold.resume('primary-in-index-build');
@@ -141,7 +141,7 @@ describe('several hosts that build keys and indexes', () => {
       return row?.count === 1;
     });
     await hold.resume('host-before-build');
-    const led = await lead.result;
+    const led = await leader.result;
     assertCode(led, 4);
     assert.match(led.stdout, /PRIMARY_KEY_FAILED/);
     assert.match(led.stdout, /cannot be built: could not create unique index/);
@@ -157,8 +157,8 @@ describe('a host that is killed while it builds', () => {
     const scene = await setIndexedScene(t);
     const { run, hold } = await holdLead(t, scene, partitioned);
     for (const window of ['host-before-build', 'host-before-build-commit'] as const) {
-      const deadly = await setFailpoints(t, { [window]: 'kill' });
-      const killed = await join(t, scene, { ...partitioned, ...deadly.env }).result;
+      const killing = await setFailpoints(t, { [window]: 'kill' });
+      const killed = await join(t, scene, { ...partitioned, ...killing.env }).result;
       assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
       const [hostId = ''] = hostIdsOf(killed);
       await expire(scene, hostId);
@@ -175,8 +175,8 @@ describe('a host that is killed while it builds', () => {
   for (const window of ['host-before-build', 'host-before-build-commit', 'primary-before-finish'] as const) {
     it(`while it leads, at ${window}: another leads, and builds what is missing`, async (t) => {
       const scene = await setIndexedScene(t);
-      const deadly = await setFailpoints(t, { [window]: window.startsWith('host') ? 'kill@6' : 'kill' });
-      const killed = await begin(t, scene, { ...partitioned, ...deadly.env }).result;
+      const killing = await setFailpoints(t, { [window]: window.startsWith('host') ? 'kill@6' : 'kill' });
+      const killed = await begin(t, scene, { ...partitioned, ...killing.env }).result;
       assert.equal(killed.signal, 'SIGKILL', killed.stderr);
       const next = join(t, scene, partitioned);
       await waitForHostId(scene, next);
@@ -191,13 +191,13 @@ describe('a host that is killed while it builds', () => {
   }
 });
 
-describe('a host that stands still past its lease while it builds', () => {
+describe('a host that is suspended past its lease while it builds', () => {
   // Red where a host that was declared dead can take builds.
-  it('the others build what it had; when it wakes up it builds nothing as that host, and joins again', async (t) => {
+  it('the others build what it had; when it resumes it builds nothing as that host, and joins again', async (t) => {
     const scene = await setIndexedScene(t);
     const { run, hold } = await holdLead(t, scene, partitioned);
     const still = await setFailpoints(t, { 'host-before-build-commit': 'pause' });
-    // Its heartbeats are rare, so that it tries to go on before it hears that it was declared dead.
+    // Its heartbeats are rare, so that it tries to continue before it notices that it was declared dead.
     const rare = { MONGO2PG_HOST_LIMITS: '6000/20000' };
     const stopped = join(t, scene, { ...partitioned, ...still.env, ...rare });
     await still.waitUntilFired('host-before-build-commit');

@@ -11,7 +11,7 @@ import {
   expire,
   hostIdsOf,
   join,
-  patient,
+  longLease,
   startProxyTo,
   waitForEnd,
   waitForHostId,
@@ -31,14 +31,14 @@ async function readCommitted(scene: Scene): Promise<unknown[]> {
 describe('a host that is cut off from PostgreSQL past its lease', () => {
   for (const isSilent of [false, true]) {
     const how = isSilent ? 'silence' : 'its connections reset, and new ones refused';
-    it(`(${how}): the others finish what it had; when it is back it writes nothing, and ends well`, async (t) => {
+    it(`(${how}): the others finish what it had; when it reconnects it writes nothing, joins again, and ends with 0`, async (t) => {
       const scene = await setScene(t, 2_000);
-      const { lead, hold } = await beginHeld(t, scene, patient, {
+      const { leader, hold } = await beginHeld(t, scene, longLease, {
         'primary-before-load-checkpoint': 'pause',
       });
       const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
       const batch = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
-      const away = join(t, scene, { ...patient, ...batch.env, POSTGRES_URL: url });
+      const away = join(t, scene, { ...longLease, ...batch.env, POSTGRES_URL: url });
       await batch.waitUntilFired('worker-before-commit');
       const hostId = await waitForHostId(scene, away);
       assert.ok((await countRangesOf(scene, hostId)) > 0);
@@ -57,14 +57,14 @@ describe('a host that is cut off from PostgreSQL past its lease', () => {
       const committed = await readCommitted(scene);
 
       await batch.resume('worker-before-commit');
-      // What it has tried to open meanwhile would go on in silence.
+      // Connections that it has opened meanwhile would stay silent.
       if (isSilent) proxy.cut();
       await proxy.restore();
-      // It hears that it was taken for dead, and joins again.
+      // It notices that it was declared dead, and joins again.
       await waitForHostId(scene, away);
       assert.deepEqual(await readCommitted(scene), committed);
       await hold.resume('primary-before-load-checkpoint');
-      assertCode(await lead.result, 0);
+      assertCode(await leader.result, 0);
       const run = await away.result;
       assertCode(run, 0);
       assert.equal(hostIdsOf(run).length, 2);
@@ -76,13 +76,13 @@ describe('a host that is cut off from PostgreSQL past its lease', () => {
 
 describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', () => {
   // Red where a host that leaves releases nothing.
-  it('gives back what it has and ends with 3; the others finish', async (t) => {
+  it('releases its ranges and ends with 3; the others finish', async (t) => {
     const scene = await setScene(t, 2_000);
-    const { lead, hold } = await beginHeld(t, scene, patient);
+    const { leader, hold } = await beginHeld(t, scene, longLease);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
     const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@3x*' });
-    const away = join(t, scene, { ...patient, ...batch.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
+    const away = join(t, scene, { ...longLease, ...batch.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
     await batch.waitUntilFired('worker-before-claim');
     proxy.refuse();
     proxy.cut();
@@ -93,24 +93,28 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
     await waitForEnd(scene, hostId, 'left');
     assert.equal(await countRangesOf(scene, hostId), 0);
     await hold.resume('primary-after-ack');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 2_000);
   });
 
-  // Red where a server that is gone fails the lead, and not only this host.
+  // Red where a lost server fails the leader, and not only this host.
   it('while it leads: another leads', async (t) => {
     const scene = await setScene(t, 2_000);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
     const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
-    const { lead, hold } = await beginHeld(t, scene, { ...patient, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
+    const { leader, hold } = await beginHeld(t, scene, {
+      ...longLease,
+      MONGO_URL: mongoUrl,
+      RETRY_SECONDS: '1',
+    });
     const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
-    const other = join(t, scene, { ...patient, ...taking.env });
+    const other = join(t, scene, { ...longLease, ...taking.env });
     await taking.waitUntilFired('host-after-take');
     proxy.refuse();
     proxy.cut();
     await hold.resume('primary-after-ack');
-    const left = await lead.result;
+    const left = await leader.result;
     assertCode(left, ExitCode.source);
     await taking.resume('host-after-take');
     assertCode(await other.result, 0);

@@ -1,4 +1,4 @@
-/** A lead that stands still for so long that another leads: it may not change anything any more, and takes part again. */
+/** A leader that is suspended for so long that another leads: it must not change anything any more, and joins again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
@@ -10,12 +10,12 @@ import {
   expire,
   hostIdsOf,
   join,
-  patient,
+  longLease,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 
-/** All that a lead writes, and by which transaction. */
+/** All that a leader writes, and by which transaction. */
 async function readLedger(scene: Scene): Promise<unknown[]> {
   const tables = ['jobs', 'job_collections', 'runs', 'ranges', 'batches', 'phases'];
   const ledger: unknown[] = [];
@@ -25,24 +25,24 @@ async function readLedger(scene: Scene): Promise<unknown[]> {
   return ledger;
 }
 
-// The first is red where a batch is taken whatever the epoch of its range. At the second the old lead is stopped by more than one
+// The first is red where a batch is taken whatever the epoch of its range. At the second the old leader is stopped by more than one
 // thing: it stays green without the lock of the table and the epoch of the run, as its next heartbeat ends it.
-describe('a lead that stands still past its lease', () => {
+describe('a leader that is suspended past its lease', () => {
   const places: readonly [FailpointName, FailpointRules][] = [
-    // With a batch in its hands that it has claimed.
+    // With a batch that it has claimed.
     ['worker-before-commit', { 'worker-before-commit': 'pause@3x*' }],
     ['primary-before-load-checkpoint', { 'primary-before-load-checkpoint': 'pause' }],
   ];
   for (const [place, rules] of places) {
-    it(`at ${place}: another leads; when it wakes up it writes nothing, and joins again`, async (t) => {
+    it(`at ${place}: another leads; when it resumes it writes nothing, and joins again`, async (t) => {
       const scene = await setScene(t, 2_000);
       const still = await setFailpoints(t, rules);
-      const first = begin(t, scene, { ...patient, ...still.env });
+      const first = begin(t, scene, { ...longLease, ...still.env });
       await still.waitUntilFired(place);
       const firstId = await waitForHostId(scene, first);
       first.process.kill('SIGSTOP');
       const hold = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
-      const second = join(t, scene, { ...patient, ...hold.env });
+      const second = join(t, scene, { ...longLease, ...hold.env });
       await waitForHostId(scene, second);
       await expire(scene, firstId);
       await waitForEnd(scene, firstId, 'dead');

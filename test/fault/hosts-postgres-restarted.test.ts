@@ -5,7 +5,7 @@ import { assertEqualTable } from '../support/compare.ts';
 import { createClient } from '../support/date-style.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneOn, type Scene } from '../support/fault.ts';
-import { begin, eventsOf, join, patient } from '../support/hosts.ts';
+import { begin, eventsOf, join, longLease } from '../support/hosts.ts';
 import { keepCommitsFromDisk, letCommitsToDisk } from '../support/lost-commits.ts';
 import {
   startPrivatePostgres,
@@ -39,13 +39,13 @@ describe('PostgreSQL under several hosts', () => {
     }
   }
 
-  // Red where a heartbeat is not tried again.
-  it('restarted (immediate) while each has batches in flight: all connect again, and finish', async (t) => {
+  // Red where a heartbeat is not retried.
+  it('restarted (immediate) while each has batches in flight: all reconnect, and finish', async (t) => {
     const scene = await setSceneOn(t, { mongoUrl, postgresUrl: postgres.url }, 3_000);
     const runs = [];
     for (const start of [begin, join, join]) {
       const batches = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
-      runs.push({ batches, run: start(t, scene, { ...patient, ...batches.env }) });
+      runs.push({ batches, run: start(t, scene, { ...longLease, ...batches.env }) });
       await batches.waitUntilFired('worker-before-commit');
     }
     await postgres.restart('immediate');
@@ -58,18 +58,18 @@ describe('PostgreSQL under several hosts', () => {
     await assertCopied(scene, 3_000);
   });
 
-  // Red where gaps are not looked for once all is read.
-  it('that crashes and takes back what a host was told is committed: it is read again', async (t) => {
+  // Red where there is no check for gaps once all is read.
+  it('that crashes and loses acked batches of a host: they are read again', async (t) => {
     const scene = await setSceneOn(t, { mongoUrl, postgresUrl: postgres.url }, 3_000);
     const killWriter = await keepCommitsFromDisk(scene.client, { synchronous_commit: 'off' });
     try {
       const hold = await setFailpoints(t, { 'host-after-take': 'pause' });
-      // One reader with a page in flight is far from the end of its range when the first batch is acked: to take another one waits
+      // One reader with a page in flight is far from the end of its range when the first batch is acked: taking another range waits
       // for the disk, and would keep the batch from being lost.
-      const alone = { ...patient, READ_RANGES: '1', CLUSTER_SIZE: '1', ITEMS_PER_PAGE: '3' };
-      const lead = begin(t, scene, { ...alone, ...hold.env });
+      const alone = { ...longLease, READ_RANGES: '1', CLUSTER_SIZE: '1', ITEMS_PER_PAGE: '3' };
+      const leader = begin(t, scene, { ...alone, ...hold.env });
       await hold.waitUntilFired('host-after-take');
-      // A commit can be seen by others before its host is told: only what a host counts on can be lost to it.
+      // Others can see a commit before its host gets the answer: a host can only lose what it has counted.
       const told = await setFailpoints(t, { 'primary-after-ack': 'pause@1x*' });
       const other = join(t, scene, { ...alone, ...told.env });
       await told.waitUntilFired('primary-after-ack');
@@ -77,7 +77,7 @@ describe('PostgreSQL under several hosts', () => {
       await postgres.restart('immediate');
       await told.resume('primary-after-ack');
       await hold.resume('host-after-take');
-      const led = await lead.result;
+      const led = await leader.result;
       assertCode(led, 0);
       assertCode(await other.result, 0);
       const notices = eventsOf(led.stdout).flatMap((event) =>

@@ -1,19 +1,27 @@
-/** How many connections the workers of each host have, while hosts come and go. */
+/** How many connections the workers of each host have, while hosts join and leave. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
-import { assertAccount, begin, expire, join, patient, waitForEnd, waitForHostId } from '../support/hosts.ts';
+import {
+  assertAccount,
+  begin,
+  expire,
+  join,
+  longLease,
+  waitForEnd,
+  waitForHostId,
+} from '../support/hosts.ts';
 
-/** Fewer than the three hosts ask for together. */
+/** Fewer than the three hosts request together. */
 const limit = 40;
 
 interface Sessions {
   readonly hostId: string;
-  /** That its workers may have. */
+  /** The share of its workers. */
   readonly share: number;
-  /** That its workers have. */
+  /** The open connections of its workers. */
   readonly count: number;
 }
 
@@ -52,13 +60,13 @@ async function waitForShares(
 
 describe('the connections of several hosts', () => {
   // Red where the number of workers is not limited to the share.
-  it('are shared out whenever a host comes or goes, and no host has more than its share', async (t) => {
+  it('are shared out whenever a host joins or leaves, and no host has more than its share', async (t) => {
     const scene = await setScene(t, 1_000);
     await scene.query(`ALTER DATABASE ${scene.db.databaseName} CONNECTION LIMIT ${limit}`);
-    const env = { ...patient, CLUSTER_SIZE: String(limit) };
+    const env = { ...longLease, CLUSTER_SIZE: String(limit) };
     const hold = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
     const held = { ...env, ...hold.env };
-    const lead = begin(t, scene, held);
+    const leader = begin(t, scene, held);
     await hold.waitUntilFired('host-after-take');
     const alone = await waitForShares(scene, 1, (share) => share > 0);
     const second = join(t, scene, held);
@@ -72,7 +80,7 @@ describe('the connections of several hosts', () => {
     await waitForEnd(scene, thirdId, 'dead');
     await waitForShares(scene, 2, (share) => share > ofThree);
     await hold.resume('host-after-take');
-    for (const run of [lead, second]) assertCode(await run.result, 0);
+    for (const run of [leader, second]) assertCode(await run.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 1_000);
   });

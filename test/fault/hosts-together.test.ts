@@ -9,21 +9,21 @@ import {
   begin,
   beginHeld,
   eventsOf,
-  impatient,
+  shortLease,
   join,
-  patient,
+  longLease,
   readHosts,
 } from '../support/hosts.ts';
 
 describe('several hosts', () => {
-  it('finish one copy together, each about as much of it', async (t) => {
-    // Far from PostgreSQL all are equally fast: nearby it is luck which of them gets more of the processors.
+  it('finish one copy together, each a similar part of it', async (t) => {
+    // With a distant PostgreSQL all are equally fast: nearby, chance decides which of them gets more of the processors.
     const { scene } = await setSceneByProxy(t, { count: 12_000, latencyMs: 15 });
     // All begin to read at the same time.
     const held: { readonly run: RunningCli; readonly failpoints: Failpoints }[] = [];
     for (const start of [begin, join, join]) {
       const failpoints = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
-      held.push({ run: start(t, scene, { ...patient, ...failpoints.env }), failpoints });
+      held.push({ run: start(t, scene, { ...longLease, ...failpoints.env }), failpoints });
       await failpoints.waitUntilFired('host-after-take');
     }
     for (const { failpoints } of held) await failpoints.resume('host-after-take');
@@ -46,8 +46,8 @@ describe('several hosts', () => {
 
   it('one that joins late takes part; interrupted, it releases its ranges, and the others finish', async (t) => {
     const scene = await setScene(t, 6_000);
-    const { lead, hold } = await beginHeld(t, scene, patient);
-    const late = join(t, scene, patient);
+    const { leader, hold } = await beginHeld(t, scene, longLease);
+    const late = join(t, scene, longLease);
     const left = await act(late, async (event) => {
       if (event.kind === 'progress') late.process.kill('SIGINT');
       await Promise.resolve();
@@ -60,18 +60,18 @@ describe('several hosts', () => {
     );
     assert.equal(taken?.count, 0, 'all its ranges are released');
     await hold.resume('primary-after-ack');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 6_000);
   });
 
-  it('are refused with another plan or settings, or with another selection, and told what differs', async (t) => {
+  it('are refused with another plan, settings or selection, and the error lists what differs', async (t) => {
     const scene = await setScene(t, 500);
     const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
-    const lead = begin(t, scene, { ...patient, ...failpoints.env });
+    const leader = begin(t, scene, { ...longLease, ...failpoints.env });
     await failpoints.waitUntilFired('primary-after-plan');
     const refused = async (env: Record<string, string>, told: RegExp): Promise<void> => {
-      const result = await join(t, scene, { ...patient, ...env }).result;
+      const result = await join(t, scene, { ...longLease, ...env }).result;
       assert.equal(result.code, 2, result.stderr);
       const error = eventsOf(result.stdout).find(({ kind }) => (kind as string) === 'error');
       assert.match(JSON.stringify(error), told);
@@ -85,13 +85,13 @@ describe('several hosts', () => {
     await scene.query(`UPDATE mongo2pg.hosts SET version = '0.0.0'`);
     await refused({}, /the version is 0\.0\.0 there/);
     await failpoints.resume('primary-after-plan');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     await scene.assertEqual();
   });
 
   it('without a migration to join, one reports that', async (t) => {
     const scene = await setScene(t, 10);
-    const result = await join(t, scene, { ...patient, RETRY_SECONDS: '1' }).result;
+    const result = await join(t, scene, { ...longLease, RETRY_SECONDS: '1' }).result;
     assert.equal(result.code, 2, result.stderr);
     assert.match(result.stdout, /NOTHING_TO_JOIN/);
   });
@@ -99,12 +99,12 @@ describe('several hosts', () => {
   it('a plain start finishes what they have not finished, and the other way round', async (t) => {
     const scene = await setScene(t, 3_000);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await begin(t, scene, { ...impatient, ...first.env }).result).signal, 'SIGKILL');
+    assert.equal((await begin(t, scene, { ...shortLease, ...first.env }).result).signal, 'SIGKILL');
     const second = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     const plain = { CLUSTER_IMPLEMENTATION: 'inline' };
     assert.equal((await scene.start({ ...plain, ...second.env }).result).signal, 'SIGKILL');
     const third = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await begin(t, scene, { ...impatient, ...third.env }).result).signal, 'SIGKILL');
+    assert.equal((await begin(t, scene, { ...shortLease, ...third.env }).result).signal, 'SIGKILL');
     assertCode(await scene.start(plain).result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 3_000);
@@ -114,13 +114,13 @@ describe('several hosts', () => {
 describe('a host that is killed', () => {
   it('at host-after-take: the others copy its ranges', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { lead, hold } = await beginHeld(t, scene, impatient);
-    const deadly = await setFailpoints(t, { 'host-after-take': 'kill@2' });
-    const killed = await join(t, scene, { ...impatient, ...deadly.env }).result;
+    const { leader, hold } = await beginHeld(t, scene, shortLease);
+    const killing = await setFailpoints(t, { 'host-after-take': 'kill@2' });
+    const killed = await join(t, scene, { ...shortLease, ...killing.env }).result;
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
-    const other = join(t, scene, impatient);
+    const other = join(t, scene, shortLease);
     await hold.resume('primary-after-ack');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     assertCode(await other.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 4_000);
@@ -130,9 +130,9 @@ describe('a host that is killed', () => {
 
   it('while it leads, at primary-before-load-checkpoint: another leads, with the same plan', async (t) => {
     const scene = await setScene(t, 4_000);
-    const deadly = await setFailpoints(t, { 'primary-before-load-checkpoint': 'kill' });
-    assert.equal((await begin(t, scene, { ...impatient, ...deadly.env }).result).signal, 'SIGKILL');
-    const others = [join(t, scene, impatient), join(t, scene, impatient)];
+    const killing = await setFailpoints(t, { 'primary-before-load-checkpoint': 'kill' });
+    assert.equal((await begin(t, scene, { ...shortLease, ...killing.env }).result).signal, 'SIGKILL');
+    const others = [join(t, scene, shortLease), join(t, scene, shortLease)];
     for (const other of others) assertCode(await other.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 4_000);
@@ -149,11 +149,11 @@ describe('a host that is killed', () => {
 describe('a host that hangs until it is declared dead', () => {
   it('with a batch in flight, and resumes while the others have not finished: the batch is refused', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { lead, hold } = await beginHeld(t, scene, impatient, {
+    const { leader, hold } = await beginHeld(t, scene, shortLease, {
       'primary-before-load-checkpoint': 'pause',
     });
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@2x*' });
-    const still = join(t, scene, { ...impatient, ...batch.env });
+    const still = join(t, scene, { ...shortLease, ...batch.env });
     await batch.waitUntilFired('worker-before-claim');
     still.process.kill('SIGSTOP');
     await hold.resume('primary-after-ack');
@@ -165,22 +165,22 @@ describe('a host that hangs until it is declared dead', () => {
     await waitUntil('it has joined again', async () => (await readHosts(scene)).length === 3);
     assert.deepEqual(await scene.query(count), before);
     await hold.resume('primary-before-load-checkpoint');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     assertCode(await still.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 4_000);
   });
 
   // Red where its sessions are ended only after its row is locked: its own transaction holds a lock on that row.
-  it('in the transaction that takes a range: the others finish, and so does it once it resumes', async (t) => {
+  it('in the transaction that takes a range: the others finish, and it finishes too once it resumes', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { lead, hold } = await beginHeld(t, scene, impatient);
+    const { leader, hold } = await beginHeld(t, scene, shortLease);
     const taking = await setFailpoints(t, { 'host-before-take-commit': 'pause@2' });
-    const still = join(t, scene, { ...impatient, ...taking.env });
+    const still = join(t, scene, { ...shortLease, ...taking.env });
     await taking.waitUntilFired('host-before-take-commit');
     still.process.kill('SIGSTOP');
     await hold.resume('primary-after-ack');
-    assertCode(await lead.result, 0);
+    assertCode(await leader.result, 0);
     await taking.resume('host-before-take-commit');
     still.process.kill('SIGCONT');
     assertCode(await still.result, 0);
@@ -191,15 +191,15 @@ describe('a host that hangs until it is declared dead', () => {
   // Red where PostgreSQL does not end the session of a host that hangs in a transaction.
   it('in the transaction in which it joins: others can join', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { lead, hold } = await beginHeld(t, scene, impatient);
+    const { leader, hold } = await beginHeld(t, scene, shortLease);
     const joining = await setFailpoints(t, { 'host-before-join-commit': 'pause' });
-    const still = join(t, scene, { ...impatient, ...joining.env });
+    const still = join(t, scene, { ...shortLease, ...joining.env });
     await joining.waitUntilFired('host-before-join-commit');
     still.process.kill('SIGSTOP');
-    const other = join(t, scene, impatient);
+    const other = join(t, scene, shortLease);
     await waitUntil('the other has joined', async () => (await readHosts(scene)).length === 2);
     await hold.resume('primary-after-ack');
-    for (const run of [lead, other]) assertCode(await run.result, 0);
+    for (const run of [leader, other]) assertCode(await run.result, 0);
     await joining.resume('host-before-join-commit');
     still.process.kill('SIGCONT');
     assertCode(await still.result, 0);

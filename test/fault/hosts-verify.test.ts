@@ -1,4 +1,4 @@
-/** Hosts that verify together what they have copied together: the lead reports what one host would, whatever becomes of the others. */
+/** Hosts that verify together what they have copied together: the leader reports what one host would, even if others fail. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
@@ -15,13 +15,13 @@ import {
   expire,
   hostIdsOf,
   join,
-  patient,
+  longLease,
   startProxyTo,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 
-const verifying = { ...patient, VERIFY: 'true' };
+const verifying = { ...longLease, VERIFY: 'true' };
 
 type Verified = RunEvent & { readonly kind: 'verified' };
 
@@ -69,7 +69,7 @@ interface HeldLead {
   readonly hold: Failpoints;
 }
 
-/** The lead stands still with its first page of the verification; all that it has not taken waits. */
+/** The leader is paused at its first page of the verification; ranges that it has not taken wait. */
 async function holdLead(t: TestContext, scene: Scene): Promise<HeldLead> {
   const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
   const run = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
@@ -78,15 +78,15 @@ async function holdLead(t: TestContext, scene: Scene): Promise<HeldLead> {
 }
 
 describe('several hosts that verify', () => {
-  // Red where the lead counts only what it has compared itself.
-  it('compare each a part: the lead reports the differences as one host does, and ends with 6', async (t) => {
+  // Red where the leader counts only what it has compared itself.
+  it('compare a part each: the leader reports the differences as one host does, and ends with 6', async (t) => {
     const scene = await setScene(t, 3_000);
     await scene.collection.insertOne({ _id: 3_000 as never, text: 'a\u0000b' });
     const end = await setFailpoints(t, {
       'primary-after-finish': 'pause',
       'host-after-compared-page': 'pause@1x*',
     });
-    const lead = begin(t, scene, { ...verifying, ...end.env, READ_RANGES: '1' });
+    const leader = begin(t, scene, { ...verifying, ...end.env, READ_RANGES: '1' });
     await end.waitUntilFired('primary-after-finish');
     await scene.query('DELETE FROM things WHERE _id = 100');
     await scene.query(`UPDATE things SET text = 'other' WHERE _id IN (2000, 2500)`);
@@ -101,7 +101,7 @@ describe('several hosts that verify', () => {
     }
     for (const { hold } of [{ hold: end }, ...others]) await hold.resume('host-after-compared-page');
 
-    const led = await lead.result;
+    const led = await leader.result;
     assertCode(led, 6);
     for (const { run } of others) {
       const result = await run.result;
@@ -125,7 +125,7 @@ describe('several hosts that verify', () => {
     );
   });
 
-  it('of a sample count all documents, and compare some', async (t) => {
+  it('with a sample, count all documents and compare some', async (t) => {
     const scene = await setScene(t, 3_000);
     const { run, hold } = await holdLead(t, { ...scene, env: { ...scene.env, VERIFY_SAMPLE: '10%' } });
     const other = join(t, scene, { ...verifying, VERIFY_SAMPLE: '10%' });
@@ -139,10 +139,10 @@ describe('several hosts that verify', () => {
     assert.ok(verified.compared > 0 && verified.compared < 3_000, String(verified.compared));
   });
 
-  it('must all be asked to', async (t) => {
+  it('must all have the setting', async (t) => {
     const scene = await setScene(t, 500);
     const { run, hold } = await holdLead(t, scene);
-    const refused = await join(t, scene, patient).result;
+    const refused = await join(t, scene, longLease).result;
     assert.equal(refused.code, 2, refused.stderr);
     assert.match(refused.stdout, /VERIFY is true there, and not set here/);
     await hold.resume('host-after-compared-page');
@@ -150,7 +150,7 @@ describe('several hosts that verify', () => {
   });
 });
 
-/** Places at which a host stands still, or is killed, with ranges of a verification. */
+/** Places at which a host is suspended, or killed, with ranges of a verification. */
 const windows: readonly FailpointName[] = [
   'host-before-take-commit',
   'host-after-take',
@@ -160,13 +160,13 @@ const windows: readonly FailpointName[] = [
 ];
 
 describe('a host that is killed while it verifies', () => {
-  // Red where the ranges of a dead host are not released: the lead waits for ever.
+  // Red where the ranges of a dead host are not released: the leader waits forever.
   it('in each window: the others compare what it had, once', async (t) => {
     const scene = await setScene(t, 4_000);
     const { run, hold } = await holdLead(t, scene);
     for (const window of windows) {
-      const deadly = await setFailpoints(t, { [window]: 'kill@2' });
-      const killed = await join(t, scene, { ...verifying, ...deadly.env }).result;
+      const killing = await setFailpoints(t, { [window]: 'kill@2' });
+      const killed = await join(t, scene, { ...verifying, ...killing.env }).result;
       assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
       const [hostId = ''] = hostIdsOf(killed);
       assert.ok((await countHeldBy(scene, hostId)) > 0, window);
@@ -183,7 +183,7 @@ describe('a host that is killed while it verifies', () => {
     await assertEachOnce(scene, 4_000);
   });
 
-  // Red where the job is finished before the verification: with --if-exists drop, the next lead copies again.
+  // Red where the job is finished before the verification: with --if-exists drop, the next leader copies again.
   for (const window of [
     'host-after-compared-page',
     'primary-before-tally',
@@ -194,16 +194,16 @@ describe('a host that is killed while it verifies', () => {
       const env = { ...verifying, IF_EXISTS: 'drop' };
       // By the 20th page, ranges have been read to their ends.
       const isAmidst = window === 'host-after-compared-page';
-      const deadly = await setFailpoints(t, { [window]: isAmidst ? 'pause@20x*' : 'kill' });
-      const lead = begin(t, scene, { ...env, ...deadly.env });
+      const killing = await setFailpoints(t, { [window]: isAmidst ? 'pause@20x*' : 'kill' });
+      const leader = begin(t, scene, { ...env, ...killing.env });
       if (isAmidst) {
-        await deadly.waitUntilFired(window);
+        await killing.waitUntilFired(window);
         const hasCompared = async (): Promise<boolean> =>
           (await readRanges(scene)).some(({ isCompared }) => isCompared);
         await waitUntil('a range is compared', hasCompared);
-        lead.process.kill('SIGKILL');
+        leader.process.kill('SIGKILL');
       }
-      const killed = await lead.result;
+      const killed = await leader.result;
       assert.equal(killed.signal, 'SIGKILL', killed.stderr);
       const [hostId = ''] = hostIdsOf(killed);
       const before = await readRanges(scene);
@@ -225,12 +225,12 @@ describe('a host that is killed while it verifies', () => {
     });
   }
 
-  it('while it leads, with the second of two collections: the next lead reports both', async (t) => {
+  it('while it leads, with the second of two collections: the next leader reports both', async (t) => {
     const scene = await setScene(t, 1_000);
     await scene.otherCollection('others').insertMany([{ text: 'one' }, { text: 'two' }]);
     const env = { ...verifying, MONGO_COLLECTION: '*' };
-    const deadly = await setFailpoints(t, { 'primary-before-second-look': 'kill@2' });
-    const killed = await begin(t, scene, { ...env, ...deadly.env }).result;
+    const killing = await setFailpoints(t, { 'primary-before-second-look': 'kill@2' });
+    const killed = await begin(t, scene, { ...env, ...killing.env }).result;
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
     assert.equal(verifiedOf(killed).length, 1);
     const [hostId = ''] = hostIdsOf(killed);
@@ -247,16 +247,16 @@ describe('a host that is killed while it verifies', () => {
   });
 });
 
-describe('a lead that is interrupted while it verifies, with no other host', () => {
-  // Red where an unfinished verification of an earlier start is continued: the change in between is not seen.
-  it('leaves, and the next start compares all of it anew', async (t) => {
+describe('a leader that is interrupted while it verifies, with no other host', () => {
+  // Red where an unfinished verification of an earlier start is continued: the change in between is missed.
+  it('leaves, and the next start compares all of it again', async (t) => {
     const scene = await setScene(t, 2_000);
     const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@25' });
-    const lead = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
+    const leader = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
     await hold.waitUntilFired('host-after-compared-page');
-    lead.process.kill('SIGINT');
+    leader.process.kill('SIGINT');
     await hold.resume('host-after-compared-page');
-    assert.equal((await lead.result).code, 130);
+    assert.equal((await leader.result).code, 130);
     const compared = (await readRanges(scene)).filter(({ isCompared }) => isCompared);
     assert.ok(compared.length > 0);
     await scene.query(`UPDATE things SET text = 'other'`);
@@ -266,16 +266,16 @@ describe('a lead that is interrupted while it verifies, with no other host', () 
   });
 });
 
-describe('a host that stands still past its lease while it verifies', () => {
-  // Red where the result of a range is taken whatever its epoch: the old result hides a difference that the new one has.
-  it('with a range compared and not recorded: what it records when it wakes up is refused, and it joins again', async (t) => {
+describe('a host that is suspended past its lease while it verifies', () => {
+  // Red where the epoch of a range is not checked: the old result hides a difference that the new one has.
+  it('with a range compared and not recorded: its result is refused when it resumes, and it joins again', async (t) => {
     const scene = await setScene(t, 2_000);
-    const lead = await setFailpoints(t, {
+    const leader = await setFailpoints(t, {
       'host-after-compared-page': 'pause@1x*',
       'primary-before-tally': 'pause',
     });
-    const led = begin(t, scene, { ...verifying, ...lead.env, READ_RANGES: '1' });
-    await lead.waitUntilFired('host-after-compared-page');
+    const led = begin(t, scene, { ...verifying, ...leader.env, READ_RANGES: '1' });
+    await leader.waitUntilFired('host-after-compared-page');
     const still = await setFailpoints(t, { 'host-before-range-end': 'pause' });
     const stopped = join(t, scene, { ...verifying, ...still.env, READ_RANGES: '1' });
     await still.waitUntilFired('host-before-range-end');
@@ -284,15 +284,15 @@ describe('a host that stands still past its lease while it verifies', () => {
     await spoilRangesOf(scene, hostId);
     await expire(scene, hostId);
     await waitForEnd(scene, hostId, 'dead');
-    await lead.resume('host-after-compared-page');
-    await lead.waitUntilFired('primary-before-tally');
+    await leader.resume('host-after-compared-page');
+    await leader.waitUntilFired('primary-before-tally');
     const before = await readRanges(scene);
 
     await still.resume('host-before-range-end');
     stopped.process.kill('SIGCONT');
     await waitForHostId(scene, stopped);
     assert.deepEqual(await readRanges(scene), before);
-    await lead.resume('primary-before-tally');
+    await leader.resume('primary-before-tally');
     const result = await led.result;
     assertCode(result, 6);
     const woken = await stopped.result;
@@ -304,8 +304,8 @@ describe('a host that stands still past its lease while it verifies', () => {
     await assertEachOnce(scene, 2_000);
   });
 
-  // Red where a lead that was declared dead closes the verification, or reports.
-  it('while it leads: another leads and reports; when it wakes up it changes nothing, and joins again', async (t) => {
+  // Red where a leader that was declared dead closes the verification, or reports.
+  it('while it leads: another leads and reports; when it resumes it changes nothing, and joins again', async (t) => {
     const scene = await setScene(t, 2_000);
     const still = await setFailpoints(t, { 'primary-before-tally': 'pause' });
     const first = begin(t, scene, { ...verifying, ...still.env });
@@ -337,7 +337,7 @@ describe('a host that stands still past its lease while it verifies', () => {
 });
 
 describe('a host that loses a server while it verifies', () => {
-  it('PostgreSQL, past its lease: the others compare what it had; when it is back it joins again', async (t) => {
+  it('PostgreSQL, past its lease: the others compare what it had; when it reconnects it joins again', async (t) => {
     const scene = await setScene(t, 2_000);
     const { run, hold } = await holdLead(t, scene);
     const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
@@ -361,8 +361,8 @@ describe('a host that loses a server while it verifies', () => {
     await assertEachOnce(scene, 2_000);
   });
 
-  // Red where a host that leaves releases nothing: the lead waits for ever.
-  it('MongoDB, for longer than RETRY_SECONDS: it gives back what it has, and ends with 3', async (t) => {
+  // Red where a host that leaves releases nothing: the leader waits forever.
+  it('MongoDB, for longer than RETRY_SECONDS: it releases its ranges, and ends with 3', async (t) => {
     const scene = await setScene(t, 2_000);
     const { run, hold } = await holdLead(t, scene);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
@@ -386,7 +386,7 @@ describe('a host that loses a server while it verifies', () => {
     await assertEachOnce(scene, 2_000);
   });
 
-  // Red where such a lead fails the verification for all.
+  // Red where such a leader fails the verification for all.
   it('MongoDB, while it leads: another leads, and reports', async (t) => {
     const scene = await setScene(t, 2_000);
     const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');

@@ -22,9 +22,9 @@ it('documents of 15 MB, a fast source and slow workers: memory stays within its 
   for (let _id = 1; _id <= count; _id++) {
     await scene.collection.insertOne({ _id: _id as never, text: `${_id} ${text}`, even: true });
   }
-  // Whoever comes first waits until the reader has run as far ahead as it may.
+  // The first worker waits until the reader is as far ahead as allowed.
   const failpoints = await setFailpoints(t, { 'worker-before-claim': 'pause@2x2' });
-  // By their credit alone, so many workers would be given all of the documents at once.
+  // By credit alone, so many workers would get all of the documents at the same time.
   const inFlight = 32;
   const sizes = { CLUSTER_SIZE: String(count / 2), MAX_IN_FLIGHT_MB: String(inFlight) };
   const running = scene.run({ ...failpoints.env, ...sizes });
@@ -34,7 +34,7 @@ it('documents of 15 MB, a fast source and slow workers: memory stays within its 
   assertCode(run, 0);
   const { ofProcess, ofWorker, ofWorkerInPrimary } = bounds[pool];
   const primary = (run.summary?.primaryPeakRssBytes ?? Infinity) / megabyte;
-  // In the primary a page is there as the driver read it, as it is held, and as it is being serialised and sent.
+  // In the primary a page is there as the driver read it, as it is kept, and as it is being serialised and sent.
   const limit = ofProcess + 4 * inFlight + (count / 2) * ofWorkerInPrimary;
   assert.ok(primary < limit, `primary: ${primary.toFixed(0)} MB`);
   const peaks = run.summary?.workerPeakMemoryBytes ?? [];

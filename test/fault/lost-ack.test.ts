@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene } from '../support/fault.ts';
 
-it('an ack that is lost: the batch is delivered again, and the ledger answers', async (t) => {
+it('a lost ack: the batch is redelivered, and the ledger recognises it', async (t) => {
   const scene = await setScene(t);
   const failpoints = await setFailpoints(t, { 'worker-before-ack': 'drop@5x2' });
   const run = await scene.run(failpoints.env);

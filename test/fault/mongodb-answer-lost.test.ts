@@ -14,8 +14,8 @@ import { startProxy, type Proxy } from '../support/tcp-proxy.ts';
 const everything = { after: null, until: null };
 
 /**
- * The driver waits for a socket to drain that was closed before it wrote to it and has not said so yet, and that never
- * ends by itself: neither its error nor `socketTimeoutMS` is heard.
+ * The driver waits for the drain of a socket that was closed before the write and has not reported it yet, which never
+ * ends by itself: neither its error nor `socketTimeoutMS` has an effect.
  */
 describe('a command to MongoDB that is never answered', () => {
   let sandbox: Sandbox;
@@ -25,7 +25,7 @@ describe('a command to MongoDB that is never answered', () => {
   });
   after(() => sandbox.remove());
 
-  /** Has read the first page, with the second to be asked for on a socket that is closed. */
+  /** Has read the first page; the second is requested on a closed socket. */
   async function loseCommand(
     t: TestContext,
     settings: MongoClientOptions,
@@ -64,17 +64,17 @@ describe('a command to MongoDB that is never answered', () => {
     assert.deepEqual(counts, [10, 10, 10, 10]);
   }
 
-  it('is given up after twice the time that an answer may take, and given again', async (t) => {
+  it('is retried after twice ANSWER_TIMEOUT_SECONDS', async (t) => {
     const { pages, notices, first, second } = await loseCommand(t, { socketTimeoutMS: 1_000 });
     await assertAllRead(pages, first, await second);
     assert.deepEqual(notices, ['no answer within 2 s']);
   });
 
-  it('is given again soon when the connections of that time are broken', async (t) => {
+  it('is retried soon when the connections of that time are broken', async (t) => {
     const { client, proxy, pages, notices, first, second } = await loseCommand(
       t,
       { socketTimeoutMS: 600_000 },
-      // Its sockets are made before anybody watches them, as those of TLS always are.
+      // Its sockets are created before they are watched, as those of TLS always are.
       (url, settings) => MongoClient.connect(url, settings),
     );
     await breakConnections(client, proxy);
@@ -82,14 +82,14 @@ describe('a command to MongoDB that is never answered', () => {
     assert.deepEqual(notices, ['no answer within 2 s after other connections broke']);
   });
 
-  it('is given again soon when its own socket closes', async (t) => {
+  it('is retried soon when its own socket closes', async (t) => {
     const { pages, notices, first, second } = await loseCommand(t, { socketTimeoutMS: 600_000 });
     await assertAllRead(pages, first, await second);
     assert.deepEqual(notices, ['no answer within 2 s after other connections broke']);
   });
 });
 
-/** All of them, while a command is under way on one. */
+/** Closes all connections while a command is running on one. */
 async function breakConnections(client: MongoClient, proxy: Proxy): Promise<void> {
   proxy.goSilent('toClient');
   const { toServer } = proxy.bytes;

@@ -6,7 +6,7 @@ import { takeFailCommand } from '../support/fail-command.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
 
-/** In mid-run, `times` of the command's own finds fail. */
+/** During the run, `times` of the command's own finds fail. */
 async function runFailing(
   t: TestContext,
   scene: Scene,
@@ -41,7 +41,7 @@ describe('MongoDB answers a page with an error', () => {
     });
   }
 
-  it('that does not pass (not authorised): the run stops at once, and the same command resumes', async (t) => {
+  it('a permanent error (not authorised): the run stops immediately, and the same command resumes', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const run = await runFailing(t, scene, 1, { errorCode: 13 });
     assertCode(run, ExitCode.source);

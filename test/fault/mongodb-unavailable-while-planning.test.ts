@@ -7,7 +7,7 @@ import { takeFailCommand } from '../support/fail-command.ts';
 import { withMongoOptions } from '../support/mongo-url.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../support/servers.ts';
 
-describe('MongoDB goes away while a plan is made', () => {
+describe('MongoDB fails while a plan is made', () => {
   let sandbox: Sandbox;
   let database: MongoDatabase;
   let source: Source;
@@ -16,7 +16,7 @@ describe('MongoDB goes away while a plan is made', () => {
     sandbox = await createSandbox();
     await sandbox.db.collection('things').insertMany([{ a: 1 }, { a: 2 }]);
     database = await MongoDatabase.connect({
-      // The driver itself would read once more, and count for nothing here.
+      // The driver itself would retry once, which is not what is tested.
       url: withMongoOptions(mongoUrl, { appName: sandbox.mongoDb, retryReads: 'false' }),
       db: sandbox.mongoDb,
       retryLimitMs: 60_000,
@@ -39,7 +39,7 @@ describe('MongoDB goes away while a plan is made', () => {
     ['the validator is read', 'listCollections', () => source.hints?.requiredFields()],
     ['indexes are listed', 'listIndexes', () => source.hints?.listIndexes()],
   ] as const) {
-    it(`${what}: asked again, and told`, async (t) => {
+    it(`${what}: retried, and reported`, async (t) => {
       retried.length = 0;
       const failCommand = await takeFailCommand(t, sandbox.mongoDb);
       await failCommand.set({ times: 2 }, { failCommands: [command], closeConnection: true });
@@ -50,7 +50,7 @@ describe('MongoDB goes away while a plan is made', () => {
     });
   }
 
-  it('what does not pass (not authorised) is thrown at once', async (t) => {
+  it('a permanent error (not authorised) is thrown immediately', async (t) => {
     retried.length = 0;
     const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     await failCommand.set({ times: 1 }, { failCommands: ['aggregate'], errorCode: 13 });

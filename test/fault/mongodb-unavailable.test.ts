@@ -10,8 +10,8 @@ import { startPrivateMongo, type PrivateMongo } from '../support/private-servers
 import { createSandbox } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
-/** The driver waits for a server only so long, and then tells the tool. */
-function impatient(mongoUrl = ''): string {
+/** A short server selection of the driver, so that the tool soon gets its errors. */
+function withShortSelection(mongoUrl = ''): string {
   return withMongoOptions(mongoUrl, { serverSelectionTimeoutMS: '500' });
 }
 
@@ -38,7 +38,7 @@ describe('MongoDB', () => {
     return { scene, proxy };
   }
 
-  it('its connections cut in mid-run: the page is read again', async (t) => {
+  it('its connections cut during the run: the page is read again', async (t) => {
     const { scene, proxy } = await setSceneBehindProxy(t);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const running = scene.run(failpoints.env);
@@ -52,7 +52,7 @@ describe('MongoDB', () => {
     await scene.assertEqual();
   });
 
-  it('silent (half-open): after ANSWER_TIMEOUT_SECONDS a new connection is made', async (t) => {
+  it('half-open connections: after ANSWER_TIMEOUT_SECONDS a new one is opened', async (t) => {
     const { scene, proxy } = await setSceneBehindProxy(t);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const running = scene.run({ ...failpoints.env, ANSWER_TIMEOUT_SECONDS: '1' });
@@ -67,18 +67,18 @@ describe('MongoDB', () => {
   });
 
   for (const mode of ['fast', 'kill'] as const) {
-    it(`stopped (${mode}) and started again in mid-run: the page is read again`, async (t) => {
+    it(`stopped (${mode}) and restarted during the run: the page is read again`, async (t) => {
       const { scene } = await setSceneBehindProxy(t);
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
       let isTriedAgain = false;
-      const started = scene.start({ ...failpoints.env, MONGO_URL: impatient(scene.env.MONGO_URL) });
+      const started = scene.start({ ...failpoints.env, MONGO_URL: withShortSelection(scene.env.MONGO_URL) });
       const running = act(started, (event) => {
         isTriedAgain ||= event.kind === 'retried' && event.server === 'mongodb';
       });
       await failpoints.waitUntilFired('primary-after-ack');
       await mongo.stop(mode);
       await failpoints.resume('primary-after-ack');
-      // It is away until a page was asked for.
+      // It is down until a page was requested.
       await waitUntil('a page is tried again', () => Promise.resolve(isTriedAgain));
       await mongo.start();
       assertCode(await running, 0);
@@ -86,10 +86,10 @@ describe('MongoDB', () => {
     });
   }
 
-  it('gone for longer than RETRY_SECONDS: the run stops, and the same command resumes', async (t) => {
+  it('down for longer than RETRY_SECONDS: the run stops, and the same command resumes', async (t) => {
     const { scene } = await setSceneBehindProxy(t);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
-    const env = { ...failpoints.env, MONGO_URL: impatient(scene.env.MONGO_URL), RETRY_SECONDS: '1' };
+    const env = { ...failpoints.env, MONGO_URL: withShortSelection(scene.env.MONGO_URL), RETRY_SECONDS: '1' };
     const running = scene.run(env);
     await failpoints.waitUntilFired('primary-after-ack');
     await mongo.stop();

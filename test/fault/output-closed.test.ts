@@ -18,7 +18,7 @@ import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 
-/** Takes every write for one on a full disk. */
+/** Every write to it fails as on a full disk. */
 const full = '/dev/full';
 const withoutFull = existsSync(full) ? false : `this system has no ${full}`;
 
@@ -27,8 +27,8 @@ const withoutTerminal = String(spawnSync('script', ['--version']).stdout).includ
   ? false
   : 'this system has no `script` of util-linux';
 
-describe('output that nobody takes any more', () => {
-  /** Ends a run whose reader goes after the first that it hears. */
+describe('output that cannot be written', () => {
+  /** Ends a run whose reader closes after the first output. */
   async function leave(scene: Scene, name: 'stdout' | 'stderr', args: string[]): Promise<CliResult> {
     const running = startCli(args, scene.env);
     running.process[name]?.once('data', () => running.process[name]?.destroy());
@@ -43,7 +43,7 @@ describe('output that nobody takes any more', () => {
     ['stdout', ['--json']],
     ['stderr', []],
   ] as const) {
-    it(`${name} closed by its reader: the run goes on quietly, and its code tells how it went`, async (t) => {
+    it(`${name} closed by its reader: the run continues silently, and its exit code reports the result`, async (t) => {
       const scene = await setScene(t, undefined, plainPool);
       const run = await leave(scene, name, [...args]);
       assertCode(run, 0);
@@ -52,7 +52,7 @@ describe('output that nobody takes any more', () => {
     });
   }
 
-  it('both on a full disk: the run goes on quietly', { skip: withoutFull }, async (t) => {
+  it('both on a full disk: the run continues silently', { skip: withoutFull }, async (t) => {
     const scene = await setScene(t, 500);
     const file = openSync(full, 'w');
     cleanUp(t, () => {
@@ -67,16 +67,16 @@ describe('output that nobody takes any more', () => {
     ['that does not know its width', false, plainPool],
   ] as const) {
     it(
-      `a terminal ${size} that is closed: drains as on SIGTERM, with 129`,
+      `a terminal ${size} that is closed: the run drains as on SIGTERM, with 129`,
       { skip: withoutTerminal },
       async (t) => {
         const scene = await setScene(t, 20_000, implementation);
-        // Far from its end until the terminal is gone.
+        // Far from its end until the terminal is closed.
         const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@20' });
         const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-terminal-'));
         cleanUp(t, () => rm(folder, { recursive: true }));
         const code = join(folder, 'code');
-        // A shell passes on what it gets when its terminal goes.
+        // A shell forwards the SIGHUP of its terminal.
         const shell = [
           isWide ? 'stty cols 80 rows 24' : 'true',
           `trap 'kill -HUP $pid' HUP`,
@@ -90,7 +90,7 @@ describe('output that nobody takes any more', () => {
         });
         cleanUp(t, async () => {
           terminal.kill('SIGKILL');
-          // One that spins in place of ending.
+          // For a process that spins instead of ending.
           if (!existsSync(code)) process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGKILL');
         });
         let shown = '';
@@ -107,14 +107,14 @@ describe('output that nobody takes any more', () => {
     );
   }
 
-  it('an error, with standard error closed, keeps its code', async (t) => {
+  it('an error keeps its exit code when standard error is closed', async (t) => {
     const scene = await setScene(t, 1);
     const running = startInto(scene, ['--mongo-collection', 'nothing'], {});
     running.process.stderr?.destroy();
     assertCode(await running.result, 3);
   });
 
-  it('a plan that a full disk cuts short is no plan', { skip: withoutFull }, async (t) => {
+  it('a plan that is truncated by a full disk is an error', { skip: withoutFull }, async (t) => {
     const scene = await setScene(t, 1);
     const file = openSync(full, 'w');
     cleanUp(t, () => {

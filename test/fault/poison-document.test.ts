@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { everyPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, deadlyAction, setScene, withoutLife, type Scene } from '../support/fault.ts';
+import { assertCode, crashAction, setScene, lacksSeparateWorkers, type Scene } from '../support/fault.ts';
 
 const marker = 'ends every worker that looks at it';
 const hex = Buffer.from(marker).toString('hex');
@@ -28,15 +28,15 @@ async function assertLetters(scene: Scene, ids: readonly number[]): Promise<void
 
 describe('a document that crashes workers', () => {
   for (const implementation of everyPool) {
-    const skip = withoutLife(implementation);
+    const skip = lacksSeparateWorkers(implementation);
     it(
-      `by a crash (${implementation}): it is found and becomes a dead letter, and the run goes on`,
+      `by a crash (${implementation}): it is found and becomes a dead letter, and the run continues`,
       { skip },
       async (t) => {
         const scene = await setScene(t, 1_000, implementation);
         await poison(scene, [437]);
         const failpoints = await setFailpoints(t, { 'worker-transcode': `kill?${hex}x*` });
-        // One range: where the slowest is halved, its last batch is a short one.
+        // One range: where the slowest is split, its last batch is short.
         const run = await scene.run({ ...failpoints.env, READ_RANGES: '1' });
         assertCode(run, ExitCode.deadLetters);
         assert.match(run.notices, /\(50 documents\) crashes workers and is bisected/);
@@ -45,7 +45,7 @@ describe('a document that crashes workers', () => {
       },
     );
 
-    it(`by an error that nobody foresaw (${implementation})`, async (t) => {
+    it(`by an unexpected error (${implementation})`, async (t) => {
       const scene = await setScene(t, 200, implementation);
       await poison(scene, [7]);
       const failpoints = await setFailpoints(t, { 'worker-transcode': `error?${hex}x*` });
@@ -56,18 +56,18 @@ describe('a document that crashes workers', () => {
     });
   }
 
-  it('twice in one batch, one of them the first and one the last', async (t) => {
+  it('two of them in one batch, as its first and last document', async (t) => {
     const scene = await setScene(t, 200);
     await poison(scene, [50, 99]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${crashAction}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     await assertLetters(scene, [50, 99]);
   });
 
-  it('is loaded by retry, once it does so no more', async (t) => {
+  it('is loaded by retry once it no longer crashes workers', async (t) => {
     const scene = await setScene(t, 100);
     await poison(scene, [3]);
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${crashAction}?${hex}x*` });
     assertCode(await scene.run(failpoints.env), ExitCode.deadLetters);
     assertCode(await scene.run({}, 'retry'), ExitCode.ok);
     await scene.assertEqual();

@@ -9,7 +9,7 @@ describe('connections to PostgreSQL terminated', () => {
     ['of the primary', 'mongo2pg primary'],
     ['of all', 'mongo2pg%'],
   ] as const) {
-    it(`${who}: they are made anew`, async (t) => {
+    it(`${who}: they are reopened`, async (t) => {
       const scene = await setScene(t);
       const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });
       let retries = 0;
@@ -26,7 +26,7 @@ describe('connections to PostgreSQL terminated', () => {
       await failpoints.resume('worker-before-commit');
       const run = await running;
       assertCode(run, 0);
-      assert.ok(retries >= ended.length, `${retries} retries are told of`);
+      assert.ok(retries >= ended.length, `${retries} retries are reported`);
       await scene.assertEqual();
     });
   }

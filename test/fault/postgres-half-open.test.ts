@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setSceneByProxy } from '../support/fault.ts';
 
-it('the network to PostgreSQL goes silent (half-open): new connections are made, and old sessions ended', async (t) => {
+it('half-open connections to PostgreSQL: new ones are opened, and the old sessions terminated', async (t) => {
   const { scene, proxy } = await setSceneByProxy(t);
   // A worker is between its claim and its COMMIT, so that its session holds the batch.
   const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });

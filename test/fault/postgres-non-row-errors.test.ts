@@ -22,12 +22,12 @@ async function raise(scene: Scene, code: string, times: number): Promise<void> {
     CREATE TRIGGER raises BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION raise_error()`);
 }
 
-describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
+describe('PostgreSQL rejects a batch with an error that is not about a row', () => {
   for (const [what, code, implementation] of [
     ['a full disk', '53100', pool],
     ['no memory', '53200', plainPool],
   ] as const) {
-    it(`${what} (${code}): the run stops with the reason; once it is mended the same command resumes`, async (t) => {
+    it(`${what} (${code}): the run stops with the reason; once it is fixed the same command resumes`, async (t) => {
       const scene = await setScene(t, undefined, implementation);
       await raise(scene, code, 1_000);
       const stopped = await scene.run();
@@ -46,7 +46,7 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     ['a statement that was cancelled', '57014', plainPool],
     ['a lock not to be had', '55P03', plainPool],
   ] as const) {
-    it(`${what} (${code}): the batch is done again`, async (t) => {
+    it(`${what} (${code}): the batch is retried`, async (t) => {
       const scene = await setScene(t, undefined, implementation);
       await raise(scene, code, 3);
       assertCode(await scene.run(), 0);
@@ -56,7 +56,7 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     });
   }
 
-  it('a COPY cancelled by somebody: the batch is done again', async (t) => {
+  it('a cancelled COPY: the batch is retried', async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-in-copy': 'pause@8' });
     const running = scene.run(failpoints.env);
@@ -71,7 +71,7 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     await scene.assertEqual();
   });
 
-  it('a table locked for longer than ANSWER_TIMEOUT_SECONDS: the batch is done again', async (t) => {
+  it('a table locked for longer than ANSWER_TIMEOUT_SECONDS: the batch is retried', async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-before-claim': 'pause@8' });
     const running = scene.run({ ...failpoints.env, ANSWER_TIMEOUT_SECONDS: '1' });
@@ -80,7 +80,7 @@ describe('PostgreSQL refuses a batch for a reason that is not a row', () => {
     await scene.query('LOCK TABLE things IN ACCESS EXCLUSIVE MODE');
     await failpoints.resume('worker-before-claim');
     const pids = new Set<number>();
-    // The session that waits for the lock is given up, and another one waits in its place.
+    // The session that waits for the lock is closed, and another one waits in its place.
     await waitUntil('four sessions have waited for the lock', async () => {
       // Within a transaction the activity is shown as it was first seen.
       await scene.query('SELECT pg_stat_clear_snapshot()');

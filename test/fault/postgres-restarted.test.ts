@@ -24,7 +24,7 @@ describe('PostgreSQL', () => {
   const servers = () => ({ mongoUrl, postgresUrl: postgres.url });
 
   for (const mode of ['fast', 'immediate'] as const) {
-    it(`restarted (${mode}) in mid-run: workers and primary connect again`, async (t) => {
+    it(`restarted (${mode}) during the run: workers and primary reconnect`, async (t) => {
       const scene = await setSceneOn(t, servers());
       const failpoints = await setFailpoints(t, { 'worker-in-copy': 'pause@8' });
       const running = scene.run(failpoints.env);
@@ -39,9 +39,9 @@ describe('PostgreSQL', () => {
     });
   }
 
-  it('that crashes and loses what was acked: it is read again', async (t) => {
+  it('that crashes and loses acked batches: they are read again', async (t) => {
     const scene = await setSceneOn(t, servers(), undefined, plainPool);
-    // Once a second a run writes how hard it reads its source.
+    // A run records its pace once a second.
     const killWriter = await keepCommitsFromDisk(scene.client, { synchronous_commit: 'off' });
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });
     const running = scene.run(failpoints.env);
@@ -60,7 +60,7 @@ describe('PostgreSQL', () => {
   });
 
   // With its wal_level of minimal. Red where the first run is begun in the transaction that creates the ledger.
-  it('that crashes after two runs gives no id of theirs again', async (t) => {
+  it('that crashes after two runs does not reuse their ids', async (t) => {
     const scene = await setSceneOn(t, servers(), 10, plainPool);
     const begin = async (): Promise<void> => {
       assertCode(await scene.run({ IF_EXISTS: 'drop' }), 0);
@@ -95,7 +95,7 @@ describe('PostgreSQL', () => {
     await failpoints.resume('worker-in-copy');
     const run = await running;
     assertCode(run, ExitCode.target);
-    // It may have given up before the server was quite gone.
+    // It may have stopped before the server was completely down.
     const why = '(no PostgreSQL answers|.*the database system is shutting down)';
     assert.match(run.stderr, new RegExp(`kept failing for 1 s: ${why}.*the same command resumes`));
     await postgres.start();

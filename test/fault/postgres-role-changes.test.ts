@@ -1,4 +1,4 @@
-/** What a role may do in PostgreSQL changes under a run: it gets no connection any more, or another password. */
+/** A role of PostgreSQL changes during a run: it gets no more connections, or another password. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -17,7 +17,7 @@ interface Role {
   url(password: string): string;
 }
 
-/** One that is not a superuser, who would be let in past every limit. */
+/** A role that is not a superuser, for which no limit holds. */
 async function createRole(t: TestContext, scene: Scene): Promise<Role> {
   const name = `mongo2pg_test_${randomBytes(6).toString('hex')}`;
   const database = new URL(scene.env.POSTGRES_URL ?? '').pathname.slice(1);
@@ -41,7 +41,7 @@ async function countSessions(scene: Scene, role: Role): Promise<number> {
   return (await scene.query('SELECT FROM pg_stat_activity WHERE usename = $1', [role.name])).length;
 }
 
-/** Takes connections of the role until so many are left. */
+/** Opens connections of the role until so many are left. */
 async function takeConnections(t: TestContext, scene: Scene, role: Role, left: number): Promise<pg.Client[]> {
   const taken: pg.Client[] = [];
   const wanted = connectionLimit - left - (await countSessions(scene, role));
@@ -54,8 +54,8 @@ async function takeConnections(t: TestContext, scene: Scene, role: Role, left: n
   return taken;
 }
 
-describe('PostgreSQL has no connection left when the workers want theirs', () => {
-  it('one gets none until the end: the other does the work', async (t) => {
+describe('PostgreSQL has no connection left for workers', () => {
+  it('one worker gets none until the end: the other does the work', async (t) => {
     const scene = await setScene(t);
     const role = await createRole(t, scene);
     const failpoints = await setFailpoints(t, { 'worker-before-connect': 'pausex2' });
@@ -69,7 +69,7 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
     await scene.assertEqual();
   });
 
-  it('none gets one at first: they try until they do', async (t) => {
+  it('no worker gets one at first: they retry until they do', async (t) => {
     const { scene, proxy } = await setSceneByProxy(t);
     const role = await createRole(t, scene);
     const failpoints = await setFailpoints(t, { 'worker-before-connect': 'pausex2' });
@@ -84,7 +84,7 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
     const taken = await takeConnections(t, scene, role, 0);
     await waitUntil('the load has begun', () => Promise.resolve(bytesAtStart !== undefined));
     await failpoints.resume('worker-before-connect');
-    // From its start on the primary waits: what still comes from the server are its answers to the workers.
+    // From its start on the primary waits: all further answers of the server are for the workers.
     await waitUntil('workers have been refused', () =>
       Promise.resolve(proxy.bytes.toClient > (bytesAtStart ?? Infinity)),
     );
@@ -96,7 +96,7 @@ describe('PostgreSQL has no connection left when the workers want theirs', () =>
   });
 });
 
-it('the password is changed in mid-run and connections break: the run stops at once, and goes on with the new one', async (t) => {
+it('the password is changed during the run and connections break: the run stops immediately, and resumes with the new password', async (t) => {
   const scene = await setScene(t);
   const role = await createRole(t, scene);
   const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@8' });

@@ -10,7 +10,7 @@ import { act, assertCode, setSceneOn } from '../support/fault.ts';
 import { createSandbox, mongoUrl } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
-it('the Unix socket of PostgreSQL is gone for a while, as when the server restarts: it is waited for', async (t) => {
+it('the Unix socket of PostgreSQL is missing for a while, as when the server restarts: the connection is retried', async (t) => {
   const sandbox = await createSandbox();
   cleanUp(t, () => sandbox.remove());
   const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-socket-'));
@@ -24,11 +24,11 @@ it('the Unix socket of PostgreSQL is gone for a while, as when the server restar
     postgresUrl: sandbox.postgresUrl,
     commandPostgresUrl: `postgres://${url.username}:${url.password}@${url.pathname}?host=${folder}`,
   });
-  // While keys are built, so that it is the primary that loses its connection, and tells.
+  // While keys are built, so that the primary loses its connection, and reports it.
   const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
   const running = act(scene.start({ ...failpoints.env }), async (event) => {
     if (event.kind !== 'retried') return;
-    // Long enough for tries that find no socket, and far from RETRY_SECONDS.
+    // Long enough for attempts without a socket, and far from RETRY_SECONDS.
     await scene.query('SELECT pg_sleep(0.5)');
     await proxy.restore();
   });

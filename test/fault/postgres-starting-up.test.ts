@@ -45,9 +45,9 @@ async function setSceneBehind(t: TestContext, accept: (client: Socket, count: nu
   });
 }
 
-it('PostgreSQL is starting up when the command starts: it is waited for', async (t) => {
+it('PostgreSQL is starting up when the command starts: the connection is retried', async (t) => {
   const scene = await setSceneBehind(t, (client, count, port) => {
-    // It says so, is then away altogether, and then there.
+    // It reports that, then refuses connections, and then accepts them.
     if (count === 0) refuse(client);
     else if (count === 1) client.resetAndDestroy();
     else pass(client, port);

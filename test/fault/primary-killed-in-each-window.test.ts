@@ -6,7 +6,7 @@ import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, type Scene } from '../support/fault.ts';
 
-/** What the next start says it does. */
+/** What the next start reports. */
 const windows: readonly [FailpointName, kill: `kill${string}`, said: RegExp | null][] = [
   ['primary-after-plan', 'kill', null],
   [
@@ -52,7 +52,7 @@ describe('the primary killed', () => {
       for (const pid of pids) await waitForProcessEnd(pid);
       const committed = await readBatches(scene);
 
-      // Nothing of it depends on how the work was divided, nor on what does it.
+      // The result does not depend on how the work was divided, nor on how workers run.
       const others = { CLUSTER_SIZE: '3', CLUSTER_IMPLEMENTATION: plainPool };
       const run = await scene.run({ ...others, ITEMS_PER_PAGE: '70' });
       assertCode(run, 0);
@@ -69,7 +69,7 @@ describe('the primary killed', () => {
     });
   }
 
-  it('twice, and by a power cut of the workers as well', async (t) => {
+  it('twice, also with all workers killed', async (t) => {
     const scene = await setScene(t);
     for (const hit of [10, 15]) {
       const failpoints = await setFailpoints(t, { 'primary-after-ack': `kill@${hit}` });

@@ -16,12 +16,12 @@ async function countSessions(scene: Scene, condition: string): Promise<number> {
   return sessions.length;
 }
 
-it('the primary killed while Postgres builds the key for it: Postgres gives it up, and the next one builds it', async (t) => {
+it('the primary killed while Postgres builds the key: Postgres cancels it, and the next start builds it', async (t) => {
   const scene = await setScene(t, undefined, plainPool);
   const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
   const running = scene.start(failpoints.env);
   await failpoints.waitUntilFired('primary-in-index-build');
-  // A lock on the table keeps the key from being built until it is given up.
+  // A lock on the table delays the key until the lock is released.
   await scene.query('BEGIN');
   await scene.query('LOCK TABLE things IN ACCESS SHARE MODE');
   await failpoints.resume('primary-in-index-build');
@@ -31,7 +31,7 @@ it('the primary killed while Postgres builds the key for it: Postgres gives it u
   const exited = once(running.process, 'exit');
   running.process.kill('SIGKILL');
   await exited;
-  // Nothing but the end of its client can end that session.
+  // Only the end of its client can end that session.
   await waitUntil('no session is left', async () => (await countSessions(scene, 'true')) === 0);
   await scene.query('ROLLBACK');
 

@@ -3,17 +3,17 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { cleanUp, isAlive, waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, withoutProcess } from '../support/fault.ts';
+import { assertCode, setScene, lacksWorkerProcess } from '../support/fault.ts';
 
-// Each waits for the ten seconds that such a worker is given, which they can do together.
+// Each waits ten seconds for such a worker, so they run in parallel.
 describe(
-  'the primary killed while a worker is stopped in the middle of a batch',
-  { concurrency: 3, skip: withoutProcess },
+  'the primary killed while a worker is stopped during a batch',
+  { concurrency: 3, skip: lacksWorkerProcess },
   () => {
     const ways = [
       { name: 'the same command', args: [], said: /continuing run 1/ },
       { name: 'a new beginning', args: ['--restart'], said: /removed the table/ },
-      // What is not tracked is told as the state `disabled`, and of no age.
+      // Without tracking, the state is `disabled`, without an age.
       {
         name: 'the same command, without track_activities,',
         args: [],
@@ -45,7 +45,7 @@ describe(
         );
         assert.ok(open.length > 0, 'it has left a batch open');
 
-        // Shorter than the wait for that worker, in which Postgres is not silent but at work.
+        // Shorter than the wait for that worker, in which Postgres is working.
         const run = await scene.run({ ANSWER_TIMEOUT_SECONDS: '3' }, ...args);
         assertCode(run, 0);
         assert.ok(await isAlive(stopped), 'the worker has not ended by itself');

@@ -7,7 +7,7 @@ import { findMongod, lacksMongod } from '../support/mongod.ts';
 import { startReplicaSet, type ReplicaSet } from '../support/replica-set.ts';
 import { createSandbox } from '../support/servers.ts';
 
-/** Enough to be in mid-run at each of the pauses. */
+/** Enough for the run to be active at each of the pauses. */
 const documents = 6_000;
 
 describe('a replica set of three', { skip: lacksMongod() }, () => {
@@ -24,7 +24,7 @@ describe('a replica set of three', { skip: lacksMongod() }, () => {
     return await setSceneOn(
       t,
       {
-        // Whichever member is read, it has all of them.
+        // Every member has all of them.
         mongoUrl: `${set.url}&w=3`,
         commandMongoUrl: `${set.url}&readPreference=${readPreference}`,
         postgresUrl: sandbox.postgresUrl,
@@ -55,14 +55,14 @@ describe('a replica set of three', { skip: lacksMongod() }, () => {
     return await running;
   }
 
-  it('its primary steps down three times in a run: the four readers go on', async (t) => {
+  it('its primary steps down three times in a run: the four readers continue', async (t) => {
     const scene = await setScene(t);
     const run = await runWith(t, scene, [set.stepDown, set.stepDown, set.stepDown]);
     assertCode(run, 0);
     await scene.assertEqual();
   });
 
-  it('its primary is killed: the next one is read, and so when the first is back and the next steps down', async (t) => {
+  it('its primary is killed: the next one is read, and the first again when it has restarted and the next steps down', async (t) => {
     const scene = await setScene(t);
     let start: (() => Promise<void>) | undefined;
     cleanUp(t, () => start?.());
@@ -70,7 +70,7 @@ describe('a replica set of three', { skip: lacksMongod() }, () => {
       start = await set.killPrimary();
     };
     const run = await runWith(t, scene, [kill, async () => start?.(), set.stepDown]);
-    // Whether it told of a retry is the driver's matter: it may have waited for the next primary.
+    // Whether a retry is reported depends on the driver: it may have waited for the next primary.
     assertCode(run, 0);
     await scene.assertEqual();
   });

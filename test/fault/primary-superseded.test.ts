@@ -1,4 +1,4 @@
-/** A primary that stood still for so long that another has led its run to the end: it may not change anything any more. */
+/** A primary that was suspended for so long that another has finished its run: it must not change anything any more. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
@@ -8,8 +8,8 @@ import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene, type FaultRun, type Scene } from '../support/fault.ts';
 
-/** Stops a first run there, lets another command finish, and wakes the first one up. */
-async function overtake(
+/** Suspends a first run there, lets another command finish, and resumes the first one. */
+async function supersede(
   t: TestContext,
   scene: Scene,
   failpoint: FailpointName,
@@ -41,7 +41,7 @@ async function readLedger(scene: Scene): Promise<unknown[]> {
   return [...runs, ...ranges];
 }
 
-describe('a primary that wakes up after another has taken its run over', () => {
+describe('a primary that resumes after another has taken over its run', () => {
   const places = [
     ['primary-after-ack', 10],
     ['primary-before-load-checkpoint', 1],
@@ -49,10 +49,10 @@ describe('a primary that wakes up after another has taken its run over', () => {
     ['primary-before-finish', 1],
   ] as const;
   for (const [failpoint, hit] of places) {
-    it(`at ${failpoint}: ends with an error and doubles nothing`, async (t) => {
-      // Later on workers have nothing to do with it.
+    it(`at ${failpoint}: ends with an error and duplicates nothing`, async (t) => {
+      // Later failpoints do not involve workers.
       const scene = await setScene(t, undefined, failpoint === 'primary-after-ack' ? pool : plainPool);
-      const { first, second } = await overtake(t, scene, failpoint, hit);
+      const { first, second } = await supersede(t, scene, failpoint, hit);
       assert.match(second.notices, /continuing run 1/);
       assertCode(first, ExitCode.target);
       assert.match(first.stderr, /another process has taken this run over/);
@@ -61,9 +61,9 @@ describe('a primary that wakes up after another has taken its run over', () => {
     });
   }
 
-  it('and the other has begun anew, into a table of the same name: likewise', async (t) => {
+  it('and the other has restarted it, into a table of the same name: the same', async (t) => {
     const scene = await setScene(t);
-    const { first, second } = await overtake(t, scene, 'primary-after-ack', 10, '--restart');
+    const { first, second } = await supersede(t, scene, 'primary-after-ack', 10, '--restart');
     assert.match(second.notices, /removed the table/);
     assertCode(first, ExitCode.target);
     assert.match(first.stderr, /another process has taken this run over/);
@@ -76,7 +76,7 @@ describe('a primary that wakes up after another has taken its run over', () => {
     const running = scene.start(failpoints.env);
     const first = act(running, () => undefined);
     await failpoints.waitUntilFired('primary-before-load-checkpoint');
-    // As another command takes over: what it does after that is not looked at here.
+    // The takeover of another command: what it does after that is not tested here.
     await scene.query('UPDATE mongo2pg.runs SET epoch = epoch + 1');
     const before = await readLedger(scene);
     await failpoints.resume('primary-before-load-checkpoint');

@@ -1,4 +1,4 @@
-/** The command as process 1 of a container: nobody else passes it signals, or waits for processes that have ended. */
+/** The command as process 1 of a container: no other process forwards signals or reaps processes. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ async function listZombies(parent: number): Promise<string[]> {
   return zombies;
 }
 
-it('as process 1 it waits for a worker that dies, and ends in order at SIGTERM', async (t) => {
+it('as process 1 it reaps a worker that dies, and stops gracefully at SIGTERM', async (t) => {
   const tried = spawnSync(program, [...newNamespaceArgs, 'true']);
   if (tried.status !== 0) {
     t.skip('this user cannot make a namespace of processes (unshare --pid)');
@@ -48,7 +48,7 @@ it('as process 1 it waits for a worker that dies, and ends in order at SIGTERM',
   let hasDied = false;
   for await (const event of readEvents(container)) {
     if (event.kind === 'notice' && event.message.startsWith('SIGTERM: ')) {
-      // It has heard the signal, and goes on to its end.
+      // It has received the signal, and drains.
       await failpoints.resume('primary-after-ack');
     }
     if (event.kind !== 'started' && event.kind !== 'worker-died') continue;

@@ -1,4 +1,4 @@
-/** A promote beside what is left of a process that followed, and one that is killed and left alone while others follow. */
+/** A promote while a worker of an earlier follower still runs, and a killed promote that stays unfinished while changes are followed. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { runProcess } from '../support/cli.ts';
 import { makeDirectory, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, withoutProcess } from '../support/fault.ts';
+import { assertCode, lacksWorkerProcess } from '../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 import { idOnly } from '../support/promote.ts';
 
@@ -25,8 +25,8 @@ const readRows = (scene: FollowScene): Promise<unknown[]> =>
 const promotion = ['promote', 'things', 'text'];
 
 describe('a promote', () => {
-  // Red where slots keep the epoch of the process that followed: the field is back in the extra column, and gone from its own.
-  it('is not undone by a worker that goes on with a merge of before', { skip: withoutProcess }, async (t) => {
+  // Red where slots keep the epoch of the process that followed: the field is in the extra column again, and no longer in its own.
+  it('is not undone by a worker that resumes an earlier merge', { skip: lacksWorkerProcess }, async (t) => {
     const scene = await setFollowScene(t, 60);
     const env = { PLAN: await writePlan(t), VERIFY_SHARE: '0%' };
     const before = scene.follow(env);
@@ -59,8 +59,8 @@ describe('a promote', () => {
     await second.stop();
   });
 
-  // Red where a cutover does not ask for unfinished promotions, and where rows are compared as if they were all promoted.
-  it('that was killed is in the way of a cutover, not of following, until it is finished', async (t) => {
+  // Red where a cutover does not check for unfinished promotions, and where rows are compared as if they were all promoted.
+  it('that was killed blocks a cutover, but not following, until it is finished', async (t) => {
     const scene = await setFollowScene(t, 60);
     const env = { ...inline, PLAN: await writePlan(t), VERIFY_SHARE: '100%' };
     const first = scene.follow(env);

@@ -31,17 +31,17 @@ async function assertLeftAlone(scene: Scene, committed: readonly string[]): Prom
   );
 }
 
-/** Of one reader and one connection, which commits in order: killed, it leaves one gap. */
+/** A start with one reader and one connection, which commits in order: killed, it leaves one gap. */
 const inOrder = { READ_RANGES: '1', CLUSTER_SIZE: '1' } as const;
 
 /**
- * For a start that is to split what one reader has left: that one is held back, as it would else be at the end before the others
+ * For a start that splits the range of another reader: that reader is delayed, as it would otherwise finish before the others
  * have their sample of a slow source.
  */
 const heldBack = { 'primary-after-ack': 'pause' } as const;
 
 describe('a run in several ranges', () => {
-  it('killed with several half read: goes on within each, with other numbers of readers', async (t) => {
+  it('killed with several partly read: resumes within each, with other numbers of readers', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@12' });
     const killed = await scene.run({ ...failpoints.env, READ_RANGES: '3' });
@@ -57,7 +57,7 @@ describe('a run in several ranges', () => {
     await scene.assertEqual();
   });
 
-  it('what one reader has left is split among several; killed in between, each part is finished', async (t) => {
+  it('the gap of one reader is split among several; killed in between, each part is finished', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     assert.equal((await scene.run({ ...first.env, ...inOrder })).signal, 'SIGKILL');
@@ -66,7 +66,7 @@ describe('a run in several ranges', () => {
     const killed = await scene.run({ ...second.env, READ_RANGES: '3' });
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
     assert.match(killed.notices, /\b1 gap to read/);
-    // The range of the first start is closed: its gap was opened anew, and two cuts made.
+    // The range of the first start is closed: its gap became a new range, which was split twice.
     const opened = await scene.query('SELECT FROM mongo2pg.ranges WHERE closed_at IS NULL');
     assert.equal(opened.length, 1 + 2);
     const committed = await readBatches(scene);
@@ -91,7 +91,7 @@ describe('a run in several ranges', () => {
     await scene.assertEqual();
   });
 
-  it('documents inserted and deleted in every range meanwhile: those that stay arrive once', async (t) => {
+  it('documents inserted and deleted in every range meanwhile: the others are copied once', async (t) => {
     const scene = await setScene(t, undefined, plainPool);
     await scene.collection.deleteMany({ even: false });
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@3' });

@@ -19,7 +19,7 @@ async function countCommitted(scene: Scene): Promise<number> {
 }
 
 describe('an unfinished run', () => {
-  it('is not continued for a collection that was made anew; --restart begins anew and says what it removes', async (t) => {
+  it('is not resumed for a recreated collection; --restart starts from scratch and reports what it removes', async (t) => {
     const scene = await setUnfinished(t);
     const committed = await countCommitted(scene);
     assert.ok(committed > 0);
@@ -38,7 +38,7 @@ describe('an unfinished run', () => {
     await scene.assertEqual();
   });
 
-  it('is not continued when its table was dropped', async (t) => {
+  it('is not resumed when its table was dropped', async (t) => {
     const scene = await setUnfinished(t);
     await scene.query('DROP TABLE things');
     const refused = await scene.run();
@@ -48,7 +48,7 @@ describe('an unfinished run', () => {
     await scene.assertEqual();
   });
 
-  it('is not continued with other choices about what is copied and how', async (t) => {
+  it('is not resumed with other settings of what is copied and how', async (t) => {
     const scene = await setUnfinished(t);
     const refused = await scene.run({ FILTER: '{"even": true}', NUL: 'strip' });
     assertCode(refused, ExitCode.usage);
@@ -58,7 +58,7 @@ describe('an unfinished run', () => {
     await scene.assertEqual();
   });
 
-  it('is not continued from another source', async (t) => {
+  it('is not resumed from another source', async (t) => {
     const scene = await setUnfinished(t);
     const other = await setScene(t, 10, plainPool);
     const refused = await scene.run({ MONGO_DB: other.env.MONGO_DB ?? '' });
@@ -70,7 +70,7 @@ describe('an unfinished run', () => {
 });
 
 describe('a finished run', () => {
-  it('is not run again by accident, and is with --restart', async (t) => {
+  it('is run again only with --restart', async (t) => {
     const scene = await setScene(t, 100, plainPool);
     assertCode(await scene.run(), 0);
     for (const args of [[], ['--if-exists', 'append']]) {
@@ -93,7 +93,7 @@ describe('a finished run', () => {
     await scene.assertEqual();
   });
 
-  it('that appended to rows that were there cannot be begun anew without them', async (t) => {
+  it('that appended to existing rows cannot be restarted without them', async (t) => {
     const scene = await setScene(t, 100, plainPool);
     await scene.query(
       `CREATE TABLE things (_id integer, text text, even boolean, _extra jsonb); INSERT INTO things VALUES (-1, 'mine')`,

@@ -1,20 +1,20 @@
-/** A worker has several batches in flight: what its end makes of them. */
+/** A worker crashes with several batches in flight. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, deadlyAction, setScene, withoutProcess } from '../support/fault.ts';
+import { assertCode, crashAction, setScene, lacksWorkerProcess } from '../support/fault.ts';
 
 const auto = { CLUSTER_SIZE: 'auto' } as const;
 
 describe('a worker with several connections', () => {
-  it('ends with one batch committed and another not: each is there once', async (t) => {
+  it('crashes with one batch committed and another not: each is loaded once', async (t) => {
     const scene = await setScene(t, 2_000);
     const failpoints = await setFailpoints(t, {
-      // One connection is stuck for good, the other goes on …
+      // One connection is paused forever, the other continues …
       'worker-before-commit': 'pause@3',
-      // … until the worker ends between a COMMIT and its ack.
-      'worker-before-ack': `${deadlyAction}@5`,
+      // … until the worker crashes between a COMMIT and its ack.
+      'worker-before-ack': `${crashAction}@5`,
     });
     const run = await scene.run({ ...failpoints.env, ...auto });
     assertCode(run, ExitCode.ok);
@@ -27,7 +27,7 @@ describe('a worker with several connections', () => {
     await scene.assertEqual();
   });
 
-  it('is killed with two transactions open', { skip: withoutProcess }, async (t) => {
+  it('is killed with two transactions open', { skip: lacksWorkerProcess }, async (t) => {
     const scene = await setScene(t, 2_000);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@3x2' });
     const running = scene.run({ ...failpoints.env, ...auto });
@@ -40,18 +40,18 @@ describe('a worker with several connections', () => {
     await scene.assertEqual();
   });
 
-  it('ends over a document, which is found among all that it held', async (t) => {
+  it('crashes at a document, which is found among all that it held', async (t) => {
     const scene = await setScene(t, 1_000);
     const marker = 'ends every worker that looks at it';
     await scene.collection.deleteOne({ _id: 437 as never });
     await scene.collection.insertOne({ _id: 437 as never, text: marker, even: false });
     const hex = Buffer.from(marker).toString('hex');
-    const failpoints = await setFailpoints(t, { 'worker-transcode': `${deadlyAction}?${hex}x*` });
-    // One range: where the slowest is halved, its last batch is a short one.
+    const failpoints = await setFailpoints(t, { 'worker-transcode': `${crashAction}?${hex}x*` });
+    // One range: where the slowest is split, its last batch is short.
     const run = await scene.run({ ...failpoints.env, ...auto, READ_RANGES: '1' });
     assertCode(run, ExitCode.deadLetters);
     await scene.assertEqual({ deadLetters: [437] });
-    // Of all batches the one was split, however many its workers held.
+    // Only this batch was split, however many its workers held.
     const split = [...run.notices.matchAll(/batch (\d+) of range (\d+) \(50 documents\) crashes workers/g)];
     assert.equal(split.length, 1, run.notices);
   });

@@ -6,7 +6,7 @@ import { cleanUp, waitForProcessEnd, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setScene } from '../support/fault.ts';
 
-/** The command has heard it, and says what comes of it. */
+/** The message with which the command confirms it. */
 function isNoticeOf(signal: NodeJS.Signals, event: RunEvent): boolean {
   return event.kind === 'notice' && event.message.startsWith(signal);
 }
@@ -17,9 +17,9 @@ describe('a signal', () => {
     ['SIGTERM', 143, pool] as const,
     ['SIGHUP', 129, pool] as const,
   ]) {
-    it(`${signal} (${implementation}): what is in flight is committed, and the same command resumes`, async (t) => {
+    it(`${signal} (${implementation}): the batches in flight are committed, and the same command resumes`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
-      // In the middle of its work until it has heard the signal.
+      // It is loading until it has received the signal.
       const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@5' });
       const running = scene.start(failpoints.env);
       const stopped = await act(running, async (event) => {
@@ -41,9 +41,9 @@ describe('a signal', () => {
     });
   }
 
-  it('to the whole group of processes leaves workers to the primary, also those that come up', async (t) => {
+  it('to the process group is ignored by workers, also by those that are starting', async (t) => {
     const scene = await setScene(t, 3_000, 'cluster');
-    // It is not at its end before it has heard the signal.
+    // It does not finish before it has received the signal.
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@1' });
     const settings = { CLUSTER_IMPLEMENTATION: 'cluster', CLUSTER_SIZE: '12' };
     const env = { ...scene.env, ...settings, ...failpoints.env };
@@ -52,7 +52,7 @@ describe('a signal', () => {
       running.process.kill('SIGKILL');
     });
     const stopped = await act(running, async (event) => {
-      // Most of the workers are still loading what they run.
+      // Most of the workers are still loading their code.
       if (event.kind === 'started') process.kill(-(running.process.pid ?? 0), 'SIGTERM');
       if (isNoticeOf('SIGTERM', event)) await failpoints.resume('primary-after-ack');
     });
@@ -62,7 +62,7 @@ describe('a signal', () => {
     await scene.assertEqual();
   });
 
-  it('a second one ends at once, and the same command resumes', async (t) => {
+  it('a second one stops the run immediately, and the same command resumes', async (t) => {
     const scene = await setScene(t);
     // A worker that holds a batch and does not finish it keeps the first signal from ending the run.
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
@@ -72,7 +72,7 @@ describe('a signal', () => {
       if (event.kind === 'started') pids = processesOf(event);
     });
     await failpoints.waitUntilFired('worker-before-commit');
-    // Again and again: what follows at once counts for the same.
+    // Repeatedly: a signal that follows immediately counts as the same.
     const pressing = setInterval(() => running.process.kill('SIGINT'), 100);
     cleanUp(t, () => {
       clearInterval(pressing);
@@ -87,7 +87,7 @@ describe('a signal', () => {
 
   it('while the primary key is built: the statement is cancelled, and the same command builds it', async (t) => {
     const scene = await setScene(t, 500);
-    // A lock on the table keeps the index from being built until it is given up.
+    // A lock on the table delays the index until the lock is released.
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
     const running = scene.start(failpoints.env);
     const ended = act(running, () => undefined);

@@ -1,4 +1,4 @@
-/** A collection that goes away, or becomes another one, reads like one that is at its end: no run may take it for that. */
+/** A collection that is dropped or replaced reads like one at its end: no run may treat it as complete. */
 
 import assert from 'node:assert/strict';
 import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -41,19 +41,19 @@ const changes: Readonly<Record<string, Change>> = {
     make: ({ collection }) => collection.rename('elsewhere'),
     message: /the collection \w+\.things was renamed to elsewhere while it was read —/,
   },
-  'renamed, and another called as it was': {
+  'renamed, and another has its name': {
     async make({ collection }) {
       await collection.rename('elsewhere');
       await collection.insertMany(documentsOf(count));
     },
     message: /the collection \w+\.things was renamed to elsewhere while it was read/,
   },
-  'made anew, with documents that come after those read': {
-    make: (scene) => makeAnew(scene, 10_000),
+  'recreated, with documents after those that were read': {
+    make: (scene) => recreate(scene, 10_000),
     message: /the collection \w+\.things was dropped and recreated/,
   },
-  'made anew, with documents that come before those read': {
-    make: (scene) => makeAnew(scene, -10_000),
+  'recreated, with documents before those that were read': {
+    make: (scene) => recreate(scene, -10_000),
     message: /the collection \w+\.things was dropped and recreated/,
   },
   emptied: {
@@ -62,8 +62,8 @@ const changes: Readonly<Record<string, Change>> = {
   },
 };
 
-/** At one stroke, as readers that do not pause would see the moment between. */
-async function makeAnew(
+/** Atomic, as readers that do not pause would see a state in between. */
+async function recreate(
   { collection, otherCollection }: Pick<Scene, 'collection' | 'otherCollection'>,
   first: number,
 ): Promise<void> {
@@ -72,10 +72,10 @@ async function makeAnew(
   await other.rename(collection.collectionName, { dropTarget: true });
 }
 
-/** Where in a run it happens: what pauses there. */
+/** When in a run it happens: the failpoint that pauses there. */
 const moments: Readonly<Record<string, { readonly point: FailpointName; readonly hit: number }>> = {
   'between pages': { point: 'primary-after-ack', hit: 5 },
-  'when a range has come to its end and others have not': { point: 'primary-at-range-end', hit: 1 },
+  'when one range is finished and others are not': { point: 'primary-at-range-end', hit: 1 },
   'when the last page was read': { point: 'primary-before-load-checkpoint', hit: 1 },
 };
 
@@ -86,7 +86,7 @@ interface Pause {
   readonly args?: readonly string[];
 }
 
-/** Does something while the command waits at that point. */
+/** Acts while the command waits at that point. */
 async function actAt(
   t: TestContext,
   scene: Scene,
@@ -107,7 +107,7 @@ async function actAt(
   return await running;
 }
 
-/** The run is begun, or was not even that, and neither loaded nor finished. */
+/** The run was begun or not, and is neither loaded nor finished. */
 async function assertUnfinished(scene: Scene): Promise<void> {
   const [{ ledger } = { ledger: null }] = await scene.query<{ ledger: string | null }>(
     "SELECT to_regclass('mongo2pg.runs') AS ledger",
@@ -168,7 +168,7 @@ describe('the collection of a run', () => {
       await assertUnfinished(scene);
     });
 
-    it(`${what} while it is verified: nothing is said to be equal`, async (t) => {
+    it(`${what} while it is verified: equality is not reported`, async (t) => {
       const scene = await set(t);
       assertCode(await scene.run(), 0);
       const pause = { point: 'worker-before-ack', hit: 3, args: ['verify'] } as const;
@@ -179,7 +179,7 @@ describe('the collection of a run', () => {
     });
   }
 
-  it('dropped before the run is begun: what is in its way is not removed for it', async (t) => {
+  it('dropped before the run begins: existing rows are not removed', async (t) => {
     const scene = await set(t);
     assertCode(await scene.run(), 0);
     const pause = { point: 'primary-after-plan', hit: 1, args: ['--if-exists', 'drop'] } as const;
@@ -189,7 +189,7 @@ describe('the collection of a run', () => {
     assert.equal(await countRows(scene, 'true'), count);
   });
 
-  it('dropped when verify has read all of it: nothing is said to be equal', async (t) => {
+  it('dropped when verify has read all of it: equality is not reported', async (t) => {
     const scene = await set(t);
     assertCode(await scene.run(), 0);
     const pause = {
@@ -202,7 +202,7 @@ describe('the collection of a run', () => {
     assertCode(run, ExitCode.source);
   });
 
-  it('dropped before verify looks at differences again: they are not taken for changes meanwhile', async (t) => {
+  it('dropped before verify reads the differences again: they are not counted as changed', async (t) => {
     const scene = await set(t);
     assertCode(await scene.run(), 0);
     await scene.query("UPDATE things SET text = 'other' WHERE _id = 7");
@@ -212,7 +212,7 @@ describe('the collection of a run', () => {
     assert.match(run.stderr, /no longer exists/);
   });
 
-  it('renamed and named back: the same command resumes, and finishes', async (t) => {
+  it('renamed and renamed back: the same command resumes, and finishes', async (t) => {
     const scene = await set(t);
     const { collectionName } = scene.collection;
     const pause = { point: 'primary-after-ack', hit: 5 } as const;
@@ -229,7 +229,7 @@ describe('the collection of a run', () => {
     await scene.assertEqual();
   });
 
-  it('most of its documents deleted: these are writes during the copy, and no more', async (t) => {
+  it('most of its documents deleted: these are only writes during the copy', async (t) => {
     const scene = await set(t);
     const pause = { point: 'primary-after-ack', hit: 5, env: { READ_RANGES: '1' } } as const;
     const run = await actAt(t, scene, pause, () =>
@@ -240,7 +240,7 @@ describe('the collection of a run', () => {
   });
 });
 
-describe('the collection of a run on a server that tells no UUID', () => {
+describe('the collection of a run on a server without UUIDs', () => {
   async function setWithoutUuid(t: TestContext): Promise<Scene> {
     const sandbox = await createSandbox();
     cleanUp(t, () => sandbox.remove());
@@ -263,9 +263,9 @@ describe('the collection of a run on a server that tells no UUID', () => {
     await assertUnfinished(scene);
   });
 
-  it('made anew: nothing of what was read is there, and the run is neither finished nor continued', async (t) => {
+  it('recreated: none of the read documents exists, and the run is neither finished nor resumed', async (t) => {
     const scene = await setWithoutUuid(t);
-    const run = await actAt(t, scene, pause, () => makeAnew(scene, 10_000));
+    const run = await actAt(t, scene, pause, () => recreate(scene, 10_000));
     assertCode(run, ExitCode.source);
     assert.match(run.stderr, /none of the last documents read from \w+\.things exists any more/);
     assert.equal(await countRows(scene, '_id >= 10000'), 0);
@@ -276,7 +276,7 @@ describe('the collection of a run on a server that tells no UUID', () => {
     await assertUnfinished(scene);
   });
 
-  it('half of its documents deleted: these are writes during the copy, and no more', async (t) => {
+  it('half of its documents deleted: these are only writes during the copy', async (t) => {
     const scene = await setWithoutUuid(t);
     const run = await actAt(t, scene, pause, () => scene.collection.deleteMany({ even: true }));
     assertCode(run, 0);
@@ -296,11 +296,11 @@ describe('the file of a run', () => {
   }
 
   for (const [what, { change, message }] of Object.entries({
-    'cut off between two documents': {
+    'truncated between two documents': {
       change: (path: string, documents: Buffer[]) => writeFile(path, dumpBson(documents.slice(0, 500))),
       message: /the dump \S+ was changed while it was read/,
     },
-    'gone on with by the program that writes it': {
+    'appended to by the program that writes it': {
       change: (path: string) => appendFile(path, dumpBson(documentsOf(10, count))),
       message: /the dump \S+ was changed while it was read/,
     },
@@ -361,15 +361,15 @@ describe('the server of a run', () => {
     const scene = await setSceneOn(t, servers, count, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@5' });
     let isTriedAgain = false;
-    // The driver waits for a server only so long, and then tells the tool.
-    const impatient = withMongoOptions(mongo.url, { serverSelectionTimeoutMS: '500' });
-    const running = act(scene.start({ ...failpoints.env, MONGO_URL: impatient }), (event) => {
+    // A short server selection of the driver, so that the tool soon gets its errors.
+    const shortSelectionUrl = withMongoOptions(mongo.url, { serverSelectionTimeoutMS: '500' });
+    const running = act(scene.start({ ...failpoints.env, MONGO_URL: shortSelectionUrl }), (event) => {
       isTriedAgain ||= event.kind === 'retried' && event.server === 'mongodb';
     });
     await failpoints.waitUntilFired('primary-after-ack');
     await mongo.stop('kill');
     await failpoints.resume('primary-after-ack');
-    // Were it back before the next page, nothing would tell the run that it had been away.
+    // If it were back before the next page, the run would not notice the outage.
     await waitUntil('a page is tried again', () => Promise.resolve(isTriedAgain));
     await mongo.startEmpty();
     const run = await running;

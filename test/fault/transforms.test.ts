@@ -1,4 +1,4 @@
-/** What goes wrong in a transform, or with its file, while a run is under way. */
+/** Errors of a transform, or of its file, during a run. */
 
 import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
@@ -7,10 +7,16 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { everyPool, plainPool } from '../support/cli.ts';
 import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, withoutLife, withoutProcess, type Scene } from '../support/fault.ts';
+import {
+  assertCode,
+  setScene,
+  lacksSeparateWorkers,
+  lacksWorkerProcess,
+  type Scene,
+} from '../support/fault.ts';
 import { ModuleFiles } from '../support/module-files.ts';
 
-/** Half of it is for a call. Long enough for workers that do work to say so on a busy machine. */
+/** Half of it limits a call. Long enough for heartbeats of healthy workers on a busy machine. */
 const timeout = { WORKER_TIMEOUT_SECONDS: '10' };
 
 async function makeModules(t: TestContext): Promise<ModuleFiles> {
@@ -27,7 +33,7 @@ async function assertLetter(scene: Scene, id: number, reason: string): Promise<v
 
 describe('a transform', { concurrency: 4 }, () => {
   for (const implementation of everyPool) {
-    it(`that does not end is ended: the document is named, and no worker is killed (${implementation})`, async (t) => {
+    it(`that does not end is terminated: the document becomes a dead letter, and no worker is killed (${implementation})`, async (t) => {
       const scene = await setScene(t, 300, implementation);
       const modules = await makeModules(t);
       const TRANSFORM = await modules.write(
@@ -42,8 +48,8 @@ describe('a transform', { concurrency: 4 }, () => {
     });
 
     it(
-      `that ends its worker: the document is found and becomes a dead letter (${implementation})`,
-      { skip: withoutLife(implementation) },
+      `that crashes its worker: the document is found and becomes a dead letter (${implementation})`,
+      { skip: lacksSeparateWorkers(implementation) },
       async (t) => {
         const scene = await setScene(t, 150, implementation);
         const modules = await makeModules(t);
@@ -59,13 +65,16 @@ describe('a transform', { concurrency: 4 }, () => {
     );
   }
 
-  it('that a worker is killed in is called again by another', { skip: withoutProcess }, async (t) => {
-    const scene = await setScene(t, 1_000);
-    const modules = await makeModules(t);
-    const flag = `${modules.folder}/killed`;
-    const TRANSFORM = await modules.write(
-      'killed.mjs',
-      `import { existsSync, writeFileSync } from 'node:fs';
+  it(
+    'is called again by another worker when one is killed during the call',
+    { skip: lacksWorkerProcess },
+    async (t) => {
+      const scene = await setScene(t, 1_000);
+      const modules = await makeModules(t);
+      const flag = `${modules.folder}/killed`;
+      const TRANSFORM = await modules.write(
+        'killed.mjs',
+        `import { existsSync, writeFileSync } from 'node:fs';
        export default (document) => {
          if (document._id === 500 && !existsSync(${JSON.stringify(flag)})) {
            writeFileSync(${JSON.stringify(flag)}, '');
@@ -73,15 +82,16 @@ describe('a transform', { concurrency: 4 }, () => {
          }
          return document;
        };`,
-    );
-    const run = await scene.run({ TRANSFORM, PLAN: await planOf(modules) });
-    assertCode(run, 0);
-    assert.match(run.notices, /ended by SIGKILL/);
-    await scene.assertEqual();
-  });
+      );
+      const run = await scene.run({ TRANSFORM, PLAN: await planOf(modules) });
+      assertCode(run, 0);
+      assert.match(run.notices, /ended by SIGKILL/);
+      await scene.assertEqual();
+    },
+  );
 });
 
-/** With a plan no document is looked at before the workers do. */
+/** With a plan no document is read before the workers get it. */
 async function planOf(modules: ModuleFiles): Promise<string> {
   const columns = [
     { column: '_id', path: '_id', type: 'int32' },
@@ -105,7 +115,7 @@ describe('an unfinished run with a transform', () => {
     return { scene, modules, TRANSFORM };
   }
 
-  it('is continued with the same, wherever its file is, and verify finds it there', async (t) => {
+  it('is resumed with the same, also if its file was moved, and verify finds it there', async (t) => {
     const { scene, modules, TRANSFORM } = await setUnfinished(t);
     const moved = `${modules.folder}/moved.mjs`;
     await rename(TRANSFORM, moved);
@@ -124,7 +134,7 @@ describe('an unfinished run with a transform', () => {
     assertCode(await scene.run({ TRANSFORM }, 'retry'), ExitCode.usage);
   });
 
-  it('is not continued with another, or without', async (t) => {
+  it('is not resumed with another, or without one', async (t) => {
     const { scene, modules, TRANSFORM } = await setUnfinished(t);
     const other = await modules.write('other.mjs', 'export default (document) => null;');
     const refused = await scene.run({ TRANSFORM: other });

@@ -3,15 +3,15 @@ import { describe, it } from 'node:test';
 import { everyPool, processesOf } from '../support/cli.ts';
 import { waitForProcessEnd } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { act, assertCode, setScene, withoutLife, withoutProcess } from '../support/fault.ts';
+import { act, assertCode, setScene, lacksSeparateWorkers, lacksWorkerProcess } from '../support/fault.ts';
 
-// Long enough for workers that do work to say so on a busy machine: one that is killed for nothing is told of as well.
+// Long enough for heartbeats of healthy workers on a busy machine: one that is killed by mistake would be reported too.
 const timeout = { WORKER_TIMEOUT_SECONDS: '10' };
 
-// They wait for a timeout, which they can do together.
+// They wait for a timeout, so they run in parallel.
 describe('a worker that sends no heartbeat', { concurrency: 4 }, () => {
   for (const implementation of everyPool) {
-    const skip = withoutLife(implementation);
+    const skip = lacksSeparateWorkers(implementation);
     it(
       `because it is in an endless loop (${implementation}): it is killed and replaced`,
       { skip },
@@ -27,7 +27,7 @@ describe('a worker that sends no heartbeat', { concurrency: 4 }, () => {
     );
   }
 
-  it('because it is stopped: likewise', { skip: withoutProcess }, async (t) => {
+  it('because it is stopped: the same', { skip: lacksWorkerProcess }, async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@5' });
     const running = scene.run({ ...failpoints.env, ...timeout });
@@ -41,8 +41,8 @@ describe('a worker that sends no heartbeat', { concurrency: 4 }, () => {
   });
 
   it(
-    'when all is loaded and it is to leave: it is killed, and the run ends well',
-    { skip: withoutProcess },
+    'after the load, when it should exit: it is killed, and the run succeeds',
+    { skip: lacksWorkerProcess },
     async (t) => {
       const scene = await setScene(t);
       const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'pause' });

@@ -4,7 +4,7 @@ import { everyPool, pool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, killed, setScene } from '../support/fault.ts';
 
-/** Whether the batch that the worker was at is committed when it dies. */
+/** Whether the current batch of the worker is committed when it dies. */
 const windows = [
   ['worker-before-claim', false],
   ['worker-in-copy', false],
@@ -21,7 +21,7 @@ const cases = everyPool.flatMap((implementation) =>
 
 describe('a worker killed', () => {
   for (const [implementation, window, isCommitted] of cases.filter(([other]) => other !== 'inline')) {
-    it(`at ${window} (${implementation}): another takes over, and its batch is there once`, async (t) => {
+    it(`at ${window} (${implementation}): another takes over, and its batch is loaded once`, async (t) => {
       const scene = await setScene(t, 3_000, implementation);
       const failpoints = await setFailpoints(t, { [window]: 'kill@5' });
       const run = await scene.run(failpoints.env);

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { describeEvent } from '../../src/observe/describe-event.ts';
 import { processesOf, readEvents, startCli } from '../support/cli.ts';
-import { withoutProcess } from '../support/fault.ts';
+import { lacksWorkerProcess } from '../support/fault.ts';
 import { createSandbox, type Sandbox } from '../support/servers.ts';
 
 const amount = 20_000;
 
-describe('a worker killed in the middle of a run', () => {
+describe('a worker killed during a run', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -21,7 +21,7 @@ describe('a worker killed in the middle of a run', () => {
     await sandbox.remove();
   });
 
-  it('is replaced, and every document is there once', { skip: withoutProcess }, async () => {
+  it('is replaced, and every document is loaded once', { skip: lacksWorkerProcess }, async () => {
     const run = startCli(['--json'], {
       ...sandbox.env,
       MONGO_COLLECTION: 'texts',

@@ -3,12 +3,12 @@ import { it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { pool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, killed, setScene, withoutLife } from '../support/fault.ts';
+import { assertCode, killed, setScene, lacksSeparateWorkers } from '../support/fault.ts';
 
-const skip = withoutLife(pool);
+const skip = lacksSeparateWorkers(pool);
 
 it(
-  'workers that die before they are ready: the run fails with the reason, and can be continued',
+  'workers that die before they are ready: the run fails with the reason, and can be resumed',
   { skip },
   async (t) => {
     const scene = await setScene(t);

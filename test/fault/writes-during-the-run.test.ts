@@ -4,12 +4,12 @@ import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, setScene } from '../support/fault.ts';
 
-it('documents inserted and deleted during the run: those that were there all the time arrive once', async (t) => {
+it('documents inserted and deleted during the run: those that existed throughout are copied once', async (t) => {
   const scene = await setScene(t, undefined, plainPool);
   const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
   const running = scene.run(failpoints.env);
   await failpoints.waitUntilFired('primary-after-ack');
-  // Before and after the place where the reader is, and where it is.
+  // Before, at and after the position of the reader.
   for (const first of [-100, 600, 2_000]) {
     await scene.collection.deleteMany({ _id: { $gte: first, $lt: first + 30 } as never });
   }

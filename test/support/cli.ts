@@ -131,7 +131,7 @@ const knownVariables: ReadonlySet<string> = new Set([
 ]);
 
 /** What a failpoint does to the process in which it is reached. */
-const deadly = /=(kill|exit|hang)/;
+const killing = /=(kill|exit|hang)/;
 
 /** Commands and flags that end the process, or have the standard output to themselves. */
 const processWords = ['servers', 'completion', '--help', '--version'];
@@ -142,7 +142,7 @@ export function canBeFunction(args: readonly string[], env: Readonly<Record<stri
     env.CLUSTER_IMPLEMENTATION === 'inline' &&
     process.env[stepDownVariable] === undefined &&
     Object.keys(env).every((name) => knownVariables.has(name)) &&
-    !deadly.test(env.MONGO2PG_FAILPOINTS ?? '') &&
+    !killing.test(env.MONGO2PG_FAILPOINTS ?? '') &&
     !args.some((word) => processWords.includes(word))
   );
 }

@@ -43,16 +43,16 @@ export interface FaultRun extends CliResult {
 const name = 'things';
 
 /** Why a fault of a worker's process is not tried out on workers that have none; false where they have. */
-export const withoutProcess =
+export const lacksWorkerProcess =
   pool !== 'cluster' && `a worker of ${pool} is no process: it gets no signal, and ends with its primary`;
 
 /** Why the sudden end of a worker is not tried out on workers that end only with their primary. */
-export function withoutLife(implementation: ClusterImplementation): string | false {
+export function lacksSeparateWorkers(implementation: ClusterImplementation): string | false {
   return implementation === 'inline' && 'a worker of inline is part of the primary, and ends with it';
 }
 
 /** The failpoint action that ends a worker and not the primary. */
-export const deadlyAction = pool === 'inline' ? 'error' : 'kill';
+export const crashAction = pool === 'inline' ? 'error' : 'kill';
 
 /** How the notices tell that the failpoint action `kill` ended a worker. */
 export const killed = {

@@ -13,10 +13,10 @@ import { startProxy, type Proxy } from './tcp-proxy.ts';
 type Env = Readonly<Record<string, string>>;
 
 /** A heartbeat every 100 ms, and a limit so long that no host is declared dead on a busy machine. */
-export const patient: Env = { MONGO2PG_HOST_LIMITS: '100/20000', CLUSTER_IMPLEMENTATION: 'inline' };
+export const longLease: Env = { MONGO2PG_HOST_LIMITS: '100/20000', CLUSTER_IMPLEMENTATION: 'inline' };
 
 /** For tests in which a host is to be declared dead. */
-export const impatient: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLEMENTATION: 'inline' };
+export const shortLease: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLEMENTATION: 'inline' };
 
 export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[]): RunningCli {
   return startHost(t, scene, env, ['--hosts', ...args]);
@@ -27,19 +27,19 @@ export function join(t: TestContext, scene: Scene, env: Env): RunningCli {
 }
 
 /**
- * The lead waits at its third batch, and has copied next to nothing, until `hold.resume('primary-after-ack')`.
- * @param more other failpoints of the lead
+ * The leader waits at its third batch, and has copied next to nothing, until `hold.resume('primary-after-ack')`.
+ * @param more other failpoints of the leader
  */
 export async function beginHeld(
   t: TestContext,
   scene: Scene,
   env: Env,
   more: FailpointRules = {},
-): Promise<{ readonly lead: RunningCli; readonly hold: Failpoints }> {
+): Promise<{ readonly leader: RunningCli; readonly hold: Failpoints }> {
   const hold = await setFailpoints(t, { 'primary-after-ack': 'pause@3x*', ...more });
-  const lead = begin(t, scene, { ...env, ...hold.env });
+  const leader = begin(t, scene, { ...env, ...hold.env });
   await hold.waitUntilFired('primary-after-ack');
-  return { lead, hold };
+  return { leader, hold };
 }
 
 function startHost(t: TestContext, scene: Scene, env: Env, args: readonly string[]): RunningCli {

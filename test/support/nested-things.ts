@@ -8,7 +8,7 @@ export interface NestedThing extends Document {
 }
 
 /** Of these letters the text is what a PostgreSQL column cannot have. */
-const deadlyText = 'a\0b';
+const nulText = 'a\0b';
 
 export function makeNestedThing(random: Random, _id: number): NestedThing {
   const n = random.below(1_000_000);
@@ -167,7 +167,7 @@ function makeUpdate(random: Random): UpdateFilter<NestedThing> {
     case 9: {
       if (random.chance(0.7)) return { $set: { [`more_${random.below(9)}`]: makeOdd(random) } };
       const places = ['text', 'customer.name', 'tags.0', `${line}.sku`, `${tax}.of`, `${tax}.parts.0.name`];
-      return { $set: { [random.pick(places)]: deadlyText } };
+      return { $set: { [random.pick(places)]: nulText } };
     }
     default:
       return { $set: { n: random.below(1_000_000), text: `changed ${random.below(1_000)}` } };

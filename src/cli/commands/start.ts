@@ -13,7 +13,7 @@ import { reportFailures } from '../text/failures.ts';
 import type { Output } from '../output.ts';
 import { namesSeveral } from '../../config/collection-choice.ts';
 import { isProven } from '../../observe/proof.ts';
-import type { HostJobOptions, LeadWork } from '../../run/hosts/host-job.ts';
+import type { HostJobOptions, LeaderWork } from '../../run/hosts/host-job.ts';
 import type { MigrateOptions } from '../../run/job/options.ts';
 import type { Verified } from '../../run/verify/verify.ts';
 import { invoke } from '../../config/invocation.ts';
@@ -63,9 +63,9 @@ export async function startAs(config: Config, options: CommandOptions, role: Sta
       await seedIfEmpty({ ...config, ...urls }, options);
     }
     let byHosts: Verified | undefined;
-    const onCopied: OnCopied = async (copied, lead) => {
+    const onCopied: OnCopied = async (copied, leader) => {
       reportCopied(config, options.output, copied);
-      if (config.verify) byHosts = await compareTogether(options, copied, lead);
+      if (config.verify) byHosts = await compareTogether(options, copied, leader);
       return byHosts?.failures ?? [];
     };
     const more = { planFile, transform, isTrial, role, onCopied };
@@ -98,11 +98,11 @@ function listFailed({ failures }: Outcome): ReadonlySet<string> {
   return new Set(failures.map(({ source }) => source));
 }
 
-/** For the lead: all hosts compare. */
+/** For the leader: all hosts compare. */
 async function compareTogether(
   options: CommandOptions,
   copied: Outcome,
-  { config, signal, ...shared }: LeadWork,
+  { config, signal, ...shared }: LeaderWork,
 ): Promise<Verified> {
   return await compareAll(config, { ...options, signal }, { leftOut: listFailed(copied), shared });
 }

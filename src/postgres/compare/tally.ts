@@ -11,7 +11,7 @@ const nothing = {
 /** `read` and `compared` are documents; the others are as in `Comparison`. */
 type Counts = Readonly<typeof nothing>;
 
-/** Stored in the ledger by a host that has compared a range, for the lead. */
+/** Stored in the ledger by a host that has compared a range, for the leader. */
 export interface TallyRecord extends Counts {
   /** With each `_id` in hexadecimal. */
   readonly differences: readonly (Omit<Difference, 'idBson'> & { readonly idBson: string })[];

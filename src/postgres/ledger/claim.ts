@@ -6,7 +6,7 @@ import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { BatchAccount } from '../../observe/ack.ts';
 import { byteaLiteral } from '../connection/bytea.ts';
 import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
-import { SupersededError } from './lead.ts';
+import { SupersededError } from './leadership.ts';
 
 /** What the ledger records of a batch before its rows are loaded. */
 export interface ClaimRow extends BatchAccount {

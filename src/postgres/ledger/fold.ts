@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Session } from '../connection/session.ts';
-import { requireLead, type Lead } from './lead.ts';
+import { requireLeadership, type Leadership } from './leadership.ts';
 
 /** Fewer rows are read faster than folded. */
 const worthFolding = 500;
@@ -30,16 +30,16 @@ export interface FoldLimits {
  */
 export async function foldRun(
   session: Session,
-  lead: Lead,
+  leadership: Leadership,
   limits: FoldLimits = { worthFolding, rowsAtATime },
 ): Promise<{ readonly before: number; readonly after: number } | null> {
-  const ranges = await session.run((client) => countBatches(client, lead.runId), 'long');
+  const ranges = await session.run((client) => countBatches(client, leadership.runId), 'long');
   const before = ranges.reduce((sum, { batches }) => sum + batches, 0);
   if (before < limits.worthFolding) return null;
   let folded = 0;
   for (const part of inParts(ranges, limits.rowsAtATime)) {
     await reachFailpoint('primary-in-fold');
-    folded += await session.transaction((client) => foldRanges(client, lead, part), 'long');
+    folded += await session.transaction((client) => foldRanges(client, leadership, part), 'long');
   }
   return { before, after: before - folded };
 }
@@ -52,19 +52,19 @@ export async function foldRun(
  */
 export async function foldRanges(
   client: pg.Client,
-  lead: Lead,
+  leadership: Leadership,
   rangeNos: readonly number[],
 ): Promise<number> {
-  await requireLead(client, lead);
+  await requireLeadership(client, leadership);
   await client.query(
     `SELECT FROM mongo2pg.ranges WHERE run_id = $1 AND range_no = ANY ($2) ORDER BY range_no FOR UPDATE`,
-    [lead.runId, rangeNos],
+    [leadership.runId, rangeNos],
   );
   // Postgres underestimates these rows. Any join other than a hash join would compare each with all others.
   await client.query('SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off');
   // A separate statement, so that its snapshot includes what the one before has waited for.
   const { rows } = await client.query<{ folded: number }>(foldStatement, [
-    lead.runId,
+    leadership.runId,
     rangeNos,
     maxDocuments,
     maxAddedRows,

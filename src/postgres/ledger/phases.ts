@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { CopyAccount, IndexPhaseAccount, PhaseName } from '../../observe/status.ts';
 import { synchronousPart } from '../connection/synchronous-commit.ts';
-import { SupersededError, type Lead } from './lead.ts';
+import { SupersededError, type Leadership } from './leadership.ts';
 
 /** A condition on a row `r` of `runs`. */
 export function isDoneCondition(phase: PhaseName): string {
@@ -20,7 +20,7 @@ export function isDoneCondition(phase: PhaseName): string {
  */
 export async function finishCopy(
   client: pg.Client,
-  { runId, epoch }: Lead,
+  { runId, epoch }: Leadership,
   read: number,
 ): Promise<CopyAccount> {
   const { rows } = await client.query<{ account: CopyAccount }>(
@@ -49,7 +49,7 @@ export async function finishCopy(
 /** Ends the index phase, and so the run. @throws SupersededError */
 export async function finishIndexes(
   client: pg.Client,
-  { runId, epoch }: Lead,
+  { runId, epoch }: Leadership,
   account: IndexPhaseAccount,
 ): Promise<void> {
   const { rowCount } = await client.query(

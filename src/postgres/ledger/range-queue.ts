@@ -3,22 +3,22 @@
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { RangeQueue } from '../../source/reading/range-queue.ts';
 import type { Range } from '../../source/page.ts';
-import type { Lead } from './lead.ts';
+import type { Leadership } from './leadership.ts';
 import { finishRange, splitRange } from './ranges.ts';
 import type { Session } from '../connection/session.ts';
 
 export class LedgerRangeQueue implements RangeQueue {
   readonly #session: Session;
-  readonly #lead: Lead;
+  readonly #leadership: Leadership;
   readonly #ranges: Range[];
   /** One transaction at a time on the session. */
   #turn: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
   /** @param ranges that this process has opened */
-  constructor(session: Session, lead: Lead, ranges: readonly Range[]) {
+  constructor(session: Session, leadership: Leadership, ranges: readonly Range[]) {
     this.#session = session;
-    this.#lead = lead;
+    this.#leadership = leadership;
     this.#ranges = [...ranges];
   }
 
@@ -28,7 +28,9 @@ export class LedgerRangeQueue implements RangeQueue {
 
   split(range: Range, cut: Uint8Array): Promise<Range> {
     return this.#inTurn(async () => {
-      const rest = await this.#session.transaction((client) => splitRange(client, this.#lead, range, cut));
+      const rest = await this.#session.transaction((client) =>
+        splitRange(client, this.#leadership, range, cut),
+      );
       await reachFailpoint('primary-after-split');
       return rest;
     });
@@ -37,7 +39,7 @@ export class LedgerRangeQueue implements RangeQueue {
   /** Does not wait for the ledger: reading can safely continue, and a reader would lose a round trip for each range. */
   finish(range: Pick<Range, 'rangeNo' | 'epoch'>, last: Uint8Array | null): Promise<void> {
     void this.#inTurn(() =>
-      this.#session.run((client) => finishRange(client, this.#lead.runId, range, last)),
+      this.#session.run((client) => finishRange(client, this.#leadership.runId, range, last)),
     );
     return Promise.resolve();
   }

@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import type { Interval, Range } from '../../source/page.ts';
 import { asBuffer } from '../connection/bytea.ts';
-import { SupersededError, requireLead, type Lead } from './lead.ts';
+import { SupersededError, requireLeadership, type Leadership } from './leadership.ts';
 
 /** A part of a range that no committed batch covers. */
 export interface Gap extends Interval {
@@ -48,7 +48,7 @@ export async function readGaps(
 
 /**
  * Closes the run's open ranges, whose batches are rejected from then on, and opens one for each gap, in order. To be
- * called in a transaction that has locked them (see `endOrphanedSessions`, `requireLeadAlone`).
+ * called in a transaction that has locked them (see `endOrphanedSessions`, `requireExclusiveLeadership`).
  */
 export async function replaceRanges(
   client: pg.Client,
@@ -108,14 +108,14 @@ export async function openRanges(
  */
 export async function splitRange(
   client: pg.Client,
-  lead: Lead,
+  leadership: Leadership,
   range: Omit<Range, 'after'>,
   cut: Uint8Array,
 ): Promise<Range> {
-  await requireLead(client, lead);
-  const rest = await cutRange(client, lead.runId, range, cut);
+  await requireLeadership(client, leadership);
+  const rest = await cutRange(client, leadership.runId, range, cut);
   if (rest !== null) return rest;
-  throw new Error(`the ledger has no range ${range.rangeNo} of run ${lead.runId} to split`);
+  throw new Error(`the ledger has no range ${range.rangeNo} of run ${leadership.runId} to split`);
 }
 
 /**

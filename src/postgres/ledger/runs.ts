@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { synchronousPart } from '../connection/synchronous-commit.ts';
-import { SupersededError, type Lead } from './lead.ts';
+import { SupersededError, type Leadership } from './leadership.ts';
 import type { RunTotals } from './run-totals.ts';
 import { isDoneCondition } from './phases.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
@@ -176,11 +176,11 @@ export async function isTableOfARun(client: pg.Client, { schema, table }: TableN
  * A synchronous commit. It flushes everything that the workers have committed asynchronously; what a crash lost before is missing
  * from the ledger.
  */
-export async function flushCommits(client: pg.Client, lead: Lead): Promise<void> {
+export async function flushCommits(client: pg.Client, leadership: Leadership): Promise<void> {
   const { rowCount } = await client.query(
     `WITH ${synchronousPart}
      UPDATE mongo2pg.runs SET epoch = epoch FROM synchronous WHERE run_id = $1 AND epoch = $2`,
-    [lead.runId, lead.epoch],
+    [leadership.runId, leadership.epoch],
   );
   if (rowCount === 0) throw new SupersededError();
 }
@@ -226,7 +226,7 @@ export async function readExtra(client: pg.Client, runId: string): Promise<Extra
   return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
-/** Short enough to read, long enough to tell runs apart. */
+/** Short enough to read, long enough to distinguish runs. */
 function fingerprintOf(settings: RunSettings): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

@@ -224,7 +224,7 @@ function insertFunction(run: StagedRun, isDistributed: boolean): string {
       added record;
       extra_detail text;
     BEGIN
-      -- A deferred constraint would tell at COMMIT, when it is too late to know the row.
+      -- A deferred constraint would fail only at COMMIT, when it is too late to know the row.
       SET CONSTRAINTS ALL IMMEDIATE;
       SELECT array_agg(ctid ORDER BY ctid) INTO places FROM ${stage};
       place_count := coalesce(array_length(places, 1), 0);

@@ -25,7 +25,7 @@ const pollIntervalMs = 500;
 
 type Hosts = Pick<HostWork, 'hostId'>;
 
-/** For the lead. @param session for the ledger */
+/** For the leader. @param session for the ledger */
 export function buildTogether(session: Session, runId: string, hosts: Hosts): Builder {
   return async (builds, options, onBuilt) => {
     if (builds.length === 0) return;

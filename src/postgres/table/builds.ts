@@ -1,4 +1,4 @@
-/** Keys and indexes to be built, and what becomes of them: by one process, or by several hosts that share them. */
+/** Keys and indexes to be built, and their results: by one process, or by several hosts that share them. */
 
 import type pg from 'pg';
 import type { IndexAccount } from '../../observe/summary.ts';

@@ -72,7 +72,7 @@ export async function buildPartitionedIndexes(
   const run = (work: (client: pg.Client) => Promise<void>): Promise<void> =>
     runCancellable(session, url, signal, work);
   const accounts: IndexAccount[] = [];
-  const tell = (account: IndexAccount): void => {
+  const report = (account: IndexAccount): void => {
     accounts.push(account);
     options.onIndex(account);
   };
@@ -81,7 +81,7 @@ export async function buildPartitionedIndexes(
     await run(async (client) => {
       const name = await createIndex(client, { ...index, definition: `ONLY ${index.definition}` });
       if (await isValid(client, index.table.schema, name)) {
-        tell({ outcome: 'present', index: index.index, name, notices: index.notices });
+        report({ outcome: 'present', index: index.index, name, notices: index.notices });
       } else if (!begun.some((other) => other.planned === index)) {
         begun.push(new PartitionedIndex(index, name));
       }
@@ -108,7 +108,7 @@ export async function buildPartitionedIndexes(
   );
   for (const index of begun) {
     await run((client) => (index.refusal === undefined ? index.attach(client) : index.drop(client)));
-    tell(index.account());
+    report(index.account());
   }
   return accounts;
 }

@@ -10,7 +10,7 @@ import { assignRun } from '../ledger/jobs.ts';
 import { inOneTrip } from '../connection/one-trip.ts';
 import { commitSynchronously } from '../connection/synchronous-commit.ts';
 import { createLedger, prepareLedger } from '../ledger/ledger.ts';
-import { takeOverRun, type Lead } from '../ledger/lead.ts';
+import { takeOverRun, type Leadership } from '../ledger/leadership.ts';
 import { openRanges, readGaps, replaceRanges } from '../ledger/ranges.ts';
 import { continueHostRanges } from '../ledger/hosts/host-ranges.ts';
 import { queueOfRun, type HostWork } from '../ledger/hosts/host-work.ts';
@@ -24,7 +24,7 @@ import type { RunTotals } from '../ledger/run-totals.ts';
 import { countRows } from '../connection/relations.ts';
 
 /** A run, ready to be loaded. */
-export interface OpenRun extends Lead {
+export interface OpenRun extends Leadership {
   readonly settings: RunSettings;
   readonly isOwnTable: boolean;
   readonly rowsBefore: number;

@@ -197,7 +197,7 @@ export class FollowLoop {
       await reader.refresh();
       drains.notice();
     }
-    await this.#status.tell();
+    await this.#status.report();
   }
 
   /** Begins to follow a copied collection. */

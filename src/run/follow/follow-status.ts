@@ -44,7 +44,7 @@ export class FollowStatus {
   }
 
   /** Does nothing if the last report is too recent. */
-  async tell(): Promise<void> {
+  async report(): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#reportedMs < reportIntervalMs) return;
     this.#reportedMs = nowMs;

@@ -55,11 +55,11 @@ export class StoppedCollections {
       await session.run((client) =>
         markStopped(client, streamId, { collection: one.collection, reason: failure.message }),
       );
-      this.#tell(one.collection, failure);
+      this.#report(one.collection, failure);
     }
     for (const { collection, runId, endedBy } of collections) {
       if (endedBy === null || runId === null || this.#failures.has(collection)) continue;
-      this.#tell(collection, await this.#describeEnd(collection, runId, endedBy));
+      this.#report(collection, await this.#describeEnd(collection, runId, endedBy));
     }
   }
 
@@ -78,7 +78,7 @@ export class StoppedCollections {
     return true;
   }
 
-  #tell(collection: string, failure: Failure): void {
+  #report(collection: string, failure: Failure): void {
     this.#failures.set(collection, failure);
     this.#options.onEvent({ kind: 'failed', work: 'copy', ...failure, isAlone: true });
   }

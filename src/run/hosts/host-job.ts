@@ -1,11 +1,11 @@
 /**
  * Several hosts copy together. All run the same code: a host leads if no other does, and otherwise participates.
  *
- * A host:  waiting for a migration (`join`) ──→ joined ──no lead──→ leads: the ordinary `migrate`
- *                                                 ↑ └──another leads──→ participates ──the lead is gone──┐
- *                                                 ├──────────────────────────────────────────────────────┘
- *                                                 └── taken for dead: joins again, as another host
- * A new lead keeps the plan of the one before: its `migrate` finds the job and its runs in the ledger.
+ * A host:  waiting for a migration (`join`) ──→ joined ──no leader──→ leads: the ordinary `migrate`
+ *                                                 ↑ └──another leads──→ participates ──the leader is dead──┐
+ *                                                 ├────────────────────────────────────────────────────────┘
+ *                                                 └── declared dead: joins again, as another host
+ * A new leader keeps the plan of the one before: its `migrate` finds the job and its runs in the ledger.
  */
 
 import process from 'node:process';
@@ -30,9 +30,9 @@ import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import {
   type HostIdentity,
   listLiveHosts,
-  readLastLead,
+  readLastLeader,
   type HostsKey,
-  type LastLead,
+  type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import { forgetVerifications } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
@@ -51,14 +51,14 @@ const pollIntervalMs = 500;
 
 export interface HostJobOptions extends MigrateOptions {
   /**
-   * Called on the lead once everything is copied, while the other hosts still take part.
+   * Called on the leader once everything is copied, while the other hosts still take part.
    * @returns collections that have failed in it
    */
-  onCopied(outcome: Outcome, lead: LeadWork): Promise<readonly Failure[]>;
+  onCopied(outcome: Outcome, leader: LeaderWork): Promise<readonly Failure[]>;
 }
 
-/** What a lead needs for further work with the other hosts. */
-export interface LeadWork {
+/** What a leader needs for further work with the other hosts. */
+export interface LeaderWork {
   /** With the id of the host. */
   readonly config: Config;
   readonly hosts: HostWork;
@@ -158,8 +158,8 @@ class HostJob {
     const { keepJoining, retrySeconds } = this.#config;
     const limitMs = keepJoining ? Infinity : performance.now() + retrySeconds * 1000;
     for (let isReported = false; ; isReported = true) {
-      const lead = await this.#session.run((client) => readLastLead(client, this.#key));
-      if (lead !== null && isUnfinished(lead)) return;
+      const leader = await this.#session.run((client) => readLastLeader(client, this.#key));
+      if (leader !== null && isUnfinished(leader)) return;
       const live = await this.#session.run((client) => listLiveHosts(client, this.#limits.deadAfterMs));
       requireSameKey(this.#key, live);
       if (performance.now() > limitMs) throw nothingToJoin(this.#key);
@@ -186,7 +186,7 @@ class HostJob {
     const signal = AbortSignal.any([this.#options.signal, membership.signal]);
     for (;;) {
       signal.throwIfAborted();
-      const before = await membership.readLastLead();
+      const before = await membership.readLastLeader();
       // A migration that was over before this command began is not the one to take part in.
       const isOver = before?.leftAt != null && (this.#hasBegun || before.leftAt >= membership.joinedAt);
       if (isOver && before.endReason === 'finished') return this.#reportOver();
@@ -206,7 +206,7 @@ class HostJob {
     }
   }
 
-  async #lead(membership: Membership, before: LastLead | null, signal: AbortSignal): Promise<Served> {
+  async #lead(membership: Membership, before: LastLeader | null, signal: AbortSignal): Promise<Served> {
     const isTakeover = this.#hasBegun && before !== null && isUnfinished(before);
     if (isTakeover) {
       const { hostId } = membership;
@@ -225,7 +225,7 @@ class HostJob {
       signal.throwIfAborted();
       return await migrate(resumed, { ...this.#options, ...{ signal, hosts, share } });
     };
-    // The lead before may have reconnected and locked again, until it learns that it was declared dead.
+    // The leader before may have reconnected and locked again, until it learns that it was declared dead.
     const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
     const limitMs = this.#config.retrySeconds * 1000;
     const outcome = await retry(work, { limitMs, isTransient, signal });
@@ -273,7 +273,7 @@ function isLocked(error: unknown): boolean {
 }
 
 /** Not finished and not failed. */
-function isUnfinished({ endReason }: LastLead): boolean {
+function isUnfinished({ endReason }: LastLeader): boolean {
   return endReason === null || endReason === 'left' || endReason === 'dead';
 }
 
@@ -287,9 +287,9 @@ function toWireFailure({ source, message, code, fix, exitCode }: Failure): WireE
   return toWireError(new MigrationError(exitCode, `${source}: ${message}`, { code, fix }));
 }
 
-function failureOf({ name, endDetail }: LastLead): MigrationError {
+function failureOf({ name, endDetail }: LastLeader): MigrationError {
   const detail = endDetail ?? { ...unknownFailure, message: 'the reason was not recorded' };
-  return fromWireError({ ...detail, message: `the lead ${name} has failed: ${detail.message}` });
+  return fromWireError({ ...detail, message: `the leader ${name} has failed: ${detail.message}` });
 }
 
 const unknownFailure = toWireError(new UsageError('', { code: 'LEAD_FAILED' }));

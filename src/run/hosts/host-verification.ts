@@ -42,13 +42,13 @@ export async function compareRanges(
   const { settings } = found;
   const run = { ...found, settings: { ...settings, plan: atTransformFile(settings.plan, transform) } };
   const source = await database.open(collectionOf(settings.source), filterOf(run)).catch((error: unknown) => {
-    // The lead reports that there is nothing to compare any more.
+    // The leader reports that there is nothing to compare any more.
     if (error instanceof NothingToCopyError || error instanceof NoCollectionError) return null;
     throw error;
   });
   if (source === null) return null;
   if (source.identity !== collectionId) {
-    throw hostDiffers('the lead', [`MONGO_URL has another collection ${source.name}`]);
+    throw hostDiffers('the leader', [`MONGO_URL has another collection ${source.name}`]);
   }
   const supervisor = await workforce.supervise();
   const expectedDocuments = Math.round((await source.estimateCount()) * config.sample);

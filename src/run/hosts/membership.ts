@@ -6,7 +6,7 @@
  *             └── no heartbeat for too long: another host ends its sessions, releases its ranges and declares it dead
  * Invariants
  * - a host that was declared dead learns of it with its next heartbeat (`signal`). It can change nothing in between: it has
- *   lost its sessions, its ranges and the lead;
+ *   lost its sessions, its ranges and the leader;
  * - a host's ranges are released in the transaction that ends its membership, whether it leaves or is declared dead.
  */
 
@@ -29,15 +29,15 @@ import {
   listLiveHosts,
   lockSilentHost,
   lockHosts,
-  readLastLead,
+  readLastLeader,
   recordHeartbeat,
-  takeLead,
+  takeLeadership,
   type HostEnd,
   type HostIdentity,
   type HostRow,
   type HostsKey,
   type JoinedHost,
-  type LastLead,
+  type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import type { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { releaseRanges } from '../../postgres/ledger/hosts/release.ts';
@@ -61,7 +61,7 @@ export interface MembershipOptions {
 /** Of the free connections; the rest is for users, and for what hosts need beside their workers. */
 const shareForWorkers = 0.75;
 
-/** Until the lead has assigned connections. */
+/** Until the leader has assigned connections. */
 const initialConnections = 1;
 
 export class DeclaredDeadError extends Error {
@@ -126,7 +126,7 @@ export class Membership {
     return this.#share;
   }
 
-  /** Whether the lead has assigned connections to this host. */
+  /** Whether the leader has assigned connections to this host. */
   get isShared(): boolean {
     return this.#isShared;
   }
@@ -134,23 +134,23 @@ export class Membership {
   /** @returns whether this host leads now: false if another does */
   async tryToLead(): Promise<boolean> {
     const { session, key } = this.#options;
-    this.#isLead = await session.transaction((client) => takeLead(client, key, this.hostId));
+    this.#isLead = await session.transaction((client) => takeLeadership(client, key, this.hostId));
     if (this.#isLead) await this.heartbeat();
     return this.#isLead;
   }
 
-  async readLastLead(): Promise<LastLead | null> {
+  async readLastLeader(): Promise<LastLeader | null> {
     const { session, key } = this.#options;
-    return await session.run((client) => readLastLead(client, key));
+    return await session.run((client) => readLastLeader(client, key));
   }
 
-  /** Whether the lead has given up a run. */
+  /** Whether the leader has given up a run. */
   async isGivenUp(runId: string): Promise<boolean> {
     const { session, key } = this.#options;
     return await session.run((client) => isGivenUp(client, key, runId));
   }
 
-  /** Whether the lead has given up a verification. */
+  /** Whether the leader has given up a verification. */
   async isVerificationGivenUp(verificationId: string): Promise<boolean> {
     return await this.#options.session.run((client) => isVerificationGivenUp(client, verificationId));
   }
@@ -184,7 +184,7 @@ export class Membership {
   /**
    * Ends the membership, and releases the ranges of this host.
    * @param isAllCopied whether this host led, and every collection is copied: in the same transaction, the job is marked as finished.
-   * Until then, a host that takes over the lead finds the job, and copies nothing anew
+   * Until then, a host that becomes the leader finds the job, and copies nothing again
    */
   async leave(reason: HostEnd, detail: WireError | null = null, isAllCopied = false): Promise<void> {
     this.#end.abort();
@@ -212,7 +212,7 @@ export class Membership {
     }
   }
 
-  /** Done by the lead when hosts have come or gone. */
+  /** Done by the leader when hosts have come or gone. */
   async #shareConnections(client: pg.Client): Promise<void> {
     const { key } = this.#options;
     const live = (await listLiveHosts(client)).filter((host) => isOfKey(host, key));

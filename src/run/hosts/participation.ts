@@ -9,8 +9,8 @@ import type { Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import { findRunToBuild } from '../../postgres/ledger/hosts/host-builds.ts';
 import { findSharedVerification } from '../../postgres/ledger/hosts/host-verifications.ts';
-import { findSharedRun, type HostsKey, type LastLead } from '../../postgres/ledger/hosts/hosts.ts';
-import { SupersededError } from '../../postgres/ledger/lead.ts';
+import { findSharedRun, type HostsKey, type LastLeader } from '../../postgres/ledger/hosts/hosts.ts';
+import { SupersededError } from '../../postgres/ledger/leadership.ts';
 import { takeBuilds } from '../../postgres/table/build-together.ts';
 import type { Database } from '../../source/database.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
@@ -24,7 +24,7 @@ import { copyRanges } from './host-copy.ts';
 import { compareRanges } from './host-verification.ts';
 import type { Membership } from './membership.ts';
 
-/** The ledger is polled: no message says that a range waits, or that the lead has changed. */
+/** The ledger is polled: no message says that a range waits, or that the leader has changed. */
 const pollIntervalMs = 500;
 
 export interface ParticipationOptions {
@@ -86,7 +86,7 @@ class Participation {
 
   async workAll(): Promise<void> {
     const { membership, signal } = this.#options;
-    while (isLeading(await membership.readLastLead())) {
+    while (isLeading(await membership.readLastLeader())) {
       signal.throwIfAborted();
       const hasWorked =
         membership.isShared && ((await this.#copy()) || (await this.#build()) || (await this.#compare()));
@@ -102,7 +102,7 @@ class Participation {
     if (run === null) return false;
     const source = await this.#database.open(run.collection, config.filter);
     if (source.identity !== run.settings.collectionId) {
-      throw hostDiffers('the lead', [`MONGO_URL has another collection ${source.name}`]);
+      throw hostDiffers('the leader', [`MONGO_URL has another collection ${source.name}`]);
     }
     const supervisor = await this.#workforce.supervise();
     const common = {
@@ -117,7 +117,7 @@ class Participation {
     const watched: Watched = {
       source: source.name,
       isOver: () => membership.isGivenUp(run.runId),
-      message: 'the lead has given it up; this host commits what is in flight, and stops copying it',
+      message: 'the leader has given it up; this host commits what is in flight, and stops copying it',
     };
     return await this.#untilOver(watched, async (signal) => {
       const account = await copyRanges(run, { ...common, signal });
@@ -135,7 +135,7 @@ class Participation {
     const watched: Watched = {
       source,
       isOver: () => membership.isGivenUp(runId),
-      message: 'the lead has given it up; this host stops building indexes',
+      message: 'the leader has given it up; this host stops building indexes',
     };
     return await this.#untilOver(watched, async (signal) => {
       const jobs = Math.max(1, Math.min(config.indexJobs, membership.share.connections));
@@ -156,7 +156,7 @@ class Participation {
     const watched: Watched = {
       source: null,
       isOver: () => membership.isVerificationGivenUp(verification.verificationId),
-      message: 'the lead has given the comparison up; this host stops comparing',
+      message: 'the leader has given the comparison up; this host stops comparing',
     };
     return await this.#untilOver(watched, async (signal) => {
       const account = await compareRanges(verification, {
@@ -169,7 +169,7 @@ class Participation {
     });
   }
 
-  /** Stops `work` once the lead has given it up: nobody finishes it, and doing more of it only costs time. */
+  /** Stops `work` once the leader has given it up: nobody finishes it, and doing more of it only costs time. */
   async #untilOver(watched: Watched, work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
     const { membership, signal } = this.#options;
     const givenUp = new AbortController();
@@ -190,7 +190,7 @@ class Participation {
     }
   }
 
-  /** A lead that cannot be asked for is no reason to stop: heartbeats notice that PostgreSQL is gone. */
+  /** A leader that cannot be asked for is no reason to stop: heartbeats notice that PostgreSQL is gone. */
   async #watch(
     { source, isOver, message }: Watched,
     givenUp: AbortController,
@@ -208,13 +208,13 @@ class Participation {
   }
 }
 
-/** Work that the lead may give up. */
+/** Work that the leader may give up. */
 interface Watched {
   readonly source: string | null;
   readonly isOver: () => Promise<boolean>;
   readonly message: string;
 }
 
-function isLeading(lead: LastLead | null): boolean {
-  return lead !== null && lead.endReason === null;
+function isLeading(leader: LastLeader | null): boolean {
+  return leader !== null && leader.endReason === null;
 }

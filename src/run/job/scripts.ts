@@ -104,7 +104,7 @@ export class ScriptRunner {
       await this.#run(scripts.after);
       await this.#inSession((client) => closeScripts(client, this.#scope));
     } else if (scripts.after !== null) {
-      this.#tell(
+      this.#notice(
         `AFTER_SQL is not carried out yet: ${formatPlural(failed, 'collection')} could not be copied`,
       );
     }
@@ -113,14 +113,14 @@ export class ScriptRunner {
   async #run(script: Script | null): Promise<void> {
     if (script === null) return;
     const name = scriptSetting(script.stage);
-    this.#tell(`carrying out ${name}`);
-    const tell = (message: string): void => {
-      this.#tell(`${name}: ${message}`);
+    this.#notice(`carrying out ${name}`);
+    const notify = (message: string): void => {
+      this.#notice(`${name}: ${message}`);
     };
     let outcome: ScriptOutcome | undefined;
     try {
       await this.#inSession(async (client) => {
-        outcome = await withNotices(client, tell, () => runScript(client, this.#scope, script));
+        outcome = await withNotices(client, notify, () => runScript(client, this.#scope, script));
         await reachFailpoint('primary-in-script');
       });
     } catch (error) {
@@ -129,7 +129,7 @@ export class ScriptRunner {
       throw error;
     }
     await reachFailpoint('primary-after-script');
-    if (outcome?.kind === 'done-before') this.#tell(describeDoneBefore(name, outcome));
+    if (outcome?.kind === 'done-before') this.#notice(describeDoneBefore(name, outcome));
   }
 
   /** In one transaction on a connection of its own, since a script may change settings of both. */
@@ -142,7 +142,7 @@ export class ScriptRunner {
     );
   }
 
-  #tell(message: string): void {
+  #notice(message: string): void {
     this.#options.audience.onEvent({ kind: 'notice', message });
   }
 }
@@ -177,11 +177,11 @@ export async function forecastScript(
 
 async function withNotices<T>(
   client: pg.Client,
-  tell: (message: string) => void,
+  notify: (message: string) => void,
   work: () => Promise<T>,
 ): Promise<T> {
   const onNotice = ({ message }: { readonly message: string | undefined }): void => {
-    if (message !== undefined) tell(message);
+    if (message !== undefined) notify(message);
   };
   client.on('notice', onNotice);
   try {

@@ -93,7 +93,7 @@ export class SelectionCopier {
       },
     });
     const result = joinResults(names.map((name) => results.get(name) ?? nothing));
-    // A followed job ends with its cutover, and that of several hosts when the lead leaves.
+    // A followed job ends with its cutover, and that of several hosts when the leader leaves.
     if (result.failures.length === 0 && !config.follow && hosts === undefined) {
       await lane.session.transaction((client) => finishJob(client, jobId));
     }

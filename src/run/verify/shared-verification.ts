@@ -21,7 +21,7 @@ export interface LeadVerifying {
 type LeadComparingOptions = Omit<ComparingOptions, 'shared'>;
 
 /**
- * Has all hosts compare; what an earlier lead had compared is kept.
+ * Has all hosts compare; what an earlier leader had compared is kept.
  * @returns the sum of what all hosts have found
  */
 export async function compareShared(

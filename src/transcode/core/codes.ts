@@ -5,7 +5,7 @@ export const styleRelaxed = 0;
 export const styleCanonical = 1;
 export const stylePlain = 2;
 
-/** What a column takes, and what becomes of it. */
+/** What a column takes, and how it is stored. */
 export const kindObjectId = 0;
 export const kindObjectIdBytes = 1;
 export const kindString = 2;

@@ -1,4 +1,4 @@
-/** Field names as text: documents of a collection have the same few, and decoding each anew would cost more than comparing bytes. */
+/** Field names as text: documents of a collection have the same few, and decoding each again would cost more than comparing bytes. */
 
 import type { BsonBytes } from '../../bson/cursor.ts';
 

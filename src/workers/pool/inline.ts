@@ -48,13 +48,13 @@ class InlineWorker implements PoolWorker {
     if (this.#isGone) return;
     const worker = createWorker({
       send: (message) => {
-        this.#tell(message);
+        this.#send(message);
       },
       leave: () => {
         this.#end({ code: 0, signal: null });
       },
       crash: (crashReport) => {
-        this.#tell(crashReport);
+        this.#send(crashReport);
         this.#end({ code: 1, signal: null });
       },
       readMemory: () => noMemoryOfItsOwn,
@@ -76,7 +76,7 @@ class InlineWorker implements PoolWorker {
   }
 
   /** Messages sent after the end are dropped. Earlier ones are delivered before `onGone`. */
-  #tell(message: FromWorker): void {
+  #send(message: FromWorker): void {
     if (this.#isGone) return;
     setImmediate(() => {
       this.#events.onMessage(message);

@@ -23,7 +23,7 @@ export class WarmPool implements Pool {
   spawn(events: WorkerEvents): PoolWorker {
     const waiting = this.#waiting.shift();
     if (waiting === undefined) return this.#pool.spawn(events);
-    waiting.tell(events);
+    waiting.assign(events);
     return waiting.worker;
   }
 
@@ -36,23 +36,23 @@ export class WarmPool implements Pool {
 /** Buffers its messages until it is used. */
 class WaitingWorker {
   readonly worker: PoolWorker;
-  tell!: (events: WorkerEvents) => void;
+  assign!: (events: WorkerEvents) => void;
   readonly #isGone: Promise<void>;
 
   constructor(pool: Pool) {
-    const asked = new Promise<WorkerEvents>((resolve) => (this.tell = resolve));
+    const assigned = new Promise<WorkerEvents>((resolve) => (this.assign = resolve));
     let goes: () => void = () => undefined;
     this.#isGone = new Promise((resolve) => (goes = resolve));
     this.worker = pool.spawn({
       // In the order in which they arrived.
       onMessage: (message) => {
-        void asked.then((events) => {
+        void assigned.then((events) => {
           events.onMessage(message);
         });
       },
       onGone: (exit) => {
         goes();
-        void asked.then((events) => {
+        void assigned.then((events) => {
           events.onGone(exit);
         });
       },

@@ -98,7 +98,7 @@ export class Roster {
     this.#due.clear();
   }
 
-  /** Lets all finish their batches and exit. Workers that do not listen yet must be told when they do. */
+  /** Lets all finish their batches and exit. Workers that do not listen yet receive that message once they do. */
   drain(): void {
     for (const member of this.#members) member.drain();
   }

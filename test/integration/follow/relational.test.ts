@@ -125,16 +125,16 @@ describe('tables of --schema relational', () => {
     assert.equal(keys.length, 4, 'one for each child table');
     for (const { statement } of keys) await scene.query(statement);
     // They fit no more: as a whole, where PostgreSQL takes no such text, or one field, which the extra column has.
-    const deadly = [100, 101, 102];
-    for (const _id of deadly) {
+    const killing = [100, 101, 102];
+    for (const _id of killing) {
       await orders.updateOne({ _id }, { $push: { 'lines.1.taxes.1.parts': { name: 'a\0b' } } } as never);
     }
     await orders.updateMany(range(110), { $set: { lines: 'none' } });
     await scene.untilMerged(following);
-    await assertTables(scene, deadly);
+    await assertTables(scene, killing);
     assertCode(await scene.run(inline, 'cutover'), ExitCode.deadLetters);
     await scene.untilMerged(following);
-    await assertTables(scene, deadly);
+    await assertTables(scene, killing);
 
     // They fit again: mended, in place of what did not fit, and gone.
     await orders.updateOne({ _id: 100 }, { $pull: { 'lines.1.taxes.1.parts': { name: 'a\0b' } } } as never);

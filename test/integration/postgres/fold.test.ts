@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { serialize } from 'bson';
 import { createLedgerClaim, type ClaimRow } from '../../../src/postgres/ledger/claim.ts';
 import { foldRanges, foldRun } from '../../../src/postgres/ledger/fold.ts';
-import { SupersededError, takeOverRun } from '../../../src/postgres/ledger/lead.ts';
+import { SupersededError, takeOverRun } from '../../../src/postgres/ledger/leadership.ts';
 import { readGaps, replaceRanges } from '../../../src/postgres/ledger/ranges.ts';
 import { readExtra, readTotals } from '../../../src/postgres/ledger/runs.ts';
 import { beginRun, type OpenRun } from '../../../src/postgres/table/run-opening.ts';

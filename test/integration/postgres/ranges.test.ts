@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
 import { createLedgerClaim } from '../../../src/postgres/ledger/claim.ts';
 import { closePostgres, connectPostgres } from '../../../src/postgres/connection/connection.ts';
-import { takeOverRun } from '../../../src/postgres/ledger/lead.ts';
+import { takeOverRun } from '../../../src/postgres/ledger/leadership.ts';
 import {
   finishRange,
   readGaps,

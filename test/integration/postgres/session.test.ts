@@ -226,9 +226,9 @@ describe('a session', () => {
     };
     await assert.rejects(Session.open({ ...options, onLost }), /no PostgreSQL answers/);
     assert.deepEqual(lost, []);
-    const patient = await Session.open({ ...options, onLost }, 'retry');
+    const retrying = await Session.open({ ...options, onLost }, 'retry');
     assert.equal(lost.length, 1);
-    await patient.close();
+    await retrying.close();
   });
 
   // On a busy machine an answer takes its time: what is not silent is to answer before it is given up.

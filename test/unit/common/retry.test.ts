@@ -14,13 +14,13 @@ function failing(times: number): { work: () => Promise<string>; calls: () => num
   };
 }
 
-const patient: RetryOptions = { limitMs: 60_000, isTransient: () => true };
+const retryOptions: RetryOptions = { limitMs: 60_000, isTransient: () => true };
 
 describe('retry', () => {
   it('gives what the work gives, and tells of no retry when there is none', async () => {
     const told: unknown[] = [];
     const { work, calls } = failing(0);
-    assert.equal(await retry(work, { ...patient, onRetry: (error) => told.push(error) }), 'done');
+    assert.equal(await retry(work, { ...retryOptions, onRetry: (error) => told.push(error) }), 'done');
     assert.equal(calls(), 1);
     assert.deepEqual(told, []);
   });
@@ -31,7 +31,7 @@ describe('retry', () => {
     const onRetry = (error: unknown, attempt: number): void => {
       told.push([error instanceof Error ? error.message : '', attempt]);
     };
-    assert.equal(await retry(work, { ...patient, onRetry }), 'done');
+    assert.equal(await retry(work, { ...retryOptions, onRetry }), 'done');
     assert.deepEqual(told, [
       ['failure 1', 1],
       ['failure 2', 2],
@@ -41,20 +41,20 @@ describe('retry', () => {
   it('throws at once what does not pass, also after failures that did', async () => {
     const { work, calls } = failing(5);
     const isTransient = (error: unknown): boolean => error instanceof Error && error.message !== 'failure 2';
-    await assert.rejects(retry(work, { ...patient, isTransient }), { message: 'failure 2' });
+    await assert.rejects(retry(work, { ...retryOptions, isTransient }), { message: 'failure 2' });
     assert.equal(calls(), 2);
   });
 
   it('does not try again when the limit is 0', async () => {
     const { work, calls } = failing(5);
-    await assert.rejects(retry(work, { ...patient, limitMs: 0 }), { message: 'failure 1' });
+    await assert.rejects(retry(work, { ...retryOptions, limitMs: 0 }), { message: 'failure 1' });
     assert.equal(calls(), 1);
   });
 
   it('gives up with the last error once the limit has gone by since the first failure', async () => {
     const { work, calls } = failing(Infinity);
     const startedMs = performance.now();
-    await assert.rejects(retry(work, { ...patient, limitMs: 100 }), (error: Error) => {
+    await assert.rejects(retry(work, { ...retryOptions, limitMs: 100 }), (error: Error) => {
       assert.equal(error.message, `failure ${calls()}`);
       return true;
     });
@@ -67,10 +67,10 @@ describe('retry', () => {
     const work = async (): Promise<string> => {
       calls++;
       // Longer than the limit, by a wait that ends by itself.
-      if (calls === 1) await retry(failing(Infinity).work, { ...patient, limitMs: 100 });
+      if (calls === 1) await retry(failing(Infinity).work, { ...retryOptions, limitMs: 100 });
       return 'done';
     };
-    assert.equal(await retry(work, { ...patient, limitMs: 90 }), 'done');
+    assert.equal(await retry(work, { ...retryOptions, limitMs: 90 }), 'done');
     assert.equal(calls, 2);
   });
 
@@ -81,7 +81,7 @@ describe('retry', () => {
     const onRetry = (_error: unknown, attempt: number): void => {
       if (attempt === 2) stop.abort(reason);
     };
-    await assert.rejects(retry(work, { ...patient, signal: stop.signal, onRetry }), reason);
+    await assert.rejects(retry(work, { ...retryOptions, signal: stop.signal, onRetry }), reason);
     assert.equal(calls(), 2);
   });
 });

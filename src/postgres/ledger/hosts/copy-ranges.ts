@@ -18,7 +18,7 @@ export class CopyRanges implements SharedRanges {
   readonly #hosts: HostWork;
   readonly countDeadLetters?: (client: pg.Client) => Promise<number>;
 
-  /** @param countsDeadLetters whether the dead letters of all hosts are needed: only by a lead with a limit */
+  /** @param countsDeadLetters whether the dead letters of all hosts are needed: only by a leader with a limit */
   constructor(runId: string, hosts: HostWork, countsDeadLetters = false) {
     this.#runId = runId;
     this.#hosts = hosts;

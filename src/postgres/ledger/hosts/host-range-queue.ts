@@ -67,7 +67,7 @@ export interface RangeEnd {
 export interface HostRangeQueueOptions {
   readonly session: Session;
   readonly ranges: SharedRanges;
-  /** Whether to wait until every range is read, by whichever host. Only the lead waits. */
+  /** Whether to wait until every range is read, by whichever host. Only the leader waits. */
   readonly waitsForAll: boolean;
 }
 

@@ -8,7 +8,7 @@ import type { Range } from '../../../source/page.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
-import { SupersededError } from '../lead.ts';
+import { SupersededError } from '../leadership.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
 import type { RangeEnd, RangesLeft } from './host-range-queue.ts';
 import { queueOfRun } from './host-work.ts';
@@ -87,7 +87,7 @@ export async function findUnknownRanges(
   return rows;
 }
 
-/** Like `splitRange`, but checks the range's owner and not the run's lead. To be called in a transaction. @throws SupersededError */
+/** Like `splitRange`, but checks the range's owner and not the run's leader. To be called in a transaction. @throws SupersededError */
 export async function splitHostRange(
   client: pg.Client,
   runId: string,
@@ -165,7 +165,7 @@ async function replaceByGaps(
 }
 
 /**
- * For a lead that resumes a run: ranges that are read, or owned by living hosts, are kept. All others are closed, and a waiting
+ * For a leader that resumes a run: ranges that are read, or owned by living hosts, are kept. All others are closed, and a waiting
  * range is opened for each of their gaps. To be called in a transaction.
  * @returns the number of ranges opened
  */

@@ -4,7 +4,7 @@
  * A range:   waiting (a job in the queue) ──takeRange()──→ owned by a host ──finishRange()──→ compared, with its result
  *                ↑__ released: the host left, or was declared dead __|
  * Invariants
- * - a range is compared as a whole, and its result written once: a host that takes a released range begins it anew, so that
+ * - a range is compared as a whole, and its result written once: a host that takes a released range starts it from scratch, so that
  *   each document is in one result;
  * - the epoch rises when a range is taken and when it is released: the result of an earlier owner is refused.
  */
@@ -13,7 +13,7 @@ import type pg from 'pg';
 import type { Interval, Range } from '../../../source/page.ts';
 import { Tally, type TallyRecord } from '../../compare/tally.ts';
 import { asBuffer } from '../../connection/bytea.ts';
-import { SupersededError } from '../lead.ts';
+import { SupersededError } from '../leadership.ts';
 import type { RangesLeft } from './host-range-queue.ts';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import { takeWaiting } from './host-ranges.ts';
@@ -24,7 +24,7 @@ import type { RangeJobs } from './range-jobs.ts';
 export interface HostVerification {
   readonly verificationId: string;
   readonly runId: string;
-  /** Identity of the collection that the lead compares; null if the server has none. */
+  /** Identity of the collection that the leader compares; null if the server has none. */
   readonly collectionId: string | null;
 }
 
@@ -58,7 +58,7 @@ export async function forgetVerifications(
 }
 
 /**
- * Resumes the verification of a run that an earlier lead of the same start has begun. To be called in a transaction.
+ * Resumes the verification of a run that an earlier leader of the same start has begun. To be called in a transaction.
  * @returns null if none has
  */
 export async function resumeVerification(
@@ -89,7 +89,7 @@ export async function beginVerification(
 ): Promise<HostVerification> {
   await commitSynchronously(client);
   await requireLeading(client, hostId);
-  // Also of a collection that was replaced since an earlier lead began to compare it.
+  // Also of a collection that was replaced since an earlier leader began to compare it.
   const { rows: former } = await client.query<{ verificationId: string }>(
     `DELETE FROM mongo2pg.host_verifications WHERE ${ofKey} AND run_id = $4 RETURNING verification_id AS "verificationId"`,
     [...valuesOf(key), runId],
@@ -131,12 +131,12 @@ export async function closeVerification(
     [verificationId, hostId],
   );
   if (rowCount === 0) return;
-  // What was not compared waits there for a lead that resumes it.
+  // What was not compared waits there for a leader that resumes it.
   const { unread } = await countVerificationRangesLeft(client, verificationId);
   if (unread === 0) await jobs.close(client, queueOf(verificationId));
 }
 
-/** Whether the lead has given it up, or begun it anew. */
+/** Whether the leader has given it up, or restarted it. */
 export async function isVerificationGivenUp(client: pg.Client, verificationId: string): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM mongo2pg.host_verifications v
@@ -253,7 +253,7 @@ export async function countVerificationRangesLeft(
 /** A result may name a hundred differences, with their values. */
 const resultsAtATime = 100;
 
-/** The sum of all ranges. @throws SupersededError if not all were compared: another lead has begun anew */
+/** The sum of all ranges. @throws SupersededError if not all were compared: another leader has restarted */
 export async function readVerificationTally(client: pg.Client, verificationId: string): Promise<Tally> {
   const tally = new Tally();
   let lastNo = 0;

@@ -4,7 +4,7 @@
 
 import type pg from 'pg';
 import type { WireError } from '../../../common/errors.ts';
-import { SupersededError } from '../lead.ts';
+import { SupersededError } from '../leadership.ts';
 import { lockUntilEnd } from '../run-lock.ts';
 import type { RunSettings } from '../runs.ts';
 
@@ -26,7 +26,7 @@ export interface HostIdentity {
 }
 
 /**
- * `finished`: everything is copied. `left`: it was interrupted, or lost a server; other hosts continue. `failed`: the lead met an error
+ * `finished`: everything is copied. `left`: it was interrupted, or lost a server; other hosts continue. `failed`: the leader met an error
  * that other hosts would meet too. `dead`: it sent no heartbeat for too long.
  */
 export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
@@ -74,13 +74,13 @@ export async function recordHeartbeat(client: pg.Client, hostId: string): Promis
   return rows[0] ?? null;
 }
 
-/** Until the end of the transaction, no other host joins or takes the lead: two at once would both see no other. */
+/** Until the end of the transaction, no other host joins or becomes the leader: two at once would both see no other. */
 export async function lockHosts(client: pg.Client, key: HostsKey): Promise<void> {
   await lockUntilEnd(client, `hosts ${JSON.stringify(valuesOf(key))}`);
 }
 
-/** Makes a host the lead if no other host of its key leads. To be called in a transaction. @returns whether it leads now */
-export async function takeLead(client: pg.Client, key: HostsKey, hostId: string): Promise<boolean> {
+/** Makes a host the leader if no other host of its key leads. To be called in a transaction. @returns whether it leads now */
+export async function takeLeadership(client: pg.Client, key: HostsKey, hostId: string): Promise<boolean> {
   await lockHosts(client, key);
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.hosts SET is_lead = true
@@ -106,7 +106,7 @@ export interface HostRow extends HostIdentity {
 }
 
 /** The host that leads, or led last. */
-export interface LastLead extends HostRow {
+export interface LastLeader extends HostRow {
   /** Null while it leads. */
   readonly endReason: HostEnd | null;
   readonly endDetail: WireError | null;
@@ -114,8 +114,8 @@ export interface LastLead extends HostRow {
   readonly leftAt: Date | null;
 }
 
-export async function readLastLead(client: pg.Client, key: HostsKey): Promise<LastLead | null> {
-  const { rows } = await client.query<LastLead>(
+export async function readLastLeader(client: pg.Client, key: HostsKey): Promise<LastLeader | null> {
+  const { rows } = await client.query<LastLeader>(
     `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", end_reason AS "endReason",
             end_detail AS "endDetail", joined_at AS "joinedAt", left_at AS "leftAt"
        FROM mongo2pg.hosts WHERE ${ofKey} AND is_lead
@@ -228,13 +228,13 @@ export async function findSharedRun(client: pg.Client, key: HostsKey): Promise<S
   return rows[0] ?? null;
 }
 
-/** Whether the lead has given up a run: its collection failed, or the lead itself. */
+/** Whether the leader has given up a run: its collection failed, or the leader itself. */
 export async function isGivenUp(client: pg.Client, key: HostsKey, runId: string): Promise<boolean> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.job_collections WHERE run_id = $1 AND outcome IS NOT NULL',
     [runId],
   );
   if ((rowCount ?? 0) > 0) return true;
-  const lead = await readLastLead(client, key);
-  return lead?.endReason === 'failed';
+  const leader = await readLastLeader(client, key);
+  return leader?.endReason === 'failed';
 }

@@ -10,7 +10,7 @@ import type { Phase } from './phase.ts';
 import type { RunListener } from '../../../observe/run-listener.ts';
 import type { RunHandle } from '../../../workers/supervisor/run-handle.ts';
 import type { Supervisor } from '../../../workers/supervisor/supervisor.ts';
-import { requireLeadAlone } from '../../../postgres/ledger/lead.ts';
+import { requireExclusiveLeadership } from '../../../postgres/ledger/leadership.ts';
 import type { CopyAccount } from '../../../observe/status.ts';
 import { finishCopy } from '../../../postgres/ledger/phases.ts';
 import { CopyRanges } from '../../../postgres/ledger/hosts/copy-ranges.ts';
@@ -159,7 +159,7 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
     const run = this.#run;
     await session.run((client) => flushCommits(client, run));
     return await session.transaction(async (client) => {
-      await requireLeadAlone(client, run);
+      await requireExclusiveLeadership(client, run);
       const gaps = await readGaps(client, run.runId, true);
       // Only the ledger knows what other hosts have read.
       if (hosts !== undefined) this.#read = await countRead(client, run.runId);

@@ -6,7 +6,7 @@ import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { Phase } from './phase.ts';
 import type { BuildOptions } from '../../../postgres/table/build-indexes.ts';
 import { finishTable } from '../../../postgres/table/finish-table.ts';
-import { requireLead } from '../../../postgres/ledger/lead.ts';
+import { requireLeadership } from '../../../postgres/ledger/leadership.ts';
 import type { IndexPhaseAccount } from '../../../observe/status.ts';
 import { finishIndexes } from '../../../postgres/ledger/phases.ts';
 import type { OpenRun } from '../../../postgres/table/run-opening.ts';
@@ -39,7 +39,7 @@ export class IndexPhase implements Phase<IndexPhaseAccount> {
     const { source } = run.settings;
     onEvent({ kind: 'finishing', source });
     await reachFailpoint('primary-in-index-build');
-    await session.run((client) => requireLead(client, run));
+    await session.run((client) => requireLeadership(client, run));
     const { indexes, counts } = await finishTable(session, run, specs, {
       ...options,
       onIndex: (account) => {

@@ -98,7 +98,7 @@ export class Generations {
         if (!hasWorked) await this.#pause(idleMs);
       }
     } catch (error) {
-      this.#tell('', error);
+      this.#report('', error);
     } finally {
       for (const compared of this.#compared.values()) await compared.close();
       await session?.close();
@@ -123,7 +123,7 @@ export class Generations {
       // The stream reports what happened to it.
       if (error instanceof SourceChangedError || this.#mustStop()) return false;
       this.#leftOut.add(collectionNo);
-      this.#tell(`${followed.source}: `, error);
+      this.#report(`${followed.source}: `, error);
       return false;
     }
   }
@@ -198,7 +198,7 @@ export class Generations {
   }
 
   /** Following continues without it. */
-  #tell(source: string, error: unknown): void {
+  #report(source: string, error: unknown): void {
     if (this.#mustStop() || this.#options.signal.aborted) return;
     const { message } = describeFailure(
       source,

@@ -123,7 +123,7 @@ function walk(out: usize, table: Table, level: Level, start: usize, end: usize, 
       if (out === refused || out === unordered) return out;
       place = table.place;
       hasTrace = true;
-      // No column would tell it from a missing one.
+      // No column would distinguish it from a missing one.
       if (inner.hasTrace) continue;
       if (!level.extras.add(name, type, codes.reasonEmpty, nameStart, nameEnd, at)) return refused;
       continue;

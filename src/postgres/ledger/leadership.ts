@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 
-export interface Lead {
+export interface Leadership {
   readonly runId: string;
   /** Rises with each process that takes over the run. */
   readonly epoch: number;
@@ -35,10 +35,13 @@ export async function takeOverRun(client: pg.Client, runId: string): Promise<num
 }
 
 /**
- * Like `requireLead`, and also waits for all batches in flight, and keeps workers from claiming another.
+ * Like `requireLeadership`, and also waits for all batches in flight, and keeps workers from claiming another.
  * @throws SupersededError
  */
-export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
+export async function requireExclusiveLeadership(
+  client: pg.Client,
+  { runId, epoch }: Leadership,
+): Promise<void> {
   // One round trip. The driver returns the results of several statements as an array, which its types do not declare.
   const results = (await client.query(
     `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
@@ -48,7 +51,7 @@ export async function requireLeadAlone(client: pg.Client, { runId, epoch }: Lead
 }
 
 /** To be called in a transaction, until the end of which no other process takes over the run. @throws SupersededError */
-export async function requireLead(client: pg.Client, { runId, epoch }: Lead): Promise<void> {
+export async function requireLeadership(client: pg.Client, { runId, epoch }: Leadership): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.runs WHERE run_id = $1 AND epoch = $2 FOR UPDATE',
     [runId, epoch],
