@@ -18,36 +18,54 @@ export interface CoreTable {
   readonly level: CoreLevel;
 }
 
-export interface CoreTables {
-  readonly main: CoreTable;
-  readonly children: readonly (CoreTable & {
-    /** The region with the document number of each row. */
-    readonly parents: number;
-  })[];
+export interface CoreChild extends CoreTable {
+  /** The region with the document number of each row. */
+  readonly parents: number;
 }
 
-/** The document's `_id` and the array position precede the fields of an element. */
-const leadingColumns = 2;
+export interface CoreTables {
+  readonly main: CoreTable;
+  /** In the order of `listDescendants`. */
+  readonly children: readonly CoreChild[];
+}
 
 /** Null if the core does not support the plan. */
 export function describePlan(core: Core, plan: Plan, limits: RowLimits): CoreTables | null {
   try {
     const main = addTable(core, plan, limits, 0);
-    const children = (plan.children ?? []).map((array) => {
-      const { keepsEmpty, plan: childPlan } = array;
-      if (childPlan.children !== undefined) throw new UnsuitedPlan();
-      const table = addTable(core, childPlan, limits, leadingColumns);
-      const { level, name, isNested } = main.level.place(namesOf(array));
-      const traits =
-        (isNested ? codes.columnRefusesMisfits : 0) + (keepsEmpty === true ? codes.columnKeepsEmpty : 0);
-      const child = placed(core.addChild(level, name, traits, table.table));
-      return { ...table, parents: core.parentsOf(child) };
-    });
-    return { main, children };
+    return { main, children: addChildren(core, plan, limits, main.level, { address: 0, leading: 1 }) };
   } catch (error) {
     if (error instanceof UnsuitedPlan) return null;
     throw error;
   }
+}
+
+/** The child table of the elements that have arrays; the address 0 for the documents themselves. */
+interface Around {
+  readonly address: number;
+  /** How many columns its key has. */
+  readonly leading: number;
+}
+
+/** With those inside. */
+function addChildren(
+  core: Core,
+  { children = [] }: Plan,
+  limits: RowLimits,
+  outer: CoreLevel,
+  around: Around,
+): CoreChild[] {
+  // The array position follows the key of the document or of the element around.
+  const leading = around.leading + 1;
+  return children.flatMap((array) => {
+    const table = addTable(core, array.plan, limits, leading);
+    const { level, name, isNested } = outer.place(namesOf(array));
+    const traits =
+      (isNested ? codes.columnRefusesMisfits : 0) + (array.keepsEmpty === true ? codes.columnKeepsEmpty : 0);
+    const address = placed(core.addChild(level, name, traits, table.table, around.address));
+    const inner = addChildren(core, array.plan, limits, table.level, { address, leading });
+    return [{ ...table, parents: core.parentsOf(address) }, ...inner];
+  });
 }
 
 const styles = {

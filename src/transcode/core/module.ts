@@ -40,7 +40,7 @@ export interface Core {
     subtype: number,
     style: number,
   ): void;
-  addChild(level: number, name: number, traits: number, table: number): number;
+  addChild(level: number, name: number, traits: number, table: number, around: number): number;
   levelOf(table: number): number;
   addLevel(around: number, name: number, names: number): number;
   addNames(capacity: number, seed: number): number;

@@ -4,7 +4,7 @@ import * as bson from './bson';
 import * as codes from '../codes';
 import { refused } from './outcome';
 import { writeInt16 } from './bytes';
-import { childAt, countChildren } from './child';
+import { beginAll, forgetAll, outermost } from './child';
 import { clearCounts, clearPending, countPending } from './extras';
 import { openInput, reserve } from './memory';
 import * as row from './row';
@@ -75,12 +75,12 @@ function writeDocument(table: Table, maxRowBytes: usize): i32 {
   const output = table.output;
   if (!reserve(output, table.roomFor(size))) return codes.memoryRefused;
   clearPending();
-  for (let index = 0; index < countChildren(); index++) childAt(index).begin();
+  beginAll();
   const start = output.position;
   let out = row.writeColumns(writeInt16(start, table.fieldCount), table, documentStart, documentEnd);
   if (out !== refused) out = writeRest(out, table, maxRowBytes);
   if (out === refused || out - start > maxRowBytes) {
-    for (let index = 0; index < countChildren(); index++) childAt(index).forget();
+    forgetAll();
     return codes.documentRefused;
   }
   countPending();
@@ -90,21 +90,8 @@ function writeDocument(table: Table, maxRowBytes: usize): i32 {
 
 /** What comes after the columns. */
 function writeRest(out: usize, table: Table, maxRowBytes: usize): usize {
-  for (let index = 0; index < countChildren(); index++) {
-    const child = childAt(index);
-    const array = child.array;
-    if (array.document !== table.document || array.type === bson.typeNull) continue;
-    const isArray = array.type === bson.typeArray;
-    if (isArray && !(array.keepsEmpty && array.isEmptyArray)) continue;
-    if (!row.addMisfit(table, array, isArray ? codes.reasonEmpty : codes.reasonMisfit)) return refused;
-  }
+  if (!outermost.sendOthersToExtra(table)) return refused;
   out = row.writeExtra(out, table, documentStart, documentEnd);
   if (out === refused) return refused;
-  for (let index = 0; index < countChildren(); index++) {
-    const child = childAt(index);
-    const array = child.array;
-    if (array.document !== table.document || array.type !== bson.typeArray) continue;
-    if (!child.writeElements(ordinal, maxRowBytes)) return refused;
-  }
-  return out;
+  return outermost.writeRows(table.document, ordinal, maxRowBytes) ? out : refused;
 }

@@ -1,4 +1,7 @@
-/** Writes the rows of a child table: one for each element of the array that a document has in the table's field. */
+/**
+ * Writes the rows of a child table: one for each element of the array that a document, or an element of another table, has in the
+ * table's field.
+ */
 
 import * as bson from './bson';
 import * as codes from '../codes';
@@ -8,7 +11,7 @@ import { copyNull, writeColumn, writeJsonb } from './column';
 import { addPending } from './extras';
 import { allocate, createRegion, Region, reserve } from './memory';
 import { Column } from './names';
-import { idEnd, idStart, Table, writeColumns, writeExtra } from './row';
+import { addMisfit, idEnd, idStart, Table, writeColumns, writeExtra } from './row';
 
 @unmanaged
 export class Child {
@@ -17,6 +20,14 @@ export class Child {
   table: Table;
   /** Of each row the number of its document in the batch. */
   parents: Region;
+  /** How many elements the array is inside of. */
+  depth: i32;
+  /** Of arrays inside the elements. */
+  inner: Children;
+  /** The next of the same document or element. */
+  nextBeside: Child | null;
+  /** The next of all. */
+  next: Child | null;
   /** How much was written of earlier documents; not where that ends, as regions move. */
   rowBytes: usize;
   parentBytes: usize;
@@ -33,8 +44,23 @@ export class Child {
     this.parents.length = this.parentBytes;
   }
 
-  /** False if the document is refused; `forget` then removes the elements before. */
-  writeElements(parent: u32, maxRowBytes: usize): bool {
+  /** What is no array where one is expected, and an empty one if the plan says so. False if the document is refused. */
+  sendOtherToExtra(table: Table): bool {
+    const array = this.array;
+    if (array.document !== table.document || array.type === bson.typeNull) return true;
+    const isArray = array.type === bson.typeArray;
+    if (isArray && !(array.keepsEmpty && array.isEmptyArray)) return true;
+    return addMisfit(table, array, isArray ? codes.reasonEmpty : codes.reasonMisfit);
+  }
+
+  /**
+   * False if the document is refused; `forget` then removes the elements before.
+   *
+   * @param document its number in the table around
+   * @param parent its number in the batch
+   */
+  writeElements(document: u32, parent: u32, maxRowBytes: usize): bool {
+    if (this.array.document !== document || this.array.type !== bson.typeArray) return true;
     const terminator = this.array.end - 1;
     let index = 0;
     for (let at = this.array.start + 4; at !== terminator; index++) {
@@ -43,24 +69,28 @@ export class Child {
       if (nameEnd === terminator) return false;
       at = bson.endOfValue(type, nameEnd + 1, terminator);
       if (at === 0) return false;
-      if (!this.writeElement(index, type, nameEnd + 1, at, maxRowBytes)) return false;
+      setPlace(this.depth, index);
+      if (!this.writeElement(type, nameEnd + 1, at, maxRowBytes)) return false;
       if (!reserve(this.parents, 4)) return false;
       store<u32>(this.parents.position, parent);
       this.parents.position += 4;
+      if (type !== bson.typeObject) continue;
+      if (!this.inner.writeRows(this.table.document, parent, maxRowBytes)) return false;
     }
     return true;
   }
 
-  writeElement(index: i32, type: u32, start: usize, end: usize, maxRowBytes: usize): bool {
+  writeElement(type: u32, start: usize, end: usize, maxRowBytes: usize): bool {
     const table = this.table;
     const output = table.output;
     const idBytes = idEnd - idStart;
     if (!reserve(output, idBytes + table.roomFor(end - start))) return false;
     const rowStart = output.position;
     let out = writeInt16(rowStart, table.fieldCount);
-    out = writeInt32(writeInt32(copyBytes(out, idStart, idBytes), 4), index);
+    out = writePlaces(copyBytes(out, idStart, idBytes), this.depth);
     if (type === bson.typeObject) {
       out = writeColumns(out, table, start, end);
+      if (out !== refused && !this.inner.sendOthersToExtra(table)) return false;
       if (out !== refused) out = writeExtra(out, table, start, end);
     } else {
       out = writeBare(out, table, type, start, end);
@@ -100,27 +130,98 @@ function writeBare(out: usize, table: Table, type: u32, start: usize, end: usize
   return writeJsonb(out, type, start, end, table.style, table.maxJsonBytes);
 }
 
-const maxChildren: i32 = 16;
-const children: usize = memory.data(maxChildren * sizeof<usize>());
-let childCount: i32 = 0;
+/** The child tables of a document, or of an element of one. */
+@unmanaged
+export class Children {
+  first: Child | null;
 
-export function countChildren(): i32 {
-  return childCount;
+  add(child: Child): void {
+    let last = this.first;
+    if (last === null) {
+      this.first = child;
+      return;
+    }
+    while (last.nextBeside !== null) last = last.nextBeside as Child;
+    last.nextBeside = child;
+  }
+
+  /** What is no array where one is expected. False if the document is refused. */
+  sendOthersToExtra(table: Table): bool {
+    let child = this.first;
+    while (child !== null) {
+      if (!child.sendOtherToExtra(table)) return false;
+      child = child.nextBeside;
+    }
+    return true;
+  }
+
+  /** The elements of all arrays; see `Child.writeElements`. */
+  writeRows(document: u32, parent: u32, maxRowBytes: usize): bool {
+    let child = this.first;
+    while (child !== null) {
+      if (!child.writeElements(document, parent, maxRowBytes)) return false;
+      child = child.nextBeside;
+    }
+    return true;
+  }
 }
 
-export function childAt(index: i32): Child {
-  return changetype<Child>(load<usize>(children + index * sizeof<usize>()));
+/** As deep as arrays with tables can be inside each other. */
+const maxDepth: i32 = 32;
+/** Where in its array each of the current elements is, the outermost first. */
+const places: usize = memory.data(maxDepth * sizeof<i32>());
+
+function setPlace(depth: i32, place: i32): void {
+  store<i32>(places + depth * sizeof<i32>(), place);
 }
 
-/** Null when they are too many, or there is no place left. */
-export function createChild(array: Column, table: Table): Child | null {
+function writePlaces(out: usize, depth: i32): usize {
+  for (let at = 0; at <= depth; at++) {
+    out = writeInt32(writeInt32(out, 4), load<i32>(places + at * sizeof<i32>()));
+  }
+  return out;
+}
+
+const outermostAt: usize = memory.data(offsetof<Children>());
+/** Of the documents themselves. */
+export const outermost: Children = changetype<Children>(outermostAt);
+/** Of all child tables. */
+let first: Child | null = null;
+
+/** To be called before each document. */
+export function beginAll(): void {
+  let child = first;
+  while (child !== null) {
+    child.begin();
+    child = child.next;
+  }
+}
+
+/** Takes back the rows of the current document. */
+export function forgetAll(): void {
+  let child = first;
+  while (child !== null) {
+    child.forget();
+    child = child.next;
+  }
+}
+
+/** @param around the table of the elements that have the array; null for documents. Null when there is no place left */
+export function createChild(array: Column, table: Table, around: Child | null): Child | null {
   const at = allocate(offsetof<Child>());
+  const inner = allocate(offsetof<Children>());
   const parents = createRegion();
-  if (at === 0 || parents === null || childCount === maxChildren) return null;
+  const depth = around === null ? 0 : around.depth + 1;
+  if (at === 0 || inner === 0 || parents === null || depth === maxDepth) return null;
   const child = changetype<Child>(at);
   child.array = array;
   child.table = table;
   child.parents = parents;
-  store<usize>(children + childCount++ * sizeof<usize>(), at);
+  child.depth = depth;
+  child.inner = changetype<Children>(inner);
+  child.next = first;
+  first = child;
+  const beside = around === null ? outermost : around.inner;
+  beside.add(child);
   return child;
 }

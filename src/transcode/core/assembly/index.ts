@@ -73,12 +73,19 @@ function describe(
   if (!column.isElement) name.column = column;
 }
 
-export function addChild(level: Level, name: Name, traits: i32, table: Table): Child | null {
+/** @param around the child table of the elements that have the array; null for documents */
+export function addChild(
+  level: Level,
+  name: Name,
+  traits: i32,
+  table: Table,
+  around: Child | null,
+): Child | null {
   const at = allocate(offsetof<Column>());
   if (at === 0) return null;
   const array = changetype<Column>(at);
   describe(array, level, name, codes.kindArray, traits, 0, 0);
-  return createChild(array, table);
+  return createChild(array, table, around);
 }
 
 export function addNames(capacity: u32, seed: u32): Names | null {

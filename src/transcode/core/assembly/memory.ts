@@ -4,7 +4,7 @@
  */
 
 /** For tables, columns, names and counts; of memory that is not touched the system gives none. */
-const planBytes: usize = 1 << 22;
+const planBytes: usize = 1 << 23;
 /** What may be read or written beyond an end: 16 bytes at a time, twice that in hexadecimal digits. */
 const slackBytes: usize = 64;
 const pageBytes: usize = 65536;
@@ -48,7 +48,8 @@ export class Region {
   }
 }
 
-const maxRegions: i32 = 64;
+/** A table has one, a child table two. */
+const maxRegions: i32 = 256;
 const regions: usize = memory.data(maxRegions * sizeof<usize>());
 let regionCount: i32 = 0;
 

@@ -86,7 +86,7 @@ describe('flattened documents in the core', () => {
   });
 
   it('may have more names than the core has memory for', () => {
-    const fields = Array.from({ length: 20 }, (_, i) => `field ${i}`);
+    const fields = Array.from({ length: 30 }, (_, i) => `field ${i}`);
     const wide: Plan = {
       ...makePlan({ _id: 'int32' }),
       flattened: fields.map((field) => [field]),
