@@ -7,7 +7,7 @@ import type pg from 'pg';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import { requireMember } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
-import { requireLeading, type HostsKey } from './hosts.ts';
+import { requireLeading, thatLeads, type HostsKey } from './hosts.ts';
 
 /** What is built is the caller's. */
 export interface BuildItem<Build> {
@@ -51,7 +51,7 @@ export async function withdrawBuilds(
 ): Promise<void> {
   await client.query(
     `DELETE FROM mongo2pg.host_builds b
-      WHERE run_id = $1 AND EXISTS (SELECT FROM mongo2pg.hosts WHERE host_id = $2 AND is_lead AND left_at IS NULL)
+      WHERE run_id = $1 AND ${thatLeads('$2')}
         AND item IN (SELECT item FROM mongo2pg.host_builds WHERE run_id = $1 FOR UPDATE SKIP LOCKED)`,
     [runId, hostId],
   );

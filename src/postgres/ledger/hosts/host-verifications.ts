@@ -18,7 +18,7 @@ import type { RangesLeft } from './host-range-queue.ts';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import { takeWaiting } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
-import { requireLeading, type HostsKey } from './hosts.ts';
+import { ofKey, requireLeading, thatLeads, valuesOf, type HostsKey } from './hosts.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
 export interface HostVerification {
@@ -26,12 +26,6 @@ export interface HostVerification {
   readonly runId: string;
   /** Identity of the collection that the leader compares; null if the server has none. */
   readonly collectionId: string | null;
-}
-
-const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
-
-function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
-  return [sourceDb, schema, selection];
 }
 
 function queueOf(verificationId: string): string {
@@ -126,8 +120,7 @@ export async function closeVerification(
 ): Promise<void> {
   const { rowCount } = await client.query(
     `UPDATE mongo2pg.host_verifications SET closed_at = clock_timestamp()
-      WHERE verification_id = $1
-        AND EXISTS (SELECT FROM mongo2pg.hosts WHERE host_id = $2 AND is_lead AND left_at IS NULL)`,
+      WHERE verification_id = $1 AND ${thatLeads('$2')}`,
     [verificationId, hostId],
   );
   if (rowCount === 0) return;

@@ -34,10 +34,21 @@ export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
 /** No heartbeat for longer than the first parameter, in seconds. */
 const isSilent = 'seen_at < clock_timestamp() - make_interval(secs => $1)';
 
-const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
+/** A condition on rows of a key, whose values are the first parameters. */
+export const ofKey = 'source_db = $1 AND table_schema = $2 AND selection = $3';
 
-function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
+export function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
   return [sourceDb, schema, selection];
+}
+
+/** Selects a host if it leads. @param hostId the parameter with its id, such as `$1` */
+function selectLead(hostId: string): string {
+  return `SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND is_lead AND left_at IS NULL`;
+}
+
+/** The condition that a host leads, for writes that a former lead may try. @param hostId see `selectLead` */
+export function thatLeads(hostId: string): string {
+  return `EXISTS (${selectLead(hostId)})`;
 }
 
 export interface JoinedHost {
@@ -93,10 +104,7 @@ export async function takeLeadership(client: pg.Client, key: HostsKey, hostId: s
 
 /** To be called in a transaction, until the end of which the host is not declared dead. @throws SupersededError */
 export async function requireLeading(client: pg.Client, hostId: string): Promise<void> {
-  const { rowCount } = await client.query(
-    'SELECT FROM mongo2pg.hosts WHERE host_id = $1 AND is_lead AND left_at IS NULL FOR KEY SHARE',
-    [hostId],
-  );
+  const { rowCount } = await client.query(`${selectLead('$1')} FOR KEY SHARE`, [hostId]);
   if (rowCount === 0) throw new SupersededError();
 }
 
@@ -162,8 +170,7 @@ export async function endHost(
 export async function finishJobOfHosts(client: pg.Client, key: HostsKey, hostId: string): Promise<void> {
   await client.query(
     `UPDATE mongo2pg.jobs SET finished_at = now()
-      WHERE ${ofKey} AND finished_at IS NULL
-        AND EXISTS (SELECT FROM mongo2pg.hosts WHERE host_id = $4 AND is_lead AND left_at IS NULL)`,
+      WHERE ${ofKey} AND finished_at IS NULL AND ${thatLeads('$4')}`,
     [...valuesOf(key), hostId],
   );
 }
