@@ -21,7 +21,9 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
     [invoke('start', `--filter '{"age":{"$gte":18}}'`), 'copy the documents that match a filter'],
     [invoke('start', '--source dump/school'), 'copy a mongodump folder, without a MongoDB server'],
   ],
-  join: [[invoke('join'), 'take part in what another host copies; the settings are those of its .env']],
+  join: [
+    [invoke('join'), 'take part in what another host copies or verifies; the settings are those of its .env'],
+  ],
   plan: [
     [invoke('plan', '--out plan.json'), 'infer a plan and write it to a file'],
     [invoke('plan', '--schema document'), 'show the plan that stores whole documents'],
@@ -29,6 +31,7 @@ export const examples: Readonly<Record<CommandName, readonly (readonly [line: st
   verify: [
     [invoke('verify'), 'compare every document with its row'],
     [invoke('verify', '--sample 1%'), 'compare one percent, count everything'],
+    [invoke('verify', '--hosts'), 'compare, and let other machines take part with the command join'],
   ],
   status: [[invoke('status', '--watch'), 'watch a run of another process']],
   seed: [

@@ -44,7 +44,7 @@ export async function parseCommandLine(
     .command('$0', 'copy collections', (command) => addOptions(command, 'start'), run('start'))
     .command(
       'join',
-      'take part in a migration that another host has begun with --hosts',
+      'take part in what another host has begun with --hosts',
       (command) => addOptions(command, 'join'),
       run('join'),
     )

@@ -26,7 +26,7 @@ export function describeEvent(event: RunEvent): string | null {
         ? `retrying MongoDB (${event.reason})`
         : `reconnecting to PostgreSQL (${event.reason})`;
     case 'host-waiting':
-      return 'waiting for a host to begin the migration';
+      return 'waiting for a host to begin';
     case 'host-joined':
       return `this is host ${event.hostId} (${event.name})`;
     case 'lead-taken':

@@ -1,8 +1,7 @@
-/** Hosts that verify together what they have copied together: the leader reports what one host would, even if others fail. */
+/** Hosts that verify together right after they have copied together: the leader reports what one host would, even if others fail. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
-import type { RunEvent } from '../../src/observe/events.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
 import { waitUntil } from '../support/embedded.ts';
@@ -11,7 +10,6 @@ import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
   assertAccount,
   begin,
-  eventsOf,
   expire,
   hostIdsOf,
   join,
@@ -20,49 +18,16 @@ import {
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
+import {
+  assertAsAlone,
+  assertEachOnce,
+  countHeldBy,
+  readRanges,
+  spoilRangesOf,
+  verifiedOf,
+} from '../support/host-verification.ts';
 
 const verifying = { ...longLease, VERIFY: 'true' };
-
-type Verified = RunEvent & { readonly kind: 'verified' };
-
-function verifiedOf({ stdout }: { readonly stdout: string }): Verified[] {
-  return eventsOf(stdout).filter((event) => event.kind === 'verified');
-}
-
-/** The result without what differs from one reading to the next: pages begin elsewhere, and so have other bytes around them. */
-function resultOf({ totalMs, bytes, differences, ...result }: Verified): object {
-  assert.ok(totalMs > 0 && bytes > 0);
-  const sorted = [...differences].sort((a, b) => `${a.kind} ${a.id}`.localeCompare(`${b.kind} ${b.id}`));
-  return { ...result, differences: sorted };
-}
-
-interface RangeOfVerification {
-  readonly hostId: string | null;
-  readonly isCompared: boolean;
-  readonly compared: number;
-  readonly xmin: string;
-}
-
-async function readRanges(scene: Scene): Promise<RangeOfVerification[]> {
-  return await scene.query<RangeOfVerification & Record<string, unknown>>(
-    `SELECT host_id AS "hostId", compared_at IS NOT NULL AS "isCompared", coalesce((result->>'compared')::int, 0) AS compared,
-            xmin::text FROM mongo2pg.host_verification_ranges ORDER BY verification_id, range_no`,
-  );
-}
-
-async function countHeldBy(scene: Scene, hostId: string): Promise<number> {
-  return (await readRanges(scene)).filter((range) => range.hostId === hostId && !range.isCompared).length;
-}
-
-/** Each document is in the result of one range, and no range is left. */
-async function assertEachOnce(scene: Scene, documents: number): Promise<void> {
-  const ranges = await readRanges(scene);
-  assert.ok(ranges.length >= 5 && ranges.every(({ isCompared }) => isCompared), JSON.stringify(ranges));
-  assert.equal(
-    ranges.reduce((sum, { compared }) => sum + compared, 0),
-    documents,
-  );
-}
 
 interface HeldLead {
   readonly run: RunningCli;
@@ -111,14 +76,8 @@ describe('several hosts that verify', () => {
     await assertEachOnce(scene, 3_001);
     const hosts = new Set((await readRanges(scene)).map(({ hostId }) => hostId));
     assert.deepEqual([...hosts].sort(), ['1', '2', '3']);
-    const [together, ...more] = verifiedOf(led);
-    assert.ok(together !== undefined && more.length === 0);
-    const alone = await scene.run({}, 'verify');
-    assert.equal(alone.code, 6, alone.stderr);
-    const [single] = verifiedOf(alone);
-    assert.ok(single !== undefined);
-    assert.deepEqual(resultOf(together), resultOf(single));
-    const { missing, different, extra, read } = together;
+    await assertAsAlone(scene, led);
+    const { missing, different, extra, read } = verifiedOf(led)[0] ?? {};
     assert.deepEqual(
       { missing, different, extra, read },
       { missing: 1, different: 2, extra: 1, read: 3_001 },
@@ -407,14 +366,3 @@ describe('a host that loses a server while it verifies', () => {
     await assertEachOnce(scene, 2_000);
   });
 });
-
-/** Changes a row in each range that a host has. */
-async function spoilRangesOf(scene: Scene, hostId: string): Promise<void> {
-  const { rowCount } = await scene.client.query(
-    `UPDATE things SET text = 'other' WHERE _id IN (
-       SELECT get_byte(until_id, 9) + get_byte(until_id, 10) * 256 FROM mongo2pg.host_verification_ranges
-        WHERE host_id = $1 AND compared_at IS NULL AND until_id IS NOT NULL)`,
-    [hostId],
-  );
-  assert.ok((rowCount ?? 0) > 0);
-}

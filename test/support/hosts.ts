@@ -1,4 +1,4 @@
-/** Hosts of a test: processes that copy the collection of a scene together. */
+/** Hosts of a test: processes that copy or verify the collection of a scene together. */
 
 import assert from 'node:assert/strict';
 import type { RunEvent } from '../../src/observe/events.ts';
@@ -20,6 +20,10 @@ export const shortLease: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLE
 
 export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[]): RunningCli {
   return startHost(t, scene, env, ['--hosts', ...args]);
+}
+
+export function beginVerifying(t: TestContext, scene: Scene, env: Env): RunningCli {
+  return startHost(t, scene, env, ['verify', '--hosts']);
 }
 
 export function join(t: TestContext, scene: Scene, env: Env): RunningCli {

@@ -1,40 +1,15 @@
 /** `npm run verify`: compares every document with its row. */
 
 import type { Config } from '../../config/config.ts';
-import { ExitCode } from '../../common/errors.ts';
-import type { JobListener } from '../../observe/listeners.ts';
-import { isProven } from '../../observe/proof.ts';
-import type { Verified, VerifyOptions } from '../../run/verify/verify.ts';
+import type { ExitCode } from '../../common/errors.ts';
 import { withServers } from '../servers-in-use.ts';
-import { reportFailures } from '../text/failures.ts';
-import { describeVerification } from '../text/verification.ts';
 import type { CommandOptions } from './command-options.ts';
+import { codeOfComparison, compareAll } from './comparison.ts';
 
 /** @throws MigrationError */
 export async function verify(config: Config, options: CommandOptions): Promise<ExitCode> {
-  const { summaries, failures } = await withServers(config, options, (urls) =>
-    compareAll({ ...config, ...urls }, options),
-  );
+  if (config.hosts) return await (await import('./together.ts')).workTogether(config, options, 'verify');
+  const verified = await withServers(config, options, (urls) => compareAll({ ...config, ...urls }, options));
   options.progress.close();
-  reportFailures(config, options.output, failures);
-  // A difference is certain, so it takes precedence over a collection that could not be compared.
-  const isDifferent =
-    !summaries.every(isProven) || failures.some(({ exitCode }) => exitCode === ExitCode.different);
-  return isDifferent ? ExitCode.different : (failures[0]?.exitCode ?? ExitCode.ok);
-}
-
-/** Prints the result of each collection as soon as it is compared: the next may take hours, or fail. */
-export async function compareAll(
-  config: Config,
-  { output, listeners, signal }: CommandOptions,
-  more: Pick<VerifyOptions, 'leftOut' | 'shared'> = {},
-): Promise<Verified> {
-  // Loads the driver, which `start` loads only once its workers are starting.
-  const { verify: compare } = await import('../../run/verify/verify.ts');
-  const printer: JobListener = {
-    onEvent: (event) => {
-      if (event.kind === 'verified' && !config.json) output.print(`\n${describeVerification(event)}\n`);
-    },
-  };
-  return await compare(config, { listeners: [...listeners, printer], signal, ...more });
+  return codeOfComparison(config, options.output, verified);
 }

@@ -1,6 +1,6 @@
-/** Settings of the group *Hosts*: several machines that copy together. */
+/** Settings of the group *Hosts*: several machines that copy or verify together. */
 
-import { joinOnly, startAndJoin, startOnly } from './commands.ts';
+import { joinOnly } from './commands.ts';
 import type { OptionsOf } from './option.ts';
 
 export const hostsOptions = {
@@ -8,8 +8,8 @@ export const hostsOptions = {
     env: 'HOSTS',
     kind: 'switch',
     default: '',
-    describe: 'Let other hosts take part in the copy, with the command `join` and the same settings.',
-    commands: startOnly,
+    describe: 'Let other hosts take part, with the command `join` and the same settings.',
+    commands: ['start', 'verify'],
     group: 'Hosts',
   },
   keepJoining: {
@@ -17,7 +17,8 @@ export const hostsOptions = {
     flag: 'keep-joining',
     kind: 'switch',
     default: '',
-    describe: 'Wait without limit for a migration to join, and for the next one after each.',
+    describe:
+      'Wait without limit for a migration or a verification to join, and for the next one after each.',
     commands: joinOnly,
     group: 'Hosts',
   },
@@ -27,7 +28,7 @@ export const hostsOptions = {
     range: [1, 65_536],
     default: '256',
     describe: 'With HOSTS, about how many megabytes of a collection a host takes at a time.',
-    commands: startAndJoin,
+    commands: ['start', 'join', 'verify'],
     group: 'Hosts',
   },
 } as const satisfies OptionsOf<'Hosts'>;

@@ -2,7 +2,6 @@
 
 import { writeFile } from 'node:fs/promises';
 import { MigrationError } from '../../common/errors.ts';
-import type { Outcome } from '../outcome.ts';
 import { redact } from '../../common/redact.ts';
 import { writePage } from './page.ts';
 import { describeFailure, Recorder } from './recorder.ts';
@@ -11,11 +10,11 @@ import { describeFailure, Recorder } from './recorder.ts';
  * Records `copy`. If the report cannot be written, a message says so; the outcome stays the same.
  * @throws what `copy` throws
  */
-export async function withReport(
+export async function withReport<T>(
   path: string,
   say: (message: string) => void,
-  copy: (recorder: Recorder) => Promise<Outcome>,
-): Promise<Outcome> {
+  copy: (recorder: Recorder) => Promise<T>,
+): Promise<T> {
   const recorder = new Recorder();
   const write = async (failure: string | null): Promise<void> => {
     try {
@@ -25,7 +24,7 @@ export async function withReport(
       say(`the report could not be written to ${path} (${String(error)})`);
     }
   };
-  let outcome: Outcome;
+  let outcome: T;
   try {
     outcome = await copy(recorder);
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 
 import type pg from 'pg';
-import { TargetError } from '../../common/errors.ts';
+import { TargetError, UsageError } from '../../common/errors.ts';
 import { currentVersion, describeVersion, oldestVersion, upgradeStatements } from './migrations/list.ts';
 import { reserve } from './run-lock.ts';
 import type { Session } from '../connection/session.ts';
@@ -60,6 +60,15 @@ export async function hasLedger(client: pg.Client): Promise<boolean> {
       fix: 'any command that writes to it upgrades it: start, verify or retry.',
     },
   );
+}
+
+/** For a command that needs one. @throws UsageError if there is none */
+export async function requireLedger(client: pg.Client): Promise<void> {
+  if (await hasLedger(client)) return;
+  throw new UsageError('this database has no ledger: nothing was copied into it', {
+    code: 'LEDGER_MISSING',
+    fix: 'give POSTGRES_URL the database that the run has loaded.',
+  });
 }
 
 /** Connections on which the ledger had the current version: it is not upgraded while it is in use. */

@@ -1,11 +1,10 @@
 /** The whole status from the ledger, in one snapshot: jobs, runs, streams and hosts. */
 
-import { UsageError } from '../../common/errors.ts';
 import type { Status } from '../../observe/status.ts';
 import type { Session } from '../connection/session.ts';
 import { readJobStatus } from './job-status.ts';
 import { readHostStatus } from './hosts/host-status.ts';
-import { hasLedger } from './ledger.ts';
+import { requireLedger } from './ledger.ts';
 import { readRunStatus } from './run-status.ts';
 import { readStreamStatus } from './streams/stream-status.ts';
 
@@ -28,12 +27,7 @@ async function readOnce(session: Session, includesReplaced: boolean): Promise<St
   return await session.run(async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {
-      if (!(await hasLedger(client))) {
-        throw new UsageError('this database has no ledger: nothing was copied into it', {
-          code: 'LEDGER_MISSING',
-          fix: 'give POSTGRES_URL the database that the run has loaded.',
-        });
-      }
+      await requireLedger(client);
       const runs = await readRunStatus(client, includesReplaced);
       const jobs = await readJobStatus(client, runs, includesReplaced);
       const hosts = await readHostStatus(client, includesReplaced);

@@ -9,29 +9,45 @@ import type { Config } from '../../config/config.ts';
 import { options } from '../../config/options.ts';
 import { describeChoices } from '../../plan/choices.ts';
 import type { PlanFile } from '../../plan/file/plan-schema.ts';
-import type { HostIdentity, HostRow, HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
+import type { HostIdentity, HostRow, HostsKey, HostTask } from '../../postgres/ledger/hosts/hosts.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
 import type { HostLimits } from './host-limits.ts';
 
 /** This process, as the ledger lists it. */
 export function describeHost(
+  task: HostTask,
   config: Config,
   planFile: PlanFile | null,
   transform: TransformFile | null,
   { deadAfterMs }: HostLimits,
 ): HostIdentity {
   const settings = {
+    ...(task === 'copy' ? settingsOfCopy(config, planFile, transform) : sampleOf(config)),
+    'seconds without a heartbeat until a host is declared dead': String(deadAfterMs / 1000),
+  };
+  return { task, name: `${hostname()}/${process.pid}`, version: readToolVersion(), settings };
+}
+
+function settingsOfCopy(
+  config: Config,
+  planFile: PlanFile | null,
+  transform: TransformFile | null,
+): HostIdentity['settings'] {
+  return {
     ...describeChoices(config, planFile, transform),
     [options.ifExists.env]: config.ifExists ?? 'fail',
     [options.indexes.env]: config.indexes,
-    // Any host may come to lead, and then has to verify.
-    ...(config.verify ? { [options.verify.env]: 'true', [options.sample.env]: String(config.sample) } : {}),
+    // Any host may come to leader, and then has to verify.
+    ...(config.verify ? { [options.verify.env]: 'true', ...sampleOf(config) } : {}),
     ...(config.maxDeadLetters === undefined
       ? {}
       : { [options.maxDeadLetters.env]: String(config.maxDeadLetters) }),
-    'seconds without a heartbeat until a host is declared dead': String(deadAfterMs / 1000),
   };
-  return { name: `${hostname()}/${process.pid}`, version: readToolVersion(), settings };
+}
+
+/** All that a verification has to choose: what it compares with is in the ledger. */
+function sampleOf({ sample }: Pick<Config, 'sample'>): HostIdentity['settings'] {
+  return { [options.sample.env]: String(sample) };
 }
 
 export function keyOf(config: Config, sourceDb: string): HostsKey {
@@ -39,7 +55,18 @@ export function keyOf(config: Config, sourceDb: string): HostsKey {
 }
 
 /** @throws UsageError that names what differs */
-export function requireAgreement(own: HostIdentity, other: HostRow): void {
+export function requireAgreement(own: HostIdentity, other: HostRow & HostsKey): void {
+  if (own.task !== other.task) {
+    const what = `${other.sourceDb}.${other.selection}`;
+    const message =
+      other.task === 'copy'
+        ? `the host ${other.name} copies ${what}`
+        : `the host ${other.name} verifies ${what}`;
+    throw new UsageError(message, {
+      code: 'HOSTS_BUSY',
+      fix: 'wait until the hosts have finished, or stop them; then run the same command again.',
+    });
+  }
   const differences = listDifferences(own, other);
   if (differences.length > 0) throw hostDiffers(`the host ${other.name}`, differences);
 }

@@ -1,11 +1,11 @@
 /**
- * Several hosts copy together. All run the same code: a host leads if no other does, and otherwise participates.
+ * Several hosts copy or verify together. All run the same code: a host leads if no other does, and otherwise participates.
  *
- * A host:  waiting for a migration (`join`) ──→ joined ──no leader──→ leads: the ordinary `migrate`
- *                                                 ↑ └──another leads──→ participates ──the leader is dead──┐
- *                                                 ├────────────────────────────────────────────────────────┘
- *                                                 └── declared dead: joins again, as another host
- * A new leader keeps the plan of the one before: its `migrate` finds the job and its runs in the ledger.
+ * A host:  waiting for others to begin (`join`) ──→ joined ──no leader──→ leads: does what one host would do alone
+ *                                                     ↑ └──another leads──→ participates ──the leader is dead──┐
+ *                                                     ├────────────────────────────────────────────────────────┘
+ *                                                     └── declared dead: joins again, as another host
+ * A new leader keeps what the one before has done: it finds the job, its runs and its verifications in the ledger.
  */
 
 import process from 'node:process';
@@ -19,26 +19,24 @@ import {
   type WireError,
 } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
-import { retry } from '../../common/retry.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
 import { Listeners } from '../../observe/listeners.ts';
-import type { Failure, Outcome } from '../../observe/outcome.ts';
+import type { Failure } from '../../observe/outcome.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import {
-  type HostIdentity,
   listLiveHosts,
-  readLastLeader,
+  readLastLeaderOfAny,
   type HostsKey,
+  type HostTask,
   type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import { forgetVerifications } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
-import { prepareLedger } from '../../postgres/ledger/ledger.ts';
+import { prepareLedger, requireLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
-import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import { describeHost, keyOf, requireSameKey } from './agreement.ts';
 import { readHostLimits, type HostLimits } from './host-limits.ts';
@@ -49,65 +47,79 @@ import { takePart } from './participation.ts';
 /** The ledger is polled: no message says that a migration has begun. */
 const pollIntervalMs = 500;
 
-export interface HostJobOptions extends MigrateOptions {
-  /**
-   * Called on the leader once everything is copied, while the other hosts still take part.
-   * @returns collections that have failed in it
-   */
-  onCopied(outcome: Outcome, leader: LeaderWork): Promise<readonly Failure[]>;
+export interface HostJobOptions<Result> extends Pick<
+  MigrateOptions,
+  'listeners' | 'signal' | 'planFile' | 'transform' | 'pools'
+> {
+  /** The task to begin if no other host has begun it; null: to join the one that another host has begun. */
+  readonly begins: HostTask | null;
+  /** Called on the host that leads. */
+  lead(work: LeaderWork): Promise<Led<Result>>;
 }
 
-/** What a leader needs for further work with the other hosts. */
+/** What a leader needs for its work with the other hosts. */
 export interface LeaderWork {
-  /** With the id of the host. */
+  readonly task: HostTask;
+  /** With the id of the host; without a restart if others have begun already. */
   readonly config: Config;
   readonly hosts: HostWork;
   readonly key: HostsKey;
   readonly share: Share;
   readonly signal: AbortSignal;
+  /** Whether another host led before, and has not come to its end. */
+  readonly isTakeover: boolean;
+  /** @throws if this host was declared dead meanwhile, so that another may lead by now */
+  readonly requireMembership: () => Promise<void>;
 }
 
-/** The outcome of the copy, and the collections that have failed later. */
-interface Served {
-  readonly outcome: Outcome;
+/** What a leader has come to. */
+export interface Led<Result> {
+  readonly result: Result;
+  /** Of collections. The first is reported to the other hosts. */
   readonly failures: readonly Failure[];
-  /** Whether this host led to the end. */
-  readonly hasLed: boolean;
+  /** Whether the job of the copy is finished with it. */
+  readonly isJobFinished: boolean;
 }
 
-/** @param mayBegin whether to begin the migration if no host has @throws MigrationError */
-export async function copyTogether(
+/**
+ * Takes part in one task, or in one after the other with KEEP_JOINING.
+ * @returns null if another host led to the end
+ * @throws MigrationError
+ */
+export async function workTogether<Result>(
   config: Config,
-  options: HostJobOptions,
-  mayBegin: boolean,
-): Promise<Outcome> {
+  options: HostJobOptions<Result>,
+): Promise<Result | null> {
   const { onEvent } = new Listeners(options.listeners);
   const audience = { onEvent, signal: options.signal };
   const limits = readHostLimits(process.env);
   return await withSession(hostSession(config, audience, limits), async (opened) => {
     await opened.run(requireServer);
-    await prepareLedger(opened);
+    if (options.begins === 'verify') {
+      await upgradeLedger(opened);
+      await opened.run(requireLedger);
+    } else {
+      await prepareLedger(opened);
+    }
     const jobs = await RangeJobs.open(opened);
-    return await new HostJob(config, options, limits, opened, jobs).execute(mayBegin);
+    return await new HostJob(config, options, limits, opened, jobs).execute();
   });
 }
 
-class HostJob {
+class HostJob<Result> {
   readonly #config: Config;
-  readonly #options: HostJobOptions;
+  readonly #options: HostJobOptions<Result>;
   readonly #session: Session;
   readonly #jobs: RangeJobs;
   readonly #listeners: Listeners;
   readonly #limits: HostLimits;
   readonly #key: HostsKey;
-  readonly #identity: HostIdentity;
-  readonly #startedMs = performance.now();
-  /** The migration has begun, here or on another host: this host must not restart it. */
+  /** The task has begun, here or on another host: this host must not restart it. */
   #hasBegun = false;
 
   constructor(
     config: Config,
-    options: HostJobOptions,
+    options: HostJobOptions<Result>,
     limits: HostLimits,
     session: Session,
     jobs: RangeJobs,
@@ -119,29 +131,28 @@ class HostJob {
     this.#jobs = jobs;
     this.#listeners = new Listeners(options.listeners);
     this.#key = keyOf(config, config.mongoDb);
-    this.#identity = describeHost(config, options.planFile, options.transform, limits);
   }
 
-  async execute(mayBegin: boolean): Promise<Outcome> {
+  async execute(): Promise<Result | null> {
     for (;;) {
-      if (!mayBegin) await this.#waitForMigration();
-      const outcome = await this.#joinOnce();
+      const task = this.#options.begins ?? (await this.#waitForTask());
+      const led = await this.#takePartOnce(task);
       // A host that led has something to report.
-      if (!this.#config.keepJoining || !isNothing(outcome)) return outcome;
+      if (!this.#config.keepJoining || led !== null) return led?.result ?? null;
     }
   }
 
-  /** Takes part in one migration, as several hosts one after the other if it has to. */
-  async #joinOnce(): Promise<Outcome> {
+  /** Takes part in one task, as several hosts one after the other if it has to. @returns null if another host led to the end */
+  async #takePartOnce(task: HostTask): Promise<Led<Result> | null> {
     for (;;) {
-      const membership = await this.#join();
+      const membership = await this.#join(task);
       try {
-        const { outcome, failures, hasLed } = await this.#serve(membership);
-        const isAllCopied = hasLed && outcome.failures.length === 0;
-        const [failure] = [...outcome.failures, ...failures];
-        if (failure === undefined) await membership.leave('finished', null, isAllCopied);
-        else await membership.leave('failed', toWireFailure(failure), isAllCopied);
-        return outcome;
+        const led = await this.#serve(membership);
+        const [failure] = led?.failures ?? [];
+        const isJobFinished = led?.isJobFinished ?? false;
+        if (failure === undefined) await membership.leave('finished', null, isJobFinished);
+        else await membership.leave('failed', toWireFailure(failure), isJobFinished);
+        return led;
       } catch (error) {
         // A host that was declared dead first meets a refused write. The heartbeat says why.
         if (!membership.signal.aborted) await membership.heartbeat().catch(() => undefined);
@@ -152,14 +163,14 @@ class HostJob {
     }
   }
 
-  /** @throws UsageError if no host has begun the migration in time, or if hosts copy something else */
-  async #waitForMigration(): Promise<void> {
+  /** @throws UsageError if no host has begun anything in time, or if hosts work on something else */
+  async #waitForTask(): Promise<HostTask> {
     this.#hasBegun = true;
     const { keepJoining, retrySeconds } = this.#config;
     const limitMs = keepJoining ? Infinity : performance.now() + retrySeconds * 1000;
     for (let isReported = false; ; isReported = true) {
-      const leader = await this.#session.run((client) => readLastLeader(client, this.#key));
-      if (leader !== null && isUnfinished(leader)) return;
+      const leader = await this.#session.run((client) => readLastLeaderOfAny(client, this.#key));
+      if (leader !== null && isUnfinished(leader)) return leader.task;
       const live = await this.#session.run((client) => listLiveHosts(client, this.#limits.deadAfterMs));
       requireSameKey(this.#key, live);
       if (performance.now() > limitMs) throw nothingToJoin(this.#key);
@@ -168,30 +179,39 @@ class HostJob {
     }
   }
 
-  async #join(): Promise<Membership> {
+  async #join(task: HostTask): Promise<Membership> {
     await reachFailpoint('host-before-join');
-    const { signal } = this.#options;
+    const { signal, planFile, transform } = this.#options;
     const membership = await Membership.join({
       ...{ config: this.#config, session: this.#session, jobs: this.#jobs, key: this.#key },
       audience: { onEvent: this.#listeners.onEvent, signal },
-      identity: this.#identity,
+      identity: describeHost(task, this.#config, planFile, transform, this.#limits),
       limits: this.#limits,
     });
-    const { hostId } = membership;
-    this.#listeners.onEvent({ kind: 'host-joined', hostId, name: this.#identity.name });
+    const { hostId, name } = membership;
+    this.#listeners.onEvent({ kind: 'host-joined', hostId, name });
     return membership;
   }
 
-  async #serve(membership: Membership): Promise<Served> {
+  /** @returns null if another host led to the end */
+  async #serve(membership: Membership): Promise<Led<Result> | null> {
     const signal = AbortSignal.any([this.#options.signal, membership.signal]);
     for (;;) {
       signal.throwIfAborted();
       const before = await membership.readLastLeader();
-      // A migration that was over before this command began is not the one to take part in.
+      // What was over before this command began is not what to take part in.
       const isOver = before?.leftAt != null && (this.#hasBegun || before.leftAt >= membership.joinedAt);
-      if (isOver && before.endReason === 'finished') return this.#reportOver();
+      if (isOver && before.endReason === 'finished') {
+        this.#notify(`the ${membership.task === 'copy' ? 'migration' : 'verification'} is finished`);
+        return null;
+      }
       if (isOver && before.endReason === 'failed') throw failureOf(before);
       if (await membership.tryToLead()) return await this.#lead(membership, before, signal);
+      // The leader of another task may have died, and not be declared dead yet.
+      if ((await membership.readLastLeader())?.endReason !== null) {
+        await this.#pause();
+        continue;
+      }
       this.#hasBegun = true;
       await takePart({
         ...{
@@ -206,31 +226,27 @@ class HostJob {
     }
   }
 
-  async #lead(membership: Membership, before: LastLeader | null, signal: AbortSignal): Promise<Served> {
+  async #lead(membership: Membership, before: LastLeader | null, signal: AbortSignal): Promise<Led<Result>> {
     const isTakeover = this.#hasBegun && before !== null && isUnfinished(before);
     if (isTakeover) {
-      const { hostId } = membership;
-      this.#listeners.onEvent({ kind: 'lead-taken', hostId, name: this.#identity.name, from: before.name });
+      const { hostId, name } = membership;
+      this.#listeners.onEvent({ kind: 'lead-taken', hostId, name, from: before.name });
     }
     const config = this.#configOf(membership);
     const resumed = this.#hasBegun ? { ...config, restart: false, restartOnly: '' } : config;
     this.#hasBegun = true;
     const hosts = this.#hostWork(membership);
     const key = this.#key;
-    const { share } = membership;
-    if (!isTakeover) await this.#session.transaction((client) => forgetVerifications(client, hosts, key));
-    const work = async (): Promise<Outcome> => {
-      // Another host may lead by now, if this one was declared dead meanwhile.
-      await membership.heartbeat();
-      signal.throwIfAborted();
-      return await migrate(resumed, { ...this.#options, ...{ signal, hosts, share } });
-    };
-    // The leader before may have reconnected and locked again, until it learns that it was declared dead.
-    const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
-    const limitMs = this.#config.retrySeconds * 1000;
-    const outcome = await retry(work, { limitMs, isTransient, signal });
-    const failures = await this.#options.onCopied(outcome, { config, hosts, key, share, signal });
-    return { outcome, failures, hasLed: true };
+    // What was compared while no host of now was there may have changed since.
+    const hasSeenLeader = isTakeover && before.leftAt !== null && before.leftAt >= membership.joinedAt;
+    if (!hasSeenLeader) await this.#session.transaction((client) => forgetVerifications(client, hosts, key));
+    return await this.#options.lead({
+      ...{ task: membership.task, config: resumed, hosts, key, share: membership.share, signal, isTakeover },
+      requireMembership: async () => {
+        await membership.heartbeat();
+        signal.throwIfAborted();
+      },
+    });
   }
 
   /** Other hosts continue, unless this one leads and its error is one that they would meet too. */
@@ -250,13 +266,6 @@ class HostJob {
     return { ...this.#config, hostId };
   }
 
-  #reportOver(): Served {
-    this.#notify('the migration is finished');
-    const totalMs = performance.now() - this.#startedMs;
-    const outcome = { summaries: [], copiedBefore: [], failures: [], totalMs };
-    return { outcome, failures: [], hasLed: false };
-  }
-
   async #pause(): Promise<void> {
     const { signal } = this.#options;
     await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
@@ -268,18 +277,9 @@ class HostJob {
   }
 }
 
-function isLocked(error: unknown): boolean {
-  return error instanceof UsageError && (error.code === 'TABLE_BUSY' || error.code === 'JOB_BUSY');
-}
-
 /** Not finished and not failed. */
 function isUnfinished({ endReason }: LastLeader): boolean {
   return endReason === null || endReason === 'left' || endReason === 'dead';
-}
-
-/** Another host led to the end. */
-function isNothing({ summaries, copiedBefore, failures }: Outcome): boolean {
-  return summaries.length + copiedBefore.length + failures.length === 0;
 }
 
 /** Reported to other hosts like an error that stops all collections. */
@@ -295,8 +295,8 @@ function failureOf({ name, endDetail }: LastLeader): MigrationError {
 const unknownFailure = toWireError(new UsageError('', { code: 'LEAD_FAILED' }));
 
 function nothingToJoin({ sourceDb, selection }: HostsKey): UsageError {
-  return new UsageError(`no host copies ${sourceDb}.${selection} into this database`, {
+  return new UsageError(`no host copies or verifies ${sourceDb}.${selection} in this database`, {
     code: 'NOTHING_TO_JOIN',
-    fix: `begin the migration on one host with ${invoke('start', '--hosts')}, then join it.`,
+    fix: `begin on one host with ${invoke('start', '--hosts')} or ${invoke('verify', '--hosts')}, then join it.`,
   });
 }

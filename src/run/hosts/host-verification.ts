@@ -12,10 +12,11 @@ import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { findRunById } from '../../postgres/ledger/runs.ts';
 import type { Database } from '../../source/database.ts';
 import { Division } from '../../source/reading/division.ts';
-import { atTransformFile, type TransformFile } from '../../transcode/plan.ts';
+import { withTransformOf } from '../../plan/choose-transform.ts';
+import type { TransformFile } from '../../transcode/plan.ts';
 import type { Workforce } from '../workforce.ts';
 import { Comparing } from '../verify/comparing.ts';
-import { filterOf } from '../verify/verify.ts';
+import { openCopied } from '../verify/copied-source.ts';
 import { hostDiffers } from './agreement.ts';
 
 export interface HostVerificationOptions {
@@ -40,8 +41,10 @@ export async function compareRanges(
   const found = await session.run((client) => findRunById(client, runId));
   if (found === null) return null;
   const { settings } = found;
-  const run = { ...found, settings: { ...settings, plan: atTransformFile(settings.plan, transform) } };
-  const source = await database.open(collectionOf(settings.source), filterOf(run)).catch((error: unknown) => {
+  const plan = await withTransformOf(settings.plan, transform?.file);
+  const run = { ...found, settings: { ...settings, plan } };
+  const collection = collectionOf(settings.source);
+  const source = await openCopied(database, collection, run, session).catch((error: unknown) => {
     // The leader reports that there is nothing to compare any more.
     if (error instanceof NothingToCopyError || error instanceof NoCollectionError) return null;
     throw error;

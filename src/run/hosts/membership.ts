@@ -1,5 +1,5 @@
 /**
- * A host's membership in a migration: sends heartbeats, receives its share of the connections, and fails over hosts that are
+ * A host's membership in what several hosts do together: sends heartbeats, receives its share of the connections, and fails over hosts that are
  * gone. Every host does this, whether it leads or not.
  *
  * A host:  joined ──→ participates, or leads ──leave()──→ left
@@ -36,6 +36,7 @@ import {
   type HostIdentity,
   type HostRow,
   type HostsKey,
+  type HostTask,
   type JoinedHost,
   type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
@@ -139,9 +140,19 @@ export class Membership {
     return this.#isLead;
   }
 
+  /** Of this process, for messages. */
+  get name(): string {
+    return this.#options.identity.name;
+  }
+
+  get task(): HostTask {
+    return this.#options.identity.task;
+  }
+
+  /** The host that leads this task, or led it last. */
   async readLastLeader(): Promise<LastLeader | null> {
     const { session, key } = this.#options;
-    return await session.run((client) => readLastLeader(client, key));
+    return await session.run((client) => readLastLeader(client, key, this.task));
   }
 
   /** Whether the leader has given up a run. */

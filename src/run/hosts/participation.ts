@@ -55,7 +55,8 @@ export async function takePart(options: ParticipationOptions): Promise<void> {
       try {
         const database = await openSource(config, audience);
         try {
-          const work = `copying ${database.name}, for another host`;
+          const verb = membership.task === 'copy' ? 'copying' : 'comparing';
+          const work = `${verb} ${database.name}, for another host`;
           await withPace({ ...audience, config, database, session, work }, (source) =>
             new Participation(options, session, source, workforce).workAll(),
           );
@@ -88,11 +89,17 @@ class Participation {
     const { membership, signal } = this.#options;
     while (isLeading(await membership.readLastLeader())) {
       signal.throwIfAborted();
-      const hasWorked =
-        membership.isShared && ((await this.#copy()) || (await this.#build()) || (await this.#compare()));
+      const hasWorked = membership.isShared && (await this.#work());
       // Another host may have taken the range first, or may soon release some.
       if (!hasWorked) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /** @returns whether there was anything to do */
+  async #work(): Promise<boolean> {
+    // Nobody leads a copy that an earlier start has not finished.
+    if (this.#options.membership.task === 'verify') return await this.#compare();
+    return (await this.#copy()) || (await this.#build()) || (await this.#compare());
   }
 
   /** @returns whether this host read any range */

@@ -19,7 +19,7 @@ import { byFrequency } from '../../plan/infer/seen.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
-import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
+import { requireLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import {
   advancePromotion,
   fenceFollowers,
@@ -75,11 +75,8 @@ export async function promote(config: PromoteConfig, options: PromoteOptions): P
     await opened.run(requireServer);
     await upgradeLedger(opened);
     const { runId, settings } = await opened.run(async (client) => {
-      if (await hasLedger(client)) return await findPromotedRun(client, request);
-      throw new UsageError('this database has no ledger: nothing was copied into it', {
-        code: 'LEDGER_MISSING',
-        fix: 'give POSTGRES_URL the database that the run has loaded.',
-      });
+      await requireLedger(client);
+      return await findPromotedRun(client, request);
     });
     const { schema, table: name } = settings.plan;
     await opened.run((client) => lockPromotion(client, { schema, table: name }), 'long');

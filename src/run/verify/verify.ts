@@ -17,22 +17,20 @@ import { withPace } from '../pace/pace-keeper.ts';
 import { describeFailure, stopsAll } from '../failure.ts';
 import { formatPlural } from '../../common/format.ts';
 import { Listeners, type JobListener } from '../../observe/listeners.ts';
-import { options as optionTable } from '../../config/options.ts';
 import { explainDatabaseError } from '../../postgres/connection/connection.ts';
 import { hasLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import { requirePromoted } from '../../postgres/ledger/promotions.ts';
 import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { listCopied, listRuns, listRunsOfSource, readTotals, type Run } from '../../postgres/ledger/runs.ts';
-import { isOfStream } from '../../postgres/ledger/streams/stream-collections.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import { chooseCollections, isChosen, namesSeveral } from '../../config/collection-choice.ts';
 import type { Database } from '../../source/database.ts';
-import { parseFilter } from '../../bson/filter.ts';
 import type { Source } from '../../source/source.ts';
 import { withTransformOf } from '../../plan/choose-transform.ts';
 import type { LeadVerifying } from './shared-verification.ts';
+import { openCopied } from './copied-source.ts';
 import { Verification } from './verification.ts';
 import { chooseSize, Workforce } from '../workforce.ts';
 import { createPools } from '../../workers/pool/create-pool.ts';
@@ -222,27 +220,15 @@ async function whyNothingWasCopied(
   }
 }
 
-/** The filter of the copy; undefined if all was copied. */
-export function filterOf(run: Run): Uint8Array | undefined {
-  const filter = run.settings.choices[optionTable.filter.env];
-  return filter === undefined ? undefined : parseFilter(filter, 'the filter of the run');
-}
-
-/**
- * Opens the source with the filter of the run.
- * @throws MigrationError if nothing is left to compare
- */
+/** @throws MigrationError if nothing is left to compare */
 async function openAsCopied(
   database: Database,
   collection: string,
   run: Run,
   session: Session,
 ): Promise<Source> {
-  // A followed collection may have become empty, and is compared as it is now.
-  const isFollowed = await session.run((client) => isOfStream(client, run.runId));
-  const time = isFollowed ? await database.changes?.readTime() : undefined;
   try {
-    return await database.open(collection, filterOf(run), time);
+    return await openCopied(database, collection, run, session);
   } catch (error) {
     if (!(error instanceof NothingToCopyError || error instanceof NoCollectionError)) throw error;
     const { documentCount } = await session.run((client) => readTotals(client, run.runId));

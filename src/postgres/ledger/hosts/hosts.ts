@@ -16,8 +16,12 @@ export interface HostsKey {
   readonly selection: string;
 }
 
+/** What hosts do together: they copy, and may verify afterwards; or they only verify. */
+export type HostTask = 'copy' | 'verify';
+
 /** How a host describes itself. */
 export interface HostIdentity {
+  readonly task: HostTask;
   /** Its host name and process id, for messages. */
   readonly name: string;
   readonly version: string;
@@ -26,7 +30,7 @@ export interface HostIdentity {
 }
 
 /**
- * `finished`: everything is copied. `left`: it was interrupted, or lost a server; other hosts continue. `failed`: the leader met an error
+ * `finished`: everything is copied, or compared. `left`: it was interrupted, or lost a server; other hosts continue. `failed`: the leader met an error
  * that other hosts would meet too. `dead`: it sent no heartbeat for too long.
  */
 export type HostEnd = 'finished' | 'left' | 'failed' | 'dead';
@@ -42,13 +46,13 @@ export function valuesOf({ sourceDb, schema, selection }: HostsKey): string[] {
 }
 
 /** Selects a host if it leads. @param hostId the parameter with its id, such as `$1` */
-function selectLead(hostId: string): string {
+function selectLeader(hostId: string): string {
   return `SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND is_lead AND left_at IS NULL`;
 }
 
-/** The condition that a host leads, for writes that a former lead may try. @param hostId see `selectLead` */
+/** The condition that a host leads, for writes that a former leader may try. @param hostId see `selectLeader` */
 export function thatLeads(hostId: string): string {
-  return `EXISTS (${selectLead(hostId)})`;
+  return `EXISTS (${selectLeader(hostId)})`;
 }
 
 export interface JoinedHost {
@@ -58,9 +62,9 @@ export interface JoinedHost {
 
 export async function insertHost(client: pg.Client, key: HostsKey, host: HostIdentity): Promise<JoinedHost> {
   const { rows } = await client.query<JoinedHost>(
-    `INSERT INTO mongo2pg.hosts (source_db, table_schema, selection, name, version, settings)
-     VALUES ($1, $2, $3, $4, $5, $6) RETURNING host_id AS "hostId", joined_at AS "joinedAt"`,
-    [...valuesOf(key), host.name, host.version, JSON.stringify(host.settings)],
+    `INSERT INTO mongo2pg.hosts (source_db, table_schema, selection, name, version, settings, task)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING host_id AS "hostId", joined_at AS "joinedAt"`,
+    [...valuesOf(key), host.name, host.version, JSON.stringify(host.settings), host.task],
   );
   const row = rows[0];
   if (row === undefined) throw new Error('INSERT … RETURNING gave no row');
@@ -104,7 +108,7 @@ export async function takeLeadership(client: pg.Client, key: HostsKey, hostId: s
 
 /** To be called in a transaction, until the end of which the host is not declared dead. @throws SupersededError */
 export async function requireLeading(client: pg.Client, hostId: string): Promise<void> {
-  const { rowCount } = await client.query(`${selectLead('$1')} FOR KEY SHARE`, [hostId]);
+  const { rowCount } = await client.query(`${selectLeader('$1')} FOR KEY SHARE`, [hostId]);
   if (rowCount === 0) throw new SupersededError();
 }
 
@@ -122,15 +126,38 @@ export interface LastLeader extends HostRow {
   readonly leftAt: Date | null;
 }
 
-export async function readLastLeader(client: pg.Client, key: HostsKey): Promise<LastLeader | null> {
+const columns = `host_id AS "hostId", task, name, version, settings, is_lead AS "isLead"`;
+
+/** The leader of a task, or its last one. */
+export async function readLastLeader(
+  client: pg.Client,
+  key: HostsKey,
+  task: HostTask,
+): Promise<LastLeader | null> {
+  const [leader] = await queryLeaders(client, key, 'task = $4', [task]);
+  return leader ?? null;
+}
+
+/** The leader of what hosts do with the key, or did last. A verification that is over says nothing of the copy before it. */
+export async function readLastLeaderOfAny(client: pg.Client, key: HostsKey): Promise<LastLeader | null> {
+  const isOver = `coalesce(end_reason IN ('finished', 'failed'), false)`;
+  const [leader] = await queryLeaders(client, key, `(task = 'copy' OR NOT ${isOver})`);
+  return leader ?? null;
+}
+
+async function queryLeaders(
+  client: pg.Client,
+  key: HostsKey,
+  condition: string,
+  values: readonly string[] = [],
+): Promise<LastLeader[]> {
   const { rows } = await client.query<LastLeader>(
-    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", end_reason AS "endReason",
-            end_detail AS "endDetail", joined_at AS "joinedAt", left_at AS "leftAt"
-       FROM mongo2pg.hosts WHERE ${ofKey} AND is_lead
+    `SELECT ${columns}, end_reason AS "endReason", end_detail AS "endDetail", joined_at AS "joinedAt", left_at AS "leftAt"
+       FROM mongo2pg.hosts WHERE ${ofKey} AND is_lead AND ${condition}
       ORDER BY coalesce(left_at, 'infinity') DESC LIMIT 1`,
-    valuesOf(key),
+    [...valuesOf(key), ...values],
   );
-  return rows[0] ?? null;
+  return rows;
 }
 
 /**
@@ -142,8 +169,7 @@ export async function listLiveHosts(
   deadAfterMs = Infinity,
 ): Promise<(HostRow & HostsKey)[]> {
   const { rows } = await client.query<HostRow & HostsKey>(
-    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead", source_db AS "sourceDb",
-            table_schema AS schema, selection
+    `SELECT ${columns}, source_db AS "sourceDb", table_schema AS schema, selection
        FROM mongo2pg.hosts
       WHERE left_at IS NULL AND ($1::float8 IS NULL OR NOT ${isSilent})
       ORDER BY host_id`,
@@ -178,7 +204,7 @@ export async function finishJobOfHosts(client: pg.Client, key: HostsKey, hostId:
 /** Hosts that sent no heartbeat for too long, and are not marked as ended. */
 export async function listSilentHosts(client: pg.Client, deadAfterMs: number): Promise<HostRow[]> {
   const { rows } = await client.query<HostRow>(
-    `SELECT host_id AS "hostId", name, version, settings, is_lead AS "isLead" FROM mongo2pg.hosts
+    `SELECT ${columns} FROM mongo2pg.hosts
       WHERE left_at IS NULL AND ${isSilent} ORDER BY host_id`,
     [deadAfterMs / 1000],
   );
@@ -242,6 +268,6 @@ export async function isGivenUp(client: pg.Client, key: HostsKey, runId: string)
     [runId],
   );
   if ((rowCount ?? 0) > 0) return true;
-  const leader = await readLastLeader(client, key);
+  const leader = await readLastLeader(client, key, 'copy');
   return leader?.endReason === 'failed';
 }

@@ -17,6 +17,7 @@ import { sql as hosts } from './000015.ts';
 import { sql as fold } from './000017.ts';
 import { sql as hostVerifications } from './000018.ts';
 import { sql as hostBuilds } from './000019.ts';
+import { sql as hostTasks } from './000020.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -39,6 +40,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 17, name: 'fold', sql: fold },
   { number: 18, name: 'host-verifications', sql: hostVerifications },
   { number: 19, name: 'host-builds', sql: hostBuilds },
+  { number: 20, name: 'host-tasks', sql: hostTasks },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -21,7 +21,7 @@ import { listStreamCollections } from '../../../postgres/ledger/streams/stream-c
 import type { Changes } from '../../../source/changes.ts';
 import { differenceMs } from '../../../source/cluster-time.ts';
 import type { Database } from '../../../source/database.ts';
-import { filterOf } from '../../verify/verify.ts';
+import { filterOf } from '../../verify/copied-source.ts';
 import { notReady, requireNoLetters } from './refusals.ts';
 
 export interface ReadinessOptions {

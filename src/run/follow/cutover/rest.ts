@@ -24,7 +24,8 @@ import type { Database } from '../../../source/database.ts';
 import type { Source } from '../../../source/source.ts';
 import type { Supervisor } from '../../../workers/supervisor/supervisor.ts';
 import type { Audience } from '../../connections.ts';
-import { filterOf, withWorkforce } from '../../verify/verify.ts';
+import { filterOf } from '../../verify/copied-source.ts';
+import { withWorkforce } from '../../verify/verify.ts';
 import { Generation } from '../generations/generation.ts';
 import { Proving, type Found } from '../generations/proving.ts';
 

@@ -1,0 +1,26 @@
+/** What the host does that leads a copy: the ordinary `migrate`, of which other hosts read and load a part. */
+
+import { UsageError } from '../../common/errors.ts';
+import { retry } from '../../common/retry.ts';
+import type { Outcome } from '../../observe/outcome.ts';
+import { migrate } from '../job/job.ts';
+import type { MigrateOptions } from '../job/options.ts';
+import type { LeaderWork } from './host-job.ts';
+
+/** @throws MigrationError */
+export async function leadCopy(
+  { config, hosts, share, signal, isTakeover, requireMembership }: LeaderWork,
+  options: Omit<MigrateOptions, 'hosts' | 'share' | 'signal'>,
+): Promise<Outcome> {
+  const work = async (): Promise<Outcome> => {
+    await requireMembership();
+    return await migrate(config, { ...options, signal, hosts, share });
+  };
+  // The leader before may have reconnected and locked again, until it learns that it was declared dead.
+  const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
+  return await retry(work, { limitMs: config.retrySeconds * 1000, isTransient, signal });
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof UsageError && (error.code === 'TABLE_BUSY' || error.code === 'JOB_BUSY');
+}
