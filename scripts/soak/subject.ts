@@ -5,11 +5,11 @@ import pg from 'pg';
 import type { Random } from '../../src/common/random.ts';
 import { makeShape, shapeNames } from '../../test/support/followed-shapes.ts';
 import {
-  changeNestedThings,
+  changeNestedDocuments,
   makeNestedThing,
   makeSoundThing,
   type NestedThing,
-} from '../../test/support/nested-things.ts';
+} from '../../test/support/nested-documents.ts';
 import { assertReassembled, listLetters } from '../../test/support/reassembled-tables.ts';
 import { requireEqualTable } from './outcome.ts';
 import { changeThings, type Thing } from './writer.ts';
@@ -71,7 +71,7 @@ async function makeNested(
       ids.next = count;
       await things.insertMany(Array.from({ length: count }, (_, _id) => makeNestedThing(random, _id)));
     },
-    change: () => changeNestedThings(things, random, ids),
+    change: () => changeNestedDocuments(things, random, ids),
     heal: async () => {
       for (const id of await listLetters(collection, expect)) {
         const _id = id as number;

@@ -1,5 +1,5 @@
 -- A ledger of version 5 and its tables, as the version of this tool that had it left them: one run finished, one
--- half done and continued once, one whose index was not built. See test/support/ledger-five.ts.
+-- half done and continued once, one whose index was not built. See test/support/ledger-version-5.ts.
 -- {{db}} stands for the database in MongoDB, {{uuid NAME}} for the UUID of a collection.
 
 CREATE SCHEMA mongo2pg;

@@ -9,7 +9,7 @@ import { listCommands, readDocuments, splitCommand, type Block } from '../suppor
 import { waitUntil } from '../support/embedded.ts';
 import { groupLimitMs } from '../support/limits.ts';
 import { assertPsqlOutput } from '../support/psql-output.ts';
-import { assertShown } from '../support/shown-output.ts';
+import { assertShown } from '../support/documented-output.ts';
 import { Stage, startStageServers, type RunningCommand, type StageServers } from '../support/stage.ts';
 import { fillUsers, preparations, requireCode, type Preparation } from './preparations.ts';
 
@@ -19,13 +19,13 @@ const notRun: Readonly<Record<string, string>> = {
   'npm test': 'runs this test',
   'npm run test:pools': 'takes minutes: tests of faults, three times',
   'npm run test:cases':
-    'reads what a run of all tests has written; test/unit/scripts/test-case-list.test.ts is about it',
+    'needs the file of a whole test run; test/unit/scripts/test-case-list.test.ts tests it',
   'npm run structure':
-    'reads the sources, which are not on the stage; test/unit/scripts/structure is about it',
+    'needs the sources, which the folder of the commands does not have; test/unit/scripts/structure tests it',
   'npm run test:datestyles': 'takes minutes: most of the tests, three times',
   'npm run test:servers': 'takes minutes: tests on other servers; .ci/run does it',
   'npm run bench':
-    'takes minutes, and wants a quiet machine; test/integration/bench/contestants.test.ts runs contestants with few documents',
+    'takes minutes, and needs an idle machine; test/integration/bench/contestants.test.ts runs contestants with few documents',
   'npm run simulate': 'takes minutes',
   'npm run soak': 'takes minutes, or hours',
   'npm run soak:citus': 'takes minutes, and needs Citus; test/fault/citus-crashed.test.ts',
@@ -43,7 +43,7 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run servers':
     'waits for Ctrl-C, or needs a psql; see packages/trial-servers/test/integration/serve.test.ts',
   'npm run seed -- --live 60': 'takes a minute; test/integration/cli/live-seed.test.ts takes seconds',
-  'npm pack': 'makes the package anew, under the tests; test/support/package.ts packs what is built',
+  'npm pack': 'rebuilds the package while tests use it; test/support/package.ts packs the existing build',
   '.ci/run': 'runs all tests, this one among them',
   'docker compose up': 'needs Docker, and images of servers',
   'docker build': 'needs Docker; test/integration/cli/image.test.ts carries out the steps',
@@ -68,7 +68,7 @@ describe('commands in the documents', { concurrency: 2, timeout: groupLimitMs },
     free.push(...all);
   });
   after(async () => {
-    // Those as well that a test which ran out of time still has.
+    // Also those of tests that timed out.
     await Promise.all(all.map((servers) => servers.stop()));
   });
 
@@ -104,7 +104,7 @@ describe('commands in the documents', { concurrency: 2, timeout: groupLimitMs },
     );
   }
 
-  it('commands within sentences that no block shows, each on a collection that is not copied yet', () =>
+  it('commands within sentences that no block shows, each on a new collection', () =>
     onStage({}, async (stage) => {
       const shown = new Set(listShown());
       for (const command of new Set(listQuoted())) {
@@ -132,7 +132,7 @@ function listQuoted(): string[] {
   return documents.flatMap(({ quoted }) => quoted.flatMap(({ text }) => splitCommand(text)));
 }
 
-/** A reader on the way through a document. */
+/** A walk through a document. */
 interface Walk {
   readonly stage: Stage;
   /** The command in the other terminal. */
@@ -172,14 +172,14 @@ async function runBlock(walk: Walk, block: Block): Promise<void> {
   }
 }
 
-/** Starts the command of the block in a terminal of its own. */
+/** Starts the command of the block in another terminal. */
 async function begin(stage: Stage, block: Block): Promise<RunningCommand> {
   const [command, ...others] = listCommands(block);
   assert.ok(command !== undefined && others.length === 0, `${placeOf(block)}: one command keeps running`);
   const running = stage.start(command.text);
   let isOver = false;
   void running.ended.then(() => (isOver = true));
-  // By the time that a reader has opened a second terminal, it is in the ledger.
+  // It is in the ledger before a reader opens a second terminal.
   await waitUntil(`${placeOf(block)} can be tuned`, async () => {
     assert.ok(!isOver, `${placeOf(block)}: ended too soon\n${running.text}`);
     const [paces] = await stage.servers
@@ -196,7 +196,7 @@ function missingTable(error: unknown): [] {
   throw error;
 }
 
-/** The block is what it has printed to its end. */
+/** The block shows its output to the end. */
 async function endBackground(walk: Walk, block: Block, wanted: number): Promise<void> {
   const { background } = walk;
   assert.ok(background !== null, `${placeOf(block)}: no command is running`);
@@ -208,11 +208,11 @@ async function endBackground(walk: Walk, block: Block, wanted: number): Promise<
 }
 
 interface Notes {
-  /** With which the command ends. */
+  /** The exit code of the command. */
   code: number;
-  /** Of the file that the block is. */
+  /** The path of the file whose content the block is. */
   path: string | null;
-  /** With which it is ended in the middle of its work. */
+  /** The signal that interrupts it. */
   end: 'SIGINT' | 'SIGKILL' | null;
   /** The command keeps running while those of the next blocks are run; or the block is the rest of what it prints. */
   terminal: 'keeps running' | 'ends' | null;
@@ -246,7 +246,7 @@ function findReason(command: string): string | null {
   return known === undefined ? null : (notRun[known] ?? null);
 }
 
-it('what is not run is named in the documents, with a script of npm that is there', async (t) => {
+it('commands that are not run are in the documents, and their npm scripts exist', async (t) => {
   const all = [...listShown(), ...listQuoted()];
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as {
     scripts: Record<string, string>;

@@ -1,4 +1,4 @@
-/** The files that put the tool into an image, into Kubernetes and under systemd: well formed, and about what there is. */
+/** The files that put the tool into an image, into Kubernetes and under systemd: valid, and consistent with the code. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -27,7 +27,7 @@ const urls = { MONGO_URL: 'mongodb://db.example/shop', POSTGRES_URL: 'postgres:/
 const commands = [...new Set(optionNames.flatMap((name): readonly CommandName[] => options[name].commands))];
 const program = 'dist/bundle/src/cli/main.js';
 
-/** As the command line reads it: refused where a word, a flag or a value is not one of ours. */
+/** Parses it as the command line does: unknown words, flags and values are refused. */
 function readCommand(args: readonly string[], env: Readonly<Record<string, string>>): Config {
   const line = readPlainLine(flagsOfWords(normalizeFlags(args)), commands);
   assert.ok(line !== null, `${args.join(' ')} is a command line of ours`);
@@ -45,11 +45,11 @@ describe('Dockerfile', async () => {
   const image = readImage(text);
   const last = image.at(-1);
 
-  it('has no mistakes that the linter knows', () => {
+  it('has no errors by the linter', () => {
     assert.deepEqual(validate(text), []);
   });
 
-  it('runs the command as process 1, which is not root, and hears SIGTERM', () => {
+  it('runs the command as process 1, not as root, and it receives SIGTERM', () => {
     assert.ok(last !== undefined);
     const [node, path = '', ...args] = last.entrypoint;
     assert.equal(node, 'node', 'no shell in between, which would keep signals to itself');
@@ -59,7 +59,7 @@ describe('Dockerfile', async () => {
     readCommand([...args, ...last.command], urls);
   });
 
-  it('takes what other stages have made, and a Node that the package runs on', async () => {
+  it('copies files that other stages have built, on a Node that the package supports', async () => {
     for (const { base } of image) assert.match(base, /^node:(20|22|24)-\w+-slim$/);
     const { engines } = JSON.parse(await readFile('package.json', 'utf8')) as { engines: { node: string } };
     assert.match(engines.node, />=24/);
@@ -123,7 +123,7 @@ describe('deploy/kubernetes.yaml', async () => {
     return template === undefined ? [] : [{ manifest, template }];
   });
 
-  it('is YAML without mistakes, of kinds with a schema, which each keeps to', () => {
+  it('is valid YAML, and each kind matches its schema', () => {
     assert.deepEqual(
       documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]),
       [],
@@ -136,7 +136,7 @@ describe('deploy/kubernetes.yaml', async () => {
     assert.ok(pods.length > 0);
   });
 
-  it('gives commands and settings that there are', () => {
+  it('has existing commands and settings', () => {
     for (const { template } of pods) {
       for (const { args = [], env, envFrom, ports } of template.spec.containers) {
         const given = envFrom.flatMap(({ configMapRef }) => {
@@ -159,7 +159,7 @@ describe('deploy/kubernetes.yaml', async () => {
   });
 
   // Red with another image, key of the secret, probe, user or right for one of them, without --keep-joining, and with the same labels.
-  it('has a Job that leads and a Deployment that joins, alike in all but their commands', () => {
+  it('has a Job that leads and a Deployment that joins, equal except for their commands', () => {
     const ofKind = (kind: string): { readonly args: readonly string[]; readonly pod: unknown } => {
       const found = pods.filter(({ manifest }) => manifest.kind === kind);
       assert.equal(found.length, 1, kind);
@@ -187,11 +187,11 @@ describe('deploy/kubernetes.yaml', async () => {
     assert.deepEqual(
       matched.map(({ manifest }) => manifest.kind),
       ['Deployment'],
-      'it does not take pods of the Job for its own',
+      'it does not select pods of the Job',
     );
   });
 
-  it('probes paths that are served', async (t) => {
+  it('probes existing paths', async (t) => {
     const live = await serveLive('127.0.0.1', 0);
     cleanUp(t, () => live.close(''));
     for (const { template } of pods) {
@@ -205,7 +205,7 @@ describe('deploy/kubernetes.yaml', async () => {
     }
   });
 
-  it('selects pods by labels that they have, runs none as root, and ends jobs at exit codes that there are', () => {
+  it('selects pods by their labels, runs none as root, and fails jobs at existing exit codes', () => {
     for (const { manifest, template } of pods) {
       assert.equal(template.spec.securityContext.runAsNonRoot, true);
       for (const [key, value] of Object.entries(manifest.spec?.selector?.matchLabels ?? {})) {
@@ -225,7 +225,7 @@ describe('deploy/mongo2pg.service', async () => {
   const text = await readFile(file, 'utf8');
   const read = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1] ?? '';
 
-  it('runs a command line of ours, and knows exit codes that there are', () => {
+  it('has a valid command line, and existing exit codes', () => {
     const [node, path = '', ...args] = read('ExecStart').split(' ');
     assert.equal(node, '/usr/bin/node');
     assert.equal(path, `/opt/mongo2pg/${program}`);
@@ -235,7 +235,7 @@ describe('deploy/mongo2pg.service', async () => {
     assert.deepEqual(stopped, [ExitCode.sighup, ExitCode.sigint, ExitCode.sigterm]);
   });
 
-  it('is what systemd takes', async (t) => {
+  it('is accepted by systemd', async (t) => {
     const analyzer = '/usr/bin/systemd-analyze';
     if (!existsSync(analyzer)) {
       t.skip('there is no systemd-analyze here (apt install systemd)');
@@ -244,7 +244,7 @@ describe('deploy/mongo2pg.service', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-unit-'));
     cleanUp(t, () => rm(folder, { recursive: true, force: true }));
     const unit = join(folder, 'mongo2pg.service');
-    // The program has to be there.
+    // The program must exist.
     await writeFile(unit, text.replace('/usr/bin/node', process.execPath));
     const run = promisify(execFile);
     const { stdout, stderr } = await run(analyzer, ['verify', '--man=no', unit]);

@@ -1,11 +1,11 @@
-/** The walk of docs/follow.md, in three terminals, as it is written there; but for the minute of writes, which is seconds here. */
+/** The steps of docs/follow.md, in three terminals, as documented; the minute of writes takes seconds here. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { listCommands, readDocuments, type Command } from '../support/documents.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
-import { assertShown } from '../support/shown-output.ts';
+import { assertShown } from '../support/documented-output.ts';
 import { Stage, startStageServers, type RunningCommand } from '../support/stage.ts';
 
 const file = 'docs/follow.md';
@@ -17,10 +17,10 @@ function readWalk(): Command[] {
 }
 
 describe('the walk of docs/follow.md', () => {
-  it('follows a newcomer from the servers to the cutover', async (t) => {
+  it('works from the servers to the cutover', async (t) => {
     const servers = await startStageServers();
     cleanUp(t, () => servers.stop());
-    // Of a checkout that names no servers: those that the first terminal holds are found.
+    // In a checkout without URLs: the servers of the first terminal are found.
     const stage = await Stage.set(servers, 'new checkout');
     cleanUp(t, () => stage.remove());
     const [hold, follow, seed, watch, cutover] = readWalk();
@@ -62,7 +62,7 @@ describe('the walk of docs/follow.md', () => {
     const third = await terminal(seed.text.replace(/60$/, '5')).ended;
     assert.equal(third.code, ExitCode.ok, third.text);
     const watching = terminal(watch.text);
-    await waitUntil('the lag is told', () =>
+    await waitUntil('the lag is shown', () =>
       Promise.resolve(/stream 1: school .*: following · .* waiting · .*can cut over: /.test(watching.text)),
     );
     watching.signal('SIGINT');

@@ -1,4 +1,4 @@
-/** Links within the documents lead to a file that is there, and to a heading that it has. */
+/** Links within the documents refer to existing files and headings. */
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { it } from 'node:test';
 import { readDocuments } from '../support/documents.ts';
 
-it('links lead somewhere', () => {
+it('links are valid', () => {
   const broken = readDocuments().flatMap(({ file }) =>
     [...readFileSync(file, 'utf8').matchAll(/\]\(([^):]+)\)/g)]
       .map(([, link = '']) => link)
@@ -25,7 +25,7 @@ function isThere(file: string, link: string): boolean {
   return [...headings].some(([, text = '']) => slug(text) === heading);
 }
 
-/** As GitHub makes it. */
+/** The anchor as GitHub generates it. */
 function slug(heading: string): string {
   return heading
     .toLowerCase()

@@ -1,4 +1,4 @@
-/** The messages that documents quote are those that the code has. */
+/** The messages that documents quote are in the code. */
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -31,12 +31,12 @@ describe('messages in the documents', () => {
 
 describe('codes of errors', () => {
   it('docs/troubleshooting.md has each of them, and no other', () => {
-    const told = listColumn(readFileSync('docs/troubleshooting.md', 'utf8'), 'code');
+    const documented = listColumn(readFileSync('docs/troubleshooting.md', 'utf8'), 'code');
     const made = [...source.matchAll(/(?:\bcode: |\bexplain\(\s*)'([A-Z][A-Z_]+)'/g)].map(
       ([, code = '']) => code,
     );
     assert.ok(new Set(made).size > 100);
-    assert.deepEqual([...new Set(told)].sort(), [...new Set(made)].sort());
+    assert.deepEqual([...new Set(documented)].sort(), [...new Set(made)].sort());
   });
 });
 

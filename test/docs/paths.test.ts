@@ -1,4 +1,4 @@
-/** The files and functions that documents for developers name are there. */
+/** The files and functions that documents for developers name exist. */
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const stepPattern = /`(src\/[\w./-]+\.ts)` → `(#?\w+)`/g;
 
 describe('paths in the documents', () => {
   for (const file of [guide, ...readDocuments().map((document) => document.file)]) {
-    it(`${file}: each is there`, () => {
+    it(`${file}: each exists`, () => {
       const paths = [...readFileSync(file, 'utf8').matchAll(pathPattern)].map(([, path = '']) => path);
       const missing = paths.filter((path) => !path.includes('*') && !isThere(path));
       assert.deepEqual(missing, []);
@@ -26,7 +26,7 @@ describe('paths in the documents', () => {
 describe('functions in the walks', () => {
   const steps = [...readFileSync(guide, 'utf8').matchAll(stepPattern)];
 
-  it('are there to be checked', () => {
+  it('are found', () => {
     assert.ok(steps.length > 30, `found ${steps.length}`);
   });
 

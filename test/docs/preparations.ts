@@ -1,4 +1,4 @@
-/** What each document takes for granted before its commands: documents in MongoDB, a copy, a dump, a package. */
+/** What each document requires before its commands: documents in MongoDB, a copy, a dump, a package. */
 
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import type { Stage, StageKind } from '../support/stage.ts';
 
 export interface Preparation {
   readonly kind?: StageKind;
-  /** What the document takes for granted. */
+  /** What the document requires. */
   readonly prepare?: (stage: Stage) => Promise<void>;
 }
 
@@ -63,7 +63,7 @@ async function copyShop(stage: Stage): Promise<void> {
   await requireCode(stage, "MONGO_DB=shop MONGO_COLLECTION='*' npm start", ExitCode.deadLetters);
 }
 
-/** One that is whole, and one that is cut off. */
+/** A complete one, and a truncated one. */
 async function writeDumps(stage: Stage): Promise<void> {
   const whole = dumpBson(users.map((user, _id) => ({ _id, ...user })));
   await stage.write('dump/school/users.bson.gz', gzipSync(whole));

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { it } from 'node:test';
 import { describePublicApi } from '../../scripts/public-api/describe.ts';
 
-/** Each line with the type that it is in: several have members that look the same. */
+/** Each line with its type: several have equal members. */
 function qualify(text: string): string[] {
   let head = '';
   return text.split('\n').map((line) => {
@@ -12,7 +12,7 @@ function qualify(text: string): string[] {
   });
 }
 
-it('the types that programs see are those that are written down', async () => {
+it('the public types are those in test/data/public-api.txt', async () => {
   const written = qualify(await readFile('test/data/public-api.txt', 'utf8'));
   const now = qualify(describePublicApi());
   const gone = written.filter((line) => !now.includes(line)).map((line) => `- ${line}`);

@@ -1,4 +1,4 @@
-/** Acks as a worker sends them, for tests of what hears them. */
+/** Acks as a worker sends them, for tests of their receivers. */
 
 import type { Ack } from '../../src/observe/ack.ts';
 

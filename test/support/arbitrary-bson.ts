@@ -109,7 +109,7 @@ const numbers = {
     .map((value) => new Double(value)),
 };
 
-/** Of up to 34 digits, and every exponent; what is not canonical, and a NaN's payload, no text can tell. */
+/** Of up to 34 digits, and every exponent; a text cannot show what is not canonical, or a NaN's payload. */
 export const decimal: fc.Arbitrary<Decimal128> = fc.oneof(
   fc
     .tuple(

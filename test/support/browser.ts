@@ -1,4 +1,4 @@
-/** A real browser without a window: opens a page, runs expressions in it, and notes what it asks for and complains of. */
+/** A headless browser: opens a page, runs expressions in it, and records its requests and errors. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,11 +16,11 @@ export const noBrowser: string | false =
   findBrowser() === undefined ? `none of ${names.join(', ')} is on the PATH` : false;
 
 export interface OpenPage {
-  /** The value of a JavaScript expression, which must be one that JSON has. */
+  /** The value of a JavaScript expression, which must be JSON. */
   evaluate<T>(expression: string): Promise<T>;
   /** Moves the mouse over the middle of the first element of the selector. */
   pointAt(selector: string): Promise<void>;
-  /** Every URL that the page asked for, its own among them. */
+  /** Every URL that the page requested, including its own. */
   readonly requests: readonly string[];
   /** Exceptions, and whatever the console shows. */
   readonly complaints: readonly string[];

@@ -1,4 +1,4 @@
-/** Every type of BSON with its edge values, and what becomes of each in a column of each type, as docs/types.md has it. */
+/** Every type of BSON with its edge values, and how each is stored in a column of each type, according to docs/types.md. */
 
 import {
   Binary,
@@ -20,7 +20,7 @@ import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 export interface Edge {
   readonly what: string;
   readonly value: unknown;
-  /** As Postgres writes the column; `_extra`: it does not fit and is kept there; `letter`: nothing can hold it. */
+  /** As Postgres writes the column; `_extra`: it does not fit and is kept there; `letter`: it becomes a dead letter. */
   readonly shown: string | null;
 }
 
@@ -147,7 +147,7 @@ export const corpus: Readonly<Record<Exclude<ColumnType, 'json'>, readonly Edge[
   ],
 };
 
-/** What only jsonb takes. */
+/** Values that only jsonb can hold. */
 const jsonOnly: readonly Edge['value'][] = [
   new Timestamp({ t: 4294967295, i: 1 }),
   new BSONRegExp('^a"b\\\\', 'imx'),

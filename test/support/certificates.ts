@@ -1,4 +1,4 @@
-/** Certificates for tests, made anew by openssl each time, so that none that is checked in expires. */
+/** Certificates for tests, created by openssl each time, so that they do not expire. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
-  /** Both in one file, as MongoDB's `tlsCertificateKeyFile` wants it. */
+  /** Both in one file, as MongoDB's `tlsCertificateKeyFile` requires. */
   readonly both: string;
 }
 

@@ -1,4 +1,4 @@
-/** A server program that tests run as a child: started, waited for, and ended with them. */
+/** A server program that tests run as a child process, and that ends with them. */
 
 import { spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { stepLimitMs } from './limits.ts';
 
 export interface ChildServer {
-  /** What the pattern found in the line that said that it is ready. */
+  /** The match of the pattern in the line that reported that it is ready. */
   readonly found: string;
   stop(): Promise<void>;
   /** As `kill -9` does it. */
@@ -23,7 +23,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** With a folder for its data, which goes with it. */
+/** With a folder for its data, which is removed with it. */
 export async function startInFolder(
   prefix: string,
   start: (folder: string) => Promise<RunningServer>,
@@ -46,8 +46,8 @@ export async function startInFolder(
 }
 
 /**
- * @param isReady matches a line of its output that says that it takes connections; its first group is handed back
- * @throws Error with its last words when it ends before, or says nothing of the kind
+ * @param isReady matches a line of its output that says that it takes connections; its first group is returned
+ * @throws Error with its last output when it ends before, or never prints such a line
  */
 export async function startChildServer(
   file: string,
@@ -57,7 +57,7 @@ export async function startChildServer(
 ): Promise<ChildServer> {
   const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
-  // Whoever ends this process in a hurry leaves no server behind.
+  // No server stays when this process exits early.
   const kill = (): void => {
     child.kill('SIGKILL');
   };

@@ -1,6 +1,6 @@
 /**
  * A Citus cluster of a test's own: a coordinator and nodes, each of which may be crashed and started again. The extension is one
- * that somebody has installed beside Debian's PostgreSQL; where there is none, tests are skipped with the reason.
+ * that is installed beside Debian's PostgreSQL; without it, tests are skipped with the reason.
  */
 
 import { accessSync, readdirSync, readFileSync } from 'node:fs';
@@ -53,7 +53,7 @@ export function lacksCitus(): string | false {
   );
 }
 
-/** What the tests run on, for people; null where there is none. */
+/** A description of the versions; null if there is none. */
 export function describeCitus(): string | null {
   const version = findPostgres();
   if (version === undefined) return null;
@@ -65,7 +65,7 @@ export function describeCitus(): string | null {
 export interface CitusServer {
   readonly port: number;
   readonly url: string;
-  /** As `pg_ctl stop -m immediate` does it: every process is just ended. */
+  /** As `pg_ctl stop -m immediate` does it: all processes are killed. */
   crash(): Promise<void>;
   /** Fulfilled when it takes connections. */
   start(): Promise<void>;
@@ -84,7 +84,7 @@ export interface CitusOptions {
   readonly nodes?: number;
   /** Of a table. */
   readonly shards?: number;
-  /** More than a test needs: what is written is on disk when it is acknowledged. */
+  /** Additional settings: acknowledged writes are on disk. */
   readonly fsync?: boolean;
 }
 
@@ -101,7 +101,7 @@ export async function startCitus(options: CitusOptions = {}): Promise<CitusClust
   };
   try {
     const place = await preparePlace(folder, version, options);
-    // A port that was found is only taken once its server runs.
+    // A free port is only occupied once its server runs.
     for (let number = 0; number <= count; number++) servers.push(await Server.create(place, number));
     const [coordinator, ...nodes] = servers;
     if (coordinator === undefined) throw new RangeError('a cluster has a coordinator');
@@ -113,7 +113,7 @@ export async function startCitus(options: CitusOptions = {}): Promise<CitusClust
   }
 }
 
-/** What the servers of a cluster share. */
+/** Shared by the servers of a cluster. */
 interface Place {
   readonly folder: string;
   readonly programs: string;
@@ -133,7 +133,7 @@ async function preparePlace(
     if (account !== undefined) await chown(path, account.uid, account.gid);
   };
   await own(folder);
-  // By it servers reach each other; initdb reads the other one.
+  // The servers use this file among each other; initdb reads the other one.
   for (const [name, text] of [
     ['pgpass', `127.0.0.1:*:*:postgres:${password}\n`],
     ['password', password],

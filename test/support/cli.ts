@@ -11,7 +11,7 @@ import type { ClusterImplementation } from '../../src/config/config.ts';
 import type { RunEvent, StartedEvent } from '../../src/observe/events.ts';
 import { clusterImplementations } from '../../src/config/options/workers.ts';
 import { optionNames, options } from '../../src/config/options.ts';
-import { HeardOutput } from './heard-output.ts';
+import { CapturedOutput } from './captured-output.ts';
 import { stepLimitMs } from './limits.ts';
 import { stepDownDuring, stepDownVariable } from './step-down.ts';
 
@@ -19,7 +19,7 @@ import { stepDownDuring, stepDownVariable } from './step-down.ts';
 export const cliPath = fileURLToPath(new URL('../../bundle/src/cli/main.js', import.meta.url));
 
 export interface CliResult {
-  /** As a shell tells it; null when a signal ended the process. */
+  /** As a shell reports it; null when a signal ended the process. */
   readonly code: number | null;
   readonly signal: string | null;
   readonly stdout: string;
@@ -33,16 +33,16 @@ export interface RunningCli {
 
 const named = process.env.TEST_CLUSTER_IMPLEMENTATION as ClusterImplementation | undefined;
 
-/** How workers run where a test does not say it: what `npm test -- --pool` names. */
+/** How workers run by default: the value of `npm test -- --pool`. */
 export const pool: ClusterImplementation = named ?? 'cluster';
 
 /**
  * How they run where that is not the subject: as connections of the command's own process. With `--pool cluster` such a
- * test too tries processes out.
+ * test uses processes too.
  */
 export const plainPool: ClusterImplementation = named ?? 'inline';
 
-/** For the quick choice of tests that goes over all ways to run workers, unless one is named. */
+/** For tests that run with each kind of workers, unless one is named. */
 export const everyPool: readonly ClusterImplementation[] =
   named === undefined ? clusterImplementations : [named];
 
@@ -73,12 +73,12 @@ export function startCli(
   const isSourceRead = env.MONGO_URL === process.env.TEST_MONGO_URL && args[0] !== 'status';
   const closed = once(child, 'close') as Promise<[number | null, string | null]>;
   const steppedDown = isSourceRead ? stepDownDuring(child) : Promise.resolve();
-  // What comes next finds a primary.
+  // Later code finds a primary.
   const result = Promise.all([closed, steppedDown]).then(([[code, signal]]) => ({ code, signal, ...heard }));
   return { process: child, result };
 }
 
-/** In a process: for what is about processes, such as the pool, signals, a sudden end, or the files of a folder. */
+/** In a process: for tests about processes, such as the pool, signals, kills, or the files of a folder. */
 export async function runProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -95,7 +95,7 @@ export async function runCli(
   env: Readonly<Record<string, string>>,
 ): Promise<CliResult> {
   const whole = { CLUSTER_IMPLEMENTATION: plainPool, ...env };
-  // Failpoints are those of a whole process.
+  // Failpoints apply to a whole process.
   const isAlone = functions === 0 || (!hasFailpoints && env.MONGO2PG_FAILPOINTS === undefined);
   return isAlone && canBeFunction(args, whole)
     ? await runFunction(args, whole)
@@ -110,7 +110,7 @@ async function runFunction(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<CliResult> {
-  const heard = new HeardOutput();
+  const heard = new CapturedOutput();
   functions++;
   const deactivate = env.MONGO2PG_FAILPOINTS === undefined ? null : activateFailpoints(env);
   hasFailpoints ||= deactivate !== null;
@@ -130,13 +130,13 @@ const knownVariables: ReadonlySet<string> = new Set([
   'MONGO2PG_FAILPOINTS_DIR',
 ]);
 
-/** What a failpoint does to the process in which it is reached. */
+/** Failpoint actions that affect the whole process. */
 const killing = /=(kill|exit|hang)/;
 
-/** Commands and flags that end the process, or have the standard output to themselves. */
+/** Commands and flags that end the process, or write directly to standard output. */
 const processWords = ['servers', 'completion', '--help', '--version'];
 
-/** Other variables are read as a process begins, by Node or by a driver. */
+/** Other variables are read when a process starts, by Node or by a driver. */
 export function canBeFunction(args: readonly string[], env: Readonly<Record<string, string>>): boolean {
   return (
     env.CLUSTER_IMPLEMENTATION === 'inline' &&
@@ -147,7 +147,7 @@ export function canBeFunction(args: readonly string[], env: Readonly<Record<stri
   );
 }
 
-/** What hangs in this process nobody can kill but with it, and then the runner tells of the file. */
+/** A hang in this process can only be killed with it, and then the runner reports the file. */
 async function inTime<T>(args: readonly string[], work: Promise<T>): Promise<T> {
   const timer = setTimeout(() => {
     console.error(`mongo2pg ${args.join(' ')} has not ended within ${stepLimitMs} ms`);
@@ -160,7 +160,7 @@ async function inTime<T>(args: readonly string[], work: Promise<T>): Promise<T> 
   }
 }
 
-/** The processes in which the workers are: where they are not of their own, that of the primary. */
+/** The processes of the workers: for threads and inline workers, that of the primary. */
 export function processesOf({ workerIds }: StartedEvent): number[] {
   return workerIds.map((id) => Number.parseInt(id, 10));
 }

@@ -1,11 +1,11 @@
-/** The time of a replica set, taken on: a set takes over a later time that a client has heard of from another one. */
+/** Advances the time of a replica set: a set adopts a later time that a client has received from another one. */
 
 import { Binary, Long, Timestamp, type MongoClient } from 'mongodb';
 
-/** What a set without keys signs times with. */
+/** The signature of times in a set without keys. */
 const unsigned = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO };
 
-/** Whatever is written from now on is written so much later. */
+/** Later writes have a time that is advanced by so much. */
 export async function passTime(client: MongoClient, seconds: number): Promise<void> {
   const admin = client.db('admin');
   const { operationTime } = (await admin.command({ ping: 1 })) as { operationTime: Timestamp };

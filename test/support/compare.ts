@@ -1,12 +1,12 @@
-/** The question of every fault test: is each document of the collection exactly once in the table, value by value? */
+/** The final check of every fault test: each document of the collection is exactly once in the table, value by value. */
 
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-// The driver's own classes: those of `bson` are others.
+// The classes of the driver: those of `bson` differ.
 import { BSON, Long, ObjectId, type Collection, type Document } from 'mongodb';
 import pg from 'pg';
 
-/** More would hide the first. */
+/** More differences would hide the first. */
 const maxDifferencesShown = 5;
 const extraColumn = '_extra';
 const { INT8, JSONB } = pg.types.builtins;
@@ -18,7 +18,7 @@ export interface CompareOptions {
 }
 
 /**
- * Reads all of both sides, by nothing that the tool itself uses, and throws an AssertionError that shows the first
+ * Reads all of both sides, without code of the tool, and throws an AssertionError that shows the first
  * differences. For columns named after their fields; null and absent are the same, as they are in a column.
  */
 export async function assertEqualTable(
@@ -148,10 +148,10 @@ function* compareLetters(
   }
 }
 
-/** A document's value as it is to stand in a column of the type. */
+/** A document's value as expected in a column of the type. */
 function expectedValue(field: string, value: unknown, type: number | undefined): unknown {
   if (type === JSONB) return toJson(value, field !== '_id');
-  // pg gives a bigint as its digits, all of which a number could not hold.
+  // pg returns a bigint as digits, since a number could not hold all of them.
   if (type === INT8 && (value instanceof Long || typeof value === 'number')) return value.toString();
   return value instanceof ObjectId ? value.toHexString() : toJson(value);
 }

@@ -1,6 +1,5 @@
 /**
- * Reads a binary COPY stream, strictly, and by nothing but its specification; shares no code with what writes
- * it.
+ * Reads a binary COPY stream, strictly by its specification; shares no code with the encoder.
  */
 
 import assert from 'node:assert/strict';
@@ -117,7 +116,7 @@ function decodeField(type: ColumnType, bytes: Buffer | null): Field {
     case 'json': {
       assert.equal(bytes[0], 1, 'the version of jsonb');
       const text = decodeUtf8(bytes.subarray(1));
-      // jsonb takes any JSON but the character U+0000.
+      // jsonb accepts any JSON except the character U+0000.
       JSON.parse(text, (key, member: unknown) => {
         const hasNul = key.includes('\0') || (typeof member === 'string' && member.includes('\0'));
         assert.ok(!hasNul, 'a NUL in jsonb');

@@ -1,11 +1,11 @@
-/** `npm test -- --datestyle German`: the servers of the tests give every session this DateStyle, and the tests read their own way. */
+/** `npm test -- --datestyle German`: the servers of the tests give every session this DateStyle, and the tests' own clients read ISO. */
 
 import pg from 'pg';
 
-/** Set for the processes of the tests; absent where Postgres's default is left alone. */
+/** Set for the processes of the tests; absent for Postgres's default. */
 export const dateStyleVariable = 'TEST_DATESTYLE';
 
-/** For all users of a server of the tests' own, in all databases. */
+/** For all users of a test server, in all databases. */
 export async function setDateStyle(url: string): Promise<void> {
   const style = process.env[dateStyleVariable];
   if (style === undefined) return;
@@ -18,7 +18,7 @@ export async function setDateStyle(url: string): Promise<void> {
   }
 }
 
-/** A client of a test's, which reads what it reads in the ISO style whatever the server says. */
+/** A client of a test, which uses the ISO style regardless of the server's default. */
 export function createClient(connectionString: string): pg.Client {
   return new pg.Client({ connectionString, options: '-c DateStyle=ISO,MDY' });
 }

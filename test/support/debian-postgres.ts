@@ -1,4 +1,4 @@
-/** A PostgreSQL of the system's own packages, of the version that the matrix asks for. */
+/** A PostgreSQL of the system's own packages, of the version in the matrix. */
 
 import { accessSync } from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export function lacksDebianPostgres(version: number): string | false {
   }
 }
 
-/** With data of its own, which goes with it. */
+/** With its own data, which is removed with it. */
 export function startDebianPostgres(version: number): Promise<RunningServer> {
   return startInFolder('mongo2pg-postgres-', async (folder) => {
     const clusterDir = join(folder, 'cluster');

@@ -1,4 +1,4 @@
-/** A DNS server for one zone, on loopback: answers SRV and TXT questions, and that all else does not exist. */
+/** A DNS server for one zone, on loopback: answers SRV and TXT queries, and NXDOMAIN for all else. */
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ export interface Zone {
 }
 
 export interface DnsServer {
-  /** For the command: it asks this server, and takes every host under `.test` for this machine. */
+  /** For the command: it uses this server, and resolves every host under `.test` to this machine. */
   readonly env: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function startDnsServer(zone: Zone): Promise<DnsServer> {
   await once(socket, 'listening');
   return {
     env: {
-      NODE_OPTIONS: `--import ${fileURLToPath(new URL('./dns-of-tests.js', import.meta.url))}`,
+      NODE_OPTIONS: `--import ${fileURLToPath(new URL('./test-dns.js', import.meta.url))}`,
       TEST_DNS: `127.0.0.1:${socket.address().port}`,
     },
     async close() {

@@ -1,4 +1,4 @@
-/** README.md and docs/*.md as their tests see them: blocks of code with what is noted before them, and commands in the text. */
+/** README.md and docs/*.md as their tests see them: blocks of code with the comments before them, and commands in the text. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,11 +6,11 @@ import { join } from 'node:path';
 /** A fenced block of code. */
 export interface Block {
   readonly file: string;
-  /** Of the fence, from 1. */
+  /** The line of the fence, from 1. */
   readonly line: number;
   readonly language: string;
   readonly text: string;
-  /** Of the comment right before it: `<!-- file plan.json -->`, `<!-- interrupted, exits 130 -->`. */
+  /** The notes in the comment right before it: `<!-- file plan.json -->`, `<!-- interrupted, exits 130 -->`. */
   readonly notes: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export interface DocumentText {
   readonly quoted: readonly QuotedCommand[];
 }
 
-/** A command line of a block, and what the document shows of its output. */
+/** A command line of a block, and its output in the document. */
 export interface Command {
   readonly prompt: 'shell' | 'sql';
   readonly text: string;

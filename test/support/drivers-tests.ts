@@ -1,5 +1,5 @@
 /**
- * The tests that MongoDB's drivers share. They are data of their own licence, and so not part of this repository:
+ * The tests that MongoDB's drivers share. They have their own licence, and are not part of this repository:
  * TEST_DRIVERS_TESTS names a folder that has them, such as `scripts/servers/drivers-tests.sh` prints.
  * Source: https://github.com/mongodb/specifications
  */

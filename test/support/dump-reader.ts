@@ -1,4 +1,4 @@
-/** Reads a dump as a run does, without a run: what comes of it, and how it ends. */
+/** Reads a dump as a run does, without a run: its documents, and how reading ends. */
 
 import assert from 'node:assert/strict';
 import { deserialize, EJSON, serialize, type Document } from 'bson';
@@ -17,7 +17,7 @@ export interface Reading {
 
 const everything: Interval = { after: null, until: null };
 
-/** Of the dump's one collection, or the one that is named. */
+/** The only collection of the dump, or the named one. */
 export async function openSource(
   path: string,
   collection?: string,

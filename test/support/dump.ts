@@ -1,4 +1,4 @@
-/** Writes dumps by their published formats, with nothing of what reads them. */
+/** Writes dumps by their published formats, without code that reads them. */
 
 import { EJSON, Long, serialize, type Document } from 'bson';
 
@@ -35,9 +35,9 @@ export interface ArchivePart {
 
 export interface ArchiveOptions {
   readonly db?: string;
-  /** Documents in a block, before another collection has its turn. */
+  /** Documents in a block, before a block of another collection. */
   readonly blockSize?: number;
-  /** What the checksums are wrong by. */
+  /** The error of the checksums. */
   readonly checksumError?: bigint;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A command that starts the embedded Postgres and is there to be killed: prints `{"host":…,"port":…}` once it runs,
+ * A command that starts the embedded Postgres, for tests that kill it: prints `{"host":…,"port":…}` once it runs,
  * or `{"error":…,"fix":…}`, and stops it when its stdin ends. Arguments: the data folder and the role.
  */
 import { once } from 'node:events';

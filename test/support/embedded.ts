@@ -1,4 +1,4 @@
-/** What the tests of the embedded servers share: folders, commands to kill, and a look at processes. */
+/** Shared by tests of the embedded servers: folders, commands to kill, and checks of processes. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -147,7 +147,7 @@ export async function readPostmasterPid(dataDir: string): Promise<number> {
   return Number.parseInt(text ?? '0', 10);
 }
 
-/** Spawns the `servers` command without a command of its own; fulfilled once it has told all it has to tell. */
+/** Spawns the `servers` command without a command of its own; fulfilled once it has printed all of its messages. */
 export async function spawnHold(
   t: TestContext,
   dataDir: string,

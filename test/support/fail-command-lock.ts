@@ -1,11 +1,11 @@
-/** The lock by which one test at a time sets the fail point of the MongoDB that all share: on the PostgreSQL they share. */
+/** A lock on the shared PostgreSQL, so that one test at a time sets the fail point of the shared MongoDB. */
 
 import pg from 'pg';
 
 /** No other lock of the tests, or of the tool, has this number. */
 const lockKey = 2_266_513;
 
-/** @returns what gives it up again; so does the end of the process */
+/** @returns a function that releases it; so does the end of the process */
 export async function lockFailCommand(url: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

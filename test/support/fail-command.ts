@@ -1,6 +1,6 @@
 /**
- * MongoDB's fail point `failCommand`. A server has one, whoever sets it, and test files run side by side: each takes it
- * for itself, and names the clients that it is for.
+ * MongoDB's fail point `failCommand`. A server has only one, and test files run in parallel: each locks it
+ * and names the clients that it applies to.
  */
 
 import type { TestContext } from 'node:test';
@@ -11,20 +11,20 @@ import { withMongoOptions } from './mongo-url.ts';
 import { mongoUrl, postgresUrl } from './servers.ts';
 
 export interface FailCommand {
-  /** Connects the clients that are meant. */
+  /** Connects clients that it applies to. */
   readonly url: string;
   set(mode: { times: number } | 'alwaysOn', data: Document): Promise<void>;
-  /** @returns how many commands it met since it was taken */
+  /** @returns how many commands it has failed since it was locked */
   turnOff(): Promise<number>;
 }
 
-/** Until the end of the test, at which it is off. @param appName what the clients that are meant are called */
+/** Until the end of the test, when it is switched off. @param appName of the clients that it applies to */
 export async function takeFailCommand(t: TestContext, appName: string): Promise<FailCommand> {
   const unlock = await lockFailCommand(postgresUrl);
   cleanUp(t, unlock);
   const client = await MongoClient.connect(mongoUrl);
   cleanUp(t, () => client.close());
-  // The server counts over all of its life.
+  // The server counts since its start.
   const configure = async (mode: unknown, data: Document = {}): Promise<number> => {
     const command = { configureFailPoint: 'failCommand', mode, data: { ...data, appName } };
     return Number((await client.db('admin').command(command)).count);

@@ -1,4 +1,4 @@
-/** Failpoints for the processes that a test starts: sets them, sees them fire, lets the paused go on. */
+/** Failpoints for the processes that a test starts: sets them, waits until they fire, resumes paused ones. */
 
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,14 +13,14 @@ export interface Failpoints {
   /** Fulfilled, when the point has fired so often, with the id of the process in which it did so last. */
   waitUntilFired(name: FailpointName, times?: number): Promise<number>;
   countFirings(name: FailpointName): Promise<number>;
-  /** Lets those go on that pause there, now and later. */
+  /** Resumes processes that pause there, now and later. */
   resume(name: FailpointName): Promise<void>;
 }
 
 /** An action with modifiers, such as `kill@3x2`; see `src/common/failpoints/rules.ts`. */
 export type FailpointRules = Readonly<Partial<Record<FailpointName, `${FailpointAction}${string}`>>>;
 
-/** Set for this test alone. What still pauses or hangs at its end is let go or killed then. */
+/** Set for this test alone. Processes that still pause or hang at its end are resumed or killed. */
 export async function setFailpoints(t: TestContext, rules: FailpointRules): Promise<Failpoints> {
   const folder = await makeDirectory(t);
   const firedPath = (name: FailpointName, n: number): string => join(folder, `${name}.${n}.fired`);
@@ -34,7 +34,7 @@ export async function setFailpoints(t: TestContext, rules: FailpointRules): Prom
     async waitUntilFired(name, times = 1) {
       let pid = 0;
       await waitUntil(`failpoint ${name} has fired ${times} times`, async () => {
-        // Empty for the moment between its creation and its writing.
+        // Empty between its creation and its writing.
         pid = Number.parseInt(
           (await unlessCode(readFile(firedPath(name, times), 'utf8'), 'ENOENT')) ?? '',
           10,

@@ -1,4 +1,4 @@
-/** A source that has documents in memory, for what is made of a sample. */
+/** A source with documents in memory, for tests of samples. */
 
 import { serialize, type Document } from 'bson';
 import type { Sample, Source } from '../../src/source/source.ts';

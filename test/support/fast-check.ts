@@ -1,5 +1,5 @@
 /**
- * fast-check with the same seed in every run: what is wrong is met by who makes it wrong, and not by luck by whoever comes next.
+ * fast-check with the same seed in every run: a defect fails the change that causes it, and not a later one by chance.
  * `TEST_SEED=42 npm test -- unit/` tries out other values.
  */
 

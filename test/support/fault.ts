@@ -1,4 +1,4 @@
-/** What fault tests share: a collection of simple documents, runs of the command on it, and the question at the end. */
+/** Shared by fault tests: a collection of simple documents, runs of the command on it, and the final comparison. */
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
@@ -18,7 +18,7 @@ import { stepLimitMs } from './limits.ts';
 import { withMajority } from './mongo-url.ts';
 import { createSandbox, mongoUrl } from './servers.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
-import { giveSandboxBack, takeSandbox } from './used-sandboxes.ts';
+import { giveSandboxBack, takeSandbox } from './sandbox-pool.ts';
 
 export interface Scene {
   readonly db: Db;
@@ -26,7 +26,7 @@ export interface Scene {
   /** Of the same database. */
   otherCollection(name: string): Collection;
   readonly client: pg.Client;
-  /** For the command: small pages and two workers, so that a fault meets a run in the middle of its work. */
+  /** For the command: small pages and two workers, so that a fault happens during a run. */
   readonly env: Readonly<Record<string, string>>;
   run(env?: Readonly<Record<string, string>>, ...args: string[]): Promise<FaultRun>;
   start(env?: Readonly<Record<string, string>>, ...args: string[]): RunningCli;
@@ -42,19 +42,19 @@ export interface FaultRun extends CliResult {
 
 const name = 'things';
 
-/** Why a fault of a worker's process is not tried out on workers that have none; false where they have. */
+/** Why a fault of a worker's process is not tested on workers without one; false if they have one. */
 export const lacksWorkerProcess =
   pool !== 'cluster' && `a worker of ${pool} is no process: it gets no signal, and ends with its primary`;
 
-/** Why the sudden end of a worker is not tried out on workers that end only with their primary. */
+/** Why a crash of a worker is not tested on workers that end only with their primary. */
 export function lacksSeparateWorkers(implementation: ClusterImplementation): string | false {
   return implementation === 'inline' && 'a worker of inline is part of the primary, and ends with it';
 }
 
-/** The failpoint action that ends a worker and not the primary. */
+/** The failpoint action that crashes a worker and not the primary. */
 export const crashAction = pool === 'inline' ? 'error' : 'kill';
 
-/** How the notices tell that the failpoint action `kill` ended a worker. */
+/** How notices report that the failpoint action `kill` ended a worker. */
 export const killed = {
   cluster: 'ended by SIGKILL',
   threads: 'ended with exit code 137',
@@ -62,7 +62,7 @@ export const killed = {
 } as const;
 
 /**
- * On the servers that all tests share; removed after the test.
+ * On the shared servers; removed after the test.
  * @param implementation how the workers of its runs run
  */
 export async function setScene(t: TestContext, count = 3_000, implementation = pool): Promise<Scene> {
@@ -73,7 +73,7 @@ export async function setScene(t: TestContext, count = 3_000, implementation = p
   return sceneOf(t, sandbox.db, sandbox.client, env);
 }
 
-/** On servers of the test's own, or reached by way of a proxy: the URLs are what the command is given. */
+/** On private servers, or through a proxy: the URLs are those for the command. */
 export async function setSceneOn(
   t: TestContext,
   servers: {
@@ -93,7 +93,7 @@ export async function setSceneOn(
   await client.connect();
   cleanUp(t, () => client.end().catch(() => undefined));
   await client.query(`DROP TABLE IF EXISTS ${name}; DROP SCHEMA IF EXISTS mongo2pg, mongo2pg_queue CASCADE`);
-  // The MongoDB may be the one that all tests share.
+  // The MongoDB may be the shared one.
   const db = mongo.db(`mongo2pg_test_${randomBytes(6).toString('hex')}`);
   cleanUp(t, () => db.dropDatabase());
   await fill(db.collection(name), count);
@@ -105,7 +105,7 @@ export async function setSceneOn(
   });
 }
 
-/** On the servers that all tests share, with a proxy between the command and PostgreSQL. */
+/** On the shared servers, with a proxy between the command and PostgreSQL. */
 export async function setSceneByProxy(
   t: TestContext,
   { count, latencyMs = 0 }: { readonly count?: number; readonly latencyMs?: number } = {},
@@ -181,13 +181,13 @@ function read(result: CliResult): FaultRun {
   };
 }
 
-/** Acts on a run while it goes, and gives its result. */
+/** Acts on a running run, and returns its result. */
 export async function act(run: RunningCli, on: (event: RunEvent) => void | Promise<void>): Promise<FaultRun> {
   for await (const event of readEvents(run.process)) await on(event);
   return read(await run.result);
 }
 
-/** That a run ended well; its output is what one needs to see where it did not. */
+/** Asserts the exit code of a run; shows its output otherwise. */
 export function assertCode(run: CliResult, code: number | null): void {
   assert.equal(run.code, code, `${run.stderr}\n${run.stdout.slice(-2000)}`);
 }

@@ -1,4 +1,4 @@
-/** FerretDB 1 on SQLite, which nobody here wrote: built by `scripts/servers/build-ferretdb.sh` into a cache folder. */
+/** FerretDB 1 on SQLite, an independent server: built by `scripts/servers/build-ferretdb.sh` into a cache folder. */
 
 import { accessSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -20,7 +20,7 @@ export function lacksFerretDb(): string | false {
   }
 }
 
-/** With data of its own, which goes with it. @param flags further ones, such as those for users */
+/** With its own data, which is removed with it. @param flags further ones, such as those for users */
 export function startFerretDb(...flags: readonly string[]): Promise<RunningServer> {
   return startInFolder('mongo2pg-ferretdb-', async (folder) => {
     const place = [`--sqlite-url=file:${folder}/`, `--state-dir=${folder}`];

@@ -1,4 +1,4 @@
-/** What fault tests of following share: a scene whose collection is followed, and a MongoDB whose fail points are its own. */
+/** Shared by fault tests of following: a scene whose collection is followed, and a MongoDB with its own fail points. */
 
 import type { TestContext } from 'node:test';
 import { MongoClient, type Document } from 'mongodb';
@@ -12,19 +12,19 @@ import { createSandbox } from './servers.ts';
 export interface FollowScene extends Scene {
   /** Starts the command with --follow; one that hangs ends its test. */
   follow(env?: Readonly<Record<string, string>>, ...args: string[]): Following;
-  /** Until all that was written by now is in the tables. @param following it must go on meanwhile */
+  /** Waits until all writes so far are in the tables. @param following it must keep running meanwhile */
   untilMerged(following?: Following): Promise<void>;
 }
 
 /** Where the pool is not the subject. */
 export const inline = { CLUSTER_IMPLEMENTATION: 'inline', CLUSTER_SIZE: '1' } as const;
 
-/** On the servers that all tests share. */
+/** On the shared servers. */
 export async function setFollowScene(t: TestContext, count = 500): Promise<FollowScene> {
   return withFollowing(t, await setScene(t, count));
 }
 
-/** On a MongoDB of the test's own. */
+/** On a private MongoDB. */
 export async function setFollowSceneOn(
   t: TestContext,
   mongoUrl: string,
@@ -53,7 +53,7 @@ function withFollowing(t: TestContext, scene: Scene): FollowScene {
 /** The embedded MongoDB, in the process of the test. */
 export interface LyingMongo {
   readonly url: string;
-  /** @param mode `off` ends it */
+  /** @param mode `off` disables it */
   setFailPoint(name: string, mode: Document | 'alwaysOn' | 'off', data?: Document): Promise<void>;
   admin(command: Document): Promise<Document>;
   close(): Promise<void>;

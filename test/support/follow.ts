@@ -1,4 +1,4 @@
-/** A start with --follow that goes on while a test writes, and the wait until all that was written is merged. */
+/** A start with --follow that runs while a test writes, and waiting until all writes are merged. */
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
@@ -12,9 +12,9 @@ import type { Sandbox } from './servers.ts';
 export interface Following {
   readonly process: ChildProcess;
   readonly result: Promise<CliResult>;
-  /** All that it has told so far. */
+  /** Its events so far. */
   readonly events: readonly RunEvent[];
-  /** Waits for an event; of those that came before as well. */
+  /** Waits for an event; earlier ones count as well. */
   until<K extends RunEvent['kind']>(
     kind: K,
     isWanted?: (event: Extract<RunEvent, { kind: K }>) => boolean,
@@ -23,7 +23,7 @@ export interface Following {
   stop(): Promise<CliResult>;
 }
 
-/** With workers that are no processes, unless the environment says how they run. */
+/** With inline workers, unless the environment says how they run. */
 export function startFollowing(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
@@ -31,15 +31,15 @@ export function startFollowing(
   const settings = { CLUSTER_SIZE: '2', CLUSTER_IMPLEMENTATION: plainPool };
   const running = startCli(['--follow', '--json', ...args], { ...settings, ...env });
   const events: RunEvent[] = [];
-  const heard: (() => void)[] = [];
+  const waiting: (() => void)[] = [];
   let isOver = false;
   const read = async (): Promise<void> => {
     for await (const event of readEvents(running.process)) {
       events.push(event);
-      for (const tell of heard.splice(0)) tell();
+      for (const wake of waiting.splice(0)) wake();
     }
     isOver = true;
-    for (const tell of heard.splice(0)) tell();
+    for (const wake of waiting.splice(0)) wake();
   };
   const reading = read();
   return {
@@ -51,9 +51,9 @@ export function startFollowing(
         while (index >= events.length) {
           if (isOver) {
             const { code, stderr } = await running.result;
-            assert.fail(`it ended (${code ?? 'by a signal'}) before it told ${kind}: ${stderr}`);
+            assert.fail(`it ended (${code ?? 'by a signal'}) before it reported ${kind}: ${stderr}`);
           }
-          await new Promise<void>((resolve) => heard.push(resolve));
+          await new Promise<void>((resolve) => waiting.push(resolve));
         }
         const event = events[index] as Extract<RunEvent, { kind: typeof kind }>;
         if (event.kind === kind && isWanted(event)) return event;
@@ -67,7 +67,7 @@ export function startFollowing(
   };
 }
 
-/** Waits until everything that is written by now is read, and nothing waits to be merged. */
+/** Waits until all writes so far are read, and no changes are pending. */
 export async function untilMerged(
   sandbox: Pick<Sandbox, 'db' | 'client'>,
   following?: Following,
@@ -90,13 +90,13 @@ export async function untilMerged(
   });
 }
 
-/** Every document with its row, by the tool itself. */
+/** Compares every document with its row, with the tool itself. */
 export async function requireEqual(env: Readonly<Record<string, string>>): Promise<void> {
   const { code, stdout, stderr } = await runCli(['verify'], { CLUSTER_SIZE: '1', ...env });
   assert.equal(code, 0, stdout + stderr);
 }
 
-/** Leaves nothing open, whatever `work` throws. */
+/** Closes everything, also if `work` throws. */
 export async function inTransaction<T>(
   client: pg.Client,
   work: (client: pg.Client) => Promise<T>,

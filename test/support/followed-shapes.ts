@@ -1,4 +1,4 @@
-/** The plans that random documents with arrays inside are followed by. */
+/** The plans for following random documents with arrays. */
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export async function makeShape(
       const TRANSFORM = join(folder, 'transform.mjs');
       await writeFile(TRANSFORM, transformText);
       const module = (await import(pathToFileURL(TRANSFORM).href)) as { readonly default: Expect };
-      // It may change what it is given.
+      // It may change its argument.
       return {
         env: { PLAN_SCHEMA: 'relational', TRANSFORM },
         expect: (document) => module.default({ ...document }),
@@ -49,7 +49,7 @@ export async function makeShape(
 
 const column = (name: string, type: string, path: unknown = name): Document => ({ column: name, path, type });
 
-/** Names of its own for keys and places, an array without a table, and one within an embedded document that is kept whole in columns. */
+/** With custom names for keys and places, an array without a table, and one within an embedded document that is only in columns. */
 const makeOwnPlan = (table: string): Document => ({
   columns: [
     column('thing_no', 'int32', '_id'),
@@ -88,7 +88,7 @@ const makeOwnPlan = (table: string): Document => ({
   ],
 });
 
-/** Drops some, fails for some, and changes what goes to tables of two levels. */
+/** Drops some, fails for some, and changes arrays at two levels. */
 const transformText = `export default (document) => {
   if (document.n % 9 === 0) return null;
   if (document.n % 50 === 1) throw new Error('not this one');

@@ -1,4 +1,4 @@
-/** A FollowingEvent of which a test names what matters to it. */
+/** A FollowingEvent with defaults for fields that a test does not set. */
 
 import type { FollowedState, FollowingEvent } from '../../src/observe/follow-events.ts';
 

@@ -1,4 +1,4 @@
-/** `_id`s that an object of JavaScript, or js-bson, would hand on as other ones; and how they get into a collection. */
+/** `_id`s that an object of JavaScript, or js-bson, would change; and how to insert them. */
 
 import { serialize } from 'bson';
 import type { Collection } from 'mongodb';
@@ -11,18 +11,18 @@ import { double, int32, int64, rawDocument, rawString, type RawElement } from '.
 import { corpus } from './raw-corpus.ts';
 import fc from './fast-check.ts';
 
-/** A server takes these for no `_id`. */
+/** A server does not accept these as an `_id`. */
 const refused = new Set<number>([bsonTypes.array, bsonTypes.regex, bsonTypes.undefined]);
 
 const known: readonly BsonValue[] = corpus
-  // As an `_id` it would be longer than what an index of an old server takes.
+  // As an `_id` it would exceed the index limit of an old server.
   .filter(({ bytes }) => bytes.byteLength < 1000)
   .map(({ bson, bytes }) => ({ type: bsonTypes[bson], bytes }))
   .filter(({ type }) => !refused.has(type));
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((of) => Buffer.from(of));
 
-/** Text as bytes, which are seldom UTF-8. */
+/** Text as bytes, rarely valid UTF-8. */
 const brokenText = bytes(6).map((of): BsonValue => ({ type: bsonTypes.string, bytes: rawString(of) }));
 const anyDate = fc
   .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
@@ -89,7 +89,7 @@ export async function insertIds(collection: Collection, ids: readonly BsonValue[
     insert: collection.collectionName,
     ...rawField('documents', arrayOf(documents)),
     ordered: false,
-    // A bare command has none of the URL's: readers of the majority might miss the documents.
+    // A raw command has no write concern of the URL: majority readers might miss the documents.
     writeConcern: { w: 'majority' },
   });
 }

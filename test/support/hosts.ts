@@ -15,7 +15,7 @@ type Env = Readonly<Record<string, string>>;
 /** A heartbeat every 100 ms, and a limit so long that no host is declared dead on a busy machine. */
 export const longLease: Env = { MONGO2PG_HOST_LIMITS: '100/20000', CLUSTER_IMPLEMENTATION: 'inline' };
 
-/** For tests in which a host is to be declared dead. */
+/** For tests in which a host must be declared dead. */
 export const shortLease: Env = { MONGO2PG_HOST_LIMITS: '100/2500', CLUSTER_IMPLEMENTATION: 'inline' };
 
 export function begin(t: TestContext, scene: Scene, env: Env, ...args: string[]): RunningCli {
@@ -31,7 +31,7 @@ export function join(t: TestContext, scene: Scene, env: Env): RunningCli {
 }
 
 /**
- * The leader waits at its third batch, and has copied next to nothing, until `hold.resume('primary-after-ack')`.
+ * The leader waits at its third batch, having copied very little, until `hold.resume('primary-after-ack')`.
  * @param more other failpoints of the leader
  */
 export async function beginHeld(
@@ -56,7 +56,7 @@ export interface HostWorkDone {
   readonly hostId: string;
   readonly isLead: boolean;
   readonly endReason: string | null;
-  /** Committed in ranges that it had last. */
+  /** Documents committed in ranges that it owned last. */
   readonly documents: number;
 }
 
@@ -70,7 +70,7 @@ export async function readHosts(scene: Scene): Promise<HostWorkDone[]> {
   );
 }
 
-/** Everything is accounted for in the ledger, and nothing is left of the queue. */
+/** Asserts that the counts in the ledger agree, and that the queue is empty. */
 export async function assertAccount(scene: Scene, documents: number): Promise<void> {
   const [row] = await scene.query<{ read: number; batches: number; unread: number }>(
     `SELECT (SELECT (account->>'read')::int FROM mongo2pg.phases WHERE phase = 'copy' ORDER BY run_id DESC LIMIT 1) AS read,
@@ -87,12 +87,12 @@ export function eventsOf(stdout: string): RunEvent[] {
     .map((line) => JSON.parse(line) as RunEvent);
 }
 
-/** The ids that a process had: another one each time that it joined. */
+/** The ids of a process: it gets a new one each time that it joins. */
 export function hostIdsOf({ stdout }: Pick<CliResult, 'stdout'>): string[] {
   return eventsOf(stdout).flatMap((event) => (event.kind === 'host-joined' ? [event.hostId] : []));
 }
 
-/** Of a process that still runs. */
+/** The id of a running process. */
 export async function waitForHostId(scene: Scene, { process: { pid } }: RunningCli): Promise<string> {
   let hostId = '';
   await waitUntil('the process has joined', async () => {
@@ -106,7 +106,7 @@ export async function waitForHostId(scene: Scene, { process: { pid } }: RunningC
   return hostId;
 }
 
-/** To the others it is as if a host that cannot say otherwise had been silent for long enough. */
+/** Makes the last heartbeat of a host a day old, so that others declare it dead. */
 export async function expire(scene: Scene, hostId: string): Promise<void> {
   await scene.query(`UPDATE mongo2pg.hosts SET seen_at = seen_at - interval '1 day' WHERE host_id = $1`, [
     hostId,
@@ -121,7 +121,7 @@ export async function waitForEnd(scene: Scene, hostId: string, reason: string): 
   });
 }
 
-/** The ranges that a host has, and has not read. */
+/** The ranges that a host owns, and has not read. */
 export async function countRangesOf(scene: Scene, hostId: string): Promise<number> {
   const [row] = await scene.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM mongo2pg.ranges WHERE host_id = $1 AND closed_at IS NULL AND read_at IS NULL`,
@@ -130,7 +130,7 @@ export async function countRangesOf(scene: Scene, hostId: string): Promise<numbe
   return row?.count ?? 0;
 }
 
-/** Between one host and a server. */
+/** A proxy between one host and a server. */
 export async function startProxyTo(t: TestContext, url: string): Promise<{ proxy: Proxy; url: string }> {
   const proxy = await startProxy({ port: Number(new URL(url).port) });
   cleanUp(t, () => proxy.close());

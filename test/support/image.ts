@@ -1,4 +1,4 @@
-/** A Dockerfile as the steps of its stages, and these steps without an engine: in a folder for each stage. */
+/** Parses a Dockerfile into the steps of its stages, and executes them without an engine: in a folder for each stage. */
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir } from 'node:fs/promises';
@@ -31,7 +31,7 @@ export type ImageStep =
 
 type Growing = { -readonly [Key in keyof ImageStage]: ImageStage[Key] } & { steps: ImageStep[] };
 
-/** @throws Error for an instruction that is not known here: it would be left out in silence */
+/** @throws Error for an instruction that is not known here: it would be silently skipped */
 export function readImage(text: string): ImageStage[] {
   const stages: Growing[] = [];
   const args = new Map<string, string>();
@@ -115,7 +115,7 @@ function take(
 /**
  * What an engine would do, with the programs of this machine: their folders are what it knows of files.
  * @param context the folder to build from
- * @param files of the context, by their paths in it, of which `.dockerignore` has left out nothing yet
+ * @param files of the context, by their paths in it, before `.dockerignore` is applied
  * @param ignored the text of `.dockerignore`
  * @returns the folder of the last stage, which is its root
  */

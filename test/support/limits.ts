@@ -1,12 +1,12 @@
 /**
- * How long tests wait. These limits only end what hangs, and nothing is proved by them: a machine that has ten times the work that
- * it can do takes a minute for what takes seconds elsewhere.
+ * How long tests wait. These limits only end tests that hang, and prove nothing: a machine with a tenfold overload
+ * takes a minute for what takes seconds elsewhere.
  */
 
 /** For one step: a server that starts, a run of the command, a condition that comes true. */
 export const stepLimitMs = 180_000;
 
-/** For what goes on over all steps of a test. */
+/** For work during all steps of a test. */
 export const testLimitMs = 600_000;
 
 /** For all tests of a group, one after the other. */

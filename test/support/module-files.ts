@@ -1,4 +1,4 @@
-/** Modules for tests, in a folder of their own that is gone with the test. */
+/** Modules for tests, in a folder that is removed after the test. */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

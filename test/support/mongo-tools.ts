@@ -1,4 +1,4 @@
-/** MongoDB's own tools, where they are to be had: what they write is what people have. */
+/** MongoDB's own tools, if available: they write real dumps. */
 
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -21,7 +21,7 @@ function isThere(name: MongoTool): boolean {
   }
 }
 
-/** Rejects, with what it said, when it fails. */
+/** Rejects with its output when it fails. */
 export async function runMongoTool(name: MongoTool, ...args: string[]): Promise<void> {
   await promisify(execFile)(name, args);
 }

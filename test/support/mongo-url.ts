@@ -1,4 +1,4 @@
-/** URLs of MongoDB with other options, or of one host: a replica set's names several, of which `URL` knows nothing. */
+/** URLs of MongoDB with other options, or of one host: a replica set's URL has several hosts, which `URL` does not parse. */
 
 import { MongoClient } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
@@ -11,7 +11,7 @@ export function withMongoOptions(url: string, options: Readonly<Record<string, s
 }
 
 /**
- * The same URL, whose writes are fulfilled when no reader of the majority misses them: what MongoDB does by itself since
+ * The same URL with write concern majority, so that majority readers see all writes: the default of MongoDB since
  * 5.0, https://www.mongodb.com/docs/manual/reference/write-concern/#implicit-default-write-concern
  */
 export function withMajority(url: string): string {
@@ -24,12 +24,12 @@ export function withMongoUser(url: string, user: string, password: string): stri
   return changed.href;
 }
 
-/** The same URL with one host alone, whatever set that is a member of. */
+/** The same URL with one host alone, a member of any set. */
 export function toHost(url: string, host: string): string {
   const changed = new ConnectionString(url);
   changed.hosts = [host];
   changed.searchParams.delete('replicaSet');
-  // A driver that is told the hosts of a replica set would go to them.
+  // A driver would discover the hosts of a replica set and use them.
   changed.searchParams.set('directConnection', 'true');
   return changed.href;
 }
@@ -39,14 +39,14 @@ export async function findPrimary(url: string): Promise<string> {
   const client = await MongoClient.connect(url);
   try {
     const { me } = (await client.db('admin').command({ hello: 1 })) as { me?: string };
-    // One that is in no set tells no name.
+    // A standalone reports no name.
     return me ?? new ConnectionString(url).hosts[0] ?? '';
   } finally {
     await client.close();
   }
 }
 
-/** Its port on loopback, for a proxy that stands before one host. */
+/** Its port on loopback, for a proxy in front of one host. */
 export async function findPrimaryPort(url: string): Promise<number> {
   return Number((await findPrimary(url)).split(':').at(-1));
 }

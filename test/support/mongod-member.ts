@@ -11,7 +11,7 @@ import type { Mongod } from './mongod.ts';
 
 export const setName = 'tests';
 
-/** `fast`: told to end. `kill`: as `kill -9` does it. */
+/** `fast`: by SIGTERM. `kill`: by SIGKILL. */
 export type MongoStopMode = 'fast' | 'kill';
 
 export class MongodMember {
@@ -40,7 +40,7 @@ export class MongodMember {
       this.#mongod.program,
       [
         ...['--dbpath', folder, '--bind_ip', '127.0.0.1', '--port', String(port), '--replSet', setName],
-        // As little as can be: the documents of tests are few.
+        // The minimum: tests have few documents.
         ...['--wiredTigerCacheSizeGB', '0.25', '--oplogSize', '100', '--nounixsocket'],
         ...['--setParameter', 'enableTestCommands=1'],
         ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
@@ -56,12 +56,12 @@ export class MongodMember {
     else await server?.stop();
   }
 
-  /** Of this member alone. */
+  /** The URL of this member alone. */
   get url(): string {
     return `mongodb://${this.host}/?directConnection=true`;
   }
 
-  /** Fulfilled when its set has a primary, and all others follow that. */
+  /** Fulfilled when its set has a primary, and all others replicate from it. */
   async untilPrimary(): Promise<void> {
     const client = await MongoClient.connect(this.url);
     try {
@@ -74,13 +74,13 @@ export class MongodMember {
     }
   }
 
-  /** Without its data, as a machine that was set up anew; it does not run. */
+  /** Without its data, as on a new machine; it does not run. */
   async empty(): Promise<void> {
     await rm(this.folder, { recursive: true });
     await mkdir(this.folder);
   }
 
-  /** With its data, which therefore need not be left in good order. */
+  /** Removes its data, so that it may be killed. */
   async remove(): Promise<void> {
     await this.stop('kill');
     await rm(this.folder, { recursive: true, force: true });
@@ -97,7 +97,7 @@ export async function initiateSet(members: readonly MongodMember[]): Promise<voi
       replSetInitiate: {
         _id: setName,
         members: members.map(({ host }, _id) => ({ _id, host })),
-        // A primary that is killed is missed soon.
+        // A killed primary is detected soon.
         settings: { electionTimeoutMillis: 2_000, heartbeatIntervalMillis: 500 },
       },
     });

@@ -1,11 +1,11 @@
-/** The real mongod that is to be had here, and which server it is that tests run on. */
+/** The installed real mongod, and the server that tests run on. */
 
 import { execFileSync } from 'node:child_process';
 import { MongoClient, type ObjectId } from 'mongodb';
 
 export interface Mongod {
   readonly program: string;
-  /** As it tells it, such as 8.0.4. */
+  /** As it reports it, such as 8.0.4. */
   readonly version: string;
 }
 
@@ -47,7 +47,7 @@ export async function identifyMongo(url: string): Promise<MongoIdentity> {
       electionId?: ObjectId;
     };
     if (hosts.length === 0) return { version, members: 0, term: 0 };
-    // Its last eight bytes count the elections, and it needs no command that not every server has.
+    // Its last eight bytes count the elections, and every server has it.
     const term = electionId === undefined ? 0 : Number(`0x${electionId.toHexString().slice(8)}`);
     return { version, members: hosts.length, term };
   } finally {

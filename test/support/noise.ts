@@ -1,4 +1,4 @@
-/** Text that compression makes nothing of. */
+/** Incompressible text. */
 
 import { createHash } from 'node:crypto';
 

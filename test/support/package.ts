@@ -9,7 +9,7 @@ export interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** As it is built; packing would build it anew under the tests that run beside. */
+/** Packs the existing build; building again would disturb tests that run in parallel. */
 export async function packInto(folder: string): Promise<Packed> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
   const { stdout } = await promisify(execFile)('npm', args);

@@ -1,5 +1,5 @@
 /**
- * Servers of a test's own, which it may stop, crash and start again; the port and the data stay. A Postgres takes a
+ * Private servers of a test, which it may stop, crash and restart; the port and the data stay. A Postgres takes a
  * second or two to make, so share one in a file.
  */
 
@@ -28,7 +28,7 @@ export interface PrivateServer<StopMode> {
 }
 
 /**
- * `fast`: transactions are rolled back, clients told, all is written. `immediate`: every process is just ended, and
+ * `fast`: transactions are rolled back, clients disconnected, all is written. `immediate`: all processes are killed, and
  * the next start recovers from the log. https://www.postgresql.org/docs/current/server-shutdown.html
  */
 export type PostgresStopMode = 'fast' | 'immediate';
@@ -49,13 +49,13 @@ export async function startPrivatePostgres(): Promise<PrivateServer<PostgresStop
   return server;
 }
 
-/** What was acknowledged is kept in either case. */
+/** Acknowledged writes are kept in either case. */
 export interface PrivateMongo extends PrivateServer<MongoStopMode> {
-  /** One that is stopped, with none of its data. */
+  /** A stopped one, without its data. */
   startEmpty(): Promise<void>;
 }
 
-/** Here is the program of a real mongod where private servers are to be such ones. */
+/** The program of a real mongod, if private servers must be real ones. */
 export const privateMongodVariable = 'TEST_PRIVATE_MONGOD';
 
 /**

@@ -1,4 +1,4 @@
-/** What tests of promoting share: documents in a dump, copies of it by plans, and the question whether two copies are the same. */
+/** Shared by tests of promote: documents in a dump, copies of it by plans, and a comparison of two copies. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export interface PlanText {
 export interface PromoteScene {
   readonly env: Readonly<Record<string, string>>;
   readonly client: pg.Client;
-  /** The path of what is copied. */
+  /** The path of the dump. */
   readonly dump: string;
   /** Copies the dump into a schema. */
   copy(plan: PlanText | null, ...args: readonly string[]): Promise<CliResult>;
@@ -29,19 +29,19 @@ export interface PromoteScene {
   /** `promote` in a process of its own, with failpoints. */
   start(failpoints: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CliResult>;
   run(...args: readonly string[]): Promise<CliResult>;
-  /** `promote` that must end well. */
+  /** `promote` that must succeed. */
   promoted(...args: readonly string[]): Promise<PromotionSummary>;
-  /** That `verify` finds all equal, be it that some are dead letters. */
+  /** Asserts that `verify` finds all equal, with dead letters or without. */
   assertVerified(): Promise<void>;
-  /** That each row is the one that a copy with the plan makes. */
+  /** Asserts that each row equals that of a copy with the plan. */
   assertAsCopiedBy(plan: PlanText): Promise<void>;
   rows<Row extends pg.QueryResultRow>(sql?: string): Promise<Row[]>;
 }
 
-/** The table that is promoted in. */
+/** The table of the promote. */
 const table = 'things';
 
-/** Of its key alone; all else goes to the extra column. */
+/** A plan with only the key; all else goes to the extra column. */
 export const idOnly: PlanText = { columns: [{ column: '_id', path: '_id', type: 'int32' }] };
 
 /** `idOnly` with further columns. */

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import type pg from 'pg';
 
 /**
- * By header and cells, however wide the columns are.
- * @param shown the lines below the prompt; none asks for nothing
+ * By header and cells, with any column width.
+ * @param shown the lines below the prompt; none: no check
  */
 export function assertPsqlOutput(
   results: readonly pg.QueryResult<string[]>[],
@@ -19,7 +19,7 @@ export function assertPsqlOutput(
       : [fields.map(({ name }) => name), ...rows.map((row) => row.map((cell: string | null) => cell ?? ''))],
   );
   const cells = lines.map((line) =>
-    // `ALTER TABLE` is told as ALTER.
+    // `ALTER TABLE` is reported as ALTER.
     /^[A-Z ]+( \d+)*$/.test(line) ? [line.split(' ')[0] ?? ''] : line.split('|').map((cell) => cell.trim()),
   );
   assert.deepEqual(actual, cells);

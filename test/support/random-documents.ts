@@ -11,7 +11,7 @@ import type { Random } from '../../src/common/random.ts';
 
 type Value = readonly [type: number, bytes: Buffer];
 
-/** The fields that plans have columns for, and what they hold for the most part. */
+/** The fields that plans have columns for, and their usual types. */
 export const usualFields: readonly (readonly [name: string, column: ColumnType, make: keyof ValueMaker])[] = [
   ['a', 'int32', 'int'],
   ['bb', 'string', 'string'],
@@ -52,7 +52,7 @@ const edgeDoubles = [
 /** Values by type. */
 export class ValueMaker {
   readonly #random: Random;
-  /** How many of the values are malformed, or at the edges of what is taken. */
+  /** How many of the values are malformed, or at the limits. */
   readonly #hostility: number;
 
   constructor(random: Random, hostility: number) {
@@ -262,7 +262,7 @@ export class ValueMaker {
   }
 }
 
-/** What an `_id` holds for the most part, by the type of its column. */
+/** The usual values of an `_id`, by the type of its column. */
 export const usualIds = {
   objectId: ['objectId'],
   int32: ['int'],

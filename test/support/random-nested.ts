@@ -21,7 +21,7 @@ type Shape =
   | { readonly kind: 'document'; readonly fields: readonly Field[] }
   | { readonly kind: 'array'; readonly element: Shape };
 
-/** In an order of their own, some of them such as need care in JSON or in paths. */
+/** In a fixed order, some of them with special characters in JSON or in paths. */
 const names = [
   'a',
   'bb',
@@ -101,7 +101,7 @@ class PlanMaker {
     const random = this.#random;
     const parts: Parts = { columns: [...others], flattened: [], children: [] };
     this.#add(fields, [], true, key, parts);
-    // As an order in which documents do not have their fields.
+    // An order that differs from that of the documents.
     if (random.chance(0.1)) parts.columns.reverse();
     const tops = fields.map(({ name }) => name);
     return {
@@ -140,7 +140,7 @@ class PlanMaker {
         parts.columns.push(this.#column(path, random.chance(0.05) ? random.pick(columnTypeNames) : type));
       }
     }
-    // Which documents have now and then.
+    // Which documents have occasionally.
     if (isFlat && random.chance(0.1)) parts.flattened.push([...around, 'new']);
   }
 

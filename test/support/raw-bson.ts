@@ -1,4 +1,4 @@
-/** Builds BSON byte by byte, including such as no serializer would write. */
+/** Builds BSON byte by byte, including bytes that no serializer would write. */
 
 import type { Plan } from '../../src/transcode/plan.ts';
 import type { ColumnType } from '../../src/transcode/column-types/names.ts';
@@ -17,7 +17,7 @@ export function rawDocument(elements: readonly RawElement[]): Buffer {
   return Buffer.concat([int32(content.length + 5), content, Buffer.of(0)]);
 }
 
-/** The array that a find reply carries its documents in. */
+/** The array with the documents of a find reply. */
 export function rawArray(documents: readonly Uint8Array[]): Buffer {
   return rawDocument(documents.map((document, i) => [3, String(i), Buffer.from(document)]));
 }

@@ -1,5 +1,5 @@
 /**
- * Every type of BSON with its edge values as bytes, those among them that no driver writes, and what becomes of each: the
+ * Every type of BSON with its edge values as bytes, including some that no driver writes, and how each is stored: the
  * policy of `docs/types.md`, value by value.
  */
 
@@ -24,7 +24,7 @@ export interface CorpusValue {
   readonly json: Readonly<Record<JsonStyle, string>>;
 }
 
-/** Stands in `shown` for a value that its column does not take. */
+/** In `shown`, for a value that does not fit its column. */
 export const extra = 'extra';
 
 interface Details {
@@ -127,7 +127,7 @@ const nines = '9'.repeat(34);
 const inScope = rawDocument([[bsonTypes.long, 'n', int64(2n ** 63n - 1n)]]);
 const nestedScope = Buffer.concat([rawString('f()'), inScope]);
 
-/** The decimal 10^34, of one digit too many, with the exponent 0. */
+/** The decimal 10^34, with one digit too many, and the exponent 0. */
 const tooManyDigits = Buffer.from('00000000648e8d37c087adbe09ed4130', 'hex');
 
 export const corpus: readonly CorpusValue[] = [

@@ -1,4 +1,4 @@
-/** Puts documents together again from the rows of a plan's tables: nothing may be missing. Shares no code with the encoder. */
+/** Reassembles documents from the rows of a plan's tables: nothing may be missing. Shares no code with the encoder. */
 
 import type { EncodedBatch } from '../../src/transcode/row.ts';
 import { isIdColumn, type ChildTable, type Plan, type PlanColumn } from '../../src/transcode/plan.ts';
@@ -28,7 +28,7 @@ export interface Table {
   readonly keyLength: number;
 }
 
-/** A child table comes before those inside of it, and after those of the child before it. */
+/** A child table comes before its own child tables, and after those of the child before it. */
 export function listTables(plan: Plan, keyLength = 1): Table[] {
   const inner = plan.children ?? [];
   return [{ plan, keyLength }, ...inner.flatMap((child) => listTables(child.plan, keyLength + 1))];
@@ -97,7 +97,7 @@ interface Tables {
   readonly plan: Plan;
   readonly children: readonly {
     readonly child: ChildTable;
-    /** What is not taken out by a row around it belongs to none. */
+    /** Rows that no parent row has claimed are surplus. */
     readonly rowsOf: Map<string, Row[]>;
     readonly tables: Tables;
   }[];

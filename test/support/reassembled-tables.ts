@@ -1,4 +1,4 @@
-/** Documents put together again from the tables of a plan with child tables, beside those of the collection. */
+/** Compares documents that are reassembled from the tables of a plan with child tables with those of the collection. */
 
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
@@ -11,11 +11,11 @@ import { listTables, reassembleRows, withoutNulls, type Json, type Row, type Tab
 const maxDifferencesShown = 3;
 const shownCharacters = 1_500;
 
-/** What becomes of a document: another, or none. Throws for one that becomes a dead letter. */
+/** The transform of a document: another, or none. Throws for one that becomes a dead letter. */
 export type Expect = (document: Document) => Document | null;
 
 /**
- * Reads all of both sides: each document has a row with the rows of all of its arrays, or is a dead letter without any, and nothing else
+ * Reads all of both sides: each document has a row with the rows of all of its arrays, or is a dead letter without rows, and nothing else
  * is there. Of integers, numbers, text, boolean and dates; null and missing are the same.
  */
 export async function assertReassembled(
@@ -48,7 +48,7 @@ export async function assertReassembled(
   }
 }
 
-/** The documents of which there can be no row. */
+/** The documents that cannot become a row. */
 export async function listLetters(collection: Collection, expect: Expect): Promise<unknown[]> {
   const all = await collection.find().toArray();
   return all.filter((document) => becomesLetter(document, expect)).map(({ _id }) => _id);
@@ -68,7 +68,7 @@ async function readExpected(collection: Collection, expect: Expect) {
   return { documents, letters };
 }
 
-/** Its text has U+0000, or nothing becomes of it. */
+/** Its text has U+0000, or the transform drops it. */
 function becomesLetter(document: Document, expect: Expect): boolean {
   try {
     const expected = expect(document);

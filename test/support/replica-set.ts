@@ -9,11 +9,11 @@ import { stepDownPrimary } from './step-down.ts';
 export interface ReplicaSet extends RunningServer {
   /** Fulfilled when another member takes writes. */
   readonly stepDown: () => Promise<void>;
-  /** As `kill -9` does it. @returns what starts that member again */
+  /** By SIGKILL. @returns a function that restarts that member */
   killPrimary(): Promise<() => Promise<void>>;
 }
 
-/** With data of its own, which goes with it. @param size how many members it has */
+/** With its own data, which is removed with it. @param size how many members it has */
 export async function startReplicaSet(mongod: Mongod, size = 3): Promise<ReplicaSet> {
   const members: MongodMember[] = [];
   const stop = async (): Promise<void> => {
@@ -35,7 +35,7 @@ export async function startReplicaSet(mongod: Mongod, size = 3): Promise<Replica
         await member.stop('kill');
         return async () => {
           await member.start();
-          // Until it has caught up, the next primary cannot be spared.
+          // Until it has caught up, the next primary must not fail.
           await member.untilPrimary();
         };
       },

@@ -1,4 +1,4 @@
-/** Time that passes when the test says so. */
+/** Time that the test advances. */
 
 import type { Clock } from '../../src/common/clock.ts';
 
@@ -16,7 +16,7 @@ export class ScriptedClock implements Clock {
     return () => (this.#due = this.#due.filter((other) => other !== entry));
   }
 
-  /** Passes time in steps of a second, in which whatever is due is done. */
+  /** Advances time in steps of a second, and runs the timers that are due. */
   pass(ms: number, eachStep: () => void = () => undefined): void {
     for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;) {
       this.jump(Math.min(1000, endMs - this.#nowMs));
@@ -24,7 +24,7 @@ export class ScriptedClock implements Clock {
     }
   }
 
-  /** Passes time at once, as when the process was stopped. */
+  /** Advances time in one step, as when the process was stopped. */
   jump(ms: number): void {
     this.#nowMs += ms;
     const due = this.#due.filter(({ atMs }) => atMs <= this.#nowMs);

@@ -1,4 +1,4 @@
-/** Workers without processes: a test says what each of them does. */
+/** Workers without processes: a test scripts each of them. */
 
 import assert from 'node:assert/strict';
 import { ExitCode, MigrationError, TargetError, toWireError } from '../../src/common/errors.ts';
@@ -55,7 +55,7 @@ export class PoolMember implements PoolWorker {
     this.#events.onMessage({ kind: 'listening' });
   }
 
-  /** Listens, and has what it was told to start. */
+  /** Listens, and answers the starts. */
   isReady(): void {
     this.listens();
     this.starts();
@@ -120,7 +120,7 @@ export class PoolMember implements PoolWorker {
     this.goes({ code: 0, signal: null });
   }
 
-  /** The last batch that came. */
+  /** The last batch that was delivered. */
   get last(): Batch | undefined {
     return this.received.flatMap((message) => (message.kind === 'batch' ? [message.batch] : [])).at(-1);
   }

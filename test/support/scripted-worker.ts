@@ -1,10 +1,10 @@
-/** A worker that does what the test's batches say, to try out what runs it: see `test/unit/workers/supervisor/pools.test.ts`. */
+/** A worker that does what the test's batches say, for tests of the pools: see `test/unit/workers/supervisor/pools.test.ts`. */
 
 import { toWireError } from '../../src/common/errors.ts';
 import type { ToWorker } from '../../src/workers/protocol.ts';
 import type { HostedWorker, WorkerPort } from '../../src/workers/worker/port.ts';
 
-/** What a batch asks for, in `Batch.poison`. */
+/** What a batch requests, in `Batch.poison`. */
 export type Order =
   /** Say how many bytes came, and their sum. */
   | 'echo'
@@ -72,7 +72,7 @@ export class ScriptedWorker implements HostedWorker {
   }
 
   kill(): void {
-    // Goes on talking: it is for the pool to see that nobody hears.
+    // Keeps sending: the pool must drop the messages.
     this.#talking?.unref();
   }
 

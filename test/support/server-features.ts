@@ -1,6 +1,6 @@
 /**
- * What tests need of a server and not every server has. `npm test` asks the servers once, and a test that needs what
- * one lacks is skipped with that reason: `it('…', { skip: lacking('failCommand') }, …)`.
+ * Features that tests need and not every server has. `npm test` checks the servers once, and a test that needs a missing
+ * feature is skipped with that reason: `it('…', { skip: lacking('failCommand') }, …)`.
  */
 
 import { Decimal128, MongoClient, MongoServerError, type Db } from 'mongodb';
@@ -17,7 +17,7 @@ const mongoFeatures = {
     isThere: (db: Db) =>
       hasCommand(db.command({ aggregate: 'probe', pipeline: [{ $sample: { size: 1 } }], cursor: {} })),
   },
-  // It stands for more: a server without Decimal128 lacks NaN, MinKey and JavaScript as well.
+  // It represents more: a server without Decimal128 lacks NaN, MinKey and JavaScript as well.
   allTypes: {
     what: 'all types of BSON',
     isThere: (db: Db) =>
@@ -60,7 +60,7 @@ export type Feature = keyof typeof mongoFeatures | keyof typeof postgresFeatures
 
 const variable = 'TEST_LACKING';
 
-/** For `skip`: false where the servers have it all. */
+/** For `skip`: false if the servers have all of them. */
 export function lacking(...features: readonly Feature[]): string | false {
   const missing = new Set((process.env[variable] ?? '').split(','));
   const reasons = features.filter((feature) => missing.has(feature)).map(describe);

@@ -1,5 +1,5 @@
 /**
- * A folder for the data of embedded servers. As root, Postgres runs as another user, who has to get in: else its data
+ * A folder for the data of embedded servers. As root, Postgres runs as another user, who needs access: otherwise its data
  * would lie in a place that root's clones share, where removing this folder leaves it.
  */
 

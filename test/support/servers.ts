@@ -1,4 +1,4 @@
-/** Places of a test's own on the servers that `npm test` started, or whose URLs were given. */
+/** Private databases for a test on the servers that `npm test` started, or whose URLs were given. */
 
 import { randomBytes } from 'node:crypto';
 import { MongoClient, type Db } from 'mongodb';
@@ -9,19 +9,19 @@ import { withMajority } from './mongo-url.ts';
 export const mongoUrl = requireEnv('TEST_MONGO_URL');
 export const postgresUrl = requireEnv('TEST_POSTGRES_URL');
 
-/** A MongoDB database and a PostgreSQL database that nobody else uses. */
+/** A MongoDB database and a PostgreSQL database that no other test uses. */
 export interface Sandbox {
   readonly db: Db;
   readonly mongoDb: string;
   readonly client: pg.Client;
   /** The URL of the PostgreSQL database. */
   readonly postgresUrl: string;
-  /** What the command line needs to work in this place. */
+  /** The environment of the command for these databases. */
   readonly env: Readonly<Record<string, string>>;
   remove(): Promise<void>;
 }
 
-/** A database whose texts are compared as people in the US sort them, as most databases are. */
+/** A database with the collation en_US, as most databases have. */
 export const ofEnglish = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
 
 /** @param options of CREATE DATABASE */

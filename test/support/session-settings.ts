@@ -1,4 +1,4 @@
-/** Settings that a server can give to a session, with values of which no command may feel anything. */
+/** Settings that a server can give to a session, with values that must not affect any command. */
 
 import pg from 'pg';
 
@@ -30,7 +30,7 @@ const settings: readonly SessionSetting[] = [
   ['quote_all_identifiers', 'on'],
   ['search_path', 'shadow,pg_catalog,public'],
   ['default_text_search_config', 'pg_catalog.german'],
-  // How statements are executed. (Shorter limits have tests of their own; a busy machine breaks them before they are overruled.)
+  // How statements are executed. (Shorter limits have tests of their own; a busy machine exceeds them before they are overridden.)
   ['default_transaction_isolation', 'serializable'],
   ['default_transaction_deferrable', 'on'],
   ['exit_on_error', 'on'],
@@ -47,7 +47,7 @@ const settings: readonly SessionSetting[] = [
   ['idle_session_timeout', '1000'],
   ['synchronous_commit', 'off'],
   ['track_activities', 'off'],
-  // What the planner does.
+  // Settings of the planner.
   ['constraint_exclusion', 'on'],
   ['cursor_tuple_fraction', '1'],
   ['debug_parallel_query', 'regress'],
@@ -71,7 +71,7 @@ export async function listWith(client: pg.Client, dateStyle: string): Promise<Se
   return [...all.set('DateStyle', dateStyle)];
 }
 
-/** What follows ALTER DATABASE … or ALTER ROLE …. The search path is a list of names, all else one text. */
+/** The part after ALTER DATABASE … or ALTER ROLE …. The search path is a list of names, all others one text. */
 export function setClause([name, value]: SessionSetting): string {
   return `SET ${name} = ${name === 'search_path' ? value : pg.escapeLiteral(value)}`;
 }
@@ -81,7 +81,7 @@ export function optionOf([name, value]: SessionSetting): string {
   return `-c ${name}=${value}`;
 }
 
-/** A schema `shadow`, of which `search_path` says that it goes before Postgres's own. */
+/** A schema `shadow`, which `search_path` puts before pg_catalog. */
 export const shadowSchema = `
   CREATE SCHEMA shadow;
   CREATE VIEW shadow.pg_class AS SELECT * FROM pg_catalog.pg_class WHERE false;

@@ -3,7 +3,7 @@
 import { Session } from '../../src/postgres/connection/session.ts';
 import type { Sandbox } from './servers.ts';
 
-/** Tries nothing again: what a test does must succeed at once. */
+/** Does not retry: the work of a test must succeed at the first attempt. */
 export async function openSession({ postgresUrl }: Pick<Sandbox, 'postgresUrl'>): Promise<Session> {
   return await Session.open({
     url: postgresUrl,

@@ -16,14 +16,14 @@ import { createClient } from './date-style.ts';
 import { stepLimitMs, testLimitMs } from './limits.ts';
 import { startPrivateMongo, startPrivatePostgres } from './private-servers.ts';
 
-/** What a user has of their own. The documents call the database `school`, and its owner `user`. */
+/** The user's own servers. The documents call the database `school`, and its owner `user`. */
 export interface StageServers {
   readonly mongo: MongoClient;
   readonly mongoUrl: string;
   readonly postgresUrl: string;
   /** Connected to `school` as superuser. */
   query(sql: string): Promise<pg.QueryResult<string[]>[]>;
-  /** As new: no documents, no tables, no users of a document's making. */
+  /** Reset: no documents, no tables, no users that a document has created. */
   clear(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -99,7 +99,7 @@ export class Stage {
 
   static async set(servers: StageServers, kind: StageKind): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-docs-'));
-    // As root, the embedded Postgres runs as another user, who has to get in.
+    // As root, the embedded Postgres runs as another user, who needs access.
     await chmod(folder, 0o755);
     const stage = new Stage(folder, servers);
     await servers.clear();
@@ -107,14 +107,14 @@ export class Stage {
       await stage.write('package.json', JSON.stringify({ private: true, type: 'module' }));
       return stage;
     }
-    // What is built is used as it is, or a test would build it anew under those that run beside it.
+    // Uses the existing build, since building again would disturb tests that run in parallel.
     const { scripts, ...manifest } = JSON.parse(await readFile('package.json', 'utf8')) as {
       scripts: Record<string, string>;
     };
     const kept = Object.entries(scripts).filter(([name]) => !name.startsWith('pre'));
     await stage.write('package.json', JSON.stringify({ ...manifest, scripts: Object.fromEntries(kept) }));
     for (const name of ['dist', 'node_modules']) await symlink(resolve(name), join(folder, name));
-    // Workers that need no start: a new checkout shows how they run by default.
+    // Inline workers, which need no start-up: a new checkout uses the default.
     const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\nCLUSTER_IMPLEMENTATION=inline\n`;
     if (kind === 'checkout') await stage.write('.env', env);
     return stage;
@@ -124,13 +124,13 @@ export class Stage {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** Servers that a document only names are those of the stage. */
+  /** Replaces the servers in a document by those of the stage. */
   async write(path: string, text: string | Uint8Array): Promise<void> {
     await mkdir(dirname(join(this.folder, path)), { recursive: true });
     await writeFile(join(this.folder, path), typeof text === 'string' ? this.#reach(text) : text);
   }
 
-  /** @param end the signal with which it is ended, once a batch is committed and another one is not */
+  /** @param end the signal that interrupts it, once a batch is committed and another one is not */
   async shell(command: string, end: 'SIGINT' | 'SIGKILL' | null = null): Promise<Outcome> {
     const failpoints = await mkdtemp(join(this.folder, 'failpoints-'));
     const pause = {
@@ -170,7 +170,7 @@ export class Stage {
     return { code, text: text.replaceAll(this.folder, '/home/you/mongo2pg') };
   }
 
-  /** A command that goes on, in a terminal of its own. */
+  /** A command that keeps running, in another terminal. */
   start(command: string): RunningCommand {
     const child = spawn('bash', ['-c', command], {
       cwd: this.folder,

@@ -1,4 +1,4 @@
-/** Has the primary of a replica set step down, as its upkeep does it in a planned way. */
+/** Makes the primary of a replica set step down, as in planned maintenance. */
 
 import type { ChildProcess } from 'node:child_process';
 import { MongoClient, MongoServerError } from 'mongodb';
@@ -22,7 +22,7 @@ export async function stepDownPrimary(url: string): Promise<void> {
 /** A URL here asks for a step-down of that set in each run of the command that reads it. */
 export const stepDownVariable = 'TEST_STEP_DOWN_URL';
 
-/** Has the primary step down at the run's first words, with which it begins to read. */
+/** Makes the primary step down at the run's first output, when it begins to read. */
 export async function stepDownDuring(child: ChildProcess): Promise<void> {
   const url = process.env[stepDownVariable];
   if (url === undefined) return;

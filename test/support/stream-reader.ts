@@ -1,11 +1,11 @@
-/** A change stream by bare commands, so that a test sees each reply as the server gives it. */
+/** A change stream by raw commands, so that a test sees each reply of the server. */
 import type { Db, Document, Long, Timestamp } from 'mongodb';
 
 export interface Token {
   readonly _data: string;
 }
 
-/** An event, as far as tests look at it. */
+/** The fields of an event that tests check. */
 export interface StreamEvent {
   readonly _id: Token;
   readonly operationType: string;
@@ -30,7 +30,7 @@ export interface StreamReply {
 export interface OpenOptions {
   /** The collection; without it, all of the database. */
   readonly collection?: string;
-  /** What `$changeStream` says. */
+  /** The options of `$changeStream`. */
   readonly spec?: Document;
   readonly stages?: readonly Document[];
   readonly batchSize?: number;
@@ -77,7 +77,7 @@ export class StreamReader {
     return reply;
   }
 
-  /** As many events as there are to come, in as many replies as it takes. */
+  /** Reads the given number of events, in as many replies as needed. */
   async take(count: number): Promise<StreamEvent[]> {
     const events: StreamEvent[] = [];
     while (events.length < count) {

@@ -10,25 +10,25 @@ const host = '127.0.0.1';
 export interface Proxy {
   /** 0 behind a Unix socket. */
   readonly port: number;
-  /** The same URL by way of the proxy. */
+  /** The same URL through the proxy. */
   url(direct: string): string;
-  /** Passed on so far, in all connections. */
+  /** Bytes forwarded so far, in all connections. */
   readonly bytes: Readonly<Record<Direction, number>>;
   /** How many connections there are now. */
   readonly connections: number;
   /**
-   * Half-open: connections stay and nothing passes, not even their end, either way. New ones are accepted and never
-   * answered. A connection that was silenced stays so, as behind a firewall that has forgotten it. With a direction,
-   * what goes the other way still passes: a server does what it is told, and nobody hears of it.
+   * Half-open: connections stay and nothing is forwarded, not even their end, either way. New ones are accepted and never
+   * answered. A silenced connection stays so, as behind a firewall that has dropped its state. With a direction,
+   * the other one is still forwarded: a server executes commands, and its answers are lost.
    */
   goSilent(direction?: Direction): void;
   /** Resets all connections. */
   cut(): void;
-  /** Resets all connections in place of passing on the next that a client says with these words. @returns when that was so */
+  /** Resets all connections instead of forwarding the next client data that contains these words. @returns when that happened */
   cutAt(words: string): Promise<void>;
-  /** From now on a new connection is refused; those that are there stay. */
+  /** Refuses new connections from now on; existing ones stay. */
   refuse(): void;
-  /** Lets new connections pass again. */
+  /** Accepts new connections again. */
   restore(): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,11 +38,11 @@ type Direction = 'toServer' | 'toClient';
 export interface ProxyOptions {
   /** The server's, on loopback. */
   readonly port: number;
-  /** Listens on this Unix socket instead, which is gone while it refuses. */
+  /** Listens on this Unix socket instead, which is missing while it refuses. */
   readonly path?: string;
   /** Added to each round trip, half of it each way; bandwidth stays what it is. */
   readonly latencyMs?: number;
-  /** Changes what the server says: each piece by itself, as it arrives. */
+  /** Changes the server's data: each chunk by itself, as it arrives. */
   readonly rewrite?: (piece: Buffer) => Buffer;
 }
 
@@ -122,7 +122,7 @@ async function listen(place: number | string, accept: (client: Socket) => void):
   return server;
 }
 
-/** A client's connection and the one that it has to the server. */
+/** A client's connection and its connection to the server. */
 class Link {
   /** Fulfilled when no socket is left. */
   readonly ended: Promise<unknown>;
@@ -130,7 +130,7 @@ class Link {
   readonly #delayMs: number;
   readonly #bytes: Record<Direction, number>;
   readonly #rewrite: (piece: Buffer) => Buffer;
-  /** False for what is not passed on. */
+  /** False for data that is not forwarded. */
   readonly #hear: (piece: Buffer) => boolean;
   readonly #silent = new Set<Direction>();
 
@@ -172,7 +172,7 @@ class Link {
   goSilent(direction?: Direction): void {
     const directions: readonly Direction[] = direction === undefined ? ['toServer', 'toClient'] : [direction];
     for (const each of directions) this.#silent.add(each);
-    // One that waited for its peer to read goes on reading, into the void.
+    // A paused socket continues reading, and its data is dropped.
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -193,10 +193,10 @@ class Link {
     from.on('end', () => {
       this.#pass(direction, () => to.end());
     });
-    // Followed by `close`, which passes the failure on.
+    // Followed by `close`, which forwards the failure.
     from.on('error', () => undefined);
     from.on('close', () => {
-      // Both ends have been passed on already, or one side has failed.
+      // Both ends have been forwarded already, or one side has failed.
       this.#pass(direction, () => {
         if (!from.readableEnded) reset(to);
       });

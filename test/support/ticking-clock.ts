@@ -1,4 +1,4 @@
-/** A clock whose time passes when a test says so. */
+/** A clock that a test advances. */
 
 import type { Clock } from '../../src/common/clock.ts';
 
@@ -20,7 +20,7 @@ export class TickingClock implements Clock {
     return () => this.#due.delete(key);
   }
 
-  /** What is due by then is done, once each. */
+  /** Runs the timers that are due, once each. */
   pass(ms: number): void {
     this.ms += ms;
     for (const [key, { atMs, action }] of [...this.#due]) {

@@ -8,7 +8,7 @@ import type { Certificate } from './certificates.ts';
 
 export interface TlsFront {
   readonly port: number;
-  /** Subjects of the certificates by which clients came in; empty names where they showed none. */
+  /** Subjects of the client certificates; empty for clients without one. */
   readonly clients: readonly string[];
   close(): Promise<void>;
 }
@@ -43,13 +43,13 @@ export async function startTlsFront(
           client.destroy();
           behind.destroy();
         });
-        // Whichever way it ends, `close` follows.
+        // `close` follows in any case.
         socket.on('error', () => undefined);
       }
       client.pipe(behind).pipe(client);
     },
   );
-  // A handshake that fails: the client is told by an alert.
+  // A failed handshake: the client gets an alert.
   server.on('tlsClientError', () => undefined);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

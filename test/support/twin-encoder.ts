@@ -1,4 +1,4 @@
-/** The encoder in TypeScript and the core side by side: what one makes of a batch, the other must. */
+/** Runs the encoder in TypeScript and the core on each batch: their results must be equal. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { BsonError } from '../../src/bson/types.ts';
@@ -12,7 +12,7 @@ import {
   type RowEncoderOptions,
 } from '../../src/transcode/row.ts';
 
-/** Of all twins. */
+/** Totals of all instances. */
 export const compared = { documents: 0, byCore: 0 };
 
 export class TwinEncoder {
@@ -27,7 +27,7 @@ export class TwinEncoder {
     this.#core = createCoreEncoder(plan, { ...options, onFailure });
   }
 
-  /** @throws BsonError where both do, and an Error where they differ */
+  /** @throws BsonError if both do, and an Error if they differ */
   encodeBatch(array: Uint8Array): EncodedBatch {
     const expected = attempt(() => this.#plain.encodeBatch(array));
     const before = outside;
@@ -75,14 +75,14 @@ function findDifference(expected: EncodedBatch, found: EncodedBatch): string | u
   return Object.keys(was).find((key) => !isDeepStrictEqual(was[key], is[key]));
 }
 
-/** What is around the first byte that differs. */
+/** The bytes around the first difference. */
 function showDifference(expected: Buffer, found: Buffer): string {
   const at = expected.findIndex((byte, index) => byte !== found[index]);
   const [was, is] = [expected, found].map((bytes) => bytes.toString('latin1', Math.max(at - 60, 0), at + 60));
   return `${JSON.stringify(was)} is expected, and not ${JSON.stringify(is)}`;
 }
 
-/** What was counted has no order of its own; the rows were compared. */
+/** Counts have no order; the rows were compared. */
 function comparable(batch: EncodedBatch): Readonly<Record<string, unknown>> {
   const { documentCount, rowCount, deadLetters, hasLongKey, extra, children } = batch;
   return {

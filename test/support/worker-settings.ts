@@ -1,4 +1,4 @@
-/** What workers are told of a run, for tests in which none looks at it. */
+/** The settings of a run for workers, for tests in which their values do not matter. */
 
 import type { WorkerSettings } from '../../src/postgres/worker-settings.ts';
 

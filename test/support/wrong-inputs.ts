@@ -1,26 +1,26 @@
-/** What people give the command by mistake: each input with the error that it ends in. */
+/** Mistakes of users: each input with its expected error. */
 
 import { ExitCode } from '../../src/common/errors.ts';
 import { withMongoUser } from './mongo-url.ts';
 import { longName, planMistakes, password, secretUrls } from './wrong-plans.ts';
 
-/** Where the inputs are tried out. */
+/** The environment of the inputs. */
 export interface Place {
   /** A folder with the files of `wrongFiles`. */
   readonly folder: string;
   readonly mongoUrl: string;
   readonly postgresUrl: string;
-  /** A port at which something listens that is neither server. */
+  /** A port with a listener that is neither server. */
   readonly takenPort: number;
 }
 
 export interface WrongInput {
   readonly args: readonly string[];
-  /** Over URLs of servers that answer. */
+  /** Overrides the URLs of working servers. */
   readonly env: Readonly<Record<string, string>>;
   readonly exitCode: ExitCode;
   readonly code: string;
-  /** What to do is in the message, or behind the dash. */
+  /** The fix is in the message, or after the dash. */
   readonly says: RegExp;
 }
 
@@ -28,7 +28,7 @@ type Env = Readonly<Record<string, string>>;
 
 const { usage, source, target } = ExitCode;
 
-/** In the order in which a start meets them: the command line, the settings, files, servers, and what is in these. */
+/** In the order in which a start detects them: the command line, the settings, files, servers, and their contents. */
 export function listWrongInputs(place: Place): WrongInput[] {
   const list: WrongInput[] = [];
   const add = (
@@ -375,7 +375,7 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
     { MONGO_URL: 'mongodb://127.0.0.1:99999' },
     { MONGO_URL: `mongodb://user:${password}@a,b/?directConnection=true` },
   );
-  // Long enough for a busy machine to be refused in.
+  // Long enough for a refusal on a busy machine.
   const soon = 'serverSelectionTimeoutMS=500';
   add(
     source,
@@ -513,7 +513,7 @@ function addPlans(add: Add, { folder }: Place): void {
   }
 }
 
-/** What is in them is PostgreSQL's to judge: test/integration/copy/scripts.test.ts. */
+/** PostgreSQL checks their content: test/integration/copy/scripts.test.ts. */
 function addScripts(add: Add, { folder }: Place): void {
   for (const name of ['BEFORE_SQL', 'AFTER_SQL']) {
     add(

@@ -1,13 +1,13 @@
-/** Plans with a mistake, and what is said of each. */
+/** Plans with a mistake, and the error of each. */
 
-/** Whatever is printed, this is not in it. */
+/** Must not be printed. */
 export const password = 'hunt3r-2';
 
 export const longName = 'n'.repeat(64);
 export const secretUrls = [
   `mongodb://user:${password}@host/db`,
   `postgres://user:${password}@host:5432/db`,
-  // As a path makes of it.
+  // As a normalized path.
   `postgres:/user:${password}@host/db`,
 ] as const;
 
@@ -15,7 +15,7 @@ const idColumn = { column: '_id', path: '_id', type: 'int32' };
 const textColumn = { column: 'a', path: 'a', type: 'string' };
 const child = { path: 'lines', table: 'lines', columns: [] };
 
-/** What is said of each of `wrongPlans`, with its place. */
+/** The error of each of `wrongPlans`, with its place. */
 export const planMistakes: Readonly<Record<keyof typeof wrongPlans, RegExp>> = {
   list: /the plan: must be an object, not \[\]/,
   nothing: /columns: is missing/,
@@ -48,7 +48,7 @@ export const planMistakes: Readonly<Record<keyof typeof wrongPlans, RegExp>> = {
   'child-of-the-whole': /children: with keepsWhole/,
 };
 
-/** Each is JSON, and no plan. */
+/** Each is valid JSON, and not a valid plan. */
 export const wrongPlans = {
   list: [],
   nothing: {},

@@ -24,13 +24,13 @@ async function fill(contestant: Contestant, place: Place, input: Input): Promise
   const { wallMs, cpuMs, pssBytes } = await runContestant(contestant, place, input);
   assert.ok(wallMs > 0);
   if (isLinux) assert.ok((cpuMs ?? 0) > 0, contestant.name);
-  // A ceiling has no process of its own.
+  // The ceiling has no separate process.
   if (isLinux && contestant.name.startsWith('ceiling')) assert.equal(pssBytes, null);
   else if (isLinux) assert.ok((pssBytes ?? 0) > 1e6, contestant.name);
   return await readChecksum(place);
 }
 
-/** Writes what mongoexport does, for the users that are in the table now. @returns its folder */
+/** Writes the users of the table as mongoexport does. @returns the folder */
 async function pretendExport({ client, folder }: Place): Promise<string> {
   const { rows } = await client.query<User & { _id: string }>(`SELECT * FROM ${tableName}`);
   const lines = rows.map(({ _id, id, username, email, age, createdAt }) =>

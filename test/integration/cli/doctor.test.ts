@@ -23,7 +23,7 @@ describe('npm run doctor', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Finding);
 
-  it('looks at both sides, and changes neither', async () => {
+  it('inspects both sides, and changes neither', async () => {
     const result = await examine({});
     assert.equal(result.code, ExitCode.ok, result.stderr);
     assert.match(result.stdout, /\nsource\n {2}ok {7}\S+ [\d.]+, a /);
@@ -36,7 +36,7 @@ describe('npm run doctor', () => {
     assert.equal(rows[0]?.ledger, null);
   });
 
-  it('goes on to the other side when one is away, and ends as a migration would', async () => {
+  it('continues with the other side when one is unavailable, and exits as a migration would', async () => {
     const result = await examine({ MONGO_URL: 'mongodb://ann:secret@127.0.0.1:1/x' }, '--json');
     assert.equal(result.code, ExitCode.source);
     const findings = parse(result);
@@ -49,7 +49,7 @@ describe('npm run doctor', () => {
     assert.doesNotMatch(result.stdout + result.stderr, /secret/);
   });
 
-  it('names the statement for a right that is missing', async () => {
+  it('names the statement for a missing privilege', async () => {
     const role = `${sandbox.db.databaseName}_doctor`;
     await sandbox.client.query(
       `CREATE ROLE ${role} LOGIN PASSWORD 'x'; REVOKE CREATE ON SCHEMA public FROM public`,
@@ -66,7 +66,7 @@ describe('npm run doctor', () => {
     }
   });
 
-  it('names the right for an oplog that may not be read', async (t) => {
+  it('names the privilege for an oplog that may not be read', async (t) => {
     const commands = await takeFailCommand(t, 'doctor-oplog');
     await commands.set('alwaysOn', { failCommands: ['find'], errorCode: 13 });
     const result = await examine({ MONGO_URL: commands.url });
@@ -100,7 +100,7 @@ describe('npm run doctor', () => {
     assert.match(result.stdout, /REINDEX DATABASE "\w+"; ALTER DATABASE "\w+" REFRESH COLLATION VERSION;/);
   });
 
-  it('says of a collection that is not there which ones are', async () => {
+  it('lists the existing collections if one is missing', async () => {
     const result = await examine({ MONGO_COLLECTION: 'absent' });
     assert.equal(result.code, ExitCode.source);
     assert.match(result.stdout, /PROBLEM {2}MongoDB has no collection absent\n.*there are: others, things/);

@@ -12,7 +12,7 @@ import { createSandbox } from '../../support/servers.ts';
 
 const execute = promisify(execFile);
 
-it('the steps of the Dockerfile make what it starts, also for a user who is not root', async (t) => {
+it('the steps of the Dockerfile build what it starts, also for a user who is not root', async (t) => {
   if (process.env.TEST_IMAGE === undefined) {
     t.skip('it installs and builds everything twice, for minutes: TEST_IMAGE=1 has it done');
     return;

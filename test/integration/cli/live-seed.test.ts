@@ -36,7 +36,7 @@ describe('npm run seed -- --live', () => {
     AMOUNT_USERS_SEED: '500',
   });
 
-  /** All but what the driver makes anew each time. */
+  /** All but what the driver creates for each command. */
   async function read(collection: string): Promise<object[]> {
     return await sandbox.db
       .collection(collection)
@@ -45,7 +45,7 @@ describe('npm run seed -- --live', () => {
       .toArray();
   }
 
-  it('says what it did, which the server has seen, and is the same each time', async () => {
+  it('reports what it did, as the server has seen it, and does the same each time', async () => {
     for (const name of ['users', 'others']) {
       const seeded = await runCli(['seed'], env(name));
       assert.equal(seeded.code, 0, seeded.stderr);
@@ -59,7 +59,7 @@ describe('npm run seed -- --live', () => {
       }
     });
     try {
-      // It is opened by the first of its commands, which `watch` does not wait for.
+      // The first command opens it, which `watch` does not wait for.
       await waitUntil('the stream is open', async () => {
         await sandbox.db.collection('pokes').insertOne({});
         return events.length > 0;
@@ -97,7 +97,7 @@ describe('npm run seed -- --live', () => {
     }
   });
 
-  it('begins with inserts where there is nothing yet', async () => {
+  it('begins with inserts in an empty collection', async () => {
     const { code, stderr } = await runCli(['seed', '--live', '1', '--rate', '50'], env('fresh'));
     assert.equal(code, 0, stderr);
     const { inserted, updated, deleted } = readCounts(stderr);
@@ -110,7 +110,7 @@ describe('npm run seed -- --live', () => {
     );
   });
 
-  it('ends at Ctrl-C, and says what it did until then', async () => {
+  it('ends at Ctrl-C, and reports what it did until then', async () => {
     const running = startCli(['seed', '--live', '3600', '--rate', '500'], env('endless'));
     const collection = sandbox.db.collection('endless');
     await waitUntil('users are there', async () => (await collection.countDocuments()) > 20);
@@ -122,7 +122,7 @@ describe('npm run seed -- --live', () => {
     assert.equal(await collection.countDocuments(), inserted - deleted);
   });
 
-  it('makes what can be followed', async () => {
+  it('makes changes that can be followed', async () => {
     const both = { ...env('followed'), ...sandbox.env, CLUSTER_IMPLEMENTATION: 'inline' };
     assert.equal((await runCli(['seed'], both)).code, 0);
     const job = startFollowing(both);
@@ -134,7 +134,7 @@ describe('npm run seed -- --live', () => {
     assert.equal((await job.stop()).code, 130);
   });
 
-  it('leaves documents alone that it did not make', async () => {
+  it('does not change documents that it did not create', async () => {
     const orders = sandbox.db.collection('orders');
     const user = { id: 1, username: 'u', email: 'e', age: 3, createdAt: new Date(0) };
     await orders.insertMany([user, { ...user, balance: 100 }].map((each) => ({ ...each })));

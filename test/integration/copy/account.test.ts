@@ -1,4 +1,4 @@
-/** What the reader, the ledger and the tables tell must agree before a run counts as done. */
+/** The counts of the reader, the ledger and the tables must agree before a run counts as done. */
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
@@ -10,7 +10,7 @@ import { cleanUp } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { assertCode, setScene, type FaultRun, type Scene } from '../../support/fault.ts';
 
-/** While a run waits there, somebody else writes. */
+/** While a run waits there, another session writes. */
 async function runWithWrite(
   t: TestContext,
   scene: Scene,
@@ -25,10 +25,10 @@ async function runWithWrite(
   return await running;
 }
 
-describe('a run whose account does not balance', () => {
+describe('a run whose reconciliation fails', () => {
   for (const [what, point, sql, said, donePhases] of [
     [
-      'the ledger has a row less than was read',
+      'the ledger has one row fewer than were read',
       'primary-before-load-checkpoint',
       `UPDATE mongo2pg.batches SET documents = documents - 1, copied = copied - 1
         WHERE (range_no, batch) = (SELECT range_no, batch FROM mongo2pg.batches WHERE copied > 0 LIMIT 1)`,
@@ -36,14 +36,14 @@ describe('a run whose account does not balance', () => {
       [],
     ],
     [
-      'the table has a row less than the ledger',
+      'the table has one row fewer than the ledger',
       'primary-in-index-build',
       'DELETE FROM things WHERE _id = 7',
       /rows copied 300, in the table before 0, after 299;/,
       ['copy'],
     ],
     [
-      'the table has a row more than the ledger',
+      'the table has one row more than the ledger',
       'primary-in-index-build',
       'INSERT INTO things (_id) VALUES (-1)',
       /rows copied 300, in the table before 0, after 301;/,
@@ -67,7 +67,7 @@ describe('a run whose account does not balance', () => {
     });
   }
 
-  it('is refused as well where a transaction still sees the row that was deleted', async (t) => {
+  it('fails as well if a transaction still sees the deleted row', async (t) => {
     const scene = await setScene(t, 300, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
     const running = scene.run(failpoints.env);

@@ -1,4 +1,4 @@
-/** How many workers there are, and of how many connections, where it is left to the tool. */
+/** How many workers and connections CLUSTER_SIZE=auto chooses. */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
@@ -13,7 +13,7 @@ import { startProxy } from '../../support/tcp-proxy.ts';
 const auto = { CLUSTER_SIZE: 'auto', CLUSTER_IMPLEMENTATION: 'cluster' } as const;
 const onePage = { ...auto, ITEMS_PER_PAGE: '20000' } as const;
 
-/** Of the workers that have done something. */
+/** The workers that have loaded something. */
 function idsOf({ summary }: FaultRun): string[] {
   return summary?.measurement.workers.filter(({ batches }) => batches > 0).map(({ id }) => id) ?? [];
 }
@@ -34,14 +34,14 @@ describe('CLUSTER_SIZE=auto', () => {
       /CLUSTER_SIZE=auto: 1 worker with 1 connection; what fits into one page is loaded without forking/,
     );
     await scene.assertEqual();
-    // To compare is the same.
+    // Comparing is sized in the same way.
     const verified = await act(scene.start(onePage, 'verify'), (event) => {
       assert.notEqual(event.kind, 'worker-died');
     });
     assertCode(verified, ExitCode.ok);
   });
 
-  it('gives the work of a primary that a document has ended to a worker, which finds it', async (t) => {
+  it('resumes a run whose primary a document has crashed with a forked worker, which finds it', async (t) => {
     const scene = await setScene(t, 100);
     const marker = 'ends whoever looks at it';
     await scene.collection.insertOne({ _id: 1000 as never, text: marker, even: true });
@@ -68,7 +68,7 @@ describe('CLUSTER_SIZE=auto', () => {
     await scene.assertEqual();
   });
 
-  it('takes more connections where Postgres is far away, and says why', async (t) => {
+  it('opens more connections if Postgres is far away, and says why', async (t) => {
     const sandbox = await createSandbox();
     cleanUp(t, () => sandbox.remove());
     const { postgresUrl } = sandbox;
@@ -78,13 +78,13 @@ describe('CLUSTER_SIZE=auto', () => {
     const scene = await setSceneOn(t, urls, 6_000);
     const run = await scene.run(auto);
     assertCode(run, ExitCode.ok);
-    // As many as helped, which depends on who else has the processors.
+    // As many as helped, which depends on the load of the machine.
     assert.ok((run.summary?.connections ?? 0) >= 4, run.summary?.sizing ?? '');
     assert.match(run.summary?.sizing ?? '', /PostgreSQL(?: is|,) \d+ ms away/);
     await scene.assertEqual();
   });
 
-  it('is what is asked for where a number is', async (t) => {
+  it('is not applied if the setting is a number', async (t) => {
     const scene = await setScene(t, 200);
     const size = String(availableParallelism() + 1);
     const run = await scene.run({ ...onePage, CLUSTER_SIZE: size });

@@ -109,7 +109,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
   });
 
-  it('a document that cannot be stored has no rows there either', async () => {
+  it('a document that cannot be stored has no child rows either', async () => {
     const line = (text: string) => ({ sku: text, amount: 1 });
     const { code, stdout } = await migrate([
       { _id: 1, lines: [line('a')] },
@@ -129,7 +129,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
   });
 
-  it('a killed run is continued, and each row is there once', async (t) => {
+  it('a killed run is resumed, and each row is loaded once', async (t) => {
     const orders = Array.from({ length: 2_000 }, (_, _id) => ({
       _id,
       customer: `c${_id}`,
@@ -144,7 +144,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await run(plan, {}, 'verify')).code, ExitCode.ok);
   });
 
-  it('rows that Postgres refuses take their document with them', async () => {
+  it('if Postgres rejects a child row, its document becomes a dead letter', async () => {
     await sandbox.client.query(`
       CREATE FUNCTION refuse_sku() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -188,12 +188,12 @@ describe('child tables: the elements of an array in a table of their own', () =>
     ],
     ['a row added', "INSERT INTO order_lines VALUES (2, 7, 'x')", 'column "order_lines[7]": NULL in the doc'],
     [
-      'two rows that have changed places',
+      'two rows with swapped places',
       'UPDATE order_lines SET ordinal = 1 - ordinal WHERE order_id = 1',
       'column "order_lines[0]"',
     ],
     [
-      'a row doubled',
+      'a duplicate row',
       'INSERT INTO order_lines SELECT * FROM order_lines WHERE ordinal = 1',
       'column "order_lines[1]": NULL in the doc',
     ],
@@ -203,12 +203,12 @@ describe('child tables: the elements of an array in a table of their own', () =>
       'extra: no document for the row order_lines[0] with the key 99',
     ],
     [
-      'a row that says of no document which',
+      'a row without the key of a document',
       "INSERT INTO order_lines VALUES (NULL, 3, 'x')",
       'extra: no document for the row order_lines[3] with the key NULL',
     ],
     [
-      'rows whose document has lost its own',
+      'child rows without the row of their document',
       'DELETE FROM orders WHERE id = 1',
       'extra: no document for the row order_lines[1] with the key 1',
     ],
@@ -229,7 +229,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     });
   }
 
-  it('verify takes no longer than the copy by far, and no name of a column confuses it', async () => {
+  it('verify takes not much longer than the copy, and works with any column names', async () => {
     const documents = Array.from({ length: 12_000 }, (_, _id) => ({
       _id,
       key: _id,
@@ -257,7 +257,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal(copied.code, ExitCode.ok, copied.stderr);
     const verified = await run(named, {}, 'verify', '--json');
     assert.equal(verified.code, ExitCode.ok, verified.stdout);
-    // A join of all with all took forty times as long.
+    // A cross join took forty times as long.
     assert.ok(msOf(verified.stdout) < 10 * msOf(copied.stdout), verified.stdout);
     await sandbox.client.query(
       'UPDATE orders SET row_no = 6 WHERE id = 7; UPDATE order_lines SET row_no = 1 WHERE order_id = 9 AND ordinal = 3',
@@ -268,7 +268,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.match(stdout, /_id .*"9"}, column "order_lines\[3\]"/);
   });
 
-  it('a document that they cannot have is a dead letter, and those beside it are not', async () => {
+  it('a document that does not fit them is a dead letter, and the others of its batch are not', async () => {
     const names = Array.from({ length: 600 }, (_, index) => `f${index}`);
     const line = (text: string) => Object.fromEntries(names.map((name) => [name, text]));
     const ids = [noise(1, 2_684), noise(2, 2_692), 'short', 'too wide'];
@@ -300,7 +300,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await readLines()).length, 2);
   });
 
-  it('--if-exists drop makes all of them anew, also when the plan has none any more', async () => {
+  it('--if-exists drop recreates all of them, also if the plan no longer has any', async () => {
     await migrate([{ _id: 1, lines: [{ sku: 'a' }] }]);
     assert.equal((await run(plan, {}, '--if-exists', 'drop')).code, ExitCode.ok);
     assert.equal((await readLines()).length, 1);
@@ -309,7 +309,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     await assert.rejects(readLines(), /does not exist/);
   });
 
-  it('of an array inside of a document, which keeps its own place as well', async () => {
+  it('of an array inside of a document, which is also stored in its field', async () => {
     const nested = { ...plan, children: [{ ...plan.children[0], path: 'shipping.parcels' }] };
     await sandbox.db.collection<{ _id: number }>('orders').insertMany([
       {
@@ -355,7 +355,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await run(nested, {}, 'verify')).code, ExitCode.different);
   });
 
-  describe('that are there already', () => {
+  describe('that already exist', () => {
     const tables = `
       CREATE TABLE orders (id int PRIMARY KEY, customer varchar(20));
       CREATE TABLE order_lines (
@@ -429,7 +429,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
       return rows.map((row) => Object.values(row));
     }
 
-    it('take rows by their own types, beside those that they have', async () => {
+    it('are loaded by their own types, in addition to existing rows', async () => {
       await sandbox.client.query(tables);
       await sandbox.db.collection('orders').insertMany([...orders]);
       const { code, stdout, stderr } = await run(fitting, {}, '--if-exists', 'append');
@@ -482,7 +482,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
       await sandbox.client.query(`UPDATE order_lines SET seen = '{"a":2,"b":1}' WHERE sku = 'a'`);
       assert.equal((await run(fitting, {}, 'verify')).code, ExitCode.different);
 
-      // Mended, it takes one more.
+      // Once it is fixed, it accepts one more.
       await sandbox.client.query('ALTER TABLE order_lines ALTER sku TYPE varchar(10)');
       const retried = await run(fitting, {}, 'retry');
       assert.match(retried.stdout + retried.stderr, /1 dead letter loaded, 7 left/);
@@ -492,7 +492,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
       assert.deepEqual((await readShown()).length, 4);
     });
 
-    it('are refused where one is missing, or has another key than the documents', async () => {
+    it('are refused if one is missing, or has another key type than the documents', async () => {
       await sandbox.client.query(tables);
       await sandbox.client.query(`
         DROP TABLE order_lines; CREATE TABLE order_lines (order_id text, ordinal bigint, tenant int NOT NULL)`);
@@ -513,7 +513,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
       assert.match(missing.stderr, /"order_lines": is missing, while the table of the documents exists/);
     });
 
-    it('of an earlier run are added to, and emptied', async () => {
+    it('of an earlier run are appended to, and truncated', async () => {
       await migrate([{ _id: 1, lines: [{ sku: 'a' }] }]);
       await sandbox.db
         .collection<{ _id: number; lines: object[] }>('more')
@@ -535,7 +535,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     });
   });
 
-  it('NOT NULL of the plan is given up where it was taken from the tables that the run made, and retry loads', async () => {
+  it('retry loads documents after NOT NULL of the plan was dropped from the tables of the run', async () => {
     const demand = (column: (typeof plan.columns)[number]) =>
       ['customer', 'sku'].includes(column.column) ? { ...column, notNull: true } : column;
     const children = plan.children.map((child) => ({ ...child, columns: child.columns.map(demand) }));
@@ -555,7 +555,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     assert.equal((await run(file, {}, 'verify')).code, ExitCode.ok);
   });
 
-  it('a plan that makes no sense is refused with the place of the mistake', async () => {
+  it('an invalid plan is refused with the place of the mistake', async () => {
     const [child] = plan.children;
     const wrong = {
       ...plan,

@@ -58,7 +58,7 @@ const limits: readonly Limit[] = [
   })),
 ];
 
-describe('what fits a column with a limit is what Postgres takes without a change', () => {
+describe('a value fits a column with a limit if Postgres stores it unchanged', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();

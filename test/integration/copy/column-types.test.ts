@@ -27,7 +27,7 @@ const types = `
   CREATE DOMAIN grid AS numeric(4, 1)[][];
   CREATE EXTENSION citext`;
 
-/** Types that have a binary form of ours: the rows go straight into the table. */
+/** Types with a binary form: the rows are copied directly into the table. */
 const binary: Readonly<Record<string, Cases>> = {
   smallint: [
     [32767, '32767'],
@@ -373,7 +373,7 @@ const textForm: Readonly<Record<string, Cases>> = {
   'box[]': [[['(1,1),(0,0)', null, '(2,2),(1,1)'], '{(1,1),(0,0);NULL;(2,2),(1,1)}']],
 };
 
-describe('the types of a table that already exists', () => {
+describe('the column types of an existing table', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -453,15 +453,15 @@ describe('the types of a table that already exists', () => {
     }
   }
 
-  it('take exactly what they can hold, a document at a time', async () => {
+  it('accept exactly what they can hold, one document at a time', async () => {
     check(binary, await load('single', binary, false, '--items-per-page', '1'));
   });
 
-  it('and in one batch, of which the refused are loaded row by row', async () => {
+  it('and in one batch, whose rejected rows are loaded row by row', async () => {
     check(binary, await load('batch', binary, false));
   });
 
-  it('with an extra column, what does not fit is kept there', async () => {
+  it('with an extra column, values that do not fit are kept there', async () => {
     const expect = (outcome: Outcome): Outcome => {
       const isTooLong =
         typeof outcome === 'object' &&
@@ -473,7 +473,7 @@ describe('the types of a table that already exists', () => {
     check(binary, await load('extra', binary, true), expect);
   });
 
-  it('are read from text where they have no other form', async () => {
+  it('are loaded from text if they have no other form', async () => {
     check(textForm, await load('text_single', textForm, false, '--items-per-page', '1'));
     check(textForm, await load('text_batch', textForm, false));
   });

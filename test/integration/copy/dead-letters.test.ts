@@ -98,7 +98,7 @@ describe('rows that Postgres refuses', () => {
       name: 'name 501',
       age: 200,
     });
-    // The same command again has nothing to do, and is of the same opinion.
+    // The same command again has nothing to do, and reports the same.
     for (const args of [['--dry-run'], []]) {
       const again = await run(...args);
       assert.equal(again.code, ExitCode.deadLetters, again.stderr);
@@ -113,7 +113,7 @@ describe('rows that Postgres refuses', () => {
       '--max-dead-letters',
       '5',
     );
-    // Made by hand, and only now with the constraint, for a second collection of the same name.
+    // Created here, with the constraint, for a second collection of the same name.
     await sandbox.client.query(
       'DROP TABLE people; CREATE TABLE people (_id integer, name text NOT NULL, age integer, _extra jsonb)',
     );
@@ -122,7 +122,7 @@ describe('rows that Postgres refuses', () => {
     assert.deepEqual([letter?.code, letter?.column], ['23502', 'name']);
   });
 
-  it('a trigger that raises, and one that leaves rows out in silence', async () => {
+  it('a trigger that raises an error, and one that silently skips rows', async () => {
     await sandbox.client.query(`
       CREATE FUNCTION pg_temp_check() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -147,8 +147,8 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
-  it('for whatever reason: constraints, generated columns, triggers with any SQLSTATE', async () => {
-    /** By the `_id` of the row that it is about. */
+  it('for any reason: constraints, generated columns, triggers with any SQLSTATE', async () => {
+    /** By the `_id` of the row. */
     const refused: readonly (readonly [_id: number, code: string, detail: RegExp])[] = [
       [3, '23514', /violates check constraint/],
       [4, '23P01', /conflicting key value violates exclusion constraint/],
@@ -156,10 +156,10 @@ describe('rows that Postgres refuses', () => {
       [6, '23503', /violates foreign key constraint/],
       [7, '23514', /value for domain word violates check constraint/],
       [11, 'P0001', /eleven is not welcome/],
-      // What other databases give to errors of people's own.
+      // SQLSTATEs of other databases for user-defined errors.
       [12, '45000', /twelve is not welcome/],
       [13, 'AB123', /thirteen is not welcome/],
-      // Not of Postgres, that lacks a right or a table, but of the trigger.
+      // Raised by the trigger, and not by Postgres for a missing privilege or table.
       [14, '42501', /fourteen is not welcome/],
       [15, '42P01', /fifteen is not welcome/],
       [16, '55000', /sixteen is not welcome/],
@@ -198,7 +198,7 @@ describe('rows that Postgres refuses', () => {
       assert.equal((await readIds()).length, 30 - refused.length);
       const verified = await run('verify');
       assert.equal(verified.code, ExitCode.ok, verified.stdout);
-      // Tried again, they are refused for the same reasons.
+      // A retry is rejected for the same reasons.
       const again = await run('retry');
       assert.equal(again.code, ExitCode.deadLetters, again.stderr);
       assert.match(again.stderr, /0 dead letters loaded, 13 left/);
@@ -207,7 +207,7 @@ describe('rows that Postgres refuses', () => {
     }
   });
 
-  describe('to a user that is not the superuser', () => {
+  describe('for a user that is not a superuser', () => {
     let role = '';
     let url = '';
     before(async () => {
@@ -234,7 +234,7 @@ describe('rows that Postgres refuses', () => {
         GRANT SELECT, INSERT ON people TO ${role}; ${sql}`);
     }
 
-    it('row level security costs the rows that it refuses, also all of a batch', async () => {
+    it('row level security rejects single rows, or all of a batch', async () => {
       await setUp(
         60,
         `ALTER TABLE people ENABLE ROW LEVEL SECURITY;
@@ -255,7 +255,7 @@ describe('rows that Postgres refuses', () => {
       assert.match(retried.stderr, /40 dead letters loaded, 1 left/);
     });
 
-    it('a right that a trigger, or the table, lacks ends the run, as it is about all rows', async () => {
+    it('a missing privilege of a trigger, or on the table, stops the run, as it affects all rows', async () => {
       await setUp(
         60,
         `CREATE TABLE audit (_id integer);
@@ -280,7 +280,7 @@ describe('rows that Postgres refuses', () => {
     });
   });
 
-  it('a deferred constraint, which COPY does not meet before COMMIT', async () => {
+  it('a deferred constraint, which is checked at COMMIT', async () => {
     const constraint = ', parent integer, UNIQUE (name) DEFERRABLE INITIALLY DEFERRED';
     const { code } = await migrate(
       people(20, ({ _id }) => (_id === 13 ? { name: 'name 2' } : {})),
@@ -295,7 +295,7 @@ describe('rows that Postgres refuses', () => {
 
   const wideNames = Array.from({ length: 1_500 }, (_, index) => `f${index}`);
 
-  /** Two of 100 with a value in every column, which a page does not hold. */
+  /** Two of 100 have a value in every column, too wide for a page. */
   async function insertWide(): Promise<void> {
     const wide = (_id: number) => ({
       _id,
@@ -312,14 +312,14 @@ describe('rows that Postgres refuses', () => {
       );
   }
 
-  it('none is one that is too wide for a page: its rarest fields are kept in the extra column', async () => {
+  it('a row too wide for a page is none: its rarest fields are kept in the extra column', async () => {
     await insertWide();
     const { code, stdout, stderr } = await run('--verify');
     assert.equal(code, ExitCode.ok, stderr);
     assert.match(stdout, /read 100 = copied 100 \+ dead-lettered 0/);
     assert.match(stdout, /_extra: 2 values of "f\d+" \(double, row too wide\)/);
     assert.match(stdout, /compared 100 = equal 100 \+/);
-    // The fields of the second third are in one document less.
+    // The fields of the second third are in one document fewer.
     const { rows } = await sandbox.client.query<Record<'f0' | 'f999' | 'extra', number | null>>(
       `SELECT f0, f999, (_extra->>'f999')::float8 AS extra FROM people WHERE _id IN (1, 37) ORDER BY _id`,
     );
@@ -329,7 +329,7 @@ describe('rows that Postgres refuses', () => {
     ]);
   });
 
-  it('a row that is too wide, without an extra column; COPY tells it late and with the line of another', async () => {
+  it('a row that is too wide, without an extra column; COPY reports it late and with the line of another', async () => {
     await insertWide();
     await sandbox.client.query(
       `CREATE TABLE people (_id integer, ${wideNames.map((name) => `${name} float8`).join(', ')})`,
@@ -347,8 +347,8 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
-  it('an _id that is too long for the primary key, which is built only after the load', async () => {
-    // 2,704 bytes with what goes before it, and some that compression makes short enough.
+  it('an _id that is too long for the primary key, which is built after the load', async () => {
+    // 2,704 bytes with the header, and some that are short enough after compression.
     const ids = [noise(1, 2_692), noise(2, 2_693), noise(3, 9_000), 'x'.repeat(9_000), 'short'];
     await sandbox.db.collection<{ _id: string }>('people').insertMany(ids.map((_id) => ({ _id })));
     const { code, stdout, stderr } = await run();
@@ -391,7 +391,7 @@ describe('rows that Postgres refuses', () => {
     );
   });
 
-  it('too many of them stop the run, which goes on once more are allowed', async () => {
+  it('too many of them stop the run, which resumes with a higher limit', async () => {
     const all = people(2_000, ({ _id }) => ({ age: _id <= 100 ? 200 : 1 }));
     const bounds = ['--items-per-page', '10', '--max-dead-letters'];
     const { code, stderr } = await migrate(all, ', CHECK (age < 150)', ...bounds, '50');
@@ -403,7 +403,7 @@ describe('rows that Postgres refuses', () => {
     assert.match(stdout, /read 2,000 = copied 1,900 \+ dead-lettered 100/);
   });
 
-  it('retry loads those that the mended table takes, and keeps the others with their reason', async () => {
+  it('retry loads those that the fixed table accepts, and keeps the others with their reason', async () => {
     const change = ({ _id }: Person) => {
       if (_id === 5) return { age: 200 };
       return _id === 6 ? { name: 'N\0UL' } : {};
@@ -424,7 +424,7 @@ describe('rows that Postgres refuses', () => {
     assert.deepEqual(rows, [{ copied: 9, letters: 1 }]);
   });
 
-  it('retry says when there is nothing it knows of', async () => {
+  it('retry reports an unknown run', async () => {
     await migrate(people(1), '');
     const { code, stderr } = await runCli(['retry'], { ...sandbox.env, MONGO_COLLECTION: 'nothing' });
     assert.equal(code, ExitCode.usage);

@@ -41,7 +41,7 @@ function user(number: number, change: Document = {}): Document {
   return { ...base, ...change };
 }
 
-describe('a table that already exists', () => {
+describe('an existing table', () => {
   let sandbox: Sandbox;
   let folder: string;
   before(async () => {
@@ -90,7 +90,7 @@ describe('a table that already exists', () => {
     return (rowCount ?? 0) > 0;
   }
 
-  it('takes the documents by its own types, and gives them keys of its own', async () => {
+  it('is loaded by its own types, with its own keys', async () => {
     await sandbox.client.query(usersTable);
     const { code, stdout, stderr } = await migrate([user(1), user(2, { age: 31 })], usersPlan);
     assert.equal(code, ExitCode.ok, stderr);
@@ -104,7 +104,7 @@ describe('a table that already exists', () => {
     );
   });
 
-  it('makes a dead letter of each document that it does not take, with the column', async () => {
+  it('makes each document that it rejects a dead letter, with the column', async () => {
     await sandbox.client.query(usersTable);
     const documents = [
       user(1),
@@ -142,7 +142,7 @@ describe('a table that already exists', () => {
     assert.match(inferred.stderr, /there is no column for "_id", "nickname", "likes"/);
   });
 
-  it('keeps a document whole whose further field comes after the sample', async () => {
+  it('makes a document with a field that is not in the sample a dead letter', async () => {
     await sandbox.client.query(usersTable);
     const bounds = ['--items-per-page', '1', '--max-dead-letters'];
     const first = await migrate([user(1, { age: 'old' }), user(2)], usersPlan, ...bounds, '0');
@@ -160,7 +160,7 @@ describe('a table that already exists', () => {
     );
   });
 
-  it('is mended, and retry takes the dead letters that fit it then', async () => {
+  it('is fixed, and retry loads the dead letters that fit it then', async () => {
     await sandbox.client.query(usersTable);
     const documents = [
       user(1),
@@ -189,7 +189,7 @@ describe('a table that already exists', () => {
     assert.deepEqual([row?.age, row?._extra], [null, { age: 'old' }]);
   });
 
-  it('is filled by its defaults, identities and generated columns where no field is for them', async () => {
+  it('gets its defaults, identities and generated values in columns without a field', async () => {
     await sandbox.client.query(`CREATE TABLE users (
       _id int,
       number int GENERATED ALWAYS AS IDENTITY,
@@ -208,7 +208,7 @@ describe('a table that already exists', () => {
     ]);
   });
 
-  it('and a field for a generated column is refused, as one without a column', async () => {
+  it('a field for a generated column is refused, as one without a column', async () => {
     await sandbox.client.query('CREATE TABLE users (_id int, number int GENERATED ALWAYS AS IDENTITY)');
     const inferred = await migrate([{ _id: 1, number: 7 }], null);
     assert.equal(inferred.code, ExitCode.target);
@@ -248,7 +248,7 @@ describe('a table that already exists', () => {
     assert.match(verified.stdout, /compared 4 = equal 3 \+ dead-lettered 1/);
   });
 
-  it('with domains that refuse NULL, and others that Postgres has to cast', async () => {
+  it('with domains that reject NULL, and others that Postgres casts', async () => {
     await sandbox.client.query(`
       CREATE DOMAIN named AS varchar(5) NOT NULL;
       CREATE TABLE users (_id varchar(30), username named, home inet, likes text[], doc json);`);
@@ -279,7 +279,7 @@ describe('a table that already exists', () => {
     assert.match(verified.stdout, /doc/);
   });
 
-  it('is refused where its columns ask for more than the documents have, or for something else', async () => {
+  it('is refused if its columns require more than the documents have, or other types', async () => {
     await sandbox.client.query(`CREATE TABLE users (
       _id int, username text, age int, tenant int NOT NULL, flag "char", _extra jsonb)`);
     const { code, stderr } = await migrate([{ _id: 1, age: 1, flag: 'x' }], {

@@ -16,7 +16,7 @@ import { runCli } from '../../support/cli.ts';
 import { lacking } from '../../support/server-features.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('data that a table was not made for', () => {
+describe('data that does not fit a table', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -37,7 +37,7 @@ describe('data that a table was not made for', () => {
     return rows;
   }
 
-  it('a document that Postgres cannot store becomes a dead letter, whole, and the exit code tells', async () => {
+  it('a document that Postgres cannot store becomes a dead letter, whole, and the exit code reports it', async () => {
     const { code, stdout } = await migrate('letters', [
       { _id: 1, text: 'good' },
       { _id: 2, text: 'N\0UL', other: [1, 2, 3] },
@@ -63,7 +63,7 @@ describe('data that a table was not made for', () => {
     assert.deepEqual(deserialize(letter.document as Buffer), { _id: 2, text: 'N\0UL', other: [1, 2, 3] });
   });
 
-  it('a field first met in the last document, and a value of another type, are kept in _extra and counted', async () => {
+  it('a field that only the last document has, and a value of another type, are kept in _extra and counted', async () => {
     const documents = Array.from({ length: 50 }, (_, index): Document => ({ _id: index, n: index }));
     documents.push({ _id: 50, n: 'fifty', late: { a: new Date(0) } });
     const { code, stdout } = await migrate('late', documents, { SAMPLE_SIZE: '1' });
@@ -82,7 +82,7 @@ describe('data that a table was not made for', () => {
   });
 
   it(
-    '_id values of every type arrive, each once, at any size of page',
+    '_id values of every type are copied once, with any page size',
     { skip: lacking('allTypes') },
     async () => {
       const ids = [
@@ -125,7 +125,7 @@ describe('data that a table was not made for', () => {
     },
   );
 
-  it('pages that the server cuts at 16 MB lose nothing', async () => {
+  it('pages that the server truncates at 16 MB lose nothing', async () => {
     const documents = Array.from({ length: 10 }, (_, _id) => ({ _id, text: String(_id).repeat(4_000_000) }));
     for (const document of documents) await sandbox.db.collection('large').insertOne(document as Document);
     const { code, stderr } = await runCli([], {
@@ -143,7 +143,7 @@ describe('data that a table was not made for', () => {
     );
   });
 
-  it('names that SQL would stumble over', { skip: lacking('anyName') }, async () => {
+  it('names that need quoting in SQL', { skip: lacking('anyName') }, async () => {
     const document = {
       _id: 1,
       $x: 1,

@@ -6,7 +6,7 @@ import { runCli } from '../../support/cli.ts';
 import { lacking } from '../../support/server-features.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-/** Each with what its table is asked, and must answer. */
+/** Each with a query on its table, and the expected answer. */
 const shapes: readonly {
   readonly what: string;
   readonly documents: () => Document[];
@@ -53,7 +53,7 @@ const shapes: readonly {
     ],
     sql: 'SELECT _extra FROM shape WHERE _id = 20000 AND n IS NULL',
     answer: { n: 'twenty thousand', late: [1] },
-    // Both ends of a collection would show what is met last.
+    // A sample of both ends of the collection would include the last document.
     needsSample: true,
   },
   {
@@ -76,7 +76,7 @@ const shapes: readonly {
   },
 ];
 
-describe('shapes that a table was not made for', () => {
+describe('shapes of documents that do not fit a table', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();

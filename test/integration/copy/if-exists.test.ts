@@ -61,7 +61,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3, 4, 5]);
   });
 
-  it('append says which row keeps a key that is missing from being built, and goes on once it is changed', async () => {
+  it('append names the row that prevents a missing key, and resumes once it is changed', async () => {
     await sandbox.client.query(
       "ALTER TABLE things DROP CONSTRAINT things_pkey; INSERT INTO things VALUES (1, 'another')",
     );
@@ -88,7 +88,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.equal(rowCount, 0);
   });
 
-  it('append makes a dead letter of a row that already exists, and says so', async () => {
+  it('append makes a duplicate row a dead letter, and reports it', async () => {
     await setDocuments([3, 4]);
     const { code, stdout } = await migrate('--if-exists', 'append');
     assert.equal(code, ExitCode.deadLetters);
@@ -96,7 +96,7 @@ describe('--if-exists, on the table of an earlier run', () => {
     assert.deepEqual(await readIds(), [1, 2, 3, 4]);
   });
 
-  it('append of the very collection that is in the table already adds nothing, and says so', async () => {
+  it('append of the collection that is already in the table adds nothing, and reports it', async () => {
     assert.equal((await migrate('--if-exists', 'drop')).code, 0);
     const { code, stderr } = await migrate('--if-exists', 'append');
     assert.equal(code, ExitCode.ok);

@@ -43,7 +43,7 @@ describe('indexes', () => {
     await sandbox.db.command({ createIndexes: 'people', indexes });
   }
 
-  /** By name, as Postgres itself tells them, without what they have in common. */
+  /** By name, as Postgres defines them, without the common part. */
   async function readIndexes(): Promise<Record<string, string>> {
     const { rows } = await sandbox.client.query<{ name: string; definition: string }>(
       `SELECT indexname AS name, replace(indexdef, ' ON public.people USING btree', '') AS definition
@@ -59,7 +59,7 @@ describe('indexes', () => {
 
   const primaryKey = { people_pkey: 'UNIQUE (_id)' };
 
-  it('are built where Postgres has the like, and the others are told with the reason', async () => {
+  it('are built if Postgres has equivalents, and the others are reported with the reason', async () => {
     await fill(
       [
         { key: { name: 1 }, name: 'name_1', unique: true },
@@ -93,7 +93,7 @@ describe('indexes', () => {
     assert.match(stdout, /^ {2}index words: not carried over: a text index/m);
   });
 
-  it('are told as events and in the summary, and the planner has statistics', async () => {
+  it('are reported as events and in the summary, and the planner has statistics', async () => {
     await fill([
       { key: { age: 1 }, name: 'age_1' },
       { key: { tags: 1 }, name: 'tags_1' },
@@ -126,7 +126,7 @@ describe('indexes', () => {
     assert.deepEqual(rows, [{ attname: '_id' }, { attname: 'age' }]);
   });
 
-  it('that are unique take NULLs for equal, unless they are sparse', async () => {
+  it('that are unique treat NULLs as equal, unless they are sparse', async () => {
     const isMissing = (n: number) => (n === 7 ? { name: undefined } : {});
     await fill(
       [
@@ -146,10 +146,10 @@ describe('indexes', () => {
 
   const skip = lacking('uncheckedUnique');
   it(
-    'that the rows do not allow are left with the reason of Postgres, and end no run',
+    'that the rows do not allow are skipped with the error of Postgres, and do not fail the run',
     { skip },
     async () => {
-      // Too much for an entry of an index, however well it is compressed.
+      // Too long for an index entry, also after compression.
       const long = Array.from({ length: 4_000 }, (_, i) => (i ** 3).toString(36)).join('');
       await fill(
         [
@@ -170,7 +170,7 @@ describe('indexes', () => {
     },
   );
 
-  it('find another name where a table has theirs', async () => {
+  it('get another name if a table has theirs', async () => {
     await fill([
       { key: { age: 1 }, name: 'age_1' },
       { key: { name: 1 }, name: 'pkey' },
@@ -193,7 +193,7 @@ describe('indexes', () => {
     );
   });
 
-  it('find another name where somebody takes theirs at the same moment', async (t) => {
+  it('get another name if another session takes theirs at the same moment', async (t) => {
     await fill([{ key: { age: 1 }, name: 'age_1' }]);
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause@2' });
     const run = startCli([], { ...env(), ...failpoints.env });
@@ -218,7 +218,7 @@ describe('indexes', () => {
     }
   });
 
-  it('are left out by --indexes none, and in a table that somebody else made', async () => {
+  it('are skipped with --indexes none, and in an existing table', async () => {
     await fill([{ key: { age: 1 }, name: 'age_1' }]);
     const none = await runCli(['--indexes', 'none'], env());
     assert.equal(none.code, ExitCode.ok, none.stderr);
@@ -233,7 +233,7 @@ describe('indexes', () => {
     assert.match(foreign.stdout, /index age_1: not carried over: mongo2pg did not create the table/);
   });
 
-  it('are there once more after a kill in the middle: those that were built stay', async (t) => {
+  it('are completed after a kill: those that were built are kept', async (t) => {
     await fill([
       { key: { age: 1 }, name: 'a' },
       { key: { age: -1 }, name: 'b' },
@@ -253,7 +253,7 @@ describe('indexes', () => {
     assert.deepEqual(Object.keys(await readIndexes()), ['people_a', 'people_b', 'people_c', 'people_pkey']);
   });
 
-  it('under way are given up on SIGINT, and built by the next run', async (t) => {
+  it('are cancelled at SIGINT, and built by the next start', async (t) => {
     await fill([
       { key: { age: 1 }, name: 'a' },
       { key: { name: 1 }, name: 'b' },
@@ -262,7 +262,7 @@ describe('indexes', () => {
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'pause@2x*' });
     const run = startCli(['--index-jobs', '2'], { ...env(), ...failpoints.env });
     await failpoints.waitUntilFired('primary-in-index-build', 2);
-    // An index waits for this lock as long as it takes.
+    // Building an index waits for this lock.
     await sandbox.client.query('BEGIN; LOCK TABLE people IN ROW EXCLUSIVE MODE');
     try {
       await failpoints.resume('primary-in-index-build');

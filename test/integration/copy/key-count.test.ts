@@ -12,8 +12,8 @@ import { assertCode, setScene } from '../../support/fault.ts';
 /** Reached before the key is built, and before each carried index. */
 const point = 'primary-in-index-build';
 
-describe('the rows of a table that a run has made', () => {
-  it('are counted as its key is built: what others write later is not the run’s', async (t) => {
+describe('the rows of a table that a run has created', () => {
+  it('are counted while its key is built: later writes of others do not count', async (t) => {
     const scene = await setScene(t, 300, plainPool);
     await scene.collection.createIndex({ text: 1 });
     const failpoints = await setFailpoints(t, { [point]: 'pause@2' });
@@ -26,7 +26,7 @@ describe('the rows of a table that a run has made', () => {
     assert.equal(run.summary?.rowsAfter, 300);
   });
 
-  it('are counted anew where an earlier process has built the key', async (t) => {
+  it('are counted again if an earlier process has built the key', async (t) => {
     const scene = await setScene(t, 300, plainPool);
     await scene.collection.createIndex({ text: 1 });
     const failpoints = await setFailpoints(t, { [point]: 'kill@2' });
@@ -37,7 +37,7 @@ describe('the rows of a table that a run has made', () => {
     assert.match(run.stderr, /rows copied 300, in the table before 0, after 299;/);
   });
 
-  it('are as many as there are, also where the key has entries for deleted ones that others still see', async (t) => {
+  it('are counted exactly, also if the key has entries for deleted ones that others still see', async (t) => {
     const scene = await setScene(t, 300, plainPool);
     const other = createClient(scene.env.POSTGRES_URL ?? '');
     await other.connect();

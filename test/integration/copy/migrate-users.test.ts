@@ -4,7 +4,7 @@ import type { Document } from 'mongodb';
 import { everyPool, runCli } from '../../support/cli.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-/** Fewer for a server that is slow. */
+/** Fewer for a slow server. */
 const amount = Number(process.env.TEST_USERS ?? 100_000);
 const formatted = amount.toLocaleString('en');
 
@@ -28,7 +28,7 @@ describe(`${amount} users, seeded and migrated by the command line`, () => {
     await sandbox.remove();
   });
 
-  it('seeds as many users as it was told', async () => {
+  it('seeds as many users as requested', async () => {
     const { code, stderr } = await runCli(['seed'], { ...sandbox.env, AMOUNT_USERS_SEED: String(amount) });
     assert.equal(code, 0, stderr);
     documents = await sandbox.db.collection('users').find().sort({ _id: 1 }).toArray();
@@ -36,7 +36,7 @@ describe(`${amount} users, seeded and migrated by the command line`, () => {
   });
 
   for (const implementation of everyPool) {
-    it(`ends with code 0 and an account that balances (${implementation})`, async () => {
+    it(`exits with 0 and equal counts (${implementation})`, async () => {
       const { code, stdout, stderr } = await runCli(['--restart'], {
         ...sandbox.env,
         AMOUNT_USERS: String(amount),
@@ -48,7 +48,7 @@ describe(`${amount} users, seeded and migrated by the command line`, () => {
       assert.doesNotMatch(stderr, /warning/);
     });
 
-    it(`has made a row of every document, each value equal (${implementation})`, async () => {
+    it(`has a row for every document, with equal values (${implementation})`, async () => {
       const { rows } = await sandbox.client.query<UserRow>('SELECT * FROM users ORDER BY _id');
       assert.equal(rows.length, amount);
       assert.equal(documents.length, amount);
@@ -56,7 +56,7 @@ describe(`${amount} users, seeded and migrated by the command line`, () => {
     });
   }
 
-  it('has given the table its primary key, and planner statistics', async () => {
+  it('has built the primary key, and planner statistics', async () => {
     const { rows } = await sandbox.client.query(
       `SELECT pg_get_constraintdef(oid) AS key, reltuples FROM pg_constraint
          JOIN (SELECT oid AS relid, reltuples::int FROM pg_class) c ON relid = conrelid

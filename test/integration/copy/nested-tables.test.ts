@@ -19,7 +19,7 @@ const lines = {
   table: 'order_lines',
   parentColumn: 'order_id',
   keepEmpty: true,
-  // Elements of arrays have an _id of their own more often than not.
+  // Elements of arrays often have an _id.
   columns: [column('sku', 'string'), column('line_id', 'string', '_id'), column('lat', 'int32', 'from.lat')],
   flatten: ['from'],
   children: [taxes, { path: 'notes', table: 'order_notes', columns: [column('note', 'string', [])] }],
@@ -48,7 +48,7 @@ const orders: Document[] = [
   { _id: 4 },
 ];
 
-describe('arrays inside of arrays, and documents that are taken apart', () => {
+describe('arrays inside of arrays, and flattened documents', () => {
   let sandbox: Sandbox;
   let folder: string;
   before(async () => {
@@ -88,7 +88,7 @@ describe('arrays inside of arrays, and documents that are taken apart', () => {
     return rows.map((row) => Object.values(row));
   }
 
-  it('have rows by the keys of those around them, and what does not fit beside them', async () => {
+  it('have rows with the keys of their parents, and values that do not fit in _extra', async () => {
     await sandbox.db.collection('orders').insertMany(orders);
     const { code, stdout, stderr } = await run(plan);
     assert.equal(code, ExitCode.ok, stderr);
@@ -168,7 +168,7 @@ describe('arrays inside of arrays, and documents that are taken apart', () => {
     });
   }
 
-  it('what an inner row lacks makes its document a dead letter, which retry loads once the table takes it', async () => {
+  it('a missing value of an inner row makes its document a dead letter, which retry loads once the table accepts it', async () => {
     const strict = {
       ...plan,
       children: [
@@ -190,7 +190,7 @@ describe('arrays inside of arrays, and documents that are taken apart', () => {
     assert.equal((await run(strict, 'verify')).code, ExitCode.ok);
   });
 
-  it('rows that Postgres refuses take their document with them, through all tables', async () => {
+  it('if Postgres rejects an inner row, its document has no rows in any table', async () => {
     await sandbox.db.collection('orders').insertMany([
       { _id: 1 as never, lines: [{ taxes: [{ rate: 1 }] }] },
       { _id: 2 as never, lines: [{ taxes: [{ rate: 2 }] }, { taxes: [{ rate: 666 }] }] },
@@ -224,7 +224,7 @@ describe('arrays inside of arrays, and documents that are taken apart', () => {
     await more.drop();
     assert.equal(emptied.code, ExitCode.ok, emptied.stderr);
     assert.deepEqual(await read('order_taxes', '1'), [[9, 0, 0, 9, null]]);
-    // Tables of arrays that the plan has no more go as well, whatever depth they have.
+    // Tables of arrays that the plan no longer has are dropped as well, at any depth.
     const without = await run({ columns: plan.columns.slice(0, 1) }, '--if-exists', 'drop');
     assert.equal(without.code, ExitCode.ok, without.stderr);
     await assert.rejects(read('order_taxes', '1'), /does not exist/);

@@ -1,4 +1,4 @@
-/** Columns of ObjectIds as text are compared by bytes, in a database that compares texts as people sort them. */
+/** Columns of ObjectIds as text are compared by bytes, in a database with a language's collation. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -56,7 +56,7 @@ async function writePlan(t: TestContext): Promise<string> {
   return path;
 }
 
-/** Of the columns of text, by table and column. */
+/** The collations of text columns, by table and column. */
 async function readCollations({ client }: Scene): Promise<Record<string, string>> {
   const { rows } = await client.query<{ name: string; collation: string }>(
     `SELECT c.relname || '.' || attname AS name, collname AS collation
@@ -71,7 +71,7 @@ function assertOk({ code, stdout, stderr }: CliResult): void {
 }
 
 describe('the collation of ObjectIds', () => {
-  it('is C in every table that is made: of the key, of references, and of the keys of child tables', async (t) => {
+  it('is C in every new table: of the key, of references, and of the keys of child tables', async (t) => {
     const scene = await setScene(t);
     assertOk(await scene.run('--plan', await writePlan(t)));
     assert.deepEqual(await readCollations(scene), {
@@ -98,14 +98,14 @@ describe('the collation of ObjectIds', () => {
     ]);
   });
 
-  it('is the database’s where one asks for that', async (t) => {
+  it('is the database’s with --object-id-collation default', async (t) => {
     const scene = await setScene(t);
     assertOk(await scene.run('--plan', await writePlan(t), '--object-id-collation', 'default'));
     assert.deepEqual([...new Set(Object.values(await readCollations(scene)))], ['default']);
     assertOk(await scene.run('verify'));
   });
 
-  it('meets that of the database without an error, and another one with an error', async (t) => {
+  it('can be compared with that of the database, and not with a third one', async (t) => {
     const scene = await setScene(t);
     assertOk(await scene.run());
     await scene.client.query(
@@ -118,7 +118,7 @@ describe('the collation of ObjectIds', () => {
     assert.equal((await join('other_id COLLATE "C"')).rowCount, count);
   });
 
-  /** As the version before that knew of collations left it. */
+  /** The state that a version without this setting left. */
   it('does not matter to a run that was begun without one', async (t) => {
     const scene = await setScene(t);
     const args = ['--plan', await writePlan(t)];
@@ -138,7 +138,7 @@ describe('the collation of ObjectIds', () => {
     assert.equal((await scene.run('verify')).code, ExitCode.different, 'one is missing');
   });
 
-  it('is not asked of a table that is there', async (t) => {
+  it('is not required of an existing table', async (t) => {
     const scene = await setScene(t);
     await scene.client.query('CREATE TABLE orders (_id text PRIMARY KEY, customer text, _extra jsonb)');
     assertOk(await scene.run('--if-exists', 'append'));

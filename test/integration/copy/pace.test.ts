@@ -10,7 +10,7 @@ import { waitUntil } from '../../support/embedded.ts';
 const tune = (scene: Scene, ...args: string[]): Promise<CliResult> =>
   runCli(['tune', ...args], { POSTGRES_URL: scene.env.POSTGRES_URL ?? '' });
 
-/** What a process says of itself once it has run for a second. */
+/** What a process records in the ledger once it has run for a second. */
 async function untilAnnounced(scene: Scene): Promise<void> {
   await waitUntil('the process is in the ledger', async () => {
     const [row] = await scene.query<{ paces: string | null }>(
@@ -22,11 +22,11 @@ async function untilAnnounced(scene: Scene): Promise<void> {
 
 describe('MAX_RATE', () => {
   for (const [rate, atLeastMs] of [
-    // A second of it may pass at once, and nothing waits for the last page.
+    // The first second may be read immediately, and nothing waits for the last page.
     ['400', (1_200 - 400 - 50) / 0.4],
     ['0.02MB', 1_000],
   ] as const) {
-    it(`of ${rate} is kept to by all readers together`, async (t) => {
+    it(`of ${rate} holds for all readers together`, async (t) => {
       const scene = await setScene(t, 1_200, plainPool);
       const run = await scene.run({ MAX_RATE: rate, READ_RANGES: '4' });
       assertCode(run, ExitCode.ok);
@@ -37,7 +37,7 @@ describe('MAX_RATE', () => {
     });
   }
 
-  it('is kept to by verify', async (t) => {
+  it('holds for verify', async (t) => {
     const scene = await setScene(t, 1_200, plainPool);
     assertCode(await scene.run(), ExitCode.ok);
     const beganMs = performance.now();
@@ -45,7 +45,7 @@ describe('MAX_RATE', () => {
     assert.ok(performance.now() - beganMs >= 1_800);
   });
 
-  it('lets a run end at once that is asked to stop, and what comes next copies the rest', async (t) => {
+  it('does not delay a run that is interrupted, and the next start copies the rest', async (t) => {
     const scene = await setScene(t, 3_000, plainPool);
     const running = scene.start({ MAX_RATE: '1' });
     let isStopped = false;
@@ -73,7 +73,7 @@ describe('LOAD_LEVEL', () => {
 });
 
 describe('tune', () => {
-  it('changes what is at work, and shows it', async (t) => {
+  it('changes a running process, and shows the setting', async (t) => {
     const scene = await setScene(t, 3_000, plainPool);
     const running = scene.start({ MAX_RATE: '20' });
     const ending = act(running, () => undefined);
@@ -99,7 +99,7 @@ describe('tune', () => {
     assert.deepEqual(await scene.query('SELECT FROM mongo2pg.paces'), []);
   });
 
-  it('says that nothing is at work: without a ledger, and where a process was killed some time ago', async (t) => {
+  it('reports that nothing is running: without a ledger, and if a process was killed some time ago', async (t) => {
     const scene = await setScene(t, 3_000, plainPool);
     const none = await tune(scene, '--max-rate', '5');
     assert.equal(none.code, ExitCode.usage);

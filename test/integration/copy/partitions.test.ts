@@ -41,7 +41,7 @@ async function listIndexes(scene: Scene): Promise<string[]> {
 }
 
 describe('--partitions', () => {
-  it('has keys, and indexes that can be, on each partition and on the whole; and all is equal', async (t) => {
+  it('has keys, and the possible indexes, on each partition and on the table; and all is equal', async (t) => {
     const scene = await set(t);
     await scene.collection.createIndex({ text: 1 });
     await scene.collection.createIndexes([{ key: { even: 1, _id: 1 }, unique: true }]);
@@ -66,7 +66,7 @@ describe('--partitions', () => {
     assert.deepEqual(summary.indexes.map(({ outcome }) => outcome).sort(), ['built', 'built', 'left']);
   });
 
-  it('goes on after it was killed between the keys of two partitions, with the same setting alone', async (t) => {
+  it('resumes after it was killed between the keys of two partitions, only with the same setting', async (t) => {
     const scene = await set(t);
     await scene.collection.createIndex({ text: 1 });
     const failpoints = await setFailpoints(t, { 'primary-in-partition-key': 'kill@3' });
@@ -84,7 +84,7 @@ describe('--partitions', () => {
     await scene.assertEqual();
   });
 
-  it('keeps dead letters, which are loaded again; is emptied, filled and dropped like any table', async (t) => {
+  it('has dead letters that can be retried; is truncated, appended to and dropped like any table', async (t) => {
     const scene = await set(t, 100);
     await scene.collection.updateOne({ _id: 7 as never }, { $set: { text: 'NUL \0' } });
     assertCode(await scene.run(four), ExitCode.deadLetters);
@@ -100,7 +100,7 @@ describe('--partitions', () => {
     assert.deepEqual(await readPartitions(scene), []);
   });
 
-  it('is refused where the table that stays has none, or others, and where a name is taken', async (t) => {
+  it('is refused if the kept table has none, or others, and if a name is taken', async (t) => {
     const scene = await set(t, 10);
     assertCode(await scene.run({ ...inline }), 0);
     const env = { ...four, IF_EXISTS: 'truncate' };
@@ -126,7 +126,7 @@ describe('--partitions', () => {
     }
   });
 
-  it('has the rows of child tables in the partitions of the same number, which hang on their parents', async (t) => {
+  it('has child rows in the partitions of the same number, with foreign keys to their parents', async (t) => {
     const scene = await set(t, 300);
     await scene.collection.updateMany({}, { $set: { lines: [{ sku: 'a' }, { sku: 'b' }] } });
     assertCode(await scene.run(four, '--schema', 'relational', '--verify'), 0);
@@ -149,7 +149,7 @@ describe('--partitions', () => {
     assertCode(await scene.run({ ...four, IF_EXISTS: 'drop' }, '--schema', 'relational', '--restart'), 0);
   });
 
-  it('is told by a dry run, and is promoted in', async (t) => {
+  it('is shown by a dry run, and works with promote', async (t) => {
     const scene = await set(t, 50);
     const dry = await scene.run(four, '--dry-run');
     assertCode(dry, 0);

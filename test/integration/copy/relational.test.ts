@@ -85,7 +85,7 @@ describe('--schema relational', () => {
     return rows.map(({ name }) => name);
   }
 
-  it('makes columns and tables of what is inside, and verify finds all of it equal', async () => {
+  it('makes columns and tables of nested values, and verify finds all of it equal', async () => {
     await seed();
     const collection = sandbox.db.collection('sales');
     await collection.createIndex({ 'customer.address.city': 1 });
@@ -141,7 +141,7 @@ describe('--schema relational', () => {
     assert.match(different.stdout, /column "sales_lines_taxes\[2\]\[1\]"/);
   });
 
-  it('makes arrays of PostgreSQL where these are wanted', async () => {
+  it('makes arrays of PostgreSQL with --scalar-arrays array', async () => {
     await seed();
     await sandbox.db.collection('sales').createIndex({ tags: 1 });
     const { code, stderr } = await run('--scalar-arrays', 'array', '--filter', '{"lines.sku": {"$ne": 7}}');
@@ -161,7 +161,7 @@ describe('--schema relational', () => {
     );
   });
 
-  it('adds columns only, with --flatten and no more', async () => {
+  it('adds only columns with --flatten alone', async () => {
     await seed(16);
     const { code, stderr } = await runCli(['--flatten', '1'], {
       ...sandbox.env,
@@ -180,7 +180,7 @@ describe('--schema relational', () => {
     );
   });
 
-  it('is written as a plan that says the same', async () => {
+  it('can be written as a plan with the same result', async () => {
     await seed();
     const path = join(folder, 'plan.json');
     const planned = await run('plan', '--out', path, '--force');
@@ -206,7 +206,7 @@ describe('--schema relational', () => {
     assert.deepEqual(await listTables(), ['sales', 'sales_lines', 'sales_lines_taxes', 'sales_tags']);
   });
 
-  it('fits tables that are there: what has none goes to the extra column', async () => {
+  it('fits existing tables: arrays without a table go to the extra column', async () => {
     await seed();
     assert.equal((await run()).code, ExitCode.ok);
     const emptied = await run('--restart', '--if-exists', 'truncate', '--verify');
@@ -227,7 +227,7 @@ describe('--schema relational', () => {
     assert.match(refused.stderr, /the child table "sales_lines": it lacks a column of its key/);
   });
 
-  it('keeps names of child tables from those of other collections', async () => {
+  it('gives child tables other names than the tables of other collections', async () => {
     await seed(32);
     await sandbox.db.collection('sales_lines').insertMany([{ other: 1 }, { other: 2 }]);
     const { code, stderr } = await run('--mongo-collection', '*', '--verify');
@@ -275,7 +275,7 @@ describe('--schema relational', () => {
     });
   });
 
-  it('has tables for as many levels of arrays as a key has columns, and jsonb for what is deeper', async () => {
+  it('has tables for as many levels of arrays as a key has columns, and jsonb for deeper ones', async () => {
     const nest = (levels: number): Document[] => [
       { n: levels, ...(levels === 0 ? {} : { in: nest(levels - 1) }) },
     ];
@@ -293,7 +293,7 @@ describe('--schema relational', () => {
     assert.equal(tables.length, 32, tables.join(', '));
   });
 
-  it('goes on after a kill, with the plan of its start, and each row is there once', async (t) => {
+  it('resumes after a kill, with the plan of its start, and each row is loaded once', async (t) => {
     await seed(800);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });
     const env = {
@@ -325,7 +325,7 @@ describe('--schema relational', () => {
         const before = await count();
         const { code, stderr } = await run(second, '--if-exists', ifExists);
         assert.equal(code, ExitCode.target, stderr);
-        // What is emptied has to fit before.
+        // A truncated table has to fit first.
         const isFit = ifExists === 'drop' || second === 'sales';
         const reason = isFit ? `has rows of \\w+\\.${first} — give` : 'does not fit the collection';
         assert.match(stderr, new RegExp(`the table "public"."sales_lines" ${reason}`));

@@ -1,4 +1,4 @@
-/** SQL of the user's before a copy and after it: each once, whole or not at all, and told where it is wrong. */
+/** SQL of the user's before a copy and after it: each once, whole or not at all, with the place of an error. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const count = 120;
 
 interface Scripted {
   readonly scene: Scene;
-  /** Writes a script anew. @returns the variable that names it */
+  /** Overwrites a script. @returns the variable that names it */
   readonly write: (stage: 'before' | 'after', sql: string | Uint8Array) => Promise<Record<string, string>>;
   /** @returns what the query gives as `what` */
   readonly ask: (sql: string) => Promise<unknown[]>;
@@ -45,7 +45,7 @@ function refused(run: FaultRun, code: string, exitCode: ExitCode, message: RegEx
 }
 
 describe('BEFORE_SQL and AFTER_SQL', () => {
-  it('make the tables that are loaded, and what is built on them', async (t) => {
+  it('create the tables that are loaded, and views of them', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const env = {
       ...(await write(
@@ -67,7 +67,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     assert.deepEqual(await ask('SELECT count(*)::int AS what FROM even_things'), [count / 2]);
   });
 
-  it('are carried out once: not by the same command again, whatever their files hold by then', async (t) => {
+  it('are executed once: not by the same command again, also if their files have changed', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const before = await write('before', "INSERT INTO carried_out VALUES ('before')");
     const after = await write('after', "INSERT INTO carried_out VALUES ('after')");
@@ -88,7 +88,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     ['from scratch', ['--restart'], {}],
     ['into a table that is made anew', [], { IF_EXISTS: 'drop' }],
   ] as const) {
-    it(`are carried out again by a copy that begins ${how}`, async (t) => {
+    it(`are executed again by a copy that begins ${how}`, async (t) => {
       const { scene, write, ask } = await setScripts(t);
       const env = { ...(await write('after', "INSERT INTO carried_out VALUES ('after')")), ...more };
       assertCode(await scene.run(env), ExitCode.ok);
@@ -97,7 +97,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     });
   }
 
-  it('are not carried out again by a start that resumes', async (t) => {
+  it('are not executed again by a start that resumes', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const before = await write('before', "INSERT INTO carried_out VALUES ('before')");
     const failpoints = await setFailpoints(t, { 'primary-before-load-checkpoint': 'kill' });
@@ -111,7 +111,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     ['primary-in-script', []],
     ['primary-after-script', ['after']],
   ] as const) {
-    it(`are carried out once by a start that is killed at ${point} and the next`, async (t) => {
+    it(`are executed once by a start that is killed at ${point} and the next`, async (t) => {
       const { scene, write, ask } = await setScripts(t);
       const after = await write('after', "INSERT INTO carried_out VALUES ('after')");
       const failpoints = await setFailpoints(t, { [point]: 'kill' });
@@ -122,7 +122,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     });
   }
 
-  it('that fail are told with their place, leave nothing behind, and are carried out once they are right', async (t) => {
+  it('that fail are reported with their place, leave nothing behind, and are executed once they are correct', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const after = await write(
       'after',
@@ -141,7 +141,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     assert.deepEqual(await ask(carriedOut), ['right']);
   });
 
-  it('that fail before a copy leave nothing copied', async (t) => {
+  it('that fail before a copy prevent the copy', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const before = await write('before', 'CREATE INDEX CONCURRENTLY ON carried_out (what)');
     refused(
@@ -184,7 +184,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     );
   });
 
-  it('are cancelled by Ctrl-C, and carried out by the next start', async (t) => {
+  it('are cancelled by Ctrl-C, and executed by the next start', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const sql = 'INSERT INTO carried_out VALUES (1)';
     const after = await write('after', `${sql}; SELECT pg_sleep(600)`);
@@ -221,7 +221,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     assert.deepEqual(await ask(carriedOut), ['after']);
   });
 
-  it('of what is followed are carried out once it is cut over', async (t) => {
+  it('of followed collections are executed after the cutover', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const after = await write('after', "INSERT INTO carried_out VALUES ('after')");
     const following = startFollowing({ ...scene.env, ...after });
@@ -246,7 +246,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
     });
   }
 
-  it('a dry run tells what a start would do with them, and carries out none', async (t) => {
+  it('a dry run reports what a start would do with them, and executes none', async (t) => {
     const { scene, write, ask } = await setScripts(t);
     const both = {
       ...(await write('before', "INSERT INTO carried_out VALUES ('before')")),

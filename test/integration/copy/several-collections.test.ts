@@ -35,7 +35,7 @@ describe('several collections in one run', () => {
     return runCli(args, { ...sandbox.env, MONGO_COLLECTION: '*', CLUSTER_SIZE: '2', ...env });
   }
 
-  /** Of which there are no connections for more than one at a time: in the order of their size, the largest first. */
+  /** There are connections for one at a time only: they are copied in the order of their size, the largest first. */
   async function takeOneByOne(): Promise<void> {
     await sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT 6`);
   }
@@ -72,7 +72,7 @@ describe('several collections in one run', () => {
     assert.deepEqual(await readRuns(), ['large', 'small']);
   });
 
-  it('one that fails does not take the others with it', async () => {
+  it('one that fails does not fail the others', async () => {
     await sandbox.client.query('CREATE TABLE middle (other text); INSERT INTO middle VALUES (1)');
     const { code, stdout, stderr } = await run({});
     assert.equal(code, ExitCode.target);
@@ -92,14 +92,14 @@ describe('several collections in one run', () => {
     assert.equal(killed.signal, 'SIGKILL');
     const { code, stderr } = await run({}, '--if-exists', 'drop');
     assert.equal(code, ExitCode.ok, stderr);
-    // One was finished, and one in the middle of being so.
+    // One was finished, and one partly copied.
     assert.equal(stderr.match(/ is copied already/g)?.length, 1);
     assert.match(stderr, /continuing run \d+ \(/);
     assert.deepEqual(await readRuns(), ['large', 'middle', 'small']);
     await assertAllEqual();
   });
 
-  it('what a job had begun with and is gone or empty now fails; what it had not begun with is left out, and said', async (t) => {
+  it('a collection that was started and is now missing or empty fails; one that was not started is skipped with a notice', async (t) => {
     const middle = sandbox.db.collection('middle');
     const [documents, small] = await Promise.all([
       middle.find().toArray(),
@@ -133,7 +133,7 @@ describe('several collections in one run', () => {
     }
   });
 
-  it('an empty collection is left out, and said, also when the others are verified', async () => {
+  it('an empty collection is skipped with a notice, also when the others are verified', async () => {
     const empty = sandbox.db.collection('empty');
     await empty.insertOne({ _id: 1 as never });
     await empty.deleteMany({});

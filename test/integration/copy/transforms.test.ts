@@ -65,7 +65,7 @@ describe('a transform', () => {
   ];
 
   for (const pool of everyPool) {
-    it(`changes, drops and multiplies documents, and the account balances (${pool})`, async () => {
+    it(`changes, drops and multiplies documents, and the counts agree (${pool})`, async () => {
       const name = `account_${pool}`;
       const first = await migrate(name, documents(), several, { CLUSTER_IMPLEMENTATION: pool });
       assert.equal(first.code, ExitCode.deadLetters, first.stderr);
@@ -90,7 +90,7 @@ describe('a transform', () => {
     });
   }
 
-  it('the account is in the ledger, the status, and as JSON; and verify compares what documents become', async () => {
+  it('the counts are in the ledger, the status, and the JSON output; and verify compares the results', async () => {
     await migrate('everywhere', documents(), several);
     const env = { ...sandbox.env, MONGO_COLLECTION: 'everywhere' };
     assert.match(
@@ -176,7 +176,7 @@ describe('a transform', () => {
     assert.match(stdout, /read 2 = copied 1 \+ dead-lettered 0 \+ dropped 1/);
   });
 
-  it('two documents that are given the same _id end the run, which names it, and nothing is taken for copied', async () => {
+  it('two documents that get the same _id fail the run, which names it', async () => {
     const { code, stderr } = await migrate(
       'collide',
       [{ _id: 1 }, { _id: 2 }, { _id: 3 }],
@@ -188,7 +188,7 @@ describe('a transform', () => {
     assert.deepEqual(run, { finished_at: null });
   });
 
-  it('of a document that becomes several, all rows go in or none', async () => {
+  it('of a document that becomes several, all rows are loaded or none', async () => {
     await query(`CREATE TABLE checked (_id int PRIMARY KEY, n int CHECK (n <> 2), _extra jsonb)`);
     const { code, stdout } = await migrate(
       'checked',
@@ -219,7 +219,7 @@ describe('a transform', () => {
     assert.equal(again.code, ExitCode.ok, again.stdout);
   });
 
-  it('what it makes is taken apart by a relational plan', async () => {
+  it('a relational plan is applied to its results', async () => {
     const { code, stderr } = await migrate(
       'apart',
       [
@@ -246,7 +246,7 @@ describe('a transform', () => {
     assert.equal(verified.code, ExitCode.ok, verified.stdout);
   });
 
-  it('what is passed on keeps its type, and the order of names in an _id', async () => {
+  it('values that are returned unchanged keep their type, and the order of names in an _id', async () => {
     const id = new Map<string, unknown>([
       ['z', 1],
       ['7', 2],

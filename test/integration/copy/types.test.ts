@@ -92,7 +92,7 @@ describe('every type of BSON, with its edge values', () => {
   const skip = lacking('allTypes');
 
   it(
-    'in documents and arrays: canonical jsonb comes back as the document that it was',
+    'in documents and arrays: canonical jsonb can be converted back to the same document',
     { skip },
     async () => {
       const documents = everyValue.map((value, index) => ({
@@ -125,10 +125,10 @@ describe('every type of BSON, with its edge values', () => {
     });
   }
 
-  it('as _id: each is a row of its own, and none is taken for another', { skip }, async () => {
+  it('as _id: each is a separate row', { skip }, async () => {
     const keys = new Map<string, unknown>();
     for (const value of everyValue) {
-      // What MongoDB takes for equal, or does not allow in an _id.
+      // Values that are equal for MongoDB, or not allowed in an _id.
       const key = Number.isNaN(Number(value)) || typeof value === 'object' ? '' : `n${Number(value)}`;
       if (Array.isArray(value) || value instanceof BSON.BSONRegExp) continue;
       keys.set(key === '' ? EJSON.stringify(value, { relaxed: false }) : key, value);

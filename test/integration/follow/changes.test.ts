@@ -1,4 +1,4 @@
-/** Each kind of change, before, during and after the copy: whatever is written, the rows are the documents in the end. */
+/** Each kind of change, before, during and after the copy: in the end the rows equal the documents. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -23,7 +23,7 @@ function listIdsOfOneSlot(count: number, from: number): number[] {
   return ids;
 }
 
-describe('a collection that is followed', () => {
+describe('a followed collection', () => {
   let sandbox: Sandbox;
   let following: Following;
   let env: Readonly<Record<string, string>>;
@@ -57,7 +57,7 @@ describe('a collection that is followed', () => {
     return rows[0];
   }
 
-  it('gets rows inserted, updated and deleted', async () => {
+  it('has rows inserted, updated and deleted', async () => {
     await things().insertMany(Array.from({ length: 500 }, (_, i) => ({ _id: 10_000 + i, name: 'new' })));
     await things().updateMany({ _id: { $lt: 300 } }, { $set: { name: 'changed' } });
     await things().replaceOne({ _id: 400 }, { name: 'replaced', added: new Date(0) });
@@ -67,7 +67,7 @@ describe('a collection that is followed', () => {
     assert.equal(rows[0]?.count, '3400');
   });
 
-  it('loses fields that are unset, and arrays that are cut, without a word about them in the event', async () => {
+  it('loses fields that are unset, and truncated elements of arrays, although the event does not name them', async () => {
     await things().updateOne({ _id: 500 }, { $unset: { name: 1 }, $set: { added: 1 } });
     await things().updateOne({ _id: 501 }, [{ $set: { name: 'by a pipeline' } }, { $unset: 'tags' }]);
     await requireInStep();
@@ -75,7 +75,7 @@ describe('a collection that is followed', () => {
     assert.equal((await readRow('501'))?.tags, null);
   });
 
-  // Red where each change is written down and drained by itself: it takes longer than is waited for.
+  // Red where each change is recorded and drained separately: it takes longer than the limit.
   it('has the last state of a document that was changed many times, with few merges', async () => {
     for (let n = 0; n < 40; n++) {
       await things().bulkWrite(
@@ -92,7 +92,7 @@ describe('a collection that is followed', () => {
     assert.ok(Number(rows[0]?.drains) < 1_000, `${rows[0]?.drains ?? ''} drains`);
   });
 
-  it('takes an _id that is deleted and inserted again as an equal number of another type', async () => {
+  it('accepts an _id that is deleted and inserted again as an equal number of another type', async () => {
     for (const value of [new Double(700), Long.fromNumber(700), new Int32(700)]) {
       await things().deleteOne({ _id: 700 });
       await things().insertOne({ _id: value as unknown as number, name: value.constructor.name });
@@ -100,13 +100,13 @@ describe('a collection that is followed', () => {
       const { rows } = await sandbox.client.query<{ name: string }>(
         "SELECT name FROM things WHERE _id::text = '700'",
       );
-      // The column is an integer: what is one exactly is the same key, whatever its type.
+      // The column is an integer: equal numbers are the same key, whatever their type.
       assert.deepEqual(rows, [{ name: value.constructor.name }]);
     }
     await requireInStep();
   });
 
-  it('keeps what does not fit a column, and finds it gone again', async () => {
+  it('keeps a value that does not fit its column in _extra, until it is removed', async () => {
     await things().updateOne(
       { _id: 800 },
       { $set: { name: { first: 'a' }, added: new Binary(Buffer.from('x')) } },
@@ -118,7 +118,7 @@ describe('a collection that is followed', () => {
     assert.equal((await readRow('800'))?._extra, null);
   });
 
-  it('makes a dead letter of what can be no row, and lets it go when the document heals, or goes', async () => {
+  it('makes a document that cannot become a row a dead letter, until it is fixed or deleted', async () => {
     const letters = async (): Promise<number> => {
       const { rows } = await sandbox.client.query<{ count: number }>(
         'SELECT count(*)::int AS count FROM mongo2pg.dead_letters',
@@ -136,8 +136,8 @@ describe('a collection that is followed', () => {
     assert.equal((await readRow('900'))?.name, 'healed');
   });
 
-  // Red where what came with the first answer is taken for all: rows are deleted whose documents came later.
-  it('takes documents of one drain that together exceed an answer of 16 MB', async () => {
+  // Red where the first reply is treated as complete: rows are deleted whose documents came later.
+  it('merges documents of one drain that together exceed a reply of 16 MB', async () => {
     const ids = listIdsOfOneSlot(12, 30_000);
     const large = 'x'.repeat(3_000_000);
     await things().insertMany(ids.map((_id) => ({ _id, name: 'small' })));
@@ -150,11 +150,11 @@ describe('a collection that is followed', () => {
     await requireInStep();
   });
 
-  it('takes documents of 16 MB that are changed, one by one', async () => {
+  it('merges changed documents of 16 MB', async () => {
     const largest = 'x'.repeat(16 * 1024 * 1024 - 200);
     const ids = [20_000, 20_001];
     for (const _id of ids) await things().insertOne({ _id, name: largest, tags: ['a'] });
-    // The event of such a change is short; with the document it would be longer than a server may send.
+    // The event of such a change is short; with the document it would exceed the limit of a server.
     await things().updateMany({ _id: { $in: ids } }, { $set: { tags: ['b', 'c'] } });
     await requireInStep();
     assert.deepEqual((await readRow('20001'))?.tags, ['b', 'c']);
@@ -162,7 +162,7 @@ describe('a collection that is followed', () => {
     await requireInStep();
   });
 
-  it('keeps account: rows are those copied, with those inserted and without those deleted', async () => {
+  it('counts rows: those copied, plus inserted, minus deleted', async () => {
     const { rows } = await sandbox.client.query<{ isBalanced: boolean }>(
       `SELECT (SELECT count(*) FROM things)
               = (SELECT sum(copied) FROM mongo2pg.batches) + (SELECT sum(inserted) - sum(deleted) FROM mongo2pg.slots)
@@ -171,7 +171,7 @@ describe('a collection that is followed', () => {
     assert.equal(rows[0]?.isBalanced, true);
   });
 
-  it('tells how it stands', async () => {
+  it('reports its status', async () => {
     const isTold = ({
       insert = 0,
       update = 0,
@@ -184,9 +184,9 @@ describe('a collection that is followed', () => {
     assert.deepEqual(event.obstacles, []);
   });
 
-  it('survives ids of every kind', async () => {
+  it('accepts ids of every type', async () => {
     const ids = [new ObjectId(), 'text', 'Text', new Date(5), true, { a: 1, b: 'x' }, 1.5, -0.5];
-    // The column is an integer: those that are none become dead letters, and none is in the way of another.
+    // The column is an integer: other ids become dead letters, and do not affect others.
     await things().insertMany(ids.map((_id) => ({ _id, name: 'odd' })) as Thing[]);
     await untilMerged(sandbox, following);
     await things().deleteMany({ name: 'odd' });

@@ -38,7 +38,7 @@ describe('cutover', () => {
     await following.stop();
   });
 
-  it('ends following when all is equal, and is done when it is asked again', async () => {
+  it('ends following when all is equal, and reports that when it is repeated', async () => {
     await things().updateMany({}, { $set: { name: 'changed' } });
     const check = await cutOver('--check');
     assert.equal(check.code, ExitCode.ok, check.stderr);
@@ -55,7 +55,7 @@ describe('cutover', () => {
     assert.match(status.stdout, /stream \d+: .*: cut over/);
   });
 
-  // Red where late changes are not counted: it waits until nothing is written any more.
+  // Red where late changes are not counted: it waits until the writes stop.
   it('refuses while there are writes, and following continues', async () => {
     let isWriting = true;
     const write = async (): Promise<void> => {
@@ -75,8 +75,8 @@ describe('cutover', () => {
     assert.equal(quiet, ExitCode.ok, why);
   });
 
-  // Red where what the comparison found is not looked at.
-  it('fails where a row was tampered with, and repair copies what differs alone', async () => {
+  // Red where the result of the comparison is ignored.
+  it('fails where a row was tampered with, and repair copies only what differs', async () => {
     await sandbox.client.query(
       `UPDATE things SET name = 'tampered' WHERE _id IN (5, 6);
        DELETE FROM things WHERE _id = 7;
@@ -104,13 +104,13 @@ describe('cutover', () => {
     assert.equal(rows[0]?.merged, 3);
   });
 
-  it('says what is wrong where nothing is followed', async () => {
+  it('reports that nothing is followed', async () => {
     const { code, stderr } = await runCli(['cutover'], { ...env, MONGO_COLLECTION: 'others' });
     assert.equal(code, ExitCode.usage, stderr);
     assert.match(stderr, /no collection of .* \(others\) is followed/);
   });
 
-  it('leaves following as it was when it is stopped', async () => {
+  it('does not change following when it is interrupted', async () => {
     await sandbox.client.query('BEGIN; LOCK TABLE things IN ACCESS EXCLUSIVE MODE');
     await things().insertOne({ _id: 9_000, name: 'held up' });
     const { startCli } = await import('../../support/cli.ts');

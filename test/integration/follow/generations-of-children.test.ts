@@ -11,8 +11,8 @@ import { assertCode } from '../../support/fault.ts';
 import { inline, setFollowScene } from '../../support/follow-scene.ts';
 import { planWithLines } from '../../support/plan-with-lines.ts';
 
-describe('what is compared again', () => {
-  it('has its rows in a child table and its extra column compared as well, at the cutover too', async (t) => {
+describe('documents that are compared again', () => {
+  it('have their child rows and extra columns compared as well, also at the cutover', async (t) => {
     const scene = await setFollowScene(t, 300);
     const { collection } = scene;
     const lines = [{ sku: 'a', more: 1 }, { sku: 'b' }];
@@ -36,7 +36,7 @@ describe('what is compared again', () => {
     await scene.untilMerged(following);
     await untilProven(({ unverified, different }) => unverified === 0 && different === 0);
 
-    // What a merge writes wrong is found, wherever it is: each of these is written by the merge's own transaction.
+    // A wrong row that a merge writes is found in any table: each of these is written by the merge's own transaction.
     const [{ extra } = { extra: '' }] = await scene.query<{ extra: string }>(
       `SELECT attname AS extra FROM pg_attribute WHERE attrelid = 'things'::regclass AND atttypid = 'jsonb'::regtype ORDER BY attnum DESC LIMIT 1`,
     );
@@ -62,12 +62,12 @@ describe('what is compared again', () => {
     assert.equal((await following.result).code, ExitCode.ok);
   });
 
-  it('goes on after a restart in the middle of a look through the tables, and after one', async (t) => {
+  it('resume after a restart during a check of the tables, and after one', async (t) => {
     const scene = await setFollowScene(t, 300);
     const env = { ...inline, VERIFY_SHARE: '100%' };
     const first = scene.follow(env);
     await first.until('following', ({ collections }) => collections[0]?.proof?.verifiedAt != null);
-    // As if more had been merged than a look is put off for.
+    // As if more had been merged than the limit that delays a check.
     await scene.query(
       `INSERT INTO mongo2pg.merges SELECT stream_id, collection_no, '3'::xid FROM mongo2pg.verifications, generate_series(1, 100001)`,
     );

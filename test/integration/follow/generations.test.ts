@@ -16,7 +16,7 @@ interface Thing {
 
 const amount = 20_000;
 
-describe('what is compared while it is followed', () => {
+describe('documents that are compared while they are followed', () => {
   let sandbox: Sandbox;
   let following: Following;
   let env: Readonly<Record<string, string>>;
@@ -55,14 +55,14 @@ describe('what is compared while it is followed', () => {
     await following.stop();
   });
 
-  it('is not compared again at a cut-over, which compares what was written since', async () => {
+  it('are not compared again at a cutover, which compares what was written since', async () => {
     let isWriting = true;
     const write = async (): Promise<void> => {
       for (let n = 0; isWriting; n++) {
         await change(`write ${n}`, [n % amount, (n * 7) % amount]);
         await things().deleteOne({ _id: amount + n - 50 });
         await things().insertOne({ _id: amount + n, name: 'new' });
-        // A pace that leaves the machine time for the comparison, whatever else it does.
+        // A rate that leaves the machine time for the comparison.
         if (n % 5 === 4) await nextEvent();
       }
     };
@@ -88,7 +88,7 @@ describe('what is compared while it is followed', () => {
     await requireEqual(env);
   });
 
-  it('is not different where a change is in flight', async () => {
+  it('are not different while a change is in flight', async () => {
     await untilProven(({ unverified }) => unverified === 0);
     for (let round = 0; round < 20; round++) {
       await change(`round ${round}`, [10, 11, 12, 13]);
@@ -109,16 +109,16 @@ describe('what is compared while it is followed', () => {
     ['was deleted', 'DELETE FROM things WHERE _id = 7'],
     ['is of no document', `INSERT INTO things (_id, name) VALUES (-7, 'surplus')`],
     [
-      'was deleted beside one that is of no document',
+      'was deleted and one without a document was inserted',
       `DELETE FROM things WHERE _id = 7; INSERT INTO things (_id, name) VALUES (-7, 'surplus')`,
     ],
     [
-      'was changed behind a savepoint',
+      'was changed in a savepoint',
       `BEGIN; SAVEPOINT s; UPDATE things SET name = 'tampered' WHERE _id = 7; RELEASE s; COMMIT`,
     ],
   ] as const) {
-    // Red where rows that others wrote are not looked for, but for those that the number of rows gives away as well.
-    it(`fails at a cut-over where a row ${what} since`, async () => {
+    // Red where rows of other writers are not searched for, except for those that the number of rows shows as well.
+    it(`fail a cutover if a row ${what} since`, async () => {
       await untilProven(({ unverified }) => unverified === 0);
       await sandbox.client.query(statement);
       const { code, stderr, events } = await cutOver();
@@ -130,7 +130,7 @@ describe('what is compared while it is followed', () => {
     });
   }
 
-  it('is different where a row was changed before it was compared, until it is changed back', async () => {
+  it('are different if a row was changed before it was compared, until it is changed back', async () => {
     await following.stop();
     await sandbox.client.query(`UPDATE things SET name = 'tampered' WHERE _id IN (8, 9)`);
     following = startFollowing(env);
@@ -140,7 +140,7 @@ describe('what is compared while it is followed', () => {
     const { code, events } = await cutOver();
     assert.equal(code, ExitCode.different);
     assert.ok(events.some((event) => event.kind === 'verified' && event.different === 2));
-    // What is written to a document anew is merged, whatever its row was.
+    // A new change of a document is merged, whatever its row was.
     await change('healed', [8, 9]);
     await untilMerged(sandbox, following);
     await untilProven(({ different, unverified }) => different === 0 && unverified === 0);
@@ -148,7 +148,7 @@ describe('what is compared while it is followed', () => {
     assert.equal(healed.code, ExitCode.ok, healed.stderr);
   });
 
-  it('is all compared again where it is asked for', async () => {
+  it('are all compared again with --compare-all', async () => {
     await untilProven(({ unverified }) => unverified === 0);
     const { code, stderr, events } = await cutOver('--compare-all');
     assert.equal(code, ExitCode.ok, stderr);

@@ -13,15 +13,15 @@ import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts'
 
 const maxJournal = 100;
 
-describe('the journal of a reader that nobody drains', () => {
+describe('a journal that is not drained', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
   });
   after(() => sandbox.remove());
 
-  // Red where the reader does not wait for room.
-  it('stays within its limit, and resumes where it stopped when there is room', async () => {
+  // Red where the reader does not wait for capacity.
+  it('stays within its limit, and reading resumes once there is capacity', async () => {
     const { db, client, postgresUrl } = sandbox;
     const mongo = await MongoClient.connect(mongoUrl);
     const options = {
@@ -63,7 +63,7 @@ describe('the journal of a reader that nobody drains', () => {
       return rows[0]?.count ?? 0;
     };
     try {
-      // A reply has no more than what is there: the limit is met by one of these at most.
+      // A reply has only what exists: at most one reply exceeds the limit.
       for (let written = 0; written <= maxJournal; written += 30) {
         await db.collection('things').insertMany(documentsOf(30, written));
         await waitUntil('the reader has them', async () => (await count()) === written + 30);
@@ -72,7 +72,7 @@ describe('the journal of a reader that nobody drains', () => {
       const before = await count();
       const { given } = replies;
       await db.collection('things').insertMany(documentsOf(1_000, 10_000));
-      // Whatever it was at when it paused is over with the next answer of the server.
+      // What it was doing when it paused ends with the next reply of the server.
       await changes.readTime();
       assert.equal(await count(), before, 'nothing is read as long as there is no room');
       assert.deepEqual(replies, { asked: given, given }, 'nor is it asked for');

@@ -25,7 +25,7 @@ interface Thing {
   name: string;
 }
 
-/** A call of `follow` that goes on beside the test. */
+/** A call of `follow` that runs beside the test. */
 interface Call {
   readonly events: RunEvent[];
   readonly outcome: Promise<Outcome>;
@@ -75,7 +75,7 @@ describe('following as calls', () => {
     return error;
   };
 
-  it('refuses settings that it does not have, and what is not followed', async () => {
+  it('refuses unknown settings, and collections that are not followed', async () => {
     const unknown = await failureOf(migrate({ ...settings, follow: true } as typeof settings));
     assert.ok(unknown instanceof UsageError);
     assert.equal(unknown.code, 'SETTING_UNKNOWN');
@@ -112,7 +112,7 @@ describe('following as calls', () => {
     assert.deepEqual([code, exitCode], ['CUTOVER_NOT_READY', ExitCode.notReady]);
   });
 
-  it('repairs what differs, and tells of each collection how much that is', async () => {
+  it('repairs what differs, and reports how much that is for each collection', async () => {
     await sandbox.client.query(
       `UPDATE things SET name = 'tampered' WHERE _id IN (5, 6); DELETE FROM things WHERE _id = 7;
        INSERT INTO things (_id, name) VALUES (9000, 'surplus')`,
@@ -126,17 +126,17 @@ describe('following as calls', () => {
     );
   });
 
-  it('is cut over, which the one that follows hears of', async () => {
+  it('is cut over, and the call that follows returns', async () => {
     const metrics = await createMetrics();
     const following = call({ listeners: [metrics] });
     await following.untilFollowing();
-    // What the repair has found is merged first.
+    // The differences that the repair has found are merged first.
     await waitUntil('nothing is in the way of a cutover', async () =>
       /^mongo2pg_can_cut_over 1$/m.test(await metrics.read()),
     );
     await things().insertOne({ _id: 1_000, name: 'the last' });
     const kinds = new Set<string>();
-    // Else it is a matter of luck how many were compared in the background before.
+    // Otherwise the number that was compared in the background depends on chance.
     const { state, summaries } = await cutover(
       { ...settings, compareAll: true },
       {
@@ -157,7 +157,7 @@ describe('following as calls', () => {
     assert.equal((await status(target())).streams[0]?.state, 'cut over');
   });
 
-  /** Of those of a copy, what the status takes. */
+  /** The fields of a copy's status. */
   function target(): Parameters<typeof status>[0] {
     return { postgresUrl: settings.postgresUrl };
   }

@@ -1,18 +1,18 @@
-/** What following keeps within bounds: the journal, of which a stopped collection is not to take all, and what is noted. */
+/** What following bounds: the journal, which a stopped collection must not fill, and the notes. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertEqualTable } from '../../support/compare.ts';
 import { documentsOf, setScene } from '../../support/fault.ts';
 import { untilMerged } from '../../support/follow.ts';
-import { followHere } from '../../support/follow-here.ts';
+import { followInProcess } from '../../support/follow-in-process.ts';
 
 describe('the bounds of following', () => {
-  it('are not used up by a collection that has stopped: its changes are given up, and the others go on', async (t) => {
+  it('are not used up by a collection that has stopped: its changes are discarded, and the others are followed', async (t) => {
     const scene = await setScene(t);
     await scene.otherCollection('others').insertMany(documentsOf(400));
     const env = { ...scene.env, MONGO_COLLECTION: 'things,others' };
-    const following = await followHere(t, env, { maxJournal: 300 });
+    const following = await followInProcess(t, env, { maxJournal: 300 });
     await following.until('following');
     await scene.query('ALTER TABLE others RENAME COLUMN text TO renamed');
     await scene.otherCollection('others').updateMany({}, { $set: { text: 'waits' } });
@@ -26,8 +26,8 @@ describe('the bounds of following', () => {
     );
     assert.equal(rows.length, 1);
     await following.stop();
-    // From now on nothing but a copy from scratch helps.
-    const again = await followHere(t, { ...env, RESTART_ONLY: 'others' }, {});
+    // From now on it must be copied from scratch.
+    const again = await followInProcess(t, { ...env, RESTART_ONLY: 'others' }, {});
     await again.until('following', ({ collections }) => collections.length === 2);
     await untilMerged(scene);
     await assertEqualTable(scene.otherCollection('others'), scene.client, 'others');
@@ -37,11 +37,11 @@ describe('the bounds of following', () => {
   it('has all documents compared again when more are noted', async (t) => {
     const scene = await setScene(t);
     const env = { ...scene.env, VERIFY_SHARE: '100%' };
-    const first = await followHere(t, env, {});
+    const first = await followInProcess(t, env, {});
     await first.until('following', ({ collections }) => collections[0]?.proof?.verifiedAt != null);
     await first.stop();
     // Nothing is compared meanwhile, so that all of it is noted.
-    const merging = await followHere(t, { ...env, VERIFY_SHARE: '0%' }, {});
+    const merging = await followInProcess(t, { ...env, VERIFY_SHARE: '0%' }, {});
     await merging.until('following');
     await scene.collection.updateMany({ even: true }, { $set: { text: 'noted' } });
     await untilMerged(scene);
@@ -54,7 +54,7 @@ describe('the bounds of following', () => {
     };
     const before = await readTimes();
     assert.ok(before?.finished);
-    const last = await followHere(t, env, { maxNoted: 249 });
+    const last = await followInProcess(t, env, { maxNoted: 249 });
     await last.until('notice', ({ message }) => message.includes('too many documents are noted'));
     const isLater = (verifiedAt: string | null | undefined): boolean =>
       verifiedAt != null && new Date(verifiedAt) > before.finished;

@@ -1,4 +1,4 @@
-/** A drain comes twice where its worker was killed before the ack: it is merged once, and never over what was merged after it. */
+/** A drain is redelivered if its worker was killed before the ack: it is merged once, and never over what was merged after it. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -56,7 +56,7 @@ describe('a drain', () => {
     await sandbox.remove();
   });
 
-  /** By the process of an epoch, of the document as it was when it was read: none where it was gone. */
+  /** By the process of an epoch, of the document as it was when it was read: none if it was deleted. */
   async function merge(
     drainNo: number,
     document: { readonly text: string } | null,
@@ -84,8 +84,8 @@ describe('a drain', () => {
   const readRows = async (): Promise<unknown[]> =>
     (await sandbox.client.query<Record<string, unknown>>('SELECT * FROM things')).rows;
 
-  // Red where the number, or the epoch, is not asked for when the slot is locked.
-  it('that comes again, or of a superseded process, changes nothing', async () => {
+  // Red where the number, or the epoch, is not checked when the slot is locked.
+  it('that is redelivered, or of a superseded process, changes nothing', async () => {
     assert.deepEqual(await merge(0, { text: 'old' }), { ...nothing, inserted: 1 });
     assert.deepEqual(await merge(1, { text: 'new' }), { ...nothing, updated: 1 });
     for (const late of [{ text: 'old' }, null]) {

@@ -1,6 +1,6 @@
 /**
- * What is to be compared again: notes of drains, and documents that differed. Each of these was seen red with what it is about
- * taken out of `src/postgres/follow/notes.ts` or `unverified.ts`.
+ * What is to be compared again: notes of drains, and documents that differed. Each of these was seen red with its subject
+ * removed from `src/postgres/follow/notes.ts` or `unverified.ts`.
  */
 
 import assert from 'node:assert/strict';
@@ -28,7 +28,7 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 const id = rawDocument([[0x10, '_id', int32(7)]]);
 const slot = slotOfKey(keyOfId(id));
 
-describe('what is to be compared again', () => {
+describe('the documents to be compared again', () => {
   let sandbox: Sandbox;
   const place = { streamId: '1', collectionNo: 1 };
   let drainNo = 0;
@@ -72,7 +72,7 @@ describe('what is to be compared again', () => {
   const settle = (noted: NotedId, differsHash: string | null): Promise<void> =>
     transact((client) => settleDifferences(client, place, [{ ...noted, differsHash }]));
 
-  it('has a document once, whichever drains have merged it, and what is merged meanwhile stays', async () => {
+  it('have a document once, whichever drains have merged it, and keep what is merged meanwhile', async () => {
     await drain();
     await drain();
     const taken = await take();
@@ -85,7 +85,7 @@ describe('what is to be compared again', () => {
     assert.deepEqual((await take())?.drainNos, [drainNo - 1]);
   });
 
-  it('goes on with the next drains of a slot, and then with the next slot', async () => {
+  it('continue with the next drains of a slot, and then with the next slot', async () => {
     for (let n = 0; n < 3; n++) await drain();
     const first = await takeNotes(sandbox.client, place, null, 2);
     assert.deepEqual(first?.drainNos, [drainNo - 3, drainNo - 2]);
@@ -94,7 +94,7 @@ describe('what is to be compared again', () => {
     assert.equal(await takeNotes(sandbox.client, place, { slot, drainNo: drainNo - 1 }, 2), null);
   });
 
-  it('is different when the same document differs twice, all changes before it being merged', async () => {
+  it('are different if the same document differs twice, after all earlier changes are merged', async () => {
     await drain();
     const [noted] = (await take())?.ids ?? [];
     assert.ok(noted !== undefined);
@@ -119,7 +119,7 @@ describe('what is to be compared again', () => {
     assert.equal(rows.length, 0, 'it is equal');
   });
 
-  it('is no difference where a drain has merged it between', async () => {
+  it('are not different if a drain has merged the document in between', async () => {
     await transact((client) => keepDiffering(client, place, [id]));
     await settle(await findDifferent(), 'a');
     await drain();
@@ -127,7 +127,7 @@ describe('what is to be compared again', () => {
     assert.equal(rows.length, 0, 'the drain has noted it');
   });
 
-  it('is no difference where a drain has merged it since it was taken', async () => {
+  it('are not different if a drain has merged the document since it was taken', async () => {
     await drain();
     const [noted] = (await take())?.ids ?? [];
     assert.ok(noted !== undefined);
@@ -139,7 +139,7 @@ describe('what is to be compared again', () => {
     assert.equal((await findDifferent()).isDifferent, true);
   });
 
-  it('is not settled by a superseded comparison', async () => {
+  it('are not settled by a superseded comparison', async () => {
     await transact((client) => keepDiffering(client, place, [id]));
     const early = await findDifferent();
     await settle(early, 'a');

@@ -9,11 +9,11 @@ import { assertCode } from '../../support/fault.ts';
 import { inline, setFollowScene, type FollowScene } from '../../support/follow-scene.ts';
 import { makeShape, shapeNames } from '../../support/followed-shapes.ts';
 import {
-  changeNestedThings,
+  changeNestedDocuments,
   makeNestedThing,
   makeSoundThing,
   type NestedThing,
-} from '../../support/nested-things.ts';
+} from '../../support/nested-documents.ts';
 import { assertReassembled, listLetters } from '../../support/reassembled-tables.ts';
 
 const seed = Number(process.env.TEST_SEED ?? 1);
@@ -21,7 +21,7 @@ const count = 200;
 const rounds = 4;
 const changesPerRound = 150;
 
-/** Rows further in no longer go with those around them by themselves. */
+/** Inner rows are no longer deleted by cascade. */
 async function dropForeignKeys(scene: FollowScene): Promise<void> {
   const keys = await scene.query<{ statement: string }>(
     `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS statement
@@ -33,7 +33,7 @@ async function dropForeignKeys(scene: FollowScene): Promise<void> {
 
 describe(`random changes of documents with arrays inside, of the seed ${seed},`, () => {
   for (const [number, name] of shapeNames.entries()) {
-    // Red where child rows are not deleted before they are made anew, of any level.
+    // Red where child rows of any level are not deleted before they are inserted again.
     it(`are in the tables of: ${name}`, async (t) => {
       const random = createRandom(seed * 100 + number);
       const scene = await setFollowScene(t, 1);
@@ -48,7 +48,7 @@ describe(`random changes of documents with arrays inside, of the seed ${seed},`,
       await requireEqual();
       for (let round = 0; round < rounds; round++) {
         if (round === rounds / 2) await dropForeignKeys(scene);
-        for (let n = 0; n < changesPerRound; n++) await changeNestedThings(things, random, ids);
+        for (let n = 0; n < changesPerRound; n++) await changeNestedDocuments(things, random, ids);
         await scene.untilMerged(following);
         await requireEqual();
       }

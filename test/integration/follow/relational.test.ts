@@ -24,7 +24,7 @@ interface Order extends Document {
   tags?: string[];
 }
 
-/** Each level is longer than the one around it is far in. */
+/** Each level is longer than its depth. */
 function makeOrder(_id: number, lines = 3): Order {
   return {
     _id,
@@ -42,7 +42,7 @@ function makeOrder(_id: number, lines = 3): Order {
 
 type Rows = Record<string, unknown[][]>;
 
-/** The rows of all tables, made of the documents by nothing that the tool itself uses. */
+/** The rows of all tables, made from the documents without code of the tool. */
 function expectRows(orders: readonly Order[]): Rows {
   const rows: Record<'things' | 'lines' | 'taxes' | 'parts' | 'tags', unknown[][]> = {
     ...{ things: [], lines: [], taxes: [], parts: [], tags: [] },
@@ -90,7 +90,7 @@ async function assertTables(scene: FollowScene, letters: readonly number[] = [])
 const range = (first: number): Filter<Order> => ({ _id: { $gte: first, $lt: first + 10 } });
 
 describe('tables of --schema relational', () => {
-  // Red where child rows are not deleted before they are made anew, of any level, and where letters stay when their document is
+  // Red where child rows of any level are not deleted before they are inserted again, and where dead letters stay when their document is
   // merged.
   it('are kept in step at every level, until the cutover', async (t) => {
     const scene = await setFollowScene(t, 1);
@@ -110,21 +110,21 @@ describe('tables of --schema relational', () => {
     await orders.updateMany(range(40), { $pull: { 'lines.2.taxes': { rate: 1 } } } as never);
     await orders.updateMany(range(50), { $pop: { 'lines.2.taxes.2.parts': 1 } } as never);
     await orders.updateMany(range(60), { $set: { lines: [] }, $unset: { tags: 1 } });
-    // In place of another, new, gone.
+    // Replaced, new, removed.
     for (let _id = 70; _id < 80; _id++) await orders.replaceOne({ _id }, makeOrder(_id, _id % 5));
     await orders.insertMany(Array.from({ length: 10 }, (_, n) => makeOrder(1_000 + n, n)));
     await orders.deleteMany(range(90));
     await scene.untilMerged(following);
     await assertTables(scene);
 
-    // From here on rows further in do not go with those around them by themselves.
+    // From here on inner rows are not deleted by cascade.
     const keys = await scene.query<{ statement: string }>(
       `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS statement
          FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace`,
     );
     assert.equal(keys.length, 4, 'one for each child table');
     for (const { statement } of keys) await scene.query(statement);
-    // They fit no more: as a whole, where PostgreSQL takes no such text, or one field, which the extra column has.
+    // They no longer fit: as a whole, where PostgreSQL rejects the text, or one field, which goes to the extra column.
     const killing = [100, 101, 102];
     for (const _id of killing) {
       await orders.updateOne({ _id }, { $push: { 'lines.1.taxes.1.parts': { name: 'a\0b' } } } as never);
@@ -136,7 +136,7 @@ describe('tables of --schema relational', () => {
     await scene.untilMerged(following);
     await assertTables(scene, killing);
 
-    // They fit again: mended, in place of what did not fit, and gone.
+    // They fit again: fixed, replaced, and removed.
     await orders.updateOne({ _id: 100 }, { $pull: { 'lines.1.taxes.1.parts': { name: 'a\0b' } } } as never);
     await orders.replaceOne({ _id: 101 }, makeOrder(101, 1));
     await orders.deleteOne({ _id: 102 });

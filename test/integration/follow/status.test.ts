@@ -1,4 +1,4 @@
-/** What status and the metrics tell of a stream that is followed, as it is and with changes that wait. */
+/** What status and the metrics show of a followed stream, with and without pending changes. */
 
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
@@ -38,9 +38,9 @@ async function readMetrics(url: string): Promise<ReadonlyMap<string, number>> {
   );
 }
 
-describe('a stream that is followed', () => {
-  // Red where events are not counted by kind, where what waits is not counted, and where `--watch` tells of it once.
-  it('is told of by status, status --watch, and metrics, each with the same numbers', async (t) => {
+describe('a followed stream', () => {
+  // Red where events are not counted by kind, where pending changes are not counted, and where `--watch` shows it once.
+  it('is shown by status, status --watch, and metrics, each with the same numbers', async (t) => {
     const scene = await setFollowScene(t, 20);
     const failpoints = await setFailpoints(t, { 'primary-before-drain': 'pause@4x*' });
     const following = scene.follow({ ...inline, VERIFY_SHARE: '0%', METRICS_PORT: '0', ...failpoints.env });

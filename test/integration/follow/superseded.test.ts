@@ -32,7 +32,7 @@ describe('a process that was superseded', () => {
     }
   }
 
-  it('does not prepare slots, delete rows, or take the position on', async () => {
+  it('does not prepare slots, delete rows, or advance the position', async () => {
     const request = { sourceDb: 'shop', schema: 'public', selection: 'things' };
     const position = { token: Buffer.from('a position'), time: 5n };
     const { streamId } = await transact((client) => openStream(client, request, position, false));

@@ -1,4 +1,4 @@
-/** Rows of somebody else show by their transactions and by the number of rows, also after merges were looked through. */
+/** Rows of other writers are found by their transactions and by the number of rows, also after merges were checked. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -15,7 +15,7 @@ import { inTransaction, startFollowing, untilMerged, type Following } from '../.
 import { waitUntil } from '../../support/embedded.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('a look through the tables that are followed', () => {
+describe('the check of followed tables', () => {
   let sandbox: Sandbox;
   let following: Following;
   const place = { streamId: '1', collectionNo: 1 };
@@ -45,10 +45,10 @@ describe('a look through the tables that are followed', () => {
     await sandbox.remove();
   });
 
-  it('finds what merges have written to be in order, row by row as well', async () => {
+  it('accepts what merges have written, also row by row', async () => {
     await things().updateMany({ _id: { $lt: 100 } }, { $set: { name: 'b' } });
     await things().deleteOne({ _id: 100 });
-    // Two that PostgreSQL would refuse together are merged with savepoints.
+    // Two that PostgreSQL would reject together are merged with savepoints.
     await sandbox.client.query('CREATE UNIQUE INDEX ON things ("unique")');
     await things().updateOne({ _id: 1 }, { $set: { unique: 2 } });
     await untilMergedButRefused();
@@ -58,9 +58,9 @@ describe('a look through the tables that are followed', () => {
     assert.deepEqual({ rows, foreignRows, surplusRows }, { rows: 499, foreignRows: 0, surplusRows: 0 });
   });
 
-  it('forgets merges that were in order, and finds them in order still', async () => {
+  it('forgets merges that were accepted, and still accepts their rows', async () => {
     const since = (await findVerification(sandbox.client, place))?.sinceXid ?? 0n;
-    // Those are kept that began after a transaction which still goes on, in whatever database of the server.
+    // Merges are kept if they began after a transaction that is still open, in any database of the server.
     await waitUntil('all merges are forgotten', async () => {
       await check((client) => keepCheck(client, place));
       return (await sandbox.client.query('SELECT FROM mongo2pg.merges')).rows.length === 0;
@@ -79,14 +79,14 @@ describe('a look through the tables that are followed', () => {
     assert.equal((await check()).surplusRows, -1);
   });
 
-  it('says when so many transactions have passed that their numbers do not tell any more', async () => {
+  it('reports when too many transactions have passed for their ids to be compared', async () => {
     const { isTooOld } = await check(undefined, 1_000n);
     assert.equal(isTooOld, false);
     const late = await check(undefined, 0n);
     assert.equal(describeCheck(late), 'too many transactions have passed since');
   });
 
-  /** What is refused waits in the journal. */
+  /** Refused changes wait in the journal. */
   async function untilMergedButRefused(): Promise<void> {
     await following.until('following', ({ waiting, refused }) => waiting > 0 && waiting === refused);
   }

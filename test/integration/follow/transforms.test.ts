@@ -25,7 +25,7 @@ async function readRows(scene: FollowScene, ids: readonly number[]): Promise<Rec
 }
 
 describe('a transform, while changes are followed,', () => {
-  it('is called for what is merged, and compared with; what it drops has no row', async (t) => {
+  it('is applied in merges and comparisons; a dropped document has no row', async (t) => {
     const scene = await setFollowScene(t);
     const { collection } = scene;
     const TRANSFORM = await (await makeModules(t)).write('follow.mjs', text);
@@ -73,7 +73,7 @@ describe('a transform, while changes are followed,', () => {
     assert.match(verified.stdout, /"dropped":2/);
   });
 
-  it('a row that it drops and that is there all the same is found at the cut-over', async (t) => {
+  it('the cutover finds a row of a dropped document', async (t) => {
     const scene = await setFollowScene(t);
     await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'gone' } });
     const TRANSFORM = await (await makeModules(t)).write('follow.mjs', text);
@@ -88,8 +88,8 @@ describe('a transform, while changes are followed,', () => {
     await following.result;
   });
 
-  // Red where a comparison takes a document that is dropped for one that has a row.
-  it('a row of what it drops that its merge leaves is found while following, and those that go are equal', async (t) => {
+  // Red where a comparison expects a row for a dropped document.
+  it('a row that a merge leaves for a dropped document is found while following', async (t) => {
     const scene = await setFollowScene(t);
     const TRANSFORM = await (await makeModules(t)).write('follow.mjs', text);
     const following = scene.follow({ ...inline, TRANSFORM, VERIFY_SHARE: '100%' });
@@ -127,7 +127,7 @@ describe('a transform, while changes are followed,', () => {
     await following.result;
   });
 
-  it('that makes several of a document, or changes its _id, is refused before anything is written', async (t) => {
+  it('that returns several documents, or another _id, is refused before anything is written', async (t) => {
     const scene = await setFollowScene(t);
     const modules = await makeModules(t);
     for (const result of ['[document, { ...document, _id: -document._id }]', '({ ...document, _id: 0 })']) {
@@ -142,7 +142,7 @@ describe('a transform, while changes are followed,', () => {
     }
   });
 
-  it('that was copied by without following cannot be taken up by a repair', async (t) => {
+  it('that was used by a copy without following cannot be continued by a repair', async (t) => {
     const scene = await setFollowScene(t);
     const TRANSFORM = await (
       await makeModules(t)
@@ -153,7 +153,7 @@ describe('a transform, while changes are followed,', () => {
     assert.match(refused.stderr, /was copied by a transform without --follow/);
   });
 
-  it('goes on only with the same', async (t) => {
+  it('can only be resumed with the same', async (t) => {
     const scene = await setFollowScene(t);
     const modules = await makeModules(t);
     const TRANSFORM = await modules.write('follow.mjs', text);

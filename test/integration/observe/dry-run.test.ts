@@ -23,7 +23,7 @@ async function fill(sandbox: Sandbox, ...names: string[]): Promise<void> {
   }
 }
 
-/** In a session of its own, whose end brings the counts of `takeSnapshot` up to date. */
+/** In a separate session, whose end updates the counts of `takeSnapshot`. */
 async function execute(sandbox: Sandbox, statements: string): Promise<void> {
   const client = new pg.Client({ connectionString: sandbox.postgresUrl });
   await client.connect();
@@ -35,9 +35,9 @@ function run(sandbox: Sandbox, env: Env, ...args: string[]): Promise<CliResult> 
   return runCli(args, { ...sandbox.env, MONGO_COLLECTION: 'things', CLUSTER_SIZE: '1', ...env });
 }
 
-/** All that there is on both sides, down to the files of Postgres's tables and how many rows were ever written. */
+/** The state of both sides, including the files of Postgres's tables and how many rows were ever written. */
 async function takeSnapshot({ client, db }: Sandbox): Promise<unknown> {
-  // A session counts what it wrote when it ends; that of a killed process takes a while to notice.
+  // A session reports its counts when it ends; that of a killed process takes a while to notice.
   await waitUntil('all other sessions have ended', async () => {
     const { rowCount } = await client.query(
       `SELECT FROM pg_stat_activity
@@ -60,13 +60,13 @@ async function takeSnapshot({ client, db }: Sandbox): Promise<unknown> {
 
 interface Prophecy {
   readonly code: number;
-  /** Of what the dry run says. */
+  /** Expected in the output of the dry run. */
   readonly says: RegExp;
-  /** Of what the run says; the same where absent. */
+  /** Expected in the output of the run; the same if absent. */
   readonly happens?: RegExp;
 }
 
-/** A dry run, which writes nothing, and then a start, of which it told the truth. */
+/** A dry run, which writes nothing, and then a start, which does what it predicted. */
 async function assertForetold(
   sandbox: Sandbox,
   { code, says, happens = says }: Prophecy,
@@ -99,7 +99,7 @@ describe('npm start -- --dry-run', () => {
     await sandbox.remove();
   });
 
-  it('says what a start would do, and writes nothing to either side', async () => {
+  it('reports what a start would do, and writes nothing to either side', async () => {
     const foretold = { code: ExitCode.ok, says: /\.things: would begin a new run/, happens: /copied 1,000/ };
     const { told } = await assertForetold(sandbox, foretold, {});
     assert.match(told.stdout, /PostgreSQL \d+\.\d+ at .*: UTF8, \d+ connections left/);
@@ -126,7 +126,7 @@ describe('npm start -- --dry-run', () => {
     for (const event of events) if (event.kind === 'dry-run-collection') estimate = event.estimatedBytes ?? 0;
   });
 
-  it('tells of an unfinished run, of a finished one, and of what --restart would remove', async (t) => {
+  it('reports an unfinished run, a finished one, and what --restart would remove', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'kill' });
     assert.equal((await run(sandbox, failpoints.env)).signal, 'SIGKILL');
     const says = /(would continue|continuing) run 2 /;
@@ -145,12 +145,12 @@ describe('npm start -- --dry-run', () => {
     await assertForetold(sandbox, { code: ExitCode.ok, says: removed }, {}, '--restart');
   });
 
-  it('sees that another run holds the table, and does not keep a run from it', async () => {
+  it('reports that another run holds the table, and does not lock out a run', async () => {
     const table = { schema: 'public', table: 'things' };
     await lockTable(sandbox.client, table);
     try {
       const snapshot = await takeSnapshot(sandbox);
-      // Both wait a while for the holder to go.
+      // Both wait a while for the lock.
       const [told, real] = await Promise.all([
         run(sandbox, {}, '--dry-run', '--restart'),
         run(sandbox, {}, '--restart'),
@@ -165,7 +165,7 @@ describe('npm start -- --dry-run', () => {
     }
   });
 
-  it('looks at each of several collections: an empty one is left out, one that a start refuses decides the code', async (t) => {
+  it('inspects each of several collections: an empty one is skipped, one that a start refuses decides the exit code', async (t) => {
     await sandbox.db.createCollection('empty');
     await execute(sandbox, 'DROP TABLE things; CREATE TABLE others AS SELECT 1 AS x');
     const several = { MONGO_COLLECTION: '*' };
@@ -175,13 +175,13 @@ describe('npm start -- --dry-run', () => {
     assert.match(told.stdout, /\.empty: skipped: the collection \w+\.empty is empty/);
 
     await sandbox.client.query('DROP TABLE things, others');
-    // No connections for two collections side by side: one is finished before the other is begun.
+    // No connections for two collections in parallel: one is finished before the other begins.
     await sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT 6`);
     t.after(() => sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT -1`));
     const failpoints = await setFailpoints(t, { 'primary-before-finish': 'kill@2' });
     const killed = await run(sandbox, { ...several, ...failpoints.env }, '--if-exists', 'drop');
     assert.equal(killed.signal, 'SIGKILL');
-    // By its job, a start knows that the first is done, and does not drop it again.
+    // The job shows that the first is done, so a start does not drop it again.
     const continued = await assertForetold(
       sandbox,
       { code: ExitCode.ok, says: /\.\w+:? is copied already: run/ },
@@ -198,7 +198,7 @@ describe('npm start -- --dry-run', () => {
   });
 });
 
-describe('npm start -- --dry-run, of what the user may and may not do', () => {
+describe('npm start -- --dry-run, of the privileges of the user', () => {
   let sandbox: Sandbox;
   let guest: string;
   let asGuest: Env;
@@ -260,7 +260,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
   const table = 'CREATE TABLE T (_id integer, text text, _extra jsonb);';
   const filled = `${table} INSERT INTO T VALUES (-1);`;
 
-  it('all rights that are missing are named', async () => {
+  it('all missing privileges are named', async () => {
     await prepare(`REVOKE TEMPORARY ON DATABASE ${sandbox.mongoDb} FROM PUBLIC`);
     const says =
       /may not create the ledger's schema in the database .*; nor create the schema elsewhere in the database/;
@@ -268,7 +268,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await assertForetold(sandbox, { code: ExitCode.target, says }, env);
   });
 
-  it('in schemas that are there already no right to the database is needed, other than to compare', async () => {
+  it('with existing schemas no privilege on the database is needed, except for comparing', async () => {
     await prepare('CREATE SCHEMA mongo2pg AUTHORIZATION guest; CREATE SCHEMA here AUTHORIZATION guest');
     const env = { ...asGuest, POSTGRES_SCHEMA: 'here' };
     const refused = { code: ExitCode.target, says: /may not create temporary tables/ };
@@ -278,8 +278,8 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await prepare(`GRANT TEMPORARY ON DATABASE ${sandbox.mongoDb} TO PUBLIC`);
   });
 
-  it('is kept from writing by Postgres itself', async () => {
-    // Whoever reads the table calls a function that says how.
+  it('runs in a read-only transaction', async () => {
+    // Reading the table calls a function that reports the mode.
     await prepare(`
       CREATE SCHEMA watched; GRANT USAGE ON SCHEMA watched TO guest;
       CREATE TABLE watched.things (_id integer, text text); INSERT INTO watched.things VALUES (-1);
@@ -292,7 +292,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await assertForetold(sandbox, foretold, { ...asGuest, POSTGRES_SCHEMA: 'watched' });
   });
 
-  it('to a table of somebody else, rights to its columns are enough', async () => {
+  it('for a table of another owner, privileges on its columns are sufficient', async () => {
     await assertForetoldForEach('kept', {
       all_columns: {
         statements: `${table} GRANT INSERT (_id, text, _extra), SELECT (_id) ON T TO guest`,
@@ -305,7 +305,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     });
   });
 
-  it('--if-exists truncate needs a right of its own, and no foreign key', async () => {
+  it('--if-exists truncate needs the privilege TRUNCATE, and no foreign key', async () => {
     const cases = {
       granted: {
         statements: `${filled} GRANT INSERT, SELECT, TRUNCATE ON T TO guest`,
@@ -324,14 +324,14 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await assertForetoldForEach('emptied', cases, '--if-exists', 'truncate');
   });
 
-  it('--if-exists drop needs the table itself, and nothing that hangs on it', async () => {
+  it('--if-exists drop needs ownership of the table, and no dependent objects', async () => {
     const owned = `${filled} ALTER TABLE T OWNER TO guest;`;
     const cases = {
       not_owned: {
         statements: `${filled} GRANT ALL ON T TO guest`,
         says: /may not drop the table dropped\.not_owned, of which the user is not the owner/,
       },
-      // What is the table's own goes with it.
+      // Objects that belong to the table are dropped with it.
       with_parts: {
         statements: `${owned} ALTER TABLE T ADD PRIMARY KEY (_id), ADD number serial, ADD next integer REFERENCES T;
           CREATE INDEX ON T (lower(text)) WHERE number > 0; CREATE STATISTICS dropped.both ON _id, text FROM T;
@@ -360,7 +360,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await assertForetoldForEach('dropped', cases, '--if-exists', 'drop');
   });
 
-  it('a run of another user is continued by one who may build its key', async (t) => {
+  it('a run of another user is resumed by one who may build its key', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'kill' });
     await prepare('CREATE SCHEMA built');
     const env = { ...asGuest, POSTGRES_SCHEMA: 'built' };
@@ -375,7 +375,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await prepare('ALTER TABLE built.things OWNER TO guest');
     const continued = { code: ExitCode.ok, says: /(would continue|continuing) run/ };
     await assertForetold(sandbox, continued, env);
-    // Once they are built, the rows may be those of anybody.
+    // Once they are built, anybody may own the table.
     await prepare(
       'ALTER TABLE built.things OWNER TO CURRENT_USER; GRANT INSERT, SELECT, TRUNCATE ON built.things TO guest',
     );
@@ -404,7 +404,7 @@ describe('npm start -- --dry-run, of what the user may and may not do', () => {
     await prepare('ALTER ROLE guest SET default_transaction_read_only = on');
     const says = /transactions are read-only here .*RESET default_transaction_read_only/;
     await assertForetold(sandbox, { code: ExitCode.target, says }, asGuest);
-    // Not a real one, which would need a second server: Postgres is made to say that it is one, in this database.
+    // Not a real standby, which would need a second server: Postgres only reports that it is one, in this database.
     await prepare(
       `ALTER FUNCTION pg_catalog.pg_is_in_recovery() RENAME TO pg_is_in_recovery_really;
        CREATE FUNCTION pg_catalog.pg_is_in_recovery() RETURNS boolean LANGUAGE sql RETURN true`,

@@ -8,10 +8,10 @@ import { waitUntil } from '../../support/embedded.ts';
 import { setFailpoints } from '../../support/failpoints.ts';
 import { startFollowing, untilMerged } from '../../support/follow.ts';
 import { testLimitMs } from '../../support/limits.ts';
-import { watchEvents } from '../../support/server-sent.ts';
+import { watchEvents } from '../../support/server-sent-events.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-/** Closes the page's elements and opens its own, if anything lets it. */
+/** An injection: closes the page's elements and opens its own if it is not escaped. */
 const hostileName = `</script><img src=x onerror="document.title='owned'">"'&amp;`;
 
 describe('the live page of a job', () => {
@@ -28,7 +28,7 @@ describe('the live page of a job', () => {
     await sandbox.remove();
   });
 
-  /** Shows what holds for all time that the page is there: nothing but its own requests, and no complaint. */
+  /** Checks that the page made only its own requests, and reported no errors. */
   function assertQuiet({ requests, complaints }: OpenPage, url: string): void {
     assert.deepEqual(complaints, []);
     const asked = requests.filter((one) => !one.startsWith('data:'));
@@ -91,7 +91,7 @@ describe('the live page of a job', () => {
   );
 
   it(
-    'shows in a browser what is followed: lag, changes, and what is in the way of a cut-over',
+    'shows in a browser what is followed: lag, changes, and what prevents a cutover',
     { skip: noBrowser, timeout: testLimitMs },
     async (t) => {
       const settings = { MONGO_COLLECTION: 'numbers', IF_EXISTS: 'drop', RESTART: 'true' };
@@ -125,7 +125,7 @@ describe('the live page of a job', () => {
     },
   );
 
-  it('tells by plain HTTP what is followed, also where there is no browser', async () => {
+  it('serves the state of following by plain HTTP', async () => {
     const settings = { MONGO_COLLECTION: 'numbers', IF_EXISTS: 'drop', RESTART: 'true' };
     const job = startFollowing({ ...env, ...settings });
     const url = await untilUrl(job);
@@ -160,7 +160,7 @@ async function readUrl(process: ChildProcess): Promise<string> {
     url = event.kind === 'notice' ? notice.exec(event.message)?.[1] : undefined;
     if (url !== undefined) break;
   }
-  // Whoever reads lines of it no more has paused it, and a full pipe would hold up the run.
+  // Reading must continue: a full pipe would block the run.
   process.stdout?.resume();
   return url ?? assert.fail('it did not say where');
 }

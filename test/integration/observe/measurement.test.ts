@@ -9,10 +9,10 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const pages = 8;
 const itemsPerPage = 100;
-/** Long beside what 100 documents take, on a busy machine as well. */
+/** Long compared with what 100 documents take, also on a busy machine. */
 const slowMs = 100;
 
-describe('what is measured of a run', () => {
+describe('the measurements of a run', () => {
   let sandbox: Sandbox;
   let mongo: PrivateMongo;
   let client: MongoClient;
@@ -36,7 +36,7 @@ describe('what is measured of a run', () => {
       MONGO_DB: 'school',
       MONGO_COLLECTION: 'numbers',
       CLUSTER_SIZE: '2',
-      // So that pages, and the waits for them, are as many as can be told.
+      // So that there are enough pages, and waits for them, to measure.
       READ_RANGES: '1',
       ITEMS_PER_PAGE: String(itemsPerPage),
     });
@@ -46,11 +46,11 @@ describe('what is measured of a run', () => {
     }
     const { code, stderr } = await run.result;
     assert.equal(code, 0, stderr);
-    // How busy the processors are is not for this test to say.
+    // The load of the processors is not the subject of this test.
     return { ...(measurement ?? assert.fail('there is a summary')), processorShare: null };
   }
 
-  it('adds up: what the primary waited for is within the load, and what a worker did within its time', async () => {
+  it('are consistent: the waits of the primary are within the load, and the work of a worker within its time', async () => {
     const { loadMs, readMs, roomMs, drainMs, workers } = await measure();
     assert.ok(readMs > 0 && drainMs > 0 && readMs + roomMs + drainMs <= loadMs);
     assert.equal(addUpWorkers(workers).batches, pages);
@@ -64,7 +64,7 @@ describe('what is measured of a run', () => {
     }
   });
 
-  it('finds that MongoDB is slow', async (t) => {
+  it('show that MongoDB is slow', async (t) => {
     const admin = client.db('admin');
     t.after(() => admin.command({ configureFailPoint: 'failCommand', mode: 'off' }));
     await admin.command({
@@ -83,7 +83,7 @@ describe('what is measured of a run', () => {
       FOR EACH ROW WHEN (NEW.id % ${itemsPerPage} = 0) EXECUTE FUNCTION be_slow()`,
   } as const;
   for (const [step, trigger] of Object.entries(triggers) as [keyof typeof triggers, string][]) {
-    it(`finds that Postgres is slow, and that it is in ${step}`, async (t) => {
+    it(`show that Postgres is slow in ${step}`, async (t) => {
       t.after(() => sandbox.client.query('DROP FUNCTION be_slow CASCADE'));
       await sandbox.client.query(
         `CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS

@@ -20,7 +20,7 @@ function read(text: string, name: string, labels = ''): number {
 }
 
 describe('metrics', () => {
-  it('tell of a run while it goes, and end with it', async (t) => {
+  it('show a running run, and end with it', async (t) => {
     const scene = await setScene(t);
     const failpoints = await setFailpoints(t, {
       'primary-after-ack': 'pause@20',
@@ -33,7 +33,7 @@ describe('metrics', () => {
       if (event.kind === 'notice') url ||= /http:\S+/.exec(event.message)?.[0] ?? '';
     });
     await failpoints.waitUntilFired('primary-after-ack');
-    // The other worker may have done all of that before a process has ended.
+    // The other worker may have done all of the work before a process has ended.
     await waitUntil('a death is told of', () => Promise.resolve(isDead));
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
     const response = await fetch(url);
@@ -57,7 +57,7 @@ describe('metrics', () => {
     await scene.assertEqual();
   });
 
-  it('on a port that is taken are refused, and nothing is begun', async (t) => {
+  it('on a port in use are refused, and nothing is begun', async (t) => {
     const scene = await setScene(t, 10);
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

@@ -9,7 +9,7 @@ import { startFollowing, untilMerged } from '../../support/follow.ts';
 import { testLimitMs } from '../../support/limits.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-/** Closes the page's elements and opens its own, if anything lets it. */
+/** An injection: closes the page's elements and opens its own if it is not escaped. */
 const hostileName = `</script><img src=x onerror="document.title='owned'">"'&amp;`;
 
 describe('--report', () => {
@@ -47,7 +47,7 @@ describe('--report', () => {
     assert.ok(page.includes(bottleneck.replaceAll("'", '&#39;')), `the page has "${bottleneck}"`);
   });
 
-  it('says where documents became dead letters, as the exit code does', async (t) => {
+  it('reports dead letters, as the exit code does', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     await sandbox.db.collection('nul').insertMany([{ text: 'fine' }, { text: 'a\0b' }]);
     const { code } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: 'nul' });
@@ -59,7 +59,7 @@ describe('--report', () => {
     );
   });
 
-  it('writes it for a run that is interrupted, with what there is', async (t) => {
+  it('is written for an interrupted run, with the data until then', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     const run = startCli(['--json', '--report', file], { ...env(), ITEMS_PER_PAGE: '1' });
     let documents = 0;
@@ -75,7 +75,7 @@ describe('--report', () => {
     assert.match(page, new RegExp(`Documents committed</dt>\\s*<dd>\\s*${shown} <small>of about 5,000`));
   });
 
-  it('tells what was followed, also when it is ended by a signal', async (t) => {
+  it('shows what was followed, also if it ended by a signal', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     await sandbox.db.collection('followed').insertMany([{ n: 1 }, { n: 2 }, { n: 3 }]);
     const more = { MONGO_COLLECTION: 'followed', CLUSTER_IMPLEMENTATION: 'inline' };
@@ -84,7 +84,7 @@ describe('--report', () => {
     await sandbox.db.collection('followed').insertMany([{ n: 4 }, { n: 5 }]);
     await sandbox.db.collection('followed').deleteOne({ n: 1 });
     await untilMerged(sandbox, job);
-    // An earlier event may tell of some of it, and the page has what the last one told.
+    // An earlier event may have a part of it; the page has the state of the last one.
     await job.until('following', ({ collections: [followed] }) => {
       return followed?.inserted === 2 && followed.deleted === 1 && followed.waiting === 0;
     });
@@ -96,14 +96,14 @@ describe('--report', () => {
     assert.match(own, /<td>2<\/td>\s*<td>0<\/td>\s*<td>1<\/td>\s*<td>0<\/td>\s*<td>to the end</);
   });
 
-  it('writes it for a run that fails before anything is copied', async (t) => {
+  it('is written for a run that fails before anything is copied', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     const { code } = await runCli(['--report', file], { ...env(), MONGO_COLLECTION: 'nothing' });
     assert.equal(code, 3);
     assert.match(await readFile(file, 'utf8'), /class="failure">\s*MongoDB has no collection/);
   });
 
-  it('writes over an earlier report, and over nothing else', async (t) => {
+  it('overwrites an earlier report, and no other file', async (t) => {
     const file = join(await makeDirectory(t), 'report.html');
     assert.equal((await runCli(['--report', file], env())).code, 0);
     assert.equal((await runCli(['--report', file], env())).code, 0);
@@ -114,7 +114,7 @@ describe('--report', () => {
     assert.equal(await readFile(file, 'utf8'), 'a letter to a friend');
   });
 
-  it('refuses a folder that is not there before it copies anything', async (t) => {
+  it('refuses a missing folder before it copies anything', async (t) => {
     const file = join(await makeDirectory(t), 'missing', 'report.html');
     const { code, stderr } = await runCli(['--json', '--report', file], env());
     assert.equal(code, 2);
@@ -122,7 +122,7 @@ describe('--report', () => {
   });
 
   it(
-    'is a page that a browser shows: plots, numbers at a moment, and nothing from outside',
+    'is a page that works in a browser: plots, numbers at one time, and no external resources',
     {
       skip: noBrowser,
       timeout: testLimitMs,

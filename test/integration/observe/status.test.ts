@@ -64,7 +64,7 @@ describe('npm run status', () => {
     MONGO_COLLECTION: 'things',
     CLUSTER_SIZE: '2',
     ITEMS_PER_PAGE: '50',
-    // So that it is known how many are open.
+    // So that the number of open batches is known.
     READ_RANGES: '1',
     SAMPLE_SIZE: '20',
   });
@@ -80,13 +80,13 @@ describe('npm run status', () => {
     return (JSON.parse(stdout) as Told).runs;
   }
 
-  it('says when there is no ledger', async () => {
+  it('reports that there is no ledger', async () => {
     const { code, stderr } = await status();
     assert.equal(code, ExitCode.usage);
     assert.match(stderr, /this database has no ledger/);
   });
 
-  it('tells of a finished run: its account, dead letters by reason, _extra by field, and what is next', async () => {
+  it('shows a finished run: its counts, dead letters by reason, _extra by field, and what to do next', async () => {
     assert.equal((await runCli([], env())).code, ExitCode.deadLetters);
     const [run, ...others] = await readStatus();
     assert.deepEqual(others, []);
@@ -122,7 +122,7 @@ describe('npm run status', () => {
     assert.match(stdout, /next: fix the table, then npm run retry; or change the plan/);
   });
 
-  it('tells of a run while it goes, and after it was killed', async (t) => {
+  it('shows a running run, and one that was killed', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@10' });
     const running = runProcess([], { ...env(), ...failpoints.env });
     const pid = await failpoints.waitUntilFired('primary-after-ack');
@@ -134,7 +134,7 @@ describe('npm run status', () => {
       during.phases.map(({ phase, doneAt, account }) => [phase, doneAt, account]),
       [['copy', null, null]],
     );
-    // It goes on watching as long as something runs.
+    // It watches as long as something runs.
     const watching = status(['--watch', '--json']);
     process.kill(pid, 'SIGKILL');
     await running;
@@ -144,7 +144,7 @@ describe('npm run status', () => {
     assert.equal((JSON.parse(last) as Told).runs[0]?.state, 'stopped');
     const [after] = await readStatus();
     assert.match(after?.next ?? '', /resumes where it stopped/);
-    // Nobody was at it for a night, which says nothing of its speed.
+    // No process was active for a night, which must not count for its speed.
     await sandbox.client.query(
       `UPDATE mongo2pg.runs SET started_at = started_at - interval '9 hours';
        UPDATE mongo2pg.batches SET committed_at = committed_at - interval '9 hours'`,
@@ -155,10 +155,10 @@ describe('npm run status', () => {
     assert.ok((continued.documentsPerSecond ?? 0) > 20, `${continued.documentsPerSecond} docs/s`);
   });
 
-  it('says what to do when the table was dropped', async (t) => {
+  it('says what to do if the table was dropped', async (t) => {
     assert.equal((await runCli([], env())).code, ExitCode.deadLetters);
     const [whole] = await readStatus();
-    // From the beginning to the last batch, which is less than from batch to batch would say.
+    // From the beginning to the last batch, which gives a lower rate than from batch to batch.
     assert.ok((whole?.documentsPerSecond ?? 0) > 0 && (whole?.documentsPerSecond ?? 0) < 1e6);
     await sandbox.client.query('DROP TABLE things');
     assert.match(
@@ -176,15 +176,15 @@ describe('npm run status', () => {
     assert.equal((await runCli(['--restart'], env())).code, ExitCode.deadLetters);
   });
 
-  it('tells of a run that lacks nothing but its keys', async (t) => {
+  it('shows a run that only lacks its keys', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-in-index-build': 'kill' });
     assert.equal((await runCli([], { ...env(), ...failpoints.env })).signal, 'SIGKILL');
     const [run] = await readStatus();
     assert.deepEqual([run?.state, run?.openRanges], ['loaded', 0]);
   });
 
-  it('tells of a job, and watches it between two of its collections', async (t) => {
-    // No connections for two collections side by side: they are copied in the order of their size.
+  it('shows a job, and watches it between two of its collections', async (t) => {
+    // No connections for two collections in parallel: they are copied in the order of their size.
     await sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT 6`);
     t.after(() => sandbox.client.query(`ALTER DATABASE ${sandbox.mongoDb} CONNECTION LIMIT -1`));
     const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause@2' });
@@ -192,9 +192,9 @@ describe('npm run status', () => {
     const running = runCli([], { ...jobEnv, ...failpoints.env });
     await failpoints.waitUntilFired('primary-after-plan');
     const watching = startCli(['status', '--watch', '--json'], { POSTGRES_URL: sandbox.postgresUrl });
-    // It has looked while nothing was being loaded.
+    // It has shown the status while nothing was being loaded.
     await once(watching.process.stdout ?? assert.fail('no stdout'), 'data');
-    // One that nobody reads ends, although there is still something to watch.
+    // It ends when its reader closes, although there is still something to watch.
     const left = startCli(['status', '--watch'], { POSTGRES_URL: sandbox.postgresUrl });
     left.process.stdout?.once('data', () => left.process.stdout?.destroy());
     assert.equal((await left.result).code, ExitCode.ok);
@@ -227,7 +227,7 @@ describe('npm run status', () => {
     );
   });
 
-  it('tells what a job has failed at, and left out', async () => {
+  it('shows what a job has failed at, and skipped', async () => {
     await sandbox.client.query('CREATE TABLE few AS SELECT 1 AS other');
     const nothing = sandbox.db.collection('nothing');
     await nothing.insertOne({ _id: 1 as never });
@@ -245,7 +245,7 @@ describe('npm run status', () => {
     assert.match(stdout, /next: run the same command again: it resumes with what is not finished/);
   });
 
-  it('leaves replaced runs out, unless they are asked for', async () => {
+  it('omits replaced runs, except with --all', async () => {
     await runCli([], env());
     await runCli(['--if-exists', 'drop'], env());
     assert.deepEqual(
@@ -261,7 +261,7 @@ describe('npm run status', () => {
     );
   });
 
-  it('needs no more rights than to read the ledger', async () => {
+  it('needs only read access to the ledger', async () => {
     await runCli(['--postgres-schema', 'closed'], env());
     const role = `${sandbox.mongoDb}_reader`;
     await sandbox.client.query(

@@ -9,7 +9,7 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const id = { column: 'id', path: '_id', type: 'int32' };
 
-describe('what a plan says of the values of columns', () => {
+describe('changes of column values by a plan', () => {
   let sandbox: Sandbox;
   let files: ModuleFiles;
   before(async () => {
@@ -78,7 +78,7 @@ describe('what a plan says of the values of columns', () => {
   ];
   const phone = createHash('sha256').update('pepper030 123').digest('hex');
 
-  it('is done before they are stored anywhere: in columns, in jsonb, and in child tables', async () => {
+  it('are applied before values are stored: in columns, in jsonb, and in child tables', async () => {
     const { code, stdout, stderr } = await migrate('changed', documents, plan);
     assert.equal(code, ExitCode.ok, stderr);
     assert.match(stdout, /read 2 = copied 2 \+ dead-lettered 0\n/);
@@ -116,7 +116,7 @@ describe('what a plan says of the values of columns', () => {
       { parent_id: 1, ordinal: 0, sku: 'a-1', amount: 1 },
       { parent_id: 1, ordinal: 1, sku: 'b-7', amount: 2 },
     ]);
-    // As a person would look for a row.
+    // As one would search for a row.
     assert.deepEqual(
       await query(
         `SELECT id FROM changed WHERE phone = encode(sha256(convert_to('pepper030 123', 'UTF8')), 'hex')`,
@@ -125,7 +125,7 @@ describe('what a plan says of the values of columns', () => {
     );
   });
 
-  it('is compared as well', async () => {
+  it('are applied by verify as well', async () => {
     const env = { ...sandbox.env, MONGO_COLLECTION: 'changed' };
     const equal = await runCli(['verify'], env);
     assert.equal(equal.code, ExitCode.ok, equal.stdout);
@@ -135,7 +135,7 @@ describe('what a plan says of the values of columns', () => {
     assert.match(different.stdout, /column "origin": "shop" in the document, "other" in PostgreSQL/);
   });
 
-  it('leaves no trace of what is masked where a value is kept whole', async () => {
+  it('mask values also in whole documents', async () => {
     const { code } = await migrate('whole', [{ _id: 1, name: 'Ada', other: 1 }], {
       columns: [id, { column: 'name', path: 'name', type: 'string', mask: 'redact' }],
       extraColumn: 'document',
@@ -147,7 +147,7 @@ describe('what a plan says of the values of columns', () => {
     ]);
   });
 
-  it('goes after the function of a transform, which the plan may name', async () => {
+  it('come after the function of a transform, which the plan may name', async () => {
     await files.write(
       'upper.mjs',
       'export default (document) => ({ ...document, name: document.name + "-X" });',
@@ -160,7 +160,7 @@ describe('what a plan says of the values of columns', () => {
     assert.deepEqual(await query('SELECT name FROM "both"'), [{ name: 'ada-x' }]);
   });
 
-  it('an expression that PostgreSQL refuses is told, and nothing is left', async () => {
+  it('an expression that PostgreSQL rejects is reported, and nothing is left', async () => {
     const { code, stderr } = await migrate('refused', [{ _id: 1 }], {
       columns: [id],
       generated: [{ column: 'x', type: 'text', expression: 'lower(nothing)' }],
@@ -170,7 +170,7 @@ describe('what a plan says of the values of columns', () => {
     assert.deepEqual(await query(`SELECT FROM pg_class WHERE relname = 'refused'`), []);
   });
 
-  it('a table that exists must have the generated columns', async () => {
+  it('an existing table must have the generated columns', async () => {
     await query(
       'CREATE TABLE there (id int PRIMARY KEY, a text, x text GENERATED ALWAYS AS (lower(a)) STORED, y text)',
     );

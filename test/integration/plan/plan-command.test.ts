@@ -38,7 +38,7 @@ describe('the command plan, and a start with its file', () => {
     CLUSTER_SIZE: '1',
   });
 
-  /** Without a Postgres: a plan needs none. */
+  /** Without Postgres: a plan needs none. */
   async function writePlan(name: string, ...args: string[]) {
     const path = join(folder, name);
     const result = await runCli(['plan', '--out', path, ...args], { ...env(), POSTGRES_URL: '' });
@@ -48,7 +48,7 @@ describe('the command plan, and a start with its file', () => {
 
   const skip = lacking('validators');
   it(
-    '--required-not-null: NOT NULL where the sample agrees with the validator; who lacks the value is kept aside',
+    '--required-not-null: NOT NULL where the sample agrees with the validator; a document without the value becomes a dead letter',
     { skip },
     async () => {
       const { db, client } = sandbox;
@@ -110,7 +110,7 @@ describe('the command plan, and a start with its file', () => {
     return column;
   }
 
-  it('writes what was seen, and shows the table and the risks', async () => {
+  it('writes what the sample has, and shows the table and the risks', async () => {
     const { plan, stderr } = await writePlan('written.json');
     assert.deepEqual(plan.columns, [
       { column: '_id', path: '_id', type: 'int32', seen: 'int 100%' },
@@ -138,13 +138,13 @@ describe('the command plan, and a start with its file', () => {
     assert.match(stderr, /^- seen in one document only: "nickname";/m);
   });
 
-  it('prints the plan where no file is named', async () => {
+  it('prints the plan if no file is named', async () => {
     const { code, stdout } = await runCli(['plan'], { ...env(), POSTGRES_URL: '' });
     assert.equal(code, ExitCode.ok);
     assert.equal((JSON.parse(stdout) as PlanFile).table, 'people');
   });
 
-  it('overwrites a file only when told to', async () => {
+  it('overwrites a file only with --force', async () => {
     const path = join(folder, 'mine.json');
     await writeFile(path, 'mine');
     const refused = await runCli(['plan', '--out', path], env());
@@ -155,7 +155,7 @@ describe('the command plan, and a start with its file', () => {
     assert.notEqual(await readFile(path, 'utf8'), 'mine');
   });
 
-  it('is followed: names, types, what is dropped, what is left out, values from inside, NOT NULL', async () => {
+  it('is applied: names, types, dropped and unmapped fields, nested values, NOT NULL', async () => {
     const { path, plan } = await writePlan('followed.json');
     Object.assign(columnOf(plan, '_id'), { column: 'id', type: 'int64' });
     Object.assign(columnOf(plan, 'name'), { column: 'full_name', notNull: true });
@@ -201,7 +201,7 @@ describe('the command plan, and a start with its file', () => {
     assert.deepEqual(keys, [{ key: 'PRIMARY KEY (id)' }]);
   });
 
-  it('is refused where it is wrong, before a server is asked', async () => {
+  it('is refused if it is invalid, before a server is contacted', async () => {
     const { path, plan } = await writePlan('wrong.json');
     columnOf(plan, 'name').type = 'strnig' as 'string';
     await writeFile(path, JSON.stringify(plan));
@@ -214,7 +214,7 @@ describe('the command plan, and a start with its file', () => {
     );
   });
 
-  it('looks at the table that the plan names, and not at that of the collection', async () => {
+  it('checks the table that the plan names, and not that of the collection', async () => {
     const { path, plan } = await writePlan('table.json');
     await sandbox.client.query('CREATE TABLE taken (mine text)');
     await sandbox.client.query("INSERT INTO taken VALUES ('keep')");
@@ -223,7 +223,7 @@ describe('the command plan, and a start with its file', () => {
     assert.match(stderr, /"public"\."taken" already exists and has rows/);
   });
 
-  it('keeps whole documents with --schema document, planned or not', async () => {
+  it('keeps whole documents with --schema document, with a plan or without', async () => {
     const { path, plan } = await writePlan('document.json', '--schema', 'document');
     const { columns, extraColumn, keepsWhole, nested } = plan;
     assert.deepEqual([columns.length, extraColumn, keepsWhole, nested], [1, 'document', true, undefined]);
@@ -249,7 +249,7 @@ describe('the command plan, and a start with its file', () => {
     }
   });
 
-  it('keeps an ObjectId as bytes when asked to', async () => {
+  it('keeps an ObjectId as bytes with --object-id bytea', async () => {
     const { insertedId } = await sandbox.db.collection('ids').insertOne({ n: Long.fromNumber(1) });
     const { code, stderr } = await runCli(['--object-id', 'bytea'], { ...env(), MONGO_COLLECTION: 'ids' });
     assert.equal(code, ExitCode.ok, stderr);

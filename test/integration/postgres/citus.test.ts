@@ -47,7 +47,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     assert.match(run.stdout + run.stderr, new RegExp(code));
   }
 
-  it('has the tables that are made by _id, and every node has rows of them', async (t) => {
+  it('new tables are distributed by _id, and every node has rows of them', async (t) => {
     const scene = await setCitusScene(t);
     assertCode(await scene.run(distributed), ExitCode.ok);
     await scene.assertEqual();
@@ -60,7 +60,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
   });
 
   // Citus gives its nodes the names of columns to be analyzed without their quotes.
-  it('with columns whose names are not in small letters; a dry run shows all statements', async (t) => {
+  it('with columns whose names have capital letters; a dry run shows all statements', async (t) => {
     const scene = await setCitusScene(t, 10);
     await scene.collection.updateMany({}, { $set: { lastName: 'a', lines: [{ unitPrice: 2 }] } });
     const env = { ...distributed, PLAN_SCHEMA: 'relational' };
@@ -93,8 +93,8 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     await scene.query('DROP FUNCTION public.refuse() CASCADE');
   });
 
-  describe('a batch that is on the nodes, and of which the ledger has lost the row', () => {
-    /** As a coordinator leaves it that has lost a commit. */
+  describe('a batch that is on the nodes, and whose ledger row is lost', () => {
+    /** The state after a coordinator has lost a commit. */
     async function runAndLose(
       t: TestContext,
       scene: Scene,
@@ -111,7 +111,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       assert.equal(lost.length, 5);
       await change(lost.map(({ last }) => Number(BSON.deserialize(last)._id)));
       await failpoints.resume('primary-before-load-checkpoint');
-      // The last batch of a range that was split is shorter.
+      // The last batch of a split range is shorter.
       return { ...(await running), lost: lost.reduce((sum, { documents }) => sum + documents, 0) };
     }
 
@@ -124,7 +124,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       await scene.assertEqual();
     });
 
-    it('is, with its rows in child tables', async (t) => {
+    it('is recognised with its rows in child tables', async (t) => {
       const scene = await setCitusScene(t);
       await scene.collection.updateMany({}, { $set: { tags: [{ a: 1 }, { a: 2 }] } });
       const run = await runAndLose(t, scene, { ...distributed, PLAN_SCHEMA: 'relational' });
@@ -135,14 +135,14 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       assertCode(await scene.run({}, 'verify'), ExitCode.ok);
     });
 
-    it('comes again where it is gone, and is a dead letter where it is another', async (t) => {
+    it('is loaded again if its row is missing, and is a dead letter if its row differs', async (t) => {
       const scene = await setCitusScene(t);
       const run = await runAndLose(t, scene, distributed, async (lost) => {
         const [gone = 0, changed = 0] = lost;
         await scene.query('DELETE FROM things WHERE _id = $1', [gone]);
         await scene.query("UPDATE things SET text = 'other' WHERE _id = $1", [changed]);
       });
-      // The row of somebody else is not overwritten, and is one too many for the account.
+      // A row of another writer is not overwritten, and is surplus in the reconciliation.
       assertCode(run, ExitCode.target);
       assert.match(run.stdout, /ACCOUNT_UNBALANCED/);
       const letters = await scene.query<{ code: string }>('SELECT code FROM mongo2pg.dead_letters');
@@ -152,7 +152,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     });
   });
 
-  describe('rows that a node refuses', () => {
+  describe('rows that a node rejects', () => {
     async function setRefusing(t: TestContext): Promise<Scene> {
       const scene = await setCitusScene(t);
       await scene.query(`CREATE TABLE things (_id integer PRIMARY KEY, text text, even boolean, _extra jsonb,
@@ -166,7 +166,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       return scene;
     }
 
-    it('become dead letters with the SQLSTATE that the node gave, and rows once the table takes them', async (t) => {
+    it('become dead letters with the SQLSTATE of the node, and rows once the table accepts them', async (t) => {
       const scene = await setRefusing(t);
       const run = await scene.run({ IF_EXISTS: 'append' });
       assertCode(run, ExitCode.deadLetters);
@@ -185,7 +185,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       await scene.assertEqual();
     });
 
-    it('the others of such a batch are committed in two phases, if they are on one node alone as well', async (t) => {
+    it('the others of such a batch are committed in two phases, also if they are on one node', async (t) => {
       const scene = await setRefusing(t);
       await scene.collection.deleteMany({ _id: { $nin: [70, 71] as never[] } });
       await scene.query('SELECT recover_prepared_transactions()');
@@ -199,7 +199,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       assert.equal(phases?.n, 1);
     });
 
-    it('a row of somebody else with the same key stays, and is told of', async (t) => {
+    it('a row of another writer with the same key is kept, and reported', async (t) => {
       const scene = await setRefusing(t);
       await scene.query("INSERT INTO things VALUES (5, 'theirs', true), (6, 'text 6', true)");
       const run = await scene.run({ IF_EXISTS: 'append' });
@@ -214,7 +214,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     });
   });
 
-  it('verify finds rows that differ, are missing or too many, on whichever node they are', async (t) => {
+  it('verify finds rows that differ, are missing or surplus, on any node', async (t) => {
     const scene = await setCitusScene(t);
     await scene.collection.updateMany({}, { $set: { tags: [{ a: 1 }, { a: 2 }] } });
     assertCode(await scene.run({ ...distributed, PLAN_SCHEMA: 'relational' }), ExitCode.ok);
@@ -230,7 +230,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     }
   });
 
-  it('has the indexes that it can have, and the others are told of', async (t) => {
+  it('possible indexes are created, and the others are reported', async (t) => {
     const scene = await setCitusScene(t);
     await scene.db.command({
       createIndexes: 'things',
@@ -255,18 +255,18 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
       await fail(scene, 'DISTRIBUTED_OTHERWISE', '--if-exists', 'append');
     });
 
-    it('a table that is there and is not distributed, where --distribute is asked for', async (t) => {
+    it('--distribute with an existing table that is not distributed', async (t) => {
       const scene = await setCitusScene(t);
       await scene.query('CREATE TABLE things (_id integer, text text, even boolean, _extra jsonb)');
       await fail(scene, 'TABLE_NOT_DISTRIBUTED', '--if-exists', 'append', '--distribute');
     });
 
-    it('to follow into tables on nodes', async (t) => {
+    it('following into distributed tables', async (t) => {
       const scene = await setCitusScene(t);
       await fail(scene, 'FOLLOW_DISTRIBUTED', '--follow', '--distribute');
     });
 
-    it('to promote a field of a table on nodes', async (t) => {
+    it('promoting a field of a distributed table', async (t) => {
       const scene = await setCitusScene(t);
       await scene.collection.insertOne({ _id: 2_000, nickname: 'a' } as Document);
       assertCode(await scene.run({ ...distributed, SAMPLE_SIZE: '10' }), ExitCode.ok);
@@ -286,7 +286,7 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
 });
 
 describe('--distribute', () => {
-  it('is refused where there is no Citus', async (t) => {
+  it('is refused without Citus', async (t) => {
     const scene = await setScene(t, 10);
     const run = await scene.run({ DISTRIBUTE: 'true' });
     assertCode(run, ExitCode.target);

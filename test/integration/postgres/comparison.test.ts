@@ -29,7 +29,7 @@ describe('Comparer', () => {
     await sandbox.remove();
   });
 
-  it('names the right document, also where COPY puts short rows into the gaps that long ones left', async () => {
+  it('names the right document, also if COPY puts short rows into the gaps between long ones', async () => {
     const { client } = sandbox;
     await createLedger(client);
     await client.query(createTableStatement(plan));

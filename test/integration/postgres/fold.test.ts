@@ -28,7 +28,7 @@ function batchOf(rangeNo: number, lastId: number, after: number | null = lastId 
   return { ...place, documentCount: 10, bytes: Buffer.alloc(7) };
 }
 
-/** Each batch has something of its own to add up. */
+/** Each batch has its own counts. */
 function accountOf(lastId: number): ClaimRow {
   const field = lastId % 20 === 0 ? 'age' : 'name';
   return {
@@ -71,7 +71,7 @@ describe('folding the batches of a run', () => {
     return rows.map(({ range, batch, documents }) => [range, Number(batch), documents]);
   }
 
-  /** All that is asked of batches. */
+  /** All sums over batches. */
   async function readSums(): Promise<unknown> {
     const { rows } = await sandbox.client.query(
       'SELECT max(committed_at)::text AS last, sum(added_rows) AS added FROM mongo2pg.batches WHERE run_id = $1',
@@ -85,7 +85,7 @@ describe('folding the batches of a run', () => {
     }));
   }
 
-  it('makes one row of each stretch without a gap, and keeps sums, gaps and what went into the extra column', async () => {
+  it('makes one row of each part without a gap, and keeps sums, gaps and the counts of the extra column', async () => {
     await session.transaction((client) =>
       replaceRanges(client, run.runId, [
         { after: null, until: toId(90) },
@@ -107,7 +107,7 @@ describe('folding the batches of a run', () => {
     assert.deepEqual(await readSums(), before);
   });
 
-  it('refuses a batch that arrives late, whose own row is gone', async () => {
+  it('refuses a late batch whose row was removed', async () => {
     await commitAll(1, 10, 20, 30);
     await foldRun(session, run, all);
     const late = commit(batchOf(1, 20), 20);
@@ -141,7 +141,7 @@ describe('folding the batches of a run', () => {
     assert.deepEqual(await readSums(), before);
   });
 
-  it('starts another row before a count outgrows its column', async () => {
+  it('starts another row before a count exceeds its column type', async () => {
     await commitAll(1, 10, 20, 30);
     const place = 'WHERE run_id = $1 AND batch = 11';
     await sandbox.client.query(`UPDATE mongo2pg.batches SET added_rows = 2000000000 ${place}`, [run.runId]);
@@ -155,7 +155,7 @@ describe('folding the batches of a run', () => {
     assert.deepEqual(await foldRun(session, run, all), { before: 3, after: 2 });
   });
 
-  it('is left where it is not worth it, and where the user may not remove rows', async () => {
+  it('is skipped for few batches, and if the user may not delete rows', async () => {
     await commitAll(1, 10, 20, 30);
     assert.equal(await foldRun(session, run), null);
     await sandbox.client.query(`CREATE ROLE r_${run.runId}_${sandbox.mongoDb};
@@ -171,7 +171,7 @@ describe('folding the batches of a run', () => {
     }
   });
 
-  it('is refused to whoever does not lead the run any more', async () => {
+  it('is refused for a process that no longer leads the run', async () => {
     await commitAll(1, 10, 20, 30);
     await session.transaction((client) => takeOverRun(client, run.runId));
     await assert.rejects(foldRun(session, run, all), SupersededError);

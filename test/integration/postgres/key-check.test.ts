@@ -1,4 +1,4 @@
-/** Rows are merged by `_id` only where PostgreSQL keeps it unique: for every row, at once, and by itself. */
+/** Rows are merged by `_id` only if PostgreSQL keeps it unique: for every row, immediately, and by itself. */
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { createTableStatement } from '../../../src/postgres/table/ddl.ts';
 import { makePlan } from '../../support/raw-bson.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('a table that is to be followed into', () => {
+describe('the table of a followed collection', () => {
   let sandbox: Sandbox;
   const plan = makePlan({ _id: 'int32', name: 'string' });
   before(async () => {
@@ -28,13 +28,13 @@ describe('a table that is to be followed into', () => {
     ['a unique index', `CREATE UNIQUE INDEX ON "${plan.table}" (_id)`],
     ['one that has other columns with it', `CREATE UNIQUE INDEX ON "${plan.table}" (_id) INCLUDE (name)`],
   ] as const) {
-    it(`is taken with ${what}`, async () => {
+    it(`is accepted with ${what}`, async () => {
       await sandbox.client.query(statement);
       await requireUniqueKey(sandbox.client, plan);
     });
   }
 
-  // Each was seen to be taken without its part of the condition.
+  // Each was seen to be accepted without its part of the condition.
   for (const [what, statement] of [
     ['no index', 'SELECT 1'],
     ['an index that is not unique', `CREATE INDEX ON "${plan.table}" (_id)`],
@@ -49,7 +49,7 @@ describe('a table that is to be followed into', () => {
        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass`,
     ],
   ] as const) {
-    it(`is refused with ${what}, and the fix is enough`, async () => {
+    it(`is refused with ${what}, and the fix is sufficient`, async () => {
       await sandbox.client.query(statement);
       const error = await requireUniqueKey(sandbox.client, plan).then(
         () => null,

@@ -1,4 +1,4 @@
-/** A ledger that version 5 has made, with a run half done, under this version. */
+/** A ledger of version 5 with an unfinished run, under this version. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { ExitCode } from '../../../src/common/errors.ts';
@@ -14,13 +14,13 @@ import { waitUntil } from '../../support/embedded.ts';
 import {
   fillCollections,
   listDeadLetters,
-  makeLedgerFive,
+  makeLedgerVersion5,
   type FixtureCollection,
-} from '../../support/ledger-five.ts';
+} from '../../support/ledger-version-5.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 import { openSession } from '../../support/session.ts';
 
-/** With which the job of the fixture was begun. */
+/** The settings of the fixture's job. */
 const several = { MONGO_COLLECTION: '*', EXCLUDE_COLLECTIONS: 'loaded' };
 
 describe('a ledger of version 5', () => {
@@ -36,7 +36,7 @@ describe('a ledger of version 5', () => {
     await sandbox.remove();
   });
   beforeEach(async () => {
-    await makeLedgerFive(sandbox);
+    await makeLedgerVersion5(sandbox);
   });
 
   async function run(env: Readonly<Record<string, string>>, ...args: string[]) {
@@ -57,7 +57,7 @@ describe('a ledger of version 5', () => {
     return rows.map(({ number }) => number);
   }
 
-  /** All that the migrations leave of the catalog, wherever they began. */
+  /** The catalog after the migrations, from any version. */
   async function describeShape(): Promise<unknown[]> {
     return await query(`
       SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
@@ -77,7 +77,7 @@ describe('a ledger of version 5', () => {
     return assertEqualTable(sandbox.db.collection(collection), sandbox.client, collection, { deadLetters });
   }
 
-  it('is upgraded by a start, which finishes the half-done run of its job and begins what waits', async () => {
+  it('is upgraded by a start, which finishes the unfinished run of its job and begins the waiting ones', async () => {
     const committed = await query<{ key: string; xmin: string }>(
       "SELECT run_id || ' ' || range_no || ' ' || batch AS key, xmin::text FROM mongo2pg.batches",
     );
@@ -132,7 +132,7 @@ describe('a ledger of version 5', () => {
 
   it('is upgraded by verify, and by retry, which finds its dead letters', async () => {
     assert.equal((await run({ MONGO_COLLECTION: 'larger' }, 'verify')).code, ExitCode.ok);
-    await makeLedgerFive(sandbox);
+    await makeLedgerVersion5(sandbox);
     const retried = await runCli(['retry'], { ...sandbox.env, MONGO_COLLECTION: 'larger' });
     assert.match(retried.stderr, /run 2 .*: 0 dead letters loaded, 9 left/);
     assert.deepEqual(
@@ -141,7 +141,7 @@ describe('a ledger of version 5', () => {
     );
   });
 
-  it('has the shape of a new one then', async () => {
+  it('then equals a new one', async () => {
     await session.transaction(createLedger);
     const upgraded = await describeShape();
     await query('DROP SCHEMA mongo2pg CASCADE');
@@ -166,7 +166,7 @@ describe('a ledger of version 5', () => {
     }
   });
 
-  it('is not upgraded by status or a dry run, which say what does', async () => {
+  it('is not upgraded by status or a dry run, which say what upgrades it', async () => {
     for (const args of [['status'], ['--dry-run']]) {
       const { code, stderr } = await run({ MONGO_COLLECTION: 'things' }, ...args);
       assert.equal(code, ExitCode.target);
@@ -175,7 +175,7 @@ describe('a ledger of version 5', () => {
     assert.deepEqual(await query("SELECT to_regclass('mongo2pg.migrations') AS there"), [{ there: null }]);
   });
 
-  it('is not upgraded under a run or a start that is at work on it', async () => {
+  it('is not upgraded while a run or a start uses it', async () => {
     const other = await connectPostgres(sandbox.postgresUrl, 'mongo2pg primary');
     const things = { schema: 'public', table: 'things' };
     try {
@@ -219,7 +219,7 @@ describe('a ledger of version 5', () => {
     assert.equal((await query('SELECT FROM mongo2pg.batches WHERE batch = 9000')).length, 1);
   });
 
-  it('a later version is refused, with the way out, and left as it is', async () => {
+  it('a later version is refused, with the fix, and not changed', async () => {
     await session.transaction(createLedger);
     await query(`COMMENT ON SCHEMA mongo2pg IS 'mongo2pg ledger ${currentVersion + 1}'`);
     const before = await describeShape();
@@ -238,7 +238,7 @@ describe('a ledger of version 5', () => {
     assert.deepEqual(await describeShape(), before);
   });
 
-  it('an earlier one, or one of somebody else, is refused as well', async () => {
+  it('an earlier one, or a schema of another program, is refused as well', async () => {
     for (const comment of ['mongo2pg ledger 4', 'mine']) {
       await query(`COMMENT ON SCHEMA mongo2pg IS '${comment}'`);
       await assert.rejects(upgradeLedger(session), { code: 'LEDGER_UNKNOWN' });

@@ -8,7 +8,7 @@ import {
 import { inOneTrip } from '../../../src/postgres/connection/one-trip.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('several pieces of work in one round trip', () => {
+describe('several queries in one round trip', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -43,7 +43,7 @@ describe('several pieces of work in one round trip', () => {
     return seen;
   }
 
-  it('asks for all before the first answer, and gives each its own', async () => {
+  it('sends all before the first answer, and gives each its own', async () => {
     await connected(true, async (connection) => {
       assert.deepEqual(await record(connection), [
         'first asks',
@@ -83,7 +83,7 @@ describe('several pieces of work in one round trip', () => {
     });
   }
 
-  it('a connection that breaks rejects what was asked', async () => {
+  it('a broken connection rejects all pending queries', async () => {
     await connected(true, async ({ client, socket }) => {
       const asked = inOneTrip(
         client,
@@ -95,7 +95,7 @@ describe('several pieces of work in one round trip', () => {
     });
   });
 
-  it('in a transaction, what comes after an error is not executed', async () => {
+  it('in a transaction, queries after an error are not executed', async () => {
     await connected(true, async ({ client }) => {
       await client.query('CREATE TABLE written (id int)');
       await client.query('BEGIN');

@@ -13,7 +13,7 @@ const columnCount = 1_200;
 const textLengths = [0, 1, 20, 21, 31, 32, 60, 126, 127, 1_000];
 const decimals = ['1', '-1.5', '1234567890123456789012345678901234', '1E+60', '1E-40', '1E+6000'];
 
-/** Of each type values about the lengths at which Postgres stores them otherwise. */
+/** Values of each type around the lengths at which Postgres changes their storage. */
 const makers: Partial<Record<ColumnType, (seed: number) => unknown>> = {
   string: (seed) => {
     const length = textLengths[seed % textLengths.length] ?? 0;
@@ -29,7 +29,7 @@ const makers: Partial<Record<ColumnType, (seed: number) => unknown>> = {
   uuid: () => new UUID('00112233-4455-6677-8899-aabbccddeeff'),
 };
 
-describe('whatever the values of a row, what is left in its columns fits a page', () => {
+describe('for any values of a row, those that stay in its columns fit a page', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();

@@ -23,7 +23,7 @@ import { openSession } from '../../support/session.ts';
 const plan = makePlan({ _id: 'int32', text: 'string' });
 const settings = { source: plan.collection, collectionId: null, choices: {}, plan };
 
-/** An `_id` for people: null is the beginning, or the end. */
+/** A readable `_id`: null is the beginning, or the end. */
 type Id = number | null;
 
 function toId(id: Id): Buffer | null {
@@ -82,7 +82,7 @@ describe('the ranges of a run', () => {
     }
   }
 
-  /** What is missing after readers came to these ends, by range. */
+  /** The gaps after readers came to these ends, by range. */
   async function gaps(
     ends: Readonly<Record<number, Id>> = {},
     trustsEnds = true,
@@ -108,16 +108,16 @@ describe('the ranges of a run', () => {
   ] as const;
   const without = (...left: readonly number[]) => whole.filter(([, last]) => !left.includes(last));
 
-  it('nothing committed: all is a gap, whether or not the reader came to an end', async () => {
+  it('nothing committed: all is a gap, whether or not the reader reached the end', async () => {
     assert.deepEqual(await gaps(), [[1, null, null]]);
     assert.deepEqual(await gaps({ 1: 40 }), [[1, null, null]]);
   });
 
-  it('the reader came to the end and found nothing: no gap', async () => {
+  it('the reader reached the end and found nothing: no gap', async () => {
     assert.deepEqual(await gaps({ 1: null }), []);
   });
 
-  it('all committed: no gap after a reader that came to the end, else what was never read', async () => {
+  it('all committed: no gap after a reader that reached the end, otherwise what was never read', async () => {
     await commit(1, ...whole);
     assert.deepEqual(await gaps({ 1: 40 }), []);
     assert.deepEqual(await gaps(), [[1, 40, null]]);
@@ -168,14 +168,14 @@ describe('the ranges of a run', () => {
     assert.deepEqual(await gaps(), []);
   });
 
-  it('a range whose last documents are gone from the source ends where its reader did', async () => {
+  it('a range whose last documents were deleted from the source ends where its reader did', async () => {
     await replace([null, 20]);
     await commit(2, [null, 10]);
     assert.deepEqual(await gaps({ 2: 10 }), []);
     assert.deepEqual(await gaps({ 2: 15 }), [[2, 10, 20]]);
   });
 
-  it('several ranges have each their own gaps; those given up have none', async () => {
+  it('each of several ranges has its own gaps; closed ones have none', async () => {
     await commit(1, [10, 20]);
     const opened = await replace([null, 10], [20, null]);
     assert.deepEqual(opened, [
@@ -218,13 +218,13 @@ describe('the ranges of a run', () => {
     await assert.rejects(split(9, null, 50), /no range 9/);
   });
 
-  it('a range is not split by a process that does not lead the run any more', async () => {
-    const overtaken = { ...run };
+  it('a range is not split by a process that no longer leads the run', async () => {
+    const superseded = { ...run };
     await session.transaction((client) => takeOverRun(client, run.runId));
     const cut = toId(10) ?? Buffer.alloc(0);
     await assert.rejects(
       session.transaction((client) =>
-        splitRange(client, overtaken, { rangeNo: 1, epoch: 1, until: null }, cut),
+        splitRange(client, superseded, { rangeNo: 1, epoch: 1, until: null }, cut),
       ),
       /another process has taken this run over/,
     );
@@ -242,7 +242,7 @@ describe('the ranges of a run', () => {
       [2, 10, null],
     ]);
     assert.deepEqual(await gaps(), show(run.ranges));
-    // The first has nothing to read, the second ends before the last that was handed over is committed.
+    // The first has nothing to read, the second ends before the last dispatched batch is committed.
     await commit(2, [10, 20]);
     assert.deepEqual(await gaps({ 1: null, 2: 30 }), [[2, 20, null]]);
     assert.deepEqual(await gaps({ 1: null, 2: 20 }), []);
@@ -254,7 +254,7 @@ describe('the ranges of a run', () => {
     assert.deepEqual(await gaps({ 1: 40 }), [[1, null, null]]);
   });
 
-  it('what another process took for the end of a range is asked for again', async () => {
+  it('the end of a range that another process has recorded is read again', async () => {
     await commit(1, ...whole);
     assert.deepEqual(await gaps({ 1: 40 }, false), [[1, 40, null]]);
     assert.deepEqual(await gaps({ 1: null }, false), [[1, 40, null]]);
@@ -267,7 +267,7 @@ describe('the ranges of a run', () => {
     await assert.rejects(commit(3, [null, 10]), /duplicate key/);
   });
 
-  it('a range that was given up takes no batch and comes to no end, and the others do', async () => {
+  it('a closed range accepts no batch and no end, and the others do', async () => {
     await replace([null, 20], [20, null]);
     await sandbox.client.query('UPDATE mongo2pg.ranges SET epoch = 2 WHERE range_no = 2');
     await assert.rejects(commit(2, [null, 10]), (error) => {
@@ -286,7 +286,7 @@ describe('the ranges of a run', () => {
     await assert.rejects(commit(3, [30, 40]), 'as are closed ones');
   });
 
-  it('a worker that claims a batch while its range is taken away waits, and is refused', async () => {
+  it('a worker that claims a batch while its range is closed waits, and is refused', async () => {
     const worker = await connectPostgres(sandbox.postgresUrl, 'mongo2pg worker');
     try {
       let claiming: Promise<unknown> = Promise.resolve();
@@ -317,7 +317,7 @@ describe('the ranges of a run', () => {
     }
   });
 
-  it('a range is cut while a worker has a batch of it under way', async () => {
+  it('a range is split while a worker has a batch of it in flight', async () => {
     const worker = await connectPostgres(sandbox.postgresUrl, 'mongo2pg worker');
     try {
       await worker.client.query('BEGIN');

@@ -32,7 +32,7 @@ const account = {
   childRows: 0,
 };
 
-describe('continuing a run while a worker of its former primary commits', () => {
+describe('resuming a run while a worker of its former primary commits', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();

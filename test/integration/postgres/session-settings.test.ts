@@ -33,7 +33,7 @@ describe('settings that a server gives to its sessions', () => {
   for (const setting of ['transaction_timeout', 'idle_session_timeout']) {
     const skip = setting === 'transaction_timeout' && lacking('transactionTimeout');
     it(`a short ${setting} does not end a session`, { skip }, async () => {
-      // Each COPY takes longer than that, while the session of the primary has nothing to do.
+      // Each COPY takes longer than that, while the session of the primary is idle.
       await sandbox.client.query(`
         DROP TABLE IF EXISTS users;
         CREATE TABLE users (_id integer, text text, _extra jsonb);
@@ -72,7 +72,7 @@ describe('settings that a server gives to its sessions', () => {
     });
   }
 
-  it('a read-only database is refused with the way out', async () => {
+  it('a read-only database is refused with the fix', async () => {
     const { code, stderr } = await migrateWith('default_transaction_read_only = on');
     assert.equal(code, ExitCode.target);
     assert.match(stderr, /transactions are read-only here .* — use another user, or take the setting back/);

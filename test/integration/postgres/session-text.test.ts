@@ -1,4 +1,4 @@
-/** Settings of a database, a role or a URL that change what text means: no command reads or writes otherwise for them. */
+/** Settings of a database, a role or a URL that change what text means: they affect no command. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -23,8 +23,8 @@ import {
 const databaseOf = ({ postgresUrl }: Pick<Sandbox, 'postgresUrl'>): string =>
   new URL(postgresUrl).pathname.slice(1);
 
-describe('a connection takes the same text for the same', () => {
-  /** What values look like on the way there and back, and which things a name means. */
+describe('text means the same on every connection', () => {
+  /** How values are read and written, and what a name refers to. */
   const probe = String.raw`
     SELECT '2024-02-03 04:05:06.789Z'::timestamptz AS moment, '01/02/2024'::date::text AS day,
            '2024-02-03 04:05'::timestamptz::text AS local, '2024-07-01 12:00 EST'::timestamptz AS abbreviated,
@@ -76,7 +76,7 @@ describe('a connection takes the same text for the same', () => {
   });
 });
 
-it('a connection asks a pooler for nothing at its start that PgBouncer refuses', async (t) => {
+it('a connection sends no startup parameter that PgBouncer refuses', async (t) => {
   const asked = new Set<string>();
   const server = createServer((socket) => {
     socket.once('data', (packet) => {
@@ -101,7 +101,7 @@ function withOptions({ postgresUrl }: Sandbox, options: readonly string[]): stri
   return `${postgresUrl}?options=${encodeURIComponent(options.join(' '))}`;
 }
 
-describe('all commands do the same, whatever settings there are of', () => {
+describe('all commands do the same with any settings of', () => {
   const amount = 60;
   const kept = Array.from({ length: amount }, (_, index) => ({
     _id: new Double(index + 1 / (index + 3)),
@@ -195,7 +195,7 @@ describe('all commands do the same, whatever settings there are of', () => {
     return sandbox.postgresUrl;
   }
 
-  /** One that is no superuser, to whom all belongs. */
+  /** A role that is no superuser, and owns everything. */
   async function ofRole(sandbox: Sandbox, t: TestContext): Promise<string> {
     const database = databaseOf(sandbox);
     const role = `${database}_owner`;

@@ -21,7 +21,7 @@ describe('a session', () => {
     readonly session: Session;
     readonly proxy: Proxy;
     readonly options: SessionOptions;
-    /** Why connections were made anew. */
+    /** Why connections were reopened. */
     readonly lost: string[];
     /** The server's process of each connection that was prepared. */
     readonly prepared: (number | undefined)[];
@@ -63,7 +63,7 @@ describe('a session', () => {
     return rowCount === 1;
   }
 
-  it('does what it is asked for at the same time in turn, each in a transaction of its own', async (t) => {
+  it('runs concurrent work in turn, each in a transaction of its own', async (t) => {
     const { session, proxy, prepared } = await open(t);
     const readTransaction = async (client: pg.Client): Promise<string> => {
       const { rows } = await client.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id');
@@ -82,13 +82,13 @@ describe('a session', () => {
     const ids = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     assert.equal(new Set(ids).size, 4);
     assert.deepEqual(await readLines(), ['0', '1', '2', '4']);
-    // A break is one break, whoever asks.
+    // A broken connection is reported once, whatever used it.
     proxy.cut();
     await Promise.all([1, 2, 3].map(() => session.run(readTransaction)));
     assert.equal(prepared.length, 2);
   });
 
-  it('connects again when the connection broke while nothing was done', async (t) => {
+  it('reconnects if the connection broke while it was idle', async (t) => {
     const { session, lost, prepared } = await open(t);
     const former = session.pid;
     await terminate(former);
@@ -98,14 +98,14 @@ describe('a session', () => {
     assert.equal(lost.length, 1);
   });
 
-  it('does nothing again that is done once, and tells once that its connection broke', async (t) => {
+  it('does not repeat work that is done once, and reports once that its connection broke', async (t) => {
     const { session, proxy, lost, prepared } = await open(t);
     await proxy.close();
     for (let n = 0; n < 2; n++) await assert.rejects(session.runOnce((client) => client.query('SELECT')));
     assert.deepEqual([lost.length, prepared.length], [1, 1]);
   });
 
-  it('does all of the work again when the connection breaks in the middle of it', async (t) => {
+  it('repeats the whole work if the connection breaks during it', async (t) => {
     const { session, lost } = await open(t);
     const pids: number[] = [];
     await session.transaction(async (client) => {
@@ -119,14 +119,14 @@ describe('a session', () => {
     assert.equal(lost.length, 1);
   });
 
-  it('is killed in the middle of its work: nothing of that stays, and no connection is made any more', async (t) => {
+  it('is killed during its work: nothing of that stays, and it does not reconnect', async (t) => {
     const death = new AbortController();
     const { session, lost, prepared } = await open(t, { killSignal: death.signal });
     const pid = session.pid;
     const working = session.transaction(async (client) => {
       await client.query("INSERT INTO lines VALUES ('never')");
       death.abort(new Error('killed by the test'));
-      // What goes on after its death gets nowhere.
+      // Later work is rejected.
       await client.query("INSERT INTO lines VALUES ('nor this')");
     });
     await assert.rejects(working);
@@ -141,7 +141,7 @@ describe('a session', () => {
     const { options, proxy } = await open(t);
     proxy.goSilent();
     const death = new AbortController();
-    // Would it wait for an answer, it would end with that there is none.
+    // If it waited for an answer, it would fail because there is none.
     const opening = assert.rejects(
       Session.open({ ...options, killSignal: death.signal }, 'retry'),
       /The operation was aborted/,
@@ -150,11 +150,11 @@ describe('a session', () => {
       death.abort(new Error('killed by the test'));
     });
     await opening;
-    // The first session has nobody either to say goodbye to.
+    // The first session has no server to disconnect from either.
     proxy.cut();
   });
 
-  it('rolls back a transaction that failed, throws the error as it is, and goes on', async (t) => {
+  it('rolls back a failed transaction, throws the error unchanged, and stays usable', async (t) => {
     const { session, lost } = await open(t);
     const pid = session.pid;
     const failing = session.transaction(async (client) => {
@@ -175,7 +175,7 @@ describe('a session', () => {
     assert.deepEqual(lost, []);
   });
 
-  it('does work again, on the same connection, that failed for a reason which passes', async (t) => {
+  it('retries work that failed with a transient error, on the same connection', async (t) => {
     const { session } = await open(t);
     const pids: number[] = [];
     await session.transaction(async (client) => {
@@ -188,7 +188,7 @@ describe('a session', () => {
     assert.deepEqual(await readLines(), ['once']);
   });
 
-  it('gives up when the server stays away for longer than the limit', async (t) => {
+  it('gives up if the server is unavailable for longer than the limit', async (t) => {
     const { session, proxy } = await open(t, { retryLimitMs: 300 });
     proxy.refuse();
     proxy.cut();
@@ -204,7 +204,7 @@ describe('a session', () => {
     assert.ok((await session.run(readPid)) > 0, 'it can be used once the server is back');
   });
 
-  it('ends its trying with the reason of the signal', async (t) => {
+  it('ends its retries with the reason of the signal', async (t) => {
     const stop = new AbortController();
     const reason = new Error('enough');
     const onLost = (): void => {
@@ -216,7 +216,7 @@ describe('a session', () => {
     await assert.rejects(session.run(readPid), reason);
   });
 
-  it('is opened at once or not at all; with retries, it waits for the server', async (t) => {
+  it('is opened with one attempt; with retries, it waits for the server', async (t) => {
     const { proxy, options } = await open(t);
     proxy.refuse();
     const lost: string[] = [];
@@ -231,9 +231,9 @@ describe('a session', () => {
     await retrying.close();
   });
 
-  // On a busy machine an answer takes its time: what is not silent is to answer before it is given up.
-  describe('behind a network that goes silent', () => {
-    it('gives its connection up, and ends the process that it left, with its locks', async (t) => {
+  // On a busy machine an answer takes longer: a working server must answer within the limit.
+  describe('on a half-open connection', () => {
+    it('closes its connection, and terminates its old session, with its locks', async (t) => {
       const { session, proxy, lost } = await open(t, { answerTimeoutMs: 2_000 });
       const pids: number[] = [];
       await session.transaction(async (client) => {
@@ -267,7 +267,7 @@ describe('a session', () => {
     });
 
     for (const tracks of ['on', 'off']) {
-      it(`leaves long work alone as long as the server is at it (track_activities = ${tracks})`, async (t) => {
+      it(`does not cancel long work while the server executes it (track_activities = ${tracks})`, async (t) => {
         const onConnect = async (client: pg.Client): Promise<void> => {
           await client.query(`SET track_activities = ${tracks}`);
         };
@@ -282,7 +282,7 @@ describe('a session', () => {
       });
     }
 
-    it('does long work again of which only the answer is missing', async (t) => {
+    it('retries long work whose answer is missing', async (t) => {
       const { session, proxy, lost } = await open(t, { answerTimeoutMs: 2_000 });
       let attempts = 0;
       await session.run(async (client) => {

@@ -38,13 +38,13 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Makes the table anew, so that each test needs no other. */
+  /** Recreates the table, so that tests are independent. */
   function run(env: Readonly<Record<string, string>>) {
     const args = ['--if-exists', 'drop', '--restart'];
     return runCli(args, { ...sandbox.env, MONGO_COLLECTION: 'things', CLUSTER_SIZE: '2', ...env });
   }
 
-  describe('in front of MongoDB, which wants certificates of its clients', () => {
+  describe('in front of MongoDB, which requires client certificates', () => {
     let front: TlsFront;
     let client: Certificate;
     before(async () => {
@@ -54,7 +54,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
     after(() => front.close());
 
     const runWith = (options: Readonly<Record<string, string>>) => {
-      // A server that is given up soon: each of these reasons stays as it is.
+      // A short server selection: each of these errors is permanent.
       const base = { tls: 'true', serverSelectionTimeoutMS: '1000', directConnection: 'true' };
       const query = new URLSearchParams({ ...base, ...options });
       return run({ MONGO_URL: `mongodb://127.0.0.1:${front.port}/?${query.toString()}` });
@@ -77,25 +77,25 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
         /an authority that this machine does not trust \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
       ],
       [
-        'of an authority that nobody named',
+        'of an authority that is not configured',
         () => ({ tlsCertificateKeyFile: client.both }),
         /an authority that this machine does not trust \(.*\) — name the file .*: tlsCAFile=.* in MONGO_URL/,
       ],
       [
-        'of this side that is missing',
+        'of the client that is missing',
         () => ({ tlsCAFile: authority.cert }),
         /requires a client certificate, .* \(tlsv1\w* alert certificate required\) — name the file .*: tlsCertificateKeyFile=.* in MONGO_URL/,
       ],
     ] as const) {
-      it(`a certificate ${what} is told with the way out`, async () => {
+      it(`a certificate ${what} is reported with the fix`, async () => {
         const { code, stderr } = await runWith(options());
         assert.equal(code, ExitCode.source, stderr);
         assert.match(stderr, message);
       });
     }
 
-    it('TLS asked of a server without it is told with the way out', async () => {
-      // As mongod does it: it looks at the first bytes, and ends the connection.
+    it('TLS with a server that has none is reported with the fix', async () => {
+      // As mongod does it: it checks the first bytes, and closes the connection.
       const plain = createServer((socket) => socket.once('data', () => socket.end()));
       plain.listen(0, '127.0.0.1');
       await once(plain, 'listening');
@@ -109,7 +109,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
     });
   });
 
-  it('a file that is missing is told before a server is asked', async () => {
+  it('a missing file is reported before a server is contacted', async () => {
     const path = join(folder, 'nowhere.pem');
     for (const [name, url] of Object.entries({
       MONGO_URL: `mongodb://127.0.0.1/?tls=true&tlsCAFile=${path}`,
@@ -132,7 +132,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
       );
       const data = rows[0]?.folder ?? '';
       const { uid, gid } = await stat(data);
-      // Postgres reads its key only when it is the server's alone; openssl made it so.
+      // Postgres reads its key only if no other user can; openssl created it so.
       for (const [name, path] of Object.entries({ 'server.crt': server.cert, 'server.key': server.key })) {
         await copyFile(path, join(data, name));
         await chown(join(data, name), uid, gid);
@@ -170,14 +170,14 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
         /a certificate for another name .* — use a host name that the certificate has in POSTGRES_URL/,
       ],
     ] as const) {
-      it(`a certificate ${what} is told with the way out`, async () => {
+      it(`a certificate ${what} is reported with the fix`, async () => {
         const { code, stderr } = await runWith(options(), host);
         assert.equal(code, ExitCode.target, stderr);
         assert.match(stderr, message);
       });
     }
 
-    it('TLS asked of a server without it is told with the way out', async () => {
+    it('TLS with a server that has none is reported with the fix', async () => {
       const url = new URL(sandbox.postgresUrl);
       url.searchParams.set('sslmode', 'verify-full');
       const { code, stderr } = await run({ POSTGRES_URL: url.href });

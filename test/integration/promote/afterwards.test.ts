@@ -1,4 +1,4 @@
-/** What comes after a promote goes by the new plan: dead letters that are retried, changes that are merged, a second promote. */
+/** Work after a promote uses the new plan: retried dead letters, merged changes, a second promote. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -36,7 +36,7 @@ describe('after a promote', () => {
     ]);
   });
 
-  it('the same command says that it is done, and a whole document stays whole', async (t) => {
+  it('the same command reports that it is done, and a whole document stays whole', async (t) => {
     const scene = await setPromoteScene(t, [
       { _id: 1, age: 5, name: 'a' },
       { _id: 2, age: null },
@@ -137,7 +137,7 @@ describe('status', () => {
     assert.match(after.stdout, /promoted "less" to "less" \(date\): 40 values\n/);
   });
 
-  it('suggests fields that only later rows have, as the sample is of all of the table', async (t) => {
+  it('suggests fields that only later rows have, as the sample covers the whole table', async (t) => {
     const scene = await setPromoteScene(
       t,
       Array.from({ length: 4_000 }, (_, _id) => ({ _id, ...(_id < 2_000 ? {} : { late: 'a' }) })),
@@ -149,7 +149,7 @@ describe('status', () => {
     };
     const [late] = runs[0]?.promotable ?? [];
     assert.deepEqual([late?.field, late?.rows], ['late', 1_000], stdout);
-    // Half of the sample, and far more than chance can take from it.
+    // Half of the sample, far from a deviation by chance.
     assert.ok(Math.abs((late?.count ?? 0) - 500) < 150, stdout);
   });
 });

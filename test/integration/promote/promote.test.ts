@@ -1,4 +1,4 @@
-/** A field of a finished copy gets a column of its own, and all is as if it had had that from the start. */
+/** A field of a finished copy gets a column of its own, and the result is as if it had had that from the start. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ const column = (name: string, type: string, more: object = {}) => ({
 async function setRandomScene(t: TestContext, jsonStyle: JsonStyle): Promise<PromoteScene> {
   const random = createRandom(20_261_129);
   const values = new ValueMaker(random, 0.1);
-  // In plain style the others are not to look like it.
+  // In plain style other values must not look like it.
   const others =
     jsonStyle === 'plain'
       ? (['array', 'null', 'object'] as const)
@@ -46,7 +46,7 @@ async function setRandomScene(t: TestContext, jsonStyle: JsonStyle): Promise<Pro
 
 describe('a promoted field', () => {
   for (const jsonStyle of jsonStyles) {
-    it(`of any type is as a copy with its column has it, in ${jsonStyle} JSON`, async (t) => {
+    it(`of any type equals that of a copy with its column, in ${jsonStyle} JSON`, async (t) => {
       const scene = await setRandomScene(t, jsonStyle);
       let promoted = 0;
       for (const [name, type] of usualFields) {
@@ -66,7 +66,7 @@ describe('a promoted field', () => {
     ['relaxed', ['count_of_things', 'd', 'price']],
     ['plain', null],
   ] as const) {
-    it(`is as well where the ledger does not know its types, or refused, in ${jsonStyle} JSON`, async (t) => {
+    it(`equals it also if the ledger does not know its types, or is refused, in ${jsonStyle} JSON`, async (t) => {
       const scene = await setRandomScene(t, jsonStyle);
       // As if it had been followed.
       await scene.client.query(
@@ -121,7 +121,7 @@ describe('a promoted field', () => {
     await scene.assertAsCopiedBy(withColumns(column('nick', 'string')));
   });
 
-  it('has the type of its values in the documents, also where JSON does not tell it', async (t) => {
+  it('has the type of its values in the documents, also if JSON does not show it', async (t) => {
     const id = new ObjectId('65f0a1b2c3d4e5f6a7b8c9d0');
     const scene = await setPromoteScene(
       t,
@@ -151,7 +151,7 @@ describe('a promoted field', () => {
     );
   });
 
-  it('is moved by the index of the key, however many rows there are', async (t) => {
+  it('is moved by the index of the key, with any number of rows', async (t) => {
     const documents = Array.from({ length: 12_000 }, (_, _id) => ({ _id, score: _id, pad: 'x'.repeat(50) }));
     const scene = await setPromoteScene(t, documents);
     await scene.copy(idOnly);
@@ -169,7 +169,7 @@ describe('a promoted field', () => {
     assert.equal((await scans()).all, before.all);
   });
 
-  it('is one of what a transform makes, and of the documents that match a filter', async (t) => {
+  it('works with the results of a transform, and with the documents that match a filter', async (t) => {
     const scene = await setPromoteScene(
       t,
       Array.from({ length: 9 }, (_, _id) => ({ _id, nick: `N${_id}`, secret: _id })),

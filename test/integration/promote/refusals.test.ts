@@ -1,4 +1,4 @@
-/** What is not promoted, and what the way out is. Nothing is changed by any of it. */
+/** What cannot be promoted, and the fix. Nothing is changed. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -78,8 +78,8 @@ async function readAll(scene: PromoteScene): Promise<unknown> {
   return [await scene.rows(), await scene.rows('SELECT run_id, settings FROM mongo2pg.runs')];
 }
 
-describe('what is not promoted', () => {
-  it('is refused with the way out, and nothing is changed', async (t) => {
+describe('a refused promote', () => {
+  it('says how to fix it, and changes nothing', async (t) => {
     const scene = await setPromoteScene(t, documents);
     assert.equal((await scene.copy(plan)).code, ExitCode.ok);
     await scene.client.query('ALTER TABLE things ADD COLUMN mine text');
@@ -92,7 +92,7 @@ describe('what is not promoted', () => {
       assert.match(result.stderr, message, told);
     }
     assert.deepEqual(await readAll(scene), before);
-    // What looks like several values can be had as it is.
+    // Ambiguous values can be promoted as JSON.
     assert.equal((await scene.promoted('things', 'many', '--type', 'json')).promoted, 2);
     assert.equal(
       (await scene.promoted('public.things', 'mixed', '--type', 'string', '--column', 'm')).promoted,
@@ -101,7 +101,7 @@ describe('what is not promoted', () => {
     await scene.assertVerified();
   });
 
-  it('is a value that plain JSON does not tell from others', async (t) => {
+  it('is of a value that plain JSON does not distinguish from others', async (t) => {
     const scene = await setPromoteScene(t, documents);
     assert.equal((await scene.copy({ ...idOnly, jsonStyle: 'plain' })).code, ExitCode.ok);
     for (const type of ['date', 'string']) {
@@ -117,7 +117,7 @@ describe('what is not promoted', () => {
     await scene.assertVerified();
   });
 
-  it('is a table of somebody else: it says what to do', async (t) => {
+  it('is of an existing table: it says what to do', async (t) => {
     const scene = await setPromoteScene(t, documents);
     await scene.client.query('CREATE TABLE things (_id integer PRIMARY KEY, _extra jsonb)');
     assert.equal((await scene.copy(null)).code, ExitCode.ok);
@@ -129,7 +129,7 @@ describe('what is not promoted', () => {
     );
   });
 
-  it('is a table that is gone, has no key, has the rows of several runs, or a database without a ledger', async (t) => {
+  it('is of a table that was dropped, has no key, has the rows of several runs, or of a database without a ledger', async (t) => {
     const scene = await setPromoteScene(t, documents);
     assert.match((await scene.promote('things', 'nick')).stderr, /this database has no ledger/);
     assert.equal((await scene.copy(idOnly)).code, ExitCode.ok);
@@ -147,7 +147,7 @@ describe('what is not promoted', () => {
     assert.match((await scene.promote('things', 'nick')).stderr, /has rows of 2 runs/);
   });
 
-  it('is a table whose rows might not fit a page', async (t) => {
+  it('is of a table whose rows might not fit a page', async (t) => {
     const scene = await setPromoteScene(t, documents);
     const wide = Array.from({ length: 450 }, (_, index) => ({
       column: `c${index}`,
@@ -158,7 +158,7 @@ describe('what is not promoted', () => {
     assert.match((await scene.promote('things', 'nick')).stderr, /might not fit a page/);
   });
 
-  it('is a table that another command loads, or that others keep locked', async (t) => {
+  it('is of a table that another command loads, or that others keep locked', async (t) => {
     const scene = await setPromoteScene(t, documents);
     assert.equal((await scene.copy(idOnly)).code, ExitCode.ok);
     const lock = `SELECT pg_advisory_lock(hashtextextended('"public"."things"', 6464703))`;
@@ -168,7 +168,7 @@ describe('what is not promoted', () => {
     await scene.client.query('SELECT pg_advisory_unlock_all()');
     await scene.client.query('BEGIN; LOCK TABLE things IN ACCESS SHARE MODE');
     const promoting = scene.promoted('things', 'nick');
-    // It waits for it without anybody having to wait behind.
+    // It waits for the lock without blocking others behind it.
     const other = createClient(scene.env.POSTGRES_URL ?? '');
     await other.connect();
     await other.query("SET statement_timeout = '5s'");

@@ -17,7 +17,7 @@ import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts'
 const documents = 3_000;
 const everything: Interval = { after: null, until: null };
 
-/** By bytes the letters make four heaps; by a collation the numbers count, of which `100` is before `20` or after it. */
+/** By bytes the letters form four groups; by a collation the numbers count, where `100` is before `20` or after it. */
 const idOf = (n: number): string => `${['e', 'E', 'é', 'É'][n % 4] ?? ''}${n}`;
 
 const collations: Readonly<Record<string, CollationOptions>> = {

@@ -10,7 +10,7 @@ import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts'
 
 const everything = { after: null, until: null };
 
-/** As a FerretDB 1 is read, on whichever server the tests have. */
+/** As FerretDB 1 is read, on any server. */
 describe('a collection read through one cursor', () => {
   let sandbox: Sandbox;
   let client: MongoClient;
@@ -47,7 +47,7 @@ describe('a collection read through one cursor', () => {
     return read;
   }
 
-  it('is not divided among several readers, each of which would go over all of it', async () => {
+  it('is not divided among several readers, each of which would scan all of it', async () => {
     assert.equal((await open()).divide, undefined);
   });
 
@@ -63,7 +63,7 @@ describe('a collection read through one cursor', () => {
     );
   });
 
-  it('resumes where it was when the cursor is lost', { skip: lacking('failCommand') }, async (t) => {
+  it('resumes at its position when the cursor is lost', { skip: lacking('failCommand') }, async (t) => {
     const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     const reasons: string[] = [];
     const source = await open({ onRetry: (reason) => reasons.push(reason) });

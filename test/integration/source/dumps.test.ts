@@ -49,7 +49,7 @@ describe('dumps', () => {
     await sandbox.remove();
   });
 
-  /** As `mongodump` writes it, with what lies beside the collections. */
+  /** As `mongodump` writes it, with the other files beside the collections. */
   async function writeFolder(): Promise<void> {
     await mkdir(join(dump, 'school'), { recursive: true });
     const metadata = dumpMetadata('things', { indexes });
@@ -116,7 +116,7 @@ describe('dumps', () => {
     assert.deepEqual(rows, await readRows('server', 'things'), table);
   }
 
-  it('leaves a file alone whose name holds a NUL, and copies the others', async () => {
+  it('skips a file whose name contains U+0000, and copies the others', async () => {
     const place = join(folder, 'nul');
     await mkdir(place);
     for (const name of ['a%00b.bson', 'few.bson']) {
@@ -128,7 +128,7 @@ describe('dumps', () => {
     assert.equal((await readRows('nul', 'few')).length, 3);
   });
 
-  it('a folder of mongodump: equal to what the server gave, with its indexes', async () => {
+  it('a folder of mongodump: equal to a copy from the server, with its indexes', async () => {
     const { code, stdout, stderr } = await run({ SOURCE: dump, POSTGRES_SCHEMA: 'folder' });
     assert.equal(code, ExitCode.ok, stderr);
     await assertAsFromServer('folder', 'things');
@@ -195,7 +195,7 @@ describe('dumps', () => {
     for (const table of ['lines', 'array', 'zipped']) await assertAsFromServer('json', table);
   });
 
-  it('by a filter: equal to what a server gives by it, also to verify', async () => {
+  it('with a filter: equal to a copy from the server, also for verify', async () => {
     const filter = JSON.stringify({
       $or: [
         { number: { $gte: 250 } },
@@ -219,7 +219,7 @@ describe('dumps', () => {
     assert.equal(fromJson.code, ExitCode.ok, fromJson.stderr);
     assert.deepEqual(await readRows('json_filter', 'things'), expected);
 
-    // The dump has such a document, and the filter leaves it out.
+    // The dump has such a document, and the filter excludes it.
     await sandbox.client.query('INSERT INTO filter.things (_id, number) VALUES (200, 200)');
     const verified = await run(
       { SOURCE: dump, MONGO_COLLECTION: 'things', POSTGRES_SCHEMA: 'filter' },
@@ -230,7 +230,7 @@ describe('dumps', () => {
     assert.match(verified.stdout, /extra: no document for the row with the key 200/);
   });
 
-  it('by a filter that only a server knows: refused, and nothing is written', async () => {
+  it('with a filter that only a server supports: refused, and nothing is written', async () => {
     const env = {
       SOURCE: dump,
       FILTER: '{"nested": {"$elemMatch": {"value": 1}}}',
@@ -246,7 +246,7 @@ describe('dumps', () => {
     assert.deepEqual(rows, [{ found: null }]);
   });
 
-  it('one that is cut off: what came before is loaded; a whole one is another one, to begin anew with', async () => {
+  it('a truncated one: the part before is loaded; a complete one is a different dump, for --restart', async () => {
     const path = join(folder, 'cut.bson');
     await writeFile(path, dumpBson(raw));
     const { length } = await readFile(path);
@@ -272,7 +272,7 @@ describe('dumps', () => {
     await assertAsFromServer('cut', 'cut');
   });
 
-  it('two documents of one _id: all are loaded, and the key that cannot be is told', async () => {
+  it('two documents with one _id: all are loaded, and the key fails with their _id', async () => {
     const path = join(folder, 'doubled.json');
     const lines = ['{"_id":1}', '{"_id":2,"a":1}', '{"_id":2,"a":2}', '{"_id":3}', '{"_id":2}'];
     await writeFile(path, lines.join('\n'));
@@ -296,7 +296,7 @@ describe('dumps', () => {
     assert.match(stdout, /read 3 = copied 2 \+ dead-lettered 1/);
   });
 
-  it('is planned, looked at and counted without a server', async () => {
+  it('plan, dry run and count need no server', async () => {
     const env = { SOURCE: join(dump, 'school', 'old.bson'), POSTGRES_SCHEMA: 'looked_at' };
     const planned = await run(env, 'plan', '--required-not-null');
     assert.equal(planned.code, ExitCode.ok, planned.stderr);

@@ -12,7 +12,7 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const user = { name: 'ada', password: 'p@ss word' };
 
-/** A server of this file's own, since it has users. */
+/** A separate server, since it has users. */
 describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
   let server: RunningServer;
   let client: MongoClient;
@@ -63,7 +63,7 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
     });
   }
 
-  it('takes a user by SCRAM-SHA-256; a run that was killed goes on among ids of all its types', async (t) => {
+  it('accepts a user by SCRAM-SHA-256; a killed run resumes among ids of all its types', async (t) => {
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
     const killed = await run(urlWith(user.password), failpoints.env);
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
@@ -78,7 +78,7 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
     assert.equal(verified.code, ExitCode.ok, verified.stdout);
   });
 
-  it('takes the user by the database that the TXT record of an SRV name tells', async () => {
+  it('accepts the user by the database in the TXT record of an SRV name', async () => {
     const dns = await startDnsServer({
       srv: {
         '_mongodb._tcp.ferret.mongo2pg.test': [
@@ -104,7 +104,7 @@ describe('FerretDB 1, with users', { skip: lacksFerretDb() }, () => {
   });
 
   for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-1']) {
-    it(`refuses a wrong password by ${mechanism}, and the error tells what to correct`, async () => {
+    it(`refuses a wrong password by ${mechanism}, and the error says what to correct`, async () => {
       const { code, stderr } = await run(urlWith('wrong', mechanism));
       assert.equal(code, ExitCode.source);
       assert.match(stderr, /error: MongoDB at [\d.:]+ refused user or password — correct them in MONGO_URL/);

@@ -9,7 +9,7 @@ describe('a filter', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
-    // Numbers and texts as _id: paging goes on into the next bracket with the filter on.
+    // Numbers and texts as _id: paging continues in the next bracket with the filter.
     const documents = Array.from({ length: 1000 }, (_, index) => ({
       _id: (index % 2 === 0 ? index : `id ${index}`) as never,
       age: index % 100,
@@ -31,7 +31,7 @@ describe('a filter', () => {
     });
   }
 
-  it('chooses the documents that are sampled, counted and read, on every page', async () => {
+  it('selects the documents that are sampled, counted and read, on every page', async () => {
     const { code, stdout, stderr } = await migrate('{"age": {"$gte": {"$numberInt": "90"}}}', {
       ITEMS_PER_PAGE: '7',
     });
@@ -46,7 +46,7 @@ describe('a filter', () => {
     assert.ok(!columns.some(({ name }: { name: string }) => name === 'young'));
   });
 
-  it('on _id is asked for together with that of the page', async () => {
+  it('on _id is combined with that of the page', async () => {
     const filter = '{"_id": {"$gte": 100, "$lt": 200}}';
     const { code, stdout, stderr } = await migrate(filter, { ITEMS_PER_PAGE: '7', POSTGRES_SCHEMA: 'by_id' });
     assert.equal(code, ExitCode.ok, stderr);
@@ -79,7 +79,7 @@ describe('a filter', () => {
   for (const [what, filter, expected, error] of [
     ['is not JSON', '{age: 1}', ExitCode.usage, /--filter is not JSON: line 1, column 2: names and texts/],
     [
-      'has an operator that the server does not know',
+      'has an unknown operator',
       '{"age": {"$gtee": 1}}',
       ExitCode.usage,
       /MongoDB refuses the filter: unknown operator: \$gtee — correct FILTER/,

@@ -23,7 +23,7 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
   });
 
   async function migrateWithoutSample(t: TestContext, collection: string) {
-    // Only commands of this test's own name fail: the sample for the plan, and that for cutting ranges.
+    // Only commands with the name of this test fail: the sample for the plan, and that for the ranges.
     const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     await failCommand.set({ times: 2 }, { failCommands: ['aggregate'], errorCode: 40324 });
     const result = await runCli([], {
@@ -43,12 +43,12 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
     return result;
   }
 
-  it('has its columns inferred from all parts of the _id range, and this is said', async (t) => {
+  it('has its columns inferred from all parts of the _id range, with a notice', async (t) => {
     const { stderr } = await migrateWithoutSample(t, 'numbers');
     assert.match(stderr, /the server has no \$sample: columns are inferred from 100 documents of all parts/);
   });
 
-  it('has its columns inferred from both ends where an _id has no middle', async (t) => {
+  it('has its columns inferred from both ends if an _id has no middle', async (t) => {
     const { stderr } = await migrateWithoutSample(t, 'texts');
     assert.match(
       stderr,
@@ -59,7 +59,7 @@ describe('a server without $sample', { skip: lacking('failCommand') }, () => {
   });
 
   // Seen on MongoDB 4.4 with 16 documents of 15 MB: the run ended with exit code 3.
-  it('samples on its disk what is too much for its memory', async (t) => {
+  it('samples on disk what exceeds its memory', async (t) => {
     const failCommand = await takeFailCommand(t, sandbox.mongoDb);
     await failCommand.set({ times: 1 }, { failCommands: ['aggregate'], errorCode: 292 });
     const { code, stderr } = await runCli(['--if-exists', 'drop', '--restart'], {

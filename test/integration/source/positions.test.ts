@@ -26,7 +26,7 @@ const object = (...elements: Parameters<typeof rawDocument>[0]): BsonValue => ({
 const { int, string, date, dbPointer } = bsonTypes;
 const twelve = Buffer.alloc(12, 7);
 
-/** Each of five documents with such an `_id`, of which the pages are one each. */
+/** Each for five documents with such an `_id`, in pages of one. */
 const kinds: readonly (readonly [what: string, id: (n: number) => BsonValue])[] = [
   [
     'an integer-like name that is not first',
@@ -39,7 +39,7 @@ const kinds: readonly (readonly [what: string, id: (n: number) => BsonValue])[] 
   ['a text that is no UTF-8', (n) => ({ type: string, bytes: rawString(Buffer.of(0xff, 0x30 + n)) })],
 ];
 
-describe('positions that no object of JavaScript holds', { skip: lacking('allTypes') }, () => {
+describe('positions that JavaScript cannot represent', { skip: lacking('allTypes') }, () => {
   let sandbox: Sandbox;
   let database: MongoDatabase;
   let collections = 0;
@@ -68,7 +68,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
     return documents;
   }
 
-  /** The numbers of the documents that came to be rows, and of those that are dead letters. */
+  /** The numbers of the documents that are rows, and of those that are dead letters. */
   async function readArrived(collection: string): Promise<number[]> {
     const { rows } = await sandbox.client.query<{ n: number }>(`SELECT n FROM "${collection}"`);
     const { rows: letters } = await sandbox.client.query<{ document: Buffer }>(
@@ -102,7 +102,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
 
   const ids = fc.array(hostileId, { minLength: 30, maxLength: 60 });
 
-  it('any: the ranges between any of them are the collection, and each is found again', async () => {
+  it('all: the ranges between any of them form the collection, and each is found again', async () => {
     await fc.assert(
       fc.asyncProperty(
         ids,
@@ -118,7 +118,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
             ...((await source.lookup?.readByIds(some))?.values() ?? []),
           ];
           const within = (await source.divide?.idsWithin(cuts.toReversed(), everything)) ?? [];
-          // A server that answers from the index spells a Decimal128 its own way: the same place in other bytes.
+          // A server that answers from the index may normalize a Decimal128: the same position in other bytes.
           assert.deepEqual(await documentsAt(within), await documentsAt(cuts));
           assert.deepEqual(await documentsAt(places), all);
         },
@@ -127,7 +127,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
     );
   });
 
-  it('any: copied by several readers in tiny pages, each arrives exactly once', async () => {
+  it('all: copied by several readers in tiny pages, each exactly once', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(hostileId, { minLength: 100, maxLength: 140 }),
@@ -155,7 +155,7 @@ describe('positions that no object of JavaScript holds', { skip: lacking('allTyp
     );
   });
 
-  it('a run that was killed goes on at each of them', async (t) => {
+  it('a killed run resumes at each of them', async (t) => {
     const collection = await store(kinds.flatMap(([, idOf]) => Array.from({ length: 9 }, (_, n) => idOf(n))));
     const env = {
       ...sandbox.env,

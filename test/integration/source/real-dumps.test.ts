@@ -13,7 +13,7 @@ import { createSandbox, mongoUrl, type Sandbox } from '../../support/servers.ts'
 const count = 500;
 const skip = lacksMongoTools() || lacking('allTypes');
 
-/** As `dumps.test.ts`, which writes dumps by their published formats, and needs no such tools. */
+/** Like `dumps.test.ts`, which writes dumps by their published formats, and needs no tools. */
 describe("dumps of MongoDB's own tools", { skip }, () => {
   let sandbox: Sandbox;
   let folder: string;
@@ -93,7 +93,7 @@ describe("dumps of MongoDB's own tools", { skip }, () => {
     });
   }
 
-  it('mongodump of a query: the documents that it chose', async () => {
+  it('mongodump with a query: the selected documents', async () => {
     const path = join(folder, 'chosen');
     await dump('--collection', 'things', '--query', '{"number": {"$lt": 10}}', '--out', path);
     const { code, stdout } = await run({ SOURCE: path, POSTGRES_SCHEMA: 'chosen' }, '--verify');
@@ -126,7 +126,7 @@ describe("dumps of MongoDB's own tools", { skip }, () => {
     });
   }
 
-  it('mongorestore gives a server back what was dumped', async () => {
+  it('mongorestore restores what was dumped', async () => {
     const path = join(folder, 'restored');
     await dump('--out', path);
     const back = `${sandbox.mongoDb}_back`;

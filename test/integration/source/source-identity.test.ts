@@ -1,4 +1,4 @@
-/** What a source says of a collection that is not what was opened, as each kind of server tells it. */
+/** How a source detects that a collection is not the one that was opened, for each kind of server. */
 
 import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
@@ -33,7 +33,7 @@ function assertChanged(promise: Promise<unknown>, code: string, message: RegExp)
   });
 }
 
-describe('a collection that is not what was opened', () => {
+describe('a collection that is not the one that was opened', () => {
   let sandbox: Sandbox;
   let client: MongoClient;
   let things: Collection;
@@ -64,7 +64,7 @@ describe('a collection that is not what was opened', () => {
 
   for (const scansForPages of [false, true]) {
     describe(scansForPages ? 'read through one cursor' : 'read by a command for each page', () => {
-      it('is told where all is as it was', async () => {
+      it('is recognised if nothing has changed', async () => {
         const source = await open({ scansForPages });
         assert.equal(await readAll(source), 40);
         await source.requireUnchanged();
@@ -89,7 +89,7 @@ describe('a collection that is not what was opened', () => {
         );
       });
 
-      it('dropped, and a view called so', async () => {
+      it('dropped, and replaced by a view of its name', async () => {
         const source = await open({ scansForPages });
         await things.drop();
         await sandbox.db.createCollection('others');
@@ -97,7 +97,7 @@ describe('a collection that is not what was opened', () => {
         await assertChanged(source.requireUnchanged(), 'SOURCE_REPLACED', /dropped and recreated/);
       });
 
-      it('emptied, whatever the filter finds', async () => {
+      it('emptied, with any filter', async () => {
         const source = await open({ scansForPages });
         await things.deleteMany({ _id: { $gt: 0 } as never });
         await source.requireUnchanged();
@@ -107,7 +107,7 @@ describe('a collection that is not what was opened', () => {
     });
   }
 
-  it('with a filter that matches nothing any more, as documents were changed, is the same', async () => {
+  it('is the same if a filter no longer matches, as documents were changed', async () => {
     const source = await open({ filter: serialize({ even: true }) });
     await things.deleteMany({ even: true });
     assert.equal(await readAll(source), 0);
@@ -120,7 +120,7 @@ describe('a secondary that lags behind', () => {
   const url = (hosts: readonly string[]): string =>
     `mongodb://${hosts.join(',')}/?replicaSet=${setName}&readPreference=secondary`;
 
-  /** At one member, whichever it is. */
+  /** On any one member. */
   async function at(
     host: string | undefined,
     work: (collection: Collection) => Promise<unknown>,
@@ -133,7 +133,7 @@ describe('a secondary that lags behind', () => {
     }
   }
 
-  it('is asked again as long as it does not have the collection, and not taken at its word', async (t) => {
+  it('is retried until it has the collection', async (t) => {
     const folder = await makeDirectory(t);
     const ports = [await findFreePort(), await findFreePort()] as const;
     const hosts = ports.map((port) => `127.0.0.1:${port}`);
@@ -176,7 +176,7 @@ describe('a secondary that lags behind', () => {
     await caughtUp;
     assert.match(retries[0] ?? '', /a secondary is behind: the collection school\.things no longer exists/);
 
-    // What the primary does not have either is gone.
+    // If the primary does not have it either, it was dropped.
     for (const host of hosts) await at(host, (collection) => collection.drop());
     await assert.rejects(
       readAll(source),

@@ -24,7 +24,7 @@ describe('a collection read in ranges', () => {
     database = await MongoDatabase.connect(options);
     const things = everyValue.map((value) => ({ _id: value as never, thing: 1 }));
     try {
-      // What equals another, or may be no `_id`, is left out. The driver itself would replace null.
+      // Values that equal another, or cannot be an `_id`, are excluded. The driver itself would replace null.
       await sandbox.db.collection('mixed').insertMany(things, { ordered: false, forceServerObjectId: true });
     } catch (error) {
       if (!(error instanceof MongoBulkWriteError)) throw error;
@@ -56,7 +56,7 @@ describe('a collection read in ranges', () => {
 
   const show = (id: Uint8Array): string => Buffer.from(id).toString('hex');
 
-  it('ids of every type: cut anywhere, the ranges together are the collection, each document once', async () => {
+  it('ids of every type: the ranges between any cuts together are the collection, each document once', async () => {
     const source = await open('mixed');
     const all = await readIds(source, [everything], 1000);
     assert.ok(all.length > 60, `${all.length} ids`);
@@ -88,7 +88,7 @@ describe('a collection read in ranges', () => {
     assert.deepEqual(first?.at(-1), cut);
   });
 
-  it('a sample is of ids that are there, in order, and says for how many documents each stands', async () => {
+  it('a sample has existing ids, in order, and how many documents each represents', async () => {
     const source = await open('numbers');
     const sample = await source.divide?.sampleIds(1000);
     assert.ok(sample !== null && sample !== undefined);
@@ -110,8 +110,8 @@ describe('a collection read in ranges', () => {
     assert.equal(Math.round(sample.documentsPerId), 25);
   });
 
-  it('takes no sample of few documents, nor of one; and ids that are gone are not found', async () => {
-    // The source reads what a majority has, from the time at which it was opened on.
+  it('takes no sample of few documents, nor of one; and deleted ids are not found', async () => {
+    // The source reads with majority, as of the time at which it was opened or later.
     await sandbox.db.collection('one').insertOne({ _id: 1 as never }, { writeConcern: { w: 'majority' } });
     assert.equal(await (await open('one')).divide?.sampleIds(1000), null);
     const source = await open('numbers');

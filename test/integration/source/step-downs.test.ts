@@ -14,7 +14,7 @@ const primarySteppedDown = 189;
 const readers = 4;
 const count = 400;
 
-/** A replica set of one, which tells its `topologyVersion` with the error, as mongod does. */
+/** A replica set of one, which sends its `topologyVersion` with the error, as mongod does. */
 describe('a primary that steps down under several readers', () => {
   let server: MongoServer;
   let url: string;
@@ -36,7 +36,7 @@ describe('a primary that steps down under several readers', () => {
     await server.close();
   });
 
-  /** The pages of all readers are under way, and then each is refused. */
+  /** The pages of all readers are in flight, and then each is refused. */
   function stepDown(times: number): Promise<unknown> {
     const data = {
       failCommands: ['find'],
@@ -71,7 +71,7 @@ describe('a primary that steps down under several readers', () => {
     return read;
   }
 
-  it('reading goes on, twice, and the driver is told whose state the error is of', async () => {
+  it('reading continues, twice, and the driver gets the topologyVersion of the error', async () => {
     const client = await connectMongo(url);
     try {
       const failures: CommandFailedEvent[] = [];
@@ -91,7 +91,7 @@ describe('a primary that steps down under several readers', () => {
     }
   });
 
-  it('what the driver throws of its own is no error of the run: the page is read again', async (t) => {
+  it('errors of the driver itself are retried: the page is read again', async (t) => {
     const client = await connectMongo(url);
     try {
       const reasons: string[] = [];
@@ -110,14 +110,14 @@ for (const [what, options] of [
   ['a replica set', {}],
   ['a standalone', { replicaSet: null }],
 ] as const) {
-  describe(`the embedded server tells its state as mongod does, as ${what}`, () => {
+  describe(`the embedded server reports its state as mongod does, as ${what}`, () => {
     let server: MongoServer;
     before(async () => {
       server = await startMongoServer(options);
     });
     after(() => server.close());
 
-    it('a driver holds a hello open, and is answered again and again on one connection', async () => {
+    it('a driver keeps a hello open, and gets repeated answers on one connection', async () => {
       const client = new MongoClient(server.url, { heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 });
       const failures: unknown[] = [];
       client.on('serverHeartbeatFailed', (event) => failures.push(event));
@@ -136,7 +136,7 @@ for (const [what, options] of [
       }
     });
 
-    it('only errors of its state have it', async () => {
+    it('only state change errors have a topologyVersion', async () => {
       const client = await MongoClient.connect(server.url);
       try {
         const versions: boolean[] = [];
@@ -159,7 +159,7 @@ for (const [what, options] of [
   });
 }
 
-describe('a server of a version that the driver cannot speak to', () => {
+describe('a server of a version that the driver does not support', () => {
   for (const [what, hello, code, message] of [
     [
       'too old',
@@ -168,7 +168,7 @@ describe('a server of a version that the driver cannot speak to', () => {
       /^MongoDB at [\d.:]+ is version 4\.2 \(wire version 8\), and 4\.4 or newer is needed$/,
     ],
     [
-      'older than can be named',
+      'older than any known version',
       { maxWireVersion: 2 },
       'SERVER_TOO_OLD',
       /^MongoDB at [\d.:]+ is older than 3\.0 \(wire version 2\), and 4\.4 or newer is needed$/,
@@ -180,7 +180,7 @@ describe('a server of a version that the driver cannot speak to', () => {
       /^MongoDB at [\d.:]+ needs wire version 99, and [\d.]+ is the latest that this version supports$/,
     ],
   ] as const) {
-    it(`is told as ${what}, with the way out`, async () => {
+    it(`is reported as ${what}, with the fix`, async () => {
       const server = await startMongoServer({ hello });
       try {
         await assert.rejects(connectMongo(`${server.url}&serverSelectionTimeoutMS=500`), (error) => {

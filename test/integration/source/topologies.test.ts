@@ -17,7 +17,7 @@ import { startTlsFront } from '../../support/tls-front.ts';
 
 const setName = 'rs-tests';
 
-/** A replica set of two as a driver sees one: only the secondary has the documents, so that it shows who was read. */
+/** A replica set of two as a driver sees one: only the secondary has the documents, so that the result shows which member was read. */
 describe('MongoDB as it is deployed', () => {
   let sandbox: Sandbox;
   let primary: MongoServer;
@@ -41,7 +41,7 @@ describe('MongoDB as it is deployed', () => {
   });
 
   async function fill(port: number, count: number): Promise<void> {
-    // A direct connection writes to a secondary, too: it is the server that would refuse.
+    // A direct connection writes to a secondary, too: this server does not refuse it.
     const url = `mongodb://127.0.0.1:${port}/?directConnection=true&retryWrites=false`;
     const client = await MongoClient.connect(url);
     try {
@@ -76,7 +76,7 @@ describe('MongoDB as it is deployed', () => {
     });
   }
 
-  it('every page says by which read preference it is read, also to a mongos', async () => {
+  it('every page is requested with its read preference, also from a mongos', async () => {
     const mongos = await startMongoServer({ replicaSet: null, hello: { msg: 'isdbgrid' } });
     await fill(mongos.port, 40);
     const url = `mongodb://127.0.0.1:${mongos.port}/?readPreference=secondary&readPreferenceTags=use:reports`;
@@ -92,7 +92,7 @@ describe('MongoDB as it is deployed', () => {
       let count = 0;
       for await (const page of source.pages({ after: null, until: null }, 10)) count += page.documentCount;
       assert.equal(count, 40);
-      // One to see if there are any; four pages, and an empty one in each step of the last.
+      // One to see if there are any documents; four pages, and an empty one in each step of the last.
       assert.equal(asked.length, 7);
       for (const preference of asked) {
         assert.deepEqual(preference, { mode: 'secondary', tags: [{ use: 'reports' }] });
@@ -103,7 +103,7 @@ describe('MongoDB as it is deployed', () => {
     }
   });
 
-  it('a replica set of another name is told', async () => {
+  it('a replica set of another name is reported', async () => {
     const { code, stderr } = await run(
       `mongodb://${hosts.join(',')}/?replicaSet=other&serverSelectionTimeoutMS=1000`,
     );
@@ -134,7 +134,7 @@ describe('MongoDB as it is deployed', () => {
       );
       assert.equal(code, ExitCode.ok, stderr);
       assert.match(stdout, /read 40 = copied 40 /);
-      // The option came from there: with another name, the set is not taken.
+      // The option came from there: with another name, the set is rejected.
       zone.txt['plain.mongo2pg.test'] = 'replicaSet=other';
       const other = await run(
         'mongodb+srv://plain.mongo2pg.test/?tls=false&serverSelectionTimeoutMS=1000',
@@ -144,9 +144,9 @@ describe('MongoDB as it is deployed', () => {
       assert.match(other.stderr, /is of the replica set other — correct replicaSet .* TXT record/);
     });
 
-    it('speaks TLS unless told otherwise, to the name that DNS gave', { skip: lacksOpenssl() }, async () => {
+    it('uses TLS by default, with the name from DNS', { skip: lacksOpenssl() }, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'mongo2pg-tls-'));
-      // The hosts that a member of a set tells would lead past what speaks TLS for it.
+      // The hosts in the answer of a member would bypass the TLS front.
       const standalone = await startMongoServer({ replicaSet: null });
       await fill(standalone.port, 40);
       const authority = new Authority(folder, 'authority');
@@ -166,7 +166,7 @@ describe('MongoDB as it is deployed', () => {
       }
     });
 
-    it('a name that DNS does not know is told', async () => {
+    it('an unknown DNS name is reported', async () => {
       const { code, stderr } = await run('mongodb+srv://user:s3cret@nowhere.mongo2pg.test/', dns.env);
       assert.equal(code, ExitCode.source);
       assert.match(

@@ -47,23 +47,26 @@ describe('assertEqualTable', () => {
     ]);
   }
 
-  it('finds equal what is equal', async () => {
+  it('accepts equal tables', async () => {
     await check();
   });
 
   const changes = {
     'a missing row': ['DELETE FROM things WHERE _id = 2', /1 places:\n {2}missing: no row with _id .*2/],
-    'a row of no document': [
+    'a row without a document': [
       "INSERT INTO things VALUES (4, 'four')",
       /extra: a row with _id 4 of no document/,
     ],
-    'a doubled row': [
+    'a duplicate row': [
       'INSERT INTO things SELECT * FROM things WHERE _id = 3',
       /doubled: a second row with _id 3/,
     ],
     'another text': ["UPDATE things SET text = 'x' WHERE _id = 1", /_id 1: text is "x" and not "one"/],
     'a lost value': ['UPDATE things SET whole = NULL WHERE _id = 1', /_id 1: whole is null and not 1/],
-    'a value from nowhere': ["UPDATE things SET text = '' WHERE _id = 2", /_id 2: text is "" and not null/],
+    'a value without a field': [
+      "UPDATE things SET text = '' WHERE _id = 2",
+      /_id 2: text is "" and not null/,
+    ],
     'another date': ['UPDATE things SET at = now() WHERE _id = 1', /_id 1: at is/],
     'a bigint off by one': ['UPDATE things SET big = big - 1 WHERE _id = 2', /_id 2: big is/],
     'another nested value': [
@@ -71,7 +74,7 @@ describe('assertEqualTable', () => {
       /_id 1: nested is/,
     ],
     'a value lost from _extra': ['UPDATE things SET _extra = NULL WHERE _id = 2', /_id 2: is is undefined/],
-    'a value too many in _extra': [
+    'a surplus value in _extra': [
       `UPDATE things SET _extra = '{"more": 1}' WHERE _id = 3`,
       /_id 3: more is 1/,
     ],
@@ -87,7 +90,7 @@ describe('assertEqualTable', () => {
     });
   }
 
-  it('knows dead letters: once each, whole, and no rows', async () => {
+  it('checks dead letters: once each, whole, and no rows', async () => {
     const options = { deadLetters: [2] };
     await assert.rejects(
       check(options),
@@ -115,7 +118,7 @@ describe('assertEqualTable', () => {
     });
   });
 
-  it('finds equal what a real run made, whatever the ids are', async () => {
+  it('accepts the table of a real run, with any ids', async () => {
     const ids = [1, 'two', new ObjectId(), new Date(3), null, { a: 1 }];
     const mixed = sandbox.db.collection<{ _id: unknown }>('mixed');
     await mixed.insertMany(documents.map((document, index) => ({ ...document, _id: ids[index] })));

@@ -6,7 +6,7 @@ import { ExitCode } from '../../../src/common/errors.ts';
 import { runCli } from '../../support/cli.ts';
 import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
-describe('npm run verify, of tables that are not this tool’s alone', () => {
+describe('npm run verify, of existing tables', () => {
   let sandbox: Sandbox;
   before(async () => {
     sandbox = await createSandbox();
@@ -30,11 +30,11 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     return runCli(args, { ...sandbox.env, MONGO_COLLECTION: 'things', CLUSTER_SIZE: '2', ...env });
   }
 
-  it('tells text apart that a collation takes for the same, in a key as well', async () => {
+  it('distinguishes texts that are equal by a collation, also in a key', async () => {
     await sandbox.client.query(
       'CREATE TABLE things (_id text COLLATE careless PRIMARY KEY, name text COLLATE careless, tags text[] COLLATE careless)',
     );
-    // Two that have one key for Postgres: one is a dead letter, and accounted for.
+    // Two have the same key for Postgres: one is a dead letter, and counted as such.
     await insert([{ _id: 'A', name: 'Ada', tags: ['x'] }, { _id: 'a' }, { _id: 'b' }]);
     assert.equal((await run([])).code, ExitCode.deadLetters);
     const { code, stdout } = await run(['verify']);
@@ -50,7 +50,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.match(changed.stdout, /extra: no document for the row with the key B\n/);
   });
 
-  it('takes dead letters for what they are, whose values are none of their types, or whose _id cannot be written', async () => {
+  it('recognises dead letters with values that do not fit their types, or an _id that cannot be written', async () => {
     await sandbox.client.query('CREATE TABLE things (_id text PRIMARY KEY, home inet, span int4range)');
     const refused = Array.from({ length: 60 }, (_, index) => ({ _id: `refused ${index}`, home: 'nowhere' }));
     const loaded = Array.from({ length: 60 }, (_, index) => ({ _id: `loaded ${index}`, home: '::1' }));
@@ -73,7 +73,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.match(changed.stdout, /extra: no document for the row with the key refused 1\n/);
   });
 
-  it('counts rows too many among those of others, and does not name the wrong ones', async () => {
+  it('counts surplus rows among those of others, and does not name wrong ones', async () => {
     await sandbox.client.query(
       "CREATE TABLE things (_id int PRIMARY KEY, name text); INSERT INTO things VALUES (-1, 'mine'), (-2, 'mine')",
     );
@@ -91,7 +91,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.match(fewer.stdout, /rows are missing/);
   });
 
-  it('compares something also of a sample that is smaller than a page', async () => {
+  it('compares at least one page of a sample', async () => {
     await insert([{ _id: 1, name: 'one' }]);
     assert.equal((await run([])).code, ExitCode.ok);
     await sandbox.client.query("UPDATE things SET name = 'two'");
@@ -107,7 +107,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.match((await run(['verify'])).stdout, /"…x{39} old" in the document, "…x{39} new" in PostgreSQL/);
   });
 
-  it('needs a few rights, says which are missing, and names rows too many only with one more', async () => {
+  it('needs few privileges, names missing ones, and lists surplus rows only with one more', async () => {
     await insert([{ _id: 1, name: 'one' }]);
     assert.equal((await run([])).code, ExitCode.ok);
     await sandbox.client.query('INSERT INTO things (_id) VALUES (2)');
@@ -135,7 +135,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
       assert.equal(counted.code, ExitCode.different, counted.stderr);
       assert.match(counted.stderr, /rows too many are only counted: to name them, the user needs CREATE/);
       assert.match(counted.stdout, /equal 1 .*\n {2}2 rows, 1 of them too many/);
-      // Another verification of the same run is at it.
+      // Another verification of the same run is active.
       await sandbox.client.query("SELECT pg_advisory_lock(hashtextextended('mongo2pg.verify_keys_1', 0))");
       const second = await run(['verify']);
       assert.match(second.stderr, /surplus rows are only counted: another verification is identifying them/);
@@ -150,7 +150,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     }
   });
 
-  it('says which column is gone from the table', async () => {
+  it('names the column that was dropped from the table', async () => {
     await insert([{ _id: 1, name: 'one' }]);
     assert.equal((await run([])).code, ExitCode.ok);
     await sandbox.client.query('ALTER TABLE things DROP COLUMN name');
@@ -159,7 +159,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.match(stderr, /altered since it was copied: public\.things has no column name/);
   });
 
-  it('compares the others where one of several cannot be', async () => {
+  it('compares the others if one of several cannot be compared', async () => {
     await insert([{ _id: 1 }]);
     await insert([{ _id: 1 }, { _id: 2 }], 'others');
     const both = { MONGO_COLLECTION: 'things,others' };
@@ -168,7 +168,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.equal(started.code, ExitCode.target);
     assert.match(started.stdout, /others and "public"\."others" are equal/, 'what could be copied');
     await sandbox.client.query('DROP TABLE things');
-    // Nothing is left to copy but one, and all is compared.
+    // Only one is left to copy, and all are compared.
     const again = await run(['--verify'], both);
     assert.equal(again.code, ExitCode.ok, again.stderr);
     assert.match(
@@ -184,7 +184,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
     assert.equal((await run(['verify'], both)).code, ExitCode.different);
   });
 
-  it('says that a collection is empty now, or gone', async () => {
+  it('reports a collection that is now empty, or dropped', async () => {
     await insert([{ _id: 1 }]);
     await insert([{ _id: 1 }], 'others');
     assert.equal((await run([], { MONGO_COLLECTION: '*' })).code, ExitCode.ok);
@@ -205,7 +205,7 @@ describe('npm run verify, of tables that are not this tool’s alone', () => {
       );
       if (names !== 'things') assert.match(dropped.stdout, /others and "public"\."others" are equal/);
     }
-    // A view of that name is no collection to compare with, and no reason to say that all is equal.
+    // A view of that name is not a collection to compare with.
     await sandbox.db.createCollection('things', { viewOn: 'others', pipeline: [] });
     const view = await run(['verify'], { MONGO_COLLECTION: '*' });
     assert.equal(view.code, ExitCode.source, view.stderr);

@@ -10,7 +10,7 @@ import { createSandbox, type Sandbox } from '../../support/servers.ts';
 
 const amount = 30_000;
 
-/** Each changes the table `things` by hand; what verify must then say. */
+/** Changes of the table `things`, and what verify must then report. */
 const planted: Readonly<
   Record<
     string,
@@ -59,7 +59,7 @@ const planted: Readonly<
       ['different', '{"$numberInt":"21"}', 'text', /^text 21→text 20$/],
     ],
   },
-  'a row doubled': {
+  'a duplicate row': {
     sql: 'ALTER TABLE things DROP CONSTRAINT things_pkey; INSERT INTO things SELECT * FROM things WHERE _id = 9',
     found: [['doubled', '9']],
   },
@@ -81,7 +81,7 @@ describe('npm run verify', () => {
     }));
     await sandbox.db.collection('things').insertMany(documents);
     await sandbox.db.collection('things').insertOne({ _id: -1 as never, text: 'N\0UL' });
-    // In one case of a thousand the sample sees the last document, whose field then is a column.
+    // In one case of a thousand the sample has the last document, whose field then is a column.
     const { code } = await run([], { SAMPLE_SIZE: '30' });
     assert.equal(code, ExitCode.deadLetters);
     await sandbox.client.query('CREATE TABLE kept AS SELECT * FROM things');
@@ -117,7 +117,7 @@ describe('npm run verify', () => {
     return { code, summary };
   }
 
-  it('says that all is equal where it is, and counts dead letters as accounted for', async () => {
+  it('reports equality, and counts dead letters', async () => {
     const { code, stdout } = await run(['verify']);
     assert.equal(code, ExitCode.ok);
     assert.match(
@@ -150,7 +150,7 @@ describe('npm run verify', () => {
     });
   }
 
-  it('names each of as many as it names, also when they are all in one batch', async () => {
+  it('names up to 100 differences, also if they are all in one batch', async () => {
     await sandbox.client.query(
       "UPDATE things SET text = 'x' WHERE _id BETWEEN 101 AND 120; DELETE FROM things WHERE _id BETWEEN 121 AND 137",
     );
@@ -174,7 +174,7 @@ describe('npm run verify', () => {
     assert.equal(summary.differences.length, 100);
   });
 
-  it('compares a share, and still counts all rows', async () => {
+  it('compares a sample, and still counts all rows', async () => {
     const { code, summary } = await verify('--sample', '20%', '--items-per-page', '100');
     assert.equal(code, ExitCode.ok);
     assert.equal(summary.read, 30_001);
@@ -183,14 +183,14 @@ describe('npm run verify', () => {
     assert.equal((await verify('--sample', '0.1%')).code, ExitCode.different);
   });
 
-  it('tells apart what was changed at the source meanwhile', async (t) => {
+  it('reports documents that were changed in the source meanwhile as changed', async (t) => {
     const things = sandbox.db.collection('things');
     const kept = (await things.findOne({ _id: 3 as never })) ?? assert.fail();
     const replace = (document: typeof kept) => things.replaceOne({ _id: kept._id }, document);
     await sandbox.client.query("UPDATE things SET text = 'x' WHERE _id IN (3, 4)");
-    // The first batch is compared, and nobody knows yet.
+    // The first batch is compared, and its ack is not sent yet.
     const failpoints = await setFailpoints(t, { 'worker-before-ack': 'pause@1' });
-    // By one reader, so that this is the batch with both.
+    // With one reader, so that this batch has both.
     const verifying = run(['verify'], { ...failpoints.env, CLUSTER_SIZE: '1', READ_RANGES: '1' });
     await failpoints.waitUntilFired('worker-before-ack');
     await replace({ ...kept, text: 'new' });
@@ -206,7 +206,7 @@ describe('npm run verify', () => {
     }
   });
 
-  it('counts each document once, also when workers die', async (t) => {
+  it('counts each document once, also if workers crash', async (t) => {
     const failpoints = await setFailpoints(t, { 'worker-before-ack': 'kill@3' });
     const env = { ...failpoints.env, ITEMS_PER_PAGE: '1500', CLUSTER_IMPLEMENTATION: pool };
     const { code, stdout, stderr } = await run(['verify'], env);
@@ -242,7 +242,7 @@ describe('npm run verify', () => {
     }
   });
 
-  it('says what it cannot compare', async () => {
+  it('reports what it cannot compare', async () => {
     const unknown = await run(['verify'], { MONGO_COLLECTION: 'nothing' });
     assert.equal(unknown.code, ExitCode.usage);
     assert.match(unknown.stderr, /the ledger has no run of \w+\.nothing/);

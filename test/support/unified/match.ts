@@ -1,6 +1,6 @@
 /**
- * Compares what came with what the unified test format expects of it: fields that are not named may be there at the
- * root, and nowhere else.
+ * Compares a result with the expectation of the unified test format: additional fields are allowed at the
+ * root only.
  *
  * https://github.com/mongodb/specifications/blob/master/source/unified-test-format/unified-test-format.md#evaluating-matches
  */

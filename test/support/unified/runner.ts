@@ -1,5 +1,5 @@
 /**
- * Runs tests in the unified test format of the MongoDB drivers, as far as those of change streams need it.
+ * Runs tests in the unified test format of the MongoDB drivers, as far as the tests of change streams need it.
  *
  * https://github.com/mongodb/specifications/blob/master/source/unified-test-format/unified-test-format.md
  */
@@ -65,7 +65,7 @@ export interface UnifiedFile {
   readonly tests: readonly UnifiedTest[];
 }
 
-/** The server that can run the test; why the first of them cannot, where none can. */
+/** The server that can run the test; why the first cannot, if none can. */
 export function chooseServer<T extends Omit<UnifiedServer, 'url'>>(
   file: UnifiedFile,
   test: UnifiedTest,
@@ -272,7 +272,7 @@ async function execute(operation: Operation, entities: Entities): Promise<unknow
   }
 }
 
-/** Sends the aggregate, and no more: by itself the driver sends it with the first getMore only. */
+/** Sends only the aggregate, which the driver otherwise sends with the first getMore. */
 async function open(stream: ChangeStream): Promise<void> {
   const cursor: unknown = Reflect.get(stream, 'cursor');
   assert.ok(typeof cursor === 'object' && cursor !== null);

@@ -29,7 +29,7 @@ describe('a BSON array made of documents', () => {
     });
   }
 
-  it('made of the elements of another is that other', () => {
+  it('made of the elements of another equals it', () => {
     const whole = rawArray([serialize({ _id: 1 }), serialize({ _id: 2 })]);
     const elements = whole.subarray(arrayHeaderBytes, whole.length - arrayTerminatorBytes);
     assert.deepEqual(arrayOfElements(elements), whole);

@@ -23,11 +23,11 @@ interface ValidCase {
   readonly relaxed_extjson?: string;
   readonly degenerate_bson?: string;
   readonly degenerate_extjson?: string;
-  /** Whether the way through JSON loses something, as the bits of a NaN. */
+  /** Whether a conversion to JSON and back loses something, such as the bits of a NaN. */
   readonly lossy?: boolean;
 }
 
-/** What must be refused by the corpus and is read here, and why nothing is lost by it. */
+/** Input that the corpus requires to be refused and is read here, and why nothing is lost. */
 const lenient: { pattern: RegExp; reason: string }[] = [
   {
     pattern: /\$(?:oid|number\w+|code|date|minKey|maxKey) \(extra field|same level as \$timestamp/,
@@ -102,7 +102,7 @@ function convert(json: string): Buffer {
 function writeJson(document: Buffer, style: 'relaxed' | 'canonical'): string {
   const output = new Output(1);
   const bytes = wrapBytes(document);
-  // As where a page is cut into its documents: the length must be that of the bytes.
+  // As in splitting a page: the length must be that of the bytes.
   assert.equal(checkDocument(bytes.view, 0, document.length), document.length);
   const writer = new JsonWriter({ style, nul: 'strip', keepsOrder: false });
   writer.writeValue(bytes, bsonTypes.object, 0, document.length, output);

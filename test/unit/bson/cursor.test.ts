@@ -5,7 +5,7 @@ import { BsonError } from '../../../src/bson/types.ts';
 import { countDocuments, DocumentCursor, findField } from '../../../src/bson/cursor.ts';
 import { int32, int64, rawArray, rawDocument, type RawElement, rawString } from '../../support/raw-bson.ts';
 
-/** Goes through the whole document; findField does, for a name that is not there. */
+/** Walks the whole document: findField does, for a missing name. */
 function walk(document: Uint8Array): void {
   assert.equal(findField(document, 'no such field'), null);
 }
@@ -158,7 +158,7 @@ describe('the elements of a document', () => {
       /binary value of 2147483648/,
     ],
     [
-      'an old binary value that lies',
+      'an old binary value with a wrong inner length',
       [5, 'a', Buffer.concat([int32(6), Buffer.of(2), int32(3), Buffer.of(1, 2)])],
       /old binary value of 3/,
     ],

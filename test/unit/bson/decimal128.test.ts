@@ -14,7 +14,7 @@ function write(bytes: Uint8Array): string {
   return output.bytes.toString('latin1', 0, output.position);
 }
 
-/** The bytes of a sign and an exponent (or the like), and of the 113 or fewer bits below. */
+/** The bytes of the sign and exponent bits, and of the 113 or fewer bits below. */
 function assemble(high: bigint, low: bigint): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64LE(low & (2n ** 64n - 1n));

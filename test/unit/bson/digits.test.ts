@@ -51,7 +51,7 @@ describe('digits', () => {
     );
   });
 
-  it('are those that toString finds of a number, few decimal places or many', () => {
+  it('equal toString of a number, with few or many decimal places', () => {
     const decimal = fc
       .tuple(fc.maxSafeInteger(), fc.integer({ min: 0, max: 20 }))
       .map(([digits, places]) => Number(`${digits}e-${places}`));

@@ -52,7 +52,7 @@ describe('parseFilter', () => {
     assert.deepEqual(parse('{"d": {"$ne": {"z": 1, "7": 1}}}'), rawDocument([[bsonTypes.object, 'd', ne]]));
   });
 
-  it('keeps what stands beside a pattern', () => {
+  it('keeps $options beside a pattern', () => {
     assertParsed('{"name": {"$regex": "^A", "$ne": "Ann"}}', { name: { $regex: '^A', $ne: 'Ann' } });
     assertParsed('{"name": {"$regex": "^a", "$options": "i"}}', { name: new BSONRegExp('^a', 'i') });
     const operator =
@@ -94,7 +94,7 @@ describe('describeFilter', () => {
     );
   });
 
-  it('parsed, is the same filter again, whatever is in it', () => {
+  it('can be parsed to the same filter', () => {
     const names = fc.uniqueArray(key, { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(names, fc.array(value, { minLength: 5, maxLength: 5 }), (keys, values) => {
@@ -120,7 +120,7 @@ describe('narrow', () => {
     assert.equal(narrow(page, undefined), page);
   });
 
-  it('asks for both, so that a filter on _id and that of the page both hold', () => {
+  it('combines both, so that a filter on _id and that of the page both apply', () => {
     const filter = serialize({ _id: { $gt: 1 } });
     assert.deepEqual(deserialize(narrow(page, filter)), { $and: [{ _id: { $gt: 5 } }, { _id: { $gt: 1 } }] });
     assert.equal(narrow(serialize({}), filter), filter);

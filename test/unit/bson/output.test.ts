@@ -28,7 +28,7 @@ describe('Output', () => {
     assert.equal(at, output.position);
   });
 
-  it('gives back a large buffer after a batch that hardly used it, and not before', () => {
+  it('releases a large buffer after a batch that hardly used it, and not before', () => {
     const output = new Output();
     output.writeBytes(Buffer.alloc(100 * mib));
     const large = output.bytes.length;

@@ -10,7 +10,7 @@ import { nulPolicies, type NulPolicy } from '../../../src/bson/nul-policy.ts';
 import fc from '../../support/fast-check.ts';
 
 /**
- * What is written of a text that lies within other bytes, which would complete a sequence that is cut; or the
+ * The output for a text within other bytes, which would complete a truncated sequence; or the
  * reason it is not.
  */
 function write(by: typeof copyText, text: Buffer, nul: NulPolicy): Buffer | string {
@@ -26,7 +26,7 @@ function write(by: typeof copyText, text: Buffer, nul: NulPolicy): Buffer | stri
   return Buffer.from(output.bytes.subarray(0, output.position));
 }
 
-/** Bytes of which many sequences are well formed, or nearly so. */
+/** Bytes that form many valid, or nearly valid, sequences. */
 const lead = fc.constantFrom(
   0x00,
   0x22,
@@ -59,7 +59,7 @@ for (const [name, by] of [
 ] as const) {
   describe(name, () => {
     for (const nul of nulPolicies) {
-      it(`takes what is UTF-8, and nothing else, in a short text and in a long one: ${nul} NUL`, () => {
+      it(`accepts only valid UTF-8, in short and long texts: ${nul} NUL`, () => {
         fc.assert(
           fc.property(bytes, fc.constantFrom(0, 1, 2, 3, 5, 200, 202), (part, padding) => {
             const text = Buffer.concat([Buffer.alloc(padding, 'p'), part]);
@@ -82,7 +82,7 @@ for (const [name, by] of [
       });
     }
 
-    it('takes each character alike, wherever it is among others', () => {
+    it('handles each character alike at any position', () => {
       for (let code = 1; code < 0x100; code++) {
         for (let at = 0; at < 9; at++) {
           const text = `${'~'.repeat(at)}${String.fromCharCode(code)}${' '.repeat(8 - at)}`;
@@ -92,7 +92,7 @@ for (const [name, by] of [
       }
     });
 
-    it('makes room for many that are replaced', () => {
+    it('grows for many replaced characters', () => {
       const written = write(by, Buffer.alloc(10_000), 'replace');
       assert.equal(written.toString().replaceAll('"', ''), '\ufffd'.repeat(10_000));
     });

@@ -11,7 +11,7 @@ describe('complete', () => {
     assert.deepEqual(offered.sort(), allCommands.filter((name) => name !== 'start').sort());
   });
 
-  it('offers the options of the command at hand', () => {
+  it('offers the options of the current command', () => {
     assert.deepEqual(complete(['plan'], '--o'), ['--object-id', '--object-id-collation', '--out']);
     assert.deepEqual(complete(['status'], '--mongo'), []);
     assert.deepEqual(complete(['cutover'], '--ch'), ['--check']);

@@ -45,7 +45,7 @@ describe('an on/off flag', () => {
     });
   }
 
-  it('is refused when it is given as on and as off, and not when it is given twice as on', () => {
+  it('is refused if it is given as on and as off, and not if it is given twice as on', () => {
     assert.equal(refusal('--json', '--no-json').code, 'OPTION_TWICE');
     assert.equal(refusal('--json=yes', '--json=0').code, 'OPTION_TWICE');
     assert.deepEqual(normalizeFlags(['--json', '--json=1']), ['--json=true']);
@@ -53,7 +53,7 @@ describe('an on/off flag', () => {
 });
 
 describe('a flag with a value', () => {
-  it('has it behind = or behind a space, whatever is in it', () => {
+  it('has it behind = or behind a space, with any content', () => {
     assert.deepEqual(
       normalizeFlags(['--mongo-collection', 'a=b', '--filter={"a": "=\n"}', '--cluster-size', '-1']),
       ['--mongo-collection=a=b', '--filter={"a": "=\n"}', '--cluster-size=-1'],
@@ -72,7 +72,7 @@ describe('a flag with a value', () => {
     assert.deepEqual(normalizeFlags(['--plan', 'a', '--plan=a']), ['--plan=a']);
   });
 
-  it('without one, with --no-, or unknown is left to the parser, which refuses it', () => {
+  it('without one, with --no-, or unknown is passed to the parser, which refuses it', () => {
     for (const args of [
       ['--plan'],
       ['--plan', '--json=true'],

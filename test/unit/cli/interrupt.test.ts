@@ -4,7 +4,7 @@ import { InterruptedError } from '../../../src/common/errors.ts';
 import { Interrupt } from '../../../src/cli/interrupt.ts';
 
 describe('a signal to stop', () => {
-  it('aborts with the reason, and another one asks for the end at once', () => {
+  it('aborts with the reason, and another one stops immediately', () => {
     const interrupt = new Interrupt();
     assert.equal(interrupt.signal.aborted, false);
     assert.equal(interrupt.hear('SIGHUP', 1000), 'first');
@@ -15,7 +15,7 @@ describe('a signal to stop', () => {
     assert.equal(interrupt.hear('SIGTERM', 1001), 'again');
   });
 
-  it('that comes twice, by the group and by who passes it on, is one', () => {
+  it('that arrives twice, by the process group and forwarded, counts once', () => {
     const interrupt = new Interrupt();
     assert.equal(interrupt.hear('SIGTERM', 1000), 'first');
     assert.equal(interrupt.hear('SIGTERM', 1001), 'echo');

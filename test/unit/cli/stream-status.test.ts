@@ -14,7 +14,7 @@ function describeLines(changes: Partial<StreamStatus>): string[] {
   return describeStream({ ...stream, ...changes }).split('\n');
 }
 
-describe('what status says of a stream', () => {
+describe('the status of a stream', () => {
   it('that is caught up', () => {
     assert.deepEqual(describeLines({}), [
       'stream 3: school (users,orders*) → schema public: following · caught up · 0 changes waiting · can cut over: yes',
@@ -24,7 +24,7 @@ describe('what status says of a stream', () => {
     ]);
   });
 
-  it('that is behind, with all that is in the way of a cutover', () => {
+  it('that is behind, with all obstacles to a cutover', () => {
     const proof = {
       verifiedAt: '2026-01-31T12:05:00.000Z',
       compared: 5_000,
@@ -50,7 +50,7 @@ describe('what status says of a stream', () => {
     ]);
   });
 
-  it('that nobody follows, that was cut over, and that was given up', () => {
+  it('that is not followed, was cut over, or was abandoned', () => {
     const stopped = describeLines({ state: 'stopped', waiting: 1, obstacles: ['no process follows'] });
     assert.match(
       stopped[0] ?? '',

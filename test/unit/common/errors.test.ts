@@ -16,7 +16,7 @@ describe('exit codes', () => {
 
 describe('an error', () => {
   const details = { code: 'SOME_CODE', fix: 'do this.', isServerGone: true };
-  /** One of each class that this file of errors exports, so that none can be forgotten here. */
+  /** One of each class that the module exports, so that none is missed here. */
   const all = Object.values(errors).flatMap((Class): errors.MigrationError[] => {
     if (typeof Class !== 'function' || !(Class.prototype instanceof Error)) return [];
     if (Class === InterruptedError) {
@@ -37,21 +37,21 @@ describe('an error', () => {
     });
   }
 
-  it('keeps its class and code when its way out is told otherwise', () => {
+  it('keeps its class and code when its fix is replaced', () => {
     const error = new errors.DamagedDumpError('cut off', { code: 'DUMP_CUT_OFF', fix: 'one.' });
     const other = withFix(error, 'two.');
     assert.ok(other instanceof errors.DamagedDumpError);
     assert.deepEqual([other.code, other.fix, other.cause], ['DUMP_CUT_OFF', 'two.', error]);
   });
 
-  it('of a class that its file keeps to itself arrives as one of the side that failed', () => {
+  it('of an internal class arrives as an error of the side that failed', () => {
     class OwnError extends errors.TargetError {}
     const arrived = fromWireError(structuredClone(toWireError(new OwnError('of its own', details))));
     assert.ok(arrived instanceof errors.TargetError);
     assert.deepEqual([arrived.code, arrived.fix], ['SOME_CODE', 'do this.']);
   });
 
-  it('that nobody expected crosses with its stack', () => {
+  it('that is unexpected is transferred with its stack', () => {
     const { message, exitCode, code } = toWireError(new TypeError('oops'));
     assert.match(message, /TypeError: oops\n\s+at /);
     assert.deepEqual([exitCode, code], [ExitCode.internal, 'INTERNAL']);
@@ -59,7 +59,7 @@ describe('an error', () => {
 });
 
 describe('an error of another copy of the module, as the trial servers have beside the bundle', () => {
-  it('is one of ours, and of no class below', async () => {
+  it('is recognised as one of ours, and of no subclass', async () => {
     const other = (await import(
       new URL('../../../src/common/errors.js?again', import.meta.url).href
     )) as typeof errors;

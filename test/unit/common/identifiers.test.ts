@@ -8,7 +8,7 @@ describe('nameColumns', () => {
     assert.deepEqual(nameColumns(fields), fields);
   });
 
-  it('tells names apart that are equal in their first 63 bytes', () => {
+  it('distinguishes names that are equal in their first 63 bytes', () => {
     const [first = '', second = ''] = nameColumns([`${'a'.repeat(70)}1`, `${'a'.repeat(70)}2`]);
     assert.notEqual(first, second);
     assert.ok(Buffer.byteLength(first) <= 63 && Buffer.byteLength(second) <= 63);
@@ -20,7 +20,7 @@ describe('nameColumns', () => {
     assert.match(name, /^é+_[0-9a-f]{8}$/);
   });
 
-  it('keeps the name of a field that looks like the cut name of another', () => {
+  it('keeps the name of a field that equals the truncated name of another', () => {
     const long = 'a'.repeat(70);
     const cut = toIdentifier(long);
     assert.deepEqual(nameColumns([cut])[0], cut);

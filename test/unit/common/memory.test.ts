@@ -7,7 +7,7 @@ import type { Memory } from '../../../src/common/memory.ts';
 const size = 64e6;
 const module = new URL('../../../src/common/memory.js', import.meta.url).href;
 
-/** In a process of its own, where nothing that others leave is given back meanwhile. */
+/** In a separate process, where no memory of others is freed meanwhile. */
 async function measure(reader: string): Promise<{ before: Memory; during: Memory; last: number }> {
   const code = `import { ${reader} as read } from ${JSON.stringify(module)};
     const before = read();
@@ -19,7 +19,7 @@ async function measure(reader: string): Promise<{ before: Memory; during: Memory
 }
 
 for (const reader of ['readProcessMemory', 'readThreadMemory']) {
-  it(`${reader} tells how much there is, and at most was`, async () => {
+  it(`${reader} returns the current and the peak memory`, async () => {
     const { before, during, last } = await measure(reader);
     assert.equal(last, 1);
     assert.ok(during.memoryBytes > before.memoryBytes + 0.9 * size, JSON.stringify({ before, during }));
@@ -27,7 +27,7 @@ for (const reader of ['readProcessMemory', 'readThreadMemory']) {
   });
 }
 
-it('collectGarbageLess is understood by the V8 of this Node, which says nothing of it', async () => {
+it('collectGarbageLess uses flags that the V8 of this Node accepts silently', async () => {
   const code = `import { collectGarbageLess } from ${JSON.stringify(module)};
     collectGarbageLess();`;
   const told = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pauseMs, retry, type RetryOptions } from '../../../src/common/retry.ts';
 
-/** Fails so many times, each time with an error that tells which. */
+/** Fails so many times, each time with a numbered error. */
 function failing(times: number): { work: () => Promise<string>; calls: () => number } {
   let calls = 0;
   return {
@@ -17,7 +17,7 @@ function failing(times: number): { work: () => Promise<string>; calls: () => num
 const retryOptions: RetryOptions = { limitMs: 60_000, isTransient: () => true };
 
 describe('retry', () => {
-  it('gives what the work gives, and tells of no retry when there is none', async () => {
+  it('returns the result, and reports no retry if there is none', async () => {
     const told: unknown[] = [];
     const { work, calls } = failing(0);
     assert.equal(await retry(work, { ...retryOptions, onRetry: (error) => told.push(error) }), 'done');
@@ -25,7 +25,7 @@ describe('retry', () => {
     assert.deepEqual(told, []);
   });
 
-  it('tries again what passes, and tells of each failure', async () => {
+  it('retries transient errors, and reports each failure', async () => {
     const told: [string, number][] = [];
     const { work } = failing(2);
     const onRetry = (error: unknown, attempt: number): void => {
@@ -38,20 +38,20 @@ describe('retry', () => {
     ]);
   });
 
-  it('throws at once what does not pass, also after failures that did', async () => {
+  it('throws a permanent error immediately, also after transient ones', async () => {
     const { work, calls } = failing(5);
     const isTransient = (error: unknown): boolean => error instanceof Error && error.message !== 'failure 2';
     await assert.rejects(retry(work, { ...retryOptions, isTransient }), { message: 'failure 2' });
     assert.equal(calls(), 2);
   });
 
-  it('does not try again when the limit is 0', async () => {
+  it('does not retry if the limit is 0', async () => {
     const { work, calls } = failing(5);
     await assert.rejects(retry(work, { ...retryOptions, limitMs: 0 }), { message: 'failure 1' });
     assert.equal(calls(), 1);
   });
 
-  it('gives up with the last error once the limit has gone by since the first failure', async () => {
+  it('throws the last error once the limit has passed since the first failure', async () => {
     const { work, calls } = failing(Infinity);
     const startedMs = performance.now();
     await assert.rejects(retry(work, { ...retryOptions, limitMs: 100 }), (error: Error) => {
@@ -62,11 +62,11 @@ describe('retry', () => {
     assert.ok(calls() > 1);
   });
 
-  it('counts from the first failure, however long the work took before it', async () => {
+  it('counts from the first failure, not from the start of the work', async () => {
     let calls = 0;
     const work = async (): Promise<string> => {
       calls++;
-      // Longer than the limit, by a wait that ends by itself.
+      // Longer than the limit.
       if (calls === 1) await retry(failing(Infinity).work, { ...retryOptions, limitMs: 100 });
       return 'done';
     };
@@ -74,7 +74,7 @@ describe('retry', () => {
     assert.equal(calls, 2);
   });
 
-  it('ends its waiting with the reason of the signal', async () => {
+  it('ends its pause with the reason of the signal', async () => {
     const stop = new AbortController();
     const reason = new Error('enough');
     const { work, calls } = failing(Infinity);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Stopwatch } from '../../../src/common/stopwatch.ts';
 
-it('Stopwatch gives each step the time since the one before it, and adds up a step that comes again', () => {
+it('Stopwatch assigns each step the time since the one before it, and adds up repeated steps', () => {
   let nowMs = 100;
   const watch = new Stopwatch<'claim' | 'copy' | 'commit'>(() => nowMs);
   for (const [step, ms] of [

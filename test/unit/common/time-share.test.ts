@@ -14,7 +14,7 @@ class SetClock implements Clock {
 }
 
 describe('a share of the time', () => {
-  it('is as long ago as its work took, at that share', async () => {
+  it('pauses as long as its work took, in proportion to the share', async () => {
     const clock = new SetClock();
     const share = new TimeShare(0.1, true, clock);
     assert.equal(share.isDue(0), true);

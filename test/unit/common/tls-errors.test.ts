@@ -4,7 +4,7 @@ import { explainTlsError, type TlsWords } from '../../../src/common/tls-errors.t
 
 const words: TlsWords = { url: 'MONGO_URL', ca: 'CA', certificate: 'CERTIFICATE', none: 'NONE' };
 
-/** As Node and OpenSSL say them. */
+/** Messages of Node and OpenSSL. */
 const cases: readonly (readonly [text: string, fix: RegExp])[] = [
   ['self-signed certificate in certificate chain', /CA in MONGO_URL/],
   ['self signed certificate', /CA in MONGO_URL/],
@@ -24,14 +24,14 @@ const cases: readonly (readonly [text: string, fix: RegExp])[] = [
 
 describe('explainTlsError', () => {
   for (const [text, fix] of cases) {
-    it(`tells the way out of "${text.slice(0, 60)}"`, () => {
+    it(`says how to fix "${text.slice(0, 60)}"`, () => {
       const trouble = explainTlsError(text, words);
       assert.match(trouble?.fix ?? '', fix);
       assert.doesNotMatch(trouble?.message ?? '', /SSL routines|\n/);
     });
   }
 
-  it('has nothing to say about other errors', () => {
+  it('does not explain other errors', () => {
     assert.equal(explainTlsError('connect ECONNREFUSED 127.0.0.1:27017', words), null);
   });
 });

@@ -21,7 +21,7 @@ describe('chooseCollections', () => {
     assert.deepEqual(choose('*'), ['log_2025', 'log_2024', 'users', 'a.b+c']);
   });
 
-  it('says what it leaves out, and why', () => {
+  it('reports what it skips, and why', () => {
     const { skipped } = chooseCollections(infos, '*', '');
     assert.deepEqual(
       skipped.map(({ name }) => name),
@@ -31,7 +31,7 @@ describe('chooseCollections', () => {
     assert.match(skipped[1]?.reason ?? '', /time-series/);
   });
 
-  it('takes names and patterns, and leaves out what is excluded', () => {
+  it('takes names and patterns, and skips excluded ones', () => {
     assert.deepEqual(choose('users, log_*'), ['log_2025', 'log_2024', 'users']);
     assert.deepEqual(choose('*', 'log_*,users'), ['a.b+c']);
   });
@@ -41,7 +41,7 @@ describe('chooseCollections', () => {
     assert.throws(() => choose('aXb+*'), /no collection can be copied/);
   });
 
-  it('refuses a name that is not there, and tells those that are', () => {
+  it('refuses a missing name, and lists the existing ones', () => {
     assert.throws(() => choose('users,curses'), {
       message: 'MongoDB has no collection curses',
       fix: /there are: a\.b\+c, log_2024/,
@@ -54,7 +54,7 @@ describe('chooseCollections', () => {
 });
 
 describe('namesSeveral', () => {
-  it('tells one name from several', () => {
+  it('distinguishes one name from several', () => {
     assert.deepEqual(['users', 'a,b', '*', 'log_*'].map(namesSeveral), [false, true, true, true]);
   });
 });

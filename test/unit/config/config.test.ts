@@ -30,7 +30,7 @@ function refusal(env: Environment, flags: Flags = {}): UsageError {
 describe('.env', () => {
   const variables = ['SOURCE', 'MONGO_URL', 'MONGO_DB'] as const;
 
-  /** What the environment is with the file's variables in it. */
+  /** The environment with the file's variables. */
   function load(file: string, env: Environment): Environment {
     const [folder, before] = [mkdtempSync(join(tmpdir(), 'mongo2pg-env-')), process.cwd()];
     const saved = { ...process.env };
@@ -51,12 +51,12 @@ describe('.env', () => {
 
   const unset = { SOURCE: undefined, MONGO_URL: undefined, MONGO_DB: undefined };
 
-  it('fills in what the environment does not say', () => {
+  it('sets variables that the environment does not have', () => {
     const env = load('MONGO_URL=mongodb://a\nMONGO_DB=b\n', { MONGO_DB: 'c' });
     assert.deepEqual(env, { ...unset, MONGO_URL: 'mongodb://a', MONGO_DB: 'c' });
   });
 
-  it('does not bring a second source where the environment says one', () => {
+  it('does not add a second source if the environment has one', () => {
     assert.deepEqual(load('MONGO_URL=mongodb://a\nMONGO_DB=b\n', { SOURCE: 'dump' }), {
       ...unset,
       SOURCE: 'dump',
@@ -69,7 +69,7 @@ describe('.env', () => {
 });
 
 describe('readConfig', () => {
-  it('asks for both embedded servers when no URL is set', () => {
+  it('uses both embedded servers if no URL is set', () => {
     const config = read({});
     assert.deepEqual([config.mongoUrl.reveal(), config.postgresUrl.reveal()], ['embedded', 'embedded']);
   });
@@ -100,7 +100,7 @@ describe('readConfig', () => {
     }
   });
 
-  it('lets a flag win over the environment', () => {
+  it('prefers a flag to the environment', () => {
     assert.equal(read({ CLUSTER_SIZE: '4' }, { clusterSize: '2' }).clusterSize, 2);
   });
 
@@ -170,7 +170,7 @@ describe('readConfig', () => {
     });
   }
 
-  it('does not look at what the command does not use', () => {
+  it('ignores settings that the command does not use', () => {
     assert.equal(readConfig('seed', {}, { CLUSTER_SIZE: '-3' }).amountUsersSeed, 100_000);
   });
 
@@ -260,7 +260,7 @@ describe('readConfig', () => {
       assert.equal(readConfig('retry', {}, env).mongoCollection, 'users/old');
     });
 
-    it('is one of two sources: a flag wins, and two alike are refused', () => {
+    it('is one of two sources: a flag takes precedence, and two from the same place are refused', () => {
       const both = { ...env, MONGO_URL: bothUrls.MONGO_URL };
       assert.match(refusal(both).message, /SOURCE and MONGO_URL are both set/);
       assert.match(
@@ -271,11 +271,11 @@ describe('readConfig', () => {
       assert.equal(read(both, { mongoUrl: bothUrls.MONGO_URL }).source, undefined);
     });
 
-    it('refuses to be loaded into a trial server by accident', () => {
+    it('refuses to load it into a trial server by accident', () => {
       assert.equal(refusal({ SOURCE: env.SOURCE }).message, 'SOURCE is set but POSTGRES_URL is not');
     });
 
-    it('refuses what of a filter it cannot apply', () => {
+    it('refuses unsupported operators of a filter', () => {
       assert.deepEqual(read({ ...env, FILTER: '{"a": "b"}' }).filter, Buffer.from(serialize({ a: 'b' })));
       for (const [filter, problem] of [
         [
@@ -302,7 +302,7 @@ describe('readConfig', () => {
 describe('a share', () => {
   const share = (value: string) => read({ ...bothUrls, VERIFY_SAMPLE: value }).sample;
 
-  it('is a percentage above none and up to all', () => {
+  it('is a percentage above 0 and up to 100', () => {
     for (const [value, expected] of [
       ['100%', 1],
       ['1%', 0.01],

@@ -5,7 +5,7 @@ import { readConfig } from '../../../src/config/config.ts';
 import { MigrationError } from '../../../src/common/errors.ts';
 import { SecretUrl } from '../../../src/config/secret-url.ts';
 
-/** Every way in which a value ends in a log. */
+/** Every way in which a value may be printed. */
 function show(value: unknown): string {
   const deep = { depth: Infinity, showHidden: true, getters: true } as const;
   return [inspect(value, deep), JSON.stringify(value), String(value)].join('\n');
@@ -17,7 +17,7 @@ describe('a password in a URL', () => {
     POSTGRES_URL: 'postgres://user:hunt3r@host/db?sslpassword=hunt3r',
   };
 
-  it('is not shown by settings, however they are printed, and given to drivers', () => {
+  it('is not shown by settings in any form of printing, but given to drivers', () => {
     const config = readConfig('start', {}, urls);
     assert.doesNotMatch(show(config), /hunt3r/);
     assert.doesNotMatch(show({ ...config }), /hunt3r/);
@@ -26,7 +26,7 @@ describe('a password in a URL', () => {
     assert.equal(config.postgresUrl.reveal(), urls.POSTGRES_URL);
   });
 
-  it('is not shown by errors about a URL, whatever is wrong with it', () => {
+  it('is not shown by errors about an invalid URL', () => {
     for (const env of [
       { ...urls, MONGO_URL: 'mongodb://user:hunt3r' },
       { ...urls, MONGO_URL: 'mongodb://user:hun@t3r:/@host:port' },

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { findBottleneck, type Bottleneck } from '../../../src/observe/bottleneck.ts';
 import type { Measurement, WorkerMeasurement } from '../../../src/observe/measurement.ts';
 
-/** A worker that was ready for 1000 ms; what is not told was idle. */
+/** A worker that was ready for 1000 ms; the rest of the time was idle. */
 function workerOf(times: Partial<WorkerMeasurement>): WorkerMeasurement {
   const { transcodeMs = 0, loadMs = 0, batches = 10 } = times;
   return {
@@ -56,7 +56,7 @@ describe('findBottleneck', () => {
       "Transcoding was the bottleneck 70% of the workers' time; more workers will help while this machine has processors to spare (they were 50% busy).",
     ],
     [
-      'transcoding as well where nobody tells how busy the processors are',
+      'transcoding as well if the load of the processors is unknown',
       { loadMs: 200, transcodeMs: 700 },
       { processorShare: null },
       "Transcoding was the bottleneck 70% of the workers' time; more workers will help while this machine has processors to spare.",
@@ -68,7 +68,7 @@ describe('findBottleneck', () => {
       'The source was the bottleneck: the workers waited for pages 70% of their time; more workers will not help, but READ_RANGES may if the server is far away.',
     ],
     [
-      'the pace, where the primary holds its readers back',
+      'the pace, where the primary delays its readers',
       { loadMs: 200, transcodeMs: 100 },
       { readMs: 50, heldMs: 900 },
       'MAX_RATE or LOAD_LEVEL was the bottleneck: the workers waited for pages 70% of their time; raise it if the source can take more load.',
@@ -86,13 +86,13 @@ describe('findBottleneck', () => {
       "The last batches were the bottleneck: for 70% of the workers' time nothing was left to dispatch; lower ITEMS_PER_PAGE.",
     ],
     [
-      'the hand-over, where workers wait for batches that are on their way',
+      'dispatch, where workers wait for batches in transit',
       { loadMs: 200, transcodeMs: 100, handOverMs: 600 },
       { readMs: 900 },
       'Dispatching batches was the bottleneck: the workers waited 60% of their time for a batch in transit; more workers will not help.',
     ],
     [
-      'the processors, where they are full, whatever waits for them',
+      'the processors, where they are busy, whatever waits for them',
       { loadMs: 860, transcodeMs: 140 },
       { processorShare: 0.97 },
       'The processors of this machine were the bottleneck: 97% busy; more workers will not help.',
@@ -110,7 +110,7 @@ describe('findBottleneck', () => {
     });
   }
 
-  it('tells the share that decided', () => {
+  it('reports the share that decided', () => {
     assert.deepEqual({ ...find({ loadMs: 860 }), text: '' }, { kind: 'postgres', share: 0.86, text: '' });
   });
 
@@ -119,7 +119,7 @@ describe('findBottleneck', () => {
     assert.equal(find({ loadMs: 400, handOverMs: 300 })?.kind, 'postgres');
   });
 
-  it('says nothing of a run that loaded nothing', () => {
+  it('reports nothing for a run that loaded nothing', () => {
     assert.equal(find({ batches: 0 }), null);
   });
 });

@@ -42,7 +42,7 @@ function summaryOf(
 }
 
 describe('describeMeasurement', () => {
-  it('tells the steps, what the workers did, how busy each was, memory, and the bottleneck', () => {
+  it('has the steps, what the workers did, how busy each was, memory, and the bottleneck', () => {
     const busier = { ...worker, loadMs: 700, copyMs: 600, idleMs: 100, peakMemoryBytes: 102_000_000 };
     assert.deepEqual(describeMeasurement(summaryOf([worker, busier])), [
       '  plan 0.4 s · load 1.9 s (0.3 s waiting for the source, 1.3 s for a free worker) · indexes 0.6 s',
@@ -53,32 +53,32 @@ describe('describeMeasurement', () => {
     ]);
   });
 
-  it('tells for how long the readers were held back', () => {
+  it('has the time for which the readers were throttled', () => {
     const { measurement, ...rest } = summaryOf([worker]);
     const [steps] = describeMeasurement({ ...rest, measurement: { ...measurement, heldMs: 1_100 } });
     assert.match(steps ?? '', /0\.3 s waiting for the source, 1\.1 s held back, 1\.3 s for a free worker/);
   });
 
-  it('tells the least and the most busy of many workers', () => {
+  it('has the least and the most busy of many workers', () => {
     const many = Array.from({ length: 13 }, (_, index) => ({ ...worker, transcodeMs: 10 * index }));
     assert.ok(describeMeasurement(summaryOf(many)).includes('  busy: each worker 60% – 72%'));
   });
 
-  it('tells no memory of a worker that has told none', () => {
+  it('omits the memory of a worker that has reported none', () => {
     const idle = { ...worker, batches: 0, transcodeMs: 0, loadMs: 0, idleMs: 1000, peakMemoryBytes: 0 };
     const lines = describeMeasurement(summaryOf([worker, idle]));
     assert.ok(lines.includes('  peak memory: primary 176 MB · workers 97.0 MB'), lines.join('\n'));
     assert.ok(lines.includes('  busy: 80% · 0%'), lines.join('\n'));
   });
 
-  it('tells apart what is the memory of a process, and what of a thread', () => {
+  it('distinguishes the memory of a process from that of a thread', () => {
     const threads = describeMeasurement(summaryOf([{ ...worker, peakMemoryBytes: 14_000_000 }], 'threads'));
     assert.ok(threads.includes('  peak memory: 176 MB in one process, heaps of workers 14.0 MB'));
     const inline = describeMeasurement(summaryOf([{ ...worker, peakMemoryBytes: 0 }], 'inline'));
     assert.ok(inline.includes('  peak memory: 176 MB in one process'));
   });
 
-  it('tells nothing of workers that had nothing to load', () => {
+  it('omits workers that had nothing to load', () => {
     assert.equal(describeMeasurement(summaryOf([{ ...worker, batches: 0 }])).length, 1);
   });
 });

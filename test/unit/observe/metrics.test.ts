@@ -33,7 +33,7 @@ async function read(metrics: CollectedMetrics, name: string, labels = ''): Promi
 }
 
 describe('metrics', () => {
-  it('are named as Prometheus would have it, and are all in the docs', async () => {
+  it('are named by the conventions of Prometheus, and are all in the docs', async () => {
     const docs = await readFile('docs/monitoring.md', 'utf8');
     for (const { name, help, type } of await new CollectedMetrics().registry.getMetricsAsJSON()) {
       // prom-client's own enum is not what comes out.
@@ -49,7 +49,7 @@ describe('metrics', () => {
     }
   });
 
-  it('tell of totals as they are, also when a crash of Postgres took some back', async () => {
+  it('show the current totals, also if a crash of Postgres has reduced some', async () => {
     const metrics = new CollectedMetrics();
     metrics.onEvent(progress({ documents: 100, deadLettered: 3, bytes: 1_000 }));
     metrics.onEvent(progress({ documents: 60, deadLettered: 1, bytes: 600, inFlightBatches: 4 }));
@@ -61,7 +61,7 @@ describe('metrics', () => {
     assert.equal(await read(metrics, 'in_flight_batches'), 4);
   });
 
-  it('count what is compared beside what was loaded', async () => {
+  it('count compared documents beside loaded ones', async () => {
     const metrics = new CollectedMetrics();
     metrics.onEvent(progress({ documents: 100 }));
     const verifying = { table: 'users', run: 'run 1', expectedDocuments: 100, workers: 2 };
@@ -72,7 +72,7 @@ describe('metrics', () => {
     assert.equal(await read(metrics, 'compared_documents_total', labels), 7);
   });
 
-  it('count retries by server, and tell of what has failed', async () => {
+  it('count retries by server, and show failures', async () => {
     const metrics = new CollectedMetrics();
     assert.equal(await read(metrics, 'retries_total', '{server="postgres"}'), 0);
     metrics.onEvent({ kind: 'retried', server: 'mongodb', times: 1, reason: 'gone' });
@@ -88,7 +88,7 @@ describe('metrics', () => {
     assert.deepEqual([await state('finishing'), await state('failed')], [0, 1]);
   });
 
-  it('tell of following, each total as it is, and what is not known not at all', async () => {
+  it('show following, with current totals, and without unknown values', async () => {
     const metrics = new CollectedMetrics();
     for (const name of ['lag_seconds', 'can_cut_over', 'journal_rows', 'oldest_change_seconds']) {
       assert.ok(Number.isNaN(await read(metrics, name)), `${name} has no value before anything is followed`);
@@ -137,7 +137,7 @@ describe('metrics', () => {
     assert.deepEqual([await state('school.gone', 'ended')], [1], 'that one was not cut over');
   });
 
-  it('tell how many documents are to be compared again once all were compared, and which differ', async () => {
+  it('show how many documents are to be compared again once all were compared, and how many differ', async () => {
     const metrics = new CollectedMetrics();
     const proof = { verifiedAt: '2026-01-31T12:00:00.000Z', compared: 100, unverified: 4, different: 1 };
     const users = followed(source, { proof });
@@ -146,7 +146,7 @@ describe('metrics', () => {
     assert.equal(await read(metrics, 'unverified_documents'), 7);
     assert.equal(await read(metrics, 'different_documents'), 3);
     assert.equal(await read(metrics, 'stopped_collections'), 0);
-    // Of one, not all documents were compared yet: how many there will be nobody knows.
+    // In one collection, not all documents were compared yet: the number is unknown.
     const begun = followed('school.others', { proof: { ...proof, verifiedAt: null } });
     const stopped = [{ source: 'school.gone', reason: 'it was dropped' }];
     metrics.onEvent(following({ collections: [users, begun], stopped }));

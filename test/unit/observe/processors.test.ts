@@ -7,13 +7,13 @@ describe('shareBetween', () => {
     assert.equal(shareBetween({ busyMs: 100, idleMs: 500 }, { busyMs: 190, idleMs: 510 }), 0.9);
   });
 
-  it('is null where no time has passed, or none is told', () => {
+  it('is null if no time has passed, or it is unknown', () => {
     const times = readProcessorTimes();
     assert.equal(shareBetween(times, times), null);
   });
 });
 
-it('readProcessorTimes tells of this machine', () => {
+it('readProcessorTimes reads those of this machine', () => {
   const { busyMs, idleMs } = readProcessorTimes();
   assert.ok(busyMs > 0 && idleMs >= 0, `${busyMs} and ${idleMs}`);
 });

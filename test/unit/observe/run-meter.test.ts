@@ -10,7 +10,7 @@ function createMeter() {
 }
 
 describe('RunMeter', () => {
-  it('counts the wait for each page as reading, and what is done with a page not', async () => {
+  it('counts the wait for each page as reading, and not the work on a page', async () => {
     const { clock, meter } = createMeter();
     const page = async (ms: number): Promise<number> => {
       await Promise.resolve();
@@ -26,7 +26,7 @@ describe('RunMeter', () => {
     assert.deepEqual({ readMs, loadMs }, { readMs: 35, loadMs: 335 });
   });
 
-  it('tells what readers were held back from what they waited for', async () => {
+  it('distinguishes throttling of readers from waiting', async () => {
     const { clock, meter } = createMeter();
     meter.beginLoad(2, () => 60);
     await meter.time(
@@ -39,7 +39,7 @@ describe('RunMeter', () => {
     assert.deepEqual({ readMs, heldMs }, { readMs: 20, heldMs: 30 });
   });
 
-  it('counts the time that a worker spends on other runs for none of its own', () => {
+  it('does not count the time that a worker spends on other runs', () => {
     const { clock, meter } = createMeter();
     meter.beginLoad();
     meter.onReady('7');
@@ -63,7 +63,7 @@ describe('RunMeter', () => {
     assert.equal(meter.measure().roomMs, (30 + 20) / 2);
   });
 
-  it('counts waits for room and for the last acks, failed ones among them', async () => {
+  it('counts waits for capacity and for the last acks, including failed ones', async () => {
     const { clock, meter } = createMeter();
     const passing = async (ms: number): Promise<void> => {
       await Promise.resolve();
@@ -87,7 +87,7 @@ describe('RunMeter', () => {
     assert.deepEqual([loadMs, ...workers.map(({ readyMs }) => readyMs)], [100, 100]);
   });
 
-  it('adds up what a worker tells, and takes the rest of its time for idle', () => {
+  it('adds up what a worker reports, and counts the rest of its time as idle', () => {
     const { clock, meter } = createMeter();
     meter.beginLoad();
     meter.onReady('7');
@@ -114,7 +114,7 @@ describe('RunMeter', () => {
     ]);
   });
 
-  it('lets the time of a worker end with it, and begin again should it be ready again', () => {
+  it('ends the time of a worker with it, and begins again if it is ready again', () => {
     const { clock, meter } = createMeter();
     meter.onReady('7');
     clock.ms += 100;
@@ -126,7 +126,7 @@ describe('RunMeter', () => {
     assert.equal(meter.measure().workers[0]?.readyMs, 110);
   });
 
-  it('knows nothing of a worker that was never ready', () => {
+  it('does not count a worker that was never ready', () => {
     const { meter } = createMeter();
     meter.onGone('7');
     assert.deepEqual(meter.measure().workers, []);

@@ -66,7 +66,7 @@ describe('makePlan', () => {
     assert.deepEqual([plan.jsonStyle, plan.nul, plan.objectIdCollation], ['plain', 'strip', 'default']);
   });
 
-  it('does not ask for required fields unless they are to be NOT NULL', async () => {
+  it('does not read required fields unless they become NOT NULL', async () => {
     const source = createFakeSource([{ _id: 1, a: 'x' }], { requiredFields: ['a'] });
     const { plan } = await makePlan(source, table, config, null, null);
     assert.ok(plan.columns.every(({ isRequired }) => isRequired === undefined));
@@ -92,7 +92,7 @@ describe('makePlan', () => {
     ['spread', /no \$sample: .* 1 documents of all parts of the _id range/],
     ['ends', /no \$sample: .* the first and the last, 1 documents in all/],
   ] as const) {
-    it(`says when the sample is not random (${method})`, async () => {
+    it(`reports that the sample is not random (${method})`, async () => {
       const { notices } = await makePlan(
         createFakeSource([{ _id: 1 }], { method }),
         table,
@@ -105,7 +105,7 @@ describe('makePlan', () => {
     });
   }
 
-  it('follows a file, without a sample', async () => {
+  it('uses a file, without a sample', async () => {
     const source = { ...createFakeSource([]), sample: () => assert.fail('a sample was taken') };
     const { plan, notices } = await makePlan(source, table, config, file, null);
     assert.deepEqual(plan, {
@@ -116,7 +116,7 @@ describe('makePlan', () => {
     assert.deepEqual(notices, []);
   });
 
-  it('says which settings the file overrules', async () => {
+  it('reports which settings the file overrides', async () => {
     const changed = { ...config, postgresSchema: 'staging', jsonStyle: 'plain', nul: 'strip' } as const;
     const { notices } = await makePlan(
       createFakeSource([]),

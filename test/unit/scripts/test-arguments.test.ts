@@ -4,7 +4,7 @@ import { readTestArguments } from '../../../scripts/test-arguments.ts';
 
 const nothing = { words: [], pool: undefined, datestyle: undefined, cases: undefined, flags: [] };
 
-describe('what npm test is given', () => {
+describe('arguments of npm test', () => {
   for (const [args, expected] of [
     [[], {}],
     [['supervisor', 'fault/'], { words: ['supervisor', 'fault/'] }],

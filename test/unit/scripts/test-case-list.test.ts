@@ -8,12 +8,12 @@ function caseOf(file: string, name: string, outcome: TestCase['outcome'] = 'pass
 }
 
 describe('a list of tests', () => {
-  it('is sorted, and tells what did not pass', () => {
+  it('is sorted, and shows what did not pass', () => {
     const cases = [caseOf('b', 'y'), caseOf('a', 'z', 'skipped'), caseOf('b', 'x')];
     assert.deepEqual(listCases(cases), ['a', '  z (skipped)', 'b', '  x', '  y']);
   });
 
-  it('begins with the slowest file, where that is asked for', () => {
+  it('begins with the slowest file, if requested', () => {
     const cases = [
       caseOf('a', 'x', 'passed', 1_000),
       caseOf('b', 'x', 'passed', 900),

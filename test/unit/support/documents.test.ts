@@ -39,7 +39,7 @@ describe('commands of a document', () => {
     assert.deepEqual(apart[0]?.notes, []);
   });
 
-  it('do not hide in a block that is not looked at', () => {
+  it('are an error in a block that is not run', () => {
     for (const line of ['$ npm start', 'school=# SELECT 1;']) {
       const [block] = readBlocks('```text', line, '```');
       assert.ok(block !== undefined);

@@ -12,7 +12,7 @@ interface Echo {
   readonly port: number;
   /** The server's side of its connections, in the order in which they came. */
   readonly accepted: readonly Socket[];
-  /** All that it has received. */
+  /** The received bytes. */
   received(): string;
 }
 
@@ -85,7 +85,7 @@ describe('startProxy', limit, () => {
     await waitUntil('the proxy has no connection', () => Promise.resolve(proxy.connections === 0));
   });
 
-  it('puts itself in the place of host and port of a URL', async (t) => {
+  it('replaces host and port of a URL', async (t) => {
     const [proxy] = await open(t);
     assert.equal(
       proxy.url('postgres://user:secret@db.example:5432/school?sslmode=disable'),
@@ -97,20 +97,20 @@ describe('startProxy', limit, () => {
     );
   });
 
-  it('hands on large streams whole to a reader that is slow', async (t) => {
+  it('forwards large streams completely to a slow reader', async (t) => {
     const [proxy] = await open(t);
     const socket = await dial(t, proxy);
     const sent = randomBytes(16 * 2 ** 20);
     socket.pause();
     socket.end(sent);
-    // Nobody reads until the whole way is full.
+    // Nothing is read until all buffers are full.
     await waitUntil('the proxy hands on', () => Promise.resolve(proxy.bytes.toClient > 0));
     const hash = createHash('sha256');
     for await (const chunk of socket as AsyncIterable<Buffer>) hash.update(chunk);
     assert.equal(hash.digest('hex'), createHash('sha256').update(sent).digest('hex'));
   });
 
-  it('swallows everything while silent, for good on the connections of that time', async (t) => {
+  it('drops everything while silent, forever on the connections of that time', async (t) => {
     const [proxy, echo] = await open(t);
     const [speaker, leaver] = [await dial(t, proxy), await dial(t, proxy)];
     await echoOf(speaker, 'before ');
@@ -133,7 +133,7 @@ describe('startProxy', limit, () => {
     assert.equal(echo.accepted[1].destroyed, false);
   });
 
-  it('swallows one way only, when told so', async (t) => {
+  it('drops one direction only, if requested', async (t) => {
     const [proxy, echo] = await open(t);
     const socket = await dial(t, proxy);
     assert.equal(await echoOf(socket, 'both ways'), 'both ways');
@@ -159,7 +159,7 @@ describe('startProxy', limit, () => {
     assert.deepEqual(await Promise.all(ends), ['ECONNRESET', 'ECONNRESET']);
   });
 
-  it("passes on a peer's reset as a reset", async (t) => {
+  it("forwards a peer's reset as a reset", async (t) => {
     const [proxy, echo] = await open(t);
     const socket = await dial(t, proxy);
     await echoOf(socket, 'before');

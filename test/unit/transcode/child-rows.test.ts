@@ -57,7 +57,7 @@ describe('the rows of a child table', () => {
     assert.deepEqual(extra, [['items[].other', 'no_column', 1]]);
   });
 
-  it('keep an element that is no document, and leave to its document what is no array', () => {
+  it('keep an element that is no document, and a value that is no array is stored with its document', () => {
     const { rows, elements } = encode(
       [id(1), [4, 'items', rawDocument([text('0', 'x')])]],
       [id(2), text('items', 'none')],
@@ -71,7 +71,7 @@ describe('the rows of a child table', () => {
     assert.deepEqual(elements, [{ _id: 1, place: 0, name: null, _extra: '"x"' }]);
   });
 
-  it('of a dead letter are taken back, with what was counted of it', () => {
+  it('of a dead letter are removed, with its counts', () => {
     const { rows, elements, parents, letters, extra } = encode(
       [id(1), items([text('name', 'kept'), text('new', 'x')])],
       [id(2), text('new', 'x'), items([text('name', 'lost'), text('new', 'x')], [text('name', '\0')])],

@@ -91,7 +91,7 @@ describe('a corrupt document', () => {
     assert.equal(outcome.rowCount, documents.length);
   });
 
-  it('fails the batch when it is cut and the array cannot tell where it ends', () => {
+  it('fails the batch if it is truncated and its end is unknown', () => {
     for (const document of documents) {
       for (let length = 0; length < document.length; length++) {
         assert.equal(
@@ -103,7 +103,7 @@ describe('a corrupt document', () => {
     }
   });
 
-  it('is a dead letter when it is cut and its length says so, and its neighbours are rows', () => {
+  it('is a dead letter if it is truncated with a matching length, and its neighbours are rows', () => {
     for (const document of documents) {
       for (let length = 5; length < document.length; length++) {
         for (const last of [0, 1]) {

@@ -35,20 +35,20 @@ function encode(documents: readonly Document[], columns: readonly PlanColumn[], 
 }
 
 describe('values from inside a field', () => {
-  it('go to columns of their own, and the field where it goes anyway', () => {
+  it('go to their columns, and the field is stored as before', () => {
     const address: PlanColumn = { field: 'address', column: 'address', type: 'json' };
     const document = { _id: 1, address: { house: { floor: 3 }, city: 'Rome' } };
     const { rows } = encode([document], [id, city, floor, address]);
     assert.deepEqual(rows, [[1, 'Rome', 3, { house: { floor: 3 }, city: 'Rome' }, null]]);
   });
 
-  it('leave their field in the extra column when nothing is said of it', () => {
+  it('leave their field in the extra column if the plan does not map it', () => {
     const { rows, extra } = encode([{ _id: 1, address: { city: 'Rome' } }], [id, city]);
     assert.deepEqual(rows, [[1, 'Rome', { address: { city: 'Rome' } }]]);
     assert.deepEqual(extra, [{ field: 'address', type: 'object', reason: 'no_column', count: 1 }]);
   });
 
-  it('are NULL where the way to them ends, whatever stands there', () => {
+  it('are NULL if their path does not exist', () => {
     const documents = [
       { _id: 1 },
       { _id: 2, address: null },
@@ -63,7 +63,7 @@ describe('values from inside a field', () => {
     );
   });
 
-  it('do not stay from one document to the next', () => {
+  it('are reset for each document', () => {
     const documents = [{ _id: 1, address: { city: 'Rome' } }, { _id: 2, address: {} }, { _id: 3 }];
     const { rows } = encode(documents, [id, city], { dropped: ['address'] });
     assert.deepEqual(rows, [
@@ -85,7 +85,7 @@ describe('values from inside a field', () => {
     );
   });
 
-  it('are not taken for a field whose name has a dot', () => {
+  it('are not confused with a field whose name has a dot', () => {
     const { rows } = encode([{ _id: 1, 'address.city': 'A', address: { city: 'B' } }], [id, city], {
       dropped: ['address'],
     });

@@ -32,7 +32,7 @@ function encode(by: Plan, ...documents: RawElement[][]) {
 }
 
 describe('the walk to nested values', () => {
-  it('finds what a walk over objects finds, whatever the order of the fields', () => {
+  it('finds the same as a walk over objects, with any order of fields', () => {
     const paths = ['a.a', 'a.b', 'a.a.c', 'b.a.b.c', 'b', 'c.b'];
     const by = plan(...paths);
     interface Tree {
@@ -91,7 +91,7 @@ describe('the walk to nested values', () => {
     assert.deepEqual(encode({ ...plan(), dropped: ['a'] }, [id, corrupt]).reasons, []);
   });
 
-  it('goes into the _id, whose own column is another', () => {
+  it('enters the _id, which also has a column', () => {
     const by = plan('_id.a');
     const columns = by.columns.map((column) => ({ ...column, type: 'json' as const }));
     const { rows, reasons } = encode(

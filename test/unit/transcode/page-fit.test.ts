@@ -49,13 +49,13 @@ describe('a row that does not fit a page', () => {
     );
   });
 
-  it('is as it was where its values are short', () => {
+  it('is unchanged if its values are short', () => {
     const { rows, extra } = encode(wide('string'), full('xyz'));
     assert.deepEqual(extra, []);
     assert.equal(rows[0]?.f1499, 'xyz');
   });
 
-  it('keeps what must not be NULL', () => {
+  it('keeps values of NOT NULL columns', () => {
     const plan = wide('string');
     const columns = plan.columns.map((column) =>
       column.field === 'f1499' ? ({ ...column, isRequired: true } as const) : column,
@@ -87,7 +87,7 @@ describe('a row that does not fit a page', () => {
     );
   });
 
-  it('is left to Postgres where there is no extra column', () => {
+  it('is left to Postgres without an extra column', () => {
     const { rowCount, extra } = encode(wide('double', { extraColumn: null }), full(0.5));
     assert.deepEqual([rowCount, extra], [1, []]);
   });

@@ -27,7 +27,7 @@ function encode(plan: Plan, ...documents: Fields[]) {
 
 const city = { column: 'address_city', path: 'address.city', type: 'string' };
 
-describe('documents that are taken apart', () => {
+describe('flattened documents', () => {
   const plan = planOf({
     columns: [
       city,
@@ -41,7 +41,7 @@ describe('documents that are taken apart', () => {
       Object.fromEntries(Object.entries(row).slice(1)),
     );
 
-  it('have their values in columns, and only what is left of them in the extra column', () => {
+  it('have their values in columns, and only the rest in the extra column', () => {
     assert.deepEqual(
       rowsOf(
         { address: { city: 'Rome', geo: { lat: 41 } }, name: 'a' },
@@ -59,7 +59,7 @@ describe('documents that are taken apart', () => {
     );
   });
 
-  it('keep what does not fit in its place, and what is no document as a whole', () => {
+  it('keep values that do not fit at their place, and other values than documents whole', () => {
     assert.deepEqual(
       rowsOf({ address: { city: 5, geo: 'north' } }, { address: 'Rome' }, { address: [{ city: 'x' }] }).map(
         ({ _extra }) => _extra,
@@ -68,7 +68,7 @@ describe('documents that are taken apart', () => {
     );
   });
 
-  it('are told from missing ones when they are empty', () => {
+  it('are distinguished from missing ones if they are empty', () => {
     assert.deepEqual(
       rowsOf(
         { address: {} },
@@ -82,7 +82,7 @@ describe('documents that are taken apart', () => {
     );
   });
 
-  it('are counted by the paths of what is left', () => {
+  it('are counted by the paths of the rest', () => {
     const { extra } = encode(
       plan,
       { address: { zip: 1, city: 2, geo: { lon: 0 } } },
@@ -96,7 +96,7 @@ describe('documents that are taken apart', () => {
     ]);
   });
 
-  it('leave a scalar in the same field to a column of its own', () => {
+  it('allow a column for a scalar in the same field', () => {
     const mixed = planOf({
       columns: [{ column: 'address', path: 'address', type: 'string' }, city],
       flatten: ['address'],
@@ -108,7 +108,7 @@ describe('documents that are taken apart', () => {
     ]);
   });
 
-  it('become dead letters where the table has no place for the rest', () => {
+  it('become dead letters if the table has no column for the rest', () => {
     const { deadLetters } = encode(
       { ...plan, extraColumn: null },
       { address: { city: 'Rome', geo: { lon: 1 } } },
@@ -199,7 +199,7 @@ describe('child tables inside of others', () => {
     assert.deepEqual(parents, [[0, 0, 1], [0, 0, 0, 1], [0]]);
   });
 
-  it('leave what is no array, and what is empty where that is wanted, to the row around them', () => {
+  it('leave other values than arrays, and with keepEmpty empty arrays, to the parent row', () => {
     const { main, rows, extra } = tablesOf(
       { lines: [] },
       {
@@ -240,7 +240,7 @@ describe('child tables inside of others', () => {
     );
   });
 
-  it('take back all rows of a dead letter', () => {
+  it('remove all rows of a dead letter', () => {
     const { rows, deadLetters } = tablesOf(
       { lines: [{ taxes: [{ rate: 1 }], tags: ['a'] }] },
       { lines: [{ taxes: [{ rate: 2 }], tags: ['b', 'N\0UL'] }] },
@@ -258,7 +258,7 @@ describe('child tables inside of others', () => {
 });
 
 describe('arrays of Postgres', () => {
-  it('take arrays all of whose elements fit, or are null', () => {
+  it('accept arrays all of whose elements fit, or are null', () => {
     const plan = planOf({ columns: [{ column: 'tags', path: 'tags', type: 'string', array: true }] });
     const rows = decodeRows(
       encode(plan, { tags: ['a', null, 'b'] }, { tags: [] }, { tags: ['a', 1] }, { tags: 'a' }, {}).copy,
@@ -294,7 +294,7 @@ describe('the rows of any nested plan', () => {
     children: object[];
   }
   let tables = 0;
-  /** What becomes of each name: a column, a document that is taken apart, a child table, or nothing. */
+  /** How each name is stored: a column, a flattened document, a child table, or not at all. */
   const level = (depth: number): fc.Arbitrary<(around: string[]) => Level> => {
     const shapes = ['none', 'int32', 'string', 'json', 'int32[]'];
     const inner = ['flat', 'child', 'flat and int32'];
@@ -352,7 +352,7 @@ describe('the rows of any nested plan', () => {
       });
   };
 
-  it('can be put together to the documents again', () => {
+  it('can be reassembled to the documents', () => {
     let rowsInChildren = 0;
     fc.assert(
       fc.property(

@@ -26,8 +26,8 @@ function describeDeadLetters(deadLetters: readonly DeadLetter[]): unknown[] {
 }
 
 /**
- * What a column makes of a value, or undefined if it does not take it; written with bigints, and so unlike
- * what it tests.
+ * The column's form of a value, or undefined if it rejects it; written with bigints, independent of the code
+ * under test.
  */
 function toField(type: ColumnType, of: Value): Field | undefined {
   if (of === null) return null;
@@ -98,7 +98,7 @@ function toNumeric(of: Value): string | undefined {
 }
 
 describe('RowEncoder', () => {
-  it('makes a row of any documents, whatever the order of their fields', () => {
+  it('makes a row of any documents, with any order of fields', () => {
     const types = columnTypeNames;
     const plan = makePlan({ _id: 'json', ...Object.fromEntries(types.map((type) => [`a ${type}`, type])) });
     const planned = fc.constantFrom(...plan.columns.slice(1).map(({ field }) => field));
@@ -109,7 +109,7 @@ describe('RowEncoder', () => {
         const others = entries.filter(([name]) => name !== '_id');
         return new Map<string, Value>([...others.slice(0, at), ['_id', id], ...others.slice(at)]);
       });
-    // One encoder for all: what it remembers of a batch must not show in the next.
+    // One encoder for all: its state must not affect the next batch.
     const encoder = createRowEncoder(plan);
     fc.assert(
       fc.property(fc.array(document, { maxLength: 5 }), (documents) => {
@@ -163,14 +163,14 @@ describe('RowEncoder', () => {
     );
   });
 
-  it('tells when an _id may be too long for the primary key', () => {
+  it('reports if an _id may be too long for the primary key', () => {
     const encoder = createRowEncoder(makePlan({ _id: 'string' }));
     const isLong = (length: number): boolean =>
       encoder.encodeBatch(rawArray([rawDocument([[2, '_id', rawString('x'.repeat(length))]])])).hasLongKey;
     assert.deepEqual([isLong(5), isLong(600), isLong(700), isLong(9_000)], [false, false, true, true]);
   });
 
-  it('counts what went to the extra column by field, type and reason', () => {
+  it('counts values in the extra column by field, type and reason', () => {
     const documents = [
       rawDocument([id(1), [2, 'a', rawString('x')], [8, 'new', Buffer.of(1)]]),
       rawDocument([id(2), [2, 'a', rawString('y')], [10, 'new', Buffer.of()]]),
@@ -209,7 +209,7 @@ describe('RowEncoder', () => {
     assert.equal(extra[0]?.field, 'later');
   });
 
-  it('sets aside a document whose extra column would have a field twice', () => {
+  it('makes a document whose extra column would have a field twice a dead letter', () => {
     const one: RawElement[] = [[0x10, 'x', int32(1)]];
     const long: RawElement[] = [[0x10, 'x'.repeat(300), int32(1)]];
     const misfit: RawElement[] = [[8, 'a', Buffer.of(1)]];
@@ -236,7 +236,7 @@ describe('RowEncoder', () => {
     ]);
   });
 
-  it('keeps whole documents in the extra column when the plan says so', () => {
+  it('keeps whole documents in the extra column if the plan says so', () => {
     const whole: Plan = { ...smallPlan, extraColumn: 'document', keepsWhole: true };
     const documents = [
       rawDocument([id(1), [0x10, 'a', int32(1)], [3, 'new', rawDocument([[8, 'x', Buffer.of(1)]])]]),
@@ -258,7 +258,7 @@ describe('RowEncoder', () => {
     );
   });
 
-  it('sets aside what cannot be a row, takes it back from the stream, and goes on', () => {
+  it('makes a document that cannot be a row a dead letter, removes it from the stream, and continues', () => {
     const bad: RawElement[][] = [
       [id(1), [2, 'b', rawString('a\0b')]],
       [id(2), [2, 'b', rawString('x'.repeat(100) + '\0')]],
@@ -303,7 +303,7 @@ describe('RowEncoder', () => {
     );
   });
 
-  it('keeps ids of several types apart in a jsonb column, null among them', () => {
+  it('distinguishes ids of several types in a jsonb column, including null', () => {
     const plan = makePlan({ _id: 'json' });
     const documents = [
       rawDocument([id(1)]),
@@ -318,7 +318,7 @@ describe('RowEncoder', () => {
     );
   });
 
-  it('sets aside jsonb and rows of more bytes than are allowed', () => {
+  it('makes jsonb and rows of too many bytes dead letters', () => {
     const plan = makePlan({ _id: 'int32', a: 'json', b: 'string' });
     const encoder = createRowEncoder(plan, { maxJsonBytes: 100, maxRowBytes: 3_000_000 });
     const documents = [
@@ -341,7 +341,7 @@ describe('RowEncoder', () => {
     );
   });
 
-  it('writes numbers with their types when asked for canonical Extended JSON', () => {
+  it('writes numbers with their types in canonical Extended JSON', () => {
     const plan = makePlan({ _id: 'int32', a: 'json' });
     const document = rawDocument([id(1), [0x10, 'a', int32(2)], [0x12, 'c', int64(3n)]]);
     const { copy } = createRowEncoder({ ...plan, jsonStyle: 'canonical' }).encodeBatch(rawArray([document]));

@@ -111,7 +111,7 @@ describe('docs/types.md', () => {
 
   it('lists the reasons of dead letters, the styles of jsonb and the policies for NUL', () => {
     const reasons = readTable('reason').flatMap(([reason = '']) => reason.split(', '));
-    // The last two come of loading.
+    // The last two are results of loading.
     assert.deepEqual(new Set(reasons), new Set([...deadLetterReasons, 'refused', 'worker_died']));
     const policies = readTable('nul').map(([policy = '']) => policy.split(' ')[0]);
     assert.deepEqual(policies, [...nulPolicies]);

@@ -5,7 +5,7 @@ import { JsonMeanings } from '../../../../src/bson/json/json-meanings.ts';
 import type { JsonStyle } from '../../../../src/bson/json/json-style.ts';
 import { nameOfType } from '../../../../src/bson/types.ts';
 
-/** The types of what a text may have been, the rare ones in brackets. */
+/** The BSON types that a text may come from, the rare ones in brackets. */
 function typesOf(style: JsonStyle, json: string): string {
   const names = new JsonMeanings(style).list(json).map(({ type, likelihood }) => {
     return likelihood === undefined ? nameOfType(type) : `(${nameOfType(type)})`;
@@ -15,7 +15,7 @@ function typesOf(style: JsonStyle, json: string): string {
 
 const oid = '65f0a1b2c3d4e5f6a7b8c9d0';
 
-describe('what a text of jsonb was in BSON', () => {
+describe('the possible BSON values of a jsonb text', () => {
   const table: readonly (readonly [style: JsonStyle, json: string, types: string])[] = [
     ['relaxed', 'null', 'null'],
     ['relaxed', 'true', 'bool'],

@@ -40,7 +40,7 @@ const day = new Date('2014-02-22T08:00:00.123Z');
 const bytes = Buffer.of(0, 1, 255);
 
 describe('Extended JSON to BSON', () => {
-  it('of version 2, canonical: any document is the one that it was', () => {
+  it('of version 2, canonical: any document is converted back unchanged', () => {
     fc.assert(
       fc.property(value, (of) => {
         fc.pre(!looksLikeAValue(of));
@@ -165,7 +165,7 @@ describe('Extended JSON to BSON', () => {
     });
   }
 
-  it('refuses no text otherwise than by its own error', () => {
+  it('refuses invalid text only with its own error', () => {
     const pieces = fc.constantFrom(
       ...['{', '}', '[', ']', '"', ',', ':', '\\', '0', '-1', '.5', 'e+'],
       '{"a":',

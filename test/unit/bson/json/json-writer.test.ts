@@ -29,7 +29,7 @@ const writers = {
 function writeField(document: Uint8Array, style: JsonStyle, writer = writers[style]): string {
   const found = findField(document, 'v');
   assert.ok(found !== null);
-  // As small as can be, so that each write must make sure of its room.
+  // As small as possible, so that each write must check its capacity.
   const output = new Output(1);
   writer.writeValue(wrapBytes(document), found.type, found.valueStart, found.valueEnd, output);
   return output.bytes.toString('utf8', 0, output.position);
@@ -118,7 +118,7 @@ describe('JsonWriter', () => {
       '{"$code":"f()","$scope":{"n":{"$numberLong":"9223372036854775807"}}}',
     ],
     [
-      'a regular expression of options that are none',
+      'a regular expression with unknown options',
       11,
       Buffer.from('a"b\0zi\0'),
       '{"$regularExpression":{"pattern":"a\\"b","options":"zi"}}',
@@ -231,7 +231,7 @@ describe('JsonWriter', () => {
     }
   });
 
-  it('keeps documents apart that differ in the order of their keys, when asked to', () => {
+  it('distinguishes documents by the order of their keys, if requested', () => {
     const one: RawElement = [0x10, 'a', int32(1)];
     const other: RawElement = [8, 'b', Buffer.of(1)];
     const cases: [RawElement[], string][] = [
@@ -253,7 +253,7 @@ describe('JsonWriter', () => {
     }
   });
 
-  it('loses nothing, not even the order of keys, when it keeps that', () => {
+  it('loses nothing, not even the order of keys, if requested', () => {
     const writer = createWriter('canonical', { keepsOrder: true });
     fc.assert(
       fc.property(value, (of) => {
@@ -265,7 +265,7 @@ describe('JsonWriter', () => {
     );
   });
 
-  it('keeps a key that occurs twice, which is for jsonb to settle', () => {
+  it('writes a duplicate key twice, and jsonb keeps the last', () => {
     const twice = rawDocument([
       [0x0a, 'a', Buffer.of()],
       [8, 'a', Buffer.of(1)],

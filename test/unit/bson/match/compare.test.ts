@@ -160,7 +160,7 @@ describe('compareRaw', () => {
     assertAscending([[new Code('a', { a: 1 })], [new Code('a', { a: 2 })], [new Code('b', {})]]);
   });
 
-  it('takes a DBRef for the document it is', () => {
+  it('compares a DBRef as a document', () => {
     assert.equal(compare(new DBRef('a', new ObjectId()), {}), 1);
   });
 

@@ -26,26 +26,26 @@ describe('compileFilter', () => {
     ['{"_id": {"z": 1, "7": 1}}', [true, false]],
     ['{"_id": {"$gt": {"7": 1, "z": 1}}}', [true, false]],
   ] as const) {
-    it(`${filter} tells documents by the order of their names`, () => {
+    it(`${filter} distinguishes documents by the order of their names`, () => {
       const isChosen = compileFilter(parseFilter(filter, 'FILTER'), 'FILTER');
       const documents = [first, second].map((id) => rawDocument([[object, '_id', id]]));
       assert.deepEqual(documents.map(isChosen), expected);
     });
   }
 
-  it('takes each of several documents in one memory by itself, whatever lies behind it', () => {
+  it('matches each of several documents in one buffer by itself', () => {
     const isChosen = compileFilter(parseFilter('{"a": 1}', 'FILTER'), 'FILTER');
     const [one, two] = [rawDocument([[int, 'a', int32(1)]]), rawDocument([[int, 'a', int32(2)]])];
     const memory = Buffer.concat([two, one, two]);
     const size = one.byteLength;
     const documents = [0, 1].map((index) => memory.subarray(index * size, (index + 1) * size));
     assert.deepEqual(documents.map(isChosen), [false, true]);
-    // What it lacks is behind it, and belongs to others.
+    // The missing field follows in the bytes of another document.
     const cutOff = memory.subarray(2 * size, -1);
     assert.equal(isChosen(cutOff), true);
   });
 
-  it('chooses every corrupt document, whichever byte is wrong', () => {
+  it('selects every corrupt document, with any byte wrong', () => {
     const isChosen = compileFilter(parseFilter('{"d": 5, "b.c": {"$ne": 3}}', 'FILTER'), 'FILTER');
     const inner = rawDocument([[array, 'c', rawDocument([[int, '0', one]])]]);
     const document = rawDocument([

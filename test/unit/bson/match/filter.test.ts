@@ -22,7 +22,7 @@ const values: readonly unknown[] = [
   ...[new Date(0), new MaxKey()],
 ];
 
-/** Which of `values` match the condition; asked of a field, and of `_id` through the index, which must agree. */
+/** Which of `values` match the condition: as a field, and as `_id` through the index, which must agree. */
 function select(condition: unknown): unknown[] {
   const collection = new Collection();
   const selected = values.filter((value) => {
@@ -59,7 +59,7 @@ describe('parseFilter', () => {
     assert.deepEqual(select({ $gte: new ObjectId('000000000000000000000000') }), [oid]);
   });
 
-  it('gives NaN no relation but equality', () => {
+  it('compares NaN only for equality', () => {
     assert.deepEqual(select({ $gt: Number.NaN }), []);
     assert.deepEqual(select({ $lt: Number.NaN }), []);
     assert.equal(select({ $gte: Number.NaN }).length, 1);
@@ -67,7 +67,7 @@ describe('parseFilter', () => {
     assert.equal(select({ $eq: Number.NaN }).length, 1);
   });
 
-  it('gives null no relation but equality', () => {
+  it('compares null only for equality', () => {
     assert.deepEqual(select({ $gt: null }), []);
     assert.deepEqual(select({ $gte: null }), [null]);
     assert.deepEqual(select(null), [null]);
@@ -126,7 +126,7 @@ describe('parseFilter', () => {
     assert.ok(isMatch({ a: null }, {}));
   });
 
-  it('enters arrays in arrays by number only, and asks of all elements whether none has a field', () => {
+  it('enters arrays in arrays by number only, and checks all elements for a missing field', () => {
     const nested = { a: [5, [2, 4], [{ b: 1 }]] };
     assert.ok(!isMatch({ 'a.1': 2 }, nested));
     assert.ok(isMatch({ 'a.1': [2, 4] }, nested));
@@ -140,13 +140,13 @@ describe('parseFilter', () => {
     assert.ok(isMatch({ 'a.b': { $exists: false } }, { a: [1, { c: 1 }] }));
   });
 
-  it('asks of an _id that is not there', () => {
+  it('matches a missing _id', () => {
     assert.ok(!isMatch({ _id: { $exists: true } }, { a: 1 }));
     assert.ok(isMatch({ _id: { $exists: false } }, { a: 1 }));
     assert.ok(!isMatch({ _id: { $exists: false } }, { _id: 1 }));
   });
 
-  it('refuses what it does not know, with the code that MongoDB has for it', () => {
+  it('refuses unknown operators, with the code of MongoDB', () => {
     assertRefused({ a: { $foo: 1 } }, 2);
     assertRefused({ a: { $gt: 1, b: 2 } }, 2);
     assertRefused({ $foo: 1 }, 2);

@@ -1,4 +1,4 @@
-/** Where PCRE and JavaScript differ, PCRE's way; what the table says was looked up in pcre2pattern(3). */
+/** Where PCRE and JavaScript differ, the behaviour of PCRE, according to pcre2pattern(3). */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UnsupportedError } from '../../../../src/bson/match/errors.ts';
@@ -46,7 +46,7 @@ describe('translateRegex', () => {
     }
   });
 
-  it('refuses what it cannot say, or would say otherwise', () => {
+  it('refuses patterns without an equivalent', () => {
     for (const pattern of refused) {
       assert.throws(() => translateRegex(pattern, ''), UnsupportedError, pattern);
     }

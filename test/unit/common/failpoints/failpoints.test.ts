@@ -23,7 +23,7 @@ function startReacher(t: TestContext, env: Readonly<Record<string, string>>): Re
     [fileURLToPath(new URL('../../../support/failpoint-reacher.js', import.meta.url))],
     { env, stdio: ['pipe', 'pipe', 'inherit'] },
   );
-  // The pipe of a process that was just killed.
+  // The pipe of a killed process.
   child.stdin.on('error', () => undefined);
   const exited = once(child, 'exit').then(([code, signal]) => `ended by ${String(signal ?? code)}`);
   cleanUp(t, async () => {
@@ -67,7 +67,7 @@ describe('reachFailpoint', () => {
     assert.deepEqual(await startReacher(t, env).reach(point), ['nothing, not active']);
   });
 
-  it('kills, ends, fails and gives verdicts', async (t) => {
+  it('kills, exits, throws and returns verdicts', async (t) => {
     const outcomes = {
       kill: 'ended by SIGKILL',
       exit: 'ended by 0',
@@ -83,7 +83,7 @@ describe('reachFailpoint', () => {
     }
   });
 
-  it('begins at the hit asked for, and fires so often, over all processes', async (t) => {
+  it('begins at the given hit, and fires so often, over all processes', async (t) => {
     const failpoints = await setFailpoints(t, { [point]: 'drop@3x2' });
     const [one, other] = [startReacher(t, failpoints.env), startReacher(t, failpoints.env)];
     assert.deepEqual(await one.reach(point), [nothing]);
@@ -101,14 +101,14 @@ describe('reachFailpoint', () => {
     assert.equal(await failpoints.countFirings(point), 6);
   });
 
-  it('fires in one process only when many reach it at once', async (t) => {
+  it('fires in only one process if many reach it at the same time', async (t) => {
     const { env } = await setFailpoints(t, { [point]: 'drop' });
     const reachers = Array.from({ length: 4 }, () => startReacher(t, env));
     const outcomes = await Promise.all(reachers.map((reacher) => reacher.reach(point, point)));
     assert.equal(outcomes.flat().filter((outcome) => outcome === 'drop').length, 1);
   });
 
-  it('counts only what holds the bytes asked for', async (t) => {
+  it('counts only hits with the given bytes', async (t) => {
     const { env } = await setFailpoints(t, { [point]: 'drop?beef@2' });
     const points = [point, `${point} 00beef00`, `${point} 00be00ef`, `${point} 00beef`];
     assert.deepEqual(await startReacher(t, env).reach(...points), [nothing, nothing, nothing, 'drop']);
@@ -121,18 +121,18 @@ describe('reachFailpoint', () => {
     await failpoints.waitUntilFired(point);
     let hasGoneOn = false;
     const outcome = reacher.readNext().finally(() => (hasGoneOn = true));
-    // Another process gets through a start and an answer meanwhile.
+    // Another process starts and answers meanwhile.
     assert.deepEqual(await startReacher(t, failpoints.env).reach('worker-in-copy'), ['drop']);
     assert.equal(hasGoneOn, false);
     await failpoints.resume(point);
     assert.equal(await outcome, nothing);
   });
 
-  it('hangs deaf to everything, and no longer than the test', async (t) => {
+  it('hangs, and no longer than the test', async (t) => {
     let pid = 0;
     await t.test('hangs', async (inner) => {
       const failpoints = await setFailpoints(inner, { [point]: 'hang' });
-      // Left to the outer test, so that nobody but the process itself ends it.
+      // Started by the outer test, so that only the process itself ends it.
       const reacher = startReacher(t, failpoints.env);
       pid = reacher.pid;
       reacher.begin(point);

@@ -37,7 +37,7 @@ function create(): { recorder: JobRecorder; clock: TickingClock } {
 }
 
 describe('JobRecorder', () => {
-  it('tells how far each collection is, and how fast, over time', () => {
+  it('records the progress and speed of each collection over time', () => {
     const { recorder, clock } = create();
     recorder.onEvent(started);
     clock.pass(2_000);
@@ -54,12 +54,12 @@ describe('JobRecorder', () => {
     assert.equal(deadLettered, 3);
     assert.equal(dropped, 2);
     assert.equal(nothing, null);
-    // What an earlier process has committed is no speed of this one.
+    // Documents that an earlier process has committed do not count for the speed.
     assert.deepEqual(history.documentsPerSecond, [100, 100, 400, null]);
     assert.deepEqual(history.lagSeconds, [null, null, null, null]);
   });
 
-  it('tells the lag and the accounts of what is followed, and what is in the way', () => {
+  it('records the lag and the counts of following, and obstacles to a cutover', () => {
     const { recorder, clock } = create();
     recorder.onEvent(started);
     clock.pass(1_000);
@@ -96,7 +96,7 @@ describe('JobRecorder', () => {
   });
 
   // Red where a collection of which not all were compared counts as one without any.
-  it('tells how many documents are to be compared again, once all of all collections were compared', () => {
+  it('records how many documents are to be compared again, once all were compared', () => {
     const { recorder } = create();
     const proof = { verifiedAt: '2026-01-31T12:00:00.000Z', compared: 100, unverified: 4, different: 0 };
     const users = followed(source, { proof });
@@ -110,7 +110,7 @@ describe('JobRecorder', () => {
     assert.equal(readUnverified(followed('school.others')), null);
   });
 
-  it('tells what a comparison found, and keeps what the run has dropped, and its letters', () => {
+  it('records the result of a comparison, and keeps dropped documents and dead letters of the run', () => {
     const { recorder } = create();
     recorder.onEvent(started);
     recorder.onEvent(progress(1_000, 1_000, { deadLettered: 7, dropped: 4 }));
@@ -124,7 +124,7 @@ describe('JobRecorder', () => {
     );
   });
 
-  it('says of each worker how busy it was of late, and which one died', () => {
+  it('records how busy each worker was recently, and which one died', () => {
     const { recorder, clock } = create();
     const observer = recorder.onRun();
     observer.onReady?.('7');
@@ -148,7 +148,7 @@ describe('JobRecorder', () => {
     assert.equal(recorder.read().workers[0]?.busyShare, 0);
   });
 
-  it('shows no more than a page can hold, and what goes on before what is done', () => {
+  it('shows a limited number, and active collections before finished ones', () => {
     const { recorder } = create();
     for (let number = 0; number < 150; number++) {
       recorder.onEvent({ kind: 'skipped', source: `school.c${number}`, reason: 'it is empty' });

@@ -9,7 +9,7 @@ import { serveLive, type Live } from '../../../../src/observe/live/live.ts';
 import { cleanUp } from '../../../support/embedded.ts';
 import { following } from '../../../support/following-event.ts';
 import { stepLimitMs } from '../../../support/limits.ts';
-import { watchEvents } from '../../../support/server-sent.ts';
+import { watchEvents } from '../../../support/server-sent-events.ts';
 import { TickingClock } from '../../../support/ticking-clock.ts';
 
 async function serve(t: TestContext): Promise<{ live: Live; clock: TickingClock; end: typeof live.close }> {
@@ -82,7 +82,7 @@ describe('the live page', () => {
     assert.equal((await ask(`${live.url}other`)).response.statusCode, 404);
   });
 
-  it('tells a probe whether it is alive, and whether the work goes on', async (t) => {
+  it('answers probes of liveness and readiness', async (t) => {
     const { live } = await serve(t);
     assert.equal((await ask(`${live.url}healthz`)).response.statusCode, 200);
     const early = await ask(`${live.url}readyz`);
@@ -94,7 +94,7 @@ describe('the live page', () => {
     assert.equal((await ask(`${live.url}readyz`)).response.statusCode, 200);
   });
 
-  it('is shown to nobody who reaches this machine by another name', async (t) => {
+  it('is refused under another host name', async (t) => {
     const { live } = await serve(t);
     const { port } = new URL(live.url);
     for (const path of ['', 'events']) {
@@ -117,7 +117,7 @@ describe('the live page', () => {
     assert.equal(metrics.response.statusCode, 200, 'a scraper may come by any name');
   });
 
-  it('sends the state at once, the latest one each second, and why the job has ended', async (t) => {
+  it('sends the state immediately, the latest one each second, and why the job has ended', async (t) => {
     const { live, clock, end } = await serve(t);
     const { next } = await watchEvents(`${live.url}events`);
     assert.equal(parse((await next())?.data).following, null);
@@ -136,7 +136,7 @@ describe('the live page', () => {
     await ended;
   });
 
-  it('has no password in it, and nothing that nobody sees', async (t) => {
+  it('contains no passwords, and no invisible characters', async (t) => {
     const { live } = await serve(t);
     live.onEvent?.({ kind: 'notice', message: 'mongodb://user:secret@host/db\u202E is away' });
     live.onEvent?.({ kind: 'skipped', source: 'a.b\u0000\u202Ec', reason: 'postgres://u:secret@host/db' });
@@ -148,38 +148,34 @@ describe('the live page', () => {
     assert.equal(parse(data).collections[0]?.source, 'a.b\\u{0}\\u{202e}c');
   });
 
-  it(
-    'keeps nothing for a browser that does not read but the latest state',
-    { timeout: stepLimitMs },
-    async (t) => {
-      const { live, clock, end } = await serve(t);
-      for (let number = 0; number < 20; number++) {
-        live.onEvent?.({ kind: 'notice', message: 'x'.repeat(5_000) });
-      }
-      const socket = connect(Number(new URL(live.url).port), '127.0.0.1');
-      cleanUp(t, () => socket.destroy());
-      await once(socket, 'connect');
-      socket.write(`GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
-      await once(socket, 'readable');
-      // Each a state of 100 kB, with time for what is written to leave.
-      const ticks = 300;
-      for (let tick = 0; tick < ticks; tick++) {
-        clock.pass(1_000);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      live.onEvent?.({ kind: 'notice', message: 'the last one' });
-      const closed = end('all is over');
-      let received = '';
-      for await (const part of socket.setEncoding('utf8')) received += String(part);
-      await closed;
-      const states = received.split('data: ').length - 1;
-      assert.ok(states < ticks / 2, `${states} of ${ticks} states were kept for it`);
-      assert.match(received, /the last one/);
-      assert.match(received, /all is over/);
-    },
-  );
+  it('keeps only the latest state for a browser that does not read', { timeout: stepLimitMs }, async (t) => {
+    const { live, clock, end } = await serve(t);
+    for (let number = 0; number < 20; number++) {
+      live.onEvent?.({ kind: 'notice', message: 'x'.repeat(5_000) });
+    }
+    const socket = connect(Number(new URL(live.url).port), '127.0.0.1');
+    cleanUp(t, () => socket.destroy());
+    await once(socket, 'connect');
+    socket.write(`GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+    await once(socket, 'readable');
+    // States of 100 kB each, with time to be sent.
+    const ticks = 300;
+    for (let tick = 0; tick < ticks; tick++) {
+      clock.pass(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    live.onEvent?.({ kind: 'notice', message: 'the last one' });
+    const closed = end('all is over');
+    let received = '';
+    for await (const part of socket.setEncoding('utf8')) received += String(part);
+    await closed;
+    const states = received.split('data: ').length - 1;
+    assert.ok(states < ticks / 2, `${states} of ${ticks} states were kept for it`);
+    assert.match(received, /the last one/);
+    assert.match(received, /all is over/);
+  });
 
-  it('does not hold up the end of the job', { timeout: stepLimitMs }, async (t) => {
+  it('does not delay the end of the job', { timeout: stepLimitMs }, async (t) => {
     const { live, clock, end } = await serve(t);
     const { response } = await watchEvents(`${live.url}events`);
     response.pause();

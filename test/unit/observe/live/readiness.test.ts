@@ -33,13 +33,13 @@ describe('readiness', () => {
     for (const event of events) readiness.onEvent(event);
   }
 
-  it('is not there before anything is copied, and says so', () => {
+  it('is false before anything is copied, with the reason', () => {
     assert.equal(readiness.read(), 'nothing is copied yet');
     hear(away);
     assert.match(readiness.read() ?? '', /^postgres was away.*it restarts/);
   });
 
-  it('outlasts a server that is away for seconds, and not one that is away for long', () => {
+  it('tolerates a server that is unavailable for seconds, and not for longer', () => {
     hear(progress(2), away);
     clock.pass(29_000);
     assert.equal(readiness.read(), null);
@@ -49,7 +49,7 @@ describe('readiness', () => {
     assert.equal(readiness.read(), null);
   });
 
-  it('is there while a host waits for a migration to join, and after it, however long that is', () => {
+  it('is true while a host waits for a migration to join, and after it, without limit', () => {
     hear({ kind: 'host-waiting' }, away);
     clock.pass(3_600_000);
     assert.equal(readiness.read(), null);
@@ -58,13 +58,13 @@ describe('readiness', () => {
     assert.equal(readiness.read(), null);
   });
 
-  it('takes what a worker has done again for what it is: done', () => {
+  it('is true after a batch was redelivered and committed', () => {
     hear(progress(2), { kind: 'retried', server: 'postgres', times: 3, reason: null });
     clock.pass(60_000);
     assert.equal(readiness.read(), null);
   });
 
-  it('ends where no batch is committed of those that are under way', () => {
+  it('is false if no batch of those in flight is committed', () => {
     hear(progress(2));
     clock.pass(119_000);
     assert.equal(readiness.read(), null);
@@ -75,13 +75,13 @@ describe('readiness', () => {
     assert.equal(readiness.read(), null, 'nothing is under way');
   });
 
-  it('waits for an index for as long as it takes', () => {
+  it('is true while an index is built, without limit', () => {
     hear(progress(2), finishing, away);
     clock.pass(3_600_000);
     assert.equal(readiness.read(), null);
   });
 
-  it('needs to hear of a stream that is followed', () => {
+  it('is false if a followed stream sends nothing', () => {
     hear(following());
     clock.pass(29_000);
     assert.equal(readiness.read(), null);

@@ -101,7 +101,7 @@ function followSection(changes: Partial<FollowSection> = {}): FollowSection {
   return { latest: following(), isCutOver: false, endMs: 2_500, series, ...changes };
 }
 
-/** Where a number came out as none. */
+/** Numbers that were computed as NaN or similar. */
 function assertAllNumbers(page: string): void {
   assert.doesNotMatch(
     page.replace(/<style>[^]*?<\/style>|<script>[^]*?<\/script>/g, ''),
@@ -110,7 +110,7 @@ function assertAllNumbers(page: string): void {
 }
 
 describe('writePage', () => {
-  it('has numbers everywhere, however little there is to tell', () => {
+  it('has numbers everywhere, also with little data', () => {
     assertAllNumbers(pageOf([sectionOf()]));
     assertAllNumbers(pageOf([]));
     assertAllNumbers(pageOf([sectionOf({ ...workers(2), endMs: 100, planEndMs: 0, loadEndMs: 100 })]));
@@ -127,7 +127,7 @@ describe('writePage', () => {
     assert.match(pageOf([sectionOf({ failure: 'disk full' })]), /class="state bad">1 failed</);
   });
 
-  it('draws no more lanes than can be told apart, says so, and has all workers in its table', () => {
+  it('draws a limited number of lanes, with a notice, and has all workers in its table', () => {
     const page = pageOf([sectionOf({ ...workers(60), endMs: 100, planEndMs: 0 })]);
     assert.equal(page.match(/<rect\s+class="idle"[^>]*height="18"/g)?.length, 48);
     assert.match(page, /busy 80%–80%; 12 more are not drawn/);
@@ -146,7 +146,7 @@ describe('writePage', () => {
     assert.deepEqual(references, ['data:,']);
   });
 
-  it('tells the bottleneck and where the workers spent their time', () => {
+  it('shows the bottleneck and where the workers spent their time', () => {
     const page = pageOf([sectionOf({ ...workers(2), endMs: 100, planEndMs: 0, loadEndMs: 100 })]);
     assert.match(page, /Postgres was the bottleneck 65% of the workers&#39; time/);
     assert.match(
@@ -155,7 +155,7 @@ describe('writePage', () => {
     );
   });
 
-  it('tells what was followed: lag, changes, journal, and the account of each collection', () => {
+  it('shows following: lag, changes, journal, and the counts of each collection', () => {
     const latest = following({
       ...{
         lagMs: 2_000,

@@ -92,7 +92,7 @@ describe('Recorder', () => {
     assert.deepEqual([section?.planEndMs, section?.loadEndMs, section?.endMs], [50, undefined, 150]);
   });
 
-  it('looks at what is in flight from time to time, until the run ends', () => {
+  it('samples what is in flight, until the run ends', () => {
     const { clock, recorder, inFlight, begin } = createRecorder();
     const observer = begin('school.users');
     recorder.onEvent(started);
@@ -106,7 +106,7 @@ describe('Recorder', () => {
     assert.deepEqual(series.inFlightBytes, [0, 6000]);
   });
 
-  it('gives no memory to a worker that is gone', () => {
+  it('records no memory for a worker that has ended', () => {
     const { clock, recorder, begin } = createRecorder();
     const observer = begin('school.users');
     recorder.onEvent(started);
@@ -118,7 +118,7 @@ describe('Recorder', () => {
     assert.deepEqual(recorder.report(null).sections[0]?.series.workers[0]?.memoryBytes, [80, null, null]);
   });
 
-  it('tells several apart that are recorded at the same time, which of them failed, and why', () => {
+  it('distinguishes several collections at the same time, which of them failed, and why', () => {
     const { clock, recorder, begin } = createRecorder();
     const observers = ['school.users', 'school.courses', 'school.notes'].map(begin);
     recorder.onEvent(started);
@@ -130,7 +130,7 @@ describe('Recorder', () => {
     observers[1]?.onEnd();
     clock.pass(1000);
     const { sections, notices } = recorder.report(null);
-    // The third never started: it has nothing to tell.
+    // The third never started: it has no data.
     assert.deepEqual(
       sections.map(({ source, failure: why, endMs }) => ({ source, why, endMs })),
       [
@@ -151,7 +151,7 @@ describe('Recorder', () => {
     assert.equal(notices.at(-1), '150: postgres://user:***@host/db is away');
   });
 
-  it('records what is followed over time, from the first that is told', () => {
+  it('records following over time, from the first event', () => {
     const { clock, recorder } = createRecorder();
     assert.equal(recorder.report(null).following, null);
     clock.pass(5_000);
@@ -159,7 +159,7 @@ describe('Recorder', () => {
     clock.pass(1_000);
     recorder.onEvent(following({ lagMs: 3_000, waiting: 20, documentsMerged: 70 }));
     clock.pass(1_000);
-    // It ended, copied a new collection, and began anew.
+    // It ended, copied a new collection, and began again.
     recorder.onEvent(following({ lagMs: 0, waiting: 0, documentsMerged: 10 }));
     recorder.onEvent({ kind: 'cut-over', source: 'school.*', leftOut: [] });
     const section = recorder.report(null).following ?? assert.fail('it was followed');

@@ -10,7 +10,7 @@ describe('TimeSeries', () => {
     assert.deepEqual(series.read('documents'), [100, 200, 100]);
   });
 
-  it('keeps the highest level of an interval, and goes on with it where nothing was told', () => {
+  it('keeps the highest level of an interval, and continues with it without new values', () => {
     const series = new TimeSeries(0, 10, 100);
     series.raise('memory', 110, 5);
     series.raise('memory', 190, 3);
@@ -37,13 +37,13 @@ describe('TimeSeries', () => {
     assert.deepEqual(series.read('documents'), [13, 0, 0]);
   });
 
-  it('takes what was before its beginning for the beginning', () => {
+  it('counts values before its beginning at the beginning', () => {
     const series = new TimeSeries(1000, 10, 100);
     series.add('documents', 900, 1050, 30);
     assert.deepEqual(series.read('documents'), [30]);
   });
 
-  it('loses nothing and never has more points than it may, whatever comes', () => {
+  it('loses nothing and never exceeds its number of points', () => {
     const spans = fc.array(fc.tuple(fc.nat(100_000), fc.nat(5_000), fc.integer({ min: 1, max: 1000 })), {
       minLength: 1,
       maxLength: 50,

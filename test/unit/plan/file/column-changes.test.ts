@@ -18,7 +18,7 @@ function refusalOf(plan: object): string {
   assert.fail('was not refused');
 }
 
-describe('what a plan says of values', () => {
+describe('the value changes of a plan', () => {
   const cases: readonly (readonly [plan: object, message: RegExp])[] = [
     [{ columns: [{ ...id, default: 1 }] }, /^columns\[0\]: the _id is not to be changed/],
     [
@@ -100,7 +100,7 @@ describe('what a plan says of values', () => {
     ]);
   });
 
-  it('a plan without any has none of it, so that documents go as they are', () => {
+  it('a plan without them does not change documents', () => {
     const plan = resolvePlan(checkPlanFile({ columns: [id, text] }, 'plan.json'), {
       ...{ collection: 'd.c', schema: 'public', table: 'c' },
     });

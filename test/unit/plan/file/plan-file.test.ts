@@ -23,7 +23,7 @@ function refusal(value: unknown): string {
   assert.fail('was not refused');
 }
 
-/** With these columns besides `_id`. */
+/** A plan with these columns besides `_id`. */
 function refusalOf(column: object, ...others: object[]): string {
   return refusal({ columns: [id, column, ...others] });
 }
@@ -33,7 +33,7 @@ describe('checkPlanFile', () => {
     assert.deepEqual(checkPlanFile({ columns: [id] }, 'plan.json'), { columns: [id] });
   });
 
-  it('takes all that a plan may say', () => {
+  it('takes all keys of a plan', () => {
     const plan = {
       $schema: './docs/plan.schema.json',
       collection: 'school.users',
@@ -147,12 +147,12 @@ describe('checkPlanFile', () => {
       /^columns\[0\]\.notNull: the primary key/,
     ],
     [
-      'a name that Postgres would cut',
+      'a name that Postgres would truncate',
       () => refusalOf({ ...email, column: 'é'.repeat(32) }),
       /^columns\[1\]\.column: "é+" has 64 bytes; Postgres keeps 63$/,
     ],
     [
-      'a table name that Postgres would cut',
+      'a table name that Postgres would truncate',
       () => refusal({ columns: [id], table: 'x'.repeat(64) }),
       /^table: "x+" has 64 bytes/,
     ],
@@ -260,7 +260,7 @@ describe('readPlanFile', () => {
     });
   });
 
-  it('says how to make a plan where there is none', async () => {
+  it('says how to create a missing plan', async () => {
     const file = join(folder, 'none.json');
     await assert.rejects(readPlanFile(file), {
       exitCode: ExitCode.usage,
@@ -271,7 +271,7 @@ describe('readPlanFile', () => {
 });
 
 describe('createPlanFileSchema', () => {
-  it('refuses what is not known, and names the types', () => {
+  it('refuses unknown keys, and names the types', () => {
     const schema = createPlanFileSchema() as {
       additionalProperties: boolean;
       properties: { columns: { items: { properties: { type: { enum: string[] } }; required: string[] } } };

@@ -36,7 +36,7 @@ async function write(documents: Document[], changed: Partial<PlanConfig> = {}) {
 }
 
 describe('a plan as a file', () => {
-  it('has an entry to a line, with what was seen', async () => {
+  it('has one entry per line, with what the sample has', async () => {
     const { text } = await write([
       { _id: 1, name: 'Ada', address: { city: 'London', 'a.b': 1 }, 'dotted.name': true },
       { _id: 2, name: 'Alan', address: null },

@@ -5,7 +5,7 @@ import { resolvePlan } from '../../../../src/plan/file/resolve-plan.ts';
 const defaults = { collection: 'school.users', schema: 'public', table: 'users' };
 
 describe('resolvePlan', () => {
-  it('turns paths into fields and what is inside of them', () => {
+  it('turns paths into fields and nested values', () => {
     const plan = resolvePlan(
       {
         columns: [
@@ -31,7 +31,7 @@ describe('resolvePlan', () => {
     });
   });
 
-  it('lets the file go before the defaults', () => {
+  it('prefers the file to the defaults', () => {
     const columns = [{ column: '_id', path: '_id', type: 'json' as const }];
     const plan = resolvePlan(
       {
@@ -57,7 +57,7 @@ describe('resolvePlan', () => {
     });
   });
 
-  it('keeps whole documents when the file says so', () => {
+  it('keeps whole documents if the file says so', () => {
     const columns = [{ column: '_id', path: '_id', type: 'json' as const }];
     assert.equal(resolvePlan({ columns, keepsWhole: true }, defaults).keepsWhole, true);
     assert.ok(!('keepsWhole' in resolvePlan({ columns, keepsWhole: false }, defaults)));

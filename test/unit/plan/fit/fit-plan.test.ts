@@ -29,7 +29,7 @@ function columnsOf({ columns }: Plan): unknown[] {
 }
 
 describe('fitPlan', () => {
-  it('follows the types of the table, and says where the sample has others', () => {
+  it('uses the types of the table, and reports where the sample has others', () => {
     const { plan: fitted, notices } = fitPlan(plan, table(id, column('name', integer), extra), true);
     assert.deepEqual(columnsOf(fitted), [
       ['_id', 'int32', 'int4'],
@@ -40,7 +40,7 @@ describe('fitPlan', () => {
     ]);
   });
 
-  it('leaves an own table as it is, as long as its columns are', () => {
+  it('does not change a table of an earlier run, as long as its columns are the same', () => {
     const own = { ...table(id, column('name', text), extra), isOwn: true };
     assert.deepEqual(fitPlan(plan, own, true).plan, plan);
     const changed = { ...table(column('_id', text), column('name', text), extra), isOwn: true };
@@ -50,7 +50,7 @@ describe('fitPlan', () => {
     ]);
   });
 
-  it('adds columns that the sample knows nothing of, and leaves out fields without one', () => {
+  it('adds columns that the sample does not have, and omits fields without a column', () => {
     const late = [column('late', text), column('filled', text, { hasDefault: true })];
     const { plan: fitted, notices, mistakes } = fitPlan(plan, table(id, ...late, extra), true);
     assert.deepEqual(columnsOf(fitted), [
@@ -61,7 +61,7 @@ describe('fitPlan', () => {
     assert.deepEqual(notices, ['filled by default, as no field is for them: "filled"']);
   });
 
-  it('does not add to a plan that a person wrote', () => {
+  it('does not add columns to a plan file', () => {
     const { plan: fitted } = fitPlan(
       plan,
       table(id, column('name', text), column('late', text), extra),
@@ -85,7 +85,7 @@ describe('fitPlan', () => {
     ]);
   });
 
-  it('takes up an extra column that the table was given later', () => {
+  it('uses an extra column that was added to the table later', () => {
     const without = { ...plan, extraColumn: null };
     assert.equal(fitPlan(without, table(id, column('name', text), extra), false).plan.extraColumn, '_extra');
   });
@@ -132,7 +132,7 @@ describe('fitPlan', () => {
 describe('findUnmappedFields', () => {
   const stats = gatherStats([serialize({ _id: 1, name: 'x', address: { city: 'y' }, nick: 'z' })]);
 
-  it('lists what has neither a column nor an extra column, and is not dropped', () => {
+  it('lists fields with neither a column nor an extra column, and not dropped', () => {
     const bare: Plan = {
       ...plan,
       columns: [...plan.columns, { field: 'address', path: ['city'], column: 'city', type: 'string' }],
@@ -143,7 +143,7 @@ describe('findUnmappedFields', () => {
     assert.deepEqual(findUnmappedFields({ ...bare, extraColumn: '_extra' }, stats), []);
   });
 
-  it('are named up to a length that people read', () => {
+  it('are named up to a readable length', () => {
     const names = Array.from({ length: 12 }, (_, index) => `f${index}`);
     assert.match(listFields(names), /^"f0", .*"f9" and 2 more$/);
   });

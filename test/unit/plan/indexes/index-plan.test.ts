@@ -66,7 +66,7 @@ function planOne(index: IndexSpec, version = 18, columns: readonly PlanColumn[] 
   return planIndexes([index], { ...plan, columns: [...plan.columns, ...columns] }, { version });
 }
 
-/** The one index that comes of it: what stands before its name, and after the table's. */
+/** The one resulting index: the text before its name, and after the table's. */
 function definitionOf(index: IndexSpec, version?: number, columns?: readonly PlanColumn[]): string {
   const { planned, left } = planOne(index, version, columns);
   assert.deepEqual(left, []);
@@ -136,12 +136,12 @@ describe('the fields of an index', () => {
     [{ name: 'constructor' }, /"constructor" is a kind of index that mongo2pg does not know/],
     [{ name: 'queryable' }, /"queryable" is a kind of index that mongo2pg does not know/],
   ] as const) {
-    it(`${JSON.stringify(key)} are left with the reason ${reason.source}`, () => {
+    it(`${JSON.stringify(key)} are skipped with the reason ${reason.source}`, () => {
       assert.match(reasonOf(spec(key)), reason);
     });
   }
 
-  it('are not told of where they are _id alone: that is the primary key', () => {
+  it('are not reported for _id alone: that is the primary key', () => {
     assert.deepEqual(planOne(spec({ _id: 1 })), { planned: [], left: [] });
     assert.deepEqual(planOne(spec({ _id: 1 }, { name: 'clustered', isUnique: true })), {
       planned: [],
@@ -163,13 +163,13 @@ describe('a unique index', () => {
       'UNIQUE ("email", "age") NULLS NOT DISTINCT',
     ],
     [
-      'leaves them out where it is sparse',
+      'omits them if it is sparse',
       spec({ name: 1 }, { ...unique, isSparse: true }),
       15,
       'UNIQUE ("name") WHERE "name" IS NOT NULL',
     ],
     [
-      'and has them in part, where it is of several and sparse',
+      'has them in part, if it is of several and sparse',
       spec({ name: 1, age: 1 }, { ...unique, isSparse: true }),
       15,
       'UNIQUE ("name", "age") NULLS NOT DISTINCT WHERE "name" IS NOT NULL OR "age" IS NOT NULL',
@@ -186,7 +186,7 @@ describe('a unique index', () => {
     });
   }
 
-  it('says so where Postgres lets more through', () => {
+  it('has a notice where Postgres allows more', () => {
     const noticesOf = (index: IndexSpec, version: number) => planOne(index, version).planned[0]?.notices;
     assert.match(noticesOf(spec({ name: 1 }, unique), 14)?.join() ?? '', /PostgreSQL 14 lets any number/);
     assert.deepEqual(noticesOf(spec({ name: 1 }, unique), 15), []);
@@ -202,7 +202,7 @@ describe('other options', () => {
     assert.equal(definitionOf(spec({ name: 1, email: 1 }, sparse)), '("name", "email")');
   });
 
-  it('TTL: an index, and a word that nothing is deleted', () => {
+  it('TTL: an index, with a notice that nothing is deleted', () => {
     const index = spec({ at: 1 }, { expireAfterSeconds: 3600 });
     assert.equal(definitionOf(index), '("at")');
     assert.deepEqual(planOne(index).planned[0]?.notices, [
@@ -210,7 +210,7 @@ describe('other options', () => {
     ]);
   });
 
-  it('a collation: left, unless no text is compared', () => {
+  it('a collation: skipped, unless no text is compared', () => {
     const french = { locale: 'fr' };
     assert.match(reasonOf(spec({ name: 1 }, french)), /compares text by the rules of "fr"/);
     assert.match(
@@ -291,7 +291,7 @@ describe('a partial filter', () => {
     [{ isNew: 1 }, /which its column cannot have/],
     [{ at: new Date(8.64e15) }, /which its column cannot have/],
     [{ at: new Date(Date.UTC(-1, 0)) }, /which its column cannot have/],
-    // What js-bson makes of a date that a Date does not hold.
+    // How js-bson represents a date beyond those of JavaScript.
     [{ at: new Date(Number.NaN) }, /which its column cannot have/],
     [{ tags: 'x' }, /which its column cannot have/],
     [{ tags: { $type: 'array' } }, /of another type than the column/],
@@ -306,7 +306,7 @@ describe('a partial filter', () => {
     [{ x: { $gt: new Binary(Buffer.from([1]), 0) } }, /in an order that Postgres has not/, added('binary')],
     [{ x: new Binary(Buffer.from([1]), 5) }, /which its column cannot have/, added('binary')],
   ] as [Document, RegExp, PlanColumn[]?][]) {
-    it(`${JSON.stringify(filter)} is left with the reason ${reason.source}`, () => {
+    it(`${JSON.stringify(filter)} is skipped with the reason ${reason.source}`, () => {
       const index = spec({ age: 1 }, { partialFilter: filter });
       assert.match(reasonOf(index, columns), reason);
       assert.match(reasonOf(index, columns), /^its filter /);
@@ -326,7 +326,7 @@ describe('the name of an index', () => {
     assert.deepEqual(namesOf('age_1', 'by "age"; DROP'), ['people_age_1', 'people_by "age"; DROP']);
   });
 
-  it('has 63 bytes at most, is never that of another, and the same every time', () => {
+  it('has 63 bytes at most, is unique, and the same every time', () => {
     const long = ['é'.repeat(60), `${'é'.repeat(60)}x`, 'a'.repeat(127)];
     const names = namesOf(...long);
     assert.equal(new Set(names).size, 3);
@@ -334,7 +334,7 @@ describe('the name of an index', () => {
     assert.deepEqual(namesOf(...long), names);
   });
 
-  it('ends no statement early', () => {
+  it('is quoted', () => {
     const [index] = planOne(spec({ age: 1 }, { name: 'a\0b' })).planned;
     assert.ok(index !== undefined);
     assert.equal(
@@ -433,7 +433,7 @@ describe('indexes of values in arrays', () => {
     );
   });
 
-  it('are left where a child table cannot have them, with the reason', () => {
+  it('are skipped where a child table cannot have them, with the reason', () => {
     const { planned, left } = plans(
       spec({ name: 1, 'lines.sku': 1 }),
       spec({ 'lines.sku': 1, 'more.labels': 1 }),

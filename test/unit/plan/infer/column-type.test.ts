@@ -25,7 +25,7 @@ const own: Partial<Record<SeenType, ColumnType>> = {
   binData: 'binary',
 };
 
-/** What numbers of different types in one field come to; every other pair comes to jsonb. */
+/** The column type of numbers of different types in one field; every other pair becomes jsonb. */
 const mixed: [SeenType[], ColumnType][] = [
   [['int', 'long'], 'int64'],
   [['int', 'double'], 'double'],
@@ -52,7 +52,7 @@ describe('chooseColumnType', () => {
     assert.equal(chooseColumnType([]), 'json');
   });
 
-  it('widens numbers, and gives any other mix to jsonb', () => {
+  it('widens numbers, and any other mix becomes jsonb', () => {
     for (const a of all) {
       for (const b of all) {
         if (a === b || a === 'null' || b === 'null') continue;
@@ -75,7 +75,7 @@ describe('chooseColumnType', () => {
 });
 
 describe('chooseIdType', () => {
-  it('keeps values apart that other columns need not', () => {
+  it('distinguishes values that other columns need not', () => {
     assert.equal(chooseIdType(new Set(['null', 'int'])), 'json');
     assert.equal(chooseIdType(new Set(['long', 'double'])), 'json');
     assert.equal(chooseIdType(new Set(['decimal', 'int'])), 'json');

@@ -25,7 +25,7 @@ describe('gatherStats', () => {
     assert.equal(field('a', { a: 'xyz' }, { a: 'äöü' }, { a: 1 }).longestString, 6);
   });
 
-  it('tells a UUID from other binary data', () => {
+  it('distinguishes a UUID from other binary data', () => {
     const a = field('a', { a: new UUID() }, { a: new Binary(Buffer.alloc(3), 4) }, { a: new Binary() });
     assert.deepEqual(Object.fromEntries(a.types), { uuid: 1, binData: 1, 'binData of subtype 4': 1 });
   });
@@ -63,7 +63,7 @@ describe('gatherStats', () => {
     assert.deepEqual([...a.types], [['string', 1]]);
   });
 
-  it('leaves out a document that is corrupt anywhere, and counts it', () => {
+  it('skips a document that is corrupt anywhere, and counts it', () => {
     const corruptInside = rawDocument([
       [2, 'a', rawString('x')],
       [3, 'b', rawDocument([[8, 'x', Buffer.of(2)]])],
@@ -73,7 +73,7 @@ describe('gatherStats', () => {
     assert.deepEqual([...stats.fields.keys()], ['_id']);
   });
 
-  it('leaves out a document nested beyond all limits', () => {
+  it('skips a document that is nested too deep', () => {
     let deep: Buffer = rawDocument([]);
     for (let level = 0; level < 5000; level++) deep = rawDocument([[3, 'x', deep]]);
     assert.equal(gatherStats([deep]).corrupt, 1);

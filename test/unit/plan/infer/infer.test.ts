@@ -41,7 +41,7 @@ describe('inferColumns', () => {
     });
   });
 
-  it('gives nested and rare types to jsonb', async () => {
+  it('stores nested and rare types as jsonb', async () => {
     const types = await typesOf({ _id: 1, o: {}, a: [], t: new Timestamp(0n), r: /x/, n: null });
     assert.deepEqual(types, { _id: 'int32', o: 'json', a: 'json', t: 'json', r: 'json', n: 'json' });
   });
@@ -63,7 +63,7 @@ describe('inferColumns', () => {
     });
   }
 
-  it('has a primary key even when the sample shows none', async () => {
+  it('has a primary key even if the sample shows none', async () => {
     assert.deepEqual(await typesOf({ a: 'x' }), { _id: 'json', a: 'string' });
     assert.deepEqual(await typesOf(), { _id: 'json' });
   });
@@ -73,7 +73,7 @@ describe('inferColumns', () => {
     assert.deepEqual(Object.keys(types), ['_id', 'b', 'a', 'c']);
   });
 
-  it('leaves the rarest fields without a column when there are more than Postgres has', async () => {
+  it('leaves the rarest fields without a column if there are more than Postgres allows', async () => {
     const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`f${i}`, 1]));
     const { columns, extraColumn, notices } = await inferColumns([
       serialize({ _id: 1, ...many }),
@@ -88,7 +88,7 @@ describe('inferColumns', () => {
     );
   });
 
-  it('gives no column to fields that most rows have no room for, and puts the most frequent ones first', async () => {
+  it('gives no column to fields that do not fit most rows, and puts the most frequent ones first', async () => {
     const many = Object.fromEntries(
       Array.from({ length: 1_100 }, (_, i) => [`f${i}`, new Double(0.5)] as const),
     );
@@ -100,18 +100,18 @@ describe('inferColumns', () => {
     const { columns, notices } = await inferColumns(sample.map((document) => serialize(document)));
     const fields = columns.map(({ field }) => field);
     assert.deepEqual(fields.slice(0, 3), ['_id', 'f1099', 'f0']);
-    // A value of `late` is in a row that has room for it.
+    // A value of `late` is in a row that it fits.
     assert.equal(fields.at(-1), 'late');
     assert.ok(fields.includes('f900') && !fields.includes('f1098'), String(fields.length));
     assert.match(notices.join(), /^\d+ rare fields have no column of their own/);
   });
 
-  it('keeps the extra column apart from a field of its name', async () => {
+  it('renames a field with the name of the extra column', async () => {
     const { extraColumn } = await inferColumns([serialize({ _id: 1, _extra: 1 })]);
     assert.notEqual(extraColumn, '_extra');
   });
 
-  it('leaves a corrupt document out', async () => {
+  it('skips a corrupt document', async () => {
     const corrupt = serialize({ _id: 1, a: 'x' }).subarray(0, 12);
     const { columns } = await inferColumns([corrupt, serialize({ _id: 1, b: 'x' })]);
     assert.deepEqual(
@@ -120,11 +120,11 @@ describe('inferColumns', () => {
     );
   });
 
-  it('takes null for a value of its own in an _id', async () => {
+  it('treats null as a value in an _id', async () => {
     assert.equal((await typesOf({ _id: 1 }, { _id: null }))._id, 'json');
   });
 
-  it('keeps an ObjectId as bytes when asked to', async () => {
+  it('keeps an ObjectId as bytes if requested', async () => {
     const sample = [serialize({ _id: new ObjectId(), other: new ObjectId(), text: 'x' })];
     const { columns } = await inferColumns(sample, { objectId: 'bytea' });
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe('inferColumns', () => {
     );
   });
 
-  it('gives the document layout an _id and the whole document, whatever else there is', async () => {
+  it('gives the document layout only an _id and the whole document', async () => {
     const { notices, stats, ...inferred } = await inferColumns([serialize({ _id: 1, a: 1, '': 1 })], {
       layout: 'document',
     });
@@ -146,7 +146,7 @@ describe('inferColumns', () => {
     assert.equal(stats.documents, 1);
   });
 
-  it('makes a required field NOT NULL only where the sample has nothing against it', async () => {
+  it('makes a required field NOT NULL only if the sample agrees', async () => {
     const sample = [
       { _id: 1, always: 1, sometimes: 1, nullable: 1, free: 1 },
       { _id: 2, always: 1, nullable: null, free: 1 },

@@ -29,7 +29,7 @@ describe('the type of a promoted field', () => {
     [[], null],
   ];
   for (const [types, chosen] of table) {
-    it(`of ${types.join(', ')} is ${chosen ?? 'for a person to say'}`, () => {
+    it(`of ${types.join(', ')} is ${chosen ?? 'undecided'}`, () => {
       assert.equal(choosePromotedType(seen(...types)), chosen);
     });
   }
@@ -38,13 +38,13 @@ describe('the type of a promoted field', () => {
     assert.equal(choosePromotedType(seen('objectId'), 'bytea'), 'objectIdBytes');
   });
 
-  it('that is suggested takes most values', () => {
+  it('that is suggested fits most values', () => {
     assert.equal(suggestType(seen('int', 'string')), 'int32');
     assert.equal(suggestType(seen('null', 'string')), 'string');
     assert.equal(suggestType(seen('null')), 'json');
   });
 
-  it('takes some of the values, or none', () => {
+  it('fits some of the values, or none', () => {
     assert.equal(mayFit('int64', seen('int', 'string')), true);
     assert.equal(mayFit('int64', seen('string', 'null')), false);
     assert.equal(mayFit('json', seen('string')), true);

@@ -28,11 +28,11 @@ const many = (count: number, make: (index: number) => Document): Document[] =>
   Array.from({ length: count }, (_, index) => ({ _id: index, ...make(index) }));
 
 describe('findRisks', () => {
-  it('finds none where there is none', async () => {
+  it('finds none in a plain sample', async () => {
     assert.deepEqual(await risksOf(many(50, () => ({ name: 'x', age: 1 }))), []);
   });
 
-  it('tells mixed types and changed names, as a run does', async () => {
+  it('finds mixed types and changed names, as a run does', async () => {
     const risks = await risksOf([
       { _id: 1, a: 1, ctid: 1 },
       { _id: 2, a: 'x', ctid: 1 },
@@ -51,7 +51,7 @@ describe('findRisks', () => {
     assert.match((await risksOf([...textsBefore, ...more])).join(), /several types \(string, int\)/);
   });
 
-  it('tells what becomes of U+0000', async () => {
+  it('finds U+0000, and says how it is handled', async () => {
     const documents = many(10, (index) => ({ a: index === 0 ? { text: 'x\0' } : null }));
     assert.deepEqual(await risksOf(documents), [
       'the field "a" has U+0000 in 10% of the documents, which Postgres cannot store: such a document becomes a dead letter; --nul strip or replace keeps it',
@@ -60,18 +60,18 @@ describe('findRisks', () => {
     assert.match((await risksOf(documents, { schema: 'document' })).join(), /^the field "a" has U\+0000/);
   });
 
-  it('tells an _id that no index holds', async () => {
+  it('finds an _id that is too long for an index', async () => {
     assert.match((await risksOf([{ _id: 'x'.repeat(3000) }])).join(), /^an _id of 3,000 bytes/);
     assert.deepEqual(await risksOf([{ _id: 'x'.repeat(2704) }]), []);
   });
 
-  it('tells fields that are always null', async () => {
+  it('finds fields that are always null', async () => {
     assert.deepEqual(await risksOf([{ _id: 1, a: null, b: null, c: 1 }]), [
       'always null, so that jsonb is a guess: "a", "b"',
     ]);
   });
 
-  it('tells fields that were seen once, if the sample is not small', async () => {
+  it('finds fields that were seen once, if the sample is not small', async () => {
     const documents = many(20, (index) => (index < 7 ? { [`rare${index}`]: 1 } : {}));
     assert.deepEqual(await risksOf(documents), [
       'seen in one document only: "rare0", "rare1", "rare2", "rare3", "rare4" and 2 more; without an entry in the plan such a field goes to the extra column',
@@ -80,13 +80,13 @@ describe('findRisks', () => {
     assert.deepEqual(await risksOf(documents, { schema: 'document' }), []);
   });
 
-  it('tells names that only case tells apart', async () => {
+  it('finds names that differ only in case', async () => {
     assert.deepEqual(await risksOf([{ _id: 1, Name: 1, name: 1, other: 1 }]), [
       'only case distinguishes the columns "Name", "name": quote them in SQL',
     ]);
   });
 
-  it('tells a table that is too wide for full rows, or for Postgres', async () => {
+  it('finds a table that is too wide for full rows, or for Postgres', async () => {
     const wide = (count: number): Document => ({
       _id: 1,
       ...Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, 'x'])),

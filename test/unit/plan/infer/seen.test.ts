@@ -12,14 +12,14 @@ function describeField(...documents: Document[]): string {
 }
 
 describe('describeSeen', () => {
-  it('tells the shares of all documents, the largest first', () => {
+  it('has the shares of all documents, the largest first', () => {
     assert.equal(
       describeField({ a: 'x' }, { a: 'äö' }, { a: 'y' }, { a: 1 }, { a: null }, {}, {}, {}),
       'string 37.5%, missing 37.5%, int 12.5%, null 12.5%; longest 4 bytes',
     );
   });
 
-  it('tells no length of what is no text', () => {
+  it('has no length for other types than text', () => {
     assert.equal(describeField({ a: 1 }), 'int 100%');
   });
 });

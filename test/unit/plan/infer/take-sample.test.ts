@@ -7,7 +7,7 @@ import { createFakeSource } from '../../../support/fake-source.ts';
 
 const many = 20_000;
 
-/** @param documentOf what is in the document of this number, beside its `_id` */
+/** @param documentOf the fields of the document of this number, beside its `_id` */
 function serve(documentOf: (index: number) => Document, count = many): { source: Source; sizes: number[] } {
   const sizes: number[] = [];
   const all = Array.from({ length: count }, (_, index) => ({ _id: index, ...documentOf(index) }));
@@ -26,7 +26,7 @@ describe('takeSample', () => {
     ['a null that is rare', (i: number) => ({ a: i === 7 ? null : 'x' })],
     ['a field that is rarely missing', (i: number) => (i === 7 ? {} : { a: 'x' })],
   ] as const) {
-    it(`is content with 1,000 documents: ${what}`, async () => {
+    it(`takes 1,000 documents: ${what}`, async () => {
       const { source, sizes } = serve(documentOf);
       const { sample, stats } = await takeSample(source, undefined, false);
       assert.deepEqual([sizes, sample.documents.length, stats.documents], [[1_000], 1_000, 1_000]);
@@ -38,20 +38,20 @@ describe('takeSample', () => {
     ['a rare type', (i: number) => ({ a: i === 7 ? 'x' : i })],
     ['a field that is rare and null', (i: number) => (i === 7 ? { a: null } : {})],
   ] as const) {
-    it(`looks at 10,000 where the first have ${what}`, async () => {
+    it(`takes 10,000 if the first have ${what}`, async () => {
       const { source, sizes } = serve(documentOf);
       const { stats } = await takeSample(source, undefined, false);
       assert.deepEqual([sizes, stats.documents], [[1_000, 10_000], 10_000]);
     });
   }
 
-  it('looks at all of few documents, once', async () => {
+  it('takes all of few documents, once', async () => {
     const { source, sizes } = serve((i) => (i === 7 ? { rare: 1 } : {}), 900);
     assert.equal((await takeSample(source, undefined, false)).stats.documents, 900);
     assert.deepEqual(sizes, [1_000]);
   });
 
-  it('takes as many as are asked for, and all where nothing is to be missed', async () => {
+  it('takes as many as requested, and all if nothing may be missed', async () => {
     const { source, sizes } = serve(() => ({}));
     await takeSample(source, 50, false);
     await takeSample(source, 5_000, true);

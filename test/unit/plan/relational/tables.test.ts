@@ -26,7 +26,7 @@ function infer(documents: readonly Fields[], changed: Partial<RelationalOptions>
   const sample = documents.map((fields, index) => serialize({ _id: new Int32(index + 1), ...fields }));
   const stats = gatherStats(sample, { names: options.flatten + 1, arrays: options.scalarArrays !== null });
   const { part, notices } = inferTables(stats, options);
-  // Whatever is inferred is a plan that a person may write.
+  // An inferred plan is valid as a plan file.
   checkPlanFile(part, 'plan.json');
   return { part, notices, sample };
 }
@@ -79,7 +79,7 @@ describe('a relational plan', () => {
     );
   });
 
-  it('goes as deep as it is told', () => {
+  it('goes as deep as the setting', () => {
     const documents = [{ a: { b: { c: { d: 1 } } } }];
     const columnsOf = (flatten: number) =>
       describeColumns(infer(documents, { flatten }).part.columns).slice(1);
@@ -107,7 +107,7 @@ describe('a relational plan', () => {
     );
   });
 
-  it('gives names that differ, and that Postgres can have', () => {
+  it('gives unique names that Postgres allows', () => {
     const long = 'x'.repeat(40);
     const { part, notices } = infer(
       [
@@ -152,7 +152,7 @@ describe('a relational plan', () => {
     ]);
   });
 
-  it('leaves documents whose names are data, and such that are always empty, as they are', () => {
+  it('does not flatten documents whose names are data, or that are always empty', () => {
     const byDay = (n: number) =>
       Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`day ${n * 3 + i}`, i]));
     const { part } = infer(Array.from({ length: 40 }, (_, n) => ({ views: byDay(n), nothing: {} })));
@@ -163,7 +163,7 @@ describe('a relational plan', () => {
     assert.deepEqual(part.flatten, []);
   });
 
-  it('has NOT NULL where a validator and all of the sample agree', () => {
+  it('has NOT NULL if a validator and all of the sample agree', () => {
     const { part, notices } = infer([{ a: 1, b: { c: 1 } }, { a: 2 }], { requiredFields: ['a', 'b', 'c'] });
     assert.deepEqual(
       part.columns.map(({ column, notNull }) => [column, notNull]),
@@ -176,7 +176,7 @@ describe('a relational plan', () => {
     assert.deepEqual(notices, []);
   });
 
-  it('loses nothing of documents, whether it was inferred from them or from others', () => {
+  it('loses nothing of documents, also if it was inferred from others', () => {
     const { json } = fc.letrec<{ json: Json }>((tie) => ({
       json: fc.oneof(
         { maxDepth: 5 },

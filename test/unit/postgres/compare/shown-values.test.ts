@@ -8,7 +8,7 @@ describe('showValues', () => {
     assert.deepEqual(showValues({ expected: null, actual: '' }), { expected: null, actual: '' });
   });
 
-  it('shows of long values the place where they differ', () => {
+  it('shows the place where long values differ', () => {
     const same = 'x'.repeat(5_000);
     const { expected, actual } = showValues({
       expected: `${same}old${'y'.repeat(900)}`,
@@ -18,7 +18,7 @@ describe('showValues', () => {
     assert.equal(actual, `…${'x'.repeat(40)}new`);
   });
 
-  it('cuts a value that has no other', () => {
+  it('truncates a value without a counterpart', () => {
     const value = 'x'.repeat(300);
     assert.deepEqual(showValues({ expected: value, actual: null }), {
       expected: `${'x'.repeat(200)}…`,
@@ -26,7 +26,7 @@ describe('showValues', () => {
     });
   });
 
-  it('says when they only differ behind what was read', () => {
+  it('says if they differ only behind the part that was read', () => {
     const value = 'x'.repeat(maxReadCharacters);
     const shown = `${'x'.repeat(200)}… (the first 10000 characters are the same)`;
     assert.deepEqual(showValues({ expected: value, actual: value }), { expected: shown, actual: shown });

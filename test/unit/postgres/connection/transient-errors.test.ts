@@ -19,7 +19,7 @@ function socketError(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-/** What becomes of work that failed with an error. */
+/** How work that failed with an error is handled. */
 function fateOf(error: unknown): 'reconnect' | 'repeat' | 'row by row' | 'stop' {
   if (isConnectionLost(error)) {
     assert.ok(isTransient(error), 'a lost connection passes');
@@ -30,16 +30,16 @@ function fateOf(error: unknown): 'reconnect' | 'repeat' | 'row by row' | 'stop' 
   return isRefusal(error) ? 'row by row' : 'stop';
 }
 
-describe('what becomes of work that failed', () => {
+describe('the handling of failed work', () => {
   for (const [fate, codes] of Object.entries({
     reconnect: ['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '53300', '08000', '08006', '08P01'],
     repeat: ['40001', '40P01', '55P03', '57014'],
     'row by row': [
       ...['0A000', '21000', '22003', '22P02', '23502', '23505', '44000', '54000', 'P0001', '38000'],
-      // Classes that Postgres has not.
+      // Classes that Postgres does not have.
       ...['45000', 'AB123', 'UE001'],
     ],
-    // A full disk, no memory, a limit of the configuration, a right, a password, a database that is gone, a bug.
+    // A full disk, no memory, a limit of the configuration, a privilege, a password, a dropped database, a bug.
     stop: ['53100', '53200', '53400', '42501', '42P01', '28P01', '3D000', '57P04', '58030', 'XX000'],
   })) {
     for (const code of codes) {
@@ -49,7 +49,7 @@ describe('what becomes of work that failed', () => {
     }
   }
 
-  it('what is raised or checked at a row is about that row, unless it says to try again', () => {
+  it('an error that is raised or checked at a row is about that row, unless it is transient', () => {
     for (const routine of ['ExecWithCheckOptions', 'exec_stmt_raise']) {
       const fate = (code: string) => fateOf(Object.assign(databaseError(code), { routine }));
       for (const code of ['42501', '55000', '2BP01']) assert.equal(fate(code), 'row by row');
@@ -85,7 +85,7 @@ describe('what becomes of work that failed', () => {
     assert.equal(fateOf(socketError('ENOENT')), 'stop');
   });
 
-  it('a server that is there, and restarts, is waited for by the first connection as well', () => {
+  it('the first connection is retried if the server reports a restart', () => {
     for (const code of ['57P01', '57P02', '57P03']) assert.ok(isRestarting(databaseError(code)));
     // More likely a wrong URL, or a limit that stays.
     for (const code of ['28P01', '3D000', '53300']) assert.ok(!isRestarting(databaseError(code)));
@@ -94,7 +94,7 @@ describe('what becomes of work that failed', () => {
     }
   });
 
-  it('a name of several addresses, none of which answers: reconnect', () => {
+  it('a name with several addresses, none of which answers: reconnect', () => {
     const refused = [socketError('ECONNREFUSED'), socketError('EHOSTUNREACH')];
     assert.equal(fateOf(new AggregateError(refused)), 'reconnect');
     assert.equal(fateOf(new AggregateError([...refused, socketError('EACCES')])), 'stop');

@@ -15,7 +15,7 @@ describe('createTableStatement', () => {
     assert.match(createTableStatement(plan), /"customer" text COLLATE "C",/);
   });
 
-  it('leaves the collation of the database where the plan does, or knows of none', () => {
+  it('keeps the collation of the database if the plan does, or has none', () => {
     assert.doesNotMatch(createTableStatement({ ...plan, objectIdCollation: 'default' }), /COLLATE/);
     assert.doesNotMatch(createTableStatement(makePlan({ _id: 'objectId' })), /COLLATE/);
   });
@@ -27,7 +27,7 @@ describe('analyzeStatement', () => {
     assert.equal(analyzeStatement(makePlan({ _id: 'json' })), 'ANALYZE "public"."things" ("_id")');
   });
 
-  it('takes a table that somebody else made whole, and child tables as well', () => {
+  it('analyzes existing tables whole, and child tables as well', () => {
     const target = { kind: 'text', name: 'text', stage: 'text' } as const;
     const [id, ...others] = plan.columns;
     assert.ok(id);

@@ -33,7 +33,7 @@ const demand: Demand = {
   freeBytes: 10 * gigabyte,
 };
 
-/** Those that ask for something. */
+/** Those that require an action. */
 function judge(
   changed: Partial<TargetFacts>,
   asked: Partial<Demand> = {},
@@ -42,12 +42,12 @@ function judge(
   return findings.filter(({ state }) => state !== 'ok').map(({ state, text, fix }) => ({ state, text, fix }));
 }
 
-describe('what doctor says of PostgreSQL', () => {
-  it('has nothing to say of a server that is as it should be', () => {
+describe('checks of PostgreSQL', () => {
+  it('report nothing for a well configured server', () => {
     assert.deepEqual(judge({}), []);
   });
 
-  it('names the statement that grants a missing right', () => {
+  it('name the statement that grants a missing privilege', () => {
     assert.deepEqual(judge({ schemas: [{ name: 'public', mayCreateTable: false }] }), [
       {
         state: 'problem',
@@ -64,26 +64,26 @@ describe('what doctor says of PostgreSQL', () => {
     ]);
   });
 
-  it('needs no right to create schemas that are there', () => {
+  it('need no privilege to create existing schemas', () => {
     const schemas = demand.schemas.map((name) => ({ name, mayCreateTable: true }));
     assert.deepEqual(judge({ mayCreateSchema: false, schemas }), []);
   });
 
-  it('counts the connections against the workers and the primary', () => {
+  it('compare the free connections with the workers and the primary', () => {
     assert.deepEqual(judge({ connectionsLeft: 7 }), []);
     const [finding] = judge({ connectionsLeft: 6 });
     assert.equal(finding?.text, '6 connections free of 100, and workers would take 6');
     assert.match(finding.fix, /ALTER SYSTEM SET max_connections = 101; and restart PostgreSQL/);
   });
 
-  it('names the statements for indexes of text that other rules were made for', () => {
+  it('name the statements for indexes with an outdated collation version', () => {
     assert.deepEqual(judge({ collationVersions: null }), []);
     const [finding] = judge({ collationVersions: { made: '2.31', now: '2.36' } });
     assert.match(finding?.text ?? '', /en_US\.UTF-8, whose rules have changed from version 2\.31 to 2\.36/);
     assert.equal(finding?.fix, 'REINDEX DATABASE "shop"; ALTER DATABASE "shop" REFRESH COLLATION VERSION;');
   });
 
-  it('names the nodes of Citus, and how to add one where there is none', () => {
+  it('name the nodes of Citus, and how to add one if there is none', () => {
     const citus = { version: '12.1-1', isCoordinator: true, nodes: 2 };
     const [, found] = judgeTarget({ ...facts, citus }, demand);
     assert.match(found?.text ?? '', /Citus 12\.1-1, with 2 nodes for rows; --distribute is possible/);
@@ -91,7 +91,7 @@ describe('what doctor says of PostgreSQL', () => {
     assert.equal(finding?.fix, "for --distribute: SELECT citus_add_node('host', 5432);");
   });
 
-  it('says how text is sorted as in MongoDB, where the database sorts it otherwise', () => {
+  it('say how to sort text as MongoDB does, if the database sorts it otherwise', () => {
     const texts = (collation: string): string[] =>
       judgeTarget({ ...facts, collation }, demand).map(({ text }) => text);
     assert.ok(
@@ -102,7 +102,7 @@ describe('what doctor says of PostgreSQL', () => {
     assert.ok(texts('C').includes('text is sorted by C'));
   });
 
-  it('asks for a max_wal_size by the size of the source, within bounds', () => {
+  it('suggest a max_wal_size by the size of the source, within bounds', () => {
     assert.deepEqual(judge({}, { bytes: 4 * gigabyte, freeBytes: null }), []);
     const fixes = [40 * gigabyte, 10_000 * gigabyte].map(
       (bytes) => judge({}, { bytes, freeBytes: null })[0]?.fix.match(/'(\d+GB)'/)?.[1],
@@ -114,13 +114,13 @@ describe('what doctor says of PostgreSQL', () => {
     );
   });
 
-  it('compares the disk with what will be needed, where it can be seen', () => {
+  it('compare the free disk space with the requirement, if it is known', () => {
     const [finding] = judge({}, { freeBytes: gigabyte });
     assert.equal(finding?.text, 'about 2,684 MB of disk will be needed, and 1,074 MB are free');
     assert.deepEqual(judge({}, { freeBytes: null }), []);
   });
 
-  it('warns of settings that lose data, and of a long way', () => {
+  it('warn of settings that lose data, and of a long round trip', () => {
     const texts = judge({ isFsyncOn: false, roundTripMs: 20 }).map(({ text }) => text);
     assert.deepEqual(texts, [
       'a round trip takes 20.0 ms',
@@ -129,22 +129,22 @@ describe('what doctor says of PostgreSQL', () => {
   });
 });
 
-describe('what doctor says of MongoDB', () => {
-  it('names product, topology and the way there', () => {
+describe('checks of MongoDB', () => {
+  it('name product, topology and round trip', () => {
     const server = { product: 'MongoDB 7.0.5', hostCount: 3, roundTripMs: 12, history: null } as const;
     const [what, trip] = judgeServer({ ...server, topology: 'replica set' });
     assert.equal(what?.text, 'MongoDB 7.0.5, a replica set with 3 members');
     assert.equal(trip?.state, 'advice');
   });
 
-  it('warns of a full oplog that is shorter than a day', () => {
+  it('warn of a full oplog that is shorter than a day', () => {
     const full = { bytes: 990_000_000, maxBytes: 1_000_000_000 };
     assert.equal(judgeHistory(2 * hourMs, full).state, 'advice');
     assert.equal(judgeHistory(25 * hourMs, full).state, 'ok');
     assert.equal(judgeHistory(2 * hourMs, null).state, 'advice');
   });
 
-  it('says nothing against an oplog that has only begun', () => {
+  it('do not warn of a new oplog', () => {
     const begun = { bytes: 5_000_000, maxBytes: 1_000_000_000 };
     assert.deepEqual(judgeHistory(hourMs / 2, begun), {
       side: 'source',
@@ -154,11 +154,11 @@ describe('what doctor says of MongoDB', () => {
     });
   });
 
-  it('says which right shows the oplog', () => {
+  it('name the privilege to read the oplog', () => {
     assert.match(judgeHistory('forbidden', null).fix, /role: "read", db: "local"/);
   });
 
-  it('names no right where there is no oplog to read', () => {
+  it('name no privilege if there is no oplog', () => {
     assert.equal(judgeHistory('absent', null, 'replica set').state, 'ok');
     const { state, fix } = judgeHistory('absent', null, 'sharded cluster');
     assert.equal(state, 'advice');

@@ -7,7 +7,7 @@ import { Drains } from '../../../../src/run/follow/drains.ts';
 import type { Changes } from '../../../../src/source/changes.ts';
 import { TickingClock } from '../../../support/ticking-clock.ts';
 
-/** Whose server is away for a time before each answer, and takes a time for it. */
+/** Its server is unavailable for a time before each answer, and takes a time for it. */
 function makeSession(clock: TickingClock, awayMs: number, answerMs: number) {
   let counts = 0;
   const client = {
@@ -33,9 +33,9 @@ function makeDrains(session: Session, clock: TickingClock): Drains {
   });
 }
 
-describe('what waits to be merged', () => {
-  // Red where the time that the server was away is taken for that of the count: it pauses for ten times as long.
-  it('is counted again soon after PostgreSQL was away', async () => {
+describe('the number of pending changes', () => {
+  // Red where the outage of the server counts as the duration of the count: it pauses for ten times as long.
+  it('is counted again soon after an outage of PostgreSQL', async () => {
     const clock = new TickingClock();
     const { session, countsSoFar } = makeSession(clock, 5_000, 1);
     const drains = makeDrains(session, clock);

@@ -31,7 +31,7 @@ class Server {
 }
 
 describe('LoadWatch', () => {
-  it('asks nothing and holds nobody back at the level high', async () => {
+  it('sends no pings and does not throttle at the level high', async () => {
     const server = new Server();
     server.watch.setLevel('high');
     await server.pass(10);
@@ -42,7 +42,7 @@ describe('LoadWatch', () => {
     ['medium', 1],
     ['low', 0.5],
   ] as const) {
-    it(`has the server read less at the level ${level} as long as it answers half as fast, and then more again`, async () => {
+    it(`throttles at the level ${level} while the server answers half as fast, and then less again`, async () => {
       const server = new Server();
       server.watch.setLevel(level);
       await server.pass(5);
@@ -63,7 +63,7 @@ describe('LoadWatch', () => {
     });
   }
 
-  it('does not mind single slow answers, nor ones that are doubled by next to nothing', async () => {
+  it('ignores single slow answers, and ones that double by less than 1 ms', async () => {
     const server = new Server();
     server.answerMs = 0.3;
     server.watch.setLevel('medium');
@@ -79,7 +79,7 @@ describe('LoadWatch', () => {
     await server.watch.close();
   });
 
-  it('goes on when the server is away, and asks nothing once it is closed or set to high', async () => {
+  it('tolerates an unavailable server, and sends no pings once it is closed or set to high', async () => {
     const server = new Server();
     server.watch.setLevel('medium');
     server.isAway = true;

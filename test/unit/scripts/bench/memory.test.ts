@@ -30,7 +30,7 @@ describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () =>
     assert.ok(readRollup(process.pid, 'Pss') <= readRollup(process.pid, 'Rss'));
   });
 
-  it('is nothing of one that is not there', () => {
+  it('is 0 for a missing one', () => {
     assert.equal(readRollup(2 ** 30, 'Pss'), 0);
     assert.deepEqual(listChildren(2 ** 30), []);
   });
@@ -42,7 +42,7 @@ describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () =>
     assert.ok(all > own + 0.9 * megabytes * 1e6, `${own} and ${all}`);
   });
 
-  it('has a peak of what was started meanwhile, and of nothing else', async (t) => {
+  it('has a peak of processes that were started meanwhile, and of no others', async (t) => {
     await startFull(t);
     const idle = new PeakPss();
     const busy = new PeakPss();

@@ -37,7 +37,7 @@ describe('tables of the benchmark', () => {
     );
   });
 
-  it('lead with processor time and memory', () => {
+  it('begin with processor time and memory', () => {
     const table = describeTable({ results: [base, other], amount: 1_000, bsonBytes: 4e6 });
     assert.deepEqual(cells(table, 1), [
       'other',
@@ -55,7 +55,7 @@ describe('tables of the benchmark', () => {
     ]);
   });
 
-  it('compare no processor time with what only sends what is ready, which has no memory of its own', () => {
+  it('compare no processor time with the ceiling, which has no memory of its own', () => {
     const ceiling = { name: 'ceiling', runs: [run(1_000, 5, { ownCpuMs: 5, pssBytes: null })] };
     const table = describeTable({ results: [ceiling, other], amount: 1_000, bsonBytes: 4e6 });
     assert.deepEqual(cells(table, 0).slice(1, 4), ['0.01 s', '', '']);

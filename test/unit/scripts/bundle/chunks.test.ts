@@ -53,7 +53,7 @@ describe('a module', () => {
     ['mongodb.js', 'source'],
     ['plan.ts', 'start'],
     ['report.ts', null],
-    // What awaits at its top would wait for a chunk that waits for it.
+    // A module with a top-level await would wait for a chunk that waits for it.
     ['src/cli/process.ts', null],
     ['src/cli/main.ts', null],
     ['src/workers/worker/process-main.ts', null],
@@ -63,7 +63,7 @@ describe('a module', () => {
     });
   }
 
-  it('that is listed and not there is told', () => {
+  it('that is listed and missing is an error', () => {
     const moved = graphOf({ ...roots, 'src/run/job/job.ts': [] });
     const without: ModuleGraph = {
       getModuleInfo: (id) => (id.endsWith('job.ts') ? null : moved.getModuleInfo(id)),

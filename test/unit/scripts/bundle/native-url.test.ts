@@ -1,4 +1,4 @@
-/** In the bundle the driver's connection strings are parsed with Node's own URL: the same comes of it. */
+/** In the bundle the driver's connection strings are parsed with Node's own URL: the result is the same. */
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -81,7 +81,7 @@ describe('a connection string', () => {
     });
   }
 
-  it('is so whatever its parts are, but for what is beyond U+FFFF, which theirs spoils', () => {
+  it('is the same with any parts, except for characters beyond U+FFFF, which whatwg-url corrupts', () => {
     const part = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.webFragments());
     fc.assert(
       fc.property(part, part, fc.domain(), part, part, part, (user, password, host, db, key, value) => {

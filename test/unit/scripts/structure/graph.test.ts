@@ -47,7 +47,7 @@ describe('a graph', () => {
 });
 
 describe('the rules of the structure', () => {
-  it('find what points up, to a neighbour in the order or to what has no place in it', () => {
+  it('find imports that point up, or to an entry without a place in the order', () => {
     const graph = graphOf({
       'cli/main.ts': ['run/job.ts', 'common/errors.ts'],
       'run/job.ts': ['cli/main.ts', 'run/run.ts'],

@@ -60,14 +60,14 @@ describe('the collections of a dump', () => {
     assert.deepEqual(await list(join(root, 'dump'), 'work'), ['work', 'staff']);
   });
 
-  it('of a file: called as it is, or as somebody says', async (t) => {
+  it('of a file: named by it, or by MONGO_COLLECTION', async (t) => {
     const root = await write(t, folder);
     const path = join(root, 'dump/school/a%2Fb.bson.gz');
     assert.deepEqual(await list(path), ['school', 'a/b']);
     assert.deepEqual(await list(path, 'mine', 'things'), ['mine', 'things']);
   });
 
-  it('of a file whose name is cut: called as its metadata say', async (t) => {
+  it('of a file whose name is truncated: named by its metadata', async (t) => {
     const stem = `${'x'.repeat(208)}%24${'h'.repeat(27)}`;
     const name = 'x'.repeat(250);
     const root = await write(t, {
@@ -167,7 +167,7 @@ describe('the collections of a dump', () => {
     }
   });
 
-  it('ends its reading when the user wants to stop', async (t) => {
+  it('stops reading when it is interrupted', async (t) => {
     const root = await write(t, {
       'db/users.bson.gz': gzipSync(
         Buffer.concat(Array.from({ length: 99 }, () => Buffer.from(serialize({ _id: 1 })))),

@@ -17,7 +17,7 @@ import { listDocuments } from '../../../../src/bson/cursor.ts';
 
 const documents: Document[] = Array.from({ length: 20 }, (_, index) => ({
   _id: new Int32(index),
-  // In JSON nothing of it may be taken for the document's own.
+  // In JSON nothing of it may be mistaken for a part of the document.
   text: '}{"][\\é'.repeat(index % 4),
   nested: { list: [new Int32(index), { deep: true }] },
 }));
@@ -88,7 +88,7 @@ describe('a dump as a source', () => {
         assert.equal(pages, 7);
       });
 
-      it('gives each of many that lie across the chunks of the file', async () => {
+      it('gives each of many that cross the chunks of the file', async () => {
         const path = await write(form, largeForms[form] ?? Buffer.alloc(0));
         const { documents: read, error } = await readDump(path, collectionOf(form));
         assert.equal(error, null);
@@ -96,7 +96,7 @@ describe('a dump as a source', () => {
         assert.ok(read.every((text, index) => text === canonical(large[index] ?? {})));
       });
 
-      it('goes on after each of its positions, and ends at each', async () => {
+      it('resumes after each of its positions, and ends at each', async () => {
         const source = await openSource(await write(form, content), collectionOf(form));
         const { positions } = await readSource(source, undefined, 4);
         assert.deepEqual(
@@ -112,7 +112,7 @@ describe('a dump as a source', () => {
         }
       });
 
-      it('goes on where a page was split', async () => {
+      it('resumes where a page was split', async () => {
         const source = await openSource(await write(form, content), collectionOf(form));
         for await (const page of source.pages({ after: null, until: null }, 20)) {
           const whole: Batch = { number: 1, rangeNo: 1, epoch: 1, after: null, ...page };
@@ -125,7 +125,7 @@ describe('a dump as a source', () => {
         }
       });
 
-      it('by a filter: gives, counts and samples what it finds, and goes on after each position', async () => {
+      it('with a filter: gives, counts and samples matching documents, and resumes after each position', async () => {
         const filter = { 'nested.list': { $gte: 5, $lt: 17 }, text: { $ne: '' } };
         const chosen = expected.filter((_, index) => index >= 5 && index < 17 && index % 4 > 0);
         const path = await write(form, content);
@@ -147,11 +147,11 @@ describe('a dump as a source', () => {
         }
       });
 
-      it('cut off anywhere: what is whole is read, and then the place is told', async () => {
+      it('truncated anywhere: the complete part is read, and then the place is reported', async () => {
         const isList = form.endsWith('.json') && !form.startsWith('array');
         const isPlain = form.endsWith('.bson') || isList;
         const firstCut = form === 'windows.json' ? '\ufeff'.length + 3 : 1;
-        // Each byte at both ends, where most is told; between them a number that is no multiple of anything.
+        // Each byte at both ends, where most structure is; between them a step that is a prime.
         const { length: whole } = content;
         const isAtEdge = (length: number): boolean => length < 40 || whole - length < 30;
         for (let length = firstCut; length < whole; length += isAtEdge(length) ? 1 : 61) {
@@ -161,7 +161,7 @@ describe('a dump as a source', () => {
           );
           assert.deepEqual(read, expected.slice(0, read.length), `cut to ${length}`);
           const endsWhole = isPlain && isBetweenDocuments(content, length, isList);
-          // The collection is whole once its checksum is; what is left is the end of gzip.
+          // The collection is complete once its checksum is; the rest is the end of gzip.
           if (form === 'archive.gz' && whole - length < 12 && error === null) {
             assert.equal(read.length, expected.length);
           } else if (endsWhole) {
@@ -174,7 +174,7 @@ describe('a dump as a source', () => {
     });
   }
 
-  /** That nothing is missing can only be told by a form that says where it ends. */
+  /** Completeness can only be checked by a format that marks its end. */
   function isBetweenDocuments(content: Buffer, length: number, isList: boolean): boolean {
     if (!isList) {
       let at = 0;
@@ -212,7 +212,7 @@ describe('a dump as a source', () => {
     ],
   ];
   for (const [what, bytes, problem] of hostile) {
-    it(`with ${what}: tells the place, and gives what came before`, async () => {
+    it(`with ${what}: reports the place, and gives the part before`, async () => {
       const path = await write('hostile.bson', Buffer.concat([dumpBson(documents), bytes]));
       const { documents: read, error } = await readDump(path);
       assert.deepEqual(read, expected);
@@ -233,7 +233,7 @@ describe('a dump as a source', () => {
     assert.deepEqual(sizes, [1, 1, 1]);
   });
 
-  it('of JSON: tells the line of a document that is none', async () => {
+  it('of JSON: reports the line of an invalid document', async () => {
     const path = await write('bad.json', `${lines}{"_id":20}\n\n{"_id":21,}\n{"_id":22}\n`);
     const { documents: read, error } = await readDump(path);
     assert.equal(read.length, 21);
@@ -257,7 +257,7 @@ describe('a dump as a source', () => {
     });
   }
 
-  it('of gzip that breaks: gives what could be decompressed, and tells where it ends', async () => {
+  it('of broken gzip: gives what could be decompressed, and reports where it ends', async () => {
     const random = Array.from({ length: 3000 }, (_, index) => ({
       _id: index,
       value: new ObjectId().toHexString(),
@@ -273,7 +273,7 @@ describe('a dump as a source', () => {
     );
   });
 
-  it('of an archive: a checksum that is wrong is told when all was read', async () => {
+  it('of an archive: a wrong checksum is reported when all was read', async () => {
     const path = await write(
       'wrong',
       dumpArchive([{ collection: 'users', documents }], { checksumError: 1n }),
@@ -321,7 +321,7 @@ describe('a dump as a source', () => {
     }
   });
 
-  it('is known by its content, and not by its name or place', async () => {
+  it('is identified by its content, and not by its name or path', async () => {
     const id = async (name: string, content: Buffer): Promise<string | null> =>
       (await openSource(await write(name, content))).identity;
     const one = await id('one.bson', dumpBson(documents));
@@ -330,7 +330,7 @@ describe('a dump as a source', () => {
     assert.notEqual(await id('one.bson', dumpBson(documents.slice(1))), one);
   });
 
-  it('keeps its place over documents without an _id, and corrupt ones', async () => {
+  it('keeps its position over documents without an _id, and corrupt ones', async () => {
     const corrupt = Buffer.from(serialize({ _id: 1, a: 'text' }));
     corrupt[4] = 0x77;
     const path = await write(
@@ -349,7 +349,7 @@ describe('a dump as a source', () => {
     assert.deepEqual(counts, [1, 1, 1, 1]);
   });
 
-  it('by a filter: gives what is corrupt as well, since nobody knows what it was', async () => {
+  it('with a filter: gives corrupt documents as well, since they cannot be matched', async () => {
     const corrupt = Buffer.from(serialize({ _id: 1, a: 'text' }));
     corrupt[4] = 0x77;
     const path = await write('odd.bson', Buffer.concat([dumpBson([{ _id: 0 }, { _id: 2, b: 1 }]), corrupt]));
@@ -369,7 +369,7 @@ describe('a dump as a source', () => {
     );
   });
 
-  it('is refused when it is no dump, or not there', async () => {
+  it('is refused if it is no dump, or missing', async () => {
     await assert.rejects(
       openSource(await write('notes.txt', 'hello')),
       /is not a mongodump archive, and its name/,

@@ -5,7 +5,7 @@ import { MongoServerError } from 'mongodb';
 import { UsageError } from '../../../../src/common/errors.ts';
 import { hasMatch } from '../../../../src/source/mongo/filter-check.ts';
 
-/** One whose server has this against any filter. */
+/** Its server refuses any filter with this error. */
 function refusing(code: number, message: string): Parameters<typeof hasMatch>[0] {
   const error = new MongoServerError({ message, code });
   return { countMatching: () => Promise.reject(error) };
@@ -16,7 +16,7 @@ const everything = serialize({});
 describe('a filter that the server refuses', () => {
   // Bad value, a failed parse, $text without a text index, $near where it may not be.
   for (const code of [2, 9, 27, 5_626_500]) {
-    it(`code ${code}: is told as a mistake in it, in the server's words`, async () => {
+    it(`code ${code}: is reported as a mistake in it, with the server's message`, async () => {
       await assert.rejects(
         hasMatch(refusing(code, 'text index required for $text query'), everything),
         (error) =>
@@ -27,7 +27,7 @@ describe('a filter that the server refuses', () => {
     });
   }
 
-  it('is not blamed for what is about something else', async () => {
+  it('is not blamed for other errors', async () => {
     await assert.rejects(hasMatch(refusing(13, 'not authorized'), everything), MongoServerError);
   });
 });

@@ -48,13 +48,13 @@ describe('readIndexSpec', () => {
     });
   }
 
-  it('has nothing where nothing is said', () => {
+  it('has no options by default', () => {
     assert.deepEqual(readIndexSpec(serialize({ key: { a: 1 }, name: 'x' })), plain);
     const explicit = { unique: false, sparse: false, collation: { locale: 'simple' } };
     assert.deepEqual(readIndexSpec(serialize({ key: { a: 1 }, name: 'x', ...explicit })), plain);
   });
 
-  it('tells of a name that the filter has twice, of which an object has the last alone', () => {
+  it('reports a duplicate name in the filter, which an object would lose', () => {
     const operators = rawDocument([
       [bsonTypes.int, '$gt', int32(1)],
       [bsonTypes.int, '$gt', int32(5)],
@@ -64,7 +64,7 @@ describe('readIndexSpec', () => {
     assert.equal(spec.doubledName, '$gt');
   });
 
-  it('reads options, also as the numbers that old servers kept', () => {
+  it('reads options, also as the numbers that old servers stored', () => {
     const partialFilterExpression = { a: { $gt: Long.fromNumber(5) } };
     const options = { collation: { locale: 'fr' }, expireAfterSeconds: new Double(60) };
     for (const yes of [true, new Int32(1), new Double(1), Long.fromNumber(1)]) {

@@ -9,7 +9,7 @@ import { corpus } from '../../../support/raw-corpus.ts';
 
 describe('rawField', () => {
   for (const { name, bson, bytes } of corpus) {
-    it(`${name} is in a command as it is, byte for byte`, () => {
+    it(`${name} is sent unchanged, byte for byte`, () => {
       const type = bsonTypes[bson];
       const command = { find: 'x', ...rawField('filter', { type, bytes }), limit: 1 };
       const expected = rawDocument([

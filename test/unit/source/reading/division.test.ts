@@ -46,7 +46,7 @@ describe('Division', () => {
     assert.deepEqual(show(await division.intervals(10_000)), [[null, null]]);
   });
 
-  it('takes no sample for a single reader, and bears a source that gives none', async () => {
+  it('takes no sample for a single reader, and tolerates a source without one', async () => {
     const { division, asked } = createDivision(1_000_000, 1);
     assert.equal((await division.intervals(1000)).length, 1);
     assert.equal(asked.times, 0);
@@ -57,7 +57,7 @@ describe('Division', () => {
     }
   });
 
-  it('halves what is left, if that is at least two pages for each half', async () => {
+  it('splits the rest, if that is at least two pages for each half', async () => {
     const { division, ids } = createDivision(10_000, 2);
     assert.equal(await division.cutIn(ids.slice(0, 41), 1000), ids[20]);
     assert.equal(await division.cutIn(ids.slice(0, 39), 1000), null);

@@ -11,14 +11,14 @@ import fc from '../../../support/fast-check.ts';
 const idOf = (id: Uint8Array): number => deserialize(id)._id as number;
 const toId = (id: number): Uint8Array => serialize({ _id: id });
 
-/** A collection of numbers whose pages come after so many turns of the event loop. */
+/** A collection of numbers whose pages arrive after so many turns of the event loop. */
 class NumberSource {
   readonly ids: Set<number>;
   /** Turns, taken one after the other and again from the start. */
   readonly #delays: readonly number[];
   #asked = 0;
   reading = 0;
-  /** Generators of pages that were neither read to their end nor ended. */
+  /** Generators of pages that were neither read to their end nor closed. */
   open = 0;
   mostReading = 0;
   onPage: (asked: number) => void = () => undefined;
@@ -70,7 +70,7 @@ class NumberSource {
   }
 }
 
-/** Readers of all of a source, what they hand over, and the books in which ranges are split. */
+/** Readers of a whole source, what they deliver, and the queue in which ranges are split. */
 function createReading(source: NumberSource, readers: number, sample: IdSample | null, itemsPerPage = 2) {
   const read: number[] = [];
   const books: {
@@ -150,7 +150,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 const everything = { after: null, until: null };
 
 describe('readRanges', () => {
-  it('whatever is inserted and deleted, what stays is read once, and nothing twice', async () => {
+  it('with inserts and deletes, every lasting document is read once, and none twice', async () => {
     const id = fc.integer({ min: 0, max: 60 });
     await fc.assert(
       fc.asyncProperty(
@@ -201,7 +201,7 @@ describe('readRanges', () => {
     );
   });
 
-  it('splits what one has left until all have work, and no page is asked for twice', async () => {
+  it('splits the rest of one until all have work, and no page is requested twice', async () => {
     const source = new NumberSource(upTo(400));
     const { reading, options, queueOf } = createReading(source, 4, {
       ids: upTo(400).map(toId),
@@ -213,7 +213,7 @@ describe('readRanges', () => {
     assert.equal(source.mostReading, 4);
   });
 
-  it('two that have nothing left halve different ranges, the larger one first', async () => {
+  it('two idle readers split different ranges, the larger one first', async () => {
     const source = new NumberSource(upTo(200));
     const { reading, options, queueOf } = createReading(source, 4, {
       ids: upTo(200).map(toId),
@@ -234,7 +234,7 @@ describe('readRanges', () => {
     assert.deepEqual(halved.slice(0, 2), [2, 1]);
   });
 
-  it('does not cut where a range ends anyway', async () => {
+  it('does not split at the end of a range', async () => {
     const source = new NumberSource(upTo(100));
     const { reading, options, queueOf } = createReading(source, 2, { ids: [toId(99)], documentsPerId: 100 });
     await readRanges(queueOf([reading.open({ after: null, until: toId(99) })]), options);
@@ -242,8 +242,8 @@ describe('readRanges', () => {
     assert.equal(reading.splits, 0);
   });
 
-  it('takes the length of pages that came for that of pages to come', async () => {
-    // As where large documents make every page short: by the setting all of it is a single page.
+  it('estimates the length of pages by earlier ones', async () => {
+    // As with large documents that make every page short: by the setting all of it is a single page.
     const source = new NumberSource(upTo(100));
     const { reading, options, queueOf } = createReading(
       source,
@@ -253,7 +253,7 @@ describe('readRanges', () => {
     );
     const ask = source.readPage.bind(source);
     source.readPage = (interval) => ask(interval, 2);
-    // The first to look for a range to split does so when a page has come.
+    // The first reader looks for a range to split when a page has arrived.
     await readRanges(
       queueOf([reading.open({ after: null, until: toId(1) }), reading.open({ after: toId(1), until: null })]),
       options,
@@ -262,7 +262,7 @@ describe('readRanges', () => {
     assert.ok(reading.splits > 0);
   });
 
-  it('reads by one where nothing can be split', async () => {
+  it('reads with one reader if nothing can be split', async () => {
     const source = new NumberSource(upTo(50));
     const { reading, options, queueOf } = createReading(source, 4, null);
     await readRanges(queueOf([reading.open(everything)]), options);
@@ -270,7 +270,7 @@ describe('readRanges', () => {
     assert.equal(source.mostReading, 1);
   });
 
-  it('told to stop, asks for no further page, and no range counts as read', async () => {
+  it('when stopped, requests no further page, and no range counts as read', async () => {
     const source = new NumberSource(upTo(100));
     const { reading, options, queueOf } = createReading(source, 3, null);
     reading.onHandOver = () => {
@@ -284,7 +284,7 @@ describe('readRanges', () => {
     assert.equal(source.open, 0);
   });
 
-  it('a reader that fails ends the others, and is heard of when none is at work', async () => {
+  it('a reader that fails ends the others, and is reported when none is active', async () => {
     const source = new NumberSource(upTo(100), [1, 1, 1, 1, 8, 1]);
     const { reading, options, queueOf } = createReading(source, 3, null);
     source.onPage = (asked) => {
@@ -292,14 +292,14 @@ describe('readRanges', () => {
     };
     const ranges = [0, 30, 60].map((after) => reading.open({ after: toId(after), until: toId(after + 30) }));
     await assert.rejects(readRanges(queueOf(ranges), options), /on fire/);
-    // The page that failed was never taken off.
+    // The page that failed was never taken.
     assert.equal(source.reading, 1);
     const { length } = reading.read;
     await new Promise(setImmediate);
     assert.equal(reading.read.length, length);
   });
 
-  it('a split that cannot be written down ends all', async () => {
+  it('a split that cannot be recorded ends all', async () => {
     const source = new NumberSource(upTo(100));
     const { reading, options, queueOf } = createReading(source, 2, {
       ids: upTo(100).map(toId),

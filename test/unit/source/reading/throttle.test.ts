@@ -19,7 +19,7 @@ async function readFor(
       pages++;
       clock.pass(page.readMs);
       throttle.charge(page);
-      // As a page is waited for, even one that is there.
+      // As waiting for a page takes a turn, even for one that is ready.
       await Promise.resolve();
       if (clock.nowMs() >= endMs) return;
     }
@@ -40,7 +40,7 @@ async function readFor(
 const page = { documents: 100, bytes: 50_000, readMs: 10 };
 
 describe('Throttle', () => {
-  it('holds nobody back as long as nothing is set', async () => {
+  it('does not throttle without a limit', async () => {
     const clock = new TickingClock();
     const throttle = new Throttle(clock);
     throttle.charge(page);
@@ -58,12 +58,12 @@ describe('Throttle', () => {
       const throttle = new Throttle(clock);
       throttle.setRate(rate);
       const pages = await readFor(clock, throttle, 20_000, page);
-      // A second of it may pass at once.
+      // The first second may be read immediately.
       assert.ok(pages >= perSecond * 19 && pages <= perSecond * 21 + 1, `${pages} pages`);
     });
   }
 
-  it('does not catch up on a long standstill', async () => {
+  it('does not catch up after a long pause', async () => {
     const clock = new TickingClock();
     const throttle = new Throttle(clock);
     throttle.setRate({ unit: 'documents', perSecond: 1_000 });
@@ -81,7 +81,7 @@ describe('Throttle', () => {
     assert.ok(pages >= 460 && pages <= 501, `${pages} pages of 10 ms in 20 s`);
   });
 
-  it('lets those go on that wait when the limit is lifted, and when they are to stop', async () => {
+  it('releases waiting readers when the limit is lifted, and when they are stopped', async () => {
     const clock = new TickingClock();
     const throttle = new Throttle(clock);
     for (const end of ['lifted', 'stopped'] as const) {
@@ -104,7 +104,7 @@ describe('Throttle', () => {
     }
   });
 
-  it('has pages hold no more than passes in a second', () => {
+  it('limits pages to what may be read in a second', () => {
     const throttle = new Throttle(new TickingClock());
     throttle.setRate({ unit: 'documents', perSecond: 50 });
     assert.equal(throttle.limitPage(20_000, 500), 50);

@@ -40,7 +40,7 @@ describe('a part of a COPY stream', () => {
 });
 
 describe('the lengths of the fields of a COPY stream', () => {
-  it('are told row by row, -1 for NULL', () => {
+  it('are given row by row, -1 for NULL', () => {
     assert.deepEqual(
       [...rowLengths(copyOf(3))].map(([id, text]) => [id, text]),
       [

@@ -35,7 +35,7 @@ function encodeAll(plan: Plan, documents: readonly object[]): { documents: numbe
 }
 
 describe('the core', () => {
-  it('makes the same of random documents as the encoder in TypeScript, most of them by itself', () => {
+  it('encodes random documents like the encoder in TypeScript, most of them by itself', () => {
     const counts = countByCore(() => {
       for (let seed = 1; seed <= 12; seed++) {
         const random = createRandom(seed);
@@ -50,7 +50,7 @@ describe('the core', () => {
     assert.ok(counts.byCore > 2000, `only ${counts.byCore} by the core`);
   });
 
-  it('takes values of all types but code with a scope and rare decimals', () => {
+  it('encodes values of all types except code with a scope and rare decimals', () => {
     const documentOf = (bson: BsonTypeName, bytes: Buffer): Buffer =>
       rawDocument([
         [bsonTypes.int, '_id', int32(1)],
@@ -111,7 +111,7 @@ describe('the core', () => {
     );
   });
 
-  it('takes fields in any order, and missing ones', () => {
+  it('accepts fields in any order, and missing ones', () => {
     const documents = [
       { _id: idOf(1), name: 'a', age: 1 },
       { age: 2, name: 'b', _id: idOf(2) },
@@ -132,7 +132,7 @@ describe('the core', () => {
     assert.deepEqual(encodeAll(userPlan, documents), { documents: 100, byCore: 97 });
   });
 
-  it('gives up where names are data', () => {
+  it('is not used if names are data', () => {
     const twin = new TwinEncoder(userPlan);
     const counts = [0, 1, 2].map((batch) =>
       countByCore(() => {
@@ -168,7 +168,7 @@ describe('the core', () => {
     assert.ok(byCore > 50, `only ${byCore} by the core`);
   });
 
-  it('takes back the elements of a document that is refused, though memory has moved meanwhile', () => {
+  it('removes the elements of a refused document, also if memory has moved meanwhile', () => {
     const tables = ['first', 'second'].map((field) => ({
       field,
       plan: { ...makePlan({ _id: 'objectId', place: 'int32', text: 'string' }), table: field },
@@ -185,14 +185,14 @@ describe('the core', () => {
     assert.deepEqual(encodeAll(plan, documents), { documents: 20, byCore: 19 });
   });
 
-  it('leaves dead letters to the encoder in TypeScript, and goes on after them', () => {
+  it('leaves dead letters to the encoder in TypeScript, and continues after them', () => {
     const documents = Array.from({ length: 50 }, (_, n) =>
       n % 10 === 3 ? { ...user(n), name: 'a\0b' } : user(n),
     );
     assert.deepEqual(encodeAll(userPlan, documents), { documents: 50, byCore: 45 });
   });
 
-  it('leaves the rest of a batch to it where many documents are refused', () => {
+  it('leaves the rest of a batch to it if many documents are refused', () => {
     const documents = Array.from({ length: 1000 }, (_, n) => ({
       ...user(n),
       name: n % 2 === 0 ? 'a\0b' : 'c',
@@ -201,7 +201,7 @@ describe('the core', () => {
     assert.ok(byCore > 0 && byCore < 150, `${byCore} by the core`);
   });
 
-  it('grows, and gives back memory that is not used again', () => {
+  it('grows, and releases unused memory', () => {
     const encoder = createCoreEncoder(makePlan({ _id: 'int32', text: 'string' }), {
       onFailure: (reason) => assert.fail(reason),
     });
@@ -225,7 +225,7 @@ describe('the core', () => {
     assert.ok(second > 80_000_000 && third === second && fourth === first, sizes.join());
   });
 
-  it('is not needed: without it everything is encoded in TypeScript, and told once', () => {
+  it('is optional: without it everything is encoded in TypeScript, with one notice', () => {
     const told: string[] = [];
     const create = (): never => {
       throw new Error('WebAssembly is not defined');
@@ -238,14 +238,14 @@ describe('the core', () => {
     assert.deepEqual(told, ['WebAssembly is not defined']);
   });
 
-  it('does without memory that the system refuses, and says so once', () => {
+  it('tolerates memory that the system refuses, with one notice', () => {
     for (const refuses of ['openBatch', 'run', 'extend'] as const) {
       const told: string[] = [];
       const create = () => {
         const core = createCore();
         const answer = refuses === 'run' ? 3 : 0;
         let calls = 0;
-        // In the middle of a batch, and not at its beginning.
+        // During a batch, and not at its beginning.
         const refuse = (...args: [number, number]): number =>
           ++calls > 2 || refuses !== 'extend' ? answer : core.extend(...args);
         return { ...core, [refuses]: refuse };

@@ -41,7 +41,7 @@ function countByCore(documents: readonly object[], of = plan): number {
 }
 
 describe('elements in the core', () => {
-  it('become the same as in TypeScript, many of them there', () => {
+  it('are encoded as in TypeScript, many of them by the core', () => {
     const before = { ...compared };
     for (let seed = 1; seed <= 30; seed++) {
       const { plan, make } = makeNestedCase(createRandom(seed));
@@ -53,7 +53,7 @@ describe('elements in the core', () => {
     assert.ok(byCore > 1800, `only ${byCore} by the core`);
   });
 
-  it('may be no documents, and have a column for such', () => {
+  it('may be other values than documents, with a column for them', () => {
     const documents = [
       { tags: ['a', 'b'] },
       { tags: ['a', 1, null, ['x'], 'b'] },
@@ -64,7 +64,7 @@ describe('elements in the core', () => {
     assert.equal(countByCore(documents), documents.length);
   });
 
-  it('tell empty arrays from missing ones where the plan says so', () => {
+  it('distinguish empty arrays from missing ones if the plan says so', () => {
     const documents = [
       { tags: [], inside: { lines: [] } },
       { tags: [], inside: { lines: [{ sku: 'x' }], notes: [] } },
@@ -75,7 +75,7 @@ describe('elements in the core', () => {
     assert.equal(countByCore(documents), documents.length);
   });
 
-  it('are dead letters where there is no place for them', () => {
+  it('are dead letters without an extra column', () => {
     const [tags, ...others] = plan.children ?? [];
     assert.ok(tags !== undefined);
     const children = [{ ...tags, plan: { ...tags.plan, extraColumn: null } }, ...others];

@@ -30,7 +30,7 @@ function countByCore(documents: readonly Uint8Array[], twin = new TwinEncoder(pl
 }
 
 describe('flattened documents in the core', () => {
-  it('become the same as in TypeScript, most of them there', () => {
+  it('are encoded as in TypeScript, most of them by the core', () => {
     const before = { ...compared };
     for (let seed = 1; seed <= 30; seed++) {
       const { plan, make } = makeNestedCase(createRandom(seed), 0);
@@ -61,7 +61,7 @@ describe('flattened documents in the core', () => {
     assert.equal(countByCore(documents), documents.length);
   });
 
-  it('have what is left of them in the extra column, as deep as before', () => {
+  it('keep their rest in the extra column, at its depth', () => {
     const twin = new TwinEncoder(plan);
     const documents = numbered([
       { zip: 1, address: { zip: 2, geo: { zip: 3, lat: 'x' }, city: 4 }, more: { zip: {} } },
@@ -73,7 +73,7 @@ describe('flattened documents in the core', () => {
     assert.equal(countByCore(documents, twin), 3);
   });
 
-  it('are left to the encoder in TypeScript where a name is there twice', () => {
+  it('with a duplicate name are left to the encoder in TypeScript', () => {
     const documents = numbered([
       { address: { city: 'Rome' }, addresS: { city: 'Paris' } },
       { address: { city: 'Rome', citY: 'Paris' } },
@@ -98,7 +98,7 @@ describe('flattened documents in the core', () => {
     const small = numbered([{ 'field 1': { a: 1 } }]);
     const twin = new TwinEncoder(wide);
     assert.equal(countByCore([...small, ...small], twin), 1);
-    // Begun by the core, and then encoded outside as a whole.
+    // Begun by the core, and then encoded in TypeScript as a whole.
     assert.ok(countByCore([document, ...small], twin) <= 0);
     assert.equal(countByCore(small, twin), 0);
   });

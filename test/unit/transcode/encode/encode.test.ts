@@ -235,7 +235,7 @@ describe('a column', () => {
     ['strip', 'ab'],
     ['replace', 'a\ufffdb'],
   ] as const) {
-    it(`of text takes a NUL where the policy is to ${nul} it, and an _id does not`, () => {
+    it(`of text accepts a NUL with the policy ${nul}, and an _id does not`, () => {
       const plan = { ...makePlan({ _id: 'string', v: 'string', s: 'symbol' }), nul };
       const documents = ['id', 'i\0d'].map((id) => {
         return rawDocument([
@@ -254,7 +254,7 @@ describe('a column', () => {
     });
   }
 
-  it('of decimal takes no double as an _id that a Decimal128 could be taken for', () => {
+  it('of decimal rejects a double as an _id that could equal a Decimal128', () => {
     const plan = makePlan({ _id: 'decimal' });
     const ids: [number, Buffer][] = [
       [0x13, decimal('0.1')],

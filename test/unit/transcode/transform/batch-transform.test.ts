@@ -10,7 +10,7 @@ import { ModuleFiles } from '../../../support/module-files.ts';
 
 const place: Plan = { collection: 'a.b', schema: 'public', table: 'b', columns: [], extraColumn: '_extra' };
 
-describe('a batch that is transformed', () => {
+describe('a transformed batch', () => {
   let modules: ModuleFiles;
   before(async () => {
     modules = await ModuleFiles.create();
@@ -37,7 +37,7 @@ describe('a batch that is transformed', () => {
     };
   }
 
-  it('knows of each result its document', async () => {
+  it('has the document of each result', async () => {
     const text = `export default ({ _id }) =>
       _id === 2 ? null : _id === 3 ? [] : _id === 4 ? [{ _id: 40 }, { _id: 41 }] : { _id };`;
     assert.deepEqual(
@@ -55,7 +55,7 @@ describe('a batch that is transformed', () => {
     );
   });
 
-  it('goes on after a document whose transform does not end, which is named', async () => {
+  it('continues after a document whose transform does not end, which is named', async () => {
     const text = `export default (document) => { while (document._id === 2); return document; };`;
     const { results, letters } = await transform(
       text,
@@ -67,7 +67,7 @@ describe('a batch that is transformed', () => {
     assert.deepEqual(letters, [{ ordinal: 1, reason: 'transform_timeout', id: '{"$numberInt":"2"}' }]);
   });
 
-  it('lets the event loop turn while it goes on for long', async () => {
+  it('yields to the event loop during a long call', async () => {
     const text = `export default (document) => { const end = Date.now() + 60; while (Date.now() < end); return document; };`;
     let turns = 0;
     const timer = setInterval(() => turns++, 10);
@@ -79,14 +79,14 @@ describe('a batch that is transformed', () => {
     assert.ok(turns >= 3, `${turns} turns`);
   });
 
-  it('is given what tells the collection and the table, and js-bson', async () => {
+  it('passes the collection, the table and js-bson', async () => {
     const text = `export default (document, { collection, table, bson }) =>
       ({ ...document, collection, table, long: bson.Long.fromNumber(1) });`;
     const { results } = await transform(text, [{ _id: 1 }]);
     assert.deepEqual(results, [{ _id: 1, collection: 'a.b', table: 'b', long: 1 }]);
   });
 
-  it('keeps to one document of the same _id while changes are followed', async () => {
+  it('allows only one document with the same _id while changes are followed', async () => {
     const text = `export default (document) => {
       switch (document._id) {
         case 1: return { ...document, n: 1 };

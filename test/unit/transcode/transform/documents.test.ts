@@ -26,7 +26,7 @@ const inOrder = (bytes: Uint8Array): Uint8Array =>
   serialize(deserialize(bytes, { promoteValues: false, bsonRegExp: true }));
 
 describe('documents as objects', () => {
-  it('come back byte by byte, whatever they hold', () => {
+  it('are converted back byte by byte', () => {
     fc.assert(
       fc.property(value, (of) => {
         const bytes = serialize(new Map([['v', of]]));
@@ -40,7 +40,7 @@ describe('documents as objects', () => {
     );
   });
 
-  it('keep what JavaScript has no value for', () => {
+  it('keep values that JavaScript does not have', () => {
     const pointer = Buffer.concat([textOf('users').bytes, new ObjectId().id]);
     const late = Buffer.alloc(8);
     late.writeBigInt64LE(2n ** 62n);
@@ -65,7 +65,7 @@ describe('documents as objects', () => {
     assert.equal(Number(document.double) * 2, 6);
   });
 
-  it('have the names that they have, be these short, long, not ASCII, or alike', () => {
+  it('keep their names: short, long, non-ASCII, or similar', () => {
     const alike = [
       'aXcYe',
       'aYcXe',
@@ -93,14 +93,14 @@ describe('documents as objects', () => {
     assert.deepEqual(deserialize(write({ all })), { all });
   });
 
-  it('a field that is there twice is an error', () => {
+  it('a duplicate field is an error', () => {
     assert.throws(
       () => read(buildDocument(['a', doubleOf(1)], ['a', doubleOf(2)])),
       (error) => error instanceof DocumentError && error.reason === 'transform_input',
     );
   });
 
-  it('leave out what is undefined, but keep its place in an array', () => {
+  it('omit undefined values, but keep their place in an array', () => {
     const bytes = buildDocument(
       ['gone', { type: bsonTypes.undefined, bytes: Buffer.alloc(0) }],
       ['a', textOf('b')],
@@ -130,7 +130,7 @@ describe('results as documents', () => {
     });
   }
 
-  it('one that is inside of itself is an error', () => {
+  it('a circular one is an error', () => {
     const document: Document = { a: {} };
     (document.a as Document).b = document;
     assert.throws(() => write(document), ResultError);
@@ -165,7 +165,7 @@ describe('results as documents', () => {
     );
   });
 
-  it('what is no document is told from one', () => {
+  it('other values are distinguished from documents', () => {
     for (const no of [
       null,
       undefined,

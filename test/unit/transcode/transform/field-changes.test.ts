@@ -26,8 +26,8 @@ const on = (path: string, of: ValueChange, ...arrays: readonly string[]): FieldC
 const salted = (text: string): string => createHash('sha256').update(`s${text}`).digest('hex');
 const byDefault = (v: unknown): ValueChange => ({ kind: 'default', value: JSON.stringify({ v }) });
 
-describe('fields that are changed', () => {
-  it('are put in lower case, where they are texts', () => {
+describe('changed fields', () => {
+  it('are converted to lower case, if they are texts', () => {
     assert.deepEqual(
       change({ a: 'ÀB', b: 'X', c: 7 }, on('a', { kind: 'lowercase' }), on('c', { kind: 'lowercase' })),
       {
@@ -38,7 +38,7 @@ describe('fields that are changed', () => {
     );
   });
 
-  it('are hidden, whatever their type, unless there is no value', () => {
+  it('are masked, with any type, unless there is no value', () => {
     const documents: readonly (readonly [unknown, string])[] = [
       ['ada@example.org', 'ada@example.org'],
       [36, '36'],
@@ -65,7 +65,7 @@ describe('fields that are changed', () => {
     assert.deepEqual(change({ a: [12345] }, last4), { a: '***' });
   });
 
-  it('have a default where they are missing or null, also inside of what is missing', () => {
+  it('have a default if they are missing or null, also in a missing document', () => {
     assert.deepEqual(change({ _id: 1, a: null }, on('a', byDefault(7)), on('b.c', byDefault('x'))), {
       _id: 1,
       a: 7,
@@ -90,7 +90,7 @@ describe('fields that are changed', () => {
     assert.deepEqual(change({ a: { lines: 'none' } }, ...changes), { a: { lines: 'none' } });
   });
 
-  it('leave no trace where a value is not what the plan has', () => {
+  it('are masked also if a value does not fit the plan', () => {
     const hidden = on('n', { kind: 'redact' }, 'lines');
     assert.deepEqual(change({ lines: { n: 'x' } }, hidden), { lines: { n: '***' } });
     assert.deepEqual(change({ lines: [[{ n: 'x' }], 'y'] }, hidden), { lines: [[{ n: '***' }], 'y'] });
@@ -100,7 +100,7 @@ describe('fields that are changed', () => {
     });
   });
 
-  it('are elements themselves, of an array or of what should be one', () => {
+  it('may be elements of an array, or a value in place of one', () => {
     const element: FieldChange = { path: [], arrays: [['tags']], change: { kind: 'redact' } };
     assert.deepEqual(change({ tags: ['x', 7, null, { y: 1 }, ['z']] }, element), {
       tags: ['***', '***', null, '***', ['***']],
@@ -115,14 +115,14 @@ describe('fields that are changed', () => {
     });
   });
 
-  it('are all of that name, where a document has it twice', () => {
+  it('include all of that name, if a document has it twice', () => {
     const bytes = changeBytes(buildDocument(['a', textOf('one')], ['b', textOf('b')], ['a', textOf('two')]), [
       on('a', { kind: 'redact' }),
     ]);
     assert.deepEqual(bytes, buildDocument(['a', textOf('***')], ['b', textOf('b')], ['a', textOf('***')]));
   });
 
-  it('take several changes in their order', () => {
+  it('get several changes in their order', () => {
     const changes = [
       on('a', { kind: 'lowercase' }),
       on('a', { kind: 'sha256', salt: 's' }),

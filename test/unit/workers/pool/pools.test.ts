@@ -1,4 +1,4 @@
-/** What the supervisor may rely on, whatever the workers are. */
+/** The contract of all pools, on which the supervisor relies. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { clusterImplementations } from '../../../../src/config/options/workers.ts';
@@ -20,7 +20,7 @@ const code: WorkerCode = {
 
 class Spawned {
   readonly worker: PoolWorker;
-  /** In the order in which it was heard. */
+  /** In the order of arrival. */
   readonly heard: (FromWorker | 'gone')[] = [];
   exit: Exit | undefined;
 
@@ -61,7 +61,7 @@ class Spawned {
     return this.exit ?? assert.fail('waited for');
   }
 
-  /** What it said other than that it listens. */
+  /** Its messages, except that it listens. */
   get said(): { readonly received: number; readonly holding: readonly number[] }[] {
     return this.heard.flatMap((message) =>
       message !== 'gone' && message.kind === 'alive'
@@ -79,7 +79,7 @@ for (const implementation of clusterImplementations) {
       return spawned;
     }
 
-    it('listens, takes what it is sent in order, and leaves with all it said', async (t) => {
+    it('listens, receives messages in order, and exits after all of its messages have arrived', async (t) => {
       const spawned = await spawn(t);
       assert.deepEqual(spawned.heard, [{ kind: 'listening' }]);
       for (let number = 1; number <= 100; number++) spawned.order('echo', Buffer.of(number), number);
@@ -93,7 +93,7 @@ for (const implementation of clusterImplementations) {
       assert.deepEqual(spawned.heard.slice(-2), [{ kind: 'drained' }, 'gone']);
     });
 
-    it('gets large batches whole, and leaves them as they are for another delivery', async (t) => {
+    it('gets large batches complete, and does not change them for another delivery', async (t) => {
       const spawned = await spawn(t);
       const reply = Buffer.alloc(16_000_000, 1);
       const documents = reply.subarray(100, -1000).fill(2);
@@ -107,7 +107,7 @@ for (const implementation of clusterImplementations) {
       assert.ok(documents.byteLength > 15e6 && documents.every((byte) => byte === 2));
     });
 
-    it('is told from every other, those that are gone among them', async (t) => {
+    it('has a unique id, also among ended workers', async (t) => {
       const pool = await createPool(implementation, code);
       const workers = [new Spawned(t, pool), new Spawned(t, pool)];
       workers[0]?.worker.kill();
@@ -119,7 +119,7 @@ for (const implementation of clusterImplementations) {
       for (const id of ids) assert.equal(id.split('/')[0] === pid, implementation !== 'cluster', id);
     });
 
-    it('is killed in the middle of its talk: what it said before is heard, and nothing after "gone"', async (t) => {
+    it('is killed while it sends: earlier messages arrive, and none after onGone', async (t) => {
       const spawned = await spawn(t);
       spawned.order('talk-on');
       await spawned.untilHeard(10);
@@ -128,7 +128,7 @@ for (const implementation of clusterImplementations) {
       const exit = await spawned.untilGone();
       assert.equal(exit.code, null);
       const { length } = spawned.heard;
-      // Time for what may still be under way.
+      // Time for messages that may still be in transit.
       const other = await spawn(t);
       other.order('echo');
       await other.untilHeard(2);
@@ -137,7 +137,7 @@ for (const implementation of clusterImplementations) {
       spawned.worker.kill();
     });
 
-    it('has what it said heard by who asks for it later, and is ended when nobody does', async (t) => {
+    it('buffers its messages until it is used, and is stopped if it is unused', async (t) => {
       const gone: Exit[] = [];
       const pool = await createPool(implementation, code);
       const spawnAndTell = (events: WorkerEvents): PoolWorker =>
@@ -150,7 +150,7 @@ for (const implementation of clusterImplementations) {
         });
       const warm = new WarmPool({ ...pool, spawn: spawnAndTell }, 2);
       cleanUp(t, () => warm.close());
-      // Time for them to come up.
+      // Time for them to start.
       await spawn(t);
       const asked = new Spawned(t, warm);
       await asked.untilHeard(1);
@@ -174,7 +174,7 @@ for (const implementation of clusterImplementations) {
       ['talk-and-leave', 0],
       ['talk-and-crash', 1],
     ] as const) {
-      it(`has all of its last words heard (${order})`, async (t) => {
+      it(`delivers all of its last messages (${order})`, async (t) => {
         const spawned = await spawn(t);
         spawned.order(order);
         const exit = await spawned.untilGone();
@@ -190,7 +190,7 @@ for (const implementation of clusterImplementations) {
 
     const skip = implementation === 'inline' && 'it would be the end of the primary itself';
 
-    it('ends by an exception that nobody catches', { skip }, async (t) => {
+    it('ends by an uncaught exception', { skip }, async (t) => {
       const spawned = await spawn(t);
       spawned.order('throw');
       const exit = await spawned.untilGone();
@@ -219,7 +219,7 @@ for (const implementation of clusterImplementations) {
 }
 
 describe('a thread', () => {
-  it('that runs out of memory ends alone, and says so', async (t) => {
+  it('that runs out of memory ends alone, and reports it', async (t) => {
     const spawned = new Spawned(t, createThreadPool(code.thread, { maxOldGenerationSizeMb: 16 }));
     await spawned.untilHeard(1);
     spawned.order('fill-memory');
@@ -228,12 +228,12 @@ describe('a thread', () => {
     assert.match(exit.reason ?? '', /memory limit/);
   });
 
-  it('that cannot be made is gone', async (t) => {
+  it('that cannot be created is reported as ended', async (t) => {
     const spawned = new Spawned(t, createThreadPool(new URL('http://127.0.0.1/')));
     assert.match((await spawned.untilGone()).signal ?? '', /URL/);
   });
 
-  it('whose script is not there is gone', async (t) => {
+  it('whose script is missing is reported as ended', async (t) => {
     const spawned = new Spawned(t, createThreadPool(support('nowhere.js')));
     assert.match((await spawned.untilGone()).reason ?? '', /nowhere\.js/);
   });

@@ -5,23 +5,23 @@ import type { Crew, Observation, Seen } from '../../../../src/workers/supervisor
 
 const limits: SizeLimits = { canFork: true, cores: 4, maxWorkers: 12, maxConnections: 75, roundTripMs: 0.3 };
 
-/** What the workers have to do, and with what. */
+/** The workload, and the machine. */
 interface World {
   /** Per batch of one MB: the time of a processor. */
   readonly transcodeMs: number;
-  /** Per batch: what Postgres takes for it, and the way to it and back. */
+  /** Per batch: the time of Postgres, and the round trip. */
   readonly loadMs: number;
   readonly roundTripMs: number;
-  /** Batches that Postgres can do in a millisecond, however many connections ask for it. */
+  /** Batches that Postgres can load in a millisecond, with any number of connections. */
   readonly maxPerMs?: number;
-  /** Of this machine, and by others. */
+  /** Processors of this machine, and those that others use. */
   readonly processorShare?: number;
   readonly isPressed?: boolean;
   readonly bytesLeft?: number;
   readonly isLarge?: boolean;
 }
 
-/** Time that passes in steps of 100 ms; what is seen is what such workers would show. */
+/** Time passes in steps of 100 ms; the measurements are those of such workers. */
 class Simulation {
   readonly size: AutoSize;
   readonly crews: Crew[] = [];
@@ -47,7 +47,7 @@ class Simulation {
     const { isPressed = true, bytesLeft = 1e12, isLarge = true } = world;
     return {
       ...{ nowMs: this.#nowMs, hasWork: true, isLarge, bytesLeft, isPressed, seen: this.#see(world) },
-      // A process takes 300 ms to come up.
+      // A process takes 300 ms to start.
       isComplete: this.#nowMs - this.#changedAtMs >= 300,
     };
   }
@@ -71,7 +71,7 @@ const near: World = { transcodeMs: 50, loadMs: 20, roundTripMs: 0.3 };
 const far: World = { transcodeMs: 10, loadMs: 90, roundTripMs: 20 };
 
 describe('AutoSize', () => {
-  it('has nobody before there is work', () => {
+  it('has no workers before there is work', () => {
     const size = new AutoSize(limits);
     const seen: Seen = {
       ...{ acks: 0, transcodeShare: 0, stalledShare: 0, roundTripMs: null, bytesPerMs: 0 },
@@ -88,7 +88,7 @@ describe('AutoSize', () => {
     assert.deepEqual(size.decide({ ...nothing, seen }), { workers: 0, isInside: false, connections: 1 });
   });
 
-  it('forks nothing for what fits into a page, and one worker once it does not', () => {
+  it('forks nothing for a single page, and one worker for more', () => {
     const simulation = new Simulation();
     const little = { ...near, isLarge: false, isPressed: false };
     assert.deepEqual(simulation.run(little, 60_000), { workers: 0, isInside: true, connections: 1 });
@@ -100,14 +100,14 @@ describe('AutoSize', () => {
     });
   });
 
-  it('is never inside again', () => {
+  it('never returns to a worker in the primary', () => {
     const simulation = new Simulation();
     simulation.run(near, 1_000);
     simulation.run({ ...near, isLarge: false }, 60_000);
     assert.ok(simulation.crews.every(({ isInside }) => !isInside));
   });
 
-  it('forks one a core near Postgres while processors are idle, and no more', () => {
+  it('forks one per core near Postgres while processors are idle, and no more', () => {
     const simulation = new Simulation();
     assert.deepEqual(simulation.run(near, 60_000), { workers: 4, isInside: false, connections: 2 });
     assert.deepEqual(
@@ -117,7 +117,7 @@ describe('AutoSize', () => {
     assert.match(simulation.size.explain(), /one a core/);
   });
 
-  it('forks no other where no batch waits, processors are busy, or little is left', () => {
+  it('forks no more if no batch waits, processors are busy, or little is left', () => {
     for (const [change, why] of [
       [{ isPressed: false }, /no batch had to wait/],
       [{ processorShare: 0.95 }, /processors were busy \(95%\)/],
@@ -129,7 +129,7 @@ describe('AutoSize', () => {
     }
   });
 
-  it('takes more connections where all wait for a Postgres that is far away, and then more workers', () => {
+  it('opens more connections if all wait for a distant Postgres, and then more workers', () => {
     const simulation = new Simulation();
     // So far that eight connections of four workers are not enough.
     const crew = simulation.run({ ...far, loadMs: 900 }, 60_000);
@@ -148,13 +148,13 @@ describe('AutoSize', () => {
     assert.match(simulation.size.explain(), /all waited for PostgreSQL, 20 ms away/);
   });
 
-  it('begins with more connections where Postgres is known to be far away', () => {
+  it('begins with more connections if Postgres is distant', () => {
     const simulation = new Simulation({ roundTripMs: 20 });
     assert.equal(simulation.run(far, 100).connections, 4);
     assert.match(simulation.size.explain(), /PostgreSQL is 20 ms away/);
   });
 
-  it('takes as many connections as keep a worker transcoding, and then a worker for each core', () => {
+  it('opens as many connections as keep a worker transcoding, and then a worker for each core', () => {
     const simulation = new Simulation();
     assert.deepEqual(simulation.run({ ...far, loadMs: 50 }, 60_000), {
       workers: 4,
@@ -163,16 +163,16 @@ describe('AutoSize', () => {
     });
   });
 
-  it('takes none where Postgres is near and the processors are busy: it is Postgres that needs them', () => {
+  it('opens none if Postgres is near and the processors are busy: Postgres needs them', () => {
     const simulation = new Simulation();
     const busy = { transcodeMs: 10, loadMs: 90, roundTripMs: 0.3, processorShare: 0.97 };
     assert.deepEqual(simulation.run(busy, 60_000), { workers: 1, isInside: false, connections: 2 });
     assert.match(simulation.size.explain(), /processors were busy/);
   });
 
-  it('takes back what did not help, rests, and tries again', () => {
+  it('reverts what did not help, pauses, and tries again', () => {
     const simulation = new Simulation();
-    // Postgres does 20 batches a second, whoever asks for them.
+    // Postgres loads 20 batches a second, with any number of connections.
     const slow = { ...far, maxPerMs: 0.02 };
     simulation.run(slow, 5_000);
     const connections = (): number[] => simulation.crews.map((crew) => crew.connections);
@@ -184,7 +184,7 @@ describe('AutoSize', () => {
     assert.deepEqual(connections(), [2, 4, 2, 4, 2]);
   });
 
-  it('keeps to the connections that Postgres has left, and to the most workers', () => {
+  it('is limited by the free connections of Postgres, and by the maximum of workers', () => {
     for (const maxConnections of [1, 2, 3, 5, 9, 17, 33]) {
       for (const world of [near, far, { ...far, loadMs: 900 }]) {
         const simulation = new Simulation({ maxConnections });
@@ -203,7 +203,7 @@ describe('AutoSize', () => {
     assert.match(simulation.size.explain(), /no more connections left/);
   });
 
-  it('has one worker inside where workers are inline, whose connections grow alike', () => {
+  it('has one worker in the primary if workers are inline, with more connections in the same way', () => {
     const simulation = new Simulation({ canFork: false });
     assert.deepEqual(simulation.run(far, 60_000), { workers: 0, isInside: true, connections: 8 });
     assert.deepEqual(new Simulation({ canFork: false }).run(near, 60_000), {
@@ -213,7 +213,7 @@ describe('AutoSize', () => {
     });
   });
 
-  it('gives small collections side by side more connections, and forks nothing', () => {
+  it('gives small collections in parallel more connections, and forks nothing', () => {
     const simulation = new Simulation();
     assert.deepEqual(simulation.run({ ...near, isLarge: false }, 60_000), {
       workers: 0,

@@ -11,7 +11,7 @@ function backOffs(verdicts: readonly DeathVerdict[]): (number | string)[] {
 }
 
 describe('the budget of deaths', () => {
-  it('bears four workers in a row that die before they are ready, with growing pauses, and not five', () => {
+  it('tolerates four workers in a row that die before they are ready, with growing pauses, and not five', () => {
     assert.deepEqual(backOffs(die(new DeathBudget(), 5, false)), [
       0,
       50,
@@ -21,14 +21,14 @@ describe('the budget of deaths', () => {
     ]);
   });
 
-  it('bears 29 that die at work without an ack, with short pauses, and not 30', () => {
+  it('tolerates 29 that die without an ack, with short pauses, and not 30', () => {
     const verdicts = backOffs(die(new DeathBudget(), 30, true));
     assert.deepEqual(verdicts.slice(0, 5), [0, 50, 100, 200, 200]);
     assert.ok(verdicts.slice(5, 29).every((backOffMs) => backOffMs === 200));
     assert.equal(verdicts[29], '30 workers in a row died without finishing a batch');
   });
 
-  it('begins anew when a batch is acked', () => {
+  it('is reset when a batch is acked', () => {
     const budget = new DeathBudget();
     for (let round = 0; round < 20; round++) {
       assert.ok(die(budget, 4, false).every(({ isExhausted }) => !isExhausted));
@@ -37,7 +37,7 @@ describe('the budget of deaths', () => {
     assert.deepEqual(backOffs(die(budget, 1, true)), [0]);
   });
 
-  it('a worker that came up ends the row of those that did not, and counts all the same', () => {
+  it('a worker that was ready ends the series of those that were not, and counts nevertheless', () => {
     const budget = new DeathBudget();
     const verdicts = Array.from({ length: 6 }, () => [...die(budget, 4, false), ...die(budget, 1, true)]);
     // Five in each of six rounds: 30 without an ack.

@@ -21,7 +21,7 @@ function assertSeen(seen: Seen, expected: Partial<Seen>): void {
 }
 
 describe('Gauge', () => {
-  it('judges no worker by its first ack, which tells of the time before', () => {
+  it('ignores the first ack of a worker, which reports the time before', () => {
     const { clock, gauge } = createGauge();
     gauge.hear('a', createAck({ transcodeMs: 900 }), 5000);
     clock.jump(100);
@@ -43,7 +43,7 @@ describe('Gauge', () => {
     assert.equal(later.bytesPerMs, 2.5, 'bytes come over all of the time');
   });
 
-  it('goes by the worker that has least to show', () => {
+  it('uses the worker with the least data', () => {
     const { clock, gauge } = createGauge();
     for (const id of ['a', 'b']) gauge.hear(id, createAck(), 0);
     clock.jump(100);
@@ -58,13 +58,13 @@ describe('Gauge', () => {
     assert.equal(gauge.look(['b']).acks, 2);
   });
 
-  it('has nothing to show of no workers', () => {
+  it('has no data without workers', () => {
     const { gauge } = createGauge();
     assert.equal(gauge.look([]).acks, 0);
     assert.equal(gauge.look([]).processorShare(), null);
   });
 
-  it('takes the shortest way to Postgres and back, of BEGIN or COMMIT', () => {
+  it('uses the shortest round trip to Postgres, of BEGIN or COMMIT', () => {
     const { gauge } = createGauge();
     assert.equal(gauge.look(['a']).roundTripMs, null);
     gauge.hear('a', createAck({ steps: { claimMs: 7, copyMs: 1, commitMs: 9 } }), 0);
@@ -74,7 +74,7 @@ describe('Gauge', () => {
     assert.equal(gauge.look(['a']).roundTripMs, 5);
   });
 
-  it('tells how busy the processors were since the first ack', () => {
+  it('measures how busy the processors were since the first ack', () => {
     const { gauge, processors } = createGauge();
     processors.busyMs = 1000;
     gauge.hear('a', createAck(), 0);
@@ -82,7 +82,7 @@ describe('Gauge', () => {
     assert.equal(gauge.look(['a']).processorShare(), 0.75);
   });
 
-  it('knows nothing of what was before a reset', () => {
+  it('forgets everything at a reset', () => {
     const { clock, gauge, processors } = createGauge();
     gauge.hear('a', createAck({ steps: { claimMs: 1, copyMs: 1, commitMs: 1 } }), 0);
     clock.jump(100);

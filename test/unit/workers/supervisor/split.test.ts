@@ -24,7 +24,7 @@ function idsOf({ bytes }: Batch): unknown[] {
   return readElements(bytes).map((document) => deserialize(document)._id as unknown);
 }
 
-/** By nothing that splits: type, empty or short name, document. */
+/** Built independently of the split: type, empty or short name, document. */
 function readElements(array: Uint8Array): Buffer[] {
   const bytes = Buffer.from(array);
   assert.equal(bytes.readInt32LE(0), bytes.length, 'the length that the array tells');

@@ -66,7 +66,7 @@ describe('Workload', () => {
     assert.equal(workload.isLarge, true);
   });
 
-  it('tells how many bytes are left by those that came', () => {
+  it('estimates how many bytes are left by those that arrived', () => {
     const workload = new Workload(pageDocuments);
     const [half, done, overdone] = [createRun(20), createRun(5), createRun(5)];
     for (const run of [half, done, overdone]) workload.submit(run, batchOf(10, 1000));
@@ -77,7 +77,7 @@ describe('Workload', () => {
     assert.equal(workload.bytesLeft([]), 0);
   });
 
-  it('does not know how many bytes are left where no document came, or nobody expects a number', () => {
+  it('does not estimate the rest if no document arrived, or the number is unknown', () => {
     const workload = new Workload(pageDocuments);
     const unknown = createRun();
     workload.submit(unknown, batchOf(10, 1000));

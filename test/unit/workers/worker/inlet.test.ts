@@ -41,7 +41,7 @@ describe('Inlet', () => {
 });
 
 describe('FrameReader', () => {
-  it('puts frames together, however their bytes are cut', () => {
+  it('joins frames from any chunks', () => {
     const frames = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 8 });
     fc.assert(
       fc.property(frames, fc.infiniteStream(fc.integer({ min: 1, max: 12 })), (sent, sizes) => {

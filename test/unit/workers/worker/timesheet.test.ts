@@ -8,7 +8,7 @@ function createTimesheet(): { readonly sheet: Timesheet; readonly pass: (ms: num
 }
 
 describe('Timesheet', () => {
-  it('tells of a single batch what it took, and nothing of the time without one', () => {
+  it('reports the time of a single batch, and not the time without one', () => {
     const { sheet, pass } = createTimesheet();
     pass(500);
     sheet.receive();
@@ -24,7 +24,7 @@ describe('Timesheet', () => {
     assert.deepEqual(sheet.take(), { transcodeMs: 0, loadMs: 0, stalledMs: 0 });
   });
 
-  it('counts each moment once, whatever passes at the same time', () => {
+  it('counts each moment once, with parallel work', () => {
     const { sheet, pass } = createTimesheet();
     sheet.receive();
     sheet.receive();
@@ -46,7 +46,7 @@ describe('Timesheet', () => {
     assert.deepEqual(sheet.take(), { transcodeMs: 10, loadMs: 5, stalledMs: 0 });
   });
 
-  it('is idle after a batch of which nothing is made', () => {
+  it('is idle after a batch without rows', () => {
     const { sheet, pass } = createTimesheet();
     sheet.receive();
     pass(7);

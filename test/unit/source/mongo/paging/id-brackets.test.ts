@@ -34,7 +34,7 @@ describe('filtersBetween', () => {
     assert.deepEqual(decode(filtersBetween(null, null)), [{}]);
   });
 
-  it('goes on within the bracket, then with all later types', () => {
+  it('continues within the bracket, then with all later types', () => {
     const filters = after('m');
     assert.deepEqual(filters[0], { _id: { $gt: 'm' } });
     assert.equal(filters.length, 2);
@@ -48,7 +48,7 @@ describe('filtersBetween', () => {
   });
 
   for (const nan of [new Double(NaN), Decimal128.fromString('NaN')]) {
-    it(`goes on after NaN (${nan._bsontype}) with all other numbers`, () => {
+    it(`continues after NaN (${nan._bsontype}) with all other numbers`, () => {
       assert.deepEqual(after(nan)[0], { _id: { $gte: new Double(-Infinity) } });
     });
   }
@@ -57,13 +57,13 @@ describe('filtersBetween', () => {
     assert.deepEqual(after('NaN')[0], { _id: { $gt: 'NaN' } });
   });
 
-  it('leaves a bracket of one value at once', () => {
+  it('leaves a bracket of one value immediately', () => {
     assert.equal(after(null).length, 1);
     assert.equal(laterTypes(after(null))[0], 'int');
     assert.equal(after(new MinKey()).length, 1);
   });
 
-  it('does not ask for types that the server does not know', () => {
+  it('does not query types that the server does not know', () => {
     const unknown = new Set(['undefined', 'symbol', 'dbPointer']);
     const later = decode(filtersBetween(serialize({ _id: new MinKey() }), null, unknown));
     const types = laterTypes(later);
@@ -76,7 +76,7 @@ describe('filtersBetween', () => {
     assert.deepEqual(untilNull.at(-1), { _id: { $type: ['null'] } });
   });
 
-  it('does not leave null out after undefined, which sorts before it', () => {
+  it('does not skip null after undefined, which sorts before it', () => {
     const undefinedId = rawDocument([[bsonTypes.undefined, '_id', Buffer.alloc(0)]]);
     assert.equal(laterTypes(decode(filtersBetween(undefinedId, null)))[0], 'null');
     assert.deepEqual(decode(filtersBetween(undefinedId, serialize({ _id: null }))), [
@@ -88,7 +88,7 @@ describe('filtersBetween', () => {
     assert.deepEqual(after(new MaxKey()), []);
   });
 
-  it('goes on after any value as it is, byte for byte', () => {
+  it('continues after any value, byte for byte', () => {
     for (const { name, bson, bytes } of corpus) {
       if (bson === 'array') continue;
       const type = bsonTypes[bson];
@@ -129,7 +129,7 @@ describe('filtersBetween', () => {
     ]);
   });
 
-  it('takes brackets of one value by their type', () => {
+  it('queries brackets of one value by their type', () => {
     assert.deepEqual(between(undefined, new MinKey()), [{ _id: { $type: ['minKey'] } }]);
     assert.deepEqual(between(new MinKey(), null), [
       { _id: { $type: ['undefined'] } },
@@ -139,7 +139,7 @@ describe('filtersBetween', () => {
     assert.deepEqual(between('x', new MaxKey()).at(-1), { _id: { $type: ['maxKey'] } });
   });
 
-  it('leaves NaN out once it is past it', () => {
+  it('skips NaN once it is past it', () => {
     assert.deepEqual(between(new Double(NaN), 5), [
       { _id: { $gte: new Double(-Infinity), $lte: new Int32(5) } },
     ]);

@@ -41,7 +41,7 @@ describe('intervalsBetween', () => {
 });
 
 describe('canDivide', () => {
-  it('takes every value but those that a query would read otherwise', () => {
+  it('accepts every value except those that a query would interpret', () => {
     const refused = everyValue.filter((_id) => !canDivide(serialize({ _id })));
     // A DBRef is an object whose first name is $ref.
     assert.deepEqual(

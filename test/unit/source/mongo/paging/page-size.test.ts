@@ -5,23 +5,23 @@ import { chooseLimit, wantedPageBytes } from '../../../../../src/source/mongo/pa
 const seen = (documentCount: number, bytes: number) => ({ documentCount, bytes });
 
 describe('chooseLimit', () => {
-  it('asks for as many as are asked for where they are small', () => {
+  it('requests the maximum for small documents', () => {
     assert.equal(chooseLimit(seen(10_000, 1_300_000), 10_000), 10_000);
     assert.equal(chooseLimit(seen(1, 100), 10_000), 10_000);
   });
 
-  it('asks for as many as make a page of the wanted size where they are large', () => {
+  it('requests as many as fill a page for large documents', () => {
     assert.equal(chooseLimit(seen(1000, wantedPageBytes * 2), 10_000), 500);
     assert.equal(chooseLimit(seen(500, wantedPageBytes), 10_000), 500);
   });
 
-  it('asks for few where no document was seen yet', () => {
+  it('requests few before any document was seen', () => {
     assert.equal(chooseLimit(null, 10_000), 1000);
     assert.equal(chooseLimit(seen(0, 0), 10_000), 1000);
     assert.equal(chooseLimit(null, 10), 10);
   });
 
-  it('asks for one at least, however large it is', () => {
+  it('requests one at least, however large it is', () => {
     assert.equal(chooseLimit(seen(1, wantedPageBytes * 4), 10_000), 1);
   });
 });

@@ -10,7 +10,7 @@ import {
 
 const filters = [serialize({ part: 1 }), serialize({ part: 2 })];
 
-/** A server whose filters give these batches, one a command; it notes what it was asked. */
+/** A server whose filters give these batches, one a command; it records its queries. */
 class FakeServer implements CursorCommands {
   readonly asked: string[] = [];
   readonly killed: number[] = [];
@@ -77,18 +77,18 @@ async function readAll(paging: Paging, from: readonly Uint8Array[] = filters): P
 }
 
 describe('pageByCursor', () => {
-  it('asks once for each filter, and goes on with the same cursor', async () => {
+  it('queries once for each filter, and continues with the same cursor', async () => {
     const server = new FakeServer({ 1: [[1, 2], [3]], 2: [[4]] });
     assert.deepEqual(await readAll(pageByCursor(server)), [1, 2, 3, 4]);
     assert.deepEqual(server.asked, ['open 1', 'more 1', 'open 2']);
   });
 
-  it('does not take a batch that is empty for the end', async () => {
+  it('does not treat an empty batch as the end', async () => {
     const server = new FakeServer({ 1: [[], [1], [], [2]], 2: [[], []] });
     assert.deepEqual(await readAll(pageByCursor(server)), [1, 2]);
   });
 
-  it('begins anew after an error, with the filters of that moment', async () => {
+  it('opens a new cursor after an error, with the current filters', async () => {
     const server = new FakeServer({ 1: [[1], [2], [3]], 2: [[4]], 3: [[2], [3]] });
     const paging = pageByCursor(server);
     assert.equal((await paging.read(filters, 100))?.documentCount, 1);
@@ -98,7 +98,7 @@ describe('pageByCursor', () => {
     assert.deepEqual(server.asked, ['open 1', 'more 1', 'open 3', 'more 2']);
   });
 
-  it('ends a cursor that is not read to its end', async () => {
+  it('closes a cursor that is not read to its end', async () => {
     const server = new FakeServer({ 1: [[1], [2]] });
     const paging = pageByCursor(server);
     await paging.read(filters, 100);

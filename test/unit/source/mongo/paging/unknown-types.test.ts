@@ -8,7 +8,7 @@ function refuse(alias: string): never {
 }
 
 describe('UnknownTypes', () => {
-  it('leaves out what the server does not know, and remembers it', async () => {
+  it('omits types that the server does not know, and remembers them', async () => {
     const types = new UnknownTypes();
     const known = new Set(['int', 'string', 'objectId']);
     let asked = 0;
@@ -24,12 +24,12 @@ describe('UnknownTypes', () => {
     assert.equal(asked, 4);
   });
 
-  it('asks again where another reader has found out about the alias meanwhile', async () => {
+  it('retries if another reader has learned of the alias meanwhile', async () => {
     const types = new UnknownTypes();
     let answer: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
     let asked = 0;
-    // As two readers do at a time: both have asked before either is refused.
+    // As two readers do at a time: both have sent the query before either is refused.
     const ask = async (unknown: ReadonlySet<string>): Promise<string> => {
       if (++asked === 2) answer();
       if (unknown.has('symbol')) return 'page';
@@ -40,7 +40,7 @@ describe('UnknownTypes', () => {
     assert.equal(asked, 4);
   });
 
-  it('gives up on an alias that is not one of ours, or is asked for nonetheless', async () => {
+  it('fails on an alias that it does not use, or that is refused although it was omitted', async () => {
     const types = new UnknownTypes();
     await assert.rejects(
       types.avoid(() => refuse('strnig')),
@@ -52,7 +52,7 @@ describe('UnknownTypes', () => {
     );
   });
 
-  it('hands on every other error', async () => {
+  it('rethrows every other error', async () => {
     await assert.rejects(
       new UnknownTypes().avoid(() => Promise.reject(new Error('else'))),
       /else/,

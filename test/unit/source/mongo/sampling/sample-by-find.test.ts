@@ -43,14 +43,14 @@ describe('sampleByFind', () => {
     assert.equal(ids.length, 50);
   });
 
-  it('reads the first and the last where an _id has no middle', async () => {
+  it('reads the first and the last if an _id has no middle', async () => {
     const documents = numbered(1000).map(({ _id }) => ({ _id: String(_id).padStart(4, '0') }));
     const { method, ids } = await sampleIds(documents, 4);
     assert.equal(method, 'ends');
     assert.deepEqual(ids, ['0000', '0001', '0999', '0998']);
   });
 
-  it('gives no more than asked for', async () => {
+  it('gives no more than requested', async () => {
     assert.equal((await sampleIds(numbered(100), 1)).ids.length, 1);
     assert.equal((await sampleIds(numbered(100), 33)).ids.length, 33);
   });
@@ -63,7 +63,7 @@ describe('sampleByFind', () => {
     assert.ok(Math.max(...ids) >= 190);
   });
 
-  it('gives nothing of an empty collection', async () => {
+  it('returns nothing for an empty collection', async () => {
     assert.deepEqual(await sampleByFind(find([]), 10), { documents: [], method: 'ends' });
   });
 });

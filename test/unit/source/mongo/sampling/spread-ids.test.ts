@@ -52,7 +52,7 @@ describe('spreadIds', () => {
     ['NaN', NaN, 5],
     ['decimals', new Decimal128('1'), new Decimal128('2')],
   ] as const) {
-    it(`knows no middle of ${what}`, () => {
+    it(`finds no middle of ${what}`, () => {
       assert.equal(spread(first, last), null);
     });
   }
@@ -66,7 +66,7 @@ describe('spreadIds', () => {
     );
   });
 
-  it('knows no middle of a text that is no UTF-8', () => {
+  it('finds no middle of a text that is not UTF-8', () => {
     const broken = rawDocument([[2, '_id', rawString(Buffer.of(0xff))]]);
     assert.equal(spreadIds(broken, broken, 4), null);
   });

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import type { Command } from './documents.ts';
 
-/** What it says depends on the machine: how far a run has come by when, and what it was short of. */
+/** Lines that depend on the machine: progress, and the bottleneck. */
 const aboutSpeed =
   / docs\/s · |^ {2}(plan|workers:|busy:|peak memory:) |bottleneck|Too small to tell|CLUSTER_SIZE=auto/;
 
-/** Each line that the document shows was printed, be it with other numbers; … is anything. */
+/** Asserts that each line that the document shows was printed, possibly with other numbers; … matches anything. */
 export function assertShown({ output }: Pick<Command, 'output'>, printed: string, place: string): void {
   const lines = printed.split('\n').map(blurNumbers);
   for (const line of output.filter((one) => !aboutSpeed.test(one))) {

@@ -1,4 +1,4 @@
-/** Sandboxes that a file's tests use one after the other: to make and drop a database takes longer than most of them. */
+/** Sandboxes that the tests of a file reuse: creating and dropping a database takes longer than most tests. */
 
 import { after } from 'node:test';
 import { createSandbox, type Sandbox } from './servers.ts';
@@ -9,18 +9,18 @@ after(async () => {
   await Promise.all(free.map((sandbox) => sandbox.remove()));
 });
 
-/** One that nobody uses, as if it were new. */
+/** A free one, reset. */
 export async function takeSandbox(): Promise<Sandbox> {
   return free.pop() ?? (await createSandbox());
 }
 
-/** For the next test, if it can be made as new. */
+/** Releases it for the next test, if it can be reset. */
 export async function giveSandboxBack(sandbox: Sandbox): Promise<void> {
   if (await clear(sandbox)) free.push(sandbox);
   else await sandbox.remove();
 }
 
-/** @returns false where something is left that may be in the way of another test */
+/** @returns false if something is left that may affect another test */
 async function clear({ db, client }: Sandbox): Promise<boolean> {
   await db.dropDatabase();
   await client.query('ROLLBACK');

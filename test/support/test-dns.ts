@@ -1,6 +1,6 @@
 /**
- * For `NODE_OPTIONS=--import`: the process asks the DNS server at TEST_DNS, and takes every host under `.test` for this
- * machine, as that server's zone would say of an address.
+ * For `NODE_OPTIONS=--import`: the process uses the DNS server at TEST_DNS, and resolves every host under `.test` to this
+ * machine.
  */
 
 import dns from 'node:dns';

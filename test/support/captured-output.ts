@@ -1,9 +1,9 @@
-/** The output of a command that runs as a function: heard, and shown to nobody. */
+/** Captures the output of a command that runs as a function. */
 
 import { Writable } from 'node:stream';
 import { Output } from '../../src/cli/output.ts';
 
-export class HeardOutput {
+export class CapturedOutput {
   readonly #stdout: Buffer[] = [];
   readonly #stderr: Buffer[] = [];
   readonly output = new Output(hearInto(this.#stdout), hearInto(this.#stderr));

@@ -1,6 +1,6 @@
 /**
- * What version 5 of the ledger left of three runs: `larger` finished, `things` half done after a second start of the same
- * job (with a batch that a crash of PostgreSQL took back), `loaded` without its key; `waiting` is not begun. The file was
+ * A ledger of version 5 with three runs: `larger` finished, `things` unfinished after a second start of the same
+ * job (with a batch that a crash of PostgreSQL lost), `loaded` without its key; `waiting` is not begun. The file was
  * written by that version itself, over the documents that are made here.
  */
 
@@ -32,8 +32,8 @@ export async function fillCollections(db: Db): Promise<void> {
   }
 }
 
-/** Puts the tables and their ledger in place of those that are there. */
-export async function makeLedgerFive({ db, client }: Pick<Sandbox, 'db' | 'client'>): Promise<void> {
+/** Replaces the tables and the ledger. */
+export async function makeLedgerVersion5({ db, client }: Pick<Sandbox, 'db' | 'client'>): Promise<void> {
   const uuids = new Map<string, string>();
   for (const info of await db.listCollections().toArray()) {
     if ('info' in info) uuids.set(info.name, String(info.info.uuid));

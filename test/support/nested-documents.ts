@@ -1,4 +1,4 @@
-/** Random documents with documents and arrays inside, and random changes anywhere in them: the same of the same seed. */
+/** Random documents with nested documents and arrays, and random changes anywhere in them: the same for the same seed. */
 
 import { MongoServerError, type Collection, type Document, type UpdateFilter } from 'mongodb';
 import type { Random } from '../../src/common/random.ts';
@@ -7,7 +7,7 @@ export interface NestedThing extends Document {
   readonly _id: number;
 }
 
-/** Of these letters the text is what a PostgreSQL column cannot have. */
+/** A text that PostgreSQL cannot store. */
 const nulText = 'a\0b';
 
 export function makeNestedThing(random: Random, _id: number): NestedThing {
@@ -25,7 +25,7 @@ export function makeNestedThing(random: Random, _id: number): NestedThing {
   };
 }
 
-/** What can be a row, whatever else changes in it. */
+/** Changes after which the document can be a row. */
 export function makeSoundThing(random: Random, _id: number): NestedThing {
   return { ...makeNestedThing(random, _id), n: 2 };
 }
@@ -79,8 +79,8 @@ function listOf<T>(random: Random, most: number, make: (random: Random) => T): T
   return Array.from({ length: random.below(most + 1) }, () => make(random));
 }
 
-/** Writes one change, or several at once. What the server refuses, such as `$push` to a text, is no change. */
-export async function changeNestedThings<T extends NestedThing>(
+/** Writes one change, or several together. A refused one, such as `$push` to a text, is no change. */
+export async function changeNestedDocuments<T extends NestedThing>(
   collection: Collection<T>,
   random: Random,
   ids: { next: number },
@@ -126,7 +126,7 @@ export async function changeNestedThings<T extends NestedThing>(
   }
 }
 
-/** By what the document has, and not as the server or a connection has failed. */
+/** Because of the document, and not because the server or a connection has failed. */
 function isRefused(error: unknown): boolean {
   const refusals = new Set<unknown>([2, 9, 14, 16_837, 16_836, 28, 40, 52, 11_000]);
   return error instanceof MongoServerError && refusals.has(error.code);

@@ -1,4 +1,4 @@
-/** Following in the process of the test, within bounds of the test's own. */
+/** Following in the process of the test, with limits of the test. */
 
 import type { TestContext } from 'node:test';
 import { readConfig } from '../../src/config/config.ts';
@@ -11,7 +11,7 @@ import { cleanUp, waitUntil } from './embedded.ts';
 
 export interface FollowingHere {
   readonly events: readonly RunEvent[];
-  /** Waits for an event; of those that came before as well. */
+  /** Waits for an event; earlier ones count as well. */
   until<K extends RunEvent['kind']>(
     kind: K,
     isWanted?: (event: Extract<RunEvent, { kind: K }>) => boolean,
@@ -20,7 +20,7 @@ export interface FollowingHere {
   stop(): Promise<void>;
 }
 
-export async function followHere(
+export async function followInProcess(
   t: TestContext,
   env: Readonly<Record<string, string>>,
   limits: Partial<FollowLimits>,
