@@ -18,6 +18,7 @@ import { jsonStyles } from '../../src/bson/json/json-style.ts';
 import { nulPolicies } from '../../src/bson/nul-policy.ts';
 import { createDocumentMaker, idTypes, usualFields } from '../../test/support/random-documents.ts';
 import { makeNestedCase } from '../../test/support/random-nested.ts';
+import { makeTargetCase } from '../../test/support/random-targets.ts';
 import { compared, TwinEncoder } from '../../test/support/twin-encoder.ts';
 import { columnTypeNames } from '../../src/transcode/column-types/names.ts';
 
@@ -36,6 +37,8 @@ const documents = makeDocuments();
 const outcomes = { rows: 0, elements: 0, deadLetters: 0, corruptArrays: 0 };
 /** Of documents that are taken apart. */
 const nested = { documents: 0, byCore: 0 };
+/** Of documents for existing tables. */
+const targets = { documents: 0, byCore: 0 };
 let rounds = 0;
 let arrays = 0;
 
@@ -49,10 +52,14 @@ while (performance.now() < endMs) {
   arrays += 50;
   tryUsual();
   tryNested();
+  tryTargets();
 }
 console.log(`${arrays} arrays: ${JSON.stringify(outcomes)}`);
 console.log(`compared: ${compared.documents} documents, ${compared.byCore} of them encoded by the core`);
 console.log(`of these taken apart: ${nested.documents}, ${nested.byCore} of them encoded by the core`);
+console.log(
+  `of these for existing tables: ${targets.documents}, ${targets.byCore} of them encoded by the core`,
+);
 
 /** Batches as collections have them, and a little damage. */
 function tryUsual(): void {
@@ -69,13 +76,23 @@ function tryNested(): void {
   nested.byCore += compared.byCore - before.byCore;
 }
 
-function tryBatches(plan: Plan, make: () => Buffer): void {
+/** The same with the types of existing tables, and arrays of PostgreSQL. */
+function tryTargets(): void {
+  const { plan, make } = makeTargetCase(random);
+  const before = { ...compared };
+  tryBatches(plan, make, false);
+  targets.documents += compared.documents - before.documents;
+  targets.byCore += compared.byCore - before.byCore;
+}
+
+/** @param mayMutate whether the rows can be decoded to be looked at */
+function tryBatches(plan: Plan, make: () => Buffer, mayMutate = true): void {
   const encoder = new TwinEncoder(plan, random.chance(0.1) ? { maxJsonBytes: 200, maxRowBytes: 1000 } : {});
   const documents = Array.from({ length: 400 }, make);
   for (let i = 0; i < 20; i++) {
     const array = arrayOfDocuments(Array.from({ length: random.below(400) }, () => random.pick(documents)));
     // What is inside of rows was looked at above.
-    if (random.chance(0.05)) tryArray(mutate(array), plan, encoder);
+    if (mayMutate && random.chance(0.05)) tryArray(mutate(array), plan, encoder);
     else outcomes.rows += encoder.encodeBatch(array).rowCount;
     arrays++;
   }

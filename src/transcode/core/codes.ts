@@ -21,6 +21,16 @@ export const kindBinary = 11;
 export const kindJson = 12;
 /** Its elements have a table of their own. */
 export const kindArray = 13;
+/** Types of existing tables. */
+export const kindText = 14;
+export const kindJsonText = 15;
+export const kindBytes = 16;
+export const kindUuidOrText = 17;
+export const kindInt16 = 18;
+export const kindFloat = 19;
+export const kindDay = 20;
+/** An array of PostgreSQL. */
+export const kindValues = 21;
 
 /** What is said of a column; to be added up. */
 export const columnIsId = 1;

@@ -1,10 +1,10 @@
 /** Describes a plan to the core: tables, columns and names in the module's memory. */
 
-import { isIdColumn, namesOf, type Plan, type PlanColumn } from '../plan.ts';
-import type { ColumnType } from '../column-types/names.ts';
+import { isIdColumn, namesOf, type Plan } from '../plan.ts';
 import { maxRowWidth, widestRow } from '../row-width.ts';
 import { elementName, type RowLimits } from '../row-writer.ts';
 import * as codes from './codes.ts';
+import { describeType, traitsOf } from './core-column.ts';
 import { CoreLevel } from './core-level.ts';
 import { type CoreNames, placed, UnsuitedPlan } from './core-names.ts';
 import type { Core } from './module.ts';
@@ -104,50 +104,21 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
     const isId = leading === 0 && isIdColumn(column);
     const place =
       isElement[index] === true ? level.placeUnseen(elementName) : level.place(paths[index] ?? []);
+    const { kind, limit = 0, scale = 0, elementOid } = describeType(column);
     core.setColumn(
       table,
       index,
       place.level,
       place.name,
-      kindOf(column),
+      kind,
       traitsOf(column, isId, place.isNested),
       column.subtype ?? 0,
       styles[isId ? 'canonical' : jsonStyle],
     );
+    if (limit > 0) core.limitColumn(table, index, limit, scale);
+    if (elementOid !== undefined) core.makeArray(table, index, elementOid);
   }
   const kept = new Set([...planned, ...flattened].filter(({ length }) => length === 1).flat());
   for (const name of dropped) if (!kept.has(name)) core.dropName(level.names.add(name));
   return { table, output: core.outputOf(table), level };
-}
-
-function traitsOf({ isRequired, isElement }: PlanColumn, isId: boolean, isNested: boolean): number {
-  return (
-    (isId ? codes.columnIsId : 0) +
-    (isRequired === true ? codes.columnIsRequired : 0) +
-    // The value has another name there, which is rare.
-    (isElement === true ? codes.columnIsElement : 0) +
-    (isNested ? codes.columnRefusesMisfits + codes.columnIsNested : 0)
-  );
-}
-
-const kinds: Readonly<Record<ColumnType, number>> = {
-  objectId: codes.kindObjectId,
-  objectIdBytes: codes.kindObjectIdBytes,
-  string: codes.kindString,
-  symbol: codes.kindSymbol,
-  int32: codes.kindInt32,
-  int64: codes.kindInt64,
-  double: codes.kindDouble,
-  decimal: codes.kindDecimal,
-  boolean: codes.kindBoolean,
-  date: codes.kindDate,
-  uuid: codes.kindUuid,
-  binary: codes.kindBinary,
-  json: codes.kindJson,
-};
-
-function kindOf({ type, target, isArray }: PlanColumn): number {
-  // Types of existing tables are encoded in TypeScript.
-  if (target !== undefined || isArray === true) throw new UnsuitedPlan();
-  return kinds[type];
 }

@@ -40,6 +40,8 @@ export interface Core {
     subtype: number,
     style: number,
   ): void;
+  limitColumn(table: number, place: number, limit: number, scale: number): void;
+  makeArray(table: number, place: number, elementOid: number): void;
   addChild(level: number, name: number, traits: number, table: number, around: number): number;
   levelOf(table: number): number;
   addLevel(around: number, name: number, names: number): number;

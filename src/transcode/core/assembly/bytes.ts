@@ -6,6 +6,10 @@ export function writeInt16(out: usize, value: u32): usize {
   return out + 2;
 }
 
+export function loadInt16(at: usize): i32 {
+  return bswap<u16>(load<u16>(at)) as i16 as i32;
+}
+
 export function writeInt32(out: usize, value: u32): usize {
   store<u32>(out, bswap<u32>(value));
   return out + 4;

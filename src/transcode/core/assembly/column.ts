@@ -3,12 +3,20 @@
 import * as bson from './bson';
 import * as codes from '../codes';
 import { misfit, refused } from './outcome';
-import { copyBytes, writeHex, writeInt32, writeInt64 } from './bytes';
-import * as decimal from './decimal';
-import * as double from './double';
+import { copyBytes, writeHex, writeInt32 } from './bytes';
 import { writeJson } from './json';
 import { Column } from './names';
+import {
+  fitsNumeric,
+  writeAsDouble,
+  writeAsFloat,
+  writeAsInt16,
+  writeAsInt32,
+  writeAsInt64,
+  writeAsNumeric,
+} from './numbers';
 import { writeText } from './text';
+import { writeDay, writeTimestamp } from './times';
 
 /** The length that marks NULL. */
 export const copyNull: u32 = -1;
@@ -23,50 +31,124 @@ const maxSureKeyBytes: usize = 640;
 export function writeColumn(out: usize, column: Column): usize {
   if (!column.isId) return writeField(out, column);
   // An order of keys has a form of its own in an `_id`, which is rare.
-  if (column.kind === codes.kindJson && column.type === bson.typeObject) return refused;
-  if (column.kind === codes.kindJson && column.type === bson.typeArray) return refused;
+  if (column.type === bson.typeObject || column.type === bson.typeArray) return refused;
   const end = writeField(out, column);
   return end === misfit || end - out > maxSureKeyBytes ? refused : end;
 }
 
 function writeField(out: usize, column: Column): usize {
-  const type = column.type;
-  const start = column.start;
-  switch (column.kind) {
+  if (column.kind === codes.kindValues) return writeValues(out, column);
+  return writeValue(out, column, column.kind, column.type, column.start, column.end);
+}
+
+/** Writes an array of PostgreSQL of one dimension: src/backend/utils/adt/arrayfuncs.c (array_recv). */
+function writeValues(out: usize, column: Column): usize {
+  if (column.type !== bson.typeArray) return misfit;
+  const terminator = column.end - 1;
+  let hasNull = false;
+  let count = 0;
+  let end = out + 4 + arrayHeaderBytes;
+  for (let at = column.start + 4; at !== terminator; count++) {
+    const type: u32 = load<u8>(at);
+    const nameEnd = bson.findNul(at + 1, terminator);
+    if (nameEnd === terminator) return refused;
+    at = bson.endOfValue(type, nameEnd + 1, terminator);
+    if (at === 0) return refused;
+    if (type === bson.typeNull) {
+      hasNull = true;
+      end = writeInt32(end, copyNull);
+      continue;
+    }
+    end = writeValue(end, column, column.elementKind, type, nameEnd + 1, at);
+    if (end === refused || end === misfit) return end;
+  }
+  // Without elements there is no dimension.
+  if (count === 0) end = out + 4 + emptyArrayHeaderBytes;
+  out = writeInt32(out, (end - out - 4) as u32);
+  out = writeInt32(writeInt32(out, count === 0 ? 0 : 1), hasNull ? 1 : 0);
+  out = writeInt32(out, column.elementOid);
+  if (count > 0) writeInt32(writeInt32(out, count), 1);
+  return end;
+}
+
+/** The number of dimensions, a flag, and the type of the elements. */
+const emptyArrayHeaderBytes: usize = 12;
+/** The same, and of the dimension its length and its first index. */
+const arrayHeaderBytes: usize = 20;
+
+function writeValue(out: usize, column: Column, kind: i32, type: u32, start: usize, valueEnd: usize): usize {
+  switch (kind) {
     case codes.kindObjectId:
       if (type !== bson.typeObjectId) return misfit;
       return writeHex(writeInt32(out, 24), start, 12);
     case codes.kindObjectIdBytes:
       return type === bson.typeObjectId ? writeBytes(out, start, start + 12) : misfit;
     case codes.kindString:
-      return type === bson.typeString ? writeString(out, start, column.end) : misfit;
+      return type === bson.typeString ? writeString(out, start, valueEnd) : misfit;
     case codes.kindSymbol:
-      return type === bson.typeSymbol ? writeString(out, start, column.end) : misfit;
+      return type === bson.typeSymbol ? writeString(out, start, valueEnd) : misfit;
+    case codes.kindText:
+      return writeAsText(out, column, type, start, valueEnd);
+    case codes.kindInt16:
+      return writeAsInt16(out, type, start);
     case codes.kindInt32:
       return writeAsInt32(out, type, start);
     case codes.kindInt64:
       return writeAsInt64(out, type, start);
+    case codes.kindFloat:
+      return writeAsFloat(out, type, start);
     case codes.kindDouble:
       return writeAsDouble(out, type, start);
-    case codes.kindDecimal:
-      return writeAsNumeric(out, type, start, column.isId);
+    case codes.kindDecimal: {
+      const end = writeAsNumeric(out, type, start, column.isId);
+      if (end === refused || end === misfit || column.limit === 0) return end;
+      return fitsNumeric(out, column.limit, column.scale) ? end : misfit;
+    }
     case codes.kindBoolean:
       if (type !== bson.typeBool) return misfit;
       store<u8>(writeInt32(out, 1), load<u8>(start));
       return out + 5;
     case codes.kindDate:
-      return type === bson.typeDate ? writeTimestamp(out, load<i64>(start)) : misfit;
+      return type === bson.typeDate ? writeTimestamp(out, load<i64>(start), max(column.limit, 1)) : misfit;
+    case codes.kindDay:
+      return type === bson.typeDate ? writeDay(out, load<i64>(start)) : misfit;
     case codes.kindUuid:
-      if (type !== bson.typeBinary || column.end - start !== 5 + 16) return misfit;
-      return load<u8>(start + 4) === bson.subtypeUuid ? writeBytes(out, start + 5, column.end) : misfit;
+      return writeAsUuid(out, type, start, valueEnd);
+    case codes.kindUuidOrText:
+      // A string is read by the encoder outside.
+      return type === bson.typeString ? refused : writeAsUuid(out, type, start, valueEnd);
     case codes.kindBinary:
-      if (type !== bson.typeBinary || load<u8>(start + 4) !== column.subtype) return misfit;
-      return writeBytes(out, bson.contentOfBinary(start), column.end);
+      return writeAsBinary(out, type, start, valueEnd, column.subtype);
+    case codes.kindBytes:
+      if (type === bson.typeObjectId) return writeBytes(out, start, start + 12);
+      return writeAsBinary(out, type, start, valueEnd, column.subtype);
     case codes.kindJson:
-      return writeJsonb(out, type, start, column.end, column.style, column.maxJsonBytes);
+      return writeJsonb(out, type, start, valueEnd, column.style, column.maxJsonBytes);
+    case codes.kindJsonText:
+      return endJsonb(out, writeJson(out + 4, type, start, valueEnd, column.style, 0), column.maxJsonBytes);
     default:
       return refused;
   }
+}
+
+function writeAsUuid(out: usize, type: u32, start: usize, end: usize): usize {
+  if (type !== bson.typeBinary || end - start !== 5 + 16) return misfit;
+  return load<u8>(start + 4) === bson.subtypeUuid ? writeBytes(out, start + 5, end) : misfit;
+}
+
+function writeAsBinary(out: usize, type: u32, start: usize, end: usize, subtype: u32): usize {
+  if (type !== bson.typeBinary || load<u8>(start + 4) !== subtype) return misfit;
+  return writeBytes(out, bson.contentOfBinary(start), end);
+}
+
+/** Text that may be too long is left to the encoder outside, which counts its characters. */
+function writeAsText(out: usize, column: Column, type: u32, start: usize, end: usize): usize {
+  const limit = column.limit;
+  if (type === bson.typeObjectId) {
+    return limit === 0 || limit >= 24 ? writeHex(writeInt32(out, 24), start, 12) : refused;
+  }
+  if (type !== bson.typeString && type !== bson.typeSymbol) return misfit;
+  return limit === 0 || end - start - 5 <= (limit as usize) ? writeString(out, start, end) : refused;
 }
 
 function writeBytes(out: usize, start: usize, end: usize): usize {
@@ -103,92 +185,4 @@ export function endJsonb(out: usize, end: usize, maxJsonBytes: i32): usize {
   if (length > maxJsonBytes) return refused;
   writeInt32(out, length);
   return end;
-}
-
-/** The double as an int64 that is equal to it; `notWhole` if there is none. */
-function wholeOf(value: f64): i64 {
-  const isWhole = nearest(value) === value && !double.isMinusZero(value);
-  // The comparisons are false for NaN.
-  return isWhole && value >= -double.endOfInt64 && value < double.endOfInt64 ? (value as i64) : notWhole;
-}
-
-/** No double but -2^63 + 1 would be this, and that is none. */
-const notWhole: i64 = i64.MIN_VALUE + 1;
-
-function writeAsInt32(out: usize, type: u32, start: usize): usize {
-  if (type === bson.typeInt) return writeInt32(writeInt32(out, 4), load<u32>(start));
-  let value: i64;
-  if (type === bson.typeLong) value = load<i64>(start);
-  else if (type === bson.typeDouble) value = wholeOf(load<f64>(start));
-  else return misfit;
-  return value === (value as i32 as i64) ? writeInt32(writeInt32(out, 4), value as u32) : misfit;
-}
-
-function writeAsInt64(out: usize, type: u32, start: usize): usize {
-  let value: i64;
-  if (type === bson.typeLong) {
-    value = load<i64>(start);
-  } else if (type === bson.typeInt) {
-    value = load<i32>(start);
-  } else if (type === bson.typeDouble) {
-    value = wholeOf(load<f64>(start));
-    if (value === notWhole) return misfit;
-  } else {
-    return misfit;
-  }
-  return writeInt64(writeInt32(out, 8), value);
-}
-
-function writeAsDouble(out: usize, type: u32, start: usize): usize {
-  let bits: u64;
-  if (type === bson.typeDouble) {
-    bits = load<u64>(start);
-  } else if (type === bson.typeInt) {
-    bits = reinterpret<u64>(load<i32>(start) as f64);
-  } else if (type === bson.typeLong) {
-    const value = load<i64>(start);
-    const rounded = value as f64;
-    if (wholeOf(rounded) !== value) return misfit;
-    bits = reinterpret<u64>(rounded);
-  } else {
-    return misfit;
-  }
-  return writeInt64(writeInt32(out, 8), bits);
-}
-
-function writeAsNumeric(out: usize, type: u32, start: usize, isId: bool): usize {
-  switch (type) {
-    case bson.typeDecimal:
-      if (!decimal.readDecimal(start)) return refused;
-      return decimal.writeNumeric(out, decimal.significand, decimal.exponent, decimal.isNegative);
-    case bson.typeInt:
-    case bson.typeLong: {
-      const value = type === bson.typeInt ? (load<i32>(start) as i64) : load<i64>(start);
-      return decimal.writeNumeric(out, value < 0 ? (-value as u64) : value, 0, value < 0);
-    }
-    case bson.typeDouble: {
-      const value = load<f64>(start);
-      const whole = wholeOf(value);
-      if (whole !== notWhole) {
-        return decimal.writeNumeric(out, whole < 0 ? (-whole as u64) : whole, 0, whole < 0);
-      }
-      // What is larger, or no number, is rare; by their shortest digits, two `_id`s could be one.
-      if (isId || nearest(value) === value || value !== value) return refused;
-      double.findShortest(abs(value));
-      return decimal.writeNumeric(out, double.shortestDigits, double.shortestExponent, value < 0);
-    }
-    default:
-      return misfit;
-  }
-}
-
-/** Where PostgreSQL counts its microseconds from. */
-const postgresEpochMs: i64 = 946_684_800_000;
-/** MIN_TIMESTAMP and END_TIMESTAMP of src/include/datatype/timestamp.h: -4713-11-24 up to before 294277-01-01. */
-const firstDateMs: i64 = -211_813_488_000_000 + postgresEpochMs;
-const endDateMs: i64 = 9_223_371_331_200_000 + postgresEpochMs;
-
-function writeTimestamp(out: usize, epochMs: i64): usize {
-  if (epochMs < firstDateMs || epochMs >= endDateMs) return misfit;
-  return writeInt64(writeInt32(out, 8), (epochMs - postgresEpochMs) * 1000);
 }

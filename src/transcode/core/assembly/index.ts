@@ -55,6 +55,21 @@ export function setColumn(
   describe(column, level, name, kind, traits, subtype, style);
 }
 
+/** See `Column`. */
+export function limitColumn(table: Table, place: i32, limit: i32, scale: i32): void {
+  const column = table.columnAt(place);
+  column.limit = limit;
+  column.scale = scale;
+}
+
+/** The column has arrays of its kind. */
+export function makeArray(table: Table, place: i32, elementOid: u32): void {
+  const column = table.columnAt(place);
+  column.elementKind = column.kind;
+  column.elementOid = elementOid;
+  column.kind = codes.kindValues;
+}
+
 function describe(
   column: Column,
   level: Level,

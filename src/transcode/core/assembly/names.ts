@@ -18,6 +18,13 @@ export class Column {
   subtype: u32;
   style: i32;
   maxJsonBytes: i32;
+  /** The precision of a numeric, the unit of a timestamp in milliseconds, or how long text may be; 0 if there is none. */
+  limit: i32;
+  /** Of a numeric. */
+  scale: i32;
+  /** Of an array of PostgreSQL. */
+  elementKind: i32;
+  elementOid: u32;
   /** Its place in the plan's order. */
   place: i32;
   /** The last document that has the field. If it is not the current one, the current one lacks the field. */
