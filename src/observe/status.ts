@@ -11,21 +11,39 @@ export interface Status {
   readonly streams: readonly StreamStatus[];
   /** Those that take part now, and those that have left what these are at. */
   readonly hosts: readonly HostStatus[];
+  /** What these verify and build together, in the order in which they do. */
+  readonly sharedWork: readonly SharedWorkStatus[];
 }
 
 /**
  * `leads`, `takes part`: it is active, unless it is silent; `left`: it was stopped, and others continue; `dead`: it was silent for
  * too long;
- * `failed`: it led, and failed; `finished`: everything is copied.
+ * `failed`: it led, and failed; `finished`: everything is copied, or compared.
  */
 export type HostState = 'leads' | 'takes part' | 'finished' | 'left' | 'failed' | 'dead';
 
-/** One of several processes that copy together. */
+/** A collection that several hosts verify, or whose keys and indexes they build. What they copy is in the status of its run. */
+export interface SharedWorkStatus {
+  readonly kind: 'verification' | 'builds';
+  readonly runId: string;
+  readonly source: string;
+  /** Ranges, or keys and indexes. */
+  readonly total: number;
+  readonly done: number;
+  /** Ranges that a host has and has not compared yet; null for builds, which only their transactions know. */
+  readonly taken: number | null;
+  /** Compared so far; null for builds. */
+  readonly documents: number | null;
+}
+
+/** One of several processes that copy or verify together. */
 export interface HostStatus {
   readonly hostId: string;
   /** Its machine and process. */
   readonly name: string;
   readonly version: string;
+  /** `copy`: it copies, and may verify afterwards. */
+  readonly task: 'copy' | 'verify';
   readonly sourceDb: string;
   readonly schema: string;
   readonly selection: string;
@@ -43,6 +61,15 @@ export interface HostStatus {
   readonly documents: number;
   /** Over the last seconds. */
   readonly documentsPerSecond: number;
+  /** Of verifications: ranges that it has, and that it has compared. */
+  readonly rangesComparing: number;
+  readonly rangesCompared: number;
+  /** In the ranges that it has compared. */
+  readonly documentsCompared: number;
+  /** From the begin of the verification, or of its taking part, until it last recorded a range; null before the first. */
+  readonly comparedPerSecond: number | null;
+  /** Keys and indexes that it has built. */
+  readonly builds: number;
 }
 
 /** `running`: a process works on it. `stopped`: it was interrupted, or not all could be copied; it can be resumed. */

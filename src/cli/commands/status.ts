@@ -11,7 +11,7 @@ import { withSession } from '../../postgres/connection/session.ts';
 import type { Output } from '../output.ts';
 import { withServers } from '../servers-in-use.ts';
 import type { CommandOptions } from './command-options.ts';
-import { describeHost } from '../text/host-status.ts';
+import { describeHost, describeSharedWork } from '../text/host-status.ts';
 import { describeJob, describeStatus, nextStep, nextStepOfJob } from '../text/status.ts';
 import { describeStream, nextStepOfStream } from '../text/stream-status.ts';
 
@@ -49,7 +49,7 @@ async function showStatus(config: StatusConfig, output: Output, signal: AbortSig
 const noneIsPromotable: Promotable = new Map();
 
 function show(
-  { jobs, runs, streams, hosts }: Status,
+  { jobs, runs, streams, hosts, sharedWork }: Status,
   promotable: Promotable,
   { json, watch }: Pick<Config, 'json' | 'watch'>,
   output: Output,
@@ -62,6 +62,7 @@ function show(
       }),
       streams: streams.map((stream) => ({ ...stream, next: nextStepOfStream(stream) })),
       hosts,
+      sharedWork,
     };
     output.printJson(status);
     return;
@@ -70,6 +71,7 @@ function show(
   const parts = [
     ...streams.map(describeStream),
     ...hosts.map(describeHost),
+    ...sharedWork.map(describeSharedWork),
     ...jobs.map(describeJob),
     ...runs.map((run) => describeStatus(run, promotable.get(run.runId))),
   ];

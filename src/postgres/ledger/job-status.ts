@@ -2,9 +2,12 @@
 
 import type pg from 'pg';
 import type { JobState, JobStatus, RunStatus } from '../../observe/status.ts';
+import { isLed } from './hosts/host-status.ts';
 import { isJobLocked } from './run-lock.ts';
 
 interface JobRow extends Omit<JobStatus, 'state' | 'collections'> {
+  /** Hosts also verify what they have copied, when no lock is held any more. */
+  readonly isLed: boolean;
   readonly collections: readonly {
     readonly collection: string;
     readonly runId: string | null;
@@ -24,7 +27,7 @@ export async function readJobStatus(
 ): Promise<JobStatus[]> {
   const { rows } = await client.query<JobRow>(
     `SELECT j.job_id AS "jobId", j.source_db AS "sourceDb", j.table_schema AS schema, j.selection,
-            j.started_at AS "startedAt", j.finished_at AS "finishedAt", c.collections
+            j.started_at AS "startedAt", j.finished_at AS "finishedAt", c.collections, ${isLed('j', 'copy')} AS "isLed"
        FROM mongo2pg.jobs j, LATERAL (
          SELECT coalesce(json_agg(json_build_object('collection', collection, 'runId', run_id::text,
                                                     'outcome', outcome, 'detail', detail) ORDER BY place), '[]') AS collections
@@ -33,12 +36,12 @@ export async function readJobStatus(
   );
   const stateByRun = new Map(runs.map(({ runId, state }) => [runId, state]));
   const jobs: JobStatus[] = [];
-  for (const { collections, ...job } of rows) {
+  for (const { collections, isLed: hasLeader, ...job } of rows) {
     const isKnown = collections.some(({ runId }) => runId !== null && stateByRun.has(runId));
     if (job.finishedAt !== null && !isKnown && !includesReplaced) continue;
     jobs.push({
       ...job,
-      state: await readState(client, job),
+      state: await readState(client, job, hasLeader),
       collections: collections.map(({ collection, runId, outcome, detail }) => ({
         collection,
         // A run that is not shown was replaced.
@@ -56,7 +59,8 @@ export async function readJobStatus(
 async function readState(
   client: pg.Client,
   { jobId, finishedAt }: Pick<JobStatus, 'jobId' | 'finishedAt'>,
+  hasLeader: boolean,
 ): Promise<JobState> {
   if (finishedAt !== null) return 'finished';
-  return (await isJobLocked(client, jobId)) ? 'running' : 'stopped';
+  return hasLeader || (await isJobLocked(client, jobId)) ? 'running' : 'stopped';
 }

@@ -3,7 +3,7 @@
 import type { Status } from '../../observe/status.ts';
 import type { Session } from '../connection/session.ts';
 import { readJobStatus } from './job-status.ts';
-import { readHostStatus } from './hosts/host-status.ts';
+import { goneAfterMs, readHostStatus, readSharedWork } from './hosts/host-status.ts';
 import { requireLedger } from './ledger.ts';
 import { readRunStatus } from './run-status.ts';
 import { readStreamStatus } from './streams/stream-status.ts';
@@ -16,10 +16,11 @@ export async function readStatus(session: Session, includesReplaced: boolean): P
 }
 
 /** Whether a process is working on any of it. */
-export function isAtWork({ jobs, runs, streams }: Status): boolean {
+export function isAtWork({ jobs, runs, streams, hosts }: Status): boolean {
   return (
     [...jobs, ...runs].some(({ state }) => state === 'running') ||
-    streams.some(({ state }) => state === 'following')
+    streams.some(({ state }) => state === 'following') ||
+    hosts.some(({ state, silentMs }) => state === 'leads' && silentMs < goneAfterMs)
   );
 }
 
@@ -31,7 +32,8 @@ async function readOnce(session: Session, includesReplaced: boolean): Promise<St
       const runs = await readRunStatus(client, includesReplaced);
       const jobs = await readJobStatus(client, runs, includesReplaced);
       const hosts = await readHostStatus(client, includesReplaced);
-      return { jobs, runs, hosts, streams: await readStreamStatus(client, includesReplaced) };
+      const sharedWork = await readSharedWork(client, includesReplaced);
+      return { jobs, runs, hosts, sharedWork, streams: await readStreamStatus(client, includesReplaced) };
     } finally {
       await client.query('ROLLBACK');
     }
