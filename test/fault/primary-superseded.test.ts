@@ -86,3 +86,29 @@ describe('a primary that resumes after another has taken over its run', () => {
     await scene.assertEqual();
   });
 });
+
+describe('a job of which another process has taken over the runs', () => {
+  // Red where that is taken for an error of one collection: the job continues with the third.
+  it('ends, and begins none of its other collections', async (t) => {
+    const scene = await setScene(t, 400);
+    for (const name of ['second', 'third']) {
+      await scene.otherCollection(name).insertMany([{ text: 'one' }, { text: 'two' }]);
+    }
+    const failpoint = 'primary-before-load-checkpoint';
+    const failpoints = await setFailpoints(t, { [failpoint]: 'pause@1x*' });
+    const several = { MONGO_COLLECTION: 'things,second,third', CLUSTER_SIZE: '1' };
+    // One worker is kept busy by two collections at a time.
+    const running = scene.start({ ...several, ...failpoints.env });
+    await failpoints.waitUntilFired(failpoint);
+    const listRuns = 'SELECT source FROM mongo2pg.runs';
+    await waitUntil('two are copied', async () => (await scene.query(listRuns)).length === 2);
+    await scene.query('UPDATE mongo2pg.runs SET epoch = epoch + 1');
+    await failpoints.resume(failpoint);
+    const result = await running.result;
+    assertCode(result, ExitCode.target);
+    assert.match(result.stdout, /"code":"RUN_TAKEN_OVER"/);
+    assert.equal((await scene.query(listRuns)).length, 2);
+    const failed = await scene.query('SELECT FROM mongo2pg.job_collections WHERE outcome IS NOT NULL');
+    assert.equal(failed.length, 0, 'the other process decides what becomes of them');
+  });
+});
