@@ -37,18 +37,27 @@ export function writeColumn(out: usize, column: Column): usize {
 }
 
 function writeField(out: usize, column: Column): usize {
-  if (column.kind === codes.kindValues) return writeValues(out, column);
-  return writeValue(out, column, column.kind, column.type, column.start, column.end);
+  return writeValue(out, column, column.kind);
 }
 
 /** Writes an array of PostgreSQL of one dimension: src/backend/utils/adt/arrayfuncs.c (array_recv). */
 function writeValues(out: usize, column: Column): usize {
   if (column.type !== bson.typeArray) return misfit;
-  const terminator = column.end - 1;
+  const nameEnd = column.nameEnd;
+  const arrayEnd = column.end;
+  const end = writeElements(out, column, column.start + 4, arrayEnd - 1);
+  // It was set to each of the elements.
+  column.type = bson.typeArray;
+  column.nameEnd = nameEnd;
+  column.end = arrayEnd;
+  return end;
+}
+
+function writeElements(out: usize, column: Column, at: usize, terminator: usize): usize {
   let hasNull = false;
   let count = 0;
   let end = out + 4 + arrayHeaderBytes;
-  for (let at = column.start + 4; at !== terminator; count++) {
+  for (; at !== terminator; count++) {
     const type: u32 = load<u8>(at);
     const nameEnd = bson.findNul(at + 1, terminator);
     if (nameEnd === terminator) return refused;
@@ -59,7 +68,10 @@ function writeValues(out: usize, column: Column): usize {
       end = writeInt32(end, copyNull);
       continue;
     }
-    end = writeValue(end, column, column.elementKind, type, nameEnd + 1, at);
+    column.type = type;
+    column.nameEnd = nameEnd;
+    column.end = at;
+    end = writeValue(end, column, column.elementKind);
     if (end === refused || end === misfit) return end;
   }
   // Without elements there is no dimension.
@@ -76,7 +88,9 @@ const emptyArrayHeaderBytes: usize = 12;
 /** The same, and of the dimension its length and its first index. */
 const arrayHeaderBytes: usize = 20;
 
-function writeValue(out: usize, column: Column, kind: i32, type: u32, start: usize, valueEnd: usize): usize {
+function writeValue(out: usize, column: Column, kind: i32): usize {
+  const type = column.type;
+  const start = column.start;
   switch (kind) {
     case codes.kindObjectId:
       if (type !== bson.typeObjectId) return misfit;
@@ -84,11 +98,11 @@ function writeValue(out: usize, column: Column, kind: i32, type: u32, start: usi
     case codes.kindObjectIdBytes:
       return type === bson.typeObjectId ? writeBytes(out, start, start + 12) : misfit;
     case codes.kindString:
-      return type === bson.typeString ? writeString(out, start, valueEnd) : misfit;
+      return type === bson.typeString ? writeString(out, start, column.end) : misfit;
     case codes.kindSymbol:
-      return type === bson.typeSymbol ? writeString(out, start, valueEnd) : misfit;
+      return type === bson.typeSymbol ? writeString(out, start, column.end) : misfit;
     case codes.kindText:
-      return writeAsText(out, column, type, start, valueEnd);
+      return writeAsText(out, column, type, start, column.end);
     case codes.kindInt16:
       return writeAsInt16(out, type, start);
     case codes.kindInt32:
@@ -113,19 +127,21 @@ function writeValue(out: usize, column: Column, kind: i32, type: u32, start: usi
     case codes.kindDay:
       return type === bson.typeDate ? writeDay(out, load<i64>(start)) : misfit;
     case codes.kindUuid:
-      return writeAsUuid(out, type, start, valueEnd);
+      return writeAsUuid(out, type, start, column.end);
     case codes.kindUuidOrText:
       // A string is read by the encoder outside.
-      return type === bson.typeString ? refused : writeAsUuid(out, type, start, valueEnd);
+      return type === bson.typeString ? refused : writeAsUuid(out, type, start, column.end);
     case codes.kindBinary:
-      return writeAsBinary(out, type, start, valueEnd, column.subtype);
+      return writeAsBinary(out, type, start, column.end, column.subtype);
     case codes.kindBytes:
       if (type === bson.typeObjectId) return writeBytes(out, start, start + 12);
-      return writeAsBinary(out, type, start, valueEnd, column.subtype);
+      return writeAsBinary(out, type, start, column.end, column.subtype);
     case codes.kindJson:
-      return writeJsonb(out, type, start, valueEnd, column.style, column.maxJsonBytes);
+      return writeJsonb(out, type, start, column.end, column.style, column.maxJsonBytes);
     case codes.kindJsonText:
-      return endJsonb(out, writeJson(out + 4, type, start, valueEnd, column.style, 0), column.maxJsonBytes);
+      return endJsonb(out, writeJson(out + 4, type, start, column.end, column.style, 0), column.maxJsonBytes);
+    case codes.kindValues:
+      return writeValues(out, column);
     default:
       return refused;
   }
