@@ -1,7 +1,7 @@
 /** Describes the events of a run, for everything that shows them. */
 
 import type { FollowingEvent } from './follow-events.ts';
-import type { ProgressEvent, RunEvent, StartedEvent, VerifyingEvent } from './events.ts';
+import type { HostLeftEvent, ProgressEvent, RunEvent, StartedEvent, VerifyingEvent } from './events.ts';
 import { formatCount, formatDuration, formatMegabytes, formatPlural } from '../common/format.ts';
 import { describeIndex } from './describe-index.ts';
 
@@ -32,7 +32,7 @@ export function describeEvent(event: RunEvent): string | null {
     case 'lead-taken':
       return `this host is now the leader, in place of ${event.from}`;
     case 'host-left':
-      return `the host ${event.name} sent no heartbeat and is declared dead; ${formatPlural(event.waiting, 'range')} released`;
+      return `the host ${event.name} sent no heartbeat and is declared dead; ${describeReleased(event)} released`;
     case 'host-copied':
       return `${event.source}: this host has copied ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
     case 'host-compared':
@@ -54,6 +54,11 @@ export function describeEvent(event: RunEvent): string | null {
     case 'verified':
       return null;
   }
+}
+
+function describeReleased({ waiting, slots }: HostLeftEvent): string {
+  const ranges = formatPlural(waiting, 'range');
+  return slots === 0 ? ranges : `${ranges} and ${formatPlural(slots, 'slot')}`;
 }
 
 function describeLeftOut(leftOut: readonly string[]): string {

@@ -98,7 +98,7 @@ export interface LeadTakenEvent {
   readonly from: string;
 }
 
-/** Another host was declared dead, and its ranges released. */
+/** Another host was declared dead, and its ranges and slots released. */
 export interface HostLeftEvent {
   readonly kind: 'host-left';
   readonly hostId: string;
@@ -106,6 +106,8 @@ export interface HostLeftEvent {
   readonly isLead: boolean;
   /** How many ranges were released, and wait for another host. */
   readonly waiting: number;
+  /** The same for the slots of collections that are followed. */
+  readonly slots: number;
 }
 
 /** This host has copied its part of a collection, of which another host leads the copy. */

@@ -15,7 +15,7 @@ export interface WorkerTarget {
   readonly hostId?: string;
 }
 
-/** A collection of a stream, as followed by the present process. */
+/** A collection of a stream, as followed by the present process. (The slots of it have epochs of their own.) */
 export interface FollowedCollection {
   readonly streamId: string;
   readonly collectionNo: number;

@@ -2,13 +2,14 @@
 
 import type pg from 'pg';
 import { nameOfBytes } from '../../bson/document-id.ts';
-import { keyOfId, slotCount, slotOfKey } from '../../bson/id-key.ts';
+import { keyOfId, slotOfKey } from '../../bson/id-key.ts';
 import { Output } from '../../bson/output.ts';
 import type { DocumentChange } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
 import { copyHeader, copyTrailer } from '../../transcode/copy/copy-format.ts';
 import { asBuffer } from '../connection/bytea.ts';
 import { copyRows } from '../load/copy.ts';
+import { createSlots, type OwnedSlot, type OwnedSlots } from '../ledger/streams/slots.ts';
 import { requireEpoch } from '../ledger/streams/stream.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
 
@@ -90,25 +91,22 @@ export async function appendIds(
 }
 
 /**
- * Creates the slots of a collection that is about to be followed. To be called in a transaction.
- * @throws StreamEndedError if this process is superseded: it must not set the slots back to its own epoch
+ * Prepares the slots of a collection that is about to be followed. To be called in a transaction.
+ * @returns all slots
+ * @throws StreamEndedError if this process is superseded: it must not learn the epochs of its successor
  */
 export async function prepareSlots(
   client: pg.Client,
   { streamId, collectionNo, epoch }: FollowedCollection,
-): Promise<void> {
+): Promise<OwnedSlots> {
   await requireEpoch(client, { streamId, epoch });
-  await client.query(
-    `INSERT INTO mongo2pg.slots (stream_id, collection_no, slot, epoch)
-     SELECT $1, $2, slot, $3 FROM generate_series(0, $4 - 1) AS slot
-     ON CONFLICT (stream_id, collection_no, slot) DO UPDATE SET epoch = excluded.epoch`,
-    [streamId, collectionNo, epoch, slotCount],
-  );
+  const slots = await createSlots(client, { streamId, collectionNo });
   await client.query(
     `UPDATE mongo2pg.stream_collections SET followed_at = coalesce(followed_at, now())
       WHERE stream_id = $1 AND collection_no = $2`,
     [streamId, collectionNo],
   );
+  return slots;
 }
 
 /** How many changes are pending, for all collections of a stream. */
@@ -131,13 +129,19 @@ export interface SlotWork {
   readonly oldest: ClusterTime;
 }
 
-/** Pending changes of a stream. */
-export async function listSlotWork(client: pg.Client, streamId: string): Promise<SlotWork[]> {
+/** Pending changes of a stream. @param hostId set for those in slots of a host only */
+export async function listSlotWork(
+  client: pg.Client,
+  streamId: string,
+  hostId?: string,
+): Promise<SlotWork[]> {
+  const ofHost =
+    'AND (c.collection_no, c.slot) IN (SELECT collection_no, slot FROM mongo2pg.slots WHERE stream_id = $1 AND host_id = $2)';
   const { rows } = await client.query<Omit<SlotWork, 'oldest'> & { oldest: string }>(
     `SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
             (count(*) FILTER (WHERE is_refused))::int AS refused, min(changed) AS oldest
-       FROM mongo2pg.changes c WHERE stream_id = $1 GROUP BY 1, 2 ORDER BY 1, 2`,
-    [streamId],
+       FROM mongo2pg.changes c WHERE stream_id = $1 ${hostId === undefined ? '' : ofHost} GROUP BY 1, 2 ORDER BY 1, 2`,
+    hostId === undefined ? [streamId] : [streamId, hostId],
   );
   return rows.map((row) => ({ ...row, oldest: BigInt(row.oldest) }));
 }
@@ -157,11 +161,11 @@ export interface Taking {
   readonly refusedAfter: number | null;
 }
 
-/** In one statement, so that the time is not before that of the rows. @returns null if another process owns the slot */
+/** In one statement, so that the time is not before that of the rows. @returns null if another process or host owns the slot */
 export async function takeChanges(
   client: pg.Client,
-  { streamId, collectionNo, epoch }: FollowedCollection,
-  slot: number,
+  { streamId, collectionNo }: Pick<FollowedCollection, 'streamId' | 'collectionNo'>,
+  { slot, epoch }: OwnedSlot,
   { limit, refusedAfter }: Taking,
 ): Promise<TakenChanges | null> {
   const { rows } = await client.query<{

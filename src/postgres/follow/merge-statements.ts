@@ -58,9 +58,18 @@ export class MergeStatements {
     this.#transactions = sql.transactions;
   }
 
-  /** Locks the slot against other drains until the end of the transaction. @returns null if another drain was faster */
-  async lockSlot(client: pg.Client, { slot, drainNo }: Drain, runId: string): Promise<LockedSlot | null> {
-    const { streamId, collectionNo, epoch } = this.#stream;
+  /**
+   * Locks the slot against other drains until the end of the transaction.
+   * @param epoch of the slot, when this drain was taken
+   * @returns null if another drain was faster, or the slot has another owner
+   */
+  async lockSlot(
+    client: pg.Client,
+    { slot, drainNo }: Drain,
+    epoch: number,
+    runId: string,
+  ): Promise<LockedSlot | null> {
+    const { streamId, collectionNo } = this.#stream;
     const place = `stream_id = ${streamId} AND collection_no = ${collectionNo} AND slot = ${slot}`;
     // Only a second statement sees what the previous holder of the lock has written.
     const results = (await client.query(

@@ -6,6 +6,7 @@
  *                                     └── refused again: a dead letter, whose change stays in the journal
  * Invariants
  * - a drain is applied once: it has the drain number of its slot, which is incremented in the same transaction;
+ * - only the owner of the slot merges: a drain has the epoch of its slot, which rises with each owner;
  * - exactly the taken changes are removed from the journal: one with a lower number can be committed later;
  * - a requested document that no longer exists has no row, child row or dead letter afterwards.
  */
@@ -96,7 +97,7 @@ export class Merger {
     const ids = listIds(batch, drain);
     return await this.#session.transaction(async (client) => {
       await reachFailpoint('worker-in-merge');
-      const slot = await this.#statements.lockSlot(client, drain, runId);
+      const slot = await this.#statements.lockSlot(client, drain, batch.epoch, runId);
       if (slot === null) return { isStale: true, ...nothing };
       await this.#stageKeys(client, ids);
       if (slot.hasLetters) await removeLetters(client, runId, ids);

@@ -1,6 +1,6 @@
 /**
- * Drains the journal: reads changed documents again, and has them merged. Several slots at a time, one drain at a time for each
- * slot. The ledger is authoritative; the state here only orders the slots.
+ * Drains the journal: reads changed documents again, and has them merged. Several of the owned slots at a time, one drain at a time
+ * for each slot. The ledger is authoritative; the state here only orders the slots.
  */
 
 import type { Announcements } from '../../common/announcements.ts';
@@ -9,6 +9,7 @@ import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { systemClock, type Clock } from '../../common/clock.ts';
 import { TimeShare } from '../../common/time-share.ts';
 import { listSlotWork, takeChanges, type SlotWork } from '../../postgres/follow/journal.ts';
+import type { OwnedSlot } from '../../postgres/ledger/streams/slots.ts';
 import { StreamEndedError } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
@@ -16,10 +17,15 @@ import type { ClusterTime } from '../../source/cluster-time.ts';
 import { stopsAll } from '../failure.ts';
 import { listAsked, readAsked, type AskedId, type Followed } from './followed.ts';
 
+/** Drains per connection of the workers: one is merged while the documents of the other are read. */
+export const drainsPerWorker = 2;
+
 export interface DrainsOptions {
   readonly session: Session;
   readonly changes: Changes;
   readonly streamId: string;
+  /** Set on a host that does not lead: only changes in slots of this host are counted. */
+  readonly hostId?: string;
   readonly signal: AbortSignal;
   readonly filter: Uint8Array | undefined;
   /** Maximum number of drains in flight. */
@@ -138,9 +144,9 @@ export class Drains {
   async #count(): Promise<void> {
     if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#inFlight.size > 0)) return;
     this.#isDirty = false;
-    const { session, streamId } = this.#options;
+    const { session, streamId, hostId } = this.#options;
     // Without the time that the session waits for a server that is away: a pause of ten times that would follow.
-    this.#work = await session.run((client) => this.#counts.do(() => listSlotWork(client, streamId)));
+    this.#work = await session.run((client) => this.#counts.do(() => listSlotWork(client, streamId, hostId)));
   }
 
   /** Takes slots in turn, so that none starves. */
@@ -151,10 +157,11 @@ export class Drains {
       const slot = this.#work[(this.#next + step) % total];
       const followed = slot === undefined ? undefined : this.#followed.get(slot.collectionNo);
       if (slot === undefined || followed === undefined || !this.#isAtWork(slot.collectionNo)) continue;
-      if (followed.busy.has(slot.slot)) continue;
+      const epoch = followed.owned.get(slot.slot);
+      if (epoch === undefined || followed.busy.has(slot.slot)) continue;
       const isRetry = slot.refused > 0 && this.#toRetry.delete(nameOf(slot));
       if (slot.waiting === slot.refused && !isRetry) continue;
-      this.#start(followed, slot, isRetry);
+      this.#start(followed, { ...slot, epoch }, isRetry);
       this.#next = (this.#next + step + 1) % total;
     }
   }
@@ -171,7 +178,7 @@ export class Drains {
     this.#retryPauseMs = Math.min(longestRetryMs, this.#retryPauseMs * 2);
   }
 
-  #start(followed: Followed, work: SlotWork, isRetry: boolean): void {
+  #start(followed: Followed, work: OwnedWork, isRetry: boolean): void {
     const { slot } = work;
     followed.busy.add(slot);
     const drain = this.#drainSlot(followed, work, isRetry)
@@ -192,13 +199,13 @@ export class Drains {
   }
 
   /** Takes changes of a slot, up to the size of a drain, reads the documents, and has them merged. */
-  async #drainSlot(followed: Followed, work: SlotWork, isRetry: boolean): Promise<void> {
+  async #drainSlot(followed: Followed, work: OwnedWork, isRetry: boolean): Promise<void> {
     const { session } = this.#options;
     const { slot } = work;
     const limit = followed.limitOf(slot);
     const refusedAfter = isRetry ? (this.#retriedUpTo.get(nameOf(work)) ?? 0) : null;
     const taken = await session.run((client) =>
-      takeChanges(client, followed.place, slot, { limit, refusedAfter }),
+      takeChanges(client, followed.place, work, { limit, refusedAfter }),
     );
     await reachFailpoint('primary-before-drain');
     // If there are more than fit into a drain, the next drain continues after them, and at the end starts over.
@@ -214,7 +221,7 @@ export class Drains {
     // The rows of a dropped collection stay in the table.
     if (read === null) return;
     const { ids, bytes } = read;
-    const outcome = await followed.merge(slot, taken, ids, bytes);
+    const outcome = await followed.merge(work, taken, ids, bytes);
     await reachFailpoint('primary-after-drain');
     // The count here may be wrong after a crash of Postgres or a takeover. The next drain of the slot corrects it.
     if (outcome.isStale) return;
@@ -251,6 +258,9 @@ export class Drains {
     this.#isDirty ||= this.#work.every(({ waiting }) => waiting === 0);
   }
 }
+
+/** Of a slot that this process or host owns. */
+type OwnedWork = SlotWork & OwnedSlot;
 
 function nameOf({ collectionNo, slot }: SlotWork): string {
   return `${collectionNo} ${slot}`;

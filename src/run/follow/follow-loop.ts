@@ -8,7 +8,6 @@ import { collectionOf } from '../../common/namespace.ts';
 import { describeSelection } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
 import type { Failure } from '../../observe/outcome.ts';
-import { qualifiedName } from '../../postgres/connection/relations.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import { requireUniqueKey } from '../../postgres/follow/key-check.ts';
 import { prepareSlots } from '../../postgres/follow/journal.ts';
@@ -20,14 +19,15 @@ import type { Database } from '../../source/database.ts';
 import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import type { Audience } from '../connections.ts';
 import { stopsAll } from '../failure.ts';
-import { workerTarget } from '../workforce.ts';
+import { beginMerging } from './begin-merging.ts';
 import type { ChangeReader } from './change-reader.ts';
-import { Drains } from './drains.ts';
+import { Drains, drainsPerWorker } from './drains.ts';
 import { FollowStatus } from './follow-status.ts';
-import { Followed } from './followed.ts';
 import { Generations } from './generations/generations.ts';
 import type { FollowLimits } from './limits.ts';
+import { SlotSharing } from './slot-sharing.ts';
 import type { StoppedCollections } from './stopped.ts';
+import { requestOf } from './stream-request.ts';
 
 /** Why following ended: by a cutover, or because all collections have stopped. */
 export interface FollowEnd {
@@ -51,10 +51,9 @@ export interface FollowLoopOptions extends Audience {
   /** Collections that could not be copied. */
   readonly uncopied: readonly Failure[];
   readonly copyNew: CopyNew;
+  /** Set if several hosts follow and this one leads: it drains only the slots that it owns. */
+  readonly hostId: string | undefined;
 }
-
-/** Drains per worker: one is merged while the documents of the other are read. */
-const drainsPerWorker = 2;
 
 /** How long the loop waits for a notification. */
 const tickMs = 200;
@@ -65,6 +64,8 @@ export class FollowLoop {
   readonly #drains: Drains;
   readonly #generations: Generations;
   readonly #status: FollowStatus;
+  /** Null if one process drains all slots. */
+  readonly #sharing: SlotSharing | null;
   /** Collections that are not followed, with the number of changes up to which they are not copied. */
   readonly #leftOut = new Map<string, number>();
   #copying: Promise<void> | null = null;
@@ -85,6 +86,9 @@ export class FollowLoop {
     });
     this.#drains = drains;
     this.#generations = generations;
+    const { hostId } = options;
+    const key = requestOf(config, database);
+    this.#sharing = hostId === undefined ? null : new SlotSharing({ session, row, key, hostId });
     this.#status = new FollowStatus({
       ...{ reader, drains, generations, session, supervisor, onEvent },
       source: `${database.name}.${describeSelection(config)}`,
@@ -190,6 +194,7 @@ export class FollowLoop {
     const { reader, stopped } = this.#options;
     const drains = this.#drains;
     drains.isUrgent = reader.isEnding;
+    await this.#sharing?.share(drains.followed);
     await drains.pump();
     reader.waiting = drains.journalLength;
     // Its changes must not fill the journal, for which others would wait.
@@ -211,17 +216,15 @@ export class FollowLoop {
     if (runId === null || this.#leftOut.has(collection)) return;
     const run = await session.run((client) => findRunById(client, runId));
     if (run?.isFinished !== true) return;
-    const { plan, collectionId: identity } = run.settings;
+    const { plan } = run.settings;
     const unmergeable = await this.#findUnmergeable(plan);
     const place = { streamId: row.streamId, collectionNo, epoch: row.epoch };
-    await session.transaction((client) => prepareSlots(client, place));
+    const slots = await session.transaction((client) => prepareSlots(client, place));
     const source = `${database.name}.${collection}`;
-    const table = qualifiedName(plan);
-    const followed = new Followed({ source, collection, identity, table, runId, place });
+    const followed = beginMerging({ config, supervisor, source, collection, run, place, plan });
     followed.endedBy = endedBy;
     followed.failure = unmergeable;
-    const settings = { ...workerTarget(config), purpose: 'merge', runId, plan, stream: place } as const;
-    followed.handle = supervisor.begin(settings, followed);
+    if (this.#sharing === null) followed.owned = slots;
     this.#drains.add(followed);
   }
 

@@ -7,6 +7,7 @@ import { keyOfId } from '../../bson/id-key.ts';
 import type { Ack, MergeOutcome } from '../../observe/ack.ts';
 import type { RunListener } from '../../observe/run-listener.ts';
 import type { TakenChanges } from '../../postgres/follow/journal.ts';
+import { noSlots, type OwnedSlot, type OwnedSlots } from '../../postgres/ledger/streams/slots.ts';
 import type { FollowedCollection } from '../../postgres/worker-settings.ts';
 import type { Changes, ChangingCollection } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
@@ -33,6 +34,8 @@ export class Followed implements RunListener {
   isGone = false;
   /** The error of its merges, which does not affect other collections. */
   failure: unknown = null;
+  /** The slots that this process or host drains. */
+  owned: OwnedSlots = noSlots;
   readonly busy = new Set<number>();
   /** Slots whose documents are read one at a time, since together they have crashed workers. */
   readonly singly = new Set<number>();
@@ -62,7 +65,7 @@ export class Followed implements RunListener {
 
   /** Submits a drain to the workers. @returns its result */
   async merge(
-    slot: number,
+    { slot, epoch }: OwnedSlot,
     taken: TakenChanges,
     ids: readonly AskedId[],
     bytes: Uint8Array,
@@ -73,7 +76,7 @@ export class Followed implements RunListener {
     if (first === undefined) throw new RangeError('a drain of nothing');
     const number = ++this.#lastNumber;
     const batch: Batch = {
-      ...{ bytes, documentCount, rangeNo: slot, epoch: this.place.epoch, number },
+      ...{ bytes, documentCount, rangeNo: slot, epoch, number },
       ...{ after: null, last: first.id },
       drain: {
         slot,

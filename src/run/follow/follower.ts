@@ -104,6 +104,7 @@ export class Follower {
     const loop = new FollowLoop({
       ...{ config, database, changes, session: lane.session, row, supervisor, copyNew, signal, onEvent },
       ...{ reader: this.#reader, stopped: this.#stopped, uncopied, limits: this.#limits },
+      hostId: this.#options.hosts?.hostId,
     });
     return await loop.run();
   }

@@ -5,6 +5,8 @@ import { isFromScratch } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
 import { invoke } from '../../config/invocation.ts';
 import { Session } from '../../postgres/connection/session.ts';
+import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
+import { requireLeading } from '../../postgres/ledger/hosts/hosts.ts';
 import { hasLedger, prepareLedger } from '../../postgres/ledger/ledger.ts';
 import { lockStream } from '../../postgres/ledger/run-lock.ts';
 import { reopenCollections } from '../../postgres/ledger/streams/stopped-collections.ts';
@@ -30,6 +32,8 @@ export interface OpeningOptions extends Audience {
   /** Ends an earlier stream and opens one at the present time, which is not followed until all differences are found. */
   readonly isRepair?: boolean;
   readonly limits?: FollowLimits | undefined;
+  /** Set if several hosts follow and this one leads. */
+  readonly hosts?: Pick<HostWork, 'hostId'> | undefined;
 }
 
 /** A stream of which this process is the only reader. */
@@ -117,9 +121,10 @@ async function openNew(
 }
 
 /** @returns the epoch of this process */
-async function takeOver({ config, lane }: OpeningOptions, row: StreamRow): Promise<number> {
+async function takeOver({ config, lane, hosts }: OpeningOptions, row: StreamRow): Promise<number> {
   return await lane.session.transaction(async (client) => {
-    const epoch = await takeOverStream(client, row.streamId);
+    if (hosts !== undefined) await requireLeading(client, hosts.hostId);
+    const epoch = await takeOverStream(client, row.streamId, hosts !== undefined);
     const known = await listStreamCollections(client, row.streamId);
     const names = known.map(({ collection }) => collection);
     const fromScratch = names.filter((name) => isFromScratch(name, config));

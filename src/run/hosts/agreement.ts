@@ -37,7 +37,8 @@ function settingsOfCopy(
     ...describeChoices(config, planFile, transform),
     [options.ifExists.env]: config.ifExists ?? 'fail',
     [options.indexes.env]: config.indexes,
-    // Any host may come to leader, and then has to verify.
+    ...(config.follow ? { [options.follow.env]: 'true' } : {}),
+    // Any host may become the leader, and then has to verify.
     ...(config.verify ? { [options.verify.env]: 'true', ...sampleOf(config) } : {}),
     ...(config.maxDeadLetters === undefined
       ? {}

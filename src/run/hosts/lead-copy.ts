@@ -21,6 +21,9 @@ export async function leadCopy(
   return await retry(work, { limitMs: config.retrySeconds * 1000, isTransient, signal });
 }
 
+/** The table, the job or the stream is locked by another process. */
+const lockedCodes = new Set(['TABLE_BUSY', 'JOB_BUSY', 'STREAM_BUSY']);
+
 function isLocked(error: unknown): boolean {
-  return error instanceof UsageError && (error.code === 'TABLE_BUSY' || error.code === 'JOB_BUSY');
+  return error instanceof UsageError && lockedCodes.has(error.code);
 }

@@ -3,11 +3,11 @@
  * gone. Every host does this, whether it leads or not.
  *
  * A host:  joined ──→ participates, or leads ──leave()──→ left
- *             └── no heartbeat for too long: another host ends its sessions, releases its ranges and declares it dead
+ *             └── no heartbeat for too long: another host ends its sessions, releases its ranges and slots, and declares it dead
  * Invariants
  * - a host that was declared dead learns of it with its next heartbeat (`signal`). It can change nothing in between: it has
  *   lost its sessions, its ranges and the leader;
- * - a host's ranges are released in the transaction that ends its membership, whether it leaves or is declared dead.
+ * - a host's ranges and slots are released in the transaction that ends its membership, whether it leaves or is declared dead.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,7 +41,7 @@ import {
   type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import type { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
-import { releaseRanges } from '../../postgres/ledger/hosts/release.ts';
+import { releaseAll, releaseRanges } from '../../postgres/ledger/hosts/release.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { Audience } from '../connections.ts';
 import { requireAgreement } from './agreement.ts';
@@ -193,7 +193,7 @@ export class Membership {
   }
 
   /**
-   * Ends the membership, and releases the ranges of this host.
+   * Ends the membership, and releases the ranges and slots of this host.
    * @param isAllCopied whether this host led, and every collection is copied: in the same transaction, the job is marked as finished.
    * Until then, a host that becomes the leader finds the job, and copies nothing again
    */
@@ -204,7 +204,7 @@ export class Membership {
     if (this.isDeclaredDead) return;
     const { session, jobs, key } = this.#options;
     await session.transaction(async (client) => {
-      await releaseRanges(client, jobs, this.hostId);
+      await releaseAll(client, jobs, this.hostId);
       if (isAllCopied) await finishJobOfHosts(client, key, this.hostId);
       await endHost(client, this.hostId, reason, detail);
     }, 'long');
@@ -264,11 +264,13 @@ export class Membership {
     await session.run((client) => endSessionsOfHost(client, hostId));
     const released = await session.transaction(async (client) => {
       if (!(await lockSilentHost(client, hostId, limits.deadAfterMs))) return null;
-      const ranges = await releaseRanges(client, jobs, hostId);
+      const waiting = await releaseAll(client, jobs, hostId);
       await endHost(client, hostId, 'dead');
-      return ranges;
+      return waiting;
     }, 'long');
-    if (released !== null) audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting: released });
+    if (released === null) return;
+    const { ranges: waiting, slots } = released;
+    audience.onEvent({ kind: 'host-left', hostId, name, isLead, waiting, slots });
   }
 }
 

@@ -1,4 +1,7 @@
-/** A host that does not lead: it loads or compares ranges of any run that has waiting ones, with workers of its own, and builds indexes. */
+/**
+ * A host that does not lead: it loads or compares ranges of any run that has waiting ones, with workers of its own, and builds indexes.
+ * Meanwhile it merges changes, if they are followed.
+ */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatPlural } from '../../common/format.ts';
@@ -11,6 +14,7 @@ import { findRunToBuild } from '../../postgres/ledger/hosts/host-builds.ts';
 import { findSharedVerification } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { findSharedRun, type HostsKey, type LastLeader } from '../../postgres/ledger/hosts/hosts.ts';
 import { SupersededError } from '../../postgres/ledger/leadership.ts';
+import { findStreamTime } from '../../postgres/ledger/streams/stream-collections.ts';
 import { takeBuilds } from '../../postgres/table/build-together.ts';
 import type { Database } from '../../source/database.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
@@ -21,6 +25,7 @@ import { withPace } from '../pace/pace-keeper.ts';
 import { chooseSize, Workforce } from '../workforce.ts';
 import { hostDiffers } from './agreement.ts';
 import { copyRanges } from './host-copy.ts';
+import { HostDrains } from './host-drains.ts';
 import { compareRanges } from './host-verification.ts';
 import type { Membership } from './membership.ts';
 
@@ -58,7 +63,9 @@ export async function takePart(options: ParticipationOptions): Promise<void> {
           const verb = membership.task === 'copy' ? 'copying' : 'comparing';
           const work = `${verb} ${database.name}, for another host`;
           await withPace({ ...audience, config, database, session, work }, (source) =>
-            new Participation(options, session, source, workforce).workAll(),
+            whileDraining(options, source, workforce, (both) =>
+              new Participation({ ...options, signal: both }, session, source, workforce).workAll(),
+            ),
           );
         } finally {
           await database.close();
@@ -70,6 +77,33 @@ export async function takePart(options: ParticipationOptions): Promise<void> {
     },
     'retry',
   );
+}
+
+/** Does `work`, and drains slots meanwhile if changes are followed. @param work is given a signal that is aborted if that fails */
+async function whileDraining(
+  { config, membership, key, hosts, listeners, transform, signal }: ParticipationOptions,
+  database: Database,
+  workforce: Workforce,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { changes } = database;
+  if (!config.follow || membership.task !== 'copy' || changes === undefined) {
+    await work(signal);
+    return;
+  }
+  const drains = new HostDrains({
+    ...{ config, key, database, changes, workforce, transform, signal },
+    hostId: hosts.hostId,
+    onEvent: listeners.onEvent,
+    isShared: () => membership.isShared,
+  });
+  try {
+    await work(AbortSignal.any([signal, drains.failure]));
+  } catch (error) {
+    throw drains.failure.aborted && !signal.aborted ? drains.failure.reason : error;
+  } finally {
+    await drains.stop();
+  }
 }
 
 class Participation {
@@ -107,7 +141,9 @@ class Participation {
     const { config, hosts, listeners, transform, key, membership } = this.#options;
     const run = await this.#session.run((client) => findSharedRun(client, key));
     if (run === null) return false;
-    const source = await this.#database.open(run.collection, config.filter);
+    // If changes are followed, all later ones than this time are in the journal.
+    const after = await this.#session.run((client) => findStreamTime(client, run.runId));
+    const source = await this.#database.open(run.collection, config.filter, after ?? undefined);
     if (source.identity !== run.settings.collectionId) {
       throw hostDiffers('the leader', [`MONGO_URL has another collection ${source.name}`]);
     }

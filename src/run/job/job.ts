@@ -62,10 +62,10 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
 /** @param lane for everything that is not done concurrently */
 async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   await requireRestartable(options);
-  const { config, database, listeners, signal, limits } = options;
+  const { config, database, listeners, signal, limits, hosts } = options;
   if (!config.follow) return await new SelectionCopier(options).copyAll(lane);
   const { onEvent } = listeners;
-  const follower = await Follower.open({ config, database, lane, onEvent, signal, limits });
+  const follower = await Follower.open({ config, database, lane, onEvent, signal, limits, hosts });
   try {
     // A copy is useless if changes made during it are lost.
     const both = AbortSignal.any([signal, follower.failure]);

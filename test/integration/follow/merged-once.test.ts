@@ -34,6 +34,7 @@ const plan: Plan = {
 describe('a drain', () => {
   let sandbox: Sandbox;
   let session: Session;
+  /** Of the slot. */
   let epoch: number;
 
   before(async () => {
@@ -47,8 +48,9 @@ describe('a drain', () => {
       const request = { sourceDb: 'shop', schema: 'public', selection: 'things' };
       await openStream(client, request, { token: Buffer.from('a position'), time: 5n }, false);
       await addStreamCollections(client, '1', ['things']);
-      epoch = await takeOverStream(client, '1');
-      await prepareSlots(client, { streamId: '1', collectionNo: 1, epoch });
+      const ofStream = await takeOverStream(client, '1');
+      const own = await prepareSlots(client, { streamId: '1', collectionNo: 1, epoch: ofStream });
+      epoch = own.get(slot) ?? assert.fail('it has no such slot');
     });
   });
   after(async () => {
@@ -56,13 +58,13 @@ describe('a drain', () => {
     await sandbox.remove();
   });
 
-  /** By the process of an epoch, of the document as it was when it was read: none if it was deleted. */
+  /** By the owner with an epoch, of the document as it was when it was read: none if it was deleted. */
   async function merge(
     drainNo: number,
     document: { readonly text: string } | null,
     of = epoch,
   ): Promise<MergeOutcome> {
-    const stream = { streamId: '1', collectionNo: 1, epoch: of };
+    const stream = { streamId: '1', collectionNo: 1, epoch: 0 };
     const settings = {
       ...someSettings,
       purpose: 'merge',
@@ -72,7 +74,7 @@ describe('a drain', () => {
     } as const;
     const bytes = arrayOfDocuments(document === null ? [] : [BSON.serialize({ _id: id, ...document })]);
     const batch = {
-      ...{ rangeNo: 0, epoch: 0, number: 1, after: null, last: BSON.serialize({ _id: id }), bytes },
+      ...{ rangeNo: 0, epoch: of, number: 1, after: null, last: BSON.serialize({ _id: id }), bytes },
       ...{ documentCount: document === null ? 0 : 1, drain: { slot, drainNo, ids, seqs: [[]] } },
     };
     return await new Merger(session, settings).merge(

@@ -18,6 +18,7 @@ import { sql as fold } from './000017.ts';
 import { sql as hostVerifications } from './000018.ts';
 import { sql as hostBuilds } from './000019.ts';
 import { sql as hostTasks } from './000020.ts';
+import { sql as slotOwners } from './000021.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -41,6 +42,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 18, name: 'host-verifications', sql: hostVerifications },
   { number: 19, name: 'host-builds', sql: hostBuilds },
   { number: 20, name: 'host-tasks', sql: hostTasks },
+  { number: 21, name: 'slot-owners', sql: slotOwners },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { keyOf, StreamEndedError, type StreamRequest } from './stream.ts';
+import { fenceSlots } from './slots.ts';
 import { forgetVerifications } from './verifications.ts';
 
 /** How far the process that follows has come, as a cutover needs to know. */
@@ -103,6 +104,8 @@ export async function finishCutover(
     [streamId, JSON.stringify(account)],
   );
   if (rowCount === 0) return false;
+  // From now on the rows are the application's: a merge that comes late would write over them.
+  await fenceSlots(client, streamId);
   await client.query('DELETE FROM mongo2pg.changes WHERE stream_id = $1', [streamId]);
   await forgetVerifications(client, streamId);
   await client.query(

@@ -4,6 +4,7 @@
  */
 
 import type pg from 'pg';
+import { resetSlots } from './slots.ts';
 import type { StreamRow } from './stream.ts';
 
 export interface StoppedCollection {
@@ -78,14 +79,13 @@ export async function reopenCollections(
   { streamId }: Pick<StreamRow, 'streamId'>,
   fromScratch: readonly string[],
 ): Promise<void> {
-  for (const table of ['changes', 'slots']) {
-    await client.query(
-      `DELETE FROM mongo2pg.${table} t USING mongo2pg.stream_collections c
-        WHERE c.stream_id = $1 AND c.collection = ANY ($2)
-          AND t.stream_id = c.stream_id AND t.collection_no = c.collection_no`,
-      [streamId, fromScratch],
-    );
-  }
+  await resetSlots(client, streamId, fromScratch);
+  await client.query(
+    `DELETE FROM mongo2pg.changes t USING mongo2pg.stream_collections c
+      WHERE c.stream_id = $1 AND c.collection = ANY ($2)
+        AND t.stream_id = c.stream_id AND t.collection_no = c.collection_no`,
+    [streamId, fromScratch],
+  );
   await client.query(
     `UPDATE mongo2pg.stream_collections SET run_id = NULL, followed_at = NULL, ended_time = NULL, ended_by = NULL
       WHERE stream_id = $1 AND (run_id IS NULL OR collection = ANY ($2))`,

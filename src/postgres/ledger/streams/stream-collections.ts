@@ -2,6 +2,7 @@
 
 import type pg from 'pg';
 import type { CollectionChange } from '../../../source/changes.ts';
+import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { forgetVerification } from './verifications.ts';
 
 /** A collection of a stream. */
@@ -105,6 +106,20 @@ export async function listStreamPlaces(
     [runId],
   );
   return rows;
+}
+
+/**
+ * The position of the open stream that a run is copied for: all later changes will be in the journal.
+ * @returns null if its changes are not followed
+ */
+export async function findStreamTime(client: pg.Client, runId: string): Promise<ClusterTime | null> {
+  const { rows } = await client.query<{ time: string }>(
+    `SELECT least(token_time, server_time) AS time
+       FROM mongo2pg.stream_collections JOIN mongo2pg.streams USING (stream_id)
+      WHERE run_id = $1 AND ended_at IS NULL`,
+    [runId],
+  );
+  return rows[0] === undefined ? null : BigInt(rows[0].time);
 }
 
 function describeEnd({ kind, collection, newName }: CollectionChange): string {

@@ -7,6 +7,7 @@ import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { createLedger } from '../ledger.ts';
+import { fenceSlots } from './slots.ts';
 import { forgetVerifications } from './verifications.ts';
 
 /** Identifies what is followed; only one open stream may exist for it. */
@@ -92,6 +93,8 @@ export async function endStream(client: pg.Client, streamId: string): Promise<vo
     'UPDATE mongo2pg.streams SET ended_at = now(), epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL',
     [streamId],
   );
+  // A merge that comes late would write into a table of another copy.
+  await fenceSlots(client, streamId);
   await client.query('DELETE FROM mongo2pg.changes WHERE stream_id = $1', [streamId]);
   await forgetVerifications(client, streamId);
 }
@@ -103,9 +106,14 @@ export async function finishRepair(client: pg.Client, streamId: string): Promise
 
 /**
  * Makes this process the one that follows. Later writes of earlier processes are rejected. To be called in a transaction.
+ * @param keepsLive with several hosts: those that have not left keep their slots
  * @returns the new epoch
  */
-export async function takeOverStream(client: pg.Client, streamId: string): Promise<number> {
+export async function takeOverStream(
+  client: pg.Client,
+  streamId: string,
+  keepsLive = false,
+): Promise<number> {
   const { rows } = await client.query<{ epoch: number }>(
     'UPDATE mongo2pg.streams SET epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL RETURNING epoch',
     [streamId],
@@ -114,7 +122,7 @@ export async function takeOverStream(client: pg.Client, streamId: string): Promi
   if (epoch === undefined) throw new StreamEndedError();
   // Waits for drains that an earlier process has in flight.
   await endOrphanedSessionsDuring(client, `slots of stream ${streamId} in the schema mongo2pg`, async () => {
-    await client.query('UPDATE mongo2pg.slots SET epoch = $2 WHERE stream_id = $1', [streamId, epoch]);
+    await fenceSlots(client, streamId, keepsLive);
   });
   return epoch;
 }
