@@ -8,20 +8,20 @@ import type { TestEvent } from 'node:test/reporters';
 export interface TestCase {
   /** The source that has it, from the checkout's folder. */
   readonly file: string;
-  /** The names of what it stands in, and its own. */
+  /** The names of the enclosing suites, and its own. */
   readonly name: string;
   readonly outcome: 'passed' | 'failed' | 'skipped';
   readonly ms: number;
 }
 
 export default async function* reportCases(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  /** Of what began last, from the outermost to the innermost. */
+  /** The names of the open tests, from the outermost to the innermost. */
   const names: string[] = [];
   for await (const event of events) {
     if (event.type === 'test:start') names.splice(event.data.nesting, names.length, event.data.name);
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { nesting, file, name, details, skip } = event.data;
-    // What only holds tests is none.
+    // A suite is not a test.
     if (details.type === 'suite') continue;
     const failedOr = event.type === 'test:fail' ? 'failed' : 'passed';
     const line: TestCase = {

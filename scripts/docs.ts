@@ -1,9 +1,13 @@
-/** Writes the texts that follow from the code into the docs, or (`--check`) fails where they differ. */
+/**
+ * Writes the texts that follow from the code into the docs, or (`--check`) fails where they differ. Either fails at an avoided
+ * word.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { flagOf, optionNames, options, shownDefault } from '../src/config/options.ts';
 import type { Option } from '../src/config/options/option.ts';
+import { findAvoidedWords } from './avoided-words.ts';
 import { createPlanFileSchema } from '../src/plan/file/plan-schema.ts';
 
 const isCheck = process.argv.includes('--check');
@@ -12,6 +16,12 @@ let differing = 0;
 put('.env.example', envExample());
 put('README.md', replaceSection(readFileSync('README.md', 'utf8'), 'options', optionTable()));
 put('docs/plan.schema.json', await formatJson('docs/plan.schema.json', createPlanFileSchema()));
+const findings = findAvoidedWords();
+for (const { place, word, term } of findings) console.error(`${place}: instead of "${word}": ${term}`);
+if (findings.length > 0) {
+  console.error('use the terms of scripts/avoided-words.ts');
+  process.exitCode = 1;
+}
 if (differing > 0) {
   console.error('run `npm run docs` and commit what it changes');
   process.exitCode = 1;

@@ -15,7 +15,7 @@ export async function runGroup(
   const leader = spawn(program, args, { ...options, detached: true });
   const ended = once(leader, 'exit') as Promise<[number | null]>;
   const pid = leader.pid;
-  // What could not be started rejects.
+  // Rejects if it could not be started.
   if (pid === undefined) return (await ended)[0];
   const guard = startGuard(pid);
   const end = (): void => {
@@ -31,10 +31,10 @@ export async function runGroup(
   }
 }
 
-/** Kills the group when this process is gone, be it by SIGKILL: then its end of the pipe is closed, and no line came. */
+/** Kills the group when this process ends, also by SIGKILL: then its end of the pipe is closed without a line. */
 function startGuard(group: number): ChildProcess {
   return spawn('sh', ['-c', `read -r line || kill -s KILL -- -${group}`], {
-    // Ctrl-C is not for it.
+    // Ctrl-C must not end it.
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
   });

@@ -1,4 +1,4 @@
-/** What `npm test -- …` is given: words to choose files by, options of ours, and flags of Node's own runner. */
+/** The arguments of `npm test -- …`: words that select files, options of this project, and flags of Node's runner. */
 
 import { parseArgs } from 'node:util';
 import { clusterImplementations } from '../src/config/options/workers.ts';
@@ -12,7 +12,7 @@ export interface TestArguments {
   readonly datestyle: string | undefined;
   /** The file to write all tests that ran into; see `test-cases.ts`. */
   readonly cases: string | undefined;
-  /** For Node's runner. Each with its value in one word, or the value would be taken for a file, or a file for the value. */
+  /** For Node's runner. Each with its value in one word, so that values and files are not confused. */
   readonly flags: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export function readTestArguments(args: readonly string[]): TestArguments | stri
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
     const { name, rawName, value } = token;
-    // It may be one that was meant to be something else.
+    // It may be a mistyped option.
     if (names.includes(name) && (value === undefined || (!token.inlineValue && value.startsWith('-')))) {
       return `--${name} needs a value`;
     }

@@ -1,4 +1,4 @@
-/** Lists of tests, and what one of them has less than another. */
+/** Lists of tests, and their differences. */
 
 import type { TestCase } from './case-reporter.ts';
 
@@ -23,7 +23,7 @@ export function listSlowest(cases: readonly TestCase[]): string[] {
     .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
 }
 
-/** Whatever ran before, and is gone, skipped or failed now; and what is new. */
+/** Tests that ran before and are missing, skipped or failed now; and new ones. */
 export function compareCases(
   before: readonly TestCase[],
   after: readonly TestCase[],
@@ -33,7 +33,7 @@ export function compareCases(
   const lost: string[] = [];
   for (const test of [...before].sort(byPlace)) {
     const now = left.get(keyOf(test))?.shift();
-    const what = now === undefined ? 'gone' : now.outcome;
+    const what = now === undefined ? 'missing' : now.outcome;
     if (what !== test.outcome && what !== 'passed') lost.push(`${what}: ${test.file}: ${test.name}`);
   }
   const added = [...left.values()].flat().sort(byPlace);
@@ -41,7 +41,7 @@ export function compareCases(
     lines: [
       ...lost,
       ...added.map(({ file, name }) => `new: ${file}: ${name}`),
-      `${before.length} tests before, ${after.length} after: ${lost.length} are gone, skipped or failed now, and ${added.length} are new`,
+      `${before.length} tests before, ${after.length} after: ${lost.length} are missing, skipped or failed now, and ${added.length} are new`,
     ],
     isLess: lost.length > 0,
   };

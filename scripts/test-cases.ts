@@ -1,5 +1,5 @@
 /**
- * Tells of the tests that ran, by what `npm test -- --cases FILE` wrote: `npm run test:cases -- after.jsonl` lists them,
+ * Lists and compares the tests that ran, from the files of `npm test -- --cases FILE`: `npm run test:cases -- after.jsonl` lists them,
  * `-- before.jsonl after.jsonl` lists which of the first are not in the second, and `-- --slowest after.jsonl` which files
  * took the most time.
  */

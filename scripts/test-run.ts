@@ -11,7 +11,7 @@ export interface TestServers {
   readonly postgresUrl: string;
 }
 
-/** Of the tool, and of the servers to try it out with. */
+/** The folders of the tests of the tool, and of the trial servers. */
 const testFolders = ['test', join('packages', 'trial-servers', 'test')];
 const unitFolders = testFolders.map((folder) => join('dist', folder, 'unit', '/'));
 /**
@@ -22,7 +22,7 @@ const unitEntry = join('dist', 'scripts', 'unit-files.js');
 
 /** Built test files whose path has one of the words; all without words. */
 export function listTestFiles(words: readonly string[]): string[] {
-  // Taken from the sources, as dist may hold tests that are gone.
+  // From the sources, as dist may have tests that were removed.
   const files = testFolders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
   );
@@ -33,7 +33,7 @@ export function listTestFiles(words: readonly string[]): string[] {
     .sort();
 }
 
-/** @param lacks what tests are skipped for; asked of the servers when absent */
+/** @param lacks features whose tests are skipped; read from the servers by default */
 export async function runTestFiles(
   files: readonly string[],
   { mongoUrl, postgresUrl }: TestServers,
@@ -45,7 +45,7 @@ export async function runTestFiles(
   const always = [
     // In any case: without a terminal the default differs between versions of Node.
     '--test-reporter=spec',
-    // Node would leave a core out, which of two is half of them; and many tests wait more than they compute: one more than there
+    // Node would leave one core idle, which of two is half of them; and many tests wait more than they compute: one more than there
     // are cores uses what those leave.
     `--test-concurrency=${availableParallelism() + 1}`,
   ];

@@ -14,7 +14,7 @@ import { listTestFiles, runTestFiles } from './test-run.ts';
 /**
  * `npm test -- supervisor` runs the files whose path contains the word; `--pool threads` has every run of the command
  * that a test starts use this CLUSTER_IMPLEMENTATION; with `--datestyle German`, the PostgreSQL servers that the tests start give
- * every session this DateStyle; `--cases after.jsonl` writes down all tests that ran, for `npm run test:cases`. Other flags are
+ * every session this DateStyle; `--cases after.jsonl` records all tests that ran, for `npm run test:cases`. Other flags are
  * those of Node's own runner.
  */
 const given = readTestArguments(process.argv.slice(2));
@@ -46,7 +46,7 @@ async function runTests({ words, pool, datestyle, cases, flags }: TestArguments)
   }
 }
 
-/** Of this server nothing has to outlive a crash, and to make and drop databases waits for the disk most of all. */
+/** This server need not survive a crash, and creating and dropping databases waits mostly for the disk. */
 async function prepare(postgresUrl: string): Promise<void> {
   await setDateStyle(postgresUrl);
   const client = createClient(postgresUrl);
@@ -59,7 +59,7 @@ async function prepare(postgresUrl: string): Promise<void> {
   }
 }
 
-/** A word that chooses nothing is mistyped, or was meant for something else. */
+/** A word that matches no file is probably mistyped. */
 function findUnknown({ words }: TestArguments): string | null {
   const unknown = words.find((word) => listTestFiles([word]).length === 0);
   return unknown === undefined ? null : `no test file has ${unknown} in its path`;

@@ -16,11 +16,11 @@ export interface Case {
   /** Each contestant runs once in each, one after the other; a first one warms caches and does not count. */
   readonly rounds: number;
   readonly contestants: readonly (Contestant | null)[];
-  /** Of the tool alone, whose tables are not those of the ceiling: what its first run has made is what the others are compared with. */
+  /** Of the tool alone, whose tables differ from those of the ceiling: the others are compared with its first run. */
   readonly hasOwnTables?: boolean;
 }
 
-/** Streams of the ceiling: as many as there are processors on a small machine, and what the tool is given beside it. */
+/** Streams of the ceiling: the processors of a small machine, and also the workers of the tool beside it. */
 const streams = 2;
 const pools = ['cluster', 'threads', 'inline'] as const satisfies readonly ToolSettings['pool'][];
 
@@ -55,7 +55,7 @@ export function allCases(): Case[] {
       rounds: 3,
       contestants: [...loaders(), ...allPools(2), createTool({ pool: 'cluster' })],
     },
-    // What a start costs.
+    // The cost of a start.
     {
       name: 'few',
       kind: 'users',
@@ -116,7 +116,7 @@ export function allCases(): Case[] {
   ];
 }
 
-/** What others use, beside this tool as it comes and with other settings. */
+/** Other tools, beside this one with its defaults and with other settings. */
 export function peerCases(peers: readonly Contestant[]): Case[] {
   const own = [
     createTool({ pool: 'cluster' }),

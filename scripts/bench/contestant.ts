@@ -1,4 +1,4 @@
-/** Whatever fills the table: what it is called, and what a run of it used. */
+/** A program that fills the table: its name, and the resources of a run. */
 
 import type { Input } from './input.ts';
 import { PeakPss } from './memory.ts';
@@ -7,11 +7,11 @@ import { readEndedChildrenCpuMs, readTreeCpuMs } from './usage.ts';
 
 export interface Contestant {
   readonly name: string;
-  /** Contestants with the same word make equal tables; without one, that of the documents as they are. */
+  /** Contestants with the same word make equal tables; without one, that of the unchanged documents. */
   readonly table?: string;
   /** Called once, while the table holds all rows. */
   prepare?(place: Place): Promise<void>;
-  /** Fills the table, which is not there before. */
+  /** Creates and fills the table. */
   run(place: Place, input: Input): Promise<Effort>;
 }
 
@@ -28,9 +28,9 @@ export interface Effort {
 }
 
 export interface Run extends Effort {
-  /** Of all its processes together; null where the system does not tell. */
+  /** Of all its processes together; null if the system does not report it. */
   readonly cpuMs: number | null;
-  /** The most that its processes had together; null if it has none of its own, or the system does not tell. */
+  /** The most that its processes had together; null if it has none of its own, or the system does not report it. */
   readonly pssBytes: number | null;
   readonly postgresCpuMs: number | null;
   readonly mongoCpuMs: number | null;

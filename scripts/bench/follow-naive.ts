@@ -1,4 +1,4 @@
-/** What one would write otherwise to follow a collection: `watch()` with `updateLookup`, and one statement an event. */
+/** The simple way to follow a collection: `watch()` with `updateLookup`, and one statement per event. */
 
 import type { Collection } from 'mongodb';
 import { connectBench, type Place } from './place.ts';
@@ -29,7 +29,7 @@ export async function followNaively(
         await client.query({ name: 'delete', text: `DELETE FROM ${tableName} WHERE _id = $1`, values });
       } else if ('fullDocument' in event) {
         const { _id, id, username, email, age, createdAt } = event.fullDocument ?? {};
-        // Deleted since: its own event comes.
+        // Deleted since: the event of the deletion follows.
         if (_id === undefined) continue;
         await client.query({
           name: 'upsert',

@@ -11,9 +11,9 @@ import { readMemory, readTreeCpuMs, type ProcessMemory } from './usage.ts';
 export interface FollowingOptions {
   readonly workers: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** It is stopped when this holds twice in a row: what waits is counted a moment after it was read. */
+  /** It is stopped when this holds twice in a row: pending changes are counted a moment after they were read. */
   readonly isDone: (event: FollowingEvent) => boolean;
-  /** Called for each that comes, with the memory of the primary and its workers. */
+  /** Called for each event, with the memory of the primary and its workers. */
   readonly onEvent?: (event: FollowingEvent, memory: ProcessMemory) => void;
 }
 
@@ -23,7 +23,7 @@ export interface Followed {
   /** Processor time meanwhile, that of the primary and its workers first; null if unknown. */
   readonly ownCpuMs: number | null;
   readonly postgresCpuMs: number | null;
-  /** The most of all its processes together that an event saw. */
+  /** The maximum of all its processes together at any event. */
   readonly pssBytes: number;
 }
 

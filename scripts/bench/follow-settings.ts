@@ -5,7 +5,7 @@ export interface FollowSettings {
   readonly changes: number;
   readonly workers: number;
   readonly rounds: number;
-  /** Changes a second, and for how long; 0 seconds leave it out. */
+  /** Changes a second, and for how long; 0 seconds skip it. */
   readonly rate: number;
   readonly seconds: number;
 }

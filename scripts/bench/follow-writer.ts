@@ -1,4 +1,4 @@
-/** Who makes changes while they are followed: of every ten two are inserts, six updates and two deletes. */
+/** Makes changes while they are followed: of every ten two are inserts, six updates and two deletes. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { ObjectId, type AnyBulkWriteOperation, type Collection, type Document } from 'mongodb';
@@ -6,14 +6,14 @@ import { ObjectId, type AnyBulkWriteOperation, type Collection, type Document } 
 const perTen = 10;
 const bulkSize = 1_000;
 
-/** What is due is written together, once it is so much. */
+/** Changes that are due are written together, once there are so many. */
 const leastDue = 100;
 
 /** Makes changes that are spread over all documents; the same ones every time. */
 export class Writer {
   readonly #collection: Collection;
   readonly #amount: number;
-  /** By these, as the embedded server has no other index. */
+  /** The ids, as the embedded server has no other index. */
   readonly #ids: readonly ObjectId[];
   #made = 0;
   #inserted = 0;

@@ -1,11 +1,11 @@
 /**
- * `npm run bench -- --follow`: how fast changes are merged, beside what one would write otherwise: the driver's `watch()` with
+ * `npm run bench -- --follow`: how fast changes are merged, beside the simple way: the driver's `watch()` with
  * `updateLookup`, and one upsert an event.
  *
  * - catching up: all changes are made while no process follows, and then merged; no writer takes processor time from it. In turns
  *   with
  *   and without notes of what was merged, which a cut-over needs so as not to compare everything;
- * - in step: a writer makes changes at a rate, and the lag, the journal and the memory are looked at.
+ * - in step: a writer makes changes at a rate, and the lag, the journal and the memory are measured.
  */
 
 import { MongoClient, type Collection } from 'mongodb';

@@ -1,4 +1,4 @@
-/** The collection as ready-made rows: what the contestants that only load are given, outside of what is timed. */
+/** The collection as ready-made rows, for contestants that only load; not part of the measured time. */
 
 import { inferColumns } from '../../src/plan/infer/infer.ts';
 import type { Plan } from '../../src/transcode/plan.ts';

@@ -1,9 +1,9 @@
 /**
- * `npm run bench`: this tool, end to end, against the ceiling of the same machine and against what one would use otherwise.
+ * `npm run bench`: this tool, end to end, against the ceiling of the same machine and against other ways.
  *
  * All fill the same table of the same Postgres from the same documents and build the same primary key. They take turns, so
  * that a noisy machine is noisy for all, and after each run the table is compared with the first one by a checksum over all
- * rows. Prints what it measured, good or bad.
+ * rows. Prints all measurements, good or bad.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -31,12 +31,12 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     /** 10,000,000 documents, and growth. */
     long: { type: 'boolean', default: false },
-    /** What others use, where it can be had. */
+    /** Other tools, if available. */
     peers: { type: 'boolean', default: false },
     /** Names of cases, separated by commas. */
     only: { type: 'string' },
     rounds: { type: 'string' },
-    /** A case of one's own. */
+    /** A custom case. */
     documents: { type: 'string' },
     amount: { type: 'string', default: '1000000' },
     /** Counts, or `auto`. */
@@ -62,7 +62,7 @@ const { values } = parseArgs({
     'target-latency': { type: 'string', default: '0' },
     /** A file for the results. */
     json: { type: 'string' },
-    /** Files of results, separated by commas: nothing is measured, and these are put together. */
+    /** Files of results, separated by commas: nothing is measured, and these are merged. */
     from: { type: 'string' },
     /** Puts the results into the docs as well. */
     write: { type: 'boolean', default: false },
@@ -203,7 +203,7 @@ async function measure(place: Place, wantedCase: Case): Promise<CaseResult> {
       console.log(`${name}, ${which}: ${contestant.name}: ${(run.wallMs / 1000).toFixed(2)} s, table equal`);
       if (round > 0) runs.get(contestant.name)?.push(run);
     }
-    // For the last contestant's table, if that is the tool's: the ledger has what is to be compared.
+    // For the last contestant's table, if that is the tool's: the ledger has the run to compare.
     if (round > 0 && present.at(-1)?.name.startsWith('mongo2pg') === true) {
       verifyMs.push(await runVerify(place, 2, input.amount));
     }

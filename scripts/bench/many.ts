@@ -1,4 +1,4 @@
-/** Many small collections by one command: what a database of a web application is like. */
+/** Many small collections by one command: like the database of a web application. */
 
 import { MongoClient, type Document } from 'mongodb';
 import { calculateObjectSize } from 'bson';

@@ -20,7 +20,7 @@ export function sumPss(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + readRollup(pid, 'Pss') + sumPss(listChildren(pid)), 0);
 }
 
-/** Those that any of its threads has started. */
+/** Children that any of its threads has started. */
 export function listChildren(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
@@ -32,7 +32,7 @@ export function listChildren(pid: number): number[] {
   }
 }
 
-/** Until it is stopped, looks at what this process starts from now on, and what that starts. */
+/** Until it is stopped, measures the processes that this one starts from now on, and their descendants. */
 export class PeakPss {
   readonly #before = new Set(listChildren(process.pid));
   readonly #timer = setInterval(() => {

@@ -175,9 +175,9 @@ export async function compareMerges(place: Place, settings: MergeSettings): Prom
       for (const [index, { name }] of variants.entries()) {
         const each = (of: (cost: Cost) => number): string =>
           (median((costs[index] ?? []).map(of)) / changes).toFixed(1);
-        const told = [each(({ ms }) => ms * 1000), each(({ cpuMs }) => cpuMs * 1000)];
+        const measured = [each(({ ms }) => ms * 1000), each(({ cpuMs }) => cpuMs * 1000)];
         const bytes = [each(({ walBytes }) => walBytes), each(({ grownBytes }) => grownBytes)];
-        lines.push(`| ${[name, size, `${changed * 100}%`, ...told, ...bytes].join(' | ')} |`);
+        lines.push(`| ${[name, size, `${changed * 100}%`, ...measured, ...bytes].join(' | ')} |`);
       }
     }
   }
@@ -206,7 +206,7 @@ async function measure(
   await own.query(`VACUUM ANALYZE ${table}`);
   await own.query('CHECKPOINT');
   const before = await readBytes(own);
-  // Its own process has what it does, and nothing else, on its account.
+  // Its own server process has the processor time of its work only.
   const client = await connectBench(postgresUrl);
   try {
     const { rows: found } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

@@ -1,5 +1,5 @@
 /**
- * What one would write otherwise, for users: a program of its own, started as `node naive.js <way>`.
+ * The simple ways to copy users: a separate program, started as `node naive.js <way>`.
  *
  * - `insert`: pages by skip and limit, one INSERT a row
  * - `multi-insert`: the same pages, 1,000 rows an INSERT

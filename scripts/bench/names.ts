@@ -1,7 +1,7 @@
-/** What is copied and filled. Apart from the servers, which the programs of contestants have no need to load. */
+/** The names of the collection and the table. Separate from the servers, which the programs of contestants need not load. */
 
 /** Of the collection, and of the table. */
 export const tableName = 'documents';
-/** Of the elements of an array, where they are given one. */
+/** The child table of the elements of an array. */
 export const childTableName = 'document_lines';
 export const databaseName = 'bench';

@@ -1,4 +1,4 @@
-/** What others use to copy users: each is a contestant where it can be had, and left out aloud where it cannot. */
+/** Other tools that copy users: each is a contestant if it is available, and otherwise skipped with a notice. */
 
 import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ const columns = ['_id', 'id', 'username', 'email', 'age', 'createdAt'];
 
 export interface Peers {
   readonly contestants: readonly Contestant[];
-  /** Why a peer is none of them, a line each. */
+  /** Why a peer is skipped, a line each. */
   readonly missing: readonly string[];
 }
 
-/** @param folder for what a peer writes beside the table */
+/** @param folder for files that a peer writes */
 export async function findPeers(folder: string, venv: Venv | null): Promise<Peers> {
   const ingestr = (await venv?.find('ingestr', [`ingestr==${ingestrVersion}`])) ?? null;
   const python = (await venv?.find('python', pythonPackages)) ?? null;
@@ -50,7 +50,7 @@ function canRun(program: string, args: readonly string[]): boolean {
   return spawnSync(program, args).status === 0;
 }
 
-/** It makes the table and its key, with names and types of its own choice. */
+/** It creates the table and its key, with its own names and types. */
 function createIngestr(program: string, folder: string): Contestant {
   return {
     name: `ingestr ${ingestrVersion}`,
@@ -93,7 +93,7 @@ function createExport(): Contestant {
   };
 }
 
-/** From the start of the program to its end; rejects with what it said if it failed. */
+/** From the start of the program to its end; rejects with its output if it failed. */
 async function timeOf(
   program: string,
   args: readonly string[],

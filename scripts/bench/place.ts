@@ -11,20 +11,20 @@ import { readParentPid } from './usage.ts';
 
 export interface Place {
   readonly mongoUrl: string;
-  /** The same servers for this tool, as far away as was asked for. */
+  /** The same servers for this tool, with the requested latency. */
   readonly toolMongoUrl: string;
   readonly postgresUrl: string;
   readonly toolPostgresUrl: string;
   readonly client: pg.Client;
   /** For contestants: a copy, which shares no memory with other processes of Node on this machine. */
   readonly node: string;
-  /** For files; gone at the end. */
+  /** For files; removed at the end. */
   readonly folder: string;
   readonly mongoPid: number;
   readonly postmasterPid: number;
 }
 
-/** What a round trip from this tool takes longer, in ms. */
+/** The latency that is added to a round trip from this tool, in ms. */
 export interface Latencies {
   readonly sourceMs: number;
   readonly targetMs: number;
@@ -77,14 +77,14 @@ export async function connectBench(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** For the next contestant: nothing of the one before it is left, neither rows nor pages to be written. */
+/** For the next contestant: removes rows and dirty pages of the one before it. */
 export async function clearTable({ client }: Place): Promise<void> {
   await client.query(`DROP TABLE IF EXISTS ${childTableName}, ${tableName}`);
   await client.query('DROP SCHEMA IF EXISTS mongo2pg CASCADE');
   await client.query('CHECKPOINT');
 }
 
-/** The same for tables of equal rows, in whichever order they lie, and their columns (which follow a random sample). */
+/** The same for tables of equal rows, in any order of rows and columns (which follow a random sample). */
 export async function readChecksum({ client }: Place): Promise<string> {
   const { rows: tables } = await client.query<{ name: string }>(
     'SELECT relname AS name FROM pg_stat_user_tables WHERE relname = ANY ($1) ORDER BY 1 DESC',

@@ -1,4 +1,4 @@
-/** Puts what was measured into tables. */
+/** Formats the measurements as tables. */
 
 import { cpus, totalmem } from 'node:os';
 import type pg from 'pg';
@@ -64,7 +64,7 @@ export function describeTable({
   return formatTable([header, ...rows]);
 }
 
-/** Beside the copy that went before it in the same round. */
+/** Beside the copy before it in the same round. */
 function describeVerify(verifyMs: readonly number[], copy: Result | undefined): string[] {
   if (verifyMs.length === 0 || copy === undefined) return [];
   const copyMs = wallMsOf(copy);
@@ -113,7 +113,7 @@ function describeCpu(runs: readonly Run[]): string {
   return `${cpuSeconds(all)} (primary ${cpuSeconds(primary)})`;
 }
 
-/** Of processor time; null beside what only sends what is ready in memory. */
+/** Of processor time; null beside a contestant that only sends prepared data. */
 function cpuRatio(result: Result, base: Result): number | null {
   if (base.runs.some(({ ownCpuMs }) => ownCpuMs !== undefined)) return null;
   return ratio(result, base, ({ cpuMs }) => cpuMs);

@@ -9,7 +9,7 @@ export interface Result {
 }
 
 export interface CaseResult extends Pick<Case, 'name' | 'kind' | 'amount'> {
-  /** Where it is not that of all the results. */
+  /** If it differs from that of all results. */
   readonly date?: string;
   readonly bsonBytes: number;
   readonly results: readonly Result[];
@@ -36,7 +36,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** Of the runs that tell it; null where none does. */
+/** Of the runs that report it; null if none does. */
 export function medianOf(runs: readonly Run[], pick: (run: Run) => number | null | undefined): number | null {
   const values = runs.map(pick).filter((value): value is number => value !== null && value !== undefined);
   return values.length === 0 ? null : median(values);
@@ -46,7 +46,7 @@ export function wallMsOf({ runs }: Result): number[] {
   return runs.map(({ wallMs }) => wallMs);
 }
 
-/** Round by round, so that an hour in which the machine was busy counts for both; null where it is not known. */
+/** Round by round, so that an hour in which the machine was busy counts for both; null if it is unknown. */
 export function ratio(result: Result, base: Result, pick: (run: Run) => number | null): number | null {
   const ratios = result.runs.map((run, round) => {
     const [value, beside] = [pick(run), base.runs[round] === undefined ? null : pick(base.runs[round])];

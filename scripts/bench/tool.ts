@@ -131,7 +131,7 @@ export async function runCommand<Kind extends RunEvent['kind']>(
     const event = JSON.parse(line) as RunEvent;
     if (event.kind !== kind) continue;
     found = event as EventOf<Kind>;
-    // It is about to end, and then it cannot be asked.
+    // It is about to end, and then its memory cannot be read.
     primaryCpuMs = readOwnCpuMs(child.pid ?? 0);
   }
   const [code] = (await exited) as [number | null];

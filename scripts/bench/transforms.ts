@@ -1,5 +1,5 @@
 /**
- * Transforms of users. Those that change nothing cost what a transform costs by itself, and make the same table as a copy without. The
+ * Transforms of users. Those that change nothing show the cost of a transform itself, and make the same table as a copy without. The
  * others do in a plan and in code what people do: their tables are equal to each other.
  */
 

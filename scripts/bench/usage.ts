@@ -51,7 +51,7 @@ export function readTreeCpuMs(pid: number): number | null {
       .filter((name) => /^[0-9]+$/.test(name))
       .map((name) => readTimes(Number(name)))
       .filter((times) => times?.parentPid === pid);
-    // One that the server waited for in between would be in neither.
+    // One that the server reaped in between would be in neither.
     if (readTimes(pid)?.childrenMs !== server.childrenMs) continue;
     return children.reduce((sum, times) => sum + (times?.ownMs ?? 0), server.ownMs + server.childrenMs);
   }

@@ -1,4 +1,4 @@
-/** Python programs of others: from a folder that BENCH_VENV names, or installed by pip into one that goes with the bench. */
+/** Python programs of others: from a folder that BENCH_VENV names, or installed by pip into one that is removed with the bench. */
 
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
@@ -17,7 +17,7 @@ export class Venv {
     this.#mayInstall = mayInstall;
   }
 
-  /** That which `BENCH_VENV` names, which is left as it is; null if it names none. */
+  /** The folder that `BENCH_VENV` names, which is not changed; null if it names none. */
   static named(): Venv | null {
     const folder = process.env.BENCH_VENV ?? '';
     return folder === '' ? null : new Venv(folder, false);

@@ -7,7 +7,7 @@ import { createChunkNamer } from './chunks.ts';
 
 /**
  * By their places in the folder. All files there are as deep as those of `dist/src/cli/commands`, and a worker's script is
- * beside the folder of whoever starts it, as it is there: so what they name by a relative URL is found.
+ * beside the folder of whoever starts it, as it is there: so relative URLs in them are valid.
  */
 const entries = {
   'src/cli/main': 'src/cli/main.ts',
@@ -15,7 +15,7 @@ const entries = {
   'src/worker/thread-main': 'src/workers/worker/thread-main.ts',
 };
 
-/** What packages load only where it is installed, each within a `try`; and what reads files of its own. */
+/** Optional packages, each loaded within a `try`; and packages that read their own files. */
 const external = [
   '@aws-sdk/credential-providers',
   '@mongodb-js/zstd',
@@ -43,7 +43,7 @@ export async function makeBundles(outdir: string): Promise<Bundled> {
     input: entries,
     platform: 'node',
     external,
-    // Which chunk a module is in is decided in chunks.ts, and not by who imports it.
+    // chunks.ts decides which chunk a module is in, and not its importers.
     preserveEntrySignatures: 'allow-extension',
     checks: { ineffectiveDynamicImport: false },
     resolve: {

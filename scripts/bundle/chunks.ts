@@ -5,9 +5,9 @@
 
 import { resolve } from 'node:path';
 
-/** What a chunk has to know of a module. */
+/** The properties of a module that determine its chunk. */
 export interface ModuleGraph {
-  /** @returns null for a module that is not there */
+  /** @returns null for a missing module */
   getModuleInfo(id: string): { readonly importedIds: readonly string[] } | null;
 }
 

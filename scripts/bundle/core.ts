@@ -17,7 +17,7 @@ export function buildCore(): void {
 function isUpToDate(): boolean {
   if (!existsSync(output)) return false;
   const sources = readdirSync(assembly).map((file) => join(assembly, file));
-  // The folder is newer when a file was taken away; this script, when the options have changed.
+  // The folder is newer when a file was removed; this script, when the options have changed.
   const inputs = [...sources, assembly, join(folder, 'codes.ts'), fileURLToPath(import.meta.url)];
   const builtMs = statSync(output).mtimeMs;
   return inputs.every((input) => statSync(input).mtimeMs < builtMs);

@@ -1,4 +1,4 @@
-/** The licences of the packages that are in the bundles, which are to go with them. */
+/** The licences of the packages that are in the bundles, which must be distributed with them. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 

@@ -1,5 +1,5 @@
 /**
- * Makes the bundles that people run, of the sources: `dist/bundle`, and the core in WebAssembly that they load. Nothing is done
+ * Builds the bundles that people run, from the sources: `dist/bundle`, and the core in WebAssembly that they load. Nothing is done
  * where these are newer than all that they are made of, so that a start does not wait for it.
  */
 

@@ -1,7 +1,7 @@
 /**
  * Feeds random and mutated BSON to the transcoder for a while. A row whose bytes are well formed, a dead letter, or a
- * BsonError for an array that cannot be walked are all that may come of it; and the core and the encoder in TypeScript
- * must make the same of everything.
+ * BsonError for an array that cannot be walked are the only valid results; and the core and the encoder in TypeScript
+ * must agree on everything.
  *
  *   npm run fuzz -- --seconds 300 --seed 42
  */
@@ -47,7 +47,7 @@ while (performance.now() < endMs) {
   rounds++;
   const plan = makePlan();
   const encoder = new TwinEncoder(plan, { maxJsonBytes: 1 << 20, maxRowBytes: 1 << 22 });
-  // One encoder for several arrays, as what one leaves behind must not be seen in the next.
+  // One encoder for several arrays, as the state of one must not affect the next.
   for (let i = 0; i < 50; i++) tryArray(mutate(makeArray()), plan, encoder);
   arrays += 50;
   tryUsual();
@@ -61,7 +61,7 @@ console.log(
   `of these for existing tables: ${targets.documents}, ${targets.byCore} of them encoded by the core`,
 );
 
-/** Batches as collections have them, and a little damage. */
+/** Batches as collections have them, with little damage. */
 function tryUsual(): void {
   const plan = makeUsualPlan();
   tryBatches(plan, createDocumentMaker(random, plan));
@@ -91,7 +91,7 @@ function tryBatches(plan: Plan, make: () => Buffer, mayMutate = true): void {
   const documents = Array.from({ length: 400 }, make);
   for (let i = 0; i < 20; i++) {
     const array = arrayOfDocuments(Array.from({ length: random.below(400) }, () => random.pick(documents)));
-    // What is inside of rows was looked at above.
+    // The content of rows was checked above.
     if (mayMutate && random.chance(0.05)) tryArray(mutate(array), plan, encoder);
     else outcomes.rows += encoder.encodeBatch(array).rowCount;
     arrays++;
@@ -173,7 +173,7 @@ function tryArray(array: Buffer, plan: Plan, encoder: TwinEncoder): void {
 /** Every type and edge value there is, in a column, in documents and arrays, and as `_id`. */
 function makeDocuments(): Buffer[] {
   const made = corpus
-    // What is done to a long text is done to a short one, sooner.
+    // Short texts cover the same cases as long ones, faster.
     .filter(({ bytes }) => bytes.length < 1000)
     .map(({ bson, bytes }, index) => {
       const type = bsonTypes[bson];
@@ -242,7 +242,7 @@ function makeArray(): Buffer {
   return arrayOfDocuments(Array.from({ length: 1 + random.below(4) }, () => random.pick(documents)));
 }
 
-/** Some of the damage keeps the lengths around it right, so that it is met inside and not at the door. */
+/** Some of the damage keeps the lengths around it right, so that it is detected inside and not by the outer length. */
 function mutate(original: Buffer): Buffer {
   let bytes = Buffer.from(original);
   for (let count = random.below(4); count > 0; count--) {

@@ -11,7 +11,7 @@ const flags = (ts.TypeFormatFlags.NoTruncation |
   ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope |
   ts.TypeFormatFlags.WriteArrowStyleSignature) as ts.TypeFormatFlags;
 
-/** What is exported comes first, and then what is not, and is named by what is. */
+/** Exported types come first, and then internal ones that these refer to. */
 export function describePublicApi(): string {
   const program = ts.createProgram([entry], {
     module: ts.ModuleKind.NodeNext,
@@ -35,7 +35,7 @@ export function describePublicApi(): string {
 
 class Printer {
   readonly #checker: ts.TypeChecker;
-  /** Those that are printed, or will be. */
+  /** Types that are printed, or will be. */
   readonly #known: Set<ts.Symbol>;
   readonly #reached: ts.Symbol[] = [];
 
@@ -85,7 +85,7 @@ class Printer {
     return lines.map(sortChoices);
   }
 
-  /** @returns null for what is better described by its name, or by the names in it */
+  /** @returns null for a type that is better described by its name, or by the names in it */
   #members(type: ts.Type): string[] | null {
     const variants = type.isUnion() ? type.types : [type];
     if (!variants.every((each) => each.isIntersection() || each.flags & ts.TypeFlags.Object)) return null;
@@ -113,7 +113,7 @@ class Printer {
     return this.#checker.typeToString(type, undefined, flags);
   }
 
-  /** What has a name is described once, on its own. */
+  /** A named type is described once, separately. */
   #reach(type: ts.Type): void {
     const symbol = type.aliasSymbol ?? (isNamed(type) ? type.symbol : undefined);
     if (symbol !== undefined && isOwn(symbol)) {
@@ -153,7 +153,7 @@ function isNamed(type: ts.Type): boolean {
   return type.aliasSymbol !== undefined || (type.isClassOrInterface() && type.symbol.name !== '__type');
 }
 
-/** Not what a class has from Error, say, nor what Node or the language declare. */
+/** Excludes members inherited from classes such as Error, and declarations of Node or the language. */
 function isOwn(symbol: ts.Symbol): boolean {
   return symbol.declarations === undefined || symbol.declarations.some(isOurs);
 }
@@ -162,7 +162,7 @@ function isOurs(declaration: ts.Declaration): boolean {
   return resolve(declaration.getSourceFile().fileName).startsWith(ownFolder);
 }
 
-/** Texts and numbers between which a type chooses, in their order: the compiler's is that in which it meets them. */
+/** Texts and numbers between which a type chooses, in their order: the compiler's order depends on the program. */
 function sortChoices(line: string): string {
   return line
     .replaceAll(/"[^"]*"(?: \| "[^"]*")+/g, (choices) => choices.split(' | ').sort().join(' | '))

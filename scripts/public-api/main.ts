@@ -1,4 +1,4 @@
-/** `npm run api`: writes down the public types as they are now, which accepts a change of them. */
+/** `npm run api`: records the current public types, which accepts a change of them. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

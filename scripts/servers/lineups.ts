@@ -1,4 +1,4 @@
-/** The pairs of servers that the tests are run on besides the embedded ones, and what is expected of each. */
+/** The pairs of servers that the tests are run on besides the embedded ones, and the expected features of each. */
 
 import { lacksDebianPostgres, startDebianPostgres } from '../../test/support/debian-postgres.ts';
 import type { RunningServer } from '../../test/support/child-server.ts';
@@ -12,17 +12,17 @@ export interface Lineup {
   /** The server that is not embedded; the other one is. */
   readonly name: string;
   readonly side: 'source' | 'target';
-  /** Why it cannot be had here; false when it can. */
+  /** Why it is not available here; false if it is. */
   missing(): Promise<string | false> | string | false;
   start(): Promise<RunningServer>;
-  /** Words of the test files' paths: those in which the server has a part. */
+  /** Words of the test files' paths: those that use the server. */
   readonly files: readonly string[];
   /** Whether the primary of the set steps down in each run of the command; one test file at a time then. */
   readonly stepsDown?: boolean;
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it is a MongoDB, and not another one that speaks like it. */
+  /** Whether it is MongoDB, and not another server with its protocol. */
   readonly isMongod?: boolean;
-  /** Each feature that it lacks, with the reason. In CI one more fails the run. */
+  /** Each feature that it lacks, with the reason. In CI another one fails the run. */
   readonly lacks: Partial<Readonly<Record<Feature, string>>>;
 }
 
@@ -36,7 +36,7 @@ const everyTarget = [
   ...['postgres/session-settings', 'postgres/ranges', 'follow/changes', 'fault/worker-killed-in-each-window'],
 ];
 
-/** What a real MongoDB is asked besides: whether the embedded one answers like it, following, and every fault. */
+/** Additional tests on a real MongoDB: those of the embedded server, following, and all faults. */
 const mongodOnly = [
   ...[
     'trial-servers/test/integration/mongo.test',
@@ -58,12 +58,12 @@ const mongodOnly = [
   ],
 ];
 
-/** Where a majority is one member, and no other one takes over. */
+/** Tests for a set of one member, in which no other one takes over. */
 const onOneNode = ['copy/migrate-users', 'integration/follow', 'fault/follow', 'fault/mongodb-unavailable'];
 
 const postgresVersion = 15;
 const noDuplicates = 'what is unique is unique there';
-/** What MongoDB 4.4 has not. */
+/** Features that MongoDB 4.4 lacks. */
 const sinceMongo5 = {
   anyName: 'names with $ in front came with MongoDB 5.0',
   timeSeries: 'came with MongoDB 5.0',
@@ -130,7 +130,7 @@ function startedMongod(members: number): Omit<Lineup, 'files'> {
       if (mongod === null) throw new Error('there is no mongod');
       return startReplicaSet(mongod, members);
     },
-    // What a test kills and starts again is one too.
+    // A server that a test kills and restarts is one too.
     env: { [privateMongodVariable]: mongod?.program ?? '' },
     lacks: { uncheckedUnique: noDuplicates, ...(majorVersion < 5 ? sinceMongo5 : {}) },
   };

@@ -1,6 +1,6 @@
 /**
- * `npm run test:servers`: runs the tests in which servers have a part on servers that are not this project's own, as far
- * as they are to be had here. What is left out is said; with CI set in the environment, nothing else may be.
+ * `npm run test:servers`: runs the tests that use servers on other servers than the embedded ones, as far
+ * as they are available here. It reports what is skipped; with CI set in the environment, nothing else may be.
  */
 
 import { rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 /** `npm run test:servers -- ferret` runs the line-ups whose name contains the word. */
 const words = process.argv.slice(2).map((word) => word.toLowerCase());
 const results: string[] = [];
-/** Of MongoDB itself, which a machine may not have: where it was met is said in any case. */
+/** For MongoDB itself, which a machine may not have: where it was tested is reported in any case. */
 const metMongod: string[] = [];
 const missedMongod = new Set<string>();
 for (const lineup of lineups) {
@@ -90,7 +90,7 @@ async function startBoth(lineup: Lineup, startOther: () => ReturnType<typeof sta
   }
 }
 
-/** As they say themselves, whatever the line-up is called. */
+/** The versions that the servers report. */
 async function describeServers(
   mongoUrl: string,
   postgresUrl: string,

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate`: the ledger's own statements for a copy that is far too large to make, on a real PostgreSQL. Source and target
- * are made up: each batch is a row of the ledger with an account, and no rows of a table.
+ * are simulated: each batch is a row of the ledger with its counts, without rows of a table.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -79,7 +79,7 @@ try {
   };
   const queue = run.ranges.values();
   const crew: SimulatedHost[] = [];
-  // One after the other: as many at once would time out on a busy machine.
+  // One after the other: so many at the same time would time out on a busy machine.
   while (crew.length < hosts) {
     crew.push(new SimulatedHost(await connectPostgres(server.url, 'mongo2pg worker')));
   }

@@ -1,4 +1,4 @@
-/** The settings of a command that is hurt: it gives up soon what does not come back. */
+/** The settings of a command under faults, with short time limits. */
 
 import type { Scene } from './faults.ts';
 

@@ -1,4 +1,4 @@
-/** What the soak does to a run: each kind of fault, and how it is brought about. */
+/** The faults of a soak, and how they are caused. */
 
 import type { RunningCli } from '../../test/support/cli.ts';
 import type { PostgresStopMode, PrivateServer } from '../../test/support/private-servers.ts';
@@ -13,7 +13,7 @@ export interface Scene {
 
 export interface Victim {
   readonly run: RunningCli;
-  /** Of the workers that were started first; some may be gone. */
+  /** The workers that were started first; some may have ended. */
   readonly workerPids: readonly number[];
   /** Chosen at random. */
   readonly workerPid: number;
@@ -65,6 +65,6 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It is gone already.
+    // It has ended already.
   }
 }

@@ -1,4 +1,4 @@
-/** One run that follows, hurt at random instants while a writer changes documents; in the end it is cut over and compared. */
+/** One run that follows, with faults at random times while a writer changes documents; in the end it is cut over and compared. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,20 +10,20 @@ import type { Random } from '../../src/common/random.ts';
 import { describeEvent } from '../../src/observe/describe-event.ts';
 import { createEnvironment } from './environment.ts';
 import { describeEnd, describeLetters, lastLineOf, requireHonestEnd } from './outcome.ts';
-import { passQuietTime } from './quiet.ts';
+import { passIdleTime } from './idle.ts';
 import { makeSubject, subjects } from './subject.ts';
 import { Writer } from './writer.ts';
 import { isAboutWorkers, listFaults, signal, type Fault, type Scene } from './faults.ts';
 
-/** Not ready, what was healed is not merged yet, or a server was away: it is asked again. */
+/** Not ready, pending changes, or a server is unavailable: the cutover is repeated. */
 const passingCodes = new Set<number | null>([3, 4, 5, 8]);
 
 const longestPauseMs = 2_500;
-/** Of the faults, those that come after a quiet time. */
-const quietShare = 0.3;
+/** The faults that follow an idle time. */
+const idleShare = 0.3;
 const maxStarts = 30;
 const shownCharacters = 120;
-/** Servers that come back late, and a machine that is busy, take their time. */
+/** Long enough for slow restarts of servers, and a busy machine. */
 const cutoverLimitMs = 150_000;
 
 export interface FollowSoakOptions {
@@ -32,7 +32,7 @@ export interface FollowSoakOptions {
   readonly onFault: (kind: string) => void;
 }
 
-/** @throws when something is lost, doubled or hangs */
+/** @throws when something is lost, duplicated or hangs */
 export async function soakFollowing(
   scene: Scene,
   random: Random,
@@ -64,10 +64,10 @@ export async function soakFollowing(
     while (hurts.length > 0) {
       await delay(200 + random.below(longestPauseMs));
       following.check();
-      if (random.chance(quietShare)) {
-        log.push('quiet');
+      if (random.chance(idleShare)) {
+        log.push('idle');
         await writer.restDuring(() =>
-          passQuietTime(client, scene, name, () => {
+          passIdleTime(client, scene, name, () => {
             following.check();
           }),
         );
@@ -183,7 +183,7 @@ class Following {
     this.#run = run;
     const output = new AbortController();
     run.process.once('exit', () => {
-      // A worker that is stopped holds on to the output of a command that has ended.
+      // A stopped worker keeps the output of an ended command open.
       if (this.#stopped.length === 0) return;
       output.abort();
       run.process.stdout?.destroy();

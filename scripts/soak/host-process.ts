@@ -1,4 +1,4 @@
-/** One host of a soak: a process with a proxy of its own to PostgreSQL, and what can be done to it. */
+/** One host of a soak: a process with a proxy of its own to PostgreSQL, and its faults. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../src/common/random.ts';
@@ -13,9 +13,9 @@ export class HostProcess {
   readonly label: string;
   readonly #run: RunningCli;
   readonly #proxy: Proxy;
-  /** For a migration that may be over. */
+  /** When a migration may be over. */
   isWaiting = false;
-  /** It has a part in the copy, or leads it. */
+  /** It takes part in the copy, or leads it. */
   isAtWork = false;
   /** Set once it has ended. */
   result: CliResult | undefined;
@@ -44,7 +44,7 @@ export class HostProcess {
     if (pid !== undefined && this.result === undefined) signal(pid, name);
   }
 
-  /** Stands still for so long. */
+  /** Suspends it for so long. */
   async stopFor(ms: number): Promise<void> {
     this.kill('SIGSTOP');
     await delay(ms);
@@ -74,7 +74,7 @@ export class HostProcess {
   }
 }
 
-/** By name. Each is over when the host is as it was before, if it is still there. */
+/** By name. Each is fulfilled when the host is as before, if it is still running. */
 export const hostFaults: Readonly<Record<string, (host: HostProcess, random: Random) => Promise<void>>> = {
   'host killed': (host) => {
     host.kill('SIGKILL');

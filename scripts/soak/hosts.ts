@@ -1,4 +1,4 @@
-/** One copy by two to four hosts, of which any is hurt at random instants; others come, and in the end all is compared. */
+/** One copy by two to four hosts, with faults of any of them at random times; others join, and in the end all is compared. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
@@ -18,7 +18,7 @@ export interface HostsSoakOptions {
   readonly onFault: (kind: string) => void;
 }
 
-/** @throws when something is lost, doubled or hangs */
+/** @throws when something is lost, duplicated or hangs */
 export async function soakHosts(
   scene: Scene,
   random: Random,
@@ -60,9 +60,9 @@ class Hosts {
   readonly #all: HostProcess[] = [];
   readonly #seen = new Set<HostProcess>();
   readonly #hurting: Promise<void>[] = [];
-  /** A server is hurt once at a time. */
+  /** A server has one fault at a time. */
   #servers: Promise<void> = Promise.resolve();
-  /** A host has come to the end of the migration. */
+  /** A host has finished the migration. */
   #isOver = false;
 
   constructor(
@@ -86,7 +86,7 @@ class Hosts {
     let left = hurts;
     while (!this.#hasEnded(endMs)) {
       const { length } = this.#living;
-      // Whoever was to begin may have been killed before it did.
+      // The host that should begin may have been killed before.
       if (this.#living.every(({ isWaiting }) => isWaiting)) {
         await this.#start('begins');
       } else if (length < wanted && random.chance(0.6)) {
@@ -125,7 +125,7 @@ class Hosts {
     this.#all.push(await HostProcess.start(label, args, this.#env, this.#scene.postgres));
   }
 
-  /** Most faults are to meet hosts at work, and some those that start or plan. */
+  /** Most faults happen while hosts are working, and some while they start or plan. */
   #isToHurt(): boolean {
     return this.#living.some(({ isAtWork }) => isAtWork) || this.#random.chance(0.1);
   }
@@ -147,7 +147,7 @@ class Hosts {
     this.#hurting.push(ofHost === undefined ? this.#servers : ofHost(host, this.#random));
   }
 
-  /** @returns whether the migration is over @throws when a host has ended as none may, or it takes too long */
+  /** @returns whether the migration is over @throws when a host has ended unexpectedly, or it takes too long */
   #hasEnded(endMs: number): boolean {
     for (const host of this.#all) {
       const { result } = host;

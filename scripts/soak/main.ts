@@ -1,5 +1,5 @@
 /**
- * Many small runs, each hurt at random instants and started again until it is finished; after each, the whole table is
+ * Many small runs, each with faults at random times and restarted until it is finished; after each, the whole table is
  * compared with the collection.
  *
  *   npm run soak -- --runs 200 --seed 42
@@ -8,7 +8,7 @@
  *   npm run soak -- --follow --seed 42 --from 8 --runs 1
  *
  * With --follow a writer changes the documents meanwhile, and the run is cut over in the end. With --hosts two to four hosts
- * copy together; any of them is hurt, and others join.
+ * copy together; any of them gets faults, and others join.
  *
  * Where there is a real mongod (on the PATH, or named by TEST_MONGOD) it runs on a replica set of three, whose primary steps
  * down or is killed; `--members 1` makes that one server, and `--members 0` the embedded one. TEST_MONGO_URL names one
@@ -46,7 +46,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const endMs = performance.now() + Number(values.seconds) * 1000;
 
-/** A run that is hurt so often and not finished after it never will be. */
+/** A run that is not finished after so many starts fails. */
 const maxStarts = 12;
 /** Two workers that are stopped, one after the other, cost a start half a minute; what takes longer hangs. */
 const startLimitMs = 120_000;
@@ -128,7 +128,7 @@ async function soakOnce(index: number, random: Random, log: string[]): Promise<v
   }
 }
 
-/** Starts the command again and again, hurts it as long as there are hurts, and returns when it has ended well. */
+/** Restarts the command, injects its faults, and returns when it has succeeded. */
 async function runToItsEnd(
   env: Record<string, string>,
   hurts: string[],
@@ -155,7 +155,7 @@ async function runOnce(
 ): Promise<CliResult & { readonly isHung: boolean }> {
   const run = startCli(['--json'], env);
   let isHung = false;
-  // A worker that is stopped, and stays so, holds on to the output of a command that has ended.
+  // A worker that stays stopped keeps the output of an ended command open.
   const output = new AbortController();
   const closeOutput = (): void => {
     output.abort();
@@ -188,7 +188,7 @@ async function runOnce(
     hurting = hurting.then(hurt);
   };
 
-  // The clock also meets a run that is making its plan or building its key, progress one that is loading.
+  // The clock also hits a run that is planning or building its key, progress one that is loading.
   const timer = random.chance(0.5) ? setTimeout(hurtNext, random.below(longestDelayMs)) : undefined;
   let untilHurt = 1 + random.below(40);
   for await (const event of readEvents(run.process, output.signal)) {

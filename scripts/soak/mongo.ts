@@ -1,4 +1,4 @@
-/** The MongoDB of a soak: embedded, a real one that is there, or a replica set of a real mongod; and what can be done to it. */
+/** The MongoDB of a soak: embedded, an existing one, or a replica set of a real mongod; and its faults. */
 
 import { findMongod, identifyMongo, type Mongod } from '../../test/support/mongod.ts';
 import {
@@ -11,22 +11,22 @@ import { stepDownPrimary } from '../../test/support/step-down.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
 
 export interface SoakMongo {
-  /** As it says itself. */
+  /** As it reports it. */
   readonly text: string;
-  /** For the soak, which no fault cuts off. */
+  /** A client of the soak, which no fault affects. */
   readonly url: string;
   readonly commandUrl: string;
-  /** What is pushed out by more than so much; null where that is too much to be written. */
+  /** Writes of more than so much push all history out; null if that is too much to write. */
   readonly oplogBytes: number | null;
   /** By name; each is fulfilled when the server takes writes again. */
   readonly faults: Readonly<Record<string, () => Promise<void> | void>>;
   remove(): Promise<void>;
 }
 
-/** More than is written while a command is started again, and soon pushed out. */
+/** More than is written during a restart of a command, and soon pushed out. */
 const smallOplogBytes = 16_000_000;
 
-/** @param members of the replica set of a real mongod; 0 for the embedded one, absent for what is there */
+/** @param members of the replica set of a real mongod; 0 for the embedded one, absent for the available one */
 export async function startSoakMongo(members: number | undefined): Promise<SoakMongo> {
   const given = process.env.TEST_MONGO_URL;
   if (given !== undefined && members === undefined) {

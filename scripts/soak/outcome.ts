@@ -1,4 +1,4 @@
-/** What every soak demands: that a start ends as it may under faults, and that the table is equal in the end. */
+/** The checks of every soak: a start ends with an expected code, and the table is equal in the end. */
 
 import type { Collection } from 'mongodb';
 import pg from 'pg';
@@ -7,9 +7,9 @@ import { assertEqualTable } from '../../test/support/compare.ts';
 
 type Ended = Pick<CliResult, 'code' | 'stdout' | 'stderr'>;
 
-/** Well, without a server, stopped, or killed. */
+/** Success, a lost server, stopped, or killed. */
 const honestCodes = new Set<number | null>([0, 3, 4, 130, 143, null]);
-/** One of the servers could not be reached: the log says which. */
+/** One of the servers could not be reached: the log shows which. */
 const serverCodes = new Set<number | null>([3, 4]);
 
 const shownCharacters = 3_000;
@@ -20,7 +20,7 @@ export function describeEnd({ code, stderr }: Ended): string {
   return `ended with ${String(code)}${reason}`;
 }
 
-/** @throws when a start has ended as none may, whatever was done to it */
+/** @throws when a start has ended with an unexpected code */
 export function requireHonestEnd({ code, stdout, stderr }: Ended): void {
   if (honestCodes.has(code)) return;
   throw new Error(`exit code ${String(code)}: ${stderr.trim()}\n${stdout.slice(-shownCharacters)}`);

@@ -1,4 +1,4 @@
-/** What a soak follows: flat documents, or those with arrays inside by one of several plans. */
+/** The documents of a soak: flat ones, or with arrays inside by one of several plans. */
 
 import type { Collection } from 'mongodb';
 import pg from 'pg';
@@ -23,7 +23,7 @@ export interface Subject {
   readonly env: Readonly<Record<string, string>>;
   fill(count: number): Promise<void>;
   change(): Promise<void>;
-  /** Changes what can be no row, so that it can be cut over. */
+  /** Fixes documents that cannot become rows, so that it can be cut over. */
   heal(): Promise<void>;
   /** @throws when anything differs */
   requireEqual(postgresUrl: string): Promise<void>;

@@ -1,4 +1,4 @@
-/** Who changes documents while they are followed. */
+/** Changes documents while they are followed. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Collection } from 'mongodb';
@@ -10,7 +10,7 @@ export interface Thing {
   readonly n: number;
 }
 
-/** Writes whatever becomes of the server meanwhile. */
+/** Writes also during faults of the server. */
 export class Writer {
   readonly #write: () => Promise<void>;
   #isStopping = false;
@@ -38,7 +38,7 @@ export class Writer {
   /** Writes nothing while something else is done. */
   async restDuring(work: () => Promise<void>): Promise<void> {
     const working = this.#isWriting.then(work);
-    // What it fails with is its caller's to know.
+    // The caller handles its error.
     this.#rest = working.catch(() => undefined);
     await working;
   }
@@ -48,7 +48,7 @@ export class Writer {
       await this.#write();
       this.written++;
     } catch {
-      // What MongoDB has in the end is what counts, and not what was asked of it.
+      // The final state of MongoDB counts, and not which writes were acknowledged.
       await delay(100);
     }
   }

@@ -1,4 +1,4 @@
-/** What can be counted in a graph: its circles, and how many floors it has. */
+/** The cycles of a graph, and its number of levels. */
 
 export type Graph = ReadonlyMap<string, readonly string[]>;
 

@@ -4,7 +4,7 @@ import { dirname } from 'node:path/posix';
 import { parseArgs } from 'node:util';
 import { countFloors, groupBy } from './graph.ts';
 import { readImports } from './imports.ts';
-import { entryOf, findArrowsUp, findCircles, findCrowdedFolders, findMutualFolders } from './rules.ts';
+import { entryOf, findArrowsUp, findCircles, findLargeFolders, findMutualFolders } from './rules.ts';
 
 const { values, positionals } = parseArgs({
   options: { check: { type: 'boolean' }, list: { type: 'boolean' } },
@@ -27,7 +27,7 @@ function show(root: string): boolean {
     ...(root === ordered ? { 'arrows that run up': findArrowsUp(graph) } : {}),
     'circles of files': findCircles(graph).map((files) => files.join(', ')),
     'pairs of folders that import each other': findMutualFolders(graph).map((pair) => pair.join(' ⇄ ')),
-    'folders of more than 25 files': findCrowdedFolders(graph).map(([name, count]) => `${name}: ${count}`),
+    'folders of more than 25 files': findLargeFolders(graph).map(([name, count]) => `${name}: ${count}`),
   };
 
   console.log(root);

@@ -1,10 +1,10 @@
-/** The order of the entries of `src`, and what breaks it. */
+/** The order of the entries of `src`, and its violations. */
 
 import { dirname } from 'node:path/posix';
 import { findComponents, groupBy } from './graph.ts';
 import type { ImportGraph } from './imports.ts';
 
-/** From the top to the bottom, as src is to become: each imports only what stands below it. */
+/** From the top to the bottom: each imports only entries below it. */
 const entries = [
   'index.ts',
   'cli',
@@ -28,7 +28,7 @@ export function entryOf(file: string): string {
   return file.split('/')[0] ?? file;
 }
 
-/** `from → to` of each import that points up, or at something that has no place in the order. */
+/** `from → to` of each import that points up, or at an entry without a place in the order. */
 export function findArrowsUp(graph: ImportGraph): string[] {
   const floorOf = (file: string): number => (entries as readonly string[]).indexOf(entryOf(file));
   return [...graph].flatMap(([file, imported]) =>
@@ -55,8 +55,8 @@ export function findMutualFolders(graph: ImportGraph): [string, string][] {
   );
 }
 
-/** Folders with more files than one can take in, and how many they have. */
-export function findCrowdedFolders(graph: ImportGraph): [string, number][] {
+/** Folders with too many files, and how many they have. */
+export function findLargeFolders(graph: ImportGraph): [string, number][] {
   const counts = new Map<string, number>();
   for (const file of graph.keys()) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   return [...counts].filter(([, count]) => count > maxFilesOfFolder);

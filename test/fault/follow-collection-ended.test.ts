@@ -174,9 +174,9 @@ describe('a collection that is followed', () => {
       assert.match(stderr, /is not followed any more: the collection things was dropped.*--restart/);
       assert.deepEqual(await readTable(scene, 'things'), before);
     }
-    const anew = scene.follow(inline, '--restart');
-    await anew.until('following');
+    const restarted = scene.follow(inline, '--restart');
+    await restarted.until('following');
     await scene.assertEqual();
-    await anew.stop();
+    await restarted.stop();
   });
 });

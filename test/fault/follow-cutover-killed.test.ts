@@ -18,7 +18,7 @@ describe('a cutover', () => {
       const failpoints = await setFailpoints(t, { [window]: 'kill' });
       const killed = await scene.start({ ...inline, ...failpoints.env }, 'cutover').result;
       assert.equal(killed.signal, 'SIGKILL', killed.stderr);
-      assert.equal(following.process.exitCode, null, 'it goes on');
+      assert.equal(following.process.exitCode, null, 'it is running');
       await scene.collection.insertMany(documentsOf(100, 10_000));
       await scene.collection.updateMany({ even: false }, { $set: { text: 'after' } });
       await scene.untilMerged(following);

@@ -46,12 +46,12 @@ describe('the lag of what is followed', () => {
         `${lagMs} ms after ${hours} h, by the set ${ageMs} ms`,
       );
     }
-    const told = following.events.length;
+    const reported = following.events.length;
     await failpoints.resume('primary-before-drain');
     await scene.untilMerged(following);
     await following.until(
       'following',
-      (event) => following.events.indexOf(event) >= told && event.lagMs === 0 && event.waiting === 0,
+      (event) => following.events.indexOf(event) >= reported && event.lagMs === 0 && event.waiting === 0,
     );
     await scene.assertEqual();
     await following.stop();

@@ -33,7 +33,7 @@ describe('a repair of several collections', () => {
     const second = scene.follow(env);
     const { source } = await second.until('failed');
     assert.match(source, /\.remade$/);
-    await scene.otherCollection('things').updateMany({ even: true }, { $set: { text: 'goes on' } });
+    await scene.otherCollection('things').updateMany({ even: true }, { $set: { text: 'continues' } });
     await second.until(
       'following',
       ({ collections, documentsMerged, waiting }) =>

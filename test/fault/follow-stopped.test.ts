@@ -45,7 +45,7 @@ describe('a collection that has stopped', () => {
     assert.equal(lagMs, 0, 'what waits of it is no lag of the others');
     // Writes to it do not cause repeated copies.
     await scene.otherCollection('newcomer').insertMany(documentsOf(20, 100));
-    await scene.collection.updateMany({ even: true }, { $set: { text: 'goes on' } });
+    await scene.collection.updateMany({ even: true }, { $set: { text: 'continues' } });
     await following.until(
       'following',
       ({ documentsMerged, waiting }) => documentsMerged >= 250 && waiting === 0,
@@ -118,7 +118,7 @@ describe('a collection that has stopped', () => {
     await second.until('following', ({ collections }) => collections.length === 3);
     assert.deepEqual(await scene.query('SELECT *, xmin::text FROM things ORDER BY _id'), before);
     for (const name of ['things', 'others', 'newcomer']) {
-      await scene.otherCollection(name).updateMany({ even: true }, { $set: { text: 'all go on' } });
+      await scene.otherCollection(name).updateMany({ even: true }, { $set: { text: 'all continue' } });
       await scene.otherCollection(name).deleteOne({ even: false });
     }
     await scene.untilMerged(second);
@@ -139,7 +139,7 @@ describe('a collection that has stopped', () => {
     await scene.otherCollection('others').updateMany({}, { $set: { text: 'waits' } });
     const { stopped } = await untilStopped(first, ['others']);
     assert.match(stopped[0]?.reason ?? '', /"text"/);
-    await scene.collection.updateMany({ even: true }, { $set: { text: 'goes on' } });
+    await scene.collection.updateMany({ even: true }, { $set: { text: 'continues' } });
     await first.until('following', ({ documentsMerged, waiting }) => documentsMerged >= 250 && waiting === 0);
     await scene.assertEqual();
     assert.deepEqual(await readOthers(scene), before);

@@ -70,12 +70,12 @@ describe('PostgreSQL under several hosts', () => {
       const leader = begin(t, scene, { ...alone, ...hold.env });
       await hold.waitUntilFired('host-after-take');
       // Others can see a commit before its host gets the answer: a host can only lose what it has counted.
-      const told = await setFailpoints(t, { 'primary-after-ack': 'pause@1x*' });
-      const other = join(t, scene, { ...alone, ...told.env });
-      await told.waitUntilFired('primary-after-ack');
+      const reported = await setFailpoints(t, { 'primary-after-ack': 'pause@1x*' });
+      const other = join(t, scene, { ...alone, ...reported.env });
+      await reported.waitUntilFired('primary-after-ack');
       killWriter();
       await postgres.restart('immediate');
-      await told.resume('primary-after-ack');
+      await reported.resume('primary-after-ack');
       await hold.resume('host-after-take');
       const led = await leader.result;
       assertCode(led, 0);

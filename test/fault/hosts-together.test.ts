@@ -70,11 +70,11 @@ describe('several hosts', () => {
     const failpoints = await setFailpoints(t, { 'primary-after-plan': 'pause' });
     const leader = begin(t, scene, { ...longLease, ...failpoints.env });
     await failpoints.waitUntilFired('primary-after-plan');
-    const refused = async (env: Record<string, string>, told: RegExp): Promise<void> => {
+    const refused = async (env: Record<string, string>, reported: RegExp): Promise<void> => {
       const result = await join(t, scene, { ...longLease, ...env }).result;
       assert.equal(result.code, 2, result.stderr);
       const error = eventsOf(result.stdout).find(({ kind }) => (kind as string) === 'error');
-      assert.match(JSON.stringify(error), told);
+      assert.match(JSON.stringify(error), reported);
       assert.match(JSON.stringify(error), /HOST_DIFFERS/);
     };
     await Promise.all([

@@ -57,12 +57,12 @@ async function resume({ hold: failpoints }: Held): Promise<void> {
 }
 
 /** @param name the code of the error */
-function assertRefused({ code, stdout, stderr }: CliResult, name: string, told = /./): void {
+function assertRefused({ code, stdout, stderr }: CliResult, name: string, reported = /./): void {
   assert.equal(code, 2, stderr);
   const errors = eventsOf(stdout) as unknown as { kind: string; code?: string; message?: string }[];
   const error = errors.find(({ kind }) => kind === 'error');
   assert.equal(error?.code, name, error?.message);
-  assert.match(error.message ?? '', told);
+  assert.match(error.message ?? '', reported);
 }
 
 describe('several hosts that verify a finished copy', () => {
@@ -120,8 +120,8 @@ describe('several hosts that verify a finished copy', () => {
     await scene.otherCollection('zebras').insertMany(documents);
     assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
     const zebras = { MONGO_COLLECTION: 'zebras,things' };
-    const deadly = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
-    const killed = await begin(t, scene, { ...shortLease, ...zebras, ...deadly.env }).result;
+    const killing = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
+    const killed = await begin(t, scene, { ...shortLease, ...zebras, ...killing.env }).result;
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
     const count = 'SELECT count(*)::int AS count FROM mongo2pg.batches';
     const before = await scene.query(count);
@@ -169,9 +169,9 @@ describe('a host that is killed while it verifies a finished copy', () => {
   // Red where a host that takes over the leader of a verification copies.
   it('while it leads: another leads, keeps what was compared, and reports', async (t) => {
     const scene = await setCopied(t, 3_000);
-    const deadly = await setFailpoints(t, { 'primary-before-tally': 'pause' });
-    const leader = beginVerifying(t, scene, { ...longLease, ...deadly.env });
-    await deadly.waitUntilFired('primary-before-tally');
+    const killing = await setFailpoints(t, { 'primary-before-tally': 'pause' });
+    const leader = beginVerifying(t, scene, { ...longLease, ...killing.env });
+    await killing.waitUntilFired('primary-before-tally');
     const hostId = await waitForHostId(scene, leader);
     const next = join(t, scene, longLease);
     await waitForHostId(scene, next);
@@ -188,8 +188,8 @@ describe('a host that is killed while it verifies a finished copy', () => {
   // Red where a host keeps what was compared before it came: the change in between is not seen.
   it('with no other: a host that joins later compares all of it again', async (t) => {
     const scene = await setCopied(t, 2_000);
-    const deadly = await setFailpoints(t, { 'primary-before-tally': 'kill' });
-    const killed = await beginVerifying(t, scene, { ...longLease, ...deadly.env }).result;
+    const killing = await setFailpoints(t, { 'primary-before-tally': 'kill' });
+    const killed = await beginVerifying(t, scene, { ...longLease, ...killing.env }).result;
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
     await scene.query(
       `UPDATE mongo2pg.hosts SET left_at = clock_timestamp(), end_reason = 'dead' WHERE host_id = 1`,
@@ -202,7 +202,7 @@ describe('a host that is killed while it verifies a finished copy', () => {
 });
 
 describe('hosts that cannot verify together', () => {
-  it('without a copy: what one host is told', async (t) => {
+  it('without a copy: what one host is reported', async (t) => {
     const scene = await setScene(t, 10);
     assertRefused(await beginVerifying(t, scene, longLease).result, 'LEDGER_MISSING');
     const [ledger] = await scene.query(`SELECT to_regnamespace('mongo2pg') AS schema`);
@@ -229,7 +229,7 @@ describe('hosts that cannot verify together', () => {
     assertRefused(await beginVerifying(t, scene, embedded).result, 'HOSTS_EMBEDDED');
   });
 
-  it('with another share of the documents, and while others copy: they are told what differs', async (t) => {
+  it('with another share of the documents, and while others copy: they are reported what differs', async (t) => {
     const scene = await setCopied(t, 1_000);
     const leader = await hold(t, scene, beginVerifying, { VERIFY_SAMPLE: '50%' });
     const refused = await join(t, scene, longLease).result;
@@ -263,9 +263,9 @@ describe('hosts that cannot verify together', () => {
   // Red where it takes part in a task that it does not have, and so forgets that it is to start from scratch.
   it('a start after the leader of a verification is gone fails that over, and then copies from scratch', async (t) => {
     const scene = await setScene(t, 1_000);
-    const deadly = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
+    const killing = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
     const inline = { CLUSTER_IMPLEMENTATION: 'inline' };
-    assert.equal((await scene.start({ ...inline, ...deadly.env }).result).signal, 'SIGKILL');
+    assert.equal((await scene.start({ ...inline, ...killing.env }).result).signal, 'SIGKILL');
     // Too silent to be in the way of those that join, and not failed over yet.
     await scene.query(
       `INSERT INTO mongo2pg.hosts (source_db, table_schema, selection, name, version, settings, task, is_lead, seen_at)

@@ -44,7 +44,7 @@ describe('PostgreSQL rejects a batch with an error that is not about a row', () 
   for (const [what, code, implementation] of [
     ['a deadlock', '40P01', pool],
     ['a statement that was cancelled', '57014', plainPool],
-    ['a lock not to be had', '55P03', plainPool],
+    ['an unavailable lock', '55P03', plainPool],
   ] as const) {
     it(`${what} (${code}): the batch is retried`, async (t) => {
       const scene = await setScene(t, undefined, implementation);

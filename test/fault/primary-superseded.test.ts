@@ -109,6 +109,6 @@ describe('a job of which another process has taken over the runs', () => {
     assert.match(result.stdout, /"code":"RUN_TAKEN_OVER"/);
     assert.equal((await scene.query(listRuns)).length, 2);
     const failed = await scene.query('SELECT FROM mongo2pg.job_collections WHERE outcome IS NOT NULL');
-    assert.equal(failed.length, 0, 'the other process decides what becomes of them');
+    assert.equal(failed.length, 0, 'the other process records their outcome');
   });
 });

@@ -81,10 +81,10 @@ describe('a promote', () => {
     await scene.collection.insertOne({ _id: 100 as never, text: 'new', even: true });
     await scene.untilMerged(second);
     const untold = second.events.length;
-    const told = await second.until('following', (event) => second.events.indexOf(event) >= untold);
+    const reported = await second.until('following', (event) => second.events.indexOf(event) >= untold);
     const reason = 'the promotion of "text" in things is not finished';
-    assert.deepEqual(told.obstacles, [reason]);
-    assert.ok(told.collections.every(({ proof }) => proof === null || proof.different === 0));
+    assert.deepEqual(reported.obstacles, [reason]);
+    assert.ok(reported.collections.every(({ proof }) => proof === null || proof.different === 0));
     for (const args of [['cutover', '--check'], ['cutover']]) {
       const refused = await scene.run(inline, ...args);
       assertCode(refused, ExitCode.notReady);

@@ -58,7 +58,7 @@ export async function followInProcess(
     until: async (kind, isWanted = () => true) => {
       const isIt = (event: RunEvent): boolean =>
         event.kind === kind && isWanted(event as Extract<RunEvent, { kind: typeof kind }>);
-      await waitUntil(`it tells ${kind}`, () => {
+      await waitUntil(`it reports ${kind}`, () => {
         if ('error' in failure) throw failure.error;
         return Promise.resolve(events.some(isIt));
       });

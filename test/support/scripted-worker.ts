@@ -61,7 +61,7 @@ export class ScriptedWorker implements HostedWorker {
         }, 1);
         return;
       case 'throw':
-        throw new Error('nobody catches this');
+        throw new Error('an uncaught exception');
       case 'exit':
         return process.exit(0);
       case 'loop':

@@ -165,7 +165,7 @@ export class Stage {
     }
     const [status, ended] = await closed;
     clearTimeout(timer);
-    // As a shell tells it.
+    // As a shell reports it.
     const code = ended === null ? status : 128 + constants.signals[ended];
     return { code, text: text.replaceAll(this.folder, '/home/you/mongo2pg') };
   }

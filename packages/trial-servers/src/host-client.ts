@@ -31,9 +31,9 @@ export interface Host {
 
 interface HostProcess {
   readonly child: ChildProcess;
-  /** What the process itself printed, which it does only when it fails in a way not foreseen. */
+  /** The output of the process, which it only has after an unexpected failure. */
   readonly logPath: string;
-  /** Fulfilled, when it has ended and all its messages have been heard, with its exit code or signal. */
+  /** Fulfilled, when it has ended and all its messages have arrived, with its exit code or signal. */
   readonly exited: Promise<number | NodeJS.Signals>;
 }
 
@@ -127,16 +127,16 @@ async function forkHost(home: string): Promise<HostProcess> {
   const logPath = join(home, 'host.log');
   const log = await openPrivateLog(logPath);
   try {
-    // The last host's words are no news.
+    // The message of the previous host is already known.
     await log.truncate();
     const child = fork(fileURLToPath(import.meta.resolve('./host.js')), {
-      // Out of the terminal's foreground group: Ctrl-C is for the run, which ends its servers when it is done.
+      // Outside the terminal's foreground group: Ctrl-C is for the run, which stops its servers when it is done.
       detached: true,
       // Flags of ours, such as --inspect or --test, are not the host's.
       execArgv: [],
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
     });
-    // Its last message may be heard after its end, so that both have to be awaited.
+    // Its last message may arrive after its end, so both must be awaited.
     const exit = new Promise<number | NodeJS.Signals>((resolve) => {
       child.once('exit', (code, signal) => {
         resolve(signal ?? code ?? ExitCode.internal);
@@ -147,7 +147,7 @@ async function forkHost(home: string): Promise<HostProcess> {
     });
     const exited = Promise.all([exit, disconnect]).then(([end]) => end);
     await once(child, 'spawn');
-    // From here on a failure is one to send, and the end that causes it is heard anyway.
+    // From here on a failure is a failed send, and the end that causes it is reported anyway.
     child.on('error', () => undefined);
     return { child, logPath, exited };
   } finally {
@@ -166,7 +166,7 @@ async function stopLostPostgres(home: string): Promise<void> {
   await stopOrphan((await unlessCode(realpath(cluster), 'ENOENT')) ?? cluster).catch(() => undefined);
 }
 
-/** Makes the error what it was in the host, so that callers can tell kinds apart. */
+/** Restores the class of an error of the host, so that callers can distinguish them. */
 function reviveError(kind: ServerKind, { message, code, fix, exitCode }: WireError): MigrationError {
   if (exitCode === ExitCode.usage) return new UsageError(message, { code, fix });
   return kind === 'postgres'

@@ -1,6 +1,6 @@
 /**
- * The host process of one embedded server: starts it, and ends it on request or when the command that started
- * the host is gone, whichever way it went.
+ * The host process of one embedded server: starts it, and stops it on request or when the command that started
+ * the host has ended in any way.
  *
  * It runs in a session of its own, so that Ctrl-C in the terminal reaches the run and not the database under it.
  */
@@ -57,7 +57,7 @@ process.on('message', (message: MessageToHost) => {
 
 function requestStop(): void {
   stopping.abort();
-  // Without a server there is nothing to wind up.
+  // Without a server there is nothing to stop.
   if (lifetime === undefined) process.exit(0);
 }
 
@@ -81,7 +81,7 @@ async function live(message: StartMessage): Promise<number> {
     await send({ kind: 'started', port: server.port });
     await Promise.race([server.failed, untilStopping()]);
   } catch (error) {
-    // What a stop interrupts is no failure.
+    // An error after a stop is not a failure.
     if (!stopping.signal.aborted) failure = error;
   }
   try {
@@ -167,7 +167,7 @@ function describeFailure(failure: unknown, kind: ServerKind, home: string): Migr
   });
 }
 
-/** Fulfilled when the message has been sent, or when the other side is gone. */
+/** Fulfilled when the message has been sent, or when the other side has ended. */
 async function send(message: MessageFromHost): Promise<void> {
   await new Promise<void>((resolve) => {
     if (process.send === undefined || !process.connected) {

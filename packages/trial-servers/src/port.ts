@@ -1,10 +1,10 @@
-/** Finds a port on loopback: last time's if it is free, so that a line in a shell's history stays valid. */
+/** Finds a port on loopback: that of the last start if it is free, so that a line in a shell's history stays valid. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { hasCode } from '../../../src/common/fs-errors.ts';
 
-/** Only asks: another process may take the port before the caller listens on it, which the caller must expect. */
+/** Only checks: another process may take the port before the caller listens on it, which the caller must handle. */
 export async function findFreePort(preferredPort = 0): Promise<number> {
   try {
     return await probePort(preferredPort);

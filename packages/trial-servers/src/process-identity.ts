@@ -1,4 +1,4 @@
-/** Tells whether a process noted down earlier is still the same one, although process ids are used again. */
+/** Checks whether a recorded process is still the same one, although process ids are reused. */
 import { execFile } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -35,7 +35,7 @@ export async function isPostmasterOf(pid: number, clusterDir: string): Promise<b
   const args = commandLine?.split('\0') ?? [];
   if (basename(args[0] ?? '') !== 'postgres') return false;
   if (args.includes(clusterDir)) return true;
-  // The directory may have been renamed under a running server. Its working directory knows, but root in a
+  // The directory may have been renamed under a running server. Its working directory shows it, but root in a
   // container may not read that of another user, so it comes second.
   return (
     (await unlessCode(readlink(`/proc/${pid}/cwd`), 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) === clusterDir
@@ -64,7 +64,7 @@ async function readStartByPs(pid: number): Promise<string | undefined> {
 
 async function runPs(pid: number, column: string): Promise<string> {
   try {
-    // The date's text must not depend on who asks.
+    // The format of the date must not depend on the locale.
     const env = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
     const { stdout } = await execFileAsync('ps', ['-ww', '-o', column, '-p', String(pid)], { env });
     return stdout.trim();

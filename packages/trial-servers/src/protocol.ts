@@ -18,7 +18,7 @@ export type MessageToHost = StartMessage | { readonly kind: 'stop' };
 export type MessageFromHost =
   /** Something the user should know, such as where the data is kept. */
   | { readonly kind: 'notice'; readonly message: string }
-  /** Another live host has the directory; look at its lock. */
+  /** Another live host has the directory; see its lock. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'started'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: WireError };

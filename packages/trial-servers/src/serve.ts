@@ -1,4 +1,4 @@
-/** The `servers` command: holds both embedded servers, for a command that is run against them or until it is stopped. */
+/** The `servers` command: runs both embedded servers for a command, or until it is stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -8,7 +8,7 @@ import { startEmbeddedMongo, startEmbeddedPostgres } from './servers.ts';
 import type { EmbeddedPostgres, EmbeddedServer } from './servers.ts';
 
 export interface HoldOptions {
-  /** Takes a line for the user; not by standard output, which is the command's. */
+  /** Prints a line for the user; not on standard output, which is the command's. */
   readonly writeLine: (line: string) => void;
 }
 

@@ -70,7 +70,7 @@ export async function startEmbeddedMongo(options: EmbeddedServerOptions): Promis
 
 /** A host takes at most about 80 s to end its server (see postgres/postmaster.ts), and its start much less. */
 const otherHostLimitMs = 100_000;
-/** Two hosts may claim a folder at the same moment; the one that lost looks again. */
+/** Two hosts may claim a folder at the same moment; the one that lost retries. */
 const maxAttempts = 5;
 
 async function startServer(kind: ServerKind, options: EmbeddedServerOptions): Promise<EmbeddedServer> {
@@ -93,7 +93,7 @@ async function makeHome(kind: ServerKind, dataDir: string): Promise<string> {
   const home = resolve(dataDir, kind);
   try {
     await mkdir(home, { recursive: true });
-    // One folder, one lock and one name, by whichever links it is reached.
+    // One folder has one lock and one name, by any links.
     return await realpath(home);
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST') || !(error instanceof Error)) {

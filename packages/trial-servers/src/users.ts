@@ -3,7 +3,7 @@
 import type { User } from '../../../src/cli/users/user.ts';
 import { UsageError } from '../../../src/common/errors.ts';
 
-/** Any fixed number does. */
+/** An arbitrary fixed number. */
 const seed = 20_240_101;
 
 /** Fixed ends, so that the dates do not depend on the day of the run. */

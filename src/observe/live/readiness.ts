@@ -7,7 +7,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { RunEvent } from '../events.ts';
 
 /** A server that restarts is back by then. */
-const patienceMs = 30_000;
+const outageLimitMs = 30_000;
 
 /** A batch may be slow where nothing is wrong: a table with triggers, a disk that is busy. */
 const batchPatienceMs = 120_000;
@@ -85,7 +85,7 @@ export class Readiness {
       case 'none':
         return this.#outage === undefined ? 'nothing is copied yet' : describeOutage(this.#outage);
       case 'pages':
-        if (this.#outage !== undefined && this.#clock.nowMs() - this.#outage.sinceMs >= patienceMs) {
+        if (this.#outage !== undefined && this.#clock.nowMs() - this.#outage.sinceMs >= outageLimitMs) {
           return describeOutage(this.#outage);
         }
         return this.#inFlight > 0 && quietMs >= batchPatienceMs

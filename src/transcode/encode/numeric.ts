@@ -96,7 +96,7 @@ export function encodeDoubleAsNumeric(
   return writeNumeric(magnitude, exponent, value < 0, output);
 }
 
-/** Reads the digits of `1.5e-7` and the like into `magnitude`, and returns the exponent that goes with them. */
+/** Reads the digits of numbers such as `1.5e-7` into `magnitude`, and returns the exponent that goes with them. */
 function readDigits(text: string): number {
   magnitude.setNumber(0);
   const mark = text.indexOf('e');

@@ -50,7 +50,7 @@ export class WorkerDeaths {
     });
   }
 
-  /** Whether no worker has died for a while, so that the next death would tell of what that worker holds. */
+  /** Whether no worker has died for a while, so that the next death would be caused by what that worker holds. */
   get isCalm(): boolean {
     return !this.#incident.isUnderWay;
   }

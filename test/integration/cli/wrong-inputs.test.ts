@@ -115,8 +115,8 @@ describe('a wrong input to the program', () => {
       assert.equal(actual, exitCode, stderr);
       assert.match(stderr, /^error: [^\n]+ — [^\n]+\n$|^error: [^\n]+ must be [^\n]+\n$/m);
       assert.ok(!(stdout + stderr).includes(password));
-      const told = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
-      assert.deepEqual([told.kind, told.code, told.exitCode], ['error', code, exitCode]);
+      const reported = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+      assert.deepEqual([reported.kind, reported.code, reported.exitCode], ['error', code, exitCode]);
     });
   }
 

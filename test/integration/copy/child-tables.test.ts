@@ -175,7 +175,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
     }
   });
 
-  for (const [what, sql, told] of [
+  for (const [what, sql, reported] of [
     [
       'a row changed',
       "UPDATE order_lines SET sku = 'x' WHERE order_id = 1 AND ordinal = 1",
@@ -223,7 +223,7 @@ describe('child tables: the elements of an array in a table of their own', () =>
           ALTER order_id DROP NOT NULL; ${sql}`);
       const { code, stdout } = await run(plan, {}, 'verify');
       assert.equal(code, ExitCode.different);
-      assert.ok(stdout.includes(told), stdout);
+      assert.ok(stdout.includes(reported), stdout);
       const sampled = await run(plan, {}, 'verify', '--sample', '1%');
       assert.equal(sampled.code, ExitCode.different, sampled.stdout);
     });

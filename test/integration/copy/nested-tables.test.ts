@@ -131,7 +131,7 @@ describe('arrays inside of arrays, and flattened documents', () => {
     assert.equal(verified.code, ExitCode.ok, verified.stdout);
   });
 
-  for (const [what, sql, told] of [
+  for (const [what, sql, reported] of [
     [
       'a row changed',
       'UPDATE order_taxes SET rate = 8 WHERE taxes_ordinal = 1',
@@ -164,7 +164,7 @@ describe('arrays inside of arrays, and flattened documents', () => {
         ALTER TABLE order_lines DROP CONSTRAINT order_lines_order_id_fkey; ${sql}`);
       const { code, stdout } = await run(plan, 'verify');
       assert.equal(code, ExitCode.different);
-      assert.ok(stdout.includes(told), stdout);
+      assert.ok(stdout.includes(reported), stdout);
     });
   }
 

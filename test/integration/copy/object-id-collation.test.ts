@@ -146,7 +146,7 @@ describe('the collation of ObjectIds', () => {
     assertOk(await scene.run('verify'));
     assertOk(await scene.run('--if-exists', 'truncate', '--restart'));
     assertOk(await scene.run('--if-exists', 'drop', '--restart'));
-    assert.equal((await readCollations(scene))['orders._id'], 'C', 'a table that is made anew');
+    assert.equal((await readCollations(scene))['orders._id'], 'C', 'a recreated table');
   });
 
   it('is kept while changes are followed, with rows of child tables', async (t) => {

@@ -84,9 +84,9 @@ describe('tune', () => {
     assert.equal(shown.stdout, `${what}: 20 documents/s, load level high\n`);
     const slower = await tune(scene, '--load-level', 'low', '--json');
     assert.equal(slower.code, ExitCode.ok, slower.stderr);
-    const { process, ...told } = JSON.parse(slower.stdout) as Record<string, unknown>;
+    const { process, ...reported } = JSON.parse(slower.stdout) as Record<string, unknown>;
     assert.match(String(process), /^[\da-f-]{36}$/);
-    assert.deepEqual(told, {
+    assert.deepEqual(reported, {
       ...{ kind: 'pace', work: what, maxRate: '20', loadLevel: 'low', isTaken: true },
     });
     const faster = await tune(scene, '--max-rate', 'none', '--load-level', 'medium');

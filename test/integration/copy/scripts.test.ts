@@ -86,7 +86,7 @@ describe('BEFORE_SQL and AFTER_SQL', () => {
 
   for (const [how, args, more] of [
     ['from scratch', ['--restart'], {}],
-    ['into a table that is made anew', [], { IF_EXISTS: 'drop' }],
+    ['into a recreated table', [], { IF_EXISTS: 'drop' }],
   ] as const) {
     it(`are executed again by a copy that begins ${how}`, async (t) => {
       const { scene, write, ask } = await setScripts(t);

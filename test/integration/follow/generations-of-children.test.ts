@@ -22,10 +22,10 @@ describe('documents that are compared again', () => {
     const env = { ...inline, VERIFY_SHARE: '100%' };
     const following = scene.follow(env, '--plan', path);
     const untilProven = async (isWanted: (proof: ProofState) => boolean): Promise<void> => {
-      const told = following.events.length;
+      const reported = following.events.length;
       await following.until('following', (event) => {
         const proof = event.collections[0]?.proof ?? null;
-        const isNew = following.events.indexOf(event) >= told;
+        const isNew = following.events.indexOf(event) >= reported;
         return isNew && proof?.verifiedAt != null && isWanted(proof);
       });
     };

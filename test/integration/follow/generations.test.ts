@@ -27,9 +27,9 @@ describe('documents that are compared while they are followed', () => {
     return { ...result, events: lines.map((line) => JSON.parse(line) as RunEvent) };
   };
   const nextEvent = async (isWanted: (proof: ProofState | null) => boolean = () => true): Promise<void> => {
-    const told = following.events.length;
+    const reported = following.events.length;
     await following.until('following', (event) => {
-      const isNew = following.events.indexOf(event) >= told;
+      const isNew = following.events.indexOf(event) >= reported;
       return isNew && isWanted(event.collections[0]?.proof ?? null);
     });
   };

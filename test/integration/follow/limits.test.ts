@@ -18,7 +18,7 @@ describe('the bounds of following', () => {
     await scene.otherCollection('others').updateMany({}, { $set: { text: 'waits' } });
     await following.until('following', ({ stopped }) => stopped.length === 1);
     await scene.otherCollection('others').updateMany({}, { $set: { text: 'waits as well' } });
-    await scene.collection.updateMany({}, { $set: { text: 'goes on' } });
+    await scene.collection.updateMany({}, { $set: { text: 'continues' } });
     await untilMerged(scene);
     await scene.assertEqual();
     const rows = await scene.query(
@@ -60,7 +60,7 @@ describe('the bounds of following', () => {
       verifiedAt != null && new Date(verifiedAt) > before.finished;
     await last.until('following', ({ collections }) => isLater(collections[0]?.proof?.verifiedAt));
     const after = await readTimes();
-    assert.ok(after !== undefined && after.begun > before.begun, 'the comparison was begun anew');
+    assert.ok(after !== undefined && after.begun > before.begun, 'the comparison was begun again');
     await last.stop();
   });
 });

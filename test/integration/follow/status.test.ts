@@ -61,11 +61,13 @@ describe('a followed stream', () => {
     );
     assert.deepEqual(merged.obstacles, []);
     assert.match(merged.next, /stop all writes to MongoDB, then .*cutover/);
-    await waitUntil('the metrics tell of it', async () => {
+    await waitUntil('the metrics show it', async () => {
       const metrics = await readMetrics(url);
-      const told = ['insert', 'update', 'delete'].map((kind) => metrics.get(`events_total{kind="${kind}"}`));
+      const reported = ['insert', 'update', 'delete'].map((kind) =>
+        metrics.get(`events_total{kind="${kind}"}`),
+      );
       return (
-        told.join() === '1,1,1' && metrics.get('journal_rows') === 0 && metrics.get('can_cut_over') === 1
+        reported.join() === '1,1,1' && metrics.get('journal_rows') === 0 && metrics.get('can_cut_over') === 1
       );
     });
 
@@ -74,16 +76,16 @@ describe('a followed stream', () => {
     const heard: string[] = [];
     lines.on('line', (line) => heard.push(line));
     const count = (pattern: RegExp): number => heard.filter((line) => pattern.test(line)).length;
-    await waitUntil('it tells twice that all is merged', () =>
+    await waitUntil('it shows twice that all is merged', () =>
       Promise.resolve(count(/following · caught up · 0 changes waiting · .*can cut over: yes/) >= 2),
     );
     // This one is not drained.
     await scene.collection.updateOne({ _id: 3 as never }, { $set: { text: 'waits' } });
     await failpoints.waitUntilFired('primary-before-drain');
-    await waitUntil('it tells of what waits', () => Promise.resolve(count(/ · 1 change waiting · /) > 0));
+    await waitUntil('it shows pending changes', () => Promise.resolve(count(/ · 1 change waiting · /) > 0));
     const waiting = await readStatus(scene);
     assert.deepEqual([waiting.waiting, waiting.events.update], [1, 2]);
-    await waitUntil('the metrics tell of what waits', async () => {
+    await waitUntil('the metrics show pending changes', async () => {
       const metrics = await readMetrics(url);
       return metrics.get('journal_rows') === 1 && metrics.get('events_total{kind="update"}') === 2;
     });

@@ -58,15 +58,15 @@ describe('a transform, while changes are followed,', () => {
     );
     const refused = await scene.run(inline, 'cutover');
     assertCode(refused, ExitCode.deadLetters);
-    await set(4, 'mended');
-    await set(5, 'mended');
+    await set(4, 'fixed');
+    await set(5, 'fixed');
     await scene.untilMerged(following);
     const cutOver = await scene.run(inline, 'cutover');
     assertCode(cutOver, 0);
     await following.result;
     assert.deepEqual(await readRows(scene, [4, 5]), [
-      { _id: 4, text: 'seen mended' },
-      { _id: 5, text: 'seen mended' },
+      { _id: 4, text: 'seen fixed' },
+      { _id: 5, text: 'seen fixed' },
     ]);
     const verified = await scene.run(inline, 'verify');
     assertCode(verified, 0);
@@ -95,10 +95,10 @@ describe('a transform, while changes are followed,', () => {
     const following = scene.follow({ ...inline, TRANSFORM, VERIFY_SHARE: '100%' });
     const untilProven = async (different: number): Promise<void> => {
       await scene.untilMerged(following);
-      const told = following.events.length;
+      const reported = following.events.length;
       await following.until('following', (event) => {
         const proof = event.collections[0]?.proof;
-        const isNew = following.events.indexOf(event) >= told;
+        const isNew = following.events.indexOf(event) >= reported;
         if (!isNew || proof?.verifiedAt == null || proof.different !== different) return false;
         return different > 0 || proof.unverified === 0;
       });

@@ -72,16 +72,16 @@ async function assertForetold(
   { code, says, happens = says }: Prophecy,
   env: Env,
   ...args: string[]
-): Promise<{ told: CliResult; real: CliResult }> {
+): Promise<{ reported: CliResult; real: CliResult }> {
   const snapshot = await takeSnapshot(sandbox);
-  const told = await run(sandbox, env, '--dry-run', ...args);
-  assert.match(told.stdout + told.stderr, says);
-  assert.equal(told.code, code, told.stdout + told.stderr);
+  const reported = await run(sandbox, env, '--dry-run', ...args);
+  assert.match(reported.stdout + reported.stderr, says);
+  assert.equal(reported.code, code, reported.stdout + reported.stderr);
   assert.deepEqual(await takeSnapshot(sandbox), snapshot);
   const real = await run(sandbox, env, ...args);
   assert.equal(real.code, code, real.stderr);
   assert.match(real.stdout + real.stderr, happens);
-  return { told, real };
+  return { reported, real };
 }
 
 describe('npm start -- --dry-run', () => {
@@ -101,15 +101,15 @@ describe('npm start -- --dry-run', () => {
 
   it('reports what a start would do, and writes nothing to either side', async () => {
     const foretold = { code: ExitCode.ok, says: /\.things: would begin a new run/, happens: /copied 1,000/ };
-    const { told } = await assertForetold(sandbox, foretold, {});
-    assert.match(told.stdout, /PostgreSQL \d+\.\d+ at .*: UTF8, \d+ connections left/);
-    assert.match(told.stdout, /about 1,000 documents; about [\d.]+ MB in PostgreSQL/);
-    assert.match(told.stdout, /CREATE TABLE "public"\."things" \(\n {2}"_id" integer NOT NULL,/);
+    const { reported } = await assertForetold(sandbox, foretold, {});
+    assert.match(reported.stdout, /PostgreSQL \d+\.\d+ at .*: UTF8, \d+ connections left/);
+    assert.match(reported.stdout, /about 1,000 documents; about [\d.]+ MB in PostgreSQL/);
+    assert.match(reported.stdout, /CREATE TABLE "public"\."things" \(\n {2}"_id" integer NOT NULL,/);
     assert.match(
-      told.stdout,
+      reported.stdout,
       /CREATE INDEX IF NOT EXISTS "things_by_text" ON "public"\."things" \("text"\);/,
     );
-    assert.match(told.stdout, /index words is not carried over: a text index/);
+    assert.match(reported.stdout, /index words is not carried over: a text index/);
     await sandbox.client.query('DROP TABLE things');
   });
 
@@ -151,11 +151,11 @@ describe('npm start -- --dry-run', () => {
     try {
       const snapshot = await takeSnapshot(sandbox);
       // Both wait a while for the lock.
-      const [told, real] = await Promise.all([
+      const [reported, real] = await Promise.all([
         run(sandbox, {}, '--dry-run', '--restart'),
         run(sandbox, {}, '--restart'),
       ]);
-      for (const { code, stderr } of [told, real]) {
+      for (const { code, stderr } of [reported, real]) {
         assert.equal(code, ExitCode.usage, stderr);
         assert.match(stderr, /another run is loading the table "public"\."things" \(from /);
       }
@@ -170,9 +170,9 @@ describe('npm start -- --dry-run', () => {
     await execute(sandbox, 'DROP TABLE things; CREATE TABLE others AS SELECT 1 AS x');
     const several = { MONGO_COLLECTION: '*' };
     const says = /\.others.*: the table "public"\."others" already exists and has rows/;
-    const { told } = await assertForetold(sandbox, { code: ExitCode.target, says }, several);
-    assert.match(told.stdout, /\.things: would begin a new run/);
-    assert.match(told.stdout, /\.empty: skipped: the collection \w+\.empty is empty/);
+    const { reported } = await assertForetold(sandbox, { code: ExitCode.target, says }, several);
+    assert.match(reported.stdout, /\.things: would begin a new run/);
+    assert.match(reported.stdout, /\.empty: skipped: the collection \w+\.empty is empty/);
 
     await sandbox.client.query('DROP TABLE things, others');
     // No connections for two collections in parallel: one is finished before the other begins.
@@ -189,12 +189,12 @@ describe('npm start -- --dry-run', () => {
       '--if-exists',
       'drop',
     );
-    assert.match(continued.told.stdout, /would continue run \d+/);
-    assert.match(continued.told.stdout, /is copied already: run \d+ \(.*, use --restart\n(?! {2}about)/);
+    assert.match(continued.reported.stdout, /would continue run \d+/);
+    assert.match(continued.reported.stdout, /is copied already: run \d+ \(.*, use --restart\n(?! {2}about)/);
     assert.match(continued.real.stderr, /continuing run \d+/);
     // The job is finished now, so that the same starts a new one.
-    const anew = { code: ExitCode.ok, says: /(remove|removed) the table "public"\."things"/ };
-    await assertForetold(sandbox, anew, several, '--if-exists', 'drop');
+    const restarted = { code: ExitCode.ok, says: /(remove|removed) the table "public"\."things"/ };
+    await assertForetold(sandbox, restarted, several, '--if-exists', 'drop');
   });
 });
 
@@ -241,11 +241,11 @@ describe('npm start -- --dry-run, of the privileges of the user', () => {
     }
     const env = { ...asGuest, POSTGRES_SCHEMA: schema, MONGO_COLLECTION: Object.keys(cases).join(',') };
     const foretold = { code: ExitCode.target, says: /may not|cannot/ };
-    const { told, real } = await assertForetold(sandbox, foretold, env, ...args);
+    const { reported, real } = await assertForetold(sandbox, foretold, env, ...args);
     for (const [name, { says }] of Object.entries(cases)) {
       const place = `${sandbox.mongoDb}.${name}: `;
       const find = (text: string, start: string) => text.split('\n').find((line) => line.startsWith(start));
-      const before = find(told.stdout, place);
+      const before = find(reported.stdout, place);
       const after = find(real.stderr, `error: ${place}`);
       if (says === null) {
         assert.equal(before, `${place}would begin a new run`);
@@ -283,9 +283,9 @@ describe('npm start -- --dry-run, of the privileges of the user', () => {
     await prepare(`
       CREATE SCHEMA watched; GRANT USAGE ON SCHEMA watched TO guest;
       CREATE TABLE watched.things (_id integer, text text); INSERT INTO watched.things VALUES (-1);
-      CREATE FUNCTION watched.tell() RETURNS boolean LANGUAGE plpgsql AS
+      CREATE FUNCTION watched.report() RETURNS boolean LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'read-only: %', current_setting('transaction_read_only'); END $$;
-      CREATE POLICY watch ON watched.things USING (watched.tell());
+      CREATE POLICY watch ON watched.things USING (watched.report());
       ALTER TABLE watched.things ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT ON watched.things TO guest`);
     const says = /PostgreSQL at .*: read-only: on/;
     const foretold = { code: ExitCode.target, says, happens: /PostgreSQL at .*: read-only: off/ };
@@ -379,16 +379,16 @@ describe('npm start -- --dry-run, of the privileges of the user', () => {
     await prepare(
       'ALTER TABLE built.things OWNER TO CURRENT_USER; GRANT INSERT, SELECT, TRUNCATE ON built.things TO guest',
     );
-    const anew = { code: ExitCode.ok, says: /(remove|removed) all rows of "built"\."things"/ };
-    await assertForetold(sandbox, anew, env, '--if-exists', 'truncate');
+    const restarted = { code: ExitCode.ok, says: /(remove|removed) all rows of "built"\."things"/ };
+    await assertForetold(sandbox, restarted, env, '--if-exists', 'truncate');
   });
 
   it('a ledger that may not be written', async () => {
     await prepare(
-      `REASSIGN OWNED BY guest TO CURRENT_USER; CREATE SCHEMA told; GRANT USAGE, CREATE ON SCHEMA told TO guest;
+      `REASSIGN OWNED BY guest TO CURRENT_USER; CREATE SCHEMA reported; GRANT USAGE, CREATE ON SCHEMA reported TO guest;
        GRANT USAGE ON SCHEMA mongo2pg TO guest; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA mongo2pg TO guest`,
     );
-    const env = { ...asGuest, POSTGRES_SCHEMA: 'told' };
+    const env = { ...asGuest, POSTGRES_SCHEMA: 'reported' };
     const says = /may not write to the ledger \(GRANT USAGE ON SCHEMA mongo2pg/;
     await assertForetold(sandbox, { code: ExitCode.target, says }, env);
     await prepare('REVOKE USAGE ON SCHEMA mongo2pg FROM guest');

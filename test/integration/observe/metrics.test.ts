@@ -34,7 +34,7 @@ describe('metrics', () => {
     });
     await failpoints.waitUntilFired('primary-after-ack');
     // The other worker may have done all of the work before a process has ended.
-    await waitUntil('a death is told of', () => Promise.resolve(isDead));
+    await waitUntil('a death is reported', () => Promise.resolve(isDead));
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
     const response = await fetch(url);
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);

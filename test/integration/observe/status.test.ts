@@ -205,7 +205,7 @@ describe('npm run status', () => {
     assert.equal((await running).code, ExitCode.deadLetters);
     const { code, stdout } = await watching.result;
     assert.equal(code, ExitCode.ok);
-    const told = stdout
+    const reported = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Told);
@@ -213,8 +213,12 @@ describe('npm run status', () => {
       job?.state,
       ...(job?.collections.map(({ collection, state }) => `${collection} ${state}`) ?? []),
     ];
-    assert.deepEqual(states(told[0] ?? assert.fail(stdout)), ['running', 'things finished', 'few waiting']);
-    assert.deepEqual(states(told.at(-1) ?? assert.fail(stdout)), [
+    assert.deepEqual(states(reported[0] ?? assert.fail(stdout)), [
+      'running',
+      'things finished',
+      'few waiting',
+    ]);
+    assert.deepEqual(states(reported.at(-1) ?? assert.fail(stdout)), [
       'finished',
       'things finished',
       'few finished',

@@ -224,9 +224,9 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     await scene.query('DELETE FROM things_tags WHERE _id = 12 AND a = 2');
     const run = await scene.run({}, 'verify');
     assertCode(run, ExitCode.different);
-    const told = run.stdout;
+    const reported = run.stdout;
     for (const what of ['"different":2', '"missing":1', '"extra":1']) {
-      assert.ok(told.includes(what), told.slice(-1500));
+      assert.ok(reported.includes(what), reported.slice(-1500));
     }
   });
 

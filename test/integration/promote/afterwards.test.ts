@@ -55,8 +55,8 @@ describe('after a promote', () => {
       { _id: 3, document: { _id: 3, age: 'old' }, age: null },
     ]);
     await scene.assertVerified();
-    const told = await scene.promote('things', 'age');
-    assert.match(told.stdout, /"age" was promoted already: "public"."things"."age" \(int32\)/);
+    const reported = await scene.promote('things', 'age');
+    assert.match(reported.stdout, /"age" was promoted already: "public"."things"."age" \(int32\)/);
   });
 
   it('changes are merged with the column, by the same command, and can be cut over', async (t) => {

@@ -86,10 +86,10 @@ describe('a refused promote', () => {
     const before = await readAll(scene);
     for (const [args, code, message] of refusals) {
       const result = await scene.promote(...args, '--json');
-      const told = `${args.join(' ')}: ${result.stderr}${result.stdout}`;
-      assert.ok(result.code === ExitCode.usage || result.code === ExitCode.target, told);
-      assert.match(result.stdout, new RegExp(`"code":"${code}"`), told);
-      assert.match(result.stderr, message, told);
+      const reported = `${args.join(' ')}: ${result.stderr}${result.stdout}`;
+      assert.ok(result.code === ExitCode.usage || result.code === ExitCode.target, reported);
+      assert.match(result.stdout, new RegExp(`"code":"${code}"`), reported);
+      assert.match(result.stderr, message, reported);
     }
     assert.deepEqual(await readAll(scene), before);
     // Ambiguous values can be promoted as JSON.

@@ -9,8 +9,8 @@ const { ExitCode, InterruptedError, MigrationError, fromWireError, stopSignals, 
 describe('exit codes', () => {
   it('are those of the docs', async () => {
     const docs = await readFile('docs/exit-codes.md', 'utf8');
-    const told = [...docs.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = '']) => codes.split(', '));
-    assert.deepEqual(told.map(Number), Object.values(ExitCode));
+    const reported = [...docs.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = '']) => codes.split(', '));
+    assert.deepEqual(reported.map(Number), Object.values(ExitCode));
   });
 });
 
@@ -30,10 +30,10 @@ describe('an error', () => {
     it(`${error.name} (${error.exitCode}) is the same at the other end of a channel`, () => {
       const arrived = fromWireError(structuredClone(toWireError(error)));
       assert.equal(arrived.constructor, error.constructor);
-      const told = ({ name, message, code, fix, exitCode, isServerGone }: errors.MigrationError) => ({
+      const reported = ({ name, message, code, fix, exitCode, isServerGone }: errors.MigrationError) => ({
         ...{ name, message, code, fix, exitCode, isServerGone },
       });
-      assert.deepEqual(told(arrived), told(error));
+      assert.deepEqual(reported(arrived), reported(error));
     });
   }
 

@@ -30,6 +30,6 @@ for (const reader of ['readProcessMemory', 'readThreadMemory']) {
 it('collectGarbageLess uses flags that the V8 of this Node accepts silently', async () => {
   const code = `import { collectGarbageLess } from ${JSON.stringify(module)};
     collectGarbageLess();`;
-  const told = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code]);
-  assert.deepEqual(told, { stdout: '', stderr: '' });
+  const reported = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code]);
+  assert.deepEqual(reported, { stdout: '', stderr: '' });
 });

@@ -18,21 +18,21 @@ const retryOptions: RetryOptions = { limitMs: 60_000, isTransient: () => true };
 
 describe('retry', () => {
   it('returns the result, and reports no retry if there is none', async () => {
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     const { work, calls } = failing(0);
-    assert.equal(await retry(work, { ...retryOptions, onRetry: (error) => told.push(error) }), 'done');
+    assert.equal(await retry(work, { ...retryOptions, onRetry: (error) => reported.push(error) }), 'done');
     assert.equal(calls(), 1);
-    assert.deepEqual(told, []);
+    assert.deepEqual(reported, []);
   });
 
   it('retries transient errors, and reports each failure', async () => {
-    const told: [string, number][] = [];
+    const reported: [string, number][] = [];
     const { work } = failing(2);
     const onRetry = (error: unknown, attempt: number): void => {
-      told.push([error instanceof Error ? error.message : '', attempt]);
+      reported.push([error instanceof Error ? error.message : '', attempt]);
     };
     assert.equal(await retry(work, { ...retryOptions, onRetry }), 'done');
-    assert.deepEqual(told, [
+    assert.deepEqual(reported, [
       ['failure 1', 1],
       ['failure 2', 2],
     ]);

@@ -129,7 +129,7 @@ describe('metrics', () => {
     metrics.onEvent(following({ events: { insert: 9, update: 4 }, collections: [users] }));
     assert.equal(await read(metrics, 'can_cut_over'), 1);
     assert.equal(await read(metrics, 'lag_seconds'), 0);
-    assert.ok(Number.isNaN(await read(metrics, 'oplog_window_seconds')), 'the server does not tell any more');
+    assert.ok(Number.isNaN(await read(metrics, 'oplog_window_seconds')), 'the server no longer reports it');
     assert.deepEqual([await events('insert'), await events('update')], [9, 4], 'not added to what was there');
 
     metrics.onEvent({ kind: 'cut-over', source: 'school.*', leftOut: [] });

@@ -22,16 +22,16 @@ describe('a list of tests', () => {
     assert.deepEqual(listSlowest(cases), ['    1.7 s  b', '    1.0 s  a']);
   });
 
-  for (const [what, after, told] of [
-    ['gone', [caseOf('a', 'y')], 'gone: a: x'],
-    ['in another file', [caseOf('b', 'x'), caseOf('a', 'y')], 'gone: a: x'],
+  for (const [what, after, reported] of [
+    ['missing', [caseOf('a', 'y')], 'missing: a: x'],
+    ['in another file', [caseOf('b', 'x'), caseOf('a', 'y')], 'missing: a: x'],
     ['skipped', [caseOf('a', 'x', 'skipped'), caseOf('a', 'y')], 'skipped: a: x'],
     ['failed', [caseOf('a', 'x', 'failed'), caseOf('a', 'y')], 'failed: a: x'],
   ] as const) {
     it(`is less than another when one of it is ${what}`, () => {
       const { lines, isLess } = compareCases([caseOf('a', 'y'), caseOf('a', 'x')], after);
       assert.equal(isLess, true);
-      assert.equal(lines[0], told);
+      assert.equal(lines[0], reported);
     });
   }
 

@@ -88,7 +88,7 @@ export class IndexSource implements BatchSource {
   }
 }
 
-/** Hands out documents that were made beforehand. */
+/** Returns documents from a list. */
 export class ListSource implements BatchSource {
   readonly #documents: readonly DocumentRef[];
   #next = 0;

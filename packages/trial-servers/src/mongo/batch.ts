@@ -37,14 +37,14 @@ export class Batch {
     return true;
   }
 
-  /** Writes the array at `start` of `target`, which has `arrayBytes` of room there; returns its end. */
+  /** Writes the array at `start` of `target`, which has `arrayBytes` of space there; returns its end. */
   write(target: Buffer, start: number): number {
     target.writeInt32LE(this.arrayBytes, start);
     const key = new ArrayKey();
     let position = start + 4;
     for (const run of this.#documents.runs) {
       const runEnd = position + run.length + countKeyBytes(key.index, run.count);
-      // The run is copied once, to the end of its room; then each of its documents moves down to its place.
+      // The run is copied once, to the end of its space; then each of its documents moves down to its place.
       let source = runEnd - run.length;
       run.bytes.copy(target, source, run.start, run.start + run.length);
       while (position < runEnd) {

@@ -20,10 +20,10 @@ export class Catalog {
   readonly #directory: DataDirectory | undefined;
   /** Of all writes; undefined when nothing is to be kept. */
   readonly journal: Journal | undefined;
-  /** What the journal knows of the operations of servers before. */
+  /** The history of earlier servers in the journal. */
   readonly history: Pick<JournalContents, 'history' | 'last'>;
 
-  /** Loads the data directory; `warn` is called with what a crash cut off. */
+  /** Loads the data directory; `warn` is called with what a crash truncated. */
   constructor(dataDir: string | undefined, warn: (message: string) => void, journalBytes: number) {
     if (dataDir === undefined) {
       this.history = { history: [], last: 0 };
@@ -45,7 +45,7 @@ export class Catalog {
     return this.#databases.get(database)?.get(name);
   }
 
-  /** Creates the collection with these settings, or returns the one that is there. */
+  /** Creates the collection with these settings, or returns the existing one. */
   create(database: string, name: string, settings: Partial<Metadata> = {}): StoredCollection {
     const existing = this.get(database, name);
     if (existing !== undefined) {

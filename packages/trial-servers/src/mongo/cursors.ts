@@ -1,4 +1,4 @@
-/** Open cursors: what is left to send, by cursor id. */
+/** Open cursors: their remaining documents, by cursor id. */
 import { randomBytes } from 'node:crypto';
 import type { Batch } from './batch.ts';
 import { CommandError, ErrorCode } from './errors.ts';
@@ -21,7 +21,7 @@ export interface Cursor {
   onKilled: (() => void) | undefined;
 }
 
-/** As mongod's cursorTimeoutMillis: a client that went away leaves no cursor for ever. */
+/** As mongod's cursorTimeoutMillis: the cursors of a lost client are closed. */
 const idleTimeoutMs = 10 * 60 * 1000;
 
 export class Cursors {
@@ -62,7 +62,7 @@ export class Cursors {
     return cursor;
   }
 
-  /** Holds the cursor for a command that waits; returns how to let go of it. */
+  /** Locks the cursor for a command that waits; returns a function that releases it. */
   use(cursor: Cursor): () => void {
     if (cursor.isInUse) {
       throw new CommandError(ErrorCode.cursorInUse, `cursor id ${cursor.id.toString()} is already in use`);

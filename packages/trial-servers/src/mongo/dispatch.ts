@@ -73,7 +73,7 @@ const commands = new Map<string, CommandHandler>(
   }),
 );
 
-/** What becomes of a request: a reply, or a connection closed without one. */
+/** The result of a request: a reply, or a connection closed without one. */
 export type Outcome = Reply | 'closeConnection';
 
 /** Answers one request; rejects only when `closing` is aborted while it waits. */

@@ -144,7 +144,7 @@ export class CommandError extends QueryError {
   }
 }
 
-/** What mongod can do and this server cannot: said, rather than ignored. */
+/** The error for features of mongod that this server lacks: it does not ignore them. */
 export function notImplemented(what: string): CommandError {
   return new CommandError(
     ErrorCode.notImplemented,

@@ -1,13 +1,13 @@
 /**
  * Fail points: `failCommand` and `failGetMoreAfterCursorCheckout` as mongod has them for tests of drivers and
- * applications, and others of our own, for what a real server does only now and then.
+ * applications, and additional ones, for rare behaviour of a real server.
  *
  * https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-fail-point
  */
 import type { CommandReader } from './command-reader.ts';
 import { CommandError, ErrorCode } from './errors.ts';
 import { FailPointMode } from './fail-point-mode.ts';
-import type { Lies } from './lies.ts';
+import type { ReplicaSetFaults } from './replica-set-faults.ts';
 import type { Oplog } from './oplog/oplog.ts';
 
 const names = [
@@ -32,14 +32,14 @@ interface FailCommand extends FailAction {
   readonly appName: string | undefined;
 }
 
-/** `failCommand`, those of change streams, and those that lie. */
+/** `failCommand`, those of change streams, and those of a replica set. */
 export class FailPoints {
   readonly #modes = new Map<string, FailPointMode>(names.map((name) => [name, new FailPointMode()]));
   #failCommand: FailCommand | undefined;
   #getMoreErrorCode: number = ErrorCode.internalError;
 
   /** Sets the fail point from a `configureFailPoint` command; returns how often it was hit since the server started. */
-  configure(command: CommandReader, lies: Lies, oplog: Oplog | undefined): number {
+  configure(command: CommandReader, replicaSetFaults: ReplicaSetFaults, oplog: Oplog | undefined): number {
     const name = command.string('configureFailPoint') ?? '';
     const before = this.#modes.get(name);
     if (before === undefined) {
@@ -62,10 +62,10 @@ export class FailPoints {
         if (!mode.isOff) oplog?.forget();
         break;
       case 'staleReads':
-        lies.configureStaleReads(mode, data);
+        replicaSetFaults.configureStaleReads(mode, data);
         break;
       case 'rolledBackWrites':
-        lies.configureRolledBackWrites(mode, data);
+        replicaSetFaults.configureRolledBackWrites(mode, data);
         break;
       default:
     }
@@ -73,7 +73,7 @@ export class FailPoints {
     return mode.hitCount;
   }
 
-  /** Whether change streams are to tell nothing, as one whose server hangs. */
+  /** Whether change streams send nothing, as with a server that hangs. */
   get isSilent(): boolean {
     return this.#isHit('silentChangeStreams');
   }
@@ -85,7 +85,7 @@ export class FailPoints {
     }
   }
 
-  /** What the command that is about to run is to do instead; undefined when nothing. */
+  /** What the command does instead; undefined if no fail point applies. */
   hit(commandName: string, appName: string | undefined): FailAction | undefined {
     const failCommand = this.#failCommand;
     if (!failCommand?.commands.has(commandName)) {

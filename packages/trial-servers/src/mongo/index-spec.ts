@@ -26,7 +26,7 @@ const maxFields = 32;
 const maxExpirySeconds = 2 ** 31 - 1;
 
 /**
- * @param inherited the collation of the collection, which the index has where it says nothing else
+ * @param inherited the collation of the collection, the default of the index
  * @returns the specification as listIndexes returns it
  */
 export function parseIndexSpec(field: RawField, inherited?: unknown): KeptDocument {

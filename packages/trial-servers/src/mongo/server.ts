@@ -16,7 +16,7 @@ import type { Outcome } from './dispatch.ts';
 import { QueryError } from '../../../../src/bson/match/errors.ts';
 import { MalformedMessageError } from './errors.ts';
 import { FailPoints } from './failpoints.ts';
-import { Lies } from './lies.ts';
+import { ReplicaSetFaults } from './replica-set-faults.ts';
 import { encodeReply, parseRequest, readRequestId } from './wire/message.ts';
 import { ReplyBuffer } from './wire/reply-buffer.ts';
 import { MessageReader } from './wire/message-reader.ts';
@@ -42,9 +42,9 @@ export interface MongoServerOptions {
   readonly replicaSet?: string | null;
   /** How much history change streams find, at most; the default is 256 MB. */
   readonly oplogBytes?: number;
-  /** Added to each reply to hello, or in place of what is there: a server of a replica set, or a mongos, for tests. */
+  /** Added to each reply to hello, or overriding its fields: a server of a replica set, or a mongos, for tests. */
   readonly hello?: Readonly<Record<string, unknown>>;
-  /** Told what had to be repaired in the data directory at the start. */
+  /** Called with what was repaired in the data directory at the start. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -71,7 +71,7 @@ export async function startMongoServer(options: MongoServerOptions = {}): Promis
     failPoints: new FailPoints(),
     retryableWrites: new RetryableWrites(),
     writes: new WriteLog(oplog, catalog.journal),
-    lies: new Lies(catalog, oplog),
+    replicaSetFaults: new ReplicaSetFaults(catalog, oplog),
     topologyVersion,
     replicaSet,
     hello,
@@ -182,7 +182,7 @@ async function serve(
       }
     }
   } catch {
-    // The bytes were no messages, the client is gone, or the server closes: no reply is possible.
+    // The bytes were no messages, the client has disconnected, or the server closes: no reply is possible.
   } finally {
     socket.destroy();
   }
@@ -219,7 +219,7 @@ async function handle(
   return { outcome, isReplyWanted, isLegacy, isExhaust };
 }
 
-/** Resolves when the reply is handed to the operating system, so that a slow client holds one reply at most. */
+/** Resolves when the operating system has the reply, so that a slow client holds one reply at most. */
 function send(socket: Socket, reply: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.write(reply, (error) => {

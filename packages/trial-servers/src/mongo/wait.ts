@@ -1,8 +1,8 @@
 /** Waits for something to happen, but not longer than a client does. */
 
 /**
- * Fulfilled with true when the one that `listen` gave its function to has called it, with false after `ms`; at once
- * when `ended` is aborted. `listen` hands back how to stop listening. Keeps no process alive.
+ * Fulfilled with true when the function that `listen` receives was called, with false after `ms`; immediately
+ * when `ended` is aborted. `listen` returns a function that stops listening. Keeps no process alive.
  */
 export function waitFor(
   listen: (wake: () => void) => () => void,

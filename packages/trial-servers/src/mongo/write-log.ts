@@ -1,6 +1,6 @@
 /**
  * Every write goes through here: to the journal first, so that it outlives the process, then to the documents, then to
- * the oplog, for those who follow it.
+ * the oplog, for change streams.
  */
 import { findValueEnd, readInt32 } from '../../../../src/bson/raw-value.ts';
 import type { StoredCollection } from './storage/stored-collection.ts';
@@ -33,12 +33,12 @@ export class WriteLog {
     this.#journal = journal;
   }
 
-  /** Tells a new journal when history begins: who opened a stream before the first write has lost nothing since. */
+  /** Records in a new journal when history begins: a stream that was opened before the first write has lost nothing since. */
   begin(): void {
     this.#journal?.append([noop], [], this.oplog.lastTime);
   }
 
-  /** Documents that are in memory already, and are taken out again when they cannot be kept. */
+  /** Documents that are in memory already, and are removed again if the write fails. */
   insert(stored: StoredCollection, inserted: RunList): void {
     if (inserted.count === 0) {
       return;
@@ -57,7 +57,7 @@ export class WriteLog {
     });
     try {
       this.#commit(stored, entries, [], () => {
-        // What is only in the journal is written to the file with all the rest.
+        // Documents that are only in the journal are written to the file with all others.
         if (stored.file?.isBehind === false) {
           stored.file.append(inserted);
         }
@@ -178,7 +178,7 @@ function findIdEnd(bytes: Buffer, start: number): number {
   return findValueEnd(bytes[start + idTypeOffset] ?? 0, bytes, start + idValueOffset);
 }
 
-/** The document's copy in a place of its own, as long as the collection keeps them for change streams. */
+/** A copy of the document, if the collection keeps images for change streams. */
 function keepImages(
   stored: StoredCollection,
   { bytes, start }: DocumentRef,
@@ -210,7 +210,7 @@ function put(documents: Collection, bytes: Buffer, start: number): void {
   }
 }
 
-/** While some writes are to be rolled back, the others are done to what will be left, too. */
+/** While some writes will be rolled back, the others are also applied to the state after the rollback. */
 function forMajority(stored: StoredCollection, apply: (majority: Collection) => void): void {
   if (stored.majority !== undefined && !stored.isRolledBack) {
     apply(stored.majority);

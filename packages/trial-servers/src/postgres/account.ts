@@ -12,7 +12,7 @@ const userName = 'postgres';
 /** Enough for any message of initdb or postgres; the rest would only fill the memory. */
 const maxOutputChars = 64 * 1024;
 
-/** An account to change to; undefined in its place means "stay who we are". */
+/** An account to change to; undefined means no change. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
@@ -20,13 +20,13 @@ export interface Account {
 
 export interface ProgramResult {
   readonly isOk: boolean;
-  /** What it printed, or why it could not be started. */
+  /** Its output, or why it could not be started. */
   readonly output: string;
 }
 
 /**
- * Whom to run as: as root the owner of the existing data, else the user `postgres`, made if there is none.
- * An ordinary user stays who they are.
+ * The account to run as: for root the owner of the existing data, else the user `postgres`, created if there is none.
+ * An ordinary user does not change the account.
  */
 export async function resolveAccount(clusterDir: string): Promise<Account | undefined> {
   const existing = await unlessCode(stat(clusterDir), 'ENOENT');
@@ -71,13 +71,13 @@ export async function runProgram(
   }
 }
 
-/** Whether the account can enter the directory, asked of the system itself, which knows of ACLs and mounts too. */
+/** Whether the account can enter the directory: the system checks it, including ACLs and mounts. */
 export async function canEnter(directory: string, account: Account): Promise<boolean> {
   return (await runProgram('/bin/sh', ['-c', 'cd -- "$1"', 'sh', directory], account)).isOk;
 }
 
 /**
- * How Postgres's programs are started: in `/`, since the account may not be allowed into our working directory;
+ * How Postgres's programs are started: in `/`, since the account may not have access to the working directory;
  * in English, since messages are parsed; without PGDATA, PGPORT and similar variables. (On macOS a server without
  * LC_ALL becomes multithreaded while it starts, and gives up.)
  */
@@ -104,7 +104,7 @@ async function createUser(): Promise<Account> {
   // `su` without a dash gives root a path without them.
   const env = { PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
   try {
-    // 9: the group already exists, which is as good.
+    // 9: the group already exists.
     await execFileAsync('groupadd', ['--system', userName], { env }).catch((error: unknown) => {
       if (!(error instanceof Error && 'code' in error && error.code === 9)) throw error;
     });

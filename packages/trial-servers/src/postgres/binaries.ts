@@ -59,7 +59,7 @@ export async function prepareBinaries(
   return describe(copy.nativeDir, found);
 }
 
-/** Throws UsageError where the package is missing, as it is where only what runs is installed. */
+/** Throws UsageError where the package is missing, as without optional dependencies. */
 export async function findPackage(): Promise<BinaryPackage> {
   const platform = `${process.platform}-${process.arch}`;
   if (process.platform === 'win32') {
@@ -141,7 +141,7 @@ function explainFailure(reason: string): string {
   return `Reinstall the package (npm rebuild, or npm ci). ${ownServerFix} if that does not help.`;
 }
 
-/** Copies the programs (60 MB) once for each version; a copy that was cut off is never taken for a whole one. */
+/** Copies the programs (60 MB) once for each version; an incomplete copy is never used. */
 async function copyPackage(
   found: BinaryPackage,
   place: string,

@@ -1,4 +1,4 @@
-/** The data directory of the embedded Postgres: where it lies, and how it comes to be. */
+/** The data directory of the embedded Postgres: where it is, and how it is created. */
 import {
   chown,
   lstat,
@@ -54,7 +54,7 @@ export async function locateCluster(
 
   const directory = sharedDataDir(await openSharedPlace(account), home);
   const cluster = join(directory, 'cluster');
-  // There is no link to it any more: who removed that has discarded the data.
+  // There is no link to it any more: the data was discarded with it.
   await stopOrphan(cluster);
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true, mode: 0o755 });
@@ -82,7 +82,7 @@ export async function inspectCluster(clusterDir: string, { majorVersion }: Binar
 }
 
 /**
- * Makes the data directory under another name and renames it when whole, so that one under its own name never
+ * Creates the data directory under another name and renames it when complete, so that one under its own name never
  * stems from an initdb that was killed.
  */
 export async function createCluster(
@@ -152,7 +152,7 @@ export async function resetPassword(
 
 const leftoverPrefix = 'init-';
 
-/** What a killed host left behind; its initdb may even be at work still, and fails when its files go. */
+/** Removes files of a killed host; its initdb may even be running, and fails without its files. */
 async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(leftoverPrefix)) continue;

@@ -28,7 +28,7 @@ export async function isAnswering(url: string): Promise<boolean> {
   }
 }
 
-/** A server on the same machine that does not take a connection within this time is not one to rely on. */
+/** A server on the same machine that does not accept a connection within this time is unusable. */
 const connectTimeoutMs = 10_000;
 
 async function withClient<T>(config: pg.ClientConfig, use: (client: pg.Client) => Promise<T>): Promise<T> {

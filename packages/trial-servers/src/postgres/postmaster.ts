@@ -1,4 +1,4 @@
-/** The `postgres` process itself: started, waited for, stopped, and stopped too when an earlier host has lost it. */
+/** The `postgres` process itself: starts it, waits for it, stops it, also one of an earlier host. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export interface Postmaster {
   stop(): Promise<void>;
 }
 
-/** The server ended before it was ready. `log` is what it said meanwhile. */
+/** The server ended before it was ready. `log` is its output meanwhile. */
 export class PostmasterStartError extends Error {
   readonly log: string;
 
@@ -185,7 +185,7 @@ async function disownPidFile(clusterDir: string): Promise<void> {
   const text = await unlessCode(readFile(path, 'utf8'), 'ENOENT');
   if (text === undefined) return;
   const pid = Number.parseInt(text, 10);
-  // Killed between creating the file and writing it, which Postgres would not get over.
+  // Killed between creating the file and writing it, after which Postgres would not start.
   if (!(pid > 0)) {
     await rm(path);
   } else if (!(await isPostmasterOf(pid, clusterDir))) {

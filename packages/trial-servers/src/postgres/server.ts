@@ -1,4 +1,4 @@
-/** Brings up the embedded Postgres in its host process, from an empty directory or from whatever a kill has left. */
+/** Brings up the embedded Postgres in its host process, from an empty directory or after a kill. */
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -11,7 +11,7 @@ import { hasCode, unlessCode } from '../../../../src/common/fs-errors.ts';
 import { canEnter } from './account.ts';
 import type { Account } from './account.ts';
 
-/** In order of preference: /var/lib is where servers keep data; what is in /tmp may be gone after a restart. */
+/** In order of preference: /var/lib is where servers keep data; files in /tmp may be removed at a restart. */
 const parents = ['/var/lib', '/usr/local/var', '/tmp', tmpdir()] as const;
 
 /** Opens the place, made if there is none. Only root may ever write into it, or programs could be slipped in. */
@@ -46,11 +46,11 @@ export async function isSafe(path: string): Promise<boolean> {
 
 /** The directory for the data that is wanted in `home`. */
 export function sharedDataDir(place: string, home: string): string {
-  // 64 bits tell any number of clones apart, and keep the path short.
+  // 64 bits distinguish any number of clones, and keep the path short.
   return join(place, 'data', createHash('sha256').update(home).digest('hex').slice(0, 16));
 }
 
-/** Whether the path is the one that a shared place, whichever, has for `home`. */
+/** Whether the path is that of any shared place for `home`. */
 export async function isSharedCluster(path: string, home: string): Promise<boolean> {
   for (const parent of parents) {
     const real = await unlessCode(realpath(parent), 'ENOENT');

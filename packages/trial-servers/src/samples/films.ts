@@ -42,7 +42,7 @@ export function makeFilm(_id: number, random: Random): Document {
     ratings: makeList(random, 4, () => ({
       source: random.pick(['daily', 'weekly', 'monthly']),
       value: random.below(101),
-      // Some sources tell no number.
+      // Some sources have no number.
       ...(random.chance(0.1) ? { note: 'not rated yet' } : {}),
     })),
   };

@@ -19,7 +19,7 @@ export function makeSale(id: number, random: Random): Document {
       name,
       age: 18 + random.below(60),
       email: `${name.toLowerCase().replace(' ', '.')}@example.org`,
-      // Few did not say, in words.
+      // A few have a text instead.
       satisfaction: random.chance(0.005) ? 'no answer' : 1 + random.below(5),
     },
     lines: makeList(random, 7, () => ({

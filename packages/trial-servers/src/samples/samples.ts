@@ -15,7 +15,7 @@ const makers: Readonly<Record<SampleSet, (id: number, random: Random) => Documen
   transactions: makeTransactions,
 };
 
-/** So far apart that the numbers of one document tell nothing of the next. */
+/** Seeds far enough apart that consecutive documents are independent. */
 const seedStep = 0x9e3779b1;
 
 /** The documents `firstId` to `firstId + count - 1` of a set. Each depends on its number alone. */

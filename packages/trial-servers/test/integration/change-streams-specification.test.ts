@@ -12,17 +12,17 @@ import {
 } from '../../../../test/support/unified/runner.ts';
 import { readDriversTests, skipDriversTests } from '../../../../test/support/drivers-tests.ts';
 
-/** The versions are those whose tests apply: the server has what came with 8.1 to change streams, too. */
+/** The versions whose tests apply: the server has the change stream features of 8.1, too. */
 const servers: { version: string; topology: Topology; replicaSet?: null }[] = [
   { version: '7.0.0', topology: 'replicaset' },
   { version: '7.0.0', topology: 'single', replicaSet: null },
   { version: '8.1.0', topology: 'replicaset' },
 ];
 
-/** The tests of this file are younger than some copies of the others. */
+/** Older copies of the tests do not have this file. */
 const youngestFile = { name: 'change-streams-nsType.json', count: 3 };
 
-/** How many apply of the other files: one that is left out is noticed. */
+/** How many tests of the other files apply, so that a missing one is noticed. */
 const expectedCount = 66;
 
 describe('the specification of change streams', { skip: skipDriversTests }, () => {

@@ -1,4 +1,4 @@
-/** Change streams of the embedded MongoDB server, by bare commands. */
+/** Change streams of the embedded MongoDB server, by raw commands. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
@@ -36,7 +36,7 @@ afterEach(async () => {
   await db.dropDatabase();
 });
 
-/** What an event tells, without its token and times. */
+/** An event without its token and times. */
 function essence(event: StreamEvent): Document {
   const { _id, clusterTime, wallTime, ...rest } = event;
   assert.ok(_id._data !== '' && clusterTime instanceof Timestamp && wallTime instanceof Date);
@@ -57,7 +57,7 @@ async function failPoint(name: string, mode: unknown, data: Document = {}): Prom
 }
 
 describe('the events of a change stream', () => {
-  it('tell inserts, updates, replacements and deletes with what they changed', async () => {
+  it('report inserts, updates, replacements and deletes with their changes', async () => {
     const stream = await StreamReader.open(db, { collection: 'things' });
     await things.insertMany([{ _id: 1, a: 1, list: [1, 2], sub: { x: 1, y: 2 } }, { _id: 2 }]);
     await things.updateOne({ _id: 1 }, {
@@ -66,7 +66,7 @@ describe('the events of a change stream', () => {
       $push: { list: 3 },
     } as Document);
     await things.replaceOne({ _id: 2 }, { b: 1 });
-    // What changes nothing is no event.
+    // A write without a change has no event.
     await things.updateOne({ _id: 2 }, { $set: { b: 1 } });
     await things.deleteOne({ _id: 1 });
     const ns = { db: db.databaseName, coll: 'things' };
@@ -93,7 +93,7 @@ describe('the events of a change stream', () => {
     ]);
   });
 
-  it('have times that only grow, each its own', async () => {
+  it('have unique, increasing times', async () => {
     const stream = await StreamReader.open(db);
     await things.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
     await things.deleteMany({});
@@ -124,7 +124,7 @@ describe('the events of a change stream', () => {
     await other.dropDatabase();
   });
 
-  it('tell a rename with its target, which is dropped without an event of its own', async () => {
+  it('report a rename with its target, which is dropped without a separate event', async () => {
     await things.insertOne({ _id: 1 });
     await db.collection('old').insertOne({ a: 1 });
     const stream = await StreamReader.open(db);
@@ -134,14 +134,14 @@ describe('the events of a change stream', () => {
     const renamed = { operationType: 'rename', ns, to: { db: db.databaseName, coll: 'old' } };
     assert.deepEqual((await stream.take(1)).map(essence), [renamed]);
     assert.deepEqual((await stream.next()).events, []);
-    // Whoever watches only the target is told, too, and that it is another collection now.
+    // A stream on the target gets it too, with an invalidate.
     const [event, invalidate] = await ofTarget.take(2);
     assert.deepEqual(event && essence(event), renamed);
     assert.equal(invalidate?.operationType, 'invalidate');
     assert.deepEqual(await db.collection<Numbered>('old').find().toArray(), [{ _id: 1 }]);
   });
 
-  it('end with one that tells so, when the collection or the database is gone', async () => {
+  it('end with an invalidate when the collection or the database is dropped', async () => {
     await things.insertOne({ _id: 1 });
     const ofThings = await StreamReader.open(db, { collection: 'things' });
     const ofDatabase = await StreamReader.open(db);
@@ -151,7 +151,7 @@ describe('the events of a change stream', () => {
     assert.ok(ofThings.cursorId.isZero() && ofDatabase.cursorId.isZero());
   });
 
-  it('tell of collections and indexes when asked to', async () => {
+  it('report collections and indexes with showExpandedEvents', async () => {
     const stream = await StreamReader.open(db, { spec: { showExpandedEvents: true } });
     await db.createCollection('things');
     await things.createIndex({ a: 1 });
@@ -177,7 +177,7 @@ describe('the events of a change stream', () => {
     assert.ok(events.every(({ collectionUUID }) => String(collectionUUID) === String(create.collectionUUID)));
   });
 
-  it('have the document as it is now, or null, where it is looked up', async () => {
+  it('have the current document, or null, with updateLookup', async () => {
     await things.insertMany([{ _id: 1 }, { _id: 2 }]);
     const stream = await StreamReader.open(db, { spec: { fullDocument: 'updateLookup' } });
     await things.updateMany({}, { $set: { a: 1 } });
@@ -188,7 +188,7 @@ describe('the events of a change stream', () => {
     assert.equal(second?.fullDocument, null);
   });
 
-  it('have the document before and after, where the collection keeps them', async () => {
+  it('have the document before and after, if the collection keeps images', async () => {
     await db.createCollection('things', { changeStreamPreAndPostImages: { enabled: true } });
     await db.collection<Numbered>('bare').insertOne({ _id: 1 });
     await things.insertOne({ _id: 1, a: 1 });
@@ -218,7 +218,7 @@ describe('the events of a change stream', () => {
     await assertFails(strict.next(), 47, /pre-image was not found/);
   });
 
-  it('pass through stages that choose and reshape them, but must keep their token', async () => {
+  it('pass through stages that filter and reshape them, but must keep their token', async () => {
     const stream = await StreamReader.open(db, {
       stages: [
         { $match: { 'ns.coll': { $in: ['things'] }, operationType: { $ne: 'delete' } } },
@@ -243,7 +243,7 @@ describe('the events of a change stream', () => {
         more: { than: 'this' },
       },
     );
-    // The deletion was looked at, and is behind the token.
+    // The deletion was processed, and is before the token.
     const { events, token } = await stream.next();
     assert.deepEqual(events, []);
     assert.deepEqual(Object.keys((await plain.take(3))[0] ?? {}), ['_id', 'ns', 'documentKey']);
@@ -262,7 +262,7 @@ describe('the events of a change stream', () => {
   });
 });
 
-describe('a change stream goes on', () => {
+describe('a change stream resumes', () => {
   it('after the token of an event, and after one of no event', async () => {
     const stream = await StreamReader.open(db, { collection: 'things' });
     assert.deepEqual(stream.first.events, []);
@@ -277,7 +277,7 @@ describe('a change stream goes on', () => {
       assert.deepEqual(await from(events[0]?._id), [2, 3]);
       assert.deepEqual(await from(events[1]?._id), [3]);
     }
-    // Nothing of this has an event here, and yet the token tells how far was read.
+    // None of this has an event here, and the token still advances.
     await stream.next();
     await db.collection('others').insertOne({});
     const { token } = await stream.next();
@@ -296,7 +296,7 @@ describe('a change stream goes on', () => {
     assert.deepEqual(keysOf(await again.take(1)), [2]);
   });
 
-  it('with the first batch, as large as is asked for', async () => {
+  it('with the first batch, of the requested size', async () => {
     const { first } = await StreamReader.open(db);
     await things.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
     const spec = { resumeAfter: first.token };
@@ -306,7 +306,7 @@ describe('a change stream goes on', () => {
     assert.deepEqual(keysOf(await again.take(1)), [3]);
   });
 
-  it('from a drop to the end, and after the end with a collection made anew', async () => {
+  it('after a drop until the end, and after the end with a recreated collection', async () => {
     const stream = await StreamReader.open(db, { collection: 'things' });
     await things.insertOne({ _id: 1 });
     await things.drop();
@@ -323,7 +323,7 @@ describe('a change stream goes on', () => {
     await assertFails(StreamReader.open(db, { collection: 'things', spec }), 260, /invalidate notification/);
   });
 
-  it('not with a token that is none, or of an event that it does not see', async () => {
+  it('not with an invalid token, or that of an event outside of the stream', async () => {
     const open = (spec: Document, collection = 'things') => StreamReader.open(db, { collection, spec });
     const { t, i } = new Timestamp({ t: 1, i: 1 });
     await assertFails(open({ resumeAfter: {} }), 40647);
@@ -348,10 +348,10 @@ describe('a change stream goes on', () => {
 });
 
 describe('a change stream waits', () => {
-  it('for the next event, as long as the client says', async () => {
+  it('for the next event, as long as the client requests', async () => {
     const stream = await StreamReader.open(db);
     const waiting = stream.next({ maxTimeMS: 60_000 });
-    // Another collection's events are none of another database's stream.
+    // Events of another database are not in the stream.
     await client.db(`${db.databaseName}_other`).collection('x').insertOne({});
     await things.insertOne({ _id: 1 });
     assert.equal((await waiting).events.length, 1);
@@ -375,7 +375,7 @@ describe('a change stream waits', () => {
     for (;;) await stream.next({ maxTimeMS: 1 });
   }
 
-  it('while others write at full speed, and hands over each event once and in order', async () => {
+  it('during writes at full speed, and returns each event once and in order', async () => {
     const stream = await StreamReader.open(db, { collection: 'things' });
     const total = 6000;
     const write = async (): Promise<void> => {
@@ -393,7 +393,7 @@ describe('a change stream waits', () => {
 });
 
 describe('the replies of a change stream', () => {
-  it('end before 16 MB, and have an event of the greatest document alone', async () => {
+  it('end before 16 MB, and have an event of the largest document alone', async () => {
     const stream = await StreamReader.open(db);
     const megabyte = 1024 * 1024;
     await things.insertMany([1, 2, 3, 4].map((_id) => ({ _id, text: 'x'.repeat(5 * megabyte) })));
@@ -427,7 +427,7 @@ describe('the replies of a change stream', () => {
 });
 
 describe('the history that change streams read', () => {
-  it('is bounded, and one who comes too late is told so', async () => {
+  it('is bounded, and a stream that starts too late gets an error', async () => {
     const small = await startMongoServer({ oplogBytes: 100_000 });
     const other = await MongoClient.connect(small.url);
     try {
@@ -444,7 +444,7 @@ describe('the history that change streams read', () => {
       await assertFails(late.next(), 286, /may no longer be in the oplog/);
       await assertFails(resume({ resumeAfter: token }), 286);
       await assertFails(resume({ startAtOperationTime: early.first.operationTime }), 286);
-      // What is there can still be read, and it is far less than was written.
+      // The remaining history can still be read, and is far less than was written.
       await place.collection<Numbered>('b').insertOne({ _id: 0 });
       const { token: start } = (await StreamReader.open(place)).first;
       await place
@@ -468,7 +468,7 @@ describe('the history that change streams read', () => {
       assert.ok(error.hasErrorLabel('NonResumableChangeStreamError'));
       return true;
     });
-    // From now on it is there again.
+    // From now on it exists again.
     const fresh = await StreamReader.open(db);
     await things.insertOne({ _id: 2 });
     assert.equal((await fresh.take(1)).length, 1);
@@ -482,7 +482,7 @@ describe('the fail points of change streams', () => {
     }
   });
 
-  it('silence them: neither events come nor does the token go on', async () => {
+  it('silence them: there are no events, and the token does not advance', async () => {
     const stream = await StreamReader.open(db);
     await failPoint('silentChangeStreams', { times: 2 });
     await things.insertOne({ _id: 1 });
@@ -491,7 +491,7 @@ describe('the fail points of change streams', () => {
     assert.equal((await stream.next()).events.length, 1);
   });
 
-  it('fail a getMore with the label by which a driver opens the stream anew', async () => {
+  it('fail a getMore with the label by which a driver reopens the stream', async () => {
     const stream = things.watch();
     const received: unknown[] = [];
     const first = StreamReader.open(db);
@@ -508,13 +508,13 @@ describe('the fail points of change streams', () => {
       assert.ok(error instanceof MongoServerError && error.hasErrorLabel('ResumableChangeStreamError'));
       return true;
     });
-    // The cursor is gone with it, as with mongod.
+    // The cursor is closed by it, as with mongod.
     await assertFails(bare.next(), 43);
   });
 });
 
 describe('a standalone server', () => {
-  it('has no change streams and no sessions for retryable writes, and says so', async () => {
+  it('has no change streams and no sessions for retryable writes, and reports that', async () => {
     const standalone = await startMongoServer({ replicaSet: null });
     const other = await MongoClient.connect(standalone.url);
     try {

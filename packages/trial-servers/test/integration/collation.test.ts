@@ -1,8 +1,8 @@
 /**
  * Collections whose texts are compared by a collation.
  *
- * With TEST_MONGO_URL set, what is expected of the server is asked of that one instead: a real mongod must give the same
- * answers, but for what the embedded server refuses.
+ * With TEST_MONGO_URL set, the tests run on that server instead: a real mongod must give the same
+ * answers, except for what the embedded server refuses.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,9 +14,9 @@ import type { Collection, CollationOptions, Document, Filter } from 'mongodb';
 import { startMongoServer } from '../../src/mongo/server.ts';
 import { cleanUp } from '../../../../test/support/embedded.ts';
 import { keysOf, StreamReader } from '../../../../test/support/stream-reader.ts';
-import { assertFails, useMongo } from '../support/mongo-of-tests.ts';
+import { assertFails, useMongo } from '../support/shared-mongo.ts';
 
-/** And objects, which the driver's types do not take beside others. */
+/** And objects, which the driver's types do not allow beside others. */
 type Id = string | number | Double | Long;
 
 interface Thing extends Document {
@@ -42,7 +42,7 @@ async function idsOf(filter: Filter<Thing>, options: Document = {}): Promise<unk
 }
 
 describe('a collection with a collation', () => {
-  it('is told with what was filled in, and so are its indexes', async () => {
+  it('is listed with its defaults, and so are its indexes', async () => {
     await createThings(careless);
     const filledIn = {
       ...{ locale: 'en', caseLevel: false, caseFirst: 'off', strength: 2, numericOrdering: false },
@@ -72,18 +72,18 @@ describe('a collection with a collation', () => {
     await assertFails(mongo.things.createIndex({ t: 'text' }), 67, /does not support collation/);
   });
 
-  it('of the simple collation is one without', async () => {
+  it('with the simple collation equals one without', async () => {
     await createThings(simple, ['a', 'A']);
     const [info] = (await mongo.db.listCollections().toArray()) as Document[];
     assert.deepEqual(info?.options, {});
   });
 
-  it('takes for one _id what the collation does, also within objects', async () => {
+  it('treats _ids as equal by the collation, also within objects', async () => {
     await createThings(careless, ['a', { sub: ['x'] } as never, 'e']);
     for (const _id of ['A', { sub: ['X'] } as never, 'E']) {
       await assertFails(mongo.things.insertOne({ _id }), 11000);
     }
-    // Names of fields are no texts, and accents differ by this strength.
+    // Field names are not compared by it, and accents differ by this strength.
     await mongo.things.insertMany([{ _id: { SUB: ['x'] } as never }, { _id: 'é' }]);
     assert.equal((await mongo.things.deleteOne({ _id: 'A' })).deletedCount, 1);
     await mongo.things.insertOne({ _id: 'A' });
@@ -97,7 +97,7 @@ describe('a collection with a collation', () => {
     );
   });
 
-  it('takes 1, 1L and 1.0 for one _id as any', async () => {
+  it('treats 1, 1L and 1.0 as one _id as any collection', async () => {
     await createThings(careless, [1]);
     for (const _id of [new Double(1), Long.fromNumber(1)]) {
       await assertFails(mongo.things.insertOne({ _id }), 11000);
@@ -123,7 +123,7 @@ describe('a collection with a collation', () => {
         ...sorted.toReversed(),
         7,
       ]);
-      // As a reader that goes on after the last one of its page.
+      // As a reader that continues after the last one of its page.
       const read: string[] = [];
       for (let after: string | undefined; ; after = read.at(-1)) {
         const [next] = await idsOf(after === undefined ? { _id: { $gte: '' } } : { _id: { $gt: after } }, {
@@ -136,7 +136,7 @@ describe('a collection with a collation', () => {
     });
   }
 
-  it('finds by it whatever is asked, and by bytes where the command says so', async () => {
+  it('applies it to all queries, and compares bytes if the command says so', async () => {
     const texts = ['B', 'Éa', 'a', 'b2', 'c', 'éB', 'éc'];
     await createThings(careless, texts);
     const collator = new Intl.Collator('en', { sensitivity: 'accent' });
@@ -172,7 +172,7 @@ describe('a collection with a collation', () => {
     assert.deepEqual(await idsOf({ _id: { $in: ['A', 'c'] } }, { collation: simple }), ['c']);
     assert.deepEqual(await idsOf({ _id: { $nin: ['A', 'C', 'éb', 'ÉC'] } }), ['B', 'b2', 'Éa']);
     assert.deepEqual(await idsOf({ $or: [{ _id: 'A' }, { _id: { $not: { $lt: 'éC' } } }] }), ['a', 'éc']);
-    // A pattern is one of characters.
+    // Patterns match characters.
     assert.deepEqual(await idsOf({ _id: /^A/ }), []);
   });
 
@@ -196,7 +196,7 @@ describe('a collection with a collation', () => {
     assert.equal((await mongo.things.deleteMany({ text: 'B' })).deletedCount, 1);
   });
 
-  it('keeps its order when it is large, and rewritten as most of it is deleted', async () => {
+  it('keeps its order when it is large, and rewritten after most of it is deleted', async () => {
     await createThings({ locale: 'en', strength: 2, numericOrdering: true });
     const ids = Array.from({ length: 3_000 }, (_, index) => `${index % 2 === 0 ? 'k' : 'K'}${index}`);
     const shuffled = ids.toSorted((a, b) =>
@@ -209,7 +209,7 @@ describe('a collection with a collation', () => {
     await assertFails(mongo.things.insertOne({ _id: 'K0' }), 11000);
   });
 
-  it('is not inherited by change streams: an exchange of what it takes for equal is two events', async () => {
+  it('is not inherited by change streams: replacing an _id by an equal one is two events', async () => {
     await createThings(careless, ['a']);
     const all = await StreamReader.open(mongo.db, { collection: 'things' });
     const capitals = await StreamReader.open(mongo.db, { stages: [{ $match: { 'documentKey._id': 'A' } }] });
@@ -224,7 +224,7 @@ describe('a collection with a collation', () => {
 describe('the embedded server', () => {
   const embedded = useMongo<Thing>('collations', 'embedded');
 
-  it('refuses what is no collation', async () => {
+  it('refuses an invalid collation', async () => {
     const refused: readonly (readonly [CollationOptions, number])[] = [
       [{} as CollationOptions, 40414],
       [{ locale: 'xx' }, 2],
@@ -238,7 +238,7 @@ describe('the embedded server', () => {
     }
   });
 
-  it('refuses collations that it cannot have, and says so', async () => {
+  it('refuses unsupported collations', async () => {
     const refused: readonly (readonly [CollationOptions, RegExp])[] = [
       [{ locale: 'en', strength: 4 }, /does not support collations of strength 4; use a real MongoDB/],
       [{ locale: 'en', strength: 2, caseLevel: true }, /collations of strength 2 with caseLevel/],

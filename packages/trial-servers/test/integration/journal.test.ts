@@ -45,7 +45,7 @@ async function withServer(
   assert.deepEqual(warnings, []);
 }
 
-/** On a server in a process of its own, which is killed then: nothing is wound up. Gives the token of the beginning. */
+/** On a server in a process of its own, which is then killed without a clean shutdown. Returns the token of the beginning. */
 async function withKilledServer(run: (db: Db) => Promise<void>): Promise<Token> {
   const module = new URL('../../src/mongo/server.js', import.meta.url).href;
   const code = `import { startMongoServer } from ${JSON.stringify(module)};
@@ -116,7 +116,7 @@ describe('the journal', () => {
     let token: Token | undefined;
     await withServer(async (db, client) => {
       token = (await StreamReader.open(db)).first.token;
-      // Times go on by more than one from here, as they do when a second has gone by.
+      // Times advance by more than one from here, as after a second.
       const session = client.startSession();
       const clusterTime = new Timestamp({ t: Math.floor(Date.now() / 1000) + 100, i: 1 });
       const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO };
@@ -130,18 +130,18 @@ describe('the journal', () => {
     });
   });
 
-  it('leaves the files as those of a dump, after a clean end', async () => {
+  it('leaves the files as in a dump, after a clean shutdown', async () => {
     await withServer(writeEverything);
     const bson = await readFile(join(dataDir, 'shop', 'things.bson'));
     let count = 0;
     for (let offset = 0; offset < bson.length; offset += bson.readInt32LE(offset)) count++;
     assert.equal(count, 6);
-    // They do not need it any more.
+    // They no longer need it.
     await rm(journal, { recursive: true });
     await withServer(checkEverything);
   });
 
-  it('goes on for those who were killed twice', async () => {
+  it('survives two kills', async () => {
     await withKilledServer(writeEverything);
     await withKilledServer(async (db) => {
       await checkEverything(db);
@@ -153,7 +153,7 @@ describe('the journal', () => {
     });
   });
 
-  it('loses a last record that a crash cut off, and the write with it', async () => {
+  it('discards a truncated last record, and the write with it', async () => {
     await withKilledServer(async (db) => {
       await db.collection<Thing>('things').insertOne({ _id: 1, text: 'old' });
       await db.collection<Thing>('things').updateOne({ _id: 1 }, { $set: { text: 'new' } });
@@ -166,7 +166,7 @@ describe('the journal', () => {
     });
   });
 
-  it('has times that grow over restarts; without it, the history is lost and said to be', async () => {
+  it('has increasing times over restarts; without it, the history is lost with an error', async () => {
     const times: bigint[] = [];
     let token: Token | undefined;
     for (let start = 0; start < 3; start++) {
@@ -188,7 +188,7 @@ describe('the journal', () => {
     });
   });
 
-  it('is cut to its size, while the files are brought up to date', async () => {
+  it('is truncated to its size, while the files are brought up to date', async () => {
     const oplogBytes = 80_000;
     await withServer(
       async (db) => {

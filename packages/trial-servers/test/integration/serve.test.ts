@@ -1,4 +1,4 @@
-/** The `servers` command runs a command against both embedded servers, or says why it cannot. */
+/** The `servers` command runs a command against both embedded servers, or reports why it cannot. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,11 +14,11 @@ import {
 } from '../../../../test/support/embedded.ts';
 import { groupLimitMs } from '../../../../test/support/limits.ts';
 
-/** No test reads what is told to a user. */
+/** No test reads the messages for the user. */
 const unheard = { writeLine: (): void => undefined };
 
-describe('holding embedded servers', { timeout: groupLimitMs }, () => {
-  it("gives a command their addresses, and its caller the command's exit code", async (t) => {
+describe('the command servers', { timeout: groupLimitMs }, () => {
+  it('passes the addresses to a command, and returns its exit code', async (t) => {
     const dataDir = await makeDirectory(t);
     const out = join(dataDir, 'env.json');
     const script = `
@@ -39,7 +39,7 @@ describe('holding embedded servers', { timeout: groupLimitMs }, () => {
     assert.equal(await readPostmasterPid(dataDir), 0);
   });
 
-  it('says that there is no such command, and stops the servers', async (t) => {
+  it('reports a missing command, and stops the servers', async (t) => {
     const dataDir = await makeDirectory(t);
     await assert.rejects(holdServers({ dataDir, command: ['no-such-program-here'] }, unheard), (error) => {
       assert.ok(error instanceof UsageError);
@@ -63,7 +63,7 @@ describe('holding embedded servers', { timeout: groupLimitMs }, () => {
 
     const postmaster = await readPostmasterPid(dataDir);
     assert.equal(await isAlive(postmaster), true);
-    // npm passes on what the terminal has sent already.
+    // npm forwards the signal that the terminal has sent already.
     child.kill('SIGINT');
     child.kill('SIGINT');
     assert.equal(await exited, 0);

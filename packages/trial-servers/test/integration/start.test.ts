@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { runCli } from '../../../../test/support/cli.ts';
 import { makeServerFolder } from '../../../../test/support/server-folder.ts';
 
-/** One newcomer's evening, in this order. */
+/** The first steps of a new user, in this order. */
 describe('npm start without any URL', () => {
   let dataDir = '';
   before(async () => {
@@ -18,14 +18,14 @@ describe('npm start without any URL', () => {
     return runCli(args, { DATA_DIR: dataDir, AMOUNT_USERS_SEED: '2000', CLUSTER_SIZE: '2', ...env });
   }
 
-  it('a dry run says that a start would seed', async () => {
+  it('a dry run reports that a start would seed', async () => {
     const { code, stdout, stderr } = await run(['--dry-run']);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /school\.users: is empty: a start would fill it with users first/);
     assert.doesNotMatch(stderr, /seeding/);
   });
 
-  it('seeds, migrates, and says how to look at the result', async () => {
+  it('seeds, migrates, and prints how to query the result', async () => {
     const { code, stdout, stderr } = await run([]);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /school\.users: 2,000 users inserted/);
@@ -43,7 +43,7 @@ describe('npm start without any URL', () => {
     assert.match(stdout, /2,000 rows in public\.users/);
   });
 
-  it('migrates what npm run seed made anew', async () => {
+  it('migrates documents that npm run seed has recreated', async () => {
     const seeded = await run(['seed'], { AMOUNT_USERS_SEED: '3000' });
     assert.equal(seeded.code, 0, seeded.stderr);
     const { code, stdout, stderr } = await run([], { AMOUNT_USERS: '2999' });
@@ -52,7 +52,7 @@ describe('npm start without any URL', () => {
     assert.match(stderr, /warning: AMOUNT_USERS says 2,999, but 3,000 documents came/);
   });
 
-  it('does not drop a table of the user’s own', async () => {
+  it('does not drop an existing table of the user', async () => {
     const query = (text: string): string[] => [
       'servers',
       process.execPath,

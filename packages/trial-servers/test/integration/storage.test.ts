@@ -80,11 +80,11 @@ describe('the data directory', () => {
       await db.dropDatabase();
     });
     assert.deepEqual(warnings, []);
-    // The history stays, for change streams that go on.
+    // The history is kept, for change streams that resume.
     assert.deepEqual(await readdir(dataDir), ['embedded-mongo.oplog']);
   });
 
-  it('keeps what was inserted before each reply, without a clean stop', async () => {
+  it('keeps acknowledged inserts, without a clean shutdown', async () => {
     await withServer(async (db) => {
       await db.collection<NumberedDocument>('things').insertMany(numbered(0, 10));
       const path = join(dataDir, 'shop', 'things.bson');
@@ -94,7 +94,7 @@ describe('the data directory', () => {
     });
   });
 
-  it('keeps the UUID of a collection over restarts, and gives one made anew another', async () => {
+  it('keeps the UUID of a collection over restarts, and gives a recreated one another', async () => {
     const readUuids = async (db: Db): Promise<(string | undefined)[]> => {
       const found = await db.listCollections<CollectionInfo>().toArray();
       return found.map(({ info }) => info?.uuid?.toUUID().toHexString());
@@ -152,7 +152,7 @@ describe('the data directory', () => {
     );
   });
 
-  it('takes options and indexes from the metadata that mongodump wrote', async () => {
+  it('reads options and indexes from the metadata of mongodump', async () => {
     await withServer(async (db) => {
       await db.createCollection('things');
     });
@@ -199,7 +199,7 @@ describe('the data directory', () => {
     });
   });
 
-  it('gives the files of other programs, and those with torn metadata, a UUID', async () => {
+  it('gives files of other programs, and those with broken metadata, a UUID', async () => {
     await withServer(async (db) => {
       await db.createCollection('a');
     });
@@ -218,7 +218,7 @@ describe('the data directory', () => {
     assert.ok(!seen.has('none'));
   });
 
-  it('cuts off a torn last document, with a warning, and goes on', async () => {
+  it('removes a truncated last document, with a warning, and continues', async () => {
     const path = join(dataDir, 'shop', 'things.bson');
     await withServer(async (db) => {
       await db.collection<NumberedDocument>('things').insertMany(numbered(0, 100));
@@ -240,7 +240,7 @@ describe('the data directory', () => {
     }
   });
 
-  it('is held by one server at a time, and by none that was killed', async () => {
+  it('is locked by one server at a time, and not by a killed one', async () => {
     await withServer(async (db) => {
       await db.createCollection('things');
       await assert.rejects(startMongoServer({ dataDir }), SourceError);
@@ -252,7 +252,7 @@ describe('the data directory', () => {
     });
   });
 
-  it('refuses to start on a damaged file, and leaves it as it is', async () => {
+  it('refuses to start on a damaged file, and does not change it', async () => {
     const path = join(dataDir, 'shop', 'things.bson');
     await withServer(async (db) => {
       await db.collection<NumberedDocument>('things').insertMany(numbered(0, 100));

@@ -1,8 +1,8 @@
 /**
  * update, findAndModify and renameCollection of the embedded MongoDB server.
  *
- * With TEST_MONGO_URL set, what is expected of the server is asked of that one instead: a real mongod must give the same
- * answers, but for what the embedded server refuses.
+ * With TEST_MONGO_URL set, the tests run on that server instead: a real mongod must give the same
+ * answers, except for what the embedded server refuses.
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -58,7 +58,7 @@ async function updated(before: Document, update: Document | Document[]): Promise
   return Object.entries(after ?? {}).slice(1);
 }
 
-/** Each case: a document, an update, and what becomes of the document. */
+/** Each case: a document, an update, and the resulting document. */
 const cases: readonly (readonly [string, Document, Document | Document[], Document])[] = [
   [
     '$set in place, and new fields in the order of their names',
@@ -129,7 +129,7 @@ describe('an update', () => {
     });
   }
 
-  it('calculates in the wider type, and makes a long of an int that overflows', async () => {
+  it('computes in the wider type, and an int that overflows becomes a long', async () => {
     const big = 2 ** 31 - 1;
     const before = { i: new Int32(big), l: Long.fromNumber(5), d: new Double(0.5), n: new Int32(2) };
     const inc = { i: new Int32(1), l: new Int32(1), d: new Int32(1), n: new Double(0.5) };
@@ -155,7 +155,7 @@ describe('an update', () => {
     const result = await things.replaceOne({ a: 1 }, { c: 3 });
     assert.deepEqual([result.matchedCount, result.modifiedCount], [1, 1]);
     assert.deepEqual(await things.find().toArray(), [{ _id: 1, c: 3 }]);
-    // Whether it is the same is asked of all that is sent.
+    // Equality is checked for the whole sent document.
     assert.equal((await things.replaceOne({ _id: 1 }, { c: 3 })).modifiedCount, 1);
     assert.equal((await things.replaceOne({ _id: 1 }, { _id: 1, c: 3 })).modifiedCount, 0);
     await assertFails(things.replaceOne({ _id: 1 }, { _id: 2 }), 66);
@@ -172,7 +172,7 @@ describe('an update', () => {
     assert.equal((await db.collection('none').updateOne({}, { $set: { a: 1 } })).matchedCount, 0);
   });
 
-  it('inserts what no document matches, made of the filter', async () => {
+  it('with upsert, inserts a document made of the filter', async () => {
     const first = await things.updateOne(
       { _id: 5, 'a.b': 1, c: { $gt: 1 }, $and: [{ d: { $eq: 2 } }] },
       { $set: { e: 1 }, $setOnInsert: { f: 1 } },
@@ -190,7 +190,7 @@ describe('an update', () => {
     assert.ok((replaced.upsertedId as unknown) instanceof ObjectId);
   });
 
-  it('that is wrong fails as with MongoDB, and changes nothing', async () => {
+  it('that is invalid fails as with MongoDB, and changes nothing', async () => {
     await things.insertOne({ _id: 1, a: 1, s: 'x', list: [1] });
     const run = (u: unknown, options: Document = {}): Promise<void> =>
       db.command({ update: 'things', updates: [{ q: {}, u, ...options }] }).then((reply) => {
@@ -219,7 +219,7 @@ describe('an update', () => {
     assert.deepEqual(await things.find().toArray(), [{ _id: 1, a: 1, s: 'x', list: [1] }]);
   });
 
-  it('that the embedded server does not know is refused, not done in part', async (t) => {
+  it('that the embedded server does not support is refused as a whole', async (t) => {
     const embedded = await startMongoServer();
     cleanUp(t, () => embedded.close());
     const own = await MongoClient.connect(embedded.url);
@@ -239,7 +239,7 @@ describe('an update', () => {
     assert.deepEqual(Object.keys((await things.findOne()) ?? {}), ['_id', 'list', 'd']);
   });
 
-  it('keeps what it does not change to the byte', async () => {
+  it('keeps unchanged parts to the byte', async () => {
     const before = {
       kept: { 2: 1, 1: 2 },
       double: new Double(1),
@@ -255,7 +255,7 @@ describe('an update', () => {
 });
 
 describe('findAndModify', () => {
-  it('gives the document before, or after, or takes it away', async () => {
+  it('returns the document before or after, or deletes it', async () => {
     await things.insertMany([1, 2, 3].map((_id) => ({ _id, a: _id })));
     const sort = { a: -1 } as const;
     assert.deepEqual(await things.findOneAndUpdate({}, { $inc: { a: 10 } }, { sort }), { _id: 3, a: 3 });
@@ -302,7 +302,7 @@ describe('renameCollection', () => {
     assert.equal(await readUuid('target'), uuid);
     assert.deepEqual(await things.find().toArray(), []);
     await assertFails(things.rename('other'), 26);
-    // The driver's own method would take this code for another.
+    // The driver's own method would convert this code to another.
     const target = `${db.databaseName}.target`;
     const { versionArray } = await client.db('admin').command({ buildInfo: 1 });
     const [majorVersion = 0] = versionArray as number[];

@@ -62,7 +62,7 @@ export async function fenceSlots(client: pg.Client, streamId: string, keepsLive 
 
 /**
  * Sets the slots of these collections back to their beginning, and takes them from their owners. They are not deleted: a slot that is
- * created anew would have an epoch that an earlier owner may know.
+ * created again would have an epoch that an earlier owner may know.
  */
 export async function resetSlots(
   client: pg.Client,

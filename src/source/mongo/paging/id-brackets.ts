@@ -2,7 +2,7 @@
  * Paging over `_id` when its values have several types.
  *
  * MongoDB sorts values of all types in one order, but `$gt` compares only within one bracket of similar types. A reader that
- * pages by `$gt` alone would end silently at the end of the first bracket. Hence two steps: read on after the last `_id`
+ * pages by `$gt` alone would end silently at the end of the first bracket. Therefore it takes two steps: read on after the last `_id`
  * within its bracket; if that finds nothing, read the later brackets.
  *
  * https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/

@@ -90,7 +90,7 @@ function walk(out: usize, table: Table, level: Level, start: usize, end: usize, 
   const document = table.document;
   const terminator = end - 1;
   let place = table.place;
-  // Of the document of a row nobody asks.
+  // The document of a row is not needed.
   let hasTrace = level === table.level;
   level.begin(document);
   let previous = names.head;

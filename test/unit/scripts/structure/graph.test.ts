@@ -4,7 +4,7 @@ import { countFloors, findComponents, groupBy } from '../../../../scripts/struct
 import {
   findArrowsUp,
   findCircles,
-  findCrowdedFolders,
+  findLargeFolders,
   findMutualFolders,
 } from '../../../../scripts/structure/rules.ts';
 
@@ -70,7 +70,7 @@ describe('the rules of the structure', () => {
 
   it('find folders with too many files', () => {
     const files = Array.from({ length: 26 }, (_, index): [string, string[]] => [`a/${index}.ts`, []]);
-    assert.deepEqual(findCrowdedFolders(new Map(files)), [['a', 26]]);
-    assert.deepEqual(findCrowdedFolders(new Map(files.slice(1))), []);
+    assert.deepEqual(findLargeFolders(new Map(files)), [['a', 26]]);
+    assert.deepEqual(findLargeFolders(new Map(files.slice(1))), []);
   });
 });

@@ -226,21 +226,21 @@ describe('the core', () => {
   });
 
   it('is optional: without it everything is encoded in TypeScript, with one notice', () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const create = (): never => {
       throw new Error('WebAssembly is not defined');
     };
-    const encoder = createCoreEncoder(userPlan, { create, onFailure: (reason) => told.push(reason) });
+    const encoder = createCoreEncoder(userPlan, { create, onFailure: (reason) => reported.push(reason) });
     const array = rawArray([serialize(user(1)), serialize(user(2))]);
     for (let batch = 0; batch < 3; batch++) {
       assert.ok(encoder.encodeBatch(array).copy.equals(createRowEncoder(userPlan).encodeBatch(array).copy));
     }
-    assert.deepEqual(told, ['WebAssembly is not defined']);
+    assert.deepEqual(reported, ['WebAssembly is not defined']);
   });
 
   it('tolerates memory that the system refuses, with one notice', () => {
     for (const refuses of ['openBatch', 'run', 'extend'] as const) {
-      const told: string[] = [];
+      const reported: string[] = [];
       const create = () => {
         const core = createCore();
         const answer = refuses === 'run' ? 3 : 0;
@@ -250,7 +250,7 @@ describe('the core', () => {
           ++calls > 2 || refuses !== 'extend' ? answer : core.extend(...args);
         return { ...core, [refuses]: refuse };
       };
-      const encoder = createCoreEncoder(userPlan, { create, onFailure: (reason) => told.push(reason) });
+      const encoder = createCoreEncoder(userPlan, { create, onFailure: (reason) => reported.push(reason) });
       const documents = [user(1), { ...user(2), name: 'a\0b' }, { ...user(3), other: 1 }];
       const array = rawArray(documents.map((document) => serialize(document)));
       const plain = createRowEncoder(userPlan);
@@ -260,7 +260,7 @@ describe('the core', () => {
         assert.ok(found.copy.equals(expected.copy));
         assert.deepEqual({ ...found, copy: null }, { ...expected, copy: null });
       }
-      assert.deepEqual(told, ['there is no memory for it']);
+      assert.deepEqual(reported, ['there is no memory for it']);
     }
   });
 

@@ -159,7 +159,7 @@ for (const implementation of clusterImplementations) {
       assert.deepEqual(asked.heard[0], { kind: 'listening' });
       assert.deepEqual(asked.said[0]?.holding, [1, 7]);
       await warm.close();
-      assert.equal(gone.length, 1, 'the one that nobody asked for');
+      assert.equal(gone.length, 1, 'the unused one');
       const late = new Spawned(t, warm);
       await late.untilHeard(1);
     });
@@ -196,7 +196,7 @@ for (const implementation of clusterImplementations) {
       const exit = await spawned.untilGone();
       assert.equal(exit.code, 1);
       // A process has written it to standard error.
-      if (implementation === 'threads') assert.match(exit.reason ?? '', /nobody catches this/);
+      if (implementation === 'threads') assert.match(exit.reason ?? '', /an uncaught exception/);
     });
 
     it('ends by process.exit, alone', { skip }, async (t) => {

@@ -39,7 +39,7 @@ describe('Gauge', () => {
     assert.deepEqual([acks, transcodeShare, stalledShare, bytesPerMs], [2, 0.4, 0.15, 5]);
     clock.jump(200);
     const later = gauge.look(['a']);
-    assert.equal(later.transcodeShare, 0.4, 'what nobody has told of yet counts for nothing');
+    assert.equal(later.transcodeShare, 0.4, 'unreported time does not count');
     assert.equal(later.bytesPerMs, 2.5, 'bytes come over all of the time');
   });
 

@@ -35,7 +35,7 @@ function areReady(members: readonly Member[], openConnections = 1): void {
 const killed: Exit = { code: null, signal: 'SIGKILL' };
 
 describe('Roster', () => {
-  it('brings up who is missing, and only these', () => {
+  it('starts missing workers, and only these', () => {
     const { roster, beside, inside } = createRoster();
     roster.fill(crewOf(1, { isInside: true }));
     roster.fill(crewOf(3, { isInside: true }));
@@ -43,7 +43,7 @@ describe('Roster', () => {
     assert.equal(roster.members.length, 4);
   });
 
-  it('lets the last leave who are too many, once', () => {
+  it('stops surplus workers, the last ones, once', () => {
     const { roster, beside } = createRoster();
     roster.fill(crewOf(3));
     for (const worker of beside.workers) worker.listens();
@@ -55,7 +55,7 @@ describe('Roster', () => {
     );
   });
 
-  it('lets the one in the primary leave when others are to do its work', () => {
+  it('stops the worker in the primary when others take over', () => {
     const { roster, inside } = createRoster();
     roster.fill(crewOf(0, { isInside: true }));
     inside.worker(0).listens();
@@ -63,16 +63,16 @@ describe('Roster', () => {
     assert.deepEqual(inside.worker(0).received, [{ kind: 'drain' }]);
   });
 
-  it('tells those that listen how many connections they are to have', () => {
+  it('sends listening workers their number of connections', () => {
     const { roster, beside } = createRoster();
     roster.fill(crewOf(2));
     beside.worker(0).listens();
     roster.fill(crewOf(2, { connections: 3 }));
     assert.deepEqual(beside.worker(0).received, [{ kind: 'connections', count: 3 }]);
-    assert.deepEqual(beside.worker(1).received, [], 'it is told when it listens');
+    assert.deepEqual(beside.worker(1).received, [], 'it is sent once the worker listens');
   });
 
-  it('is complete with all at work, and all their connections', () => {
+  it('is complete with all workers ready, and all their connections', () => {
     const { roster } = createRoster();
     const crew = crewOf(2, { connections: 2 });
     roster.fill(crew);
@@ -89,7 +89,7 @@ describe('Roster', () => {
     assert.equal(roster.isComplete(crew), false, 'one is on its way out');
   });
 
-  it('forgets who is gone, and then tells of it', () => {
+  it('removes an ended worker, and then reports it', () => {
     const { roster, beside, gone } = createRoster();
     roster.fill(crewOf(2));
     beside.worker(0).goes({ code: 1, signal: null });
@@ -100,7 +100,7 @@ describe('Roster', () => {
     );
   });
 
-  it('replaces one at once, or when it is time, by the crew of then', () => {
+  it('replaces one immediately, or after a pause, by the current crew', () => {
     const { roster, beside, clock } = createRoster();
     roster.fill(crewOf(2));
     const [first, second] = roster.members;
@@ -110,7 +110,7 @@ describe('Roster', () => {
     assert.equal(beside.workers.length, 3);
     let connections = 1;
     roster.replace(second, 500, () => crewOf(2, { connections }));
-    // One that is due is not missing.
+    // A replacement that is pending is not missing.
     roster.fill(crewOf(2));
     assert.equal(beside.workers.length, 3);
     connections = 4;
@@ -120,7 +120,7 @@ describe('Roster', () => {
     assert.deepEqual(beside.worker(3).received, [{ kind: 'connections', count: 4 }]);
   });
 
-  it('brings nobody up once it is closed', () => {
+  it('starts no worker once it is closed', () => {
     const { roster, beside, clock } = createRoster();
     roster.fill(crewOf(1));
     const [member] = roster.members;
@@ -133,7 +133,7 @@ describe('Roster', () => {
     assert.equal(beside.workers.length, 1);
   });
 
-  it('sends whom it chose to the end of the line', () => {
+  it('moves the chosen worker to the end of the queue', () => {
     const { roster } = createRoster();
     roster.fill(crewOf(3));
     const choose = (): string | undefined => roster.choose(({ worker }) => worker.id !== '2')?.worker.id;
@@ -145,7 +145,7 @@ describe('Roster', () => {
     assert.equal(roster.members.length, 3);
   });
 
-  it('kills those beside the primary that are not heard for too long, until it is closed', () => {
+  it('kills workers beside the primary without a heartbeat for too long, until it is closed', () => {
     const { roster, beside, inside, clock, gone } = createRoster();
     roster.fill(crewOf(2, { isInside: true }));
     clock.pass(hangTimeoutMs, () => {
@@ -161,7 +161,7 @@ describe('Roster', () => {
     assert.equal(roster.members.length, 2);
   });
 
-  it('kills all, and keeps why', () => {
+  it('kills all, and keeps the reason', () => {
     const { roster, gone } = createRoster();
     roster.fill(crewOf(2));
     const members = [...roster.members];

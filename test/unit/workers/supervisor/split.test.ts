@@ -27,7 +27,7 @@ function idsOf({ bytes }: Batch): unknown[] {
 /** Built independently of the split: type, empty or short name, document. */
 function readElements(array: Uint8Array): Buffer[] {
   const bytes = Buffer.from(array);
-  assert.equal(bytes.readInt32LE(0), bytes.length, 'the length that the array tells');
+  assert.equal(bytes.readInt32LE(0), bytes.length, 'the length in the array');
   assert.equal(bytes[bytes.length - 1], 0, 'the array ends with NUL');
   const found: Buffer[] = [];
   let at = 4;

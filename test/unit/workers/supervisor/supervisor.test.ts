@@ -12,7 +12,7 @@ import {
 } from '../../../support/scripted-supervisor.ts';
 import { someSettings } from '../../../support/worker-settings.ts';
 
-/** Tells whether a promise is still pending once all that can go on without outside help has gone on. */
+/** Whether a promise is still pending once all queued work has run. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const settled = promise.then(
     () => false,
@@ -23,7 +23,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('Supervisor', () => {
-  it('hands batches out round-robin', async () => {
+  it('dispatches batches round-robin', async () => {
     const { pool, run } = startSupervisor({ size: 3 });
     for (let number = 1; number <= 6; number++) await run.submit(batchOf(number));
     assert.deepEqual(
@@ -36,7 +36,7 @@ describe('Supervisor', () => {
     );
   });
 
-  it('takes no batch on beyond the credit of its workers', async () => {
+  it('accepts no batch beyond the credit of its workers', async () => {
     const { pool, run } = startSupervisor({ size: 2 });
     for (let number = 1; number <= 4; number++) await run.submit(batchOf(number));
     const fifth = run.submit(batchOf(5));
@@ -46,7 +46,7 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(1).batches, [2, 4, 5]);
   });
 
-  it('takes no batch on beyond the bytes in flight', async () => {
+  it('accepts no batch beyond the bytes in flight', async () => {
     const { pool, run } = startSupervisor({ maxInFlightBytes: 100 });
     await run.submit(batchOf(1, 60));
     const second = run.submit(batchOf(2, 60));
@@ -56,16 +56,16 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(1).batches, [2]);
   });
 
-  it('takes a single batch on however large it is', async () => {
+  it('accepts a single batch of any size', async () => {
     const { run } = startSupervisor({ maxInFlightBytes: 100 });
     await run.submit(batchOf(1, 5000));
   });
 
-  it('takes batches of several callers on in their order, and never two where there is room for one', async () => {
+  it('accepts batches of several callers in their order, and never two if there is capacity for one', async () => {
     const { pool, supervisor, run } = startSupervisor({ size: 2, maxInFlightBytes: 100 });
     await run.submit(batchOf(1, 50));
     await run.submit(batchOf(2, 50));
-    // A large one is not overtaken by small ones for which there would be room.
+    // Small ones that would fit do not pass a large one.
     const sizes = [60, 40, 50, 10];
     const taken: number[] = [];
     const waiting = sizes.map((bytes, index) =>
@@ -96,7 +96,7 @@ describe('Supervisor', () => {
     assert.deepEqual(acked, [1, 2]);
   });
 
-  it('delivers the batches of a dead worker again, before newer ones', async () => {
+  it('redelivers the batches of a dead worker, before newer ones', async () => {
     const { pool, clock, acked, notices, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     await run.submit(batchOf(2));
@@ -112,7 +112,7 @@ describe('Supervisor', () => {
     assert.deepEqual(acked, [1, 2]);
   });
 
-  it('gives the batches of a worker that ends with code 0 to another as well', async () => {
+  it('redelivers the batches of a worker that exits with code 0 as well', async () => {
     const { pool, clock, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     pool.worker(0).goes({ code: 0, signal: null });
@@ -120,7 +120,7 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(1).batches, [1]);
   });
 
-  it('does not apply an ack of a worker that is gone, nor a second ack', async () => {
+  it('does not apply an ack of an ended worker, nor a second ack', async () => {
     const { pool, clock, acked, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     const [dead, other] = [pool.worker(0), pool.worker(1)];
@@ -135,14 +135,14 @@ describe('Supervisor', () => {
     await run.drain();
   });
 
-  it('fails when an ack does not tell of what was sent', async () => {
+  it('fails when an ack does not match the batch', async () => {
     const { pool, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     pool.worker(0).acks(1, 7);
     await assert.rejects(run.drain(), /acked with 7 documents/);
   });
 
-  it('tells the listener of a run which workers are ready, acked and gone, each once', async () => {
+  it('reports to the listener of a run which workers are ready, have acked and have ended, each once', async () => {
     const { pool, supervisor, begin } = createSupervisor({ size: 1 });
     const heard: string[] = [];
     supervisor.spawn();
@@ -161,7 +161,7 @@ describe('Supervisor', () => {
     assert.deepEqual(heard, ['1 ready', '1 acked 1', '1 gone']);
   });
 
-  it('tells a batch when it was sent', async () => {
+  it('adds the time of sending to a batch', async () => {
     const { pool, clock, run } = startSupervisor({ size: 1 });
     clock.jump(1234);
     await run.submit(batchOf(1));
@@ -169,7 +169,7 @@ describe('Supervisor', () => {
     assert.equal(message?.kind === 'batch' ? message.sentAtMs : undefined, clock.nowMs());
   });
 
-  it('delivers a batch again whose ack was lost', async () => {
+  it('redelivers a batch whose ack was lost', async () => {
     const { pool, acked, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     await run.submit(batchOf(2));
@@ -184,7 +184,7 @@ describe('Supervisor', () => {
     assert.deepEqual(acked, [2, 1]);
   });
 
-  it('kills a worker that sends no heartbeat, and leaves those alone that do', async () => {
+  it('kills a worker that sends no heartbeat, and no other', async () => {
     const { pool, clock, notices, run } = startSupervisor({ size: 2 });
     await run.submit(batchOf(1));
     clock.pass(12_000, () => {
@@ -195,21 +195,21 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(1).batches, [1]);
   });
 
-  it('does not take its own absence for the silence of its workers', () => {
+  it('does not count its own suspension as silence of its workers', () => {
     const { pool, clock, notices } = startSupervisor({ size: 2 });
     clock.jump(3_600_000);
     assert.deepEqual(notices, []);
     assert.equal(pool.workers.length, 2);
   });
 
-  it('takes no worker for hung that has no thread of its own: then all that is busy is its own', () => {
+  it('does not treat inline workers as hung', () => {
     const { pool, clock, notices } = startSupervisor({ size: 2, isBeside: false });
     clock.pass(60_000);
     assert.deepEqual(notices, []);
     assert.equal(pool.workers.length, 2);
   });
 
-  it('rejects every waiting call with the first failure, and hands nothing out after it', async () => {
+  it('rejects every waiting call with the first failure, and dispatches nothing after it', async () => {
     const { pool, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     await run.submit(batchOf(2));
@@ -238,7 +238,7 @@ describe('Supervisor', () => {
     assert.deepEqual(late.received, [{ kind: 'start', run: 1, settings: someSettings }]);
   });
 
-  it('has a worker connect that listens before there are settings, and sends them later', () => {
+  it('lets a worker connect before there are settings, and sends them later', () => {
     const target = { postgresUrl: 'postgres://host/db', retryLimitMs: 1, answerTimeoutMs: 2 };
     const { pool, supervisor, begin } = createSupervisor({ target });
     supervisor.spawn();
@@ -259,13 +259,13 @@ describe('Supervisor', () => {
     assert.deepEqual(pool.worker(1).batches, [1]);
   });
 
-  it('fails when a worker cannot come up', async () => {
+  it('fails when a worker cannot start', async () => {
     const { pool, run } = startSupervisor({ size: 2 });
     pool.worker(1).fails('too many connections');
     await assert.rejects(run.submit(batchOf(1)), /too many connections/);
   });
 
-  it('replaces no worker that a signal to all processes ended before it was up, unless it is the last', async () => {
+  it('does not replace a worker that a signal to all processes ended before it was ready, unless it is the last', async () => {
     const interrupt = new AbortController();
     const { pool, clock, supervisor, notices, begin } = createSupervisor({ signal: interrupt.signal });
     supervisor.spawn();
@@ -277,7 +277,7 @@ describe('Supervisor', () => {
     assert.equal(pool.workers.length, 2);
     pool.worker(1).goes({ code: null, signal: 'SIGTERM' });
     clock.pass(1000);
-    // What is on its way still needs one.
+    // Batches in flight still need one.
     assert.equal(pool.workers.length, 3);
     pool.worker(2).isReady();
     assert.deepEqual(pool.worker(2).batches, [1]);
@@ -286,7 +286,7 @@ describe('Supervisor', () => {
     assert.deepEqual(notices, []);
   });
 
-  it('replaces a worker that a signal ended when nobody had asked to stop', () => {
+  it('replaces a worker that a signal ended without a request to stop', () => {
     const { pool, clock, supervisor } = createSupervisor();
     supervisor.spawn();
     pool.worker(0).goes({ code: null, signal: 'SIGTERM' });
@@ -305,7 +305,7 @@ describe('Supervisor', () => {
     await stopped;
   });
 
-  it('stops when every worker has drained and gone', async () => {
+  it('stops when every worker has drained and exited', async () => {
     const { pool, supervisor } = startSupervisor({ size: 2 });
     const stopped = supervisor.stop();
     assert.deepEqual(
@@ -326,7 +326,7 @@ describe('Supervisor', () => {
       onAckOfOther: (id) => heard.push(`${name}: ${id} at another`),
     });
 
-    it('hands out the batches of all in turn, names the run of each, and tells each of its own', async () => {
+    it('dispatches the batches of all in turn, with their run, and reports to each its own', async () => {
       const { pool, begin, supervisor } = createSupervisor({ size: 1 });
       const heard: string[] = [];
       supervisor.spawn();
@@ -359,7 +359,7 @@ describe('Supervisor', () => {
       ]);
     });
 
-    it('bounds what is in flight of all together', async () => {
+    it('bounds the batches in flight of all together', async () => {
       const { run, begin, supervisor, pool } = startSupervisor({ size: 1 });
       const other = begin();
       pool.worker(0).starts();
@@ -372,7 +372,7 @@ describe('Supervisor', () => {
       await third;
     });
 
-    it('gives no batch to a worker that has not answered the start of each', async () => {
+    it('dispatches no batch to a worker that has not answered the start of each', async () => {
       const { pool, run, begin } = startSupervisor({ size: 1 });
       const worker = pool.worker(0);
       const other = begin();
@@ -383,7 +383,7 @@ describe('Supervisor', () => {
       assert.deepEqual(worker.batches, [1, 2]);
     });
 
-    it('has a worker that takes the place of another start all that have not ended', () => {
+    it('sends a replacement the start of all runs that have not ended', () => {
       const { pool, run, begin } = startSupervisor({ size: 1 });
       begin();
       run.end();
@@ -393,7 +393,7 @@ describe('Supervisor', () => {
       assert.deepEqual(pool.worker(1).received, [{ kind: 'start', run: 2, settings: someSettings }]);
     });
 
-    it('lets one fail alone: its calls are rejected, its batches forgotten, and the other goes on', async () => {
+    it('fails one alone: its calls are rejected, its batches dropped, and the other continues', async () => {
       const { pool, run, begin, supervisor, acked } = startSupervisor({ size: 1 });
       const worker = pool.worker(0);
       const other = begin();
@@ -410,7 +410,7 @@ describe('Supervisor', () => {
       await fourth;
       await assert.rejects(run.drain(), /disk full/);
       assert.deepEqual(worker.batches, [1, 2, 4], 'the third is not handed out');
-      // It was committed nevertheless, which the ledger knows.
+      // It was committed nevertheless, as the ledger records.
       worker.acks(2);
       worker.acks(4);
       await other.drain();
@@ -419,8 +419,8 @@ describe('Supervisor', () => {
       assert.equal(supervisor.hasFailed, false);
     });
 
-    // Red where a batch queues up for a run that is over: nobody takes it out of the line.
-    it('takes nothing on from the readers of one that is over, and the other goes on', async () => {
+    // Red where a batch is queued for an ended run: it is never removed from the queue.
+    it('accepts nothing from the readers of an ended one, and the other continues', async () => {
       const { pool, run, begin, supervisor } = startSupervisor({ size: 1 });
       const worker = pool.worker(0);
       const other = begin();
@@ -433,7 +433,7 @@ describe('Supervisor', () => {
       assert.deepEqual(supervisor.inFlight, { batches: 1, bytes: 10 });
     });
 
-    it('forgets the batches of one that has ended where their worker dies, and blames none for it', async () => {
+    it('drops the batches of an ended one when their worker dies, and blames none for it', async () => {
       const { pool, clock, run, begin, notices, supervisor } = startSupervisor({ size: 1 });
       const other = begin();
       pool.worker(0).starts();
@@ -459,7 +459,7 @@ describe('Supervisor', () => {
       });
     });
 
-    it('kills a worker that does not come back from a batch of one that is over', async () => {
+    it('kills a worker that hangs in a batch of an ended one', async () => {
       const { pool, clock, run, begin, notices } = startSupervisor({ size: 2 });
       const other = begin();
       for (const worker of pool.workers) worker.starts();
@@ -480,7 +480,7 @@ describe('Supervisor', () => {
       );
     });
 
-    it('ends one over whose batches too many workers die, and leaves the other', async () => {
+    it('ends one whose batches crash too many workers, and not the other', async () => {
       const { pool, clock, run, begin, supervisor, acked } = startSupervisor({ size: 2 });
       const other = begin();
       for (const worker of pool.workers) worker.starts();
@@ -491,7 +491,7 @@ describe('Supervisor', () => {
         assert.fail(`batch ${number} is held`);
       for (let death = 0; death < 30; death++) {
         const victim = holderOf(1);
-        // The other goes on all the while.
+        // The other continues meanwhile.
         const number = 100 + death;
         await other.submit(batchOf(number));
         assert.notEqual(holderOf(number), victim, 'a suspect has its worker to itself');
@@ -509,14 +509,14 @@ describe('Supervisor', () => {
     });
   });
 
-  it('tells of no death of a worker that it kills itself, unless there is a reason to', async () => {
-    for (const [why, told] of [
+  it('does not report the death of a worker that it kills itself, without a reason', async () => {
+    for (const [why, reported] of [
       [undefined, []],
       ['did not leave', ['worker 1 did not leave']],
     ] as const) {
       const { supervisor, notices } = startSupervisor({ size: 1 });
       await supervisor.kill(why);
-      assert.deepEqual(notices, told);
+      assert.deepEqual(notices, reported);
     }
   });
 });

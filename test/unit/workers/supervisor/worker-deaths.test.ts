@@ -19,7 +19,7 @@ function heldBy(worker: PoolMember, answered: ReadonlySet<unknown>) {
 }
 
 /** Has all workers do what they are given, but for documents that end them, until nothing happens any more. */
-function work(pool: ScriptedPool, clock: ScriptedClock, deadly: readonly number[]) {
+function work(pool: ScriptedPool, clock: ScriptedClock, crashing: readonly number[]) {
   const gone = new Set<PoolMember>();
   const answered = new Set<unknown>();
   const putAside: number[] = [];
@@ -34,7 +34,7 @@ function work(pool: ScriptedPool, clock: ScriptedClock, deadly: readonly number[
       const { number, documentCount, poison } = next.batch;
       if (poison !== undefined) {
         putAside.push(number);
-      } else if (deadly.some((each) => number <= each && each < number + documentCount)) {
+      } else if (crashing.some((each) => number <= each && each < number + documentCount)) {
         gone.add(worker);
         deaths++;
         worker.goes(crash);
@@ -217,7 +217,7 @@ describe('Workers that die', () => {
     await run.drain();
   });
 
-  it('tells the last words of a worker that ended itself', async () => {
+  it('reports the crash report of a worker that exited by itself', async () => {
     const { pool, notices, run } = startSupervisor({ size: 1 });
     await run.submit(batchOf(1));
     pool.worker(0).crashes('TypeError: x is not a function');

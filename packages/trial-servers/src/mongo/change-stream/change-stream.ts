@@ -26,7 +26,7 @@ import { encodeHighWaterMark, tokenNotFound } from './token.ts';
 
 /** As mongod: 16 MiB, and 16 KiB for what is beside a document of the greatest size. */
 const maxEventBytes = 16 * 1024 * 1024 + 16 * 1024;
-/** Operations looked at in one go: then others have their turn. */
+/** Operations processed in one turn; then other clients are served. */
 const maxOperationsPerFill = 20_000;
 
 export class ChangeStream implements BatchSource {
@@ -62,12 +62,12 @@ export class ChangeStream implements BatchSource {
     }
   }
 
-  /** After which another stream resumes where this one is. */
+  /** The token after which another stream resumes at this position. */
   get resumeToken(): Document {
     return { _data: this.#token };
   }
 
-  /** Whether there are operations that it has not looked at yet. */
+  /** Whether there are operations that it has not processed yet. */
   get isBehind(): boolean {
     return this.#isEnded || this.#invalidatedBy !== undefined || this.#readUntil < this.oplog.lastTime;
   }

@@ -12,12 +12,12 @@ import { readIdDocument } from '../write-log.ts';
 import type { StreamOptions } from './options.ts';
 import { encodeEventTail, encodeEventToken } from './token.ts';
 
-/** The document with this key as it is now; undefined when it is gone. */
+/** The current document with this key; undefined when it was deleted. */
 export type LookUp = (place: Place, key: DocumentRef) => DocumentRef | undefined;
 
-/** Room for events side by side; an event that needs more gets a buffer of its own. */
+/** Space for consecutive events; an event that needs more gets a buffer of its own. */
 const slabBytes = 256 * 1024;
-/** What an event has besides names and documents, with room to spare. */
+/** An upper bound of the bytes of an event besides names and documents. */
 const frameBytes = 1024;
 
 export class EventWriter {
@@ -103,7 +103,7 @@ export class EventWriter {
     return this.#end(bytes, start, offset);
   }
 
-  /** The event that ends a stream whose collection or database is gone. */
+  /** The event that ends a stream whose collection or database was dropped. */
   writeInvalidate({ place, wallMs }: OplogEntry, time: ClusterTime): DocumentRef {
     const shape = this.#shapeOf(place, 'invalidate');
     const bytes = this.#reserve(frameBytes + shape.tail.length);
@@ -111,7 +111,7 @@ export class EventWriter {
     return this.#end(bytes, start, this.#begin(bytes, shape, time, wallMs));
   }
 
-  /** Removes the event that was written last, which no stage wants. */
+  /** Removes the event that was written last, which a stage has filtered out. */
   discard({ bytes, start }: DocumentRef): void {
     if (bytes === this.#slab) {
       this.#offset = start;
@@ -161,7 +161,7 @@ export class EventWriter {
     return position;
   }
 
-  /** Undefined if nothing is to be reported, null if the document is gone. */
+  /** Undefined if nothing is to be reported, null if the document was deleted. */
   #findPostImage({ kind, place, images }: OplogEntry, key: DocumentRef): DocumentRef | null | undefined {
     const { fullDocument } = this.#options;
     if (kind !== 'update' || fullDocument === 'default') {
@@ -213,7 +213,7 @@ export class EventWriter {
   #shapeOf(place: Place, operation: string): Shape {
     let ofPlace = this.#shapes.get(place);
     if (ofPlace === undefined) {
-      // Places of collections that are gone would stay for ever.
+      // Entries of dropped collections would stay forever.
       if (this.#shapes.size > 1000) {
         this.#shapes.clear();
       }

@@ -66,7 +66,7 @@ function isOperator(field: RawField): boolean {
   return first.done !== true && first.value.name.startsWith('$');
 }
 
-/** Types that say whether a field is wanted. */
+/** Types that select or exclude a field. */
 const switches: readonly number[] = [
   bsonTypes.bool,
   bsonTypes.int,
@@ -91,7 +91,7 @@ function include(tree: Tree, paths: readonly (readonly string[])[]): Tree {
   return result;
 }
 
-/** Of an array, the parts of its elements; anything that has no fields is left out. */
+/** Of an array, the parts of its elements; anything that has no fields is omitted. */
 function includeWithin(
   tree: Tree,
   name: string,

@@ -1,4 +1,4 @@
-/** The stages that follow `$changeStream`: each passes an event on, another one in its place, or none. */
+/** The stages after `$changeStream`: each returns the event, another one, or none. */
 import { readFields } from '../../../../../src/bson/raw-value.ts';
 import type { RawField } from '../../../../../src/bson/raw-value.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';
@@ -19,7 +19,7 @@ const otherStages = new Set('$match $limit $skip $sample $count $group $sort $pr
 
 export interface ParsedStage {
   readonly run: EventStage;
-  /** Whether it makes other documents of events, rather than leave some out. */
+  /** Whether it makes other documents of events, rather than filter them. */
   readonly isReshaping: boolean;
 }
 

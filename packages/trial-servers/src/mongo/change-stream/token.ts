@@ -112,7 +112,7 @@ function readData(token: RawValue): string | undefined {
   return data?.type === bsonTypes.string ? readString(data) : undefined;
 }
 
-/** What mongod says when the event of a token is not among those that the stream sees. */
+/** The error of mongod when the event of a token is not among those of the stream. */
 export function tokenNotFound(data: string): FatalStreamError {
   return new FatalStreamError(
     ErrorCode.changeStreamFatalError,

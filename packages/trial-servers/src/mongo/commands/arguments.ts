@@ -43,7 +43,7 @@ export function readTextOrder(command: CommandReader, documents: Collection | un
   return parseCollation(decodeDocument(collation))?.order ?? byBytes;
 }
 
-/** There is one index: a hint names it, or asks for a plain scan, which is in the same order here. */
+/** There is one index: a hint names it, or requests a plain scan, which is in the same order here. */
 export function checkHint(command: CommandReader): void {
   const hint = command.value('hint');
   if (hint === undefined) {

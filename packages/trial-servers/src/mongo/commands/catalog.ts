@@ -47,7 +47,7 @@ export function listCollections(context: CommandContext): Reply {
   );
 }
 
-/** Sizes are those of the documents; nothing is compressed, and no index takes room. */
+/** Sizes are those of the documents; nothing is compressed, and no index takes space. */
 export function collStats(context: CommandContext): Reply {
   const { command, server, database } = context;
   command.refuseUnknown(['scale']);
@@ -74,7 +74,7 @@ export function drop(context: CommandContext): Reply {
   const { command, server, database } = context;
   command.refuseUnknown([]);
   const stored = server.catalog.get(database, command.collection());
-  // Since 7.0, dropping what is not there succeeds.
+  // Since 7.0, dropping a missing collection succeeds.
   if (stored === undefined) {
     return succeed();
   }

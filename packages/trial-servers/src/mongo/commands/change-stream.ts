@@ -1,4 +1,4 @@
-/** Opens change streams, and waits for what they have to tell. */
+/** Opens change streams, and waits for their events. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { readFields } from '../../../../../src/bson/raw-value.ts';
 import type { RawField } from '../../../../../src/bson/raw-value.ts';
@@ -19,7 +19,7 @@ import { waitFor } from '../wait.ts';
 import { defaultFirstBatchDocuments, readBatchSize } from './arguments.ts';
 import type { CommandContext, ServerState } from './command.ts';
 
-/** How long a getMore waits when the client does not say, as mongod's. */
+/** The default wait of a getMore, as mongod's. */
 const defaultAwaitMs = 1000;
 
 export function isChangeStream(pipeline: readonly RawField[]): boolean {
@@ -105,7 +105,7 @@ function listen(oplog: Oplog, cursor: Cursor, wake: () => void, isSilent: boolea
   };
 }
 
-/** As a majority has it now. */
+/** The current state of the majority. */
 function lookUp(
   server: ServerState,
   { uuid }: Place,

@@ -1,4 +1,4 @@
-/** What a command gets and gives. */
+/** The input and output of a command. */
 import { Batch } from '../batch.ts';
 import type { Catalog } from '../catalog.ts';
 import type { StoredCollection } from '../storage/stored-collection.ts';
@@ -6,7 +6,7 @@ import type { CommandReader } from '../command-reader.ts';
 import type { BatchSource, Cursors } from '../cursors.ts';
 import { CommandError, ErrorCode, notImplemented } from '../errors.ts';
 import type { FailPoints } from '../failpoints.ts';
-import type { Lies } from '../lies.ts';
+import type { ReplicaSetFaults } from '../replica-set-faults.ts';
 import type { Reply, Request } from '../wire/message.ts';
 import type { ReadConcern } from '../replica-set/read-concern.ts';
 import type { ReplicaSet } from '../replica-set/replica-set.ts';
@@ -21,12 +21,12 @@ export interface ServerState {
   readonly failPoints: FailPoints;
   readonly retryableWrites: RetryableWrites;
   readonly writes: WriteLog;
-  readonly lies: Lies;
+  readonly replicaSetFaults: ReplicaSetFaults;
   /** Identifies a state of the server: drivers wait for the next one. */
   readonly topologyVersion: TopologyVersion;
   /** Undefined for a standalone, which has no oplog and no change streams. */
   readonly replicaSet: ReplicaSet | undefined;
-  /** What the reply to hello has otherwise than that of a standalone. */
+  /** Fields of the reply to hello that differ from those of a standalone. */
   readonly hello: Readonly<Record<string, unknown>>;
 }
 
@@ -36,7 +36,7 @@ export interface ConnectionState {
   appName: string | undefined;
   /** For a streaming hello: the topology version that was sent last. */
   toldTopology: number | undefined;
-  /** Aborted when the connection ends, or the server does: nothing is to be waited for any more. */
+  /** Aborted when the connection ends, or the server does: commands stop waiting. */
   readonly ended: AbortSignal;
 }
 
@@ -47,7 +47,7 @@ export interface CommandContext {
   readonly command: CommandReader;
   readonly request: Request;
   readonly readConcern: ReadConcern;
-  /** Of a retryable write: what of it was done before. */
+  /** Of a retryable write: the part that was done before. */
   readonly statements: StatementLog | undefined;
 }
 
@@ -84,14 +84,16 @@ export function refuseView(context: CommandContext, { metadata }: StoredCollecti
 /** A collection as a command reads it, which may be an older state of it. */
 export type Readable = Pick<StoredCollection, 'documents' | 'metadata'>;
 
-/** What a command reads; undefined when there is no such collection, and so nothing to be read. */
+/** What a command reads; undefined when there is no such collection. */
 export function findReadable(context: CommandContext): Readable | undefined {
   const { server, database, command, readConcern } = context;
   const stored = server.catalog.get(database, command.collection());
   if (stored?.metadata.type === 'view') {
     throw notImplemented('reading views');
   }
-  return stored && { documents: server.lies.read(stored, readConcern), metadata: stored.metadata };
+  return (
+    stored && { documents: server.replicaSetFaults.read(stored, readConcern), metadata: stored.metadata }
+  );
 }
 
 /** Starts a cursor: its first batch, and, unless that is all, its id. */

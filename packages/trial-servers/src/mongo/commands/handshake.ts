@@ -1,4 +1,4 @@
-/** Commands about the server and the connection: what drivers ask before they ask for data. */
+/** Commands about the server and the connection, which drivers send before they request data. */
 import { decodeDocument } from '../decode.ts';
 import { CommandError, ErrorCode } from '../errors.ts';
 import { maxMessageBytes } from '../wire/message.ts';
@@ -86,7 +86,7 @@ export function getParameter(): Reply {
   throw new CommandError(ErrorCode.invalidOptions, 'no option found to get');
 }
 
-/** There are no users, and mongod answers so to one that it does not know, whether it asks for passwords or not. */
+/** There are no users: the reply is mongod's to an unknown user, with or without authentication. */
 export function saslStart(): Reply {
   throw new CommandError(ErrorCode.authenticationFailed, 'Authentication failed.');
 }
@@ -104,8 +104,8 @@ export function configureFailPoint(context: CommandContext): Reply {
   const { command, server } = context;
   requireAdmin(context);
   command.refuseUnknown(['mode', 'data']);
-  const { failPoints, lies, replicaSet } = server;
-  return succeed({ count: failPoints.configure(command, lies, replicaSet?.oplog) });
+  const { failPoints, replicaSetFaults, replicaSet } = server;
+  return succeed({ count: failPoints.configure(command, replicaSetFaults, replicaSet?.oplog) });
 }
 
 /** A member of a set of one steps down only by force: no other can take over, until it is elected again. */
@@ -127,7 +127,7 @@ export function replSetStepDown(context: CommandContext): Reply {
     );
   }
   const seconds = command.count('replSetStepDown') ?? 60;
-  server.lies.rollBack();
+  server.replicaSetFaults.rollBack();
   replicaSet.stepDown(seconds * 1000);
   return succeed();
 }

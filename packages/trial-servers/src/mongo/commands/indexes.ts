@@ -41,7 +41,7 @@ export function createIndexes(context: CommandContext): Reply {
   const stored = existing ?? createCollection(server, database, command.collection());
   if (after.length > before.length) {
     changeIndexes(stored, after);
-    tell(context, 'createIndexes', stored, after.slice(before.length));
+    recordInOplog(context, 'createIndexes', stored, after.slice(before.length));
   }
   return succeed({
     numIndexesBefore: before.length,
@@ -71,12 +71,12 @@ export function dropIndexes(context: CommandContext): Reply {
     indexes.filter((index) => !dropped.has(index)),
   );
   if (dropped.size > 0) {
-    tell(context, 'dropIndexes', stored, [...dropped]);
+    recordInOplog(context, 'dropIndexes', stored, [...dropped]);
   }
   return succeed({ nIndexesWas: indexes.length });
 }
 
-function tell(
+function recordInOplog(
   { server }: CommandContext,
   kind: 'createIndexes' | 'dropIndexes',
   { place }: StoredCollection,

@@ -25,7 +25,7 @@ import type { CommandContext } from './command.ts';
 import { duplicateKey, listDocuments, openCollection, toWriteError } from './write.ts';
 import type { WriteError } from './write.ts';
 
-/** What a statement has come to. */
+/** The result of a statement. */
 interface Outcome {
   readonly n: number;
   readonly nModified: number;
@@ -114,8 +114,8 @@ function runStatement(context: CommandContext, statement: CommandReader, index: 
   if (stored === undefined) {
     return none;
   }
-  const { lies, writes } = server;
-  return lies.write(stored, () => {
+  const { replicaSetFaults, writes } = server;
+  return replicaSetFaults.write(stored, () => {
     const addresses = findMatches(stored.documents, filter, isMulti ? Infinity : 1);
     if (addresses.length === 0 && isUpsert) {
       const document = change.create(readEqualities(query));
@@ -134,7 +134,7 @@ function runStatement(context: CommandContext, statement: CommandReader, index: 
   });
 }
 
-/** Without upsert, nothing is to be made. */
+/** Without upsert, no document is inserted. */
 function findStored(context: CommandContext, isUpsert: boolean): StoredCollection | undefined {
   const { server, database, command } = context;
   return isUpsert ? openCollection(context) : server.catalog.get(database, command.collection());
@@ -199,7 +199,7 @@ export function findAndModify(context: CommandContext): Reply {
   const result =
     stored === undefined
       ? { lastErrorObject: { n: 0, ...(isRemove ? {} : { updatedExisting: false }) }, value: null }
-      : context.server.lies.write(stored, () => modify(context, stored, change, isUpsert));
+      : context.server.replicaSetFaults.write(stored, () => modify(context, stored, change, isUpsert));
   statements?.add(0, result);
   return succeed(result);
 }

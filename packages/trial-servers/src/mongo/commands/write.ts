@@ -50,7 +50,7 @@ export function insert(context: CommandContext): Reply {
   const isRetry = statements?.isEmpty === false;
   const now = (): bigint => toTimestamp(server.writes.oplog.clock.tick(1)).toBigInt();
   let index = -1;
-  server.lies.write(stored, () => {
+  server.replicaSetFaults.write(stored, () => {
     for (const start of listDocuments(context, 'documents')) {
       index++;
       if (isRetry && statements.find(index) !== undefined) {
@@ -134,7 +134,7 @@ export function remove(context: CommandContext): Reply {
       retriedStmtIds.push(index);
       n++;
     } else if (stored !== undefined) {
-      const removed = server.lies.write(stored, () => {
+      const removed = server.replicaSetFaults.write(stored, () => {
         const addresses = findMatches(stored.documents, filter, limit === 1 ? 1 : Infinity);
         if (addresses.length > 0) {
           server.writes.remove(stored, addresses);
@@ -173,7 +173,7 @@ function isEmptyList(context: CommandContext, name: string): boolean {
   return listDocuments(context, name).next().done === true;
 }
 
-/** The collection that the command writes to, made when it is not there. */
+/** The collection that the command writes to, created when it does not exist. */
 export function openCollection(context: CommandContext): StoredCollection {
   const { command, server, database } = context;
   const name = command.collection();

@@ -1,6 +1,6 @@
 /**
  * MongoDB's cluster time: seconds and an increment within the second. Both are kept in one number, so that times are
- * compared, and counted on, as numbers are.
+ * compared and incremented as numbers.
  */
 import { Timestamp } from 'bson';
 
@@ -50,7 +50,7 @@ export class ClusterClock {
 
   /** `last` is a time that no time given out may reach: the last one of a server before, as far as it is known. */
   constructor(last: ClusterTime = 0) {
-    // A server before of which nothing was kept may have ended in this second: each millisecond has increments of its own.
+    // An earlier server without a journal may have ended in this second: each millisecond has increments of its own.
     const nowMs = Date.now();
     const start = toClusterTime(Math.floor(nowMs / 1000), 1 + (nowMs % 1000) * incrementsPerMs);
     this.#last = Math.max(last + 1, start);

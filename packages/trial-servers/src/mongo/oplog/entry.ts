@@ -1,4 +1,4 @@
-/** What the oplog holds: operations in the order in which they were done. */
+/** The entries of the oplog: operations in the order of execution. */
 import type { Place } from '../storage/place.ts';
 import type { ClusterTime } from './cluster-time.ts';
 
@@ -14,8 +14,8 @@ export interface Images {
 }
 
 /**
- * One operation, or, of inserts, as many as `count`, at `count` times in a row: the documents of an insert command lie
- * side by side where the message has them, so that they cost no object each.
+ * One operation, or, of inserts, as many as `count`, at `count` times in a row: the documents of an insert command are
+ * consecutive in the message, so that they need no object each.
  *
  * `bytes` from `start` on, `length` bytes: the documents of an insert, the document of a replace, `{_id}` of a delete,
  * `{documentKey, updateDescription}` of an update, and for others the fields of their event.
@@ -31,7 +31,7 @@ export interface OplogEntry {
   readonly start: number;
   readonly length: number;
   readonly images?: Images | undefined;
-  /** Of a rename: where it went. */
+  /** The target of a rename. */
   readonly to?: Place | undefined;
 }
 

@@ -3,7 +3,7 @@
  * brings the collections up to date, and gives the oplog its history.
  *
  * A record is what the oplog holds, and, of an update, the whole document after it. Applying a record again changes
- * nothing: the last one of a document wins. Hence a collection's file may lag behind, and may be rewritten at any time.
+ * nothing: the last one of a document wins. So a collection's file may lag behind, and may be rewritten at any time.
  */
 import {
   closeSync,
@@ -64,7 +64,7 @@ export class Journal {
     this.#sizeBefore = this.#size;
   }
 
-  /** All that the files hold; a last record that a crash cut off is taken away. */
+  /** All that the files hold; a last record that a crash truncated is removed. */
   read(): JournalContents {
     const history: OplogEntry[] = [];
     let pending: JournaledEntry[] = [];
@@ -98,7 +98,7 @@ export class Journal {
     this.#write(pieces);
   }
 
-  /** Takes the last records away again, since what they tell could not be done. */
+  /** Removes the last records, since their operations failed. */
   undo(): void {
     ftruncateSync(this.#fd, this.#sizeBefore);
     this.#size = this.#sizeBefore;
@@ -114,7 +114,7 @@ export class Journal {
     }
   }
 
-  /** The collection's file is gone, or up to date again. */
+  /** The collection's file was removed, or is up to date again. */
   forget(stored: StoredCollection): void {
     this.#behind.delete(stored);
   }

@@ -21,12 +21,12 @@ export class Oplog {
   readonly clock: ClusterClock;
   readonly #maxBytes: number;
   #entries: OplogEntry[] = [];
-  /** Entries before this one are gone; the array is cut from time to time. */
+  /** Entries before this one were removed; the array is truncated from time to time. */
   #head = 0;
   /** How many entries were cut off the array. */
   #cut = 0;
   #bytes = 0;
-  /** The last time of which operations are gone; a stream must start at or after it. */
+  /** The last time whose operations were removed; a stream must start at or after it. */
   #lostUntil: ClusterTime;
   #lastTime: ClusterTime;
   readonly #waiters = new Set<() => void>();
@@ -84,7 +84,7 @@ export class Oplog {
     this.append(noop);
   }
 
-  /** Sees to it that operations up to `time` are there: mongod, too, writes a no-op to get there. */
+  /** Ensures that there are operations up to `time`: mongod, too, writes a no-op for it. */
   reach(time: ClusterTime): void {
     if (time > this.#lastTime) {
       this.appendNoop();
@@ -107,7 +107,7 @@ export class Oplog {
     return this.#cut + low;
   }
 
-  /** The entry at a position; undefined after the end, and where it is gone. */
+  /** The entry at a position; undefined after the end, and if it was removed. */
   at(position: number): OplogEntry | undefined {
     const index = position - this.#cut;
     return index < this.#head ? undefined : this.#entries[index];

@@ -12,9 +12,9 @@ const kinds: readonly (OperationKind | 'checkpoint')[] = [
   ...(['create', 'createIndexes', 'dropIndexes', 'modify', 'rename', 'drop', 'dropDatabase'] as const),
 ];
 
-/** Where the head has what. */
+/** The offsets in the head. */
 const Head = { length: 0, kind: 4, time: 5, wall: 13, count: 21, partLengths: 25, bytes: 49 } as const;
-/** The place, where it went, the operation, the document after it, and the images before and after. */
+/** The place, the target of a rename, the operation, the document after it, and the images before and after. */
 const partCount = 6;
 
 /** An operation as the journal has it. */
@@ -37,12 +37,12 @@ export function encodeRecord(entry: OplogEntry, after: Buffer | undefined): Buff
   ]);
 }
 
-/** Tells that all before it is in the collections' files. */
+/** Marks that all before it is in the collections' files. */
 export const checkpointRecord: Buffer = Buffer.concat(
   frame('checkpoint', { time: 0, count: 0, wallMs: 0 }, []),
 );
 
-/** Hands over the records; returns where they end, which is before a last one that was cut off. */
+/** Passes the records to the callback; returns where they end, which is before a truncated last one. */
 export function readRecords(bytes: Buffer, take: (record: JournaledEntry | 'checkpoint') => void): number {
   const places = new Map<string, Place>();
   let offset = 0;

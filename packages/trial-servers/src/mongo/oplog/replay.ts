@@ -1,4 +1,4 @@
-/** Brings collections up to date by the journal, after an end that did not do so. */
+/** Applies the journal to the collections, after an unclean shutdown. */
 import { readInt32 } from '../../../../../src/bson/raw-value.ts';
 import type { StoredCollection } from '../storage/stored-collection.ts';
 import type { Collection } from '../storage/collection.ts';
@@ -19,7 +19,7 @@ export function replay(catalog: ReplayedCatalog, pending: readonly JournaledEntr
   const changed = new Set<StoredCollection>();
   for (const [index, { entry, after }] of pending.entries()) {
     const stored = catalog.findByUuid(entry.place.uuid);
-    // One that is gone was dropped later on.
+    // A missing one was dropped later.
     if (stored === undefined) {
       continue;
     }

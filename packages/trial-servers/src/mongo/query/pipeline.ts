@@ -16,11 +16,11 @@ import { isOperatorDocument } from '../../../../../src/bson/match/operators.ts';
 import { parseProjection } from './projection.ts';
 import { parseSort } from './sort.ts';
 
-/** What flows from stage to stage. */
+/** The rows between stages. */
 export interface Rows extends Iterable<DocumentRef> {
   /** Set while the rows are all of a collection's, so that a stage can use its index. */
   readonly collection?: Collection;
-  /** How many there are, where that is known without reading them. */
+  /** The number of rows, if it is known without reading them. */
   readonly count?: () => number;
 }
 
@@ -76,7 +76,7 @@ export function parseStage(stage: RawField, index: number, namespace: string, or
   }
 }
 
-/** Stages that mongod has and this server has not. */
+/** Stages of mongod that this server lacks. */
 export const unsupportedStages = new Set(
   (
     '$addFields $bucket $bucketAuto $changeStreamSplitLargeEvent $currentOp $densify $documents $facet ' +

@@ -11,7 +11,7 @@ import { readAsDouble } from '../../../../../src/bson/match/numbers.ts';
 export interface Sort {
   /** Of the scan of the index. */
   readonly direction: 1 | -1;
-  /** Whether the index has the order wanted, in that direction. */
+  /** Whether the index has the requested order, in that direction. */
   readonly isIndexOrder: boolean;
   /** Sorts documents that come in any order. */
   readonly sortDocuments: (documents: readonly DocumentRef[]) => DocumentRef[];
@@ -31,7 +31,7 @@ interface SortField {
 
 /**
  * Parses `{a: 1, b: -1}` of top-level fields.
- * @param order of texts, as it is asked for and as the index has it
+ * @param order of texts, as requested and as in the index
  */
 export function parseSort(spec: RawField, order: TextOrder = byBytes, indexOrder: TextOrder = order): Sort {
   const fields = Array.from(readFields(spec.bytes, spec.start), parseField);

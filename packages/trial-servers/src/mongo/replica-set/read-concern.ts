@@ -1,4 +1,4 @@
-/** Which state of the data a command asks to read: `readConcern` and the times that clients pass on. */
+/** Which state of the data a command reads: `readConcern` and the times that clients pass on. */
 import { findValue } from '../../../../../src/bson/raw-value.ts';
 import { guessName } from '../../../../../src/bson/cursor.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';
@@ -22,7 +22,7 @@ const defaultConcern: ReadConcern = { level: 'local', afterClusterTime: undefine
 /** How far ahead of this server's clock another one's may be, as mongod has it: a year. */
 const maxDriftSeconds = 365 * 24 * 60 * 60;
 
-/** Waits for nothing: what is asked for is there, or a no-op is written, or the command fails. */
+/** Does not wait: the requested time exists, or a no-op is written, or the command fails. */
 export function readReadConcern(command: CommandReader, oplog: Oplog | undefined): ReadConcern {
   takeClusterTime(command, oplog);
   const concern = command.document('readConcern');

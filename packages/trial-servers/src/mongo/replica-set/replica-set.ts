@@ -1,6 +1,6 @@
 /**
- * What makes the server a replica set of one: who it says it is, and whether it is primary. It steps down when it is
- * told to, and is elected again, as the only member of a real set is.
+ * Makes the server a replica set of one: its name, and whether it is primary. It steps down on
+ * request, and is elected again, as the only member of a real set is.
  */
 import { Long, ObjectId, serialize } from 'bson';
 import type { Document } from 'bson';
@@ -56,7 +56,7 @@ export class ReplicaSet {
     this.oplog.stop();
   }
 
-  /** What its hello says beyond that of a standalone. */
+  /** Fields of its hello beyond those of a standalone. */
   describe(): Document {
     const { lastTime } = this.oplog;
     const opTime = { ts: toTimestamp(lastTime), t: Long.fromNumber(this.#term) };

@@ -7,7 +7,7 @@
 import type { Document } from 'bson';
 import { CommandError, ErrorCode } from '../errors.ts';
 
-/** What the statements of one write have come to; each has a number. */
+/** The results of the statements of one write; each has a number. */
 export class StatementLog {
   /** Statements [from, to) that each inserted or deleted one document. */
   readonly #singles: { from: number; to: number }[] = [];
@@ -53,7 +53,7 @@ const maxSessions = 10_000;
 export class RetryableWrites {
   readonly #sessions = new Map<string, Session>();
 
-  /** Begins a write, or continues one of which the client does not know what became. */
+  /** Begins a write, or continues one whose result the client does not know. */
   begin(sessionId: string, txnNumber: bigint): StatementLog {
     const session = this.#sessions.get(sessionId);
     if (session !== undefined && txnNumber < session.txnNumber) {

@@ -1,4 +1,4 @@
-/** What a command says about its session, and about being a write that may be sent again. */
+/** The session of a command, and whether it is a retryable write. */
 import { findValue } from '../../../../../src/bson/raw-value.ts';
 import { guessName } from '../../../../../src/bson/cursor.ts';
 import type { RawValue } from '../../../../../src/bson/raw-value.ts';

@@ -16,7 +16,7 @@ export class TopologyVersion {
     return this.#counter;
   }
 
-  /** As replies to hello and errors tell it. */
+  /** As in replies to hello and errors. */
   describe(): Document {
     return { processId: this.#processId, counter: Long.fromNumber(this.#counter) };
   }
@@ -26,7 +26,7 @@ export class TopologyVersion {
     return processId instanceof ObjectId && processId.equals(this.#processId) && counter === this.#counter;
   }
 
-  /** Calls `wake` once, when the state has changed; returns how to stop listening. */
+  /** Calls `wake` once, when the state has changed; returns a function that stops listening. */
   onChange(wake: () => void): () => void {
     this.#waiters.add(wake);
     return () => {
@@ -34,7 +34,7 @@ export class TopologyVersion {
     };
   }
 
-  /** The state is another now. */
+  /** The state has changed. */
   advance(): void {
     this.#counter++;
     const waiters = [...this.#waiters];
@@ -45,7 +45,7 @@ export class TopologyVersion {
   }
 }
 
-/** Errors that tell a change of a server's state carry its version: that it is no primary, or is shutting down. */
+/** Errors about a change of a server's state include its version: that it is no primary, or is shutting down. */
 const stateChangeCodes = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13436]);
 
 export function isStateChange(code: number): boolean {

@@ -7,7 +7,7 @@ import { idTypeOffset, idValueOffset, IdIndex } from './id-index.ts';
 import { allIds } from '../../../../../src/bson/match/id-bounds.ts';
 import type { Interval } from '../../../../../src/bson/match/id-bounds.ts';
 
-/** Below this, room taken by deleted documents is not worth a rewrite. */
+/** Below this, the space of deleted documents is not worth a rewrite. */
 const minReclaimedBytes = 2 ** 20;
 
 /** A stored document in place. */
@@ -129,7 +129,7 @@ export class Collection {
     return picked;
   }
 
-  /** Addresses that were handed out before are valid no more. */
+  /** Earlier addresses are no longer valid. */
   #reclaim(): void {
     const deadBytes = this.#heap.appendedBytes - this.dataBytes;
     if (deadBytes > minReclaimedBytes && deadBytes > this.dataBytes) {

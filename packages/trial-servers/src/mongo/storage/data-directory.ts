@@ -1,6 +1,6 @@
 /**
  * Keeps collections as files: `<dataDir>/<database>/<collection>.bson`, documents one after another, as mongodump
- * writes them, and beside it `<collection>.metadata.json` with what else there is to know of the collection.
+ * writes them, and beside it `<collection>.metadata.json` with the other properties of the collection.
  *
  * Writes are synchronous and reach the operating system before the reply is sent: they outlive the process, however
  * it ends, but not a power failure.
@@ -45,7 +45,7 @@ const maxBuffersPerWrite = 1024;
 
 /** The file of one collection. */
 export class CollectionFile {
-  /** What was read or made when it was opened. */
+  /** Read or created when it was opened. */
   readonly metadata: Metadata;
   #name: string;
   #path: string;
@@ -60,7 +60,7 @@ export class CollectionFile {
     this.#name = name;
     this.#path = base + suffix;
     this.#metadataPath = base + metadataSuffix;
-    // Metadata without documents are what is left of a drop that was interrupted: the name's next owner is another.
+    // Metadata without documents are left by an interrupted drop: the next collection of the name is another one.
     const known = existsSync(this.#path) ? readMetadata(this.#metadataPath) : settings;
     this.metadata = createMetadata(known);
     if (known.uuid === undefined) {
@@ -102,8 +102,8 @@ export class CollectionFile {
   }
 
   /**
-   * Hands over each document as [start, end) of a buffer that is valid during the call, to be checked there. A last
-   * document that is cut off, as a crash in mid-write leaves it, is removed from the file; returns the bytes removed.
+   * Passes each document as [start, end) of a buffer that is valid during the call, to be checked there. A last
+   * document that is truncated, as a crash during a write leaves it, is removed from the file; returns the bytes removed.
    */
   load(insert: (bytes: Buffer, start: number, end: number) => void): number {
     let buffer = Buffer.allocUnsafe(Math.min(readBufferBytes, Math.max(this.#size, 16)));
@@ -149,7 +149,7 @@ export class CollectionFile {
     this.#name = name;
     this.#path = base + suffix;
     this.#metadataPath = base + metadataSuffix;
-    // In this order no crash leaves documents without what is known of their collection.
+    // In this order no crash leaves documents without their metadata.
     this.saveMetadata(metadata);
     renameSync(path, this.#path);
     rmSync(metadataPath, { force: true });
@@ -223,7 +223,7 @@ export class DataDirectory {
     try {
       rmdirSync(join(this.#path, escapeName(database)));
     } catch (error) {
-      // Files that are not ours stay, and so does their directory.
+      // Files of others stay, and so does their directory.
       if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) {
         throw error;
       }
@@ -285,7 +285,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Without the right to signal it, it runs all the same.
+    // Without permission to signal it, it is running nevertheless.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
@@ -303,7 +303,7 @@ export function writeAll(fd: number, pieces: readonly Buffer[]): void {
   }
 }
 
-/** What a write that ended early left to write. */
+/** The rest of a partial write. */
 function dropWritten(buffers: Buffer[], writtenBytes: number): Buffer[] {
   let rest = writtenBytes;
   for (const [index, buffer] of buffers.entries()) {

@@ -1,6 +1,6 @@
 /**
- * A document that is being changed: its fields in order, each left as raw bytes until an update looks into it, so that
- * what is not changed stays as it is, to the byte.
+ * A document that is being changed: its fields in order, each kept as raw bytes until an update parses it, so that
+ * unchanged parts stay equal to the byte.
  */
 import { readFields } from '../../../../../src/bson/raw-value.ts';
 import type { RawField, RawValue } from '../../../../../src/bson/raw-value.ts';

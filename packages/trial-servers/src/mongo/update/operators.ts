@@ -184,7 +184,7 @@ function push(path: Path, operand: RawField): Apply {
         ...(slice < 0 ? array.fields.slice(slice) : array.fields.slice(0, slice)),
       );
     }
-    tellAdded(array, target, { isNew, isAppended: at === size && slice === undefined, size }, changed);
+    reportAdded(array, target, { isNew, isAppended: at === size && slice === undefined, size }, changed);
   };
 }
 
@@ -198,12 +198,12 @@ function addToSet(path: Path, operand: RawField, order: TextOrder): Apply {
         array.fields.push({ name: '', value });
       }
     }
-    tellAdded(array, target, { isNew, isAppended: true, size }, changed);
+    reportAdded(array, target, { isNew, isAppended: true, size }, changed);
   };
 }
 
 /** Appended elements are reported one by one, anything else as the whole array. */
-function tellAdded(
+function reportAdded(
   array: Tree,
   target: Target,
   { isNew, isAppended, size }: { isNew: boolean; isAppended: boolean; size: number },

@@ -13,7 +13,7 @@ import { Tree } from './document-tree.ts';
 import { parseModifier } from './operators.ts';
 import type { Modifier } from './operators.ts';
 
-/** What became of a document. */
+/** The result for a document. */
 export interface Updated {
   readonly kind: 'update' | 'replace';
   /** The whole document, with its `_id` in front. */
@@ -57,7 +57,7 @@ function parseOperators(update: RawField, order: TextOrder): Update {
     }
   }
   refuseConflicts(modifiers);
-  // New fields come in the order of their names, as with mongod; what $rename takes away goes before.
+  // New fields are in the order of their names, as with mongod; fields that $rename removes come first.
   modifiers.sort(
     (a, b) => Number(b.operator === '$rename') - Number(a.operator === '$rename') || comparePaths(a, b),
   );

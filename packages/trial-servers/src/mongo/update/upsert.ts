@@ -1,4 +1,4 @@
-/** What a filter says of a document that is to be inserted because none matches: the fields that it asks to be equal. */
+/** The fields that a filter gives a document of an upsert: those that it compares for equality. */
 import { readFields } from '../../../../../src/bson/raw-value.ts';
 import type { RawValue } from '../../../../../src/bson/raw-value.ts';
 import { bsonTypes } from '../../../../../src/bson/types.ts';

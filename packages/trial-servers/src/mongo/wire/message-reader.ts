@@ -1,4 +1,4 @@
-/** Cuts a connection's stream of bytes into messages. */
+/** Splits a connection's stream of bytes into messages. */
 import { MalformedMessageError } from '../errors.ts';
 import { headerBytes, maxMessageBytes } from './message.ts';
 

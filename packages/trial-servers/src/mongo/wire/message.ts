@@ -1,5 +1,5 @@
 /**
- * The wire protocol's messages: takes requests apart and puts replies together.
+ * The wire protocol's messages: parses requests and builds replies.
  *
  * https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
  */
@@ -30,7 +30,7 @@ export interface DocumentSequence {
 
 export interface Request {
   readonly requestId: number;
-  /** True for the old OP_QUERY, with which a driver may say hello; it is answered by OP_REPLY. */
+  /** True for the old OP_QUERY, which a driver may use for hello; it is answered by OP_REPLY. */
   readonly isLegacy: boolean;
   /** False when the client wants no reply (moreToCome: an unacknowledged write). */
   readonly isReplyWanted: boolean;
@@ -56,7 +56,7 @@ export interface CursorReply {
 
 export type Reply = { readonly document: Document } | { readonly cursor: CursorReply };
 
-/** What the message around a reply is to be. */
+/** The form of the message around a reply. */
 export interface ReplyOptions {
   readonly responseTo: number;
   /** In answer to an OP_QUERY. */
@@ -67,12 +67,12 @@ export interface ReplyOptions {
   readonly times?: Buffer | undefined;
 }
 
-/** The request's own number, for the reply to an error found before the request could be taken apart. */
+/** The request's own number, for the reply to an error in parsing the request. */
 export function readRequestId(bytes: Buffer): number {
   return bytes.readInt32LE(4);
 }
 
-/** Takes a whole message apart; throws MalformedMessageError when it is none, CommandError when its BSON is broken. */
+/** Parses a whole message; throws MalformedMessageError when it is none, CommandError when its BSON is broken. */
 export function parseRequest(bytes: Buffer): Request {
   const opCode = bytes.readInt32LE(12);
   switch (opCode) {
@@ -179,7 +179,7 @@ export function* splitSequence(
 
 const noTimes = Buffer.alloc(0);
 
-/** The whole message that answers a request, in memory of `room`. */
+/** The whole message that answers a request, in the memory of `room`. */
 export function encodeReply(reply: Reply, options: ReplyOptions, room: ReplyBuffer): Buffer {
   const { responseTo, isLegacy, isMoreToCome = false, times = noTimes } = options;
   if (isLegacy) {

@@ -6,7 +6,7 @@ const maxKeptBytes = 4 * 1024 * 1024;
 export class ReplyBuffer {
   #kept = Buffer.alloc(0);
 
-  /** Room for a reply, valid until the next is taken; what it holds is undefined. */
+  /** Memory for a reply, valid until the next call; its content is undefined. */
   take(length: number): Buffer {
     if (length > maxKeptBytes) {
       return Buffer.allocUnsafeSlow(length);

@@ -5,11 +5,11 @@ import { makeSamples } from '../../../src/samples/samples.ts';
 
 describe('a sample set', () => {
   for (const set of Object.keys(sampleSizes) as SampleSet[]) {
-    it(`of ${set} is the same every time, in whatever parts it is made`, () => {
+    it(`of ${set} is the same every time, created in any parts`, () => {
       const all = makeSamples(set, 1, 50);
       assert.deepEqual([...makeSamples(set, 1, 20), ...makeSamples(set, 21, 30)], all);
       assert.equal(new Set(all.map(({ _id }) => String(_id))).size, 50);
-      // No two are alike by accident of their seeds.
+      // No two are equal by coincidence of their seeds.
       assert.equal(new Set(all.map(({ _id, ...fields }) => JSON.stringify([typeof _id, fields]))).size, 50);
     });
   }

@@ -19,7 +19,7 @@ function codeOf(command: Document, replicaSet: ReplicaSet | undefined): number |
   }
 }
 
-it('a member that is not primary refuses writes, and reads that ask for the primary', () => {
+it('a member that is not primary refuses writes, and reads with read preference primary', () => {
   const replicaSet = new ReplicaSet('set', new Oplog(), new TopologyVersion());
   assert.equal(codeOf({ insert: 'a' }, replicaSet), undefined);
   replicaSet.stepDown(60_000);

@@ -88,7 +88,7 @@ describe('Collection', () => {
     );
   });
 
-  it('gives back the room of deleted documents, and keeps the rest', () => {
+  it('frees the space of deleted documents, and keeps the rest', () => {
     const collection = new Collection();
     for (let id = 0; id < 4000; id++) {
       insert(collection, id, 'x'.repeat(1000));
@@ -117,7 +117,7 @@ describe('Collection', () => {
         seen.add(id);
       }
     }
-    // A document is missed 60 times with probability 0.9^60: 5 of 3000 are expected, 60 would be a wonder.
+    // A document is missed 60 times with probability 0.9^60: 5 of 3000 are expected, 60 are practically impossible.
     assert.ok(seen.size > 2940, `${seen.size}`);
     assert.equal(collection.sample(5000).length, 3000);
     assert.deepEqual(collection.sample(0), []);

@@ -27,7 +27,7 @@ describe('prepareDocument', () => {
     });
   });
 
-  it('moves the _id to the front, and makes one where there is none', () => {
+  it('moves the _id to the front, and adds a missing one', () => {
     const moved = prepare(Buffer.from(serialize({ a: 1, _id: 'x', b: 2, _ids: 3 })));
     assert.deepEqual(Object.entries(moved), [
       ['_id', 'x'],
@@ -49,7 +49,7 @@ describe('prepareDocument', () => {
     assertRefused(Buffer.from(serialize({ _id: { a: new Code('x', { $c: 1 }) } })), 52);
   });
 
-  it('takes a DBRef for an _id, and no other order of its names', () => {
+  it('accepts a DBRef as an _id, only in the order of its names', () => {
     for (const id of [
       { $ref: 'a', $id: 1 },
       { $ref: 'a', $id: { b: 1 }, $db: 'c', d: 1 },
@@ -67,7 +67,7 @@ describe('prepareDocument', () => {
     assertRefused(nest(181), 15);
   });
 
-  it('puts the time in place of an empty timestamp, but not in an _id, nor where it is told to keep it', () => {
+  it('replaces an empty timestamp by the time, but not in an _id, nor with keepEmptyTimestamps', () => {
     const empty = new Timestamp(0n);
     const document = () =>
       Buffer.from(serialize({ _id: empty, at: empty, in: { at: empty }, past: new Timestamp(5n) }));
@@ -87,7 +87,7 @@ describe('prepareDocument', () => {
     assertRefused(Buffer.from(serialize({ _id: 1, text: 'x'.repeat(16 * 1024 * 1024) })), 2);
   });
 
-  it('refuses a document cut off at any byte', () => {
+  it('refuses a document truncated at any byte', () => {
     const document = Buffer.from(serialize({ _id: 1, a: { b: [1, 'x', null] }, c: /x/i }));
     for (let length = 0; length < document.length; length++) {
       assertRefused(document.subarray(0, length), 22);

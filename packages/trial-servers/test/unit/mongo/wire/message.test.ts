@@ -1,4 +1,4 @@
-/** Messages: what a request is made of, what is refused, how a stream is cut, how a batch becomes an array. */
+/** Messages: parsing requests, refusals, splitting a stream, writing a batch as an array. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deserialize, serialize } from 'bson';
@@ -91,7 +91,7 @@ describe('parseRequest', () => {
     assert.throws(() => parseRequest(long), MalformedMessageError);
   });
 
-  it('fails in no other way on any bytes', () => {
+  it('fails only with its own errors on any bytes', () => {
     const valid = message(
       2013,
       flags(0),
@@ -120,7 +120,7 @@ describe('parseRequest', () => {
 });
 
 describe('MessageReader', () => {
-  it('finds the same messages however the stream is cut', () => {
+  it('finds the same messages with any chunks', () => {
     const messages = [1, 30, 5000].map((length) => message(2013, Buffer.alloc(length, length)));
     const stream = Buffer.concat(messages);
     fc.assert(
@@ -147,7 +147,7 @@ describe('MessageReader', () => {
 });
 
 describe('Batch', () => {
-  it('writes the array that js-bson writes, neighbours or not', () => {
+  it('writes the same array as js-bson, for consecutive documents or not', () => {
     for (const count of [0, 1, 9, 10, 11, 99, 100, 101, 1234]) {
       const documents = Array.from({ length: count }, (_, index) => ({ index, text: 'x'.repeat(index % 7) }));
       const encoded = documents.map((document) => Buffer.from(serialize(document)));
@@ -176,7 +176,7 @@ describe('Batch', () => {
     }
   });
 
-  it('ends before 16 MiB, but takes one document of any size', () => {
+  it('ends before 16 MiB, but accepts one document of any size', () => {
     const large = Buffer.alloc(16 * 1024 * 1024);
     large.writeInt32LE(large.length, 0);
     const single = new Batch();

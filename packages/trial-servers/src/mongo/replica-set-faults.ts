@@ -1,6 +1,6 @@
 /**
- * Two fail points that lie to a client, as a replica set may: a read of an older state, which only `afterClusterTime`
- * forbids, and writes that are rolled back later, which only reads without `majority` see.
+ * Two fail points for states that a replica set may show to a client: a read of an older state, which only `afterClusterTime`
+ * prevents, and writes that are rolled back later, which only reads without `majority` see.
  */
 import type { Catalog } from './catalog.ts';
 import type { StoredCollection } from './storage/stored-collection.ts';
@@ -23,7 +23,7 @@ interface StaleState extends Lie {
   readonly copies: ReadonlyMap<StoredCollection, Collection>;
 }
 
-export class Lies {
+export class ReplicaSetFaults {
   readonly #catalog: Catalog;
   readonly #oplog: Oplog;
   #stale: StaleState | undefined;
@@ -57,7 +57,7 @@ export class Lies {
     this.#rolledBack = mode.isOff ? undefined : { mode, namespace };
   }
 
-  /** Undoes the writes; as when the primary steps down before a majority has them. */
+  /** Undoes the writes, as when the primary steps down before a majority has them. */
   rollBack(): void {
     this.#rolledBack = undefined;
     for (const stored of this.#catalog.all()) {
@@ -68,7 +68,7 @@ export class Lies {
     }
   }
 
-  /** Does a write command to the collection, as a lie if it is one. */
+  /** Executes a write command to the collection, to be rolled back if the fail point is set. */
   write<T>(stored: StoredCollection, run: () => T): T {
     const lie = this.#rolledBack;
     if (lie === undefined || !isAbout(lie.namespace, stored) || !lie.mode.hit()) {

@@ -1,5 +1,5 @@
 /**
- * A quiet time of a soak: nothing is written to what is followed, and others write as much as pushes all history out of a small
+ * An idle time of a soak: nothing is written to what is followed, and others write enough to push all history out of a small
  * oplog. The position must advance meanwhile.
  */
 
@@ -8,17 +8,17 @@ import type { MongoClient, Timestamp } from 'mongodb';
 import pg from 'pg';
 import type { Scene } from './faults.ts';
 
-/** Of the oplog: what the reader has not seen is never more. */
+/** Of the oplog: the part that the reader has not seen is never larger. */
 const share = 0.4;
 const rounds = 4;
 /** MongoDB takes no larger documents. */
 const maxTextBytes = 12_000_000;
-/** What a server and a command take to come back, and more. */
+/** More than a server and a command take to restart. */
 const limitMs = 90_000;
 const pauseMs = 100;
 
-/** @param selection of the stream @param check throws what following has failed with @throws where the position stays */
-export async function passQuietTime(
+/** @param selection of the stream @param check throws the error of following @throws if the position does not advance */
+export async function passIdleTime(
   client: MongoClient,
   { mongo, postgres }: Pick<Scene, 'mongo' | 'postgres'>,
   selection: string,
@@ -26,8 +26,8 @@ export async function passQuietTime(
 ): Promise<void> {
   const text = 'x'.repeat(mongo.oplogBytes === null ? 1 : Math.min(maxTextBytes, mongo.oplogBytes * share));
   for (let round = 0; round < rounds; round++) {
-    const wanted = await insist(() => writeElsewhere(client, text), check);
-    await insist(async () => {
+    const wanted = await retry(() => writeElsewhere(client, text), check);
+    await retry(async () => {
       const position = await readPosition(postgres.url, selection);
       if (position < wanted) throw new Error(`the position stays at ${position}, before ${wanted}`);
     }, check);
@@ -61,8 +61,8 @@ async function readPosition(url: string, selection: string): Promise<bigint> {
   }
 }
 
-/** As servers may be away, and the command with them. */
-async function insist<T>(work: () => Promise<T>, check: () => void): Promise<T> {
+/** Retries, as servers may be unavailable, and the command with them. */
+async function retry<T>(work: () => Promise<T>, check: () => void): Promise<T> {
   const endMs = performance.now() + limitMs;
   for (;;) {
     check();

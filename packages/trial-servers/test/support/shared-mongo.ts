@@ -1,4 +1,4 @@
-/** What test files of the embedded MongoDB server share: a server for all of a file, and a database for each test. */
+/** Shared by tests of the embedded MongoDB server: a server for each file, and a database for each test. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, beforeEach } from 'node:test';
@@ -6,12 +6,12 @@ import { MongoClient, MongoServerError } from 'mongodb';
 import type { Collection, Db, Document } from 'mongodb';
 import { startMongoServer, type MongoServer } from '../../src/mongo/server.ts';
 
-/** Each is there while tests of the file run. */
+/** They exist while tests of the file run. */
 export interface MongoOfTests<T extends Document> {
-  /** Undefined where TEST_MONGO_URL names another server. */
+  /** Undefined if TEST_MONGO_URL names another server. */
   readonly server: MongoServer | undefined;
   readonly client: MongoClient;
-  /** Of the test that runs. */
+  /** The database of the current test. */
   readonly db: Db;
   /** The collection `things` of `db`. */
   readonly things: Collection<T>;
@@ -19,8 +19,8 @@ export interface MongoOfTests<T extends Document> {
 
 /**
  * To be called once, at the beginning of a file.
- * @param name what the names of databases begin with
- * @param from `given`: the server of TEST_MONGO_URL, a real mongod say, where the variable is set
+ * @param name the prefix of database names
+ * @param from `given`: the server of TEST_MONGO_URL, such as a real mongod, if the variable is set
  */
 export function useMongo<T extends Document>(name: string, from: 'embedded' | 'given'): MongoOfTests<T> {
   let server: MongoServer | undefined;
@@ -60,7 +60,7 @@ function present<T>(value: T | undefined): T {
   return value;
 }
 
-/** The server answers with this error code, and, where it is given, with such a message. */
+/** Asserts that the server answers with this error code and, if given, such a message. */
 export async function assertFails(promise: Promise<unknown>, code: number, message?: RegExp): Promise<void> {
   await assert.rejects(promise, (error) => {
     assert.ok(error instanceof MongoServerError, String(error));
