@@ -58,6 +58,7 @@ describe('a collection that is created while others are followed', () => {
     assert.equal(code, ExitCode.sigint, stderr);
   });
 
+  // Red where its copy is not told to stop.
   it('ends with the others, at any point of its copy', async (t) => {
     const scene = await setFollowScene(t);
     const first = scene.follow(env);
@@ -71,6 +72,10 @@ describe('a collection that is created while others are followed', () => {
     following.process.kill('SIGINT');
     await failpoints.resume('primary-after-plan');
     assert.equal((await following.result).code, ExitCode.sigint);
+    const finished = await scene.query(
+      "SELECT FROM mongo2pg.runs WHERE table_name = 'newcomer' AND finished_at IS NOT NULL",
+    );
+    assert.deepEqual(finished, [], 'its copy was stopped as well');
     const again = scene.follow(env);
     await again.until('following', ({ collections }) => collections.length === 2);
     await scene.untilMerged(again);
@@ -78,6 +83,7 @@ describe('a collection that is created while others are followed', () => {
     await again.stop();
   });
 
+  // Red where it counts as a failed collection.
   it('does not delay the cutover if none of its documents match the filter', async (t) => {
     const scene = await setFollowScene(t);
     const filtered = { ...env, FILTER: '{"even": true}' };

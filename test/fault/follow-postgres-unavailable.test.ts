@@ -35,6 +35,7 @@ describe('PostgreSQL, while changes are followed,', () => {
   });
   after(() => postgres.remove());
 
+  // Red where changes are taken out of the journal before their rows are merged.
   it('crashes and loses acked drains: they are repeated', async (t) => {
     const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
     const killWriter = await keepCommitsFromDisk(scene.client);
@@ -113,6 +114,7 @@ describe('PostgreSQL, while changes are followed,', () => {
     });
   }
 
+  // Red where the journal is not written again. A merge that its worker does not do again is done by the worker's replacement.
   for (const mode of ['fast', 'immediate'] as const) {
     it(`restarts (${mode}) during merges and writes of the journal`, async (t) => {
       const scene = await setFollowSceneOn(t, mongoUrl, { postgresUrl: postgres.url });
@@ -139,6 +141,7 @@ describe('PostgreSQL, while changes are followed,', () => {
     });
   }
 
+  // Red where the journal is not written again.
   it('terminates connections of the reader, the drains and the workers, repeatedly', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow();
@@ -155,6 +158,7 @@ describe('PostgreSQL, while changes are followed,', () => {
     await following.stop();
   });
 
+  // Red where the number of the collection is kept before the commit.
   it('terminates the connection of the reader while it records a new collection', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow({ ...inline, MONGO_COLLECTION: 'things,others*' });

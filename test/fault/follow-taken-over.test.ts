@@ -40,7 +40,13 @@ describe('a process that follows what another does', () => {
     const following = scene.follow(inline);
     await following.until('following');
     for (const args of [[], ['--restart']]) {
-      const { code, stderr, stdout } = await scene.follow(inline, ...args).result;
+      const second = scene.follow(inline, ...args);
+      const isFollowing = await second.until('following').then(
+        () => true,
+        () => false,
+      );
+      assert.equal(isFollowing, false, 'both follow');
+      const { code, stderr, stdout } = await second.result;
       assert.equal(code, ExitCode.usage, stderr);
       assert.match(stderr, /another process follows the same collections \(from .*Postgres process \d+\)/);
       assert.match(stdout, /"code":"STREAM_BUSY"/);
@@ -51,7 +57,7 @@ describe('a process that follows what another does', () => {
     await following.stop();
   });
 
-  // Red where the stream is not locked and its position is kept whatever the epoch. For drains see `merged-once`.
+  // Red where the position is kept whatever the epoch, though the stream is locked. For drains see `merged-once`.
   it('because that was suspended: wherever that resumes, it ends and changes nothing', async (t) => {
     const scene = await setFollowScene(t);
     const windows: readonly [FailpointName, string][] = [
