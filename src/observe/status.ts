@@ -57,6 +57,8 @@ export interface HostStatus {
   /** Ranges that it has, and that it has read to their end. */
   readonly rangesTaken: number;
   readonly rangesRead: number;
+  /** Slots of followed collections that it drains. */
+  readonly slots: number;
   /** Committed in these. */
   readonly documents: number;
   /** Over the last seconds. */

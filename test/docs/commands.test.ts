@@ -36,6 +36,8 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run cutover': 'needs a process that follows; test/docs/follow-walk.test.ts',
   'npm run repair': 'needs a process that has followed; test/integration/follow/cutover.test.ts',
   'npm start -- --hosts': 'needs other hosts to be more than a start; test/fault/hosts-together.test.ts',
+  'npm start -- --hosts --follow':
+    'needs other hosts, and continues until a cutover; test/fault/hosts-follow.test.ts',
   'npm run verify -- --hosts':
     'needs other hosts to be more than a verify; test/fault/hosts-verify-later.test.ts',
   'npm run join': 'needs a host that has begun; test/fault/hosts-together.test.ts',

@@ -81,13 +81,7 @@ async function compare(
 }
 
 /** @throws UsageError for what several hosts cannot do together */
-export function requireSharable({ mongoUrl, postgresUrl, source, follow }: Config): void {
-  if (follow) {
-    throw new UsageError('several hosts cannot follow changes', {
-      code: 'HOSTS_FOLLOW',
-      fix: 'leave out --hosts: one host follows; or leave out --follow.',
-    });
-  }
+export function requireSharable({ mongoUrl, postgresUrl, source }: Config): void {
   if (source !== undefined) {
     throw new UsageError('several hosts cannot read a dump', {
       code: 'HOSTS_DUMP',

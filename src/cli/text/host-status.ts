@@ -4,11 +4,12 @@ import { formatCount, formatDuration, formatPlural } from '../../common/format.t
 import type { HostStatus, SharedWorkStatus } from '../../observe/status.ts';
 
 export function describeHost(host: HostStatus): string {
-  const { hostId, name, task, state, sourceDb, selection, schema, connections, silentMs } = host;
+  const { hostId, name, task, state, sourceDb, selection, schema, connections, silentMs, slots } = host;
   const isMember = state === 'leads' || state === 'takes part';
   const verb = task === 'verify' ? ' a verification' : '';
   const parts = [
     ...(task === 'copy' ? describeCopied(host, isMember) : []),
+    ...(slots === 0 ? [] : [formatPlural(slots, 'slot')]),
     ...(isMember && connections !== null ? [`${formatPlural(connections, 'connection')} at most`] : []),
     `last heartbeat ${formatDuration(silentMs)} ago`,
   ];

@@ -1,6 +1,6 @@
 /** Settings of the group *Following*: following changes, and the cutover. */
 
-import { startOnly } from './commands.ts';
+import { startAndJoin, startOnly } from './commands.ts';
 import type { OptionsOf } from './option.ts';
 
 export const followingOptions = {
@@ -9,7 +9,7 @@ export const followingOptions = {
     kind: 'switch',
     default: '',
     describe: 'Keep the tables in step with the collections, during the copy and after it, until cutover.',
-    commands: startOnly,
+    commands: startAndJoin,
     group: 'Following',
   },
   check: {

@@ -18,7 +18,8 @@ export async function readHostStatus(client: pg.Client, includesAll: boolean): P
             (b.recent / $2::float8)::float8 AS "documentsPerSecond",
             v.taken AS "rangesComparing", v.compared AS "rangesCompared", v.documents::float8 AS "documentsCompared",
             (v.documents / nullif(extract(epoch FROM v.last - greatest(v.began_at, h.joined_at)), 0))::float8 AS "comparedPerSecond",
-            (SELECT count(*)::int FROM mongo2pg.host_builds WHERE host_id = h.host_id) AS builds
+            (SELECT count(*)::int FROM mongo2pg.host_builds WHERE host_id = h.host_id) AS builds,
+            (SELECT count(*)::int FROM mongo2pg.slots WHERE host_id = h.host_id) AS slots
        FROM mongo2pg.hosts h
        CROSS JOIN LATERAL (
          SELECT (count(*) FILTER (WHERE read_at IS NULL))::int AS taken, (count(*) FILTER (WHERE read_at IS NOT NULL))::int AS read

@@ -1,0 +1,102 @@
+/** Hosts that follow together and are killed, one after the other: what each had, another merges, once. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { setFailpoints } from '../support/failpoints.ts';
+import { setScene } from '../support/fault.ts';
+import { untilMerged } from '../support/follow.ts';
+import { beginHeld, eventsOf, expire, waitForEnd, waitForHostId } from '../support/hosts.ts';
+import {
+  assertMergedOnce,
+  beginFollowing,
+  cutOverAll,
+  followByTwo,
+  following,
+  joinFollowing,
+  hexOf,
+  setText,
+  waitForSlots,
+  writeEverywhere,
+} from '../support/hosts-follow.ts';
+
+const windowsOfDrain: readonly FailpointName[] = [
+  'primary-before-drain',
+  'worker-in-merge',
+  'worker-before-merge-commit',
+  'worker-before-ack',
+  'primary-after-drain',
+];
+
+describe('a host that follows and does not lead, killed', () => {
+  it('in each window of a drain: others merge what it had, and nothing twice', async (t) => {
+    const scene = await setScene(t, 500);
+    const leader = await beginFollowing(t, scene);
+    for (const [round, window] of windowsOfDrain.entries()) {
+      const killing = await setFailpoints(t, { [window]: 'kill@3' });
+      const { run, hostId } = await joinFollowing(t, scene, killing.env);
+      await waitForSlots(scene, { [leader.hostId]: 32, [hostId]: 32 });
+      await writeEverywhere(scene, round);
+      const killed = await run.result;
+      assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
+      await expire(scene, hostId);
+      await waitForEnd(scene, hostId, 'dead');
+      await waitForSlots(scene, { [leader.hostId]: 64 });
+      await untilMerged(scene);
+      await assertMergedOnce(scene);
+    }
+    await cutOverAll(scene, [leader.run]);
+  });
+});
+
+/** Whose change comes alone, so that it is the first of its reply. */
+const lastId = 77_777;
+
+describe('the leader of hosts that follow, killed', () => {
+  for (const window of [
+    'primary-before-journal',
+    'worker-before-merge-commit',
+    'primary-after-drain',
+  ] as const) {
+    it(`at ${window}: another reads on where it was, and gives the slots out again`, async (t) => {
+      const scene = await setScene(t, 500);
+      // The reader comes by once a second, also where nothing is written.
+      const kill = window === 'primary-before-journal' ? (`kill?${hexOf(lastId)}` as const) : 'kill@5';
+      const killing = await setFailpoints(t, { [window]: kill });
+      const [leader, other] = await followByTwo(t, scene, { ofLeader: killing.env });
+      const third = await joinFollowing(t, scene);
+      await writeEverywhere(scene, 1);
+      if (window === 'primary-before-journal') await untilMerged(scene);
+      await setText(scene, lastId, 'alone');
+      const killed = await leader.run.result;
+      assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+      await writeEverywhere(scene, 2);
+      await expire(scene, leader.hostId);
+      await waitForEnd(scene, leader.hostId, 'dead');
+      await waitForSlots(scene, { [other.hostId]: 32, [third.hostId]: 32 });
+      await writeEverywhere(scene, 3);
+      await untilMerged(scene);
+      await assertMergedOnce(scene);
+      await cutOverAll(scene, [other.run, third.run]);
+      const results = await Promise.all([other.run.result, third.run.result]);
+      const kinds = results.flatMap(({ stdout }) => eventsOf(stdout)).map(({ kind }) => kind);
+      assert.equal(kinds.filter((kind) => kind === 'lead-taken').length, 1);
+      assert.equal((await scene.query('SELECT FROM mongo2pg.streams')).length, 1);
+    });
+  }
+
+  it('while the collection is copied and written to: another copies on, and follows from before the copy on', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { leader } = await beginHeld(t, scene, following);
+    const leaderId = await waitForHostId(scene, leader);
+    const other = await joinFollowing(t, scene);
+    await writeEverywhere(scene, 1);
+    leader.process.kill('SIGKILL');
+    await leader.result;
+    await writeEverywhere(scene, 2);
+    await expire(scene, leaderId);
+    await waitForSlots(scene, { [other.hostId]: 64 });
+    await writeEverywhere(scene, 3);
+    await cutOverAll(scene, [other.run]);
+  });
+});
