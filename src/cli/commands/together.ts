@@ -5,8 +5,7 @@ import { embedded } from '../../config/server-urls.ts';
 import { ExitCode, UsageError } from '../../common/errors.ts';
 import type { HostTask } from '../../postgres/ledger/hosts/hosts.ts';
 import { workTogether as takePartIn, type Led, type LeaderWork } from '../../run/hosts/host-job.ts';
-import { leadCopy } from '../../run/hosts/lead-copy.ts';
-import type { MigrateOptions } from '../../run/job/options.ts';
+import { leadCopy, type CopyOptions } from '../../run/hosts/lead-copy.ts';
 import type { Verified } from '../../run/verify/verify.ts';
 import { warmUp } from '../../workers/pool/warm-pool.ts';
 import { reportFailures } from '../text/failures.ts';
@@ -47,7 +46,7 @@ export async function workTogether(
 async function leadCopying(
   work: LeaderWork,
   options: CommandOptions,
-  copying: Omit<MigrateOptions, 'hosts' | 'share' | 'signal'>,
+  copying: CopyOptions,
 ): Promise<Led<ExitCode>> {
   const { config } = work;
   const outcome = await leadCopy(work, copying);
@@ -73,11 +72,15 @@ async function leadComparing(work: LeaderWork, options: CommandOptions): Promise
 
 /** All hosts compare. */
 async function compare(
-  { config, signal, hosts, key, share }: LeaderWork,
+  { config, signal, hosts, key, share, handsOver }: LeaderWork,
   options: CommandOptions,
   leftOut: ReadonlySet<string>,
 ): Promise<Verified> {
-  return await compareAll(config, { ...options, signal }, { leftOut, shared: { hosts, key, share } });
+  return await compareAll(
+    config,
+    { ...options, signal },
+    { leftOut, shared: { hosts, key, share, handsOver } },
+  );
 }
 
 /** @throws UsageError for what several hosts cannot do together */

@@ -38,6 +38,7 @@ import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { prepareLedger, requireLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { MigrateOptions } from '../job/options.ts';
+import { isOfMachine, type HandsOver } from '../failure.ts';
 import { describeHost, keyOf, requireSameKey } from './agreement.ts';
 import { readHostLimits, type HostLimits } from './host-limits.ts';
 import { hostSession } from './host-session.ts';
@@ -70,6 +71,8 @@ export interface LeaderWork {
   readonly isTakeover: boolean;
   /** @throws if this host was declared dead meanwhile, so that another may lead by now */
   readonly requireMembership: () => Promise<void>;
+  /** If so, what is not finished is left to the host that leads next. */
+  readonly handsOver: HandsOver;
 }
 
 /** What a leader has come to. */
@@ -246,13 +249,21 @@ class HostJob<Result> {
         await membership.heartbeat();
         signal.throwIfAborted();
       },
+      handsOver: (error) => handsOver(membership, error),
     });
   }
 
   /** Other hosts continue, unless this one leads and its error is one that they would meet too. */
   async #leave(membership: Membership, error: unknown): Promise<void> {
-    const isOurs = error instanceof MigrationError;
-    const canContinue = isOurs && (error instanceof InterruptedError || error.isServerGone);
+    const isLost =
+      error instanceof MigrationError && (error instanceof InterruptedError || error.isServerGone);
+    const isHandedOver = membership.isLead && (await handsOver(membership, error).catch(() => false));
+    if (isHandedOver) {
+      this.#notify(
+        'this host gives up leading, as the error may be of this machine alone: another host leads',
+      );
+    }
+    const canContinue = isLost || isHandedOver;
     const reason = canContinue || !membership.isLead ? 'left' : 'failed';
     // If PostgreSQL cannot be reached, the other hosts declare this one dead.
     await membership.leave(reason, reason === 'failed' ? toWireError(error) : null).catch(() => undefined);
@@ -275,6 +286,11 @@ class HostJob<Result> {
   #notify(message: string): void {
     this.#listeners.onEvent({ kind: 'notice', message });
   }
+}
+
+/** See `LeaderWork`. */
+async function handsOver(membership: Membership, error: unknown): Promise<boolean> {
+  return isOfMachine(error) && (await membership.hasOthers());
 }
 
 /** Not finished and not failed. */

@@ -7,14 +7,16 @@ import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import type { LeaderWork } from './host-job.ts';
 
+export type CopyOptions = Omit<MigrateOptions, 'hosts' | 'share' | 'handsOver' | 'signal'>;
+
 /** @throws MigrationError */
 export async function leadCopy(
-  { config, hosts, share, signal, isTakeover, requireMembership }: LeaderWork,
-  options: Omit<MigrateOptions, 'hosts' | 'share' | 'signal'>,
+  { config, hosts, share, handsOver, signal, isTakeover, requireMembership }: LeaderWork,
+  options: CopyOptions,
 ): Promise<Outcome> {
   const work = async (): Promise<Outcome> => {
     await requireMembership();
-    return await migrate(config, { ...options, signal, hosts, share });
+    return await migrate(config, { ...options, signal, hosts, share, handsOver });
   };
   // The leader before may have reconnected and locked again, until it learns that it was declared dead.
   const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);

@@ -155,6 +155,13 @@ export class Membership {
     return await session.run((client) => readLastLeader(client, key, this.task));
   }
 
+  /** Whether there are other hosts for the same task. */
+  async hasOthers(): Promise<boolean> {
+    const { session, key, limits } = this.#options;
+    const live = await session.run((client) => listLiveHosts(client, limits.deadAfterMs));
+    return live.some((host) => isOfKey(host, key) && host.hostId !== this.hostId);
+  }
+
   /** Whether the leader has given up a run. */
   async isGivenUp(runId: string): Promise<boolean> {
     const { session, key } = this.#options;

@@ -14,7 +14,7 @@ import { describeRun } from '../../postgres/ledger/run-decision.ts';
 import { lockTable } from '../../postgres/ledger/run-lock.ts';
 import { findUnfinishedRun } from '../../postgres/ledger/runs.ts';
 import type { Source } from '../../source/source.ts';
-import { describeFailure, stopsAll } from '../failure.ts';
+import { describeFailure, handOverIf, stopsAll } from '../failure.ts';
 import type { JobOptions } from './options.ts';
 import type { Lane } from '../lane.ts';
 import type { RunStream } from '../collection/prepare.ts';
@@ -44,11 +44,11 @@ export class CollectionCopier {
    * @throws MigrationError
    */
   async copy(lane: Lane, collection: string, options: CopyOptions): Promise<Copied> {
-    const { config, listeners, database } = this.#options;
+    const { config, listeners, database, handsOver } = this.#options;
     try {
       return await this.#migrate(lane, collection, options);
     } catch (thrown) {
-      const error = explainDatabaseError(thrown, config.postgresUrl);
+      const error = await handOverIf(explainDatabaseError(thrown, config.postgresUrl), handsOver);
       if (!isNotFailure(error)) {
         const source = `${database.name}.${collection}`;
         const isAlone = options.jobId !== null && !stopsAll(error, options.signal);

@@ -6,6 +6,7 @@ import type { PlanFile } from '../../plan/file/plan-schema.ts';
 import type { TransformFile } from '../../transcode/plan.ts';
 import type { Database } from '../../source/database.ts';
 import type { Pools } from '../../workers/pool/create-pool.ts';
+import type { HandsOver } from '../failure.ts';
 import type { FollowLimits } from '../follow/limits.ts';
 import type { Follower } from '../follow/follower.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
@@ -27,6 +28,8 @@ export interface MigrateOptions {
   readonly pools: Pools;
   /** Set if several hosts copy and this one leads. */
   readonly hosts?: HostWork;
+  /** Set with `hosts`. */
+  readonly handsOver?: HandsOver;
   /** The share of connections, with several hosts. */
   readonly share?: Share;
   /** Limits of following; by default those of `follow/limits.ts`. */

@@ -11,11 +11,13 @@ import {
 } from '../../postgres/ledger/hosts/host-verifications.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import type { HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
+import type { HandsOver } from '../failure.ts';
 import { Comparing, type ComparingOptions } from './comparing.ts';
 
 export interface LeadVerifying {
   readonly hosts: HostWork;
   readonly key: HostsKey;
+  readonly handsOver: HandsOver;
 }
 
 type LeadComparingOptions = Omit<ComparingOptions, 'shared'>;
@@ -25,7 +27,7 @@ type LeadComparingOptions = Omit<ComparingOptions, 'shared'>;
  * @returns the sum of what all hosts have found
  */
 export async function compareShared(
-  { hosts, key }: LeadVerifying,
+  { hosts, key }: Pick<LeadVerifying, 'hosts' | 'key'>,
   options: LeadComparingOptions,
 ): Promise<Tally> {
   const { session } = options;
@@ -43,7 +45,7 @@ export async function compareShared(
 }
 
 async function openVerification(
-  { hosts, key }: LeadVerifying,
+  { hosts, key }: Pick<LeadVerifying, 'hosts' | 'key'>,
   { config, session, source, run, division }: LeadComparingOptions,
 ): Promise<HostVerification> {
   const collection = { runId: run.runId, collectionId: source.identity };

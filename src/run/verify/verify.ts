@@ -14,7 +14,7 @@ import type { RunEvent } from '../../observe/events.ts';
 import type { Failure } from '../../observe/outcome.ts';
 import type { VerificationSummary } from '../../observe/verification-summary.ts';
 import { withPace } from '../pace/pace-keeper.ts';
-import { describeFailure, stopsAll } from '../failure.ts';
+import { describeFailure, handOverIf, stopsAll } from '../failure.ts';
 import { formatPlural } from '../../common/format.ts';
 import { Listeners, type JobListener } from '../../observe/listeners.ts';
 import { explainDatabaseError } from '../../postgres/connection/connection.ts';
@@ -136,7 +136,7 @@ async function verifyAll(job: VerifyJob): Promise<Verified> {
       const summary = await verifyCollection(job, collection);
       if (summary !== null) summaries.push(summary);
     } catch (thrown) {
-      const error = explainDatabaseError(thrown, config.postgresUrl);
+      const error = await handOverIf(explainDatabaseError(thrown, config.postgresUrl), job.shared?.handsOver);
       if (error instanceof InterruptedError) throw error;
       const isAlone = namesSeveral(config.mongoCollection) && !stopsAll(error, signal);
       const failure = describeFailure(source, error);
