@@ -33,8 +33,12 @@ const anyDouble = fc
 const anyDecimal = fc
   .uint8Array({ minLength: 16, maxLength: 16 })
   .map((of): BsonValue => ({ type: bsonTypes.decimal, bytes: Buffer.from(of) }));
+/** Without NUL in its name: MongoDB compares all of a name, but its indexes have only what is before the NUL. */
 const pointer = fc
-  .tuple(bytes(5), fc.uint8Array({ minLength: 12, maxLength: 12 }))
+  .tuple(
+    bytes(5).filter((name) => !name.includes(0)),
+    fc.uint8Array({ minLength: 12, maxLength: 12 }),
+  )
   .map(([text, id]): BsonValue => ({
     type: bsonTypes.dbPointer,
     bytes: Buffer.concat([rawString(text), id]),
