@@ -112,6 +112,7 @@ describe('several hosts that follow', () => {
     await scene.assertEqual();
   });
 
+  // Red where a host that does not lead records nothing: its change waits, and all follow without end.
   it('stop a collection that one of them cannot merge', async (t) => {
     const scene = await setScene(t, 200);
     const [leader, other] = await followByTwo(t, scene);
