@@ -46,6 +46,11 @@ export async function findPrimary(url: string): Promise<string> {
   }
 }
 
+/** The same URL with the host alone that takes writes. */
+export async function toPrimary(url: string): Promise<string> {
+  return toHost(url, await findPrimary(url));
+}
+
 /** Its port on loopback, for a proxy in front of one host. */
 export async function findPrimaryPort(url: string): Promise<number> {
   return Number((await findPrimary(url)).split(':').at(-1));
