@@ -29,6 +29,8 @@ export interface CliResult {
 export interface RunningCli {
   readonly process: ChildProcess;
   readonly result: Promise<CliResult>;
+  /** What it has written so far. */
+  readonly heard: { readonly stdout: string; readonly stderr: string };
 }
 
 const named = process.env.TEST_CLUSTER_IMPLEMENTATION as ClusterImplementation | undefined;
@@ -75,7 +77,7 @@ export function startCli(
   const steppedDown = isSourceRead ? stepDownDuring(child) : Promise.resolve();
   // Later code finds a primary.
   const result = Promise.all([closed, steppedDown]).then(([[code, signal]]) => ({ code, signal, ...heard }));
-  return { process: child, result };
+  return { process: child, result, heard };
 }
 
 /** In a process: for tests about processes, such as the pool, signals, kills, or the files of a folder. */

@@ -92,17 +92,25 @@ export function hostIdsOf({ stdout }: Pick<CliResult, 'stdout'>): string[] {
   return eventsOf(stdout).flatMap((event) => (event.kind === 'host-joined' ? [event.hostId] : []));
 }
 
-/** The id of a running process. */
-export async function waitForHostId(scene: Scene, { process: { pid } }: RunningCli): Promise<string> {
+/** The id of a running process. Fails with its output if it ends instead of joining. */
+export async function waitForHostId(scene: Scene, run: RunningCli): Promise<string> {
+  const { pid } = run.process;
   let hostId = '';
-  await waitUntil('the process has joined', async () => {
-    const [row] = await scene.query<{ hostId: string }>(
-      `SELECT host_id AS "hostId" FROM mongo2pg.hosts WHERE name LIKE '%/' || $1 AND left_at IS NULL`,
-      [pid],
-    );
-    hostId = row?.hostId ?? '';
-    return hostId !== '';
-  });
+  try {
+    await waitUntil('the process has joined', async () => {
+      assert.equal(run.process.exitCode, null, 'the process has ended');
+      const [row] = await scene.query<{ hostId: string }>(
+        `SELECT host_id AS "hostId" FROM mongo2pg.hosts WHERE name LIKE '%/' || $1 AND left_at IS NULL`,
+        [pid],
+      );
+      hostId = row?.hostId ?? '';
+      return hostId !== '';
+    });
+  } catch (error) {
+    const { stdout, stderr } = run.heard;
+    console.error(`the end of its output: ${stdout.slice(-2000)}\n${stderr}`);
+    throw error;
+  }
   return hostId;
 }
 

@@ -10,7 +10,7 @@ import {
   type HostVerification,
 } from '../../postgres/ledger/hosts/host-verifications.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
-import type { HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
+import { requireLeading, type HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
 import type { HandsOver } from '../failure.ts';
 import { Comparing, type ComparingOptions } from './comparing.ts';
 
@@ -36,7 +36,11 @@ export async function compareShared(
     const shared = { verificationId, hosts, waitsForAll: true };
     await new Comparing({ ...options, shared }).execute();
     await reachFailpoint('primary-before-tally');
-    return await session.run((client) => readVerificationTally(client, verificationId));
+    return await session.transaction(async (client) => {
+      // Another leader reports the result of one that was declared dead and does not know yet.
+      await requireLeading(client, hosts.hostId);
+      return await readVerificationTally(client, verificationId);
+    });
   } finally {
     await session
       .transaction((client) => closeVerification(client, hosts, verificationId))
