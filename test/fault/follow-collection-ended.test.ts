@@ -161,6 +161,7 @@ describe('a collection that is followed', () => {
     await scene.assertEqual();
   });
 
+  // Without the events of drops and renames, the command does not end, and the test waits until its limit.
   it('is the only one: the command ends, now and at each start, until --restart', async (t) => {
     const scene = await setFollowScene(t);
     const following = scene.follow(inline);

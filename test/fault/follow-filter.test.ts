@@ -8,6 +8,7 @@ import { assertCode, documentsOf } from '../support/fault.ts';
 import { inline, setFollowScene } from '../support/follow-scene.ts';
 
 describe('a filter, while changes are followed,', () => {
+  // Seen red where current documents are read without the filter.
   it('applies to documents that start or stop matching', async (t) => {
     const scene = await setFollowScene(t);
     const { collection } = scene;

@@ -57,6 +57,7 @@ describe('MongoDB, while changes are followed,', () => {
     await following.stop();
   });
 
+  // Seen red where the stream does not retry: the first error ends the process.
   it('has transient errors, and loses the cursor', async (t) => {
     const scene = await setFollowSceneOn(t, mongo.url);
     const following = scene.follow(inline);

@@ -1,4 +1,9 @@
-/** Two things that a replica set may do without an error: a read of an older state, and a write that is rolled back. */
+/**
+ * Two things that a replica set may do without an error: a read of an older state, and a write that is rolled back.
+ *
+ * Seen red: those of merging, where current documents are read without a read concern (`MongoChanges`); those of the copy, where its
+ * reads have none (`ReadGuarantee`).
+ */
 
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { cleanUp } from '../support/embedded.ts';

@@ -68,6 +68,7 @@ describe('a replica set of three, while it is followed:', { skip: lacksMongod() 
     await requireEqual(scene, following);
   });
 
+  // Seen red on MongoDB 4.4.6 where reads have no read concern: 102 rows differ.
   it('writes that are rolled back are in no table', async (t) => {
     const scene = await setFollowSceneOn(t, set.url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@2' });

@@ -16,6 +16,7 @@ async function verify(scene: FollowScene): Promise<void> {
 }
 
 describe('tables that are kept in step', () => {
+  // Seen red, with the next one, where a merge does not delete the old rows of child tables.
   it('of arrays that become longer, shorter, missing, another type, or are deleted with their document', async (t) => {
     const scene = await setFollowScene(t, 300);
     const { collection } = scene;

@@ -114,6 +114,7 @@ describe('unique values', () => {
     await following.stop();
   });
 
+  // Seen red, with the next one, where a row by row merge does not delete the rows of all its documents first.
   it('that two documents have: the later one is a dead letter, until either changes or is deleted', async (t) => {
     const [scene, following] = await begin(t, false);
     await following.until('following');
