@@ -6,7 +6,7 @@
  *             └── no heartbeat for too long: another host ends its sessions, releases its ranges and slots, and declares it dead
  * Invariants
  * - a host that was declared dead learns of it with its next heartbeat (`signal`). It can change nothing in between: it has
- *   lost its sessions, its ranges and the leader;
+ *   lost its sessions, its ranges and the leadership;
  * - a host's ranges and slots are released in the transaction that ends its membership, whether it leaves or is declared dead.
  */
 
