@@ -14,11 +14,17 @@ import { StreamEndedError } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import type { Changes } from '../../source/changes.ts';
 import type { ClusterTime } from '../../source/cluster-time.ts';
+import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import { stopsAll } from '../failure.ts';
 import { listAsked, readAsked, type AskedId, type Followed } from './followed.ts';
 
 /** Drains per connection of the workers: one is merged while the documents of the other are read. */
-export const drainsPerWorker = 2;
+const drainsPerWorker = 2;
+
+/** How many drains are in flight at most. */
+export function countDrains({ size, connections }: Pick<Supervisor, 'size' | 'connections'>): number {
+  return size * connections * drainsPerWorker;
+}
 
 export interface DrainsOptions {
   readonly session: Session;

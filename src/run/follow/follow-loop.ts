@@ -21,7 +21,7 @@ import type { Audience } from '../connections.ts';
 import { stopsAll } from '../failure.ts';
 import { beginMerging } from './begin-merging.ts';
 import type { ChangeReader } from './change-reader.ts';
-import { Drains, drainsPerWorker } from './drains.ts';
+import { Drains, countDrains } from './drains.ts';
 import { FollowStatus } from './follow-status.ts';
 import { Generations } from './generations/generations.ts';
 import type { FollowLimits } from './limits.ts';
@@ -79,7 +79,7 @@ export class FollowLoop {
     const { config, database, changes, session, row, reader, stopped, supervisor, onEvent, signal } = options;
     const drains = new Drains({
       ...{ session, changes, streamId: row.streamId, filter: config.filter, news: this.#news, signal },
-      parallel: () => supervisor.size * supervisor.connections * drainsPerWorker,
+      parallel: () => countDrains(supervisor),
     });
     const generations = new Generations({
       ...{ config, database, changes, supervisor, drains, reader, limits: options.limits, onEvent, signal },

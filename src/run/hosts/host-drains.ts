@@ -25,7 +25,7 @@ import type { Supervisor } from '../../workers/supervisor/supervisor.ts';
 import { primarySession } from '../connections.ts';
 import { describeFailure } from '../failure.ts';
 import { beginMerging } from '../follow/begin-merging.ts';
-import { Drains, drainsPerWorker } from '../follow/drains.ts';
+import { Drains, countDrains } from '../follow/drains.ts';
 import type { Followed } from '../follow/followed.ts';
 import type { Workforce } from '../workforce.ts';
 import { hostDiffers } from './agreement.ts';
@@ -149,7 +149,7 @@ export class HostDrains {
     supervisor.expect(Infinity);
     const drains = new Drains({
       ...{ session, changes, streamId, hostId, filter: config.filter, news: this.#news, signal },
-      parallel: () => supervisor.size * supervisor.connections * drainsPerWorker,
+      parallel: () => countDrains(supervisor),
     });
     this.#stream = { streamId, epoch, supervisor, drains };
   }
