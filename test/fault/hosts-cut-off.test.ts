@@ -12,11 +12,11 @@ import {
   hostIdsOf,
   join,
   longLease,
+  startMongoProxy,
   startProxyTo,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
-import { toPrimary, withMongoOptions } from '../support/mongo-url.ts';
 
 /** Everything that is committed, and by which transaction. */
 async function readCommitted(scene: Scene): Promise<unknown[]> {
@@ -79,8 +79,7 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
   it('releases its ranges and ends with 3; the others finish', async (t) => {
     const scene = await setScene(t, 2_000);
     const { leader, hold } = await beginHeld(t, scene, longLease);
-    const { proxy, url } = await startProxyTo(t, await toPrimary(scene.env.MONGO_URL ?? ''));
-    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const { proxy, mongoUrl } = await startMongoProxy(t, scene);
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@3x*' });
     const away = join(t, scene, { ...longLease, ...batch.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' });
     await batch.waitUntilFired('worker-before-claim');
@@ -101,8 +100,7 @@ describe('a host that is cut off from MongoDB for longer than RETRY_SECONDS', ()
   // Red where a lost server fails the leader, and not only this host.
   it('while it leads: another leads', async (t) => {
     const scene = await setScene(t, 2_000);
-    const { proxy, url } = await startProxyTo(t, await toPrimary(scene.env.MONGO_URL ?? ''));
-    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const { proxy, mongoUrl } = await startMongoProxy(t, scene);
     const { leader, hold } = await beginHeld(t, scene, {
       ...longLease,
       MONGO_URL: mongoUrl,

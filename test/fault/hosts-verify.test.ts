@@ -5,7 +5,6 @@ import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
 import { waitUntil } from '../support/embedded.ts';
-import { withMongoOptions } from '../support/mongo-url.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
   assertAccount,
@@ -14,6 +13,7 @@ import {
   hostIdsOf,
   join,
   longLease,
+  startMongoProxy,
   startProxyTo,
   waitForEnd,
   waitForHostId,
@@ -324,8 +324,7 @@ describe('a host that loses a server while it verifies', () => {
   it('MongoDB, for longer than RETRY_SECONDS: it releases its ranges, and ends with 3', async (t) => {
     const scene = await setScene(t, 2_000);
     const { run, hold } = await holdLead(t, scene);
-    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
-    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const { proxy, mongoUrl } = await startMongoProxy(t, scene);
     const page = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
     const env = { ...verifying, ...page.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' };
     const away = join(t, scene, env);
@@ -348,8 +347,7 @@ describe('a host that loses a server while it verifies', () => {
   // Red where such a leader fails the verification for all.
   it('MongoDB, while it leads: another leads, and reports', async (t) => {
     const scene = await setScene(t, 2_000);
-    const { proxy, url } = await startProxyTo(t, scene.env.MONGO_URL ?? '');
-    const mongoUrl = withMongoOptions(url, { serverSelectionTimeoutMS: '500' });
+    const { proxy, mongoUrl } = await startMongoProxy(t, scene);
     const near = { ...scene, env: { ...scene.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' } };
     const { run, hold } = await holdLead(t, near);
     const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });

@@ -8,6 +8,7 @@ import { cleanUp, waitUntil } from './embedded.ts';
 import { setFailpoints, type FailpointRules, type Failpoints } from './failpoints.ts';
 import { killInTime, type Scene } from './fault.ts';
 import { testLimitMs } from './limits.ts';
+import { toPrimary, withMongoOptions } from './mongo-url.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -143,4 +144,13 @@ export async function startProxyTo(t: TestContext, url: string): Promise<{ proxy
   const proxy = await startProxy({ port: Number(new URL(url).port) });
   cleanUp(t, () => proxy.close());
   return { proxy, url: proxy.url(url) };
+}
+
+/** A proxy to MongoDB, or to the primary of a set. The driver soon reports that it is gone. */
+export async function startMongoProxy(
+  t: TestContext,
+  scene: Scene,
+): Promise<{ proxy: Proxy; mongoUrl: string }> {
+  const { proxy, url } = await startProxyTo(t, await toPrimary(scene.env.MONGO_URL ?? ''));
+  return { proxy, mongoUrl: withMongoOptions(url, { serverSelectionTimeoutMS: '500' }) };
 }
