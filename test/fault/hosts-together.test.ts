@@ -9,10 +9,13 @@ import {
   begin,
   beginHeld,
   eventsOf,
-  shortLease,
+  expire,
+  hostIdsOf,
   join,
   longLease,
   readHosts,
+  shortLease,
+  waitForHostId,
 } from '../support/hosts.ts';
 
 describe('several hosts', () => {
@@ -99,12 +102,16 @@ describe('several hosts', () => {
   it('a plain start finishes what they have not finished, and the other way round', async (t) => {
     const scene = await setScene(t, 3_000);
     const first = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await begin(t, scene, { ...shortLease, ...first.env }).result).signal, 'SIGKILL');
+    const begun = await begin(t, scene, { ...longLease, ...first.env }).result;
+    assert.equal(begun.signal, 'SIGKILL', begun.stderr);
+    await expire(scene, hostIdsOf(begun)[0] ?? '');
     const second = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
     const plain = { CLUSTER_IMPLEMENTATION: 'inline' };
     assert.equal((await scene.start({ ...plain, ...second.env }).result).signal, 'SIGKILL');
     const third = await setFailpoints(t, { 'primary-after-ack': 'kill@5' });
-    assert.equal((await begin(t, scene, { ...shortLease, ...third.env }).result).signal, 'SIGKILL');
+    const again = await begin(t, scene, { ...longLease, ...third.env }).result;
+    assert.equal(again.signal, 'SIGKILL', again.stderr);
+    await expire(scene, hostIdsOf(again)[0] ?? '');
     assertCode(await scene.start(plain).result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 3_000);
@@ -131,8 +138,10 @@ describe('a host that is killed', () => {
   it('while it leads, at primary-before-load-checkpoint: another leads, with the same plan', async (t) => {
     const scene = await setScene(t, 4_000);
     const killing = await setFailpoints(t, { 'primary-before-load-checkpoint': 'kill' });
-    assert.equal((await begin(t, scene, { ...shortLease, ...killing.env }).result).signal, 'SIGKILL');
-    const others = [join(t, scene, shortLease), join(t, scene, shortLease)];
+    const killed = await begin(t, scene, { ...longLease, ...killing.env }).result;
+    assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+    const others = [join(t, scene, longLease), join(t, scene, longLease)];
+    await expire(scene, hostIdsOf(killed)[0] ?? '');
     for (const other of others) assertCode(await other.result, 0);
     await scene.assertEqual();
     await assertAccount(scene, 4_000);
@@ -149,13 +158,15 @@ describe('a host that is killed', () => {
 describe('a host that hangs until it is declared dead', () => {
   it('with a batch in flight, and resumes while the others have not finished: the batch is refused', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { leader, hold } = await beginHeld(t, scene, shortLease, {
+    const { leader, hold } = await beginHeld(t, scene, longLease, {
       'primary-before-load-checkpoint': 'pause',
     });
     const batch = await setFailpoints(t, { 'worker-before-claim': 'pause@2x*' });
-    const still = join(t, scene, { ...shortLease, ...batch.env });
+    const still = join(t, scene, { ...longLease, ...batch.env });
     await batch.waitUntilFired('worker-before-claim');
+    const hostId = await waitForHostId(scene, still);
     still.process.kill('SIGSTOP');
+    await expire(scene, hostId);
     await hold.resume('primary-after-ack');
     await hold.waitUntilFired('primary-before-load-checkpoint');
     const count = 'SELECT count(*)::int AS count FROM mongo2pg.batches';
@@ -174,11 +185,13 @@ describe('a host that hangs until it is declared dead', () => {
   // Red where its sessions are ended only after its row is locked: its own transaction holds a lock on that row.
   it('in the transaction that takes a range: the others finish, and it finishes too once it resumes', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { leader, hold } = await beginHeld(t, scene, shortLease);
+    const { leader, hold } = await beginHeld(t, scene, longLease);
     const taking = await setFailpoints(t, { 'host-before-take-commit': 'pause@2' });
-    const still = join(t, scene, { ...shortLease, ...taking.env });
+    const still = join(t, scene, { ...longLease, ...taking.env });
     await taking.waitUntilFired('host-before-take-commit');
+    const hostId = await waitForHostId(scene, still);
     still.process.kill('SIGSTOP');
+    await expire(scene, hostId);
     await hold.resume('primary-after-ack');
     assertCode(await leader.result, 0);
     await taking.resume('host-before-take-commit');
