@@ -1,5 +1,6 @@
 /** Lists of tests, and their differences. */
 
+import { RenamedCases, type CaseRenames } from './case-renames.ts';
 import type { TestCase } from './case-reporter.ts';
 
 /** Sorted by file and name, each file once. */
@@ -23,31 +24,47 @@ export function listSlowest(cases: readonly TestCase[]): string[] {
     .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
 }
 
-/** Tests that ran before and are missing, skipped or failed now; and new ones. */
+/**
+ * Tests that ran before and are missing, skipped or failed now; and new ones. Those that `renames` has as removed are listed with
+ * the reason, and count as missing only without one.
+ */
 export function compareCases(
   before: readonly TestCase[],
   after: readonly TestCase[],
+  renames: CaseRenames = { files: {}, names: {}, removed: {} },
 ): { lines: string[]; isLess: boolean } {
+  const renamed = new RenamedCases(renames);
   const left = new Map<string, TestCase[]>();
   for (const test of after) left.set(keyOf(test), [...(left.get(keyOf(test)) ?? []), test]);
   const lost: string[] = [];
+  const removed: string[] = [];
   for (const test of [...before].sort(byPlace)) {
-    const now = left.get(keyOf(test))?.shift();
+    const reason = renamed.reasonOf(test.name);
+    if (reason !== undefined) {
+      removed.push(`removed: ${test.file}: ${test.name}: ${reason}`);
+      continue;
+    }
+    const place = renamed.placesOf(test).find((one) => left.get(keyOf(one))?.length);
+    const now = place && left.get(keyOf(place))?.shift();
+    if (now !== undefined) renamed.use(test, now.file);
     const what = now === undefined ? 'missing' : now.outcome;
     if (what !== test.outcome && what !== 'passed') lost.push(`${what}: ${test.file}: ${test.name}`);
   }
   const added = [...left.values()].flat().sort(byPlace);
+  const unused = renamed.listUnused();
   return {
     lines: [
       ...lost,
+      ...unused.map((entry) => `matches no test: ${entry}`),
+      ...removed,
       ...added.map(({ file, name }) => `new: ${file}: ${name}`),
-      `${before.length} tests before, ${after.length} after: ${lost.length} are missing, skipped or failed now, and ${added.length} are new`,
+      `${before.length} tests before, ${after.length} after: ${lost.length} are missing, skipped or failed now, ${removed.length} are removed for a reason, and ${added.length} are new`,
     ],
-    isLess: lost.length > 0,
+    isLess: lost.length + unused.length > 0,
   };
 }
 
-function keyOf({ file, name }: TestCase): string {
+function keyOf({ file, name }: Pick<TestCase, 'file' | 'name'>): string {
   return `${file}\n${name}`;
 }
 

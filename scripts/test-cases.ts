@@ -1,16 +1,17 @@
 /**
  * Lists and compares the tests that ran, from the files of `npm test -- --cases FILE`: `npm run test:cases -- after.jsonl` lists them,
  * `-- before.jsonl after.jsonl` lists which of the first are not in the second, and `-- --slowest after.jsonl` which files
- * took the most time.
+ * took the most time. With `--renames test/data/case-renames.json`, the first is of an older commit, whose tests had other names.
  */
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { readRenames } from './case-renames.ts';
 import type { TestCase } from './case-reporter.ts';
 import { compareCases, listCases, listSlowest } from './test-case-list.ts';
 
 const { values, positionals } = parseArgs({
-  options: { slowest: { type: 'boolean', default: false } },
+  options: { slowest: { type: 'boolean', default: false }, renames: { type: 'string' } },
   allowPositionals: true,
 });
 const [first, second] = positionals.map(read);
@@ -21,7 +22,8 @@ if (first === undefined || positionals.length > 2) {
 } else if (second === undefined) {
   console.log((values.slowest ? listSlowest(first) : listCases(first)).join('\n'));
 } else {
-  const { lines, isLess } = compareCases(first, second);
+  const renames = values.renames === undefined ? undefined : readRenames(values.renames);
+  const { lines, isLess } = compareCases(first, second, renames);
   console.log(lines.join('\n'));
   process.exitCode = isLess ? 1 : 0;
 }
