@@ -3,6 +3,7 @@
 import { createCeiling } from './ceiling.ts';
 import type { Contestant } from './contestant.ts';
 import type { Kind } from './documents.ts';
+import { createHosts } from './hosts.ts';
 import { createNaive } from './naive-contestant.ts';
 import { createPsql } from './psql.ts';
 import { createTool, type ToolSettings } from './tool.ts';
@@ -132,6 +133,21 @@ export function peerCases(peers: readonly Contestant[]): Case[] {
     amount: Number(amount),
     rounds: times,
     contestants,
+  }));
+}
+
+/** Several hosts, beside one that has none. */
+export function hostCases(amount: number): Case[] {
+  const counts = [1, 2, 3];
+  return [undefined, 1].map((workers): Case => ({
+    name: workers === undefined ? 'hosts' : 'hosts-one-worker',
+    kind: 'users',
+    amount,
+    rounds: 3,
+    contestants: [
+      createTool({ pool: 'cluster', workers }),
+      ...counts.map((count) => createHosts(count, workers)),
+    ],
   }));
 }
 

@@ -8,7 +8,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { allCases, growthCases, longCases, peerCases, quickCases, type Case } from './cases.ts';
+import { allCases, growthCases, hostCases, longCases, peerCases, quickCases, type Case } from './cases.ts';
 import { compareFollowing } from './follow.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
@@ -33,6 +33,8 @@ const { values } = parseArgs({
     long: { type: 'boolean', default: false },
     /** Other tools, if available. */
     peers: { type: 'boolean', default: false },
+    /** One, two and three hosts. */
+    hosts: { type: 'boolean', default: false },
     /** Names of cases, separated by commas. */
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -150,6 +152,7 @@ async function chooseCases(place: Place): Promise<Case[]> {
 
 async function standardCases({ folder }: Place): Promise<Case[]> {
   if (values.quick) return quickCases();
+  if (values.hosts) return hostCases(Number(values.amount));
   if (values.long) return [...longCases(), ...growthCases()];
   if (!values.peers) return allCases();
   const { contestants, missing } = await findPeers(folder, Venv.named() ?? (await Venv.make(folder)));
