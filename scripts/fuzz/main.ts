@@ -17,6 +17,7 @@ import { createRandom } from '../../src/common/random.ts';
 import { jsonStyles } from '../../src/bson/json/json-style.ts';
 import { nulPolicies } from '../../src/bson/nul-policy.ts';
 import { createDocumentMaker, idTypes, usualFields } from '../../test/support/random-documents.ts';
+import { makeLargeCase } from '../../test/support/random-large.ts';
 import { makeNestedCase } from '../../test/support/random-nested.ts';
 import { makeTargetCase } from '../../test/support/random-targets.ts';
 import { compared, TwinEncoder } from '../../test/support/twin-encoder.ts';
@@ -37,6 +38,8 @@ const documents = makeDocuments();
 const outcomes = { rows: 0, elements: 0, deadLetters: 0, corruptArrays: 0 };
 /** Of documents that are taken apart. */
 const nested = { documents: 0, byCore: 0 };
+/** Of documents that are long. */
+const large = { documents: 0, byCore: 0 };
 /** Of documents for existing tables. */
 const targets = { documents: 0, byCore: 0 };
 let rounds = 0;
@@ -53,6 +56,7 @@ while (performance.now() < endMs) {
   tryUsual();
   tryNested();
   tryTargets();
+  tryLarge();
 }
 console.log(`${arrays} arrays: ${JSON.stringify(outcomes)}`);
 console.log(`compared: ${compared.documents} documents, ${compared.byCore} of them encoded by the core`);
@@ -60,6 +64,7 @@ console.log(`of these taken apart: ${nested.documents}, ${nested.byCore} of them
 console.log(
   `of these for existing tables: ${targets.documents}, ${targets.byCore} of them encoded by the core`,
 );
+console.log(`of these long: ${large.documents}, ${large.byCore} of them encoded by the core`);
 
 /** Batches as collections have them, with little damage. */
 function tryUsual(): void {
@@ -83,6 +88,19 @@ function tryTargets(): void {
   tryBatches(plan, make, false);
   targets.documents += compared.documents - before.documents;
   targets.byCore += compared.byCore - before.byCore;
+}
+
+/** A few of these, since each takes as long as hundreds. */
+function tryLarge(): void {
+  const { plan, make } = makeLargeCase(random);
+  const before = { ...compared };
+  const encoder = new TwinEncoder(plan);
+  for (let i = 0; i < 2; i++) {
+    outcomes.rows += encoder.encodeBatch(arrayOfDocuments([make(), make(), make()])).rowCount;
+    arrays++;
+  }
+  large.documents += compared.documents - before.documents;
+  large.byCore += compared.byCore - before.byCore;
 }
 
 /** @param mayMutate whether the rows can be decoded to be looked at */

@@ -9,7 +9,7 @@ import type { Plan } from '../../src/transcode/plan.ts';
 import type { ColumnType } from '../../src/transcode/column-types/names.ts';
 import type { Random } from '../../src/common/random.ts';
 
-type Value = readonly [type: number, bytes: Buffer];
+export type Value = readonly [type: number, bytes: Buffer];
 
 /** The fields that plans have columns for, and their usual types. */
 export const usualFields: readonly (readonly [name: string, column: ColumnType, make: keyof ValueMaker])[] = [

@@ -8,11 +8,26 @@ import type { ColumnTarget, ValueType } from '../../src/transcode/column-target.
 import { columnTypeNames } from '../../src/transcode/column-types/names.ts';
 import { valueKinds } from '../../src/transcode/column-types/registry.ts';
 import type { Plan, PlanColumn } from '../../src/transcode/plan.ts';
-import { ValueMaker } from './random-documents.ts';
-import { rawDocument, type RawElement } from './raw-bson.ts';
+import { type Value, ValueMaker } from './random-documents.ts';
+import { double, rawDocument, type RawElement, rawString } from './raw-bson.ts';
 
 type Maker =
-  'int' | 'long' | 'double' | 'decimal' | 'bool' | 'string' | 'objectId' | 'uuid' | 'binary' | 'date';
+  | 'int'
+  | 'long'
+  | 'double'
+  | 'decimal'
+  | 'bool'
+  | 'string'
+  | 'objectId'
+  | 'uuid'
+  | 'binary'
+  | 'date'
+  | 'label'
+  | 'amount'
+  | 'uuidText';
+
+/** With what is not ASCII, and parts of each other. */
+const labels = ['new', 'shipped', 'ship', 'übergeben', 'twenty characters :-)', ''];
 
 /** With what such columns have for the most part. */
 const types: readonly (readonly [type: ValueType, makers: readonly Maker[]])[] = [
@@ -26,12 +41,17 @@ const types: readonly (readonly [type: ValueType, makers: readonly Maker[]])[] =
   [{ kind: 'numeric', precision: 5, scale: 0 }, ['int', 'double', 'decimal']],
   [{ kind: 'numeric', precision: 3, scale: -4 }, ['int', 'long', 'decimal']],
   [{ kind: 'numeric', precision: 4, scale: 6 }, ['double', 'decimal']],
+  [{ kind: 'money', scale: 2 }, ['int', 'amount', 'decimal', 'long']],
+  [{ kind: 'money', scale: 0 }, ['int', 'amount', 'decimal']],
+  [{ kind: 'money', scale: 3 }, ['int', 'amount', 'decimal']],
   [{ kind: 'bool' }, ['bool']],
   [{ kind: 'text' }, ['string', 'objectId']],
   [{ kind: 'text', maxCharacters: 16 }, ['string', 'objectId']],
   [{ kind: 'text', maxCharacters: 40 }, ['string', 'objectId']],
   [{ kind: 'text', maxBytes: 63 }, ['string', 'objectId']],
-  [{ kind: 'uuid' }, ['uuid']],
+  [{ kind: 'enum', labels }, ['label']],
+  [{ kind: 'form' }, ['string']],
+  [{ kind: 'uuid' }, ['uuid', 'uuidText']],
   [{ kind: 'bytea' }, ['binary', 'objectId']],
   [{ kind: 'date' }, ['date']],
   [{ kind: 'timestamp' }, ['date']],
@@ -47,6 +67,39 @@ const idTypes: typeof types = [
   [{ kind: 'int8' }, ['int', 'long']],
   [{ kind: 'text' }, ['objectId']],
 ];
+
+/** Of values that other columns have no need of. */
+class TargetValueMaker extends ValueMaker {
+  readonly #random: Random;
+
+  constructor(random: Random, hostility: number) {
+    super(random, hostility);
+    this.#random = random;
+  }
+
+  label(): Value {
+    const label = this.#random.pick(labels);
+    const other = this.#random.pick([`${label}\0`, label.slice(1), `${label} `, '\u{fffd}']);
+    return [bsonTypes.string, rawString(this.#random.chance(0.05) ? other : label)];
+  }
+
+  /** A double of at most two decimal places. */
+  amount(): Value {
+    return [
+      bsonTypes.double,
+      double((this.#random.below(2 ** 31) - 2 ** 30) / this.#random.pick([1, 10, 100])),
+    ];
+  }
+
+  uuidText(): Value {
+    const random = this.#random;
+    const digits = Array.from({ length: 32 }, () => random.below(16).toString(16)).join('');
+    const text = digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    const damaged = [text.replace('-', ' '), text.slice(1), `${text.slice(1)}g`, `{${text.slice(2)}}`];
+    const same = random.pick([text, text.toUpperCase()]);
+    return [bsonTypes.string, rawString(random.chance(0.05) ? random.pick(damaged) : same)];
+  }
+}
 
 export interface TargetCase {
   readonly plan: Plan;
@@ -88,7 +141,7 @@ export function makeTargetCase(random: Random): TargetCase {
     nul: random.pick(nulPolicies),
     extraColumn: random.chance(0.8) ? '_extra' : null,
   };
-  const values = new ValueMaker(random, 0.02);
+  const values = new TargetValueMaker(random, 0.02);
   const makeValue = (makers: readonly Maker[]) =>
     random.chance(0.03) ? values.any() : values[random.pick(makers)]();
   const makeArray = (makers: readonly Maker[]) => {

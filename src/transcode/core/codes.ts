@@ -31,6 +31,10 @@ export const kindFloat = 19;
 export const kindDay = 20;
 /** An array of PostgreSQL. */
 export const kindValues = 21;
+/** Text whose bytes are limited, and not its characters. */
+export const kindName = 22;
+export const kindEnum = 23;
+export const kindMoney = 24;
 
 /** What is said of a column; to be added up. */
 export const columnIsId = 1;

@@ -12,6 +12,8 @@ export interface CoreType {
   readonly kind: number;
   readonly limit?: number;
   readonly scale?: number;
+  /** Of an enum. */
+  readonly labels?: readonly string[];
   /** Present for arrays of PostgreSQL, whose elements have the kind. */
   readonly elementOid?: number;
 }
@@ -67,7 +69,10 @@ const targetKinds: Readonly<Partial<Record<ValueKind, number>>> = {
   float8: codes.kindDouble,
   numeric: codes.kindDecimal,
   bool: codes.kindBoolean,
+  money: codes.kindMoney,
   text: codes.kindText,
+  enum: codes.kindEnum,
+  form: codes.kindString,
   uuid: codes.kindUuidOrText,
   bytea: codes.kindBytes,
   date: codes.kindDay,
@@ -78,14 +83,23 @@ const targetKinds: Readonly<Partial<Record<ValueKind, number>>> = {
 
 /** Decimal places of the seconds of a date in BSON. */
 const datePlaces = 3;
+/** Of money: all digits of an int64. */
+const moneyDigits = 19;
+
+/** What there is to say beside the kind. */
+const details: Readonly<Partial<Record<ValueKind, (type: ValueType) => Partial<CoreType>>>> = {
+  numeric: ({ precision, scale = 0 }) => (precision === undefined ? {} : { limit: precision, scale }),
+  money: ({ scale = 0 }) => ({ limit: moneyDigits, scale }),
+  text: ({ maxCharacters = 0, maxBytes }) =>
+    maxBytes === undefined ? { limit: maxCharacters } : { kind: codes.kindName, limit: maxBytes },
+  enum: ({ labels = [] }) => ({ labels }),
+  timestamp: ({ secondPlaces = datePlaces }) => ({ limit: 10 ** Math.max(0, datePlaces - secondPlaces) }),
+};
 
 function describeTarget(type: ValueType): CoreType {
-  const { maxCharacters, maxBytes, precision, scale = 0, secondPlaces = datePlaces } = type;
   const kind = targetKinds[type.kind];
-  if (kind === undefined) throw new UnsuitedPlan();
-  if (type.kind === 'text') {
-    return { kind, limit: Math.min(maxCharacters ?? maxBytes ?? 0, maxBytes ?? Infinity) };
-  }
-  if (type.kind === 'timestamp') return { kind, limit: 10 ** Math.max(0, datePlaces - secondPlaces) };
-  return type.kind === 'numeric' && precision !== undefined ? { kind, limit: precision, scale } : { kind };
+  // Whether a string for a form loses digits is decided outside.
+  const losesDigits = type.kind === 'form' && (type.secondPlaces !== undefined || type.hasDoubles === true);
+  if (kind === undefined || losesDigits) throw new UnsuitedPlan();
+  return { kind, ...details[type.kind]?.(type) };
 }

@@ -6,7 +6,7 @@ import { elementName, type RowLimits } from '../row-writer.ts';
 import * as codes from './codes.ts';
 import { describeType, traitsOf } from './core-column.ts';
 import { CoreLevel } from './core-level.ts';
-import { type CoreNames, placed, UnsuitedPlan } from './core-names.ts';
+import { CoreNames, placed, UnsuitedPlan } from './core-names.ts';
 import type { Core } from './module.ts';
 
 /** A table in the core. */
@@ -68,6 +68,13 @@ function addChildren(
   });
 }
 
+/** @throws UnsuitedPlan if there is no room */
+function addLabels(core: Core, labels: readonly string[]): number {
+  const names = new CoreNames(core, labels.length);
+  for (const label of labels) names.add(label);
+  return names.names;
+}
+
 const styles = {
   relaxed: codes.styleRelaxed,
   canonical: codes.styleCanonical,
@@ -104,7 +111,7 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
     const isId = leading === 0 && isIdColumn(column);
     const place =
       isElement[index] === true ? level.placeUnseen(elementName) : level.place(paths[index] ?? []);
-    const { kind, limit = 0, scale = 0, elementOid } = describeType(column);
+    const { kind, limit = 0, scale = 0, labels, elementOid } = describeType(column);
     core.setColumn(
       table,
       index,
@@ -116,6 +123,7 @@ function addTable(core: Core, plan: Plan, { maxJsonBytes }: RowLimits, leading: 
       styles[isId ? 'canonical' : jsonStyle],
     );
     if (limit > 0) core.limitColumn(table, index, limit, scale);
+    if (labels !== undefined) core.labelColumn(table, index, addLabels(core, labels));
     if (elementOid !== undefined) core.makeArray(table, index, elementOid);
   }
   const kept = new Set([...planned, ...flattened].filter(({ length }) => length === 1).flat());

@@ -41,6 +41,7 @@ export interface Core {
     style: number,
   ): void;
   limitColumn(table: number, place: number, limit: number, scale: number): void;
+  labelColumn(table: number, place: number, labels: number): void;
   makeArray(table: number, place: number, elementOid: number): void;
   addChild(level: number, name: number, traits: number, table: number, around: number): number;
   levelOf(table: number): number;

@@ -10,9 +10,6 @@ import { openInput, reserve } from './memory';
 import * as row from './row';
 import { Table } from './row';
 
-/** Longer documents are rare, and would take too much room for what may become of them. */
-const maxDocumentBytes: usize = 256 * 1024;
-
 let cursor: usize = 0;
 let terminator: usize = 0;
 /** The number of the current document in the batch, from 0. */
@@ -70,10 +67,11 @@ function findDocument(): bool {
 
 /** Writes all rows of a document, or none. */
 function writeDocument(table: Table, maxRowBytes: usize): i32 {
-  const size = documentEnd - documentStart;
-  if (size > maxDocumentBytes || load<u8>(documentEnd - 1) !== 0) return codes.documentRefused;
+  if (load<u8>(documentEnd - 1) !== 0) return codes.documentRefused;
+  const room = table.roomFor(bson.typeObject, documentStart, documentEnd);
+  if (room === 0) return codes.documentRefused;
   const output = table.output;
-  if (!reserve(output, table.roomFor(size))) return codes.memoryRefused;
+  if (!reserve(output, room)) return codes.memoryRefused;
   clearPending();
   beginAll();
   const start = output.position;
@@ -84,7 +82,7 @@ function writeDocument(table: Table, maxRowBytes: usize): i32 {
     return codes.documentRefused;
   }
   countPending();
-  output.position = out;
+  output.keep(out, room);
   return codes.batchEnded;
 }
 

@@ -1,4 +1,4 @@
-/** Writes bytes: turned around, as hexadecimal digits, as a UUID, as base64. */
+/** Writes bytes: turned around, as hexadecimal digits, as base64. */
 
 /** Big-endian, as PostgreSQL has its numbers. */
 export function writeInt16(out: usize, value: u32): usize {
@@ -59,21 +59,6 @@ export function writeHex(out: usize, start: usize, count: usize): usize {
   v128.store(out, i8x16.swizzle(digits, first));
   v128.store(out + 16, i8x16.swizzle(digits, second));
   return out + count * 2;
-}
-
-/** 16 bytes as `01234567-89ab-cdef-0123-456789abcdef`. */
-export function writeUuid(out: usize, start: usize): usize {
-  writeHex(out + 4, start, 16);
-  // The digits move to the left, group by group, each before it is written over.
-  store<u64>(out, load<u64>(out + 4));
-  store<u8>(out + 8, 0x2d);
-  store<u32>(out + 9, load<u32>(out + 12));
-  store<u8>(out + 13, 0x2d);
-  store<u32>(out + 14, load<u32>(out + 16));
-  store<u8>(out + 18, 0x2d);
-  store<u32>(out + 19, load<u32>(out + 20));
-  store<u8>(out + 23, 0x2d);
-  return out + 36;
 }
 
 const base64Digits = memory.data<u8>([

@@ -84,7 +84,8 @@ export class Child {
     const table = this.table;
     const output = table.output;
     const idBytes = idEnd - idStart;
-    if (!reserve(output, idBytes + table.roomFor(end - start))) return false;
+    const room = idBytes + table.roomFor(type, start, end);
+    if (room === idBytes || !reserve(output, room)) return false;
     const rowStart = output.position;
     let out = writeInt16(rowStart, table.fieldCount);
     out = writePlaces(copyBytes(out, idStart, idBytes), this.depth);
@@ -96,7 +97,7 @@ export class Child {
       out = writeBare(out, table, type, start, end);
     }
     if (out === refused || out - rowStart > maxRowBytes) return false;
-    output.position = out;
+    output.keep(out, room);
     return true;
   }
 }

@@ -13,10 +13,12 @@ import {
   writeAsInt16,
   writeAsInt32,
   writeAsInt64,
+  writeAsMoney,
   writeAsNumeric,
 } from './numbers';
-import { writeText } from './text';
+import { countCharacters, writeText } from './text';
 import { writeDay, writeTimestamp } from './times';
+import { readUuid, uuidTextBytes } from './uuid';
 
 /** The length that marks NULL. */
 export const copyNull: u32 = -1;
@@ -103,6 +105,11 @@ function writeValue(out: usize, column: Column, kind: i32): usize {
       return type === bson.typeSymbol ? writeString(out, start, column.end) : misfit;
     case codes.kindText:
       return writeAsText(out, column, type, start, column.end);
+    case codes.kindName:
+      if (column.end - start - 5 > (column.limit as usize) && type !== bson.typeObjectId) return misfit;
+      return writeAsText(out, column, type, start, column.end);
+    case codes.kindEnum:
+      return writeLabel(out, column, type, start, column.end);
     case codes.kindInt16:
       return writeAsInt16(out, type, start);
     case codes.kindInt32:
@@ -118,6 +125,8 @@ function writeValue(out: usize, column: Column, kind: i32): usize {
       if (end === refused || end === misfit || column.limit === 0) return end;
       return fitsNumeric(out, column.limit, column.scale) ? end : misfit;
     }
+    case codes.kindMoney:
+      return writeAsMoney(out, type, start, column.limit, column.scale);
     case codes.kindBoolean:
       if (type !== bson.typeBool) return misfit;
       store<u8>(writeInt32(out, 1), load<u8>(start));
@@ -129,8 +138,8 @@ function writeValue(out: usize, column: Column, kind: i32): usize {
     case codes.kindUuid:
       return writeAsUuid(out, type, start, column.end);
     case codes.kindUuidOrText:
-      // A string is read by the encoder outside.
-      return type === bson.typeString ? refused : writeAsUuid(out, type, start, column.end);
+      if (type === bson.typeString) return writeTextAsUuid(out, start, column.end);
+      return writeAsUuid(out, type, start, column.end);
     case codes.kindBinary:
       return writeAsBinary(out, type, start, column.end, column.subtype);
     case codes.kindBytes:
@@ -152,19 +161,33 @@ function writeAsUuid(out: usize, type: u32, start: usize, end: usize): usize {
   return load<u8>(start + 4) === bson.subtypeUuid ? writeBytes(out, start + 5, end) : misfit;
 }
 
+function writeTextAsUuid(out: usize, start: usize, end: usize): usize {
+  if (end - start !== 5 + uuidTextBytes) return misfit;
+  return readUuid(writeInt32(out, 16), start + 4) ? out + 20 : misfit;
+}
+
 function writeAsBinary(out: usize, type: u32, start: usize, end: usize, subtype: u32): usize {
   if (type !== bson.typeBinary || load<u8>(start + 4) !== subtype) return misfit;
   return writeBytes(out, bson.contentOfBinary(start), end);
 }
 
-/** Text that may be too long is left to the encoder outside, which counts its characters. */
+/** A row with text that is too long is written by the encoder outside, if the value cannot go elsewhere. */
 function writeAsText(out: usize, column: Column, type: u32, start: usize, end: usize): usize {
   const limit = column.limit;
   if (type === bson.typeObjectId) {
-    return limit === 0 || limit >= 24 ? writeHex(writeInt32(out, 24), start, 12) : refused;
+    return limit === 0 || limit >= 24 ? writeHex(writeInt32(out, 24), start, 12) : misfit;
   }
   if (type !== bson.typeString && type !== bson.typeSymbol) return misfit;
-  return limit === 0 || end - start - 5 <= (limit as usize) ? writeString(out, start, end) : refused;
+  if (limit === 0 || end - start - 5 <= (limit as usize)) return writeString(out, start, end);
+  return countCharacters(start + 4, end - 1) <= (limit as usize) ? writeString(out, start, end) : misfit;
+}
+
+function writeLabel(out: usize, column: Column, type: u32, start: usize, end: usize): usize {
+  const labels = column.labels;
+  if (type !== bson.typeString || labels === null) return misfit;
+  const label = labels.find(start + 4, end);
+  // With the NUL at its end, before which none may be.
+  return label !== null && label.size === end - start - 4 ? writeString(out, start, end) : misfit;
 }
 
 function writeBytes(out: usize, start: usize, end: usize): usize {

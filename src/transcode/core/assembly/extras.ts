@@ -85,7 +85,7 @@ function findCount(name: Name, type: u32, reason: i32): Count | null {
 }
 
 /** Counted once the document is known to have a row: those of all its elements as well. */
-const maxPending: i32 = 4096;
+const maxPending: i32 = 65_536;
 const pending: usize = memory.data(maxPending * sizeof<usize>());
 let pendingCount: i32 = 0;
 

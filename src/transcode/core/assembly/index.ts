@@ -62,6 +62,11 @@ export function limitColumn(table: Table, place: i32, limit: i32, scale: i32): v
   column.scale = scale;
 }
 
+/** The column takes only these, as an enum does. */
+export function labelColumn(table: Table, place: i32, labels: Names): void {
+  table.columnAt(place).labels = labels;
+}
+
 /** The column has arrays of its kind. */
 export function makeArray(table: Table, place: i32, elementOid: u32): void {
   const column = table.columnAt(place);

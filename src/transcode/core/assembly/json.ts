@@ -3,11 +3,12 @@
 import * as bson from './bson';
 import { styleCanonical, stylePlain } from '../codes';
 import { refused } from './outcome';
-import { writeBase64, writeHex, writeUuid } from './bytes';
+import { writeBase64, writeHex } from './bytes';
 import { readDecimal, writeDecimal } from './decimal';
 import { writeInteger, writeIsoDate, writeUnsigned } from './digits';
 import { isMinusZero, writeCanonicalNumber, writeNumber } from './double';
 import { writeAscii, writeJsonString } from './text';
+import { writeUuid } from './uuid';
 
 /** Deeper documents are rare, and the stack is not endless. */
 const maxDepth: i32 = 64;

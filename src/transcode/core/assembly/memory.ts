@@ -8,6 +8,8 @@ const planBytes: usize = 1 << 23;
 /** What may be read or written beyond an end: 16 bytes at a time, twice that in hexadecimal digits. */
 const slackBytes: usize = 64;
 const pageBytes: usize = 65536;
+/** Half of what addresses reach, so that no sum of two overflows. */
+const maxEnd: usize = 1 << 31;
 /** Of a region at the start. */
 const firstBytes: usize = 64 * 1024;
 
@@ -39,6 +41,12 @@ export class Region {
 
   set length(length: usize) {
     this.position = this.start + length;
+  }
+
+  /** Keeps what was written up to `position`. What is more than was reserved has been written over something else. */
+  keep(position: usize, reserved: usize): void {
+    if (position - this.position > reserved) unreachable();
+    this.position = position;
   }
 
   move(by: usize): void {
@@ -109,6 +117,7 @@ function roundUp(size: usize): usize {
 }
 
 function extendBy(added: usize): bool {
+  if (added > maxEnd - end) return false;
   const missing = (((end + added + pageBytes - 1) / pageBytes) as i32) - memory.size();
   if (missing > 0 && memory.grow(missing) < 0) return false;
   end += added;

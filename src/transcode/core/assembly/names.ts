@@ -18,10 +18,12 @@ export class Column {
   subtype: u32;
   style: i32;
   maxJsonBytes: i32;
-  /** The precision of a numeric, the unit of a timestamp in milliseconds, or how long text may be; 0 if there is none. */
+  /** The precision of a number in decimal, the unit of a timestamp in milliseconds, or how long text may be; 0 if there is none. */
   limit: i32;
-  /** Of a numeric. */
+  /** Of a number in decimal. */
   scale: i32;
+  /** Of an enum. */
+  labels: Names | null;
   /** Of an array of PostgreSQL. */
   elementKind: i32;
   elementOid: u32;

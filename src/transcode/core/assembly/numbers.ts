@@ -132,3 +132,34 @@ function countDigits(digit: i32): i32 {
   if (digit < 100) return 2;
   return digit < 1000 ? 3 : 4;
 }
+
+/** Money is a number of the smallest units, of which one has `scale` decimal places. @param precision all digits that may be there */
+export function writeAsMoney(out: usize, type: u32, start: usize, precision: i32, scale: i32): usize {
+  const end = writeAsNumeric(out, type, start, false);
+  if (end === refused || end === misfit) return end;
+  if (!fitsNumeric(out, precision, scale)) return misfit;
+  const units = unitsOf(out, scale);
+  const isBelowZero = loadInt16(out + 8) !== 0;
+  if (units > (i64.MAX_VALUE as u64) + (isBelowZero ? 1 : 0)) return misfit;
+  return writeInt64(writeInt32(out, 8), isBelowZero ? -units : units);
+}
+
+/** The numeric field at `at` without its sign, in units of `scale` decimal places, beyond which it has none. */
+function unitsOf(at: usize, scale: i32): u64 {
+  const count = loadInt16(at + 4);
+  let power = loadInt16(at + 6) * places + scale;
+  let units: u64 = 0;
+  for (let index = 0; index < count; index++, power -= places) {
+    const digit = loadInt16(at + 12 + index * 2) as u64;
+    if (power >= 0) units += digit * powerOfTen(power);
+    // What is below the last place is zero.
+    else if (power > -places) units += digit / powerOfTen(-power);
+  }
+  return units;
+}
+
+function powerOfTen(exponent: i32): u64 {
+  let power: u64 = 1;
+  for (let i = 0; i < exponent; i++) power *= 10;
+  return power;
+}

@@ -13,6 +13,3 @@ export const misfit: usize = 1;
 
 /** A field came before one that the plan has before it. */
 export const unordered: usize = 2;
-
-/** There may be too little memory after the position to write on. */
-export const full: usize = 3;

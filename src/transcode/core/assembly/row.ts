@@ -12,12 +12,15 @@ import { beginJsonb, copyNull, endJsonb, writeColumn, writeJsonb } from './colum
 import { addPending, Extras } from './extras';
 import { Level } from './level';
 import { writeMember } from './json';
+import { mostBytesOf } from './measure';
 import { Region } from './memory';
 import { Column, Name, Names } from './names';
 import { writeJsonString } from './text';
 
 /** So many documents are expected to be like one that was out of order. */
 const unorderedDocuments: i32 = 64;
+/** Far more than rows need, and a part of what there may be. */
+const largestRoom: u64 = 1 << 28;
 
 @unmanaged
 export class Table {
@@ -48,9 +51,10 @@ export class Table {
     return changetype<Column>(this.columns + place * offsetof<Column>());
   }
 
-  /** More bytes than the row of a document of so many can have: a regular expression of four bytes becomes one of 53. */
-  roomFor(size: usize): usize {
-    return size * 14 * this.copies + this.fieldCount * 8;
+  /** The most bytes of the row of a document or another element. 0 if it is to be refused: it is malformed, or too large. */
+  roomFor(type: u32, start: usize, end: usize): usize {
+    const most = mostBytesOf(type, start, end);
+    return most > largestRoom / this.copies ? 0 : (most as usize) * this.copies + this.fieldCount * 8;
   }
 }
 

@@ -70,6 +70,13 @@ export function writeText(out: usize, start: usize, end: usize): usize {
   return out;
 }
 
+/** Of UTF-8: its bytes but for those in the middle of a character. */
+export function countCharacters(start: usize, end: usize): usize {
+  let count: usize = 0;
+  for (let at = start; at < end; at++) if ((load<u8>(at) & 0xc0) !== 0x80) count++;
+  return count;
+}
+
 /** Writes UTF-8 without NUL as a JSON string; refuses any other text. */
 export function writeJsonString(out: usize, start: usize, end: usize): usize {
   const lastControl = i8x16.splat(0x1f);
