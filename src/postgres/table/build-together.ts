@@ -1,6 +1,5 @@
 /** Builds keys and indexes together with other hosts: each takes builds from the ledger until none is left. */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import { runCancellable } from '../connection/cancel.ts';
@@ -16,12 +15,10 @@ import {
   withdrawBuilds,
 } from '../ledger/hosts/host-builds.ts';
 import type { HostWork } from '../ledger/hosts/host-work.ts';
+import { untilNextPoll } from '../ledger/hosts/poll.ts';
 import { buildAlone, buildKey, type Build, type Builder, type BuildResult } from './builds.ts';
 import { createIndex, describeRefusal } from './create-index.ts';
 import { runSideBySide, type SideBySideOptions } from './side-by-side.ts';
-
-/** The ledger is polled: no message says that another host has built something, or is gone. */
-const pollIntervalMs = 500;
 
 type Hosts = Pick<HostWork, 'hostId'>;
 
@@ -70,7 +67,7 @@ async function untilAllBuilt(
       options.signal.throwIfAborted();
       const left = await session.run((client) => readBuilds<BuildResult>(client, runId));
       if (left.every(({ result }) => result !== null)) break;
-      await delay(pollIntervalMs);
+      await untilNextPoll();
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   shareSlots,
   type LedStream,
 } from '../../postgres/ledger/hosts/host-slots.ts';
+import { pollIntervalMs } from '../../postgres/ledger/hosts/poll.ts';
 import { listStopped } from '../../postgres/ledger/streams/stopped-collections.ts';
 import { noSlots, type OwnedSlots } from '../../postgres/ledger/streams/slots.ts';
 import type { StreamRequest, StreamRow } from '../../postgres/ledger/streams/stream.ts';
@@ -23,9 +24,6 @@ export interface SlotSharingOptions {
   readonly key: StreamRequest;
   readonly hostId: string;
 }
-
-/** The ledger is polled: no message says that a host has come or gone. */
-const pollIntervalMs = 500;
 
 export class SlotSharing {
   readonly #options: SlotSharingOptions;

@@ -15,6 +15,7 @@ import {
   type HostCollection,
 } from '../../postgres/ledger/hosts/host-slots.ts';
 import type { HostsKey } from '../../postgres/ledger/hosts/hosts.ts';
+import { pollIntervalMs } from '../../postgres/ledger/hosts/poll.ts';
 import { findRunById } from '../../postgres/ledger/runs.ts';
 import { noSlots } from '../../postgres/ledger/streams/slots.ts';
 import { markStopped } from '../../postgres/ledger/streams/stopped-collections.ts';
@@ -45,9 +46,8 @@ export interface HostDrainsOptions {
   readonly isShared: () => boolean;
 }
 
-/** The ledger is polled: no message says that there are changes, or that slots have moved. */
+/** How often it looks for changes to merge: no message says that there are any. */
 const tickMs = 200;
-const pollIntervalMs = 500;
 
 /** By then the stream has reported that a collection was dropped or replaced, also if the leader was replaced meanwhile. */
 const goneLimitMs = 300_000;

@@ -9,7 +9,6 @@
  */
 
 import process from 'node:process';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   fromWireError,
   InterruptedError,
@@ -20,33 +19,30 @@ import {
 } from '../../common/errors.ts';
 import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Config } from '../../config/config.ts';
-import { invoke } from '../../config/invocation.ts';
 import { Listeners } from '../../observe/listeners.ts';
 import type { Failure } from '../../observe/outcome.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import {
-  listLiveHosts,
-  readLastLeaderOfAny,
+  isUnfinished,
   type HostsKey,
   type HostTask,
   type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
+import { untilNextPoll } from '../../postgres/ledger/hosts/poll.ts';
 import { forgetVerifications } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { prepareLedger, requireLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import { isOfMachine, type HandsOver } from '../failure.ts';
-import { describeHost, keyOf, requireSameKey } from './agreement.ts';
+import { describeHost, keyOf } from './agreement.ts';
+import { waitForTask } from './begun-task.ts';
 import { readHostLimits, type HostLimits } from './host-limits.ts';
 import { hostSession } from './host-session.ts';
 import { Membership, DeclaredDeadError } from './membership.ts';
 import { takePart } from './participation.ts';
-
-/** The ledger is polled: no message says that a migration has begun. */
-const pollIntervalMs = 500;
 
 export interface HostJobOptions<Result> extends Pick<
   MigrateOptions,
@@ -166,20 +162,12 @@ class HostJob<Result> {
     }
   }
 
-  /** @throws UsageError if no host has begun anything in time, or if hosts work on something else */
   async #waitForTask(): Promise<HostTask> {
     this.#hasBegun = true;
-    const { keepJoining, retrySeconds } = this.#config;
-    const limitMs = keepJoining ? Infinity : performance.now() + retrySeconds * 1000;
-    for (let isReported = false; ; isReported = true) {
-      const leader = await this.#session.run((client) => readLastLeaderOfAny(client, this.#key));
-      if (leader !== null && isUnfinished(leader)) return leader.task;
-      const live = await this.#session.run((client) => listLiveHosts(client, this.#limits.deadAfterMs));
-      requireSameKey(this.#key, live);
-      if (performance.now() > limitMs) throw nothingToJoin(this.#key);
-      if (!isReported) this.#listeners.onEvent({ kind: 'host-waiting' });
-      await this.#pause();
-    }
+    return await waitForTask({
+      ...{ config: this.#config, session: this.#session, key: this.#key, limits: this.#limits },
+      ...{ onEvent: this.#listeners.onEvent, signal: this.#options.signal },
+    });
   }
 
   async #join(task: HostTask): Promise<Membership> {
@@ -212,7 +200,7 @@ class HostJob<Result> {
       if (await membership.tryToLead()) return await this.#lead(membership, before, signal);
       // The leader of another task may have died, and not be declared dead yet.
       if ((await membership.readLastLeader())?.endReason !== null) {
-        await this.#pause();
+        await untilNextPoll(signal);
         continue;
       }
       this.#hasBegun = true;
@@ -277,12 +265,6 @@ class HostJob<Result> {
     return { ...this.#config, hostId };
   }
 
-  async #pause(): Promise<void> {
-    const { signal } = this.#options;
-    await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
-    signal.throwIfAborted();
-  }
-
   #notify(message: string): void {
     this.#listeners.onEvent({ kind: 'notice', message });
   }
@@ -291,11 +273,6 @@ class HostJob<Result> {
 /** See `LeaderWork`. */
 async function handsOver(membership: Membership, error: unknown): Promise<boolean> {
   return isOfMachine(error) && (await membership.hasOthers());
-}
-
-/** Not finished and not failed. */
-function isUnfinished({ endReason }: LastLeader): boolean {
-  return endReason === null || endReason === 'left' || endReason === 'dead';
 }
 
 /** Reported to other hosts like an error that stops all collections. */
@@ -309,10 +286,3 @@ function failureOf({ name, endDetail }: LastLeader): MigrationError {
 }
 
 const unknownFailure = toWireError(new UsageError('', { code: 'LEAD_FAILED' }));
-
-function nothingToJoin({ sourceDb, selection }: HostsKey): UsageError {
-  return new UsageError(`no host copies or verifies ${sourceDb}.${selection} in this database`, {
-    code: 'NOTHING_TO_JOIN',
-    fix: `begin on one host with ${invoke('start', '--hosts')} or ${invoke('verify', '--hosts')}, then join it.`,
-  });
-}

@@ -3,7 +3,6 @@
  * Meanwhile it merges changes, if they are followed.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { formatPlural } from '../../common/format.ts';
 import { targetOptions, type Config } from '../../config/config.ts';
 import type { Listeners } from '../../observe/listeners.ts';
@@ -13,6 +12,7 @@ import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import { findRunToBuild } from '../../postgres/ledger/hosts/host-builds.ts';
 import { findSharedVerification } from '../../postgres/ledger/hosts/host-verifications.ts';
 import { findSharedRun, type HostsKey, type LastLeader } from '../../postgres/ledger/hosts/hosts.ts';
+import { untilNextPoll } from '../../postgres/ledger/hosts/poll.ts';
 import { SupersededError } from '../../postgres/ledger/leadership.ts';
 import { findStreamTime } from '../../postgres/ledger/streams/stream-collections.ts';
 import { takeBuilds } from '../../postgres/table/build-together.ts';
@@ -28,9 +28,6 @@ import { copyRanges } from './host-copy.ts';
 import { HostDrains } from './host-drains.ts';
 import { compareRanges } from './host-verification.ts';
 import type { Membership } from './membership.ts';
-
-/** The ledger is polled: no message says that a range waits, or that the leader has changed. */
-const pollIntervalMs = 500;
 
 export interface ParticipationOptions {
   readonly config: Config;
@@ -125,7 +122,7 @@ class Participation {
       signal.throwIfAborted();
       const hasWorked = membership.isShared && (await this.#work());
       // Another host may have taken the range first, or may soon release some.
-      if (!hasWorked) await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
+      if (!hasWorked) await untilNextPoll(signal);
     }
   }
 
@@ -241,7 +238,7 @@ class Participation {
   ): Promise<void> {
     const { listeners } = this.#options;
     for (;;) {
-      await delay(pollIntervalMs, undefined, { signal }).catch(() => undefined);
+      await untilNextPoll(signal);
       if (signal.aborted) return;
       if (!(await isOver().catch(() => false))) continue;
       listeners.onEvent({ kind: 'notice', ...(source === null ? {} : { source }), message });

@@ -9,15 +9,12 @@
  * - if the answer to a `take` is lost, the repeated `take` finds the range that the ledger gave to this host.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { RangeQueue } from '../../../source/reading/range-queue.ts';
 import type { Session } from '../../connection/session.ts';
-
-/** The ledger is polled: no message says that another host has finished or released a range. */
-const pollIntervalMs = 500;
+import { untilNextPoll } from './poll.ts';
 
 /** How much of a range was read and settled. */
 interface Count {
@@ -131,7 +128,7 @@ export class HostRangeQueue implements RangeQueue {
       const { unread, waiting } = await session.run((client) => ranges.countLeft(client));
       await this.#countDeadLetters();
       if (unread === 0) return false;
-      await delay(pollIntervalMs);
+      await untilNextPoll();
       if (waiting > 0) return true;
     }
   }

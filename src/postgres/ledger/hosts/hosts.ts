@@ -126,6 +126,11 @@ export interface LastLeader extends HostRow {
   readonly leftAt: Date | null;
 }
 
+/** Not finished and not failed. */
+export function isUnfinished({ endReason }: LastLeader): boolean {
+  return endReason === null || endReason === 'left' || endReason === 'dead';
+}
+
 const columns = `host_id AS "hostId", task, name, version, settings, is_lead AS "isLead"`;
 
 /** The leader of a task, or its last one. */
