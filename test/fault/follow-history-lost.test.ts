@@ -1,42 +1,33 @@
 /** The oplog is limited: changes that were removed from it are found by comparing. */
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { assertCode, documentsOf } from '../support/fault.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import {
-  inline,
-  setFollowSceneOn,
-  startLyingMongo,
-  type FollowScene,
-  type LyingMongo,
-} from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
+import { useLyingMongo } from '../support/lying-mongo.ts';
 
 describe('lost oplog history', () => {
-  let mongo: LyingMongo;
-  before(async () => {
-    mongo = await startLyingMongo();
-  });
-  after(() => mongo.close());
+  const mongo = useLyingMongo();
 
-  const loseHistory = async (): Promise<void> => {
-    await mongo.setFailPoint('loseOplogHistory', 'alwaysOn');
-    await mongo.setFailPoint('loseOplogHistory', 'off');
+  const loseHistory = async (t: TestContext): Promise<void> => {
+    const end = await mongo().lie(t, 'loseOplogHistory');
+    await end();
   };
   const readTable = (scene: FollowScene): Promise<unknown[]> =>
     scene.query('SELECT *, xmin::text, ctid::text FROM things ORDER BY _id');
 
   // Seen red, with the last one, where the error of a lost history is like any other; and where repair records no differences.
   it('while no process follows: exit code 7, and repair copies only what differs', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const first = scene.follow(inline);
     await first.until('following');
     await first.stop();
     await scene.collection.updateMany({ _id: { $lt: 7 as never } }, { $set: { text: 'not seen' } });
     await scene.collection.deleteMany({ _id: { $gte: 490 as never } });
     await scene.collection.insertMany(documentsOf(3, 1_000));
-    await loseHistory();
+    await loseHistory(t);
     const untouched = await readTable(scene);
 
     for (const attempt of ['first', 'second']) {
@@ -66,12 +57,12 @@ describe('lost oplog history', () => {
   });
 
   it('while it is read: what was read is kept, and nothing is missed as long as the reader is ahead', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
     await scene.collection.updateMany({ even: true }, { $set: { text: 'before' } });
     await scene.untilMerged(following);
-    await loseHistory();
+    await loseHistory(t);
     await scene.collection.updateMany({ even: false }, { $set: { text: 'after' } });
     await scene.untilMerged(following);
     await scene.assertEqual();
@@ -79,11 +70,11 @@ describe('lost oplog history', () => {
   });
 
   it('of other collections: the position advances with their writes', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
     await scene.otherCollection('unrelated').insertMany(documentsOf(10));
-    await loseHistory();
+    await loseHistory(t);
     await scene.otherCollection('unrelated').insertMany(documentsOf(10, 10));
     // It waits for the position, which no write to this collection advances.
     await scene.untilMerged(following);
@@ -97,11 +88,11 @@ describe('lost oplog history', () => {
   });
 
   it('before the copy is done: the same exit code, and repair reports that there is nothing to compare yet', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'kill@4' });
     assert.equal((await scene.follow({ ...inline, ...failpoints.env }).result).signal, 'SIGKILL');
     await scene.collection.deleteOne({ _id: 3 as never });
-    await loseHistory();
+    await loseHistory(t);
     const lost = await scene.follow(inline).result;
     assert.equal(lost.code, ExitCode.historyLost, lost.stderr);
     const repaired = await scene.run(inline, 'repair');

@@ -10,7 +10,8 @@ import { ExitCode } from '../../src/common/errors.ts';
 import { passTime } from '../support/cluster-time.ts';
 import { assertCode } from '../support/fault.ts';
 import { cleanUp } from '../support/embedded.ts';
-import { inline, setFollowSceneOn, startLyingMongo } from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn } from '../support/follow-scene.ts';
+import { startLyingMongo } from '../support/lying-mongo.ts';
 import { StreamReader, type Token } from '../support/stream-reader.ts';
 
 const oplogBytes = 400_000;
@@ -22,8 +23,7 @@ const historyLost = 286;
 describe('idle collections', () => {
   /* Seen red where answers without events are not kept (`ChangeReader`): the position stays where it was. */
   it('for hours: the position advances, and following can be resumed', async (t) => {
-    const mongo = await startLyingMongo({ oplogBytes });
-    cleanUp(t, () => mongo.close());
+    const mongo = await startLyingMongo(t, { oplogBytes });
     const scene = await setFollowSceneOn(t, mongo.url);
     const client = await MongoClient.connect(mongo.url);
     cleanUp(t, () => client.close());

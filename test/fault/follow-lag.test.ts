@@ -6,7 +6,8 @@ import { MongoClient, type Document, type Timestamp } from 'mongodb';
 import { cleanUp } from '../support/embedded.ts';
 import { passTime } from '../support/cluster-time.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { inline, setFollowSceneOn, startLyingMongo } from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn } from '../support/follow-scene.ts';
+import { startLyingMongo } from '../support/lying-mongo.ts';
 
 const hourMs = 3_600_000;
 const toleranceMs = 2_000;
@@ -19,8 +20,7 @@ function timeOf(reply: Document): number {
 describe('the lag of what is followed', () => {
   // Red where the lag is that of reading alone.
   it('is the age of the oldest pending change, and 0 if none is pending', async (t) => {
-    const mongo = await startLyingMongo();
-    cleanUp(t, () => mongo.close());
+    const mongo = await startLyingMongo(t);
     const scene = await setFollowSceneOn(t, mongo.url);
     const client = await MongoClient.connect(mongo.url);
     cleanUp(t, () => client.close());

@@ -1,19 +1,14 @@
 /** MongoDB is killed, steps down, stops answering, or loses the cursor of the stream: reading resumes at the last position. */
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { Long, MongoClient, Timestamp } from 'mongodb';
 import { cleanUp } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { documentsOf } from '../support/fault.ts';
-import {
-  inline,
-  setFollowSceneOn,
-  startLyingMongo,
-  type FollowScene,
-  type LyingMongo,
-} from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
 import type { Following } from '../support/follow.ts';
+import { useLyingMongo } from '../support/lying-mongo.ts';
 import { startPrivateMongo } from '../support/private-servers.ts';
 
 async function write(scene: FollowScene, round: number): Promise<void> {
@@ -28,11 +23,7 @@ async function requireEqual(scene: FollowScene, following: Following): Promise<v
 }
 
 describe('MongoDB, while changes are followed,', () => {
-  let mongo: LyingMongo;
-  before(async () => {
-    mongo = await startLyingMongo();
-  });
-  after(() => mongo.close());
+  const mongo = useLyingMongo();
 
   it('is killed and restarted, during the copy and while changes are merged', async (t) => {
     const server = await startPrivateMongo();
@@ -59,10 +50,9 @@ describe('MongoDB, while changes are followed,', () => {
 
   // Seen red where the stream does not retry: the first error ends the process.
   it('has transient errors, and loses the cursor', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
-    cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
     let round = 0;
     const failures = [
       { failCommands: ['getMore'], errorCode: 43 },
@@ -73,7 +63,7 @@ describe('MongoDB, while changes are followed,', () => {
     ];
     for (const failure of failures) {
       await t.test(JSON.stringify(failure), async () => {
-        await mongo.setFailPoint('failCommand', { times: 2 }, { ...failure, appName: 'mongo2pg' });
+        await mongo().failCommands(t, failure, { times: 2 });
         await write(scene, ++round);
         await requireEqual(scene, following);
       });
@@ -82,19 +72,14 @@ describe('MongoDB, while changes are followed,', () => {
   });
 
   it('does not find the position of the stream: the changes since its second are read again', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
-    cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
+    const scene = await setFollowSceneOn(t, mongo().url);
     // With the first reply, and at the opening.
     for (const [index, failCommands] of [['getMore'], ['aggregate']].entries()) {
       const first = scene.follow(inline);
       await first.until('following');
       await first.stop();
       await write(scene, 1 + index);
-      await mongo.setFailPoint(
-        'failCommand',
-        { times: 1 },
-        { failCommands, errorCode: 280, appName: 'mongo2pg' },
-      );
+      await mongo().failCommands(t, { failCommands, errorCode: 280 }, { times: 1 });
       const following = scene.follow(inline);
       await following.until('following');
       await requireEqual(scene, following);
@@ -103,30 +88,30 @@ describe('MongoDB, while changes are followed,', () => {
   });
 
   it('steps down and is elected again', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
-    cleanUp(t, () => mongo.admin({ replSetFreeze: 0 }));
+    cleanUp(t, () => mongo().admin({ replSetFreeze: 0 }));
     for (let round = 1; round <= 3; round++) {
       await write(scene, round);
-      await mongo.admin({ replSetStepDown: 60, force: true });
-      await mongo.admin({ replSetFreeze: 0 });
+      await mongo().admin({ replSetStepDown: 60, force: true });
+      await mongo().admin({ replSetFreeze: 0 });
     }
     await requireEqual(scene, following);
     await following.stop();
   });
 
   it('sends no events: after a while the stream is reopened, and delivers what was held back', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
-    await silence(t);
+    const endSilence = await mongo().lie(t, 'silentChangeStreams');
     await write(scene, 1);
     // The time of a set advances by what its clients have seen; for a stream this is a minute without an event.
     const { operationTime } = await scene.db.command({ ping: 1 });
     assert.ok(operationTime instanceof Timestamp);
     const later = new Timestamp({ t: operationTime.t + 60, i: 1 });
-    const other = await MongoClient.connect(mongo.url);
+    const other = await MongoClient.connect(mongo().url);
     cleanUp(t, () => other.close());
     const signature = { hash: Buffer.alloc(20), keyId: Long.ZERO };
     const $clusterTime = { clusterTime: later, signature };
@@ -135,13 +120,8 @@ describe('MongoDB, while changes are followed,', () => {
     await following.until('retried', ({ reason }) =>
       String(reason).includes('the change stream was silent for'),
     );
-    await mongo.setFailPoint('silentChangeStreams', 'off');
+    await endSilence();
     await requireEqual(scene, following);
     await following.stop();
   });
-
-  async function silence(t: TestContext): Promise<void> {
-    cleanUp(t, () => mongo.setFailPoint('silentChangeStreams', 'off'));
-    await mongo.setFailPoint('silentChangeStreams', 'alwaysOn');
-  }
 });

@@ -5,24 +5,14 @@
  * reads have none (`ReadGuarantee`).
  */
 
-import { after, before, describe, it, type TestContext } from 'node:test';
-import { cleanUp } from '../support/embedded.ts';
+import { describe, it, type TestContext } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { documentsOf } from '../support/fault.ts';
-import {
-  inline,
-  setFollowSceneOn,
-  startLyingMongo,
-  type FollowScene,
-  type LyingMongo,
-} from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
+import { useLyingMongo } from '../support/lying-mongo.ts';
 
 describe('a followed collection', () => {
-  let mongo: LyingMongo;
-  before(async () => {
-    mongo = await startLyingMongo();
-  });
-  after(() => mongo.close());
+  const mongo = useLyingMongo();
 
   /** @returns what ends the stale reads */
   async function lie(
@@ -30,10 +20,7 @@ describe('a followed collection', () => {
     scene: FollowScene,
     name: 'staleReads' | 'rolledBackWrites',
   ): Promise<() => Promise<void>> {
-    const end = (): Promise<void> => mongo.setFailPoint(name, 'off');
-    cleanUp(t, end);
-    await mongo.setFailPoint(name, 'alwaysOn', { namespace: scene.collection.namespace });
-    return end;
+    return await mongo().lie(t, name, { namespace: scene.collection.namespace });
   }
 
   /** A change of each kind, for which a row would be wrong, missing, or surplus. */
@@ -44,7 +31,7 @@ describe('a followed collection', () => {
   }
 
   it('is read as of the change or later, also by a member that lags', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const following = scene.follow(inline);
     await following.until('following');
     const end = await lie(t, scene, 'staleReads');
@@ -56,7 +43,7 @@ describe('a followed collection', () => {
   });
 
   it('is copied as of the start of the stream or later', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const end = await lie(t, scene, 'staleReads');
     await write(scene, 'changed before the start');
     const following = scene.follow(inline);
@@ -70,10 +57,10 @@ describe('a followed collection', () => {
   for (const level of ['', 'local']) {
     const named = level === '' ? '' : `, also with readConcernLevel=${level} in the URL`;
     it(`is copied without writes that are rolled back later${named}`, async (t) => {
-      const scene = await setFollowSceneOn(t, mongo.url);
+      const scene = await setFollowSceneOn(t, mongo().url);
       const end = await lie(t, scene, 'rolledBackWrites');
       await write(scene, 'seen by one member');
-      const url = new URL(mongo.url);
+      const url = new URL(mongo().url);
       if (level !== '') url.searchParams.set('readConcernLevel', level);
       const following = scene.follow({ ...inline, MONGO_URL: url.href });
       await following.until('following');
@@ -85,7 +72,7 @@ describe('a followed collection', () => {
   }
 
   it('is merged without writes that are rolled back later', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url);
+    const scene = await setFollowSceneOn(t, mongo().url);
     const failpoints = await setFailpoints(t, { 'primary-before-drain': 'pausex*' });
     const following = scene.follow({ ...inline, ...failpoints.env });
     await following.until('following');

@@ -1,16 +1,10 @@
 /** Servers that have no change stream, or none for this user: refused before anything is written. */
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
-import { cleanUp } from '../support/embedded.ts';
-import {
-  inline,
-  setFollowSceneOn,
-  startLyingMongo,
-  type FollowScene,
-  type LyingMongo,
-} from '../support/follow-scene.ts';
+import { inline, setFollowSceneOn, type FollowScene } from '../support/follow-scene.ts';
+import { startLyingMongo, useLyingMongo } from '../support/lying-mongo.ts';
 
 async function requireRefused(scene: FollowScene, code: string, message: RegExp): Promise<void> {
   const following = scene.follow(inline);
@@ -25,15 +19,10 @@ async function requireRefused(scene: FollowScene, code: string, message: RegExp)
 }
 
 describe('a server that cannot be followed', () => {
-  let mongo: LyingMongo;
-  before(async () => {
-    mongo = await startLyingMongo();
-  });
-  after(() => mongo.close());
+  const mongo = useLyingMongo();
 
   it('because it is no replica set: the error says how it becomes one', async (t) => {
-    const standalone = await startLyingMongo({ replicaSet: null });
-    cleanUp(t, () => standalone.close());
+    const standalone = await startLyingMongo(t, { replicaSet: null });
     const scene = await setFollowSceneOn(t, standalone.url, { count: 20 });
     await requireRefused(scene, 'CHANGE_STREAMS_MISSING', /make a standalone mongod a replica set of one/);
     const { code, stderr } = await scene.run(inline);
@@ -44,10 +33,8 @@ describe('a server that cannot be followed', () => {
   // What FerretDB, Cosmos DB and DocumentDB answer with, by version.
   for (const errorCode of [59, 115, 238, 40324, 16436]) {
     it(`because it does not support change streams (${errorCode})`, async (t) => {
-      const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
-      cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
-      const data = { failCommands: ['aggregate'], errorCode, appName: 'mongo2pg' };
-      await mongo.setFailPoint('failCommand', 'alwaysOn', data);
+      const scene = await setFollowSceneOn(t, mongo().url, { count: 20 });
+      await mongo().failCommands(t, { failCommands: ['aggregate'], errorCode });
       await requireRefused(
         scene,
         'CHANGE_STREAMS_MISSING',
@@ -57,10 +44,8 @@ describe('a server that cannot be followed', () => {
   }
 
   it('because of the privileges of the user', async (t) => {
-    const scene = await setFollowSceneOn(t, mongo.url, { count: 20 });
-    cleanUp(t, () => mongo.setFailPoint('failCommand', 'off'));
-    const data = { failCommands: ['aggregate'], errorCode: 13, appName: 'mongo2pg' };
-    await mongo.setFailPoint('failCommand', 'alwaysOn', data);
+    const scene = await setFollowSceneOn(t, mongo().url, { count: 20 });
+    await mongo().failCommands(t, { failCommands: ['aggregate'], errorCode: 13 });
     await requireRefused(
       scene,
       'CHANGE_STREAM_RIGHTS',

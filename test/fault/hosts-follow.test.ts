@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene } from '../support/fault.ts';
-import { setFollowSceneOn, startLyingMongo } from '../support/follow-scene.ts';
+import { setFollowSceneOn } from '../support/follow-scene.ts';
+import { startLyingMongo } from '../support/lying-mongo.ts';
 import { untilMerged } from '../support/follow.ts';
-import { cleanUp, waitUntil } from '../support/embedded.ts';
+import { waitUntil } from '../support/embedded.ts';
 import { beginHeld, eventsOf, join, longLease, waitForHostId } from '../support/hosts.ts';
 import {
   assertMergedOnce,
@@ -127,10 +128,9 @@ describe('several hosts that follow', () => {
   // Red where a host that does not lead opens the collection as without --follow: it reads what is rolled back later, and no change
   // corrects it.
   it('copy no writes that are rolled back later, also with readConcernLevel=local in the URL', async (t) => {
-    const mongo = await startLyingMongo();
-    cleanUp(t, () => mongo.close());
+    const mongo = await startLyingMongo(t);
     const scene = await setFollowSceneOn(t, mongo.url, { count: 2_000 });
-    await mongo.setFailPoint('rolledBackWrites', 'alwaysOn', { namespace: scene.collection.namespace });
+    const endLie = await mongo.lie(t, 'rolledBackWrites', { namespace: scene.collection.namespace });
     await scene.collection.updateMany({}, { $set: { text: 'seen by one member' } });
     const url = new URL(mongo.url);
     url.searchParams.set('readConcernLevel', 'local');
@@ -147,7 +147,7 @@ describe('several hosts that follow', () => {
     });
     await hold.resume('primary-after-ack');
     await waitForSlots(scene, { [await waitForHostId(scene, leader)]: 32, [other.hostId]: 32 });
-    await mongo.setFailPoint('rolledBackWrites', 'off');
+    await endLie();
     await cutOverAll(scene, [leader, other.run]);
   });
 });

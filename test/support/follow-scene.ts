@@ -1,8 +1,6 @@
-/** Shared by fault tests of following: a scene whose collection is followed, and a MongoDB with its own fail points. */
+/** The scene of a fault test whose collection is followed. */
 
 import type { TestContext } from 'node:test';
-import { MongoClient, type Document } from 'mongodb';
-import { startMongoServer, type MongoServer } from '../../packages/trial-servers/src/mongo/server.ts';
 import { cleanUp } from './embedded.ts';
 import { killInTime, setScene, setSceneOn, type Scene } from './fault.ts';
 import { startFollowing, untilMerged, type Following } from './follow.ts';
@@ -47,33 +45,5 @@ function withFollowing(t: TestContext, scene: Scene): FollowScene {
       return following;
     },
     untilMerged: (following) => untilMerged(scene, following),
-  };
-}
-
-/** The embedded MongoDB, in the process of the test. */
-export interface LyingMongo {
-  readonly url: string;
-  /** @param mode `off` disables it */
-  setFailPoint(name: string, mode: Document | 'alwaysOn' | 'off', data?: Document): Promise<void>;
-  admin(command: Document): Promise<Document>;
-  close(): Promise<void>;
-}
-
-export async function startLyingMongo(
-  options: Parameters<typeof startMongoServer>[0] = {},
-): Promise<LyingMongo> {
-  const server: MongoServer = await startMongoServer(options);
-  const client = await MongoClient.connect(server.url);
-  const admin = (command: Document): Promise<Document> => client.db('admin').command(command);
-  return {
-    url: server.url,
-    setFailPoint: async (configureFailPoint, mode, data) => {
-      await admin({ configureFailPoint, mode, ...(data === undefined ? {} : { data }) });
-    },
-    admin,
-    close: async () => {
-      await client.close();
-      await server.close();
-    },
   };
 }
