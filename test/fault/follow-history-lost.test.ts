@@ -74,9 +74,10 @@ describe('lost oplog history', () => {
     const following = scene.follow(inline);
     await following.until('following');
     await scene.otherCollection('unrelated').insertMany(documentsOf(10));
+    // It waits for the position, which no write to this collection advances. A reader behind it would miss what is lost next.
+    await scene.untilMerged(following);
     await loseHistory(t);
     await scene.otherCollection('unrelated').insertMany(documentsOf(10, 10));
-    // It waits for the position, which no write to this collection advances.
     await scene.untilMerged(following);
     await following.stop();
     await scene.collection.updateOne({ _id: 1 as never }, { $set: { text: 'later' } });
