@@ -1,63 +1,112 @@
-/** A host that copies nothing: of each range it commits the ledger's rows, in the transactions in which rows would be loaded. */
+/** A host that copies nothing: it takes ranges from the queue, and commits the ledger's rows in the transactions in which rows would be loaded. */
 
-import { serialize } from 'bson';
-import type pg from 'pg';
+import { deserialize, serialize } from 'bson';
 import { createLedgerClaim } from '../../src/postgres/ledger/claim.ts';
-import { finishRange } from '../../src/postgres/ledger/ranges.ts';
-import { closePostgres, type Connection } from '../../src/postgres/connection/connection.ts';
-import type { Range } from '../../src/source/page.ts';
+import { CopyRanges } from '../../src/postgres/ledger/hosts/copy-ranges.ts';
+import { HostRangeQueue } from '../../src/postgres/ledger/hosts/host-range-queue.ts';
+import type { HostWork } from '../../src/postgres/ledger/hosts/host-work.ts';
+import { recordHeartbeat } from '../../src/postgres/ledger/hosts/hosts.ts';
+import type { Session } from '../../src/postgres/connection/session.ts';
+import type { Batch, Range } from '../../src/source/page.ts';
 
 export interface SimulatedWork {
   readonly runId: string;
   /** Documents of a batch. */
   readonly page: number;
-  /** Documents of a range. */
-  readonly perRange: number;
   readonly documents: number;
 }
+
+/** As a process of several hosts sends them. */
+const heartbeatMs = 5_000;
 
 /** The position after so many documents. */
 export function cutAt(documents: number): Buffer {
   return Buffer.from(serialize({ _id: documents }));
 }
 
-export class SimulatedHost {
-  readonly #connection: Connection;
-  batches = 0;
+function countBefore(position: Uint8Array): number {
+  return Number(deserialize(position)._id);
+}
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+export class SimulatedHost {
+  readonly #session: Session;
+  readonly #hostId: string;
+  readonly #work: SimulatedWork;
+  readonly #queue: HostRangeQueue;
+  /** It dies in this one of its ranges. */
+  readonly #deathAt: number;
+  #beatMs = 0;
+  batches = 0;
+  takes = 0;
+  takingMs = 0;
+
+  constructor(session: Session, hosts: HostWork, work: SimulatedWork, deathAt = Infinity) {
+    this.#session = session;
+    this.#hostId = hosts.hostId;
+    this.#work = work;
+    this.#deathAt = deathAt;
+    this.#queue = new HostRangeQueue({
+      session,
+      ranges: new CopyRanges(work.runId, hosts),
+      waitsForAll: true,
+    });
   }
 
-  async work(queue: Iterator<Range>, { runId, page, perRange, documents }: SimulatedWork): Promise<void> {
-    const { client } = this.#connection;
-    await client.query('SET synchronous_commit = off');
-    const claim = createLedgerClaim(runId, 'documents');
-    for (let next = queue.next(); next.done !== true; next = queue.next()) {
-      const { rangeNo, epoch } = next.value;
-      const start = (rangeNo - 1) * perRange;
-      const end = Math.min(documents, start + perRange);
-      for (let at = start; at < end; at += page) {
-        const last = Math.min(end, at + page);
-        const place = {
-          rangeNo,
-          epoch,
-          number: at - start,
-          after: at === 0 ? null : cutAt(at),
-          last: cutAt(last),
-        };
-        const count = last - at;
-        const batch = { ...place, documentCount: count, bytes: Buffer.alloc(0) };
-        const account = { documentCount: count, copied: count, deadLettered: 0, dropped: 0, addedRows: 0 };
-        const row = { ...account, extra: [], childRows: 0 };
-        await client.query(`BEGIN; ${claim.statement(batch, row)}; COMMIT`);
-        this.batches++;
+  /** Until all ranges are read, by whichever host. @returns false if it has died */
+  async work(): Promise<boolean> {
+    do {
+      for (let range = await this.#take(); range !== null; range = await this.#take()) {
+        if (!(await this.#copy(range))) return false;
       }
-      await finishRange(client satisfies pg.Client, runId, { rangeNo, epoch }, cutAt(end));
+    } while (await this.#queue.untilMore(() => false));
+    await this.#queue.settle();
+    return true;
+  }
+
+  async #take(): Promise<Range | null> {
+    const startedMs = performance.now();
+    const range = await this.#queue.take();
+    this.takingMs += performance.now() - startedMs;
+    if (range !== null) this.takes++;
+    return range;
+  }
+
+  /** @returns false if it has died halfway */
+  async #copy(range: Range): Promise<boolean> {
+    const { runId, page, documents } = this.#work;
+    const { rangeNo, epoch, after, until } = range;
+    const start = after === null ? 0 : countBefore(after);
+    const end = until === null ? documents : countBefore(until);
+    const claim = createLedgerClaim(runId, 'documents');
+    for (let at = start; at < end; at += page) {
+      if (this.takes === this.#deathAt && at > (start + end) / 2) return false;
+      await this.#beat();
+      const next = Math.min(end, at + page);
+      const batch: Batch = {
+        ...{ rangeNo, epoch, number: at - start, after: at === start ? after : cutAt(at), last: cutAt(next) },
+        ...{ documentCount: next - at, bytes: Buffer.alloc(0) },
+      };
+      const { documentCount } = batch;
+      const account = { documentCount, copied: documentCount, deadLettered: 0, dropped: 0, addedRows: 0 };
+      const statement = claim.statement(batch, { ...account, extra: [], childRows: 0 });
+      this.#queue.countRead(batch);
+      await this.#session.run((client) =>
+        client.query(`BEGIN; SET LOCAL synchronous_commit = off; ${statement}; COMMIT`),
+      );
+      this.#queue.countSettled(batch);
+      this.batches++;
     }
+    await this.#queue.finish(range, cutAt(end));
+    return true;
+  }
+
+  async #beat(): Promise<void> {
+    if (performance.now() - this.#beatMs < heartbeatMs) return;
+    this.#beatMs = performance.now();
+    await this.#session.run((client) => recordHeartbeat(client, this.#hostId));
   }
 
   async close(): Promise<void> {
-    await closePostgres(this.#connection);
+    await this.#session.close();
   }
 }
