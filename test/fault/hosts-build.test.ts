@@ -8,13 +8,13 @@ import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import {
   begin,
+  declareDead,
   eventsOf,
   expire,
   hostIdsOf,
   join,
   longLease,
   readHosts,
-  waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 
@@ -161,8 +161,7 @@ describe('a host that is killed while it builds', () => {
       const killed = await join(t, scene, { ...partitioned, ...killing.env }).result;
       assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
       const [hostId = ''] = hostIdsOf(killed);
-      await expire(scene, hostId);
-      await waitForEnd(scene, hostId, 'dead');
+      await declareDead(scene, hostId);
       assert.ok((await readBuilds(scene)).every((build) => build.hostId !== hostId));
     }
     await hold.resume('host-before-build');
@@ -203,8 +202,7 @@ describe('a host that is suspended past its lease while it builds', () => {
     await still.waitUntilFired('host-before-build-commit');
     const hostId = await waitForHostId(scene, stopped);
     stopped.process.kill('SIGSTOP');
-    await expire(scene, hostId);
-    await waitForEnd(scene, hostId, 'dead');
+    await declareDead(scene, hostId);
     await still.resume('host-before-build-commit');
     stopped.process.kill('SIGCONT');
     await waitUntil('it has joined again', async () => (await readHosts(scene)).length === 3);

@@ -6,7 +6,7 @@ import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { setScene, type Scene } from '../support/fault.ts';
 import { untilMerged } from '../support/follow.ts';
-import { expire, hostIdsOf, startProxyTo, waitForEnd, waitForHostId } from '../support/hosts.ts';
+import { declareDead, hostIdsOf, startProxyTo, waitForHostId } from '../support/hosts.ts';
 import {
   cutOverAll,
   findIdOf,
@@ -35,8 +35,7 @@ describe('a host that follows and is suspended past its lease', () => {
       await setText(scene, id, 'in the hands of the suspended host');
       await merging.waitUntilFired(window);
       other.run.process.kill('SIGSTOP');
-      await expire(scene, other.hostId);
-      await waitForEnd(scene, other.hostId, 'dead');
+      await declareDead(scene, other.hostId);
       await waitForSlots(scene, { [leader.hostId]: 64 });
       // The leader has taken the change, and is held before it reads the document.
       await held.waitUntilFired('primary-before-drain');
@@ -63,8 +62,7 @@ describe('the leader of hosts that follow, suspended past its lease', () => {
     await setText(scene, 77_777, 'read by the first');
     await reading.waitUntilFired('primary-before-journal');
     leader.run.process.kill('SIGSTOP');
-    await expire(scene, leader.hostId);
-    await waitForEnd(scene, leader.hostId, 'dead');
+    await declareDead(scene, leader.hostId);
     await held.waitUntilFired('primary-before-journal');
     const readStream = (): Promise<unknown[]> => scene.query('SELECT *, xmin::text FROM mongo2pg.streams');
     const stream = await readStream();
@@ -88,8 +86,7 @@ describe('a host that follows and is cut off from PostgreSQL past its lease', ()
     proxy.refuse();
     proxy.cut();
     await writeEverywhere(scene, 1);
-    await expire(scene, other.hostId);
-    await waitForEnd(scene, other.hostId, 'dead');
+    await declareDead(scene, other.hostId);
     await waitForSlots(scene, { [leader.hostId]: 64 });
     await untilMerged(scene);
     await proxy.restore();

@@ -9,6 +9,7 @@ import {
   begin,
   beginHeld,
   countRangesOf,
+  declareDead,
   expire,
   hostIdsOf,
   join,
@@ -42,8 +43,7 @@ describe('a host killed', () => {
       assert.equal(hostId !== undefined, hasRanges, window);
       if (hostId === undefined) continue;
       assert.ok((await countRangesOf(scene, hostId)) > 0, window);
-      await expire(scene, hostId);
-      await waitForEnd(scene, hostId, 'dead');
+      await declareDead(scene, hostId);
       assert.equal(await countRangesOf(scene, hostId), 0, window);
     }
     await hold.resume('primary-after-ack');

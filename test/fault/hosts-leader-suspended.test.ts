@@ -1,19 +1,10 @@
 /** A leader that is suspended for so long that another leads: it must not change anything any more, and joins again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
-import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import type { FailpointRules } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
-import {
-  assertAccount,
-  begin,
-  expire,
-  hostIdsOf,
-  join,
-  longLease,
-  waitForEnd,
-  waitForHostId,
-} from '../support/hosts.ts';
+import { holdHost, takeOverFrom, wake } from '../support/held-host.ts';
+import { assertAccount, begin, hostIdsOf, longLease } from '../support/hosts.ts';
 
 /** All that a leader writes, and by which transaction. */
 async function readLedger(scene: Scene): Promise<unknown[]> {
@@ -28,34 +19,23 @@ async function readLedger(scene: Scene): Promise<unknown[]> {
 // The first is red where a batch is taken whatever the epoch of its range. At the second the old leader is stopped by more than one
 // thing: it stays green without the lock of the table and the epoch of the run, as its next heartbeat ends it.
 describe('a leader that is suspended past its lease', () => {
-  const places: readonly [FailpointName, FailpointRules][] = [
+  const windows: readonly FailpointRules[] = [
     // With a batch that it has claimed.
-    ['worker-before-commit', { 'worker-before-commit': 'pause@3x*' }],
-    ['primary-before-load-checkpoint', { 'primary-before-load-checkpoint': 'pause' }],
+    { 'worker-before-commit': 'pause@3x*' },
+    { 'primary-before-load-checkpoint': 'pause' },
   ];
-  for (const [place, rules] of places) {
-    it(`at ${place}: another leads; when it resumes it writes nothing, and joins again`, async (t) => {
+  for (const rules of windows) {
+    it(`at ${Object.keys(rules).join()}: another leads; when it resumes it writes nothing, and joins again`, async (t) => {
       const scene = await setScene(t, 2_000);
-      const still = await setFailpoints(t, rules);
-      const first = begin(t, scene, { ...longLease, ...still.env });
-      await still.waitUntilFired(place);
-      const firstId = await waitForHostId(scene, first);
-      first.process.kill('SIGSTOP');
-      const hold = await setFailpoints(t, { 'primary-in-index-build': 'pause' });
-      const second = join(t, scene, { ...longLease, ...hold.env });
-      await waitForHostId(scene, second);
-      await expire(scene, firstId);
-      await waitForEnd(scene, firstId, 'dead');
-      await hold.waitUntilFired('primary-in-index-build');
+      const first = await holdHost(t, scene, begin, rules, longLease);
+      const second = await takeOverFrom(t, scene, first, { 'primary-in-index-build': 'pause' }, longLease);
 
       const ledger = await readLedger(scene);
-      await still.resume(place);
-      first.process.kill('SIGCONT');
-      await waitForHostId(scene, first);
+      await wake(scene, first);
       assert.deepEqual(await readLedger(scene), ledger);
-      await hold.resume('primary-in-index-build');
-      for (const { result } of [second, first]) assertCode(await result, 0);
-      assert.equal(hostIdsOf(await first.result).length, 2);
+      await second.resume();
+      for (const { run } of [second, first]) assertCode(await run.result, 0);
+      assert.equal(hostIdsOf(await first.run.result).length, 2);
       await scene.assertEqual();
       await assertAccount(scene, 2_000);
     });

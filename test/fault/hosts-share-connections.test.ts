@@ -4,15 +4,7 @@ import { describe, it } from 'node:test';
 import { waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
-import {
-  assertAccount,
-  begin,
-  expire,
-  join,
-  longLease,
-  waitForEnd,
-  waitForHostId,
-} from '../support/hosts.ts';
+import { assertAccount, begin, declareDead, join, longLease, waitForHostId } from '../support/hosts.ts';
 
 /** Fewer than the three hosts request together. */
 const limit = 40;
@@ -76,8 +68,7 @@ describe('the connections of several hosts', () => {
     const thirdId = await waitForHostId(scene, third);
     third.process.kill('SIGKILL');
     assert.equal((await third.result).signal, 'SIGKILL');
-    await expire(scene, thirdId);
-    await waitForEnd(scene, thirdId, 'dead');
+    await declareDead(scene, thirdId);
     await waitForShares(scene, 2, (share) => share > ofThree);
     await hold.resume('host-after-take');
     for (const run of [leader, second]) assertCode(await run.result, 0);

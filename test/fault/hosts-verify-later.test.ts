@@ -1,31 +1,31 @@
 /** Hosts that verify a finished copy together, with `verify --hosts` and `join`: the leader reports what one host would. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { CliResult, RunningCli } from '../support/cli.ts';
-import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
+import type { CliResult } from '../support/cli.ts';
+import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { holdHost, type HeldHost } from '../support/held-host.ts';
 import {
   begin,
   beginHeld,
   beginVerifying,
+  declareDead,
   eventsOf,
   expire,
   shortLease,
   join,
   longLease,
-  waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
 import {
   assertAsAlone,
   assertEachOnce,
+  atFirstPage,
   countHeldBy,
   readRanges,
   spoilRangesOf,
   verifiedOf,
 } from '../support/host-verification.ts';
-
-type Env = Readonly<Record<string, string>>;
 
 async function setCopied(t: TestContext, count: number): Promise<Scene> {
   const scene = await setScene(t, count);
@@ -33,27 +33,14 @@ async function setCopied(t: TestContext, count: number): Promise<Scene> {
   return scene;
 }
 
-interface Held {
-  readonly run: RunningCli;
-  readonly hold: Failpoints;
-  readonly hostId: string;
-}
-
-/** A host that stands still with its first page, and with ranges that the others cannot take. */
+/** With a range that the others cannot take. */
 async function hold(
   t: TestContext,
   scene: Scene,
-  start: (t: TestContext, scene: Scene, env: Env) => RunningCli,
-  env: Env = {},
-): Promise<Held> {
-  const failpoints = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
-  const run = start(t, scene, { ...longLease, READ_RANGES: '1', ...env, ...failpoints.env });
-  await failpoints.waitUntilFired('host-after-compared-page');
-  return { run, hold: failpoints, hostId: await waitForHostId(scene, run) };
-}
-
-async function resume({ hold: failpoints }: Held): Promise<void> {
-  await failpoints.resume('host-after-compared-page');
+  start: typeof join,
+  env: Readonly<Record<string, string>> = {},
+): Promise<HeldHost> {
+  return await holdHost(t, scene, start, atFirstPage, { ...longLease, READ_RANGES: '1', ...env });
 }
 
 /** @param name the code of the error */
@@ -69,7 +56,7 @@ describe('several hosts that verify a finished copy', () => {
   it('share the ranges, and the leader ends with 0 where all is equal', async (t) => {
     const scene = await setCopied(t, 3_000);
     const held = [await hold(t, scene, beginVerifying), await hold(t, scene, join)];
-    for (const host of held) await resume(host);
+    for (const host of held) await host.resume();
     const results = [];
     for (const { run } of held) results.push(await run.result);
     for (const result of results) assertCode(result, 0);
@@ -93,7 +80,7 @@ describe('several hosts that verify a finished copy', () => {
     const held = [await hold(t, scene, beginVerifying), await hold(t, scene, join)];
     let different = 0;
     for (const { hostId } of held) different += await spoilRangesOf(scene, hostId);
-    for (const host of held) await resume(host);
+    for (const host of held) await host.resume();
     const [leader, other] = held;
     const led = await leader?.run.result;
     assert.ok(led !== undefined);
@@ -128,7 +115,7 @@ describe('several hosts that verify a finished copy', () => {
     await expire(scene, '1');
     const leader = await hold(t, scene, beginVerifying, zebras);
     const other = await hold(t, scene, join, zebras);
-    for (const host of [leader, other]) await resume(host);
+    for (const host of [leader, other]) await host.resume();
     const led = await leader.run.result;
     assertRefused(led, 'RUN_UNFINISHED');
     assert.equal(verifiedOf(led)[0]?.equal, 1_000);
@@ -155,10 +142,9 @@ describe('a host that is killed while it verifies a finished copy', () => {
     const different = await spoilRangesOf(scene, other.hostId);
     other.run.process.kill('SIGKILL');
     assert.equal((await other.run.result).signal, 'SIGKILL');
-    await expire(scene, other.hostId);
-    await waitForEnd(scene, other.hostId, 'dead');
+    await declareDead(scene, other.hostId);
     assert.equal(await countHeldBy(scene, other.hostId), 0);
-    await resume(leader);
+    await leader.resume();
     const led = await leader.run.result;
     assertCode(led, 6);
     assert.equal(verifiedOf(led)[0]?.different, different);
@@ -169,16 +155,13 @@ describe('a host that is killed while it verifies a finished copy', () => {
   // Red where a host that takes over the leader of a verification copies.
   it('while it leads: another leads, keeps what was compared, and reports', async (t) => {
     const scene = await setCopied(t, 3_000);
-    const killing = await setFailpoints(t, { 'primary-before-tally': 'pause' });
-    const leader = beginVerifying(t, scene, { ...longLease, ...killing.env });
-    await killing.waitUntilFired('primary-before-tally');
-    const hostId = await waitForHostId(scene, leader);
+    const leader = await holdHost(t, scene, beginVerifying, { 'primary-before-tally': 'pause' }, longLease);
     const next = join(t, scene, longLease);
     await waitForHostId(scene, next);
-    leader.process.kill('SIGKILL');
-    assert.equal((await leader.result).signal, 'SIGKILL');
+    leader.run.process.kill('SIGKILL');
+    assert.equal((await leader.run.result).signal, 'SIGKILL');
     const before = await readRanges(scene);
-    await expire(scene, hostId);
+    await expire(scene, leader.hostId);
     const led = await next.result;
     assertCode(led, 0);
     assert.deepEqual(await readRanges(scene), before);
@@ -239,7 +222,7 @@ describe('hosts that cannot verify together', () => {
     await waitForHostId(scene, other);
     const started = await begin(t, scene, { ...longLease, RESTART: 'true', IF_EXISTS: 'drop' }).result;
     assertRefused(started, 'HOSTS_BUSY', /^the host \S+ verifies \S+\.things$/);
-    await resume(leader);
+    await leader.resume();
     assertCode(await leader.run.result, 0);
     assertCode(await other.result, 0);
   });

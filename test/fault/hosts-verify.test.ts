@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
-import type { RunningCli } from '../support/cli.ts';
-import { setFailpoints, type Failpoints } from '../support/failpoints.ts';
+import { setFailpoints } from '../support/failpoints.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { holdHost, takeOverFrom, wake, type HeldHost } from '../support/held-host.ts';
 import {
   assertAccount,
   begin,
+  declareDead,
   expire,
   hostIdsOf,
   join,
@@ -21,6 +22,7 @@ import {
 import {
   assertAsAlone,
   assertEachOnce,
+  atFirstPage,
   countHeldBy,
   readRanges,
   spoilRangesOf,
@@ -29,17 +31,10 @@ import {
 
 const verifying = { ...longLease, VERIFY: 'true' };
 
-interface HeldLead {
-  readonly run: RunningCli;
-  readonly hold: Failpoints;
-}
+const oneRange = { ...verifying, READ_RANGES: '1' };
 
-/** The leader is paused at its first page of the verification; ranges that it has not taken wait. */
-async function holdLead(t: TestContext, scene: Scene): Promise<HeldLead> {
-  const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
-  const run = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
-  await hold.waitUntilFired('host-after-compared-page');
-  return { run, hold };
+async function holdLeader(t: TestContext, scene: Scene): Promise<HeldHost> {
+  return await holdHost(t, scene, begin, atFirstPage, oneRange);
 }
 
 describe('several hosts that verify', () => {
@@ -47,26 +42,20 @@ describe('several hosts that verify', () => {
   it('compare a part each: the leader reports the differences as one host does, and ends with 6', async (t) => {
     const scene = await setScene(t, 3_000);
     await scene.collection.insertOne({ _id: 3_000 as never, text: 'a\u0000b' });
-    const end = await setFailpoints(t, {
-      'primary-after-finish': 'pause',
-      'host-after-compared-page': 'pause@1x*',
-    });
-    const leader = begin(t, scene, { ...verifying, ...end.env, READ_RANGES: '1' });
-    await end.waitUntilFired('primary-after-finish');
+    const rules = { 'primary-after-finish': 'pause', ...atFirstPage } as const;
+    const leader = await holdHost(t, scene, begin, rules, oneRange);
     await scene.query('DELETE FROM things WHERE _id = 100');
     await scene.query(`UPDATE things SET text = 'other' WHERE _id IN (2000, 2500)`);
     await scene.query(`INSERT INTO things (_id, text) VALUES (9000, 'nobody''s')`);
-    await end.resume('primary-after-finish');
-    await end.waitUntilFired('host-after-compared-page');
-    const others: { readonly run: RunningCli; readonly hold: Failpoints }[] = [];
-    for (let index = 0; index < 2; index++) {
-      const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
-      others.push({ run: join(t, scene, { ...verifying, ...hold.env }), hold });
-      await hold.waitUntilFired('host-after-compared-page');
-    }
-    for (const { hold } of [{ hold: end }, ...others]) await hold.resume('host-after-compared-page');
+    await leader.resume();
+    await leader.failpoints.waitUntilFired('host-after-compared-page');
+    const others = [
+      await holdHost(t, scene, join, atFirstPage, verifying),
+      await holdHost(t, scene, join, atFirstPage, verifying),
+    ];
+    for (const { failpoints } of [leader, ...others]) await failpoints.resume('host-after-compared-page');
 
-    const led = await leader.result;
+    const led = await leader.run.result;
     assertCode(led, 6);
     for (const { run } of others) {
       const result = await run.result;
@@ -86,10 +75,10 @@ describe('several hosts that verify', () => {
 
   it('with a sample, count all documents and compare some', async (t) => {
     const scene = await setScene(t, 3_000);
-    const { run, hold } = await holdLead(t, { ...scene, env: { ...scene.env, VERIFY_SAMPLE: '10%' } });
+    const { run, resume } = await holdLeader(t, { ...scene, env: { ...scene.env, VERIFY_SAMPLE: '10%' } });
     const other = join(t, scene, { ...verifying, VERIFY_SAMPLE: '10%' });
     await waitForHostId(scene, other);
-    await hold.resume('host-after-compared-page');
+    await resume();
     const led = await run.result;
     assertCode(led, 0);
     assertCode(await other.result, 0);
@@ -100,11 +89,11 @@ describe('several hosts that verify', () => {
 
   it('must all have the setting', async (t) => {
     const scene = await setScene(t, 500);
-    const { run, hold } = await holdLead(t, scene);
+    const { run, resume } = await holdLeader(t, scene);
     const refused = await join(t, scene, longLease).result;
     assert.equal(refused.code, 2, refused.stderr);
     assert.match(refused.stdout, /VERIFY is true there, and not set here/);
-    await hold.resume('host-after-compared-page');
+    await resume();
     assertCode(await run.result, 0);
   });
 });
@@ -122,18 +111,17 @@ describe('a host that is killed while it verifies', () => {
   // Red where the ranges of a dead host are not released: the leader waits forever.
   it('in each window: the others compare what it had, once', async (t) => {
     const scene = await setScene(t, 4_000);
-    const { run, hold } = await holdLead(t, scene);
+    const { run, resume } = await holdLeader(t, scene);
     for (const window of windows) {
       const killing = await setFailpoints(t, { [window]: 'kill@2' });
       const killed = await join(t, scene, { ...verifying, ...killing.env }).result;
       assert.equal(killed.signal, 'SIGKILL', `${window}: ${killed.stderr}`);
       const [hostId = ''] = hostIdsOf(killed);
       assert.ok((await countHeldBy(scene, hostId)) > 0, window);
-      await expire(scene, hostId);
-      await waitForEnd(scene, hostId, 'dead');
+      await declareDead(scene, hostId);
       assert.equal(await countHeldBy(scene, hostId), 0, window);
     }
-    await hold.resume('host-after-compared-page');
+    await resume();
     const led = await run.result;
     assertCode(led, 0);
     const [verified] = verifiedOf(led);
@@ -210,12 +198,10 @@ describe('a leader that is interrupted while it verifies, with no other host', (
   // Red where an unfinished verification of an earlier start is continued: the change in between is missed.
   it('leaves, and the next start compares all of it again', async (t) => {
     const scene = await setScene(t, 2_000);
-    const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@25' });
-    const leader = begin(t, scene, { ...verifying, ...hold.env, READ_RANGES: '1' });
-    await hold.waitUntilFired('host-after-compared-page');
-    leader.process.kill('SIGINT');
-    await hold.resume('host-after-compared-page');
-    assert.equal((await leader.result).code, 130);
+    const leader = await holdHost(t, scene, begin, { 'host-after-compared-page': 'pause@25' }, oneRange);
+    leader.run.process.kill('SIGINT');
+    await leader.resume();
+    assert.equal((await leader.run.result).code, 130);
     const compared = (await readRanges(scene)).filter(({ isCompared }) => isCompared);
     assert.ok(compared.length > 0);
     await scene.query(`UPDATE things SET text = 'other'`);
@@ -229,32 +215,22 @@ describe('a host that is suspended past its lease while it verifies', () => {
   // Red where the epoch of a range is not checked: the old result hides a difference that the new one has.
   it('with a range compared and not recorded: its result is refused when it resumes, and it joins again', async (t) => {
     const scene = await setScene(t, 2_000);
-    const leader = await setFailpoints(t, {
-      'host-after-compared-page': 'pause@1x*',
-      'primary-before-tally': 'pause',
-    });
-    const led = begin(t, scene, { ...verifying, ...leader.env, READ_RANGES: '1' });
-    await leader.waitUntilFired('host-after-compared-page');
-    const still = await setFailpoints(t, { 'host-before-range-end': 'pause' });
-    const stopped = join(t, scene, { ...verifying, ...still.env, READ_RANGES: '1' });
-    await still.waitUntilFired('host-before-range-end');
-    const hostId = await waitForHostId(scene, stopped);
-    stopped.process.kill('SIGSTOP');
-    await spoilRangesOf(scene, hostId);
-    await expire(scene, hostId);
-    await waitForEnd(scene, hostId, 'dead');
-    await leader.resume('host-after-compared-page');
-    await leader.waitUntilFired('primary-before-tally');
+    const rules = { ...atFirstPage, 'primary-before-tally': 'pause' } as const;
+    const leader = await holdHost(t, scene, begin, rules, oneRange);
+    const stopped = await holdHost(t, scene, join, { 'host-before-range-end': 'pause' }, oneRange);
+    stopped.run.process.kill('SIGSTOP');
+    await spoilRangesOf(scene, stopped.hostId);
+    await declareDead(scene, stopped.hostId);
+    await leader.resume();
+    await leader.failpoints.waitUntilFired('primary-before-tally');
     const before = await readRanges(scene);
 
-    await still.resume('host-before-range-end');
-    stopped.process.kill('SIGCONT');
-    await waitForHostId(scene, stopped);
+    await wake(scene, stopped);
     assert.deepEqual(await readRanges(scene), before);
-    await leader.resume('primary-before-tally');
-    const result = await led.result;
+    await leader.failpoints.resume('primary-before-tally');
+    const result = await leader.run.result;
     assertCode(result, 6);
-    const woken = await stopped.result;
+    const woken = await stopped.run.result;
     assertCode(woken, 0);
     assert.equal(hostIdsOf(woken).length, 2);
     const [verified] = verifiedOf(result);
@@ -266,56 +242,43 @@ describe('a host that is suspended past its lease while it verifies', () => {
   // Red where a leader that was declared dead closes the verification, or reports.
   it('while it leads: another leads and reports; when it resumes it changes nothing, and joins again', async (t) => {
     const scene = await setScene(t, 2_000);
-    const still = await setFailpoints(t, { 'primary-before-tally': 'pause' });
-    const first = begin(t, scene, { ...verifying, ...still.env });
-    await still.waitUntilFired('primary-before-tally');
-    const firstId = await waitForHostId(scene, first);
-    first.process.kill('SIGSTOP');
-    const hold = await setFailpoints(t, { 'primary-before-tally': 'pause' });
-    const second = join(t, scene, { ...verifying, ...hold.env });
-    await waitForHostId(scene, second);
-    await expire(scene, firstId);
-    await waitForEnd(scene, firstId, 'dead');
-    await hold.waitUntilFired('primary-before-tally');
+    const beforeTally = { 'primary-before-tally': 'pause' } as const;
+    const first = await holdHost(t, scene, begin, beforeTally, verifying);
+    const second = await takeOverFrom(t, scene, first, beforeTally, verifying);
     const readAll = async (): Promise<unknown[]> => [
       ...(await readRanges(scene)),
       ...(await scene.query('SELECT *, xmin::text FROM mongo2pg.host_verifications')),
       ...(await scene.query('SELECT *, xmin::text FROM mongo2pg.jobs')),
     ];
     const before = await readAll();
-    await still.resume('primary-before-tally');
-    first.process.kill('SIGCONT');
-    await waitForHostId(scene, first);
+    await wake(scene, first);
     assert.deepEqual(await readAll(), before);
-    await hold.resume('primary-before-tally');
-    const led = await second.result;
+    await second.resume();
+    const led = await second.run.result;
     assertCode(led, 0);
     assert.equal(verifiedOf(led).length, 1);
-    assertCode(await first.result, 0);
+    assertCode(await first.run.result, 0);
   });
 });
 
 describe('a host that loses a server while it verifies', () => {
   it('PostgreSQL, past its lease: the others compare what it had; when it reconnects it joins again', async (t) => {
     const scene = await setScene(t, 2_000);
-    const { run, hold } = await holdLead(t, scene);
+    const { run, resume } = await holdLeader(t, scene);
     const { proxy, url } = await startProxyTo(t, scene.env.POSTGRES_URL ?? '');
-    const recording = await setFailpoints(t, { 'host-before-range-end': 'pause' });
-    const away = join(t, scene, { ...verifying, ...recording.env, POSTGRES_URL: url, READ_RANGES: '1' });
-    await recording.waitUntilFired('host-before-range-end');
-    const hostId = await waitForHostId(scene, away);
+    const env = { ...oneRange, POSTGRES_URL: url };
+    const away = await holdHost(t, scene, join, { 'host-before-range-end': 'pause' }, env);
     proxy.refuse();
     proxy.cut();
-    await expire(scene, hostId);
-    await waitForEnd(scene, hostId, 'dead');
-    assert.equal(await countHeldBy(scene, hostId), 0);
-    await recording.resume('host-before-range-end');
+    await declareDead(scene, away.hostId);
+    assert.equal(await countHeldBy(scene, away.hostId), 0);
+    await away.resume();
     await proxy.restore();
-    await waitForHostId(scene, away);
-    await hold.resume('host-after-compared-page');
+    await waitForHostId(scene, away.run);
+    await resume();
     const led = await run.result;
     assertCode(led, 0);
-    assertCode(await away.result, 0);
+    assertCode(await away.run.result, 0);
     assert.equal(verifiedOf(led)[0]?.equal, 2_000);
     await assertEachOnce(scene, 2_000);
   });
@@ -323,21 +286,18 @@ describe('a host that loses a server while it verifies', () => {
   // Red where a host that leaves releases nothing: the leader waits forever.
   it('MongoDB, for longer than RETRY_SECONDS: it releases its ranges, and ends with 3', async (t) => {
     const scene = await setScene(t, 2_000);
-    const { run, hold } = await holdLead(t, scene);
+    const { run, resume } = await holdLeader(t, scene);
     const { proxy, mongoUrl } = await startMongoProxy(t, scene);
-    const page = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });
-    const env = { ...verifying, ...page.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' };
-    const away = join(t, scene, env);
-    await page.waitUntilFired('host-after-compared-page');
-    const hostId = await waitForHostId(scene, away);
-    assert.ok((await countHeldBy(scene, hostId)) > 0);
+    const env = { ...verifying, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' };
+    const away = await holdHost(t, scene, join, atFirstPage, env);
+    assert.ok((await countHeldBy(scene, away.hostId)) > 0);
     proxy.refuse();
     proxy.cut();
-    await page.resume('host-after-compared-page');
-    assertCode(await away.result, 3);
-    await waitForEnd(scene, hostId, 'left');
-    assert.equal(await countHeldBy(scene, hostId), 0);
-    await hold.resume('host-after-compared-page');
+    await away.resume();
+    assertCode(await away.run.result, 3);
+    await waitForEnd(scene, away.hostId, 'left');
+    assert.equal(await countHeldBy(scene, away.hostId), 0);
+    await resume();
     const led = await run.result;
     assertCode(led, 0);
     assert.equal(verifiedOf(led)[0]?.equal, 2_000);
@@ -349,16 +309,14 @@ describe('a host that loses a server while it verifies', () => {
     const scene = await setScene(t, 2_000);
     const { proxy, mongoUrl } = await startMongoProxy(t, scene);
     const near = { ...scene, env: { ...scene.env, MONGO_URL: mongoUrl, RETRY_SECONDS: '1' } };
-    const { run, hold } = await holdLead(t, near);
-    const taking = await setFailpoints(t, { 'host-after-take': 'pause@1x*' });
-    const other = join(t, scene, { ...verifying, ...taking.env });
-    await taking.waitUntilFired('host-after-take');
+    const { run, resume } = await holdLeader(t, near);
+    const other = await holdHost(t, scene, join, { 'host-after-take': 'pause@1x*' }, verifying);
     proxy.refuse();
     proxy.cut();
-    await hold.resume('host-after-compared-page');
+    await resume();
     assertCode(await run.result, 3);
-    await taking.resume('host-after-take');
-    const led = await other.result;
+    await other.resume();
+    const led = await other.run.result;
     assertCode(led, 0);
     assert.equal(verifiedOf(led)[0]?.equal, 2_000);
     await assertEachOnce(scene, 2_000);

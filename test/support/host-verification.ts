@@ -7,6 +7,9 @@ import { eventsOf } from './hosts.ts';
 
 export type Verified = RunEvent & { readonly kind: 'verified' };
 
+/** Where a host is held with its first page of a verification: the ranges that it has not taken wait. */
+export const atFirstPage = { 'host-after-compared-page': 'pause@1x*' } as const;
+
 export function verifiedOf({ stdout }: { readonly stdout: string }): Verified[] {
   return eventsOf(stdout).filter((event) => event.kind === 'verified');
 }

@@ -122,6 +122,12 @@ export async function expire(scene: Scene, hostId: string): Promise<void> {
   ]);
 }
 
+/** Has the other hosts declare a host dead. */
+export async function declareDead(scene: Scene, hostId: string): Promise<void> {
+  await expire(scene, hostId);
+  await waitForEnd(scene, hostId, 'dead');
+}
+
 /** @param reason how it ended */
 export async function waitForEnd(scene: Scene, hostId: string, reason: string): Promise<void> {
   await waitUntil(`host ${hostId} ended: ${reason}`, async () => {
