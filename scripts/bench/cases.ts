@@ -151,6 +151,14 @@ export function hostCases(amount: number): Case[] {
   }));
 }
 
+/** A table in partitions, whose keys are built one by one, beside a plain one. */
+export function partitionCases(amount: number): Case[] {
+  const contestants = [undefined, 8].map((partitions) =>
+    createTool({ pool: 'cluster', workers: 2, partitions }),
+  );
+  return [{ name: 'partitions', kind: 'users', amount, rounds: 3, contestants }];
+}
+
 export function longCases(): Case[] {
   return [
     {

@@ -8,7 +8,16 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { allCases, growthCases, hostCases, longCases, peerCases, quickCases, type Case } from './cases.ts';
+import {
+  allCases,
+  growthCases,
+  hostCases,
+  longCases,
+  partitionCases,
+  peerCases,
+  quickCases,
+  type Case,
+} from './cases.ts';
 import { compareFollowing } from './follow.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
@@ -35,6 +44,8 @@ const { values } = parseArgs({
     peers: { type: 'boolean', default: false },
     /** One, two and three hosts. */
     hosts: { type: 'boolean', default: false },
+    /** A table in partitions. */
+    partitions: { type: 'boolean', default: false },
     /** Names of cases, separated by commas. */
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -153,6 +164,7 @@ async function chooseCases(place: Place): Promise<Case[]> {
 async function standardCases({ folder }: Place): Promise<Case[]> {
   if (values.quick) return quickCases();
   if (values.hosts) return hostCases(Number(values.amount));
+  if (values.partitions) return partitionCases(Number(values.amount));
   if (values.long) return [...longCases(), ...growthCases()];
   if (!values.peers) return allCases();
   const { contestants, missing } = await findPeers(folder, Venv.named() ?? (await Venv.make(folder)));

@@ -27,6 +27,8 @@ export interface ToolSettings {
   readonly hasLineTable?: boolean | undefined;
   /** OBJECT_ID_COLLATION. */
   readonly objectIdCollation?: 'default' | undefined;
+  /** PARTITIONS. */
+  readonly partitions?: number | undefined;
   /** Of users. */
   readonly transform?: TransformKind | undefined;
 }
@@ -39,6 +41,7 @@ export function createTool(settings: ToolSettings): Contestant {
     readRanges,
     hasLineTable = false,
     objectIdCollation,
+    partitions,
     transform,
   } = settings;
   const size = workers === undefined ? 'default workers' : `${workers} workers`;
@@ -46,6 +49,7 @@ export function createTool(settings: ToolSettings): Contestant {
   const readers = readRanges === undefined ? '' : `, ${readRanges} ranges`;
   const lines = hasLineTable ? ', lines in a table of their own' : '';
   const order = objectIdCollation === undefined ? '' : ', ids in the collation of the database';
+  const parts = partitions === undefined ? '' : `, ${partitions} partitions`;
   const changed = transform === undefined ? '' : `, ${describeTransform(transform)}`;
   const env = {
     CLUSTER_IMPLEMENTATION: pool,
@@ -53,9 +57,10 @@ export function createTool(settings: ToolSettings): Contestant {
     ITEMS_PER_PAGE: itemsPerPage === undefined ? '' : String(itemsPerPage),
     READ_RANGES: readRanges === undefined ? '' : String(readRanges),
     OBJECT_ID_COLLATION: objectIdCollation ?? '',
+    PARTITIONS: partitions === undefined ? '' : String(partitions),
   };
   return {
-    name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${order}${changed}`,
+    name: `mongo2pg, ${pool}, ${size}${page}${readers}${lines}${order}${parts}${changed}`,
     table: transform !== undefined && changesTable(transform) ? 'changed' : '',
     run: async (place) => {
       const args = [
