@@ -1,0 +1,56 @@
+/** Which test files share a process. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** The start of a process takes longer than most of these. */
+const unitFolders = ['test', join('packages', 'trial-servers', 'test')].map((folder) =>
+  join('dist', folder, 'unit', '/'),
+);
+/**
+ * Their tests run the command as a function of their own process: one that has loaded and compiled it for one file takes a second
+ * less of a core for each other.
+ */
+const warmFolders = ['cli', 'observe', 'plan', 'postgres'].map((folder) =>
+  join('dist', 'test', 'integration', folder, '/'),
+);
+/** More would gain little, and the tests after a file that ends its process are not run. */
+const maxWarmFiles = 8;
+
+/** @param atOnce how many processes run at the same time, each of which gets several if there are many files */
+export function assignToProcesses(files: readonly string[], atOnce: number): string[][] {
+  const units = files.filter((file) => isWithin(unitFolders, file));
+  const warm = files.filter((file) => isWithin(warmFolders, file));
+  const others = files.filter((file) => !units.includes(file) && !warm.includes(file));
+  const size = Math.max(1, Math.min(maxWarmFiles, Math.floor(warm.length / (2 * atOnce))));
+  const groups = Array.from({ length: Math.ceil(warm.length / size) }, (_, index) =>
+    warm.slice(index * size, (index + 1) * size),
+  );
+  return [units, ...groups, ...others.map((file) => [file])].filter((group) => group.length > 0);
+}
+
+/**
+ * Writes a module for each process of several files, which imports them one after the other; a file alone needs none. Node's runner
+ * sorts what it is given by path: those with several files, which take longest, come first by their absolute paths, or cores would
+ * have nothing to do at the end.
+ * @returns what to give to Node's runner
+ */
+export function writeEntries(folder: string, processes: readonly (readonly string[])[]): string[] {
+  mkdirSync(folder, { recursive: true });
+  return processes.flatMap((files, index) => {
+    if (files.length <= 1) return files;
+    // Node names it when the process ends too soon.
+    const names = isWithin(unitFolders, files[0] ?? '')
+      ? 'unit'
+      : files.map((file) => basename(file, '.test.js')).join('+');
+    const entry = join(folder, `${String(index + 1).padStart(2, '0')}-${names}.mjs`);
+    const urls = files.map((file) => pathToFileURL(resolve(file)).href);
+    writeFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(''));
+    return [entry];
+  });
+}
+
+function isWithin(folders: readonly string[], file: string): boolean {
+  return folders.some((folder) => file.startsWith(folder));
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { assignToProcesses, writeEntries } from '../../../scripts/test-processes.ts';
+import { makeDirectory } from '../../support/embedded.ts';
+
+const filesOf = (folder: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `dist/test/${folder}/${index + 10}.test.js`);
+
+describe('assignToProcesses', () => {
+  it('gives each file to one process', () => {
+    const files = ['unit', 'fault', 'integration/plan', 'integration/follow'].flatMap((folder) =>
+      filesOf(folder, 70),
+    );
+    for (const atOnce of [1, 4, 18, 100]) {
+      assert.deepEqual(assignToProcesses(files, atOnce).flat().sort(), [...files].sort());
+    }
+  });
+
+  it('has unit tests share one, and those of faults and following none', () => {
+    const [units, ...others] = assignToProcesses(
+      [...filesOf('fault', 40), ...filesOf('integration/follow', 40), ...filesOf('unit', 40)],
+      4,
+    );
+    assert.deepEqual(units, filesOf('unit', 40));
+    assert.deepEqual(new Set(others.map((files) => files.length)), new Set([1]));
+  });
+
+  it('has integration tests share one if each that runs at a time gets two of them', () => {
+    const sizes = (count: number, atOnce: number): number[] =>
+      assignToProcesses(filesOf('integration/plan', count), atOnce).map((files) => files.length);
+    assert.deepEqual(sizes(70, 4), [8, 8, 8, 8, 8, 8, 8, 8, 6]);
+    assert.deepEqual(sizes(24, 4), Array(8).fill(3));
+    assert.deepEqual(sizes(15, 4), Array(15).fill(1));
+  });
+});
+
+describe('writeEntries', () => {
+  it('writes a module that imports the files in turn, and none for a file alone', async (t) => {
+    const folder = await makeDirectory(t);
+    const files = ['a', 'b', 'c'].map((name) => join(folder, `${name}.test.js`));
+    for (const file of files) await writeFile(file, `console.log(${JSON.stringify(basename(file))});`);
+    const [first = '', second = '', third] = files;
+    const [entry = '', ...others] = writeEntries(join(folder, 'entries'), [[second, first], [third ?? '']]);
+    assert.deepEqual(others, [third]);
+    assert.equal(basename(entry), '01-b+a.mjs');
+    const { stdout } = spawnSync(process.execPath, [entry], { encoding: 'utf8' });
+    assert.equal(stdout, 'b.test.js\na.test.js\n');
+  });
+});
