@@ -2,6 +2,8 @@
 
 import type { Scene } from './faults.ts';
 
+export const retrySeconds = 20;
+
 export interface CommandSettings {
   /** Of the collection, and of its table. */
   readonly name: string;
@@ -22,7 +24,7 @@ export function createEnvironment(
     CLUSTER_IMPLEMENTATION: pool,
     CLUSTER_SIZE: String(workers),
     ITEMS_PER_PAGE: String(itemsPerPage),
-    RETRY_SECONDS: '20',
+    RETRY_SECONDS: String(retrySeconds),
     WORKER_TIMEOUT_SECONDS: '2',
   };
 }

@@ -5,10 +5,11 @@
  *   npm run soak -- --runs 200 --seed 42
  *   npm run soak -- --follow
  *   npm run soak -- --hosts
+ *   npm run soak -- --hosts --follow
  *   npm run soak -- --follow --seed 42 --from 8 --runs 1
  *
  * With --follow a writer changes the documents meanwhile, and the run is cut over in the end. With --hosts two to four hosts
- * copy together; any of them gets faults, and others join.
+ * copy together, or follow with both; any of them gets faults, and others join.
  *
  * Where there is a real mongod (on the PATH, or named by TEST_MONGOD) it runs on a replica set of three, whose primary steps
  * down or is killed; `--members 1` makes that one server, and `--members 0` the embedded one. TEST_MONGO_URL names one
@@ -24,7 +25,9 @@ import { startProxy } from '../../test/support/tcp-proxy.ts';
 import { createEnvironment } from './environment.ts';
 import { isAboutWorkers, listFaults, signal, type Scene } from './faults.ts';
 import { createRandom, type Random } from '../../src/common/random.ts';
-import { soakFollowing } from './follow.ts';
+import { soakFollowing, type FollowSoakOptions } from './follow.ts';
+import { FollowingProcess } from './following-process.ts';
+import { HostGroup } from './host-group.ts';
 import { soakHosts } from './hosts.ts';
 import { startSoakMongo } from './mongo.ts';
 import { describeEnd, requireEqualTable, requireHonestEnd } from './outcome.ts';
@@ -71,7 +74,7 @@ try {
     const log: string[] = [];
     try {
       const random = createRandom(seed * 10_000 + index);
-      if (values.follow) await soakFollowing(scene, random, log, describeRun('follow', index, random));
+      if (values.follow) await soakFollowing(scene, random, log, describeFollowing(index, random));
       else if (values.hosts) await soakHosts(scene, random, log, describeRun('hosts', index, random));
       else await soakOnce(index, random, log);
       finished++;
@@ -88,6 +91,17 @@ try {
 for (const [kind, count] of [...counts].sort()) console.log(`${count} × ${kind}`);
 console.log(`${finished} runs ended with an equal table, ${failed} did not; seed ${seed}, on ${mongo.text}`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+function describeFollowing(index: number, random: Random): FollowSoakOptions {
+  const kind = values.hosts ? 'hosts_follow' : 'follow';
+  return {
+    ...describeRun(kind, index, random),
+    follow: (options) =>
+      values.hosts
+        ? new HostGroup({ ...options, env: { ...options.env, FOLLOW: 'true' } })
+        : new FollowingProcess(options),
+  };
+}
 
 function describeRun(kind: string, index: number, random: Random) {
   return {

@@ -16,6 +16,8 @@ export interface SoakMongo {
   /** A client of the soak, which no fault affects. */
   readonly url: string;
   readonly commandUrl: string;
+  /** Of the one server, or null: clients discover the members of a set, so that proxies would be bypassed. */
+  readonly proxyPort: number | null;
   /** Writes of more than so much push all history out; null if that is too much to write. */
   readonly oplogBytes: number | null;
   /** By name; each is fulfilled when the server takes writes again. */
@@ -61,6 +63,7 @@ async function startOne(oplogBytes: number | null): Promise<Omit<SoakMongo, 'tex
   return {
     url: mongo.url,
     commandUrl: proxy.url(mongo.url),
+    proxyPort: proxy.port,
     oplogBytes,
     faults: {
       'MongoDB restarted, fast': () => mongo.restart('fast'),
@@ -76,12 +79,12 @@ async function startOne(oplogBytes: number | null): Promise<Omit<SoakMongo, 'tex
   };
 }
 
-/** Its clients discover the members' own hosts, so that a proxy would be bypassed. */
 async function startSet(mongod: Mongod, size: number): Promise<Omit<SoakMongo, 'text'>> {
   const set = await startReplicaSet(mongod, size);
   return {
     url: set.url,
     commandUrl: set.url,
+    proxyPort: null,
     oplogBytes: null,
     faults: {
       'MongoDB steps down': set.stepDown,
@@ -100,6 +103,7 @@ async function useGiven(url: string): Promise<Omit<SoakMongo, 'text'>> {
   return {
     url,
     commandUrl: url,
+    proxyPort: null,
     oplogBytes: null,
     faults: hasOthers ? { 'MongoDB steps down': () => stepDownPrimary(url) } : {},
     remove: () => Promise.resolve(),
