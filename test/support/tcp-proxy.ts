@@ -213,8 +213,8 @@ class Link {
   }
 }
 
-/** A Unix socket knows no reset, only an end. */
+/** A Unix socket knows no reset, only an end. One that is just sending its end would never close after a reset. */
 function reset(socket: Socket): void {
-  if (socket.remoteFamily === undefined) socket.destroy();
+  if (socket.remoteFamily === undefined || socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }
