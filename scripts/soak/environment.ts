@@ -4,6 +4,9 @@ import type { Scene } from './faults.ts';
 
 export const retrySeconds = 20;
 
+/** For several hosts: no worker of theirs is stopped, and of so many some take seconds to start. */
+export const settingsOfHosts = { WORKER_TIMEOUT_SECONDS: '20' } as const;
+
 export interface CommandSettings {
   /** Of the collection, and of its table. */
   readonly name: string;

@@ -51,6 +51,8 @@ export interface FollowSoakOptions {
   readonly name: string;
   readonly pool: string;
   readonly onFault: (kind: string) => void;
+  /** Also of the cutover. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly follow: (options: FollowersOptions) => Followers;
 }
 
@@ -59,7 +61,7 @@ export async function soakFollowing(
   scene: Scene,
   random: Random,
   log: string[],
-  { name, pool, onFault, follow }: FollowSoakOptions,
+  { name, pool, onFault, settings, follow }: FollowSoakOptions,
 ): Promise<void> {
   const { mongo, postgres } = scene;
   const client = await MongoClient.connect(mongo.url);
@@ -70,8 +72,8 @@ export async function soakFollowing(
   const count = 500 + random.below(3_000);
   await subject.fill(count);
   const writer = new Writer(() => subject.change());
-  const settings = { name, pool, workers: 1 + random.below(3), itemsPerPage: 50 + random.below(500) };
-  const env = { ...createEnvironment(scene, settings), ...subject.env };
+  const own = { name, pool, workers: 1 + random.below(3), itemsPerPage: 50 + random.below(500) };
+  const env = { ...createEnvironment(scene, own), ...settings, ...subject.env };
   log.push(`${subjectName}, ${count} documents, ${env.CLUSTER_SIZE} workers of ${pool}`);
   const followers = follow({ scene, random, env, log, onFault });
   const writing = writer.run();

@@ -29,8 +29,7 @@ export class HostGroup implements Followers {
   hurtsLeft: number;
 
   constructor({ env, scene, random, log, onFault }: FollowersOptions) {
-    // No worker is stopped here, and of so many some take seconds to start.
-    this.#env = { ...env, WORKER_TIMEOUT_SECONDS: '20' };
+    this.#env = env;
     this.#scene = scene;
     this.#random = random;
     this.#log = log;

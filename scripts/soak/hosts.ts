@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import type { Random } from '../../src/common/random.ts';
-import { createEnvironment } from './environment.ts';
+import { createEnvironment, settingsOfHosts } from './environment.ts';
 import type { Scene } from './faults.ts';
 import { HostGroup } from './host-group.ts';
 import { requireEqualTable } from './outcome.ts';
@@ -31,7 +31,8 @@ export async function soakHosts(
     Array.from({ length: count }, (_, _id) => ({ _id: _id as never, text: `text ${_id}`, n: _id % 7 })),
   );
   const workers = 1 + random.below(3);
-  const env = createEnvironment(scene, { name, pool, workers, itemsPerPage: 5 + random.below(20) });
+  const itemsPerPage = 5 + random.below(20);
+  const env = { ...createEnvironment(scene, { name, pool, workers, itemsPerPage }), ...settingsOfHosts };
   log.push(`${count} documents, ${workers} workers of ${pool}`);
   const hosts = new HostGroup({ env, scene, random, log, onFault });
   try {

@@ -22,7 +22,7 @@ import { clusterImplementations } from '../../src/config/options/workers.ts';
 import { readEvents, startCli, type CliResult } from '../../test/support/cli.ts';
 import { startPrivatePostgres } from '../../test/support/private-servers.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
-import { createEnvironment } from './environment.ts';
+import { createEnvironment, settingsOfHosts } from './environment.ts';
 import { isAboutWorkers, listFaults, signal, type Scene } from './faults.ts';
 import { createRandom, type Random } from '../../src/common/random.ts';
 import { soakFollowing, type FollowSoakOptions } from './follow.ts';
@@ -96,6 +96,7 @@ function describeFollowing(index: number, random: Random): FollowSoakOptions {
   const kind = values.hosts ? 'hosts_follow' : 'follow';
   return {
     ...describeRun(kind, index, random),
+    settings: values.hosts ? settingsOfHosts : {},
     follow: (options) =>
       values.hosts
         ? new HostGroup({ ...options, env: { ...options.env, FOLLOW: 'true' } })
