@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { setScene } from '../support/fault.ts';
+import { assertCode, setScene } from '../support/fault.ts';
 import { untilMerged } from '../support/follow.ts';
 import { beginHeld, eventsOf, expire, waitForEnd, waitForHostId } from '../support/hosts.ts';
 import {
@@ -85,6 +85,28 @@ describe('the leader of hosts that follow, killed', () => {
       assert.equal((await scene.query('SELECT FROM mongo2pg.streams')).length, 1);
     });
   }
+
+  // Red where the host that leads next opens a stream again: it ends with 2, as the rows are of a run that is not followed.
+  it('after the cutover, before it hears of it: another leads, and has nothing to do', async (t) => {
+    const scene = await setScene(t, 500);
+    const [leader, other] = await followByTwo(t, scene);
+    await writeEverywhere(scene, 1);
+    await untilMerged(scene);
+    const { env, ...marking } = await setFailpoints(t, { 'cutover-before-mark': 'pause' });
+    const cutover = scene.start(env, 'cutover');
+    await marking.waitUntilFired('cutover-before-mark');
+    leader.run.process.kill('SIGKILL');
+    await leader.run.result;
+    await marking.resume('cutover-before-mark');
+    assertCode(await cutover.result, 0);
+    await expire(scene, leader.hostId);
+    const led = await other.run.result;
+    assertCode(led, 0);
+    assert.match(led.stdout, /the leader before was lost after the cutover/);
+    assert.equal((await scene.query('SELECT FROM mongo2pg.streams')).length, 1);
+    assertCode(await scene.run({}, 'cutover'), 0);
+    await scene.assertEqual();
+  });
 
   it('while the collection is copied and written to: another copies on, and follows from before the copy on', async (t) => {
     const scene = await setScene(t, 2_000);

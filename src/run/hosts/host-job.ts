@@ -63,8 +63,8 @@ export interface LeaderWork {
   readonly key: HostsKey;
   readonly share: Share;
   readonly signal: AbortSignal;
-  /** Whether another host led before, and has not come to its end. */
-  readonly isTakeover: boolean;
+  /** The leader before, if it has not come to its end. */
+  readonly takenOverFrom: LastLeader | null;
   /** @throws if this host was declared dead meanwhile, so that another may lead by now */
   readonly requireMembership: () => Promise<void>;
   /** If so, what is not finished is left to the host that leads next. */
@@ -232,7 +232,8 @@ class HostJob<Result> {
     const hasSeenLeader = isTakeover && before.leftAt !== null && before.leftAt >= membership.joinedAt;
     if (!hasSeenLeader) await this.#session.transaction((client) => forgetVerifications(client, hosts, key));
     return await this.#options.lead({
-      ...{ task: membership.task, config: resumed, hosts, key, share: membership.share, signal, isTakeover },
+      ...{ task: membership.task, config: resumed, hosts, key, share: membership.share, signal },
+      takenOverFrom: isTakeover ? before : null,
       requireMembership: async () => {
         await membership.heartbeat();
         signal.throwIfAborted();

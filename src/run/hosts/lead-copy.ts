@@ -7,19 +7,20 @@ import { migrate } from '../job/job.ts';
 import type { MigrateOptions } from '../job/options.ts';
 import type { LeaderWork } from './host-job.ts';
 
-export type CopyOptions = Omit<MigrateOptions, 'hosts' | 'share' | 'handsOver' | 'signal'>;
+export type CopyOptions = Omit<MigrateOptions, 'hosts' | 'ledSince' | 'share' | 'handsOver' | 'signal'>;
 
 /** @throws MigrationError */
 export async function leadCopy(
-  { config, hosts, share, handsOver, signal, isTakeover, requireMembership }: LeaderWork,
+  { config, hosts, share, handsOver, signal, takenOverFrom, requireMembership }: LeaderWork,
   options: CopyOptions,
 ): Promise<Outcome> {
+  const earlier = takenOverFrom === null ? {} : { ledSince: takenOverFrom.joinedAt };
   const work = async (): Promise<Outcome> => {
     await requireMembership();
-    return await migrate(config, { ...options, signal, hosts, share, handsOver });
+    return await migrate(config, { ...options, signal, hosts, share, handsOver, ...earlier });
   };
   // The leader before may have reconnected and locked again, until it learns that it was declared dead.
-  const isTransient = (error: unknown): boolean => isTakeover && isLocked(error);
+  const isTransient = (error: unknown): boolean => takenOverFrom !== null && isLocked(error);
   return await retry(work, { limitMs: config.retrySeconds * 1000, isTransient, signal });
 }
 

@@ -7,11 +7,13 @@ import type { Outcome } from '../../observe/outcome.ts';
 import { Listeners } from '../../observe/listeners.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { upgradeLedger } from '../../postgres/ledger/ledger.ts';
+import { findCutover } from '../../postgres/ledger/streams/cutover.ts';
 import { openSource } from '../connections.ts';
 import type { CopyNew } from '../follow/follow-loop.ts';
 import { Follower } from '../follow/follower.ts';
+import { requestOf } from '../follow/stream-request.ts';
 import type { JobOptions, MigrateOptions } from './options.ts';
-import { joinResults, type JobResult } from './result.ts';
+import { joinResults, nothing, type JobResult } from './result.ts';
 import { withLane, type Lane } from '../lane.ts';
 import { withPace } from '../pace/pace-keeper.ts';
 import { readScripts, ScriptRunner } from './scripts.ts';
@@ -65,6 +67,13 @@ async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   const { config, database, listeners, signal, limits, hosts } = options;
   if (!config.follow) return await new SelectionCopier(options).copyAll(lane);
   const { onEvent } = listeners;
+  if (await wasCutOver(options, lane)) {
+    onEvent({
+      kind: 'notice',
+      message: 'the leader before was lost after the cutover: nothing is left to follow',
+    });
+    return nothing;
+  }
   const follower = await Follower.open({ config, database, lane, onEvent, signal, limits, hosts });
   try {
     // A copy is useless if changes made during it are lost.
@@ -75,6 +84,13 @@ async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   } finally {
     await follower.close();
   }
+}
+
+/** Whether the leader before was lost between the cutover and its own end: no stream must be opened again. */
+async function wasCutOver({ config, database, ledSince }: JobOptions, { session }: Lane): Promise<boolean> {
+  if (ledSince === undefined) return false;
+  const cutOverAt = await session.run((client) => findCutover(client, requestOf(config, database)));
+  return cutOverAt !== null && cutOverAt >= ledSince;
 }
 
 /** Copies, then follows until the cutover. Collections that appear meanwhile are copied while the others are followed. */

@@ -28,6 +28,8 @@ export interface MigrateOptions {
   readonly pools: Pools;
   /** Set if several hosts copy and this one leads. */
   readonly hosts?: HostWork;
+  /** Set if this host leads in place of another: when that one joined. */
+  readonly ledSince?: Date;
   /** Set with `hosts`. */
   readonly handsOver?: HandsOver;
   /** The share of connections, with several hosts. */
