@@ -175,6 +175,9 @@ describe('deploy/kubernetes.yaml', async () => {
     assert.deepEqual(host.pod, leader.pod);
     assert.equal(readCommand(leader.args, urls).hosts, true);
     assert.equal(host.args[0], 'join');
+    for (const { args } of [leader, host]) {
+      assert.equal(readCommand(args, { ...urls, FOLLOW: 'true' }).follow, true, 'all of them can follow');
+    }
     assert.equal(readCommand(host.args, urls).keepJoining, true, 'or each pod would be started for ever');
     const selectors = pods
       .flatMap(({ manifest }) => manifest.spec?.selector ?? [])
