@@ -28,13 +28,13 @@ async function readLeaders(scene: Scene): Promise<unknown[]> {
   );
 }
 
-/** Fails at once where the leader goes on without the collection, as if it had failed: it would wait for the others. */
+/** Fails at once where the leader continues without the collection, as if it had failed: it would wait for the others. */
 async function waitUntilHandedOver(leader: RunningCli): Promise<void> {
   await waitUntil('the leader gives up leading', () => {
     const { stdout, stderr } = leader.heard;
     const whole = stdout.slice(0, stdout.lastIndexOf('\n') + 1);
     const failed = eventsOf(whole).find((event) => event.kind === 'failed' && event.isAlone);
-    assert.equal(failed, undefined, `it goes on without the collection: ${JSON.stringify(failed)}`);
+    assert.equal(failed, undefined, `it continues without the collection: ${JSON.stringify(failed)}`);
     if (stdout.includes('this host gives up leading')) return Promise.resolve(true);
     assert.equal(leader.process.exitCode, null, `it has ended: ${stderr}`);
     return Promise.resolve(false);
