@@ -33,7 +33,8 @@ async function startTests(t: TestContext, content: string) {
   const code = `import { runTestFiles } from ${JSON.stringify(runModule)};
     process.exitCode = await runTestFiles(${JSON.stringify([file])}, { mongoUrl: '', postgresUrl: '' }, [], []);`;
   // A runner in a test would run nothing.
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  // One that is killed leaves its temporary files.
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, TMPDIR: folder };
   const command = spawn(process.execPath, ['--input-type=module', '-e', code], {
     cwd: folder,
     env,
