@@ -5,15 +5,10 @@ import { plainPool } from '../support/cli.ts';
 import { cleanUp, waitUntil } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { act, assertCode, setSceneOn } from '../support/fault.ts';
-import { withMongoOptions } from '../support/mongo-url.ts';
+import { withShortSelection } from '../support/mongo-url.ts';
 import { startPrivateMongo, type PrivateMongo } from '../support/private-servers.ts';
 import { createSandbox } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
-
-/** A short server selection of the driver, so that the tool soon gets its errors. */
-function withShortSelection(mongoUrl = ''): string {
-  return withMongoOptions(mongoUrl, { serverSelectionTimeoutMS: '500' });
-}
 
 describe('MongoDB', () => {
   let mongo: PrivateMongo;

@@ -21,7 +21,7 @@ import {
   type Scene,
 } from '../support/fault.ts';
 import { startPrivateMongo, type PrivateMongo } from '../support/private-servers.ts';
-import { findPrimaryPort, withMongoOptions } from '../support/mongo-url.ts';
+import { findPrimaryPort, withMongoOptions, withShortSelection } from '../support/mongo-url.ts';
 import { createSandbox, mongoUrl } from '../support/servers.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
@@ -361,9 +361,8 @@ describe('the server of a run', () => {
     const scene = await setSceneOn(t, servers, count, plainPool);
     const failpoints = await setFailpoints(t, { 'primary-after-ack': 'pause@5' });
     let isTriedAgain = false;
-    // A short server selection of the driver, so that the tool soon gets its errors.
-    const shortSelectionUrl = withMongoOptions(mongo.url, { serverSelectionTimeoutMS: '500' });
-    const running = act(scene.start({ ...failpoints.env, MONGO_URL: shortSelectionUrl }), (event) => {
+    const env = { ...failpoints.env, MONGO_URL: withShortSelection(mongo.url) };
+    const running = act(scene.start(env), (event) => {
       isTriedAgain ||= event.kind === 'retried' && event.server === 'mongodb';
     });
     await failpoints.waitUntilFired('primary-after-ack');

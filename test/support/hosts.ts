@@ -8,7 +8,7 @@ import { cleanUp, waitUntil } from './embedded.ts';
 import { setFailpoints, type FailpointRules, type Failpoints } from './failpoints.ts';
 import { killInTime, type Scene } from './fault.ts';
 import { testLimitMs } from './limits.ts';
-import { toPrimary, withMongoOptions } from './mongo-url.ts';
+import { toPrimary, withShortSelection } from './mongo-url.ts';
 import { startProxy, type Proxy } from './tcp-proxy.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -158,5 +158,5 @@ export async function startMongoProxy(
   scene: Scene,
 ): Promise<{ proxy: Proxy; mongoUrl: string }> {
   const { proxy, url } = await startProxyTo(t, await toPrimary(scene.env.MONGO_URL ?? ''));
-  return { proxy, mongoUrl: withMongoOptions(url, { serverSelectionTimeoutMS: '500' }) };
+  return { proxy, mongoUrl: withShortSelection(url) };
 }

@@ -11,6 +11,14 @@ export function withMongoOptions(url: string, options: Readonly<Record<string, s
 }
 
 /**
+ * The same URL with a short server selection of the driver, so that the tool soon gets its errors. A server that is there answers
+ * within that time also on a busy machine.
+ */
+export function withShortSelection(url = ''): string {
+  return withMongoOptions(url, { serverSelectionTimeoutMS: '3000' });
+}
+
+/**
  * The same URL with write concern majority, so that majority readers see all writes: the default of MongoDB since
  * 5.0, https://www.mongodb.com/docs/manual/reference/write-concern/#implicit-default-write-concern
  */

@@ -64,6 +64,7 @@ describe('TLS with a private authority', { skip: lacksOpenssl() }, () => {
       const { code, stdout, stderr } = await runWith({
         tlsCAFile: authority.cert,
         tlsCertificateKeyFile: client.both,
+        serverSelectionTimeoutMS: '30000',
       });
       assert.equal(code, ExitCode.ok, stderr);
       assert.match(stdout, /read 300 = copied 300/);
