@@ -15,6 +15,7 @@ import {
   endStream,
   findStream,
   openStream,
+  requireEpoch,
   takeOverStream,
   type StreamRow,
 } from '../../postgres/ledger/streams/stream.ts';
@@ -53,20 +54,22 @@ export async function openFollowed(options: OpeningOptions): Promise<OpenedStrea
   const { config, database } = options;
   const changes = requireChanges(database);
   refuseClock(config.filter);
-  const known = await findEarlier(options);
+  const earlier = await findEarlier(options);
+  // Until then, the process before this one may advance the position. A position from before may be lost from the oplog already.
+  const known = earlier === null ? null : await takeOver(options, earlier);
   const selection = { wanted: config.mongoCollection, excluded: config.excludeCollections };
   const stream = await changes.openStream(selection, known?.position ?? null);
   let session: Session | undefined;
   try {
-    const row = known ?? (await openNew(options, stream));
-    const epoch = await takeOver(options, row);
+    const row = known ?? (await takeOver(options, await openNew(options, stream)));
+    await reopen(options, row);
     session = await Session.open({
       ...primarySession(config, options),
       // The journal is written by COPY.
       isPipelined: false,
       applicationName: 'mongo2pg changes',
     });
-    return { changes, stream, row: { ...row, epoch }, session };
+    return { changes, stream, row, session };
   } catch (error) {
     await session?.close();
     await stream.close();
@@ -120,16 +123,22 @@ async function openNew(
   return row;
 }
 
-/** @returns the epoch of this process */
-async function takeOver({ config, lane, hosts }: OpeningOptions, row: StreamRow): Promise<number> {
+/** @returns the stream as earlier processes have left it, with the epoch of this process */
+async function takeOver({ lane, hosts }: OpeningOptions, { streamId }: StreamRow): Promise<StreamRow> {
   return await lane.session.transaction(async (client) => {
     if (hosts !== undefined) await requireLeading(client, hosts.hostId);
-    const epoch = await takeOverStream(client, row.streamId, hosts !== undefined);
+    return await takeOverStream(client, streamId, hosts !== undefined);
+  });
+}
+
+/** For collections that are to be copied from scratch. */
+async function reopen({ config, lane }: OpeningOptions, row: StreamRow): Promise<void> {
+  await lane.session.transaction(async (client) => {
+    await requireEpoch(client, row);
     const known = await listStreamCollections(client, row.streamId);
     const names = known.map(({ collection }) => collection);
     const fromScratch = names.filter((name) => isFromScratch(name, config));
     await reopenCollections(client, row, fromScratch);
-    return epoch;
   });
 }
 

@@ -37,7 +37,7 @@ describe('a journal that is not drained', () => {
     const opened = await session.transaction((pgClient) =>
       openStream(pgClient, request, stream.position, false),
     );
-    const epoch = await session.transaction((pgClient) => takeOverStream(pgClient, opened.streamId));
+    const { epoch } = await session.transaction((pgClient) => takeOverStream(pgClient, opened.streamId));
     const replies = { asked: 0, given: 0 };
     const reader = new ChangeReader({
       session,

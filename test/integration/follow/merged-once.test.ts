@@ -49,7 +49,7 @@ describe('a drain', () => {
       await openStream(client, request, { token: Buffer.from('a position'), time: 5n }, false);
       await addStreamCollections(client, '1', ['things']);
       const ofStream = await takeOverStream(client, '1');
-      const own = await prepareSlots(client, { streamId: '1', collectionNo: 1, epoch: ofStream });
+      const own = await prepareSlots(client, { streamId: '1', collectionNo: 1, epoch: ofStream.epoch });
       epoch = own.get(slot) ?? assert.fail('it has no such slot');
     });
   });

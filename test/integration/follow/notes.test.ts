@@ -39,7 +39,7 @@ describe('the documents to be compared again', () => {
     const position = { token: Buffer.from('a position'), time: 100n };
     await transact((client) => openStream(client, request, position, false));
     await transact((client) => addStreamCollections(client, '1', ['things']));
-    const epoch = await transact((client) => takeOverStream(client, '1'));
+    const { epoch } = await transact((client) => takeOverStream(client, '1'));
     await transact((client) => prepareSlots(client, { ...place, epoch }));
   });
   after(() => sandbox.remove());

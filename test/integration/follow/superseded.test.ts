@@ -40,7 +40,10 @@ describe('a process that was superseded', () => {
     const { streamId } = await transact((client) => openStream(client, request, position, false));
     await transact((client) => addStreamCollections(client, streamId, ['things']));
     const epochs: number[] = [];
-    for (let n = 0; n < 2; n++) epochs.push(await transact((client) => takeOverStream(client, streamId)));
+    for (let n = 0; n < 2; n++) {
+      const { epoch } = await transact((client) => takeOverStream(client, streamId));
+      epochs.push(epoch);
+    }
     const [old = 0, current = 0] = epochs;
     const place = { streamId, collectionNo: 1 };
     const own = await transact((client) => prepareSlots(client, { ...place, epoch: current }));

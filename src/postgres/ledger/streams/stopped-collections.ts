@@ -71,8 +71,8 @@ export async function giveUpCollections(
 }
 
 /**
- * Resets collections that are copied from scratch, and those that were given up before their run began. To be called in the
- * transaction that takes over the stream, before changes are read: from its position on, they are recorded.
+ * Resets collections that are copied from scratch, and those that were given up before their run began. To be called in a
+ * transaction, by the process that has taken over the stream, before it reads changes: from its position on, they are recorded.
  */
 export async function reopenCollections(
   client: pg.Client,

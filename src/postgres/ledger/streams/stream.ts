@@ -107,24 +107,24 @@ export async function finishRepair(client: pg.Client, streamId: string): Promise
 /**
  * Makes this process the one that follows. Later writes of earlier processes are rejected. To be called in a transaction.
  * @param keepsLive with several hosts: those that have not left keep their slots
- * @returns the new epoch
+ * @returns it with the new epoch, and the position that earlier processes have left
  */
 export async function takeOverStream(
   client: pg.Client,
   streamId: string,
   keepsLive = false,
-): Promise<number> {
-  const { rows } = await client.query<{ epoch: number }>(
-    'UPDATE mongo2pg.streams SET epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL RETURNING epoch',
+): Promise<StreamRow> {
+  const { rows } = await client.query<Row>(
+    `UPDATE mongo2pg.streams SET epoch = epoch + 1 WHERE stream_id = $1 AND ended_at IS NULL RETURNING ${columns}`,
     [streamId],
   );
-  const epoch = rows[0]?.epoch;
-  if (epoch === undefined) throw new StreamEndedError();
+  const row = rows[0];
+  if (row === undefined) throw new StreamEndedError();
   // Waits for drains that an earlier process has in flight.
   await endOrphanedSessionsDuring(client, `slots of stream ${streamId} in the schema mongo2pg`, async () => {
     await fenceSlots(client, streamId, keepsLive);
   });
-  return epoch;
+  return readRow(row);
 }
 
 /**
