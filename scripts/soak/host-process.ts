@@ -96,9 +96,8 @@ export class HostProcess {
 }
 
 /** A host that follows and does not lead reports only how many slots it has. */
-function isOfWork(event: RunEvent): boolean {
-  const hasSlots = event.kind === 'notice' && event.message.includes('merges the changes');
-  return event.kind === 'progress' || event.kind === 'following' || hasSlots;
+function isOfWork({ kind }: RunEvent): boolean {
+  return kind === 'progress' || kind === 'following' || kind === 'host-merging';
 }
 
 type HostFault = (host: HostProcess, random: Random) => Promise<void>;

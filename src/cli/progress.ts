@@ -139,6 +139,7 @@ async function createSpinnerProgress(output: Output): Promise<Progress> {
         case 'host-joined':
         case 'lead-taken':
         case 'host-left':
+        case 'host-merging':
           if (text !== null) output.say(text);
           return;
         case 'host-copied':

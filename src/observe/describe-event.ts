@@ -33,6 +33,8 @@ export function describeEvent(event: RunEvent): string | null {
       return `this host is now the leader, in place of ${event.from}`;
     case 'host-left':
       return `the host ${event.name} sent no heartbeat and is declared dead; ${describeReleased(event)} released`;
+    case 'host-merging':
+      return `this host merges the changes of ${formatPlural(event.slots, 'slot')}`;
     case 'host-copied':
       return `${event.source}: this host has copied ${formatPlural(event.documents, 'document')} in ${formatPlural(event.ranges, 'range')}`;
     case 'host-compared':

@@ -110,6 +110,12 @@ export interface HostLeftEvent {
   readonly slots: number;
 }
 
+/** How many slots this host has, of the changes that another host reads. */
+export interface HostMergingEvent {
+  readonly kind: 'host-merging';
+  readonly slots: number;
+}
+
 /** This host has copied its part of a collection, of which another host leads the copy. */
 export interface HostCopiedEvent {
   readonly kind: 'host-copied';
@@ -181,6 +187,7 @@ export type RunEvent =
   | WorkerDiedEvent
   | RetriedEvent
   | HostWaitingEvent
+  | HostMergingEvent
   | HostJoinedEvent
   | LeadTakenEvent
   | HostLeftEvent

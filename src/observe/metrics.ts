@@ -118,6 +118,7 @@ export class CollectedMetrics implements JobListener {
       case 'host-waiting':
       case 'lead-taken':
       case 'host-left':
+      case 'host-merging':
       case 'host-copied':
       case 'host-compared':
         return;

@@ -61,6 +61,10 @@ describe('several hosts that follow', () => {
     await merging.resume('worker-before-merge-commit');
     const interrupted = await other.run.result;
     assertCode(interrupted, 130);
+    const slots = eventsOf(interrupted.stdout).flatMap((event) =>
+      event.kind === 'host-merging' ? [event.slots] : [],
+    );
+    assert.equal(slots[0], 32);
     assert.match(noticesOf(interrupted), /this host has merged 1 document/);
     await waitForSlots(scene, { [leader.hostId]: 32, [third.hostId]: 32 });
     await writeEverywhere(scene, 1);

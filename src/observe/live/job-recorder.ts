@@ -95,6 +95,7 @@ export class JobRecorder implements JobListener {
       case 'host-waiting':
       case 'host-joined':
       case 'host-left':
+      case 'host-merging':
       case 'host-copied':
       case 'host-compared':
       case 'lead-taken':

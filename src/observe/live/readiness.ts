@@ -21,7 +21,7 @@ interface Outage {
   readonly sinceMs: number;
 }
 
-/** `waiting`: for a host that begins a migration. */
+/** `waiting`: for a host that begins a migration, or for changes to merge. */
 type Work = 'pages' | 'statements' | 'following' | 'waiting';
 
 export class Readiness {
@@ -56,6 +56,8 @@ export class Readiness {
         this.#hear('following');
         return;
       case 'host-waiting':
+      case 'host-merging':
+        // A host that does not lead reports nothing else while it merges. A server that is away for too long ends it.
         this.#inFlight = 0;
         this.#hear('waiting');
         return;

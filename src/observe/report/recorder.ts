@@ -59,6 +59,7 @@ export class Recorder implements JobListener {
       case 'host-waiting':
       case 'host-joined':
       case 'host-left':
+      case 'host-merging':
       case 'host-copied':
       case 'host-compared':
       case 'lead-taken':

@@ -200,7 +200,7 @@ export class HostDrains {
   #tellSlots(slots: number): void {
     if (slots === this.#slots) return;
     this.#slots = slots;
-    this.#tell(`this host merges the changes of ${formatPlural(slots, 'slot')}`);
+    this.#options.onEvent({ kind: 'host-merging', slots });
   }
 
   /** Waits for drains in flight. */

@@ -49,6 +49,13 @@ describe('readiness', () => {
     assert.equal(readiness.read(), null);
   });
 
+  // Red where a host that joins while changes are followed counts as one that copies nothing yet.
+  it('is true while a host merges the changes that another one reads, without limit', () => {
+    hear({ kind: 'host-merging', slots: 22 });
+    clock.pass(3_600_000);
+    assert.equal(readiness.read(), null);
+  });
+
   it('is true while a host waits for a migration to join, and after it, without limit', () => {
     hear({ kind: 'host-waiting' }, away);
     clock.pass(3_600_000);
