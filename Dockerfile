@@ -1,4 +1,4 @@
-# mongo2pg as an image: docs/deploy.md. Stages: what compiles; the packages that the bundle loads where it is installed; what runs.
+# mongo2pg as an image: docs/deploy.md. Stages: what compiles, with the packages that the bundle loads at the end; what runs.
 ARG NODE_VERSION=24
 
 FROM node:${NODE_VERSION}-bookworm-slim AS build
@@ -8,7 +8,8 @@ COPY packages/trial-servers/package.json packages/trial-servers/
 # The embedded servers are for trying out, and are not in the image: their programs need no setting up here.
 RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build && npm prune --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund
+# Pruning would keep what the embedded servers need.
+RUN npm run build && npm ci --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund
 
 FROM node:${NODE_VERSION}-bookworm-slim
 LABEL org.opencontainers.image.title="mongo2pg" \

@@ -14,7 +14,7 @@ const execute = promisify(execFile);
 
 it('the steps of the Dockerfile build what it starts, also for a user who is not root', async (t) => {
   if (process.env.TEST_IMAGE === undefined) {
-    t.skip('it installs and builds everything twice, for minutes: TEST_IMAGE=1 has it done');
+    t.skip('it installs and builds everything twice, for a minute: TEST_IMAGE=1 has it done');
     return;
   }
   const sandbox = await createSandbox();
