@@ -8,15 +8,10 @@ import { pathToFileURL } from 'node:url';
 const unitFolders = ['test', join('packages', 'trial-servers', 'test')].map((folder) =>
   join('dist', folder, 'unit', '/'),
 );
-/**
- * Their tests run the command as a function of their own process: one that has loaded and compiled it for one file takes a second
- * less of a core for each other.
- */
-const warmFolders = ['cli', 'observe', 'plan', 'postgres'].map((folder) =>
-  join('dist', 'test', 'integration', folder, '/'),
-);
-/** More would gain little, and the tests after a file that ends its process are not run. */
-const maxWarmFiles = 8;
+/** A process that has loaded and compiled for one of these files what it needs takes most of a second less of a core for each other. */
+const warmFolders = ['integration', 'fault'].map((folder) => join('dist', 'test', folder, '/'));
+/** More would gain little, could be left over at the end, and the tests after a file that ends its process are not run. */
+const maxWarmFiles = 4;
 
 /** @param atOnce how many processes run at the same time, each of which gets several if there are many files */
 export function assignToProcesses(files: readonly string[], atOnce: number): string[][] {

@@ -19,19 +19,16 @@ describe('assignToProcesses', () => {
     }
   });
 
-  it('has unit tests share one, and those of faults and following none', () => {
-    const [units, ...others] = assignToProcesses(
-      [...filesOf('fault', 40), ...filesOf('integration/follow', 40), ...filesOf('unit', 40)],
-      4,
-    );
+  it('has unit tests share one, and those of documents none', () => {
+    const [units, ...others] = assignToProcesses([...filesOf('docs', 40), ...filesOf('unit', 40)], 4);
     assert.deepEqual(units, filesOf('unit', 40));
     assert.deepEqual(new Set(others.map((files) => files.length)), new Set([1]));
   });
 
-  it('has integration tests share one if each that runs at a time gets two of them', () => {
+  it('has tests with servers share one if each that runs at a time gets two of them', () => {
     const sizes = (count: number, atOnce: number): number[] =>
       assignToProcesses(filesOf('integration/plan', count), atOnce).map((files) => files.length);
-    assert.deepEqual(sizes(70, 4), [8, 8, 8, 8, 8, 8, 8, 8, 6]);
+    assert.deepEqual(sizes(70, 4), [...Array<number>(17).fill(4), 2]);
     assert.deepEqual(sizes(24, 4), Array(8).fill(3));
     assert.deepEqual(sizes(15, 4), Array(15).fill(1));
   });
