@@ -33,14 +33,15 @@ async function setCopied(t: TestContext, count: number): Promise<Scene> {
   return scene;
 }
 
-/** With a range that the others cannot take. */
+/** With a range that the others cannot take, of which it has compared one page of many. */
 async function hold(
   t: TestContext,
   scene: Scene,
   start: typeof join,
   env: Readonly<Record<string, string>> = {},
 ): Promise<HeldHost> {
-  return await holdHost(t, scene, start, atFirstPage, { ...longLease, READ_RANGES: '1', ...env });
+  const small = { READ_RANGES: '1', ITEMS_PER_PAGE: '5' };
+  return await holdHost(t, scene, start, atFirstPage, { ...longLease, ...small, ...env });
 }
 
 /** @param name the code of the error */

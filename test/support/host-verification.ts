@@ -67,13 +67,17 @@ export async function assertEachOnce(scene: Scene, documents: number): Promise<v
 /** An `_id` of the tests, which is an int32 below 65,536, out of a position. */
 const idIn = (position: string): string => `get_byte(${position}, 9) + get_byte(${position}, 10) * 256`;
 
-/** Changes a row in each range that a host has. A range has its end in it, and not its beginning; the last has no end. @returns how many */
+/**
+ * Changes the row of the last document of each range that a host has, which is compared last. The last range has no end.
+ * @returns how many
+ */
 export async function spoilRangesOf(scene: Scene, hostId: string): Promise<number> {
+  const lastId = (await scene.collection.countDocuments()) - 1;
   const { rowCount } = await scene.client.query(
     `UPDATE things SET text = 'other' WHERE _id IN (
-       SELECT coalesce(${idIn('until_id')}, ${idIn('after_id')} + 1) FROM mongo2pg.host_verification_ranges
+       SELECT coalesce(${idIn('until_id')}, $2) FROM mongo2pg.host_verification_ranges
         WHERE host_id = $1 AND compared_at IS NULL)`,
-    [hostId],
+    [hostId, lastId],
   );
   assert.ok((rowCount ?? 0) > 0);
   return rowCount ?? 0;
