@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/** The folders of the tests of the tool, and of the trial servers. */
+export const testFolders = ['test', join('packages', 'trial-servers', 'test')];
 /** The start of a process takes longer than most of these. */
-const unitFolders = ['test', join('packages', 'trial-servers', 'test')].map((folder) =>
-  join('dist', folder, 'unit', '/'),
-);
+const unitFolders = testFolders.map((folder) => join('dist', folder, 'unit', '/'));
 /** A process that has loaded and compiled for one of these files what it needs takes most of a second less of a core for each other. */
 const warmFolders = ['integration', 'fault'].map((folder) => join('dist', 'test', folder, '/'));
 /** More would gain little, could be left over at the end, and the tests after a file that ends its process are not run. */

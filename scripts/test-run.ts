@@ -5,15 +5,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, findLacking, lackingEnv, type Feature } from '../test/support/server-features.ts';
 import { runGroup } from './process-group.ts';
-import { assignToProcesses, writeEntries } from './test-processes.ts';
+import { assignToProcesses, testFolders, writeEntries } from './test-processes.ts';
 
 export interface TestServers {
   readonly mongoUrl: string;
   readonly postgresUrl: string;
 }
 
-/** The folders of the tests of the tool, and of the trial servers. */
-const testFolders = ['test', join('packages', 'trial-servers', 'test')];
 /** Built test files whose path has one of the words; all without words. */
 export function listTestFiles(words: readonly string[]): string[] {
   // From the sources, as dist may have tests that were removed.

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { RunEvent } from '../../src/observe/events.ts';
-import type { Contestant } from './contestant.ts';
+import type { Contestant, Effort } from './contestant.ts';
 import { databaseName, tableName } from './names.ts';
 import { lineTablePlan } from './orders.ts';
 import type { Place } from './place.ts';
@@ -68,15 +68,20 @@ export function createTool(settings: ToolSettings): Contestant {
         ...(transform === undefined ? [] : writeTransform(place, transform)),
       ];
       const { wallMs, primaryCpuMs, event: summary } = await runCommand(place, args, env, 'summary');
-      const { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes } = summary;
-      const rest = wallMs - planMs - loadMs - indexMs;
-      return {
-        wallMs,
-        primaryCpuMs,
-        stepsMs: { plan: planMs, load: loadMs, key: indexMs, rest },
-        peakBytes: { primary: primaryPeakRssBytes, worker: Math.max(...workerPeakMemoryBytes) },
-      };
+      return { ...effortOf(summary, wallMs), primaryCpuMs };
     },
+  };
+}
+
+/** @param wallMs of the whole command, or of several */
+export function effortOf(
+  { planMs, loadMs, indexMs, primaryPeakRssBytes, workerPeakMemoryBytes }: EventOf<'summary'>,
+  wallMs: number,
+): Effort {
+  return {
+    wallMs,
+    stepsMs: { plan: planMs, load: loadMs, key: indexMs, rest: wallMs - planMs - loadMs - indexMs },
+    peakBytes: { primary: primaryPeakRssBytes, worker: Math.max(...workerPeakMemoryBytes) },
   };
 }
 

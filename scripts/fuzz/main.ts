@@ -75,32 +75,37 @@ function tryUsual(): void {
 /** The same with documents that are taken apart, to columns and to tables. */
 function tryNested(): void {
   const { plan, make } = makeNestedCase(random, random.pick([0, 0.7]));
-  const before = { ...compared };
-  tryBatches(plan, make);
-  nested.documents += compared.documents - before.documents;
-  nested.byCore += compared.byCore - before.byCore;
+  countCompared(nested, () => {
+    tryBatches(plan, make);
+  });
 }
 
 /** The same with the types of existing tables, and arrays of PostgreSQL. */
 function tryTargets(): void {
   const { plan, make } = makeTargetCase(random);
-  const before = { ...compared };
-  tryBatches(plan, make, false);
-  targets.documents += compared.documents - before.documents;
-  targets.byCore += compared.byCore - before.byCore;
+  countCompared(targets, () => {
+    tryBatches(plan, make, false);
+  });
 }
 
 /** A few of these, since each takes as long as hundreds. */
 function tryLarge(): void {
   const { plan, make } = makeLargeCase(random);
-  const before = { ...compared };
   const encoder = new TwinEncoder(plan);
-  for (let i = 0; i < 2; i++) {
-    outcomes.rows += encoder.encodeBatch(arrayOfDocuments([make(), make(), make()])).rowCount;
-    arrays++;
-  }
-  large.documents += compared.documents - before.documents;
-  large.byCore += compared.byCore - before.byCore;
+  countCompared(large, () => {
+    for (let i = 0; i < 2; i++) {
+      outcomes.rows += encoder.encodeBatch(arrayOfDocuments([make(), make(), make()])).rowCount;
+      arrays++;
+    }
+  });
+}
+
+/** Adds what is compared meanwhile. */
+function countCompared(counts: typeof compared, tryThem: () => void): void {
+  const before = { ...compared };
+  tryThem();
+  counts.documents += compared.documents - before.documents;
+  counts.byCore += compared.byCore - before.byCore;
 }
 
 /** @param mayMutate whether the rows can be decoded to be looked at */

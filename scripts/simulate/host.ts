@@ -7,6 +7,7 @@ import { HostRangeQueue } from '../../src/postgres/ledger/hosts/host-range-queue
 import type { HostWork } from '../../src/postgres/ledger/hosts/host-work.ts';
 import { recordHeartbeat } from '../../src/postgres/ledger/hosts/hosts.ts';
 import type { Session } from '../../src/postgres/connection/session.ts';
+import { readHostLimits } from '../../src/run/hosts/host-limits.ts';
 import type { Batch, Range } from '../../src/source/page.ts';
 
 export interface SimulatedWork {
@@ -16,8 +17,7 @@ export interface SimulatedWork {
   readonly documents: number;
 }
 
-/** As a process of several hosts sends them. */
-const heartbeatMs = 5_000;
+const { heartbeatMs } = readHostLimits({});
 
 /** The position after so many documents. */
 export function cutAt(documents: number): Buffer {

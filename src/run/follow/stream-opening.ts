@@ -62,7 +62,8 @@ export async function openFollowed(options: OpeningOptions): Promise<OpenedStrea
   let session: Session | undefined;
   try {
     const row = known ?? (await takeOver(options, await openNew(options, stream)));
-    await reopen(options, row);
+    // A new stream has no collections yet.
+    if (known !== null) await reopen(options, known);
     session = await Session.open({
       ...primarySession(config, options),
       // The journal is written by COPY.
