@@ -1,10 +1,12 @@
 /** Hosts that follow together and are killed, one after the other: what each had, another merges, once. */
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
+import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene } from '../support/fault.ts';
+import { waitUntil } from '../support/embedded.ts';
+import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import { untilMerged } from '../support/follow.ts';
 import { beginHeld, eventsOf, expire, waitForEnd, waitForHostId } from '../support/hosts.ts';
 import {
@@ -15,9 +17,11 @@ import {
   following,
   joinFollowing,
   hexOf,
+  readSlots,
   setText,
   waitForSlots,
   writeEverywhere,
+  type FollowingHost,
 } from '../support/hosts-follow.ts';
 
 const windowsOfDrain: readonly FailpointName[] = [
@@ -52,6 +56,51 @@ describe('a host that follows and does not lead, killed', () => {
 
 /** Whose change comes alone, so that it is the first of its reply. */
 const lastId = 77_777;
+
+/** How a collection stops while others are followed, and what the leader ends with because of it. */
+const stoppedCollections = [
+  {
+    how: 'could not be copied',
+    exitCode: ExitCode.target,
+    words: /"code":"TABLE_HAS_ROWS"/,
+    stop: async (scene: Scene): Promise<string> => {
+      await scene.otherCollection('newcomer').insertOne({ n: 1 });
+      return 'newcomer';
+    },
+  },
+  {
+    how: 'was dropped',
+    exitCode: ExitCode.source,
+    words: /"code":"FOLLOWED_ENDED"/,
+    stop: async (scene: Scene): Promise<string> => {
+      await scene.otherCollection('newly').insertOne({ n: 1 });
+      await waitUntil('it is followed', async () => {
+        const slots = Object.values(await readSlots(scene));
+        return slots.reduce((sum, { slots: count }) => sum + count, 0) === 128;
+      });
+      await scene.otherCollection('newly').drop();
+      return 'newly';
+    },
+  },
+] as const;
+
+/** Cuts over, and kills the leader before it hears of it. */
+async function cutOverAndKill(
+  t: TestContext,
+  scene: Scene,
+  { run, hostId }: FollowingHost,
+  env: Readonly<Record<string, string>> = {},
+  ...args: string[]
+): Promise<void> {
+  const { env: failing, ...marking } = await setFailpoints(t, { 'cutover-before-mark': 'pause' });
+  const cutover = scene.start({ ...env, ...failing }, 'cutover', ...args);
+  await marking.waitUntilFired('cutover-before-mark');
+  run.process.kill('SIGKILL');
+  await run.result;
+  await marking.resume('cutover-before-mark');
+  assertCode(await cutover.result, 0);
+  await expire(scene, hostId);
+}
 
 describe('the leader of hosts that follow, killed', () => {
   for (const window of [
@@ -92,14 +141,7 @@ describe('the leader of hosts that follow, killed', () => {
     const [leader, other] = await followByTwo(t, scene);
     await writeEverywhere(scene, 1);
     await untilMerged(scene);
-    const { env, ...marking } = await setFailpoints(t, { 'cutover-before-mark': 'pause' });
-    const cutover = scene.start(env, 'cutover');
-    await marking.waitUntilFired('cutover-before-mark');
-    leader.run.process.kill('SIGKILL');
-    await leader.run.result;
-    await marking.resume('cutover-before-mark');
-    assertCode(await cutover.result, 0);
-    await expire(scene, leader.hostId);
+    await cutOverAndKill(t, scene, leader);
     const led = await other.run.result;
     assertCode(led, 0);
     assert.match(led.stdout, /the leader before was lost after the cutover/);
@@ -107,6 +149,30 @@ describe('the leader of hosts that follow, killed', () => {
     assertCode(await scene.run({}, 'cutover'), 0);
     await scene.assertEqual();
   });
+
+  for (const { how, stop, exitCode, words } of stoppedCollections) {
+    // Red where what the leader before could not copy, or merge, is forgotten: all end with 0.
+    it(`after a cutover without a collection that ${how}: all end with ${exitCode}, as with the leader before`, async (t) => {
+      const scene = await setScene(t, 500);
+      await scene.query(
+        "CREATE TABLE newcomer (note text); INSERT INTO newcomer VALUES ('of somebody else')",
+      );
+      const env = { MONGO_COLLECTION: 'things,new*' };
+      const [leader, other] = await followByTwo(t, scene, { ofLeader: env, ofOther: env });
+      const third = await joinFollowing(t, scene, env);
+      const name = await stop(scene);
+      await waitUntil('the leader has reported it', () =>
+        Promise.resolve(leader.run.heard.stdout.includes(`"kind":"failed"`)),
+      );
+      await cutOverAndKill(t, scene, leader, env, '--leave-out', name);
+      const results = await Promise.all([other.run.result, third.run.result]);
+      for (const result of results) {
+        assertCode(result, exitCode);
+        assert.match(result.stdout, words);
+      }
+      await scene.assertEqual();
+    });
+  }
 
   it('while the collection is copied and written to: another copies on, and follows from before the copy on', async (t) => {
     const scene = await setScene(t, 2_000);

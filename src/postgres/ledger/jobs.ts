@@ -1,6 +1,7 @@
 /** The ledger's rows of jobs. A job is a start that copies several collections; it is finished when all of them are. */
 
 import type pg from 'pg';
+import type { Failure } from '../../observe/outcome.ts';
 import { createLedger, hasLedger } from './ledger.ts';
 
 export interface JobRequest {
@@ -87,7 +88,7 @@ export async function planJob(
   await client.query(
     `INSERT INTO mongo2pg.job_collections (job_id, collection, place)
      SELECT $1, collection, place FROM unnest($2::text[]) WITH ORDINALITY AS planned (collection, place)
-     ON CONFLICT (job_id, collection) DO UPDATE SET place = excluded.place, outcome = NULL, detail = NULL`,
+     ON CONFLICT (job_id, collection) DO UPDATE SET place = excluded.place, outcome = NULL, detail = NULL, failure = NULL`,
     [jobId, collections],
   );
   return rows.map(({ collection }) => collection);
@@ -107,16 +108,28 @@ export async function assignRun(
   );
 }
 
-/** @param detail the reason, for messages */
-export async function markCollection(
+/** @param reason for messages */
+export async function markLeftOut(
   client: pg.Client,
   jobId: string,
   collection: string,
-  outcome: 'failed' | 'left_out',
-  detail: string,
+  reason: string,
 ): Promise<void> {
   await client.query(
-    'UPDATE mongo2pg.job_collections SET outcome = $3, detail = $4 WHERE job_id = $1 AND collection = $2',
-    [jobId, collection, outcome, detail],
+    `UPDATE mongo2pg.job_collections SET outcome = 'left_out', detail = $3 WHERE job_id = $1 AND collection = $2`,
+    [jobId, collection, reason],
+  );
+}
+
+/** The next start copies the collection. */
+export async function markFailed(
+  client: pg.Client,
+  jobId: string,
+  collection: string,
+  failure: Failure,
+): Promise<void> {
+  await client.query(
+    `UPDATE mongo2pg.job_collections SET outcome = 'failed', detail = $3, failure = $4 WHERE job_id = $1 AND collection = $2`,
+    [jobId, collection, failure.message, JSON.stringify(failure)],
   );
 }

@@ -11,8 +11,15 @@ import { explainDatabaseError } from '../../postgres/connection/connection.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import { findRunById } from '../../postgres/ledger/runs.ts';
-import { giveUpCollections, markStopped } from '../../postgres/ledger/streams/stopped-collections.ts';
-import type { StreamCollection } from '../../postgres/ledger/streams/stream-collections.ts';
+import {
+  giveUpCollections,
+  listFailuresBefore,
+  markStopped,
+} from '../../postgres/ledger/streams/stopped-collections.ts';
+import {
+  listStreamCollections,
+  type StreamCollection,
+} from '../../postgres/ledger/streams/stream-collections.ts';
 import type { Database } from '../../source/database.ts';
 import { describeFailure } from '../failure.ts';
 import type { Followed } from './followed.ts';
@@ -52,15 +59,21 @@ export class StoppedCollections {
       if (one.failure === null || this.#failures.has(one.collection)) continue;
       const { session, streamId, postgresUrl } = this.#options;
       const failure = describeFailure(one.source, explainDatabaseError(one.failure, postgresUrl));
-      await session.run((client) =>
-        markStopped(client, streamId, { collection: one.collection, reason: failure.message }),
-      );
+      await session.run((client) => markStopped(client, streamId, one.collection, failure));
       this.#report(one.collection, failure);
     }
     for (const { collection, runId, endedBy } of collections) {
       if (endedBy === null || runId === null || this.#failures.has(collection)) continue;
       this.#report(collection, await this.#describeEnd(collection, runId, endedBy));
     }
+  }
+
+  /** Reports what stopped before the stream was cut over, in the place of the process that has followed it and is lost. */
+  async recall(): Promise<void> {
+    const { session, streamId } = this.#options;
+    const failures = await session.run((client) => listFailuresBefore(client, streamId));
+    for (const failure of failures) this.#report(collectionOf(failure.source), failure);
+    await this.look([], await session.run((client) => listStreamCollections(client, streamId)));
   }
 
   /**

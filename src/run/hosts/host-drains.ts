@@ -192,9 +192,9 @@ export class HostDrains {
     const error = explainDatabaseError(failure, config.postgresUrl);
     // Others have workers that live.
     if (supervisor.hasFailed) throw error;
-    const { message } = describeFailure(source, error);
-    await session.run((client) => markStopped(client, streamId, { collection, reason: message }));
-    this.#tell(`${source} is not merged any more: ${message}`);
+    const stopped = describeFailure(source, error);
+    await session.run((client) => markStopped(client, streamId, collection, stopped));
+    this.#tell(`${source} is not merged any more: ${stopped.message}`);
   }
 
   #tellSlots(slots: number): void {

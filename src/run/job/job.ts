@@ -3,14 +3,15 @@
 import { UsageError } from '../../common/errors.ts';
 import { describeSelection, isChosen, listUnmatched, namesSeveral } from '../../config/collection-choice.ts';
 import type { Config } from '../../config/config.ts';
-import type { Outcome } from '../../observe/outcome.ts';
+import type { Failure, Outcome } from '../../observe/outcome.ts';
 import { Listeners } from '../../observe/listeners.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { upgradeLedger } from '../../postgres/ledger/ledger.ts';
-import { findCutover } from '../../postgres/ledger/streams/cutover.ts';
+import { findCutover, type Cutover } from '../../postgres/ledger/streams/cutover.ts';
 import { openSource } from '../connections.ts';
 import type { CopyNew } from '../follow/follow-loop.ts';
 import { Follower } from '../follow/follower.ts';
+import { StoppedCollections } from '../follow/stopped.ts';
 import { requestOf } from '../follow/stream-request.ts';
 import type { JobOptions, MigrateOptions } from './options.ts';
 import { joinResults, nothing, type JobResult } from './result.ts';
@@ -67,13 +68,8 @@ async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   const { config, database, listeners, signal, limits, hosts } = options;
   if (!config.follow) return await new SelectionCopier(options).copyAll(lane);
   const { onEvent } = listeners;
-  if (await wasCutOver(options, lane)) {
-    onEvent({
-      kind: 'notice',
-      message: 'the leader before was lost after the cutover: nothing is left to follow',
-    });
-    return nothing;
-  }
+  const cutover = await findCutoverOfFormer(options, lane);
+  if (cutover !== null) return { ...nothing, failures: await finishForFormer(options, lane, cutover) };
   const follower = await Follower.open({ config, database, lane, onEvent, signal, limits, hosts });
   try {
     // A copy is useless if changes made during it are lost.
@@ -86,11 +82,28 @@ async function execute(options: JobOptions, lane: Lane): Promise<JobResult> {
   }
 }
 
-/** Whether the leader before was lost between the cutover and its own end: no stream must be opened again. */
-async function wasCutOver({ config, database, ledSince }: JobOptions, { session }: Lane): Promise<boolean> {
-  if (ledSince === undefined) return false;
-  const cutOverAt = await session.run((client) => findCutover(client, requestOf(config, database)));
-  return cutOverAt !== null && cutOverAt >= ledSince;
+/** Not null if the leader before was lost between the cutover and its own end: no stream must be opened again. */
+async function findCutoverOfFormer(
+  { config, database, ledSince }: JobOptions,
+  { session }: Lane,
+): Promise<Cutover | null> {
+  if (ledSince === undefined) return null;
+  const cutover = await session.run((client) => findCutover(client, requestOf(config, database)));
+  return cutover !== null && cutover.cutOverAt >= ledSince ? cutover : null;
+}
+
+/** @returns what the leader before would have ended with */
+async function finishForFormer(
+  { config, database, listeners: { onEvent } }: JobOptions,
+  { session }: Lane,
+  { streamId }: Cutover,
+): Promise<readonly Failure[]> {
+  const message = 'the leader before was lost after the cutover: nothing is left to follow';
+  onEvent({ kind: 'notice', message });
+  const postgresUrl = config.postgresUrl.reveal();
+  const stopped = new StoppedCollections({ session, streamId, database, postgresUrl, onEvent });
+  await stopped.recall();
+  return stopped.list();
 }
 
 /** Copies, then follows until the cutover. Collections that appear meanwhile are copied while the others are followed. */

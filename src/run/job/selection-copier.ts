@@ -2,7 +2,14 @@
 
 import { NothingToCopyError } from '../../common/errors.ts';
 import { chooseCollections, describeSelection, namesSeveral } from '../../config/collection-choice.ts';
-import { finishJob, listBegun, markCollection, openJob, planJob } from '../../postgres/ledger/jobs.ts';
+import {
+  finishJob,
+  listBegun,
+  markFailed,
+  markLeftOut,
+  openJob,
+  planJob,
+} from '../../postgres/ledger/jobs.ts';
 import { prepareLedger } from '../../postgres/ledger/ledger.ts';
 import { lockJob } from '../../postgres/ledger/run-lock.ts';
 import { CollectionCopier, type CopyOptions } from './collection-copier.ts';
@@ -107,20 +114,20 @@ export class SelectionCopier {
     options: CopyOptions & { jobId: string },
   ): Promise<JobResult> {
     const { database, listeners } = this.#options;
+    const { jobId } = options;
     const source = `${database.name}.${name}`;
-    const mark = (outcome: 'failed' | 'left_out', detail: string): Promise<void> =>
-      lane.session.run((client) => markCollection(client, options.jobId, name, outcome, detail));
     try {
       return toResult(await this.#copier.copy(lane, name, options));
     } catch (error) {
       if (error instanceof NothingToCopyError) {
         listeners.onEvent({ kind: 'skipped', source, reason: error.message });
-        await mark('left_out', error.message);
+        const reason = error.message;
+        await lane.session.run((client) => markLeftOut(client, jobId, name, reason));
         return nothing;
       }
       if (stopsAll(error, options.signal)) throw error;
       const failure = describeFailure(source, error);
-      await mark('failed', failure.message);
+      await lane.session.run((client) => markFailed(client, jobId, name, failure));
       return { ...nothing, failures: [failure] };
     }
   }

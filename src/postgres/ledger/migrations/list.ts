@@ -19,6 +19,7 @@ import { sql as hostVerifications } from './000018.ts';
 import { sql as hostBuilds } from './000019.ts';
 import { sql as hostTasks } from './000020.ts';
 import { sql as slotOwners } from './000021.ts';
+import { sql as failures } from './000022.ts';
 
 export interface LedgerMigration {
   readonly number: number;
@@ -43,6 +44,7 @@ export const migrations: readonly LedgerMigration[] = [
   { number: 19, name: 'host-builds', sql: hostBuilds },
   { number: 20, name: 'host-tasks', sql: hostTasks },
   { number: 21, name: 'slot-owners', sql: slotOwners },
+  { number: 22, name: 'failures', sql: failures },
 ];
 
 /** The version that the first of them makes; what was before cannot be upgraded. */

@@ -117,12 +117,18 @@ export async function finishCutover(
   return true;
 }
 
-/** When the last of these streams was cut over; null if none was, or if one has not ended. */
-export async function findCutover(client: pg.Client, request: StreamRequest): Promise<Date | null> {
-  const { rows } = await client.query<{ cutOverAt: Date | null }>(
-    `SELECT cut_over_at AS "cutOverAt" FROM mongo2pg.streams
+export interface Cutover {
+  readonly streamId: string;
+  readonly cutOverAt: Date;
+}
+
+/** Of the last of these streams; null if it was not cut over, or has not ended. */
+export async function findCutover(client: pg.Client, request: StreamRequest): Promise<Cutover | null> {
+  const { rows } = await client.query<{ streamId: string; cutOverAt: Date | null }>(
+    `SELECT stream_id AS "streamId", cut_over_at AS "cutOverAt" FROM mongo2pg.streams
       WHERE source_db = $1 AND table_schema = $2 AND selection = $3 ORDER BY stream_id DESC LIMIT 1`,
     keyOf(request),
   );
-  return rows[0]?.cutOverAt ?? null;
+  const [last] = rows;
+  return last?.cutOverAt == null ? null : { streamId: last.streamId, cutOverAt: last.cutOverAt };
 }

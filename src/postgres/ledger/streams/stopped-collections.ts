@@ -4,6 +4,7 @@
  */
 
 import type pg from 'pg';
+import type { Failure } from '../../../observe/outcome.ts';
 import { resetSlots } from './slots.ts';
 import type { StreamRow } from './stream.ts';
 
@@ -13,9 +14,12 @@ export interface StoppedCollection {
   readonly reason: string;
 }
 
+/** A condition on `j`: a job of the same key as a stream `own`. */
+const isOfItsKey =
+  'j.source_db = own.source_db AND j.table_schema = own.table_schema AND j.selection = own.selection';
+
 /** A condition on `j`: the job that copies for a stream `own`. */
-const isItsJob = `j.source_db = own.source_db AND j.table_schema = own.table_schema AND j.selection = own.selection
-  AND j.finished_at IS NULL`;
+const isItsJob = `${isOfItsKey} AND j.finished_at IS NULL`;
 
 /** A query for those of a stream. @param streamId as SQL */
 export function stoppedOf(streamId: string): string {
@@ -39,14 +43,28 @@ export async function listStopped(client: pg.Client, streamId: string): Promise<
 export async function markStopped(
   client: pg.Client,
   streamId: string,
-  { collection, reason }: StoppedCollection,
+  collection: string,
+  failure: Failure,
 ): Promise<void> {
   await client.query(
-    `UPDATE mongo2pg.job_collections c SET outcome = 'failed', detail = $3
+    `UPDATE mongo2pg.job_collections c SET outcome = 'failed', detail = $3, failure = $4
        FROM mongo2pg.jobs j JOIN mongo2pg.streams own ON ${isItsJob}
       WHERE own.stream_id = $1 AND c.job_id = j.job_id AND c.collection = $2`,
-    [streamId, collection, reason],
+    [streamId, collection, failure.message, JSON.stringify(failure)],
   );
+}
+
+/** The errors of those that failed before the cutover of a stream, if no other job has begun since. */
+export async function listFailuresBefore(client: pg.Client, streamId: string): Promise<Failure[]> {
+  const { rows } = await client.query<{ failure: Failure }>(
+    `SELECT failure FROM mongo2pg.job_collections
+      WHERE failure IS NOT NULL
+        AND job_id = (SELECT max(j.job_id) FROM mongo2pg.jobs j JOIN mongo2pg.streams own ON ${isOfItsKey}
+                       WHERE own.stream_id = $1)
+      ORDER BY place`,
+    [streamId],
+  );
+  return rows.map(({ failure }) => failure);
 }
 
 /**
