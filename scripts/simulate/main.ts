@@ -14,9 +14,9 @@ import { formatCount } from '../../src/common/format.ts';
 import { Session } from '../../src/postgres/connection/session.ts';
 import { foldRun } from '../../src/postgres/ledger/fold.ts';
 import type { HostWork } from '../../src/postgres/ledger/hosts/host-work.ts';
-import { endHost, insertHost, takeLeadership } from '../../src/postgres/ledger/hosts/hosts.ts';
+import { insertHost, takeLeadership } from '../../src/postgres/ledger/hosts/hosts.ts';
 import { RangeJobs } from '../../src/postgres/ledger/hosts/range-jobs.ts';
-import { releaseAll } from '../../src/postgres/ledger/hosts/release.ts';
+import { endHost } from '../../src/postgres/ledger/hosts/release.ts';
 import { prepareLedger } from '../../src/postgres/ledger/ledger.ts';
 import { finishCopy } from '../../src/postgres/ledger/phases.ts';
 import { readGaps } from '../../src/postgres/ledger/ranges.ts';
@@ -125,8 +125,7 @@ try {
       if (await host.work()) return;
       const hostId = crew[index]?.hostId ?? '';
       await session.transaction(async (client) => {
-        released += (await releaseAll(client, jobs, hostId)).ranges;
-        await endHost(client, hostId, 'dead');
+        released += (await endHost(client, jobs, hostId, 'dead')).ranges;
       }, 'long');
     }),
   );

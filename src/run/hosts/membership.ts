@@ -21,7 +21,6 @@ import { withSession, type Session } from '../../postgres/connection/session.ts'
 import { isVerificationGivenUp } from '../../postgres/ledger/hosts/host-verifications.ts';
 import {
   assignConnections,
-  endHost,
   finishJobOfHosts,
   insertHost,
   isGivenUp,
@@ -41,7 +40,7 @@ import {
   type LastLeader,
 } from '../../postgres/ledger/hosts/hosts.ts';
 import type { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
-import { releaseAll, releaseRanges } from '../../postgres/ledger/hosts/release.ts';
+import { endHost, releaseRanges } from '../../postgres/ledger/hosts/release.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { Audience } from '../connections.ts';
 import { requireAgreement } from './agreement.ts';
@@ -211,9 +210,9 @@ export class Membership {
     if (this.isDeclaredDead) return;
     const { session, jobs, key } = this.#options;
     await session.transaction(async (client) => {
-      await releaseAll(client, jobs, this.hostId);
+      // First, as it is refused to a host that has ended.
       if (isAllCopied) await finishJobOfHosts(client, key, this.hostId);
-      await endHost(client, this.hostId, reason, detail);
+      await endHost(client, jobs, this.hostId, reason, detail);
     }, 'long');
   }
 
@@ -271,9 +270,7 @@ export class Membership {
     await session.run((client) => endSessionsOfHost(client, hostId));
     const released = await session.transaction(async (client) => {
       if (!(await lockSilentHost(client, hostId, limits.deadAfterMs))) return null;
-      const waiting = await releaseAll(client, jobs, hostId);
-      await endHost(client, hostId, 'dead');
-      return waiting;
+      return await endHost(client, jobs, hostId, 'dead');
     }, 'long');
     if (released === null) return;
     const { ranges: waiting, slots } = released;

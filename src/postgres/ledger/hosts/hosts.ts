@@ -183,12 +183,12 @@ export async function listLiveHosts(
   return rows;
 }
 
-/** Marks a host as ended. Its ranges must have been released, before or in the same transaction. */
-export async function endHost(
+/** Called by `endHost`, which first releases what the host has. */
+export async function markEnded(
   client: pg.Client,
   hostId: string,
   reason: HostEnd,
-  detail: WireError | null = null,
+  detail: WireError | null,
 ): Promise<void> {
   await client.query(
     `UPDATE mongo2pg.hosts SET left_at = clock_timestamp(), end_reason = $2, end_detail = $3

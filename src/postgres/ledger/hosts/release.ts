@@ -1,9 +1,11 @@
-/** Releases all that a host has taken and has not finished. */
+/** Releases all that a host has taken and has not finished, and ends it. */
 
 import type pg from 'pg';
+import type { WireError } from '../../../common/errors.ts';
 import { releaseCopyRanges } from './host-ranges.ts';
 import { releaseVerificationRanges } from './host-verifications.ts';
 import { releaseSlots } from './host-slots.ts';
+import { markEnded, type HostEnd } from './hosts.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
 /**
@@ -21,8 +23,16 @@ export interface Released {
   readonly slots: number;
 }
 
-/** `releaseRanges`, and the slots as well. To be called in the transaction that ends the membership. */
-export async function releaseAll(client: pg.Client, jobs: RangeJobs, hostId: string): Promise<Released> {
+/** `releaseRanges`, and the slots as well; then marks the host as ended. To be called in a transaction: nobody is to see a part of it. */
+export async function endHost(
+  client: pg.Client,
+  jobs: RangeJobs,
+  hostId: string,
+  reason: HostEnd,
+  detail: WireError | null = null,
+): Promise<Released> {
   const slots = await releaseSlots(client, hostId);
-  return { slots, ranges: await releaseRanges(client, jobs, hostId) };
+  const ranges = await releaseRanges(client, jobs, hostId);
+  await markEnded(client, hostId, reason, detail);
+  return { slots, ranges };
 }
