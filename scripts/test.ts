@@ -1,6 +1,7 @@
 /** Runs the tests: starts one MongoDB and one PostgreSQL for all of them, unless their URLs are given. */
 
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   startEmbeddedMongo,
   startEmbeddedPostgres,
@@ -8,6 +9,11 @@ import {
 } from '../packages/trial-servers/src/servers.ts';
 import { makeServerFolder } from '../test/support/server-folder.ts';
 import { createClient, dateStyleVariable, setDateStyle } from '../test/support/date-style.ts';
+import {
+  copyPostgresTemplate,
+  makePostgresTemplate,
+  postgresTemplateVariable,
+} from '../test/support/postgres-template.ts';
 import { readTestArguments, type TestArguments } from './test-arguments.ts';
 import { listTestFiles, runTestFiles } from './test-run.ts';
 
@@ -34,8 +40,13 @@ async function runTests({ words, pool, datestyle, cases, flags }: TestArguments)
   };
   try {
     const mongoUrl = process.env.TEST_MONGO_URL ?? (await startServer(startEmbeddedMongo));
-    const postgresUrl = process.env.TEST_POSTGRES_URL ?? (await startServer(startEmbeddedPostgres));
-    if (process.env.TEST_POSTGRES_URL === undefined) await prepare(postgresUrl);
+    let postgresUrl = process.env.TEST_POSTGRES_URL;
+    if (postgresUrl === undefined) {
+      process.env[postgresTemplateVariable] = await makePostgresTemplate(join(dataDir, 'template'));
+      await copyPostgresTemplate(dataDir);
+      postgresUrl = await startServer(startEmbeddedPostgres);
+      await prepare(postgresUrl);
+    }
     return await runTestFiles(listTestFiles(words), { mongoUrl, postgresUrl }, [
       ...(cases === undefined ? [] : reportCases(cases)),
       ...flags,

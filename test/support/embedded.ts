@@ -14,6 +14,7 @@ import { pollUntil } from '../../src/common/poll.ts';
 import { identifyProcess } from '../../packages/trial-servers/src/process-identity.ts';
 import { createClient } from './date-style.ts';
 import { stepLimitMs } from './limits.ts';
+import { copyPostgresTemplate } from './postgres-template.ts';
 import { makeServerFolder } from './server-folder.ts';
 
 export const isRoot = process.getuid?.() === 0;
@@ -48,6 +49,13 @@ export async function hold<T>(promise: Promise<T>): Promise<T> {
 export async function makeDirectory(t: TestContext, mode = 0o755): Promise<string> {
   const directory = await makeServerFolder(mode);
   cleanUp(t, () => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  return directory;
+}
+
+/** Such a folder in which the embedded Postgres has been started before. */
+export async function makeUsedDirectory(t: TestContext): Promise<string> {
+  const directory = await makeDirectory(t);
+  await copyPostgresTemplate(directory);
   return directory;
 }
 

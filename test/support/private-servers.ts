@@ -1,6 +1,6 @@
 /**
- * Private servers of a test, which it may stop, crash and restart; the port and the data stay. A Postgres takes a
- * second or two to make, so share one in a file.
+ * Private servers of a test, which it may stop, crash and restart; the port and the data stay. A Postgres takes most
+ * of a second to start, so share one in a file.
  */
 
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import { setDateStyle } from './date-style.ts';
 import { hold, readPostmasterPid } from './embedded.ts';
 import { initiateSet, MongodMember, type MongoStopMode } from './mongod-member.ts';
 import type { Mongod } from './mongod.ts';
+import { copyPostgresTemplate } from './postgres-template.ts';
 import { makeServerFolder } from './server-folder.ts';
 
 export interface PrivateServer<StopMode> {
@@ -126,6 +127,7 @@ async function startPrivate<StopMode>(
   options: Pick<EmbeddedServerOptions, 'oplogBytes'> = {},
 ): Promise<PrivateServer<StopMode> & { readonly dataDir: string }> {
   const dataDir = await makeServerFolder();
+  if (startServer === startEmbeddedPostgres) await copyPostgresTemplate(dataDir);
   const { url, port, ...first } = await startServer({ ...options, dataDir, role: 'run' });
   let running: EmbeddedServer | undefined = { url, port, ...first };
 

@@ -17,6 +17,7 @@ import {
   isAlive,
   isRoot,
   makeDirectory,
+  makeUsedDirectory,
   query,
   readPostmasterPid,
   spawnParent,
@@ -93,7 +94,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('keeps its data and its port from one start to the next', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS n');
     await first.stop();
@@ -104,7 +105,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('takes another port if that of the last start is in use', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     await first.stop();
     const squatter = createServer().listen(first.port, '127.0.0.1');
@@ -118,7 +119,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('replaces a server that has lost its host and its command', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const { child, report } = await startParent(t, dataDir);
     await query(report.url, 'CREATE TABLE kept AS SELECT 7 AS n');
     const orphan = await readPostmasterPid(dataDir);
@@ -132,7 +133,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('recovers when host, command and server were all killed', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const { child, report } = await startParent(t, dataDir);
     await query(report.url, 'CREATE TABLE kept AS SELECT 7 AS n');
     const postmaster = await readPostmasterPid(dataDir);
@@ -145,7 +146,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('stops when its command is killed', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const { child, report } = await startParent(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
     child.kill('SIGKILL');
@@ -154,7 +155,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('starts immediately after its command was killed', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const { child } = await startParent(t, dataDir);
     child.kill('SIGKILL');
     // It is dead, but its host may still be stopping, or not have noticed yet.
@@ -164,7 +165,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('is not stopped by the signal that a terminal sends for Ctrl-C', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const server = await start(t, dataDir);
     process.kill(server.pid, 'SIGINT');
     assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
@@ -172,7 +173,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('reports when its host is killed, and does not outlive it', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const server = await start(t, dataDir);
     const postmaster = await readPostmasterPid(dataDir);
     process.kill(server.pid, 'SIGKILL');
@@ -182,7 +183,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('reports when the server is killed, with the end of its log', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const server = await start(t, dataDir);
     process.kill(await readPostmasterPid(dataDir), 'SIGKILL');
     const error = await hold(server.ended);
@@ -192,7 +193,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('refuses a folder that another run uses', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     for (const role of ['run', 'held'] as const) {
       await assert.rejects(startEmbeddedPostgres({ dataDir, role }), (error) => {
@@ -214,7 +215,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('shares a server that is held', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const held = await start(t, dataDir, { role: 'held' });
     for (const role of ['run', 'held'] as const) {
       const guest = await startEmbeddedPostgres({ dataDir, role });
@@ -264,7 +265,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('recognises reused process ids', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     const hostFile = join(first.dataDir, 'host.json');
     const record = JSON.parse(await readFile(hostFile, 'utf8')) as Record<string, unknown>;
@@ -281,7 +282,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('tolerates files that a crash of the machine left empty', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     await first.stop();
     await writeFile(join(first.dataDir, 'host.json'), '');
@@ -292,7 +293,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('creates a new password when the file with it is missing', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS n');
     await first.stop();
@@ -322,7 +323,7 @@ describe('embedded Postgres', { timeout: groupLimitMs }, () => {
   });
 
   it('shows the end of the log when the server does not start', async (t) => {
-    const dataDir = await makeDirectory(t);
+    const dataDir = await makeUsedDirectory(t);
     const first = await start(t, dataDir);
     await first.stop();
     await writeFile(join(first.dataDir, 'cluster/postgresql.conf'), 'no_such_setting = 1\n');
