@@ -10,10 +10,8 @@ import { MigrationError, SourceError, TargetError, toWireError } from '../../../
 import { hasCode, unlessCode } from '../../../src/common/fs-errors.ts';
 import { claimHostLock } from './host-lock.ts';
 import type { HostLock } from './host-lock.ts';
-import { startMongoServer } from './mongo/server.ts';
 import type { MongoServerOptions } from './mongo/server.ts';
 import { findFreePort } from './port.ts';
-import { startPostgresServer } from './postgres/server.ts';
 import { replacePrivateFile } from './private-file.ts';
 import { identifyProcess } from './process-identity.ts';
 import type { MessageFromHost, MessageToHost, ServerKind, StartMessage } from './protocol.ts';
@@ -97,13 +95,16 @@ async function live(message: StartMessage): Promise<number> {
   return error.exitCode;
 }
 
+/** Loads the code of this server only, since that of both takes most of a host's start. */
 async function startServer({ server, home, oplogBytes }: StartMessage): Promise<Server> {
   const onNotice = (message: string): void => {
     void send({ kind: 'notice', message });
   };
   switch (server) {
-    case 'postgres':
+    case 'postgres': {
+      const { startPostgresServer } = await import('./postgres/server.ts');
       return await startPostgresServer({ home, signal: stopping.signal, onNotice });
+    }
     case 'mongo':
       return await startMongo(home, {
         onWarning: onNotice,
@@ -113,6 +114,7 @@ async function startServer({ server, home, oplogBytes }: StartMessage): Promise<
 }
 
 async function startMongo(home: string, options: MongoServerOptions): Promise<Server> {
+  const { startMongoServer } = await import('./mongo/server.ts');
   const portFile = join(home, 'port');
   const lastPort = Number((await unlessCode(readFile(portFile, 'utf8'), 'ENOENT')) ?? 0);
   const dataDir = join(home, 'data');
