@@ -8,7 +8,8 @@ export interface HostLimits {
   readonly deadAfterMs: number;
 }
 
-const defaults: HostLimits = { heartbeatMs: 5_000, deadAfterMs: 30_000 };
+/** The leader notices hosts that have joined with its heartbeats, and they wait for that. */
+const defaults: HostLimits = { heartbeatMs: 2_000, deadAfterMs: 30_000 };
 
 /** For tests; must be the same on all hosts. `200/2000`: a heartbeat every 200 ms, declared dead after 2000 ms without one. */
 const variable = 'MONGO2PG_HOST_LIMITS';

@@ -17,6 +17,7 @@ import { reachFailpoint } from '../../common/failpoints/failpoints.ts';
 import type { Config } from '../../config/config.ts';
 import { endSessionsOfHost, countWorkerSessions } from '../../postgres/connection/host-sessions.ts';
 import { readConnectionsLeft } from '../../postgres/connection/capacity.ts';
+import { inOneTrip } from '../../postgres/connection/one-trip.ts';
 import { withSession, type Session } from '../../postgres/connection/session.ts';
 import { isVerificationGivenUp } from '../../postgres/ledger/hosts/host-verifications.ts';
 import {
@@ -95,8 +96,11 @@ export class Membership {
   static async join(options: MembershipOptions): Promise<Membership> {
     const { session, key, identity, limits } = options;
     const host = await session.transaction(async (client) => {
-      await lockHosts(client, key);
-      const live = await listLiveHosts(client, limits.deadAfterMs);
+      const [, live] = await inOneTrip(
+        client,
+        () => lockHosts(client, key),
+        () => listLiveHosts(client, limits.deadAfterMs),
+      );
       const [other] = live.filter((host) => isOfKey(host, key));
       if (other !== undefined) requireAgreement(identity, other);
       const joined = await insertHost(client, key, identity);
@@ -175,9 +179,13 @@ export class Membership {
   /** Sends a heartbeat, and fails over hosts that send none. */
   async heartbeat(): Promise<void> {
     const { session, limits } = this.#options;
-    const own = await session.run(async (client) => {
-      const found = await recordHeartbeat(client, this.hostId);
-      if (found?.isLead === true) await this.#shareConnections(client);
+    const [own, dead] = await session.run(async (client) => {
+      const found = await inOneTrip(
+        client,
+        () => recordHeartbeat(client, this.hostId),
+        () => listSilentHosts(client, limits.deadAfterMs),
+      );
+      if (found[0]?.isLead === true) await this.#shareConnections(client);
       return found;
     });
     if (own === null) {
@@ -188,7 +196,6 @@ export class Membership {
       this.#share.connections = own.connections;
       this.#isShared = true;
     }
-    const dead = await session.run((client) => listSilentHosts(client, limits.deadAfterMs));
     if (dead.length > 0) this.#startFailover(dead);
   }
 
@@ -235,8 +242,8 @@ export class Membership {
     const live = (await listLiveHosts(client)).filter((host) => isOfKey(host, key));
     const ids = live.map(({ hostId }) => hostId).join();
     if (ids === this.#sharedAmong) return;
-    const left = (await readConnectionsLeft(client)) + (await countWorkerSessions(client));
-    const share = Math.max(1, Math.floor((left * shareForWorkers) / Math.max(1, live.length)));
+    const [left, ofWorkers] = await inOneTrip(client, readConnectionsLeft, countWorkerSessions);
+    const share = Math.max(1, Math.floor(((left + ofWorkers) * shareForWorkers) / Math.max(1, live.length)));
     await assignConnections(client, key, share);
     this.#sharedAmong = ids;
     this.#share.connections = share;

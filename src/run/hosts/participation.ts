@@ -120,6 +120,8 @@ class Participation {
     const { membership, signal } = this.#options;
     while (isLeading(await membership.readLastLeader())) {
       signal.throwIfAborted();
+      // The leader assigns connections with one of its heartbeats; waiting for one of this host as well would take longer.
+      if (!membership.isShared) await membership.heartbeat();
       const hasWorked = membership.isShared && (await this.#work());
       // Another host may have taken the range first, or may soon release some.
       if (!hasWorked) await untilNextPoll(signal);

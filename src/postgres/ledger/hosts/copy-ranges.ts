@@ -5,11 +5,12 @@ import type { Range } from '../../../source/page.ts';
 import { countAllDeadLetters } from '../dead-letters.ts';
 import type { RangeEnd, RangesLeft, SharedRanges } from './host-range-queue.ts';
 import {
+  beginTaking,
   countRangesLeft,
   findUnknownRanges,
   finishHostRange,
   splitHostRange,
-  takeRange,
+  takeRanges,
 } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
 
@@ -25,8 +26,12 @@ export class CopyRanges implements SharedRanges {
     if (countsDeadLetters) this.countDeadLetters = (client) => countAllDeadLetters(client, runId);
   }
 
-  async take(client: pg.Client): Promise<Range | null> {
-    return await takeRange(client, this.#hosts.jobs, this.#runId, this.#hosts.hostId);
+  async beginTaking(client: pg.Client): Promise<void> {
+    await beginTaking(client, this.#hosts.hostId);
+  }
+
+  async take(client: pg.Client, count: number): Promise<Range[]> {
+    return await takeRanges(client, this.#hosts, this.#runId, count);
   }
 
   async findUnknown(client: pg.Client, known: readonly number[]): Promise<Range[]> {

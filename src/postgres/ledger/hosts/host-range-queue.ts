@@ -11,6 +11,7 @@
 
 import type pg from 'pg';
 import { reachFailpoint } from '../../../common/failpoints/failpoints.ts';
+import { GroupedRequests } from '../../../common/grouped-requests.ts';
 import type { Batch, Range } from '../../../source/page.ts';
 import type { RangeQueue } from '../../../source/reading/range-queue.ts';
 import type { Session } from '../../connection/session.ts';
@@ -37,13 +38,15 @@ export interface RangesLeft {
   readonly waiting: number;
 }
 
-/** What the ledger has of these ranges. Each call is made in a transaction. */
+/** What the ledger has of these ranges. */
 export interface SharedRanges {
-  /** @returns a waiting range, which this host now owns; null if none waits */
-  take(client: pg.Client): Promise<Range | null>;
+  /** Begins the transaction for `findUnknown` and `take`. @throws SupersededError if this host was declared dead */
+  beginTaking(client: pg.Client): Promise<void>;
+  /** @returns at most `count` waiting ranges, which this host now owns */
+  take(client: pg.Client, count: number): Promise<Range[]>;
   /** Ranges that this host owns without knowing it, since the answer to its take was lost. */
   findUnknown(client: pg.Client, known: readonly number[]): Promise<Range[]>;
-  /** See `RangeQueue`. */
+  /** See `RangeQueue`. To be called in a transaction. */
   split(client: pg.Client, range: Range, cut: Uint8Array): Promise<Range>;
   /** Records that all of a range was read and acked. @throws SupersededError if this host does not own it any more */
   finish(client: pg.Client, range: RangeOfHost, end: RangeEnd): Promise<void>;
@@ -74,6 +77,11 @@ export class HostRangeQueue implements RangeQueue {
   readonly #counts = new Map<number, Count>();
   #writing: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
+  /** Of the readers of this host, in as few transactions as possible: where PostgreSQL is far, each takes long. */
+  readonly #takes = new GroupedRequests((count) => this.#takeSeveral(count));
+  #untilMore: Promise<boolean> | undefined;
+  /** Aborted, and replaced, when this host has finished a range. */
+  #finish = new AbortController();
   /** How many ranges this host has read to their end. */
   finished = 0;
   /** Of all hosts, when a range was last taken or waited for. */
@@ -85,22 +93,24 @@ export class HostRangeQueue implements RangeQueue {
 
   async take(): Promise<Range | null> {
     this.#requireNoFailure();
+    return await this.#takes.request();
+  }
+
+  async #takeSeveral(count: number): Promise<Range[]> {
     const { session, ranges } = this.#options;
     let isRepeated = false;
-    const range = await session.transaction(async (client) => {
-      if (isRepeated) {
-        const [lost] = await ranges.findUnknown(client, [...this.#counts.keys()]);
-        if (lost !== undefined) return lost;
-      }
+    const taken = await session.transactionBegunBy(async (client) => {
+      await ranges.beginTaking(client);
+      const lost = isRepeated ? await ranges.findUnknown(client, [...this.#counts.keys()]) : [];
       isRepeated = true;
-      const taken = await ranges.take(client);
+      const more = lost.length < count ? await ranges.take(client, count - lost.length) : [];
       await reachFailpoint('host-before-take-commit');
-      return taken;
+      return [...lost, ...more];
     });
-    if (range !== null) this.#own(range);
+    for (const range of taken) this.#own(range);
     await this.#countDeadLetters();
     await reachFailpoint('host-after-take');
-    return range;
+    return taken;
   }
 
   async split(range: Range, cut: Uint8Array): Promise<Range> {
@@ -119,16 +129,26 @@ export class HostRangeQueue implements RangeQueue {
     return Promise.resolve();
   }
 
+  /** All readers wait together. */
   async untilMore(isToStop: () => boolean): Promise<boolean> {
     if (!this.#options.waitsForAll) return false;
+    this.#untilMore ??= this.#pollUntilMore(isToStop).finally(() => {
+      this.#untilMore = undefined;
+    });
+    return await this.#untilMore;
+  }
+
+  async #pollUntilMore(isToStop: () => boolean): Promise<boolean> {
     const { session, ranges } = this.#options;
     for (;;) {
       this.#requireNoFailure();
       if (isToStop()) return false;
+      const { signal } = this.#finish;
       const { unread, waiting } = await session.run((client) => ranges.countLeft(client));
       await this.#countDeadLetters();
       if (unread === 0) return false;
-      await untilNextPoll();
+      // The last range to be finished is often one of this host.
+      await untilNextPoll(signal);
       if (waiting > 0) return true;
     }
   }
@@ -173,10 +193,12 @@ export class HostRangeQueue implements RangeQueue {
     this.#writing = this.#writing
       .then(async () => {
         await reachFailpoint('host-before-range-end');
-        await session.transaction((client) => ranges.finish(client, range, { ...end, documents }));
+        await session.run((client) => ranges.finish(client, range, { ...end, documents }));
         this.#counts.delete(range.rangeNo);
         ranges.forget?.(range.rangeNo);
         this.finished++;
+        this.#finish.abort();
+        this.#finish = new AbortController();
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };

@@ -7,11 +7,12 @@ import type pg from 'pg';
 import type { Range } from '../../../source/page.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
-import { commitSynchronously } from '../../connection/synchronous-commit.ts';
+import { inOneTrip } from '../../connection/one-trip.ts';
+import { commitSynchronously, synchronousPart } from '../../connection/synchronous-commit.ts';
 import { SupersededError } from '../leadership.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
 import type { RangeEnd, RangesLeft } from './host-range-queue.ts';
-import { queueOfRun } from './host-work.ts';
+import { queueOfRun, type HostWork } from './host-work.ts';
 import type { RangeJobs } from './range-jobs.ts';
 
 /** Two hosts must not number new ranges alike. Locked before ranges, as everywhere, so that there are no deadlocks. */
@@ -20,50 +21,68 @@ async function lockRun(client: pg.Client, runId: string): Promise<void> {
 }
 
 /**
- * To be called in a transaction.
- * @returns a waiting range, which the host now owns; null if none waits
+ * Begins the transaction in which a host takes ranges, in one round trip. Declaring the host dead waits until it ends, and then sees
+ * what it took.
  * @throws SupersededError
  */
-export async function takeRange(
+export async function beginTaking(client: pg.Client, hostId: string): Promise<void> {
+  // The driver returns the results of several statements as an array, which its types do not declare.
+  const results = (await client.query(
+    `BEGIN; SET LOCAL synchronous_commit = on;
+     SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND left_at IS NULL FOR KEY SHARE`,
+  )) as unknown as pg.QueryResult[];
+  if (results[2]?.rowCount !== 1) throw new SupersededError();
+}
+
+/**
+ * To be called in the transaction of `beginTaking`.
+ * @returns at most `count` waiting ranges, which the host now owns
+ */
+export async function takeRanges(
   client: pg.Client,
-  jobs: RangeJobs,
+  { jobs, hostId }: Pick<HostWork, 'jobs' | 'hostId'>,
   runId: string,
-  hostId: string,
-): Promise<Range | null> {
-  return await takeWaiting(client, jobs, hostId, queueOfRun(runId), async (rangeNo) => {
+  count: number,
+): Promise<Range[]> {
+  return await takeWaiting(client, jobs, queueOfRun(runId), count, async (rangeNos) => {
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.ranges r SET host_id = $3, epoch = epoch + 1
-        WHERE run_id = $1 AND range_no = $2 AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL
+        WHERE run_id = $1 AND range_no = ANY ($2) AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL
         RETURNING range_no AS "rangeNo", epoch, after_id AS after, until_id AS until`,
-      [runId, rangeNo, hostId],
+      [runId, rangeNos, hostId],
     );
-    return rows[0];
+    return rows;
   });
 }
 
 /**
- * Takes jobs from a queue until one is for a range that still waits.
- * @param own makes the host the owner of a range; undefined if it does not wait any more
+ * Takes jobs from a queue until `count` of them are for ranges that still wait, or none is left.
+ * @param own makes the host the owner of those that still wait, and returns them
  */
 export async function takeWaiting(
   client: pg.Client,
   jobs: RangeJobs,
-  hostId: string,
   queue: string,
-  own: (rangeNo: number) => Promise<Range | undefined>,
-): Promise<Range | null> {
-  await commitSynchronously(client);
-  await requireMember(client, hostId);
+  count: number,
+  own: (rangeNos: readonly number[]) => Promise<Range[]>,
+): Promise<Range[]> {
+  const ranges: Range[] = [];
   for (;;) {
-    const job = await jobs.take(client, queue);
-    if (job === null) return null;
-    await jobs.delete(client, queue, job);
-    const range = await own(job.rangeNo);
-    if (range !== undefined) return range;
+    const wanted = count - ranges.length;
+    const taken = await jobs.take(client, queue, wanted);
+    if (taken.length > 0) {
+      const [, owned] = await inOneTrip(
+        client,
+        () => jobs.delete(client, queue, taken),
+        () => own(taken.map(({ rangeNo }) => rangeNo)),
+      );
+      ranges.push(...owned);
+    }
+    if (taken.length < wanted || ranges.length === count) return ranges;
   }
 }
 
-/** Declaring the host dead waits until this transaction ends, and then sees the range that it took. @throws SupersededError */
+/** Declaring the host dead waits until this transaction ends, and then sees what it took. @throws SupersededError */
 export async function requireMember(client: pg.Client, hostId: string): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM mongo2pg.hosts WHERE host_id = $1 AND left_at IS NULL FOR KEY SHARE',
@@ -113,9 +132,9 @@ export async function finishHostRange(
   { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
   { last, documents }: RangeEnd,
 ): Promise<void> {
-  await commitSynchronously(client);
   const { rowCount } = await client.query(
-    `UPDATE mongo2pg.ranges SET last_id = $4, read_at = now(), documents = $5
+    `WITH ${synchronousPart}
+     UPDATE mongo2pg.ranges SET last_id = $4, read_at = now(), documents = $5 FROM synchronous
       WHERE run_id = $1 AND range_no = $2 AND epoch = $3 AND closed_at IS NULL`,
     [runId, rangeNo, epoch, asBuffer(last), documents],
   );

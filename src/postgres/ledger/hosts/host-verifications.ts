@@ -15,7 +15,7 @@ import { Tally, type TallyRecord } from '../../compare/tally.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { SupersededError } from '../leadership.ts';
 import type { RangesLeft } from './host-range-queue.ts';
-import { commitSynchronously } from '../../connection/synchronous-commit.ts';
+import { commitSynchronously, synchronousPart } from '../../connection/synchronous-commit.ts';
 import { takeWaiting } from './host-ranges.ts';
 import type { HostWork } from './host-work.ts';
 import { ofKey, requireLeading, thatLeads, valuesOf, type HostsKey } from './hosts.ts';
@@ -158,23 +158,23 @@ export async function findSharedVerification(
 }
 
 /**
- * To be called in a transaction.
- * @returns a waiting range, which the host now owns; null if none waits
- * @throws SupersededError
+ * To be called in the transaction of `beginTaking`.
+ * @returns at most `count` waiting ranges, which the host now owns
  */
-export async function takeVerificationRange(
+export async function takeVerificationRanges(
   client: pg.Client,
   { jobs, hostId }: HostWork,
   verificationId: string,
-): Promise<Range | null> {
-  return await takeWaiting(client, jobs, hostId, queueOf(verificationId), async (rangeNo) => {
+  count: number,
+): Promise<Range[]> {
+  return await takeWaiting(client, jobs, queueOf(verificationId), count, async (rangeNos) => {
     const { rows } = await client.query<Range>(
       `UPDATE mongo2pg.host_verification_ranges SET host_id = $3, epoch = epoch + 1
-        WHERE verification_id = $1 AND range_no = $2 AND compared_at IS NULL AND host_id IS NULL
+        WHERE verification_id = $1 AND range_no = ANY ($2) AND compared_at IS NULL AND host_id IS NULL
         RETURNING range_no AS "rangeNo", epoch, after_id AS after, until_id AS until`,
-      [verificationId, rangeNo, hostId],
+      [verificationId, rangeNos, hostId],
     );
-    return rows[0];
+    return rows;
   });
 }
 
@@ -200,9 +200,9 @@ export async function finishVerificationRange(
   { rangeNo, epoch }: Pick<Range, 'rangeNo' | 'epoch'>,
   result: Tally,
 ): Promise<void> {
-  await commitSynchronously(client);
   const { rowCount } = await client.query(
-    `UPDATE mongo2pg.host_verification_ranges SET compared_at = clock_timestamp(), result = $4
+    `WITH ${synchronousPart}
+     UPDATE mongo2pg.host_verification_ranges SET compared_at = clock_timestamp(), result = $4 FROM synchronous
       WHERE verification_id = $1 AND range_no = $2 AND epoch = $3`,
     [verificationId, rangeNo, epoch, JSON.stringify(result.toRecord())],
   );

@@ -47,19 +47,23 @@ export class RangeJobs {
     await this.#boss.insert(jobs, { db: databaseOf(client) });
   }
 
-  /** To be called in a transaction; a rollback puts the job back. @returns null if no job waits */
-  async take(client: pg.Client, name: string): Promise<RangeJob | null> {
+  /** To be called in a transaction; a rollback puts the jobs back. @returns at most `count` of those that wait */
+  async take(client: pg.Client, name: string, count: number): Promise<RangeJob[]> {
     const db = databaseOf(client);
     // now() is the start of the transaction: a job that was inserted later would seem to lie in the future.
-    const options = { db, batchSize: 1, ignoreStartAfter: true };
-    const [job] = await this.#boss.fetch<{ rangeNo: number }>(name, options);
+    const options = { db, batchSize: count, ignoreStartAfter: true };
+    const jobs = await this.#boss.fetch<{ rangeNo: number }>(name, options);
     // pg-boss swallows errors of its query.
     if (db.failure !== undefined) throw db.failure.error;
-    return job === undefined ? null : { id: job.id, rangeNo: job.data.rangeNo };
+    return jobs.map(({ id, data }) => ({ id, rangeNo: data.rangeNo }));
   }
 
-  async delete(client: pg.Client, name: string, { id }: RangeJob): Promise<void> {
-    await this.#boss.deleteJob(name, id, { db: databaseOf(client) });
+  async delete(client: pg.Client, name: string, jobs: readonly RangeJob[]): Promise<void> {
+    await this.#boss.deleteJob(
+      name,
+      jobs.map(({ id }) => id),
+      { db: databaseOf(client) },
+    );
   }
 
   /** Deletes a queue, with what waits in it. To be called in a transaction. The queue may be gone already. */

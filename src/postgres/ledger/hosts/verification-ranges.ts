@@ -3,12 +3,13 @@
 import type pg from 'pg';
 import type { Range } from '../../../source/page.ts';
 import { Tally } from '../../compare/tally.ts';
+import { beginTaking } from './host-ranges.ts';
 import type { RangesLeft, SharedRanges } from './host-range-queue.ts';
 import {
   countVerificationRangesLeft,
   findUnknownVerificationRanges,
   finishVerificationRange,
-  takeVerificationRange,
+  takeVerificationRanges,
 } from './host-verifications.ts';
 import type { HostWork } from './host-work.ts';
 
@@ -32,8 +33,12 @@ export class VerificationRanges implements SharedRanges {
     return tally;
   }
 
-  async take(client: pg.Client): Promise<Range | null> {
-    return await takeVerificationRange(client, this.#hosts, this.#verificationId);
+  async beginTaking(client: pg.Client): Promise<void> {
+    await beginTaking(client, this.#hosts.hostId);
+  }
+
+  async take(client: pg.Client, count: number): Promise<Range[]> {
+    return await takeVerificationRanges(client, this.#hosts, this.#verificationId, count);
   }
 
   async findUnknown(client: pg.Client, known: readonly number[]): Promise<Range[]> {
