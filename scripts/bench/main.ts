@@ -19,6 +19,7 @@ import {
   type Case,
 } from './cases.ts';
 import { compareFollowing } from './follow.ts';
+import { compareFollowingHosts } from './follow-hosts.ts';
 import { createCeiling } from './ceiling.ts';
 import { runContestant, type Contestant, type Run } from './contestant.ts';
 import { kinds, seedDocuments } from './documents.ts';
@@ -42,7 +43,7 @@ const { values } = parseArgs({
     long: { type: 'boolean', default: false },
     /** Other tools, if available. */
     peers: { type: 'boolean', default: false },
-    /** One, two and three hosts. */
+    /** One, two and three hosts, that copy, or that follow. */
     hosts: { type: 'boolean', default: false },
     /** A table in partitions. */
     partitions: { type: 'boolean', default: false },
@@ -92,7 +93,8 @@ if (values.from !== undefined) {
 } else if (values.follow) {
   await withPlace(latencies, async (place) => {
     console.log(`${(await describeMachine(place.client)).join('\n')}\n`);
-    const report = await compareFollowing(place, {
+    const compare = values.hosts ? compareFollowingHosts : compareFollowing;
+    const report = await compare(place, {
       amount: Number(values.amount),
       changes: Number(values.changes),
       workers: Number(values.workers),
