@@ -2,6 +2,7 @@
 
 import { formatPlural } from '../../src/common/format.ts';
 import type { Contestant } from './contestant.ts';
+import type { Place } from './place.ts';
 import { effortOf, runCommand } from './tool.ts';
 
 /** @param workers of each host; undefined: the default */
@@ -14,10 +15,19 @@ export function createHosts(count: number, workers?: number): Contestant {
       const startedMs = performance.now();
       const [{ event }] = await Promise.all([
         runCommand(place, ['--hosts'], env, 'summary'),
-        ...Array.from({ length: count - 1 }, () => runCommand(place, ['join'], env, 'host-joined')),
+        ...Array.from({ length: count - 1 }, () => join(place, env)),
       ]);
       // Until all of them have ended.
       return effortOf(event, performance.now() - startedMs);
     },
   };
+}
+
+async function join(place: Place, env: Readonly<Record<string, string>>): Promise<void> {
+  try {
+    await runCommand(place, ['join'], env, 'host-joined');
+  } catch (cause) {
+    const reason = 'a host has not joined: with few documents the leader ends before; raise --amount';
+    throw new Error(reason, { cause });
+  }
 }
