@@ -1,6 +1,7 @@
 /** A lane copies one collection at a time: a connection to PostgreSQL, with the locks that it holds. */
 
 import type pg from 'pg';
+import { UsageError } from '../common/errors.ts';
 import type { TargetConfig } from '../config/config.ts';
 import { primarySession, type Audience } from './connections.ts';
 import { withSession, type Session } from '../postgres/connection/session.ts';
@@ -10,7 +11,7 @@ type Lock = (client: pg.Client) => Promise<void>;
 
 export interface Lane {
   readonly session: Session;
-  /** Takes a lock, and takes it again after each reconnect, since a lock ends with its connection. */
+  /** Takes a lock, and takes it again after each reconnect, since a lock ends with its connection. If another has it then, each later call fails. */
   lock(take: Lock): Promise<void>;
 }
 
@@ -26,10 +27,18 @@ export async function withLane<T>(
   firstConnection: 'once' | 'retry' = 'once',
 ): Promise<T> {
   const locks: Lock[] = [];
+  let refusal: UsageError | undefined;
   const options = {
     ...primarySession(config, audience),
     onConnect: async (client: pg.Client) => {
-      for (const take of locks) await take(client);
+      // Whoever has the lock now keeps it. To wait for it again with each call would only delay the end.
+      if (refusal !== undefined) throw refusal;
+      try {
+        for (const take of locks) await take(client);
+      } catch (error) {
+        if (error instanceof UsageError) refusal = error;
+        throw error;
+      }
     },
   };
   const useSession = async (session: Session): Promise<T> =>

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, setScene, type Scene } from '../support/fault.ts';
+import { assertCode, setScene } from '../support/fault.ts';
 import {
   assertAccount,
   beginHeld,
@@ -12,20 +12,12 @@ import {
   hostIdsOf,
   join,
   longLease,
+  readCommitted,
   startMongoProxy,
   startProxyTo,
   waitForEnd,
   waitForHostId,
 } from '../support/hosts.ts';
-
-/** Everything that is committed, and by which transaction. */
-async function readCommitted(scene: Scene): Promise<unknown[]> {
-  const batches = await scene.query(
-    'SELECT range_no, batch, xmin::text FROM mongo2pg.batches ORDER BY range_no, batch',
-  );
-  const ranges = await scene.query('SELECT *, xmin::text FROM mongo2pg.ranges ORDER BY range_no');
-  return [...batches, ...ranges];
-}
 
 // Red where a batch is taken whatever the epoch of its range.
 describe('a host that is cut off from PostgreSQL past its lease', () => {

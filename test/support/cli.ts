@@ -54,15 +54,18 @@ export interface StartOptions {
   /** Standard output and error: piped to here, or descriptors of files. */
   readonly output?: readonly ['pipe' | number, 'pipe' | number];
   readonly cwd?: string;
+  /** A command that executes the rest of its arguments in its own place, as `env` does. */
+  readonly through?: readonly string[];
 }
 
 /** Starts it with this environment and no other setting. Its folder has no `.env`, unless one is named. */
 export function startCli(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { isDetached = false, output = ['pipe', 'pipe'], cwd = tmpdir() }: StartOptions = {},
+  { isDetached = false, output = ['pipe', 'pipe'], cwd = tmpdir(), through = [] }: StartOptions = {},
 ): RunningCli {
-  const child = spawn(process.execPath, [cliPath, ...args], {
+  const [command = process.execPath, ...words] = [...through, process.execPath, cliPath, ...args];
+  const child = spawn(command, words, {
     detached: isDetached,
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, CLUSTER_IMPLEMENTATION: pool, ...env },

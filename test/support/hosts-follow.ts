@@ -23,12 +23,6 @@ export interface FollowingHost {
 /** The leader, once it has all slots. */
 export async function beginFollowing(t: TestContext, scene: Scene, env: Env = {}): Promise<FollowingHost> {
   const run = begin(t, scene, { ...following, ...env });
-  await waitUntil('there is a ledger', async () => {
-    const [ledger] = await scene.query<{ isThere: boolean }>(
-      `SELECT to_regclass('mongo2pg.hosts') IS NOT NULL AS "isThere"`,
-    );
-    return ledger?.isThere === true;
-  });
   const hostId = await waitForHostId(scene, run);
   await waitForSlots(scene, { [hostId]: 64 });
   return { run, hostId };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { TestContext } from 'node:test';
-import { startCli, type CliResult, type RunningCli } from './cli.ts';
+import { startCli, type CliResult, type RunningCli, type StartOptions } from './cli.ts';
 import { cleanUp, waitUntil } from './embedded.ts';
 import { setFailpoints, type FailpointRules, type Failpoints } from './failpoints.ts';
 import { killInTime, type Scene } from './fault.ts';
@@ -47,8 +47,14 @@ export async function beginHeld(
   return { leader, hold };
 }
 
-function startHost(t: TestContext, scene: Scene, env: Env, args: readonly string[]): RunningCli {
-  const run = startCli([...args, '--json'], { ...scene.env, ...env });
+export function startHost(
+  t: TestContext,
+  scene: Scene,
+  env: Env,
+  args: readonly string[],
+  options?: StartOptions,
+): RunningCli {
+  const run = startCli([...args, '--json'], { ...scene.env, ...env }, options);
   killInTime(t, run.process, testLimitMs);
   return run;
 }
@@ -81,6 +87,15 @@ export async function assertAccount(scene: Scene, documents: number): Promise<vo
   assert.deepEqual(row, { read: documents, batches: documents, unread: 0 });
 }
 
+/** Everything that is committed, and by which transaction. */
+export async function readCommitted(scene: Scene): Promise<unknown[]> {
+  const batches = await scene.query(
+    'SELECT range_no, batch, xmin::text FROM mongo2pg.batches ORDER BY range_no, batch',
+  );
+  const ranges = await scene.query('SELECT *, xmin::text FROM mongo2pg.ranges ORDER BY range_no');
+  return [...batches, ...ranges];
+}
+
 export function eventsOf(stdout: string): RunEvent[] {
   return stdout
     .split('\n')
@@ -100,6 +115,10 @@ export async function waitForHostId(scene: Scene, run: RunningCli): Promise<stri
   try {
     await waitUntil('the process has joined', async () => {
       assert.equal(run.process.exitCode, null, 'the process has ended');
+      const [ledger] = await scene.query<{ isThere: boolean }>(
+        `SELECT to_regclass('mongo2pg.hosts') IS NOT NULL AS "isThere"`,
+      );
+      if (ledger?.isThere !== true) return false;
       const [row] = await scene.query<{ hostId: string }>(
         `SELECT host_id AS "hostId" FROM mongo2pg.hosts WHERE name LIKE '%/' || $1 AND left_at IS NULL`,
         [pid],

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { toHost } from './mongo-url.ts';
 
-const host = '127.0.0.1';
+const loopback = '127.0.0.1';
 
 export interface Proxy {
   /** 0 behind a Unix socket. */
@@ -38,6 +38,8 @@ type Direction = 'toServer' | 'toClient';
 export interface ProxyOptions {
   /** The server's, on loopback. */
   readonly port: number;
+  /** Listens on this address of the machine instead of loopback. */
+  readonly address?: string;
   /** Listens on this Unix socket instead, which is missing while it refuses. */
   readonly path?: string;
   /** Added to each round trip, half of it each way; bandwidth stays what it is. */
@@ -49,6 +51,7 @@ export interface ProxyOptions {
 export async function startProxy({
   port: serverPort,
   path,
+  address: host = loopback,
   latencyMs = 0,
   rewrite = (piece) => piece,
 }: ProxyOptions): Promise<Proxy> {
@@ -66,7 +69,7 @@ export async function startProxy({
     links.add(link);
     void link.ended.then(() => links.delete(link));
   };
-  let server = await listen(path ?? 0, accept);
+  let server = await listen(path ?? 0, host, accept);
   const address = server.address();
   const port = address === null || typeof address === 'string' ? 0 : address.port;
   return {
@@ -104,7 +107,7 @@ export async function startProxy({
     },
     async restore() {
       isSilent = false;
-      if (!server.listening) server = await listen(path ?? port, accept);
+      if (!server.listening) server = await listen(path ?? port, host, accept);
     },
     async close() {
       server.close();
@@ -114,7 +117,11 @@ export async function startProxy({
   };
 }
 
-async function listen(place: number | string, accept: (client: Socket) => void): Promise<Server> {
+async function listen(
+  place: number | string,
+  host: string,
+  accept: (client: Socket) => void,
+): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   if (typeof place === 'string') server.listen(place);
   else server.listen(place, host);
@@ -152,7 +159,7 @@ class Link {
       client.resume();
       client.on('error', () => undefined);
     } else {
-      const server = connect({ port: serverPort, host, allowHalfOpen: true, noDelay: true });
+      const server = connect({ port: serverPort, host: loopback, allowHalfOpen: true, noDelay: true });
       this.#sockets = [client, server];
       this.#relay(client, server, 'toServer');
       this.#relay(server, client, 'toClient');
