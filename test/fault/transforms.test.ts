@@ -38,7 +38,9 @@ describe('a transform', { concurrency: 4 }, () => {
       const modules = await makeModules(t);
       const TRANSFORM = await modules.write(
         'loop.mjs',
-        'export default (document) => { while (document._id === 137); return document; };',
+        // Asleep most of the time: all these seconds of a core would be missing elsewhere.
+        `const nobody = new Int32Array(new SharedArrayBuffer(4));
+         export default (document) => { while (document._id === 137) Atomics.wait(nobody, 0, 0, 20); return document; };`,
       );
       const run = await scene.run({ TRANSFORM, ...timeout });
       assertCode(run, ExitCode.deadLetters);
