@@ -9,19 +9,23 @@ export const testFolders = ['test', join('packages', 'trial-servers', 'test')];
 /** The start of a process takes longer than most of these. */
 const unitFolders = testFolders.map((folder) => join('dist', folder, 'unit', '/'));
 /** A process that has loaded and compiled for one of these files what it needs takes most of a second less of a core for each other. */
-const warmFolders = ['integration', 'fault'].map((folder) => join('dist', 'test', folder, '/'));
-/** More would gain little, could be left over at the end, and the tests after a file that ends its process are not run. */
-const maxWarmFiles = 4;
+const warmFolders = testFolders.flatMap((folder) =>
+  ['integration', 'fault'].map((kind) => join('dist', folder, kind, '/')),
+);
+/** More would gain little, and the tests after a file that ends its process are not run. */
+const maxWarmFiles = 12;
 
 /** @param atOnce how many processes run at the same time, each of which gets several if there are many files */
 export function assignToProcesses(files: readonly string[], atOnce: number): string[][] {
   const units = files.filter((file) => isWithin(unitFolders, file));
   const warm = files.filter((file) => isWithin(warmFolders, file));
   const others = files.filter((file) => !units.includes(file) && !warm.includes(file));
-  const size = Math.max(1, Math.min(maxWarmFiles, Math.floor(warm.length / (2 * atOnce))));
-  const groups = Array.from({ length: Math.ceil(warm.length / size) }, (_, index) =>
-    warm.slice(index * size, (index + 1) * size),
-  );
+  const groups: string[][] = [];
+  for (let from = 0; from < warm.length; from += groups.at(-1)?.length ?? 0) {
+    // Ever fewer, so that cores have something to do until the end.
+    const size = Math.min(maxWarmFiles, Math.ceil((warm.length - from) / (2 * atOnce)));
+    groups.push(warm.slice(from, from + size));
+  }
   return [units, ...groups, ...others.map((file) => [file])].filter((group) => group.length > 0);
 }
 
@@ -35,15 +39,18 @@ export function writeEntries(folder: string, processes: readonly (readonly strin
   mkdirSync(folder, { recursive: true });
   return processes.flatMap((files, index) => {
     if (files.length <= 1) return files;
+    const [first = '', last = ''] = [files[0], files.at(-1)];
     // Node names it when the process ends too soon.
-    const names = isWithin(unitFolders, files[0] ?? '')
-      ? 'unit'
-      : files.map((file) => basename(file, '.test.js')).join('+');
+    const names = isWithin(unitFolders, first) ? 'unit' : `${nameOf(first)}-to-${nameOf(last)}`;
     const entry = join(folder, `${String(index + 1).padStart(2, '0')}-${names}.mjs`);
     const urls = files.map((file) => pathToFileURL(resolve(file)).href);
     writeFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(''));
     return [entry];
   });
+}
+
+function nameOf(file: string): string {
+  return basename(file, '.test.js');
 }
 
 function isWithin(folders: readonly string[], file: string): boolean {
