@@ -175,7 +175,7 @@ export class Catalog {
       }
     }
     for (const stored of replay(this, pending)) {
-      this.journal?.fallBehind(stored);
+      this.journal?.stayBehind(stored);
     }
   }
 }

@@ -46,10 +46,13 @@ async function withServer(
 }
 
 /** On a server in a process of its own, which is then killed without a clean shutdown. Returns the token of the beginning. */
-async function withKilledServer(run: (db: Db) => Promise<void>): Promise<Token> {
+async function withKilledServer(
+  run: (db: Db) => Promise<void>,
+  options: MongoServerOptions = {},
+): Promise<Token> {
   const module = new URL('../../src/mongo/server.js', import.meta.url).href;
   const code = `import { startMongoServer } from ${JSON.stringify(module)};
-    const { url } = await startMongoServer({ dataDir: ${JSON.stringify(dataDir)} });
+    const { url } = await startMongoServer(${JSON.stringify({ dataDir, ...options })});
     console.log(url);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -212,6 +215,26 @@ describe('the journal', () => {
         Array.from({ length: 10 }, (_, index) => 290 + index),
       );
     });
+  });
+
+  it('keeps what a killed server wrote when it is truncated by the next one, which is killed too', async () => {
+    const options = { oplogBytes: 80_000 };
+    const text = 'x'.repeat(1_000);
+    // Over several files of the journal.
+    await withKilledServer(async (db) => {
+      const things = db.collection<Thing>('things');
+      await things.insertMany(Array.from({ length: 30 }, (_, _id) => ({ _id })));
+      for (let _id = 0; _id < 30; _id++) await things.updateOne({ _id }, { $set: { text } });
+    }, options);
+    const [first = ''] = await readdir(journal);
+    // The first of these files are removed, and the last is not.
+    await withKilledServer(async (db) => {
+      for (let count = 0; count < 80; count++) await db.collection('others').insertOne({ text });
+    }, options);
+    assert.ok(!(await readdir(journal)).includes(first), 'the journal was truncated');
+    await withServer(async (db) => {
+      assert.equal(await db.collection('things').countDocuments({ text }), 30);
+    }, options);
   });
 
   it('is kept by a standalone too, whose writes outlive it', async () => {

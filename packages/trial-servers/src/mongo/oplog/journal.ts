@@ -106,12 +106,12 @@ export class Journal {
 
   /** From now on the collection's file needs the journal. */
   fallBehind(stored: StoredCollection): void {
-    if (!this.#behind.has(stored)) {
-      this.#behind.set(stored, this.#current);
-    }
-    if (stored.file !== undefined) {
-      stored.file.isBehind = true;
-    }
+    this.#needFrom(this.#current, stored);
+  }
+
+  /** The collection's file needs all of the journal: an earlier server has not brought it up to date. */
+  stayBehind(stored: StoredCollection): void {
+    this.#needFrom(this.#segments[0] ?? this.#current, stored);
   }
 
   /** The collection's file was removed, or is up to date again. */
@@ -154,6 +154,15 @@ export class Journal {
 
   get #current(): number {
     return this.#segments.at(-1) ?? 1;
+  }
+
+  #needFrom(segment: number, stored: StoredCollection): void {
+    if (!this.#behind.has(stored)) {
+      this.#behind.set(stored, segment);
+    }
+    if (stored.file !== undefined) {
+      stored.file.isBehind = true;
+    }
   }
 
   #catchUp(stored: StoredCollection): void {
