@@ -21,6 +21,7 @@ export class HostGroup implements Followers {
   readonly #all: HostProcess[] = [];
   readonly #seen = new Set<HostProcess>();
   readonly #hurting: Promise<void>[] = [];
+  #starting: Promise<void> = Promise.resolve();
   /** A server has one fault at a time. */
   #servers: Promise<void> = Promise.resolve();
   readonly #wanted: number;
@@ -79,7 +80,10 @@ export class HostGroup implements Followers {
   }
 
   async kill(): Promise<void> {
+    // No other joins in place of those that are killed.
+    this.isOver = true;
     await Promise.all(this.#hurting);
+    await this.#starting;
     for (const host of this.#living) host.kill('SIGKILL');
     await Promise.all(this.#all.map(({ ended }) => ended));
   }
@@ -93,7 +97,10 @@ export class HostGroup implements Followers {
     const label = String(this.#all.length + 1);
     this.#log.push(`${label} ${role}`);
     const args = role === 'begins' ? ['--hosts'] : ['join'];
-    this.#all.push(await HostProcess.start(label, args, this.#env, this.#scene));
+    this.#starting = HostProcess.start(label, args, this.#env, this.#scene).then((host) => {
+      this.#all.push(host);
+    });
+    await this.#starting;
   }
 
   async #untilOneEnds(ms: number): Promise<void> {
