@@ -1,12 +1,14 @@
 /** Reads a file of a dump from any offset; gzip is decompressed. */
 
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { DamagedDumpError, SourceError } from '../../common/errors.ts';
 
 /** Large, so that there are few events, and few documents that span two chunks. */
-const chunkBytes = 1 << 20;
+const maxChunkBytes = 1 << 20;
+const minChunkBytes = 1 << 16;
 
 export interface DumpFile {
   readonly path: string;
@@ -23,6 +25,7 @@ export const makeAgain = 'create or copy the dump again, then start from scratch
  * @throws DamagedDumpError if the gzip data is truncated or corrupt; everything before that was yielded
  */
 export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<Buffer, void, undefined> {
+  const chunkBytes = await chunkBytesOf(file);
   if (!file.isGzip) {
     yield* guarded(file, createReadStream(file.path, { start: from, highWaterMark: chunkBytes }));
     return;
@@ -31,7 +34,7 @@ export async function* readChunks(file: DumpFile, from: number): AsyncGenerator<
   const pass = async function* (finishFlush: number): AsyncGenerator<Buffer> {
     const given = Math.max(from, position);
     position = 0;
-    for await (const chunk of guarded(file, decompress(file.path, finishFlush))) {
+    for await (const chunk of guarded(file, decompress(file.path, finishFlush, chunkBytes))) {
       const start = position;
       position += chunk.byteLength;
       if (position > given) yield chunk.subarray(Math.max(0, given - start));
@@ -75,8 +78,15 @@ export async function readWhole(file: DumpFile): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function decompress(path: string, finishFlush: number): Readable {
-  const gunzip = createGunzip({ chunkSize: chunkBytes, finishFlush });
+/** A buffer of this size is made for each chunk: that of a small file need not be larger than the file. */
+async function chunkBytesOf({ path }: DumpFile): Promise<number> {
+  // That it cannot be read is reported by the stream.
+  const { size } = await stat(path).catch(() => ({ size: 0 }));
+  return Math.min(maxChunkBytes, Math.max(minChunkBytes, size));
+}
+
+function decompress(path: string, finishFlush: number, chunkBytes: number): Readable {
+  const gunzip = createGunzip({ chunkSize: maxChunkBytes, finishFlush });
   // An error of the file destroys `gunzip`, whose reader then throws it.
   return pipeline(createReadStream(path, { highWaterMark: chunkBytes }), gunzip, () => undefined);
 }
