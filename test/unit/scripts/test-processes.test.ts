@@ -19,9 +19,13 @@ describe('assignToProcesses', () => {
     }
   });
 
-  it('has unit tests share one, and those of documents none', () => {
-    const [units, ...others] = assignToProcesses([...filesOf('docs', 40), ...filesOf('unit', 40)], 4);
-    assert.deepEqual(units, filesOf('unit', 40));
+  it('has unit tests share three, and those of documents none', () => {
+    const folders = ['docs', 'unit/bson', 'unit/transcode', 'unit/transcode/core'];
+    const files = folders.flatMap((folder) => filesOf(folder, 40));
+    const [core, transcode, units, ...others] = assignToProcesses(files, 4);
+    assert.deepEqual(core, filesOf('unit/transcode/core', 40));
+    assert.deepEqual(transcode, filesOf('unit/transcode', 40));
+    assert.deepEqual(units, filesOf('unit/bson', 40));
     assert.deepEqual(new Set(others.map((files) => files.length)), new Set([1]));
   });
 
