@@ -11,6 +11,7 @@
 import type pg from 'pg';
 import { slotCount } from '../../../bson/id-key.ts';
 import type { FollowedCollection } from '../../worker-settings.ts';
+import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { commitSynchronously } from '../../connection/synchronous-commit.ts';
 
 /** A slot as its owner knows it. */
@@ -47,17 +48,20 @@ export async function createSlots(
 }
 
 /**
- * Takes the slots of a stream from their owners. Waits for merges in flight. To be called in a transaction.
+ * Takes the slots of a stream from their owners. To be called in a transaction. Waits for merges in flight; if that takes long, their
+ * sessions are ended.
  * @param keepsLive whether slots of hosts that have not left are kept by them
  */
 export async function fenceSlots(client: pg.Client, streamId: string, keepsLive = false): Promise<void> {
   await commitSynchronously(client);
-  await client.query(
-    `UPDATE mongo2pg.slots s SET epoch = epoch + 1, host_id = NULL
-      WHERE stream_id = $1
-        AND NOT ($2 AND EXISTS (SELECT FROM mongo2pg.hosts h WHERE h.host_id = s.host_id AND h.left_at IS NULL))`,
-    [streamId, keepsLive],
-  );
+  await endOrphanedSessionsDuring(client, `slots of stream ${streamId} in the schema mongo2pg`, async () => {
+    await client.query(
+      `UPDATE mongo2pg.slots s SET epoch = epoch + 1, host_id = NULL
+        WHERE stream_id = $1
+          AND NOT ($2 AND EXISTS (SELECT FROM mongo2pg.hosts h WHERE h.host_id = s.host_id AND h.left_at IS NULL))`,
+      [streamId, keepsLive],
+    );
+  });
 }
 
 /**

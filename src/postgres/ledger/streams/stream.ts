@@ -5,7 +5,6 @@ import { TargetError } from '../../../common/errors.ts';
 import type { StreamPosition } from '../../../source/changes.ts';
 import type { ClusterTime } from '../../../source/cluster-time.ts';
 import { asBuffer } from '../../connection/bytea.ts';
-import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { createLedger } from '../ledger.ts';
 import { fenceSlots } from './slots.ts';
 import { forgetVerifications } from './verifications.ts';
@@ -120,10 +119,7 @@ export async function takeOverStream(
   );
   const row = rows[0];
   if (row === undefined) throw new StreamEndedError();
-  // Waits for drains that an earlier process has in flight.
-  await endOrphanedSessionsDuring(client, `slots of stream ${streamId} in the schema mongo2pg`, async () => {
-    await fenceSlots(client, streamId, keepsLive);
-  });
+  await fenceSlots(client, streamId, keepsLive);
   return readRow(row);
 }
 
