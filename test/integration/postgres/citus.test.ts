@@ -188,9 +188,15 @@ describe(`Citus as the target (${describeCitus() ?? 'none here'})`, { skip: lack
     it('the others of such a batch are committed in two phases, also if they are on one node', async (t) => {
       const scene = await setRefusing(t);
       await scene.collection.deleteMany({ _id: { $nin: [70, 71] as never[] } });
-      await scene.query('SELECT recover_prepared_transactions()');
-      const failpoints = await setFailpoints(t, { 'worker-before-ack': 'pause' });
+      const failpoints = await setFailpoints(t, {
+        'worker-before-claim': 'pause',
+        'worker-before-ack': 'pause',
+      });
       const running = scene.run({ IF_EXISTS: 'append', ...failpoints.env });
+      await failpoints.waitUntilFired('worker-before-claim');
+      // Forgets those that have created the ledger.
+      await scene.query('SELECT recover_prepared_transactions()');
+      await failpoints.resume('worker-before-claim');
       await failpoints.waitUntilFired('worker-before-ack');
       // One for each node that has prepared a part.
       const [phases] = await scene.query<{ n: number }>('SELECT count(*)::int AS n FROM pg_dist_transaction');
