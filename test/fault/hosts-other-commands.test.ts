@@ -1,4 +1,4 @@
-/** Commands for a single process, while several hosts follow: refused while one leads, and safe while none does. */
+/** Commands for a single process, while several hosts copy or follow: refused while one leads, and safe while none does. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
 import { untilMerged } from '../support/follow.ts';
 import { inline } from '../support/follow-scene.ts';
-import { expire } from '../support/hosts.ts';
+import { assertAccount, beginHeld, expire, join, longLease, waitForHostId } from '../support/hosts.ts';
 import {
   assertMergedOnce,
   cutOverAll,
@@ -104,4 +104,42 @@ describe('while several hosts follow,', () => {
     await writeEverywhere(scene, 2);
     await cutOverAll(scene, [other.run]);
   });
+});
+
+describe('while several hosts copy,', () => {
+  it('a plain start, retry and promote are refused, and the hosts are not disturbed', async (t) => {
+    const scene = await setScene(t, 2_000);
+    const { leader, hold } = await beginHeld(t, scene, longLease);
+    const other = join(t, scene, longLease);
+    await waitForHostId(scene, other);
+    for (const args of [[], ['--restart'], ['retry'], promotion]) {
+      const refused = await scene.run(inline, ...args);
+      assertCode(refused, ExitCode.usage);
+      assert.match(refused.stdout, /"code":"TABLE_BUSY"/);
+    }
+    await hold.resume('primary-after-ack');
+    for (const { result } of [leader, other]) assertCode(await result, 0);
+    await scene.assertEqual();
+    await assertAccount(scene, 2_000);
+  });
+
+  for (const args of [[], ['--restart']] as const) {
+    // Red where a batch is taken whatever the epoch of its range.
+    it(`a plain start (${args.join(' ') || 'resuming'}) takes the ranges of a host with a batch in flight, where the leader was killed: each document is there once`, async (t) => {
+      const scene = await setScene(t, 2_000);
+      const { leader } = await beginHeld(t, scene, longLease);
+      const loading = await setFailpoints(t, { 'worker-before-commit': 'pause@3x*' });
+      const other = join(t, scene, { ...longLease, ...loading.env });
+      await loading.waitUntilFired('worker-before-commit');
+      leader.process.kill('SIGKILL');
+      await leader.result;
+      assertCode(await scene.run(inline, ...args), 0);
+      await scene.assertEqual();
+      await loading.resume('worker-before-commit');
+      const result = await other.result;
+      assertCode(result, ExitCode.target);
+      assert.match(result.stdout, /"code":"RUN_TAKEN_OVER"/);
+      await scene.assertEqual();
+    });
+  }
 });
