@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import type { FailpointName } from '../../src/common/failpoints/rules.ts';
+import { plainPool } from '../support/cli.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { waitUntil } from '../support/embedded.ts';
 import { assertCode, setScene, type Scene } from '../support/fault.ts';
@@ -146,7 +147,7 @@ describe('the leader of hosts that follow, killed', () => {
     assertCode(led, 0);
     assert.match(led.stdout, /the leader before was lost after the cutover/);
     assert.equal((await scene.query('SELECT FROM mongo2pg.streams')).length, 1);
-    assertCode(await scene.run({}, 'cutover'), 0);
+    assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: plainPool }, 'cutover'), 0);
     await scene.assertEqual();
   });
 

@@ -75,7 +75,7 @@ describe('a leader whose workers keep dying', () => {
 
   it('while the hosts verify: another leads, and reports', async (t) => {
     const scene = await setScene(t, 2_000);
-    assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
+    assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: 'inline' }), 0);
     const hold = await setFailpoints(t, { 'host-after-take': 'pause', ...killing });
     const leader = beginVerifying(t, scene, { ...dying, ...hold.env });
     await hold.waitUntilFired('host-after-take');

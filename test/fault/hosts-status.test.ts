@@ -23,7 +23,7 @@ async function readText(scene: Scene, ...args: string[]): Promise<string> {
 describe('status of several hosts', () => {
   it('that verify: how many ranges each has taken and compared, and how many all of them', async (t) => {
     const scene = await setScene(t, 3_000);
-    assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
+    assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: 'inline' }), 0);
     const held = [];
     for (const start of [beginVerifying, join]) {
       const hold = await setFailpoints(t, { 'host-after-compared-page': 'pause@1x*' });

@@ -112,7 +112,7 @@ describe('several hosts', () => {
     const again = await begin(t, scene, { ...longLease, ...third.env }).result;
     assert.equal(again.signal, 'SIGKILL', again.stderr);
     await expire(scene, hostIdsOf(again)[0] ?? '');
-    assertCode(await scene.start(plain).result, 0);
+    assertCode(await scene.run(plain), 0);
     await scene.assertEqual();
     await assertAccount(scene, 3_000);
   });

@@ -29,7 +29,7 @@ import {
 
 async function setCopied(t: TestContext, count: number): Promise<Scene> {
   const scene = await setScene(t, count);
-  assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
+  assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: 'inline' }), 0);
   return scene;
 }
 
@@ -106,7 +106,7 @@ describe('several hosts that verify a finished copy', () => {
     const scene = await setScene(t, 1_000);
     const documents = Array.from({ length: 2_000 }, (_, index) => ({ _id: index as never, text: 'z' }));
     await scene.otherCollection('zebras').insertMany(documents);
-    assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
+    assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: 'inline' }), 0);
     const zebras = { MONGO_COLLECTION: 'zebras,things' };
     const killing = await setFailpoints(t, { 'primary-after-ack': 'kill@3' });
     const killed = await begin(t, scene, { ...shortLease, ...zebras, ...killing.env }).result;
@@ -191,7 +191,7 @@ describe('hosts that cannot verify together', () => {
     assertRefused(await beginVerifying(t, scene, longLease).result, 'LEDGER_MISSING');
     const [ledger] = await scene.query(`SELECT to_regnamespace('mongo2pg') AS schema`);
     assert.deepEqual(ledger, { schema: null }, 'no ledger is made for a verification');
-    assertCode(await scene.start({ CLUSTER_IMPLEMENTATION: 'inline' }).result, 0);
+    assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: 'inline' }), 0);
     const others = { ...longLease, MONGO_COLLECTION: 'others' };
     assertRefused(await beginVerifying(t, scene, others).result, 'RUN_UNKNOWN');
   });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { RunEvent } from '../../src/observe/events.ts';
+import { plainPool } from './cli.ts';
 import type { Scene } from './fault.ts';
 import { eventsOf } from './hosts.ts';
 
@@ -28,7 +29,7 @@ export async function assertAsAlone(
 ): Promise<void> {
   const [together, ...more] = verifiedOf(led);
   assert.ok(together !== undefined && more.length === 0);
-  const alone = await scene.run({}, 'verify');
+  const alone = await scene.run({ CLUSTER_IMPLEMENTATION: plainPool }, 'verify');
   assert.equal(alone.code, led.code, alone.stderr);
   const [single] = verifiedOf(alone);
   assert.ok(single !== undefined);

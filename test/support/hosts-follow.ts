@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { BSON } from 'mongodb';
 import { keyOfId, slotOfKey } from '../../src/bson/id-key.ts';
-import type { RunningCli } from './cli.ts';
+import { plainPool, type RunningCli } from './cli.ts';
 import { waitUntil } from './embedded.ts';
 import { assertCode, documentsOf, type Scene } from './fault.ts';
 import { untilMerged } from './follow.ts';
@@ -79,7 +79,7 @@ export async function writeEverywhere(scene: Scene, round: number): Promise<void
 /** Waits until all is merged, and cuts over: all hosts end with 0, and all rows are their documents. */
 export async function cutOverAll(scene: Scene, hosts: readonly RunningCli[]): Promise<void> {
   await untilMerged(scene);
-  assertCode(await scene.run({}, 'cutover'), 0);
+  assertCode(await scene.run({ CLUSTER_IMPLEMENTATION: plainPool }, 'cutover'), 0);
   for (const { result } of hosts) assertCode(await result, 0);
   await scene.assertEqual();
 }
