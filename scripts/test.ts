@@ -57,13 +57,14 @@ async function runTests({ words, pool, datestyle, cases, flags }: TestArguments)
   }
 }
 
-/** This server need not survive a crash, and creating and dropping databases waits mostly for the disk. */
+/** This server need not survive a crash, and creating and dropping databases waits mostly for the disk, and for checkpoints. */
 async function prepare(postgresUrl: string): Promise<void> {
   await setDateStyle(postgresUrl);
   const client = createClient(postgresUrl);
   await client.connect();
   try {
     await client.query('ALTER SYSTEM SET fsync = off');
+    await client.query('ALTER SYSTEM SET full_page_writes = off');
     await client.query('SELECT pg_reload_conf()');
   } finally {
     await client.end();
