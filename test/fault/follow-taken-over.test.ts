@@ -109,7 +109,7 @@ describe('a process that follows what another does', () => {
       async (t) => {
         const scene = await setFollowScene(t);
         // Whatever is acked by a worker is then a merge.
-        const before = scene.follow({ VERIFY_SHARE: '0%' });
+        const before = scene.follow({ ...inline, VERIFY_SHARE: '0%' });
         await before.until('following');
         await before.stop();
         const failpoints = await setFailpoints(t, {

@@ -9,7 +9,7 @@ import { pool } from '../support/cli.ts';
 import { makeDirectory } from '../support/embedded.ts';
 import { setFailpoints } from '../support/failpoints.ts';
 import { assertCode, documentsOf, lacksSeparateWorkers, lacksWorkerProcess } from '../support/fault.ts';
-import { setFollowScene, type FollowScene } from '../support/follow-scene.ts';
+import { inline, setFollowScene, type FollowScene } from '../support/follow-scene.ts';
 import { WorkerProcesses } from '../support/worker-processes.ts';
 import { planWithLines } from '../support/plan-with-lines.ts';
 
@@ -34,7 +34,7 @@ async function assertBalance(scene: FollowScene): Promise<void> {
 describe('a worker that merges', { skip: lacksSeparateWorkers(pool) }, () => {
   it('killed in each window', async (t) => {
     const scene = await setFollowScene(t);
-    const first = scene.follow();
+    const first = scene.follow(inline);
     await first.until('following');
     await first.stop();
     const failpoints = await setFailpoints(t, {
@@ -63,7 +63,7 @@ describe('a worker that merges', { skip: lacksSeparateWorkers(pool) }, () => {
     const path = join(await makeDirectory(t), 'plan.json');
     await writeFile(path, JSON.stringify(planWithLines));
     const env = { VERIFY_SHARE: '0%' };
-    const first = scene.follow(env, '--plan', path);
+    const first = scene.follow({ ...inline, ...env }, '--plan', path);
     await first.until('following');
     await first.stop();
     await scene.query(
@@ -126,7 +126,7 @@ describe('a worker that merges', { skip: lacksSeparateWorkers(pool) }, () => {
       return;
     }
     const scene = await setFollowScene(t, 20);
-    const first = scene.follow();
+    const first = scene.follow(inline);
     await first.until('following');
     await first.stop();
     const workers = await WorkerProcesses.watch(t, { 'worker-in-merge': 'pausex2' });
@@ -145,7 +145,7 @@ describe('a worker that merges', { skip: lacksSeparateWorkers(pool) }, () => {
 
   it('killed three times while it merges a deleted document', async (t) => {
     const scene = await setFollowScene(t);
-    const first = scene.follow();
+    const first = scene.follow(inline);
     await first.until('following');
     await first.stop();
     await scene.collection.deleteOne({ _id: 7 as never });
