@@ -13,6 +13,7 @@ import {
   fromWireError,
   InterruptedError,
   MigrationError,
+  TargetError,
   toWireError,
   UsageError,
   type WireError,
@@ -153,8 +154,9 @@ class HostJob<Result> {
         else await membership.leave('failed', toWireFailure(failure), isJobFinished);
         return led;
       } catch (error) {
-        // A host that was declared dead first meets a refused write. The heartbeat says why.
-        if (!membership.signal.aborted) await membership.heartbeat().catch(() => undefined);
+        // A host that was declared dead first meets a refused write. The heartbeat says why, if it is heard.
+        const canBeHeard = !membership.signal.aborted && !isTargetGone(error);
+        if (canBeHeard) await membership.heartbeat().catch(() => undefined);
         await this.#leave(membership, error);
         if (!membership.isDeclaredDead) throw error;
         this.#notify(`${new DeclaredDeadError().message}; it joins again`);
@@ -269,6 +271,10 @@ class HostJob<Result> {
   #notify(message: string): void {
     this.#listeners.onEvent({ kind: 'notice', message });
   }
+}
+
+function isTargetGone(error: unknown): boolean {
+  return error instanceof TargetError && error.isServerGone;
 }
 
 /** See `LeaderWork`. */

@@ -18,7 +18,7 @@ import type { Config } from '../../config/config.ts';
 import { endSessionsOfHost, countWorkerSessions } from '../../postgres/connection/host-sessions.ts';
 import { readConnectionsLeft } from '../../postgres/connection/capacity.ts';
 import { inOneTrip } from '../../postgres/connection/one-trip.ts';
-import { withSession, type Session } from '../../postgres/connection/session.ts';
+import { inTransaction, withSession, type Session } from '../../postgres/connection/session.ts';
 import { isVerificationGivenUp } from '../../postgres/ledger/hosts/host-verifications.ts';
 import {
   assignConnections,
@@ -165,15 +165,15 @@ export class Membership {
     return live.some((host) => isOfKey(host, key) && host.hostId !== this.hostId);
   }
 
-  /** Whether the leader has given up a run. */
+  /** Whether the leader has given up a run. Asked once, without a retry, so that heartbeats and the end wait for nothing. */
   async isGivenUp(runId: string): Promise<boolean> {
     const { session, key } = this.#options;
-    return await session.run((client) => isGivenUp(client, key, runId));
+    return await session.runOnce((client) => isGivenUp(client, key, runId));
   }
 
-  /** Whether the leader has given up a verification. */
+  /** Whether the leader has given up a verification. See `isGivenUp`. */
   async isVerificationGivenUp(verificationId: string): Promise<boolean> {
-    return await this.#options.session.run((client) => isVerificationGivenUp(client, verificationId));
+    return await this.#options.session.runOnce((client) => isVerificationGivenUp(client, verificationId));
   }
 
   /** Sends a heartbeat, and fails over hosts that send none. */
@@ -216,11 +216,14 @@ export class Membership {
     await this.#failover;
     if (this.isDeclaredDead) return;
     const { session, jobs, key } = this.#options;
-    await session.transaction(async (client) => {
+    const end = async (client: pg.Client): Promise<void> => {
       // First, as it is refused to a host that has ended.
       if (isAllCopied) await finishJobOfHosts(client, key, this.hostId);
       await endHost(client, jobs, this.hostId, reason, detail);
-    }, 'long');
+    };
+    // PostgreSQL was asked for long enough, and most likely the others have declared this host dead.
+    if (this.#loss.signal.aborted) await session.runOnce((client) => inTransaction(client, end));
+    else await session.transaction(end, 'long');
   }
 
   async #sendHeartbeats(): Promise<void> {

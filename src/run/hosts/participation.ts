@@ -222,7 +222,9 @@ class Participation {
     } catch (error) {
       if (signal.aborted) throw error;
       // What this host would record may be refused before it hears of it.
-      const isRefused = error instanceof SupersededError && (await watched.isOver());
+      // The connection may have broken since it was used last: then the second attempt has a new one.
+      const isOver = (): Promise<boolean> => watched.isOver().catch(() => watched.isOver());
+      const isRefused = error instanceof SupersededError && (await isOver());
       if (!givenUp.signal.aborted && !isRefused) throw error;
       await membership.release();
       return false;
