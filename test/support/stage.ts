@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -15,6 +16,7 @@ import { pollUntil } from '../../src/common/poll.ts';
 import { createClient } from './date-style.ts';
 import { stepLimitMs, testLimitMs } from './limits.ts';
 import { startPrivateMongo, startPrivatePostgres } from './private-servers.ts';
+import { writeQuickNpm } from './quick-npm.ts';
 
 /** The user's own servers. The documents call the database `school`, and its owner `user`. */
 export interface StageServers {
@@ -88,6 +90,12 @@ export interface RunningCommand {
   readonly ended: Promise<Outcome>;
 }
 
+/** Of this process. */
+const usedScripts = join(tmpdir(), `mongo2pg-scripts-${process.pid}`);
+process.once('exit', () => {
+  rmSync(usedScripts, { recursive: true, force: true });
+});
+
 export class Stage {
   readonly folder: string;
   readonly servers: StageServers;
@@ -113,6 +121,7 @@ export class Stage {
     };
     const kept = Object.entries(scripts).filter(([name]) => !name.startsWith('pre'));
     await stage.write('package.json', JSON.stringify({ ...manifest, scripts: Object.fromEntries(kept) }));
+    await writeQuickNpm(join(folder, 'bin'), usedScripts, Object.fromEntries(kept));
     for (const name of ['dist', 'node_modules']) await symlink(resolve(name), join(folder, name));
     // Inline workers, which need no start-up: a new checkout uses the default.
     const env = `MONGO_URL=${servers.mongoUrl}\nPOSTGRES_URL=${servers.postgresUrl}\nCLUSTER_IMPLEMENTATION=inline\n`;
@@ -202,7 +211,7 @@ export class Stage {
 
   #environment(): NodeJS.ProcessEnv {
     return {
-      PATH: process.env.PATH,
+      PATH: `${join(this.folder, 'bin')}:${process.env.PATH ?? ''}`,
       HOME: this.folder,
       npm_config_cache: process.env.npm_config_cache ?? join(process.env.HOME ?? '', '.npm'),
       npm_config_userconfig: process.env.npm_config_userconfig ?? join(process.env.HOME ?? '', '.npmrc'),
