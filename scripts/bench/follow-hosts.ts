@@ -7,6 +7,8 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { MongoClient } from 'mongodb';
+import { slotCount } from '../../src/bson/id-key.ts';
+import { Announcements } from '../../src/common/announcements.ts';
 import { formatCount, formatPlural } from '../../src/common/format.ts';
 import type { RunEvent } from '../../src/observe/events.ts';
 import { seedDocuments } from './documents.ts';
@@ -18,7 +20,6 @@ import { median } from './results.ts';
 import { runVerify, startTool } from './tool.ts';
 
 const counts = [1, 2, 3];
-const slots = 64;
 
 /** A host that is suspended sends no heartbeat, and is not to be declared dead. */
 const limits = { MONGO2PG_HOST_LIMITS: '1000/300000' };
@@ -76,8 +77,8 @@ async function catchUp(
 class FollowingHosts {
   readonly #children: ChildProcess[] = [];
   readonly #ends: Promise<unknown>[] = [];
-  /** Resolved, and replaced, with each event of any host. */
-  #next = newSignal();
+  /** Of each event of any host, and of each end. */
+  readonly #news = new Announcements();
   readonly #isShared: boolean[];
   #changesRead = 0;
   #waiting = 0;
@@ -94,22 +95,19 @@ class FollowingHosts {
   }
 
   async #listen(index: number, lines: AsyncIterable<string>): Promise<void> {
-    const least = Math.floor(slots / this.#isShared.length);
+    const least = Math.floor(slotCount / this.#isShared.length);
     for await (const line of lines) {
       const event = JSON.parse(line) as RunEvent;
-      if (event.kind === 'host-merging') this.#isShared[index] = event.slots >= least && event.slots < slots;
+      if (event.kind === 'host-merging') {
+        this.#isShared[index] = event.slots >= least && event.slots < slotCount;
+      }
       if (event.kind === 'following') {
         this.#isShared[index] = event.collections.length > 0;
         [this.#changesRead, this.#waiting] = [event.changesRead, event.waiting];
       }
-      this.#tell();
+      this.#news.announce();
     }
-    this.#tell();
-  }
-
-  #tell(): void {
-    this.#next.resolve();
-    this.#next = newSignal();
+    this.#news.announce();
   }
 
   /** Until the table is copied, and each host has its slots. */
@@ -122,12 +120,13 @@ class FollowingHosts {
   }
 
   async #until(isReached: () => boolean): Promise<void> {
-    while (!isReached()) {
+    await this.#news.until(() => {
+      if (isReached()) return true;
       if (this.#children.some(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)) {
         throw new Error('a host has ended too early');
       }
-      await this.#next.promise;
-    }
+      return false;
+    });
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGINT'): void {
@@ -139,12 +138,4 @@ class FollowingHosts {
     this.signal('SIGINT');
     await Promise.all(this.#ends);
   }
-}
-
-function newSignal(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

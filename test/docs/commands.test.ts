@@ -1,4 +1,7 @@
-/** Every command that README.md and docs/*.md show is run as a reader runs it, or is listed here with the reason. */
+/**
+ * Every command that README.md and docs/*.md show is run as a reader runs it (but see `quick-npm.ts`), or is listed here with the
+ * reason.
+ */
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';

@@ -5,6 +5,7 @@ import type { Drain } from '../../source/page.ts';
 import { listDescendants, type Plan } from '../../transcode/plan.ts';
 import { isDistinct, keyColumn, keyIndex } from '../compare/expected-rows.ts';
 import { qualifiedName } from '../connection/relations.ts';
+import { runStatements } from '../connection/several-statements.ts';
 import type { Stage } from '../load/stage.ts';
 import { copyColumns, stagedValues } from '../table/ddl.ts';
 import type { FollowedCollection } from '../worker-settings.ts';
@@ -148,10 +149,8 @@ interface StatementResult {
 
 /** In one round trip. */
 async function runAll(client: pg.Client, statements: readonly string[]): Promise<StatementResult[]> {
-  // pg returns the results of several statements as an array, and a single result as such.
-  const results = (await client.query(statements.join(';\n'))) as unknown as
-    pg.QueryResult<Record<string, string>> | pg.QueryResult<Record<string, string>>[];
-  return [results].flat().map(({ rowCount, rows }) => ({
+  const results = await runStatements<Record<string, string>>(client, statements.join(';\n'));
+  return results.map(({ rowCount, rows }) => ({
     rowCount: rowCount ?? 0,
     counts: Object.fromEntries(Object.entries(rows[0] ?? {}).map(([name, count]) => [name, Number(count)])),
   }));

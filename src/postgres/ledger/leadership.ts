@@ -4,6 +4,7 @@
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
+import { runStatements } from '../connection/several-statements.ts';
 
 export interface Leadership {
   readonly runId: string;
@@ -42,12 +43,12 @@ export async function requireExclusiveLeadership(
   client: pg.Client,
   { runId, epoch }: Leadership,
 ): Promise<void> {
-  // One round trip. The driver returns the results of several statements as an array, which its types do not declare.
-  const results = (await client.query(
+  const [run] = await runStatements(
+    client,
     `SELECT FROM mongo2pg.runs WHERE run_id = ${runId} AND epoch = ${epoch} FOR UPDATE;
      SELECT FROM mongo2pg.ranges WHERE run_id = ${runId} AND closed_at IS NULL ORDER BY range_no FOR UPDATE`,
-  )) as unknown as pg.QueryResult[];
-  if (results[0]?.rowCount === 0) throw new SupersededError();
+  );
+  if (run?.rowCount === 0) throw new SupersededError();
 }
 
 /** To be called in a transaction, until the end of which no other process takes over the run. @throws SupersededError */

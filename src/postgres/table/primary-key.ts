@@ -5,6 +5,7 @@ import { TargetError } from '../../common/errors.ts';
 import { isIdColumn, type Plan } from '../../transcode/plan.ts';
 import { inOneTrip } from '../connection/one-trip.ts';
 import { qualifiedName, type TableName } from '../connection/relations.ts';
+import { runStatements } from '../connection/several-statements.ts';
 import { isRefusal } from '../connection/transient-errors.ts';
 import {
   addChildKeyStatements,
@@ -76,9 +77,7 @@ export async function runCounting(
 ): Promise<number | null> {
   // Several statements in one query are one transaction.
   const sql = [...statements, keyCountStatement(table)].join('; ');
-  const results = (await client.query<{ count: number }>(sql)) as unknown as pg.QueryResult<{
-    count: number;
-  }>[];
+  const results = await runStatements<{ count: number }>(client, sql);
   const count = results.at(-1)?.rows[0]?.count;
   return count !== undefined && count < maxExactCount ? count : null;
 }

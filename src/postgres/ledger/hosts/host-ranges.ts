@@ -8,6 +8,7 @@ import type { Range } from '../../../source/page.ts';
 import { asBuffer } from '../../connection/bytea.ts';
 import { endOrphanedSessionsDuring } from '../../connection/orphaned-sessions.ts';
 import { inOneTrip } from '../../connection/one-trip.ts';
+import { runStatements } from '../../connection/several-statements.ts';
 import { commitSynchronously, synchronousPart } from '../../connection/synchronous-commit.ts';
 import { SupersededError } from '../leadership.ts';
 import { closeRanges, cutRange, openRanges, readGaps } from '../ranges.ts';
@@ -26,12 +27,12 @@ async function lockRun(client: pg.Client, runId: string): Promise<void> {
  * @throws SupersededError
  */
 export async function beginTaking(client: pg.Client, hostId: string): Promise<void> {
-  // The driver returns the results of several statements as an array, which its types do not declare.
-  const results = (await client.query(
+  const [, , member] = await runStatements(
+    client,
     `BEGIN; SET LOCAL synchronous_commit = on;
      SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND left_at IS NULL FOR KEY SHARE`,
-  )) as unknown as pg.QueryResult[];
-  if (results[2]?.rowCount !== 1) throw new SupersededError();
+  );
+  if (member?.rowCount !== 1) throw new SupersededError();
 }
 
 /**
