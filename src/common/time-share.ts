@@ -24,8 +24,13 @@ export class TimeShare {
   async do<T>(work: () => Promise<T>): Promise<T> {
     const startedMs = this.#clock.nowMs();
     const result = await work();
-    this.#endedMs = this.#clock.nowMs();
-    this.#tookMs = this.#endedMs - startedMs;
+    this.done(this.#clock.nowMs() - startedMs);
     return result;
+  }
+
+  /** The work has just been done. @param tookMs its part of the time */
+  done(tookMs: number): void {
+    this.#endedMs = this.#clock.nowMs();
+    this.#tookMs = tookMs;
   }
 }

@@ -129,21 +129,48 @@ export interface SlotWork {
   readonly oldest: ClusterTime;
 }
 
+/** Pending changes, and how long PostgreSQL took to count them. */
+export interface CountedWork {
+  readonly work: readonly SlotWork[];
+  /**
+   * By its own clock: without the way there and back, and the time for which this process was suspended meanwhile. None of that
+   * burdens the server.
+   */
+  readonly tookMs: number;
+}
+
 /** Pending changes of a stream. @param hostId set for those in slots of a host only */
 export async function listSlotWork(
   client: pg.Client,
   streamId: string,
   hostId?: string,
-): Promise<SlotWork[]> {
+): Promise<CountedWork> {
   const ofHost =
     'AND (c.collection_no, c.slot) IN (SELECT collection_no, slot FROM mongo2pg.slots WHERE stream_id = $1 AND host_id = $2)';
-  const { rows } = await client.query<Omit<SlotWork, 'oldest'> & { oldest: string }>(
-    `SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
-            (count(*) FILTER (WHERE is_refused))::int AS refused, min(changed) AS oldest
-       FROM mongo2pg.changes c WHERE stream_id = $1 ${hostId === undefined ? '' : ofHost} GROUP BY 1, 2 ORDER BY 1, 2`,
+  // The clock is read for each row of the result, thus after the changes were counted; there is a row also where none waits.
+  const { rows } = await client.query<CountedRow>(
+    `SELECT extract(epoch FROM clock_timestamp() - statement_timestamp())::float8 * 1000 AS "tookMs", slots.*
+       FROM (VALUES (1)) AS one
+       LEFT JOIN (
+         SELECT collection_no AS "collectionNo", slot, count(*)::int AS waiting,
+                (count(*) FILTER (WHERE is_refused))::int AS refused, min(changed) AS oldest
+           FROM mongo2pg.changes c WHERE stream_id = $1 ${hostId === undefined ? '' : ofHost} GROUP BY 1, 2
+       ) AS slots ON true
+      ORDER BY "collectionNo", slot`,
     hostId === undefined ? [streamId] : [streamId, hostId],
   );
-  return rows.map((row) => ({ ...row, oldest: BigInt(row.oldest) }));
+  return {
+    work: rows.flatMap(({ collectionNo, slot, waiting, refused, oldest }) =>
+      oldest === null ? [] : [{ collectionNo, slot, waiting, refused, oldest: BigInt(oldest) }],
+    ),
+    tookMs: Math.max(0, ...rows.map(({ tookMs }) => tookMs)),
+  };
+}
+
+/** Only the time is set where no change waits. */
+interface CountedRow extends Omit<SlotWork, 'oldest'> {
+  readonly oldest: string | null;
+  readonly tookMs: number;
 }
 
 /** Changes that are taken from a slot, to be drained. */

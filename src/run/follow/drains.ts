@@ -151,8 +151,9 @@ export class Drains {
     if (!this.#counts.isDue(countEveryMs) || (!this.#isDirty && this.#inFlight.size > 0)) return;
     this.#isDirty = false;
     const { session, streamId, hostId } = this.#options;
-    // Without the time that the session waits for a server that is away: a pause of ten times that would follow.
-    this.#work = await session.run((client) => this.#counts.do(() => listSlotWork(client, streamId, hostId)));
+    const { work, tookMs } = await session.run((client) => listSlotWork(client, streamId, hostId));
+    this.#work = work;
+    this.#counts.done(tookMs);
   }
 
   /** Takes slots in turn, so that none starves. */

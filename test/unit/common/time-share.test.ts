@@ -30,6 +30,17 @@ describe('a share of the time', () => {
     assert.equal(share.isDue(501), false, 'the least pause has not passed');
   });
 
+  it('can be told how long its work took', () => {
+    const clock = new SetClock();
+    const share = new TimeShare(0.1, true, clock);
+    clock.ms += 5_000;
+    share.done(20);
+    clock.ms += 199;
+    assert.equal(share.isDue(0), false);
+    clock.ms += 1;
+    assert.equal(share.isDue(0), true);
+  });
+
   it('can begin with a pause', () => {
     const clock = new SetClock();
     const share = new TimeShare(0.1, false, clock);
