@@ -26,6 +26,7 @@ import type { Tally } from '../../postgres/compare/tally.ts';
 import { workerTarget } from '../workforce.ts';
 import { Comparing, type ComparingOptions } from './comparing.ts';
 import { compareShared, type LeadVerifying } from './shared-verification.ts';
+import { requireUnchangedRun } from './unchanged-run.ts';
 import type { Difference } from '../../observe/comparison.ts';
 import { qualifiedName } from '../../postgres/connection/relations.ts';
 
@@ -90,6 +91,7 @@ export class Verification {
     });
     const { counts: found, differences } = await this.#compareAll();
     const { suspects, changed } = await this.#readAgain(differences);
+    await requireUnchangedRun(session, run);
     const counts = await session.run((client) => countTableRows(client, run, otherRuns), 'long');
     const { rows, rowsOfOthers } = counts;
     const surplus = rows - rowsOfOthers - found.rows;
