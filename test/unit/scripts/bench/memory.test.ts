@@ -3,7 +3,13 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
-import { PeakPss, listChildren, readRollup, sumPss } from '../../../../scripts/bench/memory.ts';
+import {
+  PeakPss,
+  listChildren,
+  readAnonymous,
+  readRollup,
+  sumPss,
+} from '../../../../scripts/bench/memory.ts';
 
 const isLinux = process.platform === 'linux';
 const megabytes = 40;
@@ -32,7 +38,15 @@ describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () =>
 
   it('is 0 for a missing one', () => {
     assert.equal(readRollup(2 ** 30, 'Pss'), 0);
+    assert.equal(readAnonymous(2 ** 30), 0);
     assert.deepEqual(listChildren(2 ** 30), []);
+  });
+
+  it('is anonymous in part: what it has filled is, its program is not', () => {
+    const full = Buffer.alloc(megabytes * 1e6, 1);
+    const anonymous = readAnonymous(process.pid);
+    assert.ok(anonymous > full.length);
+    assert.ok(anonymous < readRollup(process.pid, 'Rss') - 10e6, `${anonymous}`);
   });
 
   it('adds up a process and those below it', async (t) => {
@@ -50,5 +64,16 @@ describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () =>
     await startFull(t);
     const peak = busy.stop() ?? 0;
     assert.ok(peak > megabytes * 1e6 && peak < 2 * megabytes * 1e6 + 60e6, `${peak}`);
+  });
+
+  // Red where what is read now and then is the peak, or what changes most is not read in between.
+  it('has the peak also of what is gone before the next close look', async (t) => {
+    const memory = new PeakPss();
+    await startFull(t);
+    // It looks closely at this one, and not again for a hundred times as long as that took.
+    const one = memory.stop() ?? 0;
+    await startFull(t);
+    const both = memory.stop() ?? 0;
+    assert.ok(both > one + 0.9 * megabytes * 1e6, `${one} and ${both}`);
   });
 });
