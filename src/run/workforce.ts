@@ -101,7 +101,7 @@ export function workerTarget(config: WorkerConfig): WorkerTarget {
   return { postgresUrl, ...limits, documentTimeoutMs: config.workerTimeoutSeconds * 500 };
 }
 
-type WorkforceConfig = TargetConfig & Pick<Config, 'itemsPerPage' | 'maxInFlightMb' | 'workerTimeoutSeconds'>;
+type WorkforceConfig = TargetConfig & Pick<Config, 'maxInFlightMb' | 'workerTimeoutSeconds'>;
 
 /** The workers of a command. They are restarted after a failure. */
 export class Workforce {
@@ -166,7 +166,6 @@ export class Workforce {
       clock: systemClock,
       target: workerTarget(this.#config),
       sizing: this.#size.createSizing(),
-      pageDocuments: this.#config.itemsPerPage,
       maxInFlightBytes: this.#config.maxInFlightMb * 1_000_000,
       hangTimeoutMs: this.#config.workerTimeoutSeconds * 1000,
       listener: {

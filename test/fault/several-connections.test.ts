@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { setFailpoints } from '../support/failpoints.ts';
-import { assertCode, crashAction, setScene, lacksWorkerProcess } from '../support/fault.ts';
+import { assertCode, crashAction, makeWorthFork, setScene, lacksWorkerProcess } from '../support/fault.ts';
 
 const auto = { CLUSTER_SIZE: 'auto' } as const;
 
 describe('a worker with several connections', () => {
   it('crashes with one batch committed and another not: each is loaded once', async (t) => {
     const scene = await setScene(t, 2_000);
+    await makeWorthFork(scene);
     const failpoints = await setFailpoints(t, {
       // One connection is paused forever, the other continues …
       'worker-before-commit': 'pause@3',
@@ -29,6 +30,7 @@ describe('a worker with several connections', () => {
 
   it('is killed with two transactions open', { skip: lacksWorkerProcess }, async (t) => {
     const scene = await setScene(t, 2_000);
+    await makeWorthFork(scene);
     const failpoints = await setFailpoints(t, { 'worker-before-commit': 'pause@3x2' });
     const running = scene.run({ ...failpoints.env, ...auto });
     const pid = await failpoints.waitUntilFired('worker-before-commit', 2);
@@ -45,6 +47,7 @@ describe('a worker with several connections', () => {
     const marker = 'ends every worker that looks at it';
     await scene.collection.deleteOne({ _id: 437 as never });
     await scene.collection.insertOne({ _id: 437 as never, text: marker, even: false });
+    await makeWorthFork(scene);
     const hex = Buffer.from(marker).toString('hex');
     const failpoints = await setFailpoints(t, { 'worker-transcode': `${crashAction}?${hex}x*` });
     // One range: where the slowest is split, its last batch is short.

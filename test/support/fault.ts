@@ -10,6 +10,7 @@ import type { ClusterImplementation } from '../../src/config/config.ts';
 import { describeEvent } from '../../src/observe/describe-event.ts';
 import type { RunEvent } from '../../src/observe/events.ts';
 import type { Summary } from '../../src/observe/summary.ts';
+import { forkBytes } from '../../src/workers/supervisor/workload.ts';
 import { canBeFunction, pool, readEvents, runCli, startCli, type CliResult, type RunningCli } from './cli.ts';
 import { assertEqualTable, type CompareOptions } from './compare.ts';
 import { createClient } from './date-style.ts';
@@ -163,6 +164,12 @@ export function documentsOf(count: number, first = 0): { _id: never; text: strin
     text: `text ${first + index}`,
     even: index % 2 === 0,
   }));
+}
+
+/** Makes the documents so large together that CLUSTER_SIZE=auto forks a worker. */
+export async function makeWorthFork({ collection }: Scene): Promise<void> {
+  const count = await collection.countDocuments();
+  await collection.updateMany({}, { $set: { padding: 'x'.repeat(Math.ceil((1.1 * forkBytes) / count)) } });
 }
 
 async function fill(collection: Collection, count: number): Promise<void> {

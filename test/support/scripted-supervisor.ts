@@ -51,7 +51,6 @@ export function createSupervisor({
     pools: { beside: pool, inside: pool },
     clock,
     sizing: new FixedSize(size),
-    pageDocuments: 100,
     maxInFlightBytes,
     hangTimeoutMs: 10_000,
     ...more,

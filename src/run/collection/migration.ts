@@ -28,6 +28,7 @@ import { readRunAccount, requireBalance } from './account.ts';
 import { CopyPhase } from './phases/copy.ts';
 import { requireSameSource } from './same-source.ts';
 import type { IndexSpec } from '../../source/index-spec.ts';
+import type { Sample } from '../../source/source.ts';
 import { atTransformFile } from '../../transcode/plan.ts';
 
 export interface MigrationOptions extends PreparationOptions {
@@ -90,13 +91,17 @@ export class Migration {
 
   /** Starts workers while the plan is made, if there are enough documents to be worth it. */
   #expectWork(): void {
-    const { config, source, supervisor } = this.#options;
+    const { config, source } = this.#options;
     const counting =
       config.amountUsers === undefined ? source.estimateCount() : Promise.resolve(config.amountUsers);
     this.#expectedDocuments = counting;
+    this.#expect(counting);
+  }
+
+  #expect(counting: Promise<number>, bytesPerDocument?: number): void {
     counting.then(
       (documents) => {
-        supervisor.expect(documents);
+        this.#options.supervisor.expect(documents, bytesPerDocument);
       },
       // It is awaited in `#announce`, which reports the error.
       () => undefined,
@@ -130,7 +135,11 @@ export class Migration {
       this.#notify(`continuing ${describeRun(prepared.run)}: ${documents} committed${gaps}`);
       return { kind: 'open', run, specs };
     }
-    const { settings, ifExists, removes } = prepared;
+    const { settings, ifExists, removes, sample } = prepared;
+    const bytesPerDocument = sample === null ? null : averageBytes(sample);
+    if (bytesPerDocument !== null && this.#expectedDocuments !== undefined) {
+      this.#expect(this.#expectedDocuments, bytesPerDocument);
+    }
     const documents = hosts === undefined ? 0 : await this.#expectedDocuments;
     const intervals = await this.#division.intervals(config.itemsPerPage, documents);
     await reachFailpoint('primary-after-plan');
@@ -266,4 +275,9 @@ export class Migration {
   #elapsedMs(): number {
     return performance.now() - this.#startedMs;
   }
+}
+
+function averageBytes({ documents }: Sample): number | null {
+  if (documents.length === 0) return null;
+  return documents.reduce((sum, { byteLength }) => sum + byteLength, 0) / documents.length;
 }

@@ -2,15 +2,15 @@
  * Chooses the number of workers, and of the connections of each, with CLUSTER_SIZE=auto. It decides only by observations that are
  * passed in.
  *
- *   idle ──work──→ inside ──more than a page──→ beside, one worker
- *     └───────── work of more than a page ──────────┘
+ *   idle ──work──→ inside ──worth a fork──→ beside, one worker
+ *     └──────── work that is worth a fork ──────┘
  *   beside:  busy transcoding, and processors idle ──→ more workers, up to one a core
  *            waiting for Postgres ──→ trial of more connections, then of more workers ──paid──→ beside
  *                                       └── did not pay ──→ as before, and rest
  * Invariants
  * - there is a worker as soon as there is work, and it has a connection;
  * - workers, connections of each, and connections of all stay within the limits;
- * - work that fits into a page is not worth a fork; once workers run apart from the primary, none runs inside it again;
+ * - little work is not worth a fork; once workers run apart from the primary, none runs inside it again;
  * - there is one change at a time: the next is decided when all workers are ready, by observations since then;
  * - more workers than cores come only after more connections, and both only while all workers wait for Postgres;
  * - a trial without enough gain is undone, and followed by a pause.
@@ -18,6 +18,7 @@
 
 import { formatPercent } from '../../common/format.ts';
 import type { Crew, Observation, Seen, Sizing } from './crew.ts';
+import { forkBytes } from './workload.ts';
 
 export interface SizeLimits {
   /** Whether workers can run apart from the primary. */
@@ -42,9 +43,6 @@ const maxConnectionsPerWorker = 8;
 
 /** With a longer round trip, Postgres runs on another machine, and does not share our processors. */
 const farMs = 5;
-
-/** As many bytes as a worker transcodes in the time that it takes to start. */
-const forkBytes = 16_000_000;
 
 /** If workers transcode for this share of their time, only another worker can help. */
 const busyShare = 0.5;
@@ -111,10 +109,10 @@ export class AutoSize implements Sizing {
       this.#change(now, { workers: 1, isInside: false, connections });
       this.#why = 'the work ended before anything could be measured';
     } else if (!this.#crew.isInside) {
-      this.#change(now, { workers: 0, isInside: true, connections: canFork ? 1 : fewConnections });
-      this.#why = canFork ? 'what fits into one page is loaded without forking' : 'inline workers';
+      this.#change(now, { workers: 0, isInside: true, connections: fewConnections });
+      this.#why = canFork ? 'so little work is loaded without forking' : 'inline workers';
     } else if (now.isPressed && now.isComplete) {
-      // Several small collections are copied concurrently.
+      // Several pages, or several small collections.
       const connections = Math.min(this.#crew.connections * 2, moreConnections);
       if (connections > this.#crew.connections) this.#change(now, { ...this.#crew, connections });
     }

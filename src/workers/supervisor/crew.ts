@@ -24,7 +24,7 @@ export interface Observation {
   readonly nowMs: number;
   /** Whether there is work, or will be soon. */
   readonly hasWork: boolean;
-  /** Whether more than a page is expected, or was submitted. */
+  /** Whether the work is worth a fork, by what is expected and what was submitted. */
   readonly isLarge: boolean;
   /** Approximate remaining bytes; Infinity if unknown. */
   readonly bytesLeft: number;

@@ -13,8 +13,6 @@ import { Workload } from './workload.ts';
 export interface StaffingOptions {
   readonly clock: Clock;
   readonly sizing: Sizing;
-  /** Maximum documents of a page; less work than that is small. */
-  readonly pageDocuments: number;
   readonly roster: Roster;
   /** Runs that have not ended. */
   readonly runs: Iterable<ActiveRun>;
@@ -30,15 +28,14 @@ const checkIntervalMs = 100;
 export class Staffing {
   readonly #options: StaffingOptions;
   readonly #gauge: Gauge;
-  readonly #workload: Workload;
+  readonly #workload = new Workload();
   #isOver = false;
   #callOff: () => void = () => undefined;
 
   constructor(options: StaffingOptions) {
     this.#options = options;
-    const { clock, pageDocuments } = options;
+    const { clock } = options;
     this.#gauge = new Gauge(() => clock.nowMs());
-    this.#workload = new Workload(pageDocuments);
   }
 
   /** Number of workers, including those being replaced; at least one. */
@@ -64,8 +61,8 @@ export class Staffing {
     this.#callOff();
   }
 
-  expect(documents: number): void {
-    this.#workload.expect(documents);
+  expect(documents: number, bytesPerDocument?: number): void {
+    this.#workload.expect(documents, bytesPerDocument);
     this.look();
   }
 

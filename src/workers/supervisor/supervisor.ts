@@ -41,14 +41,13 @@ import { Roster } from './roster.ts';
 import type { RunHandle } from './run-handle.ts';
 import { Runs } from './runs.ts';
 import { Staffing } from './staffing.ts';
+import { assumedDocumentBytes } from './workload.ts';
 import type { WorkerSettings, WorkerTarget } from '../../postgres/worker-settings.ts';
 
 export interface SupervisorOptions {
   readonly pools: Pools;
   readonly clock: Clock;
   readonly sizing: Sizing;
-  /** Maximum documents of a page; less work than that is small. */
-  readonly pageDocuments: number;
   /** Workers connect to this as soon as they listen, if no run has begun by then. */
   readonly target?: WorkerTarget;
   readonly maxInFlightBytes: number;
@@ -72,7 +71,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { pools, clock, sizing, pageDocuments, maxInFlightBytes, hangTimeoutMs } = options;
+    const { pools, clock, sizing, maxInFlightBytes, hangTimeoutMs } = options;
     this.#roster = new Roster({
       ...{ pools, clock, hangTimeoutMs },
       onMessage: (member, message) => {
@@ -97,7 +96,7 @@ export class Supervisor {
     });
     this.#runs = new Runs({ clock, roster: this.#roster, dispatch: this.#dispatch });
     this.#staffing = new Staffing({
-      ...{ clock, sizing, pageDocuments, roster: this.#roster },
+      ...{ clock, sizing, roster: this.#roster },
       runs: this.#runs,
       isWaiting: () => this.#dispatch.isWaiting,
       onGrown: () => {
@@ -165,9 +164,12 @@ export class Supervisor {
     this.#staffing.begin();
   }
 
-  /** The approximate number of documents of the next run, so that workers can be started early. */
-  expect(documents: number): void {
-    this.#staffing.expect(documents);
+  /**
+   * The approximate number of documents of the next run, so that workers can be started early.
+   * @param bytesPerDocument see `Workload.expect`
+   */
+  expect(documents: number, bytesPerDocument?: number): void {
+    this.#staffing.expect(documents, bytesPerDocument);
   }
 
   /**
@@ -178,7 +180,7 @@ export class Supervisor {
     return {
       expect: (documents) => {
         run.expectedDocuments = documents;
-        this.expect(documents);
+        this.expect(documents, assumedDocumentBytes);
       },
       submit: (batch) => this.#submit(run, batch),
       drain: () => this.#until(run, () => run.unsettled === 0),

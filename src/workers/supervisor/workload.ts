@@ -1,39 +1,39 @@
-/** An estimate of the remaining work. */
+/** An estimate of the work: how much there is, and how much is left. */
 
 import type { ActiveRun } from './active-run.ts';
-import { wantedPageBytes } from '../../source/mongo/paging/page-size.ts';
 import type { Batch } from '../../source/page.ts';
 
-/** Work of small collections together that is worth a fork. */
-const worthForkBytes = 16_000_000;
+/** As many bytes as a worker transcodes in the time that it takes to start: less is not worth a fork. */
+export const forkBytes = 16_000_000;
+
+/** Assumed where it is unknown how large documents are. If they are smaller, a worker may be forked that is not needed. */
+export const assumedDocumentBytes = 128;
 
 export class Workload {
-  readonly #pageDocuments: number;
   #bytes = 0;
   /** Whether anything was submitted or is expected. */
   hasBegun = false;
-  /** Whether more than a page is expected, or was submitted. */
+  /** Whether it is worth a fork, by what is expected and what was submitted. */
   isLarge = false;
 
-  /** @param pageDocuments maximum documents of a page */
-  constructor(pageDocuments: number) {
-    this.#pageDocuments = pageDocuments;
-  }
-
-  expect(documents: number): void {
-    this.hasBegun = true;
-    this.isLarge ||= documents > this.#pageDocuments;
+  /**
+   * @param bytesPerDocument undefined if their size will be known before they come: until then only so many of them count that
+   * they are worth a fork in any case
+   */
+  expect(documents: number, bytesPerDocument?: number): void {
+    this.isLarge ||= documents * (bytesPerDocument ?? assumedDocumentBytes) > forkBytes;
+    this.hasBegun ||= this.isLarge || bytesPerDocument !== undefined;
   }
 
   submit(run: ActiveRun, { bytes: { byteLength }, documentCount }: Batch): void {
     this.hasBegun = true;
     this.#bytes += byteLength;
-    run.submitted.bytes += byteLength;
-    run.submitted.documents += documentCount;
-    const { bytes, documents } = run.submitted;
-    // One page may be a single document of 16 MB.
-    const isBeyond = documents > documentCount && bytes > wantedPageBytes;
-    this.isLarge ||= isBeyond || documents > this.#pageDocuments || this.#bytes > worthForkBytes;
+    const { submitted, expectedDocuments } = run;
+    submitted.bytes += byteLength;
+    submitted.documents += documentCount;
+    const ofRun =
+      expectedDocuments === Infinity ? 0 : (submitted.bytes / submitted.documents) * expectedDocuments;
+    this.isLarge ||= Math.max(this.#bytes, ofRun) > forkBytes;
   }
 
   /** Approximate remaining bytes of these runs; Infinity if unknown. */

@@ -88,11 +88,11 @@ describe('AutoSize', () => {
     assert.deepEqual(size.decide({ ...nothing, seen }), { workers: 0, isInside: false, connections: 1 });
   });
 
-  it('forks nothing for a single page, and one worker for more', () => {
+  it('forks nothing for little work, and one worker for more', () => {
     const simulation = new Simulation();
     const little = { ...near, isLarge: false, isPressed: false };
-    assert.deepEqual(simulation.run(little, 60_000), { workers: 0, isInside: true, connections: 1 });
-    assert.match(simulation.size.explain(), /fits into one page/);
+    assert.deepEqual(simulation.run(little, 60_000), { workers: 0, isInside: true, connections: 2 });
+    assert.match(simulation.size.explain(), /so little work is loaded without forking/);
     assert.deepEqual(simulation.run({ ...near, isPressed: false }, 1_000), {
       workers: 1,
       isInside: false,

@@ -5,7 +5,6 @@ import { ActiveRun } from '../../../../src/workers/supervisor/active-run.ts';
 import { Workload } from '../../../../src/workers/supervisor/workload.ts';
 import { someSettings } from '../../../support/worker-settings.ts';
 
-const pageDocuments = 100;
 const megabyte = 1024 * 1024;
 
 function createRun(expectedDocuments = Infinity): ActiveRun {
@@ -19,44 +18,51 @@ function batchOf(documentCount: number, bytes: number): Batch {
 
 describe('Workload', () => {
   it('has begun with what is expected, or with what comes', () => {
-    const [expected, come] = [new Workload(pageDocuments), new Workload(pageDocuments)];
+    const [expected, come] = [new Workload(), new Workload()];
     assert.equal(expected.hasBegun, false);
     expected.expect(1);
+    assert.equal(expected.hasBegun, false, 'its size will be known soon');
+    expected.expect(1, 10);
     come.submit(createRun(), batchOf(1, 10));
     assert.deepEqual([expected.hasBegun, come.hasBegun], [true, true]);
     assert.deepEqual([expected.isLarge, come.isLarge], [false, false]);
   });
 
-  it('is large where more than a page of documents is expected', () => {
-    const workload = new Workload(pageDocuments);
-    workload.expect(pageDocuments);
-    assert.equal(workload.isLarge, false);
-    workload.expect(pageDocuments + 1);
-    assert.equal(workload.isLarge, true);
-    workload.expect(1);
-    assert.equal(workload.isLarge, true, 'and stays it');
+  it('is large where more than 16 MB are expected, of documents of 128 bytes unless it is known better', () => {
+    for (const [documents, bytesPerDocument, isLarge] of [
+      [125_000, undefined, false],
+      [125_001, undefined, true],
+      [1_000_000, 16, false],
+      [1_000_001, 16, true],
+      [Infinity, undefined, true],
+    ] as const) {
+      const workload = new Workload();
+      workload.expect(documents, bytesPerDocument);
+      assert.equal(workload.isLarge, isLarge, `${documents}`);
+      workload.expect(1);
+      assert.equal(workload.isLarge, isLarge, 'and stays it');
+    }
   });
 
-  it('is large once a run has more documents than a page', () => {
-    const workload = new Workload(pageDocuments);
-    const run = createRun();
-    workload.submit(run, batchOf(pageDocuments, 1000));
+  it('is large once 16 MB are expected, by the size of the documents that came', () => {
+    const workload = new Workload();
+    workload.submit(createRun(16), batchOf(1, 1_000_000));
     assert.equal(workload.isLarge, false);
-    workload.submit(run, batchOf(1, 10));
+    workload.submit(createRun(17), batchOf(1, 1_000_000));
     assert.equal(workload.isLarge, true);
   });
 
-  it('is large once a run has more bytes than a page, unless these are a single batch', () => {
-    const workload = new Workload(pageDocuments);
-    const run = createRun();
-    workload.submit(run, batchOf(1, 9 * megabyte));
-    assert.equal(workload.isLarge, false, 'one document may be as large');
+  it('is large once more than 16 MB came, also if fewer were expected', () => {
+    const workload = new Workload();
+    const run = createRun(1);
+    workload.submit(run, batchOf(1, 16_000_000));
+    assert.equal(workload.isLarge, false);
     workload.submit(run, batchOf(1, 10));
     assert.equal(workload.isLarge, true);
   });
 
   it('is large with many small runs', () => {
-    const workload = new Workload(pageDocuments);
+    const workload = new Workload();
     const submitOne = (): void => {
       workload.submit(createRun(), batchOf(10, 3 * megabyte));
     };
@@ -67,7 +73,7 @@ describe('Workload', () => {
   });
 
   it('estimates how many bytes are left by those that arrived', () => {
-    const workload = new Workload(pageDocuments);
+    const workload = new Workload();
     const [half, done, overdone] = [createRun(20), createRun(5), createRun(5)];
     for (const run of [half, done, overdone]) workload.submit(run, batchOf(10, 1000));
     half.settledDocuments = 10;
@@ -78,7 +84,7 @@ describe('Workload', () => {
   });
 
   it('does not estimate the rest if no document arrived, or the number is unknown', () => {
-    const workload = new Workload(pageDocuments);
+    const workload = new Workload();
     const unknown = createRun();
     workload.submit(unknown, batchOf(10, 1000));
     assert.equal(workload.bytesLeft([createRun(20)]), Infinity);
