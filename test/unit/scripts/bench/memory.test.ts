@@ -46,7 +46,8 @@ describe('memory of processes', { skip: !isLinux && 'there is no /proc' }, () =>
     const full = Buffer.alloc(megabytes * 1e6, 1);
     const anonymous = readAnonymous(process.pid);
     assert.ok(anonymous > full.length);
-    assert.ok(anonymous < readRollup(process.pid, 'Rss') - 10e6, `${anonymous}`);
+    // By how much is up to the system, which may reclaim pages of the program.
+    assert.ok(anonymous < readRollup(process.pid, 'Rss'), `${anonymous}`);
   });
 
   it('adds up a process and those below it', async (t) => {
