@@ -12,7 +12,7 @@ import {
   type LedStream,
 } from '../../postgres/ledger/hosts/host-slots.ts';
 import { pollIntervalMs } from '../../postgres/ledger/hosts/poll.ts';
-import { listStopped } from '../../postgres/ledger/streams/stopped-collections.ts';
+import { listFailed } from '../../postgres/ledger/streams/stopped-collections.ts';
 import { noSlots, type OwnedSlots } from '../../postgres/ledger/streams/slots.ts';
 import type { StreamRequest, StreamRow } from '../../postgres/ledger/streams/stream.ts';
 import type { Session } from '../../postgres/connection/session.ts';
@@ -48,7 +48,7 @@ export class SlotSharing {
     }
     const owned = await this.#readOwned();
     for (const one of followed) one.owned = owned.get(one.place.collectionNo) ?? noSlots;
-    await this.#hearOfStopped(followed);
+    await this.#hearOfFailed(followed);
   }
 
   async #readOwned(): Promise<ReadonlyMap<number, OwnedSlots>> {
@@ -57,10 +57,11 @@ export class SlotSharing {
     return new Map(collections.map(({ collectionNo, slots }) => [collectionNo, slots]));
   }
 
-  async #hearOfStopped(followed: readonly Followed[]): Promise<void> {
+  /** Of one that was dropped or renamed, the stream tells: here it may be known a moment earlier. */
+  async #hearOfFailed(followed: readonly Followed[]): Promise<void> {
     const { session, row } = this.#options;
-    const stopped = await session.run((client) => listStopped(client, row.streamId));
-    for (const { collection, reason } of stopped) {
+    const failed = await session.run((client) => listFailed(client, row.streamId));
+    for (const { collection, reason } of failed) {
       const one = followed.find((each) => each.collection === collection);
       if (one?.endedBy === null) one.failure ??= unmergeable(reason);
     }

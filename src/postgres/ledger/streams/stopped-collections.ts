@@ -21,15 +21,26 @@ const isOfItsKey =
 /** A condition on `j`: the job that copies for a stream `own`. */
 const isItsJob = `${isOfItsKey} AND j.finished_at IS NULL`;
 
+/** A query for those of a stream that failed. @param streamId as SQL */
+function failedOf(streamId: string): string {
+  return `SELECT c.collection, coalesce(c.detail, '') AS reason
+            FROM mongo2pg.streams own JOIN mongo2pg.jobs j ON ${isItsJob}
+            JOIN mongo2pg.job_collections c USING (job_id)
+           WHERE own.stream_id = ${streamId} AND c.outcome = 'failed'`;
+}
+
 /** A query for those of a stream. @param streamId as SQL */
 export function stoppedOf(streamId: string): string {
-  return `SELECT collection, coalesce(f.detail, e.ended_by) AS reason
+  return `SELECT collection, coalesce(f.reason, e.ended_by) AS reason
        FROM (SELECT collection, ended_by FROM mongo2pg.stream_collections
               WHERE stream_id = ${streamId} AND ended_by IS NOT NULL) e
-       FULL JOIN (SELECT c.collection, coalesce(c.detail, '') AS detail
-                    FROM mongo2pg.streams own JOIN mongo2pg.jobs j ON ${isItsJob}
-                    JOIN mongo2pg.job_collections c USING (job_id)
-                   WHERE own.stream_id = ${streamId} AND c.outcome = 'failed') f USING (collection)`;
+       FULL JOIN (${failedOf(streamId)}) f USING (collection)`;
+}
+
+/** Those that failed, as a host has recorded it; not those of which the source reported an end. */
+export async function listFailed(client: pg.Client, streamId: string): Promise<StoppedCollection[]> {
+  const { rows } = await client.query<StoppedCollection>(`${failedOf('$1')} ORDER BY collection`, [streamId]);
+  return rows;
 }
 
 export async function listStopped(client: pg.Client, streamId: string): Promise<StoppedCollection[]> {
