@@ -7,6 +7,7 @@ import type { RangeEnd, RangesLeft, SharedRanges } from './host-range-queue.ts';
 import {
   beginTaking,
   countRangesLeft,
+  countWaitingRanges,
   findUnknownRanges,
   finishHostRange,
   splitHostRange,
@@ -26,8 +27,8 @@ export class CopyRanges implements SharedRanges {
     if (countsDeadLetters) this.countDeadLetters = (client) => countAllDeadLetters(client, runId);
   }
 
-  async beginTaking(client: pg.Client): Promise<void> {
-    await beginTaking(client, this.#hosts.hostId);
+  async beginTaking(client: pg.Client): Promise<number> {
+    return await beginTaking(client, this.#hosts.hostId, countWaitingRanges(this.#runId));
   }
 
   async take(client: pg.Client, count: number): Promise<Range[]> {

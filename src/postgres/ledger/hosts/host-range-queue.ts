@@ -40,8 +40,12 @@ export interface RangesLeft {
 
 /** What the ledger has of these ranges. */
 export interface SharedRanges {
-  /** Begins the transaction for `findUnknown` and `take`. @throws SupersededError if this host was declared dead */
-  beginTaking(client: pg.Client): Promise<void>;
+  /**
+   * Begins the transaction for `findUnknown` and `take`.
+   * @returns how many ranges this host may take at a time: fewer if few wait, so that they suffice for all hosts
+   * @throws SupersededError if this host was declared dead
+   */
+  beginTaking(client: pg.Client): Promise<number>;
   /** @returns at most `count` waiting ranges, which this host now owns */
   take(client: pg.Client, count: number): Promise<Range[]>;
   /** Ranges that this host owns without knowing it, since the answer to its take was lost. */
@@ -67,7 +71,7 @@ export interface RangeEnd {
 export interface HostRangeQueueOptions {
   readonly session: Session;
   readonly ranges: SharedRanges;
-  /** Whether to wait until every range is read, by whichever host. Only the leader waits. */
+  /** Whether to wait until every range is read, by whichever host. Only the leader does; others wait while any is left to take. */
   readonly waitsForAll: boolean;
 }
 
@@ -100,10 +104,11 @@ export class HostRangeQueue implements RangeQueue {
     const { session, ranges } = this.#options;
     let isRepeated = false;
     const taken = await session.transactionBegunBy(async (client) => {
-      await ranges.beginTaking(client);
+      const share = await ranges.beginTaking(client);
       const lost = isRepeated ? await ranges.findUnknown(client, [...this.#counts.keys()]) : [];
       isRepeated = true;
-      const more = lost.length < count ? await ranges.take(client, count - lost.length) : [];
+      const wanted = Math.min(share, count - lost.length);
+      const more = wanted > 0 ? await ranges.take(client, wanted) : [];
       await reachFailpoint('host-before-take-commit');
       return [...lost, ...more];
     });
@@ -131,7 +136,6 @@ export class HostRangeQueue implements RangeQueue {
 
   /** All readers wait together. */
   async untilMore(isToStop: () => boolean): Promise<boolean> {
-    if (!this.#options.waitsForAll) return false;
     this.#untilMore ??= this.#pollUntilMore(isToStop).finally(() => {
       this.#untilMore = undefined;
     });
@@ -139,14 +143,14 @@ export class HostRangeQueue implements RangeQueue {
   }
 
   async #pollUntilMore(isToStop: () => boolean): Promise<boolean> {
-    const { session, ranges } = this.#options;
+    const { session, ranges, waitsForAll } = this.#options;
     for (;;) {
       this.#requireNoFailure();
       if (isToStop()) return false;
       const { signal } = this.#finish;
       const { unread, waiting } = await session.run((client) => ranges.countLeft(client));
       await this.#countDeadLetters();
-      if (unread === 0) return false;
+      if (unread === 0 || (waiting === 0 && !waitsForAll)) return false;
       // The last range to be finished is often one of this host.
       await untilNextPoll(signal);
       if (waiting > 0) return true;

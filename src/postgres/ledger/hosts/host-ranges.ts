@@ -24,15 +24,21 @@ async function lockRun(client: pg.Client, runId: string): Promise<void> {
 /**
  * Begins the transaction in which a host takes ranges, in one round trip. Declaring the host dead waits until it ends, and then sees
  * what it took.
+ * @param countWaiting a query, without parameters, for the number of waiting ranges
+ * @returns how many of them the host may take at a time: half of an even share, so that every host has work, and all end together
  * @throws SupersededError
  */
-export async function beginTaking(client: pg.Client, hostId: string): Promise<void> {
-  const [, , member] = await runStatements(
+export async function beginTaking(client: pg.Client, hostId: string, countWaiting: string): Promise<number> {
+  const [, , member, share] = await runStatements<{ share: number }>(
     client,
     `BEGIN; SET LOCAL synchronous_commit = on;
-     SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND left_at IS NULL FOR KEY SHARE`,
+     SELECT FROM mongo2pg.hosts WHERE host_id = ${hostId} AND left_at IS NULL FOR KEY SHARE;
+     SELECT ceil((${countWaiting}) / (2.0 * count(*)))::int AS share
+       FROM mongo2pg.hosts h JOIN mongo2pg.hosts own USING (source_db, table_schema, selection)
+      WHERE own.host_id = ${hostId} AND h.left_at IS NULL`,
   );
   if (member?.rowCount !== 1) throw new SupersededError();
+  return Math.max(1, share?.rows[0]?.share ?? 1);
 }
 
 /**
@@ -204,6 +210,12 @@ export async function continueHostRanges(client: pg.Client, jobs: RangeJobs, run
     rangeNos = rows.map(({ rangeNo }) => rangeNo);
   });
   return await replaceByGaps(client, jobs, runId, rangeNos);
+}
+
+/** A query for the number of ranges of a run that wait for a host. */
+export function countWaitingRanges(runId: string): string {
+  return `SELECT count(*) FROM mongo2pg.ranges
+           WHERE run_id = ${runId} AND closed_at IS NULL AND read_at IS NULL AND host_id IS NULL`;
 }
 
 export async function countRangesLeft(client: pg.Client, runId: string): Promise<RangesLeft> {

@@ -231,6 +231,12 @@ export async function releaseVerificationRanges(
   return rows.length;
 }
 
+/** A query for the number of ranges that wait for a host. */
+export function countWaitingVerificationRanges(verificationId: string): string {
+  return `SELECT count(*) FROM mongo2pg.host_verification_ranges
+           WHERE verification_id = ${verificationId} AND compared_at IS NULL AND host_id IS NULL`;
+}
+
 export async function countVerificationRangesLeft(
   client: pg.Client,
   verificationId: string,

@@ -7,6 +7,7 @@ import { beginTaking } from './host-ranges.ts';
 import type { RangesLeft, SharedRanges } from './host-range-queue.ts';
 import {
   countVerificationRangesLeft,
+  countWaitingVerificationRanges,
   findUnknownVerificationRanges,
   finishVerificationRange,
   takeVerificationRanges,
@@ -33,8 +34,9 @@ export class VerificationRanges implements SharedRanges {
     return tally;
   }
 
-  async beginTaking(client: pg.Client): Promise<void> {
-    await beginTaking(client, this.#hosts.hostId);
+  async beginTaking(client: pg.Client): Promise<number> {
+    const { hostId } = this.#hosts;
+    return await beginTaking(client, hostId, countWaitingVerificationRanges(this.#verificationId));
   }
 
   async take(client: pg.Client, count: number): Promise<Range[]> {
