@@ -12,7 +12,9 @@ const page = 16;
 const bounds = {
   // A worker has two batches by credit, one of them as rows too, and the copies on the way in and out.
   cluster: { ofProcess: 150, ofWorker: 150 + 8 * page, ofWorkerInPrimary: 0 },
-  threads: { ofProcess: 150, ofWorker: 6 * page, ofWorkerInPrimary: 4 * page },
+  // Two batches, one of them in the core too, with its rows and their doubled room; tables of the core and the heap take two more.
+  // Not all workers are at their peak at the same time.
+  threads: { ofProcess: 150, ofWorker: 7 * page, ofWorkerInPrimary: 5 * page },
   inline: { ofProcess: 150, ofWorker: 0, ofWorkerInPrimary: 2 * page },
 } as const;
 
