@@ -3,8 +3,9 @@
  * tables.
  */
 
-import type pg from 'pg';
+import pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
+import { runStatements } from './several-statements.ts';
 
 export interface Citus {
   /** Such as `12.1-1`. */
@@ -29,12 +30,12 @@ export async function readCitus(client: pg.Client): Promise<Citus | null> {
   return { version, isCoordinator: rows[0]?.isCoordinator === true, nodes: rows[0]?.nodes ?? 0 };
 }
 
-/** Only the coordinator commits the ledger's rows and those of a batch together. @throws TargetError */
+/** The ledger, its locks and the queue are there: those of one node mean nothing on another. @throws TargetError */
 export function requireCoordinator({ version, isCoordinator }: Citus): void {
   if (isCoordinator) return;
   throw new TargetError(`this is a worker node of a Citus ${version} cluster`, {
     code: 'CITUS_NOT_COORDINATOR',
-    fix: 'give POSTGRES_URL the coordinator.',
+    fix: 'give POSTGRES_URL the coordinator; rows can be loaded through this node with CITUS_NODE_URL.',
   });
 }
 
@@ -67,13 +68,52 @@ export async function prepareWorkerSession(client: pg.Client): Promise<void> {
   if (rows[0]?.hasCitus === true) await recoverTransactions(client);
 }
 
+/** Prepared transactions of Citus in this database, of whichever server has begun them. */
+export const isPreparedHere = "gid LIKE 'citus\\_%' AND database = current_database()";
+
 /**
- * Completes the prepared transactions that a crash has left on nodes, as the coordinator decided: until then their rows are locked
- * or invisible. Citus does so by itself once a minute. Active transactions are left alone.
+ * Completes the prepared transactions that a crash has left, each as the server decided that has begun it: until then their rows
+ * are locked or invisible. Citus does so by itself once a minute. Active transactions are left alone.
+ * @param where `own`: those that this server has begun, and all if it has one of another; `all`: those that any server has begun
  */
-export async function recoverTransactions(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ may: boolean }>(
-    "SELECT has_function_privilege('pg_catalog.recover_prepared_transactions()', 'EXECUTE') AS may",
+export async function recoverTransactions(client: pg.Client, where: 'own' | 'all' = 'own'): Promise<void> {
+  const { rows } = await client.query<{ may: boolean; hasOthers: boolean }>(
+    `SELECT has_function_privilege('pg_catalog.recover_prepared_transactions()', 'EXECUTE') AS may,
+            EXISTS (SELECT FROM pg_prepared_xacts WHERE ${isPreparedHere}) AS "hasOthers"`,
   );
-  if (rows[0]?.may === true) await client.query('SELECT recover_prepared_transactions()');
+  const { may = false, hasOthers = false } = rows[0] ?? {};
+  if (!may) return;
+  await client.query('SELECT recover_prepared_transactions()');
+  if (hasOthers || where === 'all') await recoverOnNodes(client);
+}
+
+/** Has all servers complete what they have begun. One that does not answer is left out. */
+export async function recoverOnNodes(client: pg.Client): Promise<void> {
+  // Older ones have no node that begins a transaction.
+  const { rows } = await client.query<{ isThere: boolean }>(
+    `SELECT to_regproc('pg_catalog.run_command_on_all_nodes') IS NOT NULL AS "isThere"`,
+  );
+  if (rows[0]?.isThere !== true) return;
+  await runStatements(
+    client,
+    atNodes("SELECT run_command_on_all_nodes('SELECT recover_prepared_transactions()')"),
+  );
+}
+
+/** The result of a query of one value on each worker node that answers; none without Citus. */
+export async function askNodes(client: pg.Client, sql: string): Promise<string[]> {
+  const { rows: functions } = await client.query<{ isThere: boolean }>(
+    `SELECT to_regproc('pg_catalog.run_command_on_workers') IS NOT NULL AS "isThere"`,
+  );
+  if (functions[0]?.isThere !== true) return [];
+  const results = await runStatements<{ result: string }>(
+    client,
+    atNodes(`SELECT result FROM run_command_on_workers(${pg.escapeLiteral(sql)}) WHERE success`),
+  );
+  return (results[1]?.rows ?? []).map(({ result }) => result);
+}
+
+/** Waits for a node that cannot be reached for less than the 30 s of Citus: a host asks between its heartbeats. */
+function atNodes(statement: string): string {
+  return `SET LOCAL citus.node_connection_timeout = '5s'; ${statement}; SET LOCAL citus.node_connection_timeout TO DEFAULT`;
 }

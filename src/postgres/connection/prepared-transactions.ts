@@ -1,11 +1,12 @@
 /**
- * Prepared transactions that a crash has left on the nodes of Citus. They must be completed before rows are counted or compared.
+ * Prepared transactions that a crash has left on servers of Citus: of the coordinator on nodes, and of a node that loads on all others. They
+ * must be completed before rows are counted or compared.
  */
 
 import type pg from 'pg';
 import { TargetError } from '../../common/errors.ts';
 import { pollUntil } from '../../common/poll.ts';
-import { readCitus, recoverTransactions } from './citus.ts';
+import { isPreparedHere, readCitus, recoverTransactions } from './citus.ts';
 import type { Session } from './session.ts';
 
 interface SettleOptions {
@@ -30,7 +31,7 @@ export async function settleTransactions(
   let away = '';
   const isSettled = await pollUntil(
     async () => {
-      await session.run(recoverTransactions);
+      await session.run((client) => recoverTransactions(client, 'all'));
       const look = await session.run(listPrepared);
       away = look.away.join(', ');
       if (look.away.length > 0) return undefined;
@@ -47,10 +48,13 @@ export async function settleTransactions(
     away === '' ? 'transactions of a crash stay prepared on nodes' : `nodes do not answer: ${away}`;
   throw new TargetError(`Citus: ${what}`, {
     code: 'CITUS_NODE_AWAY',
-    fix: 'start the nodes; SELECT recover_prepared_transactions() on the coordinator ends what is left; then run the same command again.',
+    fix: nodeAwayFix,
     isServerGone: true,
   });
 }
+
+export const nodeAwayFix =
+  "start the nodes; SELECT run_command_on_all_nodes('SELECT recover_prepared_transactions()') ends what is left; then run the same command again.";
 
 interface Look {
   readonly prepared: readonly string[];
@@ -59,10 +63,10 @@ interface Look {
 }
 
 async function listPrepared(client: pg.Client): Promise<Look> {
+  const listed = `SELECT coalesce(json_agg(gid), '[]') FROM pg_prepared_xacts WHERE ${isPreparedHere}`;
   const { rows } = await client.query<{ node: string; isThere: boolean; gids: string }>(
-    `SELECT nodename || ':' || nodeport AS node, success AS "isThere", result AS gids FROM run_command_on_workers($$
-       SELECT coalesce(json_agg(gid), '[]') FROM pg_prepared_xacts
-        WHERE gid LIKE 'citus\\_0\\_%' AND database = current_database() $$)`,
+    `SELECT nodename || ':' || nodeport AS node, success AS "isThere", result AS gids FROM run_command_on_workers($$${listed}$$)
+      UNION ALL SELECT 'the coordinator', true, (${listed})::text`,
   );
   return {
     prepared: rows.flatMap(({ isThere, gids }) => (isThere ? (JSON.parse(gids) as string[]) : [])),
