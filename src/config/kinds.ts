@@ -11,7 +11,7 @@ import { readRate, type Rate } from '../common/rate.ts';
 import { holdsUrl } from '../common/redact.ts';
 import { readSwitch, refuse, type Given } from './option-value.ts';
 import { SecretUrl } from './secret-url.ts';
-import { checkMongoUrl, checkPostgresUrl, embedded } from './server-urls.ts';
+import { checkMongoUrl, checkPostgresUrl, checkServerUrl, embedded } from './server-urls.ts';
 
 /** The limits that an option sets for its values. */
 export interface Rules {
@@ -36,6 +36,11 @@ export const kinds = {
   'postgres-url': {
     parse: (given: Given) => new SecretUrl(checkPostgresUrl(given)),
     unset: new SecretUrl(embedded),
+  },
+  /** The same for a server that is not needed. */
+  'other-postgres-url': {
+    parse: (given: Given) => new SecretUrl(checkServerUrl(given)),
+    unset: undefined,
   },
   count: { parse: parseCount, unset: undefined },
   /** A number, or `auto`: decided while the command runs. */
@@ -109,6 +114,6 @@ function refuseUrl({ value, label }: Given): void {
   if (!holdsUrl(value)) return;
   throw new UsageError(`${label} must not be a URL`, {
     code: 'URL_MISPLACED',
-    fix: 'only MONGO_URL and POSTGRES_URL take URLs: the passwords in them are never printed.',
+    fix: 'only MONGO_URL, POSTGRES_URL and CITUS_NODE_URL take URLs: the passwords in them are never printed.',
   });
 }

@@ -50,6 +50,12 @@ export function checkPostgresUrl({ value, label }: Given): string {
   throw new UsageError(`${label} is not a PostgreSQL URL`, { code: 'POSTGRES_URL_INVALID', fix });
 }
 
+/** `checkPostgresUrl` for a server that runs already. @throws UsageError */
+export function checkServerUrl(given: Given): string {
+  // Refused as what it is then: no URL.
+  return checkPostgresUrl(given.value === embedded ? { ...given, value: `${embedded}:` } : given);
+}
+
 /** A host name or address with its port, or the path of a socket. */
 const hostPattern = /^(?:(?:[\w.-]+|\[[\da-f:.%\w]+\])(?::\d{1,5})?|%2F\S+\.sock)$/i;
 

@@ -5,6 +5,8 @@ import type { Plan } from '../transcode/plan.ts';
 /** How a worker reaches Postgres. Sent over IPC, so that no password is in a process's environment. */
 export interface WorkerTarget {
   readonly postgresUrl: string;
+  /** A worker node of Citus through which batches are loaded. */
+  readonly nodeUrl?: string;
   /** How long to retry once Postgres cannot be reached. */
   readonly retryLimitMs: number;
   /** How long Postgres may send no answer in the middle of a batch before the connection counts as lost. */

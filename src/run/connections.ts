@@ -1,8 +1,9 @@
 /** How a command with workers connects to both sides, and which events report a lost connection. */
 
-import { targetOptions, type TargetConfig } from '../config/config.ts';
+import { targetOptions, type Config, type TargetConfig } from '../config/config.ts';
 import type { RunEvent } from '../observe/events.ts';
-import type { SessionOptions } from '../postgres/connection/session.ts';
+import { requireCitusNode } from '../postgres/connection/citus-node.ts';
+import type { Session, SessionOptions } from '../postgres/connection/session.ts';
 import type { Database } from '../source/database.ts';
 import { openDatabase, type SourceConfig } from '../source/open-database.ts';
 
@@ -23,6 +24,22 @@ export function primarySession(config: TargetConfig, { onEvent, signal }: Audien
     },
     signal,
   };
+}
+
+/** @param session one of POSTGRES_URL @throws TargetError if CITUS_NODE_URL is set, and rows cannot be loaded through that node */
+export async function requireNode(
+  config: TargetConfig & Pick<Config, 'citusNodeUrl'>,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  const { citusNodeUrl } = config;
+  if (citusNodeUrl === undefined) return;
+  await requireCitusNode(session, {
+    ...targetOptions(config),
+    url: citusNodeUrl.reveal(),
+    applicationName: 'mongo2pg node check',
+    signal,
+  });
 }
 
 /** @throws SourceError with a fix */

@@ -23,6 +23,7 @@ import { readVersion, requireServer } from '../postgres/connection/server-check.
 import { withSession, type Session, type SessionOptions } from '../postgres/connection/session.ts';
 import { estimateBytes } from '../postgres/table/size-estimate.ts';
 import { scriptSetting, type Script } from '../postgres/ledger/scripts.ts';
+import { requireNode } from './connections.ts';
 import { forecastScript, readScripts } from './job/scripts.ts';
 import { prepareRun, type Preparation } from './collection/prepare.ts';
 import {
@@ -77,6 +78,7 @@ export async function dryRun(config: Config, options: DryRunOptions): Promise<Ex
       version: await requireServer(client).then(() => readVersion(client)),
       connectionsLeft: await readConnectionsLeft(client),
     }));
+    await requireNode(config, session, options.signal);
     options.onEvent({ kind: 'dry-run-server', target: describePostgres(config.postgresUrl), ...server });
     const database = await openDatabase(config, { signal: options.signal });
     const lookAtScript = async (script: Script | null): Promise<void> => {

@@ -92,16 +92,18 @@ async function chooseShared(
 }
 
 /** The settings that workers need. */
-export type WorkerConfig = TargetConfig & Pick<Config, 'workerTimeoutSeconds'>;
+export type WorkerConfig = TargetConfig & Pick<Config, 'workerTimeoutSeconds' | 'citusNodeUrl'>;
 
 /** How workers reach Postgres. */
 export function workerTarget(config: WorkerConfig): WorkerTarget {
   const { url: postgresUrl, ...limits } = targetOptions(config);
+  const { citusNodeUrl } = config;
+  const node = citusNodeUrl === undefined ? {} : { nodeUrl: citusNodeUrl.reveal() };
   // Shorter than the worker timeout, so that an endless transform is stopped before its worker is killed.
-  return { postgresUrl, ...limits, documentTimeoutMs: config.workerTimeoutSeconds * 500 };
+  return { postgresUrl, ...node, ...limits, documentTimeoutMs: config.workerTimeoutSeconds * 500 };
 }
 
-type WorkforceConfig = TargetConfig & Pick<Config, 'maxInFlightMb' | 'workerTimeoutSeconds'>;
+type WorkforceConfig = WorkerConfig & Pick<Config, 'maxInFlightMb'>;
 
 /** The workers of a command. They are restarted after a failure. */
 export class Workforce {

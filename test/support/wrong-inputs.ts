@@ -243,7 +243,7 @@ function addValues(add: Add): void {
 }
 
 function addUrlsInWrongPlaces(add: Add): void {
-  const only = /must not be a URL — only MONGO_URL and POSTGRES_URL take URLs/;
+  const only = /must not be a URL — only MONGO_URL, POSTGRES_URL and CITUS_NODE_URL take URLs/;
   for (const url of secretUrls) {
     add(
       usage,
@@ -325,6 +325,8 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
       `postgres://user:27/${password}@host/db`,
       `mongodb://user:${password}@host/db`,
     ].map((url) => ({ POSTGRES_URL: url })),
+    { CITUS_NODE_URL: `postgres://user:${password}@host:99999/db` },
+    { CITUS_NODE_URL: 'embedded' },
   );
   add(
     usage,
@@ -332,6 +334,7 @@ function addUrls(add: Add, { postgresUrl, mongoUrl, folder }: Place): void {
     /names no database — it looks like/,
     { POSTGRES_URL: `postgres://user:${password}@host` },
     { POSTGRES_URL: `postgres://user:${password}@host/` },
+    { CITUS_NODE_URL: `postgres://user:${password}@host` },
   );
   add(
     usage,
@@ -530,7 +533,7 @@ function addScripts(add: Add, { folder }: Place): void {
   add(
     usage,
     'URL_MISPLACED',
-    /must not be a URL — only MONGO_URL and POSTGRES_URL take URLs/,
+    /must not be a URL — only MONGO_URL, POSTGRES_URL and CITUS_NODE_URL take URLs/,
     { BEFORE_SQL: secretUrls[1] },
     { TRANSFORM: secretUrls[0] },
   );

@@ -3,6 +3,7 @@
 export const startOnly = ['start'] as const;
 export const joinOnly = ['join'] as const;
 export const startAndJoin = ['start', 'join'] as const;
+export const startJoinAndDoctor = ['start', 'join', 'doctor'] as const;
 export const startAndSeed = ['start', 'join', 'seed'] as const;
 export const startAndCutover = ['start', 'join', 'cutover'] as const;
 export const allThatWork = ['start', 'join', 'verify', 'cutover', 'repair'] as const;

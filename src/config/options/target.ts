@@ -1,6 +1,13 @@
 /** Settings of the group *Target*: where rows go, and what to do with existing tables. */
 
-import { allOnPostgres, startOnly, startAndJoin, startAndSeed, startAndCutover } from './commands.ts';
+import {
+  allOnPostgres,
+  startOnly,
+  startAndJoin,
+  startAndSeed,
+  startAndCutover,
+  startJoinAndDoctor,
+} from './commands.ts';
 import type { OptionsOf } from './option.ts';
 
 const ifExistsChoices = ['fail', 'drop', 'truncate', 'append'] as const;
@@ -86,6 +93,15 @@ export const targetOptions = {
     describe:
       'On Citus: distribute the tables that are made by _id, each child table with the documents of its rows.',
     commands: startAndJoin,
+    group: 'Target',
+  },
+  citusNodeUrl: {
+    env: 'CITUS_NODE_URL',
+    kind: 'other-postgres-url',
+    default: '',
+    describe:
+      'On Citus: a worker node, postgres://…, through which the rows are loaded. Each host may have another.',
+    commands: startJoinAndDoctor,
     group: 'Target',
   },
   indexes: {

@@ -5,8 +5,10 @@ import { type Batch, batchKey, type BatchPlace } from '../../source/page.ts';
 import type { ExtraCount } from '../../transcode/extra-counter.ts';
 import type { BatchAccount } from '../../observe/ack.ts';
 import { byteaLiteral } from '../connection/bytea.ts';
-import { insertDeadLetters, type LedgerLetter } from './dead-letters.ts';
+import type { Session } from '../connection/session.ts';
+import { insertDeadLetters, lettersStatement, type LedgerLetter } from './dead-letters.ts';
 import { SupersededError } from './leadership.ts';
+import { readRelayedError, relay, relayed } from './relay.ts';
 
 /** What the ledger records of a batch before its rows are loaded. */
 export interface ClaimRow extends BatchAccount {
@@ -45,6 +47,34 @@ export function createLedgerClaim(runId: string, collection: string): Claim {
     amend: (client, batch, account) => amendClaim(client, runId, batch, account),
     keepLetters: (client, { rangeNo, number }, letters) =>
       insertDeadLetters(client, { runId, rangeNo, number, collection }, letters),
+  };
+}
+
+/**
+ * The same for a transaction on a worker node of Citus, where there is no ledger: by the relay.
+ * @param atCoordinator a session for what is only read
+ */
+export function createRelayedClaim(
+  runId: string,
+  collection: string,
+  atCoordinator: () => Promise<Session>,
+): Claim {
+  return {
+    statement: (batch, row) => relayed(claimStatement(runId, batch, row)),
+    isTaken: (error) => {
+      const said = readRelayedError(error);
+      if (said === 'hasNoRange') throw new SupersededError();
+      return said === 'isClaimed';
+    },
+    readAccount: async (_client, batch) =>
+      await (await atCoordinator()).run((client) => readAccount(client, runId, batch)),
+    amend: async (client, batch, account) => {
+      await relay(client, amendStatement(runId, batch, account));
+    },
+    keepLetters: async (client, { rangeNo, number }, letters) => {
+      if (letters.length === 0) return;
+      await relay(client, lettersStatement({ runId, rangeNo, number, collection }, letters));
+    },
   };
 }
 
@@ -96,14 +126,20 @@ function isClaimedBefore(error: unknown): boolean {
 async function amendClaim(
   client: pg.Client,
   runId: string,
+  place: BatchPlace,
+  account: BatchAccount & { readonly childRows: number },
+): Promise<void> {
+  await client.query(amendStatement(runId, place, account));
+}
+
+function amendStatement(
+  runId: string,
   { rangeNo, number }: BatchPlace,
   { copied, deadLettered, childRows, addedRows }: BatchAccount & { readonly childRows: number },
-): Promise<void> {
-  await client.query(
-    `UPDATE mongo2pg.batches SET copied = $4, dead_lettered = $5, child_rows = $6, added_rows = $7
-      WHERE run_id = $1 AND range_no = $2 AND batch = $3`,
-    [runId, rangeNo, number, copied, deadLettered, childRows, addedRows],
-  );
+): string {
+  return `UPDATE mongo2pg.batches
+      SET copied = ${copied}, dead_lettered = ${deadLettered}, child_rows = ${childRows}, added_rows = ${addedRows}
+    WHERE run_id = ${runId} AND range_no = ${rangeNo} AND batch = ${number}`;
 }
 
 /** The counts of a batch that an earlier delivery has committed. */

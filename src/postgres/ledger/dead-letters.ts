@@ -1,10 +1,11 @@
 /** The ledger's dead letters: documents that could not become rows, kept whole. */
 
-import type pg from 'pg';
+import pg from 'pg';
 import type { LetterCount } from '../../observe/summary.ts';
 import type { BatchPlace } from '../../source/page.ts';
 import { describeId } from '../../bson/json/describe-id.ts';
 import { hashDocument } from '../../bson/document-hash.ts';
+import { byteaLiteral } from '../connection/bytea.ts';
 import type { DeadLetter } from '../../transcode/row.ts';
 
 /** A dead letter of the transcoder, or of a row that Postgres rejected. */
@@ -21,8 +22,7 @@ export async function insertDeadLetters(
 ): Promise<void> {
   if (letters.length === 0) return;
   await client.query(
-    `INSERT INTO mongo2pg.dead_letters
-            (run_id, range_no, batch, collection, ordinal, document_id, reason, code, column_name, detail, document)
+    `INSERT INTO mongo2pg.dead_letters (${columns})
      SELECT $1, $2, $3, $4, * FROM unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])`,
     [
       place.runId,
@@ -39,6 +39,23 @@ export async function insertDeadLetters(
     ],
   );
 }
+
+/** The same as a statement without parameters, which is longer: documents are in hexadecimal. */
+export function lettersStatement(
+  place: BatchPlace & { readonly runId: string; readonly collection: string },
+  letters: readonly LedgerLetter[],
+): string {
+  const text = (value: string | null): string => (value === null ? 'NULL' : pg.escapeLiteral(value));
+  const { runId, rangeNo, number, collection } = place;
+  const rows = letters.map(({ ordinal, id, reason, code, column, detail, document }) => {
+    const values = [text(id), text(reason), text(code), text(column), text(detail), byteaLiteral(document)];
+    return `(${runId}, ${rangeNo}, ${number}, ${text(collection)}, ${ordinal}, ${values.join(', ')})`;
+  });
+  return `INSERT INTO mongo2pg.dead_letters (${columns}) VALUES ${rows.join(', ')}`;
+}
+
+const columns =
+  'run_id, range_no, batch, collection, ordinal, document_id, reason, code, column_name, detail, document';
 
 /** Identifies a dead letter: by its `_id` as text, or by its hash if the `_id` has no text. */
 export interface DocumentName {

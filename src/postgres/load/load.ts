@@ -21,20 +21,30 @@ import type { Refusal } from './stage.ts';
 import { TableCopy } from './table-copy.ts';
 import type { WorkerSettings, WorkerTarget } from '../worker-settings.ts';
 
-/** @throws TargetError with a fix */
+/**
+ * @param where `node`: the node of Citus through which is loaded, if there is one
+ * @throws TargetError with a fix
+ */
 export async function openLoadingSession(
   target: WorkerTarget,
+  where: 'node' | 'coordinator',
   options: Pick<SessionOptions, 'onLost' | 'killSignal'> = {},
 ): Promise<Session> {
-  const { postgresUrl: url, retryLimitMs, answerTimeoutMs, hostId } = target;
+  const { postgresUrl, nodeUrl, retryLimitMs, answerTimeoutMs, hostId } = target;
+  const isNode = where === 'node' && nodeUrl !== undefined;
+  const prepareOnNode = async (client: pg.Client): Promise<void> => {
+    await prepareWorkerSession(client);
+    // The coordinator may not be able to end it there, and rows of a worker that hangs would remain locked.
+    await client.query(`SET idle_in_transaction_session_timeout = ${answerTimeoutMs}`);
+  };
   return await Session.open(
     {
-      url,
+      url: isNode ? nodeUrl : postgresUrl,
       applicationName: 'mongo2pg worker',
       hostId,
       retryLimitMs,
       answerTimeoutMs,
-      onConnect: prepareWorkerSession,
+      onConnect: isNode ? prepareOnNode : prepareWorkerSession,
       ...options,
     },
     'retry',
@@ -48,7 +58,7 @@ export interface LoadOutcome extends BatchAccount {
 }
 
 /** The run to load, its tables and the server. */
-export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl'>;
+export type LoadSettings = Pick<WorkerSettings, 'runId' | 'plan' | 'postgresUrl' | 'nodeUrl'>;
 
 /** Finds documents of a batch that are already in the table, independent of the ledger; by their positions among those encoded. */
 export type FindKept = (batch: Batch, encoded: LoadableBatch) => Promise<ReadonlySet<number>>;
@@ -92,7 +102,7 @@ export class Loader {
       const steps = { claimMs: watch.ms('claim'), copyMs: watch.ms('copy'), commitMs: watch.ms('commit') };
       return { ...outcome, steps };
     } catch (error) {
-      throw explainDatabaseError(error, this.#settings.postgresUrl);
+      throw explainDatabaseError(error, this.#settings.nodeUrl ?? this.#settings.postgresUrl);
     }
   }
 

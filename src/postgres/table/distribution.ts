@@ -95,6 +95,24 @@ export async function requireDistributable(
   return isDistributed;
 }
 
+/** A node through which rows are loaded has only tables that Citus knows. @throws TargetError */
+export async function requireOnNodes(
+  client: pg.Client,
+  { plan, isNew, isWanted }: WantedDistribution,
+): Promise<void> {
+  if (isNew && isWanted) return;
+  for (const table of tablesOf(plan)) {
+    if (!isNew && (await readDistribution(client, table)) !== null) continue;
+    throw new TargetError(
+      `the table ${qualifiedName(table)} is on the coordinator of Citus alone, and cannot be loaded through a node`,
+      {
+        code: 'CITUS_NODE_LACKS_TABLE',
+        fix: 'distribute it with --distribute, or leave CITUS_NODE_URL out.',
+      },
+    );
+  }
+}
+
 /**
  * Merged rows are distinguished from other writes by their transaction ids, which each node assigns on its own.
  * @throws TargetError

@@ -22,7 +22,11 @@ import type { Run, RunSettings } from '../../postgres/ledger/runs.ts';
 import { readMajorVersion } from '../../postgres/connection/server-check.ts';
 import type { Session } from '../../postgres/connection/session.ts';
 import { hasTable } from '../../postgres/connection/relations.ts';
-import { requireDistributable, requireFollowable } from '../../postgres/table/distribution.ts';
+import {
+  requireDistributable,
+  requireFollowable,
+  requireOnNodes,
+} from '../../postgres/table/distribution.ts';
 import { readChildTables, readTable } from '../../postgres/table/table.ts';
 import { requireTarget, type TargetUse, type TargetWork } from '../../postgres/table/target-check.ts';
 import type { IndexSpec } from '../../source/index-spec.ts';
@@ -30,7 +34,9 @@ import type { Sample, Source } from '../../source/source.ts';
 import type { PlanFile } from '../../plan/file/plan-schema.ts';
 
 export interface PreparationOptions {
-  readonly config: ChoiceConfig & PlanConfig & Pick<Config, 'ifExists' | 'restart' | 'indexes' | 'verify'>;
+  readonly config: ChoiceConfig &
+    PlanConfig &
+    Pick<Config, 'ifExists' | 'restart' | 'indexes' | 'verify' | 'citusNodeUrl'>;
   readonly session: Session;
   readonly source: Source;
   readonly table: Pick<Plan, 'schema' | 'table'>;
@@ -142,6 +148,7 @@ async function lookAhead(
     const wanted = { plan, isNew, isWanted: config.distribute };
     const isDistributed = await requireDistributable(client, wanted);
     if (stream !== undefined) await requireFollowable(client, wanted);
+    if (config.citusNodeUrl !== undefined) await requireOnNodes(client, wanted);
     const version = await readMajorVersion(client);
     const { planned: indexes, left } = planIndexes(specs, plan, { version, isDistributed });
     const work = await requireTarget(client, { ...use, indexes, isVerified, isInJob: jobId !== null });

@@ -5,10 +5,12 @@ import { availableParallelism, totalmem } from 'node:os';
 import { MigrationError } from '../../common/errors.ts';
 import { formatMegabytes, formatPlural } from '../../common/format.ts';
 import { targetOptions, type Config, type TargetConfig } from '../../config/config.ts';
+import { describePostgres } from '../../postgres/connection/connection.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { readTargetFacts, type TargetFacts } from '../../postgres/connection/server-facts.ts';
 import { withSession } from '../../postgres/connection/session.ts';
 import { openDatabase, type SourceConfig as ReachConfig } from '../../source/open-database.ts';
+import { requireNode } from '../connections.ts';
 import { countConnections, type SizeConfig } from '../workforce.ts';
 import { ok, problem, type OnFinding } from './finding.ts';
 import { checkSource, type SourceConfig } from './source-checks.ts';
@@ -18,7 +20,7 @@ export type DoctorConfig = ReachConfig &
   SourceConfig &
   TargetConfig &
   SizeConfig &
-  Pick<Config, 'postgresSchema'>;
+  Pick<Config, 'postgresSchema' | 'citusNodeUrl'>;
 
 /** The schema of the ledger. */
 const ledgerSchema = 'mongo2pg';
@@ -83,6 +85,9 @@ async function examineTarget(
         freeBytes: await readFreeBytes(facts),
       };
       for (const finding of judgeTarget(facts, demand)) onFinding(finding);
+      if (config.citusNodeUrl === undefined) return;
+      await requireNode(config, session, signal);
+      onFinding(ok('target', `rows can be loaded through the node ${describePostgres(config.citusNodeUrl)}`));
     });
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;

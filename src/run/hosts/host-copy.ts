@@ -12,6 +12,8 @@ import { CopyRanges } from '../../postgres/ledger/hosts/copy-ranges.ts';
 import { HostRangeQueue } from '../../postgres/ledger/hosts/host-range-queue.ts';
 import type { HostWork } from '../../postgres/ledger/hosts/host-work.ts';
 import type { SharedRun } from '../../postgres/ledger/hosts/hosts.ts';
+import { prepareRelay } from '../../postgres/ledger/relay.ts';
+import { requireOnNodes } from '../../postgres/table/distribution.ts';
 import type { Batch } from '../../source/page.ts';
 import { Division } from '../../source/reading/division.ts';
 import type { Source } from '../../source/source.ts';
@@ -74,6 +76,7 @@ class HostCopy implements RunListener {
 
   async execute(): Promise<HostAccount> {
     try {
+      await this.#prepareNode();
       await this.#announce();
       await this.#read();
       this.#options.signal.throwIfAborted();
@@ -86,6 +89,14 @@ class HostCopy implements RunListener {
 
   onSettled(batch: Batch): void {
     this.#queue.countSettled(batch);
+  }
+
+  async #prepareNode(): Promise<void> {
+    const { config, session } = this.#options;
+    if (config.citusNodeUrl === undefined) return;
+    const there = { plan: this.#plan, isNew: false, isWanted: false };
+    await session.run((client) => requireOnNodes(client, there));
+    await prepareRelay(session);
   }
 
   async #announce(): Promise<void> {

@@ -37,6 +37,7 @@ import { RangeJobs } from '../../postgres/ledger/hosts/range-jobs.ts';
 import { prepareLedger, requireLedger, upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import type { Share } from '../../workers/supervisor/shared-size.ts';
 import type { MigrateOptions } from '../job/options.ts';
+import { requireNode } from '../connections.ts';
 import { isOfMachine, type HandsOver } from '../failure.ts';
 import { describeHost, keyOf } from './agreement.ts';
 import { waitForTask } from './begun-task.ts';
@@ -95,6 +96,7 @@ export async function workTogether<Result>(
   const limits = readHostLimits(process.env);
   return await withSession(hostSession(config, audience, limits), async (opened) => {
     await opened.run(requireServer);
+    await requireNode(config, opened, options.signal);
     if (options.begins === 'verify') {
       await upgradeLedger(opened);
       await opened.run(requireLedger);

@@ -8,7 +8,7 @@ import { Listeners } from '../../observe/listeners.ts';
 import { requireServer } from '../../postgres/connection/server-check.ts';
 import { upgradeLedger } from '../../postgres/ledger/ledger.ts';
 import { findCutover, type Cutover } from '../../postgres/ledger/streams/cutover.ts';
-import { openSource } from '../connections.ts';
+import { openSource, requireNode } from '../connections.ts';
 import type { CopyNew } from '../follow/follow-loop.ts';
 import { Follower } from '../follow/follower.ts';
 import { StoppedCollections } from '../follow/stopped.ts';
@@ -33,6 +33,7 @@ export async function migrate(config: Config, options: MigrateOptions): Promise<
   const scripts = await readScripts(config);
   return await withLane(config, audience, async (lane) => {
     await lane.session.run(requireServer);
+    await requireNode(config, lane.session, options.signal);
     const size = await chooseSize(config, lane.session, onEvent, options.share);
     const workforce = new Workforce(config, options.pools, size, audience);
     try {

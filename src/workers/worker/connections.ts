@@ -14,7 +14,7 @@ import type { Session } from '../../postgres/connection/session.ts';
 import type { WorkerSettings, WorkerTarget } from '../../postgres/worker-settings.ts';
 import { createCoreEncoder } from '../../transcode/core/core-encoder.ts';
 import type { RowEncoder } from '../../transcode/row.ts';
-import { createTask, type Task } from './task.ts';
+import { createTask, type Task, type TaskSessions } from './task.ts';
 import type { BatchTransform } from '../../transcode/transform/batch-transform.ts';
 import { openBatchTransform } from '../../transcode/transform/open-batch-transform.ts';
 
@@ -27,20 +27,38 @@ export interface Tools {
 }
 
 export class WorkerConnection {
-  readonly session: Session;
+  readonly #session: Session;
+  readonly #openLedger: (() => Promise<Session>) | null;
+  /** With a node, opened when it is needed. */
+  #ledger: Promise<Session> | undefined;
   readonly #onWithoutCore: (reason: string) => void;
   /** By run number. */
   readonly #tools = new Map<number, Tools>();
 
-  constructor(session: Session, onWithoutCore: (reason: string) => void) {
-    this.session = session;
+  /**
+   * @param session where batches are loaded
+   * @param openLedger opens one to the coordinator, if that is another server; null if it is not
+   */
+  constructor(
+    session: Session,
+    openLedger: (() => Promise<Session>) | null,
+    onWithoutCore: (reason: string) => void,
+  ) {
+    this.#session = session;
+    this.#openLedger = openLedger;
     this.#onWithoutCore = onWithoutCore;
   }
 
   async toolsFor(run: number, settings: WorkerSettings): Promise<Tools> {
     const known = this.#tools.get(run);
     if (known !== undefined) return known;
-    const task = await createTask(this.session, settings);
+    // While batches are compared, a session with a node would only take up connections.
+    if (this.#openLedger !== null && settings.purpose !== 'load') await this.#session.close();
+    const sessions: TaskSessions = {
+      loading: () => Promise.resolve(this.#session),
+      ledger: () => this.#findLedger(),
+    };
+    const task = await createTask(sessions, settings);
     const encoder = createCoreEncoder(settings.plan, { onFailure: this.#onWithoutCore });
     const transform = await openBatchTransform(settings.plan, settings.documentTimeoutMs);
     const tools = { encoder, transform, task };
@@ -50,6 +68,22 @@ export class WorkerConnection {
 
   forget(run: number): void {
     this.#tools.delete(run);
+  }
+
+  async close(): Promise<void> {
+    const ledger = await this.#ledger?.catch(() => undefined);
+    await Promise.all([this.#session.close(), ledger?.close()]);
+  }
+
+  async #findLedger(): Promise<Session> {
+    if (this.#openLedger === null) return this.#session;
+    this.#ledger ??= this.#openLedger();
+    try {
+      return await this.#ledger;
+    } catch (error) {
+      this.#ledger = undefined;
+      throw error;
+    }
   }
 }
 
@@ -117,7 +151,7 @@ export class Connections {
     if (this.#all.size > this.#wanted) {
       this.#all.delete(connection);
       // It is idle, so that an error while closing is harmless.
-      void connection.session.close().catch(() => undefined);
+      void connection.close().catch(() => undefined);
       return;
     }
     const taker = this.#takers.shift();
@@ -134,7 +168,7 @@ export class Connections {
   async close(): Promise<void> {
     for (const attempt of this.#opening.values()) attempt.abort(new Error('the worker leaves'));
     await Promise.all(this.#opening.keys());
-    await Promise.all([...this.#all].map(({ session }) => session.close()));
+    await Promise.all([...this.#all].map((connection) => connection.close()));
   }
 
   #openMore(target: WorkerTarget): void {
@@ -149,8 +183,12 @@ export class Connections {
   }
 
   async #openOne(target: WorkerTarget, killSignal: AbortSignal): Promise<void> {
-    const session = await openLoadingSession(target, { ...this.#options, killSignal });
-    const connection = new WorkerConnection(session, (reason) => {
+    const session = await openLoadingSession(target, 'node', { ...this.#options, killSignal });
+    const openLedger =
+      target.nodeUrl === undefined
+        ? null
+        : (): Promise<Session> => openLoadingSession(target, 'coordinator', { ...this.#options });
+    const connection = new WorkerConnection(session, openLedger, (reason) => {
       this.#options.onWithoutCore(reason);
     });
     this.#all.add(connection);

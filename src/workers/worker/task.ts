@@ -1,6 +1,6 @@
 /** What a worker does with each batch once it is transcoded: load it, compare it, or collect its keys. */
 
-import { createLedgerClaim } from '../../postgres/ledger/claim.ts';
+import { createLedgerClaim, createRelayedClaim } from '../../postgres/ledger/claim.ts';
 import { Loader } from '../../postgres/load/load.ts';
 import { accountOf, type LoadableBatch } from '../../postgres/load/loadable-batch.ts';
 import type { Session } from '../../postgres/connection/session.ts';
@@ -15,17 +15,19 @@ export interface Task {
   perform(batch: Batch, encoded: LoadableBatch): Promise<TaskResult>;
 }
 
+/** The sessions of a connection of a worker; the same one, unless it loads through a node of Citus. */
+export interface TaskSessions {
+  /** Where batches are loaded. */
+  readonly loading: () => Promise<Session>;
+  /** Where the ledger is. */
+  readonly ledger: () => Promise<Session>;
+}
+
 /** Imports only what the purpose needs, since every worker waits for it. */
-export async function createTask(session: Session, settings: WorkerSettings): Promise<Task> {
+export async function createTask(sessions: TaskSessions, settings: WorkerSettings): Promise<Task> {
+  if (settings.purpose === 'load') return createLoad(await sessions.loading(), sessions, settings);
+  const session = await sessions.ledger();
   switch (settings.purpose) {
-    case 'load': {
-      const claim = createLedgerClaim(settings.runId, settings.plan.collection);
-      const loader = new Loader(session, settings, claim, async (batch, encoded) => {
-        const { findKeptRows } = await import('../../postgres/compare/kept-rows.ts');
-        return await findKeptRows(session, { ...settings, batch, encoded });
-      });
-      return { perform: (batch, encoded) => loader.load(batch, encoded) };
-    }
     case 'repair': {
       const { Comparer } = await import('../../postgres/compare/comparison.ts');
       const { appendIds } = await import('../../postgres/follow/journal.ts');
@@ -91,6 +93,19 @@ export async function createTask(session: Session, settings: WorkerSettings): Pr
       };
     }
   }
+}
+
+function createLoad(session: Session, { ledger }: TaskSessions, settings: WorkerSettings): Task {
+  const { runId, plan, nodeUrl } = settings;
+  const claim =
+    nodeUrl === undefined
+      ? createLedgerClaim(runId, plan.collection)
+      : createRelayedClaim(runId, plan.collection, ledger);
+  const loader = new Loader(session, settings, claim, async (batch, encoded) => {
+    const { findKeptRows } = await import('../../postgres/compare/kept-rows.ts');
+    return await findKeptRows(await ledger(), { ...settings, batch, encoded });
+  });
+  return { perform: (batch, encoded) => loader.load(batch, encoded) };
 }
 
 /** Nothing is written to the table, so that there are no duplicates. */

@@ -22,7 +22,7 @@ describe('Comparer', () => {
   before(async () => {
     sandbox = await createSandbox();
     const settings = { postgresUrl: sandbox.postgresUrl, retryLimitMs: 0, answerTimeoutMs: 30_000 };
-    session = await openLoadingSession(settings);
+    session = await openLoadingSession(settings, 'coordinator');
   });
   after(async () => {
     await session.close();

@@ -18,7 +18,11 @@ import { HostRangeQueue } from '../../../postgres/ledger/hosts/host-range-queue.
 import { countRead } from '../../../postgres/ledger/hosts/host-ranges.ts';
 import { queueOfRun, type HostWork } from '../../../postgres/ledger/hosts/host-work.ts';
 import { LedgerRangeQueue } from '../../../postgres/ledger/range-queue.ts';
+import { prepareRelay } from '../../../postgres/ledger/relay.ts';
 import { readGaps, replaceRanges } from '../../../postgres/ledger/ranges.ts';
+import { readCitus } from '../../../postgres/connection/citus.ts';
+import { inOneTrip } from '../../../postgres/connection/one-trip.ts';
+import { settleTransactions } from '../../../postgres/connection/prepared-transactions.ts';
 import type { OpenRun } from '../../../postgres/table/run-opening.ts';
 import { flushCommits, readTotals } from '../../../postgres/ledger/runs.ts';
 import type { Session } from '../../../postgres/connection/session.ts';
@@ -97,7 +101,8 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
 
   /** Reads and loads every range; resolves when all is committed and flushed to disk. */
   async execute(): Promise<CopyAccount> {
-    const { division, meter, source } = this.#options;
+    const { config, session, division, meter, source } = this.#options;
+    if (config.citusNodeUrl !== undefined) await prepareRelay(session);
     this.#progress.start();
     meter.beginLoad(division.readers, () => source.heldMs ?? 0);
     let { ranges } = this.#run;
@@ -155,9 +160,15 @@ export class CopyPhase implements RunListener, Phase<CopyAccount> {
    * @returns the ranges to be read again; none if everything is committed durably
    */
   async #closeRanges(): Promise<Range[]> {
-    const { session, onEvent, hosts } = this.#options;
+    const { config, session, onEvent, hosts, signal } = this.#options;
     const run = this.#run;
-    await session.run((client) => flushCommits(client, run));
+    const [, citus] = await session.run((client) =>
+      inOneTrip(client, () => flushCommits(client, run), readCitus),
+    );
+    // What a node has decided may not be committed here yet. Without this, the locks below would wait for it.
+    if (citus !== null) {
+      await settleTransactions(session, { retryLimitMs: config.retrySeconds * 1000, signal });
+    }
     return await session.transaction(async (client) => {
       await requireExclusiveLeadership(client, run);
       const gaps = await readGaps(client, run.runId, true);
