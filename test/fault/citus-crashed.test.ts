@@ -33,15 +33,15 @@ interface Window {
   readonly failpoint: FailpointName;
   /** The hit at which it pauses. */
   readonly hit: number;
-  /** The servers whose commits are delayed; the crash follows once a node has prepared one. */
-  readonly delayed?: 'coordinator' | 'nodes';
+  /** The servers whose commits are delayed: the one that has begun them, or the others. The crash follows once one is prepared. */
+  readonly delayed?: 'decider' | 'others';
   /** The crash happens within so many ms after the command continues. */
   readonly withinMs?: number;
 }
 
 const windows: readonly Window[] = [
-  { name: 'in COMMIT, undecided', failpoint: 'worker-before-commit', hit: 3, delayed: 'coordinator' },
-  { name: 'in COMMIT, decided', failpoint: 'worker-before-commit', hit: 3, delayed: 'nodes' },
+  { name: 'in COMMIT, undecided', failpoint: 'worker-before-commit', hit: 3, delayed: 'decider' },
+  { name: 'in COMMIT, decided', failpoint: 'worker-before-commit', hit: 3, delayed: 'others' },
   { name: 'before the claim', failpoint: 'worker-before-claim', hit: 3 },
   { name: 'in COPY', failpoint: 'worker-in-copy', hit: 3 },
   { name: 'before COMMIT', failpoint: 'worker-before-commit', hit: 3 },
@@ -50,6 +50,18 @@ const windows: readonly Window[] = [
   { name: 'when all is loaded', failpoint: 'primary-before-load-checkpoint', hit: 1 },
   { name: 'while indexes are built', failpoint: 'primary-in-index-build', hit: 1, withinMs: 400 },
 ];
+
+/** Those of a batch, in which it matters through which server it is loaded. */
+const batchWindows = windows.filter(({ name }) => !name.startsWith('while'));
+
+/** Each server in COMMIT, and one in each other window; `npm run soak:citus` tests all of them. */
+function* listThroughNode(): Generator<{ window: Window; victim: number }> {
+  const isSoak = crashes > windows.length;
+  for (const [place, window] of batchWindows.entries()) {
+    const victims = isSoak || window.delayed !== undefined ? [0, 1, 2] : [place % 3];
+    for (const victim of victims) yield { window, victim };
+  }
+}
 
 describe(`a crash of Citus (${describeCitus() ?? 'none here'})`, { skip: lacksCitus() }, () => {
   let citus: CitusCluster;
@@ -63,22 +75,28 @@ describe(`a crash of Citus (${describeCitus() ?? 'none here'})`, { skip: lacksCi
     for (const line of found) console.log(`# ${line}`);
   });
 
-  for (let number = 0; number < crashes; number++) {
-    const window = windows[number % windows.length];
-    const victim = (number + Math.floor(number / windows.length)) % 3;
+  /** @param through the server that workers connect to, and that decides the commits */
+  function crash(title: string, window: Window, victim: number, through: number): void {
     const who = victim === 0 ? 'the coordinator' : `node ${victim}`;
-    if (window === undefined) throw new RangeError('there are windows');
-    it(`${number + 1}: of ${who} ${window.name}: each document is there once`, async (t) => {
-      const server = [citus.coordinator, ...citus.nodes][victim];
-      assert.ok(server !== undefined);
+    it(`${title}: of ${who} ${window.name}: each document is there once`, async (t) => {
+      const servers = [citus.coordinator, ...citus.nodes];
+      const [decider, server] = [servers[through], servers[victim]];
+      assert.ok(decider !== undefined && server !== undefined);
       const scene = await setCrashScene(t, citus);
-      await delayCommits(citus, window);
-      const isTold = await runHurt(t, scene, citus, server, window);
-      await delayCommits(citus, {});
+      await delayCommits(citus, decider, window);
+      const isTold = await runHurt(t, scene, citus, { server, decider, window });
+      await delayCommits(citus, decider, {});
       await assertOnce(citus.url);
-      found.push(`${number + 1}: ${who}, ${window.name}: equal${isTold ? ', after it was tried again' : ''}`);
+      found.push(`${title}: ${who}, ${window.name}: equal${isTold ? ', after it was tried again' : ''}`);
     });
   }
+
+  for (let number = 0; number < crashes; number++) {
+    const window = windows[number % windows.length];
+    if (window === undefined) throw new RangeError('there are windows');
+    crash(String(number + 1), window, (number + Math.floor(number / windows.length)) % 3, 0);
+  }
+  for (const { window, victim } of listThroughNode()) crash('loading through node 1', window, victim, 1);
 });
 
 async function setCrashScene(t: TestContext, { url }: CitusCluster): Promise<Scene> {
@@ -90,6 +108,13 @@ async function setCrashScene(t: TestContext, { url }: CitusCluster): Promise<Sce
   return scene;
 }
 
+interface Hurt {
+  readonly server: CitusServer;
+  /** Through which is loaded. */
+  readonly decider: CitusServer;
+  readonly window: Window;
+}
+
 /**
  * Runs the command while the server is crashed and started again.
  * @returns whether it has reported that
@@ -98,16 +123,16 @@ async function runHurt(
   t: TestContext,
   scene: Scene,
   citus: CitusCluster,
-  server: CitusServer,
-  window: Window,
+  { server, decider, window }: Hurt,
 ): Promise<boolean> {
   const { failpoint, hit, delayed, withinMs } = window;
   const failpoints = await setFailpoints(t, { [failpoint]: `pause@${hit}` });
-  const env = { DISTRIBUTE: 'true', PLAN_SCHEMA: 'relational' };
+  const node = decider === citus.coordinator ? {} : { CITUS_NODE_URL: decider.url };
+  const env = { DISTRIBUTE: 'true', PLAN_SCHEMA: 'relational', ...node };
   const running = scene.run({ ...env, ...failpoints.env });
   await failpoints.waitUntilFired(failpoint);
   if (delayed !== undefined) {
-    const seen = untilPrepared(citus);
+    const seen = untilPrepared(citus, decider);
     await failpoints.resume(failpoint);
     await seen;
     await server.crash();
@@ -126,9 +151,10 @@ async function runHurt(
   return run.stdout.includes('"kind":"retried"');
 }
 
-/** Resolves as soon as a node has a transaction that is prepared, and not ended. */
-async function untilPrepared({ nodes }: CitusCluster): Promise<void> {
-  const clients = await Promise.all(nodes.map(({ url }) => connect(url)));
+/** Resolves as soon as another server than the one that decides has a transaction that is prepared, and not ended. */
+async function untilPrepared({ coordinator, nodes }: CitusCluster, decider: CitusServer): Promise<void> {
+  const others = [coordinator, ...nodes].filter((server) => server !== decider);
+  const clients = await Promise.all(others.map(({ url }) => connect(url)));
   try {
     for (;;) {
       for (const client of clients) {
@@ -143,10 +169,11 @@ async function untilPrepared({ nodes }: CitusCluster): Promise<void> {
 
 async function delayCommits(
   { coordinator, nodes }: CitusCluster,
+  decider: CitusServer,
   { delayed }: Pick<Window, 'delayed'>,
 ): Promise<void> {
   for (const server of [coordinator, ...nodes]) {
-    const isDelayed = delayed !== undefined && (delayed === 'coordinator') === (server === coordinator);
+    const isDelayed = delayed !== undefined && (delayed === 'decider') === (server === decider);
     await query(server.url, `ALTER SYSTEM SET commit_delay = ${isDelayed ? commitDelay : 0}`);
     await query(server.url, 'ALTER SYSTEM SET commit_siblings = 0');
     await query(server.url, 'SELECT pg_reload_conf()');
