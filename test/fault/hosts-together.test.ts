@@ -141,6 +141,8 @@ describe('a host that is killed', () => {
     const killed = await begin(t, scene, { ...longLease, ...killing.env }).result;
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
     const others = [join(t, scene, longLease), join(t, scene, longLease)];
+    // One that comes when the other has finished would find nothing to join.
+    await waitUntil('both have joined', async () => (await readHosts(scene)).length === 3);
     await expire(scene, hostIdsOf(killed)[0] ?? '');
     for (const other of others) assertCode(await other.result, 0);
     await scene.assertEqual();
