@@ -1,6 +1,7 @@
 /** Asynchronous commits that a crash loses for certain: on a private PostgreSQL, nothing takes them to the disk by itself. */
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { waitUntil } from './embedded.ts';
 
@@ -34,16 +35,24 @@ export async function keepCommitsFromDisk(
  * @returns its process id
  */
 async function stopAsleep(client: pg.Client): Promise<number> {
-  let stopped: number | undefined;
-  await waitUntil('the writer of the log sleeps', async () => {
+  const findAsleep = async (): Promise<number | undefined> => {
     const { rows } = await client.query<{ pid: number }>(
       "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter' AND wait_event = 'WalWriterMain'",
     );
-    const [writer] = rows;
+    return rows[0]?.pid;
+  };
+  let stopped: number | undefined;
+  await waitUntil('the writer of the log sleeps', async () => {
+    const writer = await findAsleep();
     if (writer === undefined) return false;
-    process.kill(writer.pid, 'SIGSTOP');
-    stopped = writer.pid;
-    return true;
+    process.kill(writer, 'SIGSTOP');
+    await waitUntil('it is stopped', async () =>
+      (await readFile(`/proc/${writer}/stat`, 'latin1')).includes(') T'),
+    );
+    // The new settings may have woken it in between. What it does now, it does until it continues.
+    if ((await findAsleep()) === writer) stopped = writer;
+    else process.kill(writer, 'SIGCONT');
+    return stopped !== undefined;
   });
   assert.ok(stopped !== undefined);
   return stopped;
