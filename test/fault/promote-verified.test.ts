@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ExitCode } from '../../src/common/errors.ts';
 import { runProcess } from '../support/cli.ts';
-import { setFailpoints } from '../support/failpoints.ts';
+import { actAtPause, setFailpoints } from '../support/failpoints.ts';
 import { setPromoteScene, withColumns, type PromoteScene } from '../support/promote.ts';
 
 const documents = Array.from({ length: 20 }, (_, index) => ({
@@ -19,14 +19,7 @@ async function verifyDuring(t: TestContext, scene: PromoteScene, act: () => Prom
   const point = 'worker-transcode';
   const failpoints = await setFailpoints(t, { [point]: 'pause' });
   const running = runProcess(['verify', '--source', scene.dump], { ...scene.env, ...failpoints.env });
-  const hasEnded = await Promise.race([
-    running.then(() => true),
-    failpoints.waitUntilFired(point).then(() => false),
-  ]);
-  if (hasEnded) assert.fail(`it ended before ${point}: ${(await running).stderr}`);
-  await act();
-  await failpoints.resume(point);
-  return await running;
+  return await actAtPause(failpoints, point, running, act);
 }
 
 describe('a verification', () => {

@@ -10,7 +10,7 @@ import type { FailpointName } from '../../src/common/failpoints/rules.ts';
 import { plainPool } from '../support/cli.ts';
 import { dumpBson } from '../support/dump.ts';
 import { cleanUp, makeDirectory, waitUntil } from '../support/embedded.ts';
-import { setFailpoints, type FailpointRules } from '../support/failpoints.ts';
+import { actAtPause, setFailpoints, type FailpointRules } from '../support/failpoints.ts';
 import {
   act,
   assertCode,
@@ -97,14 +97,7 @@ async function actAt(
   const rules: FailpointRules = { [point]: `pause@${hit}` };
   const failpoints = await setFailpoints(t, rules);
   const running = scene.run({ ...failpoints.env, ...env }, ...args);
-  const isOver = await Promise.race([
-    running.then(() => true),
-    failpoints.waitUntilFired(point).then(() => false),
-  ]);
-  if (isOver) assert.fail(`it ended before ${point}: ${(await running).stderr}`);
-  await act();
-  await failpoints.resume(point);
-  return await running;
+  return await actAtPause(failpoints, point, running, act);
 }
 
 /** The run was begun or not, and is neither loaded nor finished. */

@@ -1,5 +1,6 @@
 /** Failpoints for the processes that a test starts: sets them, waits until they fire, resumes paused ones. */
 
+import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -51,4 +52,21 @@ export async function setFailpoints(t: TestContext, rules: FailpointRules): Prom
       await writeFile(join(folder, `${name}.resume`), '');
     },
   };
+}
+
+/** Acts once a process pauses there, and lets it continue. @returns how the command ends, which must not be before */
+export async function actAtPause<Ended extends { readonly stderr: string }>(
+  failpoints: Failpoints,
+  name: FailpointName,
+  running: Promise<Ended>,
+  act: () => Promise<unknown>,
+): Promise<Ended> {
+  const isOver = await Promise.race([
+    running.then(() => true),
+    failpoints.waitUntilFired(name).then(() => false),
+  ]);
+  if (isOver) assert.fail(`it ended before ${name}: ${(await running).stderr}`);
+  await act();
+  await failpoints.resume(name);
+  return await running;
 }
